@@ -1,0 +1,558 @@
+//! Checks of a table: what makes a regression meaningless, and what is done about it.
+//!
+//! | check | default | may also be | finds |
+//! |---|---|---|---|
+//! | `infinite` | refuse | drop (the rows), warn (reads them as missing) | ±inf, or a number too large to hold, in a feature |
+//! | `missing_target` | drop (the rows) | refuse | rows without target |
+//! | `all_missing` | drop | refuse | a column without a value in the training rows |
+//! | `constant` | drop | warn, refuse | a column with one value in the training rows |
+//! | `duplicate` | drop (the later) | warn, refuse | a column equal to an earlier one |
+//! | `id` | drop | warn, refuse | a column that numbers or names the rows |
+//! | `leak` | refuse | warn, drop | a feature equal to the target or a monotone copy of it |
+//! | `capped_target` | warn | refuse | at least 1 % of the targets at their maximum |
+//! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
+//! | `datetime` | drop | refuse | a time among the features |
+//! | `text` | drop | refuse | free text among the features |
+//! | `missing_marker` | warn | refuse | `NA`, `NaN` or `null` read as missing |
+//!
+//! `few_rows` refuses under 20 training rows and warns under 200; `warn` never refuses, `refuse` refuses under 200.
+//! Everything but `infinite`, `missing_target` and `missing_marker` looks at training and validation rows only, so that
+//! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id` and `leak` with a warning.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::nearest;
+use crate::kind::Kind;
+use crate::metrics::{pearson, ranks};
+use crate::table::{Column, MISSING, Values};
+use crate::{Error, Result};
+
+/// What a check does when it finds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Say so and go on.
+    Warn,
+    /// Leave out the column or the rows, and say so.
+    Drop,
+    /// Stop with an error.
+    Refuse,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warn => "warn",
+            Self::Drop => "drop",
+            Self::Refuse => "refuse",
+        })
+    }
+}
+
+/// One of the checks; see the table of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the table of the module describes each")]
+pub enum Check {
+    Infinite,
+    MissingTarget,
+    AllMissing,
+    Constant,
+    Duplicate,
+    Id,
+    Leak,
+    CappedTarget,
+    FewRows,
+    Datetime,
+    Text,
+    MissingMarker,
+}
+
+impl Check {
+    /// All checks, in the order of the table.
+    pub const ALL: [Self; 12] = [
+        Self::Infinite,
+        Self::MissingTarget,
+        Self::AllMissing,
+        Self::Constant,
+        Self::Duplicate,
+        Self::Id,
+        Self::Leak,
+        Self::CappedTarget,
+        Self::FewRows,
+        Self::Datetime,
+        Self::Text,
+        Self::MissingMarker,
+    ];
+
+    /// The name in recipes and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Infinite => "infinite",
+            Self::MissingTarget => "missing_target",
+            Self::AllMissing => "all_missing",
+            Self::Constant => "constant",
+            Self::Duplicate => "duplicate",
+            Self::Id => "id",
+            Self::Leak => "leak",
+            Self::CappedTarget => "capped_target",
+            Self::FewRows => "few_rows",
+            Self::Datetime => "datetime",
+            Self::Text => "text",
+            Self::MissingMarker => "missing_marker",
+        }
+    }
+
+    /// What it may do; the first is the default.
+    #[must_use]
+    pub fn actions(self) -> &'static [Action] {
+        use Action::{Drop, Refuse, Warn};
+        match self {
+            Self::Infinite => &[Refuse, Drop, Warn],
+            Self::MissingTarget | Self::AllMissing | Self::Datetime | Self::Text => &[Drop, Refuse],
+            Self::Constant | Self::Duplicate | Self::Id => &[Drop, Warn, Refuse],
+            Self::Leak => &[Refuse, Warn, Drop],
+            Self::CappedTarget | Self::FewRows | Self::MissingMarker => &[Warn, Refuse],
+        }
+    }
+}
+
+/// One thing found, as it stands in the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Name of the check.
+    pub check: String,
+    /// What was done.
+    pub action: Action,
+    /// The column it is about, if one.
+    pub column: Option<String>,
+    /// One sentence with the place.
+    pub message: String,
+}
+
+/// Where findings go: decides by the user's actions and collects warnings.
+pub(crate) struct Findings<'a> {
+    actions: BTreeMap<Check, Action>,
+    keep: &'a [String],
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl<'a> Findings<'a> {
+    /// Checks the names and actions of the overrides.
+    pub(crate) fn new(overrides: &BTreeMap<String, Action>, keep: &'a [String]) -> Result<Self> {
+        let mut actions = BTreeMap::new();
+        for (name, action) in overrides {
+            let option = format!("checks.{name}");
+            let Some(check) = Check::ALL.into_iter().find(|check| check.name() == name) else {
+                let names: Vec<String> = Check::ALL.iter().map(|check| check.name().to_owned()).collect();
+                let close = nearest(name, &names).first().map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+                return Err(Error::option(&option, format!("no such check{close} There are: {}", names.join(", "))));
+            };
+            if !check.actions().contains(action) {
+                let allowed: Vec<String> = check.actions().iter().map(Action::to_string).collect();
+                return Err(Error::option(&option, format!("found {action}, expected {}", allowed.join(" or "))));
+            }
+            actions.insert(check, *action);
+        }
+        Ok(Self { actions, keep, warnings: Vec::new() })
+    }
+
+    pub(crate) fn action(&self, check: Check) -> Action {
+        self.actions.get(&check).copied().unwrap_or(check.actions()[0])
+    }
+
+    pub(crate) fn is_kept(&self, column: &str) -> bool {
+        self.keep.iter().any(|name| name == column)
+    }
+
+    /// The user's own action, if one was given.
+    pub(crate) fn given(&self, check: Check) -> Option<Action> {
+        self.actions.get(&check).copied()
+    }
+
+    /// Records a finding, or refuses; the action taken is given back.
+    pub(crate) fn found(&mut self, check: Check, column: Option<&str>, message: String) -> Result<Action> {
+        self.act(check, self.action(check), column, message)
+    }
+
+    /// As [`found`](Self::found) for a feature column: one named in `keep` is never dropped or refused.
+    pub(crate) fn found_in_column(&mut self, check: Check, column: &str, message: &str) -> Result<Action> {
+        if self.is_kept(column) {
+            return self.act(check, Action::Warn, Some(column), format!("{message}; kept as asked"));
+        }
+        let action = self.action(check);
+        let message = match action {
+            Action::Refuse => format!(
+                "{message}; leave it out with `--drop {column}`, or keep it with `--keep {column}` or checks.{} = \"{}\"",
+                check.name(),
+                check.actions().iter().find(|action| **action != Action::Refuse).unwrap_or(&Action::Warn)
+            ),
+            Action::Drop => format!("{message}; dropped (`--keep {column}` keeps it)"),
+            Action::Warn => message.to_owned(),
+        };
+        self.act(check, action, Some(column), message)
+    }
+
+    pub(crate) fn act(
+        &mut self,
+        check: Check,
+        action: Action,
+        column: Option<&str>,
+        message: String,
+    ) -> Result<Action> {
+        let column = column.map(str::to_owned);
+        if action == Action::Refuse {
+            return Err(Error::Refused { check: check.name(), column, message });
+        }
+        self.warnings.push(Warning { check: check.name().to_owned(), action, column, message });
+        Ok(action)
+    }
+}
+
+/// Checks feature columns on the rows to learn from, and drops those that must not be features.
+pub(crate) fn check_features(
+    source: &str,
+    columns: Vec<Column>,
+    rows: &[usize],
+    target: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<Vec<Column>> {
+    let mut kept: Vec<Column> = Vec::with_capacity(columns.len());
+    let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
+    for column in columns {
+        if let Some((check, message)) = finding(source, &column, rows)
+            && drops(findings, check, &column.name, &message)?
+        {
+            continue;
+        }
+        let same = by_hash.entry(hash(&column.values)).or_default();
+        if let Some(first) = same.iter().find(|index| equal(&kept[**index].values, &column.values)) {
+            let message =
+                format!("{source}: column `{}` holds the same values as `{}`", column.name, kept[*first].name);
+            if drops(findings, Check::Duplicate, &column.name, &message)? {
+                continue;
+            }
+        }
+        same.push(kept.len());
+        kept.push(column);
+    }
+    drop_leaks(source, kept, rows, target, findings)
+}
+
+fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
+    // These can be no features, whatever `keep` says.
+    if matches!(check, Check::Datetime | Check::Text | Check::AllMissing) {
+        let message = format!("{message}; dropped");
+        return Ok(findings.found(check, Some(column), message)? == Action::Drop);
+    }
+    Ok(findings.found_in_column(check, column, message)? == Action::Drop)
+}
+
+/// What is wrong with a column taken alone.
+fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, String)> {
+    let name = &column.name;
+    let at = format!("{source}: column `{name}`");
+    match column.kind {
+        Kind::Time => return Some((Check::Datetime, format!("{at} is a date or time, which cannot be a feature yet"))),
+        Kind::Text => return Some((Check::Text, format!("{at} is free text, which cannot be a feature yet"))),
+        Kind::Number | Kind::Boolean | Kind::Category => {}
+    }
+    let known = rows.iter().filter(|row| !column.values.is_missing(**row)).count();
+    if known == 0 {
+        return Some((Check::AllMissing, format!("{at} has no value in the {} training rows", rows.len())));
+    }
+    if known == rows.len() && is_constant(&column.values, rows) {
+        return Some((Check::Constant, format!("{at} has one and the same value in all {known} training rows")));
+    }
+    is_id(column, rows).then(|| (Check::Id, format!("{at} names or numbers the rows: {known} different values in {known} rows")))
+}
+
+fn is_constant(values: &Values, rows: &[usize]) -> bool {
+    let all_equal = |same: &dyn Fn(usize, usize) -> bool| rows.iter().all(|row| same(*row, rows[0]));
+    match values {
+        Values::Number(values) => all_equal(&|a, b| values[a] == values[b]),
+        Values::Category { codes, .. } => all_equal(&|a, b| codes[a] == codes[b]),
+        Values::Time(values) => all_equal(&|a, b| values[a] == values[b]),
+        Values::Text(values) => all_equal(&|a, b| values[a] == values[b]),
+    }
+}
+
+/// True for whole numbers or texts that are all different, under a name of an id, and for any texts all different.
+fn is_id(column: &Column, rows: &[usize]) -> bool {
+    const FEWEST_ROWS: usize = 20;
+    if rows.len() < FEWEST_ROWS {
+        return false;
+    }
+    match &column.values {
+        Values::Number(values) => {
+            let whole = |row: &usize| values[*row].fract() == 0.0;
+            sounds_like_id(&column.name) && rows.iter().all(whole) && all_differ(rows.iter().map(|row| values[*row].to_bits()))
+        }
+        Values::Category { codes, .. } => {
+            rows.iter().all(|row| codes[*row] != MISSING) && all_differ(rows.iter().map(|row| u64::from(codes[*row])))
+        }
+        Values::Time(_) | Values::Text(_) => false,
+    }
+}
+
+fn all_differ(values: impl Iterator<Item = u64>) -> bool {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+/// True if a word of the name is that of an id: `id`, `customerId`, `row_index`, `PID`.
+fn sounds_like_id(name: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum", "recordid", "unnamed",
+    ];
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || (letter.is_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| letter.is_alphabetic()) {
+            word.extend(letter.to_lowercase());
+        }
+        lower_before = letter.is_lowercase();
+    }
+    words.iter().any(|word| WORDS.contains(&word.as_str()))
+}
+
+fn hash(values: &Values) -> u64 {
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+    match values {
+        Values::Number(values) => values.iter().fold(1, |hash, value| mix(hash, canonical(*value))),
+        Values::Category { codes, .. } => codes.iter().fold(2, |hash, code| mix(hash, u64::from(*code))),
+        Values::Time(_) | Values::Text(_) => 3,
+    }
+}
+
+/// Bits of a number with one NaN and one zero.
+fn canonical(value: f64) -> u64 {
+    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
+}
+
+fn equal(a: &Values, b: &Values) -> bool {
+    match (a, b) {
+        (Values::Number(a), Values::Number(b)) => a.iter().zip(b).all(|(a, b)| canonical(*a) == canonical(*b)),
+        (Values::Category { codes: a, levels: x }, Values::Category { codes: b, levels: y }) => a == b && x == y,
+        _ => false,
+    }
+}
+
+/// Finds features that are the target in another unit.
+fn drop_leaks(
+    source: &str,
+    columns: Vec<Column>,
+    rows: &[usize],
+    target: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<Vec<Column>> {
+    let alone = columns.len() == 1;
+    let mut kept = Vec::with_capacity(columns.len());
+    for column in columns {
+        if let Some(how) = leak(&column.values, rows, target, alone) {
+            let message = format!("{source}: column `{}` is {how}: a feature that is not known before the target is a leak", column.name);
+            if findings.found_in_column(Check::Leak, &column.name, &message)? == Action::Drop {
+                continue;
+            }
+        }
+        kept.push(column);
+    }
+    Ok(kept)
+}
+
+/// How a column copies the target, if it does.
+///
+/// Linear copies by Pearson's correlation, other monotone ones by that of the ranks; a lone feature may be monotone,
+/// since the curve of a noise-free sensor is.
+fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<&'static str> {
+    const COPY: f64 = 0.99999;
+    const FEWEST_ROWS: usize = 20;
+    const RANKED_ROWS: usize = 20_000;
+    let Values::Number(values) = values else { return None };
+    let known: Vec<usize> = rows.iter().copied().filter(|row| !values[*row].is_nan()).collect();
+    if known.len() < FEWEST_ROWS || 2 * known.len() < rows.len() {
+        return None;
+    }
+    let pick = |all: &[f64], step: usize| known.iter().step_by(step).map(|row| all[*row]).collect::<Vec<f64>>();
+    let copies = |x: &[f64], y: &[f64]| pearson(x, y).is_some_and(|r| r.abs() > COPY);
+    if known.iter().all(|row| values[*row] == target[*row]) {
+        return Some("equal to the target");
+    }
+    if copies(&pick(values, 1), &pick(target, 1)) {
+        return Some("the target scaled and shifted (correlation above 0.99999)");
+    }
+    let step = known.len().div_ceil(RANKED_ROWS);
+    (!alone && copies(&ranks(&pick(values, step)), &ranks(&pick(target, step))))
+        .then_some("a monotone function of the target (rank correlation above 0.99999)")
+}
+
+/// Warns of targets piled up at their maximum.
+pub(crate) fn check_capped_target(
+    source: &str,
+    name: &str,
+    rows: &[usize],
+    target: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    const SHARE: f64 = 0.01;
+    let max = rows.iter().map(|row| target[*row]).fold(f64::NEG_INFINITY, f64::max);
+    let at_max = rows.iter().filter(|row| target[**row] == max).count();
+    let values = rows.iter().map(|row| target[*row].to_bits()).collect::<std::collections::HashSet<_>>().len();
+    // A target of few different values (a rating, a count) has many rows at each of them.
+    let usual = rows.len() as f64 / values as f64;
+    let share = at_max as f64 / rows.len() as f64;
+    if at_max >= 5 && share >= SHARE && at_max as f64 > 5.0 * usual {
+        let message = format!(
+            "{source}: target `{name}` looks capped: {at_max} of {} training rows ({:.1} %) are at its maximum {max}",
+            rows.len(),
+            100.0 * share
+        );
+        findings.found(Check::CappedTarget, Some(name), message)?;
+    }
+    Ok(())
+}
+
+/// Refuses or warns of too few rows to learn from.
+pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>) -> Result<()> {
+    const TOO_FEW: usize = 20;
+    const FEW: usize = 200;
+    let action = match findings.given(Check::FewRows) {
+        Some(action) => action,
+        None if rows < TOO_FEW => Action::Refuse,
+        None => Action::Warn,
+    };
+    if rows < FEW {
+        let mut message = format!("{source}: {rows} rows to train on; expected at least {TOO_FEW}, better {FEW}");
+        if action == Action::Refuse {
+            message.push_str("; add rows, hold out fewer, or set checks.few_rows = \"warn\"");
+        }
+        findings.act(Check::FewRows, action, None, message)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, value: impl Fn(usize) -> f64) -> Column {
+        Column::number(name, (0..100).map(value).collect())
+    }
+
+    fn wave(row: usize) -> f64 {
+        (row as f64 * 1.7).sin()
+    }
+
+    /// Runs the feature checks on 100 rows with target `wave`; gives names kept and checks that spoke.
+    fn run(columns: Vec<Column>, overrides: &[(&str, Action)], keep: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
+        let overrides = overrides.iter().map(|(name, action)| ((*name).to_owned(), *action)).collect();
+        let keep: Vec<String> = keep.iter().map(|name| (*name).to_owned()).collect();
+        let mut findings = Findings::new(&overrides, &keep)?;
+        let rows: Vec<usize> = (0..100).collect();
+        let target: Vec<f64> = (0..100).map(wave).collect();
+        let kept = check_features("t.csv", columns, &rows, &target, &mut findings)?;
+        let spoke = findings.warnings.iter().map(|warning| warning.check.clone()).collect();
+        Ok((kept.into_iter().map(|column| column.name).collect(), spoke))
+    }
+
+    fn noise(row: usize) -> f64 {
+        ((row * 7919) % 101) as f64 / 3.0
+    }
+
+    #[test]
+    fn useless_columns_are_dropped_with_a_warning() {
+        let columns = vec![
+            column("good", noise),
+            column("flat", |_| 3.0),
+            column("gone", |_| f64::NAN),
+            column("good again", noise),
+            column("customerId", |row| 1000.0 + row as f64),
+            Column::category("label", (0..100).map(|row| format!("n{row}")).collect::<Vec<_>>().iter().map(|t| Some(t.as_str()))),
+            Column { name: "when".into(), kind: Kind::Time, values: Values::Time((0..100).collect()) },
+            Column { name: "story".into(), kind: Kind::Text, values: Values::Text(vec![None; 100]) },
+        ];
+        let (kept, spoke) = run(columns, &[], &[]).unwrap();
+        assert_eq!(kept, ["good"]);
+        assert_eq!(spoke, ["constant", "all_missing", "duplicate", "id", "id", "datetime", "text"]);
+    }
+
+    #[test]
+    fn constant_with_gaps_is_kept() {
+        let column = column("flag", |row| if row % 2 == 0 { 1.0 } else { f64::NAN });
+        assert_eq!(run(vec![column], &[], &[]).unwrap().0, ["flag"]);
+    }
+
+    #[test]
+    fn keep_and_overrides_change_the_action() {
+        let flat = || vec![column("flat", |_| 3.0), column("good", noise)];
+        assert_eq!(run(flat(), &[], &["flat"]).unwrap().0, ["flat", "good"]);
+        assert_eq!(run(flat(), &[("constant", Action::Warn)], &[]).unwrap().0, ["flat", "good"]);
+        let error = run(flat(), &[("constant", Action::Refuse)], &[]).unwrap_err().to_string();
+        assert!(error.contains("t.csv: column `flat`") && error.contains("--keep flat"), "{error}");
+    }
+
+    #[test]
+    fn leaks_are_refused_and_can_be_kept() {
+        let good = || column("good", noise);
+        for (name, leak) in [
+            ("copy", column("copy", wave)),
+            ("scaled", column("scaled", |row| 3.0 - 2.0 * wave(row))),
+            ("curve", column("curve", |row| wave(row).exp())),
+        ] {
+            let error = run(vec![leak.clone(), good()], &[], &[]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("checks.leak = \"warn\""), "{error}");
+            assert_eq!(run(vec![leak.clone(), good()], &[], &[name]).unwrap().0.len(), 2);
+            assert_eq!(run(vec![leak.clone(), good()], &[("leak", Action::Drop)], &[]).unwrap().0, ["good"]);
+        }
+        // The curve of a single sensor is no leak.
+        assert_eq!(run(vec![column("curve", |row| wave(row).exp())], &[], &[]).unwrap().1.len(), 0);
+    }
+
+    #[test]
+    fn overrides_reject_unknown_names_and_actions() {
+        let error = run(vec![], &[("leek", Action::Warn)], &[]).unwrap_err().to_string();
+        assert!(error.contains("did you mean `leak`?"), "{error}");
+        let error = run(vec![], &[("datetime", Action::Warn)], &[]).unwrap_err().to_string();
+        assert!(error.contains("found warn, expected drop or refuse"), "{error}");
+    }
+
+    #[test]
+    fn capped_target_is_warned_of_but_a_rating_is_not() {
+        let rows: Vec<usize> = (0..1000).collect();
+        let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
+        let capped: Vec<f64> = rows.iter().map(|row| (*row as f64).min(950.0)).collect();
+        check_capped_target("t.csv", "y", &rows, &capped, &mut findings).unwrap();
+        assert!(findings.warnings[0].message.contains("50 of 1000 training rows (5.0 %) are at its maximum 950"));
+        let rating: Vec<f64> = rows.iter().map(|row| (*row % 5) as f64).collect();
+        check_capped_target("t.csv", "y", &rows, &rating, &mut findings).unwrap();
+        assert_eq!(findings.warnings.len(), 1);
+    }
+
+    #[test]
+    fn few_rows_are_refused_then_warned_of() {
+        let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
+        assert!(check_rows("t.csv", 19, &mut findings).is_err());
+        check_rows("t.csv", 20, &mut findings).unwrap();
+        check_rows("t.csv", 200, &mut findings).unwrap();
+        assert_eq!(findings.warnings.len(), 1);
+        let overrides = [("few_rows".to_owned(), Action::Warn)].into();
+        assert!(check_rows("t.csv", 2, &mut Findings::new(&overrides, &[]).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn names_of_ids_are_told_by_words() {
+        for name in ["id", "ID", "customer_id", "customerId", "row index", "PID", "unnamed_1", "uuid4"] {
+            assert!(sounds_like_id(name), "{name}");
+        }
+        for name in ["humidity", "grid", "width", "indexed_price", "median_income"] {
+            assert!(!sounds_like_id(name), "{name}");
+        }
+    }
+}

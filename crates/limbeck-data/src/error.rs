@@ -1,0 +1,269 @@
+//! What can be wrong with a table, an option or a file.
+
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that stops this crate; each message says what was found, what was expected, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written; nothing is left under its final name.
+    #[error("cannot write {}: {source}; nothing was left under that name", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither the name nor the first bytes tell the format of a file.
+    #[error(
+        "{}: unknown table format; expected .csv, .tsv, .parquet or .pq, or a file that begins like one of them",
+        path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file without a byte.
+    #[error("{}: the file is empty; expected a header line and at least one row", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A table with column names but no rows.
+    #[error("{}: only a header, no rows; expected at least one row below it", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Text that is not UTF-8.
+    #[error(
+        "{}: line {line}: byte {offset} is not UTF-8 text; convert the file first, for example `iconv -f LATIN1 -t UTF-8`",
+        path.display()
+    )]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Position of the first offending byte, from 0.
+        offset: usize,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// A zero byte in a text table.
+    #[error(
+        "{}: line {line}: byte {offset} is NUL, which no text table holds; is this a binary or UTF-16 file?",
+        path.display()
+    )]
+    NulByte {
+        /// The file.
+        path: PathBuf,
+        /// Position of the byte, from 0.
+        offset: usize,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// A row with another number of cells than the header.
+    #[error(
+        "{}: row {row} (line {line}) has {found} cells, the header has {expected}; quote cells that hold the separator",
+        path.display()
+    )]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: usize,
+        /// Line of the file, from 1.
+        line: usize,
+        /// Cells in that row.
+        found: usize,
+        /// Cells in the header.
+        expected: usize,
+    },
+    /// A quotation mark without its partner.
+    #[error("{}: the quotation mark opened on line {line} is never closed", path.display())]
+    OpenQuote {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+    },
+    /// Two columns with one name.
+    #[error(
+        "{}: columns {first} and {second} are both named `{column}`; give each column its own name",
+        path.display()
+    )]
+    DuplicateHeader {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+        /// Position of the first, from 1.
+        first: usize,
+        /// Position of the second, from 1.
+        second: usize,
+    },
+    /// The table library refused the file.
+    #[error("{}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        message: String,
+    },
+    /// A cell that does not fit its column.
+    #[error("{}, column `{column}`: found {found}, expected {expected}", place(source_name, *row, *line))]
+    Cell {
+        /// The table's file, or a name for a table made in memory.
+        source_name: String,
+        /// Data row, from 1.
+        row: usize,
+        /// Line of the file, from 1, where it has lines.
+        line: Option<usize>,
+        /// Column name.
+        column: String,
+        /// The cell.
+        found: String,
+        /// What would do, and how to mend it.
+        expected: String,
+    },
+    /// A column that an option, a role or a student asks for is not in the table.
+    #[error("{}", no_such_column(source_name, column, wanted_by, nearest, columns))]
+    NoSuchColumn {
+        /// The table's file, or a name for a table made in memory.
+        source_name: String,
+        /// The name asked for.
+        column: String,
+        /// Who asked: an option's name, or `the student`.
+        wanted_by: String,
+        /// The most similar names in the table, best first.
+        nearest: Vec<String>,
+        /// All names in the table.
+        columns: Vec<String>,
+    },
+    /// A table whose columns differ in length or in name from what is needed.
+    #[error("{message}")]
+    Shape {
+        /// What differs, and where.
+        message: String,
+    },
+    /// An option outside its range, or two that exclude each other.
+    #[error("option `{option}`: {message}")]
+    InvalidOption {
+        /// The option.
+        option: String,
+        /// What is wrong with it and what would do.
+        message: String,
+    },
+    /// A check refused the table.
+    #[error("{message} (check `{check}`)")]
+    Refused {
+        /// Name of the [`Check`](crate::Check).
+        check: &'static str,
+        /// The column it is about, if one.
+        column: Option<String>,
+        /// What was found, where, and how to go on regardless.
+        message: String,
+    },
+    /// The rows cannot be split as asked.
+    #[error("cannot split the rows: {message}")]
+    Split {
+        /// Why, and what would do.
+        message: String,
+    },
+}
+
+impl Error {
+    /// A read error with the file's name.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    /// An option error.
+    pub(crate) fn option(option: &str, message: impl Into<String>) -> Self {
+        Self::InvalidOption { option: option.to_owned(), message: message.into() }
+    }
+
+    /// A column that is not there, with the nearest names looked up.
+    pub(crate) fn no_such_column(source_name: &str, column: &str, wanted_by: &str, columns: Vec<String>) -> Self {
+        let nearest = nearest(column, &columns);
+        let (source_name, column, wanted_by) = (source_name.to_owned(), column.to_owned(), wanted_by.to_owned());
+        Self::NoSuchColumn { source_name, column, wanted_by, nearest, columns }
+    }
+}
+
+/// Up to three names most similar to `name`, best first.
+pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
+    const SIMILAR: f64 = 0.7;
+    let lower = name.to_lowercase();
+    let mut scored: Vec<(f64, &String)> = among
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().take(3).map(|(_, candidate)| candidate.clone()).collect()
+}
+
+fn place(source_name: &str, row: usize, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("{source_name}: row {row} (line {line})"),
+        None => format!("{source_name}: row {row}"),
+    }
+}
+
+fn no_such_column(
+    source_name: &str,
+    column: &str,
+    wanted_by: &str,
+    nearest: &[String],
+    columns: &[String],
+) -> String {
+    let mend = match nearest {
+        [] => String::new(),
+        names => format!("; did you mean {}?", quoted(names, 3)),
+    };
+    format!(
+        "{source_name}: no column `{column}` (asked for by {wanted_by}){mend} The table has: {}",
+        quoted(columns, 40)
+    )
+}
+
+/// Names in backticks with commas, shortened after `limit`.
+pub(crate) fn quoted(names: &[String], limit: usize) -> String {
+    let mut text =
+        names.iter().take(limit).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > limit {
+        text.push_str(&format!(" and {} more", names.len() - limit));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_such_column_names_the_nearest() {
+        let columns = vec!["median_income".to_owned(), "median_house_value".to_owned(), "x".to_owned()];
+        let message = Error::no_such_column("a.csv", "median_house_valu", "target", columns).to_string();
+        assert!(message.contains("did you mean `median_house_value`"), "{message}");
+        assert!(message.starts_with("a.csv: no column `median_house_valu` (asked for by target)"), "{message}");
+    }
+
+    #[test]
+    fn long_lists_are_shortened() {
+        let names: Vec<String> = (0..5).map(|i| format!("c{i}")).collect();
+        assert_eq!(quoted(&names, 2), "`c0`, `c1` and 3 more");
+    }
+}

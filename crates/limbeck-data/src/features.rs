@@ -1,0 +1,279 @@
+//! The one matrix type that teachers, augmentation and encoders read.
+
+use std::sync::Arc;
+
+use limbeck_runtime::RawColumn;
+
+use crate::kind::Kind;
+use crate::table::{Column, MISSING, Table, Values, append_codes};
+use crate::{Error, Result};
+
+/// Feature columns of some rows, raw and in their own units.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// The columns; their order is the order of the student's inputs.
+    pub columns: Vec<Feature>,
+    /// Rows in each column.
+    pub rows: usize,
+}
+
+/// One feature column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Its name in the table.
+    pub name: String,
+    /// Its cells.
+    pub values: FeatureValues,
+    /// True if each training value that is not missing is a whole number, so that augmentation rounds.
+    pub integer: bool,
+}
+
+/// The cells of a feature column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeatureValues {
+    /// Numbers, and booleans as 0 and 1; NaN is missing.
+    Number(Vec<f64>),
+    /// Codes into levels; [`MISSING`] is missing.
+    Category {
+        /// One per row.
+        codes: Vec<u32>,
+        /// The texts, sorted; shared by all selections of the column.
+        levels: Arc<Vec<String>>,
+    },
+}
+
+impl FeatureValues {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Number(values) => values.len(),
+            Self::Category { codes, .. } => codes.len(),
+        }
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Number(values) => Self::Number(rows.iter().map(|row| values[*row]).collect()),
+            Self::Category { codes, levels } => {
+                Self::Category { codes: rows.iter().map(|row| codes[*row]).collect(), levels: Arc::clone(levels) }
+            }
+        }
+    }
+}
+
+impl Feature {
+    /// The feature held by a table column; `None` for times and free text.
+    #[must_use]
+    pub fn from_column(column: Column) -> Option<Self> {
+        let values = match column.values {
+            Values::Number(values) => FeatureValues::Number(values),
+            Values::Category { codes, levels } => FeatureValues::Category { codes, levels: Arc::new(levels) },
+            Values::Time(_) | Values::Text(_) => return None,
+        };
+        Some(Self { name: column.name, values, integer: false })
+    }
+}
+
+impl Features {
+    /// Features held by a table, in its order; `integer` is read off all its rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for a time or text column.
+    pub fn from_table(table: Table) -> Result<Self> {
+        let rows = table.rows;
+        let mut columns = Vec::with_capacity(table.columns.len());
+        for column in table.columns {
+            let (name, kind) = (column.name.clone(), column.kind);
+            let feature = Feature::from_column(column);
+            columns.push(feature.ok_or_else(|| Error::Shape {
+                message: format!("column `{name}` is of kind {kind}, which cannot be a feature"),
+            })?);
+        }
+        let mut features = Self { columns, rows };
+        let all: Vec<usize> = (0..rows).collect();
+        features.mark_integers(&all);
+        Ok(features)
+    }
+
+    /// Sets [`Feature::integer`] from the given rows.
+    pub fn mark_integers(&mut self, rows: &[usize]) {
+        for column in &mut self.columns {
+            if let FeatureValues::Number(values) = &column.values {
+                let mut known = rows.iter().map(|row| values[*row]).filter(|value| !value.is_nan()).peekable();
+                column.integer = known.peek().is_some() && known.all(|value| value.fract() == 0.0);
+            }
+        }
+    }
+
+    /// The given rows, in that order; a row may occur more than once.
+    ///
+    /// # Panics
+    ///
+    /// If a position lies outside.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let select = |column: &Feature| Feature {
+            name: column.name.clone(),
+            values: column.values.select(rows),
+            integer: column.integer,
+        };
+        Self { columns: self.columns.iter().map(select).collect(), rows: rows.len() }
+    }
+
+    /// The columns as an encoder and a student take them.
+    #[must_use]
+    pub fn raw(&self) -> Vec<RawColumn<'_>> {
+        self.columns.iter().map(Feature::raw).collect()
+    }
+
+    /// Column names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Adds the rows of `other`, which has the same columns; levels are merged, and where they differ the codes of both
+    /// sides are renumbered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if names or kinds differ.
+    pub fn append(&mut self, other: &Self) -> Result<()> {
+        let same = |(ours, theirs): (&Feature, &Feature)| {
+            let same_kind = matches!(ours.values, FeatureValues::Number(_)) == matches!(theirs.values, FeatureValues::Number(_));
+            same_kind && ours.name == theirs.name
+        };
+        if self.columns.len() != other.columns.len() || !self.columns.iter().zip(&other.columns).all(same) {
+            let message = format!("features {:?} cannot be added to {:?}", other.names(), self.names());
+            return Err(Error::Shape { message });
+        }
+        for (ours, theirs) in self.columns.iter_mut().zip(&other.columns) {
+            match (&mut ours.values, &theirs.values) {
+                (FeatureValues::Number(values), FeatureValues::Number(added)) => values.extend_from_slice(added),
+                (
+                    FeatureValues::Category { codes, levels },
+                    FeatureValues::Category { codes: added, levels: added_levels },
+                ) => {
+                    if let Some(merged) = append_codes(codes, levels, added, added_levels) {
+                        *levels = Arc::new(merged);
+                    }
+                }
+                _ => unreachable!("kinds were compared above"),
+            }
+        }
+        self.rows += other.rows;
+        Ok(())
+    }
+
+    /// All parts below one another; no part gives no columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn concat(parts: &[Self]) -> Result<Self> {
+        let Some((first, rest)) = parts.split_first() else { return Ok(Self::default()) };
+        let mut whole = first.clone();
+        rest.iter().try_for_each(|part| whole.append(part))?;
+        Ok(whole)
+    }
+
+    /// The columns as a table, for writing or for a scoring command; booleans are numbers by now.
+    #[must_use]
+    pub fn to_table(&self) -> Table {
+        let column = |feature: &Feature| match &feature.values {
+            FeatureValues::Number(values) => Column::number(&feature.name, values.clone()),
+            FeatureValues::Category { codes, levels } => Column {
+                name: feature.name.clone(),
+                kind: Kind::Category,
+                values: Values::Category { codes: codes.clone(), levels: levels.to_vec() },
+            },
+        };
+        Table {
+            columns: self.columns.iter().map(column).collect(),
+            rows: self.rows,
+            source: "features".to_owned(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Feature {
+    /// The column as an encoder takes it.
+    #[must_use]
+    pub fn raw(&self) -> RawColumn<'_> {
+        match &self.values {
+            FeatureValues::Number(values) => RawColumn::Number(values),
+            FeatureValues::Category { codes, levels } => RawColumn::Category { codes, levels },
+        }
+    }
+
+    /// True where the cell of a row is missing.
+    #[must_use]
+    pub fn is_missing(&self, row: usize) -> bool {
+        match &self.values {
+            FeatureValues::Number(values) => values[row].is_nan(),
+            FeatureValues::Category { codes, .. } => codes[row] == MISSING,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Features {
+        let columns =
+            vec![Column::number("x", vec![1.0, f64::NAN, 3.0]), Column::category("c", [Some("b"), None, Some("a")])];
+        Features::from_table(Table::new(columns).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn select_takes_rows_in_order_and_shares_levels() {
+        let features = sample();
+        assert!(features.columns[0].integer && !features.columns[1].integer);
+        let picked = features.select(&[2, 0, 2]);
+        let FeatureValues::Number(values) = &picked.columns[0].values else { panic!("number") };
+        assert_eq!(values, &[3.0, 1.0, 3.0]);
+        let (FeatureValues::Category { codes, levels }, FeatureValues::Category { levels: before, .. }) =
+            (&picked.columns[1].values, &features.columns[1].values)
+        else {
+            panic!("category")
+        };
+        assert_eq!(codes, &[0, 1, 0]);
+        assert!(Arc::ptr_eq(levels, before));
+        assert_eq!(picked.rows, 3);
+    }
+
+    #[test]
+    fn concat_stacks_rows_and_merges_levels() {
+        let other = vec![Column::number("x", vec![0.5]), Column::category("c", [Some("aa")])];
+        let other = Features::from_table(Table::new(other).unwrap()).unwrap();
+        let both = Features::concat(&[sample(), other]).unwrap();
+        let FeatureValues::Category { codes, levels } = &both.columns[1].values else { panic!("category") };
+        assert_eq!(levels.as_slice(), ["a", "aa", "b"]);
+        assert_eq!(codes, &[2, MISSING, 0, 1]);
+        assert_eq!(both.rows, 4);
+        assert!(both.columns[1].is_missing(1) && both.columns[0].is_missing(1));
+    }
+
+    #[test]
+    fn append_rejects_other_columns() {
+        let other = Features::from_table(Table::new(vec![Column::number("y", vec![0.5])]).unwrap()).unwrap();
+        assert!(sample().append(&other).is_err());
+    }
+
+    #[test]
+    fn to_table_keeps_names_and_cells() {
+        let table = sample().to_table();
+        assert_eq!(table.names(), ["x", "c"]);
+        assert!(table.columns[1].values.is_missing(1));
+    }
+}

@@ -1,0 +1,426 @@
+//! The kind of a column, and how it is inferred from cells of text.
+//!
+//! The kinds are tried in this order on the cells that are not empty:
+//!
+//! | kind | when |
+//! |---|---|
+//! | number | each is a decimal number, or a missing marker (`NA`, `NaN`, `null`, `N/A`; counted in a warning) |
+//! | boolean | each is `true`, `false`, `yes` or `no`, in any case |
+//! | time | each is an ISO 8601 date or date and time |
+//! | category | at most max(50, 5 % of the rows) different texts, or texts of at most 40 bytes on average |
+//! | text | otherwise |
+//!
+//! A column without any cell is a number column in which all is missing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use arrow::array::{Array, StringArray};
+use serde::{Deserialize, Serialize};
+
+use crate::table::{MISSING, MISSING_TIME, Values};
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Numbers.
+    Number,
+    /// `true`/`false` or `yes`/`no`, held as 1 and 0.
+    Boolean,
+    /// Text with few different values.
+    Category,
+    /// Points in time.
+    Time,
+    /// Free text.
+    Text,
+}
+
+impl Kind {
+    /// The name used in recipes and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Category => "category",
+            Self::Time => "time",
+            Self::Text => "text",
+        }
+    }
+
+    /// What a cell of this kind looks like, for messages.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Number => "a number, or an empty cell where it is missing",
+            Self::Boolean => "true, false, yes, no, 1 or 0",
+            Self::Time => "an ISO 8601 date or time such as 2024-03-10 or 2024-03-10T18:00:00",
+            Self::Category | Self::Text => "text",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Number, Self::Boolean, Self::Category, Self::Time, Self::Text]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| format!("`{text}` is no column kind; expected number, boolean, category, time or text"))
+    }
+}
+
+/// A column of text cells as Arrow gives them, in chunks; null is an empty cell.
+pub(crate) struct Cells {
+    chunks: Vec<StringArray>,
+}
+
+impl Cells {
+    pub(crate) fn new(chunks: Vec<StringArray>) -> Self {
+        Self { chunks }
+    }
+
+    fn len(&self) -> usize {
+        self.chunks.iter().map(Array::len).sum()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        self.chunks.iter().flat_map(StringArray::iter)
+    }
+}
+
+/// The first cell that is not of the kind asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct BadCell {
+    /// From 0.
+    pub(crate) row: usize,
+    pub(crate) found: String,
+    pub(crate) expected: String,
+}
+
+/// A column's values with the number of missing markers read as missing.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) kind: Kind,
+    pub(crate) values: Values,
+    pub(crate) markers: usize,
+}
+
+/// Finds the kind of the cells by the rules of this module and converts them.
+pub(crate) fn infer(cells: &Cells) -> Parsed {
+    [Kind::Number, Kind::Boolean, Kind::Time]
+        .into_iter()
+        .find_map(|kind| strict(cells, kind).ok())
+        .unwrap_or_else(|| infer_text(cells))
+}
+
+/// Time, category or text, for columns whose file says that they hold text.
+pub(crate) fn infer_text(cells: &Cells) -> Parsed {
+    let some = cells.iter().flatten().next().is_some();
+    match strict(cells, Kind::Time) {
+        Ok(parsed) if some => parsed,
+        _ => {
+            let (codes, levels) = categories(cells);
+            let used = codes.iter().filter(|code| **code != MISSING).count();
+            let bytes: usize = cells.iter().flatten().map(str::len).sum();
+            let few = levels.len() <= 50.max(codes.len() / 20);
+            if few || bytes <= 40 * used {
+                Parsed { kind: Kind::Category, values: Values::Category { codes, levels }, markers: 0 }
+            } else {
+                text(cells)
+            }
+        }
+    }
+}
+
+/// Converts cells to a given kind.
+///
+/// A number column also takes `true`, `false`, `yes` and `no` as 1 and 0, since a student's file knows a boolean as a
+/// number.
+pub(crate) fn convert(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
+    match kind {
+        Kind::Category => {
+            let (codes, levels) = categories(cells);
+            Ok(Parsed { kind, values: Values::Category { codes, levels }, markers: 0 })
+        }
+        Kind::Text => Ok(text(cells)),
+        Kind::Number => numbers(cells, kind, |cell| number(cell).or_else(|| boolean(cell).map(Some))),
+        Kind::Boolean => numbers(cells, kind, |cell| {
+            boolean(cell).map(Some).or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
+        }),
+        Kind::Time => strict(cells, kind),
+    }
+}
+
+fn strict(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
+    match kind {
+        Kind::Number => numbers(cells, kind, number),
+        Kind::Boolean => numbers(cells, kind, |cell| boolean(cell).map(Some)),
+        Kind::Time => {
+            let mut values = Vec::with_capacity(cells.len());
+            for (row, cell) in cells.iter().enumerate() {
+                values.push(match trimmed(cell) {
+                    None => MISSING_TIME,
+                    Some(cell) => time(cell).ok_or_else(|| bad(row, cell, kind))?,
+                });
+            }
+            Ok(Parsed { kind, values: Values::Time(values), markers: 0 })
+        }
+        Kind::Category | Kind::Text => convert(cells, kind),
+    }
+}
+
+fn numbers(
+    cells: &Cells,
+    kind: Kind,
+    parse: impl Fn(&str) -> Option<Option<f64>>,
+) -> Result<Parsed, BadCell> {
+    let mut values = Vec::with_capacity(cells.len());
+    let mut markers = 0;
+    for (row, cell) in cells.iter().enumerate() {
+        values.push(match trimmed(cell) {
+            None => f64::NAN,
+            Some(cell) => parse(cell).ok_or_else(|| bad(row, cell, kind))?.unwrap_or_else(|| {
+                markers += 1;
+                f64::NAN
+            }),
+        });
+    }
+    Ok(Parsed { kind, values: Values::Number(values), markers })
+}
+
+fn bad(row: usize, cell: &str, kind: Kind) -> BadCell {
+    BadCell { row, found: shown(cell), expected: kind.expected().to_owned() }
+}
+
+/// A cell in quotation marks, shortened to 40 characters.
+pub(crate) fn shown(cell: &str) -> String {
+    match cell.char_indices().nth(40) {
+        Some((end, _)) => format!("{:?}…", &cell[..end]),
+        None => format!("{cell:?}"),
+    }
+}
+
+fn trimmed(cell: Option<&str>) -> Option<&str> {
+    cell.map(str::trim).filter(|cell| !cell.is_empty())
+}
+
+/// `Some(None)` is a missing marker, `None` is no number.
+#[expect(clippy::option_option, reason = "three outcomes: number, missing, neither")]
+pub(crate) fn number(cell: &str) -> Option<Option<f64>> {
+    const MARKERS: [&str; 4] = ["na", "nan", "null", "n/a"];
+    match cell.parse::<f64>() {
+        Ok(value) if !value.is_nan() => Some(Some(value)),
+        _ => MARKERS.iter().any(|marker| cell.eq_ignore_ascii_case(marker)).then_some(None),
+    }
+}
+
+fn boolean(cell: &str) -> Option<f64> {
+    let is = |word| cell.eq_ignore_ascii_case(word);
+    if is("true") || is("yes") {
+        Some(1.0)
+    } else if is("false") || is("no") {
+        Some(0.0)
+    } else {
+        None
+    }
+}
+
+/// Codes into sorted levels; an empty or blank cell is missing.
+fn categories(cells: &Cells) -> (Vec<u32>, Vec<String>) {
+    encode_levels(cells.len(), cells.iter().map(trimmed))
+}
+
+/// Codes of texts into their sorted distinct values.
+pub(crate) fn encode_levels<'a>(rows: usize, cells: impl Iterator<Item = Option<&'a str>>) -> (Vec<u32>, Vec<String>) {
+    let mut seen: HashMap<&str, u32> = HashMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    let mut codes = Vec::with_capacity(rows);
+    for cell in cells {
+        codes.push(cell.map_or(MISSING, |cell| {
+            *seen.entry(cell).or_insert_with(|| {
+                order.push(cell);
+                order.len() as u32 - 1
+            })
+        }));
+    }
+    let mut by_name: Vec<u32> = (0..order.len() as u32).collect();
+    by_name.sort_unstable_by_key(|code| order[*code as usize]);
+    let mut rank = vec![0_u32; order.len()];
+    for (position, code) in by_name.iter().enumerate() {
+        rank[*code as usize] = position as u32;
+    }
+    for code in codes.iter_mut().filter(|code| **code != MISSING) {
+        *code = rank[*code as usize];
+    }
+    (codes, by_name.iter().map(|code| order[*code as usize].to_owned()).collect())
+}
+
+fn text(cells: &Cells) -> Parsed {
+    let values = cells.iter().map(|cell| trimmed(cell).map(str::to_owned)).collect();
+    Parsed { kind: Kind::Text, values: Values::Text(values), markers: 0 }
+}
+
+/// Microseconds since 1970-01-01T00:00 (UTC where a zone is given) of an ISO 8601 date or date and time.
+///
+/// Forms: `YYYY-MM-DD`, then optionally `T` or a space, `HH:MM`, `:SS`, a decimal fraction, `Z` or `±HH:MM`.
+pub(crate) fn time(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| {
+        bytes.get(range)?.iter().try_fold(0_i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+    };
+    let at = |index: usize, wanted: u8| bytes.get(index) == Some(&wanted);
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    if !at(4, b'-') || !at(7, b'-') || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
+        return None;
+    }
+    let date = days_from_civil(year, month, day) * 86_400_000_000;
+    if bytes.len() == 10 {
+        return Some(date);
+    }
+    let (hour, minute) = (digits(11..13)?, digits(14..16)?);
+    if !(at(10, b'T') || at(10, b' ')) || !at(13, b':') || hour > 23 || minute > 59 {
+        return None;
+    }
+    let mut clock = (hour * 3600 + minute * 60) * 1_000_000;
+    let mut rest = 16;
+    if at(16, b':') {
+        let second = digits(17..19).filter(|second| *second <= 60)?;
+        clock += second * 1_000_000;
+        rest = 19;
+        if at(19, b'.') {
+            let end = 20 + bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
+            clock += format!("{:0<6.6}", text.get(20..end).filter(|fraction| !fraction.is_empty())?).parse::<i64>().ok()?;
+            rest = end;
+        }
+    }
+    Some(date + clock - zone(text.get(rest..)?)?)
+}
+
+/// Offset from UTC in microseconds; none given counts as zero.
+fn zone(text: &str) -> Option<i64> {
+    let sign = match text.as_bytes() {
+        [] | [b'Z'] => return Some(0),
+        [b'+', ..] => 1,
+        [b'-', ..] => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = text[1..].split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 || !hours.bytes().chain(minutes.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(sign * (hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?) * 60_000_000)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's `days_from_civil`).
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(texts: &[&str]) -> Cells {
+        let array = texts.iter().map(|text| Some(*text).filter(|text| !text.is_empty())).collect();
+        Cells::new(vec![array])
+    }
+
+    fn kind_of(texts: &[&str]) -> Kind {
+        infer(&cells(texts)).kind
+    }
+
+    #[test]
+    fn kinds_are_inferred() {
+        assert_eq!(kind_of(&["1", "", "-2.5e3", "NA"]), Kind::Number);
+        assert_eq!(kind_of(&["", ""]), Kind::Number);
+        assert_eq!(kind_of(&["Yes", "no", "TRUE"]), Kind::Boolean);
+        assert_eq!(kind_of(&["2004-03-10 18:00", "", "2004-03-10"]), Kind::Time);
+        assert_eq!(kind_of(&["red", "green", "1"]), Kind::Category);
+        let long: Vec<String> = (0..60).map(|i| format!("{i} {}", "word ".repeat(20))).collect();
+        assert_eq!(kind_of(&long.iter().map(String::as_str).collect::<Vec<_>>()), Kind::Text);
+    }
+
+    #[test]
+    fn missing_markers_are_counted_in_number_columns() {
+        let parsed = infer(&cells(&["1", "nan", "N/A", "", "null"]));
+        assert_eq!(parsed.markers, 3);
+        let Values::Number(values) = parsed.values else { panic!("number") };
+        assert_eq!(values.iter().filter(|value| value.is_nan()).count(), 4);
+    }
+
+    #[test]
+    fn levels_are_sorted_and_codes_follow() {
+        let Values::Category { codes, levels } = infer(&cells(&["b", "a", "", "b", "c"])).values else {
+            panic!("category")
+        };
+        assert_eq!(levels, ["a", "b", "c"]);
+        assert_eq!(codes, [1, 0, MISSING, 1, 2]);
+    }
+
+    #[test]
+    fn number_rejects_text_with_its_row() {
+        let error = convert(&cells(&["1", "", "two"]), Kind::Number).unwrap_err();
+        assert_eq!((error.row, error.found.as_str()), (2, "\"two\""));
+    }
+
+    #[test]
+    fn number_takes_booleans_when_asked_for() {
+        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), Kind::Number).unwrap().values else {
+            panic!("number")
+        };
+        assert_eq!(values, [1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn boolean_rejects_other_numbers() {
+        assert!(convert(&cells(&["1", "0", "true"]), Kind::Boolean).is_ok());
+        assert_eq!(convert(&cells(&["1", "2"]), Kind::Boolean).unwrap_err().row, 1);
+    }
+
+    #[test]
+    fn time_reads_iso_forms() {
+        // date -u -d '2004-03-10 18:00' +%s = 1078941600
+        let seconds = 1_078_941_600_000_000;
+        assert_eq!(time("2004-03-10 18:00"), Some(seconds));
+        assert_eq!(time("2004-03-10T18:00:00Z"), Some(seconds));
+        assert_eq!(time("2004-03-10T20:00:00.25+02:00"), Some(seconds + 250_000));
+        assert_eq!(time("2004-03-10T18:00:00.1234567"), Some(seconds + 123_456));
+        assert_eq!(time("1970-01-01"), Some(0));
+        assert_eq!(time("1969-12-31"), Some(-86_400_000_000));
+    }
+
+    #[test]
+    fn time_rejects_what_is_no_date() {
+        for text in ["2004-13-01", "2003-02-29", "2004-3-10", "2004-03-10T25:00", "2004-03-10x18:00", "12", "2004-03-10T18:00:00.", "2004-03-10T18:00+2", "é004-03-10"] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn cells_with_many_bytes_are_shown_short() {
+        assert_eq!(shown(&"é".repeat(41)), format!("{:?}…", "é".repeat(40)));
+    }
+}

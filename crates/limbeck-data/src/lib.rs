@@ -1,0 +1,72 @@
+//! Tables in, clean training data out.
+//!
+//! This crate reads CSV and Parquet files, finds the kind of each column, checks the table for the mistakes
+//! that make a regression meaningless, splits its rows, fits the encoder of a student and computes metrics.
+//! It knows nothing of models.
+//!
+//! ```text
+//! file ─Table::read→ Table ─Dataset::from_table→ Dataset { features, target, weight, split, blocks, … }
+//!                                                  │
+//!        fit_encoder ← features of training rows ──┤── folds, generator
+//!        metrics, bootstrap ← predictions ─────────┘
+//! ```
+//!
+//! # The modules
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`table`] | [`Table`], [`Column`], reading by file name, writing |
+//! | [`kind`] | [`Kind`] and how it is inferred from cells |
+//! | [`features`] | [`Features`], the one matrix type that teachers and encoders read |
+//! | [`dataset`] | [`Dataset`], [`DataOptions`]: from table to split, checked rows |
+//! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
+//! | [`split`], [`folds`](mod@folds) | which row is fitted, chosen on, reported on |
+//! | [`encode`] | fitting an encoder, bin edges for piecewise-linear encoding |
+//! | [`metrics`], [`bootstrap`] | RMSE, MAE, R² and paired intervals, in f64 |
+//! | [`rng`] | own generators: one per task |
+//! | [`write`] | files that exist whole or not at all |
+//! | [`simulate`] | example data from a physical sensor |
+//!
+//! # Example
+//!
+//! ```
+//! use limbeck_data::{DataOptions, Dataset, simulate};
+//!
+//! let table = simulate::thermistor(500, 7);
+//! let options = DataOptions::for_target(simulate::THERMISTOR_TARGET);
+//! let data = Dataset::from_table(table, &options, None, 0)?;
+//! assert_eq!(data.split.test.len(), 100);
+//! # Ok::<(), limbeck_data::Error>(())
+//! ```
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, clippy::print_stderr, reason = "hand-worked values are exact; timings are shown")
+)]
+
+pub mod bootstrap;
+pub mod checks;
+mod csv;
+pub mod dataset;
+pub mod encode;
+mod error;
+pub mod features;
+pub mod folds;
+pub mod kind;
+pub mod metrics;
+mod parquet;
+pub mod rng;
+pub mod simulate;
+pub mod split;
+pub mod table;
+pub mod write;
+
+pub use checks::{Action, Check, Warning};
+pub use dataset::{DataOptions, DataSummary, Dataset, GivenTeacher};
+pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
+pub use error::{Error, Result};
+pub use features::{Feature, FeatureValues, Features};
+pub use folds::folds;
+pub use kind::Kind;
+pub use rng::generator;
+pub use split::{FoldKind, Split};
+pub use table::{Column, MISSING, ReadOptions, Table, Values};

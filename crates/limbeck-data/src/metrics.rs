@@ -1,0 +1,171 @@
+//! Metrics in f64, weighted, in the target's own unit.
+//!
+//! Symbols: predictions `p`, targets `y`, weights `w`, sums over rows. All slices have one length; rows beyond the
+//! shortest are ignored. Without rows, or with weights that sum to zero, a metric is NaN.
+
+use serde::{Deserialize, Serialize};
+
+/// Errors of predictions against targets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination; none for a constant target.
+    pub r2: Option<f64>,
+}
+
+/// All scores of predictions at once.
+#[must_use]
+pub fn scores(pred: &[f64], target: &[f64], weight: &[f64]) -> Scores {
+    Scores { rmse: rmse(pred, target, weight), mae: mae(pred, target, weight), r2: r2(pred, target, weight) }
+}
+
+/// `√(Σ w (p − y)² / Σ w)`.
+///
+/// ```
+/// use limbeck_data::metrics::rmse;
+/// assert_eq!(rmse(&[1.0, 5.0], &[4.0, 5.0], &[1.0, 2.0]), 3.0_f64.sqrt());
+/// ```
+#[must_use]
+pub fn rmse(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
+    mean(errors(pred, target).map(|error| error * error), weight).sqrt()
+}
+
+/// `Σ w |p − y| / Σ w`.
+#[must_use]
+pub fn mae(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
+    mean(errors(pred, target).map(f64::abs), weight)
+}
+
+/// `1 − Σ w (p − y)² / Σ w (y − ȳ)²` with `ȳ = Σ w y / Σ w`; none where the target is constant.
+#[must_use]
+pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
+    let variance = variance(target, weight);
+    let error = mean(errors(pred, target).map(|error| error * error), weight);
+    (variance > 0.0).then(|| 1.0 - error / variance)
+}
+
+/// Squared errors by row, `(p − y)²`: what [`bootstrap`](crate::bootstrap) takes.
+#[must_use]
+pub fn squared_errors(pred: &[f64], target: &[f64]) -> Vec<f64> {
+    errors(pred, target).map(|error| error * error).collect()
+}
+
+/// `Σ w v / Σ w`.
+#[must_use]
+pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
+    mean(values.iter().copied(), weight)
+}
+
+/// `Σ w (v − v̄)² / Σ w`; exactly zero for equal values.
+#[must_use]
+pub fn variance(values: &[f64], weight: &[f64]) -> f64 {
+    if values.windows(2).all(|pair| pair[0] == pair[1]) && !values.is_empty() {
+        return 0.0;
+    }
+    let center = weighted_mean(values, weight);
+    mean(values.iter().map(|value| (value - center).powi(2)), weight)
+}
+
+/// Pearson's correlation; none where either side is constant.
+#[must_use]
+pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
+    let n = x.len().min(y.len()) as f64;
+    let (mean_x, mean_y) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (a, b) in x.iter().zip(y) {
+        let (a, b) = (a - mean_x, b - mean_y);
+        xx += a * a;
+        yy += b * b;
+        xy += a * b;
+    }
+    (xx > 0.0 && yy > 0.0).then(|| xy / (xx.sqrt() * yy.sqrt()))
+}
+
+/// Ranks from 0, equal values at their mean rank.
+#[must_use]
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let mean = first as f64 + (run.len() - 1) as f64 / 2.0;
+        run.iter().for_each(|row| ranks[*row] = mean);
+        first += run.len();
+    }
+    ranks
+}
+
+/// The `p`-quantile of ascending values by linear interpolation (Hyndman and Fan's type 7, as NumPy's default).
+///
+/// NaN without values.
+#[must_use]
+pub fn quantile(sorted: &[f64], p: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let position = p.clamp(0.0, 1.0) * last as f64;
+    let below = position.floor() as usize;
+    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
+    let share = position - below as f64;
+    // Not `low + (high − low)·share`, whose difference can overflow.
+    if low == high { low } else { low * (1.0 - share) + high * share }
+}
+
+fn errors(pred: &[f64], target: &[f64]) -> impl Iterator<Item = f64> {
+    pred.iter().zip(target).map(|(pred, target)| pred - target)
+}
+
+fn mean(values: impl Iterator<Item = f64>, weight: &[f64]) -> f64 {
+    let (sum, total) = values.zip(weight).fold((0.0, 0.0), |(sum, total), (v, w)| (sum + w * v, total + w));
+    sum / total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_agree_with_hand_calculation() {
+        // Errors −1, 0, 2 with weights 2, 1, 1: Σwe² = 6, Σw|e| = 4, Σw = 4.
+        // ȳ = (2·1 + 2 + 5)/4 = 2.25; Σw(y − ȳ)² = 2·1.5625 + 0.0625 + 7.5625 = 10.75.
+        let found = scores(&[0.0, 2.0, 7.0], &[1.0, 2.0, 5.0], &[2.0, 1.0, 1.0]);
+        assert!((found.rmse - 1.5_f64.sqrt()).abs() < 1e-15);
+        assert!((found.mae - 1.0).abs() < 1e-15);
+        assert!((found.r2.unwrap() - (1.0 - 6.0 / 10.75)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn r2_of_a_constant_target_is_none() {
+        assert_eq!(r2(&[1.0, 2.0], &[0.1, 0.1], &[1.0, 1.0]), None);
+        assert_eq!(r2(&[1.0], &[2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn metrics_without_rows_are_nan() {
+        assert!(rmse(&[], &[], &[]).is_nan() && mae(&[1.0], &[1.0], &[0.0]).is_nan() && quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn ranks_share_ties() {
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [2.5, 0.0, 2.5, 1.0]);
+    }
+
+    #[test]
+    fn quantile_agrees_with_numpy() {
+        // numpy.quantile([1, 2, 4, 8], [0, .5, .9, 1]) = 1, 3, 6.8, 8
+        let values = [1.0, 2.0, 4.0, 8.0];
+        assert_eq!(quantile(&values, 0.0), 1.0);
+        assert_eq!(quantile(&values, 0.5), 3.0);
+        assert!((quantile(&values, 0.9) - 6.8).abs() < 1e-12);
+        assert_eq!(quantile(&values, 1.0), 8.0);
+    }
+
+    #[test]
+    fn pearson_agrees_with_hand_calculation() {
+        // x − x̄ = −1, 0, 1; y − ȳ = −1, −1, 2: xy = 3, xx = 2, yy = 6.
+        assert!((pearson(&[0.0, 1.0, 2.0], &[0.0, 0.0, 3.0]).unwrap() - 3.0 / 12.0_f64.sqrt()).abs() < 1e-15);
+        assert_eq!(pearson(&[1.0, 1.0], &[0.0, 2.0]), None);
+    }
+}

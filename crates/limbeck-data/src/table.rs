@@ -1,0 +1,517 @@
+//! Tables: named columns of one length, read from and written to CSV and Parquet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+
+use crate::checks::{Action, Warning};
+use crate::kind::{BadCell, Kind, Parsed, encode_levels};
+use crate::{Error, Result, csv, parquet, write};
+
+/// The code of a missing category.
+pub const MISSING: u32 = u32::MAX;
+
+/// The value of a missing time.
+pub const MISSING_TIME: i64 = i64::MIN;
+
+/// Named columns of one length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The columns, in the order of the file; names differ.
+    pub columns: Vec<Column>,
+    /// Rows in each column.
+    pub rows: usize,
+    /// The file it was read from, for messages; `table` when made in memory.
+    pub source: String,
+    /// What reading found worth a warning.
+    pub notes: Vec<Warning>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its cells are.
+    pub kind: Kind,
+    /// Its cells.
+    pub values: Values,
+}
+
+/// The cells of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers, and booleans as 0 and 1; NaN is missing.
+    Number(Vec<f64>),
+    /// Codes into sorted levels; [`MISSING`] is missing.
+    Category {
+        /// One per row.
+        codes: Vec<u32>,
+        /// The texts, sorted.
+        levels: Vec<String>,
+    },
+    /// Microseconds since 1970-01-01T00:00 UTC; [`MISSING_TIME`] is missing.
+    Time(Vec<i64>),
+    /// Free text.
+    Text(Vec<Option<String>>),
+}
+
+impl Values {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Number(values) => values.len(),
+            Self::Category { codes, .. } => codes.len(),
+            Self::Time(values) => values.len(),
+            Self::Text(values) => values.len(),
+        }
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The given rows, in that order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Number(values) => Self::Number(rows.iter().map(|row| values[*row]).collect()),
+            Self::Category { codes, levels } => Self::Category {
+                codes: rows.iter().map(|row| codes[*row]).collect(),
+                levels: levels.clone(),
+            },
+            Self::Time(values) => Self::Time(rows.iter().map(|row| values[*row]).collect()),
+            Self::Text(values) => Self::Text(rows.iter().map(|row| values[*row].clone()).collect()),
+        }
+    }
+
+    /// True where the cell of a row is missing.
+    #[must_use]
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Number(values) => values[row].is_nan(),
+            Self::Category { codes, .. } => codes[row] == MISSING,
+            Self::Time(values) => values[row] == MISSING_TIME,
+            Self::Text(values) => values[row].is_none(),
+        }
+    }
+}
+
+/// How to read a table.
+///
+/// | option | default | purpose |
+/// |---|---|---|
+/// | `types` | none | kinds that replace the inferred ones, by column |
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOptions {
+    /// Kinds that replace the inferred ones, by column.
+    pub types: BTreeMap<String, Kind>,
+}
+
+/// Which columns to read and of what kind.
+pub(crate) enum Wanted<'a> {
+    /// All, inferred unless named here.
+    All(&'a BTreeMap<String, Kind>),
+    /// These alone, in this order; missing ones are an error.
+    These(&'a [(String, Kind)]),
+}
+
+impl Wanted<'_> {
+    /// Positions in the file of the columns to read, each with the kind asked for.
+    pub(crate) fn pick(&self, source: &str, names: &[String]) -> Result<Vec<(usize, Option<Kind>)>> {
+        let find = |column: &String, wanted_by: &str| {
+            let position = names.iter().position(|name| name == column);
+            position.ok_or_else(|| Error::no_such_column(source, column, wanted_by, names.to_vec()))
+        };
+        match self {
+            Self::All(types) => {
+                types.keys().try_for_each(|column| find(column, "option `types`").map(drop))?;
+                Ok(names.iter().enumerate().map(|(index, name)| (index, types.get(name).copied())).collect())
+            }
+            Self::These(schema) => {
+                schema.iter().map(|(column, kind)| Ok((find(column, "the student")?, Some(*kind)))).collect()
+            }
+        }
+    }
+}
+
+enum Format {
+    Text,
+    Parquet,
+}
+
+impl Table {
+    /// A table made in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if two columns differ in length or share a name.
+    pub fn new(columns: Vec<Column>) -> Result<Self> {
+        let rows = columns.first().map_or(0, |column| column.values.len());
+        for (index, column) in columns.iter().enumerate() {
+            if column.values.len() != rows {
+                let (name, found) = (&column.name, column.values.len());
+                let message = format!("column `{name}` has {found} rows, the first column has {rows}");
+                return Err(Error::Shape { message });
+            }
+            if columns[..index].iter().any(|other| other.name == column.name) {
+                return Err(Error::Shape { message: format!("two columns are named `{}`", column.name) });
+            }
+        }
+        Ok(Self { columns, rows, source: "table".to_owned(), notes: Vec::new() })
+    }
+
+    /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
+    ///
+    /// The format follows the extension (`.csv`, `.tsv`, `.parquet`, `.pq`), else the first bytes. A `.csv` whose header
+    /// has no comma but a semicolon or a tab is separated by that. An empty column name becomes `unnamed_N`. Parquet
+    /// columns of nested or binary type are left out with a note.
+    ///
+    /// # Errors
+    ///
+    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
+    /// column that is not there.
+    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
+        read(path.as_ref(), &Wanted::All(&options.types))
+    }
+
+    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
+    /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
+    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, Kind)]) -> Result<Self> {
+        read(path.as_ref(), &Wanted::These(schema))
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column of that name, or an error with the nearest names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchColumn`]; `wanted_by` says who asked.
+    pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
+        self.column(name).ok_or_else(|| Error::no_such_column(&self.source, name, wanted_by, self.names()))
+    }
+
+    /// All column names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Names and kinds of all columns, in order: what [`read_like`](Self::read_like) takes.
+    #[must_use]
+    pub fn schema(&self) -> Vec<(String, Kind)> {
+        self.columns.iter().map(|column| (column.name.clone(), column.kind)).collect()
+    }
+
+    /// Adds the rows of another table with the same columns in the same order; levels are merged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if names or kinds differ.
+    pub fn append(&mut self, other: Self) -> Result<()> {
+        if self.schema() != other.schema() {
+            let message = format!("`{}` and `{}` differ in columns or kinds", self.source, other.source);
+            return Err(Error::Shape { message });
+        }
+        for (column, added) in self.columns.iter_mut().zip(other.columns) {
+            append_values(&mut column.values, added.values);
+        }
+        self.rows += other.rows;
+        self.notes.extend(other.notes);
+        Ok(())
+    }
+
+    /// Writes a CSV file: header, comma, LF; missing cells are empty; numbers in their shortest exact form.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; nothing is left under the name then.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        let batch = self.to_batch()?;
+        write::atomic(path, |file| csv::write(&batch, file))
+    }
+
+    /// Writes a Parquet file, compressed with zstd; missing cells are null. The same table gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; nothing is left under the name then.
+    pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
+        let batch = self.to_batch()?;
+        write::atomic(path, |file| parquet::write(&batch, file))
+    }
+
+    /// The table as Arrow data.
+    fn to_batch(&self) -> Result<RecordBatch> {
+        let fields: Vec<Field> =
+            self.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true)).collect();
+        let arrays = self.columns.iter().map(Column::to_arrow).collect();
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .map_err(|error| Error::Shape { message: error.to_string() })
+    }
+}
+
+impl Column {
+    /// A number column.
+    #[must_use]
+    pub fn number(name: &str, values: Vec<f64>) -> Self {
+        Self { name: name.to_owned(), kind: Kind::Number, values: Values::Number(values) }
+    }
+
+    /// A category column from texts.
+    #[must_use]
+    pub fn category<'a>(name: &str, texts: impl IntoIterator<Item = Option<&'a str>>) -> Self {
+        let (codes, levels) = encode_levels(0, texts.into_iter());
+        Self { name: name.to_owned(), kind: Kind::Category, values: Values::Category { codes, levels } }
+    }
+
+    fn to_arrow(&self) -> ArrayRef {
+        let known = |value: &f64| Some(*value).filter(|value| !value.is_nan());
+        match &self.values {
+            Values::Number(values) if self.kind == Kind::Boolean => {
+                Arc::new(values.iter().map(|value| known(value).map(|value| value > 0.5)).collect::<BooleanArray>())
+            }
+            Values::Number(values) => Arc::new(values.iter().map(known).collect::<Float64Array>()),
+            Values::Category { codes, levels } => {
+                let text = |code: &u32| levels.get(*code as usize).map(String::as_str);
+                Arc::new(codes.iter().map(text).collect::<StringArray>())
+            }
+            Values::Time(values) => {
+                let known = |value: &i64| Some(*value).filter(|value| *value != MISSING_TIME);
+                Arc::new(values.iter().map(known).collect::<TimestampMicrosecondArray>())
+            }
+            Values::Text(values) => Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>()),
+        }
+    }
+}
+
+fn arrow_type(kind: Kind) -> DataType {
+    match kind {
+        Kind::Number => DataType::Float64,
+        Kind::Boolean => DataType::Boolean,
+        Kind::Category | Kind::Text => DataType::Utf8,
+        Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
+    }
+}
+
+fn append_values(values: &mut Values, added: Values) {
+    match (values, added) {
+        (Values::Number(values), Values::Number(added)) => values.extend(added),
+        (Values::Time(values), Values::Time(added)) => values.extend(added),
+        (Values::Text(values), Values::Text(added)) => values.extend(added),
+        (Values::Category { codes, levels }, Values::Category { codes: added, levels: more }) => {
+            if let Some(merged) = append_codes(codes, levels, &added, &more) {
+                *levels = merged;
+            }
+        }
+        _ => unreachable!("equal kinds hold equal values"),
+    }
+}
+
+/// Adds category codes of other levels; the merged levels are given back if they differ from ours.
+pub(crate) fn append_codes(
+    codes: &mut Vec<u32>,
+    levels: &[String],
+    added: &[u32],
+    added_levels: &[String],
+) -> Option<Vec<String>> {
+    if levels == added_levels {
+        codes.extend_from_slice(added);
+        return None;
+    }
+    let merged: Vec<String> =
+        levels.iter().chain(added_levels).collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    for code in codes.iter_mut() {
+        *code = recode(*code, levels, &merged);
+    }
+    codes.extend(added.iter().map(|code| recode(*code, added_levels, &merged)));
+    Some(merged)
+}
+
+fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
+    let level = levels.get(code as usize).and_then(|level| merged.binary_search(level).ok());
+    level.map_or(MISSING, |position| position as u32)
+}
+
+/// A column from converted cells, with a note where missing markers were read.
+pub(crate) fn parsed_column(source: &str, name: &str, parsed: Parsed, notes: &mut Vec<Warning>) -> Column {
+    if parsed.markers > 0 {
+        notes.push(Warning {
+            check: "missing_marker".to_owned(),
+            action: Action::Warn,
+            column: Some(name.to_owned()),
+            message: format!(
+                "{source}: column `{name}`: {} cells such as NA, NaN or null were read as missing",
+                parsed.markers
+            ),
+        });
+    }
+    Column { name: name.to_owned(), kind: parsed.kind, values: parsed.values }
+}
+
+/// The error for a cell that is not of its column's kind.
+pub(crate) fn cell_error(source: &str, column: &str, bad: BadCell, line: Option<usize>) -> Error {
+    Error::Cell {
+        source_name: source.to_owned(),
+        row: bad.row + 1,
+        line,
+        column: column.to_owned(),
+        found: bad.found,
+        expected: bad.expected,
+    }
+}
+
+/// The first infinite number of a column.
+pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
+    let Values::Number(values) = values else { return None };
+    let row = values.iter().position(|value| value.is_infinite())?;
+    Some(BadCell {
+        row,
+        found: format!("{} (infinite, or too large to hold)", values[row]),
+        expected: "a finite number up to 1.8e308, or an empty cell where it is missing".to_owned(),
+    })
+}
+
+fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
+    match format(path)? {
+        Format::Text => csv::read(path, wanted),
+        Format::Parquet => parquet::read(path, wanted),
+    }
+}
+
+fn format(path: &Path) -> Result<Format> {
+    let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match extension.as_str() {
+        "csv" | "tsv" | "txt" => Ok(Format::Text),
+        "parquet" | "pq" => Ok(Format::Parquet),
+        _ => sniff(path),
+    }
+}
+
+/// Parquet by its four magic bytes, text by a first line without control characters.
+fn sniff(path: &Path) -> Result<Format> {
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(Error::read(path))?;
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if start.starts_with(b"PAR1") {
+        Ok(Format::Parquet)
+    } else if start.is_empty() {
+        Err(Error::Empty { path: path.to_owned() })
+    } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
+        Ok(Format::Text)
+    } else {
+        Err(Error::UnknownFormat { path: path.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn sample() -> Table {
+        let mut columns = vec![
+            Column::number("x", vec![1.0, f64::NAN, 0.1 + 0.2]),
+            Column::category("c", [Some("b"), None, Some("a, \"quoted\"\nlines")]),
+        ];
+        columns.push(Column {
+            name: "when".to_owned(),
+            kind: Kind::Time,
+            values: Values::Time(vec![0, MISSING_TIME, 1_078_941_600_250_000]),
+        });
+        columns.push(Column {
+            name: "on".to_owned(),
+            kind: Kind::Boolean,
+            values: Values::Number(vec![1.0, f64::NAN, 0.0]),
+        });
+        Table::new(columns).unwrap()
+    }
+
+    /// NaN differs from itself, so that tables are compared by their text.
+    fn shown(table: &Table) -> String {
+        format!("{:?}", table.columns)
+    }
+
+    #[test]
+    fn csv_round_trips() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        sample().write_csv(&path).unwrap();
+        let back = Table::read(&path, &ReadOptions::default()).unwrap();
+        assert_eq!(shown(&back), shown(&sample()), "{}", fs::read_to_string(&path).unwrap());
+    }
+
+    #[test]
+    fn parquet_round_trips_and_is_canonical() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.parquet"), folder.path().join("b"));
+        sample().write_parquet(&first).unwrap();
+        sample().write_parquet(&second).unwrap();
+        // The second has no extension and is known by its first bytes.
+        let back = Table::read(&second, &ReadOptions::default()).unwrap();
+        assert_eq!(shown(&back), shown(&sample()));
+        assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
+    }
+
+    #[test]
+    fn read_like_takes_the_named_columns_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        sample().write_csv(&path).unwrap();
+        let schema = [("c".to_owned(), Kind::Category), ("x".to_owned(), Kind::Number)];
+        let table = Table::read_like(&path, &schema).unwrap();
+        assert_eq!(table.schema(), schema);
+        let missing = Table::read_like(&path, &[("xx".to_owned(), Kind::Number)]).unwrap_err().to_string();
+        assert!(missing.contains("no column `xx`") && missing.contains("`when`"), "{missing}");
+    }
+
+    #[test]
+    fn append_merges_levels() {
+        let mut table = Table::new(vec![Column::category("c", [Some("b"), Some("d")])]).unwrap();
+        table.append(Table::new(vec![Column::category("c", [Some("c"), None, Some("b")])]).unwrap()).unwrap();
+        let Values::Category { codes, levels } = &table.columns[0].values else { panic!("category") };
+        assert_eq!(levels, &["b", "c", "d"]);
+        assert_eq!(codes, &[0, 2, 1, MISSING, 0]);
+        assert_eq!(table.rows, 5);
+    }
+
+    #[test]
+    fn append_rejects_other_columns() {
+        let mut table = Table::new(vec![Column::number("a", vec![1.0])]).unwrap();
+        assert!(table.append(Table::new(vec![Column::number("b", vec![1.0])]).unwrap()).is_err());
+    }
+
+    #[test]
+    fn new_rejects_unequal_lengths_and_names() {
+        let unequal = vec![Column::number("a", vec![1.0]), Column::number("b", vec![])];
+        assert!(Table::new(unequal).unwrap_err().to_string().contains("`b` has 0 rows"));
+        let twice = vec![Column::number("a", vec![1.0]), Column::number("a", vec![1.0])];
+        assert!(Table::new(twice).unwrap_err().to_string().contains("two columns"));
+    }
+
+    #[test]
+    fn unknown_format_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        fs::write(&path, b"\x7fELF\0\0,").unwrap();
+        assert!(matches!(Table::read(&path, &ReadOptions::default()), Err(Error::UnknownFormat { .. })));
+        assert!(matches!(Table::read("/no/such.csv", &ReadOptions::default()), Err(Error::Read { .. })));
+    }
+}

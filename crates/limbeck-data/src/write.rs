@@ -1,0 +1,109 @@
+//! Files that exist whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Writes a file so that its final name only ever shows a complete one.
+///
+/// The content goes to a temporary name in the same folder, is synced to disk, and takes its final name by a rename.
+/// If anything fails, the temporary file is removed and an older file of that name stays as it was. A path that
+/// exists and is no regular file (a device, a pipe) is written directly, since a rename would replace it.
+///
+/// # Errors
+///
+/// [`Error::Write`] with what the system said.
+pub fn atomic(path: impl AsRef<Path>, content: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let path = path.as_ref();
+    write(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")),
+        Ok(found) if !found.is_file() => content(&mut OpenOptions::new().write(true).open(path)?),
+        // A link is followed, so that the rename replaces the file and not the link.
+        Ok(_) => replace(&fs::canonicalize(path)?, content),
+        Err(_) => replace(path, content),
+    }
+}
+
+fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let temporary = temporary_name(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let written = content(&mut file).and_then(|()| file.sync_all());
+    drop(file);
+    let outcome = written.and_then(|()| fs::rename(&temporary, path));
+    if outcome.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+/// `.NAME.PID.N.tmp` beside the file, the first `N` that is free.
+fn temporary_name(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let candidate = |n: u32| {
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}.{n}.tmp", std::process::id()));
+        path.with_file_name(hidden)
+    };
+    (0..1000)
+        .map(candidate)
+        .find(|path| !path.exists())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "no free temporary name beside it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn atomic_replaces_the_older_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "old").unwrap();
+        atomic(&path, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn atomic_keeps_the_older_file_on_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "old").unwrap();
+        let error = atomic(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("a.txt: disk full"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn atomic_names_a_folder_that_is_not_there() {
+        let error = atomic("/no/such/folder/a.txt", |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("/no/such/folder/a.txt"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn atomic_reports_a_full_disk_and_leaves_the_device() {
+        let error = atomic("/dev/full", |file| file.write_all(b"x")).unwrap_err();
+        assert!(matches!(&error, Error::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull), "{error}");
+        assert!(!fs::metadata("/dev/full").unwrap().is_file());
+    }
+}

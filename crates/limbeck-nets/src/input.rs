@@ -1,0 +1,171 @@
+//! Positions: the form in which a network reads a row.
+//!
+//! A piecewise-linear encoding (PLE) with edges `e_0 < … < e_K` turns a number `x` into `K` inputs
+//! `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones up to `x`'s bin, a fraction in it, zeros after it. The same is said by
+//! one number, the *position* `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, since input `k` is `clamp(p − k, 0, 1)`. A
+//! one-hot code is said by its index. So a row is as many numbers as it has columns, whatever the number of bins, and
+//! the first layer is a table lookup with interpolation instead of a product with a mostly constant vector.
+
+use serde::{Deserialize, Serialize};
+
+/// How one position feeds the first layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Segment {
+    /// The encoded value times one row of weights.
+    Linear,
+    /// Piecewise-linear encoding between ascending `edges`: one row of weights per bin.
+    Spline {
+        /// `bins + 1` ascending edges, in encoded units.
+        edges: Vec<f32>,
+    },
+    /// One row of weights per level; the position is the level's index, negative for none.
+    OneHot {
+        /// Number of levels.
+        levels: usize,
+    },
+}
+
+impl Segment {
+    /// Rows of first-layer weights that belong to this segment.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Linear => 1,
+            Self::Spline { edges } => edges.len() - 1,
+            Self::OneHot { levels } => *levels,
+        }
+    }
+
+    /// Encoded columns that this segment reads.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::OneHot { levels } => *levels,
+            Self::Linear | Self::Spline { .. } => 1,
+        }
+    }
+
+    /// Fitted numbers outside the weights: the edges.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        match self {
+            Self::Spline { edges } => edges.len(),
+            Self::Linear | Self::OneHot { .. } => 0,
+        }
+    }
+
+    fn position(&self, encoded: &[f32]) -> f32 {
+        match self {
+            Self::Linear => encoded[0],
+            Self::Spline { edges } => spline_position(edges, encoded[0]),
+            Self::OneHot { .. } => match encoded.iter().position(|&x| x > 0.5) {
+                Some(level) => level as f32,
+                None => -1.0,
+            },
+        }
+    }
+}
+
+/// `p` in `[0, bins]` for `x`, clamped outside the edges.
+fn spline_position(edges: &[f32], x: f32) -> f32 {
+    let bins = edges.len() - 1;
+    let bin = edges[1..bins].partition_point(|&edge| edge <= x);
+    let fraction = (x - edges[bin]) / (edges[bin + 1] - edges[bin]);
+    bin as f32 + fraction.clamp(0.0, 1.0)
+}
+
+/// The segments of a network's input, in the order of the encoded columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InputLayout {
+    /// One entry per position.
+    pub segments: Vec<Segment>,
+}
+
+impl InputLayout {
+    /// Encoded columns read.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.segments.iter().map(Segment::width).sum()
+    }
+
+    /// Rows of first-layer weights, the inputs that a plain first layer would have.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.segments.iter().map(Segment::rows).sum()
+    }
+
+    /// Fitted numbers outside the weights.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.segments.iter().map(Segment::parameters).sum()
+    }
+
+    /// Positions of encoded rows.
+    ///
+    /// # Shapes
+    ///
+    /// `encoded` is `[n_samples, width]` row-major; the result `[n_samples, segments]`.
+    #[must_use]
+    pub fn positions(&self, encoded: &[f32]) -> Vec<f32> {
+        let width = self.width();
+        let mut out = Vec::with_capacity(encoded.len() / width.max(1) * self.segments.len());
+        for row in encoded.chunks_exact(width.max(1)) {
+            let mut at = 0;
+            for segment in &self.segments {
+                out.push(segment.position(&row[at..at + segment.width()]));
+                at += segment.width();
+            }
+        }
+        out
+    }
+
+    /// Edges per encoded column, as the graph's PLE operation wants them; an empty list passes a column through.
+    #[must_use]
+    pub fn ple_edges(&self) -> Vec<Vec<f32>> {
+        let mut edges = Vec::with_capacity(self.width());
+        for segment in &self.segments {
+            match segment {
+                Segment::Spline { edges: e } => edges.push(e.clone()),
+                Segment::Linear => edges.push(Vec::new()),
+                Segment::OneHot { levels } => edges.extend(std::iter::repeat_n(Vec::new(), *levels)),
+            }
+        }
+        edges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> InputLayout {
+        InputLayout {
+            segments: vec![
+                Segment::Spline { edges: vec![0.0, 1.0, 3.0] },
+                Segment::OneHot { levels: 3 },
+                Segment::Linear,
+            ],
+        }
+    }
+
+    #[test]
+    fn positions_are_those_worked_by_hand() {
+        let encoded = [2.0, 0.0, 1.0, 0.0, 0.25, -5.0, 0.0, 0.0, 0.0, 7.0, 9.0, 0.0, 0.0, 1.0, 1.0];
+        let expected = [1.5, 1.0, 0.25, 0.0, -1.0, 7.0, 2.0, 2.0, 1.0];
+        assert_eq!(layout().positions(&encoded), expected);
+    }
+
+    #[test]
+    fn an_edge_belongs_to_the_bin_that_it_opens() {
+        assert_eq!(spline_position(&[0.0, 1.0, 3.0], 1.0), 1.0);
+        assert_eq!(spline_position(&[0.0, 2.0], 1.0), 0.5);
+    }
+
+    #[test]
+    fn ple_edges_cover_every_encoded_column() {
+        let edges = layout().ple_edges();
+        assert_eq!(edges.len(), layout().width());
+        assert_eq!(edges[0], [0.0, 1.0, 3.0]);
+        assert!(edges[1..].iter().all(Vec::is_empty));
+    }
+}

@@ -1,0 +1,24 @@
+//! Trainable networks, on [Burn](https://burn.dev).
+//!
+//! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
+//! - [`MlpShape`] says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
+//!   weights to a [`limbeck_runtime::Graph`].
+//! - [`op::mlp`] is the forward pass as one differentiable Burn operation, [`op::mlp_plain`] its plain twin on tensors.
+//! - [`StepLoss`] is what one training step minimizes: a pure function on tensors. [`loss`] holds the hard losses.
+//! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers.
+//!
+//! Nothing here knows of teachers or distillation: a soft loss is one more [`StepLoss`], defined elsewhere.
+
+mod error;
+mod input;
+pub mod loss;
+mod mlp;
+pub mod op;
+mod simd;
+mod train;
+
+pub use error::{Error, Result};
+pub use input::{InputLayout, Segment};
+pub use loss::StepLoss;
+pub use mlp::{MlpShape, Scratch};
+pub use train::{Control, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};

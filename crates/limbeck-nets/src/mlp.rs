@@ -1,0 +1,459 @@
+//! The multilayer perceptron: its shape, its passes on plain slices, and its lowering to a graph.
+//!
+//! All weights of one network lie in one flat vector, so that the optimizer, a file and the training state see a single
+//! array:
+//!
+//! ```text
+//! table [input rows, hidden_0] · bias [hidden_0] · weight [hidden_0, hidden_1] · bias [hidden_1] · … · weight · bias [outputs]
+//! ```
+//!
+//! The rows of a spline segment are *increments*: input `k` of the encoding is 1 for every `x` beyond bin `k`, so the
+//! value at edge `k` is the sum of the rows before it. The passes work on those sums (the *lookup table*), where a
+//! row of data touches two rows of weights per column. Training the increments rather than the sums keeps neighboring
+//! bins together, which is what makes the encoding generalize.
+
+use limbeck_runtime::kernel;
+use limbeck_runtime::{Graph, Node, Op};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::input::{InputLayout, Segment};
+use crate::simd::{self, Lookup, LookupKind};
+
+/// Widths of a perceptron with ReLU between its layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MlpShape {
+    input: InputLayout,
+    hidden: Vec<usize>,
+    outputs: usize,
+}
+
+/// Buffers of one pass, kept between passes to save allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    table: Vec<f32>,
+    grads: [Vec<f32>; 2],
+}
+
+/// Where layer `index` lies in the flat vector.
+#[derive(Clone, Copy)]
+struct Layer {
+    at: usize,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Layer {
+    fn weight(self) -> std::ops::Range<usize> {
+        self.at..self.at + self.inputs * self.outputs
+    }
+
+    fn bias(self) -> std::ops::Range<usize> {
+        let at = self.weight().end;
+        at..at + self.outputs
+    }
+}
+
+impl MlpShape {
+    /// A shape with at least one hidden layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for no input, no hidden layer, a layer of width 0, or no output.
+    pub fn new(input: InputLayout, hidden: Vec<usize>, outputs: usize) -> Result<Self> {
+        let refuse = |option, found: String, expected| Err(Error::InvalidOption { option, found, expected });
+        if input.rows() == 0 {
+            return refuse("input", "0 columns".into(), "at least one encoded column");
+        }
+        if hidden.is_empty() || hidden.contains(&0) {
+            return refuse("hidden", format!("{hidden:?}"), "one or more positive widths");
+        }
+        if outputs == 0 {
+            return refuse("outputs", "0".into(), "at least 1");
+        }
+        Ok(Self { input, hidden, outputs })
+    }
+
+    /// How the rows are read.
+    #[must_use]
+    pub fn input(&self) -> &InputLayout {
+        &self.input
+    }
+
+    /// Widths of the hidden layers.
+    #[must_use]
+    pub fn hidden(&self) -> &[usize] {
+        &self.hidden
+    }
+
+    /// Outputs per row.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Trained weights and biases, the length of the flat vector.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.layers().last().map_or(0, |layer| layer.bias().end)
+    }
+
+    /// Values that [`forward`](Self::forward) leaves per row: every hidden activation.
+    #[must_use]
+    pub fn activations(&self) -> usize {
+        self.hidden.iter().sum()
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        let mut at = 0;
+        let mut inputs = self.input.rows();
+        let widths = self.hidden.iter().chain(std::iter::once(&self.outputs));
+        widths
+            .map(|&outputs| {
+                let layer = Layer { at, inputs, outputs };
+                at = layer.bias().end;
+                inputs = outputs;
+                layer
+            })
+            .collect()
+    }
+
+    /// Random weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and `±√(1 / fan_in)` for the last,
+    /// biases 0.
+    ///
+    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of a spline's
+    /// bins, one level of a one-hot code.
+    #[must_use]
+    pub fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
+        let mut params = vec![0.0; self.weights()];
+        let layers = self.layers();
+        for (index, layer) in layers.iter().enumerate() {
+            let fan_in = if index == 0 { self.active_inputs() } else { layer.inputs as f32 };
+            let gain: f32 = if index + 1 == layers.len() { 1.0 } else { 6.0 };
+            let limit = (gain / fan_in.max(1.0)).sqrt();
+            for w in &mut params[layer.weight()] {
+                *w = rng.random_range(-limit..limit);
+            }
+        }
+        params
+    }
+
+    fn active_inputs(&self) -> f32 {
+        let active = |segment: &Segment| match segment {
+            Segment::Linear | Segment::OneHot { .. } => 1.0,
+            Segment::Spline { edges } => (edges.len() - 1) as f32 * 0.5,
+        };
+        self.input.segments.iter().map(active).sum()
+    }
+
+    fn lookups(&self) -> Vec<Lookup> {
+        let mut row = 0;
+        let lookup = |segment: &Segment| {
+            let (kind, rows) = match segment {
+                Segment::Linear => (LookupKind::Linear, 1),
+                Segment::Spline { edges } => (LookupKind::Spline { bins: edges.len() - 1 }, edges.len()),
+                Segment::OneHot { levels } => (LookupKind::OneHot { levels: *levels }, *levels),
+            };
+            row += rows;
+            Lookup { row: row - rows, kind }
+        };
+        self.input.segments.iter().map(lookup).collect()
+    }
+
+    /// First-layer weights to lookup table: running sums within each spline.
+    fn fill_table(&self, weight: &[f32], table: &mut Vec<f32>) {
+        let width = self.hidden[0];
+        table.clear();
+        for (segment, rows) in self.segment_rows(weight) {
+            if let Segment::Spline { .. } = segment {
+                table.extend(std::iter::repeat_n(0.0, width));
+                for row in rows.chunks_exact(width) {
+                    let last = table.len() - width;
+                    for (j, &w) in row.iter().enumerate() {
+                        table.push(table[last + j] + w);
+                    }
+                }
+            } else {
+                table.extend_from_slice(rows);
+            }
+        }
+    }
+
+    /// Gradient of the lookup table to gradient of the weights: what every later sum contains, summed from the end.
+    fn table_grad_to_weight(&self, table: &[f32], weight: &mut [f32]) {
+        let width = self.hidden[0];
+        let (mut t, mut w) = (0, 0);
+        for segment in &self.input.segments {
+            let rows = segment.rows();
+            if let Segment::Spline { .. } = segment {
+                for j in 0..width {
+                    let mut sum = 0.0;
+                    for k in (0..rows).rev() {
+                        sum += table[t + (k + 1) * width + j];
+                        weight[w + k * width + j] = sum;
+                    }
+                }
+                t += (rows + 1) * width;
+            } else {
+                weight[w..w + rows * width].copy_from_slice(&table[t..t + rows * width]);
+                t += rows * width;
+            }
+            w += rows * width;
+        }
+    }
+
+    fn segment_rows<'a>(&'a self, weight: &'a [f32]) -> impl Iterator<Item = (&'a Segment, &'a [f32])> {
+        let width = self.hidden[0];
+        let mut rest = weight;
+        self.input.segments.iter().map(move |segment| {
+            let (rows, after) = rest.split_at(segment.rows() * width);
+            rest = after;
+            (segment, rows)
+        })
+    }
+
+    /// Outputs `[n_samples, outputs]` of rows `[n_samples, segments]`, leaving the hidden activations layer by layer in
+    /// `activations` (`n_samples ·` [`activations`](Self::activations) values).
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its shape says.
+    pub fn forward(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        activations: &mut [f32],
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let n = out.len() / self.outputs;
+        let layers = self.layers();
+        let first = layers[0];
+        self.fill_table(&params[first.weight()], &mut scratch.table);
+        let (mut input, mut rest) = activations.split_at_mut(n * first.outputs);
+        simd::lookup(&self.lookups(), &scratch.table, &params[first.bias()], positions, input);
+        simd::relu(input);
+        for (index, layer) in layers.iter().enumerate().skip(1) {
+            let (weight, bias) = (&params[layer.weight()], &params[layer.bias()]);
+            if index + 1 == layers.len() {
+                kernel::matmul_bias(input, weight, Some(bias), out, n, layer.inputs, layer.outputs);
+                return;
+            }
+            let (output, after) = rest.split_at_mut(n * layer.outputs);
+            kernel::matmul_bias(input, weight, Some(bias), output, n, layer.inputs, layer.outputs);
+            simd::relu(output);
+            (input, rest) = (output, after);
+        }
+    }
+
+    /// Gradient of the flat weights, from that of the outputs and the activations that [`forward`](Self::forward) left.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its shape says.
+    pub fn backward(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        activations: &[f32],
+        grad_out: &[f32],
+        grad: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let n = grad_out.len() / self.outputs;
+        let layers = self.layers();
+        let [mut above, mut below] = std::mem::take(&mut scratch.grads);
+        above.clear();
+        above.extend_from_slice(grad_out);
+        let mut end = activations.len();
+        for layer in layers.iter().skip(1).rev() {
+            let start = end - n * layer.inputs;
+            let input = &activations[start..end];
+            end = start;
+            grad[layer.weight()].fill(0.0);
+            grad[layer.bias()].fill(0.0);
+            kernel::matmul_at_b(input, &above, &mut grad[layer.weight()], n, layer.inputs, layer.outputs);
+            simd::column_sums(&above, &mut grad[layer.bias()]);
+            below.resize(n * layer.inputs, 0.0);
+            kernel::matmul_a_bt(&above, &params[layer.weight()], &mut below, n, layer.outputs, layer.inputs);
+            simd::relu_grad(input, &mut below);
+            std::mem::swap(&mut above, &mut below);
+        }
+        let first = layers[0];
+        let lookups = self.lookups();
+        let table_rows = self.input.rows() + self.splines();
+        scratch.table.clear();
+        scratch.table.resize(table_rows * first.outputs, 0.0);
+        grad[first.bias()].fill(0.0);
+        simd::scatter(&lookups, positions, &above, &mut scratch.table, &mut grad[first.bias()]);
+        self.table_grad_to_weight(&scratch.table, &mut grad[first.weight()]);
+        scratch.grads = [above, below];
+    }
+
+    fn splines(&self) -> usize {
+        self.input.segments.iter().filter(|s| matches!(s, Segment::Spline { .. })).count()
+    }
+
+    /// Outputs only, in blocks that stay in cache.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `params` is shorter than [`weights`](Self::weights).
+    #[must_use]
+    pub fn predict(&self, params: &[f32], positions: &[f32]) -> Vec<f32> {
+        const BLOCK: usize = 256;
+        let inputs = self.input.segments.len();
+        let n = positions.len() / inputs;
+        let mut out = vec![0.0; n * self.outputs];
+        let mut activations = vec![0.0; BLOCK * self.activations()];
+        let mut scratch = Scratch::default();
+        for (rows, out) in positions.chunks(BLOCK * inputs).zip(out.chunks_mut(BLOCK * self.outputs)) {
+            let used = rows.len() / inputs * self.activations();
+            self.forward(params, rows, &mut activations[..used], out, &mut scratch);
+        }
+        out
+    }
+
+    /// The trained network as a graph that reads encoded columns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] where `params` has another length than [`weights`](Self::weights); [`Error::Lowering`] where the
+    /// runtime refuses the graph, as it does for weights that are not finite.
+    pub fn lower(&self, params: &[f32]) -> Result<Graph> {
+        if params.len() != self.weights() {
+            return Err(Error::Shape { what: "the weight vector", found: params.len(), expected: self.weights() });
+        }
+        let mut ops = vec![Op::Ple { edges: self.input.ple_edges() }];
+        let layers = self.layers();
+        for (index, layer) in layers.iter().enumerate() {
+            ops.push(Op::Linear {
+                rows: layer.inputs,
+                cols: layer.outputs,
+                weight: params[layer.weight()].to_vec(),
+                bias: params[layer.bias()].to_vec(),
+            });
+            if index + 1 < layers.len() {
+                ops.push(Op::Relu);
+            }
+        }
+        let nodes = ops.into_iter().enumerate().map(|(input, op)| Node { op, inputs: vec![input] }).collect();
+        Ok(Graph::new(self.input.width(), nodes)?)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    pub(crate) fn small() -> MlpShape {
+        let input = InputLayout {
+            segments: vec![
+                Segment::Spline { edges: vec![-1.0, 0.0, 0.5, 2.0] },
+                Segment::Linear,
+                Segment::OneHot { levels: 3 },
+            ],
+        };
+        MlpShape::new(input, vec![9, 5], 2).unwrap()
+    }
+
+    pub(crate) fn random_rows(n: usize, rng: &mut Pcg64) -> Vec<f32> {
+        let mut rows = Vec::new();
+        for _ in 0..n {
+            rows.push(rng.random_range(0.0..3.0));
+            rows.push(rng.random_range(-2.0..2.0));
+            rows.push(rng.random_range(-1..3) as f32);
+        }
+        rows
+    }
+
+    #[test]
+    fn weights_are_counted_by_hand() {
+        // (3 + 1 + 3) · 9 + 9 + 9 · 5 + 5 + 5 · 2 + 2
+        assert_eq!(small().weights(), 134);
+        assert_eq!(small().activations(), 14);
+    }
+
+    #[test]
+    fn one_hidden_unit_is_worked_by_hand() {
+        let input = InputLayout { segments: vec![Segment::Spline { edges: vec![0.0, 1.0, 2.0] }] };
+        let shape = MlpShape::new(input, vec![1], 1).unwrap();
+        // increments 2 and 3, bias −1, output weight 10, bias 0.5; at x = 1.5: 2 + 1.5 − 1 = 2.5
+        assert_eq!(shape.predict(&[2.0, 3.0, -1.0, 10.0, 0.5], &[1.5, 0.0]), [25.5, 0.5]);
+    }
+
+    #[test]
+    fn gradient_of_mlp_matches_differences() {
+        let mut rng = Pcg64::seed_from_u64(1);
+        let shape = small();
+        for _ in 0..3 {
+            let mut params = shape.init(&mut rng);
+            params.iter_mut().for_each(|p| *p += rng.random_range(-0.2..0.2));
+            let n = 7;
+            let positions = random_rows(n, &mut rng);
+            let direction: Vec<f32> = (0..n * 2).map(|_| rng.random_range(-1.0..1.0)).collect();
+            let mut scratch = Scratch::default();
+            let value = |params: &[f32]| -> f64 {
+                shape.predict(params, &positions).iter().zip(&direction).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+            };
+            let mut activations = vec![0.0; n * shape.activations()];
+            let mut out = vec![0.0; n * 2];
+            shape.forward(&params, &positions, &mut activations, &mut out, &mut scratch);
+            let mut grad = vec![f32::NAN; params.len()];
+            shape.backward(&params, &positions, &activations, &direction, &mut grad, &mut scratch);
+            let mut bent = 0;
+            for i in 0..params.len() {
+                let h = 1e-2;
+                let at = |delta: f32| {
+                    let mut moved = params.clone();
+                    moved[i] += delta;
+                    value(&moved)
+                };
+                let (up, here, down) = (at(h), at(0.0), at(-h));
+                let difference = (up - down) / (2.0 * f64::from(h));
+                // Between kinks the network is linear in each single weight; where one was crossed, skip the weight.
+                if (up + down - 2.0 * here).abs() > 1e-4 {
+                    bent += 1;
+                    continue;
+                }
+                assert!((difference - f64::from(grad[i])).abs() < 2e-3, "weight {i}: {difference} {}", grad[i]);
+            }
+            assert!(bent < params.len() / 3, "{bent} of {} weights crossed a kink", params.len());
+        }
+    }
+
+    #[test]
+    fn graph_agrees_with_network() {
+        let mut rng = Pcg64::seed_from_u64(2);
+        let shape = small();
+        let params = shape.init(&mut rng);
+        let graph = shape.lower(&params).unwrap();
+        let mut encoded = Vec::new();
+        for i in 0..40 {
+            encoded.extend([i as f32 * 0.1 - 1.5, i as f32 * 0.05]);
+            let mut one_hot = [0.0; 3];
+            if let Some(slot) = one_hot.get_mut(i % 4) {
+                *slot = 1.0;
+            }
+            encoded.extend(one_hot);
+        }
+        let expected = graph.run(&encoded, 40);
+        let found = shape.predict(&params, &shape.input().positions(&encoded));
+        for (a, b) in expected.iter().zip(&found) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+        assert!(expected.iter().any(|&v| (v - expected[0]).abs() > 0.1));
+    }
+
+    #[test]
+    fn mlp_shape_rejects_empty_layers() {
+        let input = InputLayout { segments: vec![Segment::Linear] };
+        assert!(MlpShape::new(input.clone(), vec![], 1).is_err());
+        assert!(MlpShape::new(input.clone(), vec![4, 0], 1).is_err());
+        assert!(MlpShape::new(InputLayout::default(), vec![4], 1).is_err());
+        assert!(MlpShape::new(input, vec![4], 0).is_err());
+    }
+}

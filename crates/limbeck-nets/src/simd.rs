@@ -1,0 +1,306 @@
+//! Kernels of the training step that are not matrix products, compiled once per instruction set.
+//!
+//! Each body is plain Rust over slices; the wider twin is the same body under `#[target_feature]`. Sums run in one order
+//! that does not depend on threads. A fused multiply-add rounds once where the plain build rounds twice, so two machines
+//! may differ in the last bit; one machine never differs from itself.
+
+/// One input segment as the kernels see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Lookup {
+    /// First row in the lookup table.
+    pub(crate) row: usize,
+    pub(crate) kind: LookupKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum LookupKind {
+    /// `x · table[row]`
+    Linear,
+    /// Interpolates between rows `row ..= row + bins`.
+    Spline { bins: usize },
+    /// `table[row + index]`, nothing outside `0 .. levels`.
+    OneHot { levels: usize },
+}
+
+/// A position resolved to at most two table rows and their weights.
+#[derive(Clone, Copy)]
+struct Tap {
+    row: usize,
+    low: f32,
+    high: f32,
+}
+
+impl Lookup {
+    #[inline(always)]
+    fn tap(self, p: f32) -> Tap {
+        match self.kind {
+            LookupKind::Linear => Tap { row: self.row, low: p, high: 0.0 },
+            LookupKind::Spline { bins } => {
+                let bin = (p as usize).min(bins - 1);
+                let high = p - bin as f32;
+                Tap { row: self.row + bin, low: 1.0 - high, high }
+            }
+            LookupKind::OneHot { levels } => {
+                if p >= 0.0 && (p as usize) < levels {
+                    Tap { row: self.row + p as usize, low: 1.0, high: 0.0 }
+                } else {
+                    Tap { row: self.row, low: 0.0, high: 0.0 }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `out[i] = bias + Σ_s interpolate(table, p[i, s])` for all rows.
+#[inline(always)]
+fn lookup_body<const FMA: bool>(
+    lookups: &[Lookup],
+    table: &[f32],
+    bias: &[f32],
+    positions: &[f32],
+    out: &mut [f32],
+) {
+    let width = bias.len();
+    for (row, out) in positions.chunks_exact(lookups.len()).zip(out.chunks_exact_mut(width)) {
+        let mut at = 0;
+        while at + 32 <= width {
+            lookup_piece::<FMA, 32>(lookups, table, bias, row, out, at);
+            at += 32;
+        }
+        while at + 8 <= width {
+            lookup_piece::<FMA, 8>(lookups, table, bias, row, out, at);
+            at += 8;
+        }
+        while at < width {
+            lookup_piece::<FMA, 1>(lookups, table, bias, row, out, at);
+            at += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn lookup_piece<const FMA: bool, const W: usize>(
+    lookups: &[Lookup],
+    table: &[f32],
+    bias: &[f32],
+    row: &[f32],
+    out: &mut [f32],
+    at: usize,
+) {
+    let width = bias.len();
+    let Some(mut sums) = bias[at..].first_chunk::<W>().copied() else { return };
+    for (lookup, &p) in lookups.iter().zip(row) {
+        let tap = lookup.tap(p);
+        let Some(low) = table[tap.row * width + at..].first_chunk::<W>() else { return };
+        for j in 0..W {
+            sums[j] = fma::<FMA>(tap.low, low[j], sums[j]);
+        }
+        if let LookupKind::Spline { .. } = lookup.kind {
+            let Some(high) = table[(tap.row + 1) * width + at..].first_chunk::<W>() else { return };
+            for j in 0..W {
+                sums[j] = fma::<FMA>(tap.high, high[j], sums[j]);
+            }
+        }
+    }
+    out[at..at + W].copy_from_slice(&sums);
+}
+
+/// Adds each row's gradient to the table rows it read: the transpose of [`lookup_body`].
+#[inline(always)]
+fn scatter_body<const FMA: bool>(
+    lookups: &[Lookup],
+    positions: &[f32],
+    grad: &[f32],
+    table: &mut [f32],
+    bias: &mut [f32],
+) {
+    let width = bias.len();
+    for (row, grad) in positions.chunks_exact(lookups.len()).zip(grad.chunks_exact(width)) {
+        for (b, &g) in bias.iter_mut().zip(grad) {
+            *b += g;
+        }
+        for (lookup, &p) in lookups.iter().zip(row) {
+            let tap = lookup.tap(p);
+            for (t, &g) in table[tap.row * width..][..width].iter_mut().zip(grad) {
+                *t = fma::<FMA>(tap.low, g, *t);
+            }
+            if let LookupKind::Spline { .. } = lookup.kind {
+                for (t, &g) in table[(tap.row + 1) * width..][..width].iter_mut().zip(grad) {
+                    *t = fma::<FMA>(tap.high, g, *t);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn relu_body(values: &mut [f32]) {
+    for v in values {
+        // Written so that a NaN stays one.
+        *v = if *v <= 0.0 { 0.0 } else { *v };
+    }
+}
+
+/// Clears the gradient where the activation is zero.
+#[inline(always)]
+fn relu_grad_body(activation: &[f32], grad: &mut [f32]) {
+    for (g, &a) in grad.iter_mut().zip(activation) {
+        *g = if a <= 0.0 { 0.0 } else { *g };
+    }
+}
+
+#[inline(always)]
+fn column_sums_body(values: &[f32], sums: &mut [f32]) {
+    for row in values.chunks_exact(sums.len()) {
+        for (s, &v) in sums.iter_mut().zip(row) {
+            *s += v;
+        }
+    }
+}
+
+/// Constants of one AdamW step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdamStep {
+    pub(crate) beta1: f32,
+    pub(crate) beta2: f32,
+    pub(crate) epsilon: f32,
+    /// Learning rate over the first moment's bias correction.
+    pub(crate) rate: f32,
+    /// One over the second moment's bias correction.
+    pub(crate) second: f32,
+    /// `1 − learning rate · weight decay`.
+    pub(crate) keep: f32,
+}
+
+#[inline(always)]
+fn adam_body<const FMA: bool>(step: AdamStep, grad: &[f32], params: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+    let n = params.len();
+    let (grad, first, second) = (&grad[..n], &mut first[..n], &mut second[..n]);
+    for i in 0..n {
+        let g = grad[i];
+        first[i] = fma::<FMA>(step.beta1, first[i] - g, g);
+        second[i] = fma::<FMA>(step.beta2, second[i] - g * g, g * g);
+        let scale = (second[i] * step.second).sqrt() + step.epsilon;
+        params[i] = params[i] * step.keep - step.rate * first[i] / scale;
+    }
+}
+
+macro_rules! dispatched {
+    ($(#[$doc:meta])* $name:ident = $plain:expr, $fused:expr; ($($arg:ident: $ty:ty),*)) => {
+        $(#[$doc])*
+        pub(crate) fn $name($($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn wide($($arg: $ty),*) {
+                    $fused($($arg),*);
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has just reported both instruction sets that `wide` is compiled for.
+                    #[allow(unsafe_code, reason = "calls a body compiled for instructions found at run time")]
+                    unsafe { wide($($arg),*) };
+                    return;
+                }
+            }
+            $plain($($arg),*);
+        }
+    };
+}
+
+dispatched!(
+    /// First layer: see [`lookup_body`].
+    lookup = lookup_body::<false>, lookup_body::<true>;
+    (lookups: &[Lookup], table: &[f32], bias: &[f32], positions: &[f32], out: &mut [f32])
+);
+dispatched!(
+    /// Gradient of the first layer: see [`scatter_body`].
+    scatter = scatter_body::<false>, scatter_body::<true>;
+    (lookups: &[Lookup], positions: &[f32], grad: &[f32], table: &mut [f32], bias: &mut [f32])
+);
+dispatched!(
+    /// `max(0, v)` in place.
+    relu = relu_body, relu_body;
+    (values: &mut [f32])
+);
+dispatched!(
+    /// Gradient of [`relu`]: see [`relu_grad_body`].
+    relu_grad = relu_grad_body, relu_grad_body;
+    (activation: &[f32], grad: &mut [f32])
+);
+dispatched!(
+    /// `sums[j] += Σ_i values[i, j]`, in the order of the rows.
+    column_sums = column_sums_body, column_sums_body;
+    (values: &[f32], sums: &mut [f32])
+);
+dispatched!(
+    /// One AdamW update (Loshchilov & Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2).
+    adam = adam_body::<false>, adam_body::<true>;
+    (step: AdamStep, grad: &[f32], params: &mut [f32], first: &mut [f32], second: &mut [f32])
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOKUPS: [Lookup; 3] = [
+        Lookup { row: 0, kind: LookupKind::Spline { bins: 2 } },
+        Lookup { row: 3, kind: LookupKind::OneHot { levels: 2 } },
+        Lookup { row: 5, kind: LookupKind::Linear },
+    ];
+
+    #[test]
+    fn lookup_is_the_sum_worked_by_hand() {
+        let table = [0.0, 10.0, 30.0, 100.0, 200.0, 1000.0];
+        let mut out = [0.0; 2];
+        lookup(&LOOKUPS, &table, &[1.0], &[1.5, 1.0, 2.0, 2.0, -1.0, 0.0], &mut out);
+        // 1 + (10 + 30) / 2 + 200 + 2000 ; 1 + 30 + nothing + 0
+        assert_eq!(out, [2221.0, 31.0]);
+    }
+
+    #[test]
+    fn scatter_is_the_transpose_of_lookup() {
+        let mut table = [0.0; 6];
+        let mut bias = [0.0];
+        scatter(&LOOKUPS, &[1.25, 0.0, 2.0], &[4.0], &mut table, &mut bias);
+        assert_eq!(table, [0.0, 3.0, 1.0, 4.0, 0.0, 8.0]);
+        assert_eq!(bias, [4.0]);
+    }
+
+    #[test]
+    fn wide_and_plain_lookup_agree_on_every_width() {
+        for width in [1, 7, 8, 31, 40, 64] {
+            let table: Vec<f32> = (0..6 * width).map(|i| (i as f32 * 0.37).sin()).collect();
+            let bias: Vec<f32> = (0..width).map(|i| i as f32 * 0.01).collect();
+            let positions = [0.3, 1.0, -0.7, 1.9, 0.0, 0.2];
+            let (mut wide, mut plain) = (vec![0.0; 2 * width], vec![0.0; 2 * width]);
+            lookup(&LOOKUPS, &table, &bias, &positions, &mut wide);
+            lookup_body::<false>(&LOOKUPS, &table, &bias, &positions, &mut plain);
+            for (a, b) in wide.iter().zip(&plain) {
+                assert!((a - b).abs() <= 1e-6, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn relu_keeps_a_nan() {
+        let mut values = [-1.0, 0.0, 2.0, f32::NAN];
+        relu(&mut values);
+        assert_eq!(values[..3], [0.0, 0.0, 2.0]);
+        assert!(values[3].is_nan());
+    }
+
+    #[test]
+    fn adam_takes_the_step_worked_by_hand() {
+        let step = AdamStep { beta1: 0.9, beta2: 0.99, epsilon: 0.0, rate: 0.1 / 0.1, second: 1.0 / 0.01, keep: 0.5 };
+        let (mut params, mut first, mut second) = ([4.0f32], [0.0f32], [0.0f32]);
+        adam(step, &[2.0], &mut params, &mut first, &mut second);
+        // first moment .2, second .04; .2 / (.04 / .01).sqrt() = .1 ; 4 · .5 − .1
+        assert!((params[0] - 1.9).abs() < 1e-6, "{params:?}");
+        assert!((first[0] - 0.2).abs() < 1e-7 && (second[0] - 0.04).abs() < 1e-7);
+    }
+}

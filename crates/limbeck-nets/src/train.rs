@@ -1,0 +1,367 @@
+//! The one training loop.
+//!
+//! A [`Trainer`] is what stays the same (shape, options, rows, loss), a [`TrainState`] what changes: weights, the optimizer's
+//! moments and the step. Which rows a step sees is a function of seed and step alone, so the state needs no generator and
+//! a run stopped anywhere continues to the same bytes.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::loss::StepLoss;
+use crate::mlp::MlpShape;
+use crate::op::mlp;
+use crate::simd::{self, AdamStep};
+
+/// Training rows: positions `[n_samples, segments]` and labels `[n_samples, columns]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// Network inputs, row-major.
+    pub positions: Vec<f32>,
+    /// What the loss asks for, row-major.
+    pub labels: Vec<f32>,
+}
+
+/// Learning rate over the steps: linear warm-up, then a half cosine to 0.
+///
+/// ```text
+/// lr(k) = peak · (k + 1) / w                                   k < w
+///       = peak · ½ (1 + cos(π (k − w) / (steps − w)))          otherwise
+/// ```
+///
+/// with `w = warmup · steps`. Source: Loshchilov & Hutter, *SGDR*, ICLR 2017, without restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Steps until the rate is 0.
+    pub steps: usize,
+    /// Highest learning rate.
+    pub peak: f32,
+    /// Share of the steps that warms up, in `[0, 1)`.
+    pub warmup: f32,
+}
+
+impl Schedule {
+    /// Learning rate of step `step`, from 0.
+    #[must_use]
+    pub fn rate(&self, step: usize) -> f32 {
+        let warm = (self.warmup * self.steps as f32) as usize;
+        if step < warm {
+            return self.peak * (step + 1) as f32 / warm as f32;
+        }
+        let done = (step - warm) as f32 / (self.steps - warm).max(1) as f32;
+        self.peak * 0.5 * (1.0 + (std::f32::consts::PI * done.min(1.0)).cos())
+    }
+}
+
+/// How a network is trained.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `schedule` | — | steps and learning rate | steps ≥ 1, peak > 0 |
+/// | `batch` | 256 | rows per step, all of them where there are fewer | ≥ 1 |
+/// | `weight_decay` | 0 | decoupled decay of all weights | ≥ 0 |
+/// | `members` | 1 | networks of one shape, trained together on the same batches | ≥ 1 |
+/// | `seed` | 0 | initial weights and order of the rows | any |
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainOptions {
+    /// Steps and learning rate.
+    pub schedule: Schedule,
+    /// Rows per step.
+    pub batch: usize,
+    /// Decoupled weight decay, multiplied by the learning rate.
+    pub weight_decay: f32,
+    /// Networks trained together.
+    pub members: usize,
+    /// Seed of the initial weights and of the order of the rows.
+    pub seed: u64,
+}
+
+/// All that training remembers between steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainState {
+    /// Steps taken.
+    pub step: usize,
+    /// Weights, `[members, weights]`.
+    pub params: Vec<f32>,
+    /// First moments of the gradient.
+    pub first: Vec<f32>,
+    /// Second moments of the gradient.
+    pub second: Vec<f32>,
+}
+
+/// What a step tells its observer.
+#[derive(Debug)]
+pub struct StepReport<'a> {
+    /// Loss of the batch, before the update.
+    pub loss: f32,
+    /// Learning rate of the update.
+    pub rate: f32,
+    /// The state after the update.
+    pub state: &'a TrainState,
+}
+
+/// An observer's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Return after this step.
+    Stop,
+}
+
+/// AdamW's moment decay rates and epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
+const BETA: (f32, f32) = (0.9, 0.999);
+const EPSILON: f32 = 1e-8;
+
+/// Trains networks of one shape on given rows.
+#[derive(Clone)]
+pub struct Trainer<'a> {
+    shape: Arc<MlpShape>,
+    options: TrainOptions,
+    rows: &'a Rows,
+    loss: &'a dyn StepLoss,
+    n: usize,
+    device: Device,
+}
+
+impl<'a> Trainer<'a> {
+    /// Checks that shape, rows and loss fit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for an option out of its range, [`Error::Shape`] where rows, labels or outputs have another
+    /// size than the shape and the loss expect.
+    pub fn new(shape: MlpShape, options: TrainOptions, rows: &'a Rows, loss: &'a dyn StepLoss) -> Result<Self> {
+        let inputs = shape.input().segments.len();
+        let n = rows.positions.len() / inputs;
+        check("steps", options.schedule.steps, options.schedule.steps > 0, "at least 1")?;
+        check("learning_rate", options.schedule.peak, options.schedule.peak > 0.0, "positive")?;
+        check("warmup", options.schedule.warmup, (0.0..1.0).contains(&options.schedule.warmup), "in [0, 1)")?;
+        check("batch", options.batch, options.batch > 0, "at least 1")?;
+        check("members", options.members, options.members > 0, "at least 1")?;
+        check("weight_decay", options.weight_decay, options.weight_decay >= 0.0, "0 or more")?;
+        check("training rows", n, n > 0, "at least 1")?;
+        expect("the position matrix", rows.positions.len(), n * inputs)?;
+        expect("the label matrix", rows.labels.len(), n * loss.columns())?;
+        expect("the output layer", shape.outputs(), loss.outputs())?;
+        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, device: Device::flex().autodiff() })
+    }
+
+    /// The shape that is trained.
+    #[must_use]
+    pub fn shape(&self) -> &MlpShape {
+        &self.shape
+    }
+
+    /// The state before the first step: random weights, moments 0.
+    #[must_use]
+    pub fn start(&self) -> TrainState {
+        let mut params = Vec::with_capacity(self.options.members * self.shape.weights());
+        for member in 0..self.options.members {
+            params.extend(self.shape.init(&mut stream(self.options.seed, 1 + member as u64)));
+        }
+        let zeros = vec![0.0; params.len()];
+        TrainState { step: 0, params, first: zeros.clone(), second: zeros }
+    }
+
+    /// Takes steps until `until`, or until the observer stops it. The observer is asked after every `every`-th step and
+    /// after the last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] where a reported loss is not finite.
+    pub fn run(
+        &self,
+        state: &mut TrainState,
+        until: usize,
+        every: usize,
+        observer: &mut dyn FnMut(&StepReport<'_>) -> Control,
+    ) -> Result<()> {
+        let batch = self.options.batch.min(self.n);
+        let per_epoch = self.n / batch;
+        let mut order = Order::default();
+        let columns = self.loss.columns();
+        while state.step < until {
+            let step = state.step;
+            let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
+            let positions = self.gather(&self.rows.positions, self.shape.input().segments.len(), ids);
+            let labels = self.gather(&self.rows.labels, columns, ids);
+            let weights = self.shape.weights();
+            let params = TensorData::new(state.params.clone(), [self.options.members, weights]);
+            let params = Tensor::<2>::from_data(params, &self.device).require_grad();
+            let pred = mlp(params.clone(), positions, &self.shape);
+            let progress = step as f32 / self.options.schedule.steps as f32;
+            let loss = self.loss.loss(pred, labels, progress);
+            let mut grads = loss.backward();
+            let reported = (step + 1).is_multiple_of(every) || step + 1 == until;
+            let loss = if reported { loss.into_scalar::<f32>() } else { 0.0 };
+            if !loss.is_finite() {
+                return Err(Error::Diverged { step, steps: self.options.schedule.steps, loss });
+            }
+            if let Some(grad) = params.grad_remove(&mut grads) {
+                self.update(state, &grad.into_data());
+            }
+            state.step += 1;
+            if reported {
+                let rate = self.options.schedule.rate(step);
+                if observer(&StepReport { loss, rate, state }) == Control::Stop {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn update(&self, state: &mut TrainState, grad: &TensorData) {
+        let Ok(grad) = grad.as_slice::<f32>() else {
+            unreachable!("the gradient of f32 weights is f32")
+        };
+        let rate = self.options.schedule.rate(state.step);
+        let power = i32::try_from(state.step + 1).unwrap_or(i32::MAX);
+        let step = AdamStep {
+            beta1: BETA.0,
+            beta2: BETA.1,
+            epsilon: EPSILON,
+            rate: rate / (1.0 - BETA.0.powi(power)),
+            second: 1.0 / (1.0 - BETA.1.powi(power)),
+            keep: 1.0 - rate * self.options.weight_decay,
+        };
+        simd::adam(step, grad, &mut state.params, &mut state.first, &mut state.second);
+    }
+
+    fn gather(&self, values: &[f32], width: usize, ids: &[u32]) -> Tensor<2> {
+        let mut rows = Vec::with_capacity(ids.len() * width);
+        for &id in ids {
+            let at = id as usize * width;
+            rows.extend_from_slice(&values[at..at + width]);
+        }
+        Tensor::from_data(TensorData::new(rows, [ids.len(), width]), &self.device)
+    }
+}
+
+/// The order of the rows in the current epoch.
+#[derive(Default)]
+struct Order {
+    epoch: Option<usize>,
+    ids: Vec<u32>,
+}
+
+impl Order {
+    fn batch(&mut self, trainer: &Trainer<'_>, epoch: usize, at: usize, size: usize) -> &[u32] {
+        if self.epoch != Some(epoch) {
+            self.ids.clear();
+            self.ids.extend((0..trainer.n).map(|id| id as u32));
+            self.ids.shuffle(&mut stream(trainer.options.seed, (1 << 32) + epoch as u64));
+            self.epoch = Some(epoch);
+        }
+        &self.ids[at..at + size]
+    }
+}
+
+/// An own generator per task: streams of one seed.
+fn stream(seed: u64, task: u64) -> Pcg64 {
+    let mut bytes = [0u8; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&task.to_le_bytes());
+    // Spread the bits: neighboring seeds must not give neighboring states.
+    for (i, byte) in bytes.iter_mut().enumerate().skip(16) {
+        *byte = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ task.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+            .rotate_left(i as u32 * 7) as u8;
+    }
+    Pcg64::from_seed(bytes)
+}
+
+fn check(option: &'static str, found: impl ToString, fine: bool, expected: &'static str) -> Result<()> {
+    if fine { Ok(()) } else { Err(Error::InvalidOption { option, found: found.to_string(), expected }) }
+}
+
+fn expect(what: &'static str, found: usize, expected: usize) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Shape { what, found, expected }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::{InputLayout, Segment};
+    use crate::loss::{GaussianNll, Hard, PointLoss};
+    use rand::RngExt;
+
+    fn shape(outputs: usize) -> MlpShape {
+        let spline = || Segment::Spline { edges: vec![0.0, 1.0, 2.0, 3.0, 4.0] };
+        MlpShape::new(InputLayout { segments: vec![spline(), spline()] }, vec![16, 16], outputs).unwrap()
+    }
+
+    fn options(steps: usize) -> TrainOptions {
+        let schedule = Schedule { steps, peak: 5e-3, warmup: 0.05 };
+        TrainOptions { schedule, batch: 32, weight_decay: 1e-4, members: 2, seed: 7 }
+    }
+
+    fn rows(n: usize) -> Rows {
+        let mut rng = Pcg64::seed_from_u64(5);
+        let mut rows = Rows::default();
+        for _ in 0..n {
+            let (a, b): (f32, f32) = (rng.random_range(0.0..4.0), rng.random_range(0.0..4.0));
+            rows.positions.extend([a, b]);
+            rows.labels.extend([a.sin() + 0.3 * b, 1.0]);
+        }
+        rows
+    }
+
+    #[test]
+    fn schedule_warms_up_and_ends_at_zero() {
+        let schedule = Schedule { steps: 100, peak: 2.0, warmup: 0.1 };
+        assert!((schedule.rate(0) - 0.2).abs() < 1e-6);
+        assert!((schedule.rate(9) - 2.0).abs() < 1e-6);
+        assert!((schedule.rate(10) - 2.0).abs() < 1e-6);
+        assert!((schedule.rate(55) - 1.0).abs() < 1e-6);
+        assert!(schedule.rate(100) < 1e-6);
+    }
+
+    #[test]
+    fn training_fits_a_smooth_function() {
+        let rows = rows(500);
+        let trainer = Trainer::new(shape(1), options(1500), &rows, &Hard(PointLoss::Squared)).unwrap();
+        let mut state = trainer.start();
+        let mut last = f32::NAN;
+        trainer.run(&mut state, 1500, 500, &mut |report| { last = report.loss; Control::Continue }).unwrap();
+        assert!(last < 2e-3, "{last}");
+    }
+
+    #[test]
+    fn stopped_training_continues_to_the_same_bytes() {
+        let rows = rows(100);
+        let trainer = Trainer::new(shape(2), options(60), &rows, &GaussianNll).unwrap();
+        let mut whole = trainer.start();
+        trainer.run(&mut whole, 60, 1000, &mut |_| Control::Continue).unwrap();
+        let mut parts = trainer.start();
+        trainer.run(&mut parts, 60, 1, &mut |r| if r.state.step == 23 { Control::Stop } else { Control::Continue }).unwrap();
+        assert_eq!(parts.step, 23);
+        trainer.run(&mut parts, 60, 1000, &mut |_| Control::Continue).unwrap();
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn trainer_rejects_what_does_not_fit() {
+        let rows = rows(10);
+        let hard = Hard(PointLoss::Squared);
+        assert!(Trainer::new(shape(2), options(10), &rows, &hard).is_err());
+        assert!(Trainer::new(shape(1), TrainOptions { batch: 0, ..options(10) }, &rows, &hard).is_err());
+        let short = Rows { labels: vec![0.0; 3], ..rows.clone() };
+        assert!(Trainer::new(shape(1), options(10), &short, &hard).is_err());
+        assert!(Trainer::new(shape(1), options(10), &Rows::default(), &hard).is_err());
+    }
+
+    #[test]
+    fn training_names_the_step_of_a_nan() {
+        let mut rows = rows(40);
+        rows.labels[0] = f32::NAN;
+        let trainer = Trainer::new(shape(1), TrainOptions { batch: 40, ..options(10) }, &rows, &Hard(PointLoss::Squared)).unwrap();
+        let found = trainer.run(&mut trainer.start(), 10, 1, &mut |_| Control::Continue);
+        assert!(matches!(found, Err(Error::Diverged { step: 0, steps: 10, .. })), "{found:?}");
+    }
+}

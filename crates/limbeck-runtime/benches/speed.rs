@@ -1,0 +1,171 @@
+//! Speed of the kernels and of a student, printed as a table: `cargo bench -p limbeck-runtime`.
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+use limbeck_runtime::{
+    Encoder, Encoding, Graph, InputColumn, Node, Op, Plan, RawColumn, Scaling, Scratch, Student,
+    StudentParts, TargetTransform, Value, kernel,
+};
+use std::{hint::black_box, time::Instant};
+
+/// Seconds per call, the best of several rounds.
+fn best(mut call: impl FnMut()) -> f64 {
+    let mut calls = 1u32;
+    loop {
+        let start = Instant::now();
+        (0..calls).for_each(|_| call());
+        if start.elapsed().as_secs_f64() > 0.01 {
+            break;
+        }
+        calls *= 2;
+    }
+    (0..15)
+        .map(|_| {
+            let start = Instant::now();
+            (0..calls).for_each(|_| call());
+            start.elapsed().as_secs_f64() / f64::from(calls)
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            (state >> 8) as f32 / 16777216.0 - 0.5
+        })
+        .collect()
+}
+
+fn products() {
+    for (n, k, m) in [
+        (256, 64, 64),
+        (256, 128, 64),
+        (256, 8, 64),
+        (256, 64, 1),
+        (256, 64, 33),
+        (256, 5, 64),
+        (1, 64, 64),
+        (4096, 64, 64),
+    ] {
+        let (x, w, y) = (numbers(n * k), numbers(k * m), numbers(n * m));
+        let (mut out, mut grad, mut back) = (vec![0.0; n * m], vec![0.0; k * m], vec![0.0; n * k]);
+        let bias = numbers(m);
+        let flops = 2.0 * (n * k * m) as f64 / 1e9;
+        let ab = best(|| {
+            kernel::matmul_bias(black_box(&x), &w, Some(&bias), black_box(&mut out), n, k, m)
+        });
+        let atb = best(|| kernel::matmul_at_b(black_box(&x), &y, black_box(&mut grad), n, k, m));
+        let abt = best(|| kernel::matmul_a_bt(black_box(&y), &w, black_box(&mut back), n, m, k));
+        println!(
+            "n={n:5} k={k:4} m={m:3}  x·w {:6.1}  aᵀ·b {:6.1}  a·bᵀ {:6.1} GFLOP/s",
+            flops / ab,
+            flops / atb,
+            flops / abt
+        );
+    }
+}
+
+fn linear(rows: usize, cols: usize) -> Op {
+    Op::Linear {
+        rows,
+        cols,
+        weight: numbers(rows * cols),
+        bias: numbers(cols),
+    }
+}
+
+/// `columns` columns with 16 bins each, two hidden layers, one output.
+fn student(columns: usize, hidden: usize) -> Student {
+    let edges: Vec<f32> = (0..=16).map(|k| k as f32 / 4.0 - 2.0).collect();
+    let nodes = vec![
+        Node::new(
+            Op::Ple {
+                edges: vec![edges; columns],
+            },
+            [0],
+        ),
+        Node::new(linear(16 * columns, hidden), [1]),
+        Node::new(Op::Relu, [2]),
+        Node::new(linear(hidden, hidden), [3]),
+        Node::new(Op::Relu, [4]),
+        Node::new(linear(hidden, 1), [5]),
+    ];
+    let scaling = Scaling::Standard {
+        center: 0.1,
+        scale: 0.3,
+    };
+    let column = |i| InputColumn {
+        name: format!("x{i}"),
+        encoding: Encoding::Number {
+            impute: 0.0,
+            indicator: false,
+            scaling: scaling.clone(),
+        },
+    };
+    let parts = StudentParts {
+        encoder: Encoder {
+            columns: (0..columns).map(column).collect(),
+        },
+        graph: Graph {
+            input_width: columns,
+            nodes,
+        },
+        target: TargetTransform::Affine {
+            scale: 2.0,
+            shift: 1.0,
+        },
+        target_name: "y".into(),
+        provenance: Default::default(),
+        golden: vec![],
+    };
+    Student::new(parts).expect("the parts fit")
+}
+
+fn students() {
+    const ROWS: usize = 10_000;
+    for hidden in [32, 64, 128] {
+        let student = student(8, hidden);
+        let (x, mut scratch, mut out) = (numbers(8 * ROWS), Scratch::default(), vec![0.0; ROWS]);
+        let plan: &Plan = student.plan();
+        // Other rows each time, so that no branch is learned by heart.
+        let mut rows = x.chunks_exact(8).cycle();
+        let row = best(|| {
+            plan.run_row(
+                black_box(rows.next().unwrap_or(&[])),
+                &mut scratch,
+                &mut out[..1],
+            )
+        });
+        let values: Vec<Value<'_>> = x.iter().map(|&x| Value::Number(f64::from(x))).collect();
+        let mut raw_rows = values.chunks_exact(8).cycle();
+        let raw = best(|| {
+            let row = raw_rows.next().unwrap_or(&[]);
+            drop(black_box(
+                student.predict_row_with(black_box(row), &mut scratch),
+            ));
+        });
+        let mut raw_rows = values.chunks_exact(8).cycle();
+        let fresh = best(|| {
+            drop(black_box(
+                student.predict_row(black_box(raw_rows.next().unwrap_or(&[]))),
+            ))
+        });
+        let batch = best(|| plan.run(black_box(&x), ROWS, &mut out));
+        let column: Vec<f64> = x[..ROWS].iter().map(|&x| f64::from(x)).collect();
+        let columns = [RawColumn::Number(&column); 8];
+        let raw_batch = best(|| drop(black_box(student.predict(black_box(&columns), ROWS))));
+        println!(
+            "8×16 -> {hidden} -> {hidden} -> 1: row {:.3} µs, raw row {:.3} µs (scratch made anew {:.3} µs), in 10 000: {:.3} µs, raw {:.3} µs",
+            row * 1e6,
+            raw * 1e6,
+            fresh * 1e6,
+            batch * 1e6 / ROWS as f64,
+            raw_batch * 1e6 / ROWS as f64,
+        );
+    }
+}
+
+fn main() {
+    products();
+    students();
+}

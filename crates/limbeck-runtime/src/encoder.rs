@@ -1,0 +1,778 @@
+//! The fitted encoder: raw columns, in their own units, to the numbers a graph reads.
+
+use crate::{Error, Result, fnv::fnv1a, normal};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::ops::Range;
+use serde::{Deserialize, Serialize};
+
+/// Code of a missing category in [`RawColumn::Category`].
+pub const MISSING: u32 = u32::MAX;
+
+/// Standardized numbers are kept within this many scales of the center, so that f32 never overflows behind them.
+///
+/// No training row reaches it: `n` values have none further than `√(n − 1)` standard deviations from their mean.
+pub const SATURATION: f64 = 1e6;
+
+/// One raw input column of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum RawColumn<'a> {
+    /// Numbers in their own unit; NaN is missing. Booleans are 0 and 1.
+    Number(&'a [f64]),
+    /// Categories.
+    Category {
+        /// Index into `levels` per row; [`MISSING`] is missing.
+        codes: &'a [u32],
+        /// The text of each code. Matched to the encoder's levels by text, so the order is the caller's.
+        levels: &'a [String],
+    },
+}
+
+/// One raw cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A number; NaN is missing.
+    Number(f64),
+    /// A category.
+    Text(&'a str),
+    /// Nothing.
+    Missing,
+}
+
+/// What turns raw columns into the input of a graph, fitted on training rows.
+///
+/// The outputs of each column lie side by side, in the order of [`columns`](Self::columns).
+///
+/// ```
+/// use limbeck_runtime::{Encoder, Encoding, InputColumn, RawColumn, Scaling};
+/// let encoder = Encoder::new(vec![InputColumn {
+///     name: "age".into(),
+///     encoding: Encoding::Number {
+///         impute: 40.0,
+///         indicator: true,
+///         scaling: Scaling::Standard { center: 40.0, scale: 10.0 },
+///     },
+/// }])?;
+/// assert_eq!(encoder.encode(&[RawColumn::Number(&[55.0, f64::NAN])], 2)?, [1.5, 0.0, 0.0, 1.0]);
+/// # Ok::<(), limbeck_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoder {
+    /// Each input column, in the order that raw columns are given.
+    pub columns: Vec<InputColumn>,
+}
+
+/// A raw column's name and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputColumn {
+    /// Its name in the table.
+    pub name: String,
+    /// How it becomes numbers.
+    pub encoding: Encoding,
+}
+
+/// How one raw column becomes numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Encoding {
+    /// A number: missing values imputed, then scaled in f64. One output.
+    Number {
+        /// What stands in for a missing value, in the column's unit.
+        impute: f64,
+        /// Whether a second output is 1 where the value was missing, 0 elsewhere.
+        indicator: bool,
+        /// How the number is scaled.
+        scaling: Scaling,
+    },
+    /// A category: one output per level, 1 for the row's level and 0 for the others.
+    OneHot {
+        /// The levels seen in training.
+        levels: Vec<String>,
+        /// Whether one more output catches unseen levels and missing values; without it they are all zeros.
+        other: bool,
+    },
+    /// A category as its index among the levels; unseen and missing are one beyond the last. One output.
+    Ordinal {
+        /// The levels seen in training, in their order.
+        levels: Vec<String>,
+    },
+    /// A category: 1 at FNV-1a (64 bits, of the level's UTF-8) modulo `buckets`, missing all zeros. `buckets` outputs.
+    Hashed {
+        /// How many buckets.
+        buckets: u32,
+    },
+}
+
+/// How a number is scaled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scaling {
+    /// `clamp((x − center) / scale, ±SATURATION)`, see [`SATURATION`].
+    Standard {
+        /// What becomes 0.
+        center: f64,
+        /// What becomes a distance of 1; above 0.
+        scale: f64,
+    },
+    /// To a normal distribution by ranks: `clamp(Φ⁻¹(F(x)), ±3)`.
+    ///
+    /// ```text
+    /// references r_0 ≤ … ≤ r_q at the cumulative shares i / q
+    /// F(x) = 0                                              x < r_0
+    ///      = 1                                              x > r_q
+    ///      = (i + j) / 2q                                   x = r_i = … = r_j, the whole run of equals
+    ///      = (i + (x − r_i) / (r_{i+1} − r_i)) / q          r_i < x < r_{i+1}
+    /// ```
+    Quantile {
+        /// Ascending quantiles of the training values at equal steps of cumulative share; at least two.
+        references: Vec<f64>,
+    },
+}
+
+impl Scaling {
+    /// The scaled number.
+    pub fn apply(&self, x: f64) -> f64 {
+        match self {
+            Scaling::Standard { center, scale } => {
+                ((x - center) / scale).clamp(-SATURATION, SATURATION)
+            }
+            Scaling::Quantile { references } => normal::inverse_cdf(share_below(references, x)),
+        }
+    }
+
+    fn parameters(&self) -> usize {
+        match self {
+            Scaling::Standard { .. } => 2,
+            Scaling::Quantile { references } => references.len(),
+        }
+    }
+
+    fn fault(&self) -> Option<&'static str> {
+        match self {
+            Scaling::Standard { center, scale } => {
+                (!(center.is_finite() && scale.is_finite() && *scale > 0.0))
+                    .then_some("a finite center and a finite scale above 0 expected")
+            }
+            Scaling::Quantile { references } => {
+                let whole = references.len() >= 2
+                    && references.iter().all(|r| r.is_finite())
+                    && references.windows(2).all(|pair| pair[0] <= pair[1]);
+                (!whole).then_some("at least two finite references in ascending order expected")
+            }
+        }
+    }
+}
+
+/// `F(x)` of [`Scaling::Quantile`].
+fn share_below(references: &[f64], x: f64) -> f64 {
+    let (low, high) = (
+        references.partition_point(|&r| r < x),
+        references.partition_point(|&r| r <= x),
+    );
+    let q = (references.len() - 1) as f64;
+    match (low, high) {
+        (low, high) if low < high => (low + high - 1) as f64 / (2.0 * q),
+        (0, _) => 0.0,
+        (low, _) if low == references.len() => 1.0,
+        (low, _) => {
+            // Halved, since the difference of two huge numbers can overflow.
+            let (a, b) = (references[low - 1] / 2.0, references[low] / 2.0);
+            ((low - 1) as f64 + (x / 2.0 - a) / (b - a)) / q
+        }
+    }
+}
+
+impl Encoding {
+    /// How many outputs the column has.
+    pub fn width(&self) -> usize {
+        match self {
+            Encoding::Number { indicator, .. } => 1 + usize::from(*indicator),
+            Encoding::OneHot { levels, other } => levels.len() + usize::from(*other),
+            Encoding::Ordinal { .. } => 1,
+            Encoding::Hashed { buckets } => *buckets as usize,
+        }
+    }
+
+    /// Fitted numbers and levels that prediction reads, each counting 1.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Encoding::Number { scaling, .. } => 1 + scaling.parameters(),
+            Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } => levels.len(),
+            Encoding::Hashed { .. } => 1,
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self {
+            Encoding::Number { impute, .. } if !impute.is_finite() => {
+                Some(format!("impute is {impute}, a finite number expected"))
+            }
+            Encoding::Number { scaling, .. } => scaling.fault().map(String::from),
+            Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } => {
+                let mut seen = BTreeSet::new();
+                let twice = levels.iter().find(|level| !seen.insert(level.as_str()));
+                twice.map(|level| format!("level `{level}` twice, distinct levels expected"))
+            }
+            Encoding::Hashed { buckets: 0 } => Some("0 buckets, at least one expected".into()),
+            Encoding::Hashed { .. } => None,
+        }
+    }
+
+    fn takes_numbers(&self) -> bool {
+        matches!(self, Encoding::Number { .. })
+    }
+
+    /// A level's place among the outputs of a one-hot or hashed column, its index in an ordinal one.
+    fn place(&self, level: Option<&str>) -> Option<usize> {
+        let find = |levels: &[String]| {
+            level.and_then(|level| levels.iter().position(|known| known == level))
+        };
+        match self {
+            Encoding::Number { .. } => None,
+            Encoding::OneHot { levels, other } => find(levels).or(other.then_some(levels.len())),
+            Encoding::Ordinal { levels } => Some(find(levels).unwrap_or(levels.len())),
+            Encoding::Hashed { buckets } => {
+                level.map(|level| (fnv1a(level.as_bytes()) % u64::from(*buckets)) as usize)
+            }
+        }
+    }
+
+    /// As [`place`](Self::place) for each of the caller's levels, by one search tree instead of a scan per level.
+    fn places(&self, given: &[String]) -> Vec<Option<usize>> {
+        let (Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels }) = self else {
+            return given.iter().map(|level| self.place(Some(level))).collect();
+        };
+        let known: BTreeMap<&str, usize> = levels
+            .iter()
+            .enumerate()
+            .map(|(i, level)| (level.as_str(), i))
+            .collect();
+        let absent = self.place(None);
+        given
+            .iter()
+            .map(|level| known.get(level.as_str()).copied().or(absent))
+            .collect()
+    }
+
+    fn write_number(&self, x: f64, out: &mut [f32]) {
+        if let Encoding::Number {
+            impute,
+            indicator,
+            scaling,
+        } = self
+        {
+            out[0] = scaling.apply(if x.is_nan() { *impute } else { x }) as f32;
+            if *indicator {
+                out[1] = f32::from(x.is_nan());
+            }
+        }
+    }
+
+    fn write_place(&self, place: Option<usize>, out: &mut [f32]) {
+        match (self, place) {
+            (Encoding::Ordinal { .. }, Some(index)) => out[0] = index as f32,
+            (_, place) => {
+                out.fill(0.0);
+                if let Some(index) = place {
+                    out[index] = 1.0;
+                }
+            }
+        }
+    }
+}
+
+impl Encoder {
+    /// A checked encoder.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn new(columns: Vec<InputColumn>) -> Result<Self> {
+        let encoder = Encoder { columns };
+        encoder.check()?;
+        Ok(encoder)
+    }
+
+    /// Whether the encoder can be used; a student checks it once, when made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEncoder`] names the first column with a number that is not finite, a scale that is not positive,
+    /// references that do not ascend, a level or name that comes twice, or no output; or says that there is no column.
+    pub fn check(&self) -> Result<()> {
+        if self.columns.is_empty() {
+            return Err(Error::InvalidEncoder {
+                column: String::new(),
+                reason: "no columns, at least one expected".into(),
+            });
+        }
+        let mut names = BTreeSet::new();
+        for column in &self.columns {
+            let twice =
+                (!names.insert(column.name.as_str())).then(|| "name given to two columns".into());
+            if let Some(reason) = twice.or_else(|| column.encoding.fault()) {
+                return Err(Error::InvalidEncoder {
+                    column: column.name.clone(),
+                    reason,
+                });
+            }
+        }
+        if self.width() == 0 {
+            return Err(Error::InvalidEncoder {
+                column: String::new(),
+                reason: "no outputs, at least one expected".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Numbers per encoded row.
+    pub fn width(&self) -> usize {
+        self.columns
+            .iter()
+            .map(|column| column.encoding.width())
+            .fold(0, usize::saturating_add)
+    }
+
+    /// Fitted numbers and levels that prediction reads, each counting 1.
+    pub fn parameters(&self) -> usize {
+        self.columns
+            .iter()
+            .map(|column| column.encoding.parameters())
+            .sum()
+    }
+
+    /// Which outputs belong to each column.
+    pub fn column_spans(&self) -> Vec<Range<usize>> {
+        let mut from = 0;
+        let span = |column: &InputColumn| {
+            let span = from..from + column.encoding.width();
+            from = span.end;
+            span
+        };
+        self.columns.iter().map(span).collect()
+    }
+
+    /// Encodes a batch: `[n_rows, width]`, row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that are not those fitted;
+    /// [`Error::InfiniteValue`] and [`Error::InvalidCode`] name column and row.
+    pub fn encode(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f32>> {
+        self.check_count(columns.len())?;
+        let width = self.width();
+        let mut out = vec![0.0; n_rows * width];
+        for ((column, raw), span) in self.columns.iter().zip(columns).zip(self.column_spans()) {
+            column.check_shape(raw, n_rows)?;
+            column.encode(
+                raw,
+                out.chunks_exact_mut(width.max(1))
+                    .map(|row| &mut row[span.clone()]),
+            )?;
+        }
+        Ok(out)
+    }
+
+    /// Encodes one row into `out` of length [`width`](Self::width), without allocating.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), with row 0; [`Error::BufferLength`] if `out` has another length.
+    pub fn encode_row(&self, row: &[Value<'_>], out: &mut [f32]) -> Result<()> {
+        self.check_count(row.len())?;
+        let mut rest = &mut *out;
+        for (column, value) in self.columns.iter().zip(row) {
+            let width = column.encoding.width();
+            let Some((head, tail)) = core::mem::take(&mut rest).split_at_mut_checked(width) else {
+                return Err(Error::BufferLength {
+                    what: "the encoded row",
+                    found: out.len(),
+                    expected: self.width(),
+                });
+            };
+            column.encode_value(value, head)?;
+            rest = tail;
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        Err(Error::BufferLength {
+            what: "the encoded row",
+            found: out.len(),
+            expected: self.width(),
+        })
+    }
+
+    fn check_count(&self, found: usize) -> Result<()> {
+        if found == self.columns.len() {
+            return Ok(());
+        }
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| format!("`{}`", column.name))
+            .collect();
+        Err(Error::ColumnCount {
+            found,
+            expected: self.columns.len(),
+            names: names.join(", "),
+        })
+    }
+}
+
+impl InputColumn {
+    fn check_shape(&self, raw: &RawColumn<'_>, n_rows: usize) -> Result<()> {
+        let (found, is_number) = match raw {
+            RawColumn::Number(values) => (values.len(), true),
+            RawColumn::Category { codes, .. } => (codes.len(), false),
+        };
+        if is_number != self.encoding.takes_numbers() {
+            return Err(self.wrong_kind());
+        }
+        if found != n_rows {
+            return Err(Error::ColumnLength {
+                column: self.name.clone(),
+                found,
+                expected: n_rows,
+            });
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn wrong_kind(&self) -> Error {
+        let (found, expected) = if self.encoding.takes_numbers() {
+            ("categories", "numbers")
+        } else {
+            ("numbers", "categories")
+        };
+        Error::ColumnKind {
+            column: self.name.clone(),
+            found,
+            expected,
+        }
+    }
+
+    fn check_number(&self, x: f64, row: usize) -> Result<()> {
+        if x.is_infinite() {
+            return Err(Error::InfiniteValue {
+                column: self.name.clone(),
+                row,
+            });
+        }
+        Ok(())
+    }
+
+    fn encode<'o>(
+        &self,
+        raw: &RawColumn<'_>,
+        rows: impl Iterator<Item = &'o mut [f32]>,
+    ) -> Result<()> {
+        match raw {
+            RawColumn::Number(values) => {
+                for (row, (&x, out)) in values.iter().zip(rows).enumerate() {
+                    self.check_number(x, row)?;
+                    self.encoding.write_number(x, out);
+                }
+            }
+            RawColumn::Category { codes, levels } => {
+                let (places, absent) = (self.encoding.places(levels), self.encoding.place(None));
+                for (row, (&code, out)) in codes.iter().zip(rows).enumerate() {
+                    let place = match places.get(code as usize) {
+                        Some(place) => *place,
+                        None if code == MISSING => absent,
+                        None => {
+                            let (column, levels) = (self.name.clone(), levels.len());
+                            return Err(Error::InvalidCode {
+                                column,
+                                row,
+                                code,
+                                levels,
+                            });
+                        }
+                    };
+                    self.encoding.write_place(place, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_value(&self, value: &Value<'_>, out: &mut [f32]) -> Result<()> {
+        match (value, self.encoding.takes_numbers()) {
+            (Value::Number(x), true) => {
+                self.check_number(*x, 0)?;
+                self.encoding.write_number(*x, out);
+            }
+            (Value::Missing, true) => self.encoding.write_number(f64::NAN, out),
+            (Value::Text(level), false) => self
+                .encoding
+                .write_place(self.encoding.place(Some(level)), out),
+            (Value::Missing, false) => self.encoding.write_place(self.encoding.place(None), out),
+            (Value::Number(_), false) | (Value::Text(_), true) => return Err(self.wrong_kind()),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, encoding: Encoding) -> InputColumn {
+        InputColumn {
+            name: name.into(),
+            encoding,
+        }
+    }
+
+    fn strings(levels: &[&str]) -> Vec<String> {
+        levels.iter().map(|&level| level.into()).collect()
+    }
+
+    fn standard(impute: f64, indicator: bool) -> Encoding {
+        Encoding::Number {
+            impute,
+            indicator,
+            scaling: Scaling::Standard {
+                center: 1.0,
+                scale: 2.0,
+            },
+        }
+    }
+
+    fn mixed() -> Encoder {
+        Encoder::new(vec![
+            column("x", standard(3.0, true)),
+            column(
+                "color",
+                Encoding::OneHot {
+                    levels: strings(&["red", "blue"]),
+                    other: true,
+                },
+            ),
+            column(
+                "size",
+                Encoding::Ordinal {
+                    levels: strings(&["S", "M"]),
+                },
+            ),
+            column("shop", Encoding::Hashed { buckets: 3 }),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn encode_matches_hand_values() {
+        let encoder = mixed();
+        assert_eq!((encoder.width(), encoder.parameters()), (9, 3 + 2 + 2 + 1));
+        assert_eq!(encoder.column_spans(), [0..2, 2..5, 5..6, 6..9]);
+        let (colors, sizes, shops) = (
+            strings(&["blue", "green", "red"]),
+            strings(&["M", "S"]),
+            strings(&["a"]),
+        );
+        let columns = [
+            RawColumn::Number(&[5.0, f64::NAN]),
+            RawColumn::Category {
+                codes: &[0, 1],
+                levels: &colors,
+            },
+            RawColumn::Category {
+                codes: &[0, MISSING],
+                levels: &sizes,
+            },
+            RawColumn::Category {
+                codes: &[0, MISSING],
+                levels: &shops,
+            },
+        ];
+        // FNV-1a("a") = 0xaf63dc4c8601ec8c; modulo 3 it is the sum of its hexadecimal digits, 142, modulo 3: 1.
+        let first = [2.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
+        // Missing: imputed 3 → 1 and flagged; green is unseen → other; ordinal beyond the last; no bucket.
+        let second = [1.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0];
+        assert_eq!(
+            encoder.encode(&columns, 2).unwrap(),
+            [first, second].concat()
+        );
+
+        let mut row = [f32::NAN; 9];
+        let values = [
+            Value::Number(5.0),
+            Value::Text("blue"),
+            Value::Text("M"),
+            Value::Text("a"),
+        ];
+        encoder.encode_row(&values, &mut row).unwrap();
+        assert_eq!(row, first);
+        encoder
+            .encode_row(
+                &[
+                    Value::Missing,
+                    Value::Text("green"),
+                    Value::Missing,
+                    Value::Missing,
+                ],
+                &mut row,
+            )
+            .unwrap();
+        assert_eq!(row, second);
+    }
+
+    #[test]
+    fn one_hot_without_other_is_all_zeros_for_unseen() {
+        let encoding = Encoding::OneHot {
+            levels: strings(&["a"]),
+            other: false,
+        };
+        let encoder = Encoder::new(vec![column("c", encoding)]).unwrap();
+        let mut out = [9.0];
+        for value in [Value::Missing, Value::Text("b")] {
+            encoder.encode_row(&[value], &mut out).unwrap();
+            assert_eq!(out, [0.0]);
+        }
+    }
+
+    #[test]
+    fn quantile_scaling_matches_hand_values() {
+        // References 0, 1, 1, 3 at shares 0, 1/3, 2/3, 1.
+        let references = [0.0, 1.0, 1.0, 3.0];
+        let table = [
+            (-1.0, 0.0),
+            (0.0, 0.0),
+            (0.5, 1.0 / 6.0),
+            (1.0, 0.5),
+            (2.0, 2.5 / 3.0),
+            (3.0, 1.0),
+            (4.0, 1.0),
+        ];
+        for (x, share) in table {
+            assert!((share_below(&references, x) - share).abs() < 1e-15, "{x}");
+        }
+        let scaling = Scaling::Quantile {
+            references: references.to_vec(),
+        };
+        assert_eq!(scaling.apply(1.0), 0.0);
+        assert_eq!((scaling.apply(-9.0), scaling.apply(9.0)), (-3.0, 3.0));
+        // Φ⁻¹(1/6), from tables.
+        assert!((scaling.apply(0.5) + 0.967421566101701).abs() < 1e-14);
+    }
+
+    #[test]
+    fn quantile_scaling_bears_huge_references() {
+        let scaling = Scaling::Quantile {
+            references: vec![-f64::MAX, f64::MAX],
+        };
+        assert_eq!(scaling.apply(0.0), 0.0);
+    }
+
+    #[test]
+    fn standard_scaling_saturates() {
+        let scaling = Scaling::Standard {
+            center: 0.0,
+            scale: 1e-300,
+        };
+        assert_eq!(scaling.apply(1e300), SATURATION);
+    }
+
+    #[test]
+    fn encode_names_column_and_row() {
+        let encoder = mixed();
+        let levels = strings(&["a"]);
+        let category = RawColumn::Category {
+            codes: &[0],
+            levels: &levels,
+        };
+        let number = RawColumn::Number(&[1.0]);
+        let message =
+            |columns: &[RawColumn<'_>]| format!("{}", encoder.encode(columns, 1).unwrap_err());
+        assert!(message(&[number]).contains("`x`, `color`, `size`, `shop`"));
+        assert!(message(&[category; 4]).contains("column `x` holds categories, numbers expected"));
+        assert!(message(&[number; 4]).contains("column `color` holds numbers"));
+        assert!(
+            message(&[RawColumn::Number(&[1.0, 2.0]), category, category, category])
+                .contains("2 values, 1 expected")
+        );
+        assert!(
+            message(&[
+                RawColumn::Number(&[f64::INFINITY]),
+                category,
+                category,
+                category
+            ])
+            .contains("`x`, row 0: infinite")
+        );
+        let beyond = RawColumn::Category {
+            codes: &[1],
+            levels: &levels,
+        };
+        assert!(
+            message(&[number, beyond, category, category]).contains("`color`, row 0: level code 1")
+        );
+        let mut short = [0.0; 8];
+        let row = [Value::Missing; 4];
+        assert!(matches!(
+            encoder.encode_row(&row, &mut short),
+            Err(Error::BufferLength {
+                found: 8,
+                expected: 9,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn encoder_rejects_contradictions() {
+        let bad = [
+            standard(f64::NAN, false),
+            Encoding::Number {
+                impute: 0.0,
+                indicator: false,
+                scaling: Scaling::Standard {
+                    center: 0.0,
+                    scale: 0.0,
+                },
+            },
+            Encoding::Number {
+                impute: 0.0,
+                indicator: false,
+                scaling: Scaling::Quantile {
+                    references: vec![1.0],
+                },
+            },
+            Encoding::Number {
+                impute: 0.0,
+                indicator: false,
+                scaling: Scaling::Quantile {
+                    references: vec![1.0, 0.0],
+                },
+            },
+            Encoding::Ordinal {
+                levels: strings(&["a", "a"]),
+            },
+            Encoding::Hashed { buckets: 0 },
+        ];
+        for encoding in bad {
+            assert!(matches!(
+                Encoder::new(vec![column("c", encoding)]),
+                Err(Error::InvalidEncoder { .. })
+            ));
+        }
+        assert!(Encoder::new(vec![]).is_err());
+        assert!(
+            Encoder::new(vec![
+                column("c", standard(0.0, false)),
+                column("c", standard(0.0, false))
+            ])
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,796 @@
+//! The `.limbeck` file.
+//!
+//! A [safetensors](https://github.com/huggingface/safetensors) container that any reader of that format opens: numbers are
+//! tensors, everything else is text under a key of `__metadata__`.
+//!
+//! | key | value |
+//! |---|---|
+//! | `format` | `limbeck-1`; a later number is refused by name |
+//! | `kind` | `student`, or what else the file holds |
+//! | `checksum` | FNV-1a, 64 bits, 16 hexadecimal digits, of the whole file with these digits taken as zeros |
+//! | others | sections, each documented where it is written: see [`Student`](crate::Student) |
+//!
+//! The checksum notices accidents (a flipped bit, a cut, an edit). It is no signature: who can write the file can write the
+//! checksum.
+//!
+//! The bytes are canonical: keys sorted, tensors of eight-byte numbers first and then by name, the header padded with
+//! spaces to a multiple of eight. The same container gives the same bytes.
+
+use crate::{Encoder, Error, Graph, Node, Op, Result, fnv::fnv1a};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value as Json, json};
+
+/// The format that this version writes.
+pub const FORMAT: &str = "limbeck-1";
+const FORMAT_NAME: &str = "limbeck-";
+const FORMAT_NUMBER: u64 = 1;
+const ZERO_CHECKSUM: &str = "0000000000000000";
+/// Nothing larger is read: a student is small.
+#[cfg(feature = "std")]
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// A `.limbeck` file in memory: named sections of text, and named tensors.
+///
+/// ```
+/// use limbeck_runtime::{Container, Graph, Node, Op};
+/// let graph = Graph::new(3, vec![Node::new(Op::Relu, [0])])?;
+/// let mut file = Container::new("teacher");
+/// file.put_graph("mean", &graph);
+/// let bytes = file.to_bytes();
+/// assert_eq!(Container::from_bytes(&bytes, "teacher")?.graph("mean")?, graph);
+/// # Ok::<(), limbeck_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    kind: String,
+    sections: BTreeMap<String, String>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// Numbers of one type and their shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Length of each dimension; their product is the count of numbers.
+    pub shape: Vec<usize>,
+    /// The numbers, the last dimension running fastest.
+    pub numbers: Numbers,
+}
+
+/// Numbers of one type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numbers {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// 64-bit floats.
+    F64(Vec<f64>),
+    /// Unsigned 32-bit integers.
+    U32(Vec<u32>),
+}
+
+impl Numbers {
+    fn dtype(&self) -> &'static str {
+        match self {
+            Numbers::F32(_) => "F32",
+            Numbers::F64(_) => "F64",
+            Numbers::U32(_) => "U32",
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Numbers::F32(numbers) => numbers.len() * 4,
+            Numbers::F64(numbers) => numbers.len() * 8,
+            Numbers::U32(numbers) => numbers.len() * 4,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Numbers::F32(numbers) => numbers.iter().for_each(|x| out.extend(x.to_le_bytes())),
+            Numbers::F64(numbers) => numbers.iter().for_each(|x| out.extend(x.to_le_bytes())),
+            Numbers::U32(numbers) => numbers.iter().for_each(|x| out.extend(x.to_le_bytes())),
+        }
+    }
+
+    fn read(dtype: Dtype, bytes: &[u8]) -> Option<Numbers> {
+        match dtype {
+            Dtype::F32 => Some(Numbers::F32(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| f32::from_le_bytes(b))
+                    .collect(),
+            )),
+            Dtype::F64 => Some(Numbers::F64(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| f64::from_le_bytes(b))
+                    .collect(),
+            )),
+            Dtype::U32 => Some(Numbers::U32(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| u32::from_le_bytes(b))
+                    .collect(),
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// A graph's structure; its numbers lie in tensors named after it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GraphText {
+    input_width: usize,
+    nodes: Vec<NodeText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeText {
+    inputs: Vec<usize>,
+    op: OpText,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum OpText {
+    /// How many edges each input column has.
+    Ple {
+        edges: Vec<usize>,
+    },
+    Linear {
+        rows: usize,
+        cols: usize,
+    },
+    Relu {},
+    Add {},
+    Mean {},
+    Scale {},
+}
+
+impl Container {
+    /// An empty container that says what it will hold.
+    pub fn new(kind: &str) -> Self {
+        Container {
+            kind: kind.into(),
+            sections: BTreeMap::new(),
+            tensors: BTreeMap::new(),
+        }
+    }
+
+    /// What the container says it holds.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Stores text under a key. `format`, `kind` and `checksum` are the file's own: such a key would be overwritten.
+    pub fn put(&mut self, key: &str, text: impl Into<String>) {
+        self.sections.insert(key.into(), text.into());
+    }
+
+    /// The text under a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there is none.
+    pub fn text(&self, key: &str) -> Result<&str> {
+        self.sections
+            .get(key)
+            .map(String::as_str)
+            .ok_or_else(|| invalid(key, "missing"))
+    }
+
+    /// Stores a value as JSON under a key. For equal bytes it must be free of hash maps; f64 come back bit for bit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] for what JSON cannot hold, such as a map whose keys are not text. NaN and ±inf become null.
+    pub fn put_json(&mut self, key: &str, value: &impl Serialize) -> Result<()> {
+        let text =
+            serde_json::to_string(value).map_err(|error| invalid(key, &error.to_string()))?;
+        self.put(key, text);
+        Ok(())
+    }
+
+    /// The value stored by [`put_json`](Self::put_json).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there is none or it is not of this type.
+    pub fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
+        serde_json::from_str(self.text(key)?).map_err(|error| invalid(key, &error.to_string()))
+    }
+
+    /// Stores numbers in one dimension.
+    pub fn put_numbers(&mut self, name: &str, numbers: Numbers) {
+        let len = match &numbers {
+            Numbers::F32(numbers) => numbers.len(),
+            Numbers::F64(numbers) => numbers.len(),
+            Numbers::U32(numbers) => numbers.len(),
+        };
+        self.tensors.insert(
+            name.into(),
+            Tensor {
+                shape: [len].into(),
+                numbers,
+            },
+        );
+    }
+
+    /// A tensor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there is none.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor> {
+        self.tensors
+            .get(name)
+            .ok_or_else(|| invalid(name, "missing"))
+    }
+
+    /// The f32 numbers under a name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there are none or they are of another type.
+    pub fn f32s(&self, name: &str) -> Result<&[f32]> {
+        match &self.tensor(name)?.numbers {
+            Numbers::F32(numbers) => Ok(numbers),
+            other => Err(invalid(
+                name,
+                &format!("{} numbers, F32 expected", other.dtype()),
+            )),
+        }
+    }
+
+    /// Stores a graph: its structure as JSON under `name`, its numbers as tensors.
+    ///
+    /// ```text
+    /// name            {"input_width": …, "nodes": [{"inputs": [0], "op": {"linear": {"rows": 8, "cols": 2}}}, …]}
+    /// name.I.edges    node I a Ple: all edges of all columns; the structure says how many each has
+    /// name.I.weight   node I a Linear: [rows, cols]
+    /// name.I.bias     [cols]
+    /// name.I.scale    node I a Scale: by, add
+    /// ```
+    pub fn put_graph(&mut self, name: &str, graph: &Graph) {
+        let nodes = graph.nodes.iter().enumerate().map(|(i, node)| NodeText {
+            inputs: node.inputs.clone(),
+            op: self.put_op(&format!("{name}.{i}"), &node.op),
+        });
+        let text = GraphText {
+            input_width: graph.input_width,
+            nodes: nodes.collect(),
+        };
+        // Numbers, lists and fixed keys: there is nothing here that JSON cannot hold.
+        self.put(name, json!(text).to_string());
+    }
+
+    fn put_op(&mut self, name: &str, op: &Op) -> OpText {
+        match op {
+            Op::Ple { edges } => {
+                self.put_numbers(&format!("{name}.edges"), Numbers::F32(edges.concat()));
+                OpText::Ple {
+                    edges: edges.iter().map(Vec::len).collect(),
+                }
+            }
+            Op::Linear {
+                rows,
+                cols,
+                weight,
+                bias,
+            } => {
+                let weight = Tensor {
+                    shape: [*rows, *cols].into(),
+                    numbers: Numbers::F32(weight.clone()),
+                };
+                self.tensors.insert(format!("{name}.weight"), weight);
+                self.put_numbers(&format!("{name}.bias"), Numbers::F32(bias.clone()));
+                OpText::Linear {
+                    rows: *rows,
+                    cols: *cols,
+                }
+            }
+            Op::Relu => OpText::Relu {},
+            Op::Add => OpText::Add {},
+            Op::Mean => OpText::Mean {},
+            Op::Scale { by, add } => {
+                self.put_numbers(&format!("{name}.scale"), Numbers::F32([*by, *add].into()));
+                OpText::Scale {}
+            }
+        }
+    }
+
+    /// The graph stored by [`put_graph`](Self::put_graph), checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] for a missing or contradictory entry; else as [`Graph::new`].
+    pub fn graph(&self, name: &str) -> Result<Graph> {
+        let text: GraphText = self.json(name)?;
+        let node = |(i, node): (usize, NodeText)| {
+            Ok(Node {
+                op: self.op(&format!("{name}.{i}"), node.op)?,
+                inputs: node.inputs,
+            })
+        };
+        let nodes: Result<Vec<Node>> = text.nodes.into_iter().enumerate().map(node).collect();
+        Graph::new(text.input_width, nodes?)
+    }
+
+    fn op(&self, name: &str, op: OpText) -> Result<Op> {
+        Ok(match op {
+            OpText::Ple { edges } => {
+                let entry = format!("{name}.edges");
+                Op::Ple {
+                    edges: split(self.f32s(&entry)?, &edges)
+                        .ok_or_else(|| invalid(&entry, "not as many as declared"))?,
+                }
+            }
+            OpText::Linear { rows, cols } => Op::Linear {
+                rows,
+                cols,
+                weight: self.f32s(&format!("{name}.weight"))?.to_vec(),
+                bias: self.f32s(&format!("{name}.bias"))?.to_vec(),
+            },
+            OpText::Relu {} => Op::Relu,
+            OpText::Add {} => Op::Add,
+            OpText::Mean {} => Op::Mean,
+            OpText::Scale {} => {
+                let entry = format!("{name}.scale");
+                match self.f32s(&entry)? {
+                    &[by, add] => Op::Scale { by, add },
+                    _ => return Err(invalid(&entry, "two numbers expected")),
+                }
+            }
+        })
+    }
+
+    /// Stores an encoder as JSON under a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::check`]: JSON has no place for numbers that are not finite.
+    pub fn put_encoder(&mut self, key: &str, encoder: &Encoder) -> Result<()> {
+        encoder.check()?;
+        self.put_json(key, encoder)
+    }
+
+    /// The encoder stored by [`put_encoder`](Self::put_encoder), checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there is none or it is not an encoder; else as [`Encoder::check`].
+    pub fn encoder(&self, key: &str) -> Result<Encoder> {
+        let encoder: Encoder = self.json(key)?;
+        encoder.check()?;
+        Ok(encoder)
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.header();
+        let at = bytes.len();
+        self.in_file_order()
+            .iter()
+            .for_each(|(_, tensor)| tensor.numbers.write(&mut bytes));
+        debug_assert_eq!(at % 8, 0);
+        let checksum = format!("{:016x}", fnv1a(&bytes));
+        if let Some(digits) = checksum_digits(&mut bytes) {
+            digits.copy_from_slice(checksum.as_bytes());
+        }
+        bytes
+    }
+
+    /// The tensors in the order of their bytes: wide numbers first, so that all are aligned.
+    fn in_file_order(&self) -> Vec<(&String, &Tensor)> {
+        let mut tensors: Vec<_> = self.tensors.iter().collect();
+        tensors.sort_by_key(|(_, tensor)| !matches!(tensor.numbers, Numbers::F64(_)));
+        tensors
+    }
+
+    /// Length and JSON, with zeros for the checksum.
+    fn header(&self) -> Vec<u8> {
+        let mut metadata = self.sections.clone();
+        metadata.insert("checksum".into(), ZERO_CHECKSUM.into());
+        metadata.insert("format".into(), FORMAT.into());
+        metadata.insert("kind".into(), self.kind.clone());
+        let mut entries = Map::new();
+        entries.insert("__metadata__".into(), json!(metadata));
+        let mut offset = 0;
+        for (name, tensor) in self.in_file_order() {
+            let end = offset + tensor.numbers.size();
+            let entry = json!({ "dtype": tensor.numbers.dtype(), "shape": tensor.shape, "data_offsets": [offset, end] });
+            entries.insert(name.clone(), entry);
+            offset = end;
+        }
+        let mut text = Json::Object(entries).to_string().into_bytes();
+        text.resize(text.len().next_multiple_of(8), b' ');
+        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(text);
+        bytes
+    }
+
+    /// Reads the bytes of a file that should hold `kind`. Any bytes: they are refused with a reason, never a panic, and
+    /// nothing is allocated beyond a small multiple of their length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLimbeck`], [`Error::NewerFormat`], [`Error::Damaged`], [`Error::WrongKind`] or [`Error::InvalidEntry`].
+    pub fn from_bytes(bytes: &[u8], kind: &str) -> Result<Self> {
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| not_limbeck(&error.to_string()))?;
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|error| not_limbeck(&error.to_string()))?;
+        let metadata = header.metadata().iter().flatten();
+        let mut sections: BTreeMap<String, String> = metadata
+            .map(|(key, text)| (key.clone(), text.clone()))
+            .collect();
+        check_format(sections.remove("format").as_deref())?;
+        check_sum(bytes, sections.remove("checksum"))?;
+        let found = sections
+            .remove("kind")
+            .ok_or_else(|| invalid("kind", "missing"))?;
+        if found != kind {
+            return Err(Error::WrongKind {
+                found,
+                expected: kind.into(),
+            });
+        }
+        let mut container = Container {
+            kind: found,
+            sections,
+            tensors: BTreeMap::new(),
+        };
+        for (name, view) in tensors.tensors() {
+            let numbers = Numbers::read(view.dtype(), view.data()).ok_or_else(|| {
+                invalid(
+                    &name,
+                    &format!(
+                        "numbers of type {:?}, F32, F64 or U32 expected",
+                        view.dtype()
+                    ),
+                )
+            })?;
+            container.tensors.insert(
+                name,
+                Tensor {
+                    shape: view.shape().to_vec(),
+                    numbers,
+                },
+            );
+        }
+        Ok(container)
+    }
+
+    /// Writes the file: whole or not at all, under a temporary name beside it, synced, then renamed. Replaces a file of
+    /// that name; a folder, device or pipe is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] names the path and what was being done; the temporary file is then removed.
+    #[cfg(feature = "std")]
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        write_whole(path.as_ref(), &self.to_bytes())
+    }
+
+    /// Reads a file that should hold `kind`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::TooLarge`], or as [`from_bytes`](Self::from_bytes).
+    #[cfg(feature = "std")]
+    pub fn load(path: impl AsRef<std::path::Path>, kind: &str) -> Result<Self> {
+        Container::from_bytes(&read_whole(path.as_ref())?, kind)
+    }
+}
+
+fn invalid(entry: &str, reason: &str) -> Error {
+    Error::InvalidEntry {
+        entry: entry.into(),
+        reason: reason.into(),
+    }
+}
+
+fn not_limbeck(reason: &str) -> Error {
+    Error::NotLimbeck {
+        reason: reason.into(),
+    }
+}
+
+fn check_format(format: Option<&str>) -> Result<()> {
+    let Some(format) = format else {
+        return Err(not_limbeck(
+            "a safetensors file without `format` in its metadata",
+        ));
+    };
+    match format.strip_prefix(FORMAT_NAME).map(str::parse::<u64>) {
+        Some(Ok(FORMAT_NUMBER)) => Ok(()),
+        Some(Ok(number)) if number > FORMAT_NUMBER => Err(Error::NewerFormat {
+            found: format.into(),
+            supported: FORMAT,
+        }),
+        _ => Err(not_limbeck(&format!("its `format` is `{format}`"))),
+    }
+}
+
+fn check_sum(bytes: &[u8], expected: Option<String>) -> Result<()> {
+    let expected = expected.ok_or_else(|| invalid("checksum", "missing"))?;
+    let mut zeroed = bytes.to_vec();
+    checksum_digits(&mut zeroed)
+        .ok_or_else(|| invalid("checksum", "16 digits expected"))?
+        .fill(b'0');
+    let found = format!("{:016x}", fnv1a(&zeroed));
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Damaged { found, expected })
+    }
+}
+
+/// The sixteen digits of the checksum, wherever they lie: inside a JSON text this quoting occurs nowhere but at the key.
+fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
+    const KEY: &[u8] = b"\"checksum\":\"";
+    let at = bytes.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
+    bytes.get_mut(at..at + ZERO_CHECKSUM.len())
+}
+
+/// Consecutive pieces of the given lengths, if they make up the whole.
+fn split(numbers: &[f32], lengths: &[usize]) -> Option<Vec<Vec<f32>>> {
+    let mut rest = numbers;
+    let mut pieces = Vec::new();
+    for &length in lengths {
+        let (piece, tail) = rest.split_at_checked(length)?;
+        pieces.push(piece.to_vec());
+        rest = tail;
+    }
+    rest.is_empty().then_some(pieces)
+}
+
+#[cfg(feature = "std")]
+fn read_whole(path: &std::path::Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let fault = |source| io_error(path, "read", source);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .map_err(fault)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fault)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(Error::TooLarge {
+            path: path.display().to_string(),
+            limit: LARGEST_FILE,
+        });
+    }
+    Ok(bytes)
+}
+
+#[cfg(feature = "std")]
+fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+    let Some(name) = path.file_name() else {
+        let source =
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
+        return Err(io_error(path, "write", source));
+    };
+    // A rename would put the file in the place of a device or pipe.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let source = std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "it exists and is no regular file",
+        );
+        return Err(io_error(path, "write", source));
+    }
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written = write_synced(&temporary, bytes)
+        .map_err(|source| io_error(path, "write", source))
+        .and_then(|()| {
+            std::fs::rename(&temporary, path).map_err(|source| io_error(path, "write", source))
+        });
+    if written.is_err() {
+        // The first failure is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(feature = "std")]
+fn write_synced(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(feature = "std")]
+fn io_error(path: &std::path::Path, action: &'static str, source: std::io::Error) -> Error {
+    Error::Io {
+        path: path.display().to_string(),
+        action,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container() -> Container {
+        let mut file = Container::new("teacher");
+        let ple = Op::Ple {
+            edges: [[0.0, 0.5, 1.0].into(), Vec::new()].into(),
+        };
+        let layer = Op::Linear {
+            rows: 3,
+            cols: 1,
+            weight: [0.1, 0.2, -0.0].into(),
+            bias: [1.0].into(),
+        };
+        let nodes = [
+            Node::new(ple, [0]),
+            Node::new(layer, [1]),
+            Node::new(Op::Relu, [2]),
+            Node::new(Op::Add, [2, 3]),
+        ];
+        let mut nodes = nodes.to_vec();
+        nodes.push(Node::new(Op::Mean, [3, 4]));
+        nodes.push(Node::new(Op::Scale { by: 0.1, add: -3.0 }, [5]));
+        file.put_graph("mean", &Graph::new(2, nodes).unwrap());
+        file.put_numbers("wide", Numbers::F64([0.1, -2.0].into()));
+        file.put_numbers("index", Numbers::U32([7].into()));
+        file.put("note", "quotes \" and \"checksum\":\"x\" and ü\n");
+        file
+    }
+
+    #[test]
+    fn container_round_trips_in_canonical_bytes() {
+        let file = container();
+        let bytes = file.to_bytes();
+        let back = Container::from_bytes(&bytes, "teacher").unwrap();
+        assert_eq!(back, file);
+        assert_eq!(back.to_bytes(), bytes);
+        assert_eq!(back.graph("mean").unwrap(), file.graph("mean").unwrap());
+    }
+
+    #[test]
+    fn tensors_are_aligned() {
+        let bytes = container().to_bytes();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        for (name, view) in tensors.tensors() {
+            let offset = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
+            assert_eq!(offset % if name == "wide" { 8 } else { 4 }, 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = container().to_bytes();
+        for length in 0..bytes.len() {
+            assert!(
+                Container::from_bytes(&bytes[..length], "teacher").is_err(),
+                "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut bytes = container().to_bytes();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                assert!(
+                    Container::from_bytes(&bytes, "teacher").is_err(),
+                    "byte {at}, bit {bit}"
+                );
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        let mut bytes = container().to_bytes();
+        bytes.extend([0; 8]);
+        assert!(Container::from_bytes(&bytes, "teacher").is_err());
+    }
+
+    /// The container with one text of its header replaced by another of the same length, and a checksum that fits.
+    fn forged(from: &str, to: &str) -> Vec<u8> {
+        assert_eq!(from.len(), to.len());
+        let mut bytes = container().to_bytes();
+        let at = bytes
+            .windows(from.len())
+            .position(|window| window == from.as_bytes())
+            .unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        checksum_digits(&mut bytes).unwrap().fill(b'0');
+        let sum = format!("{:016x}", fnv1a(&bytes));
+        checksum_digits(&mut bytes)
+            .unwrap()
+            .copy_from_slice(sum.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn newer_format_is_refused_by_name() {
+        let error =
+            Container::from_bytes(&forged("limbeck-1", "limbeck-2"), "teacher").unwrap_err();
+        assert!(
+            matches!(&error, Error::NewerFormat { found, supported: "limbeck-1" } if found == "limbeck-2")
+        );
+        assert!(
+            error.to_string().contains("`limbeck-2`") && error.to_string().contains("`limbeck-1`")
+        );
+    }
+
+    #[test]
+    fn other_formats_are_refused() {
+        for format in ["limbeck-0", "limbeck-x", "limbeck--", "something"] {
+            assert!(matches!(
+                Container::from_bytes(&forged("limbeck-1", format), "teacher"),
+                Err(Error::NotLimbeck { .. })
+            ));
+        }
+        assert!(matches!(
+            Container::from_bytes(b"", "student"),
+            Err(Error::NotLimbeck { .. })
+        ));
+    }
+
+    #[test]
+    fn other_kind_is_refused_by_name() {
+        let error = Container::from_bytes(&container().to_bytes(), "student").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("holds a teacher, a student expected")
+        );
+    }
+
+    #[test]
+    fn huge_declarations_are_refused() {
+        // A header of 2⁶³ bytes.
+        let mut bytes = container().to_bytes();
+        bytes[7] = 0x80;
+        assert!(Container::from_bytes(&bytes, "teacher").is_err());
+        // A layer of 9 000 … by 1, with a fitting checksum.
+        let graph = |from, to| {
+            Container::from_bytes(&forged(from, to), "teacher")
+                .unwrap()
+                .graph("mean")
+        };
+        assert!(graph("\\\"rows\\\":3", "\\\"rows\\\":9").is_err());
+        assert!(graph("\\\"edges\\\":[3,0]", "\\\"edges\\\":[9,0]").is_err());
+        assert!(graph("\\\"input_width\\\":2", "\\\"input_width\\\":9").is_err());
+    }
+
+    #[test]
+    fn missing_entries_are_named() {
+        let file = container();
+        assert!(
+            file.text("nothing")
+                .unwrap_err()
+                .to_string()
+                .contains("`nothing`: missing")
+        );
+        assert!(file.f32s("wide").unwrap_err().to_string().contains("F64"));
+        assert!(file.json::<u32>("note").is_err());
+    }
+}

@@ -1,0 +1,486 @@
+//! The student's network as data: a short list of typed operations.
+
+use crate::{Error, Result};
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// No value of a graph is wider: a guard against absurd files.
+const MAX_WIDTH: usize = 1 << 24;
+
+/// A network as a list of nodes, each reading values made before it.
+///
+/// Value 0 is the input, one row of [`input_width`](Self::input_width) f32. Node `i` makes value `i + 1`. The last
+/// value is the output. [`run`](Self::run) is the plain, slow form; [`Plan`](crate::Plan) is the fast one.
+///
+/// ```
+/// use limbeck_runtime::{Graph, Node, Op};
+/// // y = relu(2 x − 1)
+/// let graph = Graph::new(1, vec![
+///     Node::new(Op::Linear { rows: 1, cols: 1, weight: vec![2.0], bias: vec![-1.0] }, [0]),
+///     Node::new(Op::Relu, [1]),
+/// ])?;
+/// assert_eq!(graph.run(&[3.0, 0.0], 2), [5.0, 0.0]);
+/// # Ok::<(), limbeck_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    /// Numbers per row of input.
+    pub input_width: usize,
+    /// The operations, in the order they run.
+    pub nodes: Vec<Node>,
+}
+
+/// One operation and the values it reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What is done.
+    pub op: Op,
+    /// To which values: 0 is the graph's input, `i + 1` is what node `i` made.
+    pub inputs: Vec<usize>,
+}
+
+/// What a node does with rows of f32.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Piecewise-linear encoding of each input column by its own edges `e_0 < … < e_K`.
+    ///
+    /// ```text
+    /// out_k = clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)    for k = 0 … K − 1
+    /// ```
+    ///
+    /// A column without edges passes through as one output. NaN gives NaN.
+    ///
+    /// Source: Gorishniy et al., *On Embeddings for Numerical Features in Tabular Deep Learning*, NeurIPS 2022; there
+    /// the first and last bins are open, here every output is clamped.
+    Ple {
+        /// Per input column: no edge, or at least two in ascending order.
+        edges: Vec<Vec<f32>>,
+    },
+    /// `out[j] = Σ_i x[i] · weight[i, j] + bias[j]`.
+    Linear {
+        /// Width of the input.
+        rows: usize,
+        /// Width of the output.
+        cols: usize,
+        /// `[rows, cols]`, row-major.
+        weight: Vec<f32>,
+        /// `[cols]`.
+        bias: Vec<f32>,
+    },
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+    /// Element-wise sum of one or more inputs of one width.
+    Add,
+    /// Element-wise mean of one or more inputs of one width.
+    Mean,
+    /// `x · by + add`, element-wise.
+    Scale {
+        /// The factor.
+        by: f32,
+        /// The summand.
+        add: f32,
+    },
+}
+
+impl Op {
+    /// The op's name in files and messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Ple { .. } => "ple",
+            Op::Linear { .. } => "linear",
+            Op::Relu => "relu",
+            Op::Add => "add",
+            Op::Mean => "mean",
+            Op::Scale { .. } => "scale",
+        }
+    }
+
+    /// Fitted numbers that prediction reads: edges, weights, biases and scales.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Op::Ple { edges } => edges.iter().map(Vec::len).sum(),
+            Op::Linear { weight, bias, .. } => weight.len() + bias.len(),
+            Op::Relu | Op::Add | Op::Mean => 0,
+            Op::Scale { .. } => 2,
+        }
+    }
+}
+
+impl Node {
+    /// An operation on the given values.
+    pub fn new(op: Op, inputs: impl Into<Vec<usize>>) -> Self {
+        Node {
+            op,
+            inputs: inputs.into(),
+        }
+    }
+}
+
+impl Graph {
+    /// A checked graph.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers do not fit;
+    /// [`Error::InvalidGraph`] if there is no input or no node.
+    pub fn new(input_width: usize, nodes: Vec<Node>) -> Result<Self> {
+        let graph = Graph { input_width, nodes };
+        graph.widths()?;
+        Ok(graph)
+    }
+
+    /// Width of each value, the input's first.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new): the fields are public, so that a graph may have been changed since.
+    pub fn widths(&self) -> Result<Vec<usize>> {
+        if self.input_width == 0 || self.input_width > MAX_WIDTH {
+            let reason = format!(
+                "input width {}, 1 to {MAX_WIDTH} expected",
+                self.input_width
+            );
+            return Err(Error::InvalidGraph { reason });
+        }
+        if self.nodes.is_empty() {
+            return Err(Error::InvalidGraph {
+                reason: "no nodes, at least one expected".into(),
+            });
+        }
+        let mut widths = vec![self.input_width];
+        for (i, node) in self.nodes.iter().enumerate() {
+            let fault = |reason| Error::InvalidNode {
+                node: i,
+                op: node.op.name(),
+                reason,
+            };
+            let inputs = input_widths(node, &widths).map_err(fault)?;
+            let width = output_width(&node.op, &inputs).map_err(fault)?;
+            if width > MAX_WIDTH {
+                return Err(fault(format!(
+                    "output width {width}, at most {MAX_WIDTH} expected"
+                )));
+            }
+            widths.push(width);
+        }
+        Ok(widths)
+    }
+
+    /// Numbers per row of output, 0 for a graph that [`widths`](Self::widths) refuses.
+    pub fn output_width(&self) -> usize {
+        self.widths()
+            .ok()
+            .and_then(|widths| widths.last().copied())
+            .unwrap_or(0)
+    }
+
+    /// Fitted numbers that prediction reads: edges, weights, biases and scales.
+    pub fn parameters(&self) -> usize {
+        self.nodes.iter().map(|node| node.op.parameters()).sum()
+    }
+
+    /// The output `[n, output_width]` for `x` of shape `[n, input_width]`, in plain loops: the twin of [`Plan`](crate::Plan).
+    ///
+    /// # Panics
+    ///
+    /// Panics if `x` holds fewer than `n · input_width` numbers, or if the graph was made by hand and
+    /// [`widths`](Self::widths) refuses it.
+    pub fn run(&self, x: &[f32], n: usize) -> Vec<f32> {
+        let mut values = vec![x[..n * self.input_width].to_vec()];
+        for node in &self.nodes {
+            let inputs: Vec<&[f32]> = node.inputs.iter().map(|&i| values[i].as_slice()).collect();
+            let value = run_op(&node.op, &inputs, n);
+            values.push(value);
+        }
+        values.pop().unwrap_or_default()
+    }
+}
+
+fn input_widths(node: &Node, widths: &[usize]) -> core::result::Result<Vec<usize>, String> {
+    let width_of = |&input: &usize| {
+        widths.get(input).copied().ok_or_else(|| {
+            format!(
+                "reads value {input}, but only 0 to {} exist here",
+                widths.len() - 1
+            )
+        })
+    };
+    node.inputs.iter().map(width_of).collect()
+}
+
+fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String> {
+    let [width, others @ ..] = inputs else {
+        return Err("reads no value, at least one expected".into());
+    };
+    match op {
+        Op::Add | Op::Mean => match others.iter().find(|&other| other != width) {
+            Some(other) => Err(format!(
+                "inputs of width {width} and {other}, one width expected"
+            )),
+            None => Ok(*width),
+        },
+        _ if !others.is_empty() => Err(format!("reads {} values, one expected", inputs.len())),
+        Op::Ple { edges } => ple_width(edges, *width),
+        Op::Linear {
+            rows,
+            cols,
+            weight,
+            bias,
+        } => {
+            check_linear((*rows, *cols), weight, bias, *width)?;
+            Ok(*cols)
+        }
+        Op::Relu => Ok(*width),
+        Op::Scale { by, add } => {
+            check_finite("scale", &[*by, *add])?;
+            Ok(*width)
+        }
+    }
+}
+
+fn ple_width(edges: &[Vec<f32>], width: usize) -> core::result::Result<usize, String> {
+    if edges.len() != width {
+        return Err(format!(
+            "edges for {} columns, input of width {width}",
+            edges.len()
+        ));
+    }
+    for (column, edges) in edges.iter().enumerate() {
+        check_finite("edges", edges)?;
+        if edges.len() == 1 {
+            return Err(format!(
+                "column {column} has one edge, none or at least two expected"
+            ));
+        }
+        // Bins of a width below the smallest normal number would have an infinite slope.
+        if edges
+            .windows(2)
+            .any(|pair| pair[1] - pair[0] < f32::MIN_POSITIVE || (pair[1] - pair[0]).is_infinite())
+        {
+            return Err(format!(
+                "edges of column {column} do not ascend, or by too little or too much for f32"
+            ));
+        }
+    }
+    Ok(edges
+        .iter()
+        .map(|edges| if edges.is_empty() { 1 } else { edges.len() - 1 })
+        .sum())
+}
+
+fn check_linear(
+    (rows, cols): (usize, usize),
+    weight: &[f32],
+    bias: &[f32],
+    width: usize,
+) -> core::result::Result<(), String> {
+    if rows != width {
+        return Err(format!("{rows} rows of weights, input of width {width}"));
+    }
+    if cols == 0 || Some(weight.len()) != rows.checked_mul(cols) || bias.len() != cols {
+        return Err(format!(
+            "{} weights and {} biases for shape [{rows}, {cols}]",
+            weight.len(),
+            bias.len()
+        ));
+    }
+    check_finite("weight", weight)?;
+    check_finite("bias", bias)
+}
+
+fn check_finite(what: &str, values: &[f32]) -> core::result::Result<(), String> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(format!(
+            "{what}[{at}] is {}, a finite number expected",
+            values[at]
+        )),
+        None => Ok(()),
+    }
+}
+
+fn run_op(op: &Op, inputs: &[&[f32]], n: usize) -> Vec<f32> {
+    let x = inputs[0];
+    match op {
+        Op::Ple { edges } => x
+            .chunks(edges.len())
+            .flat_map(|row| encode_row(edges, row))
+            .collect(),
+        Op::Linear {
+            rows,
+            cols,
+            weight,
+            bias,
+        } => {
+            let mut out = Vec::with_capacity(n * cols);
+            for row in x.chunks(*rows) {
+                for j in 0..*cols {
+                    out.push(
+                        row.iter()
+                            .enumerate()
+                            .fold(bias[j], |sum, (i, x)| sum + x * weight[i * cols + j]),
+                    );
+                }
+            }
+            out
+        }
+        Op::Relu => x.iter().map(|&x| relu(x)).collect(),
+        Op::Add => sum_of(inputs),
+        Op::Mean => sum_of(inputs)
+            .iter()
+            .map(|sum| sum / inputs.len() as f32)
+            .collect(),
+        Op::Scale { by, add } => x.iter().map(|x| x * by + add).collect(),
+    }
+}
+
+fn encode_row(edges: &[Vec<f32>], row: &[f32]) -> Vec<f32> {
+    let mut out = Vec::new();
+    for (edges, &x) in edges.iter().zip(row) {
+        match edges.as_slice() {
+            [] => out.push(x),
+            edges => out.extend(
+                edges
+                    .windows(2)
+                    .map(|e| ((x - e[0]) / (e[1] - e[0])).clamp(0.0, 1.0)),
+            ),
+        }
+    }
+    out
+}
+
+fn sum_of(inputs: &[&[f32]]) -> Vec<f32> {
+    let mut sum = inputs[0].to_vec();
+    for input in &inputs[1..] {
+        sum.iter_mut().zip(*input).for_each(|(sum, x)| *sum += x);
+    }
+    sum
+}
+
+/// Asked this way round so that NaN passes and shows.
+#[inline(always)]
+pub(crate) fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linear(rows: usize, cols: usize, weight: &[f32], bias: &[f32]) -> Op {
+        Op::Linear {
+            rows,
+            cols,
+            weight: weight.to_vec(),
+            bias: bias.to_vec(),
+        }
+    }
+
+    #[test]
+    fn ple_matches_hand_values() {
+        // Edges 0, 1, 3: x = 2 fills the first bin and half of the second; x = −1 none; x = 5 both.
+        let op = Op::Ple {
+            edges: vec![vec![0.0, 1.0, 3.0], vec![]],
+        };
+        let graph = Graph::new(2, vec![Node::new(op, [0])]).unwrap();
+        assert_eq!(graph.output_width(), 3);
+        assert_eq!(graph.parameters(), 3);
+        let out = graph.run(&[2.0, 7.0, -1.0, 8.0, 5.0, 9.0], 3);
+        assert_eq!(out, [1.0, 0.5, 7.0, 0.0, 0.0, 8.0, 1.0, 1.0, 9.0]);
+    }
+
+    #[test]
+    fn ops_match_hand_values() {
+        let graph = Graph::new(
+            2,
+            vec![
+                Node::new(linear(2, 2, &[1.0, 2.0, 3.0, 4.0], &[0.5, -20.0]), [0]), // [7.5, −10] for x = [1, 2]
+                Node::new(Op::Relu, [1]),                                           // [7.5, 0]
+                Node::new(Op::Mean, [1, 2]),                                        // [7.5, −5]
+                Node::new(Op::Add, [3, 0]),                                         // [8.5, −3]
+                Node::new(Op::Scale { by: 2.0, add: 1.0 }, [4]),                    // [18, −5]
+            ],
+        )
+        .unwrap();
+        assert_eq!(graph.run(&[1.0, 2.0], 1), [18.0, -5.0]);
+        assert_eq!(graph.parameters(), 8);
+    }
+
+    #[test]
+    fn nan_input_shows_in_output() {
+        let ops = [
+            Op::Relu,
+            Op::Ple {
+                edges: vec![vec![0.0, 1.0]],
+            },
+        ];
+        for op in ops {
+            assert!(
+                Graph::new(1, vec![Node::new(op, [0])])
+                    .unwrap()
+                    .run(&[f32::NAN], 1)[0]
+                    .is_nan()
+            );
+        }
+    }
+
+    #[test]
+    fn graph_rejects_contradictions() {
+        let cases = [
+            (linear(2, 1, &[1.0], &[0.0]), vec![0], "1 weights"),
+            (linear(3, 1, &[1.0; 3], &[0.0]), vec![0], "input of width 2"),
+            (linear(2, 1, &[1.0, f32::NAN], &[0.0]), vec![0], "weight[1]"),
+            (linear(2, usize::MAX, &[1.0], &[0.0]), vec![0], "for shape"),
+            (Op::Relu, vec![], "reads no value"),
+            (Op::Relu, vec![0, 0], "one expected"),
+            (Op::Add, vec![0, 1], "only 0 to 0"),
+            (
+                Op::Ple {
+                    edges: vec![vec![]],
+                },
+                vec![0],
+                "edges for 1",
+            ),
+            (
+                Op::Ple {
+                    edges: vec![vec![], vec![1.0]],
+                },
+                vec![0],
+                "one edge",
+            ),
+            (
+                Op::Ple {
+                    edges: vec![vec![], vec![1.0, 1.0]],
+                },
+                vec![0],
+                "ascend",
+            ),
+            (
+                Op::Ple {
+                    edges: vec![vec![], vec![0.0, f32::INFINITY]],
+                },
+                vec![0],
+                "finite",
+            ),
+            (
+                Op::Scale {
+                    by: f32::NAN,
+                    add: 0.0,
+                },
+                vec![0],
+                "finite",
+            ),
+        ];
+        for (op, inputs, message) in cases {
+            let error = Graph::new(2, vec![Node::new(op, inputs)]).unwrap_err();
+            assert!(format!("{error}").contains(message), "{error}");
+        }
+        assert!(matches!(
+            Graph::new(0, vec![Node::new(Op::Relu, [0])]),
+            Err(Error::InvalidGraph { .. })
+        ));
+        assert!(matches!(
+            Graph::new(1, vec![]),
+            Err(Error::InvalidGraph { .. })
+        ));
+    }
+}

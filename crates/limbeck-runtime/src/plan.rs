@@ -1,0 +1,750 @@
+//! What a [`Graph`] becomes for fast execution.
+//!
+//! # Idea
+//!
+//! A [`Ple`](Op::Ple) that only feeds [`Linear`](Op::Linear) layers is never computed. Of its `K` outputs for one column all
+//! before the bin that holds `x` are 1 and all after it are 0, so its product with the weight rows `w_k` is
+//!
+//! ```text
+//! Σ_k out_k · w_k = T_{b−1} + f · w_b = (1 − f) · T_{b−1} + f · T_b,    T_k = w_0 + … + w_k,  T_{−1} = 0
+//! ```
+//!
+//! with bin `b` and the share `f` of it that lies below `x`. The plan keeps `T`, summed in f64, in place of the weights; a row
+//! becomes a short list of terms `coefficient · table row`, two per column at most, and a pass-through column of zeros
+//! (one-hot) none. Dense layers are blocked products of [`kernel`](crate::kernel), `Relu` is joined to
+//! the layer before it, and values share buffers as soon as their last reader has run.
+//!
+//! A row gives the same bits alone and in any batch.
+
+use crate::{
+    Graph, Op, Result,
+    graph::relu,
+    kernel,
+    simd::{self, Lanes},
+};
+use alloc::{vec, vec::Vec};
+
+/// Rows taken through the whole graph at a time, so that all values of a block stay in the cache.
+const BLOCK: usize = 64;
+
+/// A graph made ready to run.
+///
+/// ```
+/// use limbeck_runtime::{Graph, Node, Op, Plan, Scratch};
+/// let graph = Graph::new(1, vec![Node::new(Op::Scale { by: 2.0, add: 1.0 }, [0])])?;
+/// let plan = Plan::new(&graph)?;
+/// let (mut scratch, mut out) = (Scratch::default(), [0.0]);
+/// plan.run_row(&[3.0], &mut scratch, &mut out);
+/// assert_eq!(out, [7.0]);
+/// # Ok::<(), limbeck_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan {
+    input_width: usize,
+    output_width: usize,
+    steps: Vec<Step>,
+    /// Numbers per row of each buffer.
+    buffers: Vec<usize>,
+    /// Most terms that a row can have in any piecewise step.
+    terms: usize,
+    output: Source,
+}
+
+/// Working memory of a plan: grows when first used, then is reused without allocating.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    buffers: Vec<Vec<f32>>,
+    terms: Vec<Term>,
+    /// Room for an encoded row.
+    pub(crate) encoded: Vec<f32>,
+}
+
+/// Where a value lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Input,
+    Buffer(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    action: Action,
+    inputs: Vec<Source>,
+    /// Width of the inputs.
+    width: usize,
+    /// Buffer written.
+    to: usize,
+    /// Whether negative results become 0.
+    relu: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Piecewise(Piecewise),
+    Encode(Vec<Column>),
+    Linear {
+        cols: usize,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    },
+    Copy,
+    Add,
+    Mean,
+    Scale {
+        by: f32,
+        add: f32,
+    },
+}
+
+/// Ple and Linear in one: see the head of this file.
+#[derive(Clone, Debug)]
+pub(crate) struct Piecewise {
+    columns: Vec<Column>,
+    table: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// One input column of a Ple.
+#[derive(Clone, Debug)]
+struct Column {
+    /// Its first output, hence row of the table.
+    from: u32,
+    /// `e_0 … e_{K−1}`: where bins begin. Empty: pass through.
+    begins: Vec<f32>,
+    /// `e_{k+1} − e_k`.
+    widths: Vec<f32>,
+}
+
+/// `coefficient` times row `row` of a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Term {
+    pub(crate) row: u32,
+    pub(crate) coefficient: f32,
+}
+
+impl Column {
+    fn all(edges: &[Vec<f32>]) -> Vec<Column> {
+        let mut from = 0;
+        let column = |edges: &Vec<f32>| {
+            let widths: Vec<f32> = edges.windows(2).map(|e| e[1] - e[0]).collect();
+            let column = Column {
+                from,
+                begins: edges[..widths.len()].to_vec(),
+                widths,
+            };
+            from += column.outputs() as u32;
+            column
+        };
+        edges.iter().map(column).collect()
+    }
+
+    fn outputs(&self) -> usize {
+        self.begins.len().max(1)
+    }
+
+    /// The bin that holds `x` and how much of it lies below, the same quotient as in the plain form.
+    #[inline(always)]
+    fn locate(&self, x: f32) -> (usize, f32) {
+        // Counting beats a binary search over few bins, since nothing depends on a guess.
+        let begun = if self.begins.len() <= 64 {
+            self.begins
+                .iter()
+                .map(|&begin| u32::from(x >= begin))
+                .sum::<u32>() as usize
+        } else {
+            self.begins.partition_point(|&begin| begin <= x)
+        };
+        let bin = begun.saturating_sub(1);
+        (
+            bin,
+            ((x - self.begins[bin]) / self.widths[bin]).clamp(0.0, 1.0),
+        )
+    }
+}
+
+impl Piecewise {
+    pub(crate) fn new(edges: &[Vec<f32>], cols: usize, weight: &[f32], bias: &[f32]) -> Piecewise {
+        let columns = Column::all(edges);
+        let mut table = weight.to_vec();
+        for column in &columns {
+            let rows = &mut table[column.from as usize * cols..][..column.outputs() * cols];
+            for j in 0..cols {
+                let mut sum = 0.0f64;
+                for slot in rows[j..].iter_mut().step_by(cols) {
+                    sum += f64::from(*slot);
+                    *slot = sum as f32;
+                }
+            }
+        }
+        Piecewise {
+            columns,
+            table,
+            bias: bias.to_vec(),
+        }
+    }
+
+    /// The terms of one row; returns how many.
+    #[inline(always)]
+    fn terms(&self, x: &[f32], terms: &mut [Term]) -> usize {
+        let mut count = 0;
+        let mut push = |row: u32, coefficient: f32| {
+            terms[count] = Term { row, coefficient };
+            // Written always, counted unless zero: no branch to mispredict. NaN is not zero.
+            count += usize::from(coefficient != 0.0);
+        };
+        for (column, &x) in self.columns.iter().zip(x) {
+            if column.begins.is_empty() {
+                push(column.from, x);
+                continue;
+            }
+            let (bin, share) = column.locate(x);
+            let row = column.from + bin as u32;
+            push(row.max(1) - 1, if bin == 0 { 0.0 } else { 1.0 - share });
+            push(row, share);
+        }
+        count
+    }
+}
+
+impl Plan {
+    /// Compiles a graph.
+    ///
+    /// # Errors
+    ///
+    /// As [`Graph::new`], for a graph that was changed since.
+    pub fn new(graph: &Graph) -> Result<Plan> {
+        let widths = graph.widths()?;
+        Ok(Compiler::new(graph, &widths).compile())
+    }
+
+    /// Numbers per row of input.
+    pub fn input_width(&self) -> usize {
+        self.input_width
+    }
+
+    /// Numbers per row of output.
+    pub fn output_width(&self) -> usize {
+        self.output_width
+    }
+
+    /// Runs `n` rows: `x` is `[n, input_width]`, `out` is `[n, output_width]`, both row-major.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its shape says.
+    pub fn run(&self, x: &[f32], n: usize, out: &mut [f32]) {
+        let (x, out) = (
+            &x[..n * self.input_width],
+            &mut out[..n * self.output_width],
+        );
+        let mut scratch = Scratch::default();
+        scratch.fit(self, BLOCK.min(n));
+        let blocks = x
+            .chunks(BLOCK * self.input_width)
+            .zip(out.chunks_mut(BLOCK * self.output_width));
+        for (x, out) in blocks {
+            self.run_block(x, out.len() / self.output_width, &mut scratch, out);
+        }
+    }
+
+    /// Runs one row; allocates only when `scratch` is first used.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its width says.
+    pub fn run_row(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+        scratch.fit(self, 1);
+        self.run_block(
+            &x[..self.input_width],
+            1,
+            scratch,
+            &mut out[..self.output_width],
+        );
+    }
+
+    fn run_block(&self, x: &[f32], n: usize, scratch: &mut Scratch, out: &mut [f32]) {
+        for step in &self.steps {
+            step.run(x, n, scratch);
+        }
+        match self.output {
+            Source::Input => out.copy_from_slice(x),
+            Source::Buffer(at) => out.copy_from_slice(&scratch.buffers[at][..out.len()]),
+        }
+    }
+}
+
+impl Scratch {
+    #[inline]
+    fn fit(&mut self, plan: &Plan, n: usize) {
+        if self.buffers.len() < plan.buffers.len() {
+            self.buffers.resize(plan.buffers.len(), Vec::new());
+        }
+        for (buffer, width) in self.buffers.iter_mut().zip(&plan.buffers) {
+            if buffer.len() < n * width {
+                buffer.resize(n * width, 0.0);
+            }
+        }
+        if self.terms.len() < plan.terms {
+            self.terms.resize(plan.terms, Term::default());
+        }
+    }
+}
+
+impl Step {
+    fn run(&self, x: &[f32], n: usize, scratch: &mut Scratch) {
+        let Scratch { buffers, terms, .. } = scratch;
+        // The buffer written is lent out of the list, so that the others can be read beside it.
+        let mut to = core::mem::take(&mut buffers[self.to]);
+        let from = |source: &Source| match source {
+            Source::Input => x,
+            Source::Buffer(at) => &buffers[*at][..n * self.width],
+        };
+        let input = from(&self.inputs[0]);
+        match &self.action {
+            Action::Piecewise(layer) => simd::piecewise(layer, input, self.relu, terms, &mut to),
+            Action::Encode(columns) => encode(columns, input, &mut to),
+            Action::Linear { cols, weight, bias } => {
+                kernel::matmul_bias(input, weight, Some(bias), &mut to, n, self.width, *cols);
+                if self.relu {
+                    to[..n * cols].iter_mut().for_each(|x| *x = relu(*x));
+                }
+            }
+            Action::Copy => self.each(input, &mut to, |x| x),
+            Action::Add => self.sum(from, 1.0, n, &mut to),
+            Action::Mean => self.sum(from, self.inputs.len() as f32, n, &mut to),
+            Action::Scale { by, add } => self.each(input, &mut to, |x| x * by + add),
+        }
+        buffers[self.to] = to;
+    }
+
+    fn each(&self, input: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
+        let to = to.iter_mut().zip(input);
+        if self.relu {
+            to.for_each(|(to, &x)| *to = relu(f(x)));
+        } else {
+            to.for_each(|(to, &x)| *to = f(x));
+        }
+    }
+
+    fn sum<'a>(&self, from: impl Fn(&Source) -> &'a [f32], divisor: f32, n: usize, to: &mut [f32]) {
+        let to = &mut to[..n * self.width];
+        to.copy_from_slice(from(&self.inputs[0]));
+        for source in &self.inputs[1..] {
+            to.iter_mut().zip(from(source)).for_each(|(to, x)| *to += x);
+        }
+        for to in to {
+            let x = *to / divisor;
+            *to = if self.relu { relu(x) } else { x };
+        }
+    }
+}
+
+impl Piecewise {
+    /// All rows of `x`; called by way of [`simd::piecewise`].
+    #[inline(always)]
+    pub(crate) fn run<V: Lanes>(&self, x: &[f32], relu: bool, terms: &mut [Term], to: &mut [f32]) {
+        let cols = self.bias.len();
+        for (x, out) in x
+            .chunks_exact(self.columns.len())
+            .zip(to.chunks_exact_mut(cols))
+        {
+            let count = self.terms(x, terms);
+            kernel::add_rows::<V>(&terms[..count], &self.table, &self.bias, relu, out);
+        }
+    }
+}
+
+fn encode(columns: &[Column], x: &[f32], to: &mut [f32]) {
+    let width = columns.iter().map(Column::outputs).sum();
+    for (x, out) in x
+        .chunks_exact(columns.len())
+        .zip(to.chunks_exact_mut(width))
+    {
+        for (column, &x) in columns.iter().zip(x) {
+            let out = &mut out[column.from as usize..][..column.outputs()];
+            match column.begins.len() {
+                0 => out[0] = x,
+                _ => out.iter_mut().enumerate().for_each(|(k, out)| {
+                    *out = ((x - column.begins[k]) / column.widths[k]).clamp(0.0, 1.0);
+                }),
+            }
+        }
+    }
+}
+
+/// Turns nodes into steps and values into buffers.
+struct Compiler<'g> {
+    graph: &'g Graph,
+    widths: &'g [usize],
+    /// Nodes that read each value, in order.
+    readers: Vec<Vec<usize>>,
+    steps: Vec<Step>,
+    buffers: Vec<usize>,
+    free: Vec<usize>,
+    /// Where each value made so far lies; `None` for one that is never computed.
+    places: Vec<Option<Source>>,
+    /// The node whose step makes each value: a later one where a relu was joined.
+    done: Vec<bool>,
+}
+
+impl<'g> Compiler<'g> {
+    fn new(graph: &'g Graph, widths: &'g [usize]) -> Self {
+        let mut readers = vec![Vec::new(); widths.len()];
+        for (i, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|&input| readers[input].push(i));
+        }
+        let mut places = vec![None; widths.len()];
+        places[0] = Some(Source::Input);
+        let done = vec![false; graph.nodes.len()];
+        Compiler {
+            graph,
+            widths,
+            readers,
+            steps: Vec::new(),
+            buffers: Vec::new(),
+            free: Vec::new(),
+            places,
+            done,
+        }
+    }
+
+    fn compile(mut self) -> Plan {
+        for i in 0..self.graph.nodes.len() {
+            if !self.done[i] && !self.is_fused_ple(i) {
+                self.add_step(i);
+            }
+        }
+        let terms = |step: &Step| match &step.action {
+            Action::Piecewise(layer) => 2 * layer.columns.len() + 1,
+            _ => 0,
+        };
+        Plan {
+            input_width: self.graph.input_width,
+            output_width: self.widths[self.widths.len() - 1],
+            terms: self.steps.iter().map(terms).max().unwrap_or(0),
+            output: self.places[self.places.len() - 1].unwrap_or(Source::Input),
+            steps: self.steps,
+            buffers: self.buffers,
+        }
+    }
+
+    /// Whether node `i` is a Ple read by linear layers alone, which then stand for it.
+    fn is_fused_ple(&self, i: usize) -> bool {
+        let readers = &self.readers[i + 1];
+        let is_linear = |&reader: &usize| matches!(self.graph.nodes[reader].op, Op::Linear { .. });
+        matches!(self.graph.nodes[i].op, Op::Ple { .. })
+            && !readers.is_empty()
+            && readers.iter().all(is_linear)
+    }
+
+    /// The Ple that stands before the linear node `i`, if it is fused.
+    fn fused_ple(&self, i: usize) -> Option<usize> {
+        let before = self.graph.nodes[i].inputs[0].checked_sub(1)?;
+        self.is_fused_ple(before).then_some(before)
+    }
+
+    fn add_step(&mut self, i: usize) {
+        let node = &self.graph.nodes[i];
+        let mut inputs = node.inputs.clone();
+        let action = match &node.op {
+            Op::Linear {
+                cols, weight, bias, ..
+            } => match self.fused_ple(i) {
+                Some(before) => {
+                    inputs = self.graph.nodes[before].inputs.clone();
+                    let Op::Ple { edges } = &self.graph.nodes[before].op else {
+                        unreachable!("`fused_ple` returns Ple nodes only")
+                    };
+                    Action::Piecewise(Piecewise::new(edges, *cols, weight, bias))
+                }
+                None => Action::Linear {
+                    cols: *cols,
+                    weight: weight.clone(),
+                    bias: bias.clone(),
+                },
+            },
+            Op::Ple { edges } => Action::Encode(Column::all(edges)),
+            Op::Relu => Action::Copy,
+            Op::Add => Action::Add,
+            Op::Mean => Action::Mean,
+            Op::Scale { by, add } => Action::Scale { by: *by, add: *add },
+        };
+        let width = self.widths[inputs[0]];
+        let joined = self.joined_relu(i);
+        let relu = joined.is_some() || matches!(node.op, Op::Relu);
+        let made = joined.unwrap_or(i);
+        let to = self.take_buffer(self.widths[made + 1]);
+        let sources = inputs
+            .iter()
+            .filter_map(|&input| self.places[input])
+            .collect();
+        self.steps.push(Step {
+            action,
+            inputs: sources,
+            width,
+            to,
+            relu,
+        });
+        self.places[made + 1] = Some(Source::Buffer(to));
+        self.done[i] = true;
+        self.done[made] = true;
+        self.release(&inputs);
+    }
+
+    /// The relu that alone reads what node `i` makes.
+    fn joined_relu(&self, i: usize) -> Option<usize> {
+        match self.readers[i + 1].as_slice() {
+            &[reader] if matches!(self.graph.nodes[reader].op, Op::Relu) => Some(reader),
+            _ => None,
+        }
+    }
+
+    fn take_buffer(&mut self, width: usize) -> usize {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.buffers.push(0);
+            self.buffers.len() - 1
+        });
+        self.buffers[at] = self.buffers[at].max(width);
+        at
+    }
+
+    /// Frees the buffers of values that no step will read any more.
+    fn release(&mut self, values: &[usize]) {
+        for &value in values {
+            let Some(Source::Buffer(at)) = self.places[value] else {
+                continue;
+            };
+            let is_read_later = self.readers[value]
+                .iter()
+                .any(|&reader| self.will_read(reader));
+            let is_output = value + 1 == self.widths.len();
+            if !is_read_later && !is_output && !self.free.contains(&at) {
+                self.free.push(at);
+            }
+        }
+    }
+
+    /// Whether a step still to come reads what node `reader` reads: its own, or that of a layer it is fused into.
+    fn will_read(&self, reader: usize) -> bool {
+        if self.is_fused_ple(reader) {
+            return self.readers[reader + 1]
+                .iter()
+                .any(|&layer| !self.done[layer]);
+        }
+        !self.done[reader]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Node;
+    use proptest::prelude::*;
+
+    /// f32 sums of a few hundred terms of size 1, in another order and with fused steps.
+    const TOLERANCE: f32 = 2e-5;
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..count).map(next).collect()
+    }
+
+    fn linear(rows: usize, cols: usize, seed: u32) -> Op {
+        Op::Linear {
+            rows,
+            cols,
+            weight: numbers(rows * cols, seed),
+            bias: numbers(cols, seed + 1),
+        }
+    }
+
+    /// Every other column with `bins` bins over −1 … 1, uneven.
+    fn edges(columns: usize, bins: usize) -> Vec<Vec<f32>> {
+        let edge = |k: usize| {
+            let t = k as f32 / bins as f32;
+            2.0 * t * t - 1.0
+        };
+        (0..columns)
+            .map(|c| {
+                if c % 2 == 0 {
+                    (0..=bins).map(edge).collect()
+                } else {
+                    vec![]
+                }
+            })
+            .collect()
+    }
+
+    fn mlp(columns: usize, bins: usize, hidden: usize) -> Graph {
+        let width = columns.div_ceil(2) * bins + columns / 2;
+        let nodes = vec![
+            Node::new(
+                Op::Ple {
+                    edges: edges(columns, bins),
+                },
+                [0],
+            ),
+            Node::new(linear(width, hidden, 1), [1]),
+            Node::new(Op::Relu, [2]),
+            Node::new(linear(hidden, hidden, 3), [3]),
+            Node::new(Op::Relu, [4]),
+            Node::new(linear(hidden, 1, 5), [5]),
+        ];
+        Graph::new(columns, nodes).unwrap()
+    }
+
+    fn assert_agrees(graph: &Graph, x: &[f32], n: usize) {
+        let plan = Plan::new(graph).unwrap();
+        let expected = graph.run(x, n);
+        let mut out = vec![f32::NAN; expected.len()];
+        plan.run(x, n, &mut out);
+        let (mut scratch, mut row) = (Scratch::default(), vec![f32::NAN; plan.output_width()]);
+        for (i, x) in x.chunks_exact(graph.input_width).enumerate() {
+            plan.run_row(x, &mut scratch, &mut row);
+            for (j, &alone) in row.iter().enumerate() {
+                let (batch, plain) = (out[i * row.len() + j], expected[i * row.len() + j]);
+                assert_eq!(
+                    alone.to_bits(),
+                    batch.to_bits(),
+                    "row {i} alone and in a batch"
+                );
+                let scale = 1.0 + plain.abs();
+                assert!(
+                    (batch - plain).abs() <= TOLERANCE * scale
+                        || (batch.is_nan() && plain.is_nan()),
+                    "{batch} {plain}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn plan_agrees_with_plain_graph() {
+        for (columns, bins, hidden) in [
+            (1, 1, 1),
+            (2, 3, 5),
+            (8, 16, 32),
+            (5, 48, 33),
+            (3, 100, 64),
+            (4, 2, 130),
+        ] {
+            let graph = mlp(columns, bins, hidden);
+            for n in [0, 1, 3, 64, 65, 200] {
+                let x: Vec<f32> = numbers(n * columns, 9).iter().map(|x| x * 1.3).collect();
+                assert_agrees(&graph, &x, n);
+            }
+        }
+    }
+
+    #[test]
+    fn plan_agrees_on_edges_and_extremes() {
+        let graph = mlp(2, 4, 7);
+        let marks = [
+            -1.0,
+            -0.875,
+            -0.5,
+            0.125,
+            1.0,
+            f32::MAX,
+            f32::MIN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            0.0,
+            -0.0,
+        ];
+        let x: Vec<f32> = marks.iter().flat_map(|&x| [x, 0.0]).collect();
+        assert_agrees(&graph, &x, marks.len());
+    }
+
+    #[test]
+    fn nan_shows_in_output() {
+        let plan = Plan::new(&mlp(2, 4, 7)).unwrap();
+        for x in [[f32::NAN, 0.0], [0.0, f32::NAN]] {
+            let mut out = [0.0];
+            plan.run(&x, 1, &mut out);
+            assert!(out[0].is_nan());
+        }
+    }
+
+    #[test]
+    fn piecewise_matches_hand_values() {
+        // Weights 10 and 100 on bins [0, 1] and [1, 3]: at x = 2 all of the first and half of the second, 60, plus 1.
+        let ple = Op::Ple {
+            edges: vec![vec![0.0, 1.0, 3.0]],
+        };
+        let layer = Op::Linear {
+            rows: 2,
+            cols: 1,
+            weight: vec![10.0, 100.0],
+            bias: vec![1.0],
+        };
+        let graph = Graph::new(1, vec![Node::new(ple, [0]), Node::new(layer, [1])]).unwrap();
+        let plan = Plan::new(&graph).unwrap();
+        assert_eq!(plan.steps.len(), 1);
+        let mut out = [0.0; 5];
+        plan.run(&[-1.0, 0.0, 0.5, 2.0, 9.0], 5, &mut out);
+        assert_eq!(out, [1.0, 1.0, 6.0, 61.0, 111.0]);
+    }
+
+    #[test]
+    fn branches_share_inputs_and_buffers() {
+        let ple = Op::Ple { edges: edges(3, 4) };
+        let nodes = vec![
+            Node::new(ple.clone(), [0]),     // 1: fused into both layers
+            Node::new(linear(9, 6, 1), [1]), // 2
+            Node::new(linear(9, 6, 2), [1]), // 3
+            Node::new(Op::Relu, [2]),        // 4: joined
+            Node::new(Op::Relu, [3]),        // 5: not joined, 3 is read twice
+            Node::new(Op::Add, [4, 5, 3]),   // 6
+            Node::new(Op::Relu, [6]),        // 7: joined to a sum
+            Node::new(
+                Op::Scale {
+                    by: 0.5,
+                    add: -0.25,
+                },
+                [7],
+            ), // 8
+            Node::new(linear(6, 2, 3), [8]), // 9
+            Node::new(linear(6, 2, 4), [7]), // 10
+            Node::new(Op::Mean, [9, 10, 10]), // 11
+            Node::new(Op::Relu, [0]),        // 12: read by no one
+            Node::new(ple, [12]),            // 13: computed, since its reader is no layer
+            Node::new(Op::Scale { by: 2.0, add: 0.0 }, [13]), // 14
+            Node::new(linear(9, 2, 7), [14]), // 15
+            Node::new(Op::Add, [11, 15]),    // 16
+        ];
+        let graph = Graph::new(3, nodes).unwrap();
+        assert_agrees(&graph, &numbers(3 * 70, 5), 70);
+        assert!(Plan::new(&graph).unwrap().buffers.len() <= 5);
+    }
+
+    #[test]
+    fn input_can_be_read_again_and_again() {
+        let nodes = vec![
+            Node::new(Op::Add, [0, 0]),
+            Node::new(Op::Relu, [0]),
+            Node::new(Op::Add, [0, 1, 2]),
+        ];
+        assert_agrees(&Graph::new(2, nodes).unwrap(), &[1.0, -2.0, 3.0, 4.0], 2);
+    }
+
+    #[test]
+    fn plan_rejects_graph_broken_by_hand() {
+        let mut graph = mlp(2, 3, 4);
+        graph.input_width = 3;
+        assert!(Plan::new(&graph).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn plan_agrees_on_random_networks(
+            columns in 1usize..6, bins in 1usize..70, hidden in 1usize..50, n in 1usize..70, seed in 1u32..9999,
+        ) {
+            assert_agrees(&mlp(columns, bins, hidden), &numbers(n * columns, seed), n);
+        }
+    }
+}

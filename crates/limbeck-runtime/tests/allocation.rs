@@ -1,0 +1,118 @@
+//! A prediction with a used scratch does not allocate.
+#![allow(unsafe_code, clippy::float_cmp, reason = "an allocator that counts")]
+
+use limbeck_runtime::{
+    Encoder, Encoding, Graph, InputColumn, Node, Op, Scaling, Scratch, Student, StudentParts,
+    TargetTransform, Value,
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn student() -> Student {
+    let scaling = Scaling::Standard {
+        center: 0.0,
+        scale: 1.0,
+    };
+    let number = Encoding::Number {
+        impute: 0.0,
+        indicator: true,
+        scaling,
+    };
+    let category = Encoding::OneHot {
+        levels: vec!["a".into(), "b".into()],
+        other: true,
+    };
+    let columns = vec![
+        InputColumn {
+            name: "x".into(),
+            encoding: number,
+        },
+        InputColumn {
+            name: "c".into(),
+            encoding: category,
+        },
+    ];
+    let edges = vec![vec![-1.0, 0.0, 1.0], vec![], vec![], vec![], vec![]];
+    let linear = |rows, cols| Op::Linear {
+        rows,
+        cols,
+        weight: vec![0.5; rows * cols],
+        bias: vec![0.1; cols],
+    };
+    let nodes = vec![
+        Node::new(Op::Ple { edges }, [0]),
+        Node::new(linear(6, 20), [1]),
+        Node::new(Op::Relu, [2]),
+        Node::new(linear(20, 9), [3]),
+        Node::new(Op::Relu, [4]),
+        Node::new(linear(9, 1), [5]),
+    ];
+    let parts = StudentParts {
+        encoder: Encoder { columns },
+        graph: Graph {
+            input_width: 5,
+            nodes,
+        },
+        target: TargetTransform::LogAffine {
+            scale: 1.0,
+            shift: 0.0,
+        },
+        target_name: "y".into(),
+        provenance: Default::default(),
+        golden: vec![],
+    };
+    Student::new(parts).expect("the parts fit")
+}
+
+#[test]
+fn prediction_of_a_row_does_not_allocate() {
+    let (student, mut scratch) = (student(), Scratch::default());
+    let mut predict = |x, c| {
+        student
+            .predict_row_with(&[Value::Number(x), Value::Text(c)], &mut scratch)
+            .unwrap()
+    };
+    let before = ALLOCATIONS.get();
+    let first = predict(0.3, "a");
+    assert!(
+        ALLOCATIONS.get() > before,
+        "the first call makes the scratch"
+    );
+    let before = ALLOCATIONS.get();
+    let others = [
+        predict(-2.0, "b"),
+        predict(f64::NAN, "unseen"),
+        predict(0.7, "a"),
+    ];
+    assert_eq!(ALLOCATIONS.get(), before);
+    assert!(
+        others
+            .iter()
+            .all(|other| other.is_finite() && *other != first)
+    );
+}

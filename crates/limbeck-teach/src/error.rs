@@ -1,0 +1,182 @@
+//! What can go wrong while a teacher is fitted, stored or asked.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that stops this crate; each message says what was found, what was expected, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option outside its range.
+    #[error("{option} is {found}; it must be {expected}")]
+    InvalidOption {
+        /// Name of the option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// Targets or weights that do not go with the rows.
+    #[error("{what} has {found} values for {expected} rows")]
+    Length {
+        /// Which vector.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// Rows of the features.
+        expected: usize,
+    },
+    /// Too little to fit anything.
+    #[error("{found} rows with positive weight; boosted trees need at least {expected}")]
+    TooFewRows {
+        /// Usable rows.
+        found: usize,
+        /// Smallest number that works.
+        expected: usize,
+    },
+    /// A target or weight that is not a finite number.
+    #[error("{what} of row {row} is {value}; expected {expected}")]
+    NotFinite {
+        /// Target or weight.
+        what: &'static str,
+        /// Row, from 0.
+        row: usize,
+        /// The value.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A column that the teacher was fitted on is not among the features, or stands elsewhere.
+    #[error("column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order")]
+    WrongColumn {
+        /// Place, from 1.
+        position: usize,
+        /// What is there.
+        found: String,
+        /// Name of the column at fitting.
+        expected: String,
+    },
+    /// Numbers where categories were at fitting, or the reverse.
+    #[error("column `{column}` holds {found}; the teacher was fitted on {expected}")]
+    WrongKind {
+        /// The column.
+        column: String,
+        /// Kind found.
+        found: &'static str,
+        /// Kind at fitting.
+        expected: &'static str,
+    },
+    /// The tree library refused.
+    #[error("boosted trees could not be fitted: {message}")]
+    Trees {
+        /// What the library said.
+        message: String,
+    },
+    /// Bytes that are no stored forest.
+    #[error("not a usable forest: {message}; fit the teacher again")]
+    MalformedForest {
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// The teacher command cannot be started.
+    #[error("cannot start the teacher command `{command}`: {source}; it is run by `sh -c`, which must exist")]
+    CommandStart {
+        /// The command.
+        command: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The teacher command ended with an error.
+    #[error("the teacher command `{command}` ended with {status} on a batch of {rows} rows{stderr}")]
+    CommandFailed {
+        /// The command.
+        command: String,
+        /// Exit code or signal, in words.
+        status: String,
+        /// Rows it was given.
+        rows: usize,
+        /// End of its stderr.
+        stderr: Stderr,
+    },
+    /// The teacher command did not finish in time; its whole process group was ended.
+    #[error(
+        "the teacher command `{command}` did not finish a batch of {rows} rows within {} s and was stopped; make the \
+         batches smaller or the time-out longer{stderr}",
+        after.as_secs_f64()
+    )]
+    CommandTimeout {
+        /// The command.
+        command: String,
+        /// Rows it was given.
+        rows: usize,
+        /// The time-out.
+        after: Duration,
+        /// End of its stderr.
+        stderr: Stderr,
+    },
+    /// The teacher command answered another number of rows than it was asked.
+    #[error(
+        "the teacher command `{command}` answered {found} rows; expected {expected}, one line per row (and at most one \
+         header line){stderr}"
+    )]
+    CommandRows {
+        /// The command.
+        command: String,
+        /// Lines with a prediction.
+        found: usize,
+        /// Rows it was given.
+        expected: usize,
+        /// End of its stderr.
+        stderr: Stderr,
+    },
+    /// A line of the answer that is no prediction.
+    #[error(
+        "the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}"
+    )]
+    CommandAnswer {
+        /// The command.
+        command: String,
+        /// Row of the batch, from 1.
+        row: usize,
+        /// The line, shortened.
+        line: String,
+        /// What a line must hold.
+        expected: &'static str,
+        /// End of its stderr.
+        stderr: Stderr,
+    },
+    /// Talking to the teacher command failed.
+    #[error("cannot {action} the teacher command `{command}`: {source}")]
+    CommandPipe {
+        /// The command.
+        command: String,
+        /// What was attempted.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Tables or their files: see the source.
+    #[error(transparent)]
+    Data(#[from] limbeck_data::Error),
+    /// Stored teachers and student parts: see the source.
+    #[error(transparent)]
+    Runtime(#[from] limbeck_runtime::Error),
+}
+
+/// The end of what a command wrote on its standard error, for messages.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Stderr(pub Vec<String>);
+
+impl fmt::Display for Stderr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return write!(f, "; it wrote nothing on stderr");
+        }
+        write!(f, "; the end of its stderr:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  | {line}"))
+    }
+}
