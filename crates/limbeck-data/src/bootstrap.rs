@@ -29,7 +29,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resamples: 2000, level: 0.95, seed: 0 }
+        Self {
+            resamples: 2000,
+            level: 0.95,
+            seed: 0,
+        }
     }
 }
 
@@ -114,8 +118,18 @@ struct BlockSums {
 }
 
 impl BlockSums {
-    fn new<const M: usize>(errors_sq: &[[&[f64]; M]], weight: &[f64], blocks: Option<&[u32]>) -> Self {
-        let rows = errors_sq.iter().flatten().map(|errors| errors.len()).chain([weight.len()]).min().unwrap_or(0);
+    fn new<const M: usize>(
+        errors_sq: &[[&[f64]; M]],
+        weight: &[f64],
+        blocks: Option<&[u32]>,
+    ) -> Self {
+        let rows = errors_sq
+            .iter()
+            .flatten()
+            .map(|errors| errors.len())
+            .chain([weight.len()])
+            .min()
+            .unwrap_or(0);
         let ids = dense(rows, blocks);
         let count = ids.iter().max().map_or(0, |last| last + 1);
         let width = 1 + errors_sq.len() * M;
@@ -127,7 +141,12 @@ impl BlockSums {
                 *sum += weight[row] * errors[row];
             }
         }
-        Self { seeds: errors_sq.len(), blocks: count, sums, width }
+        Self {
+            seeds: errors_sq.len(),
+            blocks: count,
+            sums,
+            width,
+        }
     }
 
     /// Mean squared errors of the drawn seeds over the drawn blocks.
@@ -136,7 +155,10 @@ impl BlockSums {
         let mut total = vec![0.0; self.width];
         for _ in 0..self.blocks {
             let block = rng.random_range(0..self.blocks);
-            for (total, sum) in total.iter_mut().zip(&self.sums[block * self.width..][..self.width]) {
+            for (total, sum) in total
+                .iter_mut()
+                .zip(&self.sums[block * self.width..][..self.width])
+            {
                 *total += sum;
             }
         }
@@ -151,11 +173,17 @@ impl BlockSums {
 
 /// Block of each row, numbered from 0 without gaps.
 fn dense(rows: usize, blocks: Option<&[u32]>) -> Vec<usize> {
-    let Some(blocks) = blocks else { return (0..rows).collect() };
+    let Some(blocks) = blocks else {
+        return (0..rows).collect();
+    };
     let mut names: Vec<u32> = blocks.iter().take(rows).copied().collect();
     names.sort_unstable();
     names.dedup();
-    blocks.iter().take(rows).map(|block| names.partition_point(|name| name < block)).collect()
+    blocks
+        .iter()
+        .take(rows)
+        .map(|block| names.partition_point(|name| name < block))
+        .collect()
 }
 
 #[cfg(test)]
@@ -177,10 +205,23 @@ mod tests {
         // The mean of n draws of z² has standard error √(2/n); a 95 % interval is ±1.96 of it.
         let squares: Vec<f64> = draws(3, 4000).iter().map(|z| z * z).collect();
         let mean = squares.iter().sum::<f64>() / 4000.0;
-        let interval = paired(&[[&squares]], &vec![1.0; 4000], None, &Options::default(), mse).unwrap();
+        let interval = paired(
+            &[[&squares]],
+            &vec![1.0; 4000],
+            None,
+            &Options::default(),
+            mse,
+        )
+        .unwrap();
         let half = 1.96 * (2.0_f64 / 4000.0).sqrt();
-        assert!((interval.low - (mean - half)).abs() < 0.15 * half, "{interval:?} {mean} {half}");
-        assert!((interval.high - (mean + half)).abs() < 0.15 * half, "{interval:?} {mean} {half}");
+        assert!(
+            (interval.low - (mean - half)).abs() < 0.15 * half,
+            "{interval:?} {mean} {half}"
+        );
+        assert!(
+            (interval.high - (mean + half)).abs() < 0.15 * half,
+            "{interval:?} {mean} {half}"
+        );
     }
 
     #[test]
@@ -190,8 +231,20 @@ mod tests {
         let rows: Vec<f64> = (0..1000).map(|row| base[row / 40]).collect();
         let ids: Vec<u32> = (0..1000).map(|row| 7 + 3 * (row / 40)).collect();
         let width = |interval: Option<Interval>| interval.map(|i| i.high - i.low).unwrap();
-        let blocked = width(paired(&[[&rows]], &[1.0; 1000], Some(&ids), &Options::default(), mse));
-        let plain = width(paired(&[[&base]], &[1.0; 25], None, &Options::default(), mse));
+        let blocked = width(paired(
+            &[[&rows]],
+            &[1.0; 1000],
+            Some(&ids),
+            &Options::default(),
+            mse,
+        ));
+        let plain = width(paired(
+            &[[&base]],
+            &[1.0; 25],
+            None,
+            &Options::default(),
+            mse,
+        ));
         assert!((blocked / plain - 1.0).abs() < 1e-9, "{blocked} {plain}");
     }
 
@@ -206,7 +259,11 @@ mod tests {
     #[test]
     fn weights_count_as_copies() {
         let (values, weight) = ([1.0, 5.0], [3.0, 1.0]);
-        let options = Options { resamples: 500, level: 0.9999, seed: 1 };
+        let options = Options {
+            resamples: 500,
+            level: 0.9999,
+            seed: 1,
+        };
         let interval = paired(&[[&values]], &weight, None, &options, mse).unwrap();
         // Both rows once: (3·1 + 5)/4 = 2; the extremes draw one row twice.
         assert_eq!((interval.low, interval.high), (1.0, 5.0));
@@ -216,18 +273,45 @@ mod tests {
     fn undefined_resamples_are_counted() {
         let values = [1.0, 2.0];
         let statistic = |seeds: &[[f64; 1]]| if seeds[0][0] > 1.0 { 1.0 } else { f64::NAN };
-        let interval = paired(&[[&values]], &[1.0; 2], None, &Options::default(), statistic).unwrap();
+        let interval = paired(
+            &[[&values]],
+            &[1.0; 2],
+            None,
+            &Options::default(),
+            statistic,
+        )
+        .unwrap();
         assert!((400..600).contains(&interval.undefined), "{interval:?}");
-        assert_eq!(paired(&[[&values]], &[1.0; 2], None, &Options::default(), |_: &[[f64; 1]]| f64::NAN), None);
-        assert_eq!(paired::<1>(&[], &[], None, &Options::default(), |_| 0.0), None);
+        assert_eq!(
+            paired(
+                &[[&values]],
+                &[1.0; 2],
+                None,
+                &Options::default(),
+                |_: &[[f64; 1]]| f64::NAN
+            ),
+            None
+        );
+        assert_eq!(
+            paired::<1>(&[], &[], None, &Options::default(), |_| 0.0),
+            None
+        );
     }
 
     #[test]
     fn two_thousand_resamples_of_a_usual_test_set_are_quick() {
         let rows: Vec<Vec<f64>> = (0..9).map(|index| draws(index, 4000)).collect();
-        let errors: Vec<[&[f64]; 3]> = rows.chunks(3).map(|models| [&models[0][..], &models[1], &models[2]]).collect();
+        let errors: Vec<[&[f64]; 3]> = rows
+            .chunks(3)
+            .map(|models| [&models[0][..], &models[1], &models[2]])
+            .collect();
         let begin = std::time::Instant::now();
-        let gap = |seeds: &[[f64; 3]]| seeds.iter().map(|m| (m[0] - m[2]) / (m[0] - m[1])).sum::<f64>();
+        let gap = |seeds: &[[f64; 3]]| {
+            seeds
+                .iter()
+                .map(|m| (m[0] - m[2]) / (m[0] - m[1]))
+                .sum::<f64>()
+        };
         paired(&errors, &vec![1.0; 4000], None, &Options::default(), gap).unwrap();
         let seconds = begin.elapsed().as_secs_f64();
         eprintln!("2000 resamples: {seconds:.3} s");

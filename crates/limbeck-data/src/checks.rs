@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::nearest;
 use crate::kind::Kind;
-use crate::metrics::{pearson, ranks};
+use crate::metrics::{pearson, ranks, same};
 use crate::table::{Column, MISSING, Values};
 use crate::{Error, Result};
 
@@ -147,21 +147,39 @@ impl<'a> Findings<'a> {
         for (name, action) in overrides {
             let option = format!("checks.{name}");
             let Some(check) = Check::ALL.into_iter().find(|check| check.name() == name) else {
-                let names: Vec<String> = Check::ALL.iter().map(|check| check.name().to_owned()).collect();
-                let close = nearest(name, &names).first().map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-                return Err(Error::option(&option, format!("no such check{close} There are: {}", names.join(", "))));
+                let names: Vec<String> = Check::ALL
+                    .iter()
+                    .map(|check| check.name().to_owned())
+                    .collect();
+                let close = nearest(name, &names)
+                    .first()
+                    .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+                return Err(Error::option(
+                    &option,
+                    format!("no such check{close} There are: {}", names.join(", ")),
+                ));
             };
             if !check.actions().contains(action) {
                 let allowed: Vec<String> = check.actions().iter().map(Action::to_string).collect();
-                return Err(Error::option(&option, format!("found {action}, expected {}", allowed.join(" or "))));
+                return Err(Error::option(
+                    &option,
+                    format!("found {action}, expected {}", allowed.join(" or ")),
+                ));
             }
             actions.insert(check, *action);
         }
-        Ok(Self { actions, keep, warnings: Vec::new() })
+        Ok(Self {
+            actions,
+            keep,
+            warnings: Vec::new(),
+        })
     }
 
     pub(crate) fn action(&self, check: Check) -> Action {
-        self.actions.get(&check).copied().unwrap_or(check.actions()[0])
+        self.actions
+            .get(&check)
+            .copied()
+            .unwrap_or(check.actions()[0])
     }
 
     pub(crate) fn is_kept(&self, column: &str) -> bool {
@@ -174,21 +192,40 @@ impl<'a> Findings<'a> {
     }
 
     /// Records a finding, or refuses; the action taken is given back.
-    pub(crate) fn found(&mut self, check: Check, column: Option<&str>, message: String) -> Result<Action> {
+    pub(crate) fn found(
+        &mut self,
+        check: Check,
+        column: Option<&str>,
+        message: String,
+    ) -> Result<Action> {
         self.act(check, self.action(check), column, message)
     }
 
     /// As [`found`](Self::found) for a feature column: one named in `keep` is never dropped or refused.
-    pub(crate) fn found_in_column(&mut self, check: Check, column: &str, message: &str) -> Result<Action> {
+    pub(crate) fn found_in_column(
+        &mut self,
+        check: Check,
+        column: &str,
+        message: &str,
+    ) -> Result<Action> {
         if self.is_kept(column) {
-            return self.act(check, Action::Warn, Some(column), format!("{message}; kept as asked"));
+            return self.act(
+                check,
+                Action::Warn,
+                Some(column),
+                format!("{message}; kept as asked"),
+            );
         }
         let action = self.action(check);
         let message = match action {
             Action::Refuse => format!(
                 "{message}; leave it out with `--drop {column}`, or keep it with `--keep {column}` or checks.{} = \"{}\"",
                 check.name(),
-                check.actions().iter().find(|action| **action != Action::Refuse).unwrap_or(&Action::Warn)
+                check
+                    .actions()
+                    .iter()
+                    .find(|action| **action != Action::Refuse)
+                    .unwrap_or(&Action::Warn)
             ),
             Action::Drop => format!("{message}; dropped (`--keep {column}` keeps it)"),
             Action::Warn => message.to_owned(),
@@ -205,9 +242,18 @@ impl<'a> Findings<'a> {
     ) -> Result<Action> {
         let column = column.map(str::to_owned);
         if action == Action::Refuse {
-            return Err(Error::Refused { check: check.name(), column, message });
+            return Err(Error::Refused {
+                check: check.name(),
+                column,
+                message,
+            });
         }
-        self.warnings.push(Warning { check: check.name().to_owned(), action, column, message });
+        self.warnings.push(Warning {
+            check: check.name().to_owned(),
+            action,
+            column,
+            message,
+        });
         Ok(action)
     }
 }
@@ -229,9 +275,14 @@ pub(crate) fn check_features(
             continue;
         }
         let same = by_hash.entry(hash(&column.values)).or_default();
-        if let Some(first) = same.iter().find(|index| equal(&kept[**index].values, &column.values)) {
-            let message =
-                format!("{source}: column `{}` holds the same values as `{}`", column.name, kept[*first].name);
+        if let Some(first) = same
+            .iter()
+            .find(|index| equal(&kept[**index].values, &column.values))
+        {
+            let message = format!(
+                "{source}: column `{}` holds the same values as `{}`",
+                column.name, kept[*first].name
+            );
             if drops(findings, Check::Duplicate, &column.name, &message)? {
                 continue;
             }
@@ -256,24 +307,49 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
     match column.kind {
-        Kind::Time => return Some((Check::Datetime, format!("{at} is a date or time, which cannot be a feature yet"))),
-        Kind::Text => return Some((Check::Text, format!("{at} is free text, which cannot be a feature yet"))),
+        Kind::Time => {
+            return Some((
+                Check::Datetime,
+                format!("{at} is a date or time, which cannot be a feature yet"),
+            ));
+        }
+        Kind::Text => {
+            return Some((
+                Check::Text,
+                format!("{at} is free text, which cannot be a feature yet"),
+            ));
+        }
         Kind::Number | Kind::Boolean | Kind::Category => {}
     }
-    let known = rows.iter().filter(|row| !column.values.is_missing(**row)).count();
+    let known = rows
+        .iter()
+        .filter(|row| !column.values.is_missing(**row))
+        .count();
     if known == 0 {
-        return Some((Check::AllMissing, format!("{at} has no value in the {} training rows", rows.len())));
+        return Some((
+            Check::AllMissing,
+            format!("{at} has no value in the {} training rows", rows.len()),
+        ));
     }
     if known == rows.len() && is_constant(&column.values, rows) {
-        return Some((Check::Constant, format!("{at} has one and the same value in all {known} training rows")));
+        return Some((
+            Check::Constant,
+            format!("{at} has one and the same value in all {known} training rows"),
+        ));
     }
-    is_id(column, rows).then(|| (Check::Id, format!("{at} names or numbers the rows: {known} different values in {known} rows")))
+    is_id(column, rows).then(|| {
+        (
+            Check::Id,
+            format!("{at} names or numbers the rows: {known} different values in {known} rows"),
+        )
+    })
 }
 
 fn is_constant(values: &Values, rows: &[usize]) -> bool {
-    let all_equal = |same: &dyn Fn(usize, usize) -> bool| rows.iter().all(|row| same(*row, rows[0]));
+    let all_equal =
+        |same: &dyn Fn(usize, usize) -> bool| rows.iter().all(|row| same(*row, rows[0]));
     match values {
-        Values::Number(values) => all_equal(&|a, b| values[a] == values[b]),
+        Values::Number(values) => all_equal(&|a, b| same(values[a], values[b])),
         Values::Category { codes, .. } => all_equal(&|a, b| codes[a] == codes[b]),
         Values::Time(values) => all_equal(&|a, b| values[a] == values[b]),
         Values::Text(values) => all_equal(&|a, b| values[a] == values[b]),
@@ -289,10 +365,13 @@ fn is_id(column: &Column, rows: &[usize]) -> bool {
     match &column.values {
         Values::Number(values) => {
             let whole = |row: &usize| values[*row].fract() == 0.0;
-            sounds_like_id(&column.name) && rows.iter().all(whole) && all_differ(rows.iter().map(|row| values[*row].to_bits()))
+            sounds_like_id(&column.name)
+                && rows.iter().all(whole)
+                && all_differ(rows.iter().map(|row| values[*row].to_bits()))
         }
         Values::Category { codes, .. } => {
-            rows.iter().all(|row| codes[*row] != MISSING) && all_differ(rows.iter().map(|row| u64::from(codes[*row])))
+            rows.iter().all(|row| codes[*row] != MISSING)
+                && all_differ(rows.iter().map(|row| u64::from(codes[*row])))
         }
         Values::Time(_) | Values::Text(_) => false,
     }
@@ -307,7 +386,8 @@ fn all_differ(values: impl Iterator<Item = u64>) -> bool {
 /// True if a word of the name is that of an id: `id`, `customerId`, `row_index`, `PID`.
 fn sounds_like_id(name: &str) -> bool {
     const WORDS: [&str; 14] = [
-        "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum", "recordid", "unnamed",
+        "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum",
+        "recordid", "unnamed",
     ];
     let mut words = vec![String::new()];
     let mut lower_before = false;
@@ -324,23 +404,46 @@ fn sounds_like_id(name: &str) -> bool {
 }
 
 fn hash(values: &Values) -> u64 {
-    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+    let mix = |hash: u64, word: u64| {
+        (hash ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23)
+    };
     match values {
-        Values::Number(values) => values.iter().fold(1, |hash, value| mix(hash, canonical(*value))),
-        Values::Category { codes, .. } => codes.iter().fold(2, |hash, code| mix(hash, u64::from(*code))),
+        Values::Number(values) => values
+            .iter()
+            .fold(1, |hash, value| mix(hash, canonical(*value))),
+        Values::Category { codes, .. } => codes
+            .iter()
+            .fold(2, |hash, code| mix(hash, u64::from(*code))),
         Values::Time(_) | Values::Text(_) => 3,
     }
 }
 
 /// Bits of a number with one NaN and one zero.
 fn canonical(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
 }
 
 fn equal(a: &Values, b: &Values) -> bool {
     match (a, b) {
-        (Values::Number(a), Values::Number(b)) => a.iter().zip(b).all(|(a, b)| canonical(*a) == canonical(*b)),
-        (Values::Category { codes: a, levels: x }, Values::Category { codes: b, levels: y }) => a == b && x == y,
+        (Values::Number(a), Values::Number(b)) => {
+            a.iter().zip(b).all(|(a, b)| canonical(*a) == canonical(*b))
+        }
+        (
+            Values::Category {
+                codes: a,
+                levels: x,
+            },
+            Values::Category {
+                codes: b,
+                levels: y,
+            },
+        ) => a == b && x == y,
         _ => false,
     }
 }
@@ -357,7 +460,10 @@ fn drop_leaks(
     let mut kept = Vec::with_capacity(columns.len());
     for column in columns {
         if let Some(how) = leak(&column.values, rows, target, alone) {
-            let message = format!("{source}: column `{}` is {how}: a feature that is not known before the target is a leak", column.name);
+            let message = format!(
+                "{source}: column `{}` is {how}: a feature that is not known before the target is a leak",
+                column.name
+            );
             if findings.found_in_column(Check::Leak, &column.name, &message)? == Action::Drop {
                 continue;
             }
@@ -375,14 +481,26 @@ fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<
     const COPY: f64 = 0.99999;
     const FEWEST_ROWS: usize = 20;
     const RANKED_ROWS: usize = 20_000;
-    let Values::Number(values) = values else { return None };
-    let known: Vec<usize> = rows.iter().copied().filter(|row| !values[*row].is_nan()).collect();
+    let Values::Number(values) = values else {
+        return None;
+    };
+    let known: Vec<usize> = rows
+        .iter()
+        .copied()
+        .filter(|row| !values[*row].is_nan())
+        .collect();
     if known.len() < FEWEST_ROWS || 2 * known.len() < rows.len() {
         return None;
     }
-    let pick = |all: &[f64], step: usize| known.iter().step_by(step).map(|row| all[*row]).collect::<Vec<f64>>();
+    let pick = |all: &[f64], step: usize| {
+        known
+            .iter()
+            .step_by(step)
+            .map(|row| all[*row])
+            .collect::<Vec<f64>>()
+    };
     let copies = |x: &[f64], y: &[f64]| pearson(x, y).is_some_and(|r| r.abs() > COPY);
-    if known.iter().all(|row| values[*row] == target[*row]) {
+    if known.iter().all(|row| same(values[*row], target[*row])) {
         return Some("equal to the target");
     }
     if copies(&pick(values, 1), &pick(target, 1)) {
@@ -402,9 +520,16 @@ pub(crate) fn check_capped_target(
     findings: &mut Findings<'_>,
 ) -> Result<()> {
     const SHARE: f64 = 0.01;
-    let max = rows.iter().map(|row| target[*row]).fold(f64::NEG_INFINITY, f64::max);
-    let at_max = rows.iter().filter(|row| target[**row] == max).count();
-    let values = rows.iter().map(|row| target[*row].to_bits()).collect::<std::collections::HashSet<_>>().len();
+    let max = rows
+        .iter()
+        .map(|row| target[*row])
+        .fold(f64::NEG_INFINITY, f64::max);
+    let at_max = rows.iter().filter(|row| same(target[**row], max)).count();
+    let values = rows
+        .iter()
+        .map(|row| target[*row].to_bits())
+        .collect::<std::collections::HashSet<_>>()
+        .len();
     // A target of few different values (a rating, a count) has many rows at each of them.
     let usual = rows.len() as f64 / values as f64;
     let share = at_max as f64 / rows.len() as f64;
@@ -429,7 +554,8 @@ pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>)
         None => Action::Warn,
     };
     if rows < FEW {
-        let mut message = format!("{source}: {rows} rows to train on; expected at least {TOO_FEW}, better {FEW}");
+        let mut message =
+            format!("{source}: {rows} rows to train on; expected at least {TOO_FEW}, better {FEW}");
         if action == Action::Refuse {
             message.push_str("; add rows, hold out fewer, or set checks.few_rows = \"warn\"");
         }
@@ -451,14 +577,25 @@ mod tests {
     }
 
     /// Runs the feature checks on 100 rows with target `wave`; gives names kept and checks that spoke.
-    fn run(columns: Vec<Column>, overrides: &[(&str, Action)], keep: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
-        let overrides = overrides.iter().map(|(name, action)| ((*name).to_owned(), *action)).collect();
+    fn run(
+        columns: Vec<Column>,
+        overrides: &[(&str, Action)],
+        keep: &[&str],
+    ) -> Result<(Vec<String>, Vec<String>)> {
+        let overrides = overrides
+            .iter()
+            .map(|(name, action)| ((*name).to_owned(), *action))
+            .collect();
         let keep: Vec<String> = keep.iter().map(|name| (*name).to_owned()).collect();
         let mut findings = Findings::new(&overrides, &keep)?;
         let rows: Vec<usize> = (0..100).collect();
         let target: Vec<f64> = (0..100).map(wave).collect();
         let kept = check_features("t.csv", columns, &rows, &target, &mut findings)?;
-        let spoke = findings.warnings.iter().map(|warning| warning.check.clone()).collect();
+        let spoke = findings
+            .warnings
+            .iter()
+            .map(|warning| warning.check.clone())
+            .collect();
         Ok((kept.into_iter().map(|column| column.name).collect(), spoke))
     }
 
@@ -474,13 +611,39 @@ mod tests {
             column("gone", |_| f64::NAN),
             column("good again", noise),
             column("customerId", |row| 1000.0 + row as f64),
-            Column::category("label", (0..100).map(|row| format!("n{row}")).collect::<Vec<_>>().iter().map(|t| Some(t.as_str()))),
-            Column { name: "when".into(), kind: Kind::Time, values: Values::Time((0..100).collect()) },
-            Column { name: "story".into(), kind: Kind::Text, values: Values::Text(vec![None; 100]) },
+            Column::category(
+                "label",
+                (0..100)
+                    .map(|row| format!("n{row}"))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(|t| Some(t.as_str())),
+            ),
+            Column {
+                name: "when".into(),
+                kind: Kind::Time,
+                values: Values::Time((0..100).collect()),
+            },
+            Column {
+                name: "story".into(),
+                kind: Kind::Text,
+                values: Values::Text(vec![None; 100]),
+            },
         ];
         let (kept, spoke) = run(columns, &[], &[]).unwrap();
         assert_eq!(kept, ["good"]);
-        assert_eq!(spoke, ["constant", "all_missing", "duplicate", "id", "id", "datetime", "text"]);
+        assert_eq!(
+            spoke,
+            [
+                "constant",
+                "all_missing",
+                "duplicate",
+                "id",
+                "id",
+                "datetime",
+                "text"
+            ]
+        );
     }
 
     #[test]
@@ -493,9 +656,17 @@ mod tests {
     fn keep_and_overrides_change_the_action() {
         let flat = || vec![column("flat", |_| 3.0), column("good", noise)];
         assert_eq!(run(flat(), &[], &["flat"]).unwrap().0, ["flat", "good"]);
-        assert_eq!(run(flat(), &[("constant", Action::Warn)], &[]).unwrap().0, ["flat", "good"]);
-        let error = run(flat(), &[("constant", Action::Refuse)], &[]).unwrap_err().to_string();
-        assert!(error.contains("t.csv: column `flat`") && error.contains("--keep flat"), "{error}");
+        assert_eq!(
+            run(flat(), &[("constant", Action::Warn)], &[]).unwrap().0,
+            ["flat", "good"]
+        );
+        let error = run(flat(), &[("constant", Action::Refuse)], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("t.csv: column `flat`") && error.contains("--keep flat"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -506,21 +677,50 @@ mod tests {
             ("scaled", column("scaled", |row| 3.0 - 2.0 * wave(row))),
             ("curve", column("curve", |row| wave(row).exp())),
         ] {
-            let error = run(vec![leak.clone(), good()], &[], &[]).unwrap_err().to_string();
-            assert!(error.contains(name) && error.contains("checks.leak = \"warn\""), "{error}");
-            assert_eq!(run(vec![leak.clone(), good()], &[], &[name]).unwrap().0.len(), 2);
-            assert_eq!(run(vec![leak.clone(), good()], &[("leak", Action::Drop)], &[]).unwrap().0, ["good"]);
+            let error = run(vec![leak.clone(), good()], &[], &[])
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(name) && error.contains("checks.leak = \"warn\""),
+                "{error}"
+            );
+            assert_eq!(
+                run(vec![leak.clone(), good()], &[], &[name])
+                    .unwrap()
+                    .0
+                    .len(),
+                2
+            );
+            assert_eq!(
+                run(vec![leak.clone(), good()], &[("leak", Action::Drop)], &[])
+                    .unwrap()
+                    .0,
+                ["good"]
+            );
         }
         // The curve of a single sensor is no leak.
-        assert_eq!(run(vec![column("curve", |row| wave(row).exp())], &[], &[]).unwrap().1.len(), 0);
+        assert_eq!(
+            run(vec![column("curve", |row| wave(row).exp())], &[], &[])
+                .unwrap()
+                .1
+                .len(),
+            0
+        );
     }
 
     #[test]
     fn overrides_reject_unknown_names_and_actions() {
-        let error = run(vec![], &[("leek", Action::Warn)], &[]).unwrap_err().to_string();
+        let error = run(vec![], &[("leek", Action::Warn)], &[])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("did you mean `leak`?"), "{error}");
-        let error = run(vec![], &[("datetime", Action::Warn)], &[]).unwrap_err().to_string();
-        assert!(error.contains("found warn, expected drop or refuse"), "{error}");
+        let error = run(vec![], &[("datetime", Action::Warn)], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("found warn, expected drop or refuse"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -529,7 +729,11 @@ mod tests {
         let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
         let capped: Vec<f64> = rows.iter().map(|row| (*row as f64).min(950.0)).collect();
         check_capped_target("t.csv", "y", &rows, &capped, &mut findings).unwrap();
-        assert!(findings.warnings[0].message.contains("50 of 1000 training rows (5.0 %) are at its maximum 950"));
+        assert!(
+            findings.warnings[0]
+                .message
+                .contains("50 of 1000 training rows (5.0 %) are at its maximum 950")
+        );
         let rating: Vec<f64> = rows.iter().map(|row| (*row % 5) as f64).collect();
         check_capped_target("t.csv", "y", &rows, &rating, &mut findings).unwrap();
         assert_eq!(findings.warnings.len(), 1);
@@ -548,10 +752,25 @@ mod tests {
 
     #[test]
     fn names_of_ids_are_told_by_words() {
-        for name in ["id", "ID", "customer_id", "customerId", "row index", "PID", "unnamed_1", "uuid4"] {
+        for name in [
+            "id",
+            "ID",
+            "customer_id",
+            "customerId",
+            "row index",
+            "PID",
+            "unnamed_1",
+            "uuid4",
+        ] {
             assert!(sounds_like_id(name), "{name}");
         }
-        for name in ["humidity", "grid", "width", "indexed_price", "median_income"] {
+        for name in [
+            "humidity",
+            "grid",
+            "width",
+            "indexed_price",
+            "median_income",
+        ] {
             assert!(!sounds_like_id(name), "{name}");
         }
     }

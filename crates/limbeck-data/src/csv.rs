@@ -29,12 +29,28 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
     let rows = check_records(path, bytes, delimiter, names.len())?;
     let source = path.display().to_string();
     let picked = wanted.pick(&source, &names)?;
-    let batches = split_cells(path, bytes, delimiter, &names, picked.iter().map(|(index, _)| *index).collect())?;
+    let batches = split_cells(
+        path,
+        bytes,
+        delimiter,
+        &names,
+        picked.iter().map(|(index, _)| *index).collect(),
+    )?;
 
-    let mut table = Table { columns: Vec::with_capacity(picked.len()), rows, source, notes: Vec::new() };
+    let mut table = Table {
+        columns: Vec::with_capacity(picked.len()),
+        rows,
+        source,
+        notes: Vec::new(),
+    };
     for (position, (index, kind)) in picked.into_iter().enumerate() {
         let name = &names[index];
-        let cells = Cells::new(batches.iter().map(|batch| batch.column(position).as_string().clone()).collect());
+        let cells = Cells::new(
+            batches
+                .iter()
+                .map(|batch| batch.column(position).as_string().clone())
+                .collect(),
+        );
         let fail = |bad: crate::kind::BadCell| {
             let line = line_of_row(bytes, delimiter, bad.row);
             cell_error(&table.source, name, bad, line)
@@ -54,7 +70,9 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
 
 /// Writes a batch with header; missing cells are empty.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
-    let mut writer = WriterBuilder::new().with_header(true).build(io::BufWriter::new(file));
+    let mut writer = WriterBuilder::new()
+        .with_header(true)
+        .build(io::BufWriter::new(file));
     writer.write(batch).map_err(io::Error::other)?;
     io::Write::flush(&mut writer.into_inner())
 }
@@ -64,30 +82,56 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<()> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty { path });
     }
-    let line_at = |offset: usize| 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
+    let line_at = |offset: usize| {
+        1 + bytes[..offset]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+    };
     if let Err(error) = std::str::from_utf8(bytes) {
         let offset = error.valid_up_to();
-        return Err(Error::NotUtf8 { path, offset, line: line_at(offset) });
+        return Err(Error::NotUtf8 {
+            path,
+            offset,
+            line: line_at(offset),
+        });
     }
     match bytes.iter().position(|byte| *byte == 0) {
-        Some(offset) => Err(Error::NulByte { path, offset, line: line_at(offset) }),
+        Some(offset) => Err(Error::NulByte {
+            path,
+            offset,
+            line: line_at(offset),
+        }),
         None => Ok(()),
     }
 }
 
 /// Tab for `.tsv`; else comma, unless the header has none but semicolons or tabs.
 fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv")) {
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"))
+    {
         return b'\t';
     }
-    let header = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
-    [b',', b';', b'\t'].into_iter().find(|candidate| header.contains(candidate)).unwrap_or(b',')
+    let header = bytes
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    [b',', b';', b'\t']
+        .into_iter()
+        .find(|candidate| header.contains(candidate))
+        .unwrap_or(b',')
 }
 
 /// Column names, trimmed; an empty one becomes `unnamed_N`, counted from 1.
 fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
-    let format = Format::default().with_header(true).with_delimiter(delimiter);
-    let (schema, _) = format.infer_schema(bytes, Some(0)).map_err(|error| malformed(path, &error))?;
+    let format = Format::default()
+        .with_header(true)
+        .with_delimiter(delimiter);
+    let (schema, _) = format
+        .infer_schema(bytes, Some(0))
+        .map_err(|error| malformed(path, &error))?;
     let mut names = Vec::with_capacity(schema.fields().len());
     let mut first_position = HashMap::new();
     for (index, field) in schema.fields().iter().enumerate() {
@@ -96,7 +140,12 @@ fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
             name => name.to_owned(),
         };
         if let Some(first) = first_position.insert(name.clone(), index + 1) {
-            return Err(Error::DuplicateHeader { path: path.to_owned(), column: name, first, second: index + 1 });
+            return Err(Error::DuplicateHeader {
+                path: path.to_owned(),
+                column: name,
+                first,
+                second: index + 1,
+            });
         }
         names.push(name);
     }
@@ -110,17 +159,32 @@ fn check_records(path: &Path, bytes: &[u8], delimiter: u8, expected: usize) -> R
     for record in Records::new(bytes, delimiter).skip(1) {
         rows += 1;
         if record.open_quote {
-            return Err(Error::OpenQuote { path: path(), line: record.quote_line });
+            return Err(Error::OpenQuote {
+                path: path(),
+                line: record.quote_line,
+            });
         }
         if record.cells != expected {
-            return Err(Error::Ragged { path: path(), row: rows, line: record.line, found: record.cells, expected });
+            return Err(Error::Ragged {
+                path: path(),
+                row: rows,
+                line: record.line,
+                found: record.cells,
+                expected,
+            });
         }
     }
-    if rows == 0 { Err(Error::NoRows { path: path() }) } else { Ok(rows) }
+    if rows == 0 {
+        Err(Error::NoRows { path: path() })
+    } else {
+        Ok(rows)
+    }
 }
 
 fn line_of_row(bytes: &[u8], delimiter: u8, row: usize) -> Option<usize> {
-    Records::new(bytes, delimiter).nth(row + 1).map(|record| record.line)
+    Records::new(bytes, delimiter)
+        .nth(row + 1)
+        .map(|record| record.line)
 }
 
 fn split_cells(
@@ -130,7 +194,10 @@ fn split_cells(
     names: &[String],
     picked: Vec<usize>,
 ) -> Result<Vec<RecordBatch>> {
-    let fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    let fields: Vec<Field> = names
+        .iter()
+        .map(|name| Field::new(name, DataType::Utf8, true))
+        .collect();
     ReaderBuilder::new(Arc::new(Schema::new(fields)))
         .with_header(true)
         .with_delimiter(delimiter)
@@ -142,7 +209,10 @@ fn split_cells(
 }
 
 fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
-    Error::Malformed { path: path.to_owned(), message: error.to_string() }
+    Error::Malformed {
+        path: path.to_owned(),
+        message: error.to_string(),
+    }
 }
 
 /// One record of a CSV text: where it begins and how many cells it has.
@@ -164,11 +234,20 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        Self { bytes, position: 0, line: 1, delimiter }
+        Self {
+            bytes,
+            position: 0,
+            line: 1,
+            delimiter,
+        }
     }
 
     fn skip_blank_lines(&mut self) {
-        while let Some(byte) = self.bytes.get(self.position).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        while let Some(byte) = self
+            .bytes
+            .get(self.position)
+            .filter(|byte| matches!(byte, b'\n' | b'\r'))
+        {
             self.line += usize::from(self.ends_line(*byte));
             self.position += 1;
         }
@@ -202,7 +281,12 @@ impl Iterator for Records<'_> {
     fn next(&mut self) -> Option<Record> {
         self.skip_blank_lines();
         self.bytes.get(self.position)?;
-        let mut record = Record { line: self.line, cells: 1, open_quote: false, quote_line: 0 };
+        let mut record = Record {
+            line: self.line,
+            cells: 1,
+            open_quote: false,
+            quote_line: 0,
+        };
         let mut cell_start = true;
         while let Some(byte) = self.bytes.get(self.position).copied() {
             if byte == b'"' && cell_start {
@@ -225,8 +309,8 @@ impl Iterator for Records<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{ReadOptions, Values};
     use crate::Kind;
+    use crate::table::{ReadOptions, Values};
 
     fn read_bytes(bytes: &[u8]) -> Result<Table> {
         read_named("t.csv", bytes, &ReadOptions::default())
@@ -258,7 +342,10 @@ mod tests {
 
     #[test]
     fn ragged_row_is_named_with_row_and_line() {
-        assert!(message(b"a,b\n1,2\n\"x\ny\",2\n3\n").contains("row 3 (line 5) has 1 cells, the header has 2"));
+        assert!(
+            message(b"a,b\n1,2\n\"x\ny\",2\n3\n")
+                .contains("row 3 (line 5) has 1 cells, the header has 2")
+        );
         assert!(message(b"a,b\r\n1,2,3\r\n").contains("row 1 (line 2) has 3 cells"));
     }
 
@@ -282,16 +369,30 @@ mod tests {
 
     #[test]
     fn text_in_a_number_column_is_named() {
-        let options = ReadOptions { types: [("b".to_owned(), Kind::Number)].into() };
-        let text = read_named("t.csv", b"a,b\n1,2\n\n3,four\n", &options).unwrap_err().to_string();
-        assert!(text.contains("row 2 (line 4), column `b`: found \"four\", expected a number"), "{text}");
+        let options = ReadOptions {
+            types: [("b".to_owned(), Kind::Number)].into(),
+        };
+        let text = read_named("t.csv", b"a,b\n1,2\n\n3,four\n", &options)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("row 2 (line 4), column `b`: found \"four\", expected a number"),
+            "{text}"
+        );
     }
 
     #[test]
     fn types_reject_a_column_that_is_not_there() {
-        let options = ReadOptions { types: [("bb".to_owned(), Kind::Number)].into() };
-        let text = read_named("t.csv", b"a,b\n1,2\n", &options).unwrap_err().to_string();
-        assert!(text.contains("no column `bb` (asked for by option `types`)"), "{text}");
+        let options = ReadOptions {
+            types: [("bb".to_owned(), Kind::Number)].into(),
+        };
+        let text = read_named("t.csv", b"a,b\n1,2\n", &options)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("no column `bb` (asked for by option `types`)"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -299,13 +400,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         fs::write(&path, "a\n1\n1e400\n").unwrap();
-        let text = Table::read_like(&path, &[("a".to_owned(), Kind::Number)]).unwrap_err().to_string();
-        assert!(text.contains("row 2 (line 3), column `a`: found inf"), "{text}");
+        let text = Table::read_like(&path, &[("a".to_owned(), Kind::Number)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("row 2 (line 3), column `a`: found inf"),
+            "{text}"
+        );
     }
 
     #[test]
     fn other_separators_are_found() {
-        for (name, bytes) in [("t.tsv", &b"a\tb\n1\t2\n"[..]), ("t.csv", b"a;b\n1;2\n"), ("t", b"a\tb\n1\t2\n")] {
+        for (name, bytes) in [
+            ("t.tsv", &b"a\tb\n1\t2\n"[..]),
+            ("t.csv", b"a;b\n1;2\n"),
+            ("t", b"a\tb\n1\t2\n"),
+        ] {
             let table = read_named(name, bytes, &ReadOptions::default()).unwrap();
             assert_eq!(table.columns[1].values, Values::Number(vec![2.0]));
         }
@@ -316,7 +426,9 @@ mod tests {
         let table = read_bytes(b"\xef\xbb\xbf,b\r\n\r\n0,x\r\n1,\"y \"\"z\"\"\"\r\n").unwrap();
         assert_eq!(table.names(), ["unnamed_1", "b"]);
         assert_eq!(table.rows, 2);
-        let Values::Category { levels, .. } = &table.columns[1].values else { panic!("category") };
+        let Values::Category { levels, .. } = &table.columns[1].values else {
+            panic!("category")
+        };
         assert_eq!(levels, &["x", "y \"z\""]);
     }
 
@@ -327,9 +439,17 @@ mod tests {
         for index in 0..3000 {
             let mut rng = crate::generator(1, "csv bytes", index);
             let length = rng.random_range(0..40);
-            let bytes: Vec<u8> = (0..length).map(|_| alphabet[rng.random_range(0..alphabet.len())]).collect();
+            let bytes: Vec<u8> = (0..length)
+                .map(|_| alphabet[rng.random_range(0..alphabet.len())])
+                .collect();
             if let Ok(table) = read_bytes(&bytes) {
-                assert!(table.columns.iter().all(|column| column.values.len() == table.rows), "{bytes:?}");
+                assert!(
+                    table
+                        .columns
+                        .iter()
+                        .all(|column| column.values.len() == table.rows),
+                    "{bytes:?}"
+                );
             }
         }
     }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{Action, Check, Findings, Warning, check_capped_target, check_features, check_rows};
+use crate::checks::{
+    Action, Check, Findings, Warning, check_capped_target, check_features, check_rows,
+};
 use crate::features::{Feature, Features};
 use crate::kind::{Kind, number, shown};
 use crate::metrics;
@@ -102,7 +104,10 @@ impl DataOptions {
     /// The defaults, for one target.
     #[must_use]
     pub fn for_target(target: &str) -> Self {
-        Self { target: target.to_owned(), ..Self::default() }
+        Self {
+            target: target.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Options that name one column, by option name.
@@ -116,8 +121,12 @@ impl DataOptions {
             ("teacher_spread", &self.teacher_spread),
             ("teacher_fold", &self.teacher_fold),
         ];
-        let given = optional.into_iter().filter_map(|(option, column)| Some((option, column.as_deref()?)));
-        std::iter::once(("target", self.target.as_str())).chain(given).collect()
+        let given = optional
+            .into_iter()
+            .filter_map(|(option, column)| Some((option, column.as_deref()?)));
+        std::iter::once(("target", self.target.as_str()))
+            .chain(given)
+            .collect()
     }
 
     /// Checks what can be checked without a table.
@@ -129,28 +138,53 @@ impl DataOptions {
     pub fn validate(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
         if self.target.is_empty() {
-            return Err(Error::option("target", "none given; name the column to predict"));
+            return Err(Error::option(
+                "target",
+                "none given; name the column to predict",
+            ));
         }
-        for (option, share) in [("test_share", self.test_share), ("valid_share", self.valid_share)] {
+        for (option, share) in [
+            ("test_share", self.test_share),
+            ("valid_share", self.valid_share),
+        ] {
             if !(share > 0.0 && share <= 0.9) {
-                return Err(Error::option(option, format!("found {share}, expected a share above 0 and up to 0.9")));
+                return Err(Error::option(
+                    option,
+                    format!("found {share}, expected a share above 0 and up to 0.9"),
+                ));
             }
         }
         if self.group.is_some() && self.time.is_some() {
-            return Err(Error::option("group", "excludes `time`: rows are split by one of them; give the split yourself"));
+            return Err(Error::option(
+                "group",
+                "excludes `time`: rows are split by one of them; give the split yourself",
+            ));
         }
         let splits = [
             ("split_column", self.split_column.is_some()),
             ("split_file", self.split_file.is_some()),
             ("test", self.test.is_some()),
         ];
-        let given: Vec<&str> = splits.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        let given: Vec<&str> = splits
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| *name)
+            .collect();
         if let [first, second, ..] = given.as_slice() {
-            return Err(Error::option(first, format!("excludes `{second}`: the test rows come from one of them")));
+            return Err(Error::option(
+                first,
+                format!("excludes `{second}`: the test rows come from one of them"),
+            ));
         }
-        for (option, column) in [("teacher_spread", &self.teacher_spread), ("teacher_fold", &self.teacher_fold)] {
+        for (option, column) in [
+            ("teacher_spread", &self.teacher_spread),
+            ("teacher_fold", &self.teacher_fold),
+        ] {
             if column.is_some() && self.teacher_column.is_none() {
-                return Err(Error::option(option, "needs `teacher_column`, the predictions that it belongs to"));
+                return Err(Error::option(
+                    option,
+                    "needs `teacher_column`, the predictions that it belongs to",
+                ));
             }
         }
         self.validate_roles()
@@ -161,18 +195,30 @@ impl DataOptions {
         let singles = self.single_columns();
         for (index, (option, column)) in singles.iter().enumerate() {
             if let Some((other, _)) = singles[..index].iter().find(|(_, other)| other == column) {
-                return Err(Error::option(option, format!("column `{column}` is already the `{other}`")));
+                return Err(Error::option(
+                    option,
+                    format!("column `{column}` is already the `{other}`"),
+                ));
             }
             if *option == "target" && self.drop.iter().any(|dropped| dropped == column) {
-                return Err(Error::option("drop", format!("column `{column}` is the target")));
+                return Err(Error::option(
+                    "drop",
+                    format!("column `{column}` is the target"),
+                ));
             }
             let may_be_feature = matches!(*option, "group" | "time" | "weight");
             if !may_be_feature && self.keep.iter().any(|kept| kept == column) {
-                return Err(Error::option("keep", format!("column `{column}` is the `{option}`, which is no feature")));
+                return Err(Error::option(
+                    "keep",
+                    format!("column `{column}` is the `{option}`, which is no feature"),
+                ));
             }
         }
         match self.keep.iter().find(|kept| self.drop.contains(kept)) {
-            Some(both) => Err(Error::option("keep", format!("column `{both}` is also in `drop`"))),
+            Some(both) => Err(Error::option(
+                "keep",
+                format!("column `{both}` is also in `drop`"),
+            )),
             None => Ok(()),
         }
     }
@@ -263,7 +309,10 @@ impl DataSummary {
     /// What [`Table::read_like`] needs to read rows for a student of this data.
     #[must_use]
     pub fn schema(&self) -> Vec<(String, Kind)> {
-        self.features.iter().map(|feature| (feature.name.clone(), feature.kind)).collect()
+        self.features
+            .iter()
+            .map(|feature| (feature.name.clone(), feature.kind))
+            .collect()
     }
 }
 
@@ -275,14 +324,22 @@ impl Dataset {
     /// As [`Table::read`] and [`from_table`](Self::from_table).
     pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
         options.validate()?;
-        let table = Table::read(path, &ReadOptions { types: options.types.clone() })?;
+        let table = Table::read(
+            path,
+            &ReadOptions {
+                types: options.types.clone(),
+            },
+        )?;
         let test = match &options.test {
             None => None,
             Some(test) => {
                 // Asked for before the test table is opened, so that the right table is named.
                 table.require(&options.target, "option `target`")?;
-                let schema: Vec<_> =
-                    table.schema().into_iter().filter(|(name, _)| !options.drop.contains(name)).collect();
+                let schema: Vec<_> = table
+                    .schema()
+                    .into_iter()
+                    .filter(|(name, _)| !options.drop.contains(name))
+                    .collect();
                 Some(Table::read_like(test, &schema)?)
             }
         };
@@ -295,10 +352,18 @@ impl Dataset {
     ///
     /// [`Error::InvalidOption`], [`Error::NoSuchColumn`], [`Error::Cell`], [`Error::Refused`] or [`Error::Split`], each
     /// with the place.
-    pub fn from_table(table: Table, options: &DataOptions, test: Option<Table>, seed: u64) -> Result<Self> {
+    pub fn from_table(
+        table: Table,
+        options: &DataOptions,
+        test: Option<Table>,
+        seed: u64,
+    ) -> Result<Self> {
         options.validate()?;
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
-            return Err(Error::option("test", "excludes `split_column` and `split_file`"));
+            return Err(Error::option(
+                "test",
+                "excludes `split_column` and `split_file`",
+            ));
         }
         let mut findings = Findings::new(&options.checks, &options.keep)?;
         check_names(&table, options)?;
@@ -317,8 +382,16 @@ impl Dataset {
         }
         let weight = source.weights(options, &rows)?;
         let given = source.given_teacher(options, &rows)?;
-        let group = options.group.as_ref().map(|name| source.groups(name, &rows)).transpose()?;
-        let time = options.time.as_ref().map(|name| source.times(name, &rows)).transpose()?;
+        let group = options
+            .group
+            .as_ref()
+            .map(|name| source.groups(name, &rows))
+            .transpose()?;
+        let time = options
+            .time
+            .as_ref()
+            .map(|name| source.times(name, &rows))
+            .transpose()?;
 
         let ties = match (&group, &time) {
             (Some(group), _) => Ties::Group(group),
@@ -338,12 +411,25 @@ impl Dataset {
         let columns = source.feature_columns(options, &rows);
         let columns = check_features(&name, columns, &learn, &target, &mut findings)?;
         if columns.is_empty() {
-            let message = format!("{name}: no feature column is left; see the warnings, or name columns in `keep`");
+            let message = format!(
+                "{name}: no feature column is left; see the warnings, or name columns in `keep`"
+            );
             return Err(Error::Shape { message });
         }
-        let kinds = columns.iter().map(|column| FeatureKind { name: column.name.clone(), kind: column.kind }).collect();
-        let mut features =
-            Features { columns: columns.into_iter().filter_map(Feature::from_column).collect(), rows: rows.len() };
+        let kinds = columns
+            .iter()
+            .map(|column| FeatureKind {
+                name: column.name.clone(),
+                kind: column.kind,
+            })
+            .collect();
+        let mut features = Features {
+            columns: columns
+                .into_iter()
+                .filter_map(Feature::from_column)
+                .collect(),
+            rows: rows.len(),
+        };
         features.mark_integers(&learn);
 
         let (fold_kind, blocks) = match (group, time) {
@@ -363,7 +449,18 @@ impl Dataset {
             warnings: findings.warnings,
         };
         let target_name = options.target.clone();
-        Ok(Self { features, target, weight, rows, blocks, split, fold_kind, given, target_name, summary })
+        Ok(Self {
+            features,
+            target,
+            weight,
+            rows,
+            blocks,
+            split,
+            fold_kind,
+            given,
+            target_name,
+            summary,
+        })
     }
 
     /// Targets of the given rows.
@@ -381,7 +478,9 @@ impl Dataset {
     /// Blocks of the given rows, where the data set has blocks.
     #[must_use]
     pub fn blocks_of(&self, rows: &[usize]) -> Option<Vec<u32>> {
-        self.blocks.as_ref().map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
+        self.blocks
+            .as_ref()
+            .map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
     }
 }
 
@@ -390,7 +489,11 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     for (option, column) in options.single_columns() {
         table.require(column, &format!("option `{option}`"))?;
     }
-    let lists = [("drop", &options.drop), ("keep", &options.keep), ("ordinal", &options.ordinal)];
+    let lists = [
+        ("drop", &options.drop),
+        ("keep", &options.keep),
+        ("ordinal", &options.ordinal),
+    ];
     for (option, columns) in lists {
         for column in columns {
             table.require(column, &format!("option `{option}`"))?;
@@ -399,7 +502,10 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     for column in &options.ordinal {
         let kind = table.require(column, "option `ordinal`")?.kind;
         if kind != Kind::Category {
-            return Err(Error::option("ordinal", format!("column `{column}` is of kind {kind}, expected category")));
+            return Err(Error::option(
+                "ordinal",
+                format!("column `{column}` is of kind {kind}, expected category"),
+            ));
         }
     }
     Ok(())
@@ -408,7 +514,11 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
 fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
     for note in notes {
         if note.check == Check::MissingMarker.name() {
-            findings.found(Check::MissingMarker, note.column.as_deref(), note.message.clone())?;
+            findings.found(
+                Check::MissingMarker,
+                note.column.as_deref(),
+                note.message.clone(),
+            )?;
         } else {
             findings.warnings.push(note.clone());
         }
@@ -426,18 +536,30 @@ struct Source {
 impl Source {
     /// Joins the tables and leaves out the columns to drop.
     fn join(mut table: Table, options: &DataOptions, test: Option<Table>) -> Result<Self> {
-        let named: BTreeSet<&str> = options.single_columns().into_iter().map(|(_, column)| column).collect();
+        let named: BTreeSet<&str> = options
+            .single_columns()
+            .into_iter()
+            .map(|(_, column)| column)
+            .collect();
         // A column may be dropped as a feature and still be the group, the time or the weight.
-        let stays = |column: &str| named.contains(column) || !options.drop.iter().any(|dropped| dropped == column);
+        let stays = |column: &str| {
+            named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
+        };
         table.columns.retain(|column| stays(&column.name));
-        table.notes.retain(|note| note.column.as_deref().is_none_or(stays));
+        table
+            .notes
+            .retain(|note| note.column.as_deref().is_none_or(stays));
         let first_rows = table.rows;
         let test_source = test.as_ref().map(|test| test.source.clone());
         if let Some(test) = test {
             let aligned = align(test, &table)?;
             table.append(aligned)?;
         }
-        Ok(Self { table, first_rows, test_source })
+        Ok(Self {
+            table,
+            first_rows,
+            test_source,
+        })
     }
 
     fn name(&self) -> &str {
@@ -455,7 +577,14 @@ impl Source {
     fn cell(&self, column: &str, row: usize, found: String, expected: &str) -> Error {
         let (source_name, row) = self.place(row);
         let (column, expected) = (column.to_owned(), expected.to_owned());
-        Error::Cell { source_name, row, line: None, column, found, expected }
+        Error::Cell {
+            source_name,
+            row,
+            line: None,
+            column,
+            found,
+            expected,
+        }
     }
 
     fn has_split(&self, options: &DataOptions) -> bool {
@@ -470,7 +599,13 @@ impl Source {
         if let Some(name) = &options.split_column {
             return self.parts_from_column(name);
         }
-        let part = |row| if row < self.first_rows { Part::Train } else { Part::Test };
+        let part = |row| {
+            if row < self.first_rows {
+                Part::Train
+            } else {
+                Part::Test
+            }
+        };
         Ok((0..self.table.rows).map(part).collect())
     }
 
@@ -478,7 +613,10 @@ impl Source {
         const EXPECTED: &str = "train, valid, test or drop";
         let column = self.table.require(name, "option `split_column`")?;
         let Values::Category { codes, levels } = &column.values else {
-            let message = format!("column `{name}` is of kind {}, expected the words {EXPECTED}", column.kind);
+            let message = format!(
+                "column `{name}` is of kind {}, expected the words {EXPECTED}",
+                column.kind
+            );
             return Err(Error::option("split_column", message));
         };
         let part = |(row, code): (usize, &u32)| {
@@ -502,17 +640,29 @@ impl Source {
         findings: &mut Findings<'_>,
     ) -> Result<()> {
         for index in 0..self.table.columns.len() {
-            let Some(bad) = infinite_cell(&self.table.columns[index].values) else { continue };
+            let Some(bad) = infinite_cell(&self.table.columns[index].values) else {
+                continue;
+            };
             let name = self.table.columns[index].name.clone();
-            let is_role = options.single_columns().iter().any(|(option, column)| *option != "target" && *column == name);
+            let is_role = options
+                .single_columns()
+                .iter()
+                .any(|(option, column)| *option != "target" && *column == name);
             if is_role && !options.keep.contains(&name) {
                 continue; // Reported where the role is read.
             }
             let (source, row) = self.place(bad.row);
-            let place = format!("{source}: row {row}, column `{name}`: found {}, expected {}", bad.found, bad.expected);
+            let place = format!(
+                "{source}: row {row}, column `{name}`: found {}, expected {}",
+                bad.found, bad.expected
+            );
             let action = findings.action(Check::Infinite);
-            let Values::Number(values) = &mut self.table.columns[index].values else { continue };
-            let infinite: Vec<usize> = (0..values.len()).filter(|row| values[*row].is_infinite()).collect();
+            let Values::Number(values) = &mut self.table.columns[index].values else {
+                continue;
+            };
+            let infinite: Vec<usize> = (0..values.len())
+                .filter(|row| values[*row].is_infinite())
+                .collect();
             let outcome = match action {
                 Action::Refuse => "; mend the cell, or set checks.infinite to \"drop\" (the rows) or \"warn\" (missing)".to_owned(),
                 Action::Drop => format!("; {} such rows were dropped", infinite.len()),
@@ -536,7 +686,9 @@ impl Source {
             return Ok(values.clone());
         }
         let expected = "a number: the target must be numeric in all rows";
-        let row = (0..self.table.rows).find(|row| !is_number(&column.values, *row)).unwrap_or(0);
+        let row = (0..self.table.rows)
+            .find(|row| !is_number(&column.values, *row))
+            .unwrap_or(0);
         Err(self.cell(name, row, found_text(column, row), expected))
     }
 
@@ -548,13 +700,21 @@ impl Source {
         parts: &[Part],
         findings: &mut Findings<'_>,
     ) -> Result<Vec<usize>> {
-        let in_part: Vec<usize> = (0..parts.len()).filter(|row| parts[*row] != Part::Dropped).collect();
-        let usable: Vec<usize> = in_part.iter().copied().filter(|row| !target[*row].is_nan()).collect();
+        let in_part: Vec<usize> = (0..parts.len())
+            .filter(|row| parts[*row] != Part::Dropped)
+            .collect();
+        let usable: Vec<usize> = in_part
+            .iter()
+            .copied()
+            .filter(|row| !target[*row].is_nan())
+            .collect();
         let missing = in_part.len() - usable.len();
         if let Some(first) = in_part.iter().find(|row| target[**row].is_nan()) {
             let (source, row) = self.place(*first);
-            let mut message =
-                format!("{source}: column `{name}`: {missing} of {} rows have no target, the first is row {row}", in_part.len());
+            let mut message = format!(
+                "{source}: column `{name}`: {missing} of {} rows have no target, the first is row {row}",
+                in_part.len()
+            );
             message.push_str(match findings.action(Check::MissingTarget) {
                 Action::Refuse => "; fill them in, or leave checks.missing_target at \"drop\"",
                 Action::Drop | Action::Warn => "; they were left out",
@@ -562,7 +722,10 @@ impl Source {
             findings.found(Check::MissingTarget, Some(name), message)?;
         }
         if usable.is_empty() {
-            let message = format!("{}: no row with a value in column `{name}` is left", self.name());
+            let message = format!(
+                "{}: no row with a value in column `{name}` is left",
+                self.name()
+            );
             return Err(Error::Split { message });
         }
         Ok(usable)
@@ -599,26 +762,61 @@ impl Source {
     fn weights(&self, options: &DataOptions, rows: &[usize]) -> Result<Vec<f64>> {
         match &options.weight {
             None => Ok(vec![1.0; rows.len()]),
-            Some(name) => self.role_numbers("weight", name, rows, "a finite weight of 0 or more", |weight| {
-                weight.is_finite() && weight >= 0.0
-            }),
+            Some(name) => self.role_numbers(
+                "weight",
+                name,
+                rows,
+                "a finite weight of 0 or more",
+                |weight| weight.is_finite() && weight >= 0.0,
+            ),
         }
     }
 
     fn given_teacher(&self, options: &DataOptions, rows: &[usize]) -> Result<Option<GivenTeacher>> {
-        let Some(name) = &options.teacher_column else { return Ok(None) };
-        let prediction = self.role_numbers("teacher_column", name, rows, "a finite prediction", f64::is_finite)?;
+        let Some(name) = &options.teacher_column else {
+            return Ok(None);
+        };
+        let prediction = self.role_numbers(
+            "teacher_column",
+            name,
+            rows,
+            "a finite prediction",
+            f64::is_finite,
+        )?;
         let spread = options.teacher_spread.as_ref().map(|name| {
             let fits = |spread: f64| spread.is_finite() && spread > 0.0;
-            self.role_numbers("teacher_spread", name, rows, "a finite standard deviation above 0", fits)
+            self.role_numbers(
+                "teacher_spread",
+                name,
+                rows,
+                "a finite standard deviation above 0",
+                fits,
+            )
         });
         let fold = options.teacher_fold.as_ref().map(|name| {
-            let fits = |fold: f64| fold.is_nan() || (fold.fract() == 0.0 && (0.0..=1e6).contains(&fold));
-            let folds = self.role_numbers("teacher_fold", name, rows, "a fold number from 0, or an empty cell", fits)?;
-            let fold = |fold: &f64| if fold.is_nan() { crate::folds::NO_FOLD } else { *fold as u32 };
+            let fits =
+                |fold: f64| fold.is_nan() || (fold.fract() == 0.0 && (0.0..=1e6).contains(&fold));
+            let folds = self.role_numbers(
+                "teacher_fold",
+                name,
+                rows,
+                "a fold number from 0, or an empty cell",
+                fits,
+            )?;
+            let fold = |fold: &f64| {
+                if fold.is_nan() {
+                    crate::folds::NO_FOLD
+                } else {
+                    *fold as u32
+                }
+            };
             Ok::<_, Error>(folds.iter().map(fold).collect())
         });
-        Ok(Some(GivenTeacher { prediction, spread: spread.transpose()?, fold: fold.transpose()? }))
+        Ok(Some(GivenTeacher {
+            prediction,
+            spread: spread.transpose()?,
+            fold: fold.transpose()?,
+        }))
     }
 
     /// Group of each row, numbered from 0; rows without one are a group of their own.
@@ -634,14 +832,17 @@ impl Source {
 
     /// Time of each row, as any whole number that orders them.
     fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
-        const EXPECTED: &str = "a date, a time or a number to order the rows by, as option `time` asks";
+        const EXPECTED: &str =
+            "a date, a time or a number to order the rows by, as option `time` asks";
         let column = self.table.require(name, "option `time`")?;
         if let Some(row) = rows.iter().find(|row| column.values.is_missing(**row)) {
             return Err(self.cell(name, *row, "an empty cell".to_owned(), EXPECTED));
         }
         match &column.values {
             Values::Time(values) => Ok(rows.iter().map(|row| values[*row]).collect()),
-            Values::Number(values) => Ok(order(&rows.iter().map(|row| values[*row]).collect::<Vec<f64>>())),
+            Values::Number(values) => Ok(order(
+                &rows.iter().map(|row| values[*row]).collect::<Vec<f64>>(),
+            )),
             Values::Category { .. } | Values::Text(_) => {
                 let row = rows.first().copied().unwrap_or(0);
                 Err(self.cell(name, row, found_text(column, row), EXPECTED))
@@ -651,13 +852,22 @@ impl Source {
 
     /// Columns that may be features, for the given rows.
     fn feature_columns(self, options: &DataOptions, rows: &[usize]) -> Vec<Column> {
-        let roles: BTreeSet<&str> = options.single_columns().into_iter().map(|(_, column)| column).collect();
+        let roles: BTreeSet<&str> = options
+            .single_columns()
+            .into_iter()
+            .map(|(_, column)| column)
+            .collect();
         let is_feature = |column: &Column| {
             options.keep.contains(&column.name)
                 || !(roles.contains(column.name.as_str()) || options.drop.contains(&column.name))
         };
         let columns = self.table.columns.into_iter().filter(is_feature);
-        columns.map(|column| Column { values: column.values.select(rows), ..column }).collect()
+        columns
+            .map(|column| Column {
+                values: column.values.select(rows),
+                ..column
+            })
+            .collect()
     }
 }
 
@@ -667,19 +877,31 @@ fn align(test: Table, table: &Table) -> Result<Table> {
         let found = test.require(&column.name, "the first table")?;
         if found.kind != column.kind {
             let (name, source) = (&column.name, &test.source);
-            let message = format!("{source}: column `{name}` is of kind {}, in the first table {}", found.kind, column.kind);
+            let message = format!(
+                "{source}: column `{name}` is of kind {}, in the first table {}",
+                found.kind, column.kind
+            );
             return Err(Error::Shape { message });
         }
         Ok(found.clone())
     });
-    Ok(Table { columns: columns.collect::<Result<_>>()?, rows: test.rows, source: test.source.clone(), notes: test.notes.clone() })
+    Ok(Table {
+        columns: columns.collect::<Result<_>>()?,
+        rows: test.rows,
+        source: test.source.clone(),
+        notes: test.notes.clone(),
+    })
 }
 
 /// True where a cell is missing or reads as a number.
 fn is_number(values: &Values, row: usize) -> bool {
     match values {
-        Values::Category { codes, levels } => levels.get(codes[row] as usize).is_none_or(|level| number(level).is_some()),
-        Values::Text(values) => values[row].as_deref().is_none_or(|text| number(text).is_some()),
+        Values::Category { codes, levels } => levels
+            .get(codes[row] as usize)
+            .is_none_or(|level| number(level).is_some()),
+        Values::Text(values) => values[row]
+            .as_deref()
+            .is_none_or(|text| number(text).is_some()),
         Values::Number(_) => true,
         Values::Time(_) => values.is_missing(row),
     }
@@ -692,7 +914,9 @@ fn found_text(column: &Column, row: usize) -> String {
     }
     match &column.values {
         Values::Number(values) => values[row].to_string(),
-        Values::Category { codes, levels } => levels.get(codes[row] as usize).map_or_else(String::new, |level| shown(level)),
+        Values::Category { codes, levels } => levels
+            .get(codes[row] as usize)
+            .map_or_else(String::new, |level| shown(level)),
         Values::Time(_) => "a date or time".to_owned(),
         Values::Text(values) => shown(values[row].as_deref().unwrap_or_default()),
     }
@@ -704,7 +928,9 @@ fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
     let mut sorted = keys.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    keys.iter().map(|key| sorted.partition_point(|other| other < key) as u32).collect()
+    keys.iter()
+        .map(|key| sorted.partition_point(|other| other < key) as u32)
+        .collect()
 }
 
 /// Position of each number among the distinct ones.
@@ -712,25 +938,54 @@ fn order(values: &[f64]) -> Vec<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted.dedup();
-    values.iter().map(|value| sorted.partition_point(|other| other < value) as i64).collect()
+    values
+        .iter()
+        .map(|value| sorted.partition_point(|other| other < value) as i64)
+        .collect()
 }
 
 /// Fills in the parts that were not given.
-fn split(parts: &[Part], ties: &Ties<'_>, given: bool, options: &DataOptions, seed: u64) -> Result<Split> {
-    let of = |part: Part| (0..parts.len()).filter(|row| parts[*row] == part).collect::<Vec<usize>>();
-    let mut split = Split { train: of(Part::Train), valid: of(Part::Valid), test: of(Part::Test) };
+fn split(
+    parts: &[Part],
+    ties: &Ties<'_>,
+    given: bool,
+    options: &DataOptions,
+    seed: u64,
+) -> Result<Split> {
+    let of = |part: Part| {
+        (0..parts.len())
+            .filter(|row| parts[*row] == part)
+            .collect::<Vec<usize>>()
+    };
+    let mut split = Split {
+        train: of(Part::Train),
+        valid: of(Part::Valid),
+        test: of(Part::Test),
+    };
     if !given {
-        split.test = ties.hold_out(&split.train, options.test_share, &mut generator(seed, "test rows", 0))?;
+        split.test = ties.hold_out(
+            &split.train,
+            options.test_share,
+            &mut generator(seed, "test rows", 0),
+        )?;
         split.train = without(&split.train, &split.test);
     }
     if split.test.is_empty() {
-        return Err(Error::Split { message: "the given split has no test row with a target".to_owned() });
+        return Err(Error::Split {
+            message: "the given split has no test row with a target".to_owned(),
+        });
     }
     if split.train.is_empty() {
-        return Err(Error::Split { message: "the given split has no training row with a target".to_owned() });
+        return Err(Error::Split {
+            message: "the given split has no training row with a target".to_owned(),
+        });
     }
     if split.valid.is_empty() {
-        split.valid = ties.hold_out(&split.train, options.valid_share, &mut generator(seed, "valid rows", 0))?;
+        split.valid = ties.hold_out(
+            &split.train,
+            options.valid_share,
+            &mut generator(seed, "valid rows", 0),
+        )?;
         split.train = without(&split.train, &split.valid);
     }
     Ok(split)
@@ -738,7 +993,10 @@ fn split(parts: &[Part], ties: &Ties<'_>, given: bool, options: &DataOptions, se
 
 /// Ascending rows without those in `held`, ascending too.
 fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
-    rows.iter().copied().filter(|row| held.binary_search(row).is_err()).collect()
+    rows.iter()
+        .copied()
+        .filter(|row| held.binary_search(row).is_err())
+        .collect()
 }
 
 fn summarize(target: &[f64], weight: &[f64], rows: &[usize]) -> TargetSummary {
@@ -763,15 +1021,29 @@ mod tests {
         let mut rng = generator(9, "dataset test", 0);
         let mut draws = |n: usize| (0..n).map(|_| normal(&mut rng)).collect::<Vec<f64>>();
         let (a, b, noise) = (draws(400), draws(400), draws(400));
-        let y = (0..400).map(|row| a[row] + 0.5 * b[row].abs() + 0.1 * noise[row] + 10.0).collect();
+        let y = (0..400)
+            .map(|row| a[row] + 0.5 * b[row].abs() + 0.1 * noise[row] + 10.0)
+            .collect();
         let day = |row: usize| (399 - row as i64) / 4 * 86_400_000_000;
         let columns = vec![
             Column::number("a", a),
             Column::number("b", b),
-            Column::category("group", (0..400).map(|row| Some(["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9"][row / 7 % 10]))),
-            Column { name: "day".to_owned(), kind: Kind::Time, values: Values::Time((0..400).map(day).collect()) },
+            Column::category(
+                "group",
+                (0..400).map(|row| {
+                    Some(["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9"][row / 7 % 10])
+                }),
+            ),
+            Column {
+                name: "day".to_owned(),
+                kind: Kind::Time,
+                values: Values::Time((0..400).map(day).collect()),
+            },
             Column::number("weight", (0..400).map(|row| f64::from(row % 3)).collect()),
-            Column::category("part", (0..400).map(|row| Some(["train", "train", "Valid", "test", "drop"][row % 5]))),
+            Column::category(
+                "part",
+                (0..400).map(|row| Some(["train", "train", "Valid", "test", "drop"][row % 5])),
+            ),
             Column::number("y", y),
         ];
         Table::new(columns).unwrap()
@@ -799,13 +1071,23 @@ mod tests {
     }
 
     fn set_number(table: &mut Table, name: &str, row: usize, value: f64) {
-        let column = table.columns.iter_mut().find(|column| column.name == name).unwrap();
-        let Values::Number(values) = &mut column.values else { panic!("number") };
+        let column = table
+            .columns
+            .iter_mut()
+            .find(|column| column.name == name)
+            .unwrap();
+        let Values::Number(values) = &mut column.values else {
+            panic!("number")
+        };
         values[row] = value;
     }
 
     fn sizes(data: &Dataset) -> [usize; 3] {
-        [data.split.train.len(), data.split.valid.len(), data.split.test.len()]
+        [
+            data.split.train.len(),
+            data.split.valid.len(),
+            data.split.test.len(),
+        ]
     }
 
     #[test]
@@ -818,8 +1100,16 @@ mod tests {
         assert_eq!(all, (0..400).collect::<Vec<_>>());
         assert_eq!((data.fold_kind, &data.blocks), (FoldKind::Random, &None));
         assert_eq!(data.split, make(|_| {}).unwrap().split);
-        assert_ne!(data.split, Dataset::from_table(table(), &options(|_| {}), None, 4).unwrap().split);
-        assert_eq!(data.summary.schema()[2], ("group".to_owned(), Kind::Category));
+        assert_ne!(
+            data.split,
+            Dataset::from_table(table(), &options(|_| {}), None, 4)
+                .unwrap()
+                .split
+        );
+        assert_eq!(
+            data.summary.schema()[2],
+            ("group".to_owned(), Kind::Category)
+        );
     }
 
     #[test]
@@ -827,8 +1117,16 @@ mod tests {
         let data = make(|o| o.group = Some("group".into())).unwrap();
         assert_eq!(data.features.names(), ["a", "b"]);
         let blocks = data.blocks.clone().unwrap();
-        let of = |rows: &[usize]| rows.iter().map(|row| blocks[*row]).collect::<BTreeSet<u32>>();
-        let (train, valid, test) = (of(&data.split.train), of(&data.split.valid), of(&data.split.test));
+        let of = |rows: &[usize]| {
+            rows.iter()
+                .map(|row| blocks[*row])
+                .collect::<BTreeSet<u32>>()
+        };
+        let (train, valid, test) = (
+            of(&data.split.train),
+            of(&data.split.valid),
+            of(&data.split.test),
+        );
         assert!(train.is_disjoint(&test) && train.is_disjoint(&valid) && valid.is_disjoint(&test));
         let kept = make(|o| {
             o.group = Some("group".into());
@@ -868,22 +1166,37 @@ mod tests {
         let data = make(|o| o.split_column = Some("part".into())).unwrap();
         assert_eq!(sizes(&data), [160, 80, 80]);
         assert!(data.split.test.iter().all(|row| data.rows[*row] % 5 == 3));
-        assert!(message(|o| o.split_column = Some("group".into())).contains("row 1, column `group`: found \"g0\", expected train, valid"));
-        assert!(message(|o| o.split_column = Some("a".into())).contains("expected the words train"));
+        assert!(
+            message(|o| o.split_column = Some("group".into()))
+                .contains("row 1, column `group`: found \"g0\", expected train, valid")
+        );
+        assert!(
+            message(|o| o.split_column = Some("a".into())).contains("expected the words train")
+        );
     }
 
     #[test]
     fn split_file_counts_rows_before_any_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("splits.csv");
-        std::fs::write(&path, "split,set,start,stop\ns,test,100,200\ns,drop,200,250\n").unwrap();
+        std::fs::write(
+            &path,
+            "split,set,start,stop\ns,test,100,200\ns,drop,200,250\n",
+        )
+        .unwrap();
         let mut table = table();
         (0..150).for_each(|row| set_number(&mut table, "y", row, f64::NAN));
         let options = options(|o| o.split_file = Some(format!("{}:s", path.display())));
         let data = Dataset::from_table(table, &options, None, 0).unwrap();
         assert_eq!(sizes(&data), [135, 15, 50]);
         assert_eq!(data.rows[data.split.test[0]], 150);
-        assert!(data.summary.warnings[0].message.contains("150 of 350 rows have no target, the first is row 1"), "{:?}", data.summary.warnings);
+        assert!(
+            data.summary.warnings[0]
+                .message
+                .contains("150 of 350 rows have no target, the first is row 1"),
+            "{:?}",
+            data.summary.warnings
+        );
     }
 
     #[test]
@@ -897,21 +1210,49 @@ mod tests {
         assert_eq!(sizes(&data), [360, 40, 400]);
         assert_eq!(data.rows[data.split.test[0]], 400);
         set_number(&mut other, "a", 7, f64::INFINITY);
-        let error = Dataset::from_table(table(), &options(|_| {}), Some(other), 0).unwrap_err().to_string();
-        assert!(error.contains("other.csv: row 8, column `a`: found inf"), "{error}");
+        let error = Dataset::from_table(table(), &options(|_| {}), Some(other), 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("other.csv: row 8, column `a`: found inf"),
+            "{error}"
+        );
     }
 
     #[test]
     fn missing_and_text_targets_are_named() {
-        assert!(message(|o| o.target = "yy".into()).contains("no column `yy` (asked for by option `target`); did you mean `y`?"));
+        assert!(
+            message(|o| o.target = "yy".into())
+                .contains("no column `yy` (asked for by option `target`); did you mean `y`?")
+        );
         assert!(message(|o| o.target = String::new()).contains("name the column to predict"));
         let table = edited(|columns| {
-            let texts: Vec<String> = (0..400).map(|row| if row == 41 { "n.a.".into() } else { row.to_string() }).collect();
+            let texts: Vec<String> = (0..400)
+                .map(|row| {
+                    if row == 41 {
+                        "n.a.".into()
+                    } else {
+                        row.to_string()
+                    }
+                })
+                .collect();
             columns[6] = Column::category("y", texts.iter().map(|text| Some(text.as_str())));
         });
-        let error = Dataset::from_table(table, &options(|_| {}), None, 0).unwrap_err().to_string();
-        assert!(error.contains("row 42, column `y`: found \"n.a.\", expected a number"), "{error}");
-        assert!(message(|o| o.target = "day".into()).contains("found a date or time") || message(|o| { o.target = "day".into(); o.drop.clear(); }).contains("found a date or time"));
+        let error = Dataset::from_table(table, &options(|_| {}), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 42, column `y`: found \"n.a.\", expected a number"),
+            "{error}"
+        );
+        assert!(
+            message(|o| o.target = "day".into()).contains("found a date or time")
+                || message(|o| {
+                    o.target = "day".into();
+                    o.drop.clear();
+                })
+                .contains("found a date or time")
+        );
     }
 
     #[test]
@@ -920,11 +1261,17 @@ mod tests {
             let mut table = table();
             set_number(&mut table, "a", 4, f64::NEG_INFINITY);
             set_number(&mut table, "y", 5, f64::INFINITY);
-            let options = options(|o| o.checks.extend(action.map(|action| ("infinite".to_owned(), action))));
+            let options = options(|o| {
+                o.checks
+                    .extend(action.map(|action| ("infinite".to_owned(), action)))
+            });
             Dataset::from_table(table, &options, None, 0)
         };
         let error = with(None).unwrap_err().to_string();
-        assert!(error.contains("row 5, column `a`: found -inf") && error.contains("checks.infinite"), "{error}");
+        assert!(
+            error.contains("row 5, column `a`: found -inf") && error.contains("checks.infinite"),
+            "{error}"
+        );
         assert_eq!(with(Some(Action::Drop)).unwrap().target.len(), 398);
         let warned = with(Some(Action::Warn)).unwrap();
         assert_eq!(warned.target.len(), 399); // The row without target goes as one with a missing target.
@@ -942,11 +1289,21 @@ mod tests {
         assert_eq!(data.features.names(), ["a", "b", "group"]);
         let mut table = table();
         set_number(&mut table, "weight", 9, -1.0);
-        let error = Dataset::from_table(table, &options(weighted), None, 0).unwrap_err().to_string();
-        assert!(error.contains("row 10, column `weight`: found -1, expected a finite weight"), "{error}");
+        let error = Dataset::from_table(table, &options(weighted), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 10, column `weight`: found -1, expected a finite weight"),
+            "{error}"
+        );
         assert!(message(|o| o.weight = Some("group".into())).contains("found \"g0\""));
         let zero = edited(|columns| columns[4] = Column::number("weight", vec![0.0; 400]));
-        assert!(Dataset::from_table(zero, &options(weighted), None, 0).unwrap_err().to_string().contains("0 in all"));
+        assert!(
+            Dataset::from_table(zero, &options(weighted), None, 0)
+                .unwrap_err()
+                .to_string()
+                .contains("0 in all")
+        );
     }
 
     #[test]
@@ -954,7 +1311,12 @@ mod tests {
         let table = edited(|columns| {
             columns.push(Column::number("t", (0..400).map(f64::from).collect()));
             columns.push(Column::number("s", vec![0.5; 400]));
-            columns.push(Column::number("f", (0..400).map(|row| if row < 9 { f64::NAN } else { 2.0 }).collect()));
+            columns.push(Column::number(
+                "f",
+                (0..400)
+                    .map(|row| if row < 9 { f64::NAN } else { 2.0 })
+                    .collect(),
+            ));
         });
         let options = options(|o| {
             o.teacher_column = Some("t".into());
@@ -968,8 +1330,13 @@ mod tests {
         assert_eq!(given.fold.unwrap()[8..10], [crate::folds::NO_FOLD, 2]);
         let mut gap = table;
         set_number(&mut gap, "t", 0, f64::NAN);
-        let error = Dataset::from_table(gap, &options, None, 0).unwrap_err().to_string();
-        assert!(error.contains("row 1, column `t`: found an empty cell, expected a finite prediction"), "{error}");
+        let error = Dataset::from_table(gap, &options, None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 1, column `t`: found an empty cell, expected a finite prediction"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -977,8 +1344,13 @@ mod tests {
         assert!(make(|o| o.log_target = true).is_ok());
         let mut table = table();
         set_number(&mut table, "y", 3, 0.0);
-        let error = Dataset::from_table(table, &options(|o| o.log_target = true), None, 0).unwrap_err().to_string();
-        assert!(error.contains("row 4, column `y`: found 0, expected a target above 0"), "{error}");
+        let error = Dataset::from_table(table, &options(|o| o.log_target = true), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 4, column `y`: found 0, expected a target above 0"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -989,22 +1361,47 @@ mod tests {
         };
         has(|o| o.test_share = 1.0, "`test_share`: found 1");
         has(|o| o.valid_share = f64::NAN, "`valid_share`: found NaN");
-        has(|o| (o.group, o.time) = (Some("group".into()), Some("day".into())), "excludes `time`");
-        has(|o| (o.split_file, o.split_column) = (Some("a:b".into()), Some("part".into())), "excludes `split_file`");
-        has(|o| o.teacher_fold = Some("a".into()), "needs `teacher_column`");
-        has(|o| o.weight = Some("y".into()), "column `y` is already the `target`");
-        has(|o| o.keep = vec!["y".into()], "column `y` is the `target`, which is no feature");
+        has(
+            |o| (o.group, o.time) = (Some("group".into()), Some("day".into())),
+            "excludes `time`",
+        );
+        has(
+            |o| (o.split_file, o.split_column) = (Some("a:b".into()), Some("part".into())),
+            "excludes `split_file`",
+        );
+        has(
+            |o| o.teacher_fold = Some("a".into()),
+            "needs `teacher_column`",
+        );
+        has(
+            |o| o.weight = Some("y".into()),
+            "column `y` is already the `target`",
+        );
+        has(
+            |o| o.keep = vec!["y".into()],
+            "column `y` is the `target`, which is no feature",
+        );
         has(|o| o.drop = vec!["y".into()], "column `y` is the target");
         has(|o| o.keep = vec!["day".into()], "also in `drop`");
-        has(|o| o.drop = vec!["aa".into()], "no column `aa` (asked for by option `drop`)");
+        has(
+            |o| o.drop = vec!["aa".into()],
+            "no column `aa` (asked for by option `drop`)",
+        );
         has(|o| o.ordinal = vec!["a".into()], "expected category");
-        has(|o| o.drop.extend(["a", "b", "group"].map(String::from)), "no feature column is left");
+        has(
+            |o| o.drop.extend(["a", "b", "group"].map(String::from)),
+            "no feature column is left",
+        );
     }
 
     #[test]
     fn options_reject_unknown_keys_and_fill_in_defaults() {
-        let options: DataOptions = serde_json::from_str(r#"{"target": "y", "checks": {"leak": "warn"}}"#).unwrap();
-        assert_eq!((options.valid_share, options.checks["leak"]), (0.1, Action::Warn));
+        let options: DataOptions =
+            serde_json::from_str(r#"{"target": "y", "checks": {"leak": "warn"}}"#).unwrap();
+        assert_eq!(
+            (options.valid_share, options.checks["leak"]),
+            (0.1, Action::Warn)
+        );
         assert!(serde_json::from_str::<DataOptions>(r#"{"tarqet": "y"}"#).is_err());
         let text = serde_json::to_string(&options).unwrap();
         assert_eq!(serde_json::from_str::<DataOptions>(&text).unwrap(), options);
@@ -1012,16 +1409,40 @@ mod tests {
 
     #[test]
     fn tiny_tables_are_refused_whole() {
-        let one = Table::new(vec![Column::number("a", vec![1.0]), Column::number("y", vec![2.0])]).unwrap();
-        let error = Dataset::from_table(one, &DataOptions::for_target("y"), None, 0).unwrap_err().to_string();
+        let one = Table::new(vec![
+            Column::number("a", vec![1.0]),
+            Column::number("y", vec![2.0]),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(one, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("1 rows are too few"), "{error}");
-        let none = Table::new(vec![Column::number("a", vec![1.0; 3]), Column::number("y", vec![f64::NAN; 3])]).unwrap();
-        let error = Dataset::from_table(none, &DataOptions::for_target("y"), None, 0).unwrap_err().to_string();
-        assert!(error.contains("no row with a value in column `y`"), "{error}");
+        let none = Table::new(vec![
+            Column::number("a", vec![1.0; 3]),
+            Column::number("y", vec![f64::NAN; 3]),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(none, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("no row with a value in column `y`"),
+            "{error}"
+        );
         let mut rng = generator(0, "tiny", 0);
         let mut draw = || (0..25).map(|_| rng.random::<f64>()).collect::<Vec<f64>>();
-        let few = Table::new(vec![Column::number("a", draw()), Column::number("y", draw())]).unwrap();
-        let error = Dataset::from_table(few, &DataOptions::for_target("y"), None, 0).unwrap_err().to_string();
-        assert!(error.contains("18 rows to train on; expected at least 20"), "{error}");
+        let few = Table::new(vec![
+            Column::number("a", draw()),
+            Column::number("y", draw()),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(few, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("18 rows to train on; expected at least 20"),
+            "{error}"
+        );
     }
 }

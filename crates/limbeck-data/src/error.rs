@@ -191,14 +191,32 @@ impl Error {
 
     /// An option error.
     pub(crate) fn option(option: &str, message: impl Into<String>) -> Self {
-        Self::InvalidOption { option: option.to_owned(), message: message.into() }
+        Self::InvalidOption {
+            option: option.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// A column that is not there, with the nearest names looked up.
-    pub(crate) fn no_such_column(source_name: &str, column: &str, wanted_by: &str, columns: Vec<String>) -> Self {
+    pub(crate) fn no_such_column(
+        source_name: &str,
+        column: &str,
+        wanted_by: &str,
+        columns: Vec<String>,
+    ) -> Self {
         let nearest = nearest(column, &columns);
-        let (source_name, column, wanted_by) = (source_name.to_owned(), column.to_owned(), wanted_by.to_owned());
-        Self::NoSuchColumn { source_name, column, wanted_by, nearest, columns }
+        let (source_name, column, wanted_by) = (
+            source_name.to_owned(),
+            column.to_owned(),
+            wanted_by.to_owned(),
+        );
+        Self::NoSuchColumn {
+            source_name,
+            column,
+            wanted_by,
+            nearest,
+            columns,
+        }
     }
 }
 
@@ -208,11 +226,20 @@ pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     let lower = name.to_lowercase();
     let mut scored: Vec<(f64, &String)> = among
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored.into_iter().take(3).map(|(_, candidate)| candidate.clone()).collect()
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, candidate)| candidate.clone())
+        .collect()
 }
 
 fn place(source_name: &str, row: usize, line: Option<usize>) -> String {
@@ -241,8 +268,12 @@ fn no_such_column(
 
 /// Names in backticks with commas, shortened after `limit`.
 pub(crate) fn quoted(names: &[String], limit: usize) -> String {
-    let mut text =
-        names.iter().take(limit).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut text = names
+        .iter()
+        .take(limit)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > limit {
         text.push_str(&format!(" and {} more", names.len() - limit));
     }
@@ -255,10 +286,21 @@ mod tests {
 
     #[test]
     fn no_such_column_names_the_nearest() {
-        let columns = vec!["median_income".to_owned(), "median_house_value".to_owned(), "x".to_owned()];
-        let message = Error::no_such_column("a.csv", "median_house_valu", "target", columns).to_string();
-        assert!(message.contains("did you mean `median_house_value`"), "{message}");
-        assert!(message.starts_with("a.csv: no column `median_house_valu` (asked for by target)"), "{message}");
+        let columns = vec![
+            "median_income".to_owned(),
+            "median_house_value".to_owned(),
+            "x".to_owned(),
+        ];
+        let message =
+            Error::no_such_column("a.csv", "median_house_valu", "target", columns).to_string();
+        assert!(
+            message.contains("did you mean `median_house_value`"),
+            "{message}"
+        );
+        assert!(
+            message.starts_with("a.csv: no column `median_house_valu` (asked for by target)"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -61,9 +61,10 @@ impl FeatureValues {
     fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Number(values) => Self::Number(rows.iter().map(|row| values[*row]).collect()),
-            Self::Category { codes, levels } => {
-                Self::Category { codes: rows.iter().map(|row| codes[*row]).collect(), levels: Arc::clone(levels) }
-            }
+            Self::Category { codes, levels } => Self::Category {
+                codes: rows.iter().map(|row| codes[*row]).collect(),
+                levels: Arc::clone(levels),
+            },
         }
     }
 }
@@ -74,10 +75,17 @@ impl Feature {
     pub fn from_column(column: Column) -> Option<Self> {
         let values = match column.values {
             Values::Number(values) => FeatureValues::Number(values),
-            Values::Category { codes, levels } => FeatureValues::Category { codes, levels: Arc::new(levels) },
+            Values::Category { codes, levels } => FeatureValues::Category {
+                codes,
+                levels: Arc::new(levels),
+            },
             Values::Time(_) | Values::Text(_) => return None,
         };
-        Some(Self { name: column.name, values, integer: false })
+        Some(Self {
+            name: column.name,
+            values,
+            integer: false,
+        })
     }
 }
 
@@ -107,7 +115,11 @@ impl Features {
     pub fn mark_integers(&mut self, rows: &[usize]) {
         for column in &mut self.columns {
             if let FeatureValues::Number(values) = &column.values {
-                let mut known = rows.iter().map(|row| values[*row]).filter(|value| !value.is_nan()).peekable();
+                let mut known = rows
+                    .iter()
+                    .map(|row| values[*row])
+                    .filter(|value| !value.is_nan())
+                    .peekable();
                 column.integer = known.peek().is_some() && known.all(|value| value.fract() == 0.0);
             }
         }
@@ -125,7 +137,10 @@ impl Features {
             values: column.values.select(rows),
             integer: column.integer,
         };
-        Self { columns: self.columns.iter().map(select).collect(), rows: rows.len() }
+        Self {
+            columns: self.columns.iter().map(select).collect(),
+            rows: rows.len(),
+        }
     }
 
     /// The columns as an encoder and a student take them.
@@ -137,7 +152,10 @@ impl Features {
     /// Column names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// Adds the rows of `other`, which has the same columns; levels are merged, and where they differ the codes of both
@@ -148,19 +166,31 @@ impl Features {
     /// [`Error::Shape`] if names or kinds differ.
     pub fn append(&mut self, other: &Self) -> Result<()> {
         let same = |(ours, theirs): (&Feature, &Feature)| {
-            let same_kind = matches!(ours.values, FeatureValues::Number(_)) == matches!(theirs.values, FeatureValues::Number(_));
+            let same_kind = matches!(ours.values, FeatureValues::Number(_))
+                == matches!(theirs.values, FeatureValues::Number(_));
             same_kind && ours.name == theirs.name
         };
-        if self.columns.len() != other.columns.len() || !self.columns.iter().zip(&other.columns).all(same) {
-            let message = format!("features {:?} cannot be added to {:?}", other.names(), self.names());
+        if self.columns.len() != other.columns.len()
+            || !self.columns.iter().zip(&other.columns).all(same)
+        {
+            let message = format!(
+                "features {:?} cannot be added to {:?}",
+                other.names(),
+                self.names()
+            );
             return Err(Error::Shape { message });
         }
         for (ours, theirs) in self.columns.iter_mut().zip(&other.columns) {
             match (&mut ours.values, &theirs.values) {
-                (FeatureValues::Number(values), FeatureValues::Number(added)) => values.extend_from_slice(added),
+                (FeatureValues::Number(values), FeatureValues::Number(added)) => {
+                    values.extend_from_slice(added)
+                }
                 (
                     FeatureValues::Category { codes, levels },
-                    FeatureValues::Category { codes: added, levels: added_levels },
+                    FeatureValues::Category {
+                        codes: added,
+                        levels: added_levels,
+                    },
                 ) => {
                     if let Some(merged) = append_codes(codes, levels, added, added_levels) {
                         *levels = Arc::new(merged);
@@ -179,7 +209,9 @@ impl Features {
     ///
     /// As [`append`](Self::append).
     pub fn concat(parts: &[Self]) -> Result<Self> {
-        let Some((first, rest)) = parts.split_first() else { return Ok(Self::default()) };
+        let Some((first, rest)) = parts.split_first() else {
+            return Ok(Self::default());
+        };
         let mut whole = first.clone();
         rest.iter().try_for_each(|part| whole.append(part))?;
         Ok(whole)
@@ -193,7 +225,10 @@ impl Features {
             FeatureValues::Category { codes, levels } => Column {
                 name: feature.name.clone(),
                 kind: Kind::Category,
-                values: Values::Category { codes: codes.clone(), levels: levels.to_vec() },
+                values: Values::Category {
+                    codes: codes.clone(),
+                    levels: levels.to_vec(),
+                },
             },
         };
         Table {
@@ -230,8 +265,10 @@ mod tests {
     use super::*;
 
     fn sample() -> Features {
-        let columns =
-            vec![Column::number("x", vec![1.0, f64::NAN, 3.0]), Column::category("c", [Some("b"), None, Some("a")])];
+        let columns = vec![
+            Column::number("x", vec![1.0, f64::NAN, 3.0]),
+            Column::category("c", [Some("b"), None, Some("a")]),
+        ];
         Features::from_table(Table::new(columns).unwrap()).unwrap()
     }
 
@@ -240,10 +277,14 @@ mod tests {
         let features = sample();
         assert!(features.columns[0].integer && !features.columns[1].integer);
         let picked = features.select(&[2, 0, 2]);
-        let FeatureValues::Number(values) = &picked.columns[0].values else { panic!("number") };
+        let FeatureValues::Number(values) = &picked.columns[0].values else {
+            panic!("number")
+        };
         assert_eq!(values, &[3.0, 1.0, 3.0]);
-        let (FeatureValues::Category { codes, levels }, FeatureValues::Category { levels: before, .. }) =
-            (&picked.columns[1].values, &features.columns[1].values)
+        let (
+            FeatureValues::Category { codes, levels },
+            FeatureValues::Category { levels: before, .. },
+        ) = (&picked.columns[1].values, &features.columns[1].values)
         else {
             panic!("category")
         };
@@ -254,10 +295,15 @@ mod tests {
 
     #[test]
     fn concat_stacks_rows_and_merges_levels() {
-        let other = vec![Column::number("x", vec![0.5]), Column::category("c", [Some("aa")])];
+        let other = vec![
+            Column::number("x", vec![0.5]),
+            Column::category("c", [Some("aa")]),
+        ];
         let other = Features::from_table(Table::new(other).unwrap()).unwrap();
         let both = Features::concat(&[sample(), other]).unwrap();
-        let FeatureValues::Category { codes, levels } = &both.columns[1].values else { panic!("category") };
+        let FeatureValues::Category { codes, levels } = &both.columns[1].values else {
+            panic!("category")
+        };
         assert_eq!(levels.as_slice(), ["a", "aa", "b"]);
         assert_eq!(codes, &[2, MISSING, 0, 1]);
         assert_eq!(both.rows, 4);
@@ -266,7 +312,8 @@ mod tests {
 
     #[test]
     fn append_rejects_other_columns() {
-        let other = Features::from_table(Table::new(vec![Column::number("y", vec![0.5])]).unwrap()).unwrap();
+        let other = Features::from_table(Table::new(vec![Column::number("y", vec![0.5])]).unwrap())
+            .unwrap();
         assert!(sample().append(&other).is_err());
     }
 

@@ -71,10 +71,18 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Number, Self::Boolean, Self::Category, Self::Time, Self::Text]
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| format!("`{text}` is no column kind; expected number, boolean, category, time or text"))
+        [
+            Self::Number,
+            Self::Boolean,
+            Self::Category,
+            Self::Time,
+            Self::Text,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == text)
+        .ok_or_else(|| {
+            format!("`{text}` is no column kind; expected number, boolean, category, time or text")
+        })
     }
 }
 
@@ -133,7 +141,11 @@ pub(crate) fn infer_text(cells: &Cells) -> Parsed {
             let bytes: usize = cells.iter().flatten().map(str::len).sum();
             let few = levels.len() <= 50.max(codes.len() / 20);
             if few || bytes <= 40 * used {
-                Parsed { kind: Kind::Category, values: Values::Category { codes, levels }, markers: 0 }
+                Parsed {
+                    kind: Kind::Category,
+                    values: Values::Category { codes, levels },
+                    markers: 0,
+                }
             } else {
                 text(cells)
             }
@@ -149,12 +161,20 @@ pub(crate) fn convert(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
     match kind {
         Kind::Category => {
             let (codes, levels) = categories(cells);
-            Ok(Parsed { kind, values: Values::Category { codes, levels }, markers: 0 })
+            Ok(Parsed {
+                kind,
+                values: Values::Category { codes, levels },
+                markers: 0,
+            })
         }
         Kind::Text => Ok(text(cells)),
-        Kind::Number => numbers(cells, kind, |cell| number(cell).or_else(|| boolean(cell).map(Some))),
+        Kind::Number => numbers(cells, kind, |cell| {
+            number(cell).or_else(|| boolean(cell).map(Some))
+        }),
         Kind::Boolean => numbers(cells, kind, |cell| {
-            boolean(cell).map(Some).or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
+            boolean(cell)
+                .map(Some)
+                .or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
         }),
         Kind::Time => strict(cells, kind),
     }
@@ -172,7 +192,11 @@ fn strict(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
                     Some(cell) => time(cell).ok_or_else(|| bad(row, cell, kind))?,
                 });
             }
-            Ok(Parsed { kind, values: Values::Time(values), markers: 0 })
+            Ok(Parsed {
+                kind,
+                values: Values::Time(values),
+                markers: 0,
+            })
         }
         Kind::Category | Kind::Text => convert(cells, kind),
     }
@@ -188,17 +212,27 @@ fn numbers(
     for (row, cell) in cells.iter().enumerate() {
         values.push(match trimmed(cell) {
             None => f64::NAN,
-            Some(cell) => parse(cell).ok_or_else(|| bad(row, cell, kind))?.unwrap_or_else(|| {
-                markers += 1;
-                f64::NAN
-            }),
+            Some(cell) => parse(cell)
+                .ok_or_else(|| bad(row, cell, kind))?
+                .unwrap_or_else(|| {
+                    markers += 1;
+                    f64::NAN
+                }),
         });
     }
-    Ok(Parsed { kind, values: Values::Number(values), markers })
+    Ok(Parsed {
+        kind,
+        values: Values::Number(values),
+        markers,
+    })
 }
 
 fn bad(row: usize, cell: &str, kind: Kind) -> BadCell {
-    BadCell { row, found: shown(cell), expected: kind.expected().to_owned() }
+    BadCell {
+        row,
+        found: shown(cell),
+        expected: kind.expected().to_owned(),
+    }
 }
 
 /// A cell in quotation marks, shortened to 40 characters.
@@ -214,12 +248,18 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
 }
 
 /// `Some(None)` is a missing marker, `None` is no number.
-#[expect(clippy::option_option, reason = "three outcomes: number, missing, neither")]
+#[expect(
+    clippy::option_option,
+    reason = "three outcomes: number, missing, neither"
+)]
 pub(crate) fn number(cell: &str) -> Option<Option<f64>> {
     const MARKERS: [&str; 4] = ["na", "nan", "null", "n/a"];
     match cell.parse::<f64>() {
         Ok(value) if !value.is_nan() => Some(Some(value)),
-        _ => MARKERS.iter().any(|marker| cell.eq_ignore_ascii_case(marker)).then_some(None),
+        _ => MARKERS
+            .iter()
+            .any(|marker| cell.eq_ignore_ascii_case(marker))
+            .then_some(None),
     }
 }
 
@@ -240,7 +280,10 @@ fn categories(cells: &Cells) -> (Vec<u32>, Vec<String>) {
 }
 
 /// Codes of texts into their sorted distinct values.
-pub(crate) fn encode_levels<'a>(rows: usize, cells: impl Iterator<Item = Option<&'a str>>) -> (Vec<u32>, Vec<String>) {
+pub(crate) fn encode_levels<'a>(
+    rows: usize,
+    cells: impl Iterator<Item = Option<&'a str>>,
+) -> (Vec<u32>, Vec<String>) {
     let mut seen: HashMap<&str, u32> = HashMap::new();
     let mut order: Vec<&str> = Vec::new();
     let mut codes = Vec::with_capacity(rows);
@@ -261,12 +304,25 @@ pub(crate) fn encode_levels<'a>(rows: usize, cells: impl Iterator<Item = Option<
     for code in codes.iter_mut().filter(|code| **code != MISSING) {
         *code = rank[*code as usize];
     }
-    (codes, by_name.iter().map(|code| order[*code as usize].to_owned()).collect())
+    (
+        codes,
+        by_name
+            .iter()
+            .map(|code| order[*code as usize].to_owned())
+            .collect(),
+    )
 }
 
 fn text(cells: &Cells) -> Parsed {
-    let values = cells.iter().map(|cell| trimmed(cell).map(str::to_owned)).collect();
-    Parsed { kind: Kind::Text, values: Values::Text(values), markers: 0 }
+    let values = cells
+        .iter()
+        .map(|cell| trimmed(cell).map(str::to_owned))
+        .collect();
+    Parsed {
+        kind: Kind::Text,
+        values: Values::Text(values),
+        markers: 0,
+    }
 }
 
 /// Microseconds since 1970-01-01T00:00 (UTC where a zone is given) of an ISO 8601 date or date and time.
@@ -275,11 +331,17 @@ fn text(cells: &Cells) -> Parsed {
 pub(crate) fn time(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| {
-        bytes.get(range)?.iter().try_fold(0_i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+        bytes.get(range)?.iter().try_fold(0_i64, |sum, b| {
+            b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0'))
+        })
     };
     let at = |index: usize, wanted: u8| bytes.get(index) == Some(&wanted);
     let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    if !at(4, b'-') || !at(7, b'-') || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
+    if !at(4, b'-')
+        || !at(7, b'-')
+        || !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+    {
         return None;
     }
     let date = days_from_civil(year, month, day) * 86_400_000_000;
@@ -297,8 +359,17 @@ pub(crate) fn time(text: &str) -> Option<i64> {
         clock += second * 1_000_000;
         rest = 19;
         if at(19, b'.') {
-            let end = 20 + bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
-            clock += format!("{:0<6.6}", text.get(20..end).filter(|fraction| !fraction.is_empty())?).parse::<i64>().ok()?;
+            let end = 20
+                + bytes[20..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_digit())
+                    .count();
+            clock += format!(
+                "{:0<6.6}",
+                text.get(20..end).filter(|fraction| !fraction.is_empty())?
+            )
+            .parse::<i64>()
+            .ok()?;
             rest = end;
         }
     }
@@ -314,7 +385,13 @@ fn zone(text: &str) -> Option<i64> {
         _ => return None,
     };
     let (hours, minutes) = text[1..].split_once(':')?;
-    if hours.len() != 2 || minutes.len() != 2 || !hours.bytes().chain(minutes.bytes()).all(|b| b.is_ascii_digit()) {
+    if hours.len() != 2
+        || minutes.len() != 2
+        || !hours
+            .bytes()
+            .chain(minutes.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     Some(sign * (hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?) * 60_000_000)
@@ -344,7 +421,10 @@ mod tests {
     use super::*;
 
     fn cells(texts: &[&str]) -> Cells {
-        let array = texts.iter().map(|text| Some(*text).filter(|text| !text.is_empty())).collect();
+        let array = texts
+            .iter()
+            .map(|text| Some(*text).filter(|text| !text.is_empty()))
+            .collect();
         Cells::new(vec![array])
     }
 
@@ -359,21 +439,29 @@ mod tests {
         assert_eq!(kind_of(&["Yes", "no", "TRUE"]), Kind::Boolean);
         assert_eq!(kind_of(&["2004-03-10 18:00", "", "2004-03-10"]), Kind::Time);
         assert_eq!(kind_of(&["red", "green", "1"]), Kind::Category);
-        let long: Vec<String> = (0..60).map(|i| format!("{i} {}", "word ".repeat(20))).collect();
-        assert_eq!(kind_of(&long.iter().map(String::as_str).collect::<Vec<_>>()), Kind::Text);
+        let long: Vec<String> = (0..60)
+            .map(|i| format!("{i} {}", "word ".repeat(20)))
+            .collect();
+        assert_eq!(
+            kind_of(&long.iter().map(String::as_str).collect::<Vec<_>>()),
+            Kind::Text
+        );
     }
 
     #[test]
     fn missing_markers_are_counted_in_number_columns() {
         let parsed = infer(&cells(&["1", "nan", "N/A", "", "null"]));
         assert_eq!(parsed.markers, 3);
-        let Values::Number(values) = parsed.values else { panic!("number") };
+        let Values::Number(values) = parsed.values else {
+            panic!("number")
+        };
         assert_eq!(values.iter().filter(|value| value.is_nan()).count(), 4);
     }
 
     #[test]
     fn levels_are_sorted_and_codes_follow() {
-        let Values::Category { codes, levels } = infer(&cells(&["b", "a", "", "b", "c"])).values else {
+        let Values::Category { codes, levels } = infer(&cells(&["b", "a", "", "b", "c"])).values
+        else {
             panic!("category")
         };
         assert_eq!(levels, ["a", "b", "c"]);
@@ -388,7 +476,10 @@ mod tests {
 
     #[test]
     fn number_takes_booleans_when_asked_for() {
-        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), Kind::Number).unwrap().values else {
+        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), Kind::Number)
+            .unwrap()
+            .values
+        else {
             panic!("number")
         };
         assert_eq!(values, [1.0, 1.0, 0.0]);
@@ -397,7 +488,10 @@ mod tests {
     #[test]
     fn boolean_rejects_other_numbers() {
         assert!(convert(&cells(&["1", "0", "true"]), Kind::Boolean).is_ok());
-        assert_eq!(convert(&cells(&["1", "2"]), Kind::Boolean).unwrap_err().row, 1);
+        assert_eq!(
+            convert(&cells(&["1", "2"]), Kind::Boolean).unwrap_err().row,
+            1
+        );
     }
 
     #[test]
@@ -406,7 +500,10 @@ mod tests {
         let seconds = 1_078_941_600_000_000;
         assert_eq!(time("2004-03-10 18:00"), Some(seconds));
         assert_eq!(time("2004-03-10T18:00:00Z"), Some(seconds));
-        assert_eq!(time("2004-03-10T20:00:00.25+02:00"), Some(seconds + 250_000));
+        assert_eq!(
+            time("2004-03-10T20:00:00.25+02:00"),
+            Some(seconds + 250_000)
+        );
         assert_eq!(time("2004-03-10T18:00:00.1234567"), Some(seconds + 123_456));
         assert_eq!(time("1970-01-01"), Some(0));
         assert_eq!(time("1969-12-31"), Some(-86_400_000_000));
@@ -414,7 +511,17 @@ mod tests {
 
     #[test]
     fn time_rejects_what_is_no_date() {
-        for text in ["2004-13-01", "2003-02-29", "2004-3-10", "2004-03-10T25:00", "2004-03-10x18:00", "12", "2004-03-10T18:00:00.", "2004-03-10T18:00+2", "é004-03-10"] {
+        for text in [
+            "2004-13-01",
+            "2003-02-29",
+            "2004-3-10",
+            "2004-03-10T25:00",
+            "2004-03-10x18:00",
+            "12",
+            "2004-03-10T18:00:00.",
+            "2004-03-10T18:00+2",
+            "é004-03-10",
+        ] {
             assert_eq!(time(text), None, "{text}");
         }
     }

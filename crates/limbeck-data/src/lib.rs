@@ -24,7 +24,7 @@
 //! | [`encode`] | fitting an encoder, bin edges for piecewise-linear encoding |
 //! | [`metrics`], [`bootstrap`] | RMSE, MAE, R² and paired intervals, in f64 |
 //! | [`rng`] | own generators: one per task |
-//! | [`write`] | files that exist whole or not at all |
+//! | [`write`](mod@write) | files that exist whole or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
 //! # Example
@@ -40,7 +40,11 @@
 //! ```
 #![cfg_attr(
     test,
-    allow(clippy::float_cmp, clippy::print_stderr, reason = "hand-worked values are exact; timings are shown")
+    allow(
+        clippy::float_cmp,
+        clippy::print_stderr,
+        reason = "hand-worked values are exact; timings are shown"
+    )
 )]
 
 pub mod bootstrap;

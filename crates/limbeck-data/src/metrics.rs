@@ -19,7 +19,11 @@ pub struct Scores {
 /// All scores of predictions at once.
 #[must_use]
 pub fn scores(pred: &[f64], target: &[f64], weight: &[f64]) -> Scores {
-    Scores { rmse: rmse(pred, target, weight), mae: mae(pred, target, weight), r2: r2(pred, target, weight) }
+    Scores {
+        rmse: rmse(pred, target, weight),
+        mae: mae(pred, target, weight),
+        r2: r2(pred, target, weight),
+    }
 }
 
 /// `√(Σ w (p − y)² / Σ w)`.
@@ -62,7 +66,7 @@ pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
 /// `Σ w (v − v̄)² / Σ w`; exactly zero for equal values.
 #[must_use]
 pub fn variance(values: &[f64], weight: &[f64]) -> f64 {
-    if values.windows(2).all(|pair| pair[0] == pair[1]) && !values.is_empty() {
+    if values.windows(2).all(|pair| same(pair[0], pair[1])) && !values.is_empty() {
         return 0.0;
     }
     let center = weighted_mean(values, weight);
@@ -91,7 +95,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     let mut first = 0;
-    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
+    for run in order.chunk_by(|a, b| same(values[*a], values[*b])) {
         let mean = first as f64 + (run.len() - 1) as f64 / 2.0;
         run.iter().for_each(|row| ranks[*row] = mean);
         first += run.len();
@@ -104,13 +108,28 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 /// NaN without values.
 #[must_use]
 pub fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
     let position = p.clamp(0.0, 1.0) * last as f64;
     let below = position.floor() as usize;
     let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
     let share = position - below as f64;
     // Not `low + (high − low)·share`, whose difference can overflow.
-    if low == high { low } else { low * (1.0 - share) + high * share }
+    if same(low, high) {
+        low
+    } else {
+        low * (1.0 - share) + high * share
+    }
+}
+
+/// True for equal numbers, to the last bit but for the sign of zero; false for NaN.
+#[expect(
+    clippy::float_cmp,
+    reason = "equality of given numbers is what is asked"
+)]
+pub(crate) fn same(a: f64, b: f64) -> bool {
+    a == b
 }
 
 fn errors(pred: &[f64], target: &[f64]) -> impl Iterator<Item = f64> {
@@ -118,7 +137,9 @@ fn errors(pred: &[f64], target: &[f64]) -> impl Iterator<Item = f64> {
 }
 
 fn mean(values: impl Iterator<Item = f64>, weight: &[f64]) -> f64 {
-    let (sum, total) = values.zip(weight).fold((0.0, 0.0), |(sum, total), (v, w)| (sum + w * v, total + w));
+    let (sum, total) = values
+        .zip(weight)
+        .fold((0.0, 0.0), |(sum, total), (v, w)| (sum + w * v, total + w));
     sum / total
 }
 
@@ -144,7 +165,11 @@ mod tests {
 
     #[test]
     fn metrics_without_rows_are_nan() {
-        assert!(rmse(&[], &[], &[]).is_nan() && mae(&[1.0], &[1.0], &[0.0]).is_nan() && quantile(&[], 0.5).is_nan());
+        assert!(
+            rmse(&[], &[], &[]).is_nan()
+                && mae(&[1.0], &[1.0], &[0.0]).is_nan()
+                && quantile(&[], 0.5).is_nan()
+        );
     }
 
     #[test]
@@ -165,7 +190,10 @@ mod tests {
     #[test]
     fn pearson_agrees_with_hand_calculation() {
         // x − x̄ = −1, 0, 1; y − ȳ = −1, −1, 2: xy = 3, xx = 2, yy = 6.
-        assert!((pearson(&[0.0, 1.0, 2.0], &[0.0, 0.0, 3.0]).unwrap() - 3.0 / 12.0_f64.sqrt()).abs() < 1e-15);
+        assert!(
+            (pearson(&[0.0, 1.0, 2.0], &[0.0, 0.0, 3.0]).unwrap() - 3.0 / 12.0_f64.sqrt()).abs()
+                < 1e-15
+        );
         assert_eq!(pearson(&[1.0, 1.0], &[0.0, 2.0]), None);
     }
 }

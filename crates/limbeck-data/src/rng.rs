@@ -34,7 +34,9 @@ pub fn normal(rng: &mut impl rand::Rng) -> f64 {
 
 /// FNV-1a, 64 bits.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014).
@@ -64,7 +66,13 @@ mod tests {
     #[test]
     fn generators_differ_by_seed_task_and_index() {
         let first = |seed, task, index| generator(seed, task, index).random::<u64>();
-        let draws = [first(0, "a", 0), first(1, "a", 0), first(0, "b", 0), first(0, "a", 1), first(1, "a", 1)];
+        let draws = [
+            first(0, "a", 0),
+            first(1, "a", 0),
+            first(0, "b", 0),
+            first(0, "a", 1),
+            first(1, "a", 1),
+        ];
         for (i, a) in draws.iter().enumerate() {
             assert!(draws[i + 1..].iter().all(|b| a != b));
         }
@@ -77,6 +85,9 @@ mod tests {
         let mean = draws.iter().sum::<f64>() / 40_000.0;
         let variance = draws.iter().map(|z| z * z).sum::<f64>() / 40_000.0;
         // Four standard errors: 4/√40000 and 4·√2/√40000.
-        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03,
+            "{mean} {variance}"
+        );
     }
 }

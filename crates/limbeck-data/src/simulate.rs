@@ -52,9 +52,12 @@ struct Reading {
 /// (category). Equal seeds give equal tables, and a longer table begins with the rows of a shorter one.
 #[must_use]
 pub fn thermistor(rows: usize, seed: u64) -> Table {
-    let readings: Vec<Reading> =
-        (0..rows).map(|row| reading(&mut generator(seed, "thermistor", row as u64))).collect();
-    let number = |name, value: fn(&Reading) -> f64| Column::number(name, readings.iter().map(value).collect());
+    let readings: Vec<Reading> = (0..rows)
+        .map(|row| reading(&mut generator(seed, "thermistor", row as u64)))
+        .collect();
+    let number = |name, value: fn(&Reading) -> f64| {
+        Column::number(name, readings.iter().map(value).collect())
+    };
     let columns = vec![
         number("adc_code", |r| r.adc_code),
         number("supply_v", |r| r.supply_v),
@@ -64,7 +67,12 @@ pub fn thermistor(rows: usize, seed: u64) -> Table {
         Column::category("range", readings.iter().map(|r| Some(r.range))),
         number(THERMISTOR_TARGET, |r| r.air_c),
     ];
-    Table { columns, rows, source: "simulated thermistor".to_owned(), notes: Vec::new() }
+    Table {
+        columns,
+        rows,
+        source: "simulated thermistor".to_owned(),
+        notes: Vec::new(),
+    }
 }
 
 fn reading(rng: &mut Pcg64) -> Reading {
@@ -77,13 +85,19 @@ fn reading(rng: &mut Pcg64) -> Reading {
     let b = B_K * (1.0 + 0.005 * normal(rng));
     let series_ohm = nominal_ohm * (1.0 + BOARD_DRIFT_PER_K * (board_c - 25.0));
     let ratio = bridge_ratio(air_c, r25, b, supply_v, series_ohm, air_speed);
-    let code = (ratio * ADC_CODES + 1.5 * normal(rng)).round().clamp(0.0, ADC_CODES - 1.0);
+    let code = (ratio * ADC_CODES + 1.5 * normal(rng))
+        .round()
+        .clamp(0.0, ADC_CODES - 1.0);
     let speed_is_missing = rng.random::<f64>() < 0.05;
     Reading {
         adc_code: code,
         supply_v: rounded(supply_v + 0.002 * normal(rng), 1e3),
         board_c: rounded(board_c + 0.1 * normal(rng), 10.0),
-        air_speed_m_s: if speed_is_missing { f64::NAN } else { rounded(air_speed, 100.0) },
+        air_speed_m_s: if speed_is_missing {
+            f64::NAN
+        } else {
+            rounded(air_speed, 100.0)
+        },
         r25_ohm: (r25 * (1.0 + 0.001 * normal(rng))).round(),
         range,
         air_c: rounded(air_c, 1e3),
@@ -91,18 +105,33 @@ fn reading(rng: &mut Pcg64) -> Reading {
 }
 
 /// Share of the supply over the thermistor, with the bead at the temperature at which it gives off what it takes up.
-fn bridge_ratio(air_c: f64, r25: f64, b: f64, supply_v: f64, series_ohm: f64, air_speed: f64) -> f64 {
+fn bridge_ratio(
+    air_c: f64,
+    r25: f64,
+    b: f64,
+    supply_v: f64,
+    series_ohm: f64,
+    air_speed: f64,
+) -> f64 {
     let dissipation = DISSIPATION_W_PER_K * (1.0 + 0.8 * air_speed.sqrt());
-    let resistance = |bead_c: f64| r25 * (b * (1.0 / (bead_c + ZERO_CELSIUS_K) - 1.0 / REFERENCE_K)).exp();
+    let resistance =
+        |bead_c: f64| r25 * (b * (1.0 / (bead_c + ZERO_CELSIUS_K) - 1.0 / REFERENCE_K)).exp();
     let excess = |bead_c: f64| {
         let r = resistance(bead_c);
         air_c + supply_v * supply_v * r / ((r + series_ohm).powi(2) * dissipation) - bead_c
     };
     // The power is at most V²/4R_s, which bounds the bead's temperature; bisection is sure to end.
-    let (mut low, mut high) = (air_c, air_c + supply_v * supply_v / (4.0 * series_ohm * dissipation));
+    let (mut low, mut high) = (
+        air_c,
+        air_c + supply_v * supply_v / (4.0 * series_ohm * dissipation),
+    );
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if excess(middle) > 0.0 { low = middle } else { high = middle }
+        if excess(middle) > 0.0 {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     let r = resistance(low);
     r / (r + series_ohm)
@@ -148,9 +177,20 @@ mod tests {
             Values::Number(values) => values.clone(),
             _ => panic!("number"),
         };
-        assert!(numbers("adc_code").iter().all(|code| (0.0..4096.0).contains(code) && code.fract() == 0.0));
-        assert!(numbers(THERMISTOR_TARGET).iter().all(|t| (-40.0..=125.0).contains(t)));
-        let missing = numbers("air_speed_m_s").iter().filter(|v| v.is_nan()).count();
+        assert!(
+            numbers("adc_code")
+                .iter()
+                .all(|code| (0.0..4096.0).contains(code) && code.fract() == 0.0)
+        );
+        assert!(
+            numbers(THERMISTOR_TARGET)
+                .iter()
+                .all(|t| (-40.0..=125.0).contains(t))
+        );
+        let missing = numbers("air_speed_m_s")
+            .iter()
+            .filter(|v| v.is_nan())
+            .count();
         assert!((60..140).contains(&missing), "{missing}");
     }
 }

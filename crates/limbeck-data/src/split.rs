@@ -66,7 +66,12 @@ impl Ties<'_> {
     ///
     /// Random rows; whole groups in random order, each taken if it still fits (the smallest, if none does); or the last
     /// rows in time, rows of one time kept together.
-    pub(crate) fn hold_out(&self, rows: &[usize], share: f64, rng: &mut Pcg64) -> Result<Vec<usize>> {
+    pub(crate) fn hold_out(
+        &self,
+        rows: &[usize],
+        share: f64,
+        rng: &mut Pcg64,
+    ) -> Result<Vec<usize>> {
         let wanted = ((rows.len() as f64 * share).round() as usize).max(1);
         if wanted >= rows.len() {
             return Err(too_few(rows.len(), "rows", "add rows"));
@@ -87,21 +92,34 @@ impl Ties<'_> {
 }
 
 fn too_few(found: usize, what: &str, mend: &str) -> Error {
-    Error::Split { message: format!("{found} {what} are too few to hold some out; {mend}") }
+    Error::Split {
+        message: format!("{found} {what} are too few to hold some out; {mend}"),
+    }
 }
 
-fn hold_out_groups(rows: &[usize], group: &[u32], wanted: usize, rng: &mut Pcg64) -> Result<Vec<usize>> {
+fn hold_out_groups(
+    rows: &[usize],
+    group: &[u32],
+    wanted: usize,
+    rng: &mut Pcg64,
+) -> Result<Vec<usize>> {
     let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for row in rows {
         members.entry(group[*row]).or_default().push(*row);
     }
     if members.len() < 2 {
-        return Err(too_few(members.len(), "groups", "use a column with more groups, or give the split yourself"));
+        return Err(too_few(
+            members.len(),
+            "groups",
+            "use a column with more groups, or give the split yourself",
+        ));
     }
     let mut groups: Vec<Vec<usize>> = members.into_values().collect();
     groups.shuffle(rng);
     // The smallest overshoot is taken where no group fits.
-    let smallest = (0..groups.len()).min_by_key(|index| groups[*index].len()).unwrap_or(0);
+    let smallest = (0..groups.len())
+        .min_by_key(|index| groups[*index].len())
+        .unwrap_or(0);
     let mut held: Vec<usize> = Vec::new();
     for members in &groups {
         if held.len() + members.len() <= wanted {
@@ -123,7 +141,9 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
         cut = ordered.partition_point(|row| time[*row] <= cut_time);
     }
     if cut == ordered.len() {
-        return Err(Error::Split { message: "all rows have the same time; give another split".to_owned() });
+        return Err(Error::Split {
+            message: "all rows have the same time; give another split".to_owned(),
+        });
     }
     Ok(ordered.split_off(cut))
 }
@@ -155,21 +175,37 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<Part>> {
     let (path, name) = spec
         .rsplit_once(':')
         .filter(|(path, name)| !path.is_empty() && !name.is_empty())
-        .ok_or_else(|| Error::option(OPTION, format!("found `{spec}`, expected FILE:NAME, such as splits.csv:random0")))?;
+        .ok_or_else(|| {
+            Error::option(
+                OPTION,
+                format!("found `{spec}`, expected FILE:NAME, such as splits.csv:random0"),
+            )
+        })?;
     let path = PathBuf::from(path);
     let text = fs::read_to_string(&path).map_err(Error::read(&path))?;
-    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim_start_matches('\u{feff}').trim()));
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim_start_matches('\u{feff}').trim()));
     let expected = "split,set,start,stop";
     let header = lines.next().map_or("", |(_, line)| line);
     if header != expected {
-        return Err(malformed(&path, 1, &format!("found the header `{header}`, expected `{expected}`")));
+        return Err(malformed(
+            &path,
+            1,
+            &format!("found the header `{header}`, expected `{expected}`"),
+        ));
     }
     let mut parts = vec![Part::Train; rows];
     let mut names = Vec::new();
     for (line, text) in lines.filter(|(_, line)| !line.is_empty()) {
         let cells: Vec<&str> = text.split(',').map(str::trim).collect();
         let &[split, set, start, stop] = cells.as_slice() else {
-            return Err(malformed(&path, line, &format!("found {} cells, expected 4: {expected}", cells.len())));
+            return Err(malformed(
+                &path,
+                line,
+                &format!("found {} cells, expected 4: {expected}", cells.len()),
+            ));
         };
         if names.last().is_none_or(|last| last != split) {
             names.push(split.to_owned());
@@ -185,27 +221,48 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<Part>> {
         if let [first, ..] = nearest(name, &names).as_slice() {
             message.push_str(&format!("; did you mean `{first}`?"));
         }
-        return Err(Error::option(OPTION, format!("{message} There are: {}", quoted(&names, 20))));
+        return Err(Error::option(
+            OPTION,
+            format!("{message} There are: {}", quoted(&names, 20)),
+        ));
     }
     Ok(parts)
 }
 
-fn mark(path: &Path, line: usize, (set, start, stop): (&str, &str, &str), parts: &mut [Part]) -> Result<()> {
+fn mark(
+    path: &Path,
+    line: usize,
+    (set, start, stop): (&str, &str, &str),
+    parts: &mut [Part],
+) -> Result<()> {
     let part = match set {
         "test" => Part::Test,
         "val" | "valid" => Part::Valid,
         "drop" => Part::Dropped,
         "train" => Part::Train,
-        _ => return Err(malformed(path, line, &format!("found the set `{set}`, expected test, val or drop"))),
+        _ => {
+            return Err(malformed(
+                path,
+                line,
+                &format!("found the set `{set}`, expected test, val or drop"),
+            ));
+        }
     };
     let rows = parts.len();
     let position = |text: &str| {
-        text.parse::<usize>()
-            .map_err(|_| malformed(path, line, &format!("found `{text}`, expected a row position from 0")))
+        text.parse::<usize>().map_err(|_| {
+            malformed(
+                path,
+                line,
+                &format!("found `{text}`, expected a row position from 0"),
+            )
+        })
     };
     let (start, stop) = (position(start)?, position(stop)?);
     let range = parts.get_mut(start..stop).ok_or_else(|| {
-        let message = format!("rows {start} to {stop} lie outside the table of {rows} rows; is this its split file?");
+        let message = format!(
+            "rows {start} to {stop} lie outside the table of {rows} rows; is this its split file?"
+        );
         malformed(path, line, &message)
     })?;
     range.fill(part);
@@ -213,7 +270,10 @@ fn mark(path: &Path, line: usize, (set, start, stop): (&str, &str, &str), parts:
 }
 
 fn malformed(path: &Path, line: usize, message: &str) -> Error {
-    Error::Malformed { path: path.to_owned(), message: format!("line {line}: {message}") }
+    Error::Malformed {
+        path: path.to_owned(),
+        message: format!("line {line}: {message}"),
+    }
 }
 
 #[cfg(test)]
@@ -232,14 +292,21 @@ mod tests {
         assert_eq!(held.len(), 20);
         assert!(held.is_sorted() && held.iter().all(|row| rows.contains(row)));
         assert_eq!(held, Ties::None.hold_out(&rows, 0.2, &mut rng()).unwrap());
-        assert_ne!(held, Ties::None.hold_out(&rows, 0.2, &mut generator(6, "test", 0)).unwrap());
+        assert_ne!(
+            held,
+            Ties::None
+                .hold_out(&rows, 0.2, &mut generator(6, "test", 0))
+                .unwrap()
+        );
     }
 
     #[test]
     fn groups_are_held_out_whole() {
         let group: Vec<u32> = (0..100).map(|row| row / 7).collect();
         let rows: Vec<usize> = (0..100).collect();
-        let held = Ties::Group(&group).hold_out(&rows, 0.3, &mut rng()).unwrap();
+        let held = Ties::Group(&group)
+            .hold_out(&rows, 0.3, &mut rng())
+            .unwrap();
         assert!((24..=30).contains(&held.len()), "{}", held.len());
         for row in &rows {
             let twin = held.contains(&((row / 7) * 7));
@@ -247,8 +314,17 @@ mod tests {
         }
         // Two groups, both larger than the share: the smaller is held out.
         let uneven: Vec<u32> = (0..100).map(|row| u32::from(row >= 60)).collect();
-        assert_eq!(Ties::Group(&uneven).hold_out(&rows, 0.1, &mut rng()).unwrap(), (60..100).collect::<Vec<_>>());
-        assert!(Ties::Group(&[0; 100]).hold_out(&rows, 0.1, &mut rng()).is_err());
+        assert_eq!(
+            Ties::Group(&uneven)
+                .hold_out(&rows, 0.1, &mut rng())
+                .unwrap(),
+            (60..100).collect::<Vec<_>>()
+        );
+        assert!(
+            Ties::Group(&[0; 100])
+                .hold_out(&rows, 0.1, &mut rng())
+                .is_err()
+        );
     }
 
     #[test]
@@ -256,14 +332,32 @@ mod tests {
         let time = [5, 1, 4, 4, 4, 2, 3, 0, 9, 9];
         let rows: Vec<usize> = (0..10).collect();
         // In order: 0 1 2 3 4 4 4 5 9 9; the last four begin inside the run of 4s.
-        assert_eq!(Ties::Time(&time).hold_out(&rows, 0.4, &mut rng()).unwrap(), [0, 2, 3, 4, 8, 9]);
-        assert_eq!(Ties::Time(&[1, 1, 1, 2]).hold_out(&[0, 1, 2, 3], 0.5, &mut rng()).unwrap(), [3]);
-        assert!(Ties::Time(&[1; 10]).hold_out(&rows, 0.4, &mut rng()).is_err());
+        assert_eq!(
+            Ties::Time(&time).hold_out(&rows, 0.4, &mut rng()).unwrap(),
+            [0, 2, 3, 4, 8, 9]
+        );
+        assert_eq!(
+            Ties::Time(&[1, 1, 1, 2])
+                .hold_out(&[0, 1, 2, 3], 0.5, &mut rng())
+                .unwrap(),
+            [3]
+        );
+        assert!(
+            Ties::Time(&[1; 10])
+                .hold_out(&rows, 0.4, &mut rng())
+                .is_err()
+        );
     }
 
     #[test]
     fn one_row_cannot_be_split() {
-        assert!(Ties::None.hold_out(&[0], 0.2, &mut rng()).unwrap_err().to_string().contains("1 rows are too few"));
+        assert!(
+            Ties::None
+                .hold_out(&[0], 0.2, &mut rng())
+                .unwrap_err()
+                .to_string()
+                .contains("1 rows are too few")
+        );
     }
 
     #[test]
@@ -285,19 +379,33 @@ mod tests {
     fn split_file_marks_ranges() {
         use Part::{Dropped, Test, Train, Valid};
         let text = "split,set,start,stop\na,test,1,3\na,val,4,5\nb,test,0,6\na,drop,5,6\n";
-        assert_eq!(file(text, "a").unwrap(), [Train, Test, Test, Train, Valid, Dropped]);
+        assert_eq!(
+            file(text, "a").unwrap(),
+            [Train, Test, Test, Train, Valid, Dropped]
+        );
     }
 
     #[test]
     fn split_file_rejects_by_line() {
         let error = |text: &str, name: &str| file(text, name).unwrap_err().to_string();
-        assert!(error("split,set,start,stop\nrandom0,test,1,3\n", "random1").contains("did you mean `random0`?"));
-        assert!(error("split,set,start,stop\na,test,1,7\n", "a").contains("line 2: rows 1 to 7 lie outside the table of 6 rows"));
+        assert!(
+            error("split,set,start,stop\nrandom0,test,1,3\n", "random1")
+                .contains("did you mean `random0`?")
+        );
+        assert!(
+            error("split,set,start,stop\na,test,1,7\n", "a")
+                .contains("line 2: rows 1 to 7 lie outside the table of 6 rows")
+        );
         assert!(error("split,set,start,stop\na,test,3,1\n", "a").contains("line 2"));
         assert!(error("split,set,start,stop\na,tset,1,2\n", "a").contains("found the set `tset`"));
         assert!(error("split,set,start,stop\na,test,1\n", "a").contains("found 3 cells"));
         assert!(error("split,set,start,stop\na,test,x,2\n", "a").contains("found `x`"));
         assert!(error("", "a").contains("line 1: found the header"));
-        assert!(parts_from_file("splits.csv", 6).unwrap_err().to_string().contains("expected FILE:NAME"));
+        assert!(
+            parts_from_file("splits.csv", 6)
+                .unwrap_err()
+                .to_string()
+                .contains("expected FILE:NAME")
+        );
     }
 }

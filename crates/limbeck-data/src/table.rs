@@ -6,7 +6,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::checks::{Action, Warning};
@@ -125,19 +127,30 @@ pub(crate) enum Wanted<'a> {
 
 impl Wanted<'_> {
     /// Positions in the file of the columns to read, each with the kind asked for.
-    pub(crate) fn pick(&self, source: &str, names: &[String]) -> Result<Vec<(usize, Option<Kind>)>> {
+    pub(crate) fn pick(
+        &self,
+        source: &str,
+        names: &[String],
+    ) -> Result<Vec<(usize, Option<Kind>)>> {
         let find = |column: &String, wanted_by: &str| {
             let position = names.iter().position(|name| name == column);
             position.ok_or_else(|| Error::no_such_column(source, column, wanted_by, names.to_vec()))
         };
         match self {
             Self::All(types) => {
-                types.keys().try_for_each(|column| find(column, "option `types`").map(drop))?;
-                Ok(names.iter().enumerate().map(|(index, name)| (index, types.get(name).copied())).collect())
+                types
+                    .keys()
+                    .try_for_each(|column| find(column, "option `types`").map(drop))?;
+                Ok(names
+                    .iter()
+                    .enumerate()
+                    .map(|(index, name)| (index, types.get(name).copied()))
+                    .collect())
             }
-            Self::These(schema) => {
-                schema.iter().map(|(column, kind)| Ok((find(column, "the student")?, Some(*kind)))).collect()
-            }
+            Self::These(schema) => schema
+                .iter()
+                .map(|(column, kind)| Ok((find(column, "the student")?, Some(*kind))))
+                .collect(),
         }
     }
 }
@@ -158,14 +171,25 @@ impl Table {
         for (index, column) in columns.iter().enumerate() {
             if column.values.len() != rows {
                 let (name, found) = (&column.name, column.values.len());
-                let message = format!("column `{name}` has {found} rows, the first column has {rows}");
+                let message =
+                    format!("column `{name}` has {found} rows, the first column has {rows}");
                 return Err(Error::Shape { message });
             }
-            if columns[..index].iter().any(|other| other.name == column.name) {
-                return Err(Error::Shape { message: format!("two columns are named `{}`", column.name) });
+            if columns[..index]
+                .iter()
+                .any(|other| other.name == column.name)
+            {
+                return Err(Error::Shape {
+                    message: format!("two columns are named `{}`", column.name),
+                });
             }
         }
-        Ok(Self { columns, rows, source: "table".to_owned(), notes: Vec::new() })
+        Ok(Self {
+            columns,
+            rows,
+            source: "table".to_owned(),
+            notes: Vec::new(),
+        })
     }
 
     /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
@@ -204,19 +228,26 @@ impl Table {
     ///
     /// [`Error::NoSuchColumn`]; `wanted_by` says who asked.
     pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
-        self.column(name).ok_or_else(|| Error::no_such_column(&self.source, name, wanted_by, self.names()))
+        self.column(name)
+            .ok_or_else(|| Error::no_such_column(&self.source, name, wanted_by, self.names()))
     }
 
     /// All column names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// Names and kinds of all columns, in order: what [`read_like`](Self::read_like) takes.
     #[must_use]
     pub fn schema(&self) -> Vec<(String, Kind)> {
-        self.columns.iter().map(|column| (column.name.clone(), column.kind)).collect()
+        self.columns
+            .iter()
+            .map(|column| (column.name.clone(), column.kind))
+            .collect()
     }
 
     /// Adds the rows of another table with the same columns in the same order; levels are merged.
@@ -226,7 +257,10 @@ impl Table {
     /// [`Error::Shape`] if names or kinds differ.
     pub fn append(&mut self, other: Self) -> Result<()> {
         if self.schema() != other.schema() {
-            let message = format!("`{}` and `{}` differ in columns or kinds", self.source, other.source);
+            let message = format!(
+                "`{}` and `{}` differ in columns or kinds",
+                self.source, other.source
+            );
             return Err(Error::Shape { message });
         }
         for (column, added) in self.columns.iter_mut().zip(other.columns) {
@@ -259,12 +293,18 @@ impl Table {
 
     /// The table as Arrow data.
     fn to_batch(&self) -> Result<RecordBatch> {
-        let fields: Vec<Field> =
-            self.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true)).collect();
+        let fields: Vec<Field> = self
+            .columns
+            .iter()
+            .map(|column| Field::new(&column.name, arrow_type(column.kind), true))
+            .collect();
         let arrays = self.columns.iter().map(Column::to_arrow).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .map_err(|error| Error::Shape { message: error.to_string() })
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(
+            |error| Error::Shape {
+                message: error.to_string(),
+            },
+        )
     }
 }
 
@@ -272,22 +312,33 @@ impl Column {
     /// A number column.
     #[must_use]
     pub fn number(name: &str, values: Vec<f64>) -> Self {
-        Self { name: name.to_owned(), kind: Kind::Number, values: Values::Number(values) }
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Number,
+            values: Values::Number(values),
+        }
     }
 
     /// A category column from texts.
     #[must_use]
     pub fn category<'a>(name: &str, texts: impl IntoIterator<Item = Option<&'a str>>) -> Self {
         let (codes, levels) = encode_levels(0, texts.into_iter());
-        Self { name: name.to_owned(), kind: Kind::Category, values: Values::Category { codes, levels } }
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Category,
+            values: Values::Category { codes, levels },
+        }
     }
 
     fn to_arrow(&self) -> ArrayRef {
         let known = |value: &f64| Some(*value).filter(|value| !value.is_nan());
         match &self.values {
-            Values::Number(values) if self.kind == Kind::Boolean => {
-                Arc::new(values.iter().map(|value| known(value).map(|value| value > 0.5)).collect::<BooleanArray>())
-            }
+            Values::Number(values) if self.kind == Kind::Boolean => Arc::new(
+                values
+                    .iter()
+                    .map(|value| known(value).map(|value| value > 0.5))
+                    .collect::<BooleanArray>(),
+            ),
             Values::Number(values) => Arc::new(values.iter().map(known).collect::<Float64Array>()),
             Values::Category { codes, levels } => {
                 let text = |code: &u32| levels.get(*code as usize).map(String::as_str);
@@ -295,9 +346,16 @@ impl Column {
             }
             Values::Time(values) => {
                 let known = |value: &i64| Some(*value).filter(|value| *value != MISSING_TIME);
-                Arc::new(values.iter().map(known).collect::<TimestampMicrosecondArray>())
+                Arc::new(
+                    values
+                        .iter()
+                        .map(known)
+                        .collect::<TimestampMicrosecondArray>(),
+                )
             }
-            Values::Text(values) => Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>()),
+            Values::Text(values) => {
+                Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>())
+            }
         }
     }
 }
@@ -316,7 +374,13 @@ fn append_values(values: &mut Values, added: Values) {
         (Values::Number(values), Values::Number(added)) => values.extend(added),
         (Values::Time(values), Values::Time(added)) => values.extend(added),
         (Values::Text(values), Values::Text(added)) => values.extend(added),
-        (Values::Category { codes, levels }, Values::Category { codes: added, levels: more }) => {
+        (
+            Values::Category { codes, levels },
+            Values::Category {
+                codes: added,
+                levels: more,
+            },
+        ) => {
             if let Some(merged) = append_codes(codes, levels, &added, &more) {
                 *levels = merged;
             }
@@ -336,22 +400,38 @@ pub(crate) fn append_codes(
         codes.extend_from_slice(added);
         return None;
     }
-    let merged: Vec<String> =
-        levels.iter().chain(added_levels).collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let merged: Vec<String> = levels
+        .iter()
+        .chain(added_levels)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .cloned()
+        .collect();
     for code in codes.iter_mut() {
         *code = recode(*code, levels, &merged);
     }
-    codes.extend(added.iter().map(|code| recode(*code, added_levels, &merged)));
+    codes.extend(
+        added
+            .iter()
+            .map(|code| recode(*code, added_levels, &merged)),
+    );
     Some(merged)
 }
 
 fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
-    let level = levels.get(code as usize).and_then(|level| merged.binary_search(level).ok());
+    let level = levels
+        .get(code as usize)
+        .and_then(|level| merged.binary_search(level).ok());
     level.map_or(MISSING, |position| position as u32)
 }
 
 /// A column from converted cells, with a note where missing markers were read.
-pub(crate) fn parsed_column(source: &str, name: &str, parsed: Parsed, notes: &mut Vec<Warning>) -> Column {
+pub(crate) fn parsed_column(
+    source: &str,
+    name: &str,
+    parsed: Parsed,
+    notes: &mut Vec<Warning>,
+) -> Column {
     if parsed.markers > 0 {
         notes.push(Warning {
             check: "missing_marker".to_owned(),
@@ -363,7 +443,11 @@ pub(crate) fn parsed_column(source: &str, name: &str, parsed: Parsed, notes: &mu
             ),
         });
     }
-    Column { name: name.to_owned(), kind: parsed.kind, values: parsed.values }
+    Column {
+        name: name.to_owned(),
+        kind: parsed.kind,
+        values: parsed.values,
+    }
 }
 
 /// The error for a cell that is not of its column's kind.
@@ -380,7 +464,9 @@ pub(crate) fn cell_error(source: &str, column: &str, bad: BadCell, line: Option<
 
 /// The first infinite number of a column.
 pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
-    let Values::Number(values) = values else { return None };
+    let Values::Number(values) = values else {
+        return None;
+    };
     let row = values.iter().position(|value| value.is_infinite())?;
     Some(BadCell {
         row,
@@ -397,7 +483,11 @@ fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
 }
 
 fn format(path: &Path) -> Result<Format> {
-    let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = path
+        .extension()
+        .and_then(|text| text.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match extension.as_str() {
         "csv" | "tsv" | "txt" => Ok(Format::Text),
         "parquet" | "pq" => Ok(Format::Parquet),
@@ -408,16 +498,25 @@ fn format(path: &Path) -> Result<Format> {
 /// Parquet by its four magic bytes, text by a first line without control characters.
 fn sniff(path: &Path) -> Result<Format> {
     let mut start = Vec::new();
-    File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)).map_err(Error::read(path))?;
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    File::open(path)
+        .and_then(|file| file.take(4096).read_to_end(&mut start))
+        .map_err(Error::read(path))?;
+    let line = start
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     if start.starts_with(b"PAR1") {
         Ok(Format::Parquet)
     } else if start.is_empty() {
-        Err(Error::Empty { path: path.to_owned() })
+        Err(Error::Empty {
+            path: path.to_owned(),
+        })
     } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
         Ok(Format::Text)
     } else {
-        Err(Error::UnknownFormat { path: path.to_owned() })
+        Err(Error::UnknownFormat {
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -455,7 +554,12 @@ mod tests {
         let path = folder.path().join("a.csv");
         sample().write_csv(&path).unwrap();
         let back = Table::read(&path, &ReadOptions::default()).unwrap();
-        assert_eq!(shown(&back), shown(&sample()), "{}", fs::read_to_string(&path).unwrap());
+        assert_eq!(
+            shown(&back),
+            shown(&sample()),
+            "{}",
+            fs::read_to_string(&path).unwrap()
+        );
     }
 
     #[test]
@@ -475,18 +579,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         sample().write_csv(&path).unwrap();
-        let schema = [("c".to_owned(), Kind::Category), ("x".to_owned(), Kind::Number)];
+        let schema = [
+            ("c".to_owned(), Kind::Category),
+            ("x".to_owned(), Kind::Number),
+        ];
         let table = Table::read_like(&path, &schema).unwrap();
         assert_eq!(table.schema(), schema);
-        let missing = Table::read_like(&path, &[("xx".to_owned(), Kind::Number)]).unwrap_err().to_string();
-        assert!(missing.contains("no column `xx`") && missing.contains("`when`"), "{missing}");
+        let missing = Table::read_like(&path, &[("xx".to_owned(), Kind::Number)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("no column `xx`") && missing.contains("`when`"),
+            "{missing}"
+        );
     }
 
     #[test]
     fn append_merges_levels() {
         let mut table = Table::new(vec![Column::category("c", [Some("b"), Some("d")])]).unwrap();
-        table.append(Table::new(vec![Column::category("c", [Some("c"), None, Some("b")])]).unwrap()).unwrap();
-        let Values::Category { codes, levels } = &table.columns[0].values else { panic!("category") };
+        table
+            .append(Table::new(vec![Column::category("c", [Some("c"), None, Some("b")])]).unwrap())
+            .unwrap();
+        let Values::Category { codes, levels } = &table.columns[0].values else {
+            panic!("category")
+        };
         assert_eq!(levels, &["b", "c", "d"]);
         assert_eq!(codes, &[0, 2, 1, MISSING, 0]);
         assert_eq!(table.rows, 5);
@@ -495,15 +611,32 @@ mod tests {
     #[test]
     fn append_rejects_other_columns() {
         let mut table = Table::new(vec![Column::number("a", vec![1.0])]).unwrap();
-        assert!(table.append(Table::new(vec![Column::number("b", vec![1.0])]).unwrap()).is_err());
+        assert!(
+            table
+                .append(Table::new(vec![Column::number("b", vec![1.0])]).unwrap())
+                .is_err()
+        );
     }
 
     #[test]
     fn new_rejects_unequal_lengths_and_names() {
         let unequal = vec![Column::number("a", vec![1.0]), Column::number("b", vec![])];
-        assert!(Table::new(unequal).unwrap_err().to_string().contains("`b` has 0 rows"));
-        let twice = vec![Column::number("a", vec![1.0]), Column::number("a", vec![1.0])];
-        assert!(Table::new(twice).unwrap_err().to_string().contains("two columns"));
+        assert!(
+            Table::new(unequal)
+                .unwrap_err()
+                .to_string()
+                .contains("`b` has 0 rows")
+        );
+        let twice = vec![
+            Column::number("a", vec![1.0]),
+            Column::number("a", vec![1.0]),
+        ];
+        assert!(
+            Table::new(twice)
+                .unwrap_err()
+                .to_string()
+                .contains("two columns")
+        );
     }
 
     #[test]
@@ -511,7 +644,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
         fs::write(&path, b"\x7fELF\0\0,").unwrap();
-        assert!(matches!(Table::read(&path, &ReadOptions::default()), Err(Error::UnknownFormat { .. })));
-        assert!(matches!(Table::read("/no/such.csv", &ReadOptions::default()), Err(Error::Read { .. })));
+        assert!(matches!(
+            Table::read(&path, &ReadOptions::default()),
+            Err(Error::UnknownFormat { .. })
+        ));
+        assert!(matches!(
+            Table::read("/no/such.csv", &ReadOptions::default()),
+            Err(Error::Read { .. })
+        ));
     }
 }

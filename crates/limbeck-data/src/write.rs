@@ -16,14 +16,23 @@ use crate::{Error, Result};
 /// # Errors
 ///
 /// [`Error::Write`] with what the system said.
-pub fn atomic(path: impl AsRef<Path>, content: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+pub fn atomic(
+    path: impl AsRef<Path>,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
     let path = path.as_ref();
-    write(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
+    write(path, content).map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")),
+        Ok(found) if found.is_dir() => Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "is a directory",
+        )),
         Ok(found) if !found.is_file() => content(&mut OpenOptions::new().write(true).open(path)?),
         // A link is followed, so that the rename replaces the file and not the link.
         Ok(_) => replace(&fs::canonicalize(path)?, content),
@@ -33,7 +42,10 @@ fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::
 
 fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_name(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&temporary)?;
     let written = content(&mut file).and_then(|()| file.sync_all());
     drop(file);
     let outcome = written.and_then(|()| fs::rename(&temporary, path));
@@ -46,7 +58,9 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
 
 /// `.NAME.PID.N.tmp` beside the file, the first `N` that is free.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let candidate = |n: u32| {
         let mut hidden = OsString::from(".");
         hidden.push(name);
@@ -56,7 +70,12 @@ fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     (0..1000)
         .map(candidate)
         .find(|path| !path.exists())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "no free temporary name beside it"))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "no free temporary name beside it",
+            )
+        })
 }
 
 #[cfg(test)]
@@ -65,7 +84,10 @@ mod tests {
     use std::io::Write;
 
     fn names(folder: &Path) -> Vec<OsString> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect()
     }
 
     #[test]
@@ -96,14 +118,20 @@ mod tests {
     #[test]
     fn atomic_names_a_folder_that_is_not_there() {
         let error = atomic("/no/such/folder/a.txt", |_| Ok(())).unwrap_err();
-        assert!(error.to_string().contains("/no/such/folder/a.txt"), "{error}");
+        assert!(
+            error.to_string().contains("/no/such/folder/a.txt"),
+            "{error}"
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn atomic_reports_a_full_disk_and_leaves_the_device() {
         let error = atomic("/dev/full", |file| file.write_all(b"x")).unwrap_err();
-        assert!(matches!(&error, Error::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull), "{error}");
+        assert!(
+            matches!(&error, Error::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull),
+            "{error}"
+        );
         assert!(!fs::metadata("/dev/full").unwrap().is_file());
     }
 }

@@ -1,1 +1,22 @@
-//! limbeck-distill
+//! From a teacher's labels to a proven student.
+//!
+//! ```text
+//! rows ─munge→ transfer set ─teacher labels→ Pool ─objective→ training rows ─search→ Choice ─refit→ Student
+//!                                                                                 └─ proof: alone · distilled · teacher
+//! ```
+//!
+//! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
+//! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard` as training rows and a loss;
+//! - [`student`]: a network of at most so many parameters, trained and lowered;
+//! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
+//! - [`proof`]: how much of the gap was closed, and the verdict.
+
+mod error;
+mod neighbors;
+pub mod objective;
+pub mod proof;
+pub mod search;
+pub mod student;
+pub mod transfer;
+
+pub use error::{Error, Result};

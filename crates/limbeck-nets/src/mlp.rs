@@ -415,7 +415,7 @@ pub(crate) mod tests {
                 let (up, here, down) = (at(h), at(0.0), at(-h));
                 let difference = (up - down) / (2.0 * f64::from(h));
                 // Between kinks the network is linear in each single weight; where one was crossed, skip the weight.
-                if (up + down - 2.0 * here).abs() > 1e-4 {
+                if (up + down - 2.0 * here).abs() > 3e-5 {
                     bent += 1;
                     continue;
                 }

@@ -82,6 +82,15 @@ pub enum Error {
         /// What is wrong, and where.
         message: String,
     },
+    /// Bytes that are no stored teacher.
+    #[error("not a usable teacher: {message}; fit the teacher again")]
+    MalformedTeacher {
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// Training of a network teacher: see the source.
+    #[error(transparent)]
+    Nets(#[from] limbeck_nets::Error),
     /// The teacher command cannot be started.
     #[error("cannot start the teacher command `{command}`: {source}; it is run by `sh -c`, which must exist")]
     CommandStart {
@@ -130,6 +139,21 @@ pub enum Error {
         found: usize,
         /// Rows it was given.
         expected: usize,
+        /// End of its stderr.
+        stderr: Stderr,
+    },
+    /// The teacher command wrote more than any answer can have.
+    #[error(
+        "the teacher command `{command}` wrote more than {most} bytes for {rows} rows and was stopped; expected one \
+         number, or two with a comma, per line{stderr}"
+    )]
+    CommandOutput {
+        /// The command.
+        command: String,
+        /// Rows it was given.
+        rows: usize,
+        /// The limit.
+        most: usize,
         /// End of its stderr.
         stderr: Stderr,
     },

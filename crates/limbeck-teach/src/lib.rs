@@ -1,1 +1,23 @@
-//! limbeck-teach
+//! Teachers: accurate, slow models that label rows for a student.
+//!
+//! - [`Teacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
+//!   perceptrons ([`network`]), or a mix of both, with out-of-fold [`Labels`];
+//! - [`command::CommandTeacher`] asks the user's own scoring program.
+//!
+//! Nothing here knows of students.
+
+pub mod command;
+mod error;
+mod forest;
+mod inputs;
+pub mod network;
+mod sample;
+mod spread;
+pub mod teacher;
+pub mod trees;
+
+pub use error::{Error, Result, Stderr};
+pub use forest::Forest;
+pub use sample::Sample;
+pub use spread::Spread;
+pub use teacher::{FoldTeachers, Labels, Prediction, Teacher, TeacherKind, TeacherOptions};

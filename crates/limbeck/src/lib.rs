@@ -1,1 +1,38 @@
-//! limbeck
+//! Knowledge distillation for regression: a table in, a small proven student out.
+//!
+//! ```text
+//! Recipe ─distill→ Run { recipe.toml, student.limbeck, labels.parquet, report.json, metrics.csv, teacher/ }
+//! ```
+//!
+//! ```no_run
+//! use limbeck::{Recipe, Silent, distill};
+//!
+//! let mut recipe = Recipe::for_table("housing.csv", "median_house_value");
+//! recipe.student.params = 5200;
+//! let run = distill(&recipe, "runs/housing", &Silent)?;
+//! println!("{}", run.report().proof.verdict.sentence);
+//! # Ok::<(), limbeck::Error>(())
+//! ```
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`recipe`] | [`Recipe`]: every option, read from TOML, presets and flags |
+//! | [`labels`] | [`LabelStore`](labels::LabelStore): what the teacher said, kept in `labels.parquet` |
+//! | [`pipeline`] | [`distill`]: the stages in order |
+//! | [`report`] | [`Report`]: every figure of a run |
+//! | [`run`] | [`Run`]: a run directory |
+
+mod budget;
+mod error;
+pub mod labels;
+pub mod pipeline;
+pub mod recipe;
+pub mod report;
+pub mod run;
+mod timing;
+
+pub use error::{Error, Result};
+pub use pipeline::{Event, Observer, Silent, distill, label};
+pub use recipe::{Quality, Recipe};
+pub use report::Report;
+pub use run::Run;

@@ -1,0 +1,91 @@
+//! What can go wrong outside the library, and how errors are shown.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Errors of the command line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// The library refused.
+    #[error(transparent)]
+    Limbeck(#[from] limbeck::Error),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] limbeck_data::Error),
+    /// A student cannot be read or asked.
+    #[error("{}: {source}", path.display())]
+    Student {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        source: limbeck_runtime::Error,
+    },
+    /// A path that holds nothing the command can use.
+    #[error("{}: {message}", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// What was found, and what would do.
+        message: String,
+    },
+    /// Results cannot be written to standard output.
+    #[error("cannot write to standard output: {0}")]
+    Stdout(std::io::Error),
+    /// Something else, in a whole sentence.
+    #[error("{0}")]
+    Message(String),
+}
+
+/// `Result` of the command line.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error about a path.
+    pub(crate) fn path(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self::Path { path: path.into(), message: message.into() }
+    }
+
+    /// An error about a student's file; where the message names the file already, it does so once.
+    pub(crate) fn student(path: impl Into<PathBuf>) -> impl FnOnce(limbeck_runtime::Error) -> Self {
+        let path = path.into();
+        move |source| match source {
+            limbeck_runtime::Error::Io { .. } | limbeck_runtime::Error::TooLarge { .. } => {
+                Self::Limbeck(limbeck::Error::Runtime(source))
+            }
+            source => Self::Student { path, source },
+        }
+    }
+}
+
+/// The error and its sources in one line, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let message = source.to_string();
+        if !text.contains(&message) {
+            let _ = write!(text, ": {message}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chain_says_each_source_once() {
+        let io = std::io::Error::other("disk on fire");
+        let error = Error::Limbeck(limbeck::Error::File { action: "read", path: "a.csv".into(), source: io });
+        assert_eq!(chain(&error), "cannot read a.csv: disk on fire");
+    }
+
+    #[test]
+    fn student_error_names_its_file_once() {
+        let damaged = limbeck_runtime::Error::Damaged { found: "1".into(), expected: "2".into() };
+        assert!(chain(&Error::student("s.limbeck")(damaged)).starts_with("s.limbeck: damaged file"));
+    }
+}

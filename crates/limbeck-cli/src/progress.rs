@@ -1,0 +1,210 @@
+//! Live progress on standard error.
+//!
+//! On a terminal: a line with stage, bar, time left, validation RMSE and the gap between student and teacher. Elsewhere: one
+//! line per stage. Warnings and notes are shown in both; `--quiet` shows nothing.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use limbeck::{Event, Observer};
+use limbeck_data::DataSummary;
+use limbeck_distill::proof::short;
+use limbeck_distill::search::Progress as Training;
+
+use crate::error::{Error, Result};
+use crate::output::{Style, tell};
+
+/// Set by the first Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+/// True once a run watches [`STOP`].
+static WATCHED: OnceLock<()> = OnceLock::new();
+/// Exit code of a process that SIGINT ended, by the shells' convention.
+const INTERRUPTED: i32 = 130;
+
+/// Lets Ctrl-C (and SIGTERM) ask the run to stop; a second one ends the process at once.
+pub(crate) fn watch_interrupts() -> Result<()> {
+    if WATCHED.set(()).is_err() {
+        return Ok(());
+    }
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED);
+        }
+        tell("\nstopping: this stage is finished with what it has and the run is kept; press Ctrl-C again to abandon it");
+    })
+    .map_err(|error| Error::Message(format!("cannot watch for Ctrl-C: {error}")))
+}
+
+/// True once the user asked to stop.
+pub(crate) fn is_stopped() -> bool {
+    STOP.load(Ordering::SeqCst)
+}
+
+/// Shows what a run does.
+pub(crate) struct Progress {
+    mode: Mode,
+    style: Style,
+    start: Instant,
+    training: Mutex<State>,
+}
+
+enum Mode {
+    Quiet,
+    Lines,
+    Live(ProgressBar),
+}
+
+/// Where each student in training stands.
+#[derive(Debug, Default)]
+struct State {
+    stage: String,
+    total: u64,
+    steps: BTreeMap<String, usize>,
+}
+
+impl Progress {
+    /// Silent, in lines, or live: as asked and as standard error allows.
+    pub(crate) fn new(quiet: bool) -> Self {
+        let mode = match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Mode::Quiet,
+            (false, false) => Mode::Lines,
+            (false, true) => Mode::Live(live_bar()),
+        };
+        Self { mode, style: Style::stderr(), start: Instant::now(), training: Mutex::default() }
+    }
+
+    /// Removes the live line.
+    pub(crate) fn finish(&self) {
+        if let Mode::Live(bar) = &self.mode {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stage(&self, name: &str) {
+        *self.state() = State { stage: name.to_owned(), ..State::default() };
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Lines => tell(&format!("[{:6.1} s] {name}", self.start.elapsed().as_secs_f64())),
+            Mode::Live(bar) => {
+                bar.set_style(spinner(self.style));
+                bar.set_message(name.to_owned());
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.mode {
+            Mode::Quiet => {}
+            Mode::Lines => tell(text),
+            Mode::Live(bar) => bar.println(text),
+        }
+    }
+
+    fn data(&self, summary: &DataSummary) {
+        self.line(&format!(
+            "{}: {} rows ({} train, {} valid, {} test), {} features",
+            summary.source,
+            summary.rows,
+            summary.train,
+            summary.valid,
+            summary.test,
+            summary.features.len()
+        ));
+        for warning in &summary.warnings {
+            let (label, check) = (self.style.yellow("warning"), self.style.dim(&format!("(check `{}`)", warning.check)));
+            self.line(&format!("{label}: {} {check}", warning.message));
+        }
+    }
+
+    fn steps(&self, total: usize) {
+        let mut state = self.state();
+        state.total = total as u64;
+        state.steps.clear();
+        if let Mode::Live(bar) = &self.mode {
+            bar.set_length(total as u64);
+            bar.set_position(0);
+            bar.reset_eta();
+            bar.set_style(steps_bar(self.style));
+            bar.set_message(state.stage.clone());
+            bar.set_prefix(String::new());
+        }
+    }
+
+    fn training(&self, training: &Training<'_>) {
+        let Mode::Live(bar) = &self.mode else { return };
+        let mut state = self.state();
+        state.steps.insert(format!("{} {:?}", training.name, training.setting), training.point.step);
+        let done: u64 = state.steps.values().map(|step| *step as u64).sum();
+        bar.set_position(done.min(state.total));
+        let mut prefix = training.name.to_owned();
+        if let Some(rmse) = training.point.valid_rmse {
+            prefix.push_str(&format!("  RMSE {}", short(rmse)));
+        }
+        if let Some(gap) = training.point.fidelity_rmse.filter(|gap| gap.is_finite()) {
+            prefix.push_str(&format!("  to teacher {}", short(gap)));
+        }
+        bar.set_prefix(prefix);
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Data(summary) => self.data(summary),
+            Event::Stage(name) => self.stage(name),
+            Event::Note(text) => self.line(&format!("{}: {text}", self.style.cyan("note"))),
+            Event::Budget(text) => self.line(&format!("{}: {text}", self.style.cyan("budget"))),
+            Event::Steps(total) => self.steps(*total),
+            Event::Training(training) => self.training(training),
+        }
+    }
+
+    fn stop(&self) -> bool {
+        is_stopped()
+    }
+}
+
+fn live_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(spinner(Style::stderr()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn template(text: &str) -> ProgressStyle {
+    // The templates are constants of this file; a test parses them.
+    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+const SPINNER: &str = "{spinner:.cyan} {msg}  {elapsed}";
+const SPINNER_PLAIN: &str = "{spinner} {msg}  {elapsed}";
+const STEPS: &str = "{spinner:.cyan} {msg} {bar:24.cyan/dim} {percent:>3} %  {eta} left  {prefix}";
+const STEPS_PLAIN: &str = "{spinner} {msg} {bar:24} {percent:>3} %  {eta} left  {prefix}";
+
+fn spinner(style: Style) -> ProgressStyle {
+    template(if style.is_on() { SPINNER } else { SPINNER_PLAIN })
+}
+
+fn steps_bar(style: Style) -> ProgressStyle {
+    template(if style.is_on() { STEPS } else { STEPS_PLAIN }).progress_chars("━╸─")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_parse() {
+        for text in [SPINNER, SPINNER_PLAIN, STEPS, STEPS_PLAIN] {
+            assert!(ProgressStyle::with_template(text).is_ok(), "{text}");
+        }
+    }
+}

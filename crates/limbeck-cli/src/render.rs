@@ -1,0 +1,136 @@
+//! Tables for people.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use limbeck::Report;
+use limbeck::report::{ShippedKind, StudentScores};
+use limbeck_distill::proof::short;
+
+use crate::output::Style;
+
+/// A table without lines: bold header, first column to the left, the others to the right.
+pub(crate) struct Grid {
+    table: Table,
+    left: usize,
+}
+
+impl Grid {
+    /// A table of these columns, the first `left` of which hold text.
+    pub(crate) fn new(header: &[&str], left: usize) -> Self {
+        let mut grid = Self { table: Table::new(), left };
+        grid.table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let cells = grid.cells(header.iter().map(|text| (*text).to_owned()));
+        grid.table.set_header(cells);
+        grid
+    }
+
+    fn cells(&self, texts: impl IntoIterator<Item = String>) -> Vec<Cell> {
+        let align = |column: usize| if column < self.left { CellAlignment::Left } else { CellAlignment::Right };
+        texts.into_iter().enumerate().map(|(column, text)| Cell::new(text).set_alignment(align(column))).collect()
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, texts: impl IntoIterator<Item = String>) {
+        let cells = self.cells(texts);
+        self.table.add_row(cells);
+    }
+
+    /// The lines, without blanks at either end.
+    pub(crate) fn render(&self, style: Style) -> String {
+        let lines = self.table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+        lines
+            .enumerate()
+            .map(|(index, line)| if index == 0 { style.bold(&line) } else { line } + "\n")
+            .collect()
+    }
+}
+
+/// Digits in groups of three.
+pub(crate) fn grouped(value: usize) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A figure, or a dash where there is none.
+pub(crate) fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), short)
+}
+
+/// R² with four decimals.
+pub(crate) fn r_squared(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+}
+
+fn count(value: Option<usize>) -> String {
+    value.map_or_else(|| "–".to_owned(), grouped)
+}
+
+/// The result of a run: test figures by model, the verdict, and what a reader should know.
+pub(crate) fn result(report: &Report, style: Style) -> String {
+    let header =
+        ["test rows", "RMSE", "MAE", "R²", "fidelity RMSE", "fidelity R²", "parameters", "file bytes", "µs/row"];
+    let mut grid = Grid::new(&header, 1);
+    let (test, measured) = (&report.test, &report.measured);
+    grid.row([
+        format!("teacher ({})", report.teacher.kind),
+        short(test.teacher.rmse),
+        short(test.teacher.mae),
+        r_squared(test.teacher.r2),
+        "–".to_owned(),
+        "–".to_owned(),
+        count(report.teacher.parameters),
+        count(report.teacher.bytes),
+        optional(measured.teacher_us_per_row),
+    ]);
+    let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
+        let shipped = report.shipped.kind == kind;
+        let size = |value: usize| if shipped { grouped(value) } else { "″".to_owned() };
+        grid.row([
+            format!("student {name}{}", if shipped { " *" } else { "" }),
+            short(scores.rmse),
+            short(scores.mae),
+            r_squared(scores.r2),
+            short(scores.fidelity_rmse),
+            r_squared(scores.fidelity_r2),
+            size(report.student.parameters),
+            size(report.student.bytes),
+            if shipped { short(measured.student_us_per_row) } else { "″".to_owned() },
+        ]);
+    };
+    student("alone", ShippedKind::Alone, &test.alone);
+    student("distilled", ShippedKind::Distilled, &test.distilled);
+    let seeds = report.test_seeds.len();
+    let over = if seeds == 1 { "of one seed".to_owned() } else { format!("are means over {seeds} seeds") };
+    let footnote = format!(
+        "* shipped, chosen on validation rows. {} test rows; students' figures {over}; errors in the unit of `{}`.",
+        grouped(report.data.test),
+        report.target
+    );
+    let mut text = grid.render(style);
+    text.push_str(&style.dim(&footnote));
+    text.push_str("\n\n");
+    text.push_str(&report.proof.verdict.sentence);
+    text.push('\n');
+    if report.interrupted {
+        text.push_str("Interrupted: the run is valid, but trained less than its recipe says.\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1234), "1 234");
+        assert_eq!(grouped(1_234_567), "1 234 567");
+    }
+}

@@ -1,0 +1,41 @@
+//! A wall around a decoder that panics on damaged bytes.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `decode` gives, or none if it panics; nothing is printed then.
+///
+/// The panic hook is wrapped once per process, and passes on every panic from outside of this function.
+pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    static WRAP_HOOK: Once = Once::new();
+    WRAP_HOOK.call_once(|| {
+        let outer = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !INSIDE.get() {
+                outer(info);
+            }
+        }));
+    });
+    INSIDE.set(true);
+    // What was half built inside is dropped and never seen.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(decode));
+    INSIDE.set(false);
+    outcome.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_become_none() {
+        assert_eq!(caught(|| 3), Some(3));
+        assert_eq!(caught(|| -> i32 { panic!("damaged") }), None);
+        assert!(!INSIDE.get());
+    }
+}

@@ -1,0 +1,48 @@
+//! What can go wrong between labels and student.
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number that must lie in a range does not.
+    #[error("{option} is {found}; it must be {expected}")]
+    InvalidOption {
+        /// Name of the option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// Even the smallest network for these columns has more parameters than allowed.
+    #[error(
+        "the smallest student for these {columns} columns has {smallest} parameters and {allowed} are allowed; raise --params \
+         to {smallest}, or drop columns"
+    )]
+    BudgetTooSmall {
+        /// Feature columns.
+        columns: usize,
+        /// Parameters of the smallest network.
+        smallest: usize,
+        /// Parameters allowed.
+        allowed: usize,
+    },
+    /// Training was asked to stop before a student existed.
+    #[error("stopped before a student was trained")]
+    Interrupted,
+    /// Training: see the source.
+    #[error(transparent)]
+    Nets(#[from] limbeck_nets::Error),
+    /// The runtime refused a part of the student: see the source.
+    #[error(transparent)]
+    Runtime(#[from] limbeck_runtime::Error),
+    /// The teacher failed: see the source.
+    #[error(transparent)]
+    Teach(#[from] limbeck_teach::Error),
+    /// Rows that do not fit together: see the source.
+    #[error(transparent)]
+    Data(#[from] limbeck_data::Error),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,236 @@
+//! How much of the gap to the teacher was closed, and the verdict.
+
+use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::metrics::squared_errors;
+use serde::{Deserialize, Serialize};
+
+/// Test predictions of all sides, in the target's unit.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// Targets of the test rows.
+    pub target: &'a [f64],
+    /// Weights of the test rows.
+    pub weight: &'a [f64],
+    /// Rows that belong together.
+    pub blocks: Option<&'a [u32]>,
+    /// The teacher's predictions.
+    pub teacher: &'a [f64],
+    /// The lone student's, per seed.
+    pub alone: &'a [Vec<f64>],
+    /// The distilled student's, with the same seeds.
+    pub distilled: &'a [Vec<f64>],
+    /// Seed of the bootstrap.
+    pub seed: u64,
+}
+
+/// Share of the gap between lone student and teacher that distillation closed.
+///
+/// ```text
+/// gap_closed = (RMSE_alone − RMSE_distilled) / (RMSE_alone − RMSE_teacher)
+/// ```
+///
+/// with RMSEs averaged over seeds. Null with a `reason` where the teacher is not better than the lone student with its whole
+/// 95 % interval: a ratio to a gap that may be zero says nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GapClosed {
+    /// The share; 1 is all of the gap.
+    pub value: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Why there is no value.
+    pub reason: Option<String>,
+}
+
+/// Distilled against alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerdictKind {
+    /// The distilled student is better with its whole interval.
+    #[serde(rename = "helps")]
+    Helps,
+    /// The interval of the difference holds 0.
+    #[serde(rename = "no gain")]
+    NoGain,
+    /// The distilled student is worse with its whole interval.
+    #[serde(rename = "hurts")]
+    Hurts,
+}
+
+/// The verdict, in a word, a flag and a sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Distilled against alone.
+    pub kind: VerdictKind,
+    /// True where the teacher is better than the lone student with its whole interval.
+    pub teacher_better: bool,
+    /// RMSE of the lone minus that of the distilled student, with its interval.
+    pub rmse_saved: Difference,
+    /// RMSE of the lone student minus that of the teacher, with its interval.
+    pub teacher_lead: Difference,
+    /// For people.
+    pub sentence: String,
+}
+
+/// A difference of RMSEs with its 95 % interval, in the target's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The difference.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Gap and verdict together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Share of the gap closed.
+    pub gap_closed: GapClosed,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// Mean RMSE over seeds of teacher, alone, distilled.
+fn mean_rmse(seeds: &[[f64; 3]]) -> [f64; 3] {
+    let n = seeds.len() as f64;
+    std::array::from_fn(|model| seeds.iter().map(|mse| mse[model].sqrt()).sum::<f64>() / n)
+}
+
+/// Judges test predictions by a paired bootstrap over rows (or blocks) and seeds.
+///
+/// None without test rows or seeds.
+#[must_use]
+pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
+    let errors = |pred: &[f64]| squared_errors(pred, evidence.target);
+    let teacher = errors(evidence.teacher);
+    let alone: Vec<Vec<f64>> = evidence.alone.iter().map(|pred| errors(pred)).collect();
+    let distilled: Vec<Vec<f64>> = evidence.distilled.iter().map(|pred| errors(pred)).collect();
+    let all: Vec<[&[f64]; 3]> = alone.iter().zip(&distilled).map(|(a, d)| [&teacher[..], a, d]).collect();
+    let options = bootstrap::Options { seed: evidence.seed, ..bootstrap::Options::default() };
+    let interval = |statistic: &dyn Fn([f64; 3]) -> f64| -> Option<Interval> {
+        bootstrap::paired(&all, evidence.weight, evidence.blocks, &options, |seeds| statistic(mean_rmse(seeds)))
+    };
+    let mean_sq = |errors: &[f64]| limbeck_data::metrics::weighted_mean(errors, evidence.weight);
+    let point: Vec<[f64; 3]> = all.iter().map(|models| models.map(mean_sq)).collect();
+    let found = mean_rmse(&point);
+    let difference = |statistic: &dyn Fn([f64; 3]) -> f64| {
+        interval(statistic).map(|i| Difference { value: statistic(found), low: i.low, high: i.high })
+    };
+    let rmse_saved = difference(&|[_, alone, distilled]| alone - distilled)?;
+    let teacher_lead = difference(&|[teacher, alone, _]| alone - teacher)?;
+    let teacher_better = teacher_lead.low > 0.0;
+    let gap = |[teacher, alone, distilled]: [f64; 3]| (alone - distilled) / (alone - teacher);
+    let gap_closed = if teacher_better {
+        let i = interval(&gap)?;
+        GapClosed { value: Some(gap(found)), low: Some(i.low), high: Some(i.high), reason: None }
+    } else {
+        let reason = format!(
+            "the teacher is not better than the lone student with its whole interval: its lead in RMSE is {} ({} to {})",
+            short(teacher_lead.value),
+            short(teacher_lead.low),
+            short(teacher_lead.high)
+        );
+        GapClosed { value: None, low: None, high: None, reason: Some(reason) }
+    };
+    let kind = if rmse_saved.low > 0.0 {
+        VerdictKind::Helps
+    } else if rmse_saved.high < 0.0 {
+        VerdictKind::Hurts
+    } else {
+        VerdictKind::NoGain
+    };
+    let sentence = sentence(kind, &gap_closed, &rmse_saved, found, teacher_better);
+    Some(Proof { gap_closed, verdict: Verdict { kind, teacher_better, rmse_saved, teacher_lead, sentence } })
+}
+
+fn sentence(kind: VerdictKind, gap: &GapClosed, saved: &Difference, rmse: [f64; 3], teacher_better: bool) -> String {
+    let change = format!(
+        "RMSE {} alone, {} distilled (difference {}, 95 % interval {} to {})",
+        short(rmse[1]),
+        short(rmse[2]),
+        short(saved.value),
+        short(saved.low),
+        short(saved.high)
+    );
+    let share = match (gap.value, gap.low, gap.high) {
+        (Some(value), Some(low), Some(high)) => format!(
+            "; it closes {:.0} % of the gap to the teacher ({:.0} to {:.0} %)",
+            100.0 * value,
+            100.0 * low,
+            100.0 * high
+        ),
+        _ => String::new(),
+    };
+    let caution = if teacher_better { "" } else { "; the teacher itself is no better than the student alone" };
+    match kind {
+        VerdictKind::Helps => format!("Distillation helps: {change}{share}{caution}."),
+        VerdictKind::NoGain => format!("Distillation brings no measurable gain here: {change}{share}{caution}."),
+        VerdictKind::Hurts => format!("Distillation hurts here: {change}{caution}."),
+    }
+}
+
+/// Four significant digits, as people write numbers.
+#[must_use]
+pub fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let digits = 3 - value.abs().log10().floor() as i32;
+    format!("{value:.*}", digits.clamp(0, 12) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+
+    fn evidence(teacher: f64, alone: f64, distilled: f64, check: impl Fn(Proof)) {
+        let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
+        let n = 800;
+        let target: Vec<f64> = (0..n).map(|i| i as f64 * 0.01).collect();
+        let base: Vec<f64> = (0..n).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let mut pred = |scale: f64| -> Vec<f64> {
+            target.iter().zip(&base).map(|(y, e)| y + scale * e + 0.02 * rng.random_range(-1.0..1.0)).collect()
+        };
+        let (teacher, alone, distilled) = (pred(teacher), vec![pred(alone), pred(alone)], vec![pred(distilled), pred(distilled)]);
+        let weight = vec![1.0; n];
+        let evidence = Evidence { target: &target, weight: &weight, blocks: None, teacher: &teacher, alone: &alone, distilled: &distilled, seed: 0 };
+        check(judge(&evidence).unwrap());
+    }
+
+    #[test]
+    fn three_quarters_of_a_gap_are_found() {
+        evidence(1.0, 2.0, 1.25, |proof| {
+            let gap = proof.gap_closed;
+            assert!((gap.value.unwrap() - 0.75).abs() < 0.01);
+            assert!(gap.low.unwrap() < 0.75 && gap.high.unwrap() > 0.74);
+            assert_eq!(proof.verdict.kind, VerdictKind::Helps);
+            assert!(proof.verdict.sentence.contains("75 % of the gap"), "{}", proof.verdict.sentence);
+        });
+    }
+
+    #[test]
+    fn gap_is_null_with_a_reason_where_the_teacher_is_no_better() {
+        evidence(1.5, 1.0, 1.0, |proof| {
+            assert_eq!(proof.gap_closed.value, None);
+            assert!(proof.gap_closed.reason.unwrap().contains("not better than the lone student"));
+            assert!(!proof.verdict.teacher_better);
+            assert_eq!(proof.verdict.kind, VerdictKind::NoGain);
+        });
+    }
+
+    #[test]
+    fn worse_student_hurts() {
+        evidence(1.0, 1.2, 1.6, |proof| assert_eq!(proof.verdict.kind, VerdictKind::Hurts));
+    }
+
+    #[test]
+    fn numbers_have_four_significant_digits() {
+        assert_eq!(short(0.012_345_6), "0.01235");
+        assert_eq!(short(45_678.9), "45679");
+        assert_eq!(short(-3.141_59), "-3.142");
+        assert_eq!(short(0.0), "0");
+    }
+}

@@ -1,0 +1,451 @@
+//! Candidates on validation rows, then the refit.
+//!
+//! Lone and distilled students go through the same search: the same network, the same number of trials, each with the step
+//! at which it was best on validation rows. The winner of each side is fitted again on all training rows, on the same
+//! schedule, and stopped at that step.
+
+use limbeck_data::{Features, metrics};
+use limbeck_nets::loss::PointLoss;
+use limbeck_nets::{Control, Schedule, TrainOptions, Trainer};
+use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::objective::{self, Alpha, Pool};
+use crate::student::{Design, StudentOptions};
+
+/// Rows that only the teacher labelled.
+#[derive(Clone, Debug, Default)]
+pub struct NewRows {
+    /// Inputs.
+    pub features: Features,
+    /// The teacher's mean per row, in the learned unit.
+    pub mean: Vec<f64>,
+}
+
+/// Rows to learn from, in the learned unit (logarithms with a log target).
+#[derive(Clone, Debug)]
+pub struct Material<'a> {
+    /// Inputs of the rows with a target.
+    pub features: &'a Features,
+    /// Targets.
+    pub target: &'a [f64],
+    /// Weights.
+    pub weight: &'a [f64],
+    /// Teacher labels, NaN where there is none.
+    pub teacher: &'a [f64],
+    /// Rows that only the teacher labelled.
+    pub new: &'a NewRows,
+}
+
+/// What is the same for all trials.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// Network, steps, batch, learning rate.
+    pub student: &'a StudentOptions,
+    /// Loss of soft and hard labels.
+    pub loss: PointLoss,
+    /// Share of the soft loss.
+    pub alpha: Alpha,
+    /// True where the target is learned as its logarithm.
+    pub log_target: bool,
+    /// Name of the target.
+    pub target_name: &'a str,
+    /// Seed of weights and order.
+    pub seed: u64,
+}
+
+/// How one student is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Share of the soft loss; none for the lone student.
+    pub alpha: Option<f64>,
+    /// Steps of the schedule.
+    pub steps: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+}
+
+/// A point of a training curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Steps taken.
+    pub step: usize,
+    /// Loss of the batch, in squared standardized target units.
+    pub loss: f64,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Validation RMSE in the target's unit; none during the refit.
+    pub valid_rmse: Option<f64>,
+    /// RMSE against the teacher on validation rows, in the target's unit.
+    pub fidelity_rmse: Option<f64>,
+}
+
+/// One setting, tried.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What was tried.
+    pub setting: Setting,
+    /// Its curve.
+    pub curve: Vec<Point>,
+    /// Steps to take in the refit.
+    pub stop: usize,
+    /// Validation RMSE there.
+    pub valid_rmse: f64,
+    /// Validation predictions there, in the learned unit.
+    pub valid_pred: Vec<f64>,
+    /// Weights there.
+    params: Vec<f32>,
+}
+
+/// What a watcher is told while students train.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// `alone` or `distilled`, and which trial or seed.
+    pub name: &'a str,
+    /// Setting in training.
+    pub setting: Setting,
+    /// Steps that this training will take at most.
+    pub until: usize,
+    /// Where it stands.
+    pub point: Point,
+}
+
+/// Called at every point of every curve, from several threads; [`Control::Stop`] ends the training there.
+pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
+
+/// Points of a training curve.
+const CURVE: usize = 40;
+/// An end of the schedule this close to the best point is taken instead of it.
+const NEAR: f64 = 1.003;
+
+/// A design with its pool of rows: all that trials share.
+pub struct Stage<'a> {
+    plan: &'a Plan<'a>,
+    design: Design,
+    pool: Pool,
+    center: f64,
+    scale: f64,
+    valid: Option<Valid<'a>>,
+}
+
+struct Valid<'a> {
+    positions: Vec<f32>,
+    target: &'a [f64],
+    weight: &'a [f64],
+    teacher: &'a [f64],
+}
+
+impl<'a> Stage<'a> {
+    /// Fits the design on the rows of `material` and brings all rows into its form.
+    ///
+    /// # Errors
+    ///
+    /// As [`Design::fit`], and where rows cannot be encoded.
+    pub fn new(plan: &'a Plan<'a>, material: &Material<'_>, valid: Option<&Material<'a>>) -> Result<Self> {
+        let rows: Vec<usize> = (0..material.features.rows).collect();
+        let design = Design::fit(material.features, &rows, plan.student)?;
+        let center = metrics::weighted_mean(material.target, material.weight);
+        let variance = metrics::variance(material.target, material.weight);
+        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let standard = |values: &[f64]| values.iter().map(|v| ((v - center) / scale) as f32).collect::<Vec<f32>>();
+        let pool = Pool {
+            positions: design.positions(material.features)?,
+            target: standard(material.target),
+            teacher: standard(material.teacher),
+            weight: material.weight.iter().map(|&w| w as f32).collect(),
+            new_positions: design.positions(&material.new.features)?,
+            new_teacher: standard(&material.new.mean),
+        };
+        let valid = valid
+            .map(|v| {
+                let positions = design.positions(v.features)?;
+                Ok::<_, Error>(Valid { positions, target: v.target, weight: v.weight, teacher: v.teacher })
+            })
+            .transpose()?;
+        Ok(Self { plan, design, pool, center, scale, valid })
+    }
+
+    /// Encoder and layers.
+    #[must_use]
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    fn unit(&self, value: f64) -> f64 {
+        if self.plan.log_target { value.exp() } else { value }
+    }
+
+    /// Predictions of rows given as positions, in the learned unit.
+    fn predict(&self, params: &[f32], positions: &[f32]) -> Vec<f64> {
+        let out = self.design.shape.predict(params, positions);
+        out.iter().map(|&z| self.center + self.scale * f64::from(z)).collect()
+    }
+
+    fn rmse(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
+        let both = pred.iter().zip(label).zip(weight).filter(|((_, label), _)| label.is_finite());
+        let (mut sum, mut total) = (0.0, 0.0);
+        for ((pred, label), weight) in both {
+            sum += weight * (self.unit(*pred) - self.unit(*label)).powi(2);
+            total += weight;
+        }
+        (sum / total).sqrt()
+    }
+
+    /// Trains one student for `until` steps of its schedule.
+    fn train(&self, setting: Setting, until: usize, seed: u64, name: &str, watch: Watch<'_>) -> Result<Trial> {
+        let (rows, loss) = objective::rows(&self.pool, setting.alpha, self.plan.loss);
+        let schedule = Schedule { steps: setting.steps, peak: self.plan.student.learning_rate as f32, warmup: 0.03 };
+        let options = TrainOptions {
+            schedule,
+            batch: self.plan.student.batch,
+            weight_decay: setting.weight_decay as f32,
+            members: 1,
+            seed,
+        };
+        let trainer = Trainer::new(self.design.shape.clone(), options, &rows, loss.as_ref())?;
+        let mut state = trainer.start();
+        let mut trial = Trial {
+            setting,
+            curve: Vec::new(),
+            stop: 0,
+            valid_rmse: f64::INFINITY,
+            valid_pred: Vec::new(),
+            params: Vec::new(),
+        };
+        trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
+            let step = report.state.step;
+            let mut point = Point {
+                step,
+                loss: f64::from(report.loss),
+                learning_rate: f64::from(report.rate),
+                valid_rmse: None,
+                fidelity_rmse: None,
+            };
+            if let Some(valid) = &self.valid {
+                let pred = self.predict(&report.state.params, &valid.positions);
+                let rmse = self.rmse(&pred, valid.target, valid.weight);
+                point.valid_rmse = Some(rmse);
+                let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
+                point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
+                let last = step == setting.steps && rmse <= trial.valid_rmse * NEAR;
+                if rmse < trial.valid_rmse || last {
+                    trial.valid_rmse = rmse;
+                    trial.valid_pred = pred;
+                    trial.stop = step;
+                    trial.params.clone_from(&report.state.params);
+                }
+            }
+            trial.curve.push(point);
+            watch(&Progress { name, setting, until, point })
+        })?;
+        if self.valid.is_none() {
+            trial.stop = state.step;
+            trial.params = state.params;
+        }
+        Ok(trial)
+    }
+
+    /// Trains a lone student for some steps and forgets it: for timing.
+    ///
+    /// # Errors
+    ///
+    /// As training's.
+    pub fn warm_up(&self, steps: usize) -> Result<()> {
+        let setting = Setting { alpha: None, steps, weight_decay: 0.0 };
+        self.train(setting, steps, 0, "warm-up", &|_| Control::Continue).map(|_| ())
+    }
+
+    /// The trained student as data, with golden vectors on `examples`.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime refuses a part.
+    pub fn student(&self, trial: &Trial, provenance: BTreeMap<String, String>, examples: Vec<Vec<GoldenValue>>) -> Result<Student> {
+        let target = match self.plan.log_target {
+            false => TargetTransform::Affine { scale: self.scale, shift: self.center },
+            true => TargetTransform::LogAffine { scale: self.scale, shift: self.center },
+        };
+        let parts = StudentParts {
+            encoder: self.design.encoder.clone(),
+            graph: self.design.shape.lower(&trial.params)?,
+            target,
+            target_name: self.plan.target_name.to_owned(),
+            provenance,
+            golden: Vec::new(),
+        };
+        Ok(Student::new(parts)?.with_golden(examples)?)
+    }
+}
+
+/// Settings of the lone student: full schedule first, then what helps against overfitting.
+fn lone_settings(student: &StudentOptions) -> Vec<Setting> {
+    let setting = |part: usize, weight_decay| Setting { alpha: None, steps: (student.steps / part).max(1), weight_decay };
+    let all = [setting(4, 0.05), setting(1, 0.01), setting(4, 0.5), setting(16, 0.1), setting(16, 1.0)];
+    all[..student.trials.min(all.len())].to_vec()
+}
+
+fn distilled_setting(student: &StudentOptions, alpha: f64) -> Setting {
+    Setting { alpha: Some(alpha), steps: student.steps, weight_decay: 1e-3 }
+}
+
+/// Steps that [`choose`] takes at most, over all trials.
+#[must_use]
+pub fn search_steps(plan: &Plan<'_>) -> usize {
+    let lone: usize = lone_settings(plan.student).iter().map(|setting| setting.steps).sum();
+    let distilled = if plan.alpha == Alpha::Auto { plan.student.trials } else { 1 };
+    lone + distilled * plan.student.steps
+}
+
+/// What the search found.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Trials of the lone student.
+    pub alone: Vec<Trial>,
+    /// Trials of the distilled student.
+    pub distilled: Vec<Trial>,
+    /// Closed-form share of the soft loss, before clamping; none where it is undefined.
+    pub closed_form: Option<f64>,
+}
+
+impl Choice {
+    /// The best trial of each side.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] where a side has none.
+    pub fn best(&self) -> Result<(&Trial, &Trial)> {
+        let best = |trials: &'_ [Trial]| -> Option<usize> {
+            (0..trials.len()).min_by(|&a, &b| trials[a].valid_rmse.total_cmp(&trials[b].valid_rmse))
+        };
+        let (Some(alone), Some(distilled)) = (best(&self.alone), best(&self.distilled)) else {
+            return Err(Error::Interrupted);
+        };
+        Ok((&self.alone[alone], &self.distilled[distilled]))
+    }
+}
+
+/// Best share of teacher labels by two fits, on validation rows.
+///
+/// # Formula
+///
+/// ```text
+/// ξ* = Σ w (s_t − s_y)(y − s_y) / Σ w (s_t − s_y)²
+/// ```
+///
+/// with `s_y` fitted on targets and `s_t` on the teacher. None where the two agree.
+///
+/// # Source
+///
+/// Dang et al. 2026, arXiv 2602.17565: exact where fitting is linear in the labels, here the seed of a search.
+#[must_use]
+pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
+    let (mut top, mut bottom) = (0.0, 0.0);
+    for (((s_y, s_t), y), w) in on_target.iter().zip(on_teacher).zip(target).zip(weight) {
+        top += w * (s_t - s_y) * (y - s_y);
+        bottom += w * (s_t - s_y).powi(2);
+    }
+    (bottom > 0.0).then(|| top / bottom)
+}
+
+/// Tries the settings of both sides.
+///
+/// With `alpha` on auto: 1 and 0.7 first, then the closed form of the best lone and the pure teacher student, then half-way
+/// between it and 1.
+///
+/// # Errors
+///
+/// As training's.
+pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
+    let student = stage.plan.student;
+    let mut settings = lone_settings(student);
+    let first: Vec<f64> = match stage.plan.alpha {
+        Alpha::Fixed(alpha) => vec![alpha],
+        Alpha::Auto => [1.0, 0.7][..student.trials.min(2)].to_vec(),
+    };
+    settings.splice(0..0, first.iter().map(|&alpha| distilled_setting(student, alpha)));
+    let run = |settings: Vec<Setting>| -> Result<Vec<Trial>> {
+        let total = settings.len();
+        settings
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, setting)| {
+                let side = if setting.alpha.is_some() { "distilled" } else { "alone" };
+                let name = format!("{side} {}/{total}", index + 1);
+                stage.train(setting, setting.steps, stage.plan.seed, &name, watch)
+            })
+            .collect()
+    };
+    let (mut distilled, alone): (Vec<Trial>, Vec<Trial>) =
+        run(settings)?.into_iter().partition(|trial| trial.setting.alpha.is_some());
+    let Some(valid) = &stage.valid else { return Ok(Choice { alone, distilled, closed_form: None }) };
+    let lone = alone.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
+    let closed_form = lone.and_then(|lone| {
+        closed_form_alpha(&lone.valid_pred, &distilled[0].valid_pred, valid.target, valid.weight)
+    });
+    if stage.plan.alpha == Alpha::Auto {
+        let seed = closed_form.unwrap_or(0.4).clamp(0.0, 1.0);
+        let mut more: Vec<f64> = Vec::new();
+        for alpha in [seed, (1.0 + seed) / 2.0, seed / 2.0] {
+            let alpha = (alpha * 100.0).round() / 100.0;
+            let tried = |other: &f64| (other - alpha).abs() < 0.05;
+            if distilled.len() + more.len() < student.trials && !first.iter().chain(&more).any(tried) {
+                more.push(alpha);
+            }
+        }
+        distilled.extend(run(more.into_iter().map(|alpha| distilled_setting(student, alpha)).collect())?);
+    }
+    Ok(Choice { alone, distilled, closed_form })
+}
+
+/// Both students of one seed, fitted on all training rows.
+pub struct Refitted {
+    /// The lone student.
+    pub alone: Trial,
+    /// The distilled student.
+    pub distilled: Trial,
+}
+
+/// Fits the chosen settings again, once per seed.
+///
+/// # Errors
+///
+/// As training's.
+pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, usize), seeds: &[u64], watch: Watch<'_>) -> Result<Vec<Refitted>> {
+    let jobs: Vec<(u64, bool)> = seeds.iter().flat_map(|&seed| [(seed, true), (seed, false)]).collect();
+    let trials: Vec<Trial> = jobs
+        .into_par_iter()
+        .map(|(seed, is_distilled)| {
+            let ((setting, stop), side) = if is_distilled { (distilled, "distilled") } else { (alone, "alone") };
+            stage.train(setting, stop, seed, &format!("{side} refit"), watch)
+        })
+        .collect::<Result<_>>()?;
+    let mut trials = trials.into_iter();
+    let mut out = Vec::with_capacity(seeds.len());
+    while let (Some(distilled), Some(alone)) = (trials.next(), trials.next()) {
+        out.push(Refitted { alone, distilled });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_form_alpha_is_worked_by_hand() {
+        // s_y = 0, s_t = 2, y = 1 and 3: (2·1 + 2·3) / (4 + 4) = 1
+        assert_eq!(closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]), Some(1.0));
+        assert_eq!(closed_form_alpha(&[1.0], &[1.0], &[2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn lone_student_has_as_many_trials_as_the_distilled_one() {
+        for trials in 1..=5 {
+            let student = StudentOptions { trials, ..StudentOptions::default() };
+            assert_eq!(lone_settings(&student).len(), trials);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! A student of at most so many parameters.
+
+use limbeck_data::encode::{EncodeOptions, EncodeScaling, fit_encoder};
+use limbeck_data::{FeatureValues, Features};
+use limbeck_nets::MlpShape;
+use limbeck_runtime::Encoder;
+use limbeck_teach::network::input_layout;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How numbers are scaled before they are binned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScalingKind {
+    /// By mean and standard deviation.
+    #[default]
+    Standard,
+    /// Through quantiles to a normal distribution; the quantiles count as parameters.
+    Quantile,
+}
+
+/// What the student looks like and how long it learns.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `params` | 5000 | most fitted numbers that prediction reads, edges and scales included | 250 to 1 000 000 |
+/// | `hidden` | by `params` | widths of the hidden layers | |
+/// | `bins` | by `params` | most bins per number | 1 to 256 |
+/// | `scaling` | standard | scaling before binning | |
+/// | `ordinal` | none | category columns read as one ordered number | |
+/// | `steps` | 30 000 | steps of the longest schedule | ≥ 1 |
+/// | `batch` | 256 | rows per step | ≥ 1 |
+/// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
+/// | `trials` | 4 | settings tried on validation rows, for the lone and the distilled student alike | 1 to 5 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct StudentOptions {
+    pub params: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bins: Option<usize>,
+    pub scaling: ScalingKind,
+    pub ordinal: Vec<String>,
+    pub steps: usize,
+    pub batch: usize,
+    pub learning_rate: f64,
+    pub trials: usize,
+}
+
+impl Default for StudentOptions {
+    fn default() -> Self {
+        Self {
+            params: 5000,
+            hidden: None,
+            bins: None,
+            scaling: ScalingKind::Standard,
+            ordinal: Vec::new(),
+            steps: 30_000,
+            batch: 256,
+            learning_rate: 3e-3,
+            trials: 4,
+        }
+    }
+}
+
+impl StudentOptions {
+    /// Checks each option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for one out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let in_range = |fine: bool, option, found: String, expected| {
+            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+        };
+        in_range((250..=1_000_000).contains(&self.params), "student.params", self.params.to_string(), "250 to 1000000")?;
+        in_range(self.bins.is_none_or(|b| (1..=256).contains(&b)), "student.bins", format!("{:?}", self.bins), "1 to 256")?;
+        let hidden = self.hidden.as_ref().is_none_or(|h| !h.is_empty() && h.iter().all(|w| (1..=4096).contains(w)));
+        in_range(hidden, "student.hidden", format!("{:?}", self.hidden), "one or more widths from 1 to 4096")?;
+        in_range(self.steps > 0, "student.steps", self.steps.to_string(), "at least 1")?;
+        in_range(self.batch > 0, "student.batch", self.batch.to_string(), "at least 1")?;
+        in_range(self.learning_rate > 0.0, "student.learning_rate", self.learning_rate.to_string(), "positive")?;
+        in_range((1..=5).contains(&self.trials), "student.trials", self.trials.to_string(), "1 to 5")
+    }
+}
+
+/// Encoder and layers, fitted to rows but untrained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    /// Raw columns to numbers.
+    pub encoder: Encoder,
+    /// The network on them.
+    pub shape: MlpShape,
+}
+
+/// Scale and shift of the target count as parameters too.
+const TARGET_PARAMETERS: usize = 2;
+/// Numbers of bins that are tried.
+const BINS: [usize; 14] = [64, 48, 40, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3];
+/// With fewer bins than this, narrower layers are tried first.
+const FEW_BINS: usize = 6;
+
+impl Design {
+    /// The largest network for these rows within `options.params`.
+    ///
+    /// Two hidden layers of equal width, about `0.45 √params`, and as many bins as the rest pays for; where many columns
+    /// would leave few bins, narrower layers. What is left over widens the layers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
+    /// [`StudentOptions::validate`].
+    pub fn fit(features: &Features, rows: &[usize], options: &StudentOptions) -> Result<Self> {
+        options.validate()?;
+        let ideal = ((options.params as f64).sqrt() * 0.45).round() as usize;
+        let mut smallest = usize::MAX;
+        let mut width = round_width(ideal.max(2));
+        let mut fallback = None;
+        loop {
+            let candidates = Candidates::new(features, rows, options, width);
+            for bins in candidates.bins() {
+                let design = candidates.design(width, bins)?;
+                smallest = smallest.min(design.parameters());
+                if design.parameters() <= options.params {
+                    let grown = candidates.grow(design, width, bins)?;
+                    if bins >= FEW_BINS || options.bins.is_some() || candidates.saturated(bins) {
+                        return Ok(grown);
+                    }
+                    fallback.get_or_insert(grown);
+                    break;
+                }
+            }
+            if options.hidden.is_some() || width <= 2 {
+                break;
+            }
+            width = round_width(width - 1).min(width - 1);
+        }
+        fallback.ok_or(Error::BudgetTooSmall { columns: features.columns.len(), smallest, allowed: options.params })
+    }
+
+    /// Fitted numbers that prediction reads.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.encoder.parameters() + self.shape.input().parameters() + self.shape.weights() + TARGET_PARAMETERS
+    }
+
+    /// Network inputs of rows.
+    ///
+    /// # Errors
+    ///
+    /// Where a row cannot be encoded.
+    pub fn positions(&self, features: &Features) -> Result<Vec<f32>> {
+        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
+        Ok(self.shape.input().positions(&encoded))
+    }
+}
+
+/// Widths that the kernels like.
+fn round_width(width: usize) -> usize {
+    match width {
+        24.. => width / 8 * 8,
+        8.. => width / 4 * 4,
+        _ => width,
+    }
+}
+
+/// Designs that share an encoder.
+struct Candidates<'a> {
+    options: &'a StudentOptions,
+    encoder: Encoder,
+    encoded: Vec<f32>,
+    most_values: usize,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(features: &Features, rows: &[usize], options: &'a StudentOptions, width: usize) -> Self {
+        let has = |number: bool| features.columns.iter().any(|c| matches!(c.values, FeatureValues::Number(_)) == number);
+        // Half of what the first layer may cost goes to categories where there are numbers too.
+        let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
+        let encode = EncodeOptions {
+            scaling: match options.scaling {
+                ScalingKind::Standard => EncodeScaling::Standard,
+                ScalingKind::Quantile => EncodeScaling::Quantile { n: 32 },
+            },
+            max_width_for_categories: if has(true) { room / 2 } else { room },
+            indicator: true,
+            ordinal: options.ordinal.clone(),
+        };
+        let encoder = fit_encoder(features, rows, &encode);
+        let chosen = features.select(rows);
+        let encoded = encoder.encode(&chosen.raw(), chosen.rows).unwrap_or_default();
+        let most_values = rows.len();
+        Self { options, encoder, encoded, most_values }
+    }
+
+    fn bins(&self) -> Vec<usize> {
+        match self.options.bins {
+            Some(bins) => vec![bins],
+            None => BINS.iter().copied().chain([2, 1]).filter(|&bins| bins == 1 || bins * 8 <= self.most_values).collect(),
+        }
+    }
+
+    /// True where more bins could not be had anyway.
+    fn saturated(&self, bins: usize) -> bool {
+        self.bins().first() == Some(&bins)
+    }
+
+    fn design(&self, width: usize, bins: usize) -> Result<Design> {
+        let layout = input_layout(&self.encoder, &self.encoded, bins);
+        let hidden = self.options.hidden.clone().unwrap_or_else(|| vec![width; 2]);
+        Ok(Design { encoder: self.encoder.clone(), shape: MlpShape::new(layout, hidden, 1)? })
+    }
+
+    /// Widens the layers while the budget allows.
+    fn grow(&self, mut design: Design, width: usize, bins: usize) -> Result<Design> {
+        if self.options.hidden.is_some() {
+            return Ok(design);
+        }
+        let step = if width >= 24 { 8 } else if width >= 8 { 4 } else { 1 };
+        let mut wider = width + step;
+        loop {
+            let hidden = vec![wider; 2];
+            let next = Design {
+                encoder: design.encoder.clone(),
+                shape: MlpShape::new(design.shape.input().clone(), hidden, 1)?,
+            };
+            if next.parameters() > self.options.params {
+                return self.deepen(design, bins);
+            }
+            design = next;
+            wider += step;
+        }
+    }
+
+    /// Widens the second layer alone, by what is still left.
+    fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
+        let [first, second] = design.shape.hidden() else { return Ok(design) };
+        let left = self.options.params - design.parameters();
+        let more = left / (first + 2);
+        let step = if *first >= 24 { 4 } else { 1 };
+        let hidden = vec![*first, second + more / step * step];
+        let shape = MlpShape::new(design.shape.input().clone(), hidden, 1)?;
+        Ok(Design { encoder: design.encoder, shape })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::Feature;
+    use std::sync::Arc;
+
+    fn features(numbers: usize, categories: usize, rows: usize) -> Features {
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number((0..rows).map(|i| ((i * (j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            integer: false,
+        };
+        let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
+        let category = |j: usize| Feature {
+            name: format!("c{j}"),
+            values: FeatureValues::Category { codes: (0..rows).map(|i| ((i * (j + 1)) % 40) as u32).collect(), levels: levels.clone() },
+            integer: false,
+        };
+        Features { columns: (0..numbers).map(number).chain((0..categories).map(category)).collect(), rows }
+    }
+
+    #[test]
+    fn students_use_their_budget_and_no_more() {
+        for params in [250, 1000, 5000, 5200, 21_000, 100_000] {
+            for (numbers, categories) in [(8, 1), (4, 0), (1, 0), (30, 10), (0, 3)] {
+                let features = features(numbers, categories, 2000);
+                let rows: Vec<usize> = (0..2000).collect();
+                let options = StudentOptions { params, ..StudentOptions::default() };
+                match Design::fit(&features, &rows, &options) {
+                    Ok(design) => {
+                        assert!(design.parameters() <= params, "{} of {params}", design.parameters());
+                        assert!(design.parameters() * 10 >= params * 7, "{} of {params} ({numbers}, {categories})", design.parameters());
+                    }
+                    Err(Error::BudgetTooSmall { smallest, .. }) => {
+                        assert!(params <= 1000 && smallest > params, "{params} {numbers} {categories}");
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn given_layers_and_bins_are_kept() {
+        let rows: Vec<usize> = (0..500).collect();
+        let options = StudentOptions { hidden: Some(vec![5, 3]), bins: Some(4), ..StudentOptions::default() };
+        let design = Design::fit(&features(2, 0, 500), &rows, &options).unwrap();
+        assert_eq!(design.shape.hidden(), [5, 3]);
+        // encoder 2·3, edges 2·5, weights 8·5 + 5 + 15 + 3 + 3 + 1, target 2
+        assert_eq!(design.parameters(), design.encoder.parameters() + 10 + 67 + 2);
+    }
+
+    #[test]
+    fn student_options_reject_a_budget_of_ten() {
+        let options = StudentOptions { params: 10, ..StudentOptions::default() };
+        assert!(matches!(options.validate(), Err(Error::InvalidOption { option: "student.params", .. })));
+    }
+}

@@ -1,0 +1,788 @@
+//! A teacher of the user's own: any command that reads rows and answers a prediction for each.
+//!
+//! ```text
+//! rows not asked before ─batches→ sh -c COMMAND
+//!                                  stdin   CSV with a header, or Parquet
+//!                                  stdout  one line per row: PREDICTION or PREDICTION,SPREAD; a header line is skipped
+//!                                  stderr  shown when something goes wrong
+//! ```
+//!
+//! The three pipes are served at the same time, each by a thread of its own, so that a command which answers while it
+//! still reads, or which fills its stderr first, does not stop the world. The command runs in a process group of its
+//! own: whatever it started ends with it when time is up. Threads are never joined, only heard from: a grandchild that
+//! left the group may hold a pipe open for ever, and must not hold us.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use limbeck_data::{Feature, FeatureValues, Features, MISSING};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, Stderr};
+
+/// Lines of stderr that an error shows.
+const STDERR_LINES: usize = 20;
+/// Bytes of stderr that are kept to find them.
+const STDERR_BYTES: usize = 16 * 1024;
+/// Characters of a line that a message shows.
+const SHOWN: usize = 200;
+/// An answer may have this many bytes per row and this many beside; no honest answer is longer.
+const ANSWER_BYTES_PER_ROW: usize = 512;
+const ANSWER_BYTES: usize = 1 << 20;
+/// How often a running command is looked at.
+const POLL: Duration = Duration::from_millis(5);
+/// What a line must hold, for messages.
+const NUMBER_LINE: &str = "a finite number, optionally followed by a comma and a spread of 0 or more";
+
+/// What the command gets on its stdin.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandFormat {
+    /// CSV: header, comma, UTF-8, LF. Missing cells are empty, numbers come back bit for bit.
+    #[default]
+    Csv,
+    /// One Parquet file.
+    Parquet,
+}
+
+/// How a teacher command is asked.
+///
+/// | option | default | purpose | range |
+/// |---|---|---|---|
+/// | `command` | | what `sh -c` runs, once per batch | not blank |
+/// | `format` | `csv` | what it gets on stdin | `csv`, `parquet` |
+/// | `batch_rows` | 50 000 | rows per run of the command | ≥ 1 |
+/// | `timeout_s` | 600 | seconds that one batch may take | > 0, at most a year |
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandOptions {
+    /// What `sh -c` runs, once per batch.
+    pub command: String,
+    /// What it gets on stdin.
+    #[serde(default)]
+    pub format: CommandFormat,
+    /// Rows per run of the command.
+    #[serde(default = "default_batch_rows")]
+    pub batch_rows: usize,
+    /// Seconds that one batch may take.
+    #[serde(default = "default_timeout_s")]
+    pub timeout_s: f64,
+}
+
+fn default_batch_rows() -> usize {
+    50_000
+}
+
+fn default_timeout_s() -> f64 {
+    600.0
+}
+
+const LONGEST_TIMEOUT_S: f64 = 365.0 * 24.0 * 3600.0;
+
+impl CommandOptions {
+    /// Defaults for a command.
+    #[must_use]
+    pub fn new(command: &str) -> Self {
+        Self {
+            command: command.to_owned(),
+            format: CommandFormat::default(),
+            batch_rows: default_batch_rows(),
+            timeout_s: default_timeout_s(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let bad = |option, found: String, expected| Err(Error::InvalidOption { option, found, expected });
+        if self.command.trim().is_empty() || self.command.contains('\0') {
+            return bad("teacher command", format!("{:?}", self.command), "a shell command, not blank");
+        }
+        if self.batch_rows == 0 {
+            return bad("batch_rows", "0".to_owned(), "at least 1");
+        }
+        if !(self.timeout_s > 0.0 && self.timeout_s <= LONGEST_TIMEOUT_S) {
+            return bad("timeout_s", self.timeout_s.to_string(), "a number of seconds above 0, at most a year");
+        }
+        Ok(())
+    }
+}
+
+/// What a teacher said of some rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Predictions, in the target's unit.
+    pub prediction: Vec<f64>,
+    /// Standard deviations, if the teacher gives them.
+    pub spread: Option<Vec<f64>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Answer {
+    prediction: f64,
+    spread: Option<f64>,
+}
+
+/// Answers by the bytes of a row. Only looked up, never listed, so that its order shows nowhere.
+#[derive(Debug, Default)]
+struct Cache {
+    names: Vec<String>,
+    answers: HashMap<Vec<u8>, Answer>,
+}
+
+/// A teacher that is a command of the user's. See the head of [`crate::command`] for what passes between them.
+#[derive(Debug)]
+pub struct CommandTeacher {
+    options: CommandOptions,
+    cache: Mutex<Cache>,
+}
+
+impl CommandTeacher {
+    /// A teacher that has not been asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`].
+    pub fn new(options: CommandOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Self { options, cache: Mutex::default() })
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub fn options(&self) -> &CommandOptions {
+        &self.options
+    }
+
+    /// Answers for all rows. Rows that were answered before, in this call or an earlier one, are not sent again; batches
+    /// that were answered before an error stay known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommandStart`], [`Error::CommandFailed`], [`Error::CommandTimeout`], [`Error::CommandOutput`],
+    /// [`Error::CommandRows`], [`Error::CommandAnswer`] or [`Error::CommandPipe`]; [`Error::Data`] if the rows cannot be
+    /// written as Parquet.
+    pub fn ask(&self, x: &Features) -> Result<Answers> {
+        // A panic elsewhere leaves whole entries behind.
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = x.names();
+        if cache.names != names {
+            *cache = Cache { names, answers: HashMap::new() };
+        }
+        let keys = row_keys(x);
+        for batch in unanswered(&keys, &cache.answers).chunks(self.options.batch_rows) {
+            let answers = self.run(&x.select(batch))?;
+            for (row, answer) in batch.iter().zip(answers) {
+                cache.answers.insert(keys[*row].clone(), answer);
+            }
+        }
+        let answers: Vec<Answer> = keys.iter().map(|key| cache.answers[key]).collect();
+        self.gather(&answers)
+    }
+
+    /// Predictions and spreads as columns.
+    fn gather(&self, answers: &[Answer]) -> Result<Answers> {
+        let prediction = answers.iter().map(|answer| answer.prediction).collect();
+        let spread: Vec<f64> = answers.iter().filter_map(|answer| answer.spread).collect();
+        let spread = match spread.len() {
+            0 => None,
+            all if all == answers.len() => Some(spread),
+            _ => {
+                let row = answers.iter().position(|answer| answer.spread.is_none()).unwrap_or(0);
+                return Err(self.bad_answer(row, &answers[row].prediction.to_string(), SPREAD_LINE, Stderr::default()));
+            }
+        };
+        Ok(Answers { prediction, spread })
+    }
+
+    /// One run of the command.
+    fn run(&self, rows: &Features) -> Result<Vec<Answer>> {
+        let input = match self.options.format {
+            CommandFormat::Csv => csv(rows),
+            CommandFormat::Parquet => parquet(rows, &self.options.command)?,
+        };
+        let most = ANSWER_BYTES + ANSWER_BYTES_PER_ROW * rows.rows;
+        let mut running = Running::start(&self.options.command, input, most)?;
+        let end = running.wait(Instant::now() + Duration::from_secs_f64(self.options.timeout_s));
+        let command = || self.options.command.clone();
+        let stderr = running.stderr();
+        match end {
+            End::Timeout => {
+                let after = Duration::from_secs_f64(self.options.timeout_s);
+                Err(Error::CommandTimeout { command: command(), rows: rows.rows, after, stderr })
+            }
+            End::TooLong => Err(Error::CommandOutput { command: command(), rows: rows.rows, most, stderr }),
+            End::Pipe(action, source) => Err(Error::CommandPipe { command: command(), action, source }),
+            End::Exit(status, _) if !status.success() => {
+                Err(Error::CommandFailed { command: command(), status: words(status), rows: rows.rows, stderr })
+            }
+            End::Exit(_, answer) => self.parse(&answer, rows.rows, stderr),
+        }
+    }
+
+    /// One answer per row out of the text that the command wrote.
+    fn parse(&self, answer: &[u8], rows: usize, stderr: Stderr) -> Result<Vec<Answer>> {
+        let text = String::from_utf8_lossy(answer);
+        let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
+        let lines = if text.trim().is_empty() { &[] } else { &lines[..] };
+        let lines = without_header(lines);
+        if lines.len() != rows {
+            let (command, found) = (self.options.command.clone(), lines.len());
+            return Err(Error::CommandRows { command, found, expected: rows, stderr });
+        }
+        let bad = |row: usize| self.bad_answer(row, lines[row], NUMBER_LINE, stderr.clone());
+        lines.iter().enumerate().map(|(row, line)| parse_line(line).ok_or_else(|| bad(row))).collect()
+    }
+
+    fn bad_answer(&self, row: usize, line: &str, expected: &'static str, stderr: Stderr) -> Error {
+        let line = line.chars().take(SHOWN).collect();
+        Error::CommandAnswer { command: self.options.command.clone(), row: row + 1, line, expected, stderr }
+    }
+}
+
+const SPREAD_LINE: &str = "a spread behind a comma, since other rows have one";
+
+/// `PREDICTION` or `PREDICTION,SPREAD`.
+fn parse_line(line: &str) -> Option<Answer> {
+    let mut fields = line.split(',').map(|field| field.trim().parse::<f64>().ok());
+    let prediction = fields.next()??;
+    let spread = fields.next();
+    if fields.next().is_some() || !prediction.is_finite() {
+        return None;
+    }
+    match spread {
+        None => Some(Answer { prediction, spread: None }),
+        Some(Some(spread)) if spread.is_finite() && spread >= 0.0 => Some(Answer { prediction, spread: Some(spread) }),
+        Some(_) => None,
+    }
+}
+
+/// The lines below a header: a first line that begins with no number, above one that does.
+fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
+    let numeric = |line: &str| line.split(',').next().is_some_and(|field| field.trim().parse::<f64>().is_ok());
+    match lines {
+        [first, second, ..] if !numeric(first) && numeric(second) => &lines[1..],
+        _ => lines,
+    }
+}
+
+/// How a command ended, in words.
+fn words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(126), _) => "exit code 126 (found, but cannot be executed)".to_owned(),
+        (Some(127), _) => "exit code 127 (a program was not found)".to_owned(),
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// First row of each content that is not known yet.
+fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> {
+    let mut seen = std::collections::HashSet::new();
+    (0..keys.len()).filter(|row| !known.contains_key(&keys[*row]) && seen.insert(&keys[*row])).collect()
+}
+
+/// The content of each row as bytes: bits of numbers, texts of categories.
+fn row_keys(x: &Features) -> Vec<Vec<u8>> {
+    let mut keys = vec![Vec::with_capacity(9 * x.columns.len()); x.rows];
+    for column in &x.columns {
+        match &column.values {
+            FeatureValues::Number(values) => {
+                for (key, value) in keys.iter_mut().zip(values) {
+                    // There are many NaN, and all mean the same.
+                    let value = if value.is_nan() { f64::NAN } else { *value };
+                    key.extend(value.to_bits().to_le_bytes());
+                }
+            }
+            FeatureValues::Category { codes, levels } => {
+                for (key, code) in keys.iter_mut().zip(codes) {
+                    match text(levels, *code) {
+                        None => key.extend(u64::MAX.to_le_bytes()),
+                        Some(text) => {
+                            key.extend((text.len() as u64).to_le_bytes());
+                            key.extend(text.as_bytes());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    keys
+}
+
+fn text(levels: &[String], code: u32) -> Option<&str> {
+    if code == MISSING { None } else { Some(&levels[code as usize]) }
+}
+
+/// The rows as CSV.
+fn csv(x: &Features) -> Vec<u8> {
+    let names: Vec<String> = x.columns.iter().map(|column| quoted(&column.name)).collect();
+    let mut out = names.join(",");
+    out.push('\n');
+    for row in 0..x.rows {
+        for (place, column) in x.columns.iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            push_cell(&mut out, column, row, x.columns.len() == 1);
+        }
+        out.push('\n');
+    }
+    out.into_bytes()
+}
+
+fn push_cell(out: &mut String, column: &Feature, row: usize, alone: bool) {
+    let cell = match &column.values {
+        FeatureValues::Number(values) if values[row].is_nan() => None,
+        FeatureValues::Number(values) => Some(number(values[row], column.integer)),
+        FeatureValues::Category { codes, levels } => text(levels, codes[row]).map(quoted),
+    };
+    match cell {
+        Some(cell) => out.push_str(&cell),
+        // A blank line is no row to many readers.
+        None if alone => out.push_str("\"\""),
+        None => {}
+    }
+}
+
+/// The shortest text that reads back as the same bits; whole numbers without a point where the column is whole.
+fn number(value: f64, integer: bool) -> String {
+    match integer && value.fract() == 0.0 && value.abs() < 1e15 {
+        true => format!("{value}"),
+        false => format!("{value:?}"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let plain = !text.is_empty() && !text.contains(['"', ',', '\n', '\r']) && text.trim() == text;
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+}
+
+/// The rows as the bytes of a Parquet file, which is written to a private temporary folder first.
+fn parquet(x: &Features, command: &str) -> Result<Vec<u8>> {
+    let pipe = |source| Error::CommandPipe { command: command.to_owned(), action: "prepare rows for", source };
+    let folder = PrivateFolder::new().map_err(pipe)?;
+    let path = folder.0.join("rows.parquet");
+    x.to_table().write_parquet(&path)?;
+    fs::read(&path).map_err(pipe)
+}
+
+/// A new folder that nobody else can read; gone when dropped.
+struct PrivateFolder(PathBuf);
+
+impl PrivateFolder {
+    fn new() -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let create = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        let mut outcome = Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        for _ in 0..100 {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("limbeck-{}-{count}", std::process::id()));
+            outcome = create(&path).map(|()| Self(path));
+            if !matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        // Nothing can be done about a folder that will not go.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A started command and the threads at its pipes.
+struct Running {
+    child: Child,
+    events: Receiver<Event>,
+    answer: Option<Vec<u8>>,
+    stderr: Vec<u8>,
+    stderr_closed: bool,
+    status: Option<ExitStatus>,
+}
+
+/// What the threads tell.
+enum Event {
+    /// Stdout is closed; the whole answer.
+    Answer(Vec<u8>),
+    /// Stdout holds more than an answer can have.
+    TooLong,
+    /// The latest bytes of stderr.
+    Stderr(Vec<u8>),
+    /// Stderr is closed.
+    StderrClosed,
+    /// A pipe failed.
+    Failed(&'static str, io::Error),
+}
+
+/// How a run came to its end.
+enum End {
+    Exit(ExitStatus, Vec<u8>),
+    Timeout,
+    TooLong,
+    Pipe(&'static str, io::Error),
+}
+
+impl Running {
+    fn start(command: &str, input: Vec<u8>, most: usize) -> Result<Self> {
+        let spawned = Command::new("sh")
+            .args(["-c", command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn();
+        let mut child = spawned.map_err(|source| Error::CommandStart { command: command.to_owned(), source })?;
+        let (sender, events) = channel();
+        if let Some(stdin) = child.stdin.take() {
+            let sender = sender.clone();
+            thread::spawn(move || send_rows(stdin, &input, &sender));
+        }
+        if let Some(stdout) = child.stdout.take() {
+            let sender = sender.clone();
+            thread::spawn(move || read_answer(stdout, most, &sender));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            thread::spawn(move || read_stderr(stderr, &sender));
+        }
+        Ok(Self { child, events, answer: None, stderr: Vec::new(), stderr_closed: false, status: None })
+    }
+
+    /// Listens until the command has ended and its answer is complete, or until the deadline. Whatever the end, nothing
+    /// of the command runs on if it did not exit by itself.
+    fn wait(&mut self, deadline: Instant) -> End {
+        let end = self.listen(deadline);
+        match end {
+            End::Exit(..) => self.drain_stderr(),
+            _ => self.kill(),
+        }
+        end
+    }
+
+    fn listen(&mut self, deadline: Instant) -> End {
+        loop {
+            match self.events.recv_timeout(POLL) {
+                Ok(Event::Answer(answer)) => self.answer = Some(answer),
+                Ok(Event::TooLong) => return End::TooLong,
+                Ok(Event::Failed(action, error)) => return End::Pipe(action, error),
+                Ok(event) => self.note(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                // All pipes are closed; only the exit is still to come.
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL),
+            }
+            match self.child.try_wait() {
+                Ok(status) => self.status = status.or(self.status),
+                Err(error) => return End::Pipe("wait for", error),
+            }
+            if let (Some(status), Some(answer)) = (self.status, &mut self.answer) {
+                return End::Exit(status, std::mem::take(answer));
+            }
+            if Instant::now() >= deadline {
+                return End::Timeout;
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Stderr(bytes) => self.stderr = bytes,
+            Event::StderrClosed => self.stderr_closed = true,
+            _ => {}
+        }
+    }
+
+    /// What the command wrote last may still be on its way; a background process may hold the pipe, so not for long.
+    fn drain_stderr(&mut self) {
+        let deadline = Instant::now() + Duration::from_millis(200);
+        while !self.stderr_closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(event) => self.note(event),
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Ends the whole process group, and the child for sure.
+    fn kill(&mut self) {
+        // The shell's own `kill` saves a dependency on the C library; a group that is gone already is no error.
+        let group = format!("kill -KILL -{} 2>/dev/null", self.child.id());
+        let _ = Command::new("sh").args(["-c", &group]).status();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.drain_stderr();
+    }
+
+    /// The last lines of stderr.
+    fn stderr(&self) -> Stderr {
+        let text = String::from_utf8_lossy(&self.stderr);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        let shown = lines.iter().skip(lines.len().saturating_sub(STDERR_LINES));
+        let lines: Vec<String> = shown.map(|line| line.chars().take(SHOWN).collect()).collect();
+        Stderr(if text.trim().is_empty() { Vec::new() } else { lines })
+    }
+}
+
+// The threads. A receiver that is gone has lost interest: nothing is to be done about it.
+
+fn send_rows(mut stdin: impl Write, input: &[u8], sender: &Sender<Event>) {
+    match stdin.write_all(input).and_then(|()| stdin.flush()) {
+        // A command may answer without reading to the end; whether it answered enough shows elsewhere.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let _ = sender.send(Event::Failed("send rows to", error));
+        }
+        _ => {}
+    }
+}
+
+fn read_answer(stdout: impl Read, most: usize, sender: &Sender<Event>) {
+    let mut answer = Vec::new();
+    let event = match stdout.take(most as u64 + 1).read_to_end(&mut answer) {
+        Ok(_) if answer.len() > most => Event::TooLong,
+        Ok(_) => Event::Answer(answer),
+        Err(error) => Event::Failed("read the answer of", error),
+    };
+    let _ = sender.send(event);
+}
+
+fn read_stderr(mut stderr: impl Read, sender: &Sender<Event>) {
+    let mut kept = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stderr.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => kept.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // What was read so far is all there will be.
+            Err(_) => break,
+        }
+        let excess = kept.len().saturating_sub(STDERR_BYTES);
+        kept.drain(..excess);
+        if sender.send(Event::Stderr(kept.clone())).is_err() {
+            break;
+        }
+    }
+    let _ = sender.send(Event::StderrClosed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn numbers(values: &[f64]) -> Features {
+        let column = Feature { name: "x".to_owned(), values: FeatureValues::Number(values.to_vec()), integer: false };
+        Features { columns: vec![column], rows: values.len() }
+    }
+
+    fn mixed() -> Features {
+        let levels = Arc::new(vec!["a,b".to_owned(), "say \"c\"".to_owned()]);
+        let columns = vec![
+            Feature { name: "x".to_owned(), values: FeatureValues::Number(vec![0.1, f64::NAN, 1e300]), integer: false },
+            Feature { name: "n, m".to_owned(), values: FeatureValues::Number(vec![3.0, -2.0, 0.0]), integer: true },
+            Feature { name: "k".to_owned(), values: FeatureValues::Category { codes: vec![1, MISSING, 0], levels }, integer: false },
+        ];
+        Features { columns, rows: 3 }
+    }
+
+    fn teacher(command: &str) -> CommandTeacher {
+        CommandTeacher::new(CommandOptions { timeout_s: 20.0, ..CommandOptions::new(command) }).unwrap()
+    }
+
+    fn error(command: &str, rows: usize) -> Error {
+        teacher(command).ask(&numbers(&(0..rows).map(|row| row as f64).collect::<Vec<_>>())).unwrap_err()
+    }
+
+    /// Doubles the column, without the header.
+    const DOUBLE: &str = "awk 'NR > 1 { print 2 * $1 }'";
+
+    #[test]
+    fn command_answers_rows_in_order() {
+        let answers = teacher(DOUBLE).ask(&numbers(&[1.0, 2.5, -3.0])).unwrap();
+        assert_eq!(answers, Answers { prediction: vec![2.0, 5.0, -6.0], spread: None });
+    }
+
+    #[test]
+    fn command_spread_and_header_are_read() {
+        let answers = teacher("echo mean,sd; awk 'NR > 1 { print $1 \" , \" 0.5 }'; echo").ask(&numbers(&[1.0, 2.0])).unwrap();
+        assert_eq!(answers, Answers { prediction: vec![1.0, 2.0], spread: Some(vec![0.5, 0.5]) });
+    }
+
+    #[test]
+    fn csv_quotes_and_round_trips() {
+        let text = String::from_utf8(csv(&mixed())).unwrap();
+        assert_eq!(text, "x,\"n, m\",k\n0.1,3,\"say \"\"c\"\"\"\n,-2,\n1e300,0,\"a,b\"\n");
+        assert_eq!(String::from_utf8(csv(&numbers(&[f64::NAN]))).unwrap(), "x\n\"\"\n");
+    }
+
+    #[test]
+    fn python_reads_the_csv_bit_for_bit() {
+        let values = [0.1 + 0.2, 1e-310, -1.0 / 3.0, 123_456_789.123_456_79];
+        let script = "python3 -c 'import csv, sys
+for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
+        assert_eq!(teacher(script).ask(&numbers(&values)).unwrap().prediction, values);
+    }
+
+    #[test]
+    fn parquet_reaches_the_command() {
+        let options = CommandOptions { format: CommandFormat::Parquet, ..CommandOptions::new("head -c 4 | grep -q PAR1 && printf '1\\n2\\n3\\n'") };
+        let answers = CommandTeacher::new(options).unwrap().ask(&mixed()).unwrap();
+        assert_eq!(answers.prediction, [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn no_row_is_sent_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let options = CommandOptions { batch_rows: 2, ..CommandOptions::new(&format!("tee -a '{}' | {DOUBLE}", log.display())) };
+        let teacher = CommandTeacher::new(options).unwrap();
+        let answers = teacher.ask(&numbers(&[1.0, 2.0, 1.0, 3.0, 2.0])).unwrap();
+        assert_eq!(answers.prediction, [2.0, 4.0, 2.0, 6.0, 4.0]);
+        assert_eq!(teacher.ask(&numbers(&[3.0, 4.0])).unwrap().prediction, [6.0, 8.0]);
+        assert_eq!(fs::read_to_string(log).unwrap(), "x\n1.0\n2.0\nx\n3.0\nx\n4.0\n");
+        assert_eq!(teacher.ask(&numbers(&[])).unwrap(), Answers::default());
+    }
+
+    #[test]
+    fn equal_texts_are_one_row_whatever_their_codes() {
+        let column = |codes: Vec<u32>, levels: &[&str]| {
+            let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
+            let rows = codes.len();
+            let column = Feature { name: "k".to_owned(), values: FeatureValues::Category { codes, levels }, integer: false };
+            Features { columns: vec![column], rows }
+        };
+        assert_eq!(row_keys(&column(vec![0, MISSING], &["p", "q"])), row_keys(&column(vec![1, MISSING], &["o", "p"])));
+    }
+
+    #[test]
+    fn command_with_more_rows_than_a_pipe_holds_does_not_block() {
+        // 40 000 rows are some hundred kilobytes: the command answers while it still reads.
+        let values: Vec<f64> = (0..40_000).map(f64::from).collect();
+        let answers = teacher(DOUBLE).ask(&numbers(&values)).unwrap();
+        assert_eq!(answers.prediction[39_999], 79_998.0);
+    }
+
+    #[test]
+    fn command_that_does_not_read_its_input_is_fine() {
+        let values: Vec<f64> = (0..40_000).map(f64::from).collect();
+        let answers = teacher("exec <&-; seq 1 40000").ask(&numbers(&values)).unwrap();
+        assert_eq!(answers.prediction[0], 1.0);
+    }
+
+    #[test]
+    fn command_that_dies_shows_code_and_stderr() {
+        let message = error("echo no model file >&2; exit 3", 2).to_string();
+        assert!(message.contains("exit code 3") && message.contains("| no model file"), "{message}");
+        let message = error("kill -9 $$", 2).to_string();
+        assert!(message.contains("signal 9") && message.contains("wrote nothing on stderr"), "{message}");
+        let message = error("no-such-program-here", 2).to_string();
+        assert!(message.contains("127 (a program was not found)"), "{message}");
+    }
+
+    #[test]
+    fn command_that_cannot_start_is_named() {
+        // One argument may not have more than 128 KiB.
+        let command = format!("true # {}", "x".repeat(300_000));
+        assert!(matches!(error(&command, 1), Error::CommandStart { .. }));
+    }
+
+    #[test]
+    fn command_that_hangs_is_stopped_with_all_its_processes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let command = format!("echo thinking >&2; sleep 100 & echo $! > '{}'; wait", pid.display());
+        let options = CommandOptions { timeout_s: 0.5, ..CommandOptions::new(&command) };
+        let start = Instant::now();
+        let message = CommandTeacher::new(options).unwrap().ask(&numbers(&[1.0])).unwrap_err().to_string();
+        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(message.contains("within 0.5 s") && message.contains("| thinking"), "{message}");
+        let pid = fs::read_to_string(pid).unwrap();
+        let alive = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z"));
+        let gone = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            !alive()
+        });
+        assert!(gone, "the grandchild still runs");
+    }
+
+    #[test]
+    fn command_with_too_few_or_too_many_rows_is_refused() {
+        let counts = |error| match error {
+            Error::CommandRows { found, expected, .. } => (found, expected),
+            other => panic!("{other}"),
+        };
+        assert_eq!(counts(error("echo 1", 2)), (1, 2));
+        assert_eq!(counts(error("printf 'y\\n1\\n'", 2)), (1, 2));
+        assert_eq!(counts(error("seq 5", 2)), (5, 2));
+        assert_eq!(counts(error("true", 2)), (0, 2));
+    }
+
+    #[test]
+    fn command_that_answers_garbage_is_refused_with_the_row() {
+        let message = |command: &str| error(command, 2).to_string();
+        assert!(message("printf '1\\nabc\\n'").contains("`abc` for row 2"));
+        assert!(message("printf '1\\nnan\\n'").contains("`nan` for row 2"));
+        assert!(message("printf 'inf\\n1\\n'").contains("`inf` for row 1"));
+        assert!(message("printf '1,2,3\\n1\\n'").contains("`1,2,3` for row 1"));
+        assert!(message("printf '1,-2\\n1,1\\n'").contains("`1,-2` for row 1"));
+        assert!(message("printf '1\\n\\n1\\n'").contains("answered 3 rows"));
+        assert!(message("printf '\\377\\376\\n1\\n'").contains("answered 1 rows"));
+        assert!(message("printf '1,1\\n1\\n'").contains("since other rows have one"));
+    }
+
+    #[test]
+    fn command_with_huge_stderr_does_not_block_and_its_end_is_shown() {
+        let noise = "seq 1 300000 >&2";
+        let answers = teacher(&format!("{noise}; {DOUBLE}")).ask(&numbers(&[1.0])).unwrap();
+        assert_eq!(answers.prediction, [2.0]);
+        let Error::CommandFailed { stderr, .. } = error(&format!("{noise}; exit 1"), 1) else { panic!("did not fail") };
+        assert_eq!(stderr.0.len(), STDERR_LINES);
+        assert_eq!((stderr.0[0].as_str(), stderr.0[19].as_str()), ("299981", "300000"));
+    }
+
+    #[test]
+    fn command_that_never_stops_answering_is_stopped() {
+        let start = Instant::now();
+        assert!(matches!(error("yes 1", 2), Error::CommandOutput { .. }));
+        assert!(start.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn command_that_leaves_a_process_behind_is_not_waited_for() {
+        let start = Instant::now();
+        let command = format!("sleep 30 >/dev/null 2>&1 </dev/null & {DOUBLE}");
+        assert_eq!(teacher(&command).ask(&numbers(&[4.0])).unwrap().prediction, [8.0]);
+        assert!(start.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn answered_batches_stay_known_after_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let flag = folder.path().join("second");
+        let command = format!("if [ -e '{0}' ]; then exit 1; fi; touch '{0}'; {DOUBLE}", flag.display());
+        let options = CommandOptions { batch_rows: 1, ..CommandOptions::new(&command) };
+        let teacher = CommandTeacher::new(options).unwrap();
+        assert!(teacher.ask(&numbers(&[1.0, 2.0])).is_err());
+        assert_eq!(teacher.ask(&numbers(&[1.0])).unwrap().prediction, [2.0]);
+    }
+
+    #[test]
+    fn command_options_are_checked() {
+        let refused = |options: CommandOptions| CommandTeacher::new(options).unwrap_err().to_string();
+        assert!(refused(CommandOptions::new(" ")).contains("not blank"));
+        assert!(refused(CommandOptions { batch_rows: 0, ..CommandOptions::new("cat") }).contains("batch_rows is 0"));
+        assert!(refused(CommandOptions { timeout_s: f64::NAN, ..CommandOptions::new("cat") }).contains("timeout_s is NaN"));
+    }
+}

@@ -1,0 +1,278 @@
+//! A teacher made of several perceptrons trained together: piecewise-linear inputs, Gaussian head.
+//!
+//! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM:
+//! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
+//! How long to train is read off the out-of-fold error of all folds together, so no row is set aside for it.
+
+use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
+use limbeck_data::{Features, folds, metrics};
+use limbeck_nets::loss::{GaussianNll, LOG_VARIANCE_LIMIT};
+use limbeck_nets::{Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
+use limbeck_runtime::{Container, Encoder, Numbers};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::sample::Sample;
+
+/// How network teachers are made.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `members` | 4 | networks averaged | ≥ 1 |
+/// | `hidden` | 128, 128 | widths of the hidden layers | ≥ 1 each |
+/// | `bins` | 16 | bins of the piecewise-linear encoding | ≥ 1 |
+/// | `epochs` | 40 | passes over the rows, within `steps` | ≥ 1 |
+/// | `steps` | 1500 to 2500 | bounds of the number of steps | |
+/// | `learning_rate` | 0.002 | peak of the schedule | > 0 |
+/// | `weight_decay` | 0.05 | decoupled weight decay | ≥ 0 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct NetworkOptions {
+    pub members: usize,
+    pub hidden: Vec<usize>,
+    pub bins: usize,
+    pub epochs: usize,
+    pub steps: (usize, usize),
+    pub learning_rate: f32,
+    pub weight_decay: f32,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            members: 4,
+            hidden: vec![128, 128],
+            bins: 16,
+            epochs: 40,
+            steps: (1500, 2500),
+            learning_rate: 2e-3,
+            weight_decay: 0.05,
+        }
+    }
+}
+
+const BATCH: usize = 256;
+/// Points of the training curve at which the out-of-fold error is read.
+const CURVE: usize = 16;
+
+impl NetworkOptions {
+    fn train_options(&self, rows: usize, seed: u64) -> TrainOptions {
+        let wanted = self.epochs * rows / BATCH;
+        let steps = wanted.clamp(self.steps.0.min(self.steps.1), self.steps.1);
+        TrainOptions {
+            schedule: Schedule { steps, peak: self.learning_rate, warmup: 0.05 },
+            batch: BATCH,
+            weight_decay: self.weight_decay,
+            members: self.members,
+            seed,
+        }
+    }
+}
+
+/// A fitted ensemble of perceptrons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    encoder: Encoder,
+    shape: MlpShape,
+    /// `[members, weights]`
+    params: Vec<f32>,
+    center: f64,
+    scale: f64,
+}
+
+/// Bins of the encoding for encoded columns, one-hot codes kept whole.
+#[must_use]
+pub fn input_layout(encoder: &Encoder, encoded: &[f32], bins: usize) -> InputLayout {
+    use limbeck_runtime::Encoding;
+    let width = encoder.width();
+    let mut segments = Vec::new();
+    for (column, span) in encoder.columns.iter().zip(encoder.column_spans()) {
+        match column.encoding {
+            Encoding::OneHot { .. } | Encoding::Hashed { .. } => segments.push(Segment::OneHot { levels: span.len() }),
+            Encoding::Number { .. } | Encoding::Ordinal { .. } => {
+                let values: Vec<f32> = encoded.iter().skip(span.start).step_by(width.max(1)).copied().collect();
+                let edges = ple_edges(&values, bins);
+                segments.push(if edges.len() < 2 { Segment::Linear } else { Segment::Spline { edges } });
+                // The indicator of a missing number is 0 or 1 and needs no bins.
+                segments.extend(span.skip(1).map(|_| Segment::Linear));
+            }
+        }
+    }
+    InputLayout { segments }
+}
+
+/// A network, and the points of its training curve.
+struct Curve {
+    network: Network,
+    /// Weights at each point.
+    points: Vec<(usize, Vec<f32>)>,
+}
+
+/// What the folds of one learner leave behind.
+#[derive(Clone, Debug)]
+pub struct NetworkFolds {
+    /// One network per fold.
+    pub networks: Vec<Network>,
+    /// Share of the schedule after which the out-of-fold error was least.
+    pub stop: f64,
+}
+
+impl Network {
+    fn train(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64) -> Result<Curve> {
+        let encode = EncodeOptions { max_width_for_categories: 256, ..EncodeOptions::default() };
+        let encoder = fit_encoder(sample.features, rows, &encode);
+        let features = sample.features.select(rows);
+        let encoded = encoder.encode(&features.raw(), features.rows)?;
+        let layout = input_layout(&encoder, &encoded, options.bins);
+        let shape = MlpShape::new(layout, options.hidden.clone(), 2).map_err(Error::from)?;
+        let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
+        let weight: Vec<f64> = rows.iter().map(|&row| sample.weight[row]).collect();
+        let center = metrics::weighted_mean(&target, &weight);
+        let variance = metrics::variance(&target, &weight);
+        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
+        let mut data = Rows { positions: shape.input().positions(&encoded), labels: Vec::with_capacity(2 * rows.len()) };
+        for (y, w) in target.iter().zip(&weight) {
+            data.labels.extend([((y - center) / scale) as f32, (w / mean_weight) as f32]);
+        }
+        let train = options.train_options(rows.len(), seed);
+        let steps = train.schedule.steps;
+        let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
+        let trainer = Trainer::new(shape.clone(), train, &data, &GaussianNll)?;
+        let mut state = trainer.start();
+        let mut points = Vec::new();
+        trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
+            points.push((report.state.step, report.state.params.clone()));
+            Control::Continue
+        })?;
+        Ok(Curve { network: Self { encoder, shape, params: state.params, center, scale }, points })
+    }
+
+    /// Trains one network on the given rows, stopping after the share `stop` of its schedule.
+    ///
+    /// # Errors
+    ///
+    /// As training's.
+    pub fn fit(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64) -> Result<Self> {
+        Ok(Self::train(sample, rows, options, seed, stop)?.network)
+    }
+
+    /// Trains one network per fold and stops all of them where their common out-of-fold error is least.
+    ///
+    /// # Errors
+    ///
+    /// As training's.
+    pub fn fit_folds(sample: &Sample<'_>, options: &NetworkOptions, seed: u64) -> Result<NetworkFolds> {
+        let count = folds::count(&sample.folds);
+        let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
+            .into_par_iter()
+            .map(|fold| {
+                let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
+                let curve = Self::train(sample, &rows, options, seed + u64::from(fold), 1.0)?;
+                let features = sample.features.select(&held);
+                let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
+                let mut network = curve.network.clone();
+                let mut errors = Vec::with_capacity(curve.points.len());
+                for (_, params) in &curve.points {
+                    network.params.clone_from(params);
+                    let error_sq = metrics::rmse(&network.predict(&features)?.0, &target, &weight).powi(2);
+                    errors.push(error_sq);
+                }
+                Ok((curve, errors, weight.iter().sum::<f64>()))
+            })
+            .collect::<Result<_>>()?;
+        let points = curves.iter().map(|(_, errors, _)| errors.len()).min().unwrap_or(0);
+        let total = |point: usize| curves.iter().map(|(_, errors, weight)| errors[point] * weight).sum::<f64>();
+        let best = (0..points).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(0);
+        let stop = curves.first().map_or(1.0, |(curve, ..)| {
+            curve.points[best].0 as f64 / curve.points.last().map_or(1, |(step, _)| *step) as f64
+        });
+        let networks = curves.into_iter().map(|(mut curve, ..)| {
+            curve.network.params = std::mem::take(&mut curve.points[best].1);
+            curve.network
+        });
+        Ok(NetworkFolds { networks: networks.collect(), stop })
+    }
+
+    /// Mean and standard deviation per row: of the mixture of the members' Gaussians.
+    ///
+    /// ```text
+    /// μ = mean_m μ_m        σ² = mean_m (σ_m² + μ_m²) − μ²
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where a row cannot be encoded.
+    pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
+        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
+        let positions = self.shape.input().positions(&encoded);
+        let members = self.params.len() / self.shape.weights();
+        let mut sums = vec![[0.0; 3]; features.rows];
+        for params in self.params.chunks(self.shape.weights()) {
+            for (sum, out) in sums.iter_mut().zip(self.shape.predict(params, &positions).chunks(2)) {
+                let mean = f64::from(out[0]);
+                sum[0] += mean;
+                sum[1] += mean * mean;
+                sum[2] += f64::from(out[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp();
+            }
+        }
+        let m = members as f64;
+        let moments = sums.into_iter().map(|[mean, square, noise]| {
+            let mean = mean / m;
+            let variance = (square / m - mean * mean).max(0.0) + noise / m;
+            (self.center + self.scale * mean, self.scale * variance.sqrt())
+        });
+        Ok(moments.unzip())
+    }
+
+    /// Fitted numbers that prediction reads.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.encoder.parameters() + self.shape.input().parameters() + self.params.len() + 2
+    }
+
+    /// Adds the network to a container, under `name`.
+    ///
+    /// # Errors
+    ///
+    /// Where the encoder cannot be written.
+    pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
+        container.put_encoder(&format!("{name}.encoder"), &self.encoder)?;
+        container.put_json(&format!("{name}.shape"), &self.shape)?;
+        container.put_numbers(&format!("{name}.params"), Numbers::F32(self.params.clone()));
+        container.put_numbers(&format!("{name}.target"), Numbers::F64(vec![self.center, self.scale]));
+        Ok(())
+    }
+
+    /// Reads a network back.
+    ///
+    /// # Errors
+    ///
+    /// Where a part is missing or does not fit the others.
+    pub fn restore(container: &Container, name: &str) -> Result<Self> {
+        let encoder = container.encoder(&format!("{name}.encoder"))?;
+        let shape: MlpShape = container.json(&format!("{name}.shape"))?;
+        let params = container.f32s(&format!("{name}.params"))?.to_vec();
+        let malformed = |message: String| Error::MalformedTeacher { message };
+        let Numbers::F64(target) = &container.tensor(&format!("{name}.target"))?.numbers else {
+            return Err(malformed(format!("`{name}.target` holds no f64 numbers")));
+        };
+        let [center, scale] = target[..] else {
+            return Err(malformed(format!("`{name}.target` holds {} numbers, expected 2", target.len())));
+        };
+        let splines = shape.input().segments.iter().all(|segment| match segment {
+            Segment::Spline { edges } => edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1]),
+            Segment::Linear | Segment::OneHot { .. } => true,
+        });
+        let checked = MlpShape::new(shape.input().clone(), shape.hidden().to_vec(), shape.outputs())?;
+        if !splines || checked.outputs() != 2 || checked.input().width() != encoder.width() {
+            return Err(malformed(format!("the layers of `{name}` do not fit its encoder")));
+        }
+        if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {
+            return Err(malformed(format!("`{name}` has {} weights, expected a multiple of {}", params.len(), checked.weights())));
+        }
+        Ok(Self { encoder, shape: checked, params, center, scale })
+    }
+}

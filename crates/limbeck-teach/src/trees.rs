@@ -1,0 +1,587 @@
+//! Fitting boosted trees, and choosing how.
+//!
+//! The library behind it is `hessboost`, whose fits are the same for any number of threads; nothing of it shows in a
+//! signature. What it grows is lowered at once into our own [`Forest`].
+//!
+//! Defaults were chosen on out-of-fold error of public sets; what pays, in order: slanted views of the columns that
+//! interact most ([`TreeOptions::pairs`]), a mean over fold models (its caller's), small steps and many rounds.
+
+use std::collections::BTreeMap;
+
+use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
+use hessboost::data::DMatrix;
+use hessboost::error::HessboostError;
+use hessboost::model::BoostedModel;
+use hessboost::objective::{Objective, RegLoss};
+use hessboost::training::Trainer;
+use hessboost::tree::RegTree;
+use limbeck_data::{Features, generator};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::forest::{NodeView, Output, Trees};
+use crate::inputs::{InputMatrix, Inputs};
+use crate::{Error, Forest, Result};
+
+/// How boosted trees are fitted.
+///
+/// | option | default | purpose | range |
+/// |---|---|---|---|
+/// | `rounds` | 800 | number of trees | 1 to 20 000 |
+/// | `step` | 0.06 | share of each tree's leaf values that is added; halve it and double `rounds` for accuracy | (0, 1] |
+/// | `leaves` | 32 | leaves of a tree; up to 64 predict fast | 2 to 4096 |
+/// | `leaf_rows` | 10 | smallest summed weight of a leaf, in rows of mean weight | ≥ 0 |
+/// | `row_share` | 0.8 | share of rows that each tree sees | (0, 1] |
+/// | `column_share` | 0.5 | share of inputs offered to each split | (0, 1] |
+/// | `ridge` | 1 | L2 penalty on leaf values, in rows | ≥ 0 |
+/// | `bins` | 254 | bins per input; up to 254 predict fast | 2 to 4096 |
+/// | `pairs` | 1 | pairs of number columns, those that interact most, whose slanted sums the trees see too | 0 to 64 |
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TreeOptions {
+    /// Number of trees.
+    pub rounds: usize,
+    /// Learning rate.
+    pub step: f64,
+    /// Most leaves of a tree.
+    pub leaves: usize,
+    /// Smallest summed weight of a leaf, in rows of mean weight.
+    pub leaf_rows: f64,
+    /// Share of rows that each tree sees.
+    pub row_share: f64,
+    /// Share of inputs offered to each split.
+    pub column_share: f64,
+    /// L2 penalty on leaf values, in rows.
+    pub ridge: f64,
+    /// Bins per input.
+    pub bins: usize,
+    /// Pairs of columns that are also offered aslant.
+    pub pairs: usize,
+}
+
+impl Default for TreeOptions {
+    fn default() -> Self {
+        Self {
+            rounds: 800,
+            step: 0.06,
+            leaves: 32,
+            leaf_rows: 10.0,
+            row_share: 0.8,
+            column_share: 0.5,
+            ridge: 1.0,
+            bins: 254,
+            pairs: 1,
+        }
+    }
+}
+
+impl TreeOptions {
+    /// For a first look: about a quarter of the default's time.
+    #[must_use]
+    pub fn fast() -> Self {
+        Self { rounds: 300, step: 0.12, bins: 128, ..Self::default() }
+    }
+
+    /// For the last per cent of error: about three times the default's time.
+    #[must_use]
+    pub fn best() -> Self {
+        Self { rounds: 1500, step: 0.03, leaves: 48, ..Self::default() }
+    }
+
+    /// Sensible alternatives to choose from by [`choose`]: without slanted views, with those of one pair and of many, and
+    /// smaller leaves for few rows.
+    #[must_use]
+    pub fn candidates(&self, rows: usize) -> Vec<Self> {
+        let leaf_rows = if rows < 4000 { self.leaf_rows.min(3.0) } else { self.leaf_rows };
+        let leaves = if rows < 4000 { self.leaves.min(16) } else { self.leaves };
+        let with = |pairs| Self { pairs, leaf_rows, leaves, ..self.clone() };
+        vec![with(0), with(1), with(10)]
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for the first option outside its range.
+    pub fn check(&self) -> Result<()> {
+        let share = |value: f64| value > 0.0 && value <= 1.0;
+        let amount = |value: f64| value >= 0.0 && value.is_finite();
+        let checks = [
+            ("rounds", self.rounds.to_string(), (1..=20_000).contains(&self.rounds), "1 to 20000"),
+            ("step", self.step.to_string(), share(self.step), "above 0 and at most 1"),
+            ("leaves", self.leaves.to_string(), (2..=4096).contains(&self.leaves), "2 to 4096"),
+            ("leaf_rows", self.leaf_rows.to_string(), amount(self.leaf_rows), "a number of rows, 0 or more"),
+            ("row_share", self.row_share.to_string(), share(self.row_share), "above 0 and at most 1"),
+            ("column_share", self.column_share.to_string(), share(self.column_share), "above 0 and at most 1"),
+            ("ridge", self.ridge.to_string(), amount(self.ridge), "a number of rows, 0 or more"),
+            ("bins", self.bins.to_string(), (2..=4096).contains(&self.bins), "2 to 4096"),
+            ("pairs", self.pairs.to_string(), self.pairs <= 64, "0 to 64"),
+        ];
+        match checks.into_iter().find(|(_, _, sound, _)| !sound) {
+            Some((option, found, _, expected)) => Err(Error::InvalidOption { option, found, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Fits boosted trees to the squared error of `y`.
+///
+/// Target and weights are standardized first, so that options mean the same for every table. The result depends on the
+/// rows, the options and the seed; `threads` changes no bit of it.
+///
+/// # Errors
+///
+/// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;
+/// [`Error::Trees`] if the library refuses.
+pub fn fit(x: &Features, y: &[f64], w: &[f64], options: &TreeOptions, seed: u64, threads: usize) -> Result<Forest> {
+    let (fitted, _) = fit_watched(x, y, w, None, options, seed, threads)?;
+    Ok(fitted)
+}
+
+/// Which of several options leads to the least error on held-out rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The best options, `rounds` being where the held-out error was least.
+    pub options: TreeOptions,
+    /// Their position among the candidates.
+    pub index: usize,
+    /// Least held-out RMSE of each candidate, in the target's unit.
+    pub rmse: Vec<f64>,
+}
+
+/// Rows up to which [`choose`] holds out every fold in turn; above, the first alone says enough.
+const SMALL: usize = 6000;
+
+/// Compares options by the error on held-out folds, over all rounds at once.
+///
+/// `folds` gives the fold of each row; rows of `u32::MAX` are never held out. With at most 6000 rows each fold is held
+/// out in turn, else the first one only.
+///
+/// # Errors
+///
+/// [`Error::InvalidOption`] without candidates; else as [`fit`].
+pub fn choose(
+    x: &Features,
+    y: &[f64],
+    w: &[f64],
+    folds: &[u32],
+    candidates: &[TreeOptions],
+    seed: u64,
+    threads: usize,
+) -> Result<Choice> {
+    check_rows(x, y, w)?;
+    check_length("folds", folds.len(), x.rows)?;
+    let mut held: Vec<u32> = folds.iter().copied().filter(|fold| *fold != u32::MAX).collect();
+    held.sort_unstable();
+    held.dedup();
+    held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
+    if candidates.is_empty() || held.is_empty() {
+        let found = format!("{} candidates, {} folds", candidates.len(), held.len());
+        return Err(Error::InvalidOption { option: "candidates", found, expected: "at least one, and a fold" });
+    }
+    let jobs: Vec<(&TreeOptions, u32)> = candidates.iter().flat_map(|options| held.iter().map(move |fold| (options, *fold))).collect();
+    let curve = |(options, fold): &(&TreeOptions, u32)| held_out_curve(x, y, w, folds, *fold, options, seed);
+    let curves: Vec<Vec<f64>> = pool(threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
+
+    let weight: f64 = folds.iter().zip(w).filter(|(fold, _)| held.contains(fold)).map(|(_, w)| w).sum();
+    let best = curves.chunks(held.len()).map(|curves| least(curves, weight)).collect::<Vec<(usize, f64)>>();
+    let rmse: Vec<f64> = best.iter().map(|(_, rmse)| *rmse).collect();
+    let index = (0..rmse.len()).min_by(|a, b| rmse[*a].total_cmp(&rmse[*b])).unwrap_or(0);
+    Ok(Choice { options: TreeOptions { rounds: best[index].0, ..candidates[index].clone() }, index, rmse })
+}
+
+/// Number of rounds with the least summed squared error, and the RMSE there.
+fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
+    let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
+    let rounds = curves.iter().map(Vec::len).min().unwrap_or(0);
+    let best = (0..rounds).map(|round| (round + 1, total(round))).min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map_or((1, f64::NAN), |(rounds, error)| (rounds, (error / weight).sqrt()))
+}
+
+/// Summed weighted squared error on one fold after each round, fitted on the others.
+fn held_out_curve(
+    x: &Features,
+    y: &[f64],
+    w: &[f64],
+    folds: &[u32],
+    fold: u32,
+    options: &TreeOptions,
+    seed: u64,
+) -> Result<Vec<f64>> {
+    let rows = |held: bool| -> Vec<usize> { (0..x.rows).filter(|row| (folds[*row] == fold) == held).collect() };
+    let take = |values: &[f64], rows: &[usize]| -> Vec<f64> { rows.iter().map(|row| values[*row]).collect() };
+    let (fitted, held) = (rows(false), rows(true));
+    let watched = Watched { x: x.select(&held), y: take(y, &held), w: take(w, &held) };
+    let (_, curve) =
+        fit_watched(&x.select(&fitted), &take(y, &fitted), &take(w, &fitted), Some(&watched), options, seed, 1)?;
+    let weight: f64 = watched.w.iter().sum();
+    Ok(curve.into_iter().map(|rmse| rmse * rmse * weight).collect())
+}
+
+/// Rows on which the error is followed while trees are added.
+struct Watched {
+    x: Features,
+    y: Vec<f64>,
+    w: Vec<f64>,
+}
+
+/// The fit, and the RMSE on the watched rows after each round, in the target's unit.
+fn fit_watched(
+    x: &Features,
+    y: &[f64],
+    w: &[f64],
+    watched: Option<&Watched>,
+    options: &TreeOptions,
+    seed: u64,
+    threads: usize,
+) -> Result<(Forest, Vec<f64>)> {
+    options.check()?;
+    check_rows(x, y, w)?;
+    let target = Standard::fit(y, w);
+    let labels = target.apply(y);
+    let weights = unit_weights(w);
+    let mut rng = generator(seed, "boosted trees", 0);
+
+    let (mut inputs, mut matrix) = Inputs::fit(x, y, w, &mut rng);
+    if options.pairs > 0 {
+        let mut sample: Vec<usize> = (0..x.rows).collect();
+        sample.shuffle(&mut rng);
+        sample.truncate(SCREENED_ROWS);
+        for (first, second) in interacting_pairs(&inputs, &matrix, &labels, &weights, &sample, options.pairs, threads)? {
+            inputs.add_pair(first, second);
+        }
+        matrix.extend(inputs.slants(x));
+    }
+
+    let params = params(options, rng.random(), threads)?;
+    let data = library_data(&matrix, &labels, &weights)?;
+    let held = watched.map(|held| library_data(&inputs.encode(&held.x)?, &target.apply(&held.y), &single(&held.w)));
+    let held = held.transpose()?;
+    let mut trainer = Trainer::new(&params, &data, options.rounds);
+    if let Some(held) = &held {
+        trainer = trainer.eval(held, "held out");
+    }
+    let result = trainer.train().map_err(refused)?;
+    let curve = result.history.rounds().filter_map(|round| round.values().first().map(|rmse| rmse * target.scale)).collect();
+    let output = Output { scale: target.scale, shift: target.center };
+    Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
+}
+
+/// Rows that the search for pairs looks at.
+const SCREENED_ROWS: usize = 8000;
+
+/// The pairs of number columns that follow one another in the trees of a quick fit, by the gain of the second split.
+///
+/// Columns with fewer than three values are left out: there is nothing between their axes.
+fn interacting_pairs(
+    inputs: &Inputs,
+    matrix: &InputMatrix,
+    labels: &[f32],
+    weights: &[f32],
+    rows: &[usize],
+    count: usize,
+    threads: usize,
+) -> Result<Vec<(usize, usize)>> {
+    let take = |values: &[f32]| -> Vec<f32> { rows.iter().map(|row| values[*row]).collect() };
+    let matrix: InputMatrix = matrix.iter().map(|column| take(column)).collect();
+    let mut columns = inputs.number_columns();
+    for (column, values) in columns.iter_mut().zip(&matrix) {
+        if !has_three_values(values) {
+            *column = None;
+        }
+    }
+    let quick = TreeOptions { rounds: 100, step: 0.1, leaves: 16, row_share: 1.0, column_share: 1.0, bins: 64, ..TreeOptions::default() };
+    let data = library_data(&matrix, &take(labels), &take(weights))?;
+    let model = Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds).train().map_err(refused)?.model;
+    let mut gains: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    model.trees().iter().for_each(|tree| add_gains(tree, &columns, &mut gains));
+    let mut pairs: Vec<_> = gains.into_iter().collect();
+    pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(pairs.into_iter().take(count).map(|(pair, _)| pair).collect())
+}
+
+fn has_three_values(values: &[f32]) -> bool {
+    let mut seen: Vec<f32> = Vec::new();
+    for value in values.iter().filter(|value| !value.is_nan()) {
+        if !seen.contains(value) {
+            seen.push(*value);
+        }
+        if seen.len() == 3 {
+            return true;
+        }
+    }
+    false
+}
+
+fn add_gains(tree: &RegTree, columns: &[Option<usize>], gains: &mut BTreeMap<(usize, usize), f64>) {
+    let nodes = tree.nodes();
+    for parent in nodes.iter().filter(|node| !node.is_leaf()) {
+        for child in [parent.left, parent.right].map(|child| &nodes[child as usize]) {
+            let column = |input: u32| columns[input as usize];
+            match (column(parent.split_feature), column(child.split_feature)) {
+                (Some(a), Some(b)) if a != b && !child.is_leaf() => {
+                    *gains.entry((a.min(b), a.max(b))).or_default() += f64::from(child.split_gain);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn params(options: &TreeOptions, seed: u64, threads: usize) -> Result<TrainingParams> {
+    TrainingParams::builder()
+        .objective(Objective::SquaredError(RegLoss::default()))
+        .base_score(0.0)
+        .tree_method(TreeMethod::Hist)
+        .grow_policy(GrowPolicy::LossGuide)
+        .unlimited_depth()
+        .max_leaves(options.leaves)
+        .max_bin(options.bins)
+        .eta(options.step)
+        .lambda(options.ridge)
+        .min_child_weight(options.leaf_rows)
+        .subsample(options.row_share)
+        .colsample_bynode(options.column_share)
+        .seed(seed)
+        .nthread(threads.max(1))
+        .build()
+        .map_err(refused)
+}
+
+fn library_data(matrix: &InputMatrix, labels: &[f32], weights: &[f32]) -> Result<DMatrix> {
+    let (rows, width) = (labels.len(), matrix.len());
+    let mut flat = vec![0.0; rows * width];
+    for (input, column) in matrix.iter().enumerate() {
+        flat.iter_mut().skip(input).step_by(width).zip(column).for_each(|(cell, value)| *cell = *value);
+    }
+    let data = DMatrix::from_dense_vec(flat, rows, width).map_err(refused)?;
+    data.with_labels(labels).map_err(refused)?.with_weights(weights).map_err(refused)
+}
+
+fn lower(model: &BoostedModel) -> Trees {
+    let mut trees = Trees::new(model.base_score());
+    for tree in model.trees() {
+        let nodes = tree.nodes();
+        trees.push(nodes.len(), |node| {
+            let node = &nodes[node];
+            match node.is_leaf() {
+                true => NodeView::Leaf(node.leaf_value),
+                false => NodeView::Split {
+                    input: node.split_feature,
+                    threshold: node.split_cond,
+                    missing_left: node.default_left,
+                    left: node.left as usize,
+                    right: node.right as usize,
+                },
+            }
+        });
+    }
+    trees
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+fn refused(error: HessboostError) -> Error {
+    Error::Trees { message: error.to_string() }
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+    pool.map_err(|error| Error::Trees { message: error.to_string() })
+}
+
+fn check_length(what: &'static str, found: usize, expected: usize) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Length { what, found, expected }) }
+}
+
+fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {
+    check_length("the target", y.len(), x.rows)?;
+    check_length("the weights", w.len(), x.rows)?;
+    let first = |values: &[f64], sound: fn(f64) -> bool| values.iter().position(|value| !sound(*value));
+    if let Some(row) = first(y, f64::is_finite) {
+        return Err(Error::NotFinite { what: "the target", row, value: y[row], expected: "a finite number" });
+    }
+    if let Some(row) = first(w, |weight| weight.is_finite() && weight >= 0.0) {
+        return Err(Error::NotFinite { what: "the weight", row, value: w[row], expected: "a finite number, 0 or more" });
+    }
+    match w.iter().filter(|weight| **weight > 0.0).count() {
+        found @ (0 | 1) => Err(Error::TooFewRows { found, expected: 2 }),
+        _ => Ok(()),
+    }
+}
+
+/// Weighted mean and standard deviation.
+struct Standard {
+    center: f64,
+    scale: f64,
+}
+
+impl Standard {
+    fn fit(y: &[f64], w: &[f64]) -> Self {
+        let total: f64 = w.iter().sum();
+        // Divided before it is summed, so that large numbers do not overflow.
+        let mean = |value: &dyn Fn(f64) -> f64| y.iter().zip(w).map(|(y, w)| value(*y) * (w / total)).sum::<f64>();
+        let center = mean(&|y| y);
+        let scale = mean(&|y| (y - center).powi(2)).sqrt();
+        Self { center, scale: if scale > 0.0 && scale.is_finite() { scale } else { 1.0 } }
+    }
+
+    fn apply(&self, y: &[f64]) -> Vec<f32> {
+        y.iter().map(|y| ((y - self.center) / self.scale) as f32).collect()
+    }
+}
+
+/// Weights of mean 1, so that sums of weights count rows.
+fn unit_weights(w: &[f64]) -> Vec<f32> {
+    let mean = w.iter().sum::<f64>() / w.len() as f64;
+    w.iter().map(|w| (w / mean) as f32).collect()
+}
+
+fn single(w: &[f64]) -> Vec<f32> {
+    w.iter().map(|w| *w as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hessboost::model::Iterations;
+    use limbeck_data::{Feature, FeatureValues, MISSING};
+    use std::sync::Arc;
+
+    fn features(columns: Vec<(&str, FeatureValues)>) -> Features {
+        let rows = columns[0].1.len();
+        let feature = |(name, values): (&str, FeatureValues)| Feature { name: name.to_owned(), values, integer: false };
+        Features { columns: columns.into_iter().map(feature).collect(), rows }
+    }
+
+    /// `y = |a + b| + level`, with missing cells.
+    fn sample(rows: usize) -> (Features, Vec<f64>) {
+        let mut rng = generator(3, "sample", 0);
+        let mut draw = || -> Vec<f64> { (0..rows).map(|_| rng.random::<f64>() * 4.0 - 2.0).collect() };
+        let (mut a, b) = (draw(), draw());
+        let codes: Vec<u32> = (0..rows).map(|row| if row % 11 == 0 { MISSING } else { row as u32 % 3 }).collect();
+        let y = (0..rows).map(|row| (a[row] + b[row]).abs() + f64::from(codes[row] % 3)).collect();
+        a.iter_mut().step_by(7).for_each(|cell| *cell = f64::NAN);
+        let levels = Arc::new(["p", "q", "r"].map(str::to_owned).to_vec());
+        let columns = vec![
+            ("a", FeatureValues::Number(a)),
+            ("b", FeatureValues::Number(b)),
+            ("k", FeatureValues::Category { codes, levels }),
+        ];
+        (features(columns), y)
+    }
+
+    fn quick() -> TreeOptions {
+        TreeOptions { rounds: 40, step: 0.2, leaf_rows: 2.0, ..TreeOptions::default() }
+    }
+
+    fn rmse(a: &[f64], b: &[f64]) -> f64 {
+        (a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64).sqrt()
+    }
+
+    #[test]
+    fn forest_agrees_with_library() {
+        let mut rng = generator(8, "matrix", 0);
+        let mut cell = || if rng.random::<f64>() < 0.1 { f64::NAN } else { f64::from(rng.random_range(0..300)) / 7.0 };
+        let columns: Vec<Vec<f64>> = (0..5).map(|_| (0..3000).map(|_| cell()).collect()).collect();
+        let y: Vec<f64> = (0..3000).map(|row| columns.iter().map(|c| c[row].max(5.0).sin()).sum()).collect();
+        let names = ["a", "b", "c", "d", "e"];
+        let x = features(names.into_iter().zip(columns.into_iter().map(FeatureValues::Number)).collect());
+        let w = vec![1.0; 3000];
+        let (inputs, matrix) = Inputs::fit(&x, &y, &w, &mut generator(0, "", 0));
+        for leaves in [32, 200] {
+            let options = TreeOptions { leaves, ..quick() };
+            let labels = Standard::fit(&y, &w).apply(&y);
+            let data = library_data(&matrix, &labels, &unit_weights(&w)).unwrap();
+            let model = Trainer::new(&params(&options, 1, 2).unwrap(), &data, 50).train().unwrap().model;
+            let theirs = model.predict(&data, Iterations::Best).unwrap();
+            let forest = Forest::new(inputs.clone(), lower(&model), Output { scale: 1.0, shift: 0.0 }).unwrap();
+            let ours = forest.predict(&x).unwrap();
+            let bits = |value: f64| (value as f32).to_bits();
+            assert!(ours.iter().zip(theirs.as_slice()).all(|(a, b)| bits(*a) == b.to_bits()), "{leaves} leaves");
+        }
+    }
+
+    #[test]
+    fn fit_learns_and_does_not_depend_on_threads() {
+        let (x, y) = sample(1500);
+        let w = vec![1.0; 1500];
+        let one = fit(&x, &y, &w, &quick(), 7, 1).unwrap();
+        let two = fit(&x, &y, &w, &quick(), 7, 2).unwrap();
+        assert_eq!(one.to_bytes().unwrap(), two.to_bytes().unwrap());
+        let other = fit(&x, &y, &w, &quick(), 8, 1).unwrap();
+        assert_ne!(one.to_bytes().unwrap(), other.to_bytes().unwrap());
+        // The target's own standard deviation is about 1.2.
+        assert!(rmse(&one.predict(&x).unwrap(), &y) < 0.4);
+    }
+
+    #[test]
+    fn slanted_boundary_is_found() {
+        let (x, y) = sample(1500);
+        let w = vec![1.0; 1500];
+        let forest = fit(&x, &y, &w, &quick(), 7, 1).unwrap();
+        assert_eq!(forest.pairs(), [("a", "b")]);
+        let straight = fit(&x, &y, &w, &TreeOptions { pairs: 0, ..quick() }, 7, 1).unwrap();
+        assert!(straight.pairs().is_empty());
+    }
+
+    #[test]
+    fn scale_of_target_and_weights_does_not_matter() {
+        let (x, y) = sample(600);
+        let small = fit(&x, &y, &vec![1.0; 600], &quick(), 7, 1).unwrap().predict(&x).unwrap();
+        // Powers of two, so that standardizing gives the same bits.
+        let scaled: Vec<f64> = y.iter().map(|y| y * 1024.0).collect();
+        let large = fit(&x, &scaled, &vec![4.0; 600], &quick(), 7, 1).unwrap().predict(&x).unwrap();
+        assert!(small.iter().zip(&large).all(|(a, b)| (a * 1024.0 - b).abs() < 1e-9));
+    }
+
+    #[test]
+    fn rows_of_weight_zero_are_ignored() {
+        let (x, mut y) = sample(600);
+        let w: Vec<f64> = (0..600).map(|row| f64::from(u8::from(row % 2 == 0))).collect();
+        let options = TreeOptions { row_share: 1.0, ..quick() };
+        let clean = fit(&x, &y, &w, &options, 7, 1).unwrap().predict(&x).unwrap();
+        y.iter_mut().skip(1).step_by(2).for_each(|y| *y = 1e3);
+        assert_eq!(fit(&x, &y, &w, &options, 7, 1).unwrap().predict(&x).unwrap(), clean);
+    }
+
+    #[test]
+    fn constant_target_and_constant_columns_are_predicted() {
+        let x = features(vec![("a", FeatureValues::Number(vec![1.0; 30])), ("m", FeatureValues::Number(vec![f64::NAN; 30]))]);
+        let forest = fit(&x, &[4.0; 30], &[1.0; 30], &quick(), 0, 1).unwrap();
+        assert_eq!(forest.predict(&x).unwrap(), [4.0; 30]);
+    }
+
+    #[test]
+    fn fit_rejects_bad_rows_and_options() {
+        let (x, y) = sample(20);
+        let w = vec![1.0; 20];
+        let message = |y: &[f64], w: &[f64], options: &TreeOptions| fit(&x, y, w, options, 0, 1).unwrap_err().to_string();
+        assert!(message(&y[1..], &w, &quick()).contains("19 values for 20 rows"));
+        let mut bad = y.clone();
+        bad[3] = f64::NAN;
+        assert!(message(&bad, &w, &quick()).contains("row 3"));
+        assert!(message(&y, &[0.0; 20], &quick()).contains("0 rows with positive weight"));
+        assert!(message(&y, &[-1.0; 20], &quick()).contains("weight of row 0"));
+        assert!(message(&y, &w, &TreeOptions { step: 0.0, ..quick() }).starts_with("step is 0"));
+        assert!(message(&y, &w, &TreeOptions { bins: 1, ..quick() }).starts_with("bins is 1"));
+    }
+
+    #[test]
+    fn choose_prefers_slants_where_they_help() {
+        let (x, y) = sample(1500);
+        let folds: Vec<u32> = (0..1500).map(|row| row % 5).collect();
+        let candidates = [TreeOptions { pairs: 0, ..quick() }, quick()];
+        let choice = choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 2).unwrap();
+        assert_eq!(choice.index, 1, "{choice:?}");
+        assert!(choice.rmse[1] < choice.rmse[0] && choice.options.rounds <= 40);
+        assert_eq!(choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 1).unwrap(), choice);
+    }
+
+    #[test]
+    fn presets_construct_and_are_in_range() {
+        for options in [TreeOptions::fast(), TreeOptions::default(), TreeOptions::best()] {
+            options.check().unwrap();
+            assert!(options.candidates(500).iter().all(|candidate| candidate.check().is_ok()));
+        }
+    }
+}

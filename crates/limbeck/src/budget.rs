@@ -1,0 +1,105 @@
+//! A time limit becomes options.
+//!
+//! Speed is measured on the table at hand, once; the options that fit the limit replace it in the recipe, which then replays
+//! identically on any machine.
+
+use std::time::Instant;
+
+use limbeck_data::Dataset;
+use limbeck_distill::objective::point_loss;
+use limbeck_distill::search::{Material, NewRows, Plan, Stage};
+use limbeck_teach::trees::{self, TreeOptions};
+
+use crate::error::Result;
+use crate::labels::learned;
+use crate::pipeline::{Event, Observer};
+use crate::recipe::Recipe;
+
+/// Part of the limit that is planned for; the rest is for reading, testing and what was misjudged.
+const PLANNED: f64 = 0.8;
+/// Part of the plan that the teacher may take.
+const TEACHER: f64 = 0.5;
+/// Rows on which speed is measured.
+const SAMPLE: usize = 4000;
+/// Steps and rounds with which it is measured.
+const STEPS: usize = 150;
+const ROUNDS: usize = 30;
+/// Fewer steps or rounds than this make no student.
+const LEAST_STEPS: usize = 500;
+const LEAST_ROUNDS: usize = 40;
+
+/// The recipe with its time limit replaced by options; unchanged without one.
+pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) -> Result<Recipe> {
+    let mut resolved = recipe.clone();
+    let Some(limit) = resolved.time_limit.take() else { return Ok(resolved) };
+    observer.event(&Event::Stage("measure speed"));
+    let threads = rayon::current_num_threads() as f64;
+    let planned = limit * PLANNED;
+    let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
+    let mut student_time = planned;
+    if fits_teacher {
+        let fits = recipe.teacher.folds as f64 + 1.0;
+        let rounds = planned * TEACHER * 0.6 * threads / (fits * seconds_per_round(recipe, data)?);
+        shrink_trees(&mut resolved.teacher.trees, rounds);
+        let share = (rounds / recipe.teacher.trees.rounds as f64).min(1.0);
+        let network = &mut resolved.teacher.network;
+        network.steps = (scaled(network.steps.0, share, 100), scaled(network.steps.1, share, 100));
+        student_time = planned * (1.0 - TEACHER);
+    }
+    let trainings = recipe.student.trials as f64 * 1.5 + recipe.repeats as f64 * 1.5;
+    let steps = student_time * threads / (trainings * seconds_per_step(recipe, data)?);
+    resolved.student.steps = resolved.student.steps.min((steps as usize).max(LEAST_STEPS));
+    let share = resolved.student.steps as f64 / recipe.student.steps as f64;
+    resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000).min(resolved.transfer.munge_rows);
+    observer.event(&Event::Budget(&format!(
+        "{limit} s allow {} rounds of trees, {} network steps and {} student steps",
+        resolved.teacher.trees.rounds, resolved.teacher.network.steps.1, resolved.student.steps
+    )));
+    Ok(resolved)
+}
+
+fn scaled(value: usize, share: f64, least: usize) -> usize {
+    ((value as f64 * share) as usize).max(least)
+}
+
+/// Fewer rounds with larger steps: their product stays.
+fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
+    let allowed = (rounds as usize).max(LEAST_ROUNDS);
+    if allowed < options.rounds {
+        options.step = (options.step * options.rounds as f64 / allowed as f64).min(0.3);
+        options.rounds = allowed;
+    }
+}
+
+fn seconds_per_round(recipe: &Recipe, data: &Dataset) -> Result<f64> {
+    let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
+    let target: Vec<f64> = rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row])).collect();
+    let options = TreeOptions { rounds: ROUNDS, pairs: 0, ..recipe.teacher.trees.clone() };
+    let features = data.features.select(&rows);
+    let start = Instant::now();
+    trees::fit(&features, &target, &data.weight_of(&rows), &options, recipe.seed, 1)?;
+    // Cost per round grows with the rows, beside a part that does not.
+    let growth = 0.3 + 0.7 * data.split.train.len() as f64 / rows.len() as f64;
+    Ok(start.elapsed().as_secs_f64() / ROUNDS as f64 * growth)
+}
+
+fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
+    let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
+    let target: Vec<f64> = rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row])).collect();
+    let (features, weight) = (data.features.select(&rows), data.weight_of(&rows));
+    let none = vec![f64::NAN; rows.len()];
+    let new = NewRows { features: features.select(&[]), mean: Vec::new() };
+    let material = Material { features: &features, target: &target, weight: &weight, teacher: &none, new: &new };
+    let plan = Plan {
+        student: &recipe.student,
+        loss: point_loss(recipe.objective.loss, recipe.objective.huber_delta)?,
+        alpha: recipe.objective.alpha,
+        log_target: recipe.data.log_target,
+        target_name: &data.target_name,
+        seed: recipe.seed,
+    };
+    let stage = Stage::new(&plan, &material, None)?;
+    let start = Instant::now();
+    stage.warm_up(STEPS)?;
+    Ok(start.elapsed().as_secs_f64() / STEPS as f64)
+}

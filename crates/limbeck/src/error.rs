@@ -1,0 +1,74 @@
+//! What can go wrong in a run.
+
+use std::path::PathBuf;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A recipe that cannot be read.
+    #[error("{place}: {message}")]
+    Recipe {
+        /// File and line, or `recipe`.
+        place: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The run directory is taken.
+    #[error("{} exists already and is never overwritten; choose another --out or remove it", path.display())]
+    OutExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that is not a run, or a damaged one.
+    #[error("{} is not a complete run: {message}", path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+        /// What is missing or damaged.
+        message: String,
+    },
+    /// Labels of another run that do not fit this one.
+    #[error("the labels of {} do not fit this run: {message}", path.display())]
+    ForeignLabels {
+        /// The run they came from.
+        path: PathBuf,
+        /// What differs.
+        message: String,
+    },
+    /// Stopped by the user before there was anything to keep.
+    #[error("stopped before a student was trained; nothing was kept")]
+    Interrupted,
+    /// Tables: see the source.
+    #[error(transparent)]
+    Data(#[from] limbeck_data::Error),
+    /// Teachers: see the source.
+    #[error(transparent)]
+    Teach(#[from] limbeck_teach::Error),
+    /// Students: see the source.
+    #[error(transparent)]
+    Distill(#[from] limbeck_distill::Error),
+    /// Student files: see the source.
+    #[error(transparent)]
+    Runtime(#[from] limbeck_runtime::Error),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}

@@ -1,0 +1,379 @@
+//! What the teacher said: labels of every row, and of new rows.
+//!
+//! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
+
+use std::path::Path;
+
+use limbeck_data::folds::{self, NO_FOLD};
+use limbeck_data::{Column, Dataset, Features, ReadOptions, Table, Values, metrics};
+use limbeck_distill::transfer::{believed, munge};
+use limbeck_teach::command::CommandTeacher;
+use limbeck_teach::{Prediction, Sample, Spread, Teacher};
+
+use crate::error::{Error, Result};
+use crate::pipeline::{Event, Observer};
+use crate::recipe::Recipe;
+use crate::report::TeacherReport;
+use crate::timing::Clock;
+
+/// Labels of the rows of the data set, and of rows that only the teacher labelled.
+#[derive(Clone, Debug, Default)]
+pub struct LabelStore {
+    /// Teacher mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
+    /// the fold teachers; test rows: from the final teacher. NaN where there is none.
+    pub teacher: Vec<f64>,
+    /// Predictive standard deviation per row.
+    pub spread: Vec<f64>,
+    /// Fold per row, [`NO_FOLD`] outside the training rows.
+    pub fold: Vec<u32>,
+    /// New inputs.
+    pub new: Features,
+    /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
+    pub pilot: Vec<f64>,
+    /// Labels of the new rows by the final teacher.
+    pub full: Prediction,
+    /// Which new rows are used.
+    pub believed: Vec<bool>,
+    /// What the report says of the teacher.
+    pub summary: TeacherReport,
+    /// The teacher as a file, where limbeck fitted it.
+    pub file: Option<Vec<u8>>,
+    /// Microseconds per row that labelling took; none where labels were read.
+    pub us_per_row: Option<f64>,
+}
+
+/// Rows of the labels file that come from the table, by set.
+const SETS: [&str; 4] = ["train", "valid", "test", "new"];
+
+/// Learned unit of a target.
+pub(crate) fn learned(log_target: bool, value: f64) -> f64 {
+    if log_target { value.ln() } else { value }
+}
+
+/// Target unit of a learned value.
+pub(crate) fn target_unit(log_target: bool, value: f64) -> f64 {
+    if log_target { value.exp() } else { value }
+}
+
+/// Fits or asks the teacher that the recipe names, and labels everything.
+///
+/// # Errors
+///
+/// As the teacher's; [`Error::ForeignLabels`] where labels of another run do not fit.
+pub(crate) fn make(recipe: &Recipe, data: &Dataset, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
+    let target: Vec<f64> = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
+    let context = Context { recipe, data, target, observer };
+    if let Some(from) = &recipe.teacher.from {
+        return context.read(from);
+    }
+    if data.given.is_some() {
+        return Ok(context.given());
+    }
+    match &recipe.teacher.command {
+        Some(options) => {
+            let teacher = CommandTeacher::new(options.clone())?;
+            context.command(&teacher, clock)
+        }
+        None => context.fitted(clock),
+    }
+}
+
+struct Context<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    target: Vec<f64>,
+    observer: &'a dyn Observer,
+}
+
+impl Context<'_> {
+    fn new_features(&self) -> Result<Features> {
+        let train = self.data.features.select(&self.data.split.train);
+        let count = self.recipe.transfer.count(train.rows);
+        let mut new = munge(&train, count, &self.recipe.transfer, self.recipe.seed)?;
+        if let Some(path) = &self.recipe.unlabeled {
+            let table = Table::read_like(path, &self.data.summary.schema())?;
+            new.append(&Features::from_table(table)?)?;
+        }
+        Ok(new)
+    }
+
+    fn sample(&self, features: &'_ Features, rows: &[usize]) -> (Vec<f64>, Vec<f64>, Vec<u32>) {
+        debug_assert_eq!(features.rows, rows.len());
+        let target = rows.iter().map(|&row| self.target[row]).collect();
+        let fold = folds::folds(self.data, rows, self.recipe.teacher.folds, self.recipe.seed);
+        (target, self.data.weight_of(rows), fold)
+    }
+
+    fn fitted(&self, clock: &mut Clock) -> Result<LabelStore> {
+        let options = self.recipe.teacher.options();
+        let split = &self.data.split;
+        let features = self.data.features.select(&split.train);
+        let (target, weight, fold) = self.sample(&features, &split.train);
+        let fold_kind = self.data.fold_kind;
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: fold, fold_kind };
+        self.observer.event(&Event::Stage("teacher: out-of-fold fits"));
+        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &options, self.recipe.seed))?;
+        for note in &fitted.notes {
+            self.observer.event(&Event::Note(note));
+        }
+        self.observer.event(&Event::Stage("teacher: fit on all rows"));
+        let all = split.train_valid();
+        let all_features = self.data.features.select(&all);
+        let (all_target, all_weight, _) = self.sample(&all_features, &all);
+        let all_sample =
+            Sample { features: &all_features, target: &all_target, weight: &all_weight, folds: Vec::new(), fold_kind };
+        let (teacher, full) =
+            clock.stage("teacher full", || fitted.teacher.with_full_fit(&all_sample, &options, self.recipe.seed))?;
+        self.observer.event(&Event::Stage("labels"));
+        let new = clock.stage("augment", || self.new_features())?;
+        let seconds = clock.seconds();
+        let pilot = clock.stage("label", || fitted.teacher.predict(&new))?;
+        let last = clock.stage("label", || full.predict(&new))?;
+        let combined = fitted.teacher.combine(&pilot, &last);
+        let us_per_row = (new.rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / new.rows as f64);
+        let mut store = self.empty();
+        store.us_per_row = us_per_row;
+        let labels = fitted.labels;
+        self.place(&mut store, &split.train, &labels.prediction, Some(&labels.fold));
+        let valid = clock.stage("label", || fitted.teacher.predict(&self.data.features.select(&split.valid)))?;
+        self.place(&mut store, &split.valid, &valid, None);
+        let test = clock.stage("label", || teacher.predict(&self.data.features.select(&split.test)))?;
+        self.place(&mut store, &split.test, &test, None);
+        let bytes = teacher.to_bytes()?;
+        store.summary = TeacherReport {
+            kind: match teacher.network_weight() {
+                w if w <= 0.0 => "trees".into(),
+                w if w >= 1.0 => "network".into(),
+                _ => "stack".into(),
+            },
+            network_weight: Some(teacher.network_weight()),
+            parameters: Some(teacher.parameters()),
+            bytes: Some(bytes.len()),
+            notes: fitted.notes,
+            ..TeacherReport::default()
+        };
+        store.file = Some(bytes);
+        self.finish(&mut store, new, pilot.mean, combined);
+        Ok(store)
+    }
+
+    fn command(&self, teacher: &CommandTeacher, clock: &mut Clock) -> Result<LabelStore> {
+        self.observer.event(&Event::Stage("teacher command"));
+        let log = self.recipe.data.log_target;
+        let new = clock.stage("augment", || self.new_features())?;
+        let mut asked = self.data.features.clone();
+        asked.append(&new)?;
+        let before = clock.seconds();
+        let answers = clock.stage("label", || teacher.ask(&asked))?;
+        let us_per_row = (clock.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
+        let mean: Vec<f64> = answers.prediction.iter().map(|&p| learned(log, p)).collect();
+        // With a log target the spread becomes relative: sd(ln y) ≈ sd(y) / y.
+        let raw = answers.spread.map(|sd| match log {
+            false => sd,
+            true => sd.iter().zip(&answers.prediction).map(|(sd, p)| sd / p.abs()).collect(),
+        });
+        let mut store = self.outside(&mean[..self.data.target.len()], raw.as_deref());
+        store.us_per_row = Some(us_per_row);
+        store.summary.kind = "command".into();
+        let at = self.data.target.len();
+        let spread = match &raw {
+            Some(raw) => raw[at..].to_vec(),
+            None => vec![store.spread.first().copied().unwrap_or(0.0); new.rows],
+        };
+        let prediction = Prediction { mean: mean[at..].to_vec(), spread };
+        if self.looks_in_sample(&mut store) {
+            let note = "its labels of the training rows are not used; those rows keep their targets alone".to_owned();
+            for &row in &self.data.split.train {
+                store.teacher[row] = f64::NAN;
+            }
+            self.observer.event(&Event::Note(&note));
+            store.summary.notes.push(note);
+        }
+        self.finish(&mut store, new, prediction.mean.clone(), prediction);
+        Ok(store)
+    }
+
+    fn given(&self) -> LabelStore {
+        let Some(given) = &self.data.given else { return self.empty() };
+        let log = self.recipe.data.log_target;
+        let mean: Vec<f64> = given.prediction.iter().map(|&p| learned(log, p)).collect();
+        let mut store = self.outside(&mean, given.spread.as_deref());
+        store.summary.kind = "column".into();
+        let note = "a column of predictions cannot label new rows: no augmentation, which is what pays most; with a teacher \
+                    command it would be possible";
+        self.observer.event(&Event::Note(note));
+        store.summary.notes.push(note.to_owned());
+        if let Some(fold) = &given.fold {
+            store.fold.clone_from(fold);
+            for &row in &self.data.split.train {
+                if fold[row] == NO_FOLD {
+                    store.teacher[row] = f64::NAN;
+                }
+            }
+        } else {
+            self.looks_in_sample(&mut store);
+        }
+        store
+    }
+
+    /// A store with one prediction per row and its spread, for teachers from outside.
+    fn outside(&self, mean: &[f64], raw: Option<&[f64]>) -> LabelStore {
+        let mut store = self.empty();
+        store.teacher = mean.to_vec();
+        let rows = &self.data.split.valid;
+        let weight = self.data.weight_of(rows);
+        let features = Features { columns: Vec::new(), rows: rows.len() };
+        let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+        let target = pick(&self.target);
+        let fold_kind = self.data.fold_kind;
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind };
+        let known: Vec<usize> = (0..rows.len()).collect();
+        let (spread, notes) = Spread::fit(&sample, &known, &pick(mean), raw.map(pick).as_deref());
+        for note in &notes {
+            self.observer.event(&Event::Note(note));
+        }
+        store.spread = spread.apply(raw.map(|raw| &raw[..mean.len()]), mean.len());
+        store.summary.notes = notes;
+        store
+    }
+
+    /// True, with a note, where the teacher is far better on training rows than on validation and test rows.
+    fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
+        let rmse = |rows: &[usize]| {
+            let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+            metrics::rmse(&pick(&store.teacher), &pick(&self.target), &self.data.weight_of(rows))
+        };
+        let split = &self.data.split;
+        let (seen, unseen) = (rmse(&split.train), rmse(&split.valid));
+        let found = seen < IN_SAMPLE * unseen;
+        if found {
+            let note = format!(
+                "the teacher's RMSE is {} on training rows and {} on validation rows: it looks fitted on the training rows, \
+                 where its labels repeat the targets; give out-of-fold predictions if you can",
+                limbeck_distill::proof::short(seen),
+                limbeck_distill::proof::short(unseen)
+            );
+            self.observer.event(&Event::Note(&note));
+            store.summary.notes.push(note);
+        }
+        found
+    }
+
+    fn empty(&self) -> LabelStore {
+        let n = self.data.target.len();
+        LabelStore { teacher: vec![f64::NAN; n], spread: vec![f64::NAN; n], fold: vec![NO_FOLD; n], ..LabelStore::default() }
+    }
+
+    fn place(&self, store: &mut LabelStore, rows: &[usize], prediction: &Prediction, fold: Option<&[u32]>) {
+        for (i, &row) in rows.iter().enumerate() {
+            store.teacher[row] = prediction.mean[i];
+            store.spread[row] = prediction.spread[i];
+            if let Some(fold) = fold {
+                store.fold[row] = fold[i];
+            }
+        }
+    }
+
+    /// Adds the new rows and decides which are believed.
+    fn finish(&self, store: &mut LabelStore, new: Features, pilot: Vec<f64>, full: Prediction) {
+        let mut spread: Vec<f64> =
+            self.data.split.train.iter().map(|&row| store.spread[row]).filter(|sd| sd.is_finite()).collect();
+        spread.sort_by(f64::total_cmp);
+        let typical = spread.get(spread.len() / 2).copied().unwrap_or(f64::INFINITY);
+        store.believed = believed(&full, typical, self.recipe.transfer.reject_spread);
+        (store.new, store.pilot, store.full) = (new, pilot, full);
+        store.summary.new_rows = store.believed.len();
+        store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
+        if store.summary.rejected_rows > 0 {
+            let note = format!(
+                "{} of {} new rows were rejected: the teacher's spread there exceeds {} times its median on training rows",
+                store.summary.rejected_rows, store.summary.new_rows, self.recipe.transfer.reject_spread
+            );
+            self.observer.event(&Event::Note(&note));
+            store.summary.notes.push(note);
+        }
+    }
+
+    /// Labels of another run, whose new rows are made again from its seed and options.
+    fn read(&self, run: &Path) -> Result<LabelStore> {
+        self.observer.event(&Event::Stage("labels of an earlier run"));
+        let source = crate::run::Run::open(run)?;
+        let theirs = source.recipe();
+        let foreign = |message: String| Error::ForeignLabels { path: run.to_owned(), message };
+        let same = |what: &str, same: bool| match same {
+            true => Ok(()),
+            false => Err(foreign(format!("{what} differs from the recipe of that run; give the same, or fit a teacher"))),
+        };
+        same("the table's content or split", source.report().data == self.data.summary)?;
+        same("data", theirs.data == self.recipe.data)?;
+        same("seed", theirs.seed == self.recipe.seed)?;
+        same("transfer", theirs.transfer == self.recipe.transfer)?;
+        same("unlabeled", theirs.unlabeled == self.recipe.unlabeled)?;
+        let table = Table::read(source.path().join(crate::run::LABELS), &ReadOptions::default())?;
+        let mut store = self.empty();
+        let has_new = table.rows > self.data.target.len();
+        store.new = if has_new { self.new_features()? } else { Features::default() };
+        store.fill(&table, self.data).map_err(foreign)?;
+        store.summary = source.report().teacher.clone();
+        Ok(store)
+    }
+}
+
+/// A training RMSE below this share of the validation RMSE looks like memory.
+const IN_SAMPLE: f64 = 0.75;
+
+impl LabelStore {
+    /// The labels as a table: one row per row of the data set, then one per new row.
+    #[must_use]
+    pub fn to_table(&self, data: &Dataset) -> Table {
+        let n = self.teacher.len();
+        let mut set = vec![SETS[3]; n + self.new.rows];
+        for (rows, name) in [(&data.split.train, SETS[0]), (&data.split.valid, SETS[1]), (&data.split.test, SETS[2])] {
+            for &row in rows {
+                set[row] = name;
+            }
+        }
+        let both = |own: &[f64], new: &[f64]| own.iter().chain(new).copied().collect::<Vec<f64>>();
+        let position = data.rows.iter().map(|&row| row as f64).chain((0..self.new.rows).map(|row| row as f64));
+        let fold = |&fold: &u32| if fold == NO_FOLD { f64::NAN } else { f64::from(fold) };
+        let missing = vec![f64::NAN; n.max(self.new.rows)];
+        let believed: Vec<f64> = self.believed.iter().map(|&b| f64::from(u8::from(b))).collect();
+        let columns = vec![
+            Column::category("set", set.into_iter().map(Some)),
+            Column::number("row", position.collect()),
+            Column::number("fold", both(&self.fold.iter().map(fold).collect::<Vec<_>>(), &missing[..self.new.rows])),
+            Column::number("teacher", both(&self.teacher, &self.full.mean)),
+            Column::number("spread", both(&self.spread, &self.full.spread)),
+            Column::number("pilot", both(&missing[..n], &self.pilot)),
+            Column::number("believed", both(&missing[..n], &believed)),
+        ];
+        let rows = n + self.new.rows;
+        Table { columns, rows, ..Table::default() }
+    }
+
+    /// Fills the store from a labels table of the same data set.
+    fn fill(&mut self, table: &Table, data: &Dataset) -> std::result::Result<(), String> {
+        let n = data.target.len();
+        if table.rows != n + self.new.rows {
+            return Err(format!("it has {} labels for {} rows and {} new rows", table.rows, n, self.new.rows));
+        }
+        let numbers = |name: &str| match table.column(name).map(|column| &column.values) {
+            Some(Values::Number(values)) => Ok(values),
+            _ => Err(format!("its labels have no number column `{name}`")),
+        };
+        let rows = numbers("row")?;
+        if data.rows.iter().zip(rows).any(|(&row, &found)| row as f64 != found) {
+            return Err("its labels belong to other rows".into());
+        }
+        self.fold = numbers("fold")?[..n].iter().map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 }).collect();
+        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
+        self.teacher = teacher[..n].to_vec();
+        self.spread = spread[..n].to_vec();
+        self.full = Prediction { mean: teacher[n..].to_vec(), spread: spread[n..].to_vec() };
+        if self.new.rows > 0 {
+            self.pilot = numbers("pilot")?[n..].to_vec();
+            self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();
+        }
+        Ok(())
+    }
+}

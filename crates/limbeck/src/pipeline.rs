@@ -1,0 +1,417 @@
+//! The stages of a run, in order.
+//!
+//! ```text
+//! read → labels → search on validation rows → refit on all training rows → test → files
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use limbeck_data::{Dataset, FeatureValues, Features, MISSING};
+use limbeck_distill::objective::point_loss;
+use limbeck_distill::proof::{Evidence, judge};
+use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
+use limbeck_nets::Control;
+use limbeck_runtime::{GoldenValue, Student, Value};
+
+use crate::budget;
+use crate::error::{Error, Result};
+use crate::labels::{self, LabelStore, learned, target_unit};
+use crate::recipe::Recipe;
+use crate::report::{self, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, StudentReport, TestScores};
+use crate::run::{self, Run};
+use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
+
+/// What an observer is told.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The table was read and checked.
+    Data(&'a limbeck_data::DataSummary),
+    /// A stage begins.
+    Stage(&'a str),
+    /// Something that a user should know.
+    Note(&'a str),
+    /// The options that a time limit led to.
+    Budget(&'a str),
+    /// Students are about to train: this many steps in all, at most.
+    Steps(usize),
+    /// A student trains.
+    Training(&'a Progress<'a>),
+}
+
+/// Watches a run, from several threads.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+
+    /// True once the user wants the run to end: what is in training stops at its next report, and what exists is kept.
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// An observer that keeps its thoughts to itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}
+
+/// Fits or asks the teacher, trains both students, proves and writes a run.
+///
+/// # Errors
+///
+/// For a recipe or table that cannot be used, an `out` that exists, a teacher that fails, or a file that cannot be written.
+/// Bad input leaves no run directory behind.
+pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Run> {
+    let out = out.as_ref();
+    recipe.validate()?;
+    if out.exists() {
+        return Err(Error::OutExists { path: out.to_owned() });
+    }
+    on_threads(recipe.threads, || {
+        let mut clock = Clock::start();
+        let data = clock.stage("read", || read(recipe, observer))?;
+        let recipe = clock.stage("budget", || budget::resolve(recipe, &data, observer))?;
+        let store = labels::make(&recipe, &data, &mut clock, observer)?;
+        Students { recipe: &recipe, data: &data, store: &store, observer }.run(out, clock)
+    })?
+}
+
+/// Fits or asks the teacher and writes its labels as a Parquet table, as `labels.parquet` of a run.
+///
+/// # Errors
+///
+/// As [`distill`].
+pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<crate::report::TeacherReport> {
+    let out = out.as_ref();
+    recipe.validate()?;
+    if out.exists() {
+        return Err(Error::OutExists { path: out.to_owned() });
+    }
+    on_threads(recipe.threads, || {
+        let mut clock = Clock::start();
+        let data = read(recipe, observer)?;
+        let recipe = budget::resolve(recipe, &data, observer)?;
+        let store = labels::make(&recipe, &data, &mut clock, observer)?;
+        let table = store.to_table(&data);
+        if out.extension().is_some_and(|extension| extension == "csv") {
+            table.write_csv(out)?;
+        } else {
+            table.write_parquet(out)?;
+        }
+        Ok(store.summary)
+    })?
+}
+
+fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
+    observer.event(&Event::Stage("read"));
+    let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
+    observer.event(&Event::Data(&data.summary));
+    Ok(data)
+}
+
+/// Runs `work` on a pool of its own, so that the number of threads is the recipe's.
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| Error::Recipe {
+        place: "threads".into(),
+        message: format!("{threads} threads cannot be started: {error}"),
+    })?;
+    Ok(pool.install(work))
+}
+
+/// Rows of one set, in the learned unit.
+struct Part {
+    features: Features,
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    teacher: Vec<f64>,
+}
+
+/// The second half of a run: labels are there.
+struct Students<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    store: &'a LabelStore,
+    observer: &'a dyn Observer,
+}
+
+/// Golden vectors in a student's file.
+const EXAMPLES: usize = 16;
+
+impl Students<'_> {
+    fn run(&self, out: &Path, mut clock: Clock) -> Result<Run> {
+        let recipe = self.recipe;
+        let split = &self.data.split;
+        let plan = Plan {
+            student: &recipe.student,
+            loss: point_loss(recipe.objective.loss, recipe.objective.huber_delta)?,
+            alpha: recipe.objective.alpha,
+            log_target: recipe.data.log_target,
+            target_name: &self.data.target_name,
+            seed: recipe.seed,
+        };
+        let watch = |progress: &Progress<'_>| {
+            self.observer.event(&Event::Training(progress));
+            if self.observer.stop() { Control::Stop } else { Control::Continue }
+        };
+        let (train, valid, test) = (self.part(&split.train), self.part(&split.valid), self.part(&split.test));
+        let new = clock.stage("search", || self.new_rows(&self.store.pilot));
+        let search_stage = clock.stage("search", || Stage::new(&plan, &material(&train, &new), Some(&material(&valid, &new))))?;
+        self.observer.event(&Event::Stage("search on validation rows"));
+        self.observer.event(&Event::Steps(search::search_steps(&plan)));
+        let choice = clock.stage("search", || search::choose(&search_stage, &watch))?;
+        let (alone, distilled) = choice.best()?;
+        let (alone, distilled) = (alone.clone(), distilled.clone());
+
+        let interrupted_in_search = self.observer.stop();
+        let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| recipe.seed + repeat).collect();
+        let all = self.part(&split.train_valid());
+        let refit_new = clock.stage("refit", || self.new_rows(&self.store.full.mean));
+        let refit_stage;
+        let (stage, trials) = if interrupted_in_search {
+            (&search_stage, vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
+        } else {
+            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new), None))?;
+            self.observer.event(&Event::Stage("refit on all training rows"));
+            self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+            let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
+            (&refit_stage, clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?)
+        };
+
+        self.observer.event(&Event::Stage("test"));
+        let shipped = self.shipped(&alone, &distilled, &trials[0]);
+        let winner = match shipped.kind {
+            ShippedKind::Alone => &trials[0].alone,
+            ShippedKind::Distilled => &trials[0].distilled,
+        };
+        let student = stage.student(winner, self.provenance(&shipped), self.examples(&train.features))?;
+        let bytes = student.to_bytes()?;
+        let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
+        report.student.bytes = bytes.len();
+        report.measured = self.measure(&student, &test.features, &clock);
+        self.write(out, &bytes, &report, &choice, &trials)?;
+        Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
+    }
+
+    fn part(&self, rows: &[usize]) -> Part {
+        let log = self.recipe.data.log_target;
+        Part {
+            features: self.data.features.select(rows),
+            target: rows.iter().map(|&row| learned(log, self.data.target[row])).collect(),
+            weight: self.data.weight_of(rows),
+            teacher: rows.iter().map(|&row| self.store.teacher[row]).collect(),
+        }
+    }
+
+    fn new_rows(&self, mean: &[f64]) -> NewRows {
+        let kept: Vec<usize> = (0..self.store.believed.len()).filter(|&row| self.store.believed[row]).collect();
+        NewRows { features: self.store.new.select(&kept), mean: kept.iter().map(|&row| mean[row]).collect() }
+    }
+
+    fn shipped(&self, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
+        let better = distilled.valid_rmse <= alone.valid_rmse;
+        let (kind, trial) = match better {
+            true => (ShippedKind::Distilled, &trials.distilled),
+            false => (ShippedKind::Alone, &trials.alone),
+        };
+        Shipped {
+            kind,
+            setting: trial.setting,
+            steps: trial.stop,
+            seed: self.recipe.seed,
+            valid_rmse_alone: alone.valid_rmse,
+            valid_rmse_distilled: distilled.valid_rmse,
+        }
+    }
+
+    fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
+        let kind = match shipped.kind {
+            ShippedKind::Alone => "alone",
+            ShippedKind::Distilled => "distilled",
+        };
+        BTreeMap::from([
+            ("limbeck".into(), env!("CARGO_PKG_VERSION").into()),
+            ("seed".into(), shipped.seed.to_string()),
+            ("kind".into(), kind.into()),
+            ("teacher".into(), self.store.summary.kind.clone()),
+            ("steps".into(), shipped.steps.to_string()),
+        ])
+    }
+
+    /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
+    fn examples(&self, train: &Features) -> Vec<Vec<GoldenValue>> {
+        let source = if self.store.new.rows > 0 { &self.store.new } else { train };
+        let step = (source.rows / EXAMPLES).max(1);
+        (0..source.rows).step_by(step).take(EXAMPLES).map(|row| golden_row(source, row)).collect()
+    }
+
+    fn report(
+        &self,
+        student: &Student,
+        stage: &Stage<'_>,
+        trials: &[search::Refitted],
+        choice: &Choice,
+        shipped: Shipped,
+        test: &Part,
+    ) -> Result<Report> {
+        let log = self.recipe.data.log_target;
+        let in_unit = |values: &[f64]| -> Vec<f64> { values.iter().map(|&v| target_unit(log, v)).collect() };
+        let (target, teacher) = (self.data.target_of(&self.data.split.test), in_unit(&test.teacher));
+        let predict = |trial: &Trial| -> Result<Vec<f64>> {
+            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+            Ok(student.predict(&test.features.raw(), test.features.rows)?)
+        };
+        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
+        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
+        let blocks = self.data.blocks_of(&self.data.split.test);
+        let evidence = Evidence {
+            target: &target,
+            weight: &test.weight,
+            blocks: blocks.as_deref(),
+            teacher: &teacher,
+            alone: &alone,
+            distilled: &distilled,
+            seed: self.recipe.seed,
+        };
+        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
+            place: "data".into(),
+            message: "there are no test rows; nothing can be proven without them".into(),
+        })?;
+        let scores = |pred: &Vec<f64>| report::student_scores(pred, &teacher, &target, &test.weight);
+        let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
+            .zip(alone.iter().zip(&distilled))
+            .map(|(seed, (a, d))| SeedScores { seed, alone: scores(a), distilled: scores(d) })
+            .collect();
+        let mean = |side: &dyn Fn(&SeedScores) -> report::StudentScores| {
+            report::mean_scores(&test_seeds.iter().map(side).collect::<Vec<_>>())
+        };
+        let shipped_pred = student.predict(&test.features.raw(), test.features.rows)?;
+        let shape = &stage.design().shape;
+        Ok(Report {
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: self.recipe.seed,
+            interrupted: self.observer.stop(),
+            target: self.data.target_name.clone(),
+            log_target: log,
+            data: self.data.summary.clone(),
+            teacher: self.store.summary.clone(),
+            student: StudentReport {
+                parameters: student.parameters(),
+                bytes: 0,
+                hidden: shape.hidden().to_vec(),
+                inputs: shape.input().rows(),
+            },
+            selection: Selection {
+                alone: choice.alone.iter().map(Into::into).collect(),
+                distilled: choice.distilled.iter().map(Into::into).collect(),
+                closed_form_alpha: choice.closed_form,
+            },
+            shipped,
+            test: TestScores {
+                teacher: report::teacher_scores(&teacher, &target, &test.weight),
+                alone: mean(&|s| s.alone),
+                distilled: mean(&|s| s.distilled),
+                shipped: scores(&shipped_pred),
+            },
+            test_seeds,
+            proof,
+            measured: Measured::default(),
+        })
+    }
+
+    fn measure(&self, student: &Student, test: &Features, clock: &Clock) -> Measured {
+        let raw = test.raw();
+        let batch = best_microseconds(1, || {
+            let _ = std::hint::black_box(student.predict(&raw, test.rows));
+        });
+        let row: Vec<GoldenValue> = golden_row(test, 0);
+        let row: Vec<Value<'_>> = row.iter().map(as_value).collect();
+        let mut scratch = limbeck_runtime::Scratch::default();
+        let one = best_microseconds(2000, || {
+            let _ = std::hint::black_box(student.predict_row_with(&row, &mut scratch));
+        });
+        Measured {
+            seconds: clock.seconds(),
+            stages: clock.stages(),
+            student_us_per_row: batch / test.rows.max(1) as f64,
+            student_us_one_row: one,
+            teacher_us_per_row: self.store.us_per_row,
+            peak_memory_bytes: peak_memory_bytes(),
+            threads: rayon::current_num_threads(),
+        }
+    }
+
+    fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted]) -> Result<()> {
+        run::create(out)?;
+        run::write_file(out, run::RECIPE, self.recipe.to_toml()?.as_bytes())?;
+        self.store.to_table(self.data).write_parquet(out.join(run::LABELS))?;
+        if let Some(teacher) = &self.store.file {
+            let folder = out.join(run::TEACHER);
+            std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
+            run::write_file(&folder, run::TEACHER_FILE, teacher)?;
+        }
+        run::write_file(out, run::METRICS, curves(choice, trials).as_bytes())?;
+        run::write_file(out, run::STUDENT, student)?;
+        // Last, since a directory without it is no run.
+        let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
+            path: out.to_owned(),
+            message: format!("its report cannot be written: {error}"),
+        })?;
+        run::write_file(out, run::REPORT, json.as_bytes())
+    }
+}
+
+fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
+    Material { features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, new }
+}
+
+fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
+    let cell = |values: &FeatureValues| match values {
+        FeatureValues::Number(values) if values[row].is_nan() => GoldenValue::Missing,
+        FeatureValues::Number(values) => GoldenValue::Number(values[row]),
+        FeatureValues::Category { codes, .. } if codes[row] == MISSING => GoldenValue::Missing,
+        FeatureValues::Category { codes, levels } => GoldenValue::Text(levels[codes[row] as usize].clone()),
+    };
+    features.columns.iter().map(|column| cell(&column.values)).collect()
+}
+
+fn as_value(value: &GoldenValue) -> Value<'_> {
+    match value {
+        GoldenValue::Number(number) => Value::Number(*number),
+        GoldenValue::Text(text) => Value::Text(text),
+        GoldenValue::Missing => Value::Missing,
+    }
+}
+
+/// Training curves as CSV, in the order of trials and seeds.
+fn curves(choice: &Choice, trials: &[search::Refitted]) -> String {
+    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_rmse,fidelity_rmse\n");
+    let optional = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
+    let mut add = |phase: &str, trial: &Trial| {
+        let side = if trial.setting.alpha.is_some() { "distilled" } else { "alone" };
+        for point in &trial.curve {
+            let s = &trial.setting;
+            let _ = writeln!(
+                text,
+                "{phase},{side},{},{},{},{},{},{},{},{}",
+                optional(s.alpha),
+                s.weight_decay,
+                s.steps,
+                point.step,
+                point.loss,
+                point.learning_rate,
+                optional(point.valid_rmse),
+                optional(point.fidelity_rmse)
+            );
+        }
+    };
+    choice.alone.iter().chain(&choice.distilled).for_each(|trial| add("search", trial));
+    for (repeat, pair) in trials.iter().enumerate() {
+        add(&format!("refit {repeat}"), &pair.alone);
+        add(&format!("refit {repeat}"), &pair.distilled);
+    }
+    text
+}

@@ -1,0 +1,366 @@
+//! Every option of a run.
+//!
+//! A recipe is TOML. What a user writes is laid over a preset, and flags over that; the result is a [`Recipe`] with every
+//! option filled in, which is stored in the run.
+
+use std::path::{Path, PathBuf};
+
+use limbeck_data::DataOptions;
+use limbeck_distill::objective::{Alpha, LossKind};
+use limbeck_distill::student::StudentOptions;
+use limbeck_distill::transfer::TransferOptions;
+use limbeck_teach::command::CommandOptions;
+use limbeck_teach::network::NetworkOptions;
+use limbeck_teach::trees::TreeOptions;
+use limbeck_teach::{TeacherKind, TeacherOptions};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+
+/// How much time a run may take: a preset that the recipe's own options are laid over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// For a first look.
+    Fast,
+    /// The balance that the documentation's figures are measured with.
+    #[default]
+    Default,
+    /// A better teacher and longer schedules, several times slower.
+    Best,
+}
+
+impl std::str::FromStr for Quality {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "fast" => Ok(Self::Fast),
+            "default" => Ok(Self::Default),
+            "best" => Ok(Self::Best),
+            _ => Err(format!("found `{text}`, expected fast, default or best")),
+        }
+    }
+}
+
+/// A run, before it is one.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `table` | required | CSV or Parquet file to learn from | |
+/// | `unlabeled` | none | file of further rows, without targets, for the teacher to label | |
+/// | `quality` | default | preset of all sections | fast, default, best |
+/// | `seed` | 0 | of splits, folds, weights and augmentation | |
+/// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
+/// | `threads` | 0 | threads; 0 is one per core; changes no result | |
+/// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
+/// | `require_r2` | none | least test R² of the shipped student, else exit code 1 | ≤ 1 |
+/// | `data` | | [`DataOptions`] | |
+/// | `teacher` | | [`TeacherSection`] | |
+/// | `transfer` | | [`TransferOptions`] | |
+/// | `student` | | [`StudentOptions`] | |
+/// | `objective` | | [`ObjectiveSection`] | |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct Recipe {
+    pub table: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlabeled: Option<PathBuf>,
+    pub quality: Quality,
+    pub seed: u64,
+    pub repeats: usize,
+    pub threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_r2: Option<f64>,
+    pub data: DataOptions,
+    pub teacher: TeacherSection,
+    pub transfer: TransferOptions,
+    pub student: StudentOptions,
+    pub objective: ObjectiveSection,
+}
+
+/// Where labels come from.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `kind` | auto | what limbeck fits itself, unless one of the next two is given | auto, trees, network |
+/// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
+/// | `from` | none | a run whose labels are used again | |
+/// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
+/// | `trees` | | [`TreeOptions`] | |
+/// | `network` | | [`NetworkOptions`] | |
+///
+/// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct TeacherSection {
+    pub kind: TeacherKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    pub folds: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandOptions>,
+    pub trees: TreeOptions,
+    pub network: NetworkOptions,
+}
+
+/// The training objective.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `alpha` | auto | share of the soft loss | auto, or 0 to 1 |
+/// | `loss` | squared | soft and hard loss | squared, huber |
+/// | `huber_delta` | 1 | where Huber's loss becomes linear, in standard deviations of the target | > 0 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct ObjectiveSection {
+    pub alpha: Alpha,
+    pub loss: LossKind,
+    pub huber_delta: f64,
+}
+
+impl Default for ObjectiveSection {
+    fn default() -> Self {
+        Self { alpha: Alpha::Auto, loss: LossKind::Squared, huber_delta: 1.0 }
+    }
+}
+
+impl Default for TeacherSection {
+    fn default() -> Self {
+        let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
+        Self { kind, from: None, folds, command: None, trees, network }
+    }
+}
+
+impl TeacherSection {
+    pub(crate) fn options(&self) -> TeacherOptions {
+        let Self { kind, folds, trees, network, .. } = self.clone();
+        TeacherOptions { kind, folds, trees, network }
+    }
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self::preset(Quality::Default)
+    }
+}
+
+impl Recipe {
+    /// The options of a preset, without table and target.
+    #[must_use]
+    pub fn preset(quality: Quality) -> Self {
+        let mut recipe = Self {
+            table: PathBuf::new(),
+            unlabeled: None,
+            quality,
+            seed: 0,
+            repeats: 3,
+            threads: 0,
+            time_limit: None,
+            require_r2: None,
+            data: DataOptions::default(),
+            teacher: TeacherSection::default(),
+            transfer: TransferOptions::default(),
+            student: StudentOptions::default(),
+            objective: ObjectiveSection::default(),
+        };
+        match quality {
+            Quality::Default => {}
+            Quality::Fast => {
+                recipe.repeats = 2;
+                recipe.teacher.trees = TreeOptions::fast();
+                recipe.teacher.network = NetworkOptions { members: 2, steps: (600, 1000), ..NetworkOptions::default() };
+                recipe.transfer.munge_rows = 100_000;
+                recipe.student.steps = 8000;
+                recipe.student.trials = 2;
+            }
+            Quality::Best => {
+                recipe.repeats = 5;
+                recipe.teacher.trees = TreeOptions::best();
+                recipe.teacher.network = NetworkOptions { members: 8, epochs: 60, steps: (3000, 8000), ..NetworkOptions::default() };
+                recipe.transfer.munge_rows = 1_000_000;
+                recipe.student.steps = 120_000;
+                recipe.student.trials = 5;
+            }
+        }
+        recipe
+    }
+
+    /// The default recipe for one table and target.
+    #[must_use]
+    pub fn for_table(table: impl Into<PathBuf>, target: &str) -> Self {
+        Self { table: table.into(), data: DataOptions::for_target(target), ..Self::default() }
+    }
+
+    /// Reads a recipe from TOML text, with `flags` laid over it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] with line and nearest name for text that is no TOML, an unknown key or a value of the wrong kind.
+    pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
+        // Read alone first: only the text knows its lines.
+        if let Err(error) = toml::from_str::<Self>(text) {
+            let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+            let place = line.map_or_else(|| source.to_owned(), |line| format!("{source}, line {line}"));
+            return Err(Error::Recipe { place, message: explain(error.message()) });
+        }
+        let own: Table = toml::from_str(text).map_err(|e| recipe_error(source, e.message()))?;
+        Self::resolve(own, flags)
+    }
+
+    /// Reads a recipe file. Relative paths in it are seen from the working directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] where the file cannot be read, else as [`parse`](Self::parse).
+    pub fn read(path: impl AsRef<Path>, flags: Table) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(Error::file("read the recipe", path))?;
+        Self::parse(&text, &path.display().to_string(), flags)
+    }
+
+    /// Lays `own` options over their preset and `flags` over both.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] for an unknown key or a value of the wrong kind.
+    pub fn resolve(own: Table, flags: Table) -> Result<Self> {
+        let mut all = own;
+        lay_over(&mut all, flags);
+        let quality = match all.get("quality") {
+            None => Quality::Default,
+            Some(Value::String(text)) => text.parse().map_err(|message: String| recipe_error("quality", &message))?,
+            Some(other) => return Err(recipe_error("quality", &format!("found {other}, expected fast, default or best"))),
+        };
+        let preset = Table::try_from(Self::preset(quality)).map_err(|e| recipe_error("preset", &e.to_string()))?;
+        let mut merged = preset;
+        lay_over(&mut merged, all);
+        merged.try_into().map_err(|e: toml::de::Error| recipe_error("options", e.message()))
+    }
+
+    /// The recipe as TOML, every option written out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] where a path is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| recipe_error("recipe", &e.to_string()))
+    }
+
+    /// Checks what can be checked without a table.
+    ///
+    /// # Errors
+    ///
+    /// For the first option out of its range.
+    pub fn validate(&self) -> Result<()> {
+        if self.table.as_os_str().is_empty() {
+            return Err(recipe_error("table", "none given; name the CSV or Parquet file to learn from"));
+        }
+        let out_of_range = |place: &str, found: String, expected: &str| {
+            Err(recipe_error(place, &format!("found {found}, expected {expected}")))
+        };
+        if !(1..=100).contains(&self.repeats) {
+            return out_of_range("repeats", self.repeats.to_string(), "1 to 100");
+        }
+        if self.time_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
+            return out_of_range("time_limit", format!("{:?}", self.time_limit), "a positive number of seconds");
+        }
+        if self.require_r2.is_some_and(|r2| !(r2 <= 1.0)) {
+            return out_of_range("require_r2", format!("{:?}", self.require_r2), "at most 1");
+        }
+        if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
+            return Err(recipe_error("teacher.command", "excludes `data.teacher_column`: there is one teacher"));
+        }
+        if self.unlabeled.is_some() && self.data.teacher_column.is_some() {
+            return Err(recipe_error("unlabeled", "needs a teacher that can be asked; `data.teacher_column` cannot label new rows"));
+        }
+        self.data.validate()?;
+        self.transfer.validate()?;
+        self.student.validate()?;
+        limbeck_distill::objective::point_loss(self.objective.loss, self.objective.huber_delta)?;
+        Ok(())
+    }
+}
+
+fn recipe_error(place: &str, message: &str) -> Error {
+    Error::Recipe { place: place.to_owned(), message: explain(message) }
+}
+
+/// Replaces values, key by key, tables within tables.
+fn lay_over(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(over)) => lay_over(inner, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Adds the nearest known name to a message about an unknown one.
+fn explain(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let (true, Some(found)) = (message.starts_with("unknown "), names.next()) else {
+        return message.to_owned();
+    };
+    let nearest = names
+        .map(|name| (strsim::damerau_levenshtein(found, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        .min();
+    match nearest {
+        Some((_, name)) => format!("unknown key `{found}`; did you mean `{name}`? ({message})"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipe_round_trips_with_every_option() {
+        for quality in [Quality::Fast, Quality::Default, Quality::Best] {
+            let mut recipe = Recipe::preset(quality);
+            recipe.table = "a.csv".into();
+            recipe.data.target = "y".into();
+            let text = recipe.to_toml().unwrap();
+            assert_eq!(Recipe::parse(&text, "recipe.toml", Table::new()).unwrap(), recipe);
+        }
+    }
+
+    #[test]
+    fn own_options_lie_over_the_preset_and_flags_over_both() {
+        let text = "table = 'a.csv'\nquality = 'fast'\n[student]\nparams = 900\nsteps = 50\n";
+        let flags: Table = toml::from_str("[student]\nsteps = 70").unwrap();
+        let recipe = Recipe::parse(text, "r", flags).unwrap();
+        assert_eq!((recipe.student.params, recipe.student.steps, recipe.student.trials), (900, 70, 2));
+        assert_eq!(recipe.teacher.trees, TreeOptions::fast());
+    }
+
+    #[test]
+    fn recipe_rejects_unknown_key_with_line_and_nearest_name() {
+        let error = Recipe::parse("table = 'a'\n[student]\nparms = 3\n", "r.toml", Table::new()).unwrap_err().to_string();
+        assert!(error.contains("r.toml, line 3") && error.contains("did you mean `params`"), "{error}");
+    }
+
+    #[test]
+    fn recipe_rejects_wrong_kind_with_line() {
+        let error = Recipe::parse("seed = 'x'\n", "r.toml", Table::new()).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("expected"), "{error}");
+        let error = Recipe::parse("[objective]\nalpha = 1.5\n", "r.toml", Table::new()).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("[0, 1]"), "{error}");
+    }
+
+    #[test]
+    fn recipe_rejects_text_that_is_no_toml() {
+        let error = Recipe::parse("= 3", "r.toml", Table::new()).unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
+    }
+}

@@ -1,0 +1,248 @@
+//! Every figure of a run: `report.json`.
+//!
+//! | key | what |
+//! |---|---|
+//! | `version`, `seed`, `interrupted` | of limbeck; of the recipe; true where the user stopped the run |
+//! | `target`, `log_target` | column, and whether its logarithm was learned |
+//! | `data` | rows, columns, split sizes, features, what the checks found |
+//! | `teacher` | kind, `parameters`, `bytes`, weight of the networks, new and rejected rows, notes |
+//! | `student` | `parameters`, `bytes`, widths and bins |
+//! | `selection` | trials of both sides on validation rows, closed-form alpha |
+//! | `shipped` | `kind` (`alone` or `distilled`), its setting, and why |
+//! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
+//! | `test_seeds` | the same per seed |
+//! | `gap_closed` | `value`, `low`, `high`, `reason` |
+//! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
+//! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
+//!
+//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is the file's.
+
+use std::collections::BTreeMap;
+
+use limbeck_data::{DataSummary, metrics};
+use limbeck_distill::proof::Proof;
+use limbeck_distill::search::{Setting, Trial};
+use serde::{Deserialize, Serialize};
+
+/// The contents of `report.json`; the module lists its keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of limbeck.
+    pub version: String,
+    /// Seed of the recipe.
+    pub seed: u64,
+    /// True where the user stopped the run: it is valid, but trained less than its recipe says.
+    pub interrupted: bool,
+    /// Target column.
+    pub target: String,
+    /// True where the logarithm was learned.
+    pub log_target: bool,
+    /// What the table held.
+    pub data: DataSummary,
+    /// The teacher.
+    pub teacher: TeacherReport,
+    /// The shipped student.
+    pub student: StudentReport,
+    /// What was tried on validation rows.
+    pub selection: Selection,
+    /// What was shipped.
+    pub shipped: Shipped,
+    /// Test figures.
+    pub test: TestScores,
+    /// Test figures per seed.
+    pub test_seeds: Vec<SeedScores>,
+    /// Gap and verdict.
+    #[serde(flatten)]
+    pub proof: Proof,
+    /// Wall-clock figures.
+    pub measured: Measured,
+}
+
+/// The teacher.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TeacherReport {
+    /// `trees`, `network`, `stack`, `command` or `column`.
+    pub kind: String,
+    /// Fitted numbers, where limbeck fitted it.
+    pub parameters: Option<usize>,
+    /// Bytes of its file.
+    pub bytes: Option<usize>,
+    /// Weight of the networks in a stack.
+    pub network_weight: Option<f64>,
+    /// Rows that only the teacher labelled.
+    pub new_rows: usize,
+    /// How many of them were rejected for their spread.
+    pub rejected_rows: usize,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// The shipped student.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudentReport {
+    /// Fitted numbers that prediction reads.
+    pub parameters: usize,
+    /// Bytes of its file.
+    pub bytes: usize,
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Inputs of the first layer after encoding.
+    pub inputs: usize,
+}
+
+/// What was tried on validation rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Trials of the lone student.
+    pub alone: Vec<TrialReport>,
+    /// Trials of the distilled student.
+    pub distilled: Vec<TrialReport>,
+    /// Closed-form share of the soft loss; a value outside [0, 1] is a finding, and clamped for use.
+    pub closed_form_alpha: Option<f64>,
+}
+
+/// One trial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// What was tried.
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// Step at which it was best.
+    pub stop: usize,
+    /// Validation RMSE there.
+    pub valid_rmse: f64,
+}
+
+impl From<&Trial> for TrialReport {
+    fn from(trial: &Trial) -> Self {
+        Self { setting: trial.setting, stop: trial.stop, valid_rmse: trial.valid_rmse }
+    }
+}
+
+/// What was shipped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shipped {
+    /// `alone` or `distilled`.
+    pub kind: ShippedKind,
+    /// How it was trained.
+    pub setting: Setting,
+    /// Steps taken.
+    pub steps: usize,
+    /// Seed of the refit that the file holds.
+    pub seed: u64,
+    /// Validation RMSE of the lone student.
+    pub valid_rmse_alone: f64,
+    /// Validation RMSE of the distilled student.
+    pub valid_rmse_distilled: f64,
+}
+
+/// Which student is in `student.limbeck`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShippedKind {
+    /// Trained without the teacher.
+    Alone,
+    /// Trained with it.
+    Distilled,
+}
+
+/// Test figures of a teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeacherScores {
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination; null for a constant target.
+    pub r2: Option<f64>,
+}
+
+/// Test figures of a student.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudentScores {
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination; null for a constant target.
+    pub r2: Option<f64>,
+    /// RMSE against the teacher.
+    pub fidelity_rmse: f64,
+    /// R² against the teacher; null for a constant teacher.
+    pub fidelity_r2: Option<f64>,
+}
+
+/// Test figures of all sides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestScores {
+    /// The teacher.
+    pub teacher: TeacherScores,
+    /// The lone student, mean over seeds.
+    pub alone: StudentScores,
+    /// The distilled student, mean over seeds.
+    pub distilled: StudentScores,
+    /// The student in the file.
+    pub shipped: StudentScores,
+}
+
+/// Test figures of one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedScores {
+    /// The seed.
+    pub seed: u64,
+    /// The lone student.
+    pub alone: StudentScores,
+    /// The distilled student.
+    pub distilled: StudentScores,
+}
+
+/// Wall-clock figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Seconds of the whole run.
+    pub seconds: f64,
+    /// Seconds per stage.
+    pub stages: BTreeMap<String, f64>,
+    /// Microseconds per raw row of the student, rows in one call.
+    pub student_us_per_row: f64,
+    /// Microseconds of one raw row of the student, alone.
+    pub student_us_one_row: f64,
+    /// Microseconds per row of the teacher while it labelled.
+    pub teacher_us_per_row: Option<f64>,
+    /// Most memory held, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// Threads used.
+    pub threads: usize,
+}
+
+/// Figures of a teacher's predictions.
+pub(crate) fn teacher_scores(pred: &[f64], target: &[f64], weight: &[f64]) -> TeacherScores {
+    TeacherScores {
+        rmse: metrics::rmse(pred, target, weight),
+        mae: metrics::mae(pred, target, weight),
+        r2: metrics::r2(pred, target, weight),
+    }
+}
+
+/// Figures of a student's predictions.
+pub(crate) fn student_scores(pred: &[f64], teacher: &[f64], target: &[f64], weight: &[f64]) -> StudentScores {
+    let TeacherScores { rmse, mae, r2 } = teacher_scores(pred, target, weight);
+    let fidelity = teacher_scores(pred, teacher, weight);
+    StudentScores { rmse, mae, r2, fidelity_rmse: fidelity.rmse, fidelity_r2: fidelity.r2 }
+}
+
+/// Mean of each figure.
+pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
+    let n = all.len() as f64;
+    let mean = |value: &dyn Fn(&StudentScores) -> f64| all.iter().map(value).sum::<f64>() / n;
+    let optional = |value: &dyn Fn(&StudentScores) -> Option<f64>| {
+        all.iter().map(value).sum::<Option<f64>>().map(|sum| sum / n)
+    };
+    StudentScores {
+        rmse: mean(&|s| s.rmse),
+        mae: mean(&|s| s.mae),
+        r2: optional(&|s| s.r2),
+        fidelity_rmse: mean(&|s| s.fidelity_rmse),
+        fidelity_r2: optional(&|s| s.fidelity_r2),
+    }
+}

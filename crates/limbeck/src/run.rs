@@ -1,0 +1,123 @@
+//! A run directory.
+//!
+//! | file | what |
+//! |---|---|
+//! | `recipe.toml` | the recipe, every option written out |
+//! | `student.limbeck` | the shipped student |
+//! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
+//! | `report.json` | every figure, [`Report`] |
+//! | `metrics.csv` | training curves |
+//! | `teacher/teacher.limbeck` | the teacher, where limbeck fitted it |
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use limbeck_data::{Features, Table, write};
+use limbeck_runtime::Student;
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::report::Report;
+
+/// Name of the recipe in a run.
+pub const RECIPE: &str = "recipe.toml";
+/// Name of the student.
+pub const STUDENT: &str = "student.limbeck";
+/// Name of the labels.
+pub const LABELS: &str = "labels.parquet";
+/// Name of the report.
+pub const REPORT: &str = "report.json";
+/// Name of the training curves.
+pub const METRICS: &str = "metrics.csv";
+/// Folder of the teacher.
+pub const TEACHER: &str = "teacher";
+/// The teacher's file in its folder.
+pub const TEACHER_FILE: &str = "teacher.limbeck";
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    path: PathBuf,
+    recipe: Recipe,
+    report: Report,
+}
+
+impl Run {
+    /// Opens a run directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARun`] where recipe or report are missing or damaged.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let text = |name: &str| {
+            std::fs::read_to_string(path.join(name)).map_err(|source| Error::NotARun {
+                path: path.clone(),
+                message: format!("its {name} cannot be read: {source}"),
+            })
+        };
+        let recipe = Recipe::parse(&text(RECIPE)?, &path.join(RECIPE).display().to_string(), toml::Table::new())?;
+        let report = serde_json::from_str(&text(REPORT)?).map_err(|error| Error::NotARun {
+            path: path.clone(),
+            message: format!("its {REPORT} is damaged: {error}"),
+        })?;
+        Ok(Self { path, recipe, report })
+    }
+
+    pub(crate) fn assemble(path: PathBuf, recipe: Recipe, report: Report) -> Self {
+        Self { path, recipe, report }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its recipe, resolved.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The shipped student.
+    ///
+    /// # Errors
+    ///
+    /// Where its file is missing or damaged.
+    pub fn student(&self) -> Result<Student> {
+        Ok(Student::load(self.path.join(STUDENT))?)
+    }
+
+    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on.
+    ///
+    /// # Errors
+    ///
+    /// Where a column is missing or holds another kind.
+    pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
+        let table = Table::read_like(table, &self.report.data.schema())?;
+        Ok((Features::from_table(table.clone())?, table))
+    }
+}
+
+/// Creates the directory of a new run.
+pub(crate) fn create(path: &Path) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
+    }
+    match std::fs::create_dir(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::OutExists { path: path.to_owned() }),
+        other => other.map_err(Error::file("create the run directory", path)),
+    }
+}
+
+/// Writes a file of the run, whole or not at all.
+pub(crate) fn write_file(run: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    Ok(write::atomic(run.join(name), |file| file.write_all(bytes))?)
+}
