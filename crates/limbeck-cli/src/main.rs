@@ -1,1 +1,84 @@
-fn main() {}
+//! The command line of limbeck: parse, call the library, print.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 ran but missed a requested
+//! threshold, 2 could not run, 130 interrupted.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp, reason = "hand-worked values"))]
+
+mod demo;
+mod distill;
+mod error;
+mod evaluate;
+mod flags;
+mod init;
+mod inspect;
+mod label;
+mod output;
+mod predict;
+mod progress;
+mod render;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::output::{Style, tell};
+
+/// Ran, but missed a requested threshold.
+const MISSED: u8 = 1;
+/// Could not run.
+const FAILED: u8 = 2;
+/// Stopped by the user, by the shells' convention.
+const INTERRUPTED: u8 = 130;
+
+/// Knowledge distillation for regression: a table in, a small proven student out
+#[derive(Debug, Parser)]
+#[command(name = "limbeck", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  limbeck distill housing.csv --target median_house_value
+  limbeck predict runs/housing-1 new.csv -o predicted.csv
+
+Exit codes: 0 done, 1 ran but missed a requested threshold, 2 could not run, 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Distill(Box<distill::Distill>),
+    Predict(predict::Predict),
+    Evaluate(evaluate::Evaluate),
+    Inspect(inspect::Inspect),
+    Label(Box<label::Label>),
+    Init(init::Init),
+    Demo(demo::Demo),
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode> {
+        let done = |()| ExitCode::SUCCESS;
+        match self {
+            Self::Distill(command) => command.run(),
+            Self::Predict(command) => command.run().map(done),
+            Self::Evaluate(command) => command.run().map(done),
+            Self::Inspect(command) => command.run().map(done),
+            Self::Label(command) => command.run(),
+            Self::Init(command) => command.run().map(done),
+            Self::Demo(command) => command.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&format!("{}: {}", Style::stderr().red("error"), error::chain(&error)));
+            FAILED.into()
+        }
+    }
+}

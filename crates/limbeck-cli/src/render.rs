@@ -7,16 +7,17 @@ use limbeck_distill::proof::short;
 
 use crate::output::Style;
 
-/// A table without lines: bold header, first column to the left, the others to the right.
+/// A table without lines, its header bold.
 pub(crate) struct Grid {
     table: Table,
-    left: usize,
+    alignment: Vec<CellAlignment>,
 }
 
 impl Grid {
-    /// A table of these columns, the first `left` of which hold text.
-    pub(crate) fn new(header: &[&str], left: usize) -> Self {
-        let mut grid = Self { table: Table::new(), left };
+    /// A table of these columns; `alignment` has a letter for each, `l` (text) or `r` (numbers).
+    pub(crate) fn new(header: &[&str], alignment: &str) -> Self {
+        let side = |letter| if letter == 'l' { CellAlignment::Left } else { CellAlignment::Right };
+        let mut grid = Self { table: Table::new(), alignment: alignment.chars().map(side).collect() };
         grid.table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         let cells = grid.cells(header.iter().map(|text| (*text).to_owned()));
         grid.table.set_header(cells);
@@ -24,8 +25,7 @@ impl Grid {
     }
 
     fn cells(&self, texts: impl IntoIterator<Item = String>) -> Vec<Cell> {
-        let align = |column: usize| if column < self.left { CellAlignment::Left } else { CellAlignment::Right };
-        texts.into_iter().enumerate().map(|(column, text)| Cell::new(text).set_alignment(align(column))).collect()
+        texts.into_iter().zip(&self.alignment).map(|(text, side)| Cell::new(text).set_alignment(*side)).collect()
     }
 
     /// Adds a row.
@@ -67,7 +67,8 @@ pub(crate) fn r_squared(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
 
-fn count(value: Option<usize>) -> String {
+/// A count, or a dash where it is unknown.
+pub(crate) fn count(value: Option<usize>) -> String {
     value.map_or_else(|| "–".to_owned(), grouped)
 }
 
@@ -75,7 +76,7 @@ fn count(value: Option<usize>) -> String {
 pub(crate) fn result(report: &Report, style: Style) -> String {
     let header =
         ["test rows", "RMSE", "MAE", "R²", "fidelity RMSE", "fidelity R²", "parameters", "file bytes", "µs/row"];
-    let mut grid = Grid::new(&header, 1);
+    let mut grid = Grid::new(&header, "lrrrrrrrr");
     let (test, measured) = (&report.test, &report.measured);
     grid.row([
         format!("teacher ({})", report.teacher.kind),
@@ -89,26 +90,28 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
         optional(measured.teacher_us_per_row),
     ]);
     let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
-        let shipped = report.shipped.kind == kind;
-        let size = |value: usize| if shipped { grouped(value) } else { "″".to_owned() };
+        let mark = if report.shipped.kind == kind { " *" } else { "" };
         grid.row([
-            format!("student {name}{}", if shipped { " *" } else { "" }),
+            format!("student {name}{mark}"),
             short(scores.rmse),
             short(scores.mae),
             r_squared(scores.r2),
             short(scores.fidelity_rmse),
             r_squared(scores.fidelity_r2),
-            size(report.student.parameters),
-            size(report.student.bytes),
-            if shipped { short(measured.student_us_per_row) } else { "″".to_owned() },
+            grouped(report.student.parameters),
+            grouped(report.student.bytes),
+            short(measured.student_us_per_row),
         ]);
     };
     student("alone", ShippedKind::Alone, &test.alone);
     student("distilled", ShippedKind::Distilled, &test.distilled);
     let seeds = report.test_seeds.len();
-    let over = if seeds == 1 { "of one seed".to_owned() } else { format!("are means over {seeds} seeds") };
+    let over = if seeds == 1 { "of one seed".to_owned() } else { format!("means over {seeds} seeds") };
     let footnote = format!(
-        "* shipped, chosen on validation rows. {} test rows; students' figures {over}; errors in the unit of `{}`.",
+        "* shipped, as chosen on validation rows; its file alone: RMSE {}, R² {}\n  {} test rows; errors in the unit of \
+         `{}`; students' figures are {over}; both students have one design, and size and speed are the shipped one's",
+        short(test.shipped.rmse),
+        r_squared(test.shipped.r2),
         grouped(report.data.test),
         report.target
     );

@@ -1,0 +1,33 @@
+# The commands of this project. Each is a few lines; `make` alone lists them.
+.PHONY: help demo build check test bench evidence sizes
+CARGO ?= cargo
+export LIMBECK_DATA ?= $(abspath ../shared/data)
+LIMBECK := target/release/limbeck
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+build: ## the command-line program, in target/release/limbeck
+	$(CARGO) build --release --workspace --locked
+
+demo: ## build, then distill a simulated thermistor and predict with the student
+	$(CARGO) build --release --workspace --locked
+	$(LIMBECK) demo
+
+check: ## formatting of new files aside: lints and documentation, warnings denied
+	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --locked
+
+test: ## everything that guards a change
+	$(CARGO) test --release --workspace --locked
+
+bench: ## training step and prediction, beside PyTorch and ONNX Runtime where they are installed
+	$(CARGO) build --release --workspace --benches --locked
+	python3 evidence/bench.py
+
+evidence: ## docs/evidence.md from real data; resumable, QUICK=1 for a short one
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/run.py
+
+sizes: ## lines per file, longest first
+	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40

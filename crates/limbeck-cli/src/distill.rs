@@ -1,0 +1,94 @@
+//! `limbeck distill`: the main job.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use limbeck::{Recipe, Run};
+use limbeck_distill::proof::short;
+
+use crate::error::{Error, Result};
+use crate::flags::{self, DataFlags, JobFlags, StudentFlags, TeacherFlags};
+use crate::output::{Style, print, tell};
+use crate::progress::{Progress, is_stopped, watch_interrupts};
+use crate::{INTERRUPTED, MISSED, render};
+
+/// Make a small student of a table, and prove what was kept
+///
+/// Fits a teacher (or asks yours), labels many rows with it, trains the student with and without the teacher, ships the one
+/// that is better on validation rows and reports both on test rows that decided nothing.
+#[derive(Args, Debug)]
+pub(crate) struct Distill {
+    #[command(flatten)]
+    job: JobFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
+    teacher: TeacherFlags,
+    #[command(flatten)]
+    student: StudentFlags,
+    /// Run directory to create; never an existing one [default: runs/TABLE-N]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Print report.json instead of the table
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// No progress, notes or warnings
+    #[arg(long, help_heading = "Output")]
+    quiet: bool,
+}
+
+impl Distill {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+        let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
+        let Some(run) = watched(self.quiet, |progress| limbeck::distill(&recipe, &out, progress))? else {
+            return Ok(INTERRUPTED.into());
+        };
+        self.show(&run)?;
+        Ok(judge(&recipe, &run))
+    }
+
+    fn show(&self, run: &Run) -> Result<()> {
+        if !self.json {
+            return print(&format!("{}\nrun: {}\n", render::result(run.report(), Style::stdout()), run.path().display()));
+        }
+        let file = run.path().join(limbeck::run::REPORT);
+        let mut report = std::fs::read_to_string(&file).map_err(|error| Error::path(&file, error.to_string()))?;
+        if !report.ends_with('\n') {
+            report.push('\n');
+        }
+        print(&report)
+    }
+}
+
+/// Runs `work` with progress and Ctrl-C; none where the user stopped it before anything was made.
+pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> limbeck::Result<T>) -> Result<Option<T>> {
+    watch_interrupts()?;
+    let progress = Progress::new(quiet);
+    let outcome = work(&progress);
+    progress.finish();
+    match outcome {
+        Ok(made) => Ok(Some(made)),
+        Err(limbeck::Error::Interrupted | limbeck::Error::Distill(limbeck_distill::Error::Interrupted)) if is_stopped() => {
+            tell("interrupted before a student was trained; nothing was kept");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Exit 1 where the shipped student misses the R² that was asked for.
+fn judge(recipe: &Recipe, run: &Run) -> ExitCode {
+    let Some(required) = recipe.require_r2 else { return ExitCode::SUCCESS };
+    match run.report().test.shipped.r2 {
+        Some(found) if found >= required => return ExitCode::SUCCESS,
+        Some(found) => tell(&format!(
+            "missed: the shipped student's test R² is {}, and --require-r2 asks for {required}",
+            short(found)
+        )),
+        None => tell(&format!("missed: --require-r2 asks for {required}, but a constant target has no R²")),
+    }
+    MISSED.into()
+}

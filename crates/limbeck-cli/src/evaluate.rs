@@ -1,0 +1,85 @@
+//! `limbeck evaluate`: a student against known targets.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use limbeck_data::{Kind, metrics};
+use limbeck_distill::proof::short;
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::output::{Style, print, tell};
+use crate::render::{Grid, grouped, r_squared};
+use crate::source::Source;
+
+/// Measure a student on a table with known targets
+///
+/// Rows without target are left out and counted. Errors are in the target's own unit.
+#[derive(Args, Debug)]
+pub(crate) struct Evaluate {
+    /// Run directory, or a student's .limbeck file
+    #[arg(value_name = "RUN|STUDENT")]
+    student: PathBuf,
+    /// CSV or Parquet file with the student's columns and the target
+    #[arg(value_name = "TABLE")]
+    table: PathBuf,
+    /// Column with the targets [default: the one the student was trained on]
+    #[arg(short, long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// Column of row weights
+    #[arg(long, value_name = "COLUMN")]
+    weight: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Say nothing but results and errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Evaluate {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let source = Source::open(&self.student)?;
+        let target = self.target.clone().unwrap_or_else(|| source.student.target_name.clone());
+        let mut extra = vec![(target.clone(), Kind::Number)];
+        extra.extend(self.weight.iter().map(|weight| (weight.clone(), Kind::Number)));
+        let rows = source.read(&self.table, &extra)?;
+        let known: Vec<usize> = (0..rows.features.rows).filter(|&row| !rows.extra[0][row].is_nan()).collect();
+        let missing = rows.features.rows - known.len();
+        if known.is_empty() {
+            return Err(Error::path(&self.table, format!("column `{target}` has no value; nothing can be compared")));
+        }
+        let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
+        let weight = rows.extra.get(1).map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
+        self.check_weight(&weight, &known)?;
+        let pred = source.predict(&rows.features.select(&known))?;
+        let scores = metrics::scores(&pred, &pick(&rows.extra[0]), &weight);
+        if missing > 0 && !self.quiet {
+            tell(&format!("note: {} of {} rows have no `{target}` and are left out", grouped(missing), grouped(rows.features.rows)));
+        }
+        if self.json {
+            let value = json!({
+                "target": target, "rows": known.len(), "missing": missing,
+                "rmse": scores.rmse, "mae": scores.mae, "r2": scores.r2,
+            });
+            return print(&format!("{value:#}\n"));
+        }
+        let mut grid = Grid::new(&[&target, "rows", "RMSE", "MAE", "R²"], "lrrrr");
+        grid.row(["student".to_owned(), grouped(known.len()), short(scores.rmse), short(scores.mae), r_squared(scores.r2)]);
+        print(&grid.render(Style::stdout()))
+    }
+
+    fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {
+        let bad = weight.iter().position(|weight| !(*weight >= 0.0));
+        if let (Some(at), Some(column)) = (bad, &self.weight) {
+            let (row, found) = (rows[at] + 1, weight[at]);
+            let found = if found.is_nan() { "nothing".to_owned() } else { found.to_string() };
+            return Err(Error::path(&self.table, format!("row {row}, column `{column}`: found {found}, expected a weight of 0 or more")));
+        }
+        if weight.iter().sum::<f64>() <= 0.0 {
+            return Err(Error::path(&self.table, "all weights are 0; nothing can be compared"));
+        }
+        Ok(())
+    }
+}

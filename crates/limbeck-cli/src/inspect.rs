@@ -1,0 +1,264 @@
+//! `limbeck inspect`: what a table, a run or a student holds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use limbeck::Run;
+use limbeck_data::{Column, Kind, ReadOptions, Table, Values};
+use limbeck_distill::proof::short;
+use limbeck_runtime::{Encoding, Op, Scaling, Student};
+
+use crate::error::{Error, Result};
+use crate::output::{Style, print};
+use crate::render::{self, Grid, grouped};
+use crate::source::load;
+
+/// Show what a table, a run or a student holds
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    /// CSV or Parquet file, run directory, or .limbeck file
+    #[arg(value_name = "TABLE|RUN|STUDENT")]
+    path: PathBuf,
+}
+
+impl Inspect {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let style = Style::stdout();
+        let text = if self.path.is_dir() {
+            run(&Run::open(&self.path)?, style)
+        } else if self.path.extension().is_some_and(|extension| extension == "limbeck") {
+            student(&self.path, &load(&self.path)?, style)?
+        } else {
+            table(&Table::read(&self.path, &ReadOptions::default())?, style)
+        };
+        print(&text)
+    }
+}
+
+fn table(table: &Table, style: Style) -> String {
+    let mut text =
+        format!("{}: {} rows, {} columns\n\n", table.source, grouped(table.rows), grouped(table.columns.len()));
+    let mut grid = Grid::new(&["column", "kind", "missing", "values"], "llrl");
+    for column in &table.columns {
+        let missing = (0..table.rows).filter(|&row| column.values.is_missing(row)).count();
+        let share = if missing == 0 { "–".to_owned() } else { format!("{} ({:.1} %)", grouped(missing), 100.0 * missing as f64 / table.rows as f64) };
+        grid.row([column.name.clone(), column.kind.name().to_owned(), share, values(column)]);
+    }
+    text.push_str(&grid.render(style));
+    for note in &table.notes {
+        text.push_str(&format!("\n{}: {} (check `{}`)", style.yellow("warning"), note.message, note.check));
+    }
+    if !table.notes.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// Range of numbers, levels of categories, in a few words.
+fn values(column: &Column) -> String {
+    match &column.values {
+        Values::Number(values) if column.kind == Kind::Boolean => {
+            let yes = values.iter().filter(|value| **value > 0.5).count();
+            let no = values.iter().filter(|value| **value <= 0.5).count();
+            format!("{} true, {} false", grouped(yes), grouped(no))
+        }
+        Values::Number(values) => numbers(values),
+        Values::Category { codes, levels } => levels_by_count(codes, levels),
+        Values::Time(values) => times(values),
+        Values::Text(values) => {
+            let mut known: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
+            let longest = known.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+            known.sort_unstable();
+            known.dedup();
+            format!("{} distinct, up to {longest} characters", grouped(known.len()))
+        }
+    }
+}
+
+fn numbers(values: &[f64]) -> String {
+    let mut known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    known.sort_by(f64::total_cmp);
+    let (Some(low), Some(high)) = (known.first().copied(), known.last().copied()) else { return "none".to_owned() };
+    let mean = known.iter().sum::<f64>() / known.len() as f64;
+    known.dedup();
+    format!("{} to {}, mean {}, {} distinct", short(low), short(high), short(mean), grouped(known.len()))
+}
+
+/// Levels named in a table at most.
+const SHOWN_LEVELS: usize = 4;
+
+fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
+    let mut counts = BTreeMap::<u32, usize>::new();
+    for code in codes.iter().filter(|code| **code != limbeck_data::MISSING) {
+        *counts.entry(*code).or_default() += 1;
+    }
+    let mut order: Vec<(usize, u32)> = counts.into_iter().map(|(code, count)| (count, code)).collect();
+    order.sort_by_key(|(count, code)| (std::cmp::Reverse(*count), *code));
+    let shown = order.iter().take(SHOWN_LEVELS).map(|(count, code)| format!("{} ({})", levels[*code as usize], grouped(*count)));
+    let more = if order.len() > SHOWN_LEVELS { ", …" } else { "" };
+    format!("{} distinct: {}{more}", grouped(order.len()), shown.collect::<Vec<_>>().join(", "))
+}
+
+fn times(values: &[i64]) -> String {
+    let known = || values.iter().copied().filter(|value| *value != limbeck_data::table::MISSING_TIME);
+    match (known().min(), known().max()) {
+        (Some(low), Some(high)) => format!("{} to {}", date(low), date(high)),
+        _ => "none".to_owned(),
+    }
+}
+
+/// `YYYY-MM-DD HH:MM` of microseconds since 1970, in the Gregorian calendar.
+///
+/// Source: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*, `civil_from_days`.
+fn date(microseconds: i64) -> String {
+    let minutes = microseconds.div_euclid(60_000_000);
+    let (days, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", minute / 60, minute % 60)
+}
+
+fn run(run: &Run, style: Style) -> String {
+    let (report, recipe) = (run.report(), run.recipe());
+    let data = &report.data;
+    let mut text = format!(
+        "run {}: `{}` of {}, seed {}, limbeck {}\n{} rows ({} train, {} valid, {} test), {} features, target {} to {}\n\n",
+        run.path().display(),
+        report.target,
+        recipe.table.display(),
+        report.seed,
+        report.version,
+        grouped(data.rows),
+        grouped(data.train),
+        grouped(data.valid),
+        grouped(data.test),
+        data.features.len(),
+        short(data.target.min),
+        short(data.target.max)
+    );
+    text.push_str(&render::result(report, style));
+    for warning in &data.warnings {
+        text.push_str(&format!("\n{}: {} (check `{}`)", style.yellow("warning"), warning.message, warning.check));
+    }
+    for note in &report.teacher.notes {
+        text.push_str(&format!("\n{}: {note}", style.cyan("note")));
+    }
+    if !data.warnings.is_empty() || !report.teacher.notes.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("\n{}\n", measured(report)));
+    text
+}
+
+fn measured(report: &limbeck::Report) -> String {
+    let stages: Vec<String> = report.measured.stages.iter().map(|(name, seconds)| format!("{name} {seconds:.1}")).collect();
+    let memory = report.measured.peak_memory_bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes / 1_000_000));
+    format!(
+        "{:.1} s on {} threads{memory} ({}); one raw row {} µs",
+        report.measured.seconds,
+        report.measured.threads,
+        stages.join(", "),
+        short(report.measured.student_us_one_row)
+    )
+}
+
+fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
+    let bytes = std::fs::metadata(path).map_err(|error| Error::path(path, error.to_string()))?.len();
+    let mut text = format!(
+        "student {}: predicts `{}` from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
+        path.display(),
+        student.target_name,
+        student.encoder.columns.len(),
+        grouped(student.parameters()),
+        grouped(student.encoder.parameters()),
+        grouped(student.graph.parameters()),
+        student.target.parameters(),
+        grouped(usize::try_from(bytes).unwrap_or(usize::MAX))
+    );
+    text.push_str(&columns(student, style));
+    text.push('\n');
+    text.push_str(&layers(student, style)?);
+    text.push('\n');
+    for (key, value) in &student.provenance {
+        text.push_str(&format!("{key}: {value}\n"));
+    }
+    student.verify_golden().map_err(Error::student(path))?;
+    text.push_str(&match student.golden.len() {
+        0 => "golden rows: none in the file\n".to_owned(),
+        rows => format!("golden rows: {rows} predicted as when the student was made\n"),
+    });
+    Ok(text)
+}
+
+fn columns(student: &Student, style: Style) -> String {
+    let mut grid = Grid::new(&["column", "inputs", "encoding"], "lrl");
+    for column in &student.encoder.columns {
+        grid.row([column.name.clone(), grouped(column.encoding.width()), encoding(&column.encoding)]);
+    }
+    grid.render(style)
+}
+
+fn encoding(encoding: &Encoding) -> String {
+    match encoding {
+        Encoding::Number { impute, indicator, scaling } => {
+            let scaled = match scaling {
+                Scaling::Standard { center, scale } => format!("number, ({} ± {})", short(*center), short(*scale)),
+                Scaling::Quantile { references } => format!("number, by {} quantiles to a normal distribution", references.len()),
+            };
+            let flag = if *indicator { ", and 1 where missing" } else { "" };
+            format!("{scaled}, missing as {}{flag}", short(*impute))
+        }
+        Encoding::OneHot { levels, other } => {
+            let home = if *other { " and one for all others" } else { "" };
+            format!("one-hot, {} levels{home}: {}", levels.len(), first(levels))
+        }
+        Encoding::Ordinal { levels } => format!("ordinal, {} levels: {}", levels.len(), first(levels)),
+        Encoding::Hashed { buckets } => format!("one-hot of a hash, {buckets} buckets"),
+    }
+}
+
+fn first(levels: &[String]) -> String {
+    let shown = levels.iter().take(SHOWN_LEVELS).cloned().collect::<Vec<_>>().join(", ");
+    if levels.len() > SHOWN_LEVELS { format!("{shown}, …") } else { shown }
+}
+
+fn layers(student: &Student, style: Style) -> Result<String> {
+    let widths = student.graph.widths().map_err(limbeck::Error::Runtime)?;
+    let mut grid = Grid::new(&["layer", "inputs", "outputs", "parameters"], "lrrr");
+    for (index, node) in student.graph.nodes.iter().enumerate() {
+        let name = match &node.op {
+            Op::Ple { edges } => format!("ple, {} columns with bins", edges.iter().filter(|edges| !edges.is_empty()).count()),
+            op => op.name().to_owned(),
+        };
+        let inputs: usize = node.inputs.iter().map(|&input| widths[input]).sum();
+        grid.row([name, grouped(inputs), grouped(widths[index + 1]), grouped(node.op.parameters())]);
+    }
+    Ok(grid.render(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date(0), "1970-01-01 00:00");
+        // 2024-02-29T18:30:00Z is 1 709 231 400 s.
+        assert_eq!(date(1_709_231_400_000_000), "2024-02-29 18:30");
+        assert_eq!(date(-1), "1969-12-31 23:59");
+    }
+
+    #[test]
+    fn numbers_are_summed_up() {
+        assert_eq!(numbers(&[1.0, f64::NAN, 3.0, 3.0]), "1.000 to 3.000, mean 2.333, 2 distinct");
+        assert_eq!(numbers(&[f64::NAN]), "none");
+    }
+}

@@ -1,0 +1,65 @@
+//! `limbeck predict`: raw rows in, the same rows with a prediction out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use limbeck_data::{Column, Kind, ReadOptions, Table};
+
+use crate::error::{Error, Result};
+use crate::output::tell;
+use crate::source::{Rows, Source, Target, is_parquet};
+
+/// Predict the rows of a table
+///
+/// Reads raw columns in their own units and writes the table again with one more column, in the target's unit. Further
+/// columns are passed through; the target need not be there. Missing cells and unseen categories are fine.
+#[derive(Args, Debug)]
+pub(crate) struct Predict {
+    /// Run directory, or a student's .limbeck file
+    #[arg(value_name = "RUN|STUDENT")]
+    student: PathBuf,
+    /// CSV or Parquet file with the columns the student was trained on
+    #[arg(value_name = "TABLE")]
+    table: PathBuf,
+    /// Where to: a new .csv or .parquet file, or - for CSV on standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+    /// Name of the new column
+    #[arg(long, value_name = "NAME", default_value = "prediction")]
+    column: String,
+    /// Say nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Predict {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let target = Target::parse(&self.out)?;
+        let source = Source::open(&self.student)?;
+        let Rows { features, all, .. } = source.read(&self.table, &[])?;
+        if all.column(&self.column).is_some() {
+            let message = format!("has a column `{}` already; give the new one another name with --column", self.column);
+            return Err(Error::path(&self.table, message));
+        }
+        let predictions = source.predict(&features)?;
+        let rows = predictions.len();
+        let mut table = self.as_written(all, &target)?;
+        table.columns.push(Column::number(&self.column, predictions));
+        target.write(&table)?;
+        if let (false, Target::Csv(path) | Target::Parquet(path)) = (self.quiet, &target) {
+            tell(&format!("{rows} predictions of `{}` in {}", source.student.target_name, path.display()));
+        }
+        Ok(())
+    }
+
+    /// The input as it stands in its file: text to text keeps every cell, so that `007` stays `007`.
+    fn as_written(&self, all: Table, target: &Target) -> Result<Table> {
+        if matches!(target, Target::Parquet(_)) || is_parquet(&self.table) {
+            return Ok(all);
+        }
+        let types: BTreeMap<String, Kind> = all.names().into_iter().map(|name| (name, Kind::Text)).collect();
+        Ok(Table::read(&self.table, &ReadOptions { types })?)
+    }
+}

@@ -1,0 +1,139 @@
+//! A student from the command line: a run directory or a `.limbeck` file.
+
+use std::path::{Path, PathBuf};
+
+use limbeck::Run;
+use limbeck_data::{Features, Kind, ReadOptions, Table, Values};
+use limbeck_runtime::{Encoding, Student};
+
+use crate::error::{Error, Result};
+
+/// A student and how to read rows for it.
+pub(crate) struct Source {
+    /// The student.
+    pub(crate) student: Student,
+    /// Its input columns; kinds are known where it comes from a run.
+    columns: Vec<(String, Option<Kind>)>,
+}
+
+impl Source {
+    /// Opens a run directory or a student's file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            let run = Run::open(path)?;
+            let student = load(&path.join(limbeck::run::STUDENT))?;
+            let columns = run.report().data.schema().into_iter().map(|(name, kind)| (name, Some(kind))).collect();
+            return Ok(Self { student, columns });
+        }
+        let student = load(path)?;
+        let kind = |encoding: &Encoding| match encoding {
+            Encoding::Number { .. } => None,
+            _ => Some(Kind::Category),
+        };
+        let columns = student.encoder.columns.iter().map(|column| (column.name.clone(), kind(&column.encoding))).collect();
+        Ok(Self { student, columns })
+    }
+
+    /// Reads a table for the student: its columns as they are in `extra` too, everything else as inferred.
+    pub(crate) fn read(&self, path: &Path, extra: &[(String, Kind)]) -> Result<Rows> {
+        // A file does not tell numbers from booleans: where it does not, the table does.
+        let all = Table::read(path, &ReadOptions::default())?;
+        let kind = |name: &str| match all.column(name).map(|column| column.kind) {
+            Some(Kind::Boolean) => Kind::Boolean,
+            _ => Kind::Number,
+        };
+        let schema: Vec<(String, Kind)> =
+            self.columns.iter().map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name)))).collect();
+        let wanted: Vec<(String, Kind)> = schema.iter().chain(extra).cloned().collect();
+        let mut read = Table::read_like(path, &wanted)?;
+        let extra = read.columns.split_off(schema.len());
+        let features = Features::from_table(read)?;
+        let extra = extra.into_iter().map(|column| match column.values {
+            Values::Number(values) => values,
+            _ => unreachable!("extra columns are asked for as numbers"),
+        });
+        Ok(Rows { features, extra: extra.collect(), all })
+    }
+
+    /// Predictions for rows.
+    pub(crate) fn predict(&self, features: &Features) -> Result<Vec<f64>> {
+        let predictions = self.student.predict(&features.raw(), features.rows);
+        Ok(predictions.map_err(limbeck::Error::Runtime)?)
+    }
+}
+
+/// A table read for a student.
+pub(crate) struct Rows {
+    /// The student's columns, in its order.
+    pub(crate) features: Features,
+    /// Further number columns that were asked for.
+    pub(crate) extra: Vec<Vec<f64>>,
+    /// The whole table.
+    pub(crate) all: Table,
+}
+
+/// Reads a student's file.
+pub(crate) fn load(path: &Path) -> Result<Student> {
+    Student::load(path).map_err(Error::student(path))
+}
+
+/// True for a path whose name or first bytes are those of Parquet.
+pub(crate) fn is_parquet(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+    read.is_ok() && &magic == b"PAR1"
+}
+
+/// Where results go.
+pub(crate) enum Target {
+    /// Standard output, as CSV.
+    Stdout,
+    /// A CSV file.
+    Csv(PathBuf),
+    /// A Parquet file.
+    Parquet(PathBuf),
+}
+
+impl Target {
+    /// Reads `-o`: `-`, or a new file whose name tells the format.
+    pub(crate) fn parse(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir());
+        if is_file {
+            return Err(Error::path(path, "exists already and is never overwritten; choose another -o or remove it"));
+        }
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("parquet" | "pq") => Ok(Self::Parquet(path.to_owned())),
+            Some("csv") => Ok(Self::Csv(path.to_owned())),
+            // A device or a pipe has no extension to tell.
+            _ if path.exists() => Ok(Self::Csv(path.to_owned())),
+            _ => Err(Error::path(path, "the name tells no format; end it with .csv or .parquet")),
+        }
+    }
+
+    /// Refuses standard output, for what is too much for a terminal.
+    pub(crate) fn require_file(&self, what: &str) -> Result<()> {
+        match self {
+            Self::Stdout => Err(Error::Message(format!("{what} go to a file; name a new .parquet or .csv with -o"))),
+            Self::Csv(_) | Self::Parquet(_) => Ok(()),
+        }
+    }
+
+    /// Writes a table, whole or not at all.
+    pub(crate) fn write(&self, table: &Table) -> Result<()> {
+        match self {
+            Self::Csv(path) => Ok(table.write_csv(path)?),
+            Self::Parquet(path) => Ok(table.write_parquet(path)?),
+            Self::Stdout => {
+                let folder = tempfile::tempdir().map_err(|error| Error::Message(format!("cannot make a temporary folder: {error}")))?;
+                let file = folder.path().join("stdout.csv");
+                table.write_csv(&file)?;
+                let bytes = std::fs::read(&file).map_err(|error| Error::path(&file, error.to_string()))?;
+                crate::output::print_bytes(&bytes)
+            }
+        }
+    }
+}
