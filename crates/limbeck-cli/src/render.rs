@@ -18,7 +18,7 @@ impl Grid {
     pub(crate) fn new(header: &[&str], alignment: &str) -> Self {
         let side = |letter| if letter == 'l' { CellAlignment::Left } else { CellAlignment::Right };
         let mut grid = Self { table: Table::new(), alignment: alignment.chars().map(side).collect() };
-        grid.table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        grid.table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         let cells = grid.cells(header.iter().map(|text| (*text).to_owned()));
         grid.table.set_header(cells);
         grid

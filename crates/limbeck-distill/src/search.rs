@@ -118,6 +118,10 @@ pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 
 /// Points of a training curve.
 const CURVE: usize = 40;
+/// A trial ends once this share of its schedule has passed without a better point.
+const PATIENCE: f64 = 0.3;
+/// Probes of `alpha` take this part of the schedule.
+const PROBE: usize = 3;
 /// An end of the schedule this close to the best point is taken instead of it.
 const NEAR: f64 = 1.003;
 
@@ -239,13 +243,34 @@ impl<'a> Stage<'a> {
                 }
             }
             trial.curve.push(point);
-            watch(&Progress { name, setting, until, point })
+            let control = watch(&Progress { name, setting, until, point });
+            let hopeless = self.valid.is_some() && (step - trial.stop) as f64 > PATIENCE * setting.steps as f64;
+            if hopeless { Control::Stop } else { control }
         })?;
         if self.valid.is_none() {
             trial.stop = state.step;
             trial.params = state.params;
         }
         Ok(trial)
+    }
+
+    /// The largest `alpha` whose validation error is within one paired standard error of the best (the one-standard-error
+    /// rule of Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3).
+    fn alpha_of(&self, probes: &[Trial]) -> f64 {
+        let best = probes.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
+        let (Some(best), Some(valid)) = (best, &self.valid) else { return 1.0 };
+        let error_sq = |trial: &Trial, row: usize| {
+            (self.unit(trial.valid_pred[row]) - self.unit(valid.target[row])).powi(2)
+        };
+        let close = |trial: &&Trial| {
+            let rows = 0..valid.target.len();
+            let lost: Vec<f64> = rows.map(|row| error_sq(trial, row) - error_sq(best, row)).collect();
+            let mean = metrics::weighted_mean(&lost, valid.weight);
+            let error = (metrics::variance(&lost, valid.weight) / lost.len() as f64).sqrt();
+            mean <= error
+        };
+        let alphas = probes.iter().filter(close).filter_map(|trial| trial.setting.alpha);
+        alphas.fold(0.0, f64::max)
     }
 
     /// Trains a lone student for some steps and forgets it: for timing.
@@ -287,16 +312,16 @@ fn lone_settings(student: &StudentOptions) -> Vec<Setting> {
     all[..student.trials.min(all.len())].to_vec()
 }
 
-fn distilled_setting(student: &StudentOptions, alpha: f64) -> Setting {
-    Setting { alpha: Some(alpha), steps: student.steps, weight_decay: 1e-3 }
+fn distilled_setting(steps: usize, alpha: f64) -> Setting {
+    Setting { alpha: Some(alpha), steps: steps.max(1), weight_decay: 1e-3 }
 }
 
 /// Steps that [`choose`] takes at most, over all trials.
 #[must_use]
 pub fn search_steps(plan: &Plan<'_>) -> usize {
     let lone: usize = lone_settings(plan.student).iter().map(|setting| setting.steps).sum();
-    let distilled = if plan.alpha == Alpha::Auto { plan.student.trials } else { 1 };
-    lone + distilled * plan.student.steps
+    let probes = if plan.alpha == Alpha::Auto { plan.student.trials.saturating_sub(1) } else { 0 };
+    lone + probes * (plan.student.steps / PROBE) + plan.student.steps
 }
 
 /// What the search found.
@@ -352,51 +377,59 @@ pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], 
 
 /// Tries the settings of both sides.
 ///
-/// With `alpha` on auto: 1 and 0.7 first, then the closed form of the best lone and the pure teacher student, then half-way
-/// between it and 1.
+/// With `alpha` on auto, a third of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
+/// teacher student, then half-way between it and 1. The largest `alpha` within one standard error of the best gets the whole
+/// schedule as the last trial: teacher labels carry less noise, so a smaller share of them has to earn its place.
 ///
 /// # Errors
 ///
 /// As training's.
 pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     let student = stage.plan.student;
-    let mut settings = lone_settings(student);
-    let first: Vec<f64> = match stage.plan.alpha {
-        Alpha::Fixed(alpha) => vec![alpha],
-        Alpha::Auto => [1.0, 0.7][..student.trials.min(2)].to_vec(),
-    };
-    settings.splice(0..0, first.iter().map(|&alpha| distilled_setting(student, alpha)));
     let run = |settings: Vec<Setting>| -> Result<Vec<Trial>> {
-        let total = settings.len();
         settings
             .into_par_iter()
-            .enumerate()
-            .map(|(index, setting)| {
-                let side = if setting.alpha.is_some() { "distilled" } else { "alone" };
-                let name = format!("{side} {}/{total}", index + 1);
+            .map(|setting| {
+                let name = match setting.alpha {
+                    Some(alpha) => format!("distilled, alpha {alpha}"),
+                    None => format!("alone, weight decay {}", setting.weight_decay),
+                };
                 stage.train(setting, setting.steps, stage.plan.seed, &name, watch)
             })
             .collect()
     };
-    let (mut distilled, alone): (Vec<Trial>, Vec<Trial>) =
-        run(settings)?.into_iter().partition(|trial| trial.setting.alpha.is_some());
-    let Some(valid) = &stage.valid else { return Ok(Choice { alone, distilled, closed_form: None }) };
-    let lone = alone.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
-    let closed_form = lone.and_then(|lone| {
-        closed_form_alpha(&lone.valid_pred, &distilled[0].valid_pred, valid.target, valid.weight)
-    });
-    if stage.plan.alpha == Alpha::Auto {
-        let seed = closed_form.unwrap_or(0.4).clamp(0.0, 1.0);
-        let mut more: Vec<f64> = Vec::new();
-        for alpha in [seed, (1.0 + seed) / 2.0, seed / 2.0] {
-            let alpha = (alpha * 100.0).round() / 100.0;
-            let tried = |other: &f64| (other - alpha).abs() < 0.05;
-            if distilled.len() + more.len() < student.trials && !first.iter().chain(&more).any(tried) {
-                more.push(alpha);
-            }
-        }
-        distilled.extend(run(more.into_iter().map(|alpha| distilled_setting(student, alpha)).collect())?);
+    let split = |trials: Vec<Trial>| -> (Vec<Trial>, Vec<Trial>) {
+        trials.into_iter().partition(|trial| trial.setting.alpha.is_some())
+    };
+    if let Alpha::Fixed(alpha) = stage.plan.alpha {
+        let settings = std::iter::once(distilled_setting(student.steps, alpha)).chain(lone_settings(student));
+        let (distilled, alone) = split(run(settings.collect())?);
+        return Ok(Choice { alone, distilled, closed_form: None });
     }
+    let probes = student.trials.saturating_sub(1);
+    let probe = |alpha: f64| distilled_setting(student.steps / PROBE, alpha);
+    let first: Vec<f64> = [1.0, 0.7][..probes.min(2)].to_vec();
+    let settings = first.iter().map(|&alpha| probe(alpha)).chain(lone_settings(student));
+    let (mut distilled, alone) = split(run(settings.collect())?);
+    let lone = alone.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
+    let closed_form = match (&stage.valid, lone, distilled.first()) {
+        (Some(valid), Some(lone), Some(pure)) => {
+            closed_form_alpha(&lone.valid_pred, &pure.valid_pred, valid.target, valid.weight)
+        }
+        _ => None,
+    };
+    let seed = closed_form.unwrap_or(0.4).clamp(0.0, 1.0);
+    let mut more: Vec<f64> = Vec::new();
+    for alpha in [seed, (1.0 + seed) / 2.0, seed / 2.0] {
+        let alpha = (alpha * 100.0).round() / 100.0;
+        let tried = |other: &f64| (other - alpha).abs() < 0.05;
+        if first.len() + more.len() < probes && !first.iter().chain(&more).any(tried) {
+            more.push(alpha);
+        }
+    }
+    distilled.extend(run(more.into_iter().map(probe).collect())?);
+    let alpha = stage.alpha_of(&distilled);
+    distilled.extend(run(vec![distilled_setting(student.steps, alpha)])?);
     Ok(Choice { alone, distilled, closed_form })
 }
 

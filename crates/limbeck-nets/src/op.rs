@@ -10,6 +10,8 @@
 //! Two traits, because Burn's dispatch calls an extension on the autodiff backend as well: [`MlpKernels`] are the passes on a
 //! concrete backend, [`MlpOps`] is what is dispatched. A new backend implements both; the autodiff form follows.
 
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -26,18 +28,21 @@ use crate::mlp::{MlpShape, Scratch};
 
 /// Passes of the network on a concrete backend.
 pub trait MlpKernels: Backend {
+    /// What the forward pass leaves for the backward pass.
+    type Activations: Clone + Debug + Send + 'static;
+
     /// Outputs `[members, n_samples, outputs]` and the hidden activations, for [`MlpKernels::backward`].
     fn forward(
         params: FloatTensor<Self>,
         positions: FloatTensor<Self>,
         shape: &MlpShape,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, Self::Activations);
 
     /// Gradient of `params`, `[members, weights]`, from that of the outputs.
     fn backward(
         params: FloatTensor<Self>,
         positions: FloatTensor<Self>,
-        activations: FloatTensor<Self>,
+        activations: Self::Activations,
         grad_out: FloatTensor<Self>,
         shape: &MlpShape,
     ) -> FloatTensor<Self>;
@@ -118,43 +123,85 @@ fn tensor(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// Buffers of a pass. A training step needs the same sizes again and again; asking the system for them each time costs more
+/// than the arithmetic of a small layer.
+#[derive(Clone, Debug, Default)]
+struct Buffers {
+    activations: Vec<f32>,
+    scratch: Scratch,
+}
+
+thread_local! {
+    /// Buffers that the last pass of this thread no longer needs.
+    static SPARE: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Most buffers that a thread keeps: one for the pass under way, one for an evaluation between.
+const SPARE_BUFFERS: usize = 2;
+
+/// Buffers that go back to their thread's spare ones.
+#[derive(Clone, Debug)]
+pub struct Borrowed(Buffers);
+
+impl Borrowed {
+    fn new(activations: usize) -> Self {
+        let mut buffers = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        buffers.activations.resize(activations, 0.0);
+        Self(buffers)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let buffers = std::mem::take(&mut self.0);
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < SPARE_BUFFERS {
+                spare.push(buffers);
+            }
+        });
+    }
+}
+
 impl MlpKernels for Flex {
-    fn forward(params: FlexTensor, positions: FlexTensor, shape: &MlpShape) -> (FlexTensor, FlexTensor) {
+    type Activations = Arc<Borrowed>;
+
+    fn forward(params: FlexTensor, positions: FlexTensor, shape: &MlpShape) -> (FlexTensor, Arc<Borrowed>) {
         let (params, positions) = (values(&params), values(&positions));
         let members = params.len() / shape.weights();
         let n = positions.len() / shape.input().segments.len();
         let mut out = vec![0.0; members * n * shape.outputs()];
-        let mut activations = vec![0.0; members * n * shape.activations()];
-        let mut scratch = Scratch::default();
+        let mut borrowed = Borrowed::new(members * n * shape.activations());
+        let Buffers { activations, scratch } = &mut borrowed.0;
         let per_member = out.chunks_mut(n * shape.outputs()).zip(activations.chunks_mut(n * shape.activations()));
         for (params, (out, activations)) in params.chunks(shape.weights()).zip(per_member) {
-            shape.forward(params, &positions, activations, out, &mut scratch);
+            shape.forward(params, &positions, activations, out, scratch);
         }
-        (tensor(out, [members, n, shape.outputs()]), tensor(activations, [members, n * shape.activations()]))
+        (tensor(out, [members, n, shape.outputs()]), Arc::new(borrowed))
     }
 
     fn backward(
         params: FlexTensor,
         positions: FlexTensor,
-        activations: FlexTensor,
+        activations: Arc<Borrowed>,
         grad_out: FlexTensor,
         shape: &MlpShape,
     ) -> FlexTensor {
         let (params, positions) = (values(&params), values(&positions));
-        let (activations, grad_out) = (values(&activations), values(&grad_out));
+        let mut borrowed = Arc::unwrap_or_clone(activations);
+        let Buffers { activations, scratch } = &mut borrowed.0;
+        let grad_out = values(&grad_out);
         let members = params.len() / shape.weights();
         let n = positions.len() / shape.input().segments.len();
         let mut grad = vec![0.0; params.len()];
-        let mut scratch = Scratch::default();
         for member in 0..members {
-            let part = |values: &'_ [f32], size: usize| member * size..(member + 1) * size.min(values.len());
+            let part = |size: usize| member * size..(member + 1) * size;
             shape.backward(
-                &params[part(&params, shape.weights())],
+                &params[part(shape.weights())],
                 &positions,
-                &activations[part(&activations, n * shape.activations())],
-                &grad_out[part(&grad_out, n * shape.outputs())],
-                &mut grad[member * shape.weights()..(member + 1) * shape.weights()],
-                &mut scratch,
+                &activations[part(n * shape.activations())],
+                &grad_out[part(n * shape.outputs())],
+                &mut grad[part(shape.weights())],
+                scratch,
             );
         }
         tensor(grad, [members, shape.weights()])
@@ -171,7 +218,7 @@ impl MlpOps for Flex {
 struct MlpBackward;
 
 impl<B: MlpKernels> Backward<B, 1> for MlpBackward {
-    type State = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, Arc<MlpShape>);
+    type State = (FloatTensor<B>, FloatTensor<B>, B::Activations, Arc<MlpShape>);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let grad_out = grads.consume::<B>(&ops.node);

@@ -51,7 +51,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// A column that the teacher was fitted on is not among the features, or stands elsewhere.
-    #[error("column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order")]
+    #[error(
+        "column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order"
+    )]
     WrongColumn {
         /// Place, from 1.
         position: usize,
@@ -158,9 +160,7 @@ pub enum Error {
         stderr: Stderr,
     },
     /// A line of the answer that is no prediction.
-    #[error(
-        "the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}"
-    )]
+    #[error("the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}")]
     CommandAnswer {
         /// The command.
         command: String,
@@ -185,10 +185,16 @@ pub enum Error {
     },
     /// Tables or their files: see the source.
     #[error(transparent)]
-    Data(#[from] limbeck_data::Error),
+    Data(Box<limbeck_data::Error>),
     /// Stored teachers and student parts: see the source.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
+}
+
+impl From<limbeck_data::Error> for Error {
+    fn from(error: limbeck_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 /// The end of what a command wrote on its standard error, for messages.

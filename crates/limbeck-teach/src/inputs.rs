@@ -182,7 +182,9 @@ impl Inputs {
 impl InputColumn {
     fn encode(&self, feature: &Feature) -> Result<InputMatrix> {
         match (&self.coding, &feature.values) {
-            (coding @ Coding::Number { .. }, FeatureValues::Number(values)) => Ok(vec![coding_of_numbers(coding, values)]),
+            (coding @ Coding::Number { .. }, FeatureValues::Number(values)) => {
+                Ok(vec![coding_of_numbers(coding, values)])
+            }
             (Coding::OneHot { .. } | Coding::MeanTarget { .. }, FeatureValues::Category { codes, levels }) => {
                 Ok(coding_of_categories(&self.coding, codes, levels))
             }
@@ -260,7 +262,8 @@ fn coding_of_categories(coding: &Coding, codes: &[u32], levels: &[String]) -> In
     match coding {
         Coding::OneHot { levels: fitted } => {
             let known = find(fitted);
-            let input = |level| codes.iter().map(|code| f32::from(u8::from(place(&known, *code) == Some(level)))).collect();
+            let input =
+                |level| codes.iter().map(|code| f32::from(u8::from(place(&known, *code) == Some(level)))).collect();
             (0..fitted.len()).map(input).collect()
         }
         Coding::MeanTarget { levels: fitted, means, missing, unseen } => {
@@ -289,7 +292,8 @@ fn levels_used(codes: &[u32], levels: usize) -> usize {
 /// The levels that occur, sorted.
 fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     let used = used(codes, levels.len());
-    let mut kept: Vec<String> = levels.iter().zip(used).filter(|(_, used)| *used).map(|(level, _)| level.clone()).collect();
+    let mut kept: Vec<String> =
+        levels.iter().zip(used).filter(|(_, used)| *used).map(|(level, _)| level.clone()).collect();
     kept.sort_unstable();
     kept
 }
@@ -330,7 +334,8 @@ fn mean_target(codes: &[u32], levels: &[String], y: &[f64], w: &[f64], rng: &mut
     }
 
     let kept = used_levels(codes, levels);
-    let by_text: BTreeMap<&String, f64> = levels.iter().zip(&shares).map(|(level, share)| (level, share.mean(prior))).collect();
+    let by_text: BTreeMap<&String, f64> =
+        levels.iter().zip(&shares).map(|(level, share)| (level, share.mean(prior))).collect();
     let means = kept.iter().map(|level| by_text[level]).collect();
     let missing = shares[levels.len()].mean(prior);
     (Coding::MeanTarget { levels: kept, means, missing, unseen: prior }, column)
@@ -348,7 +353,11 @@ mod tests {
 
     fn category(name: &str, codes: &[u32], levels: &[&str]) -> Feature {
         let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
-        Feature { name: name.to_owned(), values: FeatureValues::Category { codes: codes.to_vec(), levels }, integer: false }
+        Feature {
+            name: name.to_owned(),
+            values: FeatureValues::Category { codes: codes.to_vec(), levels },
+            integer: false,
+        }
     }
 
     fn features(columns: Vec<Feature>) -> Features {
@@ -368,7 +377,8 @@ mod tests {
 
     #[test]
     fn constant_and_huge_columns_stay_finite() {
-        let x = features(vec![number("c", &[5.0; 3]), number("h", &[1e308, -1e308, 1e308]), number("n", &[f64::NAN; 3])]);
+        let x =
+            features(vec![number("c", &[5.0; 3]), number("h", &[1e308, -1e308, 1e308]), number("n", &[f64::NAN; 3])]);
         let (inputs, matrix) = Inputs::fit(&x, &[0.0; 3], &[1.0; 3], &mut generator(0, "t", 0));
         assert!(matrix[..2].iter().flatten().all(|value| value.is_finite()));
         assert!(matrix[2].iter().all(|value| value.is_nan()));

@@ -133,6 +133,7 @@ impl Teacher {
             let fit = |fold: u32| fit_trees(sample, &sample.training_rows(fold), &tree_options, seed + u64::from(fold));
             trees = (0..count).into_par_iter().map(fit).collect::<Result<_>>()?;
         }
+        let with_networks = with_networks && (!with_trees || network_pays(sample, &trees, options, seed)?);
         let (mut networks, mut stop) = (Vec::new(), 1.0);
         if with_networks {
             let fitted = Network::fit_folds(sample, &options.network, seed)?;
@@ -292,12 +293,32 @@ fn bytes_of(words: &[u32]) -> Vec<u8> {
     bytes
 }
 
-/// Up to this many rows, several tree options are compared out of fold; beyond, the given ones are near enough.
-const FEW_ROWS: usize = 6000;
+/// More rows than this, and the networks are first tried on one fold before they are trained on all.
+const MANY_ROWS: usize = 10_000;
+/// Share of RMSE that networks must save there to be worth their time.
+const WORTH: f64 = 0.01;
 
+/// True where a mix with networks is likely to beat the trees alone: tried on the first fold, if there are many rows.
+fn network_pays(sample: &Sample<'_>, trees: &[Forest], options: &TeacherOptions, seed: u64) -> Result<bool> {
+    let (rows, held) = (sample.training_rows(0), sample.held_rows(0));
+    if sample.target.len() <= MANY_ROWS || trees.is_empty() || held.is_empty() {
+        return Ok(true);
+    }
+    let network = Network::fit(sample, &rows, &options.network, seed, 1.0)?;
+    let features = sample.features.select(&held);
+    let out = |mean: Vec<f64>| OutOfFold { mean, spread: None };
+    let (tree, network) = (out(trees[0].predict(&features)?), out(network.predict(&features)?.0));
+    let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
+    let part = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind: sample.fold_kind };
+    let known: Vec<usize> = (0..held.len()).collect();
+    let mixed = blend(Some(&tree.mean), Some(&network.mean), mix(&part, &known, Some(&tree), Some(&network)));
+    Ok(metrics::rmse(&mixed, &target, &weight) < (1.0 - WORTH) * metrics::rmse(&tree.mean, &target, &weight))
+}
+
+/// Tree options by out-of-fold error; the given ones where folds follow time, since a held-out fold is then no fair judge.
 fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<TreeOptions> {
     let rows = sample.target.len();
-    if rows > FEW_ROWS || sample.fold_kind == FoldKind::Time {
+    if sample.fold_kind == FoldKind::Time {
         return Ok(options.trees.clone());
     }
     let candidates = options.trees.candidates(rows);

@@ -78,13 +78,13 @@ impl Default for TreeOptions {
 }
 
 impl TreeOptions {
-    /// For a first look: about a quarter of the default's time.
+    /// For a first look: about a third of the default's time.
     #[must_use]
     pub fn fast() -> Self {
         Self { rounds: 300, step: 0.12, bins: 128, ..Self::default() }
     }
 
-    /// For the last per cent of error: about three times the default's time.
+    /// For the last per cent of error: two to three times the default's time.
     #[must_use]
     pub fn best() -> Self {
         Self { rounds: 1500, step: 0.03, leaves: 48, ..Self::default() }
@@ -265,7 +265,8 @@ fn fit_watched(
         let mut sample: Vec<usize> = (0..x.rows).collect();
         sample.shuffle(&mut rng);
         sample.truncate(SCREENED_ROWS);
-        for (first, second) in interacting_pairs(&inputs, &matrix, &labels, &weights, &sample, options.pairs, threads)? {
+        for (first, second) in interacting_pairs(&inputs, &matrix, &labels, &weights, &sample, options.pairs, threads)?
+        {
             inputs.add_pair(first, second);
         }
         matrix.extend(inputs.slants(x));
@@ -280,7 +281,8 @@ fn fit_watched(
         trainer = trainer.eval(held, "held out");
     }
     let result = trainer.train().map_err(refused)?;
-    let curve = result.history.rounds().filter_map(|round| round.values().first().map(|rmse| rmse * target.scale)).collect();
+    let curve =
+        result.history.rounds().filter_map(|round| round.values().first().map(|rmse| rmse * target.scale)).collect();
     let output = Output { scale: target.scale, shift: target.center };
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
@@ -308,7 +310,15 @@ fn interacting_pairs(
             *column = None;
         }
     }
-    let quick = TreeOptions { rounds: 100, step: 0.1, leaves: 16, row_share: 1.0, column_share: 1.0, bins: 64, ..TreeOptions::default() };
+    let quick = TreeOptions {
+        rounds: 100,
+        step: 0.1,
+        leaves: 16,
+        row_share: 1.0,
+        column_share: 1.0,
+        bins: 64,
+        ..TreeOptions::default()
+    };
     let data = library_data(&matrix, &take(labels), &take(weights))?;
     let model = Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds).train().map_err(refused)?.model;
     let mut gains: BTreeMap<(usize, usize), f64> = BTreeMap::new();
@@ -419,7 +429,12 @@ fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {
         return Err(Error::NotFinite { what: "the target", row, value: y[row], expected: "a finite number" });
     }
     if let Some(row) = first(w, |weight| weight.is_finite() && weight >= 0.0) {
-        return Err(Error::NotFinite { what: "the weight", row, value: w[row], expected: "a finite number, 0 or more" });
+        return Err(Error::NotFinite {
+            what: "the weight",
+            row,
+            value: w[row],
+            expected: "a finite number, 0 or more",
+        });
     }
     match w.iter().filter(|weight| **weight > 0.0).count() {
         found @ (0 | 1) => Err(Error::TooFewRows { found, expected: 2 }),
@@ -564,7 +579,10 @@ mod tests {
 
     #[test]
     fn constant_target_and_constant_columns_are_predicted() {
-        let x = features(vec![("a", FeatureValues::Number(vec![1.0; 30])), ("m", FeatureValues::Number(vec![f64::NAN; 30]))]);
+        let x = features(vec![
+            ("a", FeatureValues::Number(vec![1.0; 30])),
+            ("m", FeatureValues::Number(vec![f64::NAN; 30])),
+        ]);
         let forest = fit(&x, &[4.0; 30], &[1.0; 30], &quick(), 0, 1).unwrap();
         assert_eq!(forest.predict(&x).unwrap(), [4.0; 30]);
     }
@@ -573,7 +591,8 @@ mod tests {
     fn fit_rejects_bad_rows_and_options() {
         let (x, y) = sample(20);
         let w = vec![1.0; 20];
-        let message = |y: &[f64], w: &[f64], options: &TreeOptions| fit(&x, y, w, options, 0, 1).unwrap_err().to_string();
+        let message =
+            |y: &[f64], w: &[f64], options: &TreeOptions| fit(&x, y, w, options, 0, 1).unwrap_err().to_string();
         assert!(message(&y[1..], &w, &quick()).contains("19 values for 20 rows"));
         let mut bad = y.clone();
         bad[3] = f64::NAN;
