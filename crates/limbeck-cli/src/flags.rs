@@ -160,19 +160,19 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Share of the teacher in the loss: auto, or a number from 0 to 1 [default: auto]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     alpha: Option<String>,
     /// Loss against target and teacher [default: squared]
     #[arg(long, value_name = "LOSS", value_parser = PossibleValuesParser::new(["squared", "huber"]))]
     loss: Option<String>,
     /// Where the Huber loss turns linear, in standard deviations of the target [default: 1]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     huber_delta: Option<f64>,
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
     /// Exit with 1 unless the shipped student's test R² is at least this
-    #[arg(long, value_name = "R2")]
+    #[arg(long, value_name = "R2", allow_negative_numbers = true)]
     require_r2: Option<f64>,
 }
 

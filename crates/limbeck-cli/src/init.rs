@@ -182,8 +182,8 @@ const SECTIONS: [Section; 9] = [
         optional: false,
         keys: &[
             Key("params", "most fitted numbers that prediction may read, bin edges and scales included", None),
-            Key("hidden", "widths of the hidden layers; by params where not given", Some("[32, 32]")),
-            Key("bins", "most bins per number, 1 to 256; by params where not given", Some("16")),
+            Key("hidden", "widths of the hidden layers, else chosen by params", Some("[32, 32]")),
+            Key("bins", "most bins per number, 1 to 256, else chosen by params", Some("16")),
             Key("scaling", "of numbers before binning: standard, or quantile (its quantiles count as parameters)", None),
             Key("ordinal", "category columns read as one ordered number", None),
             Key("steps", "steps of the longest training schedule", None),
@@ -260,7 +260,7 @@ fn line(text: &mut String, section: &str, Key(name, purpose, example): &Key, val
     let mark = if ACTIVE.contains(&(section, *name)) { "" } else { "#" };
     let value = value.map(shown).or_else(|| example.map(str::to_owned)).unwrap_or_default();
     let option = format!("{mark}{name} = {value}");
-    let none = if example.is_some() && !section.starts_with("teacher.command") { "none by default; " } else { "" };
+    let none = if example.is_some() && !section.starts_with("teacher.command") { "unset: " } else { "" };
     let _ = writeln!(text, "{option:<PURPOSE_COLUMN$}  # {none}{purpose}");
 }
 

@@ -188,12 +188,12 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     text.push_str(&layers(student, style)?);
     text.push('\n');
     for (key, value) in &student.provenance {
-        text.push_str(&format!("{key}: {value}\n"));
+        text.push_str(&format!("{key:<11}  {value}\n"));
     }
     student.verify_golden().map_err(Error::student(path))?;
     text.push_str(&match student.golden.len() {
-        0 => "golden rows: none in the file\n".to_owned(),
-        rows => format!("golden rows: {rows} predicted as when the student was made\n"),
+        0 => "golden rows  none in the file\n".to_owned(),
+        rows => format!("golden rows  {rows}, predicted as when the student was made\n"),
     });
     Ok(text)
 }
@@ -210,7 +210,7 @@ fn encoding(encoding: &Encoding) -> String {
     match encoding {
         Encoding::Number { impute, indicator, scaling } => {
             let scaled = match scaling {
-                Scaling::Standard { center, scale } => format!("number, ({} ± {})", short(*center), short(*scale)),
+                Scaling::Standard { center, scale } => format!("number, {} ± {}", short(*center), short(*scale)),
                 Scaling::Quantile { references } => format!("number, by {} quantiles to a normal distribution", references.len()),
             };
             let flag = if *indicator { ", and 1 where missing" } else { "" };

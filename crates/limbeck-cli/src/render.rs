@@ -107,16 +107,18 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     student("distilled", ShippedKind::Distilled, &test.distilled);
     let seeds = report.test_seeds.len();
     let over = if seeds == 1 { "of one seed".to_owned() } else { format!("means over {seeds} seeds") };
-    let footnote = format!(
-        "* shipped, as chosen on validation rows; its file alone: RMSE {}, R² {}\n  {} test rows; errors in the unit of \
-         `{}`; students' figures are {over}; both students have one design, and size and speed are the shipped one's",
-        short(test.shipped.rmse),
-        r_squared(test.shipped.r2),
-        grouped(report.data.test),
-        report.target
-    );
+    let notes = [
+        format!(
+            "* shipped, as chosen on validation rows; the file itself has RMSE {} and R² {}",
+            short(test.shipped.rmse),
+            r_squared(test.shipped.r2)
+        ),
+        format!("  {} test rows; errors in the unit of `{}`; students' figures are {over}", grouped(report.data.test), report.target),
+        "  both students have one design; size and speed are those of the shipped one".to_owned(),
+    ];
+    let footnote = notes.map(|note| style.dim(&note)).join("\n");
     let mut text = grid.render(style);
-    text.push_str(&style.dim(&footnote));
+    text.push_str(&footnote);
     text.push_str("\n\n");
     text.push_str(&report.proof.verdict.sentence);
     text.push('\n');

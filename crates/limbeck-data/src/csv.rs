@@ -73,8 +73,17 @@ pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .with_header(true)
         .build(io::BufWriter::new(file));
-    writer.write(batch).map_err(io::Error::other)?;
+    writer.write(batch).map_err(system_error)?;
     io::Write::flush(&mut writer.into_inner())
+}
+
+/// What the system said, without the table library's words around it.
+fn system_error(error: arrow::error::ArrowError) -> io::Error {
+    match error {
+        arrow::error::ArrowError::IoError(_, source) => source,
+        arrow::error::ArrowError::CsvError(message) => io::Error::other(message),
+        other => io::Error::other(other),
+    }
 }
 
 fn check_text(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -405,6 +405,7 @@ impl Dataset {
         }
         let name = source.name().to_owned();
         check_rows(&name, split.train.len(), &mut findings)?;
+        check_varied_target(&name, &options.target, &learn, &target)?;
         check_capped_target(&name, &options.target, &learn, &target, &mut findings)?;
 
         let total_rows = source.table.rows;
@@ -997,6 +998,20 @@ fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
         .copied()
         .filter(|row| held.binary_search(row).is_err())
         .collect()
+}
+
+/// A target with one value leaves nothing to learn.
+fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64]) -> Result<()> {
+    let first = target[rows[0]];
+    if rows.iter().any(|row| target[*row].total_cmp(&first).is_ne()) {
+        return Ok(());
+    }
+    let message = format!(
+        "{source}: column `{column}` is {first} in all {} rows to learn from; nothing can be learned from a constant \
+         target, name another column",
+        rows.len()
+    );
+    Err(Error::Shape { message })
 }
 
 fn summarize(target: &[f64], weight: &[f64], rows: &[usize]) -> TargetSummary {

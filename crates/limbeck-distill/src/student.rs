@@ -29,9 +29,9 @@ pub enum ScalingKind {
 /// | `bins` | by `params` | most bins per number | 1 to 256 |
 /// | `scaling` | standard | scaling before binning | |
 /// | `ordinal` | none | category columns read as one ordered number | |
-/// | `steps` | 30 000 | steps of the longest schedule | ≥ 1 |
+/// | `steps` | 40 000 | steps of the longest schedule | ≥ 1 |
 /// | `batch` | 256 | rows per step | ≥ 1 |
-/// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
+/// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
 /// | `trials` | 4 | settings tried on validation rows, for the lone and the distilled student alike | 1 to 5 |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,9 +58,9 @@ impl Default for StudentOptions {
             bins: None,
             scaling: ScalingKind::Standard,
             ordinal: Vec::new(),
-            steps: 30_000,
+            steps: 40_000,
             batch: 256,
-            learning_rate: 3e-3,
+            learning_rate: 4e-3,
             trials: 4,
         }
     }

@@ -261,7 +261,7 @@ impl Context<'_> {
 
     fn empty(&self) -> LabelStore {
         let n = self.data.target.len();
-        LabelStore { teacher: vec![f64::NAN; n], spread: vec![f64::NAN; n], fold: vec![NO_FOLD; n], ..LabelStore::default() }
+        LabelStore { teacher: vec![f64::NAN; n], spread: vec![f64::NAN; n], fold: vec![NO_FOLD; n], new: self.data.features.select(&[]), ..LabelStore::default() }
     }
 
     fn place(&self, store: &mut LabelStore, rows: &[usize], prediction: &Prediction, fold: Option<&[u32]>) {
@@ -312,7 +312,9 @@ impl Context<'_> {
         let table = Table::read(source.path().join(crate::run::LABELS), &ReadOptions::default())?;
         let mut store = self.empty();
         let has_new = table.rows > self.data.target.len();
-        store.new = if has_new { self.new_features()? } else { Features::default() };
+        if has_new {
+            store.new = self.new_features()?;
+        }
         store.fill(&table, self.data).map_err(foreign)?;
         store.summary = source.report().teacher.clone();
         Ok(store)

@@ -206,7 +206,7 @@ impl Recipe {
     pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
         // Read alone first: only the text knows its lines.
         if let Err(error) = toml::from_str::<Self>(text) {
-            let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map(|span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
             let place = line.map_or_else(|| source.to_owned(), |line| format!("{source}, line {line}"));
             return Err(Error::Recipe { place, message: explain(error.message()) });
         }

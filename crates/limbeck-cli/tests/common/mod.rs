@@ -152,8 +152,8 @@ impl Outcome {
     pub fn fails(self, parts: &[&str]) -> Self {
         assert_eq!(self.code, Some(2), "{self:?}");
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-        assert!(self.stderr.contains("error: "), "{}", self.stderr);
-        assert_eq!(self.stderr.matches("error: ").count(), 1, "{}", self.stderr);
+        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{}", self.stderr);
         assert_eq!(self.stdout, "");
         for part in parts {
             assert!(self.stderr.contains(part), "no `{part}` in: {}", self.stderr);

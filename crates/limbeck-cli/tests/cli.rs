@@ -1,0 +1,400 @@
+//! What each command does, with the real binary in a clean folder.
+#![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use common::{Place, TARGET};
+use limbeck::Run;
+use limbeck_data::{ReadOptions, Table, Values, simulate};
+use serde_json::Value;
+
+#[test]
+fn help_of_each_command_is_worth_reading() {
+    let place = Place::empty();
+    for (command, words) in [
+        ("distill", &["--target", "--split-file", "--teacher-command", "--params", "--require-r2", "--quiet"][..]),
+        ("label", &["--target", "--out"]),
+        ("predict", &["--out", ".parquet", "standard output"]),
+        ("evaluate", &["--target", "--json"]),
+        ("inspect", &["TABLE|RUN|STUDENT"]),
+        ("init", &["--quality", "recipe.toml"]),
+        ("demo", &["thermistor", "--out"]),
+    ] {
+        let help = place.limbeck(&[command, "--help"]).succeeds();
+        assert!(help.stdout.contains("Usage: limbeck"), "{}", help.stdout);
+        for word in words {
+            assert!(help.stdout.contains(word), "{command}: no `{word}` in {}", help.stdout);
+        }
+        let short = place.limbeck(&[command, "-h"]).succeeds();
+        assert!(short.stdout.len() <= help.stdout.len());
+    }
+    let all = place.limbeck(&["--help"]).succeeds().stdout;
+    assert!(all.contains("Exit codes") && all.contains("limbeck distill housing.csv"), "{all}");
+    assert!(place.limbeck(&["--version"]).succeeds().stdout.starts_with("limbeck "));
+}
+
+#[test]
+fn distill_writes_a_whole_run_and_shows_it() {
+    let place = Place::with_table();
+    let outcome = place.distill(&[]).succeeds();
+    for word in ["teacher (trees)", "student alone", "student distilled", " *", "RMSE", "MAE", "R²", "fidelity", "µs/row"] {
+        assert!(outcome.stdout.contains(word), "no `{word}` in {}", outcome.stdout);
+    }
+    assert!(outcome.stdout.contains("Distillation ") && outcome.stdout.ends_with("run: runs/sensor-1\n"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains('\x1b') && !outcome.stderr.contains('\x1b'), "no color without a terminal");
+    for stage in ["read", "teacher", "labels", "search", "refit", "test"] {
+        assert!(outcome.stderr.lines().any(|line| line.starts_with('[') && line.contains(stage)), "{}", outcome.stderr);
+    }
+    for file in ["recipe.toml", "student.limbeck", "labels.parquet", "report.json", "metrics.csv", "teacher/teacher.limbeck"] {
+        assert!(place.exists(&format!("runs/sensor-1/{file}")), "{file}");
+    }
+    // The next run takes the next number.
+    assert!(place.distill(&["--quiet"]).succeeds().stdout.ends_with("run: runs/sensor-2\n"));
+}
+
+#[test]
+fn report_has_every_documented_key() {
+    let place = Place::with_run();
+    let report = place.json("run/report.json");
+    let numbers = [
+        "/test/teacher/rmse", "/test/teacher/mae", "/test/teacher/r2", "/test/alone/rmse", "/test/alone/mae",
+        "/test/alone/r2", "/test/alone/fidelity_rmse", "/test/alone/fidelity_r2", "/test/distilled/rmse",
+        "/test/distilled/fidelity_rmse", "/test/distilled/fidelity_r2", "/test/shipped/rmse", "/test/shipped/mae",
+        "/test/shipped/r2", "/test/shipped/fidelity_rmse", "/student/parameters", "/student/bytes", "/teacher/parameters",
+        "/teacher/bytes", "/measured/seconds", "/measured/student_us_per_row", "/measured/peak_memory_bytes",
+        "/data/rows", "/data/columns", "/seed",
+    ];
+    for pointer in numbers {
+        assert!(report.pointer(pointer).is_some_and(Value::is_number), "{pointer}");
+    }
+    for pointer in ["/shipped/kind", "/verdict/kind", "/verdict/sentence", "/version"] {
+        assert!(report.pointer(pointer).is_some_and(Value::is_string), "{pointer}");
+    }
+    for key in ["value", "low", "high", "reason"] {
+        assert!(report["gap_closed"].as_object().unwrap().contains_key(key), "{key}");
+    }
+    assert!(report["verdict"]["teacher_better"].is_boolean() && report["data"]["warnings"].is_array());
+    assert_eq!(report["student"]["bytes"].as_u64().unwrap(), place.bytes("run/student.limbeck").len() as u64);
+    assert!(report["student"]["parameters"].as_u64().unwrap() <= 600);
+    assert_eq!(report["interrupted"], false);
+}
+
+#[test]
+fn distill_json_is_the_report() {
+    let place = Place::with_table();
+    let outcome = place.distill(&["--json", "--quiet", "--out", "run"]).succeeds();
+    assert_eq!(serde_json::from_str::<Value>(&outcome.stdout).unwrap(), place.json("run/report.json"));
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn distill_repeats_byte_for_byte_with_any_thread_count() {
+    let place = Place::with_table();
+    // A stack, so that every learner is in the comparison.
+    place.file("quick.toml", common::QUICK.replace("'trees'", "'auto'") + "[teacher.network]\nmembers = 2\nsteps = [60, 60]\n");
+    for (threads, out) in [("1", "one"), ("2", "two")] {
+        place.distill(&["--threads", threads, "--repeats", "2", "--seed", "3", "--out", out]).succeeds();
+    }
+    for file in ["student.limbeck", "labels.parquet", "metrics.csv", "teacher/teacher.limbeck"] {
+        assert!(place.bytes(&format!("one/{file}")) == place.bytes(&format!("two/{file}")), "{file} differs");
+    }
+    let report = |out: &str| {
+        let mut report = place.json(&format!("{out}/report.json"));
+        report.as_object_mut().unwrap().remove("measured").unwrap();
+        report
+    };
+    assert_eq!(report("one"), report("two"));
+    // The stored recipe replays the run.
+    place.limbeck(&["distill", "--recipe", "one/recipe.toml", "--out", "again"]).succeeds();
+    assert_eq!(place.bytes("one/student.limbeck"), place.bytes("again/student.limbeck"));
+    // Another seed does not.
+    place.distill(&["--seed", "4", "--out", "other"]).succeeds();
+    assert_ne!(place.bytes("one/student.limbeck"), place.bytes("other/student.limbeck"));
+}
+
+#[test]
+fn predict_agrees_with_the_library_and_keeps_every_cell() {
+    let place = Place::with_run();
+    place.file("new.csv", "id,range,adc_code,supply_v,board_temperature_c,air_speed_m_s,r25_ohm\n\
+                           007,hot,924,5.150,72.5,,10051\n008,unheard of,3500,5.01,17.5,3.84,10172\n");
+    let run = Run::open(place.path("run")).unwrap();
+    let (features, _) = run.read_rows(place.path("new.csv")).unwrap();
+    let expected = run.student().unwrap().predict(&features.raw(), features.rows).unwrap();
+    let lines = |student: &str| {
+        let text = place.limbeck(&["predict", student, "new.csv"]).succeeds().stdout;
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let found = lines("run");
+    assert_eq!(found[0], "id,range,adc_code,supply_v,board_temperature_c,air_speed_m_s,r25_ohm,prediction");
+    assert_eq!(found[1], format!("007,hot,924,5.150,72.5,,10051,{}", expected[0]));
+    assert_eq!(found[2], format!("008,unheard of,3500,5.01,17.5,3.84,10172,{}", expected[1]));
+    assert_eq!(lines("run/student.limbeck"), found, "the file alone predicts the same");
+}
+
+#[test]
+fn predict_writes_csv_and_parquet_files() {
+    let place = Place::with_run();
+    for out in ["out.csv", "out.parquet"] {
+        let outcome = place.limbeck(&["predict", "run", "sensor.csv", "-o", out]).succeeds();
+        assert_eq!(outcome.stdout, "");
+        assert!(outcome.stderr.contains("300 predictions") && outcome.stderr.contains(out), "{}", outcome.stderr);
+    }
+    let predictions = |file: &str| {
+        let table = Table::read(place.path(file), &ReadOptions::default()).unwrap();
+        assert_eq!((table.rows, table.columns.len()), (300, 8));
+        match &table.column("prediction").unwrap().values {
+            Values::Number(values) => values.clone(),
+            _ => panic!("no numbers"),
+        }
+    };
+    assert_eq!(predictions("out.csv"), predictions("out.parquet"));
+    // Parquet in, and a column of another name.
+    let outcome = place.limbeck(&["predict", "run", "out.parquet", "--column", "again"]).succeeds();
+    assert!(outcome.stdout.lines().next().unwrap().ends_with("prediction,again"));
+}
+
+#[test]
+fn evaluate_agrees_with_predictions() {
+    let place = Place::with_run();
+    place.limbeck(&["predict", "run", "sensor.csv", "-o", "out.csv", "--quiet"]).succeeds();
+    let table = Table::read(place.path("out.csv"), &ReadOptions::default()).unwrap();
+    let numbers = |name: &str| match &table.column(name).unwrap().values {
+        Values::Number(values) => values.clone(),
+        _ => panic!("no numbers"),
+    };
+    let (target, pred) = (numbers(TARGET), numbers("prediction"));
+    let mean_sq = target.iter().zip(&pred).map(|(y, p)| (y - p) * (y - p)).sum::<f64>() / 300.0;
+    let outcome = place.limbeck(&["evaluate", "run", "sensor.csv", "--json"]).succeeds();
+    let found: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!((found["rmse"].as_f64().unwrap() - mean_sq.sqrt()).abs() < 1e-9 * mean_sq.sqrt());
+    assert_eq!((found["rows"].as_u64(), found["missing"].as_u64()), (Some(300), Some(0)));
+    let shown = place.limbeck(&["evaluate", "run/student.limbeck", "sensor.csv", "--weight", "supply_v"]).succeeds().stdout;
+    assert!(shown.contains("RMSE") && shown.contains("300"), "{shown}");
+    // A student compared with itself is perfect.
+    let outcome = place.limbeck(&["evaluate", "run", "out.csv", "--target", "prediction", "--json"]).succeeds();
+    let perfect: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(perfect["rmse"].as_f64().unwrap() < 1e-9);
+}
+
+#[test]
+fn inspect_shows_tables_runs_and_students() {
+    let place = Place::with_run();
+    let table = place.limbeck(&["inspect", "sensor.csv"]).succeeds().stdout;
+    for word in ["300 rows, 7 columns", "adc_code", "category", "3 distinct", "missing"] {
+        assert!(table.contains(word), "no `{word}` in {table}");
+    }
+    let run = place.limbeck(&["inspect", "run"]).succeeds().stdout;
+    for word in ["student distilled", "Distillation ", "seed 0", "216 train", "note", "threads"] {
+        assert!(run.contains(word), "no `{word}` in {run}");
+    }
+    let student = place.limbeck(&["inspect", "run/student.limbeck"]).succeeds().stdout;
+    for word in ["parameters", "bytes", "one-hot", "cold, hot, normal", "ple", "linear", "kind ", "16, predicted as when"] {
+        assert!(student.contains(word), "no `{word}` in {student}");
+    }
+}
+
+#[test]
+fn init_writes_a_recipe_that_runs() {
+    let place = Place::with_table();
+    place.limbeck(&["init", "sensor.csv", "--target", TARGET, "--quality", "fast"]).succeeds();
+    let text = place.text("recipe.toml");
+    for word in ["#munge_rows = 100000", "#alpha = \"auto\"", "quality = \"fast\"", "target = \"air_temperature_c\""] {
+        assert!(text.contains(word), "no `{word}` in {text}");
+    }
+    let quick = text
+        .replace("#rounds = 300 ", "rounds = 10 ")
+        .replace("#kind = \"auto\"", "kind = \"trees\"")
+        .replace("#munge_factor = 100", "munge_factor = 2")
+        .replace("#steps = 8000", "steps = 100");
+    place.file("quick.toml", quick);
+    place.limbeck(&["distill", "--recipe", "quick.toml", "--out", "run"]).succeeds();
+    let stored = place.text("run/recipe.toml");
+    assert!(stored.contains("rounds = 10") && stored.contains("steps = 100"), "{stored}");
+    let shown = place.limbeck(&["init", "-o", "-"]).succeeds().stdout;
+    assert!(shown.contains("quality = \"default\""));
+}
+
+#[test]
+fn label_writes_what_a_run_would() {
+    let place = Place::with_run();
+    let args = ["label", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml", "-o", "labels.parquet"];
+    let outcome = place.limbeck(&args).succeeds();
+    assert_eq!(outcome.stdout, "labels: labels.parquet\n");
+    assert!(outcome.stderr.contains("teacher (trees)"), "{}", outcome.stderr);
+    assert_eq!(place.bytes("labels.parquet"), place.bytes("run/labels.parquet"));
+}
+
+#[test]
+fn teacher_from_makes_a_second_student_without_a_teacher_run() {
+    let place = Place::with_run();
+    let outcome = place.distill(&["--teacher-from", "run", "--params", "400", "--out", "second"]).succeeds();
+    assert!(!outcome.stderr.contains("out-of-fold fits"), "{}", outcome.stderr);
+    assert_eq!(place.bytes("run/labels.parquet"), place.bytes("second/labels.parquet"));
+    assert!(place.json("second/report.json")["student"]["parameters"].as_u64().unwrap() <= 400);
+    // With the same student the same run comes out.
+    place.distill(&["--teacher-from", "run", "--out", "third"]).succeeds();
+    assert_eq!(place.bytes("run/student.limbeck"), place.bytes("third/student.limbeck"));
+}
+
+/// Reads the columns that the sensor has and answers a rough inversion with a spread.
+const SCORE: &str = "\
+import csv, sys
+for row in csv.DictReader(sys.stdin):
+    print('%.6f,%.3f' % (110 - 0.045 * float(row['adc_code']) + 0.5 * float(row['board_temperature_c']), 9.0))
+";
+
+#[test]
+fn teacher_command_of_the_user_labels_rows() {
+    let place = Place::with_table();
+    place.file("score.py", SCORE);
+    place.distill(&["--teacher-command", "python3 score.py", "--out", "run"]).succeeds();
+    let report = place.json("run/report.json");
+    assert_eq!(report["teacher"]["kind"], "command");
+    assert!(report["teacher"]["new_rows"].as_u64().unwrap() > 0);
+    assert!(!place.exists("run/teacher/teacher.limbeck"));
+}
+
+#[test]
+fn teacher_command_reads_parquet() {
+    let place = Place::with_table();
+    let line = "cat > asked.parquet; head -c 4 asked.parquet >&2; exit 9";
+    let outcome = place.distill(&["--teacher-command", line, "--teacher-format", "parquet", "--out", "run"]);
+    outcome.fails(&["PAR1", "9"]);
+}
+
+#[test]
+fn teacher_column_labels_the_table_alone() {
+    let place = Place::empty();
+    let mut table = simulate::thermistor(300, 7);
+    let Values::Number(target) = table.column(TARGET).unwrap().values.clone() else { panic!("no numbers") };
+    let near: Vec<f64> = target.iter().enumerate().map(|(row, y)| y + ((row * 31 % 17) as f64 - 8.0) * 0.2).collect();
+    table.columns.push(limbeck_data::Column::number("theirs", near));
+    table.columns.push(limbeck_data::Column::number("part", (0..300).map(|row| f64::from(row % 4)).collect()));
+    table.write_csv(place.path("sensor.csv")).unwrap();
+    place.file("quick.toml", common::QUICK);
+    let outcome = place.distill(&["--teacher-column", "theirs", "--teacher-fold", "part", "--out", "run"]).succeeds();
+    assert!(outcome.stderr.contains("cannot label new rows"), "{}", outcome.stderr);
+    let report = place.json("run/report.json");
+    assert_eq!((&report["teacher"]["kind"], &report["teacher"]["new_rows"]), (&"column".into(), &0.into()));
+    let student = place.limbeck(&["inspect", "run/student.limbeck"]).succeeds().stdout;
+    assert!(!student.contains("theirs") && !student.contains("part "), "{student}");
+    // Such labels serve a second student, too.
+    let columns = ["--teacher-column", "theirs", "--teacher-fold", "part"];
+    place.distill(&[&columns[..], &["--teacher-from", "run", "--out", "second"]].concat()).succeeds();
+    assert_eq!(place.bytes("run/student.limbeck"), place.bytes("second/student.limbeck"));
+}
+
+#[test]
+fn distill_without_new_rows_runs() {
+    let place = Place::with_table();
+    place.file("quick.toml", common::QUICK.replace("munge_factor = 3", "munge_rows = 0"));
+    place.distill(&["--out", "run"]).succeeds();
+    let report = place.json("run/report.json");
+    assert_eq!(report["teacher"]["new_rows"], 0);
+    assert!(report["measured"]["teacher_us_per_row"].is_null());
+}
+
+#[test]
+fn unlabeled_rows_are_labelled() {
+    let place = Place::with_table();
+    simulate::thermistor(80, 11).write_csv(place.path("more.csv")).unwrap();
+    place.file("quick.toml", common::QUICK.replace("munge_factor = 3", "munge_rows = 0"));
+    place.distill(&["--unlabeled", "more.csv", "--out", "run"]).succeeds();
+    assert_eq!(place.json("run/report.json")["teacher"]["new_rows"], 80);
+}
+
+#[test]
+fn loss_and_weights_and_log_target_run() {
+    let place = Place::with_table();
+    let table = simulate::thermistor(300, 7);
+    let kelvin = table.column(TARGET).map(|column| match &column.values {
+        Values::Number(values) => values.iter().map(|celsius| celsius + 273.15).collect(),
+        _ => panic!("no numbers"),
+    });
+    let mut columns: Vec<_> = table.columns.into_iter().filter(|column| column.name != TARGET).collect();
+    columns.push(limbeck_data::Column::number(TARGET, kelvin.unwrap()));
+    Table::new(columns).unwrap().write_csv(place.path("sensor.csv")).unwrap();
+    let args = ["--log-target", "--loss", "huber", "--huber-delta", "0.5", "--weight", "supply_v", "--alpha", "0.7"];
+    place.distill(&[&args[..], &["--out", "run"]].concat()).succeeds();
+    let recipe = place.text("run/recipe.toml");
+    for line in ["log_target = true", "loss = \"huber\"", "huber_delta = 0.5", "weight = \"supply_v\"", "alpha = 0.7"] {
+        assert!(recipe.contains(line), "no `{line}` in {recipe}");
+    }
+    let outcome = place.limbeck(&["evaluate", "run", "sensor.csv", "--json"]).succeeds();
+    assert!(serde_json::from_str::<Value>(&outcome.stdout).unwrap()["rmse"].as_f64().unwrap() < 100.0);
+}
+
+#[test]
+fn splits_by_column_file_group_and_second_table_run() {
+    let place = Place::with_table();
+    let header_and = |name: &str, value: fn(usize) -> String| {
+        let text = place.text("sensor.csv");
+        let lines = text.lines().enumerate();
+        lines.map(|(i, line)| format!("{line},{}\n", if i == 0 { name.to_owned() } else { value(i) })).collect::<String>()
+    };
+    let part = header_and("part", |i| ["train", "train", "train", "valid", "test"][i % 5].to_owned());
+    let house = header_and("house", |i| format!("h{}", i % 25));
+    let test_rows = |args: &[&str], out: &str| {
+        place.distill(&[args, &["--quiet", "--out", out]].concat()).succeeds();
+        place.json(&format!("{out}/report.json"))["data"]["test"].as_u64().unwrap()
+    };
+    place.file("splits.csv", "split,set,start,stop\ns00,test,0,50\ns00,val,50,80\n");
+    assert_eq!(test_rows(&["--split-file", "splits.csv:s00"], "file"), 50);
+    place.file("second.csv", place.text("sensor.csv").lines().take(41).map(|line| format!("{line}\n")).collect::<String>());
+    assert_eq!(test_rows(&["--test", "second.csv"], "second"), 40);
+    place.file("sensor.csv", part);
+    assert_eq!(test_rows(&["--split-column", "part"], "column"), 60);
+    place.file("sensor.csv", house);
+    assert_eq!(test_rows(&["--group", "house", "--drop", "supply_v,r25_ohm"], "group"), 60);
+}
+
+#[test]
+fn require_r2_that_is_missed_exits_with_1_and_keeps_the_run() {
+    let place = Place::with_table();
+    let outcome = place.distill(&["--require-r2", "0.99999", "--out", "run"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("missed") && outcome.stderr.contains("--require-r2"), "{}", outcome.stderr);
+    assert!(outcome.stdout.ends_with("run: run\n") && place.exists("run/student.limbeck"));
+    place.distill(&["--require-r2", "-5", "--out", "low"]).succeeds();
+}
+
+#[test]
+fn interrupt_leaves_a_valid_marked_run() {
+    let place = Place::with_table();
+    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml", "--steps", "3000000", "--out", "run"];
+    let mut child = place.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next().unwrap().unwrap().contains("search") {}
+    // Long enough for the first points of the curves.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("stopping")), "{rest:?}");
+    assert!(stdout.contains("Interrupted: the run is valid"), "{stdout}");
+    assert_eq!(place.json("run/report.json")["interrupted"], true);
+    place.limbeck(&["predict", "run", "sensor.csv", "-o", "out.csv"]).succeeds();
+}
+
+#[test]
+fn time_limit_leads_to_a_recipe_that_replays() {
+    let place = Place::with_table();
+    let outcome = place.distill(&["--time-limit", "20s", "--out", "run"]).succeeds();
+    assert!(outcome.stderr.contains("budget"), "{}", outcome.stderr);
+    assert!(!place.text("run/recipe.toml").contains("time_limit"));
+    place.limbeck(&["distill", "--recipe", "run/recipe.toml", "--out", "again"]).succeeds();
+    assert_eq!(place.bytes("run/student.limbeck"), place.bytes("again/student.limbeck"));
+}
+
+#[test]
+fn reader_that_goes_away_is_no_error() {
+    let place = Place::with_run();
+    let outcome = place.shell("limbeck predict run sensor.csv | head -n 1; limbeck init -o - | head -n 1");
+    assert!(!outcome.stderr.contains("panicked") && !outcome.stderr.contains("error"), "{}", outcome.stderr);
+}

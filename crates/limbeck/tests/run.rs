@@ -1,0 +1,70 @@
+//! A run through the library: what is written is what is read again.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+
+use limbeck::{Event, Observer, Recipe, Run, Silent, distill};
+use limbeck_data::simulate;
+use limbeck_teach::TeacherKind;
+
+/// Little of everything on a small table, so that a run takes a quarter of a second.
+fn quick(folder: &std::path::Path) -> Recipe {
+    let table = folder.join("sensor.csv");
+    simulate::thermistor(300, 7).write_csv(&table).unwrap();
+    let mut recipe = Recipe::for_table(table, simulate::THERMISTOR_TARGET);
+    recipe.repeats = 1;
+    (recipe.teacher.kind, recipe.teacher.folds, recipe.teacher.trees.rounds) = (TeacherKind::Trees, 3, 20);
+    recipe.transfer.munge_factor = 3;
+    (recipe.student.params, recipe.student.steps, recipe.student.trials) = (600, 200, 1);
+    recipe
+}
+
+/// Asks to stop as soon as students train, and remembers the stages.
+#[derive(Default)]
+struct Impatient(Mutex<Vec<String>>);
+
+impl Observer for Impatient {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Stage(name) = event {
+            self.0.lock().unwrap().push((*name).to_owned());
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.lock().unwrap().iter().any(|stage| stage.contains("search"))
+    }
+}
+
+#[test]
+fn run_round_trips_through_its_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = quick(folder.path());
+    let made = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
+    let opened = Run::open(folder.path().join("run")).unwrap();
+    assert_eq!((opened.recipe(), opened.report()), (&recipe, made.report()));
+    let student = opened.student().unwrap();
+    student.verify_golden().unwrap();
+    assert_eq!(student.parameters(), made.report().student.parameters);
+    let (features, table) = opened.read_rows(&recipe.table).unwrap();
+    assert_eq!((features.rows, table.columns.len()), (300, 6));
+    assert!(student.predict(&features.raw(), features.rows).unwrap().iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn run_directory_is_never_used_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = quick(folder.path());
+    let error = distill(&recipe, folder.path(), &Silent).unwrap_err().to_string();
+    assert!(error.contains("exists already"), "{error}");
+}
+
+#[test]
+fn stopped_run_is_marked_and_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.student.steps = 100_000;
+    let run = distill(&recipe, folder.path().join("run"), &Impatient::default()).unwrap();
+    assert!(run.report().interrupted);
+    assert!(run.report().shipped.steps < 100_000);
+    run.student().unwrap().verify_golden().unwrap();
+}
