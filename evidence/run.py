@@ -5,6 +5,7 @@ Each run's report is kept in evidence/results/ under a name that says what was r
 results format, so that an interrupted series goes on where it was. Delete a file to run it again.
 
   QUICK=1            first split of each set, quality fast, one repeat
+  LIMBECK=FILE       the program to run (default target/release/limbeck)
   LIMBECK_DATA=DIR   where the data sets are (default ../shared/data); without it the script says so and ends
 """
 import json
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 QUICK = os.environ.get("QUICK") == "1"
 RESULTS = ROOT / "evidence" / ("results-quick" if QUICK else "results")
-LIMBECK = ROOT / "target" / "release" / "limbeck"
+LIMBECK = Path(os.environ.get("LIMBECK") or ROOT / "target" / "release" / "limbeck")
 REPEATS = 1 if QUICK else 3
 
 CALIFORNIA = [f"random{i}" for i in range(5)]

@@ -20,11 +20,11 @@ use crate::sample::Sample;
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `members` | 4 | networks averaged | ≥ 1 |
-/// | `hidden` | 128, 128 | widths of the hidden layers | ≥ 1 each |
+/// | `hidden` | 64, 64 | widths of the hidden layers | ≥ 1 each |
 /// | `bins` | 16 | bins of the piecewise-linear encoding | ≥ 1 |
-/// | `epochs` | 40 | passes over the rows, within `steps` | ≥ 1 |
-/// | `steps` | 1500 to 2500 | bounds of the number of steps | |
-/// | `learning_rate` | 0.002 | peak of the schedule | > 0 |
+/// | `epochs` | 120 | passes over the rows, within `steps` | ≥ 1 |
+/// | `steps` | 2500 to 6000 | bounds of the number of steps | |
+/// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
 /// | `weight_decay` | 0.05 | decoupled weight decay | ≥ 0 |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,11 +43,11 @@ impl Default for NetworkOptions {
     fn default() -> Self {
         Self {
             members: 4,
-            hidden: vec![128, 128],
+            hidden: vec![64, 64],
             bins: 16,
-            epochs: 40,
-            steps: (1500, 2500),
-            learning_rate: 2e-3,
+            epochs: 120,
+            steps: (2500, 6000),
+            learning_rate: 3e-3,
             weight_decay: 0.05,
         }
     }

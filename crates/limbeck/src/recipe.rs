@@ -175,7 +175,7 @@ impl Recipe {
             Quality::Fast => {
                 recipe.repeats = 2;
                 recipe.teacher.trees = TreeOptions::fast();
-                recipe.teacher.network = NetworkOptions { members: 2, steps: (600, 1000), ..NetworkOptions::default() };
+                recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
                 recipe.transfer.munge_rows = 100_000;
                 recipe.student.steps = 8000;
                 recipe.student.trials = 2;
@@ -183,7 +183,7 @@ impl Recipe {
             Quality::Best => {
                 recipe.repeats = 5;
                 recipe.teacher.trees = TreeOptions::best();
-                recipe.teacher.network = NetworkOptions { members: 8, epochs: 60, steps: (3000, 8000), ..NetworkOptions::default() };
+                recipe.teacher.network = NetworkOptions { members: 8, hidden: vec![128, 128], epochs: 120, steps: (5000, 12_000), ..NetworkOptions::default() };
                 recipe.transfer.munge_rows = 1_000_000;
                 recipe.student.steps = 120_000;
                 recipe.student.trials = 5;
