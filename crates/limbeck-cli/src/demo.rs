@@ -57,7 +57,7 @@ impl Demo {
             simulate::THERMISTOR_TARGET
         );
         print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
-        let Some(run) = watched(self.quiet, |progress| limbeck::distill(&self.recipe(&file), &out, progress))? else {
+        let Some(run) = watched(self.quiet, |progress| Ok(limbeck::distill(&self.recipe(&file), &out, progress)?))? else {
             return Ok(INTERRUPTED.into());
         };
         print(&format!("{}\n", render::result(run.report(), style)))?;

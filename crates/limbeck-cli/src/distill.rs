@@ -43,7 +43,7 @@ impl Distill {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
         let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
-        let Some(run) = watched(self.quiet, |progress| limbeck::distill(&recipe, &out, progress))? else {
+        let Some(run) = watched(self.quiet, |progress| Ok(limbeck::distill(&recipe, &out, progress)?))? else {
             return Ok(INTERRUPTED.into());
         };
         self.show(&run)?;
@@ -64,19 +64,23 @@ impl Distill {
 }
 
 /// Runs `work` with progress and Ctrl-C; none where the user stopped it before anything was made.
-pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> limbeck::Result<T>) -> Result<Option<T>> {
+pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> Result<T>) -> Result<Option<T>> {
     watch_interrupts()?;
     let progress = Progress::new(quiet);
     let outcome = work(&progress);
     progress.finish();
     match outcome {
         Ok(made) => Ok(Some(made)),
-        Err(limbeck::Error::Interrupted | limbeck::Error::Distill(limbeck_distill::Error::Interrupted)) if is_stopped() => {
+        Err(Error::Limbeck(error)) if is_stopped() && is_interruption(&error) => {
             tell("interrupted before a student was trained; nothing was kept");
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+fn is_interruption(error: &limbeck::Error) -> bool {
+    matches!(error, limbeck::Error::Interrupted | limbeck::Error::Distill(limbeck_distill::Error::Interrupted))
 }
 
 /// Exit 1 where the shipped student misses the R² that was asked for.

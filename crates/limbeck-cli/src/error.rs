@@ -9,17 +9,14 @@ use std::path::PathBuf;
 pub(crate) enum Error {
     /// The library refused.
     #[error(transparent)]
-    Limbeck(#[from] limbeck::Error),
-    /// A table cannot be read or written.
-    #[error(transparent)]
-    Data(#[from] limbeck_data::Error),
+    Limbeck(Box<limbeck::Error>),
     /// A student cannot be read or asked.
     #[error("{}: {source}", path.display())]
     Student {
         /// Its file.
         path: PathBuf,
         /// What is wrong.
-        source: limbeck_runtime::Error,
+        source: Box<limbeck_runtime::Error>,
     },
     /// A path that holds nothing the command can use.
     #[error("{}: {message}", path.display())]
@@ -40,6 +37,18 @@ pub(crate) enum Error {
 /// `Result` of the command line.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
+impl From<limbeck::Error> for Error {
+    fn from(error: limbeck::Error) -> Self {
+        Self::Limbeck(Box::new(error))
+    }
+}
+
+impl From<limbeck_data::Error> for Error {
+    fn from(error: limbeck_data::Error) -> Self {
+        limbeck::Error::Data(error).into()
+    }
+}
+
 impl Error {
     /// An error about a path.
     pub(crate) fn path(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
@@ -51,9 +60,9 @@ impl Error {
         let path = path.into();
         move |source| match source {
             limbeck_runtime::Error::Io { .. } | limbeck_runtime::Error::TooLarge { .. } => {
-                Self::Limbeck(limbeck::Error::Runtime(source))
+                limbeck::Error::Runtime(source).into()
             }
-            source => Self::Student { path, source },
+            source => Self::Student { path, source: Box::new(source) },
         }
     }
 }
@@ -79,7 +88,7 @@ mod tests {
     #[test]
     fn chain_says_each_source_once() {
         let io = std::io::Error::other("disk on fire");
-        let error = Error::Limbeck(limbeck::Error::File { action: "read", path: "a.csv".into(), source: io });
+        let error = Error::from(limbeck::Error::File { action: "read", path: "a.csv".into(), source: io });
         assert_eq!(chain(&error), "cannot read a.csv: disk on fire");
     }
 

@@ -71,7 +71,7 @@ impl Evaluate {
     }
 
     fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {
-        let bad = weight.iter().position(|weight| !(*weight >= 0.0));
+        let bad = weight.iter().position(|weight| weight.is_nan() || *weight < 0.0);
         if let (Some(at), Some(column)) = (bad, &self.weight) {
             let (row, found) = (rows[at] + 1, weight[at]);
             let found = if found.is_nan() { "nothing".to_owned() } else { found.to_string() };

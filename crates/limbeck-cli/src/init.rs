@@ -279,7 +279,7 @@ fn maps(text: &mut String) {
 /// A value as people write it: numbers held in 32 bits lose the digits that these do not have.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Float(number) if f64::from(*number as f32) == *number => format!("{:?}", *number as f32),
+        Value::Float(number) if f64::from(*number as f32).total_cmp(number).is_eq() => format!("{:?}", *number as f32),
         Value::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }

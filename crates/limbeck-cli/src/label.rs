@@ -40,7 +40,7 @@ impl Label {
         let target = Target::parse(&self.out)?;
         target.require_file("labels")?;
         let recipe = flags::recipe(&self.job, &self.data, &self.teacher, None)?;
-        let Some(teacher) = watched(self.quiet, |progress| limbeck::label(&recipe, &self.out, progress))? else {
+        let Some(teacher) = watched(self.quiet, |progress| Ok(limbeck::label(&recipe, &self.out, progress)?))? else {
             return Ok(INTERRUPTED.into());
         };
         if !self.quiet {

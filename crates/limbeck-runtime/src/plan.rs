@@ -541,8 +541,9 @@ mod tests {
     use crate::Node;
     use proptest::prelude::*;
 
-    /// f32 sums of a few hundred terms of size 1, in another order and with fused steps.
-    const TOLERANCE: f32 = 2e-5;
+    /// f32 sums of a few hundred terms of size 1, in another order and with fused steps: the partial sums reach tens and
+    /// may cancel, and a second layer adds up forty such sums.
+    const TOLERANCE: f32 = 1e-4;
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed.wrapping_mul(2_654_435_761) | 1;
