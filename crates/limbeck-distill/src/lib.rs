@@ -7,10 +7,12 @@
 //!
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard` as training rows and a loss;
+//! - [`bins`]: where the student's inputs get their resolution;
 //! - [`student`]: a network of at most so many parameters, trained and lowered;
 //! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
 //! - [`proof`]: how much of the gap was closed, and the verdict.
 
+pub mod bins;
 mod error;
 mod neighbors;
 pub mod objective;

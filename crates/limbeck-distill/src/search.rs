@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::bins::Cuts;
 use crate::error::{Error, Result};
 use crate::objective::{self, Alpha, Pool};
 use crate::student::{Design, StudentOptions};
@@ -121,9 +122,7 @@ const CURVE: usize = 40;
 /// A trial ends once this share of its schedule has passed without a better point.
 const PATIENCE: f64 = 0.3;
 /// Probes of `alpha` take this part of the schedule.
-const PROBE: usize = 3;
-/// An end of the schedule this close to the best point is taken instead of it.
-const NEAR: f64 = 1.003;
+const PROBE: usize = 5;
 
 /// A design with its pool of rows: all that trials share.
 pub struct Stage<'a> {
@@ -142,6 +141,17 @@ struct Valid<'a> {
     teacher: &'a [f64],
 }
 
+impl Valid<'_> {
+    /// True where the mean squared error of `pred` exceeds that of `best` by at most one paired standard error.
+    fn close(&self, stage: &Stage<'_>, pred: &[f64], best: &[f64]) -> bool {
+        let error = |pred: f64, target: f64| (stage.unit(pred) - stage.unit(target)).powi(2);
+        let rows = pred.iter().zip(best).zip(self.target);
+        let lost: Vec<f64> = rows.map(|((&pred, &best), &target)| error(pred, target) - error(best, target)).collect();
+        let standard_error = (metrics::variance(&lost, self.weight) / lost.len() as f64).sqrt();
+        metrics::weighted_mean(&lost, self.weight) <= standard_error
+    }
+}
+
 impl<'a> Stage<'a> {
     /// Fits the design on the rows of `material` and brings all rows into its form.
     ///
@@ -150,7 +160,8 @@ impl<'a> Stage<'a> {
     /// As [`Design::fit`], and where rows cannot be encoded.
     pub fn new(plan: &'a Plan<'a>, material: &Material<'_>, valid: Option<&Material<'a>>) -> Result<Self> {
         let rows: Vec<usize> = (0..material.features.rows).collect();
-        let design = Design::fit(material.features, &rows, plan.student)?;
+        let cuts = Cuts::fit(material.features, material.target, material.weight, plan.student)?;
+        let design = Design::fit(material.features, &rows, &cuts, plan.student)?;
         let center = metrics::weighted_mean(material.target, material.weight);
         let variance = metrics::variance(material.target, material.weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
@@ -234,8 +245,9 @@ impl<'a> Stage<'a> {
                 point.valid_rmse = Some(rmse);
                 let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                let last = step == setting.steps && rmse <= trial.valid_rmse * NEAR;
-                if rmse < trial.valid_rmse || last {
+                // Weights settle as the rate falls to 0: the end of a schedule is given up only for a sure gain.
+                let settled = step == setting.steps && valid.close(self, &pred, &trial.valid_pred);
+                if rmse < trial.valid_rmse || settled {
                     trial.valid_rmse = rmse;
                     trial.valid_pred = pred;
                     trial.stop = step;
@@ -259,16 +271,7 @@ impl<'a> Stage<'a> {
     fn alpha_of(&self, probes: &[Trial]) -> f64 {
         let best = probes.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
         let (Some(best), Some(valid)) = (best, &self.valid) else { return 1.0 };
-        let error_sq = |trial: &Trial, row: usize| {
-            (self.unit(trial.valid_pred[row]) - self.unit(valid.target[row])).powi(2)
-        };
-        let close = |trial: &&Trial| {
-            let rows = 0..valid.target.len();
-            let lost: Vec<f64> = rows.map(|row| error_sq(trial, row) - error_sq(best, row)).collect();
-            let mean = metrics::weighted_mean(&lost, valid.weight);
-            let error = (metrics::variance(&lost, valid.weight) / lost.len() as f64).sqrt();
-            mean <= error
-        };
+        let close = |trial: &&Trial| valid.close(self, &trial.valid_pred, &best.valid_pred);
         let alphas = probes.iter().filter(close).filter_map(|trial| trial.setting.alpha);
         alphas.fold(0.0, f64::max)
     }
@@ -305,10 +308,10 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Settings of the lone student: full schedule first, then what helps against overfitting.
+/// Settings of the lone student: the whole schedule, and shorter ones with more decay against overfitting.
 fn lone_settings(student: &StudentOptions) -> Vec<Setting> {
     let setting = |part: usize, weight_decay| Setting { alpha: None, steps: (student.steps / part).max(1), weight_decay };
-    let all = [setting(4, 0.05), setting(1, 0.01), setting(4, 0.5), setting(16, 0.1), setting(16, 1.0)];
+    let all = [setting(10, 0.05), setting(1, 0.01), setting(10, 0.5), setting(40, 0.1), setting(40, 1.0)];
     all[..student.trials.min(all.len())].to_vec()
 }
 
@@ -377,7 +380,7 @@ pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], 
 
 /// Tries the settings of both sides.
 ///
-/// With `alpha` on auto, a third of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
+/// With `alpha` on auto, a fifth of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
 /// teacher student, then half-way between it and 1. The largest `alpha` within one standard error of the best gets the whole
 /// schedule as the last trial: teacher labels carry less noise, so a smaller share of them has to earn its place.
 ///

@@ -7,6 +7,7 @@ use limbeck_runtime::Encoder;
 use limbeck_teach::network::input_layout;
 use serde::{Deserialize, Serialize};
 
+use crate::bins::{self, Cuts, NumberColumn};
 use crate::error::{Error, Result};
 
 /// How numbers are scaled before they are binned.
@@ -26,10 +27,10 @@ pub enum ScalingKind {
 /// |---|---|---|---|
 /// | `params` | 5000 | most fitted numbers that prediction reads, edges and scales included | 250 to 1 000 000 |
 /// | `hidden` | by `params` | widths of the hidden layers | |
-/// | `bins` | by `params` | most bins per number | 1 to 256 |
+/// | `bins` | by `params` | bins per number on average, see [`crate::bins`] | 1 to 256 |
 /// | `scaling` | standard | scaling before binning | |
 /// | `ordinal` | none | category columns read as one ordered number | |
-/// | `steps` | 40 000 | steps of the longest schedule | ≥ 1 |
+/// | `steps` | 100 000 | steps of the longest schedule | ≥ 1 |
 /// | `batch` | 256 | rows per step | ≥ 1 |
 /// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
 /// | `trials` | 4 | settings tried on validation rows, for the lone and the distilled student alike | 1 to 5 |
@@ -58,7 +59,7 @@ impl Default for StudentOptions {
             bins: None,
             scaling: ScalingKind::Standard,
             ordinal: Vec::new(),
-            steps: 40_000,
+            steps: 100_000,
             batch: 256,
             learning_rate: 4e-3,
             trials: 4,
@@ -113,14 +114,14 @@ impl Design {
     ///
     /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
     /// [`StudentOptions::validate`].
-    pub fn fit(features: &Features, rows: &[usize], options: &StudentOptions) -> Result<Self> {
+    pub fn fit(features: &Features, rows: &[usize], cuts: &Cuts, options: &StudentOptions) -> Result<Self> {
         options.validate()?;
         let ideal = ((options.params as f64).sqrt() * 0.45).round() as usize;
         let mut smallest = usize::MAX;
         let mut width = round_width(ideal.max(2));
         let mut fallback = None;
         loop {
-            let candidates = Candidates::new(features, rows, options, width);
+            let candidates = Candidates::new(features, rows, cuts, options, width);
             for bins in candidates.bins() {
                 let design = candidates.design(width, bins)?;
                 smallest = smallest.min(design.parameters());
@@ -167,39 +168,43 @@ fn round_width(width: usize) -> usize {
     }
 }
 
+/// How a student encodes, with at most so many inputs for categories.
+pub(crate) fn encode_options(options: &StudentOptions, max_width_for_categories: usize) -> EncodeOptions {
+    EncodeOptions {
+        scaling: match options.scaling {
+            ScalingKind::Standard => EncodeScaling::Standard,
+            ScalingKind::Quantile => EncodeScaling::Quantile { n: 32 },
+        },
+        max_width_for_categories,
+        indicator: true,
+        ordinal: options.ordinal.clone(),
+    }
+}
+
 /// Designs that share an encoder.
 struct Candidates<'a> {
     options: &'a StudentOptions,
     encoder: Encoder,
-    encoded: Vec<f32>,
-    most_values: usize,
+    columns: Vec<NumberColumn>,
+    rows: usize,
 }
 
 impl<'a> Candidates<'a> {
-    fn new(features: &Features, rows: &[usize], options: &'a StudentOptions, width: usize) -> Self {
+    fn new(features: &Features, rows: &[usize], cuts: &Cuts, options: &'a StudentOptions, width: usize) -> Self {
         let has = |number: bool| features.columns.iter().any(|c| matches!(c.values, FeatureValues::Number(_)) == number);
         // Half of what the first layer may cost goes to categories where there are numbers too.
         let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
-        let encode = EncodeOptions {
-            scaling: match options.scaling {
-                ScalingKind::Standard => EncodeScaling::Standard,
-                ScalingKind::Quantile => EncodeScaling::Quantile { n: 32 },
-            },
-            max_width_for_categories: if has(true) { room / 2 } else { room },
-            indicator: true,
-            ordinal: options.ordinal.clone(),
-        };
-        let encoder = fit_encoder(features, rows, &encode);
+        let encoder = fit_encoder(features, rows, &encode_options(options, if has(true) { room / 2 } else { room }));
         let chosen = features.select(rows);
         let encoded = encoder.encode(&chosen.raw(), chosen.rows).unwrap_or_default();
-        let most_values = rows.len();
-        Self { options, encoder, encoded, most_values }
+        let columns = bins::number_columns(&encoder, &encoded, cuts);
+        Self { options, encoder, columns, rows: rows.len() }
     }
 
     fn bins(&self) -> Vec<usize> {
         match self.options.bins {
             Some(bins) => vec![bins],
-            None => BINS.iter().copied().chain([2, 1]).filter(|&bins| bins == 1 || bins * 8 <= self.most_values).collect(),
+            None => BINS.iter().copied().chain([2, 1]).filter(|&bins| bins == 1 || bins * 8 <= self.rows).collect(),
         }
     }
 
@@ -209,7 +214,8 @@ impl<'a> Candidates<'a> {
     }
 
     fn design(&self, width: usize, bins: usize) -> Result<Design> {
-        let layout = input_layout(&self.encoder, &self.encoded, bins);
+        let mut edges = bins::edges(&self.columns, bins);
+        let layout = input_layout(&self.encoder, |column| edges.remove(&column).unwrap_or_default());
         let hidden = self.options.hidden.clone().unwrap_or_else(|| vec![width; 2]);
         Ok(Design { encoder: self.encoder.clone(), shape: MlpShape::new(layout, hidden, 1)? })
     }
@@ -275,7 +281,7 @@ mod tests {
                 let features = features(numbers, categories, 2000);
                 let rows: Vec<usize> = (0..2000).collect();
                 let options = StudentOptions { params, ..StudentOptions::default() };
-                match Design::fit(&features, &rows, &options) {
+                match Design::fit(&features, &rows, &Cuts::default(), &options) {
                     Ok(design) => {
                         assert!(design.parameters() <= params, "{} of {params}", design.parameters());
                         assert!(design.parameters() * 10 >= params * 7, "{} of {params} ({numbers}, {categories})", design.parameters());
@@ -293,7 +299,7 @@ mod tests {
     fn given_layers_and_bins_are_kept() {
         let rows: Vec<usize> = (0..500).collect();
         let options = StudentOptions { hidden: Some(vec![5, 3]), bins: Some(4), ..StudentOptions::default() };
-        let design = Design::fit(&features(2, 0, 500), &rows, &options).unwrap();
+        let design = Design::fit(&features(2, 0, 500), &rows, &Cuts::default(), &options).unwrap();
         assert_eq!(design.shape.hidden(), [5, 3]);
         // encoder 2·3, edges 2·5, weights 8·5 + 5 + 15 + 3 + 3 + 1, target 2
         assert_eq!(design.parameters(), design.encoder.parameters() + 10 + 67 + 2);

@@ -23,6 +23,16 @@ pub trait StepLoss: Send + Sync {
     /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`; `progress` is the share of the schedule
     /// that is done, in `[0, 1)`.
     fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, progress: f32) -> Tensor<1>;
+
+    /// The sum over rows of the weighted loss, and its gradient, on slices; `None`, the default, where the loss is only
+    /// known on tensors. A loss on tensors alone is complete: this is the same value, faster on small networks.
+    ///
+    /// # Shapes
+    ///
+    /// `pred` and `grad` are `[n_samples, outputs]` of one member, `labels` `[n_samples, columns]`.
+    fn direct(&self, _pred: &[f32], _labels: &[f32], _progress: f32, _grad: &mut [f32]) -> Option<f32> {
+        None
+    }
 }
 
 /// Mean of `loss · weight` over members and rows.
@@ -80,6 +90,20 @@ impl PointLoss {
             }
         }
     }
+
+    /// Loss of one element and its derivative by the prediction.
+    #[inline]
+    #[must_use]
+    pub fn direct(self, pred: f32, label: f32) -> (f32, f32) {
+        let error = pred - label;
+        match self {
+            Self::Squared => (error * error, 2.0 * error),
+            Self::Huber { delta } => {
+                let near = error.clamp(-delta, delta);
+                (near * (2.0 * error - near), 2.0 * near)
+            }
+        }
+    }
 }
 
 /// A [`PointLoss`] against one target.
@@ -99,6 +123,16 @@ impl StepLoss for Hard {
 
     fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _progress: f32) -> Tensor<1> {
         weighted_mean(self.0.forward(pred, column(&labels, 0)), column(&labels, 1))
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+        let mut sum = 0.0;
+        for ((pred, label), grad) in pred.iter().zip(labels.chunks_exact(2)).zip(grad) {
+            let (loss, slope) = self.0.direct(*pred, label[0]);
+            sum += loss * label[1];
+            *grad = slope * label[1];
+        }
+        Some(sum)
     }
 }
 
@@ -140,6 +174,19 @@ impl StepLoss for GaussianNll {
         let error = mean - column(&labels, 0);
         let loss = log_variance.clone() + error.clone() * error * (-log_variance).exp();
         weighted_mean(loss, column(&labels, 1))
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+        let mut sum = 0.0;
+        for ((pred, label), grad) in pred.chunks_exact(2).zip(labels.chunks_exact(2)).zip(grad.chunks_exact_mut(2)) {
+            let held = pred[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT);
+            let (error, precision) = (pred[0] - label[0], (-held).exp());
+            sum += (held + error * error * precision) * label[1];
+            grad[0] = 2.0 * error * precision * label[1];
+            let inside = if held == pred[1] { 1.0 } else { 0.0 };
+            grad[1] = inside * (1.0 - error * error * precision) * label[1];
+        }
+        Some(sum)
     }
 }
 
@@ -222,9 +269,33 @@ mod tests {
     }
 
     #[test]
+    fn losses_on_slices_are_those_on_tensors() {
+        let mut rng = Pcg64::seed_from_u64(12);
+        let losses: [&dyn StepLoss; 3] = [&Hard(PointLoss::Squared), &Hard(PointLoss::Huber { delta: 0.4 }), &GaussianNll];
+        for loss in losses {
+            for scale in [1.0, 20.0] {
+                let n = 7;
+                let pred: Vec<f32> = (0..n * loss.outputs()).map(|_| scale * rng.random_range(-1.0..1.0)).collect();
+                let rows: Vec<f32> = (0..n).flat_map(|_| [rng.random_range(-1.5..1.5), rng.random_range(0.1..2.0)]).collect();
+                let p = tensor3(&pred, loss.outputs()).require_grad();
+                let mean = loss.loss(p.clone(), labels(&rows, 2), 0.0);
+                let grads = mean.backward();
+                let expected = p.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
+                let mean = mean.into_scalar::<f32>();
+                let mut grad = vec![f32::NAN; pred.len()];
+                let sum = loss.direct(&pred, &rows, 0.0, &mut grad).unwrap();
+                let close = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (1.0 + b.abs());
+                assert!(close(sum / n as f32, mean), "{sum} {mean}");
+                assert!(grad.iter().zip(&expected).all(|(g, e)| close(g / n as f32, *e)), "{grad:?} {expected:?}");
+            }
+        }
+    }
+
+    #[test]
     fn hard_losses_show_a_nan() {
         for point in [PointLoss::Squared, PointLoss::Huber { delta: 1.0 }] {
             assert!(value(&Hard(point), &[f32::NAN], &[0.0, 1.0]).is_nan());
+            assert!(Hard(point).direct(&[f32::NAN], &[0.0, 1.0], 0.0, &mut [0.0]).unwrap().is_nan());
         }
         assert!(value(&GaussianNll, &[f32::NAN, 0.0], &[0.0, 1.0]).is_nan());
     }

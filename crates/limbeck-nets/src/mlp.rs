@@ -33,7 +33,17 @@ pub struct MlpShape {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     table: Vec<f32>,
+    table_grad: Vec<f32>,
     grads: [Vec<f32>; 2],
+}
+
+/// Buffers of [`MlpShape::sweep`], kept between steps.
+#[derive(Clone, Debug, Default)]
+pub struct Buffers {
+    activations: Vec<f32>,
+    out: Vec<f32>,
+    grad_out: Vec<f32>,
+    scratch: Scratch,
 }
 
 /// Where layer `index` lies in the flat vector.
@@ -227,10 +237,22 @@ impl MlpShape {
         out: &mut [f32],
         scratch: &mut Scratch,
     ) {
+        self.fill_table(&params[self.layers()[0].weight()], &mut scratch.table);
+        self.forward_rows(params, positions, activations, out, scratch);
+    }
+
+    /// [`forward`](Self::forward) with the lookup table that is already there.
+    fn forward_rows(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        activations: &mut [f32],
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let n = out.len() / self.outputs;
         let layers = self.layers();
         let first = layers[0];
-        self.fill_table(&params[first.weight()], &mut scratch.table);
         let (mut input, mut rest) = activations.split_at_mut(n * first.outputs);
         simd::lookup(&self.lookups(), &scratch.table, &params[first.bias()], positions, input);
         simd::relu(input);
@@ -261,6 +283,27 @@ impl MlpShape {
         grad: &mut [f32],
         scratch: &mut Scratch,
     ) {
+        self.clear_grad(grad, scratch);
+        self.backward_rows(params, positions, activations, grad_out, grad, scratch);
+        self.finish_grad(grad, scratch);
+    }
+
+    fn clear_grad(&self, grad: &mut [f32], scratch: &mut Scratch) {
+        grad.fill(0.0);
+        scratch.table_grad.clear();
+        scratch.table_grad.resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
+    }
+
+    /// Adds the gradient of some rows, that of the first layer to its lookup table.
+    fn backward_rows(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        activations: &[f32],
+        grad_out: &[f32],
+        grad: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let n = grad_out.len() / self.outputs;
         let layers = self.layers();
         let [mut above, mut below] = std::mem::take(&mut scratch.grads);
@@ -271,8 +314,6 @@ impl MlpShape {
             let start = end - n * layer.inputs;
             let input = &activations[start..end];
             end = start;
-            grad[layer.weight()].fill(0.0);
-            grad[layer.bias()].fill(0.0);
             kernel::matmul_at_b(input, &above, &mut grad[layer.weight()], n, layer.inputs, layer.outputs);
             simd::column_sums(&above, &mut grad[layer.bias()]);
             below.resize(n * layer.inputs, 0.0);
@@ -280,15 +321,51 @@ impl MlpShape {
             simd::relu_grad(input, &mut below);
             std::mem::swap(&mut above, &mut below);
         }
-        let first = layers[0];
-        let lookups = self.lookups();
-        let table_rows = self.input.rows() + self.splines();
-        scratch.table.clear();
-        scratch.table.resize(table_rows * first.outputs, 0.0);
-        grad[first.bias()].fill(0.0);
-        simd::scatter(&lookups, positions, &above, &mut scratch.table, &mut grad[first.bias()]);
-        self.table_grad_to_weight(&scratch.table, &mut grad[first.weight()]);
+        let bias = &mut grad[layers[0].bias()];
+        simd::scatter(&self.lookups(), positions, &above, &mut scratch.table_grad, bias);
         scratch.grads = [above, below];
+    }
+
+    fn finish_grad(&self, grad: &mut [f32], scratch: &mut Scratch) {
+        self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
+    }
+
+    /// Loss and gradient of one network in a single sweep over small blocks of rows, so that a block's activations are
+    /// still in the first-level cache when its gradient is taken. Gives the loss.
+    ///
+    /// `loss` gets the outputs of a block, the index of its first row and room for their gradient, and answers the block's
+    /// share of the loss.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its shape says.
+    pub fn sweep(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        grad: &mut [f32],
+        buffers: &mut Buffers,
+        mut loss: impl FnMut(&[f32], usize, &mut [f32]) -> f32,
+    ) -> f32 {
+        const BLOCK: usize = 64;
+        let inputs = self.input.segments.len();
+        let Buffers { activations, out, grad_out, scratch } = buffers;
+        activations.resize(BLOCK * self.activations(), 0.0);
+        out.resize(BLOCK * self.outputs, 0.0);
+        grad_out.resize(BLOCK * self.outputs, 0.0);
+        self.fill_table(&params[self.layers()[0].weight()], &mut scratch.table);
+        self.clear_grad(grad, scratch);
+        let mut total = 0.0;
+        for (block, positions) in positions.chunks(BLOCK * inputs).enumerate() {
+            let n = positions.len() / inputs;
+            let activations = &mut activations[..n * self.activations()];
+            let (out, grad_out) = (&mut out[..n * self.outputs], &mut grad_out[..n * self.outputs]);
+            self.forward_rows(params, positions, activations, out, scratch);
+            total += loss(out, block * BLOCK, grad_out);
+            self.backward_rows(params, positions, activations, grad_out, grad, scratch);
+        }
+        self.finish_grad(grad, scratch);
+        total
     }
 
     fn splines(&self) -> usize {

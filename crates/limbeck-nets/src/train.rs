@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::loss::StepLoss;
-use crate::mlp::MlpShape;
+use crate::mlp::{Buffers, MlpShape};
 use crate::op::mlp;
 use crate::simd::{self, AdamStep};
 
@@ -185,27 +185,21 @@ impl<'a> Trainer<'a> {
         let batch = self.options.batch.min(self.n);
         let per_epoch = self.n / batch;
         let mut order = Order::default();
-        let columns = self.loss.columns();
+        let mut work = Work { grad: vec![0.0; state.params.len()], ..Work::default() };
         while state.step < until {
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
-            let positions = self.gather(&self.rows.positions, self.shape.input().segments.len(), ids);
-            let labels = self.gather(&self.rows.labels, columns, ids);
-            let weights = self.shape.weights();
-            let params = TensorData::new(state.params.clone(), [self.options.members, weights]);
-            let params = Tensor::<2>::from_data(params, &self.device).require_grad();
-            let pred = mlp(params.clone(), positions, &self.shape);
-            let progress = step as f32 / self.options.schedule.steps as f32;
-            let loss = self.loss.loss(pred, labels, progress);
-            let mut grads = loss.backward();
+            gather(&self.rows.positions, self.shape.input().segments.len(), ids, &mut work.positions);
+            gather(&self.rows.labels, self.loss.columns(), ids, &mut work.labels);
             let reported = (step + 1).is_multiple_of(every) || step + 1 == until;
-            let loss = if reported { loss.into_scalar::<f32>() } else { 0.0 };
-            if !loss.is_finite() {
+            let loss = match self.direct(state, &mut work) {
+                Some(loss) => loss,
+                None => self.on_tensors(state, &mut work, reported),
+            };
+            if reported && !loss.is_finite() {
                 return Err(Error::Diverged { step, steps: self.options.schedule.steps, loss });
             }
-            if let Some(grad) = params.grad_remove(&mut grads) {
-                self.update(state, &grad.into_data());
-            }
+            self.update(state, &work.grad);
             state.step += 1;
             if reported {
                 let rate = self.options.schedule.rate(step);
@@ -217,10 +211,54 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn update(&self, state: &mut TrainState, grad: &TensorData) {
-        let Ok(grad) = grad.as_slice::<f32>() else {
-            unreachable!("the gradient of f32 weights is f32")
+    fn progress(&self, state: &TrainState) -> f32 {
+        state.step as f32 / self.options.schedule.steps as f32
+    }
+
+    /// Loss and gradient of the batch without tensors, where the loss can.
+    fn direct(&self, state: &TrainState, work: &mut Work) -> Option<f32> {
+        let (columns, outputs, weights) = (self.loss.columns(), self.shape.outputs(), self.shape.weights());
+        let progress = self.progress(state);
+        let scale = ((work.labels.len() / columns) * self.options.members) as f32;
+        let mut known = true;
+        let mut total = 0.0;
+        let Work { positions, labels, grad, buffers } = work;
+        for (params, grad) in state.params.chunks(weights).zip(grad.chunks_mut(weights)) {
+            total += self.shape.sweep(params, positions, grad, buffers, |pred, row, grad| {
+                let labels = &labels[row * columns..][..pred.len() / outputs * columns];
+                let sum = self.loss.direct(pred, labels, progress, grad);
+                known &= sum.is_some();
+                grad.iter_mut().for_each(|g| *g /= scale);
+                sum.unwrap_or_default()
+            });
+            if !known {
+                return None;
+            }
+        }
+        Some(total / scale)
+    }
+
+    /// Loss (0 unless `reported`) and gradient of the batch by automatic differentiation.
+    fn on_tensors(&self, state: &TrainState, work: &mut Work, reported: bool) -> f32 {
+        let tensor = |values: &Vec<f32>, shape: [usize; 2]| {
+            Tensor::<2>::from_data(TensorData::new(values.clone(), shape), &self.device)
         };
+        let columns = self.loss.columns();
+        let n = work.labels.len() / columns;
+        let params = tensor(&state.params, [self.options.members, self.shape.weights()]).require_grad();
+        let positions = tensor(&work.positions, [n, self.shape.input().segments.len()]);
+        let pred = mlp(params.clone(), positions, &self.shape);
+        let loss = self.loss.loss(pred, tensor(&work.labels, [n, columns]), self.progress(state));
+        let mut grads = loss.backward();
+        if let Some(grad) = params.grad_remove(&mut grads) {
+            let grad = grad.into_data();
+            let Ok(grad) = grad.as_slice::<f32>() else { unreachable!("the gradient of f32 weights is f32") };
+            work.grad.copy_from_slice(grad);
+        }
+        if reported { loss.into_scalar::<f32>() } else { 0.0 }
+    }
+
+    fn update(&self, state: &mut TrainState, grad: &[f32]) {
         let rate = self.options.schedule.rate(state.step);
         let power = i32::try_from(state.step + 1).unwrap_or(i32::MAX);
         let step = AdamStep {
@@ -233,14 +271,30 @@ impl<'a> Trainer<'a> {
         };
         simd::adam(step, grad, &mut state.params, &mut state.first, &mut state.second);
     }
+}
 
-    fn gather(&self, values: &[f32], width: usize, ids: &[u32]) -> Tensor<2> {
-        let mut rows = Vec::with_capacity(ids.len() * width);
-        for &id in ids {
-            let at = id as usize * width;
-            rows.extend_from_slice(&values[at..at + width]);
+/// Buffers of a training step.
+#[derive(Default)]
+struct Work {
+    positions: Vec<f32>,
+    labels: Vec<f32>,
+    /// `[members, weights]`
+    grad: Vec<f32>,
+    buffers: Buffers,
+}
+
+fn gather(values: &[f32], width: usize, ids: &[u32], rows: &mut Vec<f32>) {
+    rows.resize(ids.len() * width, 0.0);
+    for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
+        // In pieces of known size: a call per short row would cost more than the copy.
+        let (from, from_rest) = values[id as usize * width..][..width].as_chunks::<4>();
+        let (to, to_rest) = row.as_chunks_mut::<4>();
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
         }
-        Tensor::from_data(TensorData::new(rows, [ids.len(), width]), &self.device)
+        for (to, from) in to_rest.iter_mut().zip(from_rest) {
+            *to = *from;
+        }
     }
 }
 

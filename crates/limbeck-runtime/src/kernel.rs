@@ -261,6 +261,7 @@ pub(crate) fn gemm<V: Lanes, const R: usize, const SIZE: usize>(
 fn start_chains(product: &Product<'_>, out: &mut [f32]) {
     match product.start {
         Start::Zero => out.fill(0.0),
+        Start::Row(&[bias]) => out.fill(bias),
         Start::Row(bias) if !bias.is_empty() => {
             out.chunks_exact_mut(bias.len())
                 .for_each(|line| line.copy_from_slice(bias));

@@ -82,18 +82,17 @@ pub struct Network {
     scale: f64,
 }
 
-/// Bins of the encoding for encoded columns, one-hot codes kept whole.
+/// The segments of a network's input, one-hot codes kept whole; `edges` gives the bin edges of an encoded number, by its
+/// column in the encoded row.
 #[must_use]
-pub fn input_layout(encoder: &Encoder, encoded: &[f32], bins: usize) -> InputLayout {
+pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>) -> InputLayout {
     use limbeck_runtime::Encoding;
-    let width = encoder.width();
     let mut segments = Vec::new();
     for (column, span) in encoder.columns.iter().zip(encoder.column_spans()) {
         match column.encoding {
             Encoding::OneHot { .. } | Encoding::Hashed { .. } => segments.push(Segment::OneHot { levels: span.len() }),
             Encoding::Number { .. } | Encoding::Ordinal { .. } => {
-                let values: Vec<f32> = encoded.iter().skip(span.start).step_by(width.max(1)).copied().collect();
-                let edges = ple_edges(&values, bins);
+                let edges = edges(span.start);
                 segments.push(if edges.len() < 2 { Segment::Linear } else { Segment::Spline { edges } });
                 // The indicator of a missing number is 0 or 1 and needs no bins.
                 segments.extend(span.skip(1).map(|_| Segment::Linear));
@@ -125,7 +124,9 @@ impl Network {
         let encoder = fit_encoder(sample.features, rows, &encode);
         let features = sample.features.select(rows);
         let encoded = encoder.encode(&features.raw(), features.rows)?;
-        let layout = input_layout(&encoder, &encoded, options.bins);
+        let width = encoder.width();
+        let values = |column: usize| encoded.iter().skip(column).step_by(width).copied().collect::<Vec<f32>>();
+        let layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
         let shape = MlpShape::new(layout, options.hidden.clone(), 2).map_err(Error::from)?;
         let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
         let weight: Vec<f64> = rows.iter().map(|&row| sample.weight[row]).collect();

@@ -287,6 +287,50 @@ fn fit_watched(
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
 
+/// A place where trees cut an input, and what that gained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cut {
+    /// The threshold, in the unit of the input.
+    pub at: f32,
+    /// Fall of the squared error of the (weighted) rows that the cut parted.
+    pub gain: f64,
+}
+
+/// Where the trees of a quick fit cut each of `columns`.
+///
+/// # Shapes
+///
+/// `columns` is `[width][rows]`; `y` and `w` have a value per row; the result a list per column, in no useful order.
+///
+/// # Errors
+///
+/// [`Error::Trees`] where the library refuses.
+pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Result<Vec<Vec<Cut>>> {
+    let labels = Standard::fit(y, w).apply(y);
+    let mut cuts = vec![Vec::new(); columns.len()];
+    for tree in quick_fit(columns, &labels, &unit_weights(w), threads)?.trees() {
+        for node in tree.nodes().iter().filter(|node| !node.is_leaf()) {
+            cuts[node.split_feature as usize].push(Cut { at: node.split_cond, gain: f64::from(node.split_gain) });
+        }
+    }
+    Ok(cuts)
+}
+
+/// A hundred small trees, enough to see where the signal is.
+fn quick_fit(columns: &[Vec<f32>], labels: &[f32], weights: &[f32], threads: usize) -> Result<BoostedModel> {
+    let quick = TreeOptions {
+        rounds: 100,
+        step: 0.1,
+        leaves: 16,
+        row_share: 1.0,
+        column_share: 1.0,
+        bins: 64,
+        ..TreeOptions::default()
+    };
+    let data = library_data(columns, labels, weights)?;
+    Ok(Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds).train().map_err(refused)?.model)
+}
+
 /// Rows that the search for pairs looks at.
 const SCREENED_ROWS: usize = 8000;
 
@@ -310,17 +354,7 @@ fn interacting_pairs(
             *column = None;
         }
     }
-    let quick = TreeOptions {
-        rounds: 100,
-        step: 0.1,
-        leaves: 16,
-        row_share: 1.0,
-        column_share: 1.0,
-        bins: 64,
-        ..TreeOptions::default()
-    };
-    let data = library_data(&matrix, &take(labels), &take(weights))?;
-    let model = Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds).train().map_err(refused)?.model;
+    let model = quick_fit(&matrix, &take(labels), &take(weights), threads)?;
     let mut gains: BTreeMap<(usize, usize), f64> = BTreeMap::new();
     model.trees().iter().for_each(|tree| add_gains(tree, &columns, &mut gains));
     let mut pairs: Vec<_> = gains.into_iter().collect();
@@ -376,7 +410,7 @@ fn params(options: &TreeOptions, seed: u64, threads: usize) -> Result<TrainingPa
         .map_err(refused)
 }
 
-fn library_data(matrix: &InputMatrix, labels: &[f32], weights: &[f32]) -> Result<DMatrix> {
+fn library_data(matrix: &[Vec<f32>], labels: &[f32], weights: &[f32]) -> Result<DMatrix> {
     let (rows, width) = (labels.len(), matrix.len());
     let mut flat = vec![0.0; rows * width];
     for (input, column) in matrix.iter().enumerate() {

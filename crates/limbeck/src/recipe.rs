@@ -177,7 +177,7 @@ impl Recipe {
                 recipe.teacher.trees = TreeOptions::fast();
                 recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
                 recipe.transfer.munge_rows = 100_000;
-                recipe.student.steps = 8000;
+                recipe.student.steps = 16_000;
                 recipe.student.trials = 2;
             }
             Quality::Best => {
@@ -185,7 +185,7 @@ impl Recipe {
                 recipe.teacher.trees = TreeOptions::best();
                 recipe.teacher.network = NetworkOptions { members: 8, hidden: vec![128, 128], epochs: 120, steps: (5000, 12_000), ..NetworkOptions::default() };
                 recipe.transfer.munge_rows = 1_000_000;
-                recipe.student.steps = 120_000;
+                recipe.student.steps = 250_000;
                 recipe.student.trials = 5;
             }
         }

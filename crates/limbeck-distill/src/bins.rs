@@ -1,0 +1,225 @@
+//! Where the bins of a small student go.
+//!
+//! A piecewise-linear encoding costs a row of first-layer weights per bin, most of what a small student may spend. Bins of
+//! equal number and equal mass in every column waste them: where the target is flat in a column, two do as well as
+//! twenty. So a quick fit of boosted trees is asked where it cuts and what each cut gains; columns that gain more get
+//! more bins, and edges lie closer where the cuts are. (Target-aware bins by one tree per column: Gorishniy et al., *On
+//! Embeddings for Numerical Features in Tabular Deep Learning*, NeurIPS 2022, section 3.2; here one boosted fit also
+//! divides the bins among the columns.)
+
+use std::collections::BTreeMap;
+
+use limbeck_data::Features;
+use limbeck_data::encode::{fit_encoder, ple_edges};
+use limbeck_runtime::{Encoder, Encoding};
+use limbeck_teach::trees::{self, Cut};
+
+use crate::error::Result;
+use crate::student::{StudentOptions, encode_options};
+
+/// Cuts of a quick fit of trees, per feature, in encoded units; none for categories.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cuts(Vec<Vec<Cut>>);
+
+/// An encoded column that may have bins.
+#[derive(Clone, Debug)]
+pub(crate) struct NumberColumn {
+    /// Column of the encoded row.
+    at: usize,
+    sorted: Vec<f32>,
+    different: usize,
+    cuts: Vec<Cut>,
+}
+
+/// Bins of a column are proportional to its gain to this power. The squared error of a piecewise-linear fit falls
+/// between the first power of the number of bins (jumps) and the fourth (smooth curves); the best division then goes by
+/// a power between 1/2 and 1/5.
+const GAIN_POWER: f64 = 1.0 / 3.0;
+/// Share of the edges that follow the cuts; the others follow the rows.
+const CUT_SHARE: f64 = 0.3;
+/// Cells, of equally many rows, in which gains are summed before edges are placed.
+const CELLS: usize = 256;
+/// Most bins of a column.
+const MOST_BINS: usize = 128;
+/// Widest code of categories that the trees see.
+const CATEGORY_WIDTH: usize = 64;
+
+impl Cuts {
+    /// Fits the trees to all rows of `features`.
+    ///
+    /// # Errors
+    ///
+    /// Where the rows cannot be encoded or the trees cannot be fitted.
+    pub fn fit(features: &Features, target: &[f64], weight: &[f64], options: &StudentOptions) -> Result<Self> {
+        let rows: Vec<usize> = (0..features.rows).collect();
+        let encoder = fit_encoder(features, &rows, &encode_options(options, CATEGORY_WIDTH));
+        let encoded = encoder.encode(&features.raw(), features.rows)?;
+        let columns: Vec<Vec<f32>> = (0..encoder.width()).map(|at| column(&encoded, encoder.width(), at)).collect();
+        let mut cuts = trees::cuts(&columns, target, weight, rayon::current_num_threads())?;
+        let of_feature = |span: std::ops::Range<usize>| cuts.get_mut(span.start).map(std::mem::take).unwrap_or_default();
+        Ok(Self(encoder.column_spans().into_iter().map(of_feature).collect()))
+    }
+}
+
+fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {
+    encoded.iter().skip(at).step_by(width).copied().collect()
+}
+
+/// The numbers among the encoded columns.
+pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) -> Vec<NumberColumn> {
+    let mut columns = Vec::new();
+    for (index, (feature, span)) in encoder.columns.iter().zip(encoder.column_spans()).enumerate() {
+        if let Encoding::Number { .. } | Encoding::Ordinal { .. } = feature.encoding {
+            let mut sorted = column(encoded, encoder.width(), span.start);
+            sorted.sort_unstable_by(f32::total_cmp);
+            let mut different = sorted.clone();
+            different.dedup();
+            let cuts = cuts.0.get(index).cloned().unwrap_or_default();
+            columns.push(NumberColumn { at: span.start, different: different.len(), sorted, cuts });
+        }
+    }
+    columns
+}
+
+/// Bin edges by encoded column, `mean` bins per column on average.
+pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Vec<f32>> {
+    columns.iter().zip(allot(columns, mean)).map(|(column, bins)| (column.at, column.edges(bins))).collect()
+}
+
+/// Bins per column: one each, then always to the column whose share of its due is least (Webster's method).
+fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
+    let most: Vec<usize> = columns.iter().map(|column| column.different.saturating_sub(1).min(MOST_BINS)).collect();
+    let due: Vec<f64> = columns.iter().map(NumberColumn::due).collect();
+    let mut bins: Vec<usize> = most.iter().map(|&most| most.min(1)).collect();
+    let used: usize = bins.iter().sum();
+    for _ in used..used * mean {
+        let open = (0..bins.len()).filter(|&column| bins[column] < most[column]);
+        let claim = |&column: &usize| due[column] / (bins[column] as f64 + 0.5);
+        let Some(next) = open.max_by(|a, b| claim(a).total_cmp(&claim(b)).then(b.cmp(a))) else { break };
+        bins[next] += 1;
+    }
+    bins
+}
+
+impl NumberColumn {
+    /// What the column's number of bins is proportional to. Without any cuts all columns have the same.
+    fn due(&self) -> f64 {
+        let gain: f64 = self.cuts.iter().map(|cut| cut.gain.max(0.0)).sum();
+        gain.powf(GAIN_POWER).max(f64::MIN_POSITIVE)
+    }
+
+    /// `bins + 1` edges, fewer where values repeat.
+    fn edges(&self, bins: usize) -> Vec<f32> {
+        if self.different <= bins + 1 || bins == 0 {
+            return ple_edges(&self.sorted, bins);
+        }
+        let mass = self.mass();
+        let mut edges = vec![self.sorted[0]];
+        let (mut cell, mut before) = (0, 0.0);
+        for bin in 1..bins {
+            let goal = bin as f64 / bins as f64;
+            while cell + 1 < CELLS && before + mass[cell] < goal {
+                before += mass[cell];
+                cell += 1;
+            }
+            let within = ((goal - before) / mass[cell]).clamp(0.0, 1.0);
+            edges.push(self.quantile((cell as f64 + within) / CELLS as f64));
+        }
+        edges.push(self.sorted[self.sorted.len() - 1]);
+        edges.dedup();
+        edges
+    }
+
+    /// Share of the edges that each cell gets; all positive, sum 1.
+    fn mass(&self) -> Vec<f64> {
+        let ends: Vec<f32> = (1..CELLS).map(|cell| self.quantile(cell as f64 / CELLS as f64)).collect();
+        let mut gain = vec![0.0; CELLS];
+        for cut in &self.cuts {
+            gain[ends.partition_point(|&end| end <= cut.at)] += cut.gain.max(0.0);
+        }
+        let root: f64 = gain.iter().map(|gain| gain.sqrt()).sum();
+        let even = 1.0 / CELLS as f64;
+        let share = |gain: f64| if root > 0.0 { CUT_SHARE * gain.sqrt() / root + (1.0 - CUT_SHARE) * even } else { even };
+        gain.into_iter().map(share).collect()
+    }
+
+    fn quantile(&self, share: f64) -> f32 {
+        let last = self.sorted.len() - 1;
+        let place = share * last as f64;
+        let low = (place as usize).min(last);
+        let (a, b) = (self.sorted[low], self.sorted[(low + 1).min(last)]);
+        a + (b - a) * (place - low as f64) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(values: Vec<f32>, cuts: &[(f32, f64)]) -> NumberColumn {
+        let mut sorted = values;
+        sorted.sort_unstable_by(f32::total_cmp);
+        let mut different = sorted.clone();
+        different.dedup();
+        let cuts = cuts.iter().map(|&(at, gain)| Cut { at, gain }).collect();
+        NumberColumn { at: 0, different: different.len(), sorted, cuts }
+    }
+
+    fn even(n: usize) -> Vec<f32> {
+        (0..n).map(|i| i as f32 / (n - 1) as f32).collect()
+    }
+
+    #[test]
+    fn bins_go_where_the_gain_is() {
+        // Gains 8 and 1: dues 2 and 1, so 6 bins are divided 4 to 2.
+        let columns = [numbers(even(1000), &[(0.5, 8.0)]), numbers(even(1000), &[(0.5, 1.0)])];
+        assert_eq!(allot(&columns, 3), [4, 2]);
+        // A column of two values cannot use more than one bin.
+        let columns = [numbers(vec![0.0, 1.0, 0.0], &[(0.5, 8.0)]), numbers(even(1000), &[(0.5, 1.0)])];
+        assert_eq!(allot(&columns, 3), [1, 5]);
+        let columns = [numbers(even(1000), &[]), numbers(even(1000), &[])];
+        assert_eq!(allot(&columns, 3), [3, 3]);
+    }
+
+    #[test]
+    fn without_cuts_edges_are_quantiles() {
+        let edges = numbers(even(1001), &[]).edges(4);
+        for (found, expected) in edges.iter().zip([0.0, 0.25, 0.5, 0.75, 1.0]) {
+            assert!((found - expected).abs() < 1e-5, "{edges:?}");
+        }
+    }
+
+    #[test]
+    fn edges_crowd_where_the_cuts_are() {
+        let column = numbers(even(10_000), &[(0.3, 4.0), (0.301, 4.0)]);
+        let edges = column.edges(20);
+        let near = edges.iter().filter(|&&edge| (edge - 0.3).abs() < 0.03).count();
+        assert!(near >= 6, "{edges:?}");
+        assert_eq!(edges.len(), 21);
+    }
+
+    #[test]
+    fn few_values_are_their_own_edges() {
+        assert_eq!(numbers(vec![3.0, 1.0, 2.0, 1.0], &[(1.5, 1.0)]).edges(5), [1.0, 2.0, 3.0]);
+        assert!(numbers(vec![1.0; 4], &[]).edges(0).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn edges_ascend_and_span_the_values(
+            values in prop::collection::vec(-50.0f32..50.0, 2..300),
+            cuts in prop::collection::vec((-60.0f32..60.0, 0.0f64..10.0), 0..20),
+            bins in 1usize..40,
+        ) {
+            let column = numbers(values, &cuts);
+            let edges = column.edges(bins);
+            prop_assert!(edges.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", edges);
+            prop_assert!(edges.len() <= bins.max(column.different) + 1);
+            if column.different > 1 {
+                prop_assert_eq!(edges[0], column.sorted[0]);
+                prop_assert_eq!(edges[edges.len() - 1], column.sorted[column.sorted.len() - 1]);
+            }
+        }
+    }
+}
