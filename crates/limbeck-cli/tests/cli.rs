@@ -208,7 +208,7 @@ fn init_writes_a_recipe_that_runs() {
         .replace("#rounds = 300 ", "rounds = 10 ")
         .replace("#kind = \"auto\"", "kind = \"trees\"")
         .replace("#munge_factor = 100", "munge_factor = 2")
-        .replace("#steps = 8000", "steps = 100");
+        .replace("#steps = 16000", "steps = 100");
     place.file("quick.toml", quick);
     place.limbeck(&["distill", "--recipe", "quick.toml", "--out", "run"]).succeeds();
     let stored = place.text("run/recipe.toml");
