@@ -266,14 +266,20 @@ impl<'a> Stage<'a> {
         Ok(trial)
     }
 
+    /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
+    #[must_use]
+    pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
+        let close = |valid: &Valid<'_>| valid.close(self, &trial.valid_pred, &other.valid_pred);
+        trial.valid_rmse <= other.valid_rmse || self.valid.as_ref().is_some_and(close)
+    }
+
     /// The largest `alpha` whose validation error is within one paired standard error of the best (the one-standard-error
     /// rule of Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3).
     fn alpha_of(&self, probes: &[Trial]) -> f64 {
         let best = probes.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
-        let (Some(best), Some(valid)) = (best, &self.valid) else { return 1.0 };
-        let close = |trial: &&Trial| valid.close(self, &trial.valid_pred, &best.valid_pred);
-        let alphas = probes.iter().filter(close).filter_map(|trial| trial.setting.alpha);
-        alphas.fold(0.0, f64::max)
+        let Some(best) = best else { return 1.0 };
+        let close = probes.iter().filter(|trial| self.as_good(trial, best));
+        close.filter_map(|trial| trial.setting.alpha).fold(0.0, f64::max)
     }
 
     /// Trains a lone student for some steps and forgets it: for timing.

@@ -182,7 +182,7 @@ impl Students<'_> {
         };
 
         self.observer.event(&Event::Stage("test"));
-        let shipped = self.shipped(&alone, &distilled, &trials[0]);
+        let shipped = self.shipped(&search_stage, &alone, &distilled, &trials[0]);
         let winner = match shipped.kind {
             ShippedKind::Alone => &trials[0].alone,
             ShippedKind::Distilled => &trials[0].distilled,
@@ -211,9 +211,10 @@ impl Students<'_> {
         NewRows { features: self.store.new.select(&kept), mean: kept.iter().map(|&row| mean[row]).collect() }
     }
 
-    fn shipped(&self, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
-        let better = distilled.valid_rmse <= alone.valid_rmse;
-        let (kind, trial) = match better {
+    /// The lone student is shipped only where it is surely better on validation rows: on few of them the winner is a matter
+    /// of luck, and teacher labels carry less noise than targets.
+    fn shipped(&self, search: &Stage<'_>, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
+        let (kind, trial) = match search.as_good(distilled, alone) {
             true => (ShippedKind::Distilled, &trials.distilled),
             false => (ShippedKind::Alone, &trials.alone),
         };
