@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Speed, beside PyTorch where it is installed; writes evidence/bench.md. Compare by ratio: the machines are noisy.
+"""Speed, beside PyTorch, ONNX Runtime and LightGBM where they are installed; writes evidence/bench.md. Compare by ratio: the machines are noisy.
 
   LIMBECK_BENCH=DIR     scripts of the other side (default ../shared/bench); without them ours is measured alone, and said so
-  LIMBECK_PYTHON=FILE   a Python with torch (default: this one)
+  LIMBECK_PYTHON=FILE   a Python with torch, onnx, onnxruntime, lightgbm (default: this one)
 """
 import json
 import os
@@ -24,8 +24,7 @@ def cargo(name):
 
 
 def ours():
-    lines = [json.loads(line) for line in cargo("train_step").splitlines() if line.startswith("{")]
-    return next(line["step_us_median"] for line in lines if line["input"] == "dense")
+    return next(line["step_us_median"] for line in lines(cargo("train_step")) if line["input"] == "dense")
 
 
 def torch():
@@ -40,6 +39,33 @@ def torch():
     return 1e6 / json.loads(done.stdout.splitlines()[-1])["steps_per_s"]
 
 
+def lines(text):
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def prediction():
+    """Microseconds per row of students on 8 columns, beside the same graphs in ONNX Runtime, and of a LightGBM model."""
+    mine = lines(cargo("speed"))
+    done = subprocess.run([PYTHON, ROOT / "evidence" / "others.py"], capture_output=True, text=True)
+    theirs = lines(done.stdout)
+    onnx = {(line["bins"], line["hidden"]): line for line in theirs if "bins" in line}
+    out = ["\n## Prediction\n", "Microseconds per row, one thread: one row at a time (encoded, and raw columns through the encoder) and 10 000 rows in one call.\n",
+           "| student on 8 columns | row | raw row | in 10 000 | raw, in 10 000 | ONNX Runtime: row | in 10 000 | ratio: row | in 10 000 |", "|---|" + "---|" * 8]
+    for line in mine:
+        other = onnx.get((line["bins"], line["hidden"]))
+        name = f"{line['bins'] or 'no'} bins → {line['hidden']} → {line['hidden']} → 1"
+        cells = [f"{line[key]:.3f}" for key in ("row_us", "raw_row_us", "batch_us", "raw_batch_us")]
+        if other:
+            cells += [f"{other[key]:.3f}" for key in ("row_us", "batch_us")] + [f"{other[key] / line[key]:.1f}×" for key in ("row_us", "batch_us")]
+        else:
+            cells += ["–"] * 4
+        out.append(f"| {name} | " + " | ".join(cells) + " |")
+    for line in (line for line in theirs if "bins" not in line):
+        out.append(f"\n{line['name']} ({line['version']}): {line['row_us']:.1f} µs a row, {line['batch_us']:.2f} µs in 10 000.")
+    out += [f"\n{line}" for line in done.stderr.splitlines() if line.startswith("not measured")]
+    return [*out, ""]
+
+
 def main():
     out = ["## Speed\n", "Training step of an 8→64→64→1 perceptron, batch 256, one thread, microseconds; rounds alternate between the two sides.\n",
            "| round | limbeck | PyTorch | ratio |", "|---|---|---|---|"]
@@ -49,7 +75,7 @@ def main():
         theirs = "not installed" if theirs is None else f"{theirs:.0f}"
         out.append(f"| {number} | {mine:.0f} | {theirs} | {ratio} |")
         print(out[-1], flush=True)
-    out.append("\nPrediction, as `cargo bench --bench speed` prints it:\n\n```text\n" + cargo("speed").strip() + "\n```\n")
+    out += prediction()
     (ROOT / "evidence" / "bench.md").write_text("\n".join(out))
     print("wrote evidence/bench.md")
 
