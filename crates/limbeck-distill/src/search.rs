@@ -122,7 +122,7 @@ const CURVE: usize = 40;
 /// A trial ends once this share of its schedule has passed without a better point.
 const PATIENCE: f64 = 0.3;
 /// Probes of `alpha` take this part of the schedule.
-const PROBE: usize = 5;
+const PROBE: usize = 6;
 
 /// A design with its pool of rows: all that trials share.
 pub struct Stage<'a> {
@@ -386,7 +386,7 @@ pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], 
 
 /// Tries the settings of both sides.
 ///
-/// With `alpha` on auto, a fifth of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
+/// With `alpha` on auto, a sixth of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
 /// teacher student, then half-way between it and 1. The largest `alpha` within one standard error of the best gets the whole
 /// schedule as the last trial: teacher labels carry less noise, so a smaller share of them has to earn its place.
 ///
@@ -418,8 +418,10 @@ pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     let probes = student.trials.saturating_sub(1);
     let probe = |alpha: f64| distilled_setting(student.steps / PROBE, alpha);
     let first: Vec<f64> = [1.0, 0.7][..probes.min(2)].to_vec();
-    let settings = first.iter().map(|&alpha| probe(alpha)).chain(lone_settings(student));
-    let (mut distilled, alone) = split(run(settings.collect())?);
+    // The longest schedules of both sides run beside each other, last.
+    let (long, short): (Vec<_>, Vec<_>) = lone_settings(student).into_iter().partition(|s| s.steps == student.steps);
+    let settings = first.iter().map(|&alpha| probe(alpha)).chain(short);
+    let (mut distilled, mut alone) = split(run(settings.collect())?);
     let lone = alone.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
     let closed_form = match (&stage.valid, lone, distilled.first()) {
         (Some(valid), Some(lone), Some(pure)) => {
@@ -438,7 +440,9 @@ pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     }
     distilled.extend(run(more.into_iter().map(probe).collect())?);
     let alpha = stage.alpha_of(&distilled);
-    distilled.extend(run(vec![distilled_setting(student.steps, alpha)])?);
+    let (last, longest) = split(run(std::iter::once(distilled_setting(student.steps, alpha)).chain(long).collect())?);
+    distilled.extend(last);
+    alone.extend(longest);
     Ok(Choice { alone, distilled, closed_form })
 }
 

@@ -1,7 +1,7 @@
 //! The teacher's predictive spread.
 //!
 //! Ensemble variance alone says how much models disagree, not how far the target lies from them. So a raw spread is scaled
-//! until the mean squared out-of-fold z is 1, and kept only if it tells rows apart: if its Gaussian log-likelihood beats that
+//! until the mean squared z on rows that the teacher has not seen is 1, and kept only if it tells rows apart: if its Gaussian log-likelihood beats that
 //! of one constant.
 
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use crate::sample::Sample;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spread {
-    /// The same for every row: the out-of-fold RMSE.
+    /// The same for every row: the RMSE on rows that the teacher has not seen.
     Constant(f64),
     /// Raw spread times this.
     Scaled(f64),
 }
 
 impl Spread {
-    /// Fits the rule on rows whose prediction is out of fold. The second value tells why a spread is constant.
+    /// Fits the rule on rows that the teacher has not seen: out of fold, or of the validation set for a teacher from outside. The second value tells why a spread is constant.
     ///
     /// # Formula
     ///
@@ -39,7 +39,7 @@ impl Spread {
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
         let Some(raw) = raw.filter(|raw| known.iter().all(|&row| raw[row] > 0.0)) else {
-            let note = "the teacher gives no spread of its own; its out-of-fold RMSE stands for every row".to_owned();
+            let note = "the teacher gives no spread of its own; its RMSE on rows that it has not seen stands for every row".to_owned();
             return (Self::Constant(constant), vec![note]);
         };
         let scale = average(&|row| error_sq(row) / (raw[row] * raw[row])).sqrt();
@@ -48,8 +48,8 @@ impl Spread {
             return (Self::Scaled(scale), Vec::new());
         }
         let note = format!(
-            "the teacher's spread does not beat a constant (out-of-fold negative log-likelihood {:.4} against {:.4}); its \
-             out-of-fold RMSE stands for every row",
+            "the teacher's spread does not beat a constant (negative log-likelihood {:.4} against {:.4} on rows that it has not \
+             seen); its RMSE there stands for every row",
             log_spread + 0.5,
             constant.ln() + 0.5
         );
