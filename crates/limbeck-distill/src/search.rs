@@ -93,7 +93,7 @@ pub struct Trial {
     pub curve: Vec<Point>,
     /// Steps to take in the refit.
     pub stop: usize,
-    /// Validation RMSE there.
+    /// Validation RMSE there, smoothed over the neighboring points of the curve.
     pub valid_rmse: f64,
     /// Validation predictions there, in the learned unit.
     pub valid_pred: Vec<f64>,
@@ -119,8 +119,6 @@ pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 
 /// Points of a training curve.
 const CURVE: usize = 40;
-/// A trial ends once this share of its schedule has passed without a better point.
-const PATIENCE: f64 = 0.3;
 /// Probes of `alpha` take this part of the schedule.
 const PROBE: usize = 6;
 
@@ -132,6 +130,23 @@ pub struct Stage<'a> {
     center: f64,
     scale: f64,
     valid: Option<Valid<'a>>,
+}
+
+/// A trial at a point of its curve.
+struct Snapshot {
+    step: usize,
+    rmse: f64,
+    pred: Vec<f64>,
+    params: Vec<f32>,
+}
+
+/// Mean of each value and its one or two neighbors.
+fn smoothed(values: &[f64]) -> Vec<f64> {
+    let mean = |i: usize| {
+        let near = &values[i.saturating_sub(1)..(i + 2).min(values.len())];
+        near.iter().sum::<f64>() / near.len() as f64
+    };
+    (0..values.len()).map(mean).collect()
 }
 
 struct Valid<'a> {
@@ -222,18 +237,11 @@ impl<'a> Stage<'a> {
         };
         let trainer = Trainer::new(self.design.shape.clone(), options, &rows, loss.as_ref())?;
         let mut state = trainer.start();
-        let mut trial = Trial {
-            setting,
-            curve: Vec::new(),
-            stop: 0,
-            valid_rmse: f64::INFINITY,
-            valid_pred: Vec::new(),
-            params: Vec::new(),
-        };
+        let mut curve = Vec::new();
+        let mut snapshots = Vec::new();
         trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
-            let step = report.state.step;
             let mut point = Point {
-                step,
+                step: report.state.step,
                 loss: f64::from(report.loss),
                 learning_rate: f64::from(report.rate),
                 valid_rmse: None,
@@ -242,28 +250,35 @@ impl<'a> Stage<'a> {
             if let Some(valid) = &self.valid {
                 let pred = self.predict(&report.state.params, &valid.positions);
                 let rmse = self.rmse(&pred, valid.target, valid.weight);
-                point.valid_rmse = Some(rmse);
                 let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
+                point.valid_rmse = Some(rmse);
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                // Weights settle as the rate falls to 0: the end of a schedule is given up only for a sure gain.
-                let settled = step == setting.steps && valid.close(self, &pred, &trial.valid_pred);
-                if rmse < trial.valid_rmse || settled {
-                    trial.valid_rmse = rmse;
-                    trial.valid_pred = pred;
-                    trial.stop = step;
-                    trial.params.clone_from(&report.state.params);
-                }
+                snapshots.push(Snapshot { step: point.step, rmse, pred, params: report.state.params.clone() });
             }
-            trial.curve.push(point);
-            let control = watch(&Progress { name, setting, until, point });
-            let hopeless = self.valid.is_some() && (step - trial.stop) as f64 > PATIENCE * setting.steps as f64;
-            if hopeless { Control::Stop } else { control }
+            curve.push(point);
+            watch(&Progress { name, setting, until, point })
         })?;
-        if self.valid.is_none() {
-            trial.stop = state.step;
-            trial.params = state.params;
+        let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.params };
+        let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
+        let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
+        Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params })
+    }
+
+    /// Which snapshot to keep, and its smoothed validation RMSE.
+    ///
+    /// A single point of a curve is good or bad by luck, more so while the learning rate is high, and the refit will not
+    /// have the same luck. So the mean squared error is averaged over each point and its neighbors, and the end of the
+    /// schedule, where weights have settled, is given up only for a sure gain.
+    fn stop(&self, snapshots: &[Snapshot], steps: usize) -> (usize, f64) {
+        let smooth = smoothed(&snapshots.iter().map(|snapshot| snapshot.rmse.powi(2)).collect::<Vec<_>>());
+        let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
+        let (Some(mut best), Some(last), Some(valid)) = (best, snapshots.last(), &self.valid) else {
+            return (0, f64::INFINITY);
+        };
+        if last.step == steps && valid.close(self, &last.pred, &snapshots[best].pred) {
+            best = snapshots.len() - 1;
         }
-        Ok(trial)
+        (best, smooth[best].sqrt())
     }
 
     /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
@@ -485,6 +500,13 @@ mod tests {
         // s_y = 0, s_t = 2, y = 1 and 3: (2·1 + 2·3) / (4 + 4) = 1
         assert_eq!(closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]), Some(1.0));
         assert_eq!(closed_form_alpha(&[1.0], &[1.0], &[2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn curves_are_smoothed_over_neighbors() {
+        assert_eq!(smoothed(&[1.0, 4.0, 1.0, 7.0]), [2.5, 2.0, 4.0, 4.0]);
+        assert_eq!(smoothed(&[3.0]), [3.0]);
+        assert!(smoothed(&[]).is_empty());
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum ScalingKind {
 /// | `bins` | by `params` | bins per number on average, see [`crate::bins`] | 1 to 256 |
 /// | `scaling` | standard | scaling before binning | |
 /// | `ordinal` | none | category columns read as one ordered number | |
-/// | `steps` | 120 000 | steps of the longest schedule | ≥ 1 |
+/// | `steps` | 110 000 | steps of the longest schedule | ≥ 1 |
 /// | `batch` | 256 | rows per step | ≥ 1 |
 /// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
 /// | `trials` | 4 | settings tried on validation rows, for the lone and the distilled student alike | 1 to 5 |
@@ -59,7 +59,7 @@ impl Default for StudentOptions {
             bins: None,
             scaling: ScalingKind::Standard,
             ordinal: Vec::new(),
-            steps: 120_000,
+            steps: 110_000,
             batch: 256,
             learning_rate: 4e-3,
             trials: 4,

@@ -68,3 +68,16 @@ fn stopped_run_is_marked_and_valid() {
     assert!(run.report().shipped.steps < 100_000);
     run.student().unwrap().verify_golden().unwrap();
 }
+
+#[test]
+fn example_of_the_library_runs() {
+    // Cargo builds the examples beside the tests: `<profile>/deps/run-…` and `<profile>/examples/distill`.
+    let test = std::env::current_exe().unwrap();
+    let example = test.ancestors().nth(2).unwrap().join("examples").join(format!("distill{}", std::env::consts::EXE_SUFFIX));
+    let done = std::process::Command::new(example).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(said.contains("istillation"), "{said}");
+    let run = limbeck::Run::open(said.lines().last().unwrap().trim()).unwrap();
+    assert_eq!(run.report().target, limbeck_data::simulate::THERMISTOR_TARGET);
+}
