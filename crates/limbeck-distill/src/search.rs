@@ -119,6 +119,9 @@ pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 
 /// Points of a training curve.
 const CURVE: usize = 40;
+/// A trial ends once this share of the longest schedule has passed without a better point; shorter schedules run to their
+/// end, since what looks hopeless at a high learning rate is often best once the rate falls.
+const PATIENCE: f64 = 0.3;
 /// Probes of `alpha` take this part of the schedule.
 const PROBE: usize = 6;
 
@@ -138,6 +141,13 @@ struct Snapshot {
     rmse: f64,
     pred: Vec<f64>,
     params: Vec<f32>,
+}
+
+/// Smoothed squared validation errors, and where they are least.
+fn smooth_best(snapshots: &[Snapshot]) -> (Vec<f64>, Option<usize>) {
+    let smooth = smoothed(&snapshots.iter().map(|snapshot| snapshot.rmse.powi(2)).collect::<Vec<_>>());
+    let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
+    (smooth, best)
 }
 
 /// Mean of each value and its one or two neighbors.
@@ -256,12 +266,18 @@ impl<'a> Stage<'a> {
                 snapshots.push(Snapshot { step: point.step, rmse, pred, params: report.state.params.clone() });
             }
             curve.push(point);
-            watch(&Progress { name, setting, until, point })
+            let control = watch(&Progress { name, setting, until, point });
+            if self.hopeless(&snapshots) { Control::Stop } else { control }
         })?;
         let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.params };
         let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
         Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params })
+    }
+
+    fn hopeless(&self, snapshots: &[Snapshot]) -> bool {
+        let (Some(best), Some(last)) = (smooth_best(snapshots).1, snapshots.last()) else { return false };
+        (last.step - snapshots[best].step) as f64 > PATIENCE * self.plan.student.steps as f64
     }
 
     /// Which snapshot to keep, and its smoothed validation RMSE.
@@ -270,8 +286,7 @@ impl<'a> Stage<'a> {
     /// have the same luck. So the mean squared error is averaged over each point and its neighbors, and the end of the
     /// schedule, where weights have settled, is given up only for a sure gain.
     fn stop(&self, snapshots: &[Snapshot], steps: usize) -> (usize, f64) {
-        let smooth = smoothed(&snapshots.iter().map(|snapshot| snapshot.rmse.powi(2)).collect::<Vec<_>>());
-        let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
+        let (smooth, best) = smooth_best(snapshots);
         let (Some(mut best), Some(last), Some(valid)) = (best, snapshots.last(), &self.valid) else {
             return (0, f64::INFINITY);
         };
