@@ -197,6 +197,17 @@ fn inspect_shows_tables_runs_and_students() {
 }
 
 #[test]
+fn demo_goes_the_whole_way() {
+    let place = Place::empty();
+    let shown = place.limbeck(&["demo", "--rows", "120", "--out", "demo"]).succeeds().stdout;
+    for word in ["$ limbeck distill", "student alone", "student distilled", "Distillation ", "$ limbeck predict", "adc_code", "prediction"] {
+        assert!(shown.contains(word), "no `{word}` in {shown}");
+    }
+    assert!(place.exists("demo/run/student.limbeck") && place.exists("demo/thermistor.csv"));
+    place.limbeck(&["demo", "--rows", "120", "--out", "demo"]).fails(&["demo", "exists already"]);
+}
+
+#[test]
 fn init_writes_a_recipe_that_runs() {
     let place = Place::with_table();
     place.limbeck(&["init", "sensor.csv", "--target", TARGET, "--quality", "fast"]).succeeds();

@@ -178,7 +178,6 @@ impl Recipe {
                 recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
                 recipe.transfer.munge_rows = 100_000;
                 recipe.student.steps = 16_000;
-                recipe.student.trials = 2;
             }
             Quality::Best => {
                 recipe.repeats = 5;
@@ -340,7 +339,7 @@ mod tests {
         let text = "table = 'a.csv'\nquality = 'fast'\n[student]\nparams = 900\nsteps = 50\n";
         let flags: Table = toml::from_str("[student]\nsteps = 70").unwrap();
         let recipe = Recipe::parse(text, "r", flags).unwrap();
-        assert_eq!((recipe.student.params, recipe.student.steps, recipe.student.trials), (900, 70, 2));
+        assert_eq!((recipe.student.params, recipe.student.steps, recipe.student.trials), (900, 70, 4));
         assert_eq!(recipe.teacher.trees, TreeOptions::fast());
     }
 
