@@ -20,5 +20,5 @@ mod train;
 pub use error::{Error, Result};
 pub use input::{InputLayout, Segment};
 pub use loss::StepLoss;
-pub use mlp::{MlpShape, Scratch};
+pub use mlp::{Buffers, MlpShape, Scratch};
 pub use train::{Control, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};
