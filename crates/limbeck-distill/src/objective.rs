@@ -123,6 +123,17 @@ impl StepLoss for Blend {
         let loss = hard.clone() + (soft - hard) * column(&labels, 2);
         weighted_mean(loss, column(&labels, 3))
     }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+        let mut sum = 0.0;
+        for ((&pred, label), grad) in pred.iter().zip(labels.chunks_exact(4)).zip(grad) {
+            let (hard, soft) = (self.0.direct(pred, label[0]), self.0.direct(pred, label[1]));
+            let (share, weight) = (label[2], label[3]);
+            sum += weight * (hard.0 + share * (soft.0 - hard.0));
+            *grad = weight * (hard.1 + share * (soft.1 - hard.1));
+        }
+        Some(sum)
+    }
 }
 
 /// Labelled and synthetic rows, in network units.
@@ -236,6 +247,9 @@ mod tests {
             let rows = Tensor::from_data(TensorData::new(labels.to_vec(), [1, 4]), &device);
             let grads = blend.loss(pred.clone(), rows, 0.0).backward();
             let grad: f32 = pred.grad(&grads).unwrap().into_scalar();
+            let mut direct = [f32::NAN];
+            let sum = blend.direct(&[at], &labels, 0.0, &mut direct).unwrap();
+            assert!((direct[0] - grad).abs() < 1e-5 && (sum - loss_value(&blend, &[at], &labels)).abs() < 1e-5);
             let h = 5e-3;
             let difference = (loss_value(&blend, &[at + h], &labels) - loss_value(&blend, &[at - h], &labels)) / (2.0 * h);
             assert!((grad - difference).abs() < 1e-2, "{grad} {difference}");

@@ -25,7 +25,8 @@ pub trait StepLoss: Send + Sync {
     fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, progress: f32) -> Tensor<1>;
 
     /// The sum over rows of the weighted loss, and its gradient, on slices; `None`, the default, where the loss is only
-    /// known on tensors. A loss on tensors alone is complete: this is the same value, faster on small networks.
+    /// known on tensors. A loss on tensors alone is complete: this is the same value, faster on small networks. No rows
+    /// ask whether it is known, so the answer must be `Some` for all rows or for none.
     ///
     /// # Shapes
     ///

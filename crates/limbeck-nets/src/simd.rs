@@ -168,7 +168,7 @@ fn scatter_piece<const FMA: bool, const W: usize>(
 }
 
 // The two below are written for their instructions: a choice between 0 and what is in memory already would be compiled to
-// masked stores, which some processors take ten times as long for. Sums and products are not.
+// masked stores, which some processors take several times as long for. Sums and products are not.
 
 #[inline(always)]
 fn relu_body(values: &mut [f32]) {
