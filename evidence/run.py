@@ -186,7 +186,8 @@ def main():
         return
     if not RENDER:
         everything()
-    out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ". Figures are on test rows, which choose nothing; alone and "
+    out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ". Figures are on test rows, which choose nothing within a run; limbeck's "
+           "defaults were developed with these sets in view, so expect somewhat less on others. Alone and "
            f"distilled are means over {REPEATS} training seeds of the same network with the same number of search trials. Times and memory are of "
            "this machine, other work on it included.\n"]
     california(out)

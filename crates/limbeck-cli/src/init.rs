@@ -183,7 +183,7 @@ const SECTIONS: [Section; 9] = [
         keys: &[
             Key("params", "most fitted numbers that prediction may read, bin edges and scales included", None),
             Key("hidden", "widths of the hidden layers, else chosen by params", Some("[32, 32]")),
-            Key("bins", "most bins per number, 1 to 256, else chosen by params", Some("16")),
+            Key("bins", "bins per number on average, 1 to 256, else chosen by params", Some("16")),
             Key("scaling", "of numbers before binning: standard, or quantile (its quantiles count as parameters)", None),
             Key("ordinal", "category columns read as one ordered number", None),
             Key("steps", "steps of the longest training schedule", None),

@@ -39,23 +39,27 @@ const GAIN_POWER: f64 = 1.0 / 3.0;
 const CUT_SHARE: f64 = 0.3;
 /// Cells, of equally many rows, in which gains are summed before edges are placed.
 const CELLS: usize = 256;
-/// Most bins of a column.
+/// Most bins of a column, unless more are asked for on average.
 const MOST_BINS: usize = 128;
+/// Rows that the trees look at, evenly chosen from all.
+const SEEN_ROWS: usize = 50_000;
 /// Widest code of categories that the trees see.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
-    /// Fits the trees to all rows of `features`.
+    /// Fits the trees to the rows of `features`, or to 50 000 of them.
     ///
     /// # Errors
     ///
     /// Where the rows cannot be encoded or the trees cannot be fitted.
     pub fn fit(features: &Features, target: &[f64], weight: &[f64], options: &StudentOptions) -> Result<Self> {
-        let rows: Vec<usize> = (0..features.rows).collect();
-        let encoder = fit_encoder(features, &rows, &encode_options(options, CATEGORY_WIDTH));
-        let encoded = encoder.encode(&features.raw(), features.rows)?;
+        let all: Vec<usize> = (0..features.rows).collect();
+        let encoder = fit_encoder(features, &all, &encode_options(options, CATEGORY_WIDTH));
+        let seen: Vec<usize> = all.into_iter().step_by(features.rows.div_ceil(SEEN_ROWS).max(1)).collect();
+        let take = |values: &[f64]| -> Vec<f64> { seen.iter().map(|&row| values[row]).collect() };
+        let encoded = encoder.encode(&features.select(&seen).raw(), seen.len())?;
         let columns: Vec<Vec<f32>> = (0..encoder.width()).map(|at| column(&encoded, encoder.width(), at)).collect();
-        let mut cuts = trees::cuts(&columns, target, weight, rayon::current_num_threads())?;
+        let mut cuts = trees::cuts(&columns, &take(target), &take(weight), rayon::current_num_threads())?;
         let of_feature = |span: std::ops::Range<usize>| cuts.get_mut(span.start).map(std::mem::take).unwrap_or_default();
         Ok(Self(encoder.column_spans().into_iter().map(of_feature).collect()))
     }
@@ -88,7 +92,8 @@ pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Ve
 
 /// Bins per column: one each, then always to the column whose share of its due is least (Webster's method).
 fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
-    let most: Vec<usize> = columns.iter().map(|column| column.different.saturating_sub(1).min(MOST_BINS)).collect();
+    let cap = MOST_BINS.max(mean);
+    let most: Vec<usize> = columns.iter().map(|column| column.different.saturating_sub(1).min(cap)).collect();
     let due: Vec<f64> = columns.iter().map(NumberColumn::due).collect();
     let mut bins: Vec<usize> = most.iter().map(|&most| most.min(1)).collect();
     let used: usize = bins.iter().sum();
@@ -180,6 +185,8 @@ mod tests {
         assert_eq!(allot(&columns, 3), [1, 5]);
         let columns = [numbers(even(1000), &[]), numbers(even(1000), &[])];
         assert_eq!(allot(&columns, 3), [3, 3]);
+        // As many as are asked for, also beyond what a column would get by itself.
+        assert_eq!(allot(&columns, 200), [200, 200]);
     }
 
     #[test]

@@ -108,7 +108,8 @@ impl Design {
     /// The largest network for these rows within `options.params`.
     ///
     /// Two hidden layers of equal width, about `0.45 √params`, and as many bins as the rest pays for; where many columns
-    /// would leave few bins, narrower layers. What is left over widens the layers.
+    /// would leave few bins, narrower layers. What is left over widens the layers. `cuts` say how the bins are divided among
+    /// the columns and where their edges lie; [`Cuts::default`] gives every column the same, at quantiles.
     ///
     /// # Errors
     ///

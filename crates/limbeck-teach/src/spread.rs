@@ -1,8 +1,8 @@
 //! The teacher's predictive spread.
 //!
 //! Ensemble variance alone says how much models disagree, not how far the target lies from them. So a raw spread is scaled
-//! until the mean squared z on rows that the teacher has not seen is 1, and kept only if it tells rows apart: if its Gaussian log-likelihood beats that
-//! of one constant.
+//! until the mean squared z on rows that the teacher has not seen is 1, and kept only if it tells rows apart: if its
+//! Gaussian log-likelihood beats that of one constant.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,8 @@ pub enum Spread {
 }
 
 impl Spread {
-    /// Fits the rule on rows that the teacher has not seen: out of fold, or of the validation set for a teacher from outside. The second value tells why a spread is constant.
+    /// Fits the rule on rows that the teacher has not seen: out of fold, or of the validation set for a teacher from
+    /// outside. The second value tells why a spread is constant.
     ///
     /// # Formula
     ///
