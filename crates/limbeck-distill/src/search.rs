@@ -258,18 +258,18 @@ impl<'a> Stage<'a> {
                 fidelity_rmse: None,
             };
             if let Some(valid) = &self.valid {
-                let pred = self.predict(&report.state.params, &valid.positions);
+                let pred = self.predict(&report.state.average, &valid.positions);
                 let rmse = self.rmse(&pred, valid.target, valid.weight);
                 let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
                 point.valid_rmse = Some(rmse);
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                snapshots.push(Snapshot { step: point.step, rmse, pred, params: report.state.params.clone() });
+                snapshots.push(Snapshot { step: point.step, rmse, pred, params: report.state.average.clone() });
             }
             curve.push(point);
             let control = watch(&Progress { name, setting, until, point });
             if self.hopeless(&snapshots) { Control::Stop } else { control }
         })?;
-        let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.params };
+        let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.average };
         let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
         Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params })
@@ -301,6 +301,13 @@ impl<'a> Stage<'a> {
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
         let close = |valid: &Valid<'_>| valid.close(self, &trial.valid_pred, &other.valid_pred);
         trial.valid_rmse <= other.valid_rmse || self.valid.as_ref().is_some_and(close)
+    }
+
+    /// RMSE of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
+    #[must_use]
+    pub fn valid_rmse_teacher(&self) -> Option<f64> {
+        let valid = self.valid.as_ref()?;
+        Some(self.rmse(valid.target, valid.teacher, valid.weight)).filter(|rmse| rmse.is_finite())
     }
 
     /// The largest `alpha` whose validation error is within one paired standard error of the best (the one-standard-error

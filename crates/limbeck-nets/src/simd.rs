@@ -207,18 +207,30 @@ pub(crate) struct AdamStep {
     pub(crate) second: f32,
     /// `1 − learning rate · weight decay`.
     pub(crate) keep: f32,
+    /// Share of the way that the average goes towards the new weights.
+    pub(crate) follow: f32,
+}
+
+/// What a step of AdamW changes, each of the gradient's length.
+pub(crate) struct Weights<'a> {
+    pub(crate) params: &'a mut [f32],
+    pub(crate) first: &'a mut [f32],
+    pub(crate) second: &'a mut [f32],
+    pub(crate) average: &'a mut [f32],
 }
 
 #[inline(always)]
-fn adam_body<const FMA: bool>(step: AdamStep, grad: &[f32], params: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+fn adam_body<const FMA: bool>(step: AdamStep, grad: &[f32], weights: Weights<'_>) {
+    let Weights { params, first, second, average } = weights;
     let n = params.len();
-    let (grad, first, second) = (&grad[..n], &mut first[..n], &mut second[..n]);
+    let (grad, first, second, average) = (&grad[..n], &mut first[..n], &mut second[..n], &mut average[..n]);
     for i in 0..n {
         let g = grad[i];
         first[i] = fma::<FMA>(step.beta1, first[i] - g, g);
         second[i] = fma::<FMA>(step.beta2, second[i] - g * g, g * g);
         let scale = (second[i] * step.second).sqrt() + step.epsilon;
         params[i] = params[i] * step.keep - step.rate * first[i] / scale;
+        average[i] = fma::<FMA>(step.follow, params[i] - average[i], average[i]);
     }
 }
 
@@ -272,7 +284,7 @@ dispatched!(
 dispatched!(
     /// One AdamW update (Loshchilov & Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2).
     adam = adam_body::<false>, adam_body::<true>;
-    (step: AdamStep, grad: &[f32], params: &mut [f32], first: &mut [f32], second: &mut [f32])
+    (step: AdamStep, grad: &[f32], weights: Weights<'_>)
 );
 
 #[cfg(test)]
@@ -328,11 +340,13 @@ mod tests {
 
     #[test]
     fn adam_takes_the_step_worked_by_hand() {
-        let step = AdamStep { beta1: 0.9, beta2: 0.99, epsilon: 0.0, rate: 0.1 / 0.1, second: 1.0 / 0.01, keep: 0.5 };
-        let (mut params, mut first, mut second) = ([4.0f32], [0.0f32], [0.0f32]);
-        adam(step, &[2.0], &mut params, &mut first, &mut second);
+        let step = AdamStep { beta1: 0.9, beta2: 0.99, epsilon: 0.0, rate: 0.1 / 0.1, second: 1.0 / 0.01, keep: 0.5, follow: 0.25 };
+        let (mut params, mut first, mut second, mut average) = ([4.0f32], [0.0f32], [0.0f32], [1.0f32]);
+        adam(step, &[2.0], Weights { params: &mut params, first: &mut first, second: &mut second, average: &mut average });
         // first moment .2, second .04; .2 / (.04 / .01).sqrt() = .1 ; 4 · .5 − .1
         assert!((params[0] - 1.9).abs() < 1e-6, "{params:?}");
         assert!((first[0] - 0.2).abs() < 1e-7 && (second[0] - 0.04).abs() < 1e-7);
+        // 1 + (1.9 − 1) / 4
+        assert!((average[0] - 1.225).abs() < 1e-6, "{average:?}");
     }
 }

@@ -264,7 +264,7 @@ fn start_chains(product: &Product<'_>, out: &mut [f32]) {
         Start::Row(&[bias]) => out.fill(bias),
         Start::Row(bias) if !bias.is_empty() => {
             out.chunks_exact_mut(bias.len())
-                .for_each(|line| line.copy_from_slice(bias));
+                .for_each(|line| copy_short(bias, line));
         }
         Start::Row(_) | Start::Out => {}
     }
@@ -339,7 +339,7 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
         if used == width {
             *sum = load(line);
         } else {
-            edge[..used].copy_from_slice(line);
+            copy_short(line, &mut edge);
             *sum = load(&edge);
         }
     }
@@ -363,8 +363,23 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
             store(sum, line);
         } else {
             store(sum, &mut edge);
-            line.copy_from_slice(&edge[..used]);
+            copy_short(&edge[..used], line);
         }
+    }
+}
+
+/// Copies a few values, by fours: the call that a copy of unknown length becomes costs more than the copy.
+#[inline(always)]
+fn copy_short(from: &[f32], to: &mut [f32]) {
+    let (from, from_rest) = from.as_chunks::<4>();
+    let (to, to_rest) = to.as_chunks_mut::<4>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    // Where `to` is longer, its next whole chunk takes the rest.
+    let to_rest = to.get_mut(from.len()).map_or(to_rest, |next| &mut next[..]);
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
     }
 }
 

@@ -145,10 +145,10 @@ impl Network {
         let mut state = trainer.start();
         let mut points = Vec::new();
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
-            points.push((report.state.step, report.state.params.clone()));
+            points.push((report.state.step, report.state.average.clone()));
             Control::Continue
         })?;
-        Ok(Curve { network: Self { encoder, shape, params: state.params, center, scale }, points })
+        Ok(Curve { network: Self { encoder, shape, params: state.average, center, scale }, points })
     }
 
     /// Trains one network on the given rows, stopping after the share `stop` of its schedule.

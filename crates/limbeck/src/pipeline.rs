@@ -211,10 +211,18 @@ impl Students<'_> {
         NewRows { features: self.store.new.select(&kept), mean: kept.iter().map(|&row| mean[row]).collect() }
     }
 
-    /// The lone student is shipped only where it is surely better on validation rows: on few of them the winner is a matter
-    /// of luck, and teacher labels carry less noise than targets.
+    /// Which student is shipped, by validation rows.
+    ///
+    /// On few of them the winner of two students is a matter of luck. So one side is expected to be better, the distilled student
+    /// where the teacher is better than the lone one, and the other is shipped only if it is surely better: by more than one
+    /// paired standard error.
     fn shipped(&self, search: &Stage<'_>, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
-        let (kind, trial) = match search.as_good(distilled, alone) {
+        let teacher = search.valid_rmse_teacher();
+        let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_rmse) {
+            true => search.as_good(distilled, alone),
+            false => !search.as_good(alone, distilled),
+        };
+        let (kind, trial) = match distilled_ships {
             true => (ShippedKind::Distilled, &trials.distilled),
             false => (ShippedKind::Alone, &trials.alone),
         };
@@ -223,6 +231,7 @@ impl Students<'_> {
             setting: trial.setting,
             steps: trial.stop,
             seed: self.recipe.seed,
+            valid_rmse_teacher: teacher,
             valid_rmse_alone: alone.valid_rmse,
             valid_rmse_distilled: distilled.valid_rmse,
         }

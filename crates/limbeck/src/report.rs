@@ -130,6 +130,8 @@ pub struct Shipped {
     pub steps: usize,
     /// Seed of the refit that the file holds.
     pub seed: u64,
+    /// RMSE of the teacher's labels on validation rows; none where they have none.
+    pub valid_rmse_teacher: Option<f64>,
     /// Validation RMSE of the lone student.
     pub valid_rmse_alone: f64,
     /// Validation RMSE of the distilled student.
