@@ -100,14 +100,15 @@ pub struct Design {
 /// Scale and shift of the target count as parameters too.
 const TARGET_PARAMETERS: usize = 2;
 /// Numbers of bins that are tried.
-const BINS: [usize; 14] = [64, 48, 40, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3];
+const BINS: [usize; 22] = [128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3];
 /// With fewer bins than this, narrower layers are tried first.
 const FEW_BINS: usize = 6;
 
 impl Design {
     /// The largest network for these rows within `options.params`.
     ///
-    /// Two hidden layers of equal width, about `0.45 √params`, and as many bins as the rest pays for; where many columns
+    /// Two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` beyond (bins are cheap
+    /// in time, width is not), and as many bins as the rest pays for; where many columns
     /// would leave few bins, narrower layers. What is left over widens the layers. `cuts` say how the bins are divided among
     /// the columns and where their edges lie; [`Cuts::default`] gives every column the same, at quantiles.
     ///
@@ -117,7 +118,8 @@ impl Design {
     /// [`StudentOptions::validate`].
     pub fn fit(features: &Features, rows: &[usize], cuts: &Cuts, options: &StudentOptions) -> Result<Self> {
         options.validate()?;
-        let ideal = ((options.params as f64).sqrt() * 0.45).round() as usize;
+        let params = options.params as f64;
+        let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
         let mut smallest = usize::MAX;
         let mut width = round_width(ideal.max(2));
         let mut fallback = None;
