@@ -168,6 +168,28 @@ pub(crate) struct StudentFlags {
     /// Where the Huber loss turns linear, in standard deviations of the target [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     huber_delta: Option<f64>,
+    /// How alpha moves to --alpha-end while a student trains [default: constant]
+    #[arg(long, value_name = "FORM", help_heading = "Objective", value_parser = PossibleValuesParser::new(["constant", "linear", "cosine"]))]
+    alpha_schedule: Option<String>,
+    /// Alpha at the end of a schedule [default: 0.5]
+    #[arg(long, value_name = "SHARE", help_heading = "Objective", allow_negative_numbers = true)]
+    alpha_end: Option<f64>,
+    /// What the student predicts while it learns; its file gives the mean [default: point]
+    #[arg(long, value_name = "HEAD", help_heading = "Objective", value_parser = PossibleValuesParser::new(["point", "gaussian", "binned"]))]
+    head: Option<String>,
+    /// Temperature of the KL divergence of distributions: a number, batch, data or spread [default: 1]
+    #[arg(long, value_name = "T", help_heading = "Objective", allow_negative_numbers = true)]
+    temperature: Option<String>,
+    /// Temperature at the end of training, on a straight line from a number
+    #[arg(long, value_name = "T", help_heading = "Objective", allow_negative_numbers = true)]
+    temperature_end: Option<f64>,
+    /// The literal KL + MSE: squared error of the mean as hard loss of a distribution
+    #[arg(long, help_heading = "Objective")]
+    literal: bool,
+    /// Teacher labels that are believed: all, only while the student is worse, or by error or spread [default: none]
+    #[arg(long, value_name = "GATE", help_heading = "Objective",
+        value_parser = PossibleValuesParser::new(["none", "bounded", "attentive", "outlier", "confidence"]))]
+    gate: Option<String>,
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
@@ -258,8 +280,15 @@ impl StudentFlags {
     fn lay(&self, flags: &mut Overlay) {
         flags.set_whole("student.params", self.params);
         flags.set_whole("student.steps", self.steps);
-        let alpha = self.alpha.as_deref().map(|text| text.parse::<f64>().map_or_else(|_| Value::from(text), Value::from));
-        flags.set("objective.alpha", alpha);
+        let number_or_word = |text: &str| text.parse::<f64>().map_or_else(|_| Value::from(text), Value::from);
+        flags.set("objective.alpha", self.alpha.as_deref().map(number_or_word));
+        flags.set("objective.alpha_schedule", self.alpha_schedule.as_deref());
+        flags.set("objective.alpha_end", self.alpha_end);
+        flags.set("objective.head", self.head.as_deref());
+        flags.set("objective.temperature", self.temperature.as_deref().map(number_or_word));
+        flags.set("objective.temperature_end", self.temperature_end);
+        flags.set("objective.literal", self.literal.then_some(true));
+        flags.set("objective.gate", self.gate.as_deref());
         flags.set("objective.loss", self.loss.as_deref());
         flags.set("objective.huber_delta", self.huber_delta);
         flags.set_whole("repeats", self.repeats);

@@ -198,8 +198,18 @@ const SECTIONS: [Section; 9] = [
         optional: false,
         keys: &[
             Key("alpha", "\"auto\" (chosen on validation rows) or a number from 0 to 1", None),
-            Key("loss", "squared, huber", None),
+            Key("alpha_schedule", "how alpha moves to alpha_end while a student trains: constant, linear, cosine", None),
+            Key("alpha_end", "alpha at the end of a schedule", None),
+            Key("head", "what the student predicts while it learns: point, gaussian, binned; its file gives the mean", None),
+            Key("bins", "bins of a binned head", None),
+            Key("loss", "of a point, against target and teacher: squared, huber", None),
             Key("huber_delta", "where the Huber loss turns linear, in standard deviations of the target", None),
+            Key("temperature", "of distributions: a number, \"batch\", \"data\" or \"spread\" (by the teacher's spread, row by row)", None),
+            Key("temperature_end", "temperature at the end of training, on a straight line from a number", Some("1.0")),
+            Key("temperature_base", "of batch and data: base + scale · range of the teacher's labels", None),
+            Key("temperature_scale", "see temperature_base", None),
+            Key("literal", "literal KL + MSE: squared error of the mean as hard loss of a distribution", None),
+            Key("gate", "teacher labels that are believed: none (all), bounded, attentive, outlier, confidence", None),
         ],
     },
 ];
@@ -333,6 +343,7 @@ mod tests {
             (all.time_limit, all.require_r2, all.unlabeled) = (None, None, None);
             (all.teacher.command, all.teacher.from) = (None, None);
             (all.student.hidden, all.student.bins) = (None, None);
+            all.objective.temperature_end = None;
             let data = all.data;
             all.data = limbeck_data::DataOptions {
                 log_target: data.log_target,

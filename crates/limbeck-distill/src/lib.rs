@@ -1,12 +1,14 @@
 //! From a teacher's labels to a proven student.
 //!
 //! ```text
-//! rows ─munge→ transfer set ─teacher labels→ Pool ─objective→ training rows ─search→ Choice ─refit→ Student
+//! rows ─munge→ transfer set ─teacher labels→ Pool ─objective→ Lesson ─search→ Choice ─refit→ Student
 //!                                                                                 └─ proof: alone · distilled · teacher
 //! ```
 //!
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
-//! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard` as training rows and a loss;
+//! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
+//! - [`losses`]: how far outputs are from a target or from the teacher;
+//! - [`lesson`]: rows with and without target, laid out for that loss;
 //! - [`bins`]: where the student's inputs get their resolution;
 //! - [`student`]: a network of at most so many parameters, trained and lowered;
 //! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
@@ -14,6 +16,8 @@
 
 pub mod bins;
 mod error;
+pub mod lesson;
+pub mod losses;
 mod neighbors;
 pub mod objective;
 pub mod proof;

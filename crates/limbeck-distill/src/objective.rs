@@ -1,15 +1,18 @@
-//! `alpha · L_soft + (1 − alpha) · L_hard` as training rows and a loss.
+//! What a student minimizes: options, and the loss of a training step that they make.
 //!
-//! The soft loss is taken over all rows that the teacher labelled, the hard loss over the rows with a target. Both meet in
-//! one pool of rows: labelled rows are repeated until they make up the share `ρ` of what training sees, and each of them has
-//! the row-wise share `a` of soft loss with `1 − alpha = ρ (1 − a)`.
+//! ```text
+//! L = α · L_soft + (1 − α) · L_hard
+//! ```
+//!
+//! [`ObjectiveOptions`] is what a recipe says, [`Objective`] the checked form, [`Blend`] the loss on training rows, which
+//! [`crate::lesson`] lays out.
 
-use burn::tensor::Tensor;
-use limbeck_nets::loss::{Hard, PointLoss, column, weighted_mean};
-use limbeck_nets::{Rows, StepLoss};
+use limbeck_nets::loss::PointLoss;
+use limbeck_nets::{Bins, Head, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::losses::{Label, LabelLoss};
 
 /// Which loss compares student and label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,27 +46,30 @@ impl Serialize for Alpha {
 
 impl<'de> Deserialize<'de> for Alpha {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = NumberOrText::deserialize(deserializer)?.0;
+        text.parse().map_err(|()| serde::de::Error::custom(format!("found `{text}`, expected \"auto\" or a number in [0, 1]")))
+    }
+}
+
+/// An option that is a number or a word, as text.
+struct NumberOrText(String);
+
+impl<'de> Deserialize<'de> for NumberOrText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Visitor;
         impl serde::de::Visitor<'_> for Visitor {
-            type Value = Alpha;
+            type Value = NumberOrText;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("\"auto\" or a number in [0, 1]")
+                f.write_str("a number or a word")
             }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Alpha, E> {
-                text.parse().map_err(|()| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<NumberOrText, E> {
+                Ok(NumberOrText(text.to_owned()))
             }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<Alpha, E> {
-                if (0.0..=1.0).contains(&value) {
-                    Ok(Alpha::Fixed(value))
-                } else {
-                    Err(E::invalid_value(serde::de::Unexpected::Float(value), &self))
-                }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<NumberOrText, E> {
+                Ok(NumberOrText(value.to_string()))
             }
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<Alpha, E> {
-                self.visit_f64(value as f64)
-            }
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> std::result::Result<Alpha, E> {
-                self.visit_f64(value as f64)
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<NumberOrText, E> {
+                Ok(NumberOrText(value.to_string()))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -81,219 +87,588 @@ impl std::str::FromStr for Alpha {
     }
 }
 
-/// The point loss of an option pair.
-///
-/// # Errors
-///
-/// [`Error::InvalidOption`] for a `huber_delta` that is not positive.
-pub fn point_loss(kind: LossKind, huber_delta: f64) -> Result<PointLoss> {
-    match kind {
-        LossKind::Squared => Ok(PointLoss::Squared),
-        LossKind::Huber if huber_delta > 0.0 => Ok(PointLoss::Huber { delta: huber_delta as f32 }),
-        LossKind::Huber => {
-            let found = huber_delta.to_string();
-            Err(Error::InvalidOption { option: "objective.huber_delta", found, expected: "positive" })
+/// What the student predicts while it learns; its file gives the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// A number.
+    #[default]
+    Point,
+    /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence.
+    Gaussian,
+    /// Masses of bins: learns from both by cross-entropy and KL divergence.
+    Binned,
+}
+
+/// How `alpha` moves while a student trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlphaSchedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// In a straight line to `alpha_end`.
+    Linear,
+    /// Along half a cosine to `alpha_end`: slow, fast, slow.
+    Cosine,
+}
+
+/// Which teacher labels are believed, of rows that have a target to judge them by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// All of them.
+    #[default]
+    None,
+    /// Only while the student is further from the target than the teacher is (Chen et al., NeurIPS 2017).
+    Bounded,
+    /// By the teacher's own error: `clamp(1 − (t − y)² / η, 0, 1)`, `η` the range of `(t − y)²` over the training rows; 1 where
+    /// `η = 0` (Saputra et al., ICCV 2019).
+    Attentive,
+    /// Not those that are outliers: `|t − y|` above three robust standard deviations (Takamoto et al. 2020).
+    Outlier,
+    /// By the teacher's spread: `min(1, (median σ_t / σ_t)²)`.
+    Confidence,
+}
+
+/// Temperature of the soft loss of distributions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Temperature {
+    /// Given.
+    Fixed(f64),
+    /// `temperature_base + temperature_scale · ptp` of the teacher's labels in each batch, in standardized units; `ptp` is the
+    /// range.
+    Batch,
+    /// The same, of all training rows.
+    Data,
+    /// Per row, by the teacher's spread: `clamp(σ_t / median σ_t, 1/4, 4)`. Where the teacher is unsure, its spread counts for
+    /// more and its mean for less.
+    Spread,
+}
+
+impl Default for Temperature {
+    fn default() -> Self {
+        Self::Fixed(1.0)
+    }
+}
+
+impl std::str::FromStr for Temperature {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        match text {
+            "batch" => Ok(Self::Batch),
+            "data" => Ok(Self::Data),
+            "spread" => Ok(Self::Spread),
+            _ => text.parse().map(Self::Fixed).map_err(|_| ()),
         }
     }
 }
 
-/// `a · L(s, t) + (1 − a) · L(s, y)` row by row.
+impl Serialize for Temperature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Fixed(value) => serializer.serialize_f64(*value),
+            Self::Batch => serializer.serialize_str("batch"),
+            Self::Data => serializer.serialize_str("data"),
+            Self::Spread => serializer.serialize_str("spread"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Temperature {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = NumberOrText::deserialize(deserializer)?.0;
+        text.parse().map_err(|()| serde::de::Error::custom(format!("found `{text}`, expected a number, batch, data or spread")))
+    }
+}
+
+/// The objective of both students.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `alpha` | auto | share of the soft loss | auto, or 0 to 1 |
+/// | `alpha_schedule` | constant | how `alpha` moves to `alpha_end` | constant, linear, cosine |
+/// | `alpha_end` | 0.5 | `alpha` at the end of a schedule | 0 to 1 |
+/// | `head` | point | what the student predicts while it learns | point, gaussian, binned |
+/// | `bins` | 50 | bins of a binned head | 8 to 1000 |
+/// | `loss` | squared | soft and hard loss of a point | squared, huber |
+/// | `huber_delta` | 1 | where Huber's loss becomes linear, in standard deviations of the target | > 0 |
+/// | `temperature` | 1 | of the soft loss of a distribution | > 0, batch, data, spread |
+/// | `temperature_end` | none | temperature at the end of training, on a straight line from `temperature` | > 0 |
+/// | `temperature_base`, `temperature_scale` | 1, 0.1 | of the temperatures batch and data | ≥ 0, not both 0 |
+/// | `literal` | false | the literal *KL + MSE*: squared error of the mean as hard loss of a distribution | |
+/// | `gate` | none | which teacher labels are believed | none, bounded, attentive, outlier, confidence |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct ObjectiveOptions {
+    pub alpha: Alpha,
+    pub alpha_schedule: AlphaSchedule,
+    pub alpha_end: f64,
+    pub head: HeadKind,
+    pub bins: usize,
+    pub loss: LossKind,
+    pub huber_delta: f64,
+    pub temperature: Temperature,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_end: Option<f64>,
+    pub temperature_base: f64,
+    pub temperature_scale: f64,
+    pub literal: bool,
+    pub gate: Gate,
+}
+
+impl Default for ObjectiveOptions {
+    fn default() -> Self {
+        Self {
+            alpha: Alpha::Auto,
+            alpha_schedule: AlphaSchedule::Constant,
+            alpha_end: 0.5,
+            head: HeadKind::Point,
+            bins: 50,
+            loss: LossKind::Squared,
+            huber_delta: 1.0,
+            temperature: Temperature::default(),
+            temperature_end: None,
+            temperature_base: 1.0,
+            temperature_scale: 0.1,
+            literal: false,
+            gate: Gate::None,
+        }
+    }
+}
+
+impl ObjectiveOptions {
+    /// Checks each option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for one out of its range, or one that plays no part with the others.
+    pub fn validate(&self) -> Result<()> {
+        let check = |fine: bool, option, found: String, expected| {
+            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+        };
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let share = (0.0..=1.0).contains(&self.alpha_end);
+        check(share, "objective.alpha_end", self.alpha_end.to_string(), "0 to 1")?;
+        check((8..=1000).contains(&self.bins), "objective.bins", self.bins.to_string(), "8 to 1000")?;
+        check(positive(self.huber_delta), "objective.huber_delta", self.huber_delta.to_string(), "positive")?;
+        if let Temperature::Fixed(value) = self.temperature {
+            check(positive(value), "objective.temperature", value.to_string(), "positive, or batch, data or spread")?;
+        }
+        if let Some(end) = self.temperature_end {
+            check(positive(end), "objective.temperature_end", end.to_string(), "positive")?;
+            let number = matches!(self.temperature, Temperature::Fixed(_));
+            check(number, "objective.temperature_end", end.to_string(), "left out unless `temperature` is a number")?;
+        }
+        let (base, scale) = (self.temperature_base, self.temperature_scale);
+        let fine = base >= 0.0 && scale >= 0.0 && positive(base + scale);
+        check(fine, "objective.temperature_scale", format!("{scale} and temperature_base {base}"), "0 or more, and not both 0")?;
+        let plain = self.temperature == Temperature::default() && self.temperature_end.is_none();
+        let point = self.head == HeadKind::Point;
+        let expected = "1 for a point, which has no spread to temper; choose head gaussian or binned";
+        check(!point || plain, "objective.temperature", "set".into(), expected)?;
+        check(!point || !self.literal, "objective.literal", "true".into(), "false for a point; choose head gaussian or binned")?;
+        let squared = point || self.loss == LossKind::Squared;
+        check(squared, "objective.loss", "huber".into(), "squared unless the head is a point: distributions have losses of their own")
+    }
+
+    /// The head for standardized targets that range over `[least, most]`.
+    #[must_use]
+    pub fn head(&self, least: f32, most: f32) -> Head {
+        match self.head {
+            HeadKind::Point => Head::Point,
+            HeadKind::Gaussian => Head::Gaussian,
+            HeadKind::Binned => Head::Binned(Bins::over(least, most, self.bins, PADDING)),
+        }
+    }
+
+    /// Hard and soft loss of a head.
+    #[must_use]
+    pub fn losses(&self, head: Head) -> (LabelLoss, LabelLoss) {
+        let own = match head {
+            Head::Point => LabelLoss::Point(self.point_loss()),
+            Head::Gaussian => LabelLoss::Gaussian,
+            Head::Binned(bins) => LabelLoss::Binned(bins),
+        };
+        (if self.literal { LabelLoss::SquaredMean(head) } else { own }, own)
+    }
+
+    /// The loss of a point.
+    #[must_use]
+    pub fn point_loss(&self) -> PointLoss {
+        match self.loss {
+            LossKind::Squared => PointLoss::Squared,
+            LossKind::Huber => PointLoss::Huber { delta: self.huber_delta as f32 },
+        }
+    }
+
+    /// True where blending labels is the same as blending losses: squared points with one share for the whole training.
+    #[must_use]
+    pub fn blends_labels(&self) -> bool {
+        let squared = self.head == HeadKind::Point && self.loss == LossKind::Squared;
+        squared && self.alpha_schedule == AlphaSchedule::Constant && self.gate != Gate::Bounded
+    }
+
+    /// `alpha` when the share `progress` of training is done, from its value at the start.
+    #[must_use]
+    pub fn alpha_at(&self, start: f64, progress: f64) -> f64 {
+        let done = match self.alpha_schedule {
+            AlphaSchedule::Constant => return start,
+            AlphaSchedule::Linear => progress,
+            AlphaSchedule::Cosine => 0.5 * (1.0 - (std::f64::consts::PI * progress).cos()),
+        };
+        start + done * (self.alpha_end - start)
+    }
+}
+
+/// Bins outside the range of the targets on either side: labels are smeared over about so many.
+const PADDING: f32 = 3.0;
+
+/// A row of labels for [`Blend`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LabelRow {
+    /// The target; of no meaning where `labelled` is 0.
+    pub target: f32,
+    /// The teacher's mean; of no meaning where `gate` is 0.
+    pub teacher: f32,
+    /// The teacher's standard deviation.
+    pub spread: f32,
+    /// How far the teacher is believed, in `[0, 1]`; 0 where it said nothing.
+    pub gate: f32,
+    /// 1 for a row with a target, else 0.
+    pub labelled: f32,
+    /// Weight, of mean 1 over the labelled rows.
+    pub weight: f32,
+}
+
+impl LabelRow {
+    /// Columns of the label matrix.
+    pub const COLUMNS: usize = 6;
+
+    /// The row as it lies in the label matrix.
+    #[must_use]
+    pub fn columns(self) -> [f32; Self::COLUMNS] {
+        [self.target, self.teacher, self.spread, self.gate, self.labelled, self.weight]
+    }
+
+    fn read([target, teacher, spread, gate, labelled, weight]: [f32; Self::COLUMNS]) -> Self {
+        Self { target, teacher, spread, gate, labelled, weight }
+    }
+}
+
+/// `α · L_soft + (1 − α) · L_hard` over rows with and without target.
 ///
 /// # Formula
 ///
-/// With the [`PointLoss`] `L` and the row's own `a`. For squared error this is, up to a constant, `L(s, a·t + (1 − a)·y)`, so
-/// [`rows`] blends the labels instead and this loss serves the others.
+/// Rows with a target make up the share `ρ` of the training rows; `h = min(1, (1 − α) / ρ)`. With a row's gate `g`:
 ///
-/// Labels: target, teacher, `a`, weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Blend(pub PointLoss);
+/// ```text
+/// with a target:     w [(1 − a) L_hard + a L_soft],   a = (1 − h) g
+/// without:           w u L_soft,   u = min(1, ρ α / ((1 − α) (1 − ρ)))
+/// ```
+///
+/// so that, with all gates at 1, the soft losses have the share `α` of all weight. What a gate takes from the teacher goes to the
+/// target. Labels: [`LabelRow`].
+#[derive(Clone, Debug)]
+pub struct Blend {
+    /// Options.
+    pub options: ObjectiveOptions,
+    /// `alpha` at the start.
+    pub alpha: f64,
+    /// Loss against targets.
+    pub hard: LabelLoss,
+    /// Loss against the teacher.
+    pub soft: LabelLoss,
+    /// Share of the rows with a target.
+    pub labelled: f64,
+    /// The temperature of the whole training set for [`Temperature::Data`].
+    pub data_temperature: f32,
+    /// The median of the teacher's spread, for [`Temperature::Spread`].
+    pub typical_spread: f32,
+}
+
+impl Blend {
+    /// `(1 − h, u)` of the formula.
+    fn shares(&self, progress: f32) -> (f32, f32) {
+        let alpha = self.options.alpha_at(self.alpha, f64::from(progress));
+        let rho = self.labelled;
+        let soft = 1.0 - ((1.0 - alpha) / rho).min(1.0);
+        let others = (1.0 - alpha) * (1.0 - rho);
+        let new = if others > 0.0 { (rho * alpha / others).min(1.0) } else { 1.0 };
+        (soft as f32, new as f32)
+    }
+
+    /// The label and weight that say the same as both losses where [`ObjectiveOptions::blends_labels`]:
+    /// `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
+    #[must_use]
+    pub fn label(&self, row: LabelRow) -> [f32; 2] {
+        let (soft, new) = self.shares(0.0);
+        if row.labelled > 0.0 {
+            let share = soft * row.gate;
+            return [row.target + share * (row.teacher - row.target), row.weight];
+        }
+        [row.teacher, new * row.weight]
+    }
+
+    fn temperature(&self, moment: Moment, spread: f32) -> f32 {
+        match self.options.temperature {
+            Temperature::Fixed(start) => {
+                let end = self.options.temperature_end.unwrap_or(start);
+                (start + f64::from(moment.progress) * (end - start)) as f32
+            }
+            Temperature::Batch => moment.statistic,
+            Temperature::Data => self.data_temperature,
+            Temperature::Spread => (spread / self.typical_spread).clamp(0.25, 4.0),
+        }
+    }
+}
+
+/// `base + scale · ptp` of the teacher's labels that are believed at all.
+#[must_use]
+pub fn range_temperature(options: &ObjectiveOptions, labels: impl Iterator<Item = f32>) -> f32 {
+    let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| (a.min(t), b.max(t)));
+    let range = if most > least { most - least } else { 0.0 };
+    options.temperature_base as f32 + options.temperature_scale as f32 * range
+}
 
 impl StepLoss for Blend {
     fn columns(&self) -> usize {
-        4
+        LabelRow::COLUMNS
     }
 
     fn outputs(&self) -> usize {
-        1
+        self.soft.outputs()
     }
 
-    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _progress: f32) -> Tensor<1> {
-        let hard = self.0.forward(pred.clone(), column(&labels, 0));
-        let soft = self.0.forward(pred, column(&labels, 1));
-        let loss = hard.clone() + (soft - hard) * column(&labels, 2);
-        weighted_mean(loss, column(&labels, 3))
+    fn statistic(&self, labels: &[f32]) -> f32 {
+        if self.options.temperature != Temperature::Batch {
+            return 0.0;
+        }
+        let (rows, _) = labels.as_chunks();
+        range_temperature(&self.options, rows.iter().map(|row| LabelRow::read(*row)).filter(|r| r.gate > 0.0).map(|r| r.teacher))
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+    fn on_slices(&self) -> bool {
+        true
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+        let outputs = self.outputs();
+        let (soft, new) = self.shares(moment.progress);
+        let bounded = self.options.gate == Gate::Bounded;
+        let mut toward_target = vec![0.0; outputs];
+        let (rows, _) = labels.as_chunks();
         let mut sum = 0.0;
-        for ((&pred, label), grad) in pred.iter().zip(labels.chunks_exact(4)).zip(grad) {
-            let (hard, soft) = (self.0.direct(pred, label[0]), self.0.direct(pred, label[1]));
-            let (share, weight) = (label[2], label[3]);
-            sum += weight * (hard.0 + share * (soft.0 - hard.0));
-            *grad = weight * (hard.1 + share * (soft.1 - hard.1));
+        for ((pred, row), grad) in pred.chunks_exact(outputs).zip(rows).zip(grad.chunks_exact_mut(outputs)) {
+            let row = LabelRow::read(*row);
+            let label = Label { mean: row.teacher, sd: row.spread };
+            let mut share = if row.labelled > 0.0 { soft * row.gate } else { 1.0 };
+            if bounded && row.labelled > 0.0 && share > 0.0 {
+                let (student, teacher) = ((self.soft.head().predict(pred) - row.target).abs(), (row.teacher - row.target).abs());
+                share = if student > teacher { share } else { 0.0 };
+            }
+            let weight = row.weight * if row.labelled > 0.0 { 1.0 } else { new };
+            let mut loss = 0.0;
+            grad.fill(0.0);
+            if share > 0.0 {
+                loss = share * self.soft.row(pred, label, self.temperature(moment, row.spread), grad);
+                grad.iter_mut().for_each(|g| *g *= share * weight);
+            }
+            if share < 1.0 {
+                let hard = 1.0 - share;
+                loss += hard * self.hard.row(pred, Label::hard(row.target), 1.0, &mut toward_target);
+                grad.iter_mut().zip(&toward_target).for_each(|(g, h)| *g += hard * weight * h);
+            }
+            sum += weight * loss;
         }
-        Some(sum)
+        sum
     }
-}
-
-/// Labelled and synthetic rows, in network units.
-#[derive(Clone, Debug, Default)]
-pub struct Pool {
-    /// Positions of the rows with a target.
-    pub positions: Vec<f32>,
-    /// Their targets, standardized.
-    pub target: Vec<f32>,
-    /// Their teacher labels, standardized; NaN where there is none.
-    pub teacher: Vec<f32>,
-    /// Their weights.
-    pub weight: Vec<f32>,
-    /// Positions of the rows that only the teacher labelled.
-    pub new_positions: Vec<f32>,
-    /// Their teacher labels, standardized.
-    pub new_teacher: Vec<f32>,
-}
-
-/// Least share of training that rows with a target have, so that a large transfer set does not drown them.
-const LABELLED_SHARE: f64 = 0.25;
-
-/// Training rows and loss for one `alpha`; `None` trains on targets alone, without the teacher.
-///
-/// Labels that a row lacks are replaced by the other kind.
-#[must_use]
-pub fn rows(pool: &Pool, alpha: Option<f64>, loss: PointLoss) -> (Rows, Box<dyn StepLoss>) {
-    let n = pool.target.len();
-    let inputs = pool.positions.len() / n.max(1);
-    let new = if alpha.is_some() { pool.new_teacher.len() } else { 0 };
-    let alpha = alpha.unwrap_or(0.0);
-    let (copies, share) = copies(n, new, alpha);
-    let soft = if share > 0.0 { (1.0 - (1.0 - alpha) / share).clamp(0.0, 1.0) as f32 } else { 0.0 };
-    let mean_weight = pool.weight.iter().sum::<f32>() / n.max(1) as f32;
-    let blend = !matches!(loss, PointLoss::Squared);
-    let mut rows = Rows::default();
-    rows.positions.reserve(pool.positions.len() * copies + new * inputs);
-    for _ in 0..copies {
-        rows.positions.extend_from_slice(&pool.positions);
-        for i in 0..n {
-            let (y, t) = (pool.target[i], pool.teacher[i]);
-            let a = if t.is_nan() { 0.0 } else { soft };
-            let t = if t.is_nan() { y } else { t };
-            push(&mut rows.labels, blend, y, t, a, pool.weight[i] / mean_weight);
-        }
-    }
-    rows.positions.extend_from_slice(&pool.new_positions[..new * inputs]);
-    for &t in &pool.new_teacher[..new] {
-        push(&mut rows.labels, blend, t, t, 1.0, 1.0);
-    }
-    (rows, if blend { Box::new(Blend(loss)) } else { Box::new(Hard(loss)) })
-}
-
-fn push(labels: &mut Vec<f32>, blend: bool, y: f32, t: f32, a: f32, weight: f32) {
-    if blend {
-        labels.extend([y, t, a, weight]);
-    } else {
-        labels.extend([y + a * (t - y), weight]);
-    }
-}
-
-/// How often labelled rows are repeated, and the share of all rows that they then are.
-fn copies(n: usize, new: usize, alpha: f64) -> (usize, f64) {
-    if new == 0 || n == 0 {
-        return (1, 1.0);
-    }
-    let wanted = LABELLED_SHARE.max(1.0 - alpha).min(0.9);
-    let copies = (wanted / (1.0 - wanted) * new as f64 / n as f64).round().max(1.0);
-    let labelled = copies * n as f64;
-    (copies as usize, labelled / (labelled + new as f64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::{Device, Tensor, TensorData};
     use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
 
-    fn loss_value(loss: &dyn StepLoss, pred: &[f32], labels: &[f32]) -> f32 {
-        let device = Device::flex();
-        let pred = Tensor::from_data(TensorData::new(pred.to_vec(), [1, pred.len(), 1]), &device);
-        let labels = Tensor::from_data(TensorData::new(labels.to_vec(), [labels.len() / 4, 4]), &device);
-        loss.loss(pred, labels, 0.0).into_scalar()
+    fn options(head: HeadKind) -> ObjectiveOptions {
+        ObjectiveOptions { head, ..ObjectiveOptions::default() }
+    }
+
+    fn blend(options: &ObjectiveOptions, alpha: f64) -> Blend {
+        let head = options.head(-2.0, 2.0);
+        let (hard, soft) = options.losses(head);
+        Blend { options: options.clone(), alpha, hard, soft, labelled: 0.5, data_temperature: 1.5, typical_spread: 0.5 }
+    }
+
+    fn row(target: f32, teacher: f32, labelled: f32) -> LabelRow {
+        LabelRow { target, teacher, spread: 0.5, gate: 1.0, labelled, weight: 1.0 }
+    }
+
+    fn value(blend: &Blend, pred: &[f32], row: LabelRow, progress: f32) -> f32 {
+        let moment = Moment { progress, statistic: blend.statistic(&row.columns()) };
+        blend.direct(pred, &row.columns(), moment, &mut vec![0.0; pred.len()])
     }
 
     #[test]
-    fn blend_is_worked_by_hand() {
-        // .25 · (2 − 1)² + .75 · (2 − 4)² = 3.25, weight 2
-        let found = loss_value(&Blend(PointLoss::Squared), &[2.0], &[4.0, 1.0, 0.25, 2.0]);
-        assert!((found - 6.5).abs() < 1e-6);
+    fn blend_of_points_is_worked_by_hand() {
+        // alpha .75 with half the rows labelled: h = .5, so .5 · (2 − 4)² + .5 · (2 − 1)², weight 2
+        let blend = blend(&options(HeadKind::Point), 0.75);
+        let labels = LabelRow { weight: 2.0, ..row(4.0, 1.0, 1.0) };
+        assert!((value(&blend, &[2.0], labels, 0.0) - 5.0).abs() < 1e-6);
+        // Half of the teacher believed: .75 · 4 + .25 · 1
+        let labels = LabelRow { gate: 0.5, ..row(4.0, 1.0, 1.0) };
+        assert!((value(&blend, &[2.0], labels, 0.0) - 3.25).abs() < 1e-6);
+        assert!((value(&blend, &[2.0], row(0.0, 1.0, 0.0), 0.0) - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn blend_at_its_limits_is_one_loss() {
-        let huber = Blend(PointLoss::Huber { delta: 0.5 });
-        let hard = loss_value(&huber, &[2.0], &[4.0, 1.0, 0.0, 1.0]);
-        let soft = loss_value(&huber, &[2.0], &[4.0, 1.0, 1.0, 1.0]);
-        assert!((hard - 0.5 * 3.5).abs() < 1e-6 && (soft - 0.5 * 1.5).abs() < 1e-6);
-        assert!(loss_value(&huber, &[f32::NAN], &[4.0, 1.0, 0.5, 1.0]).is_nan());
-    }
-
-    #[test]
-    fn gradient_of_blend_matches_differences() {
-        let mut rng = rand_pcg::Pcg64::seed_from_u64(8);
-        for _ in 0..10 {
-            let blend = Blend(PointLoss::Huber { delta: rng.random_range(0.2..1.5) });
-            let labels = [rng.random_range(-2.0..2.0), rng.random_range(-2.0..2.0), rng.random_range(0.0..1.0), 1.5];
-            let at: f32 = rng.random_range(-2.0..2.0);
-            let device = Device::flex().autodiff();
-            let pred = Tensor::<3>::from_data(TensorData::new(vec![at], [1, 1, 1]), &device).require_grad();
-            let rows = Tensor::from_data(TensorData::new(labels.to_vec(), [1, 4]), &device);
-            let grads = blend.loss(pred.clone(), rows, 0.0).backward();
-            let grad: f32 = pred.grad(&grads).unwrap().into_scalar();
-            let mut direct = [f32::NAN];
-            let sum = blend.direct(&[at], &labels, 0.0, &mut direct).unwrap();
-            assert!((direct[0] - grad).abs() < 1e-5 && (sum - loss_value(&blend, &[at], &labels)).abs() < 1e-5);
-            let h = 5e-3;
-            let difference = (loss_value(&blend, &[at + h], &labels) - loss_value(&blend, &[at - h], &labels)) / (2.0 * h);
-            assert!((grad - difference).abs() < 1e-2, "{grad} {difference}");
-        }
-    }
-
-    fn pool() -> Pool {
-        Pool {
-            positions: vec![0.0, 1.0],
-            target: vec![1.0, 2.0],
-            teacher: vec![3.0, f32::NAN],
-            weight: vec![1.0, 3.0],
-            new_positions: vec![5.0; 8],
-            new_teacher: vec![9.0; 8],
+        for head in [HeadKind::Point, HeadKind::Gaussian, HeadKind::Binned] {
+            let options = options(head);
+            let (hard, soft) = options.losses(options.head(-2.0, 2.0));
+            let pred: Vec<f32> = (0..soft.outputs()).map(|k| 0.1 * k as f32).collect();
+            let mut grad = vec![0.0; pred.len()];
+            let target = hard.row(&pred, Label::hard(1.0), 1.0, &mut grad);
+            let teacher = soft.row(&pred, Label { mean: 0.4, sd: 0.5 }, 1.0, &mut grad);
+            assert!((value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 1.0), 0.0) - target).abs() < 1e-6);
+            assert!((value(&blend(&options, 1.0), &pred, row(1.0, 0.4, 1.0), 0.0) - teacher).abs() < 1e-6);
+            // Without the teacher, rows that only it labelled have no weight.
+            assert_eq!(value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 0.0), 0.0), 0.0);
         }
     }
 
     #[test]
-    fn squared_labels_are_blended_with_the_overall_share() {
-        let (rows, loss) = rows(&pool(), Some(0.75), PointLoss::Squared);
-        assert_eq!(loss.columns(), 2);
-        // A quarter of all rows wanted: 8 / 3 / 2 rounds to one copy, share 2 / 10, less than 1 − alpha: all hard.
-        assert_eq!(rows.labels[..4], [1.0, 0.5, 2.0, 1.5]);
-        assert_eq!(rows.labels[4..6], [9.0, 1.0]);
-        assert_eq!(rows.positions.len(), 10);
+    fn schedules_are_worked_at_start_middle_and_end() {
+        let at = |schedule, progress| {
+            ObjectiveOptions { alpha_schedule: schedule, alpha_end: 0.2, ..ObjectiveOptions::default() }.alpha_at(1.0, progress)
+        };
+        assert_eq!([0.0, 0.5, 1.0].map(|p| at(AlphaSchedule::Constant, p)), [1.0; 3]);
+        for schedule in [AlphaSchedule::Linear, AlphaSchedule::Cosine] {
+            let found = [0.0, 0.5, 1.0].map(|p| at(schedule, p));
+            assert!(found.iter().zip([1.0, 0.6, 0.2]).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+        }
+        assert!(at(AlphaSchedule::Cosine, 0.25) > at(AlphaSchedule::Linear, 0.25));
     }
 
     #[test]
-    fn alpha_one_takes_the_teacher_where_it_has_an_opinion() {
-        let (rows, _) = rows(&pool(), Some(1.0), PointLoss::Squared);
-        assert_eq!(rows.labels[..4], [3.0, 0.5, 2.0, 1.5]);
+    fn soft_rows_have_the_share_alpha_of_all_weight() {
+        for alpha in [0.1, 0.5, 0.7, 0.95] {
+            let (soft, new) = blend(&options(HeadKind::Point), alpha).shares(0.0);
+            let (known, unknown) = (0.5, 0.5 * new);
+            let found = (known * soft + unknown) / (known + unknown);
+            assert!((found - alpha as f32).abs() < 1e-6, "{alpha} {found}");
+        }
     }
 
     #[test]
-    fn lone_rows_are_the_targets() {
-        let (rows, _) = rows(&pool(), None, PointLoss::Squared);
-        assert_eq!(rows.labels, [1.0, 0.5, 2.0, 1.5]);
-        assert_eq!(rows.positions, [0.0, 1.0]);
+    fn temperatures_are_worked_by_hand() {
+        let with = |temperature| blend(&ObjectiveOptions { temperature, ..options(HeadKind::Gaussian) }, 0.7);
+        let moment = Moment { progress: 0.5, statistic: 7.0 };
+        assert_eq!(with(Temperature::Fixed(3.0)).temperature(moment, 1.0), 3.0);
+        assert_eq!(with(Temperature::Batch).temperature(moment, 1.0), 7.0);
+        assert_eq!(with(Temperature::Data).temperature(moment, 1.0), 1.5);
+        assert_eq!(with(Temperature::Spread).temperature(moment, 1.0), 2.0);
+        let mut falling = with(Temperature::Fixed(3.0));
+        falling.options.temperature_end = Some(1.0);
+        assert_eq!(falling.temperature(moment, 1.0), 2.0);
+        // Base 1, scale 0.1, labels that range over 5.
+        let labels: Vec<f32> = [-1.0, 4.0, 2.0].iter().flat_map(|&t| row(0.0, t, 1.0).columns()).collect();
+        assert!((with(Temperature::Batch).statistic(&labels) - 1.5).abs() < 1e-6);
     }
 
     #[test]
-    fn alpha_reads_auto_and_shares_only() {
+    fn bounded_teachers_are_left_once_the_student_is_closer() {
+        let bounded = blend(&ObjectiveOptions { gate: Gate::Bounded, ..options(HeadKind::Point) }, 1.0);
+        // The teacher errs by 1: a student that errs by 2 follows it, one that errs by ½ follows the target.
+        assert_eq!(value(&bounded, &[2.0], row(0.0, 1.0, 1.0), 0.0), 1.0);
+        assert_eq!(value(&bounded, &[0.5], row(0.0, 1.0, 1.0), 0.0), 0.25);
+    }
+
+    #[test]
+    fn gradients_match_differences_and_the_tensor_form() {
+        let mut rng = Pcg64::seed_from_u64(8);
+        for head in [HeadKind::Point, HeadKind::Gaussian, HeadKind::Binned] {
+            for literal in [false, true] {
+                let loss = if head == HeadKind::Point { LossKind::Huber } else { LossKind::Squared };
+                let options = ObjectiveOptions {
+                    loss,
+                    bins: 8,
+                    huber_delta: rng.random_range(0.2..1.5),
+                    literal: literal && head != HeadKind::Point,
+                    alpha_schedule: AlphaSchedule::Linear,
+                    ..options(head)
+                };
+                let blend = blend(&options, rng.random_range(0.2..0.9));
+                let n = 5;
+                let outputs = blend.outputs();
+                let labels: Vec<f32> = (0..n)
+                    .flat_map(|i| LabelRow {
+                        target: rng.random_range(-2.0..2.0),
+                        teacher: rng.random_range(-2.0..2.0),
+                        spread: rng.random_range(0.2..1.0),
+                        gate: rng.random_range(0.0..1.0),
+                        labelled: f32::from(u8::from(i % 2 == 0)),
+                        weight: rng.random_range(0.5..2.0),
+                    }.columns())
+                    .collect();
+                let pred: Vec<f32> = (0..n * outputs).map(|_| rng.random_range(-1.0..1.0)).collect();
+                let moment = Moment { progress: 0.3, statistic: 0.0 };
+                let mut grad = vec![f32::NAN; pred.len()];
+                let sum = blend.direct(&pred, &labels, moment, &mut grad);
+                for i in 0..pred.len() {
+                    let at = |h: f32| {
+                        let mut moved = pred.clone();
+                        moved[i] += h;
+                        f64::from(blend.direct(&moved, &labels, moment, &mut vec![0.0; pred.len()]))
+                    };
+                    let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
+                    assert!((difference - f64::from(grad[i])).abs() < 2e-2 * (1.0 + difference.abs()), "{head:?} {difference} {}", grad[i]);
+                }
+                let device = Device::flex().autodiff();
+                let tensor = Tensor::<3>::from_data(TensorData::new(pred.clone(), [1, n, outputs]), &device).require_grad();
+                let rows = Tensor::from_data(TensorData::new(labels, [n, LabelRow::COLUMNS]), &device);
+                let mean = blend.loss(tensor.clone(), rows, moment);
+                let grads = mean.backward();
+                assert!((mean.into_scalar::<f32>() - sum / n as f32).abs() < 1e-4);
+                let found = tensor.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
+                assert!(found.iter().zip(&grad).all(|(a, b)| (a - b / n as f32).abs() < 1e-5));
+            }
+        }
+    }
+
+    #[test]
+    fn no_rows_have_no_loss() {
+        let blend = blend(&options(HeadKind::Gaussian), 0.5);
+        assert_eq!(blend.direct(&[], &[], Moment::default(), &mut []), 0.0);
+    }
+
+    #[test]
+    fn options_that_play_no_part_are_refused() {
+        let refused = |options: ObjectiveOptions| options.validate().is_err();
+        let default = ObjectiveOptions::default;
+        assert!(default().validate().is_ok());
+        assert!(refused(ObjectiveOptions { temperature: Temperature::Fixed(3.0), ..default() }));
+        assert!(refused(ObjectiveOptions { literal: true, ..default() }));
+        assert!(refused(ObjectiveOptions { head: HeadKind::Gaussian, loss: LossKind::Huber, ..default() }));
+        assert!(refused(ObjectiveOptions { huber_delta: 0.0, ..default() }));
+        assert!(refused(ObjectiveOptions { bins: 3, ..default() }));
+        assert!(refused(ObjectiveOptions { alpha_end: 1.5, ..default() }));
+        let spread = ObjectiveOptions { head: HeadKind::Binned, temperature: Temperature::Spread, ..default() };
+        assert!(spread.validate().is_ok());
+        assert!(refused(ObjectiveOptions { temperature_end: Some(1.0), ..spread }));
+    }
+
+    #[test]
+    fn options_read_numbers_and_words() {
         assert_eq!("auto".parse(), Ok(Alpha::Auto));
         assert_eq!("0.7".parse(), Ok(Alpha::Fixed(0.7)));
         assert!("1.5".parse::<Alpha>().is_err() && "NaN".parse::<Alpha>().is_err());
+        assert_eq!("spread".parse(), Ok(Temperature::Spread));
+        assert_eq!("3".parse(), Ok(Temperature::Fixed(3.0)));
+        assert!("hot".parse::<Temperature>().is_err());
     }
 }

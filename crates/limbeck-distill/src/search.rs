@@ -5,8 +5,7 @@
 //! schedule, and stopped at that step.
 
 use limbeck_data::{Features, metrics};
-use limbeck_nets::loss::PointLoss;
-use limbeck_nets::{Control, Schedule, TrainOptions, Trainer};
+use limbeck_nets::{Control, Head, Schedule, TrainOptions, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,8 @@ use std::collections::BTreeMap;
 
 use crate::bins::Cuts;
 use crate::error::{Error, Result};
-use crate::objective::{self, Alpha, Pool};
+use crate::lesson::{Lesson, Pool};
+use crate::objective::{Alpha, ObjectiveOptions};
 use crate::student::{Design, StudentOptions};
 
 /// Rows that only the teacher labelled.
@@ -24,6 +24,8 @@ pub struct NewRows {
     pub features: Features,
     /// The teacher's mean per row, in the learned unit.
     pub mean: Vec<f64>,
+    /// Its standard deviation.
+    pub spread: Vec<f64>,
 }
 
 /// Rows to learn from, in the learned unit (logarithms with a log target).
@@ -37,6 +39,8 @@ pub struct Material<'a> {
     pub weight: &'a [f64],
     /// Teacher labels, NaN where there is none.
     pub teacher: &'a [f64],
+    /// Their standard deviations.
+    pub spread: &'a [f64],
     /// Rows that only the teacher labelled.
     pub new: &'a NewRows,
 }
@@ -46,10 +50,8 @@ pub struct Material<'a> {
 pub struct Plan<'a> {
     /// Network, steps, batch, learning rate.
     pub student: &'a StudentOptions,
-    /// Loss of soft and hard labels.
-    pub loss: PointLoss,
-    /// Share of the soft loss.
-    pub alpha: Alpha,
+    /// What it minimizes.
+    pub objective: &'a ObjectiveOptions,
     /// True where the target is learned as its logarithm.
     pub log_target: bool,
     /// Name of the target.
@@ -129,6 +131,7 @@ const PROBE: usize = 6;
 pub struct Stage<'a> {
     plan: &'a Plan<'a>,
     design: Design,
+    head: Head,
     pool: Pool,
     center: f64,
     scale: f64,
@@ -186,18 +189,24 @@ impl<'a> Stage<'a> {
     pub fn new(plan: &'a Plan<'a>, material: &Material<'_>, valid: Option<&Material<'a>>) -> Result<Self> {
         let rows: Vec<usize> = (0..material.features.rows).collect();
         let cuts = Cuts::fit(material.features, material.target, material.weight, plan.student)?;
-        let design = Design::fit(material.features, &rows, &cuts, plan.student)?;
         let center = metrics::weighted_mean(material.target, material.weight);
         let variance = metrics::variance(material.target, material.weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
         let standard = |values: &[f64]| values.iter().map(|v| ((v - center) / scale) as f32).collect::<Vec<f32>>();
+        let target = standard(material.target);
+        let range = target.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| (a.min(*y), b.max(*y)));
+        let head = plan.objective.head(range.0, range.1);
+        let design = Design::fit(material.features, &rows, &cuts, plan.student, head)?;
+        let spread = |values: &[f64]| values.iter().map(|sd| (sd / scale) as f32).collect::<Vec<f32>>();
         let pool = Pool {
             positions: design.positions(material.features)?,
-            target: standard(material.target),
+            target,
             teacher: standard(material.teacher),
+            spread: spread(material.spread),
             weight: material.weight.iter().map(|&w| w as f32).collect(),
             new_positions: design.positions(&material.new.features)?,
             new_teacher: standard(&material.new.mean),
+            new_spread: spread(&material.new.spread),
         };
         let valid = valid
             .map(|v| {
@@ -205,7 +214,7 @@ impl<'a> Stage<'a> {
                 Ok::<_, Error>(Valid { positions, target: v.target, weight: v.weight, teacher: v.teacher })
             })
             .transpose()?;
-        Ok(Self { plan, design, pool, center, scale, valid })
+        Ok(Self { plan, design, head, pool, center, scale, valid })
     }
 
     /// Encoder and layers.
@@ -221,7 +230,8 @@ impl<'a> Stage<'a> {
     /// Predictions of rows given as positions, in the learned unit.
     fn predict(&self, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = self.design.shape.predict(params, positions);
-        out.iter().map(|&z| self.center + self.scale * f64::from(z)).collect()
+        let means = out.chunks_exact(self.head.outputs()).map(|outputs| self.head.predict(outputs));
+        means.map(|z| self.center + self.scale * f64::from(z)).collect()
     }
 
     fn rmse(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
@@ -234,9 +244,14 @@ impl<'a> Stage<'a> {
         (sum / total).sqrt()
     }
 
+    /// What a student with this share of the soft loss learns from.
+    fn lesson(&self, alpha: Option<f64>) -> Lesson {
+        self.pool.lesson(self.plan.objective, self.head, alpha)
+    }
+
     /// Trains one student for `until` steps of its schedule.
-    fn train(&self, setting: Setting, until: usize, seed: u64, name: &str, watch: Watch<'_>) -> Result<Trial> {
-        let (rows, loss) = objective::rows(&self.pool, setting.alpha, self.plan.loss);
+    fn train(&self, lesson: &Lesson, setting: Setting, until: usize, seed: u64, name: &str, watch: Watch<'_>) -> Result<Trial> {
+        let Lesson { rows, loss } = lesson;
         let schedule = Schedule { steps: setting.steps, peak: self.plan.student.learning_rate as f32, warmup: 0.03 };
         let options = TrainOptions {
             schedule,
@@ -245,7 +260,7 @@ impl<'a> Stage<'a> {
             members: 1,
             seed,
         };
-        let trainer = Trainer::new(self.design.shape.clone(), options, &rows, loss.as_ref())?;
+        let trainer = Trainer::new(self.design.shape.clone(), options, rows, loss.as_ref())?;
         let mut state = trainer.start();
         let mut curve = Vec::new();
         let mut snapshots = Vec::new();
@@ -326,7 +341,7 @@ impl<'a> Stage<'a> {
     /// As training's.
     pub fn warm_up(&self, steps: usize) -> Result<()> {
         let setting = Setting { alpha: None, steps, weight_decay: 0.0 };
-        self.train(setting, steps, 0, "warm-up", &|_| Control::Continue).map(|_| ())
+        self.train(&self.lesson(None), setting, steps, 0, "warm-up", &|_| Control::Continue).map(|_| ())
     }
 
     /// The trained student as data, with golden vectors on `examples`.
@@ -341,7 +356,7 @@ impl<'a> Stage<'a> {
         };
         let parts = StudentParts {
             encoder: self.design.encoder.clone(),
-            graph: self.design.shape.lower(&trial.params)?,
+            graph: self.design.shape.lower(&trial.params, self.head)?,
             target,
             target_name: self.plan.target_name.to_owned(),
             provenance,
@@ -366,7 +381,7 @@ fn distilled_setting(steps: usize, alpha: f64) -> Setting {
 #[must_use]
 pub fn search_steps(plan: &Plan<'_>) -> usize {
     let lone: usize = lone_settings(plan.student).iter().map(|setting| setting.steps).sum();
-    let probes = if plan.alpha == Alpha::Auto { plan.student.trials.saturating_sub(1) } else { 0 };
+    let probes = if plan.objective.alpha == Alpha::Auto { plan.student.trials.saturating_sub(1) } else { 0 };
     lone + probes * (plan.student.steps / PROBE) + plan.student.steps
 }
 
@@ -440,14 +455,14 @@ pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
                     Some(alpha) => format!("distilled, alpha {alpha}"),
                     None => format!("alone, weight decay {}", setting.weight_decay),
                 };
-                stage.train(setting, setting.steps, stage.plan.seed, &name, watch)
+                stage.train(&stage.lesson(setting.alpha), setting, setting.steps, stage.plan.seed, &name, watch)
             })
             .collect()
     };
     let split = |trials: Vec<Trial>| -> (Vec<Trial>, Vec<Trial>) {
         trials.into_iter().partition(|trial| trial.setting.alpha.is_some())
     };
-    if let Alpha::Fixed(alpha) = stage.plan.alpha {
+    if let Alpha::Fixed(alpha) = stage.plan.objective.alpha {
         let settings = std::iter::once(distilled_setting(student.steps, alpha)).chain(lone_settings(student));
         let (distilled, alone) = split(run(settings.collect())?);
         return Ok(Choice { alone, distilled, closed_form: None });
@@ -497,12 +512,17 @@ pub struct Refitted {
 ///
 /// As training's.
 pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, usize), seeds: &[u64], watch: Watch<'_>) -> Result<Vec<Refitted>> {
+    // Read by all seeds of a side: copies of so many rows would drive each other from the cache.
+    let lessons = (stage.lesson(alone.0.alpha), stage.lesson(distilled.0.alpha));
     let jobs: Vec<(u64, bool)> = seeds.iter().flat_map(|&seed| [(seed, true), (seed, false)]).collect();
     let trials: Vec<Trial> = jobs
         .into_par_iter()
         .map(|(seed, is_distilled)| {
-            let ((setting, stop), side) = if is_distilled { (distilled, "distilled") } else { (alone, "alone") };
-            stage.train(setting, stop, seed, &format!("{side} refit"), watch)
+            let (lesson, (setting, stop), side) = match is_distilled {
+                true => (&lessons.1, distilled, "distilled"),
+                false => (&lessons.0, alone, "alone"),
+            };
+            stage.train(lesson, setting, stop, seed, &format!("{side} refit"), watch)
         })
         .collect::<Result<_>>()?;
     let mut trials = trials.into_iter();

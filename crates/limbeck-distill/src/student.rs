@@ -2,7 +2,7 @@
 
 use limbeck_data::encode::{EncodeOptions, EncodeScaling, fit_encoder};
 use limbeck_data::{FeatureValues, Features};
-use limbeck_nets::MlpShape;
+use limbeck_nets::{Head, MlpShape};
 use limbeck_runtime::Encoder;
 use limbeck_teach::network::input_layout;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,8 @@ pub struct Design {
     pub encoder: Encoder,
     /// The network on them.
     pub shape: MlpShape,
+    /// How its outputs are read.
+    pub head: Head,
 }
 
 /// Scale and shift of the target count as parameters too.
@@ -116,7 +118,7 @@ impl Design {
     ///
     /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
     /// [`StudentOptions::validate`].
-    pub fn fit(features: &Features, rows: &[usize], cuts: &Cuts, options: &StudentOptions) -> Result<Self> {
+    pub fn fit(features: &Features, rows: &[usize], cuts: &Cuts, options: &StudentOptions, head: Head) -> Result<Self> {
         options.validate()?;
         let params = options.params as f64;
         let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
@@ -124,7 +126,7 @@ impl Design {
         let mut width = round_width(ideal.max(2));
         let mut fallback = None;
         loop {
-            let candidates = Candidates::new(features, rows, cuts, options, width);
+            let candidates = Candidates::new((features, rows), cuts, options, head, width);
             for bins in candidates.bins() {
                 let design = candidates.design(width, bins)?;
                 smallest = smallest.min(design.parameters());
@@ -148,7 +150,9 @@ impl Design {
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.encoder.parameters() + self.shape.input().parameters() + self.shape.weights() + TARGET_PARAMETERS
+        let last = self.shape.hidden().last().copied().unwrap_or(0);
+        let hidden = self.shape.weights() - (last + 1) * self.shape.outputs();
+        self.encoder.parameters() + self.shape.input().parameters() + hidden + self.head.parameters(last) + TARGET_PARAMETERS
     }
 
     /// Network inputs of rows.
@@ -187,13 +191,14 @@ pub(crate) fn encode_options(options: &StudentOptions, max_width_for_categories:
 /// Designs that share an encoder.
 struct Candidates<'a> {
     options: &'a StudentOptions,
+    head: Head,
     encoder: Encoder,
     columns: Vec<NumberColumn>,
     rows: usize,
 }
 
 impl<'a> Candidates<'a> {
-    fn new(features: &Features, rows: &[usize], cuts: &Cuts, options: &'a StudentOptions, width: usize) -> Self {
+    fn new((features, rows): (&Features, &[usize]), cuts: &Cuts, options: &'a StudentOptions, head: Head, width: usize) -> Self {
         let has = |number: bool| features.columns.iter().any(|c| matches!(c.values, FeatureValues::Number(_)) == number);
         // Half of what the first layer may cost goes to categories where there are numbers too.
         let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
@@ -201,7 +206,7 @@ impl<'a> Candidates<'a> {
         let chosen = features.select(rows);
         let encoded = encoder.encode(&chosen.raw(), chosen.rows).unwrap_or_default();
         let columns = bins::number_columns(&encoder, &encoded, cuts);
-        Self { options, encoder, columns, rows: rows.len() }
+        Self { options, head, encoder, columns, rows: rows.len() }
     }
 
     fn bins(&self) -> Vec<usize> {
@@ -220,7 +225,8 @@ impl<'a> Candidates<'a> {
         let mut edges = bins::edges(&self.columns, bins);
         let layout = input_layout(&self.encoder, |column| edges.remove(&column).unwrap_or_default());
         let hidden = self.options.hidden.clone().unwrap_or_else(|| vec![width; 2]);
-        Ok(Design { encoder: self.encoder.clone(), shape: MlpShape::new(layout, hidden, 1)? })
+        let shape = MlpShape::new(layout, hidden, self.head.outputs())?;
+        Ok(Design { encoder: self.encoder.clone(), shape, head: self.head })
     }
 
     /// Widens the layers while the budget allows.
@@ -234,7 +240,8 @@ impl<'a> Candidates<'a> {
             let hidden = vec![wider; 2];
             let next = Design {
                 encoder: design.encoder.clone(),
-                shape: MlpShape::new(design.shape.input().clone(), hidden, 1)?,
+                shape: MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?,
+                head: self.head,
             };
             if next.parameters() > self.options.params {
                 return self.deepen(design, bins);
@@ -248,11 +255,12 @@ impl<'a> Candidates<'a> {
     fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
         let [first, second] = design.shape.hidden() else { return Ok(design) };
         let left = self.options.params - design.parameters();
-        let more = left / (first + 2);
+        // One more neuron there: its weights, its bias, and what the outputs read of it.
+        let more = left / (first + 1 + self.head.parameters(1) - self.head.parameters(0));
         let step = if *first >= 24 { 4 } else { 1 };
         let hidden = vec![*first, second + more / step * step];
-        let shape = MlpShape::new(design.shape.input().clone(), hidden, 1)?;
-        Ok(Design { encoder: design.encoder, shape })
+        let shape = MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?;
+        Ok(Design { encoder: design.encoder, shape, head: self.head })
     }
 }
 
@@ -284,7 +292,7 @@ mod tests {
                 let features = features(numbers, categories, 2000);
                 let rows: Vec<usize> = (0..2000).collect();
                 let options = StudentOptions { params, ..StudentOptions::default() };
-                match Design::fit(&features, &rows, &Cuts::default(), &options) {
+                match Design::fit(&features, &rows, &Cuts::default(), &options, Head::Point) {
                     Ok(design) => {
                         assert!(design.parameters() <= params, "{} of {params}", design.parameters());
                         assert!(design.parameters() * 10 >= params * 7, "{} of {params} ({numbers}, {categories})", design.parameters());
@@ -302,7 +310,7 @@ mod tests {
     fn given_layers_and_bins_are_kept() {
         let rows: Vec<usize> = (0..500).collect();
         let options = StudentOptions { hidden: Some(vec![5, 3]), bins: Some(4), ..StudentOptions::default() };
-        let design = Design::fit(&features(2, 0, 500), &rows, &Cuts::default(), &options).unwrap();
+        let design = Design::fit(&features(2, 0, 500), &rows, &Cuts::default(), &options, Head::Point).unwrap();
         assert_eq!(design.shape.hidden(), [5, 3]);
         // encoder 2·3, edges 2·5, weights 8·5 + 5 + 15 + 3 + 3 + 1, target 2
         assert_eq!(design.parameters(), design.encoder.parameters() + 10 + 67 + 2);

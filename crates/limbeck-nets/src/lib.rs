@@ -4,12 +4,14 @@
 //! - [`MlpShape`] says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
 //!   weights to a [`limbeck_runtime::Graph`].
 //! - [`op::mlp`] is the forward pass as one differentiable Burn operation, [`op::mlp_plain`] its plain twin on tensors.
-//! - [`StepLoss`] is what one training step minimizes: a pure function on tensors. [`loss`] holds the hard losses.
+//! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
+//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`loss`] holds the hard losses.
 //! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers.
 //!
 //! Nothing here knows of teachers or distillation: a soft loss is one more [`StepLoss`], defined elsewhere.
 
 mod error;
+mod head;
 mod input;
 pub mod loss;
 mod mlp;
@@ -18,7 +20,8 @@ mod simd;
 mod train;
 
 pub use error::{Error, Result};
+pub use head::{Bins, Head};
 pub use input::{InputLayout, Segment};
-pub use loss::StepLoss;
+pub use loss::{Moment, StepLoss};
 pub use mlp::{Buffers, MlpShape, Scratch};
 pub use train::{Control, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};

@@ -3,12 +3,24 @@
 //! A loss is one pure function on tensors. The mean over the batch and the row weights are applied once, by
 //! [`weighted_mean`].
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
+
+/// When and among what a row is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// Share of the schedule that is done, in `[0, 1)`.
+    pub progress: f32,
+    /// What [`StepLoss::statistic`] said of the batch.
+    pub statistic: f32,
+}
 
 /// The objective of one training step.
 ///
 /// Labels travel as a matrix of as many columns as the loss asks for; what a column means is the loss's own affair, told by
 /// its doc comment. Every loss has a column of row weights, of mean 1 over the training rows.
+///
+/// A loss says itself on tensors, by [`loss`](Self::loss), or on slices, by [`direct`](Self::direct) with
+/// [`on_slices`](Self::on_slices); the other form follows.
 pub trait StepLoss: Send + Sync {
     /// Columns of the label matrix.
     fn columns(&self) -> usize;
@@ -16,24 +28,55 @@ pub trait StepLoss: Send + Sync {
     /// Outputs per row that the network needs.
     fn outputs(&self) -> usize;
 
+    /// A number about the labels of the whole batch that each of its rows is judged by; 0 where the loss asks for none.
+    fn statistic(&self, _labels: &[f32]) -> f32 {
+        0.0
+    }
+
     /// Mean loss of a batch, one value.
     ///
     /// # Shapes
     ///
-    /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`; `progress` is the share of the schedule
-    /// that is done, in `[0, 1)`.
-    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, progress: f32) -> Tensor<1>;
+    /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`.
+    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
+        from_slices(self, pred, labels, moment)
+    }
 
-    /// The sum over rows of the weighted loss, and its gradient, on slices; `None`, the default, where the loss is only
-    /// known on tensors. A loss on tensors alone is complete: this is the same value, faster on small networks. No rows
-    /// ask whether it is known, so the answer must be `Some` for all rows or for none.
+    /// True where [`direct`](Self::direct) is written, which on small networks is much faster.
+    fn on_slices(&self) -> bool {
+        false
+    }
+
+    /// The sum over rows of the weighted loss, and its gradient, on slices.
     ///
     /// # Shapes
     ///
     /// `pred` and `grad` are `[n_samples, outputs]` of one member, `labels` `[n_samples, columns]`.
-    fn direct(&self, _pred: &[f32], _labels: &[f32], _progress: f32, _grad: &mut [f32]) -> Option<f32> {
-        None
+    fn direct(&self, _pred: &[f32], _labels: &[f32], _moment: Moment, _grad: &mut [f32]) -> f32 {
+        // Asked only where `on_slices` promises an answer: a NaN ends training with the step's name.
+        f32::NAN
     }
+}
+
+/// A loss on slices as one on tensors: a value and a slope that differentiation takes for the loss's own.
+///
+/// ```text
+/// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions without their history
+/// ```
+fn from_slices<L: StepLoss + ?Sized>(loss: &L, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
+    let (device, shape) = (pred.device(), pred.dims());
+    let known = pred.clone().detach();
+    let (values, labels) = (known.to_data(), labels.into_data());
+    let (Ok(values), Ok(labels)) = (values.as_slice::<f32>(), labels.as_slice::<f32>()) else {
+        unreachable!("predictions and labels are f32")
+    };
+    let mut grad = vec![0.0; values.len()];
+    let scale = (shape[0] * shape[1]) as f32;
+    let member = shape[1] * shape[2];
+    let sum: f32 = values.chunks(member).zip(grad.chunks_mut(member)).map(|(s, g)| loss.direct(s, labels, moment, g)).sum();
+    grad.iter_mut().for_each(|g| *g /= scale);
+    let slope = Tensor::<3>::from_data(TensorData::new(grad, shape), &device);
+    ((pred - known) * slope).sum() + sum / scale
 }
 
 /// Mean of `loss · weight` over members and rows.
@@ -122,18 +165,22 @@ impl StepLoss for Hard {
         1
     }
 
-    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _progress: f32) -> Tensor<1> {
+    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _moment: Moment) -> Tensor<1> {
         weighted_mean(self.0.forward(pred, column(&labels, 0)), column(&labels, 1))
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+    fn on_slices(&self) -> bool {
+        true
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
         let mut sum = 0.0;
         for ((pred, label), grad) in pred.iter().zip(labels.chunks_exact(2)).zip(grad) {
             let (loss, slope) = self.0.direct(*pred, label[0]);
             sum += loss * label[1];
             *grad = slope * label[1];
         }
-        Some(sum)
+        sum
     }
 }
 
@@ -169,7 +216,7 @@ impl StepLoss for GaussianNll {
         2
     }
 
-    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _progress: f32) -> Tensor<1> {
+    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, _moment: Moment) -> Tensor<1> {
         let mean = pred.clone().narrow(2, 0, 1);
         let log_variance = pred.narrow(2, 1, 1).clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT);
         let error = mean - column(&labels, 0);
@@ -177,7 +224,11 @@ impl StepLoss for GaussianNll {
         weighted_mean(loss, column(&labels, 1))
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], _progress: f32, grad: &mut [f32]) -> Option<f32> {
+    fn on_slices(&self) -> bool {
+        true
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
         let mut sum = 0.0;
         for ((pred, label), grad) in pred.chunks_exact(2).zip(labels.chunks_exact(2)).zip(grad.chunks_exact_mut(2)) {
             let held = pred[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT);
@@ -187,14 +238,14 @@ impl StepLoss for GaussianNll {
             let inside = if held == pred[1] { 1.0 } else { 0.0 };
             grad[1] = inside * (1.0 - error * error * precision) * label[1];
         }
-        Some(sum)
+        sum
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
 
@@ -209,7 +260,7 @@ mod tests {
     }
 
     fn value(loss: &dyn StepLoss, pred: &[f32], rows: &[f32]) -> f32 {
-        loss.loss(tensor3(pred, loss.outputs()), labels(rows, loss.columns()), 0.0).into_scalar()
+        loss.loss(tensor3(pred, loss.outputs()), labels(rows, loss.columns()), Moment::default()).into_scalar()
     }
 
     fn gradient_matches(loss: &dyn StepLoss, rng: &mut Pcg64) {
@@ -217,7 +268,7 @@ mod tests {
         let pred: Vec<f32> = (0..n * loss.outputs()).map(|_| rng.random_range(-1.5..1.5)).collect();
         let rows: Vec<f32> = (0..n).flat_map(|_| [rng.random_range(-1.5..1.5), rng.random_range(0.1..2.0)]).collect();
         let p = tensor3(&pred, loss.outputs()).require_grad();
-        let grads = loss.loss(p.clone(), labels(&rows, 2), 0.0).backward();
+        let grads = loss.loss(p.clone(), labels(&rows, 2), Moment::default()).backward();
         let grad = p.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
         for i in 0..pred.len() {
             let at = |h: f32| {
@@ -279,12 +330,12 @@ mod tests {
                 let pred: Vec<f32> = (0..n * loss.outputs()).map(|_| scale * rng.random_range(-1.0..1.0)).collect();
                 let rows: Vec<f32> = (0..n).flat_map(|_| [rng.random_range(-1.5..1.5), rng.random_range(0.1..2.0)]).collect();
                 let p = tensor3(&pred, loss.outputs()).require_grad();
-                let mean = loss.loss(p.clone(), labels(&rows, 2), 0.0);
+                let mean = loss.loss(p.clone(), labels(&rows, 2), Moment::default());
                 let grads = mean.backward();
                 let expected = p.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
                 let mean = mean.into_scalar::<f32>();
                 let mut grad = vec![f32::NAN; pred.len()];
-                let sum = loss.direct(&pred, &rows, 0.0, &mut grad).unwrap();
+                let sum = loss.direct(&pred, &rows, Moment::default(), &mut grad);
                 let close = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (1.0 + b.abs());
                 assert!(close(sum / n as f32, mean), "{sum} {mean}");
                 assert!(grad.iter().zip(&expected).all(|(g, e)| close(g / n as f32, *e)), "{grad:?} {expected:?}");
@@ -296,7 +347,7 @@ mod tests {
     fn hard_losses_show_a_nan() {
         for point in [PointLoss::Squared, PointLoss::Huber { delta: 1.0 }] {
             assert!(value(&Hard(point), &[f32::NAN], &[0.0, 1.0]).is_nan());
-            assert!(Hard(point).direct(&[f32::NAN], &[0.0, 1.0], 0.0, &mut [0.0]).unwrap().is_nan());
+            assert!(Hard(point).direct(&[f32::NAN], &[0.0, 1.0], Moment::default(), &mut [0.0]).is_nan());
         }
         assert!(value(&GaussianNll, &[f32::NAN, 0.0], &[0.0, 1.0]).is_nan());
     }

@@ -18,6 +18,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::head::Head;
 use crate::input::{InputLayout, Segment};
 use crate::simd::{self, Lookup, LookupKind};
 
@@ -392,26 +393,24 @@ impl MlpShape {
         out
     }
 
-    /// The trained network as a graph that reads encoded columns.
+    /// The trained network as a graph that reads encoded columns and gives the prediction of `head`, one number.
     ///
     /// # Errors
     ///
     /// [`Error::Shape`] where `params` has another length than [`weights`](Self::weights); [`Error::Lowering`] where the
     /// runtime refuses the graph, as it does for weights that are not finite.
-    pub fn lower(&self, params: &[f32]) -> Result<Graph> {
+    pub fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
         if params.len() != self.weights() {
             return Err(Error::Shape { what: "the weight vector", found: params.len(), expected: self.weights() });
         }
         let mut ops = vec![Op::Ple { edges: self.input.ple_edges() }];
         let layers = self.layers();
         for (index, layer) in layers.iter().enumerate() {
-            ops.push(Op::Linear {
-                rows: layer.inputs,
-                cols: layer.outputs,
-                weight: params[layer.weight()].to_vec(),
-                bias: params[layer.bias()].to_vec(),
-            });
-            if index + 1 < layers.len() {
+            let (weight, bias) = (&params[layer.weight()], &params[layer.bias()]);
+            if index + 1 == layers.len() {
+                ops.extend(head.lower(weight, bias));
+            } else {
+                ops.push(Op::Linear { rows: layer.inputs, cols: layer.outputs, weight: weight.to_vec(), bias: bias.to_vec() });
                 ops.push(Op::Relu);
             }
         }
@@ -507,7 +506,7 @@ pub(crate) mod tests {
         let mut rng = Pcg64::seed_from_u64(2);
         let shape = small();
         let params = shape.init(&mut rng);
-        let graph = shape.lower(&params).unwrap();
+        let graph = shape.lower(&params, Head::Point).unwrap();
         let mut encoded = Vec::new();
         for i in 0..40 {
             encoded.extend([i as f32 * 0.1 - 1.5, i as f32 * 0.05]);

@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::loss::StepLoss;
+use crate::loss::{Moment, StepLoss};
 use crate::mlp::{Buffers, MlpShape};
 use crate::op::mlp;
 use crate::simd::{self, AdamStep, Weights};
@@ -200,8 +200,7 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.n / batch;
         let mut order = Order::default();
         let mut work = Work { grad: vec![0.0; state.params.len()], ..Work::default() };
-        // No rows cost nothing: this only asks whether the loss is known on slices.
-        let on_slices = self.loss.direct(&[], &[], 0.0, &mut []).is_some();
+        let on_slices = self.loss.on_slices();
         while state.step < until {
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
@@ -227,22 +226,22 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn progress(&self, state: &TrainState) -> f32 {
-        state.step as f32 / self.options.schedule.steps as f32
+    fn moment(&self, state: &TrainState, labels: &[f32]) -> Moment {
+        let progress = state.step as f32 / self.options.schedule.steps as f32;
+        Moment { progress, statistic: self.loss.statistic(labels) }
     }
 
     /// Loss and gradient of the batch without tensors.
     fn on_slices(&self, state: &TrainState, work: &mut Work) -> f32 {
         let (columns, outputs, weights) = (self.loss.columns(), self.shape.outputs(), self.shape.weights());
-        let progress = self.progress(state);
+        let moment = self.moment(state, &work.labels);
         let scale = ((work.labels.len() / columns) * self.options.members) as f32;
         let mut total = 0.0;
         let Work { positions, labels, grad, buffers } = work;
         for (params, grad) in state.params.chunks(weights).zip(grad.chunks_mut(weights)) {
             total += self.shape.sweep(params, positions, grad, buffers, |pred, row, grad| {
                 let labels = &labels[row * columns..][..pred.len() / outputs * columns];
-                // A loss that answered for no rows and not for these is broken: a NaN ends training with the step's name.
-                let sum = self.loss.direct(pred, labels, progress, grad).unwrap_or(f32::NAN);
+                let sum = self.loss.direct(pred, labels, moment, grad);
                 grad.iter_mut().for_each(|g| *g /= scale);
                 sum
             });
@@ -260,7 +259,8 @@ impl<'a> Trainer<'a> {
         let params = tensor(&state.params, [self.options.members, self.shape.weights()]).require_grad();
         let positions = tensor(&work.positions, [n, self.shape.input().segments.len()]);
         let pred = mlp(params.clone(), positions, &self.shape);
-        let loss = self.loss.loss(pred, tensor(&work.labels, [n, columns]), self.progress(state));
+        let moment = self.moment(state, &work.labels);
+        let loss = self.loss.loss(pred, tensor(&work.labels, [n, columns]), moment);
         let mut grads = loss.backward();
         if let Some(grad) = params.grad_remove(&mut grads) {
             let grad = grad.into_data();
@@ -424,8 +424,8 @@ mod tests {
             self.0.outputs()
         }
 
-        fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, progress: f32) -> Tensor<1> {
-            self.0.loss(pred, labels, progress)
+        fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
+            self.0.loss(pred, labels, moment)
         }
     }
 

@@ -160,6 +160,7 @@ enum OpText {
     Add {},
     Mean {},
     Scale {},
+    Softmax {},
 }
 
 impl Container {
@@ -311,6 +312,7 @@ impl Container {
                 self.put_numbers(&format!("{name}.scale"), Numbers::F32([*by, *add].into()));
                 OpText::Scale {}
             }
+            Op::Softmax => OpText::Softmax {},
         }
     }
 
@@ -349,6 +351,7 @@ impl Container {
             OpText::Relu {} => Op::Relu,
             OpText::Add {} => Op::Add,
             OpText::Mean {} => Op::Mean,
+            OpText::Softmax {} => Op::Softmax,
             OpText::Scale {} => {
                 let entry = format!("{name}.scale");
                 match self.f32s(&entry)? {
@@ -651,6 +654,7 @@ mod tests {
         let mut nodes = nodes.to_vec();
         nodes.push(Node::new(Op::Mean, [3, 4]));
         nodes.push(Node::new(Op::Scale { by: 0.1, add: -3.0 }, [5]));
+        nodes.push(Node::new(Op::Softmax, [6]));
         file.put_graph("mean", &Graph::new(2, nodes).unwrap());
         file.put_numbers("wide", Numbers::F64([0.1, -2.0].into()));
         file.put_numbers("index", Numbers::U32([7].into()));

@@ -80,6 +80,14 @@ pub enum Op {
         /// The summand.
         add: f32,
     },
+    /// Masses that add up to 1:
+    ///
+    /// ```text
+    /// out_k = exp(x_k − max_j x_j) / Σ_i exp(x_i − max_j x_j)
+    /// ```
+    ///
+    /// NaN gives NaN.
+    Softmax,
 }
 
 impl Op {
@@ -92,6 +100,7 @@ impl Op {
             Op::Add => "add",
             Op::Mean => "mean",
             Op::Scale { .. } => "scale",
+            Op::Softmax => "softmax",
         }
     }
 
@@ -100,7 +109,7 @@ impl Op {
         match self {
             Op::Ple { edges } => edges.iter().map(Vec::len).sum(),
             Op::Linear { weight, bias, .. } => weight.len() + bias.len(),
-            Op::Relu | Op::Add | Op::Mean => 0,
+            Op::Relu | Op::Add | Op::Mean | Op::Softmax => 0,
             Op::Scale { .. } => 2,
         }
     }
@@ -230,7 +239,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String
             check_linear((*rows, *cols), weight, bias, *width)?;
             Ok(*cols)
         }
-        Op::Relu => Ok(*width),
+        Op::Relu | Op::Softmax => Ok(*width),
         Op::Scale { by, add } => {
             check_finite("scale", &[*by, *add])?;
             Ok(*width)
@@ -330,6 +339,11 @@ fn run_op(op: &Op, inputs: &[&[f32]], n: usize) -> Vec<f32> {
             .map(|sum| sum / inputs.len() as f32)
             .collect(),
         Op::Scale { by, add } => x.iter().map(|x| x * by + add).collect(),
+        Op::Softmax => {
+            let mut out = x.to_vec();
+            out.chunks_mut(x.len() / n.max(1)).for_each(softmax);
+            out
+        }
     }
 }
 
@@ -354,6 +368,17 @@ fn sum_of(inputs: &[&[f32]]) -> Vec<f32> {
         sum.iter_mut().zip(*input).for_each(|(sum, x)| *sum += x);
     }
     sum
+}
+
+/// One row to masses, in place.
+pub(crate) fn softmax(row: &mut [f32]) {
+    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for x in row.iter_mut() {
+        *x = libm::expf(*x - highest);
+        sum += *x;
+    }
+    row.iter_mut().for_each(|x| *x /= sum);
 }
 
 /// Asked this way round so that NaN passes and shows.
@@ -406,6 +431,16 @@ mod tests {
     }
 
     #[test]
+    fn softmax_matches_hand_values_and_holds_large_numbers() {
+        let graph = Graph::new(2, vec![Node::new(Op::Softmax, [0])]).unwrap();
+        // e^{ln 3} : e^0 = 3 : 1, the same for numbers whose exponential f32 cannot hold
+        let out = graph.run(&[3f32.ln(), 0.0, 500.0 + 3f32.ln(), 500.0], 2);
+        for (out, expected) in out.iter().zip([0.75, 0.25, 0.75, 0.25]) {
+            assert!((out - expected).abs() < 1e-4, "{out}");
+        }
+    }
+
+    #[test]
     fn nan_input_shows_in_output() {
         let ops = [
             Op::Relu,
@@ -413,6 +448,8 @@ mod tests {
                 edges: vec![vec![0.0, 1.0]],
             },
         ];
+        let twins = Graph::new(2, vec![Node::new(Op::Softmax, [0])]).unwrap();
+        assert!(twins.run(&[f32::NAN, 1.0], 1).iter().all(|x| x.is_nan()));
         for op in ops {
             assert!(
                 Graph::new(1, vec![Node::new(op, [0])])

@@ -18,7 +18,7 @@
 
 use crate::{
     Graph, Op, Result,
-    graph::relu,
+    graph::{relu, softmax},
     kernel,
     simd::{self, Lanes},
 };
@@ -94,6 +94,7 @@ enum Action {
         by: f32,
         add: f32,
     },
+    Softmax,
 }
 
 /// Ple and Linear in one: see the head of this file.
@@ -313,6 +314,12 @@ impl Step {
             Action::Add => self.sum(from, 1.0, n, &mut to),
             Action::Mean => self.sum(from, self.inputs.len() as f32, n, &mut to),
             Action::Scale { by, add } => self.each(input, &mut to, |x| x * by + add),
+            // Masses are never negative: a relu after them changes nothing.
+            Action::Softmax => {
+                let to = &mut to[..n * self.width];
+                to.copy_from_slice(input);
+                to.chunks_exact_mut(self.width).for_each(softmax);
+            }
         }
         buffers[self.to] = to;
     }
@@ -468,6 +475,7 @@ impl<'g> Compiler<'g> {
             Op::Add => Action::Add,
             Op::Mean => Action::Mean,
             Op::Scale { by, add } => Action::Scale { by: *by, add: *add },
+            Op::Softmax => Action::Softmax,
         };
         let width = self.widths[inputs[0]];
         let joined = self.joined_relu(i);
@@ -717,6 +725,7 @@ mod tests {
             Node::new(Op::Scale { by: 2.0, add: 0.0 }, [13]), // 14
             Node::new(linear(9, 2, 7), [14]), // 15
             Node::new(Op::Add, [11, 15]),    // 16
+            Node::new(Op::Softmax, [17]),    // 17
         ];
         let graph = Graph::new(3, nodes).unwrap();
         assert_agrees(&graph, &numbers(3 * 70, 5), 70);

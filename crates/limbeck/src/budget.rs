@@ -6,7 +6,6 @@
 use std::time::Instant;
 
 use limbeck_data::Dataset;
-use limbeck_distill::objective::point_loss;
 use limbeck_distill::search::{Material, NewRows, Plan, Stage};
 use limbeck_teach::trees::{self, TreeOptions};
 
@@ -88,12 +87,11 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let target: Vec<f64> = rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row])).collect();
     let (features, weight) = (data.features.select(&rows), data.weight_of(&rows));
     let none = vec![f64::NAN; rows.len()];
-    let new = NewRows { features: features.select(&[]), mean: Vec::new() };
-    let material = Material { features: &features, target: &target, weight: &weight, teacher: &none, new: &new };
+    let new = NewRows { features: features.select(&[]), ..NewRows::default() };
+    let material = Material { features: &features, target: &target, weight: &weight, teacher: &none, spread: &none, new: &new };
     let plan = Plan {
         student: &recipe.student,
-        loss: point_loss(recipe.objective.loss, recipe.objective.huber_delta)?,
-        alpha: recipe.objective.alpha,
+        objective: &recipe.objective,
         log_target: recipe.data.log_target,
         target_name: &data.target_name,
         seed: recipe.seed,

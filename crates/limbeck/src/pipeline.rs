@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use limbeck_data::{Dataset, FeatureValues, Features, MISSING};
-use limbeck_distill::objective::point_loss;
 use limbeck_distill::proof::{Evidence, judge};
 use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
 use limbeck_nets::Control;
@@ -128,6 +127,7 @@ struct Part {
     target: Vec<f64>,
     weight: Vec<f64>,
     teacher: Vec<f64>,
+    spread: Vec<f64>,
 }
 
 /// The second half of a run: labels are there.
@@ -147,8 +147,7 @@ impl Students<'_> {
         let split = &self.data.split;
         let plan = Plan {
             student: &recipe.student,
-            loss: point_loss(recipe.objective.loss, recipe.objective.huber_delta)?,
-            alpha: recipe.objective.alpha,
+            objective: &recipe.objective,
             log_target: recipe.data.log_target,
             target_name: &self.data.target_name,
             seed: recipe.seed,
@@ -203,12 +202,14 @@ impl Students<'_> {
             target: rows.iter().map(|&row| learned(log, self.data.target[row])).collect(),
             weight: self.data.weight_of(rows),
             teacher: rows.iter().map(|&row| self.store.teacher[row]).collect(),
+            spread: rows.iter().map(|&row| self.store.spread[row]).collect(),
         }
     }
 
     fn new_rows(&self, mean: &[f64]) -> NewRows {
         let kept: Vec<usize> = (0..self.store.believed.len()).filter(|&row| self.store.believed[row]).collect();
-        NewRows { features: self.store.new.select(&kept), mean: kept.iter().map(|&row| mean[row]).collect() }
+        let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
+        NewRows { features: self.store.new.select(&kept), mean: pick(mean), spread: pick(&self.store.full.spread) }
     }
 
     /// Which student is shipped, by validation rows.
@@ -375,7 +376,7 @@ impl Students<'_> {
 }
 
 fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
-    Material { features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, new }
+    Material { features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, spread: &part.spread, new }
 }
 
 fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
-use limbeck_distill::objective::{Alpha, LossKind};
+use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::student::StudentOptions;
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_teach::command::CommandOptions;
@@ -60,7 +60,7 @@ impl std::str::FromStr for Quality {
 /// | `teacher` | | [`TeacherSection`] | |
 /// | `transfer` | | [`TransferOptions`] | |
 /// | `student` | | [`StudentOptions`] | |
-/// | `objective` | | [`ObjectiveSection`] | |
+/// | `objective` | | [`ObjectiveOptions`] | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
@@ -80,7 +80,7 @@ pub struct Recipe {
     pub teacher: TeacherSection,
     pub transfer: TransferOptions,
     pub student: StudentOptions,
-    pub objective: ObjectiveSection,
+    pub objective: ObjectiveOptions,
 }
 
 /// Where labels come from.
@@ -107,28 +107,6 @@ pub struct TeacherSection {
     pub command: Option<CommandOptions>,
     pub trees: TreeOptions,
     pub network: NetworkOptions,
-}
-
-/// The training objective.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `alpha` | auto | share of the soft loss | auto, or 0 to 1 |
-/// | `loss` | squared | soft and hard loss | squared, huber |
-/// | `huber_delta` | 1 | where Huber's loss becomes linear, in standard deviations of the target | > 0 |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct ObjectiveSection {
-    pub alpha: Alpha,
-    pub loss: LossKind,
-    pub huber_delta: f64,
-}
-
-impl Default for ObjectiveSection {
-    fn default() -> Self {
-        Self { alpha: Alpha::Auto, loss: LossKind::Squared, huber_delta: 1.0 }
-    }
 }
 
 impl Default for TeacherSection {
@@ -168,7 +146,7 @@ impl Recipe {
             teacher: TeacherSection::default(),
             transfer: TransferOptions::default(),
             student: StudentOptions::default(),
-            objective: ObjectiveSection::default(),
+            objective: ObjectiveOptions::default(),
         };
         match quality {
             Quality::Default => {}
@@ -282,7 +260,7 @@ impl Recipe {
         self.data.validate()?;
         self.transfer.validate()?;
         self.student.validate()?;
-        limbeck_distill::objective::point_loss(self.objective.loss, self.objective.huber_delta)?;
+        self.objective.validate()?;
         Ok(())
     }
 }

@@ -1,0 +1,221 @@
+//! What a student learns from: rows with and without a target, laid out for a loss.
+//!
+//! The soft loss is taken over all rows that the teacher labelled, the hard loss over the rows with a target. Both meet in
+//! one pool of rows: labelled rows are repeated until they make up the share `ρ` of what training sees, and each of them has
+//! the row-wise share `a` of soft loss with `1 − alpha = ρ (1 − a)`.
+
+use limbeck_nets::loss::Hard;
+use limbeck_nets::{Head, Rows, StepLoss};
+
+use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperature};
+
+/// Labelled and synthetic rows, in network units.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// Positions of the rows with a target.
+    pub positions: Vec<f32>,
+    /// Their targets, standardized.
+    pub target: Vec<f32>,
+    /// Their teacher labels, standardized; NaN where there is none.
+    pub teacher: Vec<f32>,
+    /// The teacher's standard deviation there, in standardized units.
+    pub spread: Vec<f32>,
+    /// Their weights.
+    pub weight: Vec<f32>,
+    /// Positions of the rows that only the teacher labelled.
+    pub new_positions: Vec<f32>,
+    /// Their teacher labels, standardized.
+    pub new_teacher: Vec<f32>,
+    /// The teacher's standard deviation there, in standardized units.
+    pub new_spread: Vec<f32>,
+}
+
+/// Training rows and their loss.
+pub struct Lesson {
+    /// Positions and labels.
+    pub rows: Rows,
+    /// What a step minimizes.
+    pub loss: Box<dyn StepLoss>,
+}
+
+/// Least share of training that rows with a target have, so that a large transfer set does not drown them.
+const LABELLED_SHARE: f64 = 0.25;
+/// Outliers lie beyond so many robust standard deviations.
+const OUTLIER: f32 = 3.0;
+/// Median absolute deviation to standard deviation, for a normal distribution.
+const ROBUST: f32 = 1.4826;
+
+impl Pool {
+    /// The lesson for one share of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
+    #[must_use]
+    pub fn lesson(&self, objective: &ObjectiveOptions, head: Head, alpha: Option<f64>) -> Lesson {
+        let n = self.target.len();
+        let new = if alpha.is_some() { self.new_teacher.len() } else { 0 };
+        let start = alpha.unwrap_or(0.0);
+        let hard_share = if alpha.is_some() { 1.0 - start.min(objective.alpha_at(start, 1.0)) } else { 1.0 };
+        let (copies, labelled) = copies(n, new, hard_share);
+        let gates = if alpha.is_some() { self.gates(objective.gate) } else { vec![0.0; n] };
+        let (hard, soft) = objective.losses(head);
+        let blend = Blend {
+            alpha: start,
+            hard,
+            soft,
+            labelled,
+            data_temperature: range_temperature(objective, self.teacher.iter().copied().filter(|t| !t.is_nan())),
+            typical_spread: median(self.spread.iter().copied().filter(|sd| sd.is_finite()).collect()).unwrap_or(1.0),
+            options: objective.clone(),
+        };
+        let inputs = self.positions.len() / n.max(1);
+        let mean_weight = self.weight.iter().sum::<f32>() / n.max(1) as f32;
+        let known = (0..n).map(|i| LabelRow {
+            target: self.target[i],
+            teacher: if gates[i] > 0.0 { self.teacher[i] } else { self.target[i] },
+            spread: self.spread[i],
+            gate: gates[i],
+            labelled: 1.0,
+            weight: self.weight[i] / mean_weight,
+        });
+        let known: Vec<LabelRow> = known.collect();
+        let unknown = (0..new).map(|i| {
+            let (teacher, spread) = (self.new_teacher[i], self.new_spread[i]);
+            LabelRow { target: teacher, teacher, spread, gate: 1.0, labelled: 0.0, weight: 1.0 }
+        });
+        let mut rows = Rows::default();
+        rows.positions.reserve(self.positions.len() * copies + new * inputs);
+        for _ in 0..copies {
+            rows.positions.extend_from_slice(&self.positions);
+        }
+        rows.positions.extend_from_slice(&self.new_positions[..new * inputs]);
+        let all = (0..copies).flat_map(|_| known.iter().copied()).chain(unknown);
+        if objective.blends_labels() {
+            rows.labels = all.flat_map(|row| blend.label(row)).collect();
+            return Lesson { rows, loss: Box::new(Hard(objective.point_loss())) };
+        }
+        rows.labels = all.flat_map(LabelRow::columns).collect();
+        Lesson { rows, loss: Box::new(blend) }
+    }
+
+    /// How far the teacher is believed on each row with a target.
+    fn gates(&self, gate: Gate) -> Vec<f32> {
+        let error = |i: usize| self.teacher[i] - self.target[i];
+        let asked: Vec<usize> = (0..self.target.len()).filter(|&i| !self.teacher[i].is_nan()).collect();
+        let mut gates = vec![0.0; self.target.len()];
+        let mut set = |of: &dyn Fn(usize) -> f32| asked.iter().for_each(|&i| gates[i] = of(i));
+        match gate {
+            Gate::None | Gate::Bounded => set(&|_| 1.0),
+            Gate::Attentive => {
+                let squares = || asked.iter().map(|&i| error(i).powi(2));
+                let range = squares().fold(0.0, f32::max) - squares().fold(f32::INFINITY, f32::min);
+                set(&|i| if range > 0.0 { (1.0 - error(i).powi(2) / range).clamp(0.0, 1.0) } else { 1.0 });
+            }
+            Gate::Outlier => {
+                let typical = median(asked.iter().map(|&i| error(i).abs()).collect()).unwrap_or(0.0);
+                set(&|i| if error(i).abs() <= OUTLIER * ROBUST * typical { 1.0 } else { 0.0 });
+            }
+            Gate::Confidence => {
+                let typical = median(asked.iter().map(|&i| self.spread[i]).filter(|sd| sd.is_finite()).collect()).unwrap_or(0.0);
+                set(&|i| if self.spread[i] > typical { (typical / self.spread[i]).powi(2) } else { 1.0 });
+            }
+        }
+        gates
+    }
+}
+
+fn median(mut values: Vec<f32>) -> Option<f32> {
+    values.sort_by(f32::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// How often labelled rows are repeated, and the share of all rows that they then are.
+fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
+    if new == 0 || n == 0 {
+        return (1, 1.0);
+    }
+    let wanted = LABELLED_SHARE.max(hard_share).min(0.9);
+    let copies = (wanted / (1.0 - wanted) * new as f64 / n as f64).round().max(1.0);
+    let labelled = copies * n as f64;
+    (copies as usize, labelled / (labelled + new as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::HeadKind;
+
+    fn pool() -> Pool {
+        Pool {
+            positions: vec![0.0, 1.0],
+            target: vec![1.0, 2.0],
+            teacher: vec![3.0, f32::NAN],
+            spread: vec![0.5, f32::NAN],
+            weight: vec![1.0, 3.0],
+            new_positions: vec![5.0; 8],
+            new_teacher: vec![9.0; 8],
+            new_spread: vec![0.25; 8],
+        }
+    }
+
+    fn squared(alpha: Option<f64>) -> Rows {
+        pool().lesson(&ObjectiveOptions::default(), Head::Point, alpha).rows
+    }
+
+    #[test]
+    fn squared_labels_are_blended_with_the_overall_share() {
+        let rows = squared(Some(0.75));
+        // A quarter of all rows wanted: 8 / 3 / 2 rounds to one copy, share 2 / 10, less than 1 − alpha: all hard.
+        assert_eq!(rows.labels[..4], [1.0, 0.5, 2.0, 1.5]);
+        // So that they have a quarter of the weight, new ones have 0.2 · 0.75 / (0.25 · 0.8).
+        assert_eq!(rows.labels[4..6], [9.0, 0.75]);
+        assert_eq!(rows.positions.len(), 10);
+    }
+
+    #[test]
+    fn alpha_one_takes_the_teacher_where_it_has_an_opinion() {
+        assert_eq!(squared(Some(1.0)).labels[..4], [3.0, 0.5, 2.0, 1.5]);
+    }
+
+    #[test]
+    fn lone_rows_are_the_targets() {
+        let rows = squared(None);
+        assert_eq!(rows.labels, [1.0, 0.5, 2.0, 1.5]);
+        assert_eq!(rows.positions, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn distributions_keep_both_labels_and_the_spread() {
+        let objective = ObjectiveOptions { head: HeadKind::Gaussian, ..ObjectiveOptions::default() };
+        let lesson = pool().lesson(&objective, Head::Gaussian, Some(1.0));
+        assert_eq!(lesson.rows.labels[..6], [1.0, 3.0, 0.5, 1.0, 1.0, 0.5]);
+        // No opinion: no gate, and no NaN but in the spread that is then never read.
+        assert_eq!(lesson.rows.labels[6..8], [2.0, 2.0]);
+        assert_eq!(lesson.rows.labels[9..12], [0.0, 1.0, 1.5]);
+        assert_eq!(lesson.rows.labels[12..18], [9.0, 9.0, 0.25, 1.0, 0.0, 1.0]);
+        assert_eq!((lesson.loss.columns(), lesson.loss.outputs()), (6, 2));
+    }
+
+    #[test]
+    fn gates_are_worked_by_hand() {
+        // Errors 0, 1, −2, 0.5 and one row without an opinion.
+        let pool = Pool {
+            target: vec![0.0; 5],
+            teacher: vec![0.0, 1.0, -2.0, 0.5, f32::NAN],
+            spread: vec![1.0, 2.0, 4.0, 0.5, f32::NAN],
+            weight: vec![1.0; 5],
+            positions: vec![0.0; 5],
+            ..Pool::default()
+        };
+        assert_eq!(pool.gates(Gate::None), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert_eq!(pool.gates(Gate::Attentive), [1.0, 0.75, 0.0, 0.9375, 0.0]);
+        assert_eq!(pool.gates(Gate::Confidence), [1.0, 1.0, 0.25, 1.0, 0.0]);
+        let far = Pool { teacher: vec![0.1, -0.1, 0.1, 8.0, f32::NAN], ..pool.clone() };
+        assert_eq!(far.gates(Gate::Outlier), [1.0, 1.0, 1.0, 0.0, 0.0]);
+        let exact = Pool { teacher: vec![0.0; 5], ..pool };
+        assert_eq!(exact.gates(Gate::Attentive), [1.0; 5]);
+        assert_eq!(exact.gates(Gate::Outlier), [1.0; 5]);
+    }
+
+    #[test]
+    fn no_rows_make_an_empty_lesson() {
+        assert!(Pool::default().lesson(&ObjectiveOptions::default(), Head::Point, Some(0.5)).rows.labels.is_empty());
+    }
+}

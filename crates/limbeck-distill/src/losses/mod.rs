@@ -1,0 +1,189 @@
+//! How far a student's outputs are from a label: one file per form of prediction.
+//!
+//! A label is a [`Label`], a number with a standard deviation: 0 for a target, the predictive spread for a teacher. So one
+//! function serves as hard and as soft loss of its [`Head`].
+
+mod binned;
+mod gaussian;
+
+use limbeck_nets::loss::PointLoss;
+use limbeck_nets::Head;
+
+/// What a row's outputs are compared with, in standardized target units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Label {
+    /// Its mean.
+    pub mean: f32,
+    /// Its standard deviation; 0 for a number that is known.
+    pub sd: f32,
+}
+
+impl Label {
+    /// A target: no spread.
+    #[must_use]
+    pub fn hard(mean: f32) -> Self {
+        Self { mean, sd: 0.0 }
+    }
+}
+
+/// Loss between one row's outputs and a [`Label`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LabelLoss {
+    /// A number against the label's mean.
+    Point(PointLoss),
+    /// A Gaussian: see the formula at [`LabelLoss::row`].
+    Gaussian,
+    /// Masses of bins.
+    Binned(limbeck_nets::Bins),
+    /// The mean of any head against the label's mean, squared, whatever the spreads: the hard half of the literal
+    /// *KL + MSE*.
+    SquaredMean(Head),
+}
+
+impl LabelLoss {
+    /// Outputs per row that it reads.
+    #[must_use]
+    pub fn outputs(self) -> usize {
+        self.head().outputs()
+    }
+
+    /// The head whose outputs it reads.
+    #[must_use]
+    pub fn head(self) -> Head {
+        match self {
+            Self::Point(_) => Head::Point,
+            Self::Gaussian => Head::Gaussian,
+            Self::Binned(bins) => Head::Binned(bins),
+            Self::SquaredMean(head) => head,
+        }
+    }
+
+    /// Loss of one row, and its gradient by the outputs.
+    ///
+    /// # Formula
+    ///
+    /// With a label `N(c, σ²)`, a temperature `T` and the outputs of
+    ///
+    /// ```text
+    /// a point s:         L(s, c) of the PointLoss; T plays no part
+    /// a Gaussian m, v:   (c − m)² e^−v + T (v + σ² e^−v)  − T (ln σ² + 1)     the bracket at the end only for σ > 0
+    /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
+    /// ```
+    ///
+    /// The Gaussian form is twice `KL(N_t ‖ N_s)` at `T = 1`, and for `σ = 0` twice the negative log-likelihood up to a
+    /// constant. A temperature above 1 gives the spreads more weight against the means there, and smooths the bins. Bins
+    /// take at least half a bin's width for `σ`, and a whole one for a target.
+    ///
+    /// # Source
+    ///
+    /// Hinton et al. 2015 for `T²`; Imani & White, ICML 2018, for bins. Tempering a Gaussian's density, `p^{1/T}`, makes its
+    /// variance `T σ²`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than [`outputs`](Self::outputs).
+    pub fn row(self, out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {
+        match self {
+            Self::Point(point) => {
+                let (loss, slope) = point.direct(out[0], label.mean);
+                grad[0] = slope;
+                loss
+            }
+            Self::Gaussian => gaussian::row(out, label, temperature, grad),
+            Self::Binned(bins) => binned::row(bins, out, label, temperature, grad),
+            Self::SquaredMean(head) => squared_mean(head, out, label.mean, grad),
+        }
+    }
+}
+
+fn squared_mean(head: Head, out: &[f32], label: f32, grad: &mut [f32]) -> f32 {
+    let mean = head.predict(out);
+    let error = mean - label;
+    match head {
+        Head::Point => grad[0] = 2.0 * error,
+        Head::Gaussian => (grad[0], grad[1]) = (2.0 * error, 0.0),
+        // ∂(Σ p c)/∂z_k = p_k (c_k − mean)
+        Head::Binned(bins) => {
+            binned::masses_of(out, 1.0, grad);
+            for (k, g) in grad.iter_mut().enumerate() {
+                *g *= 2.0 * error * (bins.center(k) - mean);
+            }
+        }
+    }
+    error * error
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use limbeck_nets::Bins;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    fn losses(rng: &mut Pcg64) -> Vec<LabelLoss> {
+        let bins = Bins { low: rng.random_range(-4.0..-3.0), width: rng.random_range(0.5..0.8), count: 12 };
+        vec![
+            LabelLoss::Point(PointLoss::Squared),
+            LabelLoss::Point(PointLoss::Huber { delta: rng.random_range(0.2..1.5) }),
+            LabelLoss::Gaussian,
+            LabelLoss::Binned(bins),
+            LabelLoss::SquaredMean(Head::Gaussian),
+            LabelLoss::SquaredMean(Head::Binned(bins)),
+        ]
+    }
+
+    #[test]
+    fn gradients_match_differences_at_random_points_and_constants() {
+        let mut rng = Pcg64::seed_from_u64(21);
+        for _ in 0..20 {
+            for loss in losses(&mut rng) {
+                let out: Vec<f32> = (0..loss.outputs()).map(|_| rng.random_range(-1.5..1.5)).collect();
+                let sd = if rng.random() { 0.0 } else { rng.random_range(0.1..1.5) };
+                let label = Label { mean: rng.random_range(-2.0..2.0), sd };
+                let temperature = rng.random_range(0.5..4.0);
+                let mut grad = vec![f32::NAN; out.len()];
+                let value = loss.row(&out, label, temperature, &mut grad);
+                assert!(value.is_finite());
+                for i in 0..out.len() {
+                    let at = |h: f32| {
+                        let mut moved = out.clone();
+                        moved[i] += h;
+                        f64::from(loss.row(&moved, label, temperature, &mut vec![0.0; out.len()]))
+                    };
+                    let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
+                    let scale = 1.0 + difference.abs();
+                    assert!((difference - f64::from(grad[i])).abs() < 2e-2 * scale, "{loss:?} {i}: {difference} {}", grad[i]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_shows() {
+        for loss in losses(&mut Pcg64::seed_from_u64(1)) {
+            let mut grad = vec![0.0; loss.outputs()];
+            assert!(loss.row(&vec![f32::NAN; loss.outputs()], Label::hard(0.0), 1.0, &mut grad).is_nan(), "{loss:?}");
+            assert!(loss.row(&vec![0.5; loss.outputs()], Label::hard(f32::NAN), 1.0, &mut grad).is_nan(), "{loss:?}");
+        }
+    }
+
+    #[test]
+    fn point_losses_have_no_temperature() {
+        let loss = LabelLoss::Point(PointLoss::Squared);
+        let label = Label { mean: 1.0, sd: 0.7 };
+        assert_eq!(loss.row(&[3.0], label, 1.0, &mut [0.0]), 4.0);
+        assert_eq!(loss.row(&[3.0], label, 9.0, &mut [0.0]), 4.0);
+    }
+
+    #[test]
+    fn squared_mean_is_worked_by_hand() {
+        let mut grad = [f32::NAN; 2];
+        assert_eq!(LabelLoss::SquaredMean(Head::Gaussian).row(&[3.0, -5.0], Label::hard(1.0), 1.0, &mut grad), 4.0);
+        assert_eq!(grad, [4.0, 0.0]);
+        // Two bins at 0.5 and 1.5, masses one half: mean 1.
+        let bins = Head::Binned(Bins { low: 0.0, width: 1.0, count: 2 });
+        assert_eq!(LabelLoss::SquaredMean(bins).row(&[0.0, 0.0], Label::hard(3.0), 1.0, &mut grad), 4.0);
+        // 2 · (1 − 3) · ½ · ∓½
+        assert_eq!(grad, [1.0, -1.0]);
+    }
+}
