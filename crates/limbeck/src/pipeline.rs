@@ -212,16 +212,14 @@ impl Students<'_> {
         NewRows { features: self.store.new.select(&kept), mean: pick(mean), spread: pick(&self.store.full.spread) }
     }
 
-    /// Which student is shipped, by validation rows.
-    ///
-    /// On few of them the winner of two students is a matter of luck. So one side is expected to be better, the distilled student
-    /// where the teacher is better than the lone one, and the other is shipped only if it is surely better: by more than one
-    /// paired standard error.
+    /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
+    /// distilled one gives way only if the lone one is surely better, by more than one paired standard error, since on few rows
+    /// the winner of two students is a matter of luck.
     fn shipped(&self, search: &Stage<'_>, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
         let teacher = search.valid_rmse_teacher();
         let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_rmse) {
             true => search.as_good(distilled, alone),
-            false => !search.as_good(alone, distilled),
+            false => distilled.valid_rmse <= alone.valid_rmse,
         };
         let (kind, trial) = match distilled_ships {
             true => (ShippedKind::Distilled, &trials.distilled),
