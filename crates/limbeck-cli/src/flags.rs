@@ -190,6 +190,24 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "GATE", help_heading = "Objective",
         value_parser = PossibleValuesParser::new(["none", "bounded", "attentive", "outlier", "confidence"]))]
     gate: Option<String>,
+    /// Most rows between near rows that the teacher labels; 0 makes none [default: by quality]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    munge_rows: Option<u64>,
+    /// Most rows moved near the edge of a column [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    boundary_rows: Option<u64>,
+    /// Boundary rows by one noise on inputs and target, without asking the teacher
+    #[arg(long, help_heading = "Transfer set")]
+    boundary_literal: bool,
+    /// Most rows mixed from two with near targets [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    mixup_rows: Option<u64>,
+    /// Most slightly moved training rows, on which the student has to stay with the teacher [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    perturb_rows: Option<u64>,
+    /// Weight of those beside other rows [default: 1]
+    #[arg(long, value_name = "X", help_heading = "Transfer set", allow_negative_numbers = true)]
+    perturb_weight: Option<f64>,
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
@@ -289,6 +307,12 @@ impl StudentFlags {
         flags.set("objective.temperature_end", self.temperature_end);
         flags.set("objective.literal", self.literal.then_some(true));
         flags.set("objective.gate", self.gate.as_deref());
+        flags.set_whole("transfer.munge_rows", self.munge_rows);
+        flags.set_whole("transfer.boundary_rows", self.boundary_rows);
+        flags.set("transfer.boundary_literal", self.boundary_literal.then_some(true));
+        flags.set_whole("transfer.mixup_rows", self.mixup_rows);
+        flags.set_whole("transfer.perturb_rows", self.perturb_rows);
+        flags.set("transfer.perturb_weight", self.perturb_weight);
         flags.set("objective.loss", self.loss.as_deref());
         flags.set("objective.huber_delta", self.huber_delta);
         flags.set_whole("repeats", self.repeats);

@@ -28,6 +28,10 @@ pub struct Pool {
     pub new_teacher: Vec<f32>,
     /// The teacher's standard deviation there, in standardized units.
     pub new_spread: Vec<f32>,
+    /// The row with a target that each stays with, whose gate it shares.
+    pub new_source: Vec<Option<usize>>,
+    /// Their weights, 1 for a row as good as any.
+    pub new_weight: Vec<f32>,
 }
 
 /// Training rows and their loss.
@@ -78,7 +82,8 @@ impl Pool {
         let known: Vec<LabelRow> = known.collect();
         let unknown = (0..new).map(|i| {
             let (teacher, spread) = (self.new_teacher[i], self.new_spread[i]);
-            LabelRow { target: teacher, teacher, spread, gate: 1.0, labelled: 0.0, weight: 1.0 }
+            let gate = self.new_source[i].map_or(1.0, |row| if self.teacher[row].is_nan() { 1.0 } else { gates[row] });
+            LabelRow { target: teacher, teacher, spread, gate, labelled: 0.0, weight: self.new_weight[i] }
         });
         let mut rows = Rows::default();
         rows.positions.reserve(self.positions.len() * copies + new * inputs);
@@ -152,6 +157,8 @@ mod tests {
             new_positions: vec![5.0; 8],
             new_teacher: vec![9.0; 8],
             new_spread: vec![0.25; 8],
+            new_source: vec![None; 8],
+            new_weight: vec![1.0; 8],
         }
     }
 
@@ -212,6 +219,18 @@ mod tests {
         let exact = Pool { teacher: vec![0.0; 5], ..pool };
         assert_eq!(exact.gates(Gate::Attentive), [1.0; 5]);
         assert_eq!(exact.gates(Gate::Outlier), [1.0; 5]);
+    }
+
+    #[test]
+    fn perturbed_rows_share_the_gate_of_their_row() {
+        let objective = ObjectiveOptions { gate: Gate::Attentive, ..ObjectiveOptions::default() };
+        let mut pool = Pool { teacher: vec![1.0, 4.0], spread: vec![0.5; 2], ..pool() };
+        pool.new_source[1] = Some(0);
+        pool.new_source[2] = Some(1);
+        pool.new_weight[1] = 0.5;
+        let weight = |row: usize| pool.lesson(&objective, Head::Point, Some(1.0)).rows.labels[4 + 2 * row + 1];
+        // Own weight, half of it for λ, and none beside the row on which the teacher is furthest off.
+        assert_eq!([weight(0), weight(1), weight(2)], [1.0, 0.5, 0.0]);
     }
 
     #[test]

@@ -4,8 +4,7 @@
 //! L = α · L_soft + (1 − α) · L_hard
 //! ```
 //!
-//! [`ObjectiveOptions`] is what a recipe says, [`Objective`] the checked form, [`Blend`] the loss on training rows, which
-//! [`crate::lesson`] lays out.
+//! [`ObjectiveOptions`] is what a recipe says, [`Blend`] the loss on training rows, which [`crate::lesson`] lays out.
 
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::{Bins, Head, Moment, StepLoss};
@@ -366,11 +365,11 @@ impl LabelRow {
 ///
 /// ```text
 /// with a target:     w [(1 − a) L_hard + a L_soft],   a = (1 − h) g
-/// without:           w u L_soft,   u = min(1, ρ α / ((1 − α) (1 − ρ)))
+/// without:           w u g L_soft,   u = min(1, ρ α / ((1 − α) (1 − ρ)))
 /// ```
 ///
 /// so that, with all gates at 1, the soft losses have the share `α` of all weight. What a gate takes from the teacher goes to the
-/// target. Labels: [`LabelRow`].
+/// target where there is one. Labels: [`LabelRow`].
 #[derive(Clone, Debug)]
 pub struct Blend {
     /// Options.
@@ -409,7 +408,7 @@ impl Blend {
             let share = soft * row.gate;
             return [row.target + share * (row.teacher - row.target), row.weight];
         }
-        [row.teacher, new * row.weight]
+        [row.teacher, new * row.gate * row.weight]
     }
 
     fn temperature(&self, moment: Moment, spread: f32) -> f32 {
@@ -469,7 +468,7 @@ impl StepLoss for Blend {
                 let (student, teacher) = ((self.soft.head().predict(pred) - row.target).abs(), (row.teacher - row.target).abs());
                 share = if student > teacher { share } else { 0.0 };
             }
-            let weight = row.weight * if row.labelled > 0.0 { 1.0 } else { new };
+            let weight = row.weight * if row.labelled > 0.0 { 1.0 } else { new * row.gate };
             let mut loss = 0.0;
             grad.fill(0.0);
             if share > 0.0 {

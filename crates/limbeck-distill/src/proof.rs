@@ -230,7 +230,7 @@ mod tests {
     fn numbers_have_four_significant_digits() {
         assert_eq!(short(0.012_345_6), "0.01235");
         assert_eq!(short(45_678.9), "45679");
-        assert_eq!(short(-3.141_59), "-3.142");
+        assert_eq!(short(-2.345_67), "-2.346");
         assert_eq!(short(0.0), "0");
     }
 }

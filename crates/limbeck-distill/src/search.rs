@@ -26,12 +26,18 @@ pub struct NewRows {
     pub mean: Vec<f64>,
     /// Its standard deviation.
     pub spread: Vec<f64>,
+    /// The row with a target that each of them stays with, as in [`Material::rows`]; none for a row of its own.
+    pub source: Vec<Option<usize>>,
+    /// Weights, 1 for a row as good as any.
+    pub weight: Vec<f64>,
 }
 
 /// Rows to learn from, in the learned unit (logarithms with a log target).
 #[derive(Clone, Debug)]
 pub struct Material<'a> {
-    /// Inputs of the rows with a target.
+    /// Which rows of the data set have a target.
+    pub rows: &'a [usize],
+    /// Their inputs.
     pub features: &'a Features,
     /// Targets.
     pub target: &'a [f64],
@@ -198,6 +204,7 @@ impl<'a> Stage<'a> {
         let head = plan.objective.head(range.0, range.1);
         let design = Design::fit(material.features, &rows, &cuts, plan.student, head)?;
         let spread = |values: &[f64]| values.iter().map(|sd| (sd / scale) as f32).collect::<Vec<f32>>();
+        let place: BTreeMap<usize, usize> = material.rows.iter().enumerate().map(|(at, &row)| (row, at)).collect();
         let pool = Pool {
             positions: design.positions(material.features)?,
             target,
@@ -207,6 +214,8 @@ impl<'a> Stage<'a> {
             new_positions: design.positions(&material.new.features)?,
             new_teacher: standard(&material.new.mean),
             new_spread: spread(&material.new.spread),
+            new_source: material.new.source.iter().map(|source| source.and_then(|row| place.get(&row).copied())).collect(),
+            new_weight: material.new.weight.iter().map(|&w| w as f32).collect(),
         };
         let valid = valid
             .map(|v| {

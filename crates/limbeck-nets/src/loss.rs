@@ -235,7 +235,7 @@ impl StepLoss for GaussianNll {
             let (error, precision) = (pred[0] - label[0], (-held).exp());
             sum += (held + error * error * precision) * label[1];
             grad[0] = 2.0 * error * precision * label[1];
-            let inside = if held == pred[1] { 1.0 } else { 0.0 };
+            let inside = if pred[1].abs() < LOG_VARIANCE_LIMIT { 1.0 } else { 0.0 };
             grad[1] = inside * (1.0 - error * error * precision) * label[1];
         }
         sum

@@ -725,7 +725,7 @@ mod tests {
             Node::new(Op::Scale { by: 2.0, add: 0.0 }, [13]), // 14
             Node::new(linear(9, 2, 7), [14]), // 15
             Node::new(Op::Add, [11, 15]),    // 16
-            Node::new(Op::Softmax, [17]),    // 17
+            Node::new(Op::Softmax, [16]),    // 17
         ];
         let graph = Graph::new(3, nodes).unwrap();
         assert_agrees(&graph, &numbers(3 * 70, 5), 70);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use limbeck_data::folds::{self, NO_FOLD};
 use limbeck_data::{Column, Dataset, Features, ReadOptions, Table, Values, metrics};
-use limbeck_distill::transfer::{believed, munge};
+use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{Prediction, Sample, Spread, Teacher};
 
@@ -28,6 +28,8 @@ pub struct LabelStore {
     pub fold: Vec<u32>,
     /// New inputs.
     pub new: Features,
+    /// The row of the data set that each stays with, for slightly moved rows.
+    pub source: Vec<Option<usize>>,
     /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
     pub pilot: Vec<f64>,
     /// Labels of the new rows by the final teacher.
@@ -86,13 +88,13 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn new_features(&self) -> Result<Features> {
-        let train = self.data.features.select(&self.data.split.train);
-        let count = self.recipe.transfer.count(train.rows);
-        let mut new = munge(&train, count, &self.recipe.transfer, self.recipe.seed)?;
+    fn transfer(&self) -> Result<Transfer> {
+        let rows = &self.data.split.train;
+        let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
+        let mut new = transfer::make(&self.data.features.select(rows), &target, &self.recipe.transfer, self.recipe.seed)?;
         if let Some(path) = &self.recipe.unlabeled {
             let table = Table::read_like(path, &self.data.summary.schema())?;
-            new.append(&Features::from_table(table)?)?;
+            new.append_rows(Features::from_table(table)?)?;
         }
         Ok(new)
     }
@@ -125,12 +127,13 @@ impl Context<'_> {
         let (teacher, full) =
             clock.stage("teacher full", || fitted.teacher.with_full_fit(&all_sample, &options, self.recipe.seed))?;
         self.observer.event(&Event::Stage("labels"));
-        let new = clock.stage("augment", || self.new_features())?;
+        let new = clock.stage("augment", || self.transfer())?;
         let seconds = clock.seconds();
-        let pilot = clock.stage("label", || fitted.teacher.predict(&new))?;
-        let last = clock.stage("label", || full.predict(&new))?;
+        let pilot = clock.stage("label", || fitted.teacher.predict(&new.features))?;
+        let last = clock.stage("label", || full.predict(&new.features))?;
         let combined = fitted.teacher.combine(&pilot, &last);
-        let us_per_row = (new.rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / new.rows as f64);
+        let rows = new.features.rows;
+        let us_per_row = (rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / rows as f64);
         let mut store = self.empty();
         store.us_per_row = us_per_row;
         let labels = fitted.labels;
@@ -160,9 +163,9 @@ impl Context<'_> {
     fn command(&self, teacher: &CommandTeacher, clock: &mut Clock) -> Result<LabelStore> {
         self.observer.event(&Event::Stage("teacher command"));
         let log = self.recipe.data.log_target;
-        let new = clock.stage("augment", || self.new_features())?;
+        let new = clock.stage("augment", || self.transfer())?;
         let mut asked = self.data.features.clone();
-        asked.append(&new)?;
+        asked.append(&new.features)?;
         let before = clock.seconds();
         let answers = clock.stage("label", || teacher.ask(&asked))?;
         let us_per_row = (clock.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
@@ -178,7 +181,7 @@ impl Context<'_> {
         let at = self.data.target.len();
         let spread = match &raw {
             Some(raw) => raw[at..].to_vec(),
-            None => vec![store.spread.first().copied().unwrap_or(0.0); new.rows],
+            None => vec![store.spread.first().copied().unwrap_or(0.0); new.features.rows],
         };
         let prediction = Prediction { mean: mean[at..].to_vec(), spread };
         if self.looks_in_sample(&mut store) {
@@ -275,13 +278,17 @@ impl Context<'_> {
     }
 
     /// Adds the new rows and decides which are believed.
-    fn finish(&self, store: &mut LabelStore, new: Features, pilot: Vec<f64>, full: Prediction) {
+    fn finish(&self, store: &mut LabelStore, new: Transfer, mut pilot: Vec<f64>, mut full: Prediction) {
+        for (row, &label) in new.label.iter().enumerate().filter(|(_, label)| !label.is_nan()) {
+            (pilot[row], full.mean[row]) = (label, label);
+        }
         let mut spread: Vec<f64> =
             self.data.split.train.iter().map(|&row| store.spread[row]).filter(|sd| sd.is_finite()).collect();
         spread.sort_by(f64::total_cmp);
         let typical = spread.get(spread.len() / 2).copied().unwrap_or(f64::INFINITY);
         store.believed = believed(&full, typical, self.recipe.transfer.reject_spread);
-        (store.new, store.pilot, store.full) = (new, pilot, full);
+        self.adopt(store, new);
+        (store.pilot, store.full) = (pilot, full);
         store.summary.new_rows = store.believed.len();
         store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
         if store.summary.rejected_rows > 0 {
@@ -292,6 +299,12 @@ impl Context<'_> {
             self.observer.event(&Event::Note(&note));
             store.summary.notes.push(note);
         }
+    }
+
+    fn adopt(&self, store: &mut LabelStore, new: Transfer) {
+        let rows = &self.data.split.train;
+        store.source = new.source.into_iter().map(|source| source.map(|at| rows[at as usize])).collect();
+        store.new = new.features;
     }
 
     /// Labels of another run, whose new rows are made again from its seed and options.
@@ -313,7 +326,7 @@ impl Context<'_> {
         let mut store = self.empty();
         let has_new = table.rows > self.data.target.len();
         if has_new {
-            store.new = self.new_features()?;
+            self.adopt(&mut store, self.transfer()?);
         }
         store.fill(&table, self.data).map_err(foreign)?;
         store.summary = source.report().teacher.clone();
@@ -364,7 +377,7 @@ impl LabelStore {
             _ => Err(format!("its labels have no number column `{name}`")),
         };
         let rows = numbers("row")?;
-        if data.rows.iter().zip(rows).any(|(&row, &found)| row as f64 != found) {
+        if data.rows.iter().zip(rows).any(|(&row, &found)| found.fract() != 0.0 || row != found as usize) {
             return Err("its labels belong to other rows".into());
         }
         self.fold = numbers("fold")?[..n].iter().map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 }).collect();

@@ -21,6 +21,7 @@
 //! | [`pipeline`] | [`distill`]: the stages in order |
 //! | [`report`] | [`Report`]: every figure of a run |
 //! | [`run`] | [`Run`]: a run directory |
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
 
 mod budget;
 mod error;

@@ -123,6 +123,7 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Resul
 
 /// Rows of one set, in the learned unit.
 struct Part {
+    rows: Vec<usize>,
     features: Features,
     target: Vec<f64>,
     weight: Vec<f64>,
@@ -198,6 +199,7 @@ impl Students<'_> {
     fn part(&self, rows: &[usize]) -> Part {
         let log = self.recipe.data.log_target;
         Part {
+            rows: rows.to_vec(),
             features: self.data.features.select(rows),
             target: rows.iter().map(|&row| learned(log, self.data.target[row])).collect(),
             weight: self.data.weight_of(rows),
@@ -209,7 +211,15 @@ impl Students<'_> {
     fn new_rows(&self, mean: &[f64]) -> NewRows {
         let kept: Vec<usize> = (0..self.store.believed.len()).filter(|&row| self.store.believed[row]).collect();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
-        NewRows { features: self.store.new.select(&kept), mean: pick(mean), spread: pick(&self.store.full.spread) }
+        let source: Vec<Option<usize>> = kept.iter().map(|&row| self.store.source[row]).collect();
+        let lambda = self.recipe.transfer.perturb_weight;
+        NewRows {
+            features: self.store.new.select(&kept),
+            mean: pick(mean),
+            spread: pick(&self.store.full.spread),
+            weight: source.iter().map(|source| if source.is_some() { lambda } else { 1.0 }).collect(),
+            source,
+        }
     }
 
     /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
@@ -374,7 +384,7 @@ impl Students<'_> {
 }
 
 fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
-    Material { features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, spread: &part.spread, new }
+    Material { rows: &part.rows, features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, spread: &part.spread, new }
 }
 
 fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {

@@ -248,7 +248,7 @@ impl Recipe {
         if self.time_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
             return out_of_range("time_limit", format!("{:?}", self.time_limit), "a positive number of seconds");
         }
-        if self.require_r2.is_some_and(|r2| !(r2 <= 1.0)) {
+        if self.require_r2.is_some_and(|r2| r2.is_nan() || r2 > 1.0) {
             return out_of_range("require_r2", format!("{:?}", self.require_r2), "at most 1");
         }
         if self.teacher.command.is_some() && self.data.teacher_column.is_some() {

@@ -20,7 +20,7 @@ pub(super) fn row(bins: Bins, out: &[f32], label: Label, temperature: f32, grad:
     let mut below = cdf((bins.edge(0) - label.mean) * scale);
     let inside = cdf((bins.edge(bins.count) - label.mean) * scale) - below;
     // A label far outside the bins has all its mass in the nearest one.
-    if !(inside > 1e-6) && !label.mean.is_nan() {
+    if inside <= 1e-6 {
         let nearest = if label.mean < bins.low { 0 } else { bins.count - 1 };
         let loss = -ln(grad[nearest]);
         grad[nearest] -= 1.0;

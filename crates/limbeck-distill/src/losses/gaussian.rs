@@ -10,7 +10,7 @@ pub(super) fn row(out: &[f32], label: Label, temperature: f32, grad: &mut [f32])
     let (error, precision, variance) = (out[0] - label.mean, (-held).exp(), label.sd * label.sd);
     let constant = if variance > 0.0 { temperature * (variance.ln() + 1.0) } else { 0.0 };
     grad[0] = 2.0 * error * precision;
-    let inside = if held == out[1] { 1.0 } else { 0.0 };
+    let inside = if out[1].abs() < LOG_VARIANCE_LIMIT { 1.0 } else { 0.0 };
     grad[1] = inside * (temperature * (1.0 - variance * precision) - error * error * precision);
     error * error * precision + temperature * (held + variance * precision) - constant
 }

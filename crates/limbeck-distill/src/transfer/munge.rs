@@ -1,77 +1,13 @@
-//! Transfer sets: inputs on which the teacher is asked.
+//! MUNGE: rows between near rows.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Feature, FeatureValues, Features, generator};
-use limbeck_teach::Prediction;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::TransferOptions;
+use crate::error::Result;
 use crate::neighbors::Tree;
-
-/// How new inputs are made and which of the teacher's answers are believed.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `munge_rows` | 300 000 | most synthetic rows; 0 makes none | ≥ 0 |
-/// | `munge_factor` | 100 | most synthetic rows per training row | ≥ 0 |
-/// | `munge_swap` | 0.5 | chance that a value is taken from the neighbor | (0, 1] |
-/// | `munge_locality` | 1 | `s`: larger keeps values closer to the neighbor's | > 0 |
-/// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
-/// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct TransferOptions {
-    pub munge_rows: usize,
-    pub munge_factor: usize,
-    pub munge_swap: f64,
-    pub munge_locality: f64,
-    pub munge_neighbors: usize,
-    pub reject_spread: f64,
-}
-
-impl Default for TransferOptions {
-    fn default() -> Self {
-        Self {
-            munge_rows: 300_000,
-            munge_factor: 100,
-            munge_swap: 0.5,
-            munge_locality: 1.0,
-            munge_neighbors: 5,
-            reject_spread: 3.0,
-        }
-    }
-}
-
-impl TransferOptions {
-    /// Checks each option.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidOption`] for one out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let checks = [
-            ("transfer.munge_swap", self.munge_swap, self.munge_swap > 0.0 && self.munge_swap <= 1.0, "in (0, 1]"),
-            ("transfer.munge_locality", self.munge_locality, self.munge_locality > 0.0, "positive"),
-            ("transfer.munge_neighbors", self.munge_neighbors as f64, self.munge_neighbors > 0, "at least 1"),
-            ("transfer.reject_spread", self.reject_spread, self.reject_spread > 1.0, "above 1"),
-        ];
-        match checks.into_iter().find(|(_, _, fine, _)| !fine) {
-            Some((option, found, _, expected)) => {
-                Err(Error::InvalidOption { option, found: found.to_string(), expected })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Synthetic rows for `n` training rows.
-    #[must_use]
-    pub fn count(&self, n: usize) -> usize {
-        self.munge_rows.min(self.munge_factor.saturating_mul(n))
-    }
-}
 
 /// Synthetic rows near the given ones.
 ///
@@ -96,7 +32,6 @@ impl TransferOptions {
 /// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. There the two rows exchange values and one neighbor is
 /// used; ranges and whole numbers are this crate's addition.
 pub fn munge(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Result<Features> {
-    options.validate()?;
     let n = features.rows;
     if n < 2 || count == 0 {
         return Ok(features.select(&[]));
@@ -155,37 +90,10 @@ fn munge_column(column: &Feature, pairs: &[(usize, usize)], options: &TransferOp
     Feature { name: column.name.clone(), values, integer: column.integer }
 }
 
-/// Which answers are believed: those whose spread is at most `limit` times `typical`.
-#[must_use]
-pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
-    let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);
-    spread.zip(&prediction.mean).map(|(fine, mean)| fine && mean.is_finite()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-
-    fn features() -> Features {
-        let n = 50;
-        let number = |name: &str, integer, value: &dyn Fn(usize) -> f64| Feature {
-            name: name.into(),
-            values: FeatureValues::Number((0..n).map(value).collect()),
-            integer,
-        };
-        let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
-        let codes = (0..n as u32).map(|i| i % 2).collect();
-        Features {
-            columns: vec![
-                number("x", false, &|i| i as f64 * 0.1),
-                number("count", true, &|i| (i % 7) as f64),
-                number("holes", false, &|i| if i % 5 == 0 { f64::NAN } else { 1.0 + i as f64 }),
-                Feature { name: "kind".into(), values: FeatureValues::Category { codes, levels }, integer: false },
-            ],
-            rows: n,
-        }
-    }
+    use crate::transfer::tests::features;
 
     #[test]
     fn munged_rows_stay_in_range_whole_and_among_known_levels() {
@@ -210,17 +118,5 @@ mod tests {
         let text = |seed| format!("{:?}", munge(&features(), 100, &options, seed).unwrap());
         assert_eq!(text(1), text(1));
         assert_ne!(text(1), text(2));
-    }
-
-    #[test]
-    fn munge_rejects_a_locality_of_zero() {
-        let options = TransferOptions { munge_locality: 0.0, ..TransferOptions::default() };
-        assert!(matches!(munge(&features(), 10, &options, 0), Err(Error::InvalidOption { .. })));
-    }
-
-    #[test]
-    fn excessive_spread_is_not_believed() {
-        let prediction = Prediction { mean: vec![1.0, 1.0, f64::NAN], spread: vec![2.9, 3.1, 1.0] };
-        assert_eq!(believed(&prediction, 1.0, 3.0), [true, false, false]);
     }
 }

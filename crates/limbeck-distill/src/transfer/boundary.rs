@@ -1,0 +1,62 @@
+//! Rows near the edges of the data, where training rows are few.
+
+use limbeck_data::{FeatureValues, Features, generator};
+use rand::{Rng, RngExt};
+
+use super::{Range, Transfer, TransferOptions, moved_numbers};
+
+/// Rows are drawn from this share of a column's values at either end.
+const TAIL: f64 = 0.1;
+
+/// Rows of which one number lies near an end of its column and is moved by up to `ε` of the column's range.
+///
+/// ```text
+/// row     one of the TAIL rows with the least, or with the greatest, x_j; column j and end at random
+/// x_j     x_j + U(−ε, ε) · (max x_j − min x_j), kept in [min x_j, max x_j]
+/// ```
+///
+/// All other values stay, so that the row stays among the data. The teacher labels it.
+pub(super) fn moved(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Features {
+    let mut rng = generator(seed, "boundary", 0);
+    let columns: Vec<(usize, Vec<usize>)> = (0..features.columns.len()).filter_map(|j| Some((j, ascending(features, j)?))).collect();
+    if columns.is_empty() {
+        return features.select(&[]);
+    }
+    let (mut rows, mut chosen, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let (column, order) = &columns[rng.random_range(0..columns.len())];
+        let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
+        let at = rng.random_range(0..tail);
+        rows.push(if rng.random() { order[at] } else { order[order.len() - 1 - at] });
+        chosen.push(*column);
+        steps.push(options.boundary_reach * rng.random_range(-1.0..=1.0));
+    }
+    let step = |at: usize, column: usize, range: &Range| {
+        if chosen[at] == column { steps[at] * (range.high - range.low) } else { 0.0 }
+    };
+    moved_numbers(features, &rows, step)
+}
+
+/// Rows in the order of a number column that varies, those where it is known.
+fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
+    let FeatureValues::Number(values) = &features.columns[column].values else { return None };
+    let mut order: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    (values[*order.first()?] < values[*order.last()?]).then_some(order)
+}
+
+/// The literal form: one noise `δ ~ N(0, ε²)` per row, added to every number and to the target in units of their standard
+/// deviations. It says that a step of all inputs moves the target as far, which is true of no table; it is here to be measured.
+pub(super) fn literal(features: &Features, target: &[f64], count: usize, options: &TransferOptions, seed: u64) -> Transfer {
+    let mut rng = generator(seed, "boundary, literal", 0);
+    let rows: Vec<usize> = (0..count).map(|index| index % features.rows).collect();
+    let noise: Vec<f64> = rows.iter().map(|_| options.boundary_reach * normal(&mut rng)).collect();
+    let sd = limbeck_data::metrics::variance(target, &vec![1.0; target.len()]).sqrt();
+    let label = rows.iter().zip(&noise).map(|(&row, noise)| target[row] + noise * sd).collect();
+    let features = moved_numbers(features, &rows, |at, _, range| noise[at] * range.sd);
+    Transfer { features, source: vec![None; count], label }
+}
+
+fn normal(rng: &mut impl Rng) -> f64 {
+    limbeck_data::rng::normal(rng)
+}

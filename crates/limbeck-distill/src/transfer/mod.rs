@@ -1,0 +1,371 @@
+//! Transfer sets: inputs on which the teacher is asked.
+//!
+//! Each kind of new row is one file with one function and one variant of [`Kind`]. All of them keep to the manifold as far as
+//! columns tell it: numbers stay within their range, whole numbers whole, categories among the levels, and what is missing is
+//! missing together with the row it comes from.
+
+mod boundary;
+mod mixup;
+mod munge;
+mod perturb;
+
+use limbeck_data::{Feature, FeatureValues, Features};
+use limbeck_teach::Prediction;
+use serde::{Deserialize, Serialize};
+
+pub use munge::munge;
+
+use crate::error::{Error, Result};
+
+/// How new inputs are made and which of the teacher's answers are believed.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `munge_rows` | 300 000 | most rows between near rows; 0 makes none | ≥ 0 |
+/// | `munge_factor` | 100 | most new rows of each kind per training row | ≥ 0 |
+/// | `munge_swap` | 0.5 | chance that a value is taken from the neighbor | (0, 1] |
+/// | `munge_locality` | 1 | `s`: larger keeps values closer to the neighbor's | > 0 |
+/// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
+/// | `boundary_rows` | 0 | most rows moved near the edge of a column | ≥ 0 |
+/// | `boundary_reach` | 0.1 | `ε`: how far they move, as a share of the column's range | (0, 1] |
+/// | `boundary_literal` | false | one noise on inputs and target instead, and no teacher asked | |
+/// | `mixup_rows` | 0 | most rows mixed from two with near targets | ≥ 0 |
+/// | `mixup_bandwidth` | 0.3 | how near, in standard deviations of the target | > 0 |
+/// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher | ≥ 0 |
+/// | `perturb_scale` | 0.05 | how far they move, in standard deviations of each column | > 0 |
+/// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
+/// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct TransferOptions {
+    pub munge_rows: usize,
+    pub munge_factor: usize,
+    pub munge_swap: f64,
+    pub munge_locality: f64,
+    pub munge_neighbors: usize,
+    pub boundary_rows: usize,
+    pub boundary_reach: f64,
+    pub boundary_literal: bool,
+    pub mixup_rows: usize,
+    pub mixup_bandwidth: f64,
+    pub perturb_rows: usize,
+    pub perturb_scale: f64,
+    pub perturb_weight: f64,
+    pub reject_spread: f64,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self {
+            munge_rows: 300_000,
+            munge_factor: 100,
+            munge_swap: 0.5,
+            munge_locality: 1.0,
+            munge_neighbors: 5,
+            boundary_rows: 0,
+            boundary_reach: 0.1,
+            boundary_literal: false,
+            mixup_rows: 0,
+            mixup_bandwidth: 0.3,
+            perturb_rows: 0,
+            perturb_scale: 0.05,
+            perturb_weight: 1.0,
+            reject_spread: 3.0,
+        }
+    }
+}
+
+impl TransferOptions {
+    /// Checks each option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for one out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let share = |value: f64| value > 0.0 && value <= 1.0;
+        let checks = [
+            ("transfer.munge_swap", self.munge_swap, share(self.munge_swap), "in (0, 1]"),
+            ("transfer.munge_locality", self.munge_locality, self.munge_locality > 0.0, "positive"),
+            ("transfer.munge_neighbors", self.munge_neighbors as f64, self.munge_neighbors > 0, "at least 1"),
+            ("transfer.boundary_reach", self.boundary_reach, share(self.boundary_reach), "in (0, 1]"),
+            ("transfer.mixup_bandwidth", self.mixup_bandwidth, positive(self.mixup_bandwidth), "positive"),
+            ("transfer.perturb_scale", self.perturb_scale, positive(self.perturb_scale), "positive"),
+            ("transfer.perturb_weight", self.perturb_weight, positive(self.perturb_weight), "positive"),
+            ("transfer.reject_spread", self.reject_spread, self.reject_spread > 1.0, "above 1"),
+        ];
+        match checks.into_iter().find(|(_, _, fine, _)| !fine) {
+            Some((option, found, _, expected)) => {
+                Err(Error::InvalidOption { option, found: found.to_string(), expected })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn rows(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Munge => self.munge_rows,
+            Kind::Boundary => self.boundary_rows,
+            Kind::Mixup => self.mixup_rows,
+            Kind::Perturb => self.perturb_rows,
+        }
+    }
+}
+
+/// Kinds of new rows, in the order in which they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Rows between near rows: [`munge`].
+    Munge,
+    /// Rows moved near the edge of a column.
+    Boundary,
+    /// Rows mixed from two whose targets are near.
+    Mixup,
+    /// Slightly moved training rows.
+    Perturb,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb];
+}
+
+/// New inputs, and what is known of them before the teacher is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Transfer {
+    /// Inputs.
+    pub features: Features,
+    /// The given row that a new one stays with, sharing how far the teacher is believed there; none for a row of its own.
+    pub source: Vec<Option<u32>>,
+    /// A label that needs no teacher; NaN where the teacher is asked.
+    pub label: Vec<f64>,
+}
+
+impl Transfer {
+    fn asked(features: Features) -> Self {
+        let rows = features.rows;
+        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows] }
+    }
+
+    fn append(&mut self, other: Self) -> Result<()> {
+        self.features.append(&other.features)?;
+        self.source.extend(other.source);
+        self.label.extend(other.label);
+        Ok(())
+    }
+
+    /// Adds rows that stand for themselves, for the teacher to label.
+    ///
+    /// # Errors
+    ///
+    /// Where the columns differ.
+    pub fn append_rows(&mut self, features: Features) -> Result<()> {
+        self.append(Self::asked(features))
+    }
+}
+
+/// All new rows that the options ask for, near rows with the given targets.
+///
+/// # Errors
+///
+/// As [`TransferOptions::validate`], and where rows cannot be encoded.
+pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed: u64) -> Result<Transfer> {
+    options.validate()?;
+    let mut transfer = Transfer::asked(features.select(&[]));
+    for kind in Kind::ALL {
+        let count = options.rows(kind).min(options.munge_factor.saturating_mul(features.rows));
+        if count == 0 || features.rows < 2 {
+            continue;
+        }
+        transfer.append(match kind {
+            Kind::Munge => Transfer::asked(munge(features, count, options, seed)?),
+            Kind::Boundary if options.boundary_literal => boundary::literal(features, target, count, options, seed),
+            Kind::Boundary => Transfer::asked(boundary::moved(features, count, options, seed)),
+            Kind::Mixup => Transfer::asked(mixup::mixed(features, target, count, options, seed)),
+            Kind::Perturb => perturb::perturbed(features, count, options, seed),
+        })?;
+    }
+    Ok(transfer)
+}
+
+/// The given rows with each known number moved by `step` and kept in its column's range, whole numbers whole.
+fn moved_numbers(features: &Features, rows: &[usize], mut step: impl FnMut(usize, usize, &Range) -> f64) -> Features {
+    let mut moved = features.select(rows);
+    for (index, column) in moved.columns.iter_mut().enumerate() {
+        let Some(range) = Range::of(&features.columns[index]) else { continue };
+        let FeatureValues::Number(values) = &mut column.values else { continue };
+        for (at, value) in values.iter_mut().enumerate() {
+            let step = step(at, index, &range);
+            // A step of 0 leaves the value as it is, bit for bit; a missing one stays missing.
+            if step != 0.0 && !value.is_nan() {
+                *value = range.hold(*value + step);
+            }
+        }
+    }
+    moved
+}
+
+/// What the known values of a number column are like.
+struct Range {
+    low: f64,
+    high: f64,
+    sd: f64,
+    integer: bool,
+}
+
+impl Range {
+    fn of(column: &Feature) -> Option<Self> {
+        let FeatureValues::Number(values) = &column.values else { return None };
+        let known: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        let (low, high) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        let sd = limbeck_data::metrics::variance(&known, &vec![1.0; known.len()]).sqrt();
+        (low <= high).then_some(Self { low, high, sd, integer: column.integer })
+    }
+
+    fn hold(&self, value: f64) -> f64 {
+        let value = value.clamp(self.low, self.high);
+        if self.integer { value.round() } else { value }
+    }
+}
+
+/// Which answers are believed: those whose spread is at most `limit` times `typical`.
+#[must_use]
+pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
+    let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);
+    spread.zip(&prediction.mean).map(|(fine, mean)| fine && mean.is_finite()).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    pub(crate) fn features() -> Features {
+        let n = 50;
+        let number = |name: &str, integer, value: &dyn Fn(usize) -> f64| Feature {
+            name: name.into(),
+            values: FeatureValues::Number((0..n).map(value).collect()),
+            integer,
+        };
+        let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
+        let codes = (0..n as u32).map(|i| i % 2).collect();
+        Features {
+            columns: vec![
+                number("x", false, &|i| i as f64 * 0.1),
+                number("count", true, &|i| (i % 7) as f64),
+                number("holes", false, &|i| if i % 5 == 0 { f64::NAN } else { 1.0 + i as f64 }),
+                Feature { name: "kind".into(), values: FeatureValues::Category { codes, levels }, integer: false },
+            ],
+            rows: n,
+        }
+    }
+
+    fn target() -> Vec<f64> {
+        (0..50).map(|i| f64::from(i) * 2.0).collect()
+    }
+
+    fn numbers(features: &Features, column: usize) -> &[f64] {
+        let FeatureValues::Number(values) = &features.columns[column].values else { panic!() };
+        values
+    }
+
+    fn only(kind: Kind, count: usize) -> TransferOptions {
+        let rows = |of: Kind| if of == kind { count } else { 0 };
+        TransferOptions {
+            munge_rows: rows(Kind::Munge),
+            boundary_rows: rows(Kind::Boundary),
+            mixup_rows: rows(Kind::Mixup),
+            perturb_rows: rows(Kind::Perturb),
+            ..TransferOptions::default()
+        }
+    }
+
+    #[test]
+    fn new_rows_of_every_kind_stay_on_the_manifold_and_repeat_with_their_seed() {
+        for kind in Kind::ALL {
+            let make = |seed| make(&features(), &target(), &only(kind, 1000), seed).unwrap();
+            let made = make(3);
+            let new = &made.features;
+            assert_eq!((new.rows, made.source.len(), made.label.len()), (1000, 1000, 1000));
+            assert!(numbers(new, 0).iter().all(|v| (0.0..=4.9).contains(v)), "{kind:?}");
+            assert!(numbers(new, 1).iter().all(|v| v.fract() == 0.0 && (0.0..=6.0).contains(v)), "{kind:?}");
+            let missing = numbers(new, 2).iter().filter(|v| v.is_nan()).count();
+            assert!((50..600).contains(&missing), "{kind:?}: {missing}");
+            let FeatureValues::Category { codes, .. } = &new.columns[3].values else { panic!() };
+            assert!(codes.iter().all(|&c| c < 2));
+            assert!(made.label.iter().all(|label| label.is_nan()));
+            assert_eq!(format!("{new:?}"), format!("{:?}", make(3).features));
+            assert_ne!(format!("{new:?}"), format!("{:?}", make(4).features));
+            assert_eq!(made.source.iter().all(Option::is_some), kind == Kind::Perturb);
+        }
+    }
+
+    #[test]
+    fn kinds_add_up() {
+        let options = TransferOptions { boundary_rows: 30, munge_rows: 20, munge_factor: 1, ..TransferOptions::default() };
+        assert_eq!(make(&features(), &target(), &options, 1).unwrap().features.rows, 50);
+        let none = TransferOptions { munge_rows: 0, ..TransferOptions::default() };
+        assert_eq!(make(&features(), &target(), &none, 1).unwrap().features.rows, 0);
+    }
+
+    #[test]
+    fn boundary_rows_reach_for_the_edges() {
+        let new = make(&features(), &target(), &only(Kind::Boundary, 2000), 3).unwrap().features;
+        let near_edge = |v: &&f64| **v < 0.98 || **v > 3.92;
+        // Half of the rows are chosen for other columns; the others would have 40 % there.
+        let share = numbers(&new, 0).iter().filter(near_edge).count() as f64 / 2000.0;
+        assert!(share > 0.45, "{share}");
+    }
+
+    #[test]
+    fn literal_boundary_moves_inputs_and_target_by_one_noise() {
+        let options = TransferOptions { boundary_literal: true, ..only(Kind::Boundary, 50) };
+        let made = make(&features(), &target(), &options, 3).unwrap();
+        let x_sd = limbeck_data::metrics::variance(numbers(&features(), 0), &[1.0; 50]).sqrt();
+        let y_sd = limbeck_data::metrics::variance(&target(), &[1.0; 50]).sqrt();
+        for row in 5..45 {
+            let noise = (numbers(&made.features, 0)[row] - row as f64 * 0.1) / x_sd;
+            assert!((made.label[row] - target()[row] - noise * y_sd).abs() < 1e-9, "{row}");
+        }
+    }
+
+    #[test]
+    fn perturbed_rows_stay_near_their_source() {
+        let made = make(&features(), &target(), &only(Kind::Perturb, 500), 3).unwrap();
+        for (row, source) in made.source.iter().enumerate() {
+            let source = source.unwrap() as usize;
+            assert!((numbers(&made.features, 0)[row] - source as f64 * 0.1).abs() < 0.05 * 1.5 * 5.0);
+        }
+    }
+
+    #[test]
+    fn mixed_rows_come_from_near_targets() {
+        // Targets rise with x, so that a mixture of near targets is near in x.
+        let apart = |mixup_bandwidth| {
+            let options = TransferOptions { mixup_bandwidth, ..only(Kind::Mixup, 500) };
+            let new = make(&features(), &target(), &options, 3).unwrap().features;
+            let steps = numbers(&new, 0).iter().enumerate().map(|(at, x)| (x - (at % 50) as f64 * 0.1).abs());
+            steps.sum::<f64>() / 500.0
+        };
+        assert!(apart(0.05) < 0.2 && apart(1e3) > 0.6, "{} {}", apart(0.05), apart(1e3));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        for options in [
+            TransferOptions { munge_locality: 0.0, ..TransferOptions::default() },
+            TransferOptions { boundary_reach: 1.5, ..TransferOptions::default() },
+            TransferOptions { mixup_bandwidth: f64::NAN, ..TransferOptions::default() },
+            TransferOptions { perturb_weight: -1.0, ..TransferOptions::default() },
+        ] {
+            assert!(matches!(make(&features(), &target(), &options, 0), Err(Error::InvalidOption { .. })));
+        }
+    }
+
+    #[test]
+    fn excessive_spread_is_not_believed() {
+        let prediction = Prediction { mean: vec![1.0, 1.0, f64::NAN], spread: vec![2.9, 3.1, 1.0] };
+        assert_eq!(believed(&prediction, 1.0, 3.0), [true, false, false]);
+    }
+}
