@@ -377,7 +377,7 @@ impl LabelStore {
             _ => Err(format!("its labels have no number column `{name}`")),
         };
         let rows = numbers("row")?;
-        if data.rows.iter().zip(rows).any(|(&row, &found)| found.fract() != 0.0 || row != found as usize) {
+        if data.rows.iter().zip(rows).any(|(&row, found)| (row as f64).total_cmp(found).is_ne()) {
             return Err("its labels belong to other rows".into());
         }
         self.fold = numbers("fold")?[..n].iter().map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 }).collect();
