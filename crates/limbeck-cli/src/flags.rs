@@ -196,7 +196,7 @@ pub(crate) struct StudentFlags {
     /// Most rows moved near the edge of a column [default: 0]
     #[arg(long, value_name = "N", help_heading = "Transfer set")]
     boundary_rows: Option<u64>,
-    /// Boundary rows by one noise on inputs and target, without asking the teacher
+    /// Boundary rows by one noise on inputs and target instead of the teacher's label; with --boundary-rows
     #[arg(long, help_heading = "Transfer set")]
     boundary_literal: bool,
     /// Most rows mixed from two with near targets [default: 0]

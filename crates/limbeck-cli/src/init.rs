@@ -175,7 +175,7 @@ const SECTIONS: [Section; 9] = [
             Key("munge_neighbors", "neighbors to draw from", None),
             Key("boundary_rows", "most rows moved near the edge of a column", None),
             Key("boundary_reach", "how far they move, as a share of the column's range", None),
-            Key("boundary_literal", "one noise on inputs and target instead, and no teacher asked", None),
+            Key("boundary_literal", "one noise on inputs and target instead of a teacher's label; with boundary_rows", None),
             Key("mixup_rows", "most rows mixed from two with near targets", None),
             Key("mixup_bandwidth", "how near, in standard deviations of the target", None),
             Key("perturb_rows", "most slightly moved training rows, on which the student has to stay with the teacher", None),

@@ -46,7 +46,7 @@ impl Serialize for Alpha {
 impl<'de> Deserialize<'de> for Alpha {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| serde::de::Error::custom(format!("found `{text}`, expected \"auto\" or a number in [0, 1]")))
+        text.parse().map_err(|()| serde::de::Error::custom(format!("objective.alpha: found `{text}`, expected \"auto\" or a number in [0, 1]")))
     }
 }
 
@@ -178,7 +178,7 @@ impl Serialize for Temperature {
 impl<'de> Deserialize<'de> for Temperature {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| serde::de::Error::custom(format!("found `{text}`, expected a number, batch, data or spread")))
+        text.parse().map_err(|()| serde::de::Error::custom(format!("objective.temperature: found `{text}`, expected a number, batch, data or spread")))
     }
 }
 

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
 /// | `boundary_rows` | 0 | most rows moved near the edge of a column | ≥ 0 |
 /// | `boundary_reach` | 0.1 | `ε`: how far they move, as a share of the column's range | (0, 1] |
-/// | `boundary_literal` | false | one noise on inputs and target instead, and no teacher asked | |
+/// | `boundary_literal` | false | one noise on inputs and target instead of a teacher's label | with `boundary_rows` |
 /// | `mixup_rows` | 0 | most rows mixed from two with near targets | ≥ 0 |
 /// | `mixup_bandwidth` | 0.3 | how near, in standard deviations of the target | > 0 |
 /// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher | ≥ 0 |
@@ -93,6 +93,12 @@ impl TransferOptions {
             ("transfer.mixup_bandwidth", self.mixup_bandwidth, positive(self.mixup_bandwidth), "positive"),
             ("transfer.perturb_scale", self.perturb_scale, positive(self.perturb_scale), "positive"),
             ("transfer.perturb_weight", self.perturb_weight, positive(self.perturb_weight), "positive"),
+            (
+                "transfer.boundary_literal",
+                1.0,
+                !self.boundary_literal || self.boundary_rows > 0,
+                "left out unless `boundary_rows` asks for rows",
+            ),
             ("transfer.reject_spread", self.reject_spread, self.reject_spread > 1.0, "above 1"),
         ];
         match checks.into_iter().find(|(_, _, fine, _)| !fine) {
@@ -138,7 +144,7 @@ pub struct Transfer {
     pub features: Features,
     /// The given row that a new one stays with, sharing how far the teacher is believed there; none for a row of its own.
     pub source: Vec<Option<u32>>,
-    /// A label that needs no teacher; NaN where the teacher is asked.
+    /// A label that takes the place of the teacher's; NaN where the teacher's stands.
     pub label: Vec<f64>,
 }
 
@@ -358,6 +364,7 @@ pub(crate) mod tests {
             TransferOptions { boundary_reach: 1.5, ..TransferOptions::default() },
             TransferOptions { mixup_bandwidth: f64::NAN, ..TransferOptions::default() },
             TransferOptions { perturb_weight: -1.0, ..TransferOptions::default() },
+            TransferOptions { boundary_literal: true, ..TransferOptions::default() },
         ] {
             assert!(matches!(make(&features(), &target(), &options, 0), Err(Error::InvalidOption { .. })));
         }
