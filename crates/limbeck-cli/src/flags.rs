@@ -208,6 +208,28 @@ pub(crate) struct StudentFlags {
     /// Weight of those beside other rows [default: 1]
     #[arg(long, value_name = "X", help_heading = "Transfer set", allow_negative_numbers = true)]
     perturb_weight: Option<f64>,
+    /// Most rows in pairs, between which the student has to move as the teacher does (gradient matching) [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    slope_rows: Option<u64>,
+    /// Weight of those pairs [default: 0.1]
+    #[arg(long, value_name = "X", help_heading = "Objective", allow_negative_numbers = true)]
+    slope_weight: Option<f64>,
+    /// Learn from the teacher's inner features: how hidden layers are compared [default: none]
+    #[arg(long, value_name = "KIND", help_heading = "Features",
+        value_parser = PossibleValuesParser::new(["none", "hint", "attention", "attention_literal", "relational"]))]
+    hints: Option<String>,
+    /// Weight of the feature loss beside the others [default: 0.3]
+    #[arg(long, value_name = "X", help_heading = "Features", allow_negative_numbers = true)]
+    hint_weight: Option<f64>,
+    /// Its weight at the end of training; 0 for features first [default: as --hint-weight]
+    #[arg(long, value_name = "X", help_heading = "Features", allow_negative_numbers = true)]
+    hint_weight_end: Option<f64>,
+    /// Align layers one after the other, from the input on
+    #[arg(long, help_heading = "Features")]
+    progressive: bool,
+    /// Stages of progressive alignment [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Features")]
+    stages: Option<u64>,
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
@@ -313,6 +335,13 @@ impl StudentFlags {
         flags.set_whole("transfer.mixup_rows", self.mixup_rows);
         flags.set_whole("transfer.perturb_rows", self.perturb_rows);
         flags.set("transfer.perturb_weight", self.perturb_weight);
+        flags.set_whole("transfer.slope_rows", self.slope_rows);
+        flags.set("objective.slope_weight", self.slope_weight);
+        flags.set("hints.kind", self.hints.as_deref());
+        flags.set("hints.weight", self.hint_weight);
+        flags.set("hints.weight_end", self.hint_weight_end);
+        flags.set("hints.progressive", self.progressive.then_some(true));
+        flags.set_whole("hints.stages", self.stages);
         flags.set("objective.loss", self.loss.as_deref());
         flags.set("objective.huber_delta", self.huber_delta);
         flags.set_whole("repeats", self.repeats);

@@ -72,7 +72,7 @@ struct Section {
 /// A key, its purpose and, for a key without default, an example as TOML.
 struct Key(&'static str, &'static str, Option<&'static str>);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     Section {
         name: "",
         purpose: "A recipe of limbeck: every option, its default, its purpose. Remove the # before an option to set it.\n\
@@ -181,6 +181,8 @@ const SECTIONS: [Section; 9] = [
             Key("perturb_rows", "most slightly moved training rows, on which the student has to stay with the teacher", None),
             Key("perturb_scale", "how far they move, in standard deviations of each column", None),
             Key("perturb_weight", "their weight beside other rows", None),
+            Key("slope_rows", "most rows in pairs, between which the student has to move as the teacher does", None),
+            Key("slope_reach", "how far apart a pair is, in standard deviations of the columns", None),
             Key("reject_spread", "a new row is rejected where the teacher's spread exceeds this many times its median", None),
         ],
     },
@@ -217,7 +219,21 @@ const SECTIONS: [Section; 9] = [
             Key("temperature_base", "of batch and data: base + scale · range of the teacher's labels", None),
             Key("temperature_scale", "see temperature_base", None),
             Key("literal", "literal KL + MSE: squared error of the mean as hard loss of a distribution", None),
+            Key("slope_weight", "weight of the pairs of transfer.slope_rows", None),
             Key("gate", "teacher labels that are believed: none (all), bounded, attentive, outlier, confidence", None),
+        ],
+    },
+    Section {
+        name: "hints",
+        purpose: "Learning from the inner features of a teacher that limbeck fits",
+        optional: false,
+        keys: &[
+            Key("kind", "none, hint, attention, attention_literal, relational", None),
+            Key("weight", "of the feature loss beside the others", None),
+            Key("weight_end", "weight at the end of training; 0 for features first", Some("0.0")),
+            Key("width", "coordinates of a teacher's layer", None),
+            Key("progressive", "layer pairs join one after the other, from the input on", None),
+            Key("stages", "stages of that", None),
         ],
     },
 ];
@@ -352,6 +368,7 @@ mod tests {
             (all.teacher.command, all.teacher.from) = (None, None);
             (all.student.hidden, all.student.bins) = (None, None);
             all.objective.temperature_end = None;
+            all.hints.weight_end = None;
             let data = all.data;
             all.data = limbeck_data::DataOptions {
                 log_target: data.log_target,

@@ -7,6 +7,7 @@
 use limbeck_nets::loss::Hard;
 use limbeck_nets::{Head, Rows, StepLoss};
 
+use crate::hints::{Coordinates, Guided, HintKind, HintLoss, HintOptions};
 use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperature};
 
 /// Labelled and synthetic rows, in network units.
@@ -32,6 +33,25 @@ pub struct Pool {
     pub new_source: Vec<Option<usize>>,
     /// Their weights, 1 for a row as good as any.
     pub new_weight: Vec<f32>,
+    /// True for the second row of a pair, which stands right after the first.
+    pub new_second: Vec<bool>,
+    /// The teacher's features on both kinds of rows; empty where none are asked for.
+    pub coordinates: Coordinates,
+}
+
+/// What a lesson is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim<'a> {
+    /// What is minimized.
+    pub objective: &'a ObjectiveOptions,
+    /// What is learned from features.
+    pub hints: &'a HintOptions,
+    /// How far apart the rows of a pair are.
+    pub slope_reach: f64,
+    /// How the student predicts.
+    pub head: Head,
+    /// Widths of its hidden layers.
+    pub hidden: &'a [usize],
 }
 
 /// Training rows and their loss.
@@ -40,6 +60,12 @@ pub struct Lesson {
     pub rows: Rows,
     /// What a step minimizes.
     pub loss: Box<dyn StepLoss>,
+}
+
+/// A row of the pool.
+enum Row {
+    Known(usize),
+    New(usize),
 }
 
 /// Least share of training that rows with a target have, so that a large transfer set does not drown them.
@@ -52,14 +78,15 @@ const ROBUST: f32 = 1.4826;
 impl Pool {
     /// The lesson for one share of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
     #[must_use]
-    pub fn lesson(&self, objective: &ObjectiveOptions, head: Head, alpha: Option<f64>) -> Lesson {
+    pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>) -> Lesson {
+        let objective = aim.objective;
         let n = self.target.len();
         let new = if alpha.is_some() { self.new_teacher.len() } else { 0 };
         let start = alpha.unwrap_or(0.0);
         let hard_share = if alpha.is_some() { 1.0 - start.min(objective.alpha_at(start, 1.0)) } else { 1.0 };
         let (copies, labelled) = copies(n, new, hard_share);
         let gates = if alpha.is_some() { self.gates(objective.gate) } else { vec![0.0; n] };
-        let (hard, soft) = objective.losses(head);
+        let (hard, soft) = objective.losses(aim.head);
         let blend = Blend {
             alpha: start,
             hard,
@@ -69,35 +96,68 @@ impl Pool {
             typical_spread: median(self.spread.iter().copied().filter(|sd| sd.is_finite()).collect()).unwrap_or(1.0),
             options: objective.clone(),
         };
-        let inputs = self.positions.len() / n.max(1);
         let mean_weight = self.weight.iter().sum::<f32>() / n.max(1) as f32;
-        let known = (0..n).map(|i| LabelRow {
+        let known = |i: usize| LabelRow {
             target: self.target[i],
             teacher: if gates[i] > 0.0 { self.teacher[i] } else { self.target[i] },
             spread: self.spread[i],
             gate: gates[i],
             labelled: 1.0,
             weight: self.weight[i] / mean_weight,
-        });
-        let known: Vec<LabelRow> = known.collect();
-        let unknown = (0..new).map(|i| {
+        };
+        let unknown = |i: usize| {
             let (teacher, spread) = (self.new_teacher[i], self.new_spread[i]);
             let gate = self.new_source[i].map_or(1.0, |row| if self.teacher[row].is_nan() { 1.0 } else { gates[row] });
             LabelRow { target: teacher, teacher, spread, gate, labelled: 0.0, weight: self.new_weight[i] }
-        });
-        let mut rows = Rows::default();
-        rows.positions.reserve(self.positions.len() * copies + new * inputs);
-        for _ in 0..copies {
-            rows.positions.extend_from_slice(&self.positions);
+        };
+        let label = |row: &Row| match *row {
+            Row::Known(i) => known(i),
+            Row::New(i) => unknown(i),
+        };
+        // Pairs first, so that the rows of each are a group.
+        let (paired, single): (Vec<usize>, Vec<usize>) = (0..new).partition(|&i| self.is_paired(i));
+        let order: Vec<Row> = (paired.iter().copied().map(Row::New))
+            .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
+            .chain(single.into_iter().map(Row::New))
+            .collect();
+        let inputs = self.positions.len() / n.max(1);
+        let mut rows = Rows { positions: Vec::with_capacity(order.len() * inputs), labels: Vec::new() };
+        for row in &order {
+            rows.positions.extend_from_slice(match *row {
+                Row::Known(i) => &self.positions[i * inputs..][..inputs],
+                Row::New(i) => &self.new_positions[i * inputs..][..inputs],
+            });
         }
-        rows.positions.extend_from_slice(&self.new_positions[..new * inputs]);
-        let all = (0..copies).flat_map(|_| known.iter().copied()).chain(unknown);
-        if objective.blends_labels() {
-            rows.labels = all.flat_map(|row| blend.label(row)).collect();
-            return Lesson { rows, loss: Box::new(Hard(objective.point_loss())) };
+        let hints = (alpha.is_some() && aim.hints.kind != HintKind::None)
+            .then(|| HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention));
+        if hints.is_none() && paired.is_empty() {
+            if objective.blends_labels() {
+                rows.labels = order.iter().flat_map(|row| blend.label(label(row))).collect();
+                return Lesson { rows, loss: Box::new(Hard(objective.point_loss())) };
+            }
+            rows.labels = order.iter().flat_map(|row| label(row).columns()).collect();
+            return Lesson { rows, loss: Box::new(blend) };
         }
-        rows.labels = all.flat_map(LabelRow::columns).collect();
-        Lesson { rows, loss: Box::new(blend) }
+        let loss = Guided { blend, pairs: !paired.is_empty(), hints };
+        rows.labels.reserve(order.len() * loss.columns());
+        let pair = (objective.slope_weight / aim.slope_reach.powi(2)) as f32;
+        for row in &order {
+            rows.labels.extend(label(row).columns());
+            let second = matches!(*row, Row::New(i) if self.new_second[i]);
+            rows.labels.push(if second { pair } else { 0.0 });
+            if let Some(hints) = &loss.hints {
+                let (of, i) = match *row {
+                    Row::Known(i) => (&self.coordinates.rows, i),
+                    Row::New(i) => (&self.coordinates.new, i),
+                };
+                rows.labels.extend_from_slice(&of[i * hints.columns()..][..hints.columns()]);
+            }
+        }
+        Lesson { rows, loss: Box::new(loss) }
+    }
+
+    fn is_paired(&self, new: usize) -> bool {
+        self.new_second[new] || self.new_second.get(new + 1).is_some_and(|second| *second)
     }
 
     /// How far the teacher is believed on each row with a target.
@@ -159,11 +219,38 @@ mod tests {
             new_spread: vec![0.25; 8],
             new_source: vec![None; 8],
             new_weight: vec![1.0; 8],
+            new_second: vec![false; 8],
+            coordinates: Coordinates::default(),
         }
     }
 
+    fn lesson(pool: &Pool, objective: &ObjectiveOptions, alpha: Option<f64>) -> Lesson {
+        let hints = &HintOptions::default();
+        pool.lesson(Aim { objective, hints, slope_reach: 0.5, head: objective.head(-1.0, 1.0), hidden: &[3] }, alpha)
+    }
+
     fn squared(alpha: Option<f64>) -> Rows {
-        pool().lesson(&ObjectiveOptions::default(), Head::Point, alpha).rows
+        lesson(&pool(), &ObjectiveOptions::default(), alpha).rows
+    }
+
+    #[test]
+    fn pairs_come_first_and_features_follow_their_rows() {
+        let mut pool = pool();
+        pool.new_teacher[5] = 7.0;
+        pool.new_second[5] = true;
+        pool.coordinates = Coordinates { rows: vec![0.1, 0.2], new: (0..8).map(|i| i as f32).collect(), attention: vec![1.0] };
+        let hints = HintOptions { kind: HintKind::Hint, width: 1, ..HintOptions::default() };
+        let objective = ObjectiveOptions { slope_weight: 0.5, ..ObjectiveOptions::default() };
+        let aim = Aim { objective: &objective, hints: &hints, slope_reach: 0.5, head: Head::Point, hidden: &[3] };
+        let made = pool.lesson(aim, Some(1.0));
+        assert_eq!((made.loss.columns(), made.loss.group(), made.loss.own_weights()), (8, 2, 4));
+        // Teacher, weight of the pair (0.5 / 0.25), coordinate.
+        let row = |i: usize| [1, 6, 7].map(|column| made.rows.labels[i * 8 + column]);
+        assert_eq!([row(0), row(1)], [[9.0, 0.0, 4.0], [7.0, 2.0, 5.0]]);
+        assert_eq!([row(2), row(3), row(4)], [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]);
+        assert_eq!(made.rows.positions.len(), 10);
+        // The lone student knows of none of this.
+        assert_eq!(pool.lesson(aim, None).loss.columns(), 2);
     }
 
     #[test]
@@ -191,7 +278,7 @@ mod tests {
     #[test]
     fn distributions_keep_both_labels_and_the_spread() {
         let objective = ObjectiveOptions { head: HeadKind::Gaussian, ..ObjectiveOptions::default() };
-        let lesson = pool().lesson(&objective, Head::Gaussian, Some(1.0));
+        let lesson = lesson(&pool(), &objective, Some(1.0));
         assert_eq!(lesson.rows.labels[..6], [1.0, 3.0, 0.5, 1.0, 1.0, 0.5]);
         // No opinion: no gate, and no NaN but in the spread that is then never read.
         assert_eq!(lesson.rows.labels[6..8], [2.0, 2.0]);
@@ -228,13 +315,13 @@ mod tests {
         pool.new_source[1] = Some(0);
         pool.new_source[2] = Some(1);
         pool.new_weight[1] = 0.5;
-        let weight = |row: usize| pool.lesson(&objective, Head::Point, Some(1.0)).rows.labels[4 + 2 * row + 1];
+        let weight = |row: usize| lesson(&pool, &objective, Some(1.0)).rows.labels[4 + 2 * row + 1];
         // Own weight, half of it for λ, and none beside the row on which the teacher is furthest off.
         assert_eq!([weight(0), weight(1), weight(2)], [1.0, 0.5, 0.0]);
     }
 
     #[test]
     fn no_rows_make_an_empty_lesson() {
-        assert!(Pool::default().lesson(&ObjectiveOptions::default(), Head::Point, Some(0.5)).rows.labels.is_empty());
+        assert!(lesson(&Pool::default(), &ObjectiveOptions::default(), Some(0.5)).rows.labels.is_empty());
     }
 }

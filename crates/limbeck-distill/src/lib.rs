@@ -8,6 +8,7 @@
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
 //! - [`losses`]: how far outputs are from a target or from the teacher;
+//! - [`hints`]: inner features and slopes of the teacher;
 //! - [`lesson`]: rows with and without target, laid out for that loss;
 //! - [`bins`]: where the student's inputs get their resolution;
 //! - [`student`]: a network of at most so many parameters, trained and lowered;
@@ -17,6 +18,7 @@
 
 pub mod bins;
 mod error;
+pub mod hints;
 pub mod lesson;
 pub mod losses;
 mod neighbors;

@@ -197,6 +197,7 @@ impl<'de> Deserialize<'de> for Temperature {
 /// | `temperature_end` | none | temperature at the end of training, on a straight line from `temperature` | > 0 |
 /// | `temperature_base`, `temperature_scale` | 1, 0.1 | of the temperatures batch and data | ≥ 0, not both 0 |
 /// | `literal` | false | the literal *KL + MSE*: squared error of the mean as hard loss of a distribution | |
+/// | `slope_weight` | 0.1 | `γ`: weight of gradient matching beside the others, where `transfer.slope_rows` makes pairs | > 0 |
 /// | `gate` | none | which teacher labels are believed | none, bounded, attentive, outlier, confidence |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -215,6 +216,7 @@ pub struct ObjectiveOptions {
     pub temperature_base: f64,
     pub temperature_scale: f64,
     pub literal: bool,
+    pub slope_weight: f64,
     pub gate: Gate,
 }
 
@@ -233,6 +235,7 @@ impl Default for ObjectiveOptions {
             temperature_base: 1.0,
             temperature_scale: 0.1,
             literal: false,
+            slope_weight: 0.1,
             gate: Gate::None,
         }
     }
@@ -261,6 +264,7 @@ impl ObjectiveOptions {
             let number = matches!(self.temperature, Temperature::Fixed(_));
             check(number, "objective.temperature_end", end.to_string(), "left out unless `temperature` is a number")?;
         }
+        check(positive(self.slope_weight), "objective.slope_weight", self.slope_weight.to_string(), "positive")?;
         let (base, scale) = (self.temperature_base, self.temperature_scale);
         let fine = base >= 0.0 && scale >= 0.0 && positive(base + scale);
         check(fine, "objective.temperature_scale", format!("{scale} and temperature_base {base}"), "0 or more, and not both 0")?;
@@ -345,6 +349,8 @@ pub struct LabelRow {
 impl LabelRow {
     /// Columns of the label matrix.
     pub const COLUMNS: usize = 6;
+    /// Where the teacher's mean stands.
+    pub const TEACHER: usize = 1;
 
     /// The row as it lies in the label matrix.
     #[must_use]

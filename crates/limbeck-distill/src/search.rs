@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use crate::bins::Cuts;
 use crate::error::{Error, Result};
-use crate::lesson::{Lesson, Pool};
+use crate::hints::{Coordinates, HintOptions};
+use crate::lesson::{Aim, Lesson, Pool};
 use crate::objective::{Alpha, ObjectiveOptions};
 use crate::student::{Design, StudentOptions};
 
@@ -30,6 +31,8 @@ pub struct NewRows {
     pub source: Vec<Option<usize>>,
     /// Weights, 1 for a row as good as any.
     pub weight: Vec<f64>,
+    /// True for the second row of a pair, which stands right after the first.
+    pub second: Vec<bool>,
 }
 
 /// Rows to learn from, in the learned unit (logarithms with a log target).
@@ -49,6 +52,8 @@ pub struct Material<'a> {
     pub spread: &'a [f64],
     /// Rows that only the teacher labelled.
     pub new: &'a NewRows,
+    /// The teacher's features on both kinds of rows; none where nothing is learned from them.
+    pub coordinates: Option<&'a Coordinates>,
 }
 
 /// What is the same for all trials.
@@ -58,6 +63,10 @@ pub struct Plan<'a> {
     pub student: &'a StudentOptions,
     /// What it minimizes.
     pub objective: &'a ObjectiveOptions,
+    /// What it learns from the teacher's features.
+    pub hints: &'a HintOptions,
+    /// How far apart the rows of a pair are, in standard deviations of the columns.
+    pub slope_reach: f64,
     /// True where the target is learned as its logarithm.
     pub log_target: bool,
     /// Name of the target.
@@ -216,6 +225,8 @@ impl<'a> Stage<'a> {
             new_spread: spread(&material.new.spread),
             new_source: material.new.source.iter().map(|source| source.and_then(|row| place.get(&row).copied())).collect(),
             new_weight: material.new.weight.iter().map(|&w| w as f32).collect(),
+            new_second: material.new.second.clone(),
+            coordinates: material.coordinates.cloned().unwrap_or_default(),
         };
         let valid = valid
             .map(|v| {
@@ -255,7 +266,8 @@ impl<'a> Stage<'a> {
 
     /// What a student with this share of the soft loss learns from.
     fn lesson(&self, alpha: Option<f64>) -> Lesson {
-        self.pool.lesson(self.plan.objective, self.head, alpha)
+        let Plan { objective, hints, slope_reach, .. } = *self.plan;
+        self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden: self.design.shape.hidden() }, alpha)
     }
 
     /// Trains one student for `until` steps of its schedule.
@@ -273,6 +285,8 @@ impl<'a> Stage<'a> {
         let mut state = trainer.start();
         let mut curve = Vec::new();
         let mut snapshots = Vec::new();
+        // What comes after the network's weights are adapters, which predict nothing.
+        let weights = self.design.shape.weights();
         trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
             let mut point = Point {
                 step: report.state.step,
@@ -282,17 +296,19 @@ impl<'a> Stage<'a> {
                 fidelity_rmse: None,
             };
             if let Some(valid) = &self.valid {
-                let pred = self.predict(&report.state.average, &valid.positions);
+                let params = report.state.average[..weights].to_vec();
+                let pred = self.predict(&params, &valid.positions);
                 let rmse = self.rmse(&pred, valid.target, valid.weight);
                 let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
                 point.valid_rmse = Some(rmse);
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                snapshots.push(Snapshot { step: point.step, rmse, pred, params: report.state.average.clone() });
+                snapshots.push(Snapshot { step: point.step, rmse, pred, params });
             }
             curve.push(point);
             let control = watch(&Progress { name, setting, until, point });
             if self.hopeless(&snapshots) { Control::Stop } else { control }
         })?;
+        state.average.truncate(weights);
         let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.average };
         let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };

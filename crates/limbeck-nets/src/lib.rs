@@ -24,5 +24,5 @@ pub use error::{Error, Result};
 pub use head::{Bins, Head};
 pub use input::{InputLayout, Segment};
 pub use loss::{Moment, StepLoss};
-pub use mlp::{Buffers, MlpShape, Scratch};
+pub use mlp::{Block, Buffers, MlpShape, Scratch};
 pub use train::{Control, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};

@@ -5,6 +5,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::mlp::Block;
+
 /// When and among what a row is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moment {
@@ -40,6 +42,28 @@ pub trait StepLoss: Send + Sync {
     /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`.
     fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
         from_slices(self, pred, labels, moment)
+    }
+
+    /// Rows of one group stay beside each other, in their order: batches are made of whole groups. A power of two up to 64.
+    fn group(&self) -> usize {
+        1
+    }
+
+    /// Weights of the loss's own that are trained beside the network's, such as adapters; they begin at 0.
+    fn own_weights(&self) -> usize {
+        0
+    }
+
+    /// True where [`inside`](Self::inside) is written: the loss looks at hidden activations too. Such a loss trains one network at
+    /// a time.
+    fn looks_inside(&self) -> bool {
+        false
+    }
+
+    /// As [`direct`](Self::direct), for a block with its hidden activations: `own` are the loss's weights, whose gradient is *added*
+    /// to `grad_own`.
+    fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, _own: &[f32], _grad_own: &mut [f32]) -> f32 {
+        self.direct(block.pred, labels, moment, block.grad_pred)
     }
 
     /// True where [`direct`](Self::direct) is written, which on small networks is much faster.

@@ -36,6 +36,23 @@ pub struct Scratch {
     table: Vec<f32>,
     table_grad: Vec<f32>,
     grads: [Vec<f32>; 2],
+    /// Gradient that a loss puts on hidden activations, laid out as they are; empty where it puts none.
+    grad_hidden: Vec<f32>,
+}
+
+/// A block of rows on its way through [`MlpShape::sweep`]: what the network made of it, and room for the gradient.
+#[derive(Debug)]
+pub struct Block<'a> {
+    /// Index of the block's first row in the batch.
+    pub row: usize,
+    /// Outputs, `[n_samples, outputs]`.
+    pub pred: &'a [f32],
+    /// Hidden activations, layer by layer, each `[n_samples, width]`.
+    pub hidden: &'a [f32],
+    /// Gradient of the outputs, to be filled.
+    pub grad_pred: &'a mut [f32],
+    /// Gradient of the hidden activations, zeros to be added to; empty for a loss that looks at outputs alone.
+    pub grad_hidden: &'a mut [f32],
 }
 
 /// Buffers of [`MlpShape::sweep`], kept between steps.
@@ -319,6 +336,9 @@ impl MlpShape {
             simd::column_sums(&above, &mut grad[layer.bias()]);
             below.resize(n * layer.inputs, 0.0);
             kernel::matmul_a_bt(&above, &params[layer.weight()], &mut below, n, layer.outputs, layer.inputs);
+            if !scratch.grad_hidden.is_empty() {
+                below.iter_mut().zip(&scratch.grad_hidden[start..start + n * layer.inputs]).for_each(|(b, g)| *b += g);
+            }
             simd::relu_grad(input, &mut below);
             std::mem::swap(&mut above, &mut below);
         }
@@ -334,8 +354,8 @@ impl MlpShape {
     /// Loss and gradient of one network in a single sweep over small blocks of rows, so that a block's activations are
     /// still in the first-level cache when its gradient is taken. Gives the loss.
     ///
-    /// `loss` gets the outputs of a block, the index of its first row and room for their gradient, and answers the block's
-    /// share of the loss.
+    /// `loss` answers a block's share of the loss and fills its gradient; `inside` says that it has something to say of hidden
+    /// activations too.
     ///
     /// # Panics
     ///
@@ -346,7 +366,8 @@ impl MlpShape {
         positions: &[f32],
         grad: &mut [f32],
         buffers: &mut Buffers,
-        mut loss: impl FnMut(&[f32], usize, &mut [f32]) -> f32,
+        inside: bool,
+        mut loss: impl FnMut(Block<'_>) -> f32,
     ) -> f32 {
         const BLOCK: usize = 64;
         let inputs = self.input.segments.len();
@@ -362,15 +383,45 @@ impl MlpShape {
             let activations = &mut activations[..n * self.activations()];
             let (out, grad_out) = (&mut out[..n * self.outputs], &mut grad_out[..n * self.outputs]);
             self.forward_rows(params, positions, activations, out, scratch);
-            total += loss(out, block * BLOCK, grad_out);
+            scratch.grad_hidden.clear();
+            if inside {
+                scratch.grad_hidden.resize(activations.len(), 0.0);
+            }
+            total += loss(Block {
+                row: block * BLOCK,
+                pred: out,
+                hidden: activations,
+                grad_pred: grad_out,
+                grad_hidden: &mut scratch.grad_hidden,
+            });
             self.backward_rows(params, positions, activations, grad_out, grad, scratch);
         }
+        scratch.grad_hidden.clear();
         self.finish_grad(grad, scratch);
         total
     }
 
     fn splines(&self) -> usize {
         self.input.segments.iter().filter(|s| matches!(s, Segment::Spline { .. })).count()
+    }
+
+    /// Hidden activations of rows, one `[n_samples, width]` matrix per layer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `params` is shorter than [`weights`](Self::weights).
+    #[must_use]
+    pub fn hidden_of(&self, params: &[f32], positions: &[f32]) -> Vec<Vec<f32>> {
+        let n = positions.len() / self.input.segments.len();
+        let mut activations = vec![0.0; n * self.activations()];
+        self.forward(params, positions, &mut activations, &mut vec![0.0; n * self.outputs], &mut Scratch::default());
+        let mut rest = &activations[..];
+        let layer = |&width: &usize| {
+            let (layer, after) = rest.split_at(n * width);
+            rest = after;
+            layer.to_vec()
+        };
+        self.hidden.iter().map(layer).collect()
     }
 
     /// Outputs only, in blocks that stay in cache.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::loss::{Moment, StepLoss};
-use crate::mlp::{Buffers, MlpShape};
+use crate::mlp::{Block, Buffers, MlpShape};
 use crate::op::mlp;
 use crate::simd::{self, AdamStep, Weights};
 
@@ -86,7 +86,7 @@ pub struct TrainOptions {
 pub struct TrainState {
     /// Steps taken.
     pub step: usize,
-    /// Weights, `[members, weights]`.
+    /// Weights, `[members, weights]`, then those of the loss's own.
     pub params: Vec<f32>,
     /// First moments of the gradient.
     pub first: Vec<f32>,
@@ -163,6 +163,9 @@ impl<'a> Trainer<'a> {
         expect("the position matrix", rows.positions.len(), n * inputs)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
         expect("the output layer", shape.outputs(), loss.outputs())?;
+        let single = options.members == 1 || !loss.looks_inside();
+        check("members", options.members, single, "1 with a loss that looks at hidden activations")?;
+        check("training rows", n, n >= loss.group(), "at least one group of rows that stay together")?;
         Ok(Self { shape: Arc::new(shape), options, rows, loss, n, device: Device::flex().autodiff() })
     }
 
@@ -179,6 +182,7 @@ impl<'a> Trainer<'a> {
         for member in 0..self.options.members {
             params.extend(self.shape.init(&mut stream(self.options.seed, 1 + member as u64)));
         }
+        params.resize(params.len() + self.loss.own_weights(), 0.0);
         let zeros = vec![0.0; params.len()];
         TrainState { step: 0, average: params.clone(), params, first: zeros.clone(), second: zeros }
     }
@@ -196,11 +200,12 @@ impl<'a> Trainer<'a> {
         every: usize,
         observer: &mut dyn FnMut(&StepReport<'_>) -> Control,
     ) -> Result<()> {
-        let batch = self.options.batch.min(self.n);
+        let group = self.loss.group();
+        let batch = (self.options.batch.min(self.n) / group * group).max(group);
         let per_epoch = self.n / batch;
         let mut order = Order::default();
         let mut work = Work { grad: vec![0.0; state.params.len()], ..Work::default() };
-        let on_slices = self.loss.on_slices();
+        let on_slices = self.loss.on_slices() || self.loss.looks_inside();
         while state.step < until {
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
@@ -237,15 +242,27 @@ impl<'a> Trainer<'a> {
         let moment = self.moment(state, &work.labels);
         let scale = ((work.labels.len() / columns) * self.options.members) as f32;
         let mut total = 0.0;
+        let inside = self.loss.looks_inside();
         let Work { positions, labels, grad, buffers } = work;
-        for (params, grad) in state.params.chunks(weights).zip(grad.chunks_mut(weights)) {
-            total += self.shape.sweep(params, positions, grad, buffers, |pred, row, grad| {
-                let labels = &labels[row * columns..][..pred.len() / outputs * columns];
-                let sum = self.loss.direct(pred, labels, moment, grad);
-                grad.iter_mut().for_each(|g| *g /= scale);
+        let networks = self.options.members * weights;
+        let ((params, own), (grad, grad_own)) = (state.params.split_at(networks), grad.split_at_mut(networks));
+        grad_own.fill(0.0);
+        for (params, grad) in params.chunks(weights).zip(grad.chunks_mut(weights)) {
+            total += self.shape.sweep(params, positions, grad, buffers, inside, |block| {
+                let labels = &labels[block.row * columns..][..block.pred.len() / outputs * columns];
+                let Block { row, pred, hidden, grad_pred, grad_hidden } = block;
+                let sum = match inside {
+                    true => {
+                        let block = Block { row, pred, hidden, grad_pred: &mut *grad_pred, grad_hidden: &mut *grad_hidden };
+                        self.loss.inside(block, labels, moment, own, grad_own)
+                    }
+                    false => self.loss.direct(pred, labels, moment, grad_pred),
+                };
+                grad_pred.iter_mut().chain(grad_hidden).for_each(|g| *g /= scale);
                 sum
             });
         }
+        grad_own.iter_mut().for_each(|g| *g /= scale);
         total / scale
     }
 
@@ -335,8 +352,13 @@ impl Order {
     fn batch(&mut self, trainer: &Trainer<'_>, epoch: usize, at: usize, size: usize) -> &[u32] {
         if self.epoch != Some(epoch) {
             self.ids.clear();
-            self.ids.extend((0..trainer.n).map(|id| id as u32));
+            let group = trainer.loss.group();
+            self.ids.extend((0..trainer.n / group).map(|id| id as u32));
             self.ids.shuffle(&mut stream(trainer.options.seed, (1 << 32) + epoch as u64));
+            if group > 1 {
+                let group = group as u32;
+                self.ids = self.ids.iter().flat_map(|id| id * group..(id + 1) * group).collect();
+            }
             self.epoch = Some(epoch);
         }
         &self.ids[at..at + size]
@@ -390,6 +412,88 @@ mod tests {
             rows.labels.extend([a.sin() + 0.3 * b, 1.0]);
         }
         rows
+    }
+
+    /// Squared error, and that of a linear map of the first hidden layer; rows in pairs.
+    struct Deep;
+
+    impl StepLoss for Deep {
+        fn columns(&self) -> usize {
+            2
+        }
+        fn outputs(&self) -> usize {
+            1
+        }
+        fn group(&self) -> usize {
+            2
+        }
+        fn own_weights(&self) -> usize {
+            17
+        }
+        fn looks_inside(&self) -> bool {
+            true
+        }
+        fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
+            let mut sum = Hard(PointLoss::Squared).direct(block.pred, labels, moment, block.grad_pred);
+            for (i, label) in labels.chunks_exact(2).enumerate() {
+                let hidden = &block.hidden[i * 16..][..16];
+                let error = own[16] + hidden.iter().zip(own).map(|(h, w)| h * w).sum::<f32>() - label[0];
+                sum += error * error;
+                for j in 0..16 {
+                    block.grad_hidden[i * 16 + j] += 2.0 * error * own[j];
+                    grad_own[j] += 2.0 * error * hidden[j];
+                }
+                grad_own[16] += 2.0 * error;
+            }
+            sum
+        }
+    }
+
+    #[test]
+    fn gradient_of_a_loss_inside_matches_differences() {
+        let data = rows(7);
+        let options = TrainOptions { members: 1, batch: 6, ..options(3) };
+        let trainer = Trainer::new(shape(1), options, &data, &Deep).unwrap();
+        let mut state = trainer.start();
+        let mut rng = Pcg64::seed_from_u64(8);
+        assert_eq!(state.params.len(), trainer.shape().weights() + 17);
+        // Positive weights on positive inputs: no activation comes near the kink of its ReLU.
+        state.params.iter_mut().for_each(|p| *p = rng.random_range(0.02..0.12));
+        let all: Vec<u32> = (0..6).collect();
+        let mut work = Work { grad: vec![f32::NAN; state.params.len()], ..Work::default() };
+        gather(&data.positions, 2, &all, &mut work.positions);
+        gather(&data.labels, 2, &all, &mut work.labels);
+        trainer.on_slices(&state, &mut work);
+        let grad = work.grad.clone();
+        for i in 0..grad.len() {
+            let mut at = |h: f32| {
+                let mut moved = state.clone();
+                moved.params[i] += h;
+                f64::from(trainer.on_slices(&moved, &mut work))
+            };
+            let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
+            let found = f64::from(grad[i]);
+            assert!((difference - found).abs() < 1e-2 * (1.0 + difference.abs()), "weight {i}: {difference} {found}");
+        }
+        assert!(grad[grad.len() - 17..].iter().any(|g| g.abs() > 0.1));
+    }
+
+    #[test]
+    fn groups_stay_together_and_train_their_own_weights() {
+        let data = rows(41);
+        let options = TrainOptions { members: 1, batch: 9, ..options(60) };
+        let trainer = Trainer::new(shape(1), options, &data, &Deep).unwrap();
+        let mut order = Order::default();
+        let ids = order.batch(&trainer, 0, 0, 40).to_vec();
+        assert!(ids.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1), "{ids:?}");
+        let mut state = trainer.start();
+        let mut losses = Vec::new();
+        trainer.run(&mut state, 60, 1, &mut |report| {
+            losses.push(report.loss);
+            Control::Continue
+        }).unwrap();
+        assert!(losses[59] < 0.3 * losses[0], "{} {}", losses[0], losses[59]);
+        assert!(Trainer::new(shape(1), TrainOptions { members: 2, ..options }, &data, &Deep).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod command;
 mod error;
 mod forest;
 mod inputs;
+mod layers;
 pub mod network;
 mod sample;
 mod spread;
@@ -19,6 +20,7 @@ pub mod trees;
 
 pub use error::{Error, Result, Stderr};
 pub use forest::Forest;
+pub use layers::{Layer, Model};
 pub use sample::Sample;
 pub use spread::Spread;
 pub use teacher::{FoldTeachers, Labels, Prediction, Teacher, TeacherKind, TeacherOptions};

@@ -228,6 +228,17 @@ impl Network {
         Ok(moments.unzip())
     }
 
+    /// Hidden activations, by member and layer: `[n_samples, width]` each.
+    ///
+    /// # Errors
+    ///
+    /// Where a row cannot be encoded.
+    pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
+        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
+        let positions = self.shape.input().positions(&encoded);
+        Ok(self.params.chunks(self.shape.weights()).map(|params| self.shape.hidden_of(params, &positions)).collect())
+    }
+
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {

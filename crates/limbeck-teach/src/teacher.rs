@@ -195,6 +195,17 @@ impl Teacher {
         Prediction { mean: join(&own.mean, &last.mean), spread: join(&own.spread, &last.spread) }
     }
 
+    /// The teacher of the folds and the last fit alone, of a teacher that [`with_full_fit`](Self::with_full_fit) made.
+    #[must_use]
+    pub fn split_last(&self) -> (Self, Self) {
+        let (mut folds, mut last) = (self.clone(), self.clone());
+        folds.trees.pop();
+        folds.networks.pop();
+        last.trees.drain(..folds.trees.len());
+        last.networks.drain(..folds.networks.len());
+        (folds, last)
+    }
+
     /// Mean and predictive standard deviation of new rows.
     ///
     /// # Errors
@@ -208,6 +219,16 @@ impl Teacher {
         let networks = (!parts.is_empty()).then(|| average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows));
         let mean = blend(trees.as_deref(), networks.as_deref(), self.network_weight);
         Ok(Prediction { mean, spread: self.spread.apply(raw.as_deref(), features.rows) })
+    }
+
+    /// The fitted forests: one per fold, and the last fit.
+    pub(crate) fn forests(&self) -> &[Forest] {
+        &self.trees
+    }
+
+    /// The fitted networks: one per fold, and the last fit.
+    pub(crate) fn networks(&self) -> &[Network] {
+        &self.networks
     }
 
     /// Weight of the networks in the mix.

@@ -88,10 +88,12 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let (features, weight) = (data.features.select(&rows), data.weight_of(&rows));
     let none = vec![f64::NAN; rows.len()];
     let new = NewRows { features: features.select(&[]), ..NewRows::default() };
-    let material = Material { rows: &rows, features: &features, target: &target, weight: &weight, teacher: &none, spread: &none, new: &new };
+    let material = Material { rows: &rows, features: &features, target: &target, weight: &weight, teacher: &none, spread: &none, new: &new, coordinates: None };
     let plan = Plan {
         student: &recipe.student,
         objective: &recipe.objective,
+        hints: &recipe.hints,
+        slope_reach: recipe.transfer.slope_reach,
         log_target: recipe.data.log_target,
         target_name: &data.target_name,
         seed: recipe.seed,

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use limbeck_data::folds::{self, NO_FOLD};
 use limbeck_data::{Column, Dataset, Features, ReadOptions, Table, Values, metrics};
+use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
-use limbeck_teach::{Prediction, Sample, Spread, Teacher};
+use limbeck_teach::{Model, Prediction, Sample, Spread, Teacher};
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Event, Observer};
@@ -30,6 +32,10 @@ pub struct LabelStore {
     pub new: Features,
     /// The row of the data set that each stays with, for slightly moved rows.
     pub source: Vec<Option<usize>>,
+    /// True for the second row of a pair, which stands right after the first.
+    pub second: Vec<bool>,
+    /// The teacher's features, where the recipe asks for them.
+    pub features: Option<TeacherFeatures>,
     /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
     pub pilot: Vec<f64>,
     /// Labels of the new rows by the final teacher.
@@ -67,6 +73,12 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, clock: &mut Clock, observer:
     let context = Context { recipe, data, target, observer };
     if let Some(from) = &recipe.teacher.from {
         return context.read(from);
+    }
+    if recipe.hints.kind != HintKind::None && (data.given.is_some() || recipe.teacher.command.is_some()) {
+        return Err(Error::Recipe {
+            place: "hints.kind".into(),
+            message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command or column".into(),
+        });
     }
     if data.given.is_some() {
         return Ok(context.given());
@@ -157,6 +169,7 @@ impl Context<'_> {
         };
         store.file = Some(bytes);
         self.finish(&mut store, new, pilot.mean, combined);
+        store.features = clock.stage("features", || self.features(&store, &teacher))?;
         Ok(store)
     }
 
@@ -305,6 +318,39 @@ impl Context<'_> {
         let rows = &self.data.split.train;
         store.source = new.source.into_iter().map(|source| source.map(|at| rows[at as usize])).collect();
         store.new = new.features;
+        store.second = new.second;
+    }
+
+    fn features(&self, store: &LabelStore, teacher: &Teacher) -> Result<Option<TeacherFeatures>> {
+        let hints = &self.recipe.hints;
+        if hints.kind == HintKind::None {
+            return Ok(None);
+        }
+        self.observer.event(&Event::Stage("features of the teacher"));
+        let split = &self.data.split;
+        let of = |model, rows: &[usize]| -> Result<Coordinates> {
+            let known = teacher.layers(model, &self.data.features.select(rows))?;
+            let answers: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
+            let spaces: Vec<Space> =
+                known.iter().map(|layer| Space::fit(&layer.values, layer.width, &answers, hints.kind, hints.width)).collect();
+            let project = |features: &Features| -> Result<Vec<f32>> {
+                let blocks: Vec<Vec<usize>> =
+                    (0..features.rows).step_by(FEATURE_BLOCK).map(|at| (at..(at + FEATURE_BLOCK).min(features.rows)).collect()).collect();
+                let parts = blocks.into_par_iter().map(|rows| {
+                    let layers = teacher.layers(model, &features.select(&rows))?;
+                    let parts: Vec<Vec<f32>> = spaces.iter().zip(&layers).map(|(space, layer)| space.project(&layer.values)).collect();
+                    let row = |i: usize| parts.iter().flat_map(move |part| &part[i * hints.width..][..hints.width]).copied();
+                    Ok((0..rows.len()).flat_map(row).collect::<Vec<f32>>())
+                });
+                Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+            };
+            Ok(Coordinates {
+                rows: project(&self.data.features)?,
+                new: project(&store.new)?,
+                attention: spaces.iter().flat_map(|space| space.attention().iter().copied()).collect(),
+            })
+        };
+        Ok(Some(TeacherFeatures { pilot: of(Model::First, &split.train)?, full: of(Model::Last, &split.train_valid())? }))
     }
 
     /// Labels of another run, whose new rows are made again from its seed and options.
@@ -320,24 +366,69 @@ impl Context<'_> {
         same("the table's content or split", source.report().data == self.data.summary)?;
         same("data", theirs.data == self.recipe.data)?;
         same("seed", theirs.seed == self.recipe.seed)?;
-        same("transfer", theirs.transfer == self.recipe.transfer)?;
-        same("unlabeled", theirs.unlabeled == self.recipe.unlabeled)?;
+        let path = source.path().join(crate::run::TEACHER).join(crate::run::TEACHER_FILE);
+        let teacher = || -> Result<Teacher> {
+            let bytes = std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
+            Ok(Teacher::from_bytes(&bytes)?)
+        };
+        let same_rows = theirs.transfer == self.recipe.transfer && theirs.unlabeled == self.recipe.unlabeled;
+        // Other new rows are fine where their teacher is there to label them.
+        if !same_rows && !path.exists() {
+            same("transfer", theirs.transfer == self.recipe.transfer)?;
+            same("unlabeled", false)?;
+        }
         let table = Table::read(source.path().join(crate::run::LABELS), &ReadOptions::default())?;
         let mut store = self.empty();
         let has_new = table.rows > self.data.target.len();
-        if has_new {
+        if has_new && same_rows {
             self.adopt(&mut store, self.transfer()?);
         }
-        store.fill(&table, self.data).map_err(foreign)?;
+        store.fill_known(&table, self.data).map_err(foreign)?;
         store.summary = source.report().teacher.clone();
+        if same_rows {
+            store.fill_new(&table).map_err(foreign)?;
+        } else {
+            self.observer.event(&Event::Stage("labels of other rows by the teacher of that run"));
+            let new = self.transfer()?;
+            let (folds, last) = teacher()?.split_last();
+            let pilot = folds.predict(&new.features)?;
+            let full = folds.combine(&pilot, &last.predict(&new.features)?);
+            self.finish(&mut store, new, pilot.mean, full);
+        }
+        if self.recipe.hints.kind != HintKind::None {
+            store.features = self.features(&store, &teacher()?)?;
+        }
         Ok(store)
     }
 }
+
+/// The teacher's features on all rows of the data set and on the new rows.
+#[derive(Clone, Debug)]
+pub struct TeacherFeatures {
+    /// Of a model that knows nothing of validation rows.
+    pub pilot: Coordinates,
+    /// Of the final fit.
+    pub full: Coordinates,
+}
+
+/// Rows whose features are held at a time before they become coordinates.
+const FEATURE_BLOCK: usize = 4096;
 
 /// A training RMSE below this share of the validation RMSE looks like memory.
 const IN_SAMPLE: f64 = 0.75;
 
 impl LabelStore {
+    /// The new rows that are used: those believed, and of pairs only whole ones.
+    #[must_use]
+    pub fn kept(&self) -> Vec<usize> {
+        let fine = |row: usize| match (self.second[row], self.second.get(row + 1)) {
+            (true, _) => self.believed[row] && self.believed[row - 1],
+            (false, Some(true)) => self.believed[row] && self.believed[row + 1],
+            (false, _) => self.believed[row],
+        };
+        (0..self.believed.len()).filter(|&row| fine(row)).collect()
+    }
+
     /// The labels as a table: one row per row of the data set, then one per new row.
     #[must_use]
     pub fn to_table(&self, data: &Dataset) -> Table {
@@ -366,16 +457,13 @@ impl LabelStore {
         Table { columns, rows, ..Table::default() }
     }
 
-    /// Fills the store from a labels table of the same data set.
-    fn fill(&mut self, table: &Table, data: &Dataset) -> std::result::Result<(), String> {
+    /// Fills in the rows of the data set from its labels table.
+    fn fill_known(&mut self, table: &Table, data: &Dataset) -> std::result::Result<(), String> {
         let n = data.target.len();
-        if table.rows != n + self.new.rows {
-            return Err(format!("it has {} labels for {} rows and {} new rows", table.rows, n, self.new.rows));
+        if table.rows < n {
+            return Err(format!("it has {} labels for {n} rows", table.rows));
         }
-        let numbers = |name: &str| match table.column(name).map(|column| &column.values) {
-            Some(Values::Number(values)) => Ok(values),
-            _ => Err(format!("its labels have no number column `{name}`")),
-        };
+        let numbers = |name| numbers(table, name);
         let rows = numbers("row")?;
         if data.rows.iter().zip(rows).any(|(&row, found)| (row as f64).total_cmp(found).is_ne()) {
             return Err("its labels belong to other rows".into());
@@ -384,11 +472,30 @@ impl LabelStore {
         let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
         self.teacher = teacher[..n].to_vec();
         self.spread = spread[..n].to_vec();
+        Ok(())
+    }
+
+    /// Fills in the new rows from a labels table.
+    fn fill_new(&mut self, table: &Table) -> std::result::Result<(), String> {
+        let n = self.teacher.len();
+        if table.rows != n + self.new.rows {
+            return Err(format!("it has {} labels for {n} rows and {} new rows", table.rows, self.new.rows));
+        }
+        let numbers = |name| numbers(table, name);
+        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
         self.full = Prediction { mean: teacher[n..].to_vec(), spread: spread[n..].to_vec() };
         if self.new.rows > 0 {
             self.pilot = numbers("pilot")?[n..].to_vec();
             self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();
         }
         Ok(())
+    }
+}
+
+/// A column of numbers of a labels table.
+fn numbers<'a>(table: &'a Table, name: &str) -> std::result::Result<&'a [f64], String> {
+    match table.column(name).map(|column| &column.values) {
+        Some(Values::Number(values)) => Ok(values),
+        _ => Err(format!("its labels have no number column `{name}`")),
     }
 }

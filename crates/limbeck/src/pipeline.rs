@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use limbeck_data::{Dataset, FeatureValues, Features, MISSING};
+use limbeck_distill::hints::{Coordinates, HintKind, HintOptions};
 use limbeck_distill::proof::{Evidence, judge};
 use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
 use limbeck_nets::Control;
@@ -149,6 +150,8 @@ impl Students<'_> {
         let plan = Plan {
             student: &recipe.student,
             objective: &recipe.objective,
+            hints: &recipe.hints,
+            slope_reach: recipe.transfer.slope_reach,
             log_target: recipe.data.log_target,
             target_name: &self.data.target_name,
             seed: recipe.seed,
@@ -159,7 +162,10 @@ impl Students<'_> {
         };
         let (train, valid, test) = (self.part(&split.train), self.part(&split.valid), self.part(&split.test));
         let new = clock.stage("search", || self.new_rows(&self.store.pilot));
-        let search_stage = clock.stage("search", || Stage::new(&plan, &material(&train, &new), Some(&material(&valid, &new))))?;
+        let shown = self.store.features.as_ref().map(|features| self.shown(&features.pilot, &train.rows));
+        let search_stage = clock.stage("search", || {
+            Stage::new(&plan, &material(&train, &new, shown.as_ref()), Some(&material(&valid, &new, None)))
+        })?;
         self.observer.event(&Event::Stage("search on validation rows"));
         self.observer.event(&Event::Steps(search::search_steps(&plan)));
         let choice = clock.stage("search", || search::choose(&search_stage, &watch))?;
@@ -174,7 +180,8 @@ impl Students<'_> {
         let (stage, trials) = if interrupted_in_search {
             (&search_stage, vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
         } else {
-            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new), None))?;
+            let shown = self.store.features.as_ref().map(|features| self.shown(&features.full, &all.rows));
+            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new, shown.as_ref()), None))?;
             self.observer.event(&Event::Stage("refit on all training rows"));
             self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
             let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
@@ -209,7 +216,7 @@ impl Students<'_> {
     }
 
     fn new_rows(&self, mean: &[f64]) -> NewRows {
-        let kept: Vec<usize> = (0..self.store.believed.len()).filter(|&row| self.store.believed[row]).collect();
+        let kept = self.store.kept();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
         let source: Vec<Option<usize>> = kept.iter().map(|&row| self.store.source[row]).collect();
         let lambda = self.recipe.transfer.perturb_weight;
@@ -219,7 +226,17 @@ impl Students<'_> {
             spread: pick(&self.store.full.spread),
             weight: source.iter().map(|source| if source.is_some() { lambda } else { 1.0 }).collect(),
             source,
+            second: kept.iter().map(|&row| self.store.second[row]).collect(),
         }
+    }
+
+    /// The features of the rows that students see.
+    fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
+        let pick = |values: &[f32], rows: &[usize]| -> Vec<f32> {
+            let width = all.attention.len();
+            rows.iter().flat_map(|&row| &values[row * width..][..width]).copied().collect()
+        };
+        Coordinates { rows: pick(&all.rows, rows), new: pick(&all.new, &self.store.kept()), attention: all.attention.clone() }
     }
 
     /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
@@ -372,7 +389,7 @@ impl Students<'_> {
             std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
             run::write_file(&folder, run::TEACHER_FILE, teacher)?;
         }
-        run::write_file(out, run::METRICS, curves(choice, trials).as_bytes())?;
+        run::write_file(out, run::METRICS, curves(choice, trials, &self.recipe.hints, report.student.hidden.len()).as_bytes())?;
         run::write_file(out, run::STUDENT, student)?;
         // Last, since a directory without it is no run.
         let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
@@ -383,8 +400,9 @@ impl Students<'_> {
     }
 }
 
-fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
-    Material { rows: &part.rows, features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, spread: &part.spread, new }
+fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
+    let Part { rows, features, target, weight, teacher, spread } = part;
+    Material { rows, features, target, weight, teacher, spread, new, coordinates }
 }
 
 fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
@@ -406,16 +424,26 @@ fn as_value(value: &GoldenValue) -> Value<'_> {
 }
 
 /// Training curves as CSV, in the order of trials and seeds.
-fn curves(choice: &Choice, trials: &[search::Refitted]) -> String {
-    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_rmse,fidelity_rmse\n");
+fn curves(choice: &Choice, trials: &[search::Refitted], hints: &HintOptions, layers: usize) -> String {
+    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_rmse,fidelity_rmse,stage,layer_weights\n");
+    let layer_weights = |progress: f64| {
+        let weight = |layer| format!("{:.3}", hints.weight_at(progress) * hints.layer_weight(layer, layers, progress));
+        (0..layers).map(weight).collect::<Vec<_>>().join(" ")
+    };
     let optional = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     let mut add = |phase: &str, trial: &Trial| {
         let side = if trial.setting.alpha.is_some() { "distilled" } else { "alone" };
         for point in &trial.curve {
             let s = &trial.setting;
+            let progress = point.step as f64 / s.steps as f64;
+            let hinted = s.alpha.is_some() && hints.kind != HintKind::None;
+            let (stage, weights) = match hinted {
+                true => ((1 + hints.stage(progress)).to_string(), layer_weights(progress)),
+                false => Default::default(),
+            };
             let _ = writeln!(
                 text,
-                "{phase},{side},{},{},{},{},{},{},{},{}",
+                "{phase},{side},{},{},{},{},{},{},{},{},{stage},{weights}",
                 optional(s.alpha),
                 s.weight_decay,
                 s.steps,

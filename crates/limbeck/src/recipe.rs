@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
+use limbeck_distill::hints::HintOptions;
 use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::student::StudentOptions;
 use limbeck_distill::transfer::TransferOptions;
@@ -61,6 +62,7 @@ impl std::str::FromStr for Quality {
 /// | `transfer` | | [`TransferOptions`] | |
 /// | `student` | | [`StudentOptions`] | |
 /// | `objective` | | [`ObjectiveOptions`] | |
+/// | `hints` | | [`HintOptions`] | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
@@ -81,6 +83,7 @@ pub struct Recipe {
     pub transfer: TransferOptions,
     pub student: StudentOptions,
     pub objective: ObjectiveOptions,
+    pub hints: HintOptions,
 }
 
 /// Where labels come from.
@@ -147,6 +150,7 @@ impl Recipe {
             transfer: TransferOptions::default(),
             student: StudentOptions::default(),
             objective: ObjectiveOptions::default(),
+            hints: HintOptions::default(),
         };
         match quality {
             Quality::Default => {}
@@ -261,6 +265,7 @@ impl Recipe {
         self.transfer.validate()?;
         self.student.validate()?;
         self.objective.validate()?;
+        self.hints.validate()?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod boundary;
 mod mixup;
 mod munge;
 mod perturb;
+mod slope;
 
 use limbeck_data::{Feature, FeatureValues, Features};
 use limbeck_teach::Prediction;
@@ -34,6 +35,8 @@ use crate::error::{Error, Result};
 /// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher | ≥ 0 |
 /// | `perturb_scale` | 0.05 | how far they move, in standard deviations of each column | > 0 |
 /// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
+/// | `slope_rows` | 0 | most rows in pairs for gradient matching, see `slope_weight` of the objective | ≥ 0 |
+/// | `slope_reach` | 0.2 | `ρ`: how far apart a pair is, in standard deviations of the columns | > 0 |
 /// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +55,8 @@ pub struct TransferOptions {
     pub perturb_rows: usize,
     pub perturb_scale: f64,
     pub perturb_weight: f64,
+    pub slope_rows: usize,
+    pub slope_reach: f64,
     pub reject_spread: f64,
 }
 
@@ -71,6 +76,8 @@ impl Default for TransferOptions {
             perturb_rows: 0,
             perturb_scale: 0.05,
             perturb_weight: 1.0,
+            slope_rows: 0,
+            slope_reach: 0.2,
             reject_spread: 3.0,
         }
     }
@@ -93,6 +100,7 @@ impl TransferOptions {
             ("transfer.mixup_bandwidth", self.mixup_bandwidth, positive(self.mixup_bandwidth), "positive"),
             ("transfer.perturb_scale", self.perturb_scale, positive(self.perturb_scale), "positive"),
             ("transfer.perturb_weight", self.perturb_weight, positive(self.perturb_weight), "positive"),
+            ("transfer.slope_reach", self.slope_reach, positive(self.slope_reach), "positive"),
             (
                 "transfer.boundary_literal",
                 1.0,
@@ -115,6 +123,7 @@ impl TransferOptions {
             Kind::Boundary => self.boundary_rows,
             Kind::Mixup => self.mixup_rows,
             Kind::Perturb => self.perturb_rows,
+            Kind::Slope => self.slope_rows,
         }
     }
 }
@@ -130,11 +139,13 @@ pub enum Kind {
     Mixup,
     /// Slightly moved training rows.
     Perturb,
+    /// Pairs of rows a step apart.
+    Slope,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb];
+    pub const ALL: [Self; 5] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb, Self::Slope];
 }
 
 /// New inputs, and what is known of them before the teacher is asked.
@@ -146,18 +157,21 @@ pub struct Transfer {
     pub source: Vec<Option<u32>>,
     /// A label that takes the place of the teacher's; NaN where the teacher's stands.
     pub label: Vec<f64>,
+    /// True for the second row of a pair, which stands right after the first.
+    pub second: Vec<bool>,
 }
 
 impl Transfer {
     fn asked(features: Features) -> Self {
         let rows = features.rows;
-        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows] }
+        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows] }
     }
 
     fn append(&mut self, other: Self) -> Result<()> {
         self.features.append(&other.features)?;
         self.source.extend(other.source);
         self.label.extend(other.label);
+        self.second.extend(other.second);
         Ok(())
     }
 
@@ -190,6 +204,7 @@ pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed
             Kind::Boundary => Transfer::asked(boundary::moved(features, count, options, seed)),
             Kind::Mixup => Transfer::asked(mixup::mixed(features, target, count, options, seed)),
             Kind::Perturb => perturb::perturbed(features, count, options, seed),
+            Kind::Slope => slope::pairs(features, count, options, seed)?,
         })?;
     }
     Ok(transfer)
@@ -283,6 +298,7 @@ pub(crate) mod tests {
             boundary_rows: rows(Kind::Boundary),
             mixup_rows: rows(Kind::Mixup),
             perturb_rows: rows(Kind::Perturb),
+            slope_rows: rows(Kind::Slope),
             ..TransferOptions::default()
         }
     }

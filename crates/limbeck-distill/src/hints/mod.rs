@@ -1,0 +1,191 @@
+//! What a student learns from its teacher's inner features, and not from its answers alone.
+//!
+//! Every teacher that limbeck fits has features: the hidden layers of its networks, or leaf embeddings of its trees
+//! (`limbeck_teach::Teacher::layers`). A [`Space`] turns those of one layer into a few coordinates; a student's hidden layer is
+//! held against them by a [`HintLoss`], through an adapter that is trained along and left behind. How the loss meets targets and
+//! teacher labels is told by [`Guided`].
+
+mod guided;
+mod loss;
+mod space;
+
+pub use guided::Guided;
+pub use loss::HintLoss;
+pub use space::Space;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How a student's hidden layer is held against a teacher's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HintKind {
+    /// Not at all.
+    #[default]
+    None,
+    /// Squared distance through an adapter, all coordinates alike (Romero et al., *FitNets*, ICLR 2015).
+    Hint,
+    /// The same, coordinates weighted by how much the teacher's answer moves with them.
+    Attention,
+    /// The same on the teacher's features as they are, weighted by `softmax(mean |f_t|)`.
+    AttentionLiteral,
+    /// Distances and angles among rows, without an adapter (Park et al., *Relational Knowledge Distillation*, CVPR 2019).
+    Relational,
+}
+
+/// Learning from features.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `kind` | none | distance between hidden layers | none, hint, attention, attention_literal, relational |
+/// | `weight` | 0.3 | of the feature loss beside the others | > 0 |
+/// | `weight_end` | as `weight` | at the end of training, on a straight line: 0 for *features first* | ≥ 0 |
+/// | `width` | 16 | coordinates of a teacher's layer | 1 to 64 |
+/// | `progressive` | false | layer pairs join one after the other, from the input on | |
+/// | `stages` | 3 | stages of that | 2 to 16 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct HintOptions {
+    pub kind: HintKind,
+    pub weight: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_end: Option<f64>,
+    pub width: usize,
+    pub progressive: bool,
+    pub stages: usize,
+}
+
+impl Default for HintOptions {
+    fn default() -> Self {
+        Self { kind: HintKind::None, weight: 0.3, weight_end: None, width: 16, progressive: false, stages: 3 }
+    }
+}
+
+impl HintOptions {
+    /// Checks each option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for one out of its range, or one that plays no part without a `kind`.
+    pub fn validate(&self) -> Result<()> {
+        let check = |fine: bool, option, found: String, expected| {
+            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+        };
+        let active = self.kind != HintKind::None;
+        check(self.weight > 0.0 && self.weight.is_finite(), "hints.weight", self.weight.to_string(), "positive")?;
+        if let Some(end) = self.weight_end {
+            check(end >= 0.0 && end.is_finite(), "hints.weight_end", end.to_string(), "0 or more")?;
+            check(active, "hints.weight_end", end.to_string(), "left out unless hints.kind asks for feature distillation")?;
+        }
+        check((1..=64).contains(&self.width), "hints.width", self.width.to_string(), "1 to 64")?;
+        check((2..=16).contains(&self.stages), "hints.stages", self.stages.to_string(), "2 to 16")?;
+        check(active || !self.progressive, "hints.progressive", "true".into(), "false unless hints.kind asks for feature distillation")
+    }
+
+    /// Weight of all feature losses when the share `progress` of training is done.
+    #[must_use]
+    pub fn weight_at(&self, progress: f64) -> f64 {
+        self.weight + progress * (self.weight_end.unwrap_or(self.weight) - self.weight)
+    }
+
+    /// The stage under way, from 0; 0 for all-at-once.
+    #[must_use]
+    pub fn stage(&self, progress: f64) -> usize {
+        if self.progressive { ((progress * self.stages as f64) as usize).min(self.stages - 1) } else { 0 }
+    }
+
+    /// Weight of one layer pair of `layers` beside the others, the first nearest the input.
+    ///
+    /// # Formula
+    ///
+    /// Layer `l` of `L` joins in stage `j = ⌈l (S − 1) / (L − 1)⌉` of `S` and rises during half of it; `p` is the progress:
+    ///
+    /// ```text
+    /// λ_l = 1                               j = 0, or all at once
+    ///     = clamp(2 (S p − j), 0, 1)        otherwise
+    /// ```
+    #[must_use]
+    pub fn layer_weight(&self, layer: usize, layers: usize, progress: f64) -> f64 {
+        let joins = (layer * (self.stages - 1)).div_ceil(layers.saturating_sub(1).max(1));
+        if !self.progressive || joins == 0 {
+            return 1.0;
+        }
+        (2.0 * (self.stages as f64 * progress - joins as f64)).clamp(0.0, 1.0)
+    }
+}
+
+/// A teacher's features as coordinates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coordinates {
+    /// Of rows with a target, `[n_samples, layers · width]`.
+    pub rows: Vec<f32>,
+    /// Of rows that only the teacher labelled.
+    pub new: Vec<f32>,
+    /// How much each coordinate counts, `[layers, width]`.
+    pub attention: Vec<f32>,
+}
+
+/// The layer of a teacher with `theirs` layers that a student's layer is held against: first to first, last to last, and in
+/// proportion between; the last for a student of one layer.
+#[must_use]
+pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
+    if layers < 2 { theirs - 1 } else { (2 * layer * (theirs - 1) + layers - 1) / (2 * (layers - 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progressive() -> HintOptions {
+        HintOptions { kind: HintKind::Hint, progressive: true, ..HintOptions::default() }
+    }
+
+    #[test]
+    fn layers_join_from_the_input_on() {
+        let at = |progress| (0..3).map(|layer| progressive().layer_weight(layer, 3, progress)).collect::<Vec<_>>();
+        assert_eq!(at(0.0), [1.0, 0.0, 0.0]);
+        assert_eq!(at(0.5), [1.0, 1.0, 0.0]);
+        assert_eq!(at(1.0), [1.0, 1.0, 1.0]);
+        // A quarter into the second stage.
+        assert!((at(5.0 / 12.0)[1] - 0.5).abs() < 1e-12);
+        assert_eq!([0.0, 0.4, 0.99, 1.0].map(|p| progressive().stage(p)), [0, 1, 2, 2]);
+        let all = HintOptions { progressive: false, ..progressive() };
+        assert_eq!(all.layer_weight(2, 3, 0.0), 1.0);
+        assert_eq!(progressive().layer_weight(0, 1, 0.0), 1.0);
+    }
+
+    #[test]
+    fn features_first_fade_out() {
+        let options = HintOptions { weight: 2.0, weight_end: Some(0.0), ..progressive() };
+        assert_eq!([0.0, 0.5, 1.0].map(|p| options.weight_at(p)), [2.0, 1.0, 0.0]);
+        assert_eq!(progressive().weight_at(0.7), 0.3);
+    }
+
+    #[test]
+    fn layers_meet_their_partners() {
+        let partners = |layers, theirs| (0..layers).map(|layer| partner(layer, layers, theirs)).collect::<Vec<_>>();
+        assert_eq!(partners(2, 2), [0, 1]);
+        assert_eq!(partners(3, 2), [0, 1, 1]);
+        assert_eq!(partners(2, 3), [0, 2]);
+        assert_eq!(partners(1, 3), [2]);
+        assert_eq!(partners(4, 1), [0; 4]);
+    }
+
+    #[test]
+    fn options_that_play_no_part_are_refused() {
+        assert!(HintOptions::default().validate().is_ok() && progressive().validate().is_ok());
+        for bad in [
+            HintOptions { progressive: true, ..HintOptions::default() },
+            HintOptions { weight_end: Some(0.0), ..HintOptions::default() },
+            HintOptions { weight: 0.0, ..progressive() },
+            HintOptions { weight: f64::NAN, ..progressive() },
+            HintOptions { weight_end: Some(-1.0), ..progressive() },
+            HintOptions { width: 0, ..progressive() },
+            HintOptions { stages: 1, ..progressive() },
+        ] {
+            assert!(bad.validate().is_err(), "{bad:?}");
+        }
+    }
+}

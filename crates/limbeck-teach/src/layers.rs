@@ -1,0 +1,110 @@
+//! Inner features of a teacher.
+
+use limbeck_data::Features;
+
+use crate::error::Result;
+use crate::forest::Forest;
+use crate::network::Network;
+use crate::teacher::Teacher;
+
+/// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
+/// over models and features may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// That of the first fold, which knows nothing of validation rows.
+    First,
+    /// The last fit, on all training rows.
+    Last,
+}
+
+/// Features of one layer, `[n_samples, width]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    /// Features per row.
+    pub width: usize,
+    /// The features, row by row.
+    pub values: Vec<f32>,
+}
+
+/// Features of one layer of trees.
+const LEAF_WIDTH: usize = 128;
+/// Layers of a forest: early, middle and late trees.
+const LEAF_LAYERS: usize = 3;
+
+impl Teacher {
+    /// Features of one model, layer by layer, the first nearest the input.
+    ///
+    /// Of networks, the hidden layers, the members' side by side. Of trees, leaf embeddings of the first, the middle and the last
+    /// third of the trees, since boosting, too, goes from coarse to fine: with `ℓ_i(x)` the leaf of tree `i` and random functions
+    /// `h` to places and `s` to signs,
+    ///
+    /// ```text
+    /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
+    /// ```
+    ///
+    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. A mix of both shows the features
+    /// of the one with more weight.
+    ///
+    /// # Errors
+    ///
+    /// Where the columns are not those of the fit.
+    ///
+    /// # Source
+    ///
+    /// Weinberger et al., *Feature Hashing for Large Scale Multitask Learning*, ICML 2009.
+    pub fn layers(&self, model: Model, features: &Features) -> Result<Vec<Layer>> {
+        let of_networks = self.network_weight() >= 0.5;
+        match model {
+            Model::First if of_networks => self.networks().first().map(|network| network_layers(network, features)),
+            Model::First => self.forests().first().map(|forest| forest_layers(forest, features)),
+            Model::Last if of_networks => self.networks().last().map(|network| network_layers(network, features)),
+            Model::Last => self.forests().last().map(|forest| forest_layers(forest, features)),
+        }
+        .unwrap_or_else(|| Ok(Vec::new()))
+    }
+}
+
+fn network_layers(network: &Network, features: &Features) -> Result<Vec<Layer>> {
+    let members = network.hidden(features)?;
+    let layers = members.first().map_or(0, Vec::len);
+    let beside = |layer: usize| {
+        let width: usize = members.iter().map(|member| member[layer].len() / features.rows.max(1)).sum();
+        let mut values = Vec::with_capacity(width * features.rows);
+        for row in 0..features.rows {
+            for member in &members {
+                let own = member[layer].len() / features.rows;
+                values.extend_from_slice(&member[layer][row * own..][..own]);
+            }
+        }
+        Layer { width, values }
+    };
+    Ok((0..layers).map(beside).collect())
+}
+
+fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<Layer>> {
+    let leaves = forest.leaves(features)?;
+    let trees = forest.len();
+    let layers = LEAF_LAYERS.min(trees.max(1));
+    let bounds: Vec<usize> = (0..=layers).map(|layer| layer * trees / layers).collect();
+    let embed = |layer: usize| {
+        let span = bounds[layer]..bounds[layer + 1];
+        let size = 1.0 / (span.len().max(1) as f32).sqrt();
+        let mut values = vec![0.0; features.rows * LEAF_WIDTH];
+        for (row, leaves) in values.chunks_exact_mut(LEAF_WIDTH).zip(leaves.chunks_exact(trees.max(1))) {
+            for tree in span.clone() {
+                let hash = mix((tree as u64) << 16 | u64::from(leaves[tree]));
+                row[hash as usize % LEAF_WIDTH] += if hash >> 63 == 0 { size } else { -size };
+            }
+        }
+        Layer { width: LEAF_WIDTH, values }
+    };
+    Ok((0..layers).map(embed).collect())
+}
+
+/// A number whose bits have nothing to do with each other (the finalizer of SplitMix64; Steele, Lea & Flood, OOPSLA 2014).
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
