@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence sizes
+.PHONY: help demo build check test bench evidence ablation sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -28,6 +28,10 @@ bench: ## training step and prediction, beside PyTorch and ONNX Runtime where th
 evidence: ## docs/evidence.md from real data; resumable, QUICK=1 for a short one
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/run.py
+
+ablation: ## docs/ablation.md: each method added and removed, on real data; resumable, QUICK=1 for a short one
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/ablation.py
 
 sizes: ## lines per file, longest first
 	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40

@@ -66,6 +66,9 @@ pub(crate) struct JobFlags {
     /// How much work to do: a first look, the balance, or several times slower for the last per cent
     #[arg(short, long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(["fast", "default", "best"]))]
     quality: Option<String>,
+    /// Which methods to use: a combination for one situation, each a file of the folder `recipes` [default: default]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["default", "features", "small-data", "noisy-teacher", "house-price"]))]
+    preset: Option<String>,
     /// Time that the run may take, such as 90, 90s, 5m or 1h; the options it leads to are kept in the run's recipe
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time_limit: Option<f64>,
@@ -218,7 +221,7 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "KIND", help_heading = "Features",
         value_parser = PossibleValuesParser::new(["none", "hint", "attention", "attention_literal", "relational"]))]
     hints: Option<String>,
-    /// Weight of the feature loss beside the others [default: 0.3]
+    /// Weight of the feature loss beside the others [default: 0.05]
     #[arg(long, value_name = "X", help_heading = "Features", allow_negative_numbers = true)]
     hint_weight: Option<f64>,
     /// Its weight at the end of training; 0 for features first [default: as --hint-weight]
@@ -278,6 +281,7 @@ impl JobFlags {
         flags.set_path("table", self.table.as_ref())?;
         flags.set("data.target", self.target.as_deref());
         flags.set("quality", self.quality.as_deref());
+        flags.set("preset", self.preset.as_deref());
         flags.set("time_limit", self.time_limit);
         flags.set_whole("seed", self.seed);
         flags.set_whole("threads", self.threads);

@@ -80,7 +80,8 @@ const SECTIONS: [Section; 10] = [
         optional: false,
         keys: &[
             Key("table", "CSV or Parquet file to learn from", None),
-            Key("quality", "preset of all options: fast, default, best", None),
+            Key("quality", "how much time: fast, default, best", None),
+            Key("preset", "which methods: default, features, small-data, noisy-teacher, house-price", None),
             Key("seed", "of splits, folds, weights and augmentation", None),
             Key("repeats", "seeds with which both students are trained for the proof, 1 to 100", None),
             Key("threads", "0 is one per core; changes no result", None),

@@ -29,3 +29,8 @@ pub mod student;
 pub mod transfer;
 
 pub use error::{Error, Result};
+
+/// The worked examples of the project's plan, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../ARCHITECTURE.md")]
+struct WorkedExamples;

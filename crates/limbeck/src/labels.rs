@@ -365,15 +365,16 @@ impl Context<'_> {
         };
         same("the table's content or split", source.report().data == self.data.summary)?;
         same("data", theirs.data == self.recipe.data)?;
-        same("seed", theirs.seed == self.recipe.seed)?;
         let path = source.path().join(crate::run::TEACHER).join(crate::run::TEACHER_FILE);
         let teacher = || -> Result<Teacher> {
             let bytes = std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
             Ok(Teacher::from_bytes(&bytes)?)
         };
-        let same_rows = theirs.transfer == self.recipe.transfer && theirs.unlabeled == self.recipe.unlabeled;
+        let same_seed = theirs.seed == self.recipe.seed;
+        let same_rows = same_seed && theirs.transfer == self.recipe.transfer && theirs.unlabeled == self.recipe.unlabeled;
         // Other new rows are fine where their teacher is there to label them.
         if !same_rows && !path.exists() {
+            same("seed", same_seed)?;
             same("transfer", theirs.transfer == self.recipe.transfer)?;
             same("unlabeled", false)?;
         }

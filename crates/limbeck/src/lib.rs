@@ -34,6 +34,6 @@ mod timing;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};
-pub use recipe::{Quality, Recipe};
+pub use recipe::{Preset, Quality, Recipe};
 pub use report::Report;
 pub use run::Run;

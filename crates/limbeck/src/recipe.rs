@@ -45,13 +45,69 @@ impl std::str::FromStr for Quality {
     }
 }
 
+/// A sane combination of methods for one situation, laid over `quality` and under everything else.
+///
+/// Each is a file of the folder `recipes`, which is where to look what it sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Squared points and rows between near rows: what pays on most tables.
+    #[default]
+    Default,
+    /// Inner features first.
+    Features,
+    /// Few rows.
+    SmallData,
+    /// A teacher that is far off on some rows.
+    NoisyTeacher,
+    /// Seven tenths of the loss from the teacher, of the logarithm.
+    HousePrice,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Default, Self::Features, Self::SmallData, Self::NoisyTeacher, Self::HousePrice];
+
+    /// Its name in recipes and flags.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Features => "features",
+            Self::SmallData => "small-data",
+            Self::NoisyTeacher => "noisy-teacher",
+            Self::HousePrice => "house-price",
+        }
+    }
+
+    fn options(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::Features => include_str!("../../../recipes/features.toml"),
+            Self::SmallData => include_str!("../../../recipes/small_data.toml"),
+            Self::NoisyTeacher => include_str!("../../../recipes/noisy_teacher.toml"),
+            Self::HousePrice => include_str!("../../../recipes/house_price.toml"),
+        }
+    }
+}
+
+impl std::str::FromStr for Preset {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|preset| preset.name() == text).ok_or_else(|| format!("found `{text}`, expected one of {}", names()))
+    }
+}
+
 /// A run, before it is one.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `table` | required | CSV or Parquet file to learn from | |
 /// | `unlabeled` | none | file of further rows, without targets, for the teacher to label | |
-/// | `quality` | default | preset of all sections | fast, default, best |
+/// | `quality` | default | how much time: options of all sections | fast, default, best |
+/// | `preset` | default | which methods: laid over `quality` | default, features, small-data, noisy-teacher, house-price |
 /// | `seed` | 0 | of splits, folds, weights and augmentation | |
 /// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
 /// | `threads` | 0 | threads; 0 is one per core; changes no result | |
@@ -71,6 +127,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlabeled: Option<PathBuf>,
     pub quality: Quality,
+    pub preset: Preset,
     pub seed: u64,
     pub repeats: usize,
     pub threads: usize,
@@ -140,6 +197,7 @@ impl Recipe {
             table: PathBuf::new(),
             unlabeled: None,
             quality,
+            preset: Preset::Default,
             seed: 0,
             repeats: 3,
             threads: 0,
@@ -219,8 +277,13 @@ impl Recipe {
             Some(Value::String(text)) => text.parse().map_err(|message: String| recipe_error("quality", &message))?,
             Some(other) => return Err(recipe_error("quality", &format!("found {other}, expected fast, default or best"))),
         };
-        let preset = Table::try_from(Self::preset(quality)).map_err(|e| recipe_error("preset", &e.to_string()))?;
-        let mut merged = preset;
+        let preset: Preset = match all.get("preset") {
+            None => Preset::Default,
+            Some(Value::String(text)) => text.parse().map_err(|message: String| recipe_error("preset", &message))?,
+            Some(other) => return Err(recipe_error("preset", &format!("found {other}, expected the name of a preset"))),
+        };
+        let mut merged = Table::try_from(Self::preset(quality)).map_err(|e| recipe_error("quality", &e.to_string()))?;
+        lay_over(&mut merged, toml::from_str(preset.options()).map_err(|e| recipe_error("preset", e.message()))?);
         lay_over(&mut merged, all);
         merged.try_into().map_err(|e: toml::de::Error| recipe_error("options", e.message()))
     }
@@ -324,6 +387,25 @@ mod tests {
         let recipe = Recipe::parse(text, "r", flags).unwrap();
         assert_eq!((recipe.student.params, recipe.student.steps, recipe.student.trials), (900, 70, 4));
         assert_eq!(recipe.teacher.trees, TreeOptions::fast());
+    }
+
+    #[test]
+    fn presets_lie_between_quality_and_own_options() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.name().parse(), Ok(preset));
+            let text = format!("table = 'a.csv'\npreset = '{}'\n[objective]\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", preset.name());
+            let recipe = Recipe::parse(&text, "r", Table::new()).unwrap();
+            recipe.validate().unwrap();
+            assert_eq!((recipe.preset, recipe.objective.huber_delta), (preset, 0.5));
+            let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
+            assert_eq!(recipe == plain, preset == Preset::Default, "{preset:?}");
+            assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "again", Table::new()).unwrap(), recipe);
+        }
+        let flags: Table = toml::from_str("preset = 'house-price'\n[objective]\nalpha = 0.2").unwrap();
+        let recipe = Recipe::resolve(Table::new(), flags).unwrap();
+        assert!(recipe.data.log_target && recipe.objective.alpha == limbeck_distill::objective::Alpha::Fixed(0.2));
+        let error = Recipe::parse("preset = 'house'", "r", Table::new()).unwrap_err().to_string();
+        assert!(error.contains("house"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use limbeck::{Event, Observer, Recipe, Run, Silent, distill};
 use limbeck_data::simulate;
+use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_teach::TeacherKind;
 
 /// Little of everything on a small table, so that a run takes a quarter of a second.
@@ -80,4 +81,62 @@ fn example_of_the_library_runs() {
     assert!(said.contains("istillation"), "{said}");
     let run = limbeck::Run::open(said.lines().last().unwrap().trim()).unwrap();
     assert_eq!(run.report().target, limbeck_data::simulate::THERMISTOR_TARGET);
+}
+
+#[test]
+fn features_of_every_teacher_are_learned_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, name) in [(TeacherKind::Trees, "trees"), (TeacherKind::Network, "network")] {
+        let mut recipe = quick(folder.path());
+        (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (kind, (40, 40), 2);
+        (recipe.student.hidden, recipe.student.bins) = (Some(vec![8, 8, 8]), Some(4));
+        let plain = distill(&recipe, folder.path().join(name), &Silent).unwrap();
+        for hints in [HintKind::Hint, HintKind::Attention, HintKind::AttentionLiteral, HintKind::Relational] {
+            recipe.hints = HintOptions { kind: hints, weight: 0.5, width: 4, progressive: true, ..HintOptions::default() };
+            recipe.teacher.from = Some(folder.path().join(name));
+            let out = folder.path().join(format!("{name}-{hints:?}"));
+            let run = distill(&recipe, &out, &Silent).unwrap();
+            // The lone student knows nothing of features, the distilled one has no adapters in its file.
+            assert_eq!(run.report().test.alone, plain.report().test.alone);
+            assert_ne!(run.report().test.distilled, plain.report().test.distilled, "{hints:?}");
+            assert_eq!(run.report().student.parameters, plain.report().student.parameters);
+            let metrics = std::fs::read_to_string(out.join(limbeck::run::METRICS)).unwrap();
+            // The third layer joins in the third stage, and rises there.
+            assert!(metrics.lines().any(|line| line.ends_with(",1,0.500 0.000 0.000")), "{metrics}");
+            assert!(metrics.lines().any(|line| line.ends_with(",3,0.500 0.500 0.500")), "{metrics}");
+            assert!(metrics.lines().filter(|line| line.contains(",alone,")).all(|line| line.ends_with(",,")), "{metrics}");
+        }
+    }
+}
+
+#[test]
+fn labels_of_an_earlier_run_serve_other_new_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    let first = distill(&recipe, folder.path().join("first"), &Silent).unwrap();
+    recipe.transfer.slope_rows = 101;
+    let fresh = distill(&recipe, folder.path().join("fresh"), &Silent).unwrap();
+    recipe.teacher.from = Some(folder.path().join("first"));
+    let reused = distill(&recipe, folder.path().join("reused"), &Silent).unwrap();
+    // The stored teacher labels the new rows as it did when it was fitted.
+    assert_eq!((&reused.report().test, &reused.report().test_seeds), (&fresh.report().test, &fresh.report().test_seeds));
+    assert_ne!(first.report().test.distilled, fresh.report().test.distilled);
+    std::fs::remove_file(folder.path().join("first/teacher/teacher.limbeck")).unwrap();
+    let error = distill(&recipe, folder.path().join("other"), &Silent).unwrap_err().to_string();
+    assert!(error.contains("transfer differs"), "{error}");
+}
+
+#[test]
+fn features_need_a_teacher_that_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.teacher.command = Some(limbeck_teach::command::CommandOptions {
+        command: "cat".into(),
+        format: Default::default(),
+        batch_rows: 10,
+        timeout_s: 1.0,
+    });
+    recipe.hints.kind = HintKind::Hint;
+    let error = distill(&recipe, folder.path().join("run"), &Silent).unwrap_err().to_string();
+    assert!(error.contains("hints.kind"), "{error}");
 }

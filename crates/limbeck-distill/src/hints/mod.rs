@@ -39,7 +39,7 @@ pub enum HintKind {
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `kind` | none | distance between hidden layers | none, hint, attention, attention_literal, relational |
-/// | `weight` | 0.3 | of the feature loss beside the others | > 0 |
+/// | `weight` | 0.05 | of the feature loss beside the others | > 0 |
 /// | `weight_end` | as `weight` | at the end of training, on a straight line: 0 for *features first* | ≥ 0 |
 /// | `width` | 16 | coordinates of a teacher's layer | 1 to 64 |
 /// | `progressive` | false | layer pairs join one after the other, from the input on | |
@@ -59,7 +59,7 @@ pub struct HintOptions {
 
 impl Default for HintOptions {
     fn default() -> Self {
-        Self { kind: HintKind::None, weight: 0.3, weight_end: None, width: 16, progressive: false, stages: 3 }
+        Self { kind: HintKind::None, weight: 0.05, weight_end: None, width: 16, progressive: false, stages: 3 }
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     fn features_first_fade_out() {
         let options = HintOptions { weight: 2.0, weight_end: Some(0.0), ..progressive() };
         assert_eq!([0.0, 0.5, 1.0].map(|p| options.weight_at(p)), [2.0, 1.0, 0.0]);
-        assert_eq!(progressive().weight_at(0.7), 0.3);
+        assert_eq!(progressive().weight_at(0.7), 0.05);
     }
 
     #[test]
