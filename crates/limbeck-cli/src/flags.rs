@@ -147,6 +147,9 @@ pub(crate) struct TeacherFlags {
     /// Column with the fold of those predictions, empty for rows the teacher was fitted on
     #[arg(long, value_name = "COLUMN")]
     teacher_fold: Option<String>,
+    /// Rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals [default: 0]
+    #[arg(long, value_name = "N")]
+    residual_rounds: Option<u64>,
     /// Earlier run whose labels are used again, so that no teacher runs
     #[arg(long, value_name = "RUN")]
     teacher_from: Option<PathBuf>,
@@ -211,6 +214,9 @@ pub(crate) struct StudentFlags {
     /// Weight of those beside other rows [default: 1]
     #[arg(long, value_name = "X", help_heading = "Transfer set", allow_negative_numbers = true)]
     perturb_weight: Option<f64>,
+    /// Most rows on which a quick student disagrees most with the teacher (adversarial belief matching) [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Transfer set")]
+    adversarial_rows: Option<u64>,
     /// Most rows in pairs, between which the student has to move as the teacher does (gradient matching) [default: 0]
     #[arg(long, value_name = "N", help_heading = "Transfer set")]
     slope_rows: Option<u64>,
@@ -316,6 +322,7 @@ impl TeacherFlags {
         flags.set("data.teacher_column", self.teacher_column.as_deref());
         flags.set("data.teacher_spread", self.teacher_spread.as_deref());
         flags.set("data.teacher_fold", self.teacher_fold.as_deref());
+        flags.set_whole("teacher.residual_rounds", self.residual_rounds);
         flags.set_path("teacher.from", self.teacher_from.as_ref())
     }
 }
@@ -339,6 +346,7 @@ impl StudentFlags {
         flags.set_whole("transfer.mixup_rows", self.mixup_rows);
         flags.set_whole("transfer.perturb_rows", self.perturb_rows);
         flags.set("transfer.perturb_weight", self.perturb_weight);
+        flags.set_whole("transfer.adversarial_rows", self.adversarial_rows);
         flags.set_whole("transfer.slope_rows", self.slope_rows);
         flags.set("objective.slope_weight", self.slope_weight);
         flags.set("hints.kind", self.hints.as_deref());

@@ -121,6 +121,8 @@ const SECTIONS: [Section; 10] = [
             Key("kind", "what limbeck fits itself: auto (the better mix by out-of-fold error), trees, network", None),
             Key("from", "earlier run whose labels are used again, so that no teacher runs", Some("\"runs/table-1\"")),
             Key("folds", "folds of out-of-fold labelling, 2 to 20", None),
+            Key("residual_rounds", "rounds in which labels become a quick student plus a fit of its residuals", None),
+            Key("residual_step", "share of the fitted residual that is added", None),
         ],
     },
     Section {
@@ -184,6 +186,8 @@ const SECTIONS: [Section; 10] = [
             Key("perturb_weight", "their weight beside other rows", None),
             Key("slope_rows", "most rows in pairs, between which the student has to move as the teacher does", None),
             Key("slope_reach", "how far apart a pair is, in standard deviations of the columns", None),
+            Key("adversarial_rows", "most rows on which a quick student disagrees most with the teacher", None),
+            Key("adversarial_candidates", "rows labelled for each that is kept", None),
             Key("reject_spread", "a new row is rejected where the teacher's spread exceeds this many times its median", None),
         ],
     },

@@ -359,6 +359,25 @@ impl<'a> Stage<'a> {
         close.filter_map(|trial| trial.setting.alpha).fold(0.0, f64::max)
     }
 
+    /// A student trained for a part of the schedule, to see where it stands: before the search, which is what counts.
+    ///
+    /// # Errors
+    ///
+    /// As training's.
+    pub fn quick(&self, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
+        let setting = distilled_setting(self.plan.student.steps / PROBE, alpha);
+        self.train(&self.lesson(Some(alpha)), setting, setting.steps, self.plan.seed, "quick student", watch)
+    }
+
+    /// What a trained student says of rows, in the learned unit.
+    ///
+    /// # Errors
+    ///
+    /// Where the rows cannot be encoded.
+    pub fn answers(&self, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
+        Ok(self.predict(&trial.params, &self.design.positions(features)?))
+    }
+
     /// Trains a lone student for some steps and forgets it: for timing.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub struct LabelStore {
     pub source: Vec<Option<usize>>,
     /// True for the second row of a pair, which stands right after the first.
     pub second: Vec<bool>,
+    /// True for a row that is kept only if it is among the most disputed ones.
+    pub candidate: Vec<bool>,
     /// The teacher's features, where the recipe asks for them.
     pub features: Option<TeacherFeatures>,
     /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
@@ -319,6 +321,7 @@ impl Context<'_> {
         store.source = new.source.into_iter().map(|source| source.map(|at| rows[at as usize])).collect();
         store.new = new.features;
         store.second = new.second;
+        store.candidate = new.candidate;
     }
 
     fn features(&self, store: &LabelStore, teacher: &Teacher) -> Result<Option<TeacherFeatures>> {

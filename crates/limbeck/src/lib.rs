@@ -29,6 +29,7 @@ pub mod labels;
 pub mod pipeline;
 pub mod recipe;
 pub mod report;
+mod rounds;
 pub mod run;
 mod timing;
 

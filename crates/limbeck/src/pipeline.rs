@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
 use crate::recipe::Recipe;
 use crate::report::{self, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, StudentReport, TestScores};
+use crate::rounds;
 use crate::run::{self, Run};
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 
@@ -75,7 +76,8 @@ pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) 
         let mut clock = Clock::start();
         let data = clock.stage("read", || read(recipe, observer))?;
         let recipe = clock.stage("budget", || budget::resolve(recipe, &data, observer))?;
-        let store = labels::make(&recipe, &data, &mut clock, observer)?;
+        let mut store = labels::make(&recipe, &data, &mut clock, observer)?;
+        rounds::complete(&recipe, &data, &mut store, &mut clock, observer)?;
         Students { recipe: &recipe, data: &data, store: &store, observer }.run(out, clock)
     })?
 }
@@ -95,7 +97,8 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
         let mut clock = Clock::start();
         let data = read(recipe, observer)?;
         let recipe = budget::resolve(recipe, &data, observer)?;
-        let store = labels::make(&recipe, &data, &mut clock, observer)?;
+        let mut store = labels::make(&recipe, &data, &mut clock, observer)?;
+        rounds::complete(&recipe, &data, &mut store, &mut clock, observer)?;
         let table = store.to_table(&data);
         if out.extension().is_some_and(|extension| extension == "csv") {
             table.write_csv(out)?;
@@ -123,8 +126,8 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Resul
 }
 
 /// Rows of one set, in the learned unit.
-struct Part {
-    rows: Vec<usize>,
+pub(crate) struct Part {
+    pub(crate) rows: Vec<usize>,
     features: Features,
     target: Vec<f64>,
     weight: Vec<f64>,
@@ -133,11 +136,11 @@ struct Part {
 }
 
 /// The second half of a run: labels are there.
-struct Students<'a> {
-    recipe: &'a Recipe,
-    data: &'a Dataset,
-    store: &'a LabelStore,
-    observer: &'a dyn Observer,
+pub(crate) struct Students<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) data: &'a Dataset,
+    pub(crate) store: &'a LabelStore,
+    pub(crate) observer: &'a dyn Observer,
 }
 
 /// Golden vectors in a student's file.
@@ -147,15 +150,7 @@ impl Students<'_> {
     fn run(&self, out: &Path, mut clock: Clock) -> Result<Run> {
         let recipe = self.recipe;
         let split = &self.data.split;
-        let plan = Plan {
-            student: &recipe.student,
-            objective: &recipe.objective,
-            hints: &recipe.hints,
-            slope_reach: recipe.transfer.slope_reach,
-            log_target: recipe.data.log_target,
-            target_name: &self.data.target_name,
-            seed: recipe.seed,
-        };
+        let plan = self.plan();
         let watch = |progress: &Progress<'_>| {
             self.observer.event(&Event::Training(progress));
             if self.observer.stop() { Control::Stop } else { Control::Continue }
@@ -203,7 +198,20 @@ impl Students<'_> {
         Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
     }
 
-    fn part(&self, rows: &[usize]) -> Part {
+    pub(crate) fn plan(&self) -> Plan<'_> {
+        let recipe = self.recipe;
+        Plan {
+            student: &recipe.student,
+            objective: &recipe.objective,
+            hints: &recipe.hints,
+            slope_reach: recipe.transfer.slope_reach,
+            log_target: recipe.data.log_target,
+            target_name: &self.data.target_name,
+            seed: recipe.seed,
+        }
+    }
+
+    pub(crate) fn part(&self, rows: &[usize]) -> Part {
         let log = self.recipe.data.log_target;
         Part {
             rows: rows.to_vec(),
@@ -215,7 +223,7 @@ impl Students<'_> {
         }
     }
 
-    fn new_rows(&self, mean: &[f64]) -> NewRows {
+    pub(crate) fn new_rows(&self, mean: &[f64]) -> NewRows {
         let kept = self.store.kept();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
         let source: Vec<Option<usize>> = kept.iter().map(|&row| self.store.source[row]).collect();
@@ -231,7 +239,7 @@ impl Students<'_> {
     }
 
     /// The features of the rows that students see.
-    fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
+    pub(crate) fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
         let pick = |values: &[f32], rows: &[usize]| -> Vec<f32> {
             let width = all.attention.len();
             rows.iter().flat_map(|&row| &values[row * width..][..width]).copied().collect()
@@ -400,7 +408,7 @@ impl Students<'_> {
     }
 }
 
-fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
+pub(crate) fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
     let Part { rows, features, target, weight, teacher, spread } = part;
     Material { rows, features, target, weight, teacher, spread, new, coordinates }
 }

@@ -151,6 +151,8 @@ pub struct Recipe {
 /// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
 /// | `from` | none | a run whose labels are used again | |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
+/// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals | 0 to 10 |
+/// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
 /// | `trees` | | [`TreeOptions`] | |
 /// | `network` | | [`NetworkOptions`] | |
 ///
@@ -163,6 +165,8 @@ pub struct TeacherSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     pub folds: usize,
+    pub residual_rounds: usize,
+    pub residual_step: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandOptions>,
     pub trees: TreeOptions,
@@ -172,7 +176,7 @@ pub struct TeacherSection {
 impl Default for TeacherSection {
     fn default() -> Self {
         let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
-        Self { kind, from: None, folds, command: None, trees, network }
+        Self { kind, from: None, folds, residual_rounds: 0, residual_step: 1.0, command: None, trees, network }
     }
 }
 
@@ -323,6 +327,12 @@ impl Recipe {
         }
         if self.unlabeled.is_some() && self.data.teacher_column.is_some() {
             return Err(recipe_error("unlabeled", "needs a teacher that can be asked; `data.teacher_column` cannot label new rows"));
+        }
+        if self.teacher.residual_rounds > 10 {
+            return out_of_range("teacher.residual_rounds", self.teacher.residual_rounds.to_string(), "0 to 10");
+        }
+        if !(self.teacher.residual_step > 0.0 && self.teacher.residual_step <= 1.0) {
+            return out_of_range("teacher.residual_step", self.teacher.residual_step.to_string(), "above 0, up to 1");
         }
         self.data.validate()?;
         self.transfer.validate()?;

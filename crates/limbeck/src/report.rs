@@ -73,6 +73,9 @@ pub struct TeacherReport {
     pub new_rows: usize,
     /// How many of them were rejected for their spread.
     pub rejected_rows: usize,
+    /// How often the labels were mended by a teacher of a student's residuals.
+    #[serde(default)]
+    pub residual_rounds: usize,
     /// What a reader should know.
     pub notes: Vec<String>,
 }

@@ -140,3 +140,33 @@ fn features_need_a_teacher_that_shows_them() {
     let error = distill(&recipe, folder.path().join("run"), &Silent).unwrap_err().to_string();
     assert!(error.contains("hints.kind"), "{error}");
 }
+
+#[test]
+fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.student.steps = 1200;
+    recipe.transfer.adversarial_rows = 50;
+    let run = distill(&recipe, folder.path().join("disputed"), &Silent).unwrap();
+    let teacher = &run.report().teacher;
+    // Three times as many munged rows as training rows, and four candidates for each of 50, of which 50 are kept.
+    assert_eq!(teacher.new_rows - 200, 3 * run.report().data.train);
+    let labels = limbeck_data::Table::read(folder.path().join("disputed/labels.parquet"), &Default::default()).unwrap();
+    let limbeck_data::Values::Number(believed) = &labels.column("believed").unwrap().values else { panic!() };
+    let candidates = &believed[believed.len() - 200..];
+    assert_eq!(candidates.iter().filter(|b| **b > 0.5).count(), 50);
+    // The choice is stored with the labels, so a run on the same rows repeats itself.
+    recipe.teacher.from = Some(folder.path().join("disputed"));
+    let again = distill(&recipe, folder.path().join("again"), &Silent).unwrap();
+    assert_eq!(again.report().test, run.report().test);
+    let mut recipe = quick(folder.path());
+    let plain = distill(&recipe, folder.path().join("plain"), &Silent).unwrap();
+    recipe.teacher.residual_rounds = 2;
+    let residual = distill(&recipe, folder.path().join("residual"), &Silent).unwrap();
+    assert_eq!(residual.report().teacher.residual_rounds, 2);
+    assert_ne!(residual.report().test.teacher, plain.report().test.teacher);
+    assert!(!folder.path().join("residual/teacher").exists());
+    recipe.teacher.from = Some(folder.path().join("residual"));
+    let again = distill(&recipe, folder.path().join("residual again"), &Silent).unwrap();
+    assert_eq!(again.report().test, residual.report().test);
+}

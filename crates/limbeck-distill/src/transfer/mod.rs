@@ -4,6 +4,7 @@
 //! columns tell it: numbers stay within their range, whole numbers whole, categories among the levels, and what is missing is
 //! missing together with the row it comes from.
 
+mod adversarial;
 mod boundary;
 mod mixup;
 mod munge;
@@ -14,6 +15,7 @@ use limbeck_data::{Feature, FeatureValues, Features};
 use limbeck_teach::Prediction;
 use serde::{Deserialize, Serialize};
 
+pub use adversarial::most_disputed;
 pub use munge::munge;
 
 use crate::error::{Error, Result};
@@ -37,6 +39,8 @@ use crate::error::{Error, Result};
 /// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
 /// | `slope_rows` | 0 | most rows in pairs for gradient matching, see `slope_weight` of the objective | ≥ 0 |
 /// | `slope_reach` | 0.2 | `ρ`: how far apart a pair is, in standard deviations of the columns | > 0 |
+/// | `adversarial_rows` | 0 | most rows on which a quick student disagrees most with the teacher | ≥ 0 |
+/// | `adversarial_candidates` | 4 | rows labelled for each that is kept | 2 to 100 |
 /// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -57,6 +61,8 @@ pub struct TransferOptions {
     pub perturb_weight: f64,
     pub slope_rows: usize,
     pub slope_reach: f64,
+    pub adversarial_rows: usize,
+    pub adversarial_candidates: usize,
     pub reject_spread: f64,
 }
 
@@ -78,6 +84,8 @@ impl Default for TransferOptions {
             perturb_weight: 1.0,
             slope_rows: 0,
             slope_reach: 0.2,
+            adversarial_rows: 0,
+            adversarial_candidates: 4,
             reject_spread: 3.0,
         }
     }
@@ -100,6 +108,12 @@ impl TransferOptions {
             ("transfer.mixup_bandwidth", self.mixup_bandwidth, positive(self.mixup_bandwidth), "positive"),
             ("transfer.perturb_scale", self.perturb_scale, positive(self.perturb_scale), "positive"),
             ("transfer.perturb_weight", self.perturb_weight, positive(self.perturb_weight), "positive"),
+            (
+                "transfer.adversarial_candidates",
+                self.adversarial_candidates as f64,
+                (2..=100).contains(&self.adversarial_candidates),
+                "2 to 100",
+            ),
             ("transfer.slope_reach", self.slope_reach, positive(self.slope_reach), "positive"),
             (
                 "transfer.boundary_literal",
@@ -124,6 +138,7 @@ impl TransferOptions {
             Kind::Mixup => self.mixup_rows,
             Kind::Perturb => self.perturb_rows,
             Kind::Slope => self.slope_rows,
+            Kind::Adversarial => self.adversarial_rows,
         }
     }
 }
@@ -141,11 +156,13 @@ pub enum Kind {
     Perturb,
     /// Pairs of rows a step apart.
     Slope,
+    /// Rows among which the most disputed are kept.
+    Adversarial,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb, Self::Slope];
+    pub const ALL: [Self; 6] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb, Self::Slope, Self::Adversarial];
 }
 
 /// New inputs, and what is known of them before the teacher is asked.
@@ -159,12 +176,14 @@ pub struct Transfer {
     pub label: Vec<f64>,
     /// True for the second row of a pair, which stands right after the first.
     pub second: Vec<bool>,
+    /// True for a row that is kept only if it is among the most disputed ones.
+    pub candidate: Vec<bool>,
 }
 
 impl Transfer {
     fn asked(features: Features) -> Self {
         let rows = features.rows;
-        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows] }
+        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows], candidate: vec![false; rows] }
     }
 
     fn append(&mut self, other: Self) -> Result<()> {
@@ -172,6 +191,7 @@ impl Transfer {
         self.source.extend(other.source);
         self.label.extend(other.label);
         self.second.extend(other.second);
+        self.candidate.extend(other.candidate);
         Ok(())
     }
 
@@ -205,6 +225,7 @@ pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed
             Kind::Mixup => Transfer::asked(mixup::mixed(features, target, count, options, seed)),
             Kind::Perturb => perturb::perturbed(features, count, options, seed),
             Kind::Slope => slope::pairs(features, count, options, seed)?,
+            Kind::Adversarial => adversarial::candidates(features, count, options, seed)?,
         })?;
     }
     Ok(transfer)
@@ -299,6 +320,7 @@ pub(crate) mod tests {
             mixup_rows: rows(Kind::Mixup),
             perturb_rows: rows(Kind::Perturb),
             slope_rows: rows(Kind::Slope),
+            adversarial_rows: rows(Kind::Adversarial) / 4,
             ..TransferOptions::default()
         }
     }

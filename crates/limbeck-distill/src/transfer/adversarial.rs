@@ -1,0 +1,55 @@
+//! Candidates among which a quick student disagrees with its teacher.
+
+use limbeck_data::{Features, generator};
+
+use super::{Transfer, TransferOptions, moved_numbers, munge};
+use crate::error::Result;
+
+/// How far a candidate moves from a row between near rows, in standard deviations of the columns.
+const STEP: f64 = 0.2;
+
+/// `adversarial_candidates` rows for each that is wanted: rows between near rows, as [`munge`] makes them, every number moved by
+/// `N(0, (0.2 sd_j)²)` within its column's range.
+///
+/// Once they are labelled, a quick student is asked as well, and those with the largest `(s − t)²` are kept. A search without
+/// gradients: trees have none, and every candidate is labelled once.
+///
+/// # Source
+///
+/// The idea of adversarial belief matching, Micaelli & Storkey, *Zero-shot Knowledge Transfer via Adversarial Belief Matching*, NeurIPS
+/// 2019; for regression Kang & Kang 2024. Both follow gradients of a generator, which needs a teacher that has them.
+pub(super) fn candidates(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Result<Transfer> {
+    let own = TransferOptions { munge_neighbors: options.munge_neighbors, ..TransferOptions::default() };
+    // Another seed than the munged rows themselves have.
+    let base = munge(features, count.saturating_mul(options.adversarial_candidates), &own, seed ^ 0xad_5e_a7)?;
+    let mut rng = generator(seed, "adversarial", 0);
+    let all: Vec<usize> = (0..base.rows).collect();
+    let moved = moved_numbers(&base, &all, |_, _, range| STEP * range.sd * limbeck_data::rng::normal(&mut rng));
+    let mut transfer = Transfer::asked(moved);
+    transfer.candidate.fill(true);
+    Ok(transfer)
+}
+
+/// The `count` candidates on which student and teacher disagree most, in the order of the rows; ties go to the earlier row.
+#[must_use]
+pub fn most_disputed(student: &[f64], teacher: &[f64], candidates: &[usize], count: usize) -> Vec<usize> {
+    let dispute = |row: usize| (student[row] - teacher[row]).powi(2);
+    let mut order: Vec<usize> = candidates.iter().copied().filter(|&row| dispute(row).is_finite()).collect();
+    order.sort_by(|&a, &b| dispute(b).total_cmp(&dispute(a)).then(a.cmp(&b)));
+    order.truncate(count);
+    order.sort_unstable();
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most_disputed;
+
+    #[test]
+    fn the_most_disputed_are_kept_in_order() {
+        let (student, teacher) = ([0.0, 5.0, 1.0, f64::NAN, -3.0], [0.0; 5]);
+        assert_eq!(most_disputed(&student, &teacher, &[0, 1, 2, 3, 4], 2), [1, 4]);
+        assert_eq!(most_disputed(&student, &teacher, &[0, 2], 5), [0, 2]);
+        assert!(most_disputed(&student, &teacher, &[3], 1).is_empty());
+    }
+}

@@ -1,0 +1,118 @@
+//! What needs a student before the search: rows that it disputes with its teacher, and teachers of its residuals.
+
+use limbeck_data::folds;
+use limbeck_data::{Dataset, Features};
+use limbeck_distill::objective::Alpha;
+use limbeck_distill::search::{Progress, Stage};
+use limbeck_distill::transfer::most_disputed;
+use limbeck_nets::Control;
+use limbeck_teach::{Prediction, Sample, Teacher};
+
+use crate::error::Result;
+use crate::labels::{LabelStore, learned};
+use crate::pipeline::{Event, Observer, Students, material};
+use crate::recipe::Recipe;
+use crate::timing::Clock;
+
+/// Share of the soft loss of a quick student where the recipe leaves it open.
+const QUICK_ALPHA: f64 = 0.7;
+
+/// Brings labels into their final form, where the recipe asks for more than a teacher's answers.
+///
+/// # Errors
+///
+/// As training's and the teacher's.
+pub(crate) fn complete(recipe: &Recipe, data: &Dataset, store: &mut LabelStore, clock: &mut Clock, observer: &dyn Observer) -> Result<()> {
+    let rounds = Rounds { recipe, data, observer };
+    let candidates: Vec<usize> = store.kept().into_iter().filter(|&row| store.candidate[row]).collect();
+    if candidates.len() > recipe.transfer.adversarial_rows {
+        clock.stage("disputed rows", || rounds.keep_disputed(store, &candidates))?;
+    }
+    for _ in store.summary.residual_rounds..recipe.teacher.residual_rounds {
+        clock.stage("residual teacher", || rounds.teach_residuals(store))?;
+    }
+    Ok(())
+}
+
+struct Rounds<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    observer: &'a dyn Observer,
+}
+
+impl Rounds<'_> {
+    /// What a quick student, trained on the training rows, says of rows.
+    fn quick(&self, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
+        let students = Students { recipe: self.recipe, data: self.data, store, observer: self.observer };
+        let plan = students.plan();
+        let train = students.part(&self.data.split.train);
+        let new = students.new_rows(&store.pilot);
+        let shown = store.features.as_ref().map(|features| students.shown(&features.pilot, &train.rows));
+        let stage = Stage::new(&plan, &material(&train, &new, shown.as_ref()), None)?;
+        let alpha = match self.recipe.objective.alpha {
+            Alpha::Auto => QUICK_ALPHA,
+            Alpha::Fixed(alpha) => alpha,
+        };
+        let watch = |_: &Progress<'_>| if self.observer.stop() { Control::Stop } else { Control::Continue };
+        let trial = stage.quick(alpha, &watch)?;
+        Ok(asked.iter().map(|features| stage.answers(&trial, features)).collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Keeps the candidates on which a student that has not seen them is furthest from the teacher.
+    fn keep_disputed(&self, store: &mut LabelStore, candidates: &[usize]) -> Result<()> {
+        self.observer.event(&Event::Stage("rows that a quick student disputes"));
+        candidates.iter().for_each(|&row| store.believed[row] = false);
+        let asked = store.new.select(candidates);
+        let answers = self.quick(store, &[&asked])?;
+        let labels: Vec<f64> = candidates.iter().map(|&row| store.pilot[row]).collect();
+        let all: Vec<usize> = (0..candidates.len()).collect();
+        for place in most_disputed(&answers[0], &labels, &all, self.recipe.transfer.adversarial_rows) {
+            store.believed[candidates[place]] = true;
+        }
+        Ok(())
+    }
+
+    /// Residual-as-teacher: the labels become `s + η · r̂`, with `s` a quick student and `r̂` the teacher's class fitted, out of
+    /// fold, to `y − s`.
+    ///
+    /// Corrects a biased teacher, since `r̂` is judged by targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
+    /// here every round trains its student anew.
+    fn teach_residuals(&self, store: &mut LabelStore) -> Result<()> {
+        self.observer.event(&Event::Stage("teacher of the student's residuals"));
+        let (data, recipe) = (self.data, self.recipe);
+        let split = &data.split;
+        let answers = self.quick(store, &[&data.features, &store.new])?;
+        let (own, new) = (&answers[0], &answers[1]);
+        let residual = |rows: &[usize]| -> Vec<f64> {
+            rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row]) - own[row]).collect()
+        };
+        let sample_of = |rows: &[usize]| (data.features.select(rows), residual(rows), data.weight_of(rows));
+        let (features, target, weight) = sample_of(&split.train);
+        let folds = folds::folds(data, &split.train, recipe.teacher.folds, recipe.seed);
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds, fold_kind: data.fold_kind };
+        let options = recipe.teacher.options();
+        let fitted = Teacher::fit_folds(&sample, &options, recipe.seed)?;
+        let (features, target, weight) = sample_of(&split.train_valid());
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind: data.fold_kind };
+        let (teacher, last) = fitted.teacher.with_full_fit(&sample, &options, recipe.seed)?;
+        let step = recipe.teacher.residual_step;
+        let mut place = |rows: &[usize], residual: &Prediction| {
+            for (i, &row) in rows.iter().enumerate() {
+                store.teacher[row] = own[row] + step * residual.mean[i];
+                store.spread[row] = residual.spread[i];
+            }
+        };
+        place(&split.train, &fitted.labels.prediction);
+        place(&split.valid, &fitted.teacher.predict(&data.features.select(&split.valid))?);
+        place(&split.test, &teacher.predict(&data.features.select(&split.test))?);
+        let pilot = fitted.teacher.predict(&store.new)?;
+        let full = fitted.teacher.combine(&pilot, &last.predict(&store.new)?);
+        let moved = |residual: &[f64]| new.iter().zip(residual).map(|(s, r)| s + step * r).collect();
+        store.pilot = moved(&pilot.mean);
+        store.full = Prediction { mean: moved(&full.mean), spread: full.spread };
+        // The stored teacher is no longer the one that labels.
+        store.file = None;
+        store.summary.residual_rounds += 1;
+        Ok(())
+    }
+}
