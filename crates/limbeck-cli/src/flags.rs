@@ -147,6 +147,12 @@ pub(crate) struct TeacherFlags {
     /// Column with the fold of those predictions, empty for rows the teacher was fitted on
     #[arg(long, value_name = "COLUMN")]
     teacher_fold: Option<String>,
+    /// Further run on this table, whose teacher is mixed with the first (comma-separated or repeated)
+    #[arg(long, value_name = "RUN", value_delimiter = ',')]
+    teacher_with: Vec<String>,
+    /// How several teachers are mixed [default: inverse_variance]
+    #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(["inverse_variance", "stacked"]))]
+    combine: Option<String>,
     /// Rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals [default: 0]
     #[arg(long, value_name = "N")]
     residual_rounds: Option<u64>,
@@ -322,6 +328,8 @@ impl TeacherFlags {
         flags.set("data.teacher_column", self.teacher_column.as_deref());
         flags.set("data.teacher_spread", self.teacher_spread.as_deref());
         flags.set("data.teacher_fold", self.teacher_fold.as_deref());
+        flags.set_list("teacher.with", &self.teacher_with);
+        flags.set("teacher.combine", self.combine.as_deref());
         flags.set_whole("teacher.residual_rounds", self.residual_rounds);
         flags.set_path("teacher.from", self.teacher_from.as_ref())
     }

@@ -120,6 +120,8 @@ const SECTIONS: [Section; 10] = [
         keys: &[
             Key("kind", "what limbeck fits itself: auto (the better mix by out-of-fold error), trees, network", None),
             Key("from", "earlier run whose labels are used again, so that no teacher runs", Some("\"runs/table-1\"")),
+            Key("with", "further runs on this table, whose teachers are mixed with the first", Some("[\"runs/b\"]")),
+            Key("combine", "how several teachers are mixed: inverse_variance, stacked", None),
             Key("folds", "folds of out-of-fold labelling, 2 to 20", None),
             Key("residual_rounds", "rounds in which labels become a quick student plus a fit of its residuals", None),
             Key("residual_step", "share of the fitted residual that is added", None),
@@ -370,7 +372,7 @@ mod tests {
         for quality in QUALITIES {
             let mut all = uncommented(quality);
             (all.time_limit, all.require_r2, all.unlabeled) = (None, None, None);
-            (all.teacher.command, all.teacher.from) = (None, None);
+            (all.teacher.command, all.teacher.from, all.teacher.with) = (None, None, Vec::new());
             (all.student.hidden, all.student.bins) = (None, None);
             all.objective.temperature_end = None;
             all.hints.weight_end = None;

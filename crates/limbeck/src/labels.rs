@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::{Event, Observer};
 use crate::recipe::Recipe;
 use crate::report::TeacherReport;
+use crate::several;
 use crate::timing::Clock;
 
 /// Labels of the rows of the data set, and of rows that only the teacher labelled.
@@ -73,25 +74,21 @@ pub(crate) fn target_unit(log_target: bool, value: f64) -> f64 {
 pub(crate) fn make(recipe: &Recipe, data: &Dataset, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
     let target: Vec<f64> = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
     let context = Context { recipe, data, target, observer };
-    if let Some(from) = &recipe.teacher.from {
-        return context.read(from);
+    let first = context.first(clock)?;
+    if recipe.teacher.with.is_empty() {
+        return Ok(first);
     }
-    if recipe.hints.kind != HintKind::None && (data.given.is_some() || recipe.teacher.command.is_some()) {
+    let mut stores = vec![first];
+    for run in &recipe.teacher.with {
+        stores.push(context.read(run)?);
+    }
+    if stores.iter().any(|store| store.new.rows != stores[0].new.rows) {
         return Err(Error::Recipe {
-            place: "hints.kind".into(),
-            message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command or column".into(),
+            place: "teacher.with".into(),
+            message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
         });
     }
-    if data.given.is_some() {
-        return Ok(context.given());
-    }
-    match &recipe.teacher.command {
-        Some(options) => {
-            let teacher = CommandTeacher::new(options.clone())?;
-            context.command(&teacher, clock)
-        }
-        None => context.fitted(clock),
-    }
+    Ok(several::combine(stores, data, recipe.teacher.combine, recipe.data.log_target))
 }
 
 struct Context<'a> {
@@ -102,6 +99,29 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The labels of the one teacher that the recipe names, or of the first of several.
+    fn first(&self, clock: &mut Clock) -> Result<LabelStore> {
+        if let Some(from) = &self.recipe.teacher.from {
+            return self.read(from);
+        }
+        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || self.recipe.teacher.command.is_some()) {
+            return Err(Error::Recipe {
+                place: "hints.kind".into(),
+                message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command or column".into(),
+            });
+        }
+        if self.data.given.is_some() {
+            return Ok(self.given());
+        }
+        match &self.recipe.teacher.command {
+            Some(options) => {
+                let teacher = CommandTeacher::new(options.clone())?;
+                self.command(&teacher, clock)
+            }
+            None => self.fitted(clock),
+        }
+    }
+
     fn transfer(&self) -> Result<Transfer> {
         let rows = &self.data.split.train;
         let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();

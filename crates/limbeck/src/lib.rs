@@ -31,6 +31,7 @@ pub mod recipe;
 pub mod report;
 mod rounds;
 pub mod run;
+mod several;
 mod timing;
 
 pub use error::{Error, Result};
@@ -38,3 +39,4 @@ pub use pipeline::{Event, Observer, Silent, distill, label};
 pub use recipe::{Preset, Quality, Recipe};
 pub use report::Report;
 pub use run::Run;
+pub use several::{Combine, Member};

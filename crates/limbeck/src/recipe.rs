@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+use crate::several::Combine;
 
 /// How much time a run may take: a preset that the recipe's own options are laid over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,8 @@ pub struct Recipe {
 /// | `kind` | auto | what limbeck fits itself, unless one of the next two is given | auto, trees, network |
 /// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
 /// | `from` | none | a run whose labels are used again | |
+/// | `with` | none | further runs on this table, whose teachers are mixed with the first | |
+/// | `combine` | inverse_variance | how several teachers are mixed, [`Combine`] | inverse_variance, stacked |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
 /// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals | 0 to 10 |
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
@@ -164,6 +167,9 @@ pub struct TeacherSection {
     pub kind: TeacherKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<PathBuf>,
+    pub combine: Combine,
     pub folds: usize,
     pub residual_rounds: usize,
     pub residual_step: f64,
@@ -176,7 +182,7 @@ pub struct TeacherSection {
 impl Default for TeacherSection {
     fn default() -> Self {
         let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
-        Self { kind, from: None, folds, residual_rounds: 0, residual_step: 1.0, command: None, trees, network }
+        Self { kind, from: None, with: Vec::new(), combine: Combine::default(), folds, residual_rounds: 0, residual_step: 1.0, command: None, trees, network }
     }
 }
 

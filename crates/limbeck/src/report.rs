@@ -73,6 +73,9 @@ pub struct TeacherReport {
     pub new_rows: usize,
     /// How many of them were rejected for their spread.
     pub rejected_rows: usize,
+    /// The teachers of a mix, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<crate::several::Member>,
     /// How often the labels were mended by a teacher of a student's residuals.
     #[serde(default)]
     pub residual_rounds: usize,

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use limbeck::{Event, Observer, Recipe, Run, Silent, distill};
+use limbeck::{Combine, Event, Observer, Recipe, Run, Silent, distill};
 use limbeck_data::simulate;
 use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_teach::TeacherKind;
@@ -169,4 +169,23 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
     recipe.teacher.from = Some(folder.path().join("residual"));
     let again = distill(&recipe, folder.path().join("residual again"), &Silent).unwrap();
     assert_eq!(again.report().test, residual.report().test);
+}
+
+#[test]
+fn several_teachers_are_one_mix_with_weights_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    distill(&recipe, folder.path().join("trees"), &Silent).unwrap();
+    (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (TeacherKind::Network, (60, 60), 2);
+    for combine in [Combine::InverseVariance, Combine::Stacked] {
+        recipe.teacher.with = vec![folder.path().join("trees")];
+        recipe.teacher.combine = combine;
+        let run = distill(&recipe, folder.path().join(format!("{combine:?}")), &Silent).unwrap();
+        let teacher = &run.report().teacher;
+        assert_eq!(teacher.kind, "network + trees");
+        assert!((teacher.members.iter().map(|m| m.weight).sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", teacher.members);
+        assert!(teacher.members.iter().all(|m| m.weight >= 0.0));
+        let opened = Run::open(folder.path().join(format!("{combine:?}"))).unwrap();
+        assert_eq!(opened.report(), run.report());
+    }
 }
