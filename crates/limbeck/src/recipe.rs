@@ -261,6 +261,7 @@ impl Recipe {
         self.transfer.validate()?;
         self.student.validate()?;
         self.objective.validate()?;
+        limbeck_distill::kinds::check(&self.student, &self.objective)?;
         Ok(())
     }
 }

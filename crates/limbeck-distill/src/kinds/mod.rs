@@ -163,6 +163,15 @@ pub fn check(student: &StudentOptions, objective: &ObjectiveOptions) -> Result<(
     check(layers, "student.hidden or student.bins", with("set".into()), "left out: only a network (mlp) has them")
 }
 
+/// Refuses columns that the kind asked for cannot read, before a teacher is fitted.
+///
+/// # Errors
+///
+/// [`Error::NotATable`].
+pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()> {
+    if student.kind == StudentKind::Table { table::check(features) } else { Ok(()) }
+}
+
 /// Encoded rows and what they are to be predicted as, in standardized units.
 pub(crate) struct Rows {
     /// `[rows, width]`.

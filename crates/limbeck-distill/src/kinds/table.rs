@@ -29,16 +29,22 @@ const STRETCHES: usize = 12;
 const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
-/// The encoder of a table: each number scaled, a missing one filled in.
-pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
+/// Refuses other columns than one to three numbers.
+pub(super) fn check(features: &Features) -> Result<()> {
     let columns = features.columns.len();
     if !(1..=MOST_COLUMNS).contains(&columns) {
         return Err(Error::NotATable { found: format!("{columns} features") });
     }
     let category = features.columns.iter().find(|column| matches!(column.values, FeatureValues::Category { .. }));
-    if let Some(column) = category {
-        return Err(Error::NotATable { found: format!("the category `{}`", column.name) });
+    match category {
+        Some(column) => Err(Error::NotATable { found: format!("the category `{}`", column.name) }),
+        None => Ok(()),
     }
+}
+
+/// The encoder of a table: each number scaled, a missing one filled in.
+pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
+    check(features)?;
     let rows: Vec<usize> = (0..features.rows).collect();
     Ok(fit_encoder(features, &rows, &EncodeOptions { indicator: false, ..encode_options(options, 0) }))
 }
