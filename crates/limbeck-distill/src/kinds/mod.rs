@@ -11,7 +11,7 @@
 //! | [`table`](Kind::Table) | values on a grid of one to three numbers, interpolated | knots of each axis, smoothing |
 //!
 //! The lone side tries all candidates on targets. The distilled side tries them with the first `alpha`, and the best of them with
-//! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given.
+//! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given. An `alpha` near 0 is the lone side's.
 
 mod linear;
 mod table;
@@ -282,7 +282,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         let op = match spec {
             Spec::Linear { ridge } => linear::fit(&rows, ridge),
             Spec::Trees { leaves, step, leaf_rows, rounds } => {
-                let options = TreeOptions { leaves, step, leaf_rows, rounds, column_share: 1.0, pairs: 0, ..TreeOptions::default() };
+                let options = TreeOptions { leaves, step, leaf_rows, rounds, row_share: 1.0, column_share: 1.0, pairs: 0, ..TreeOptions::default() };
                 trees::fit(&rows, &options, self.room, seed)?
             }
             Spec::Table { knots, smoothing } => table::fit(&rows, knots, smoothing),
@@ -341,7 +341,7 @@ pub fn choose(stage: &Stage<'_>, kind: Kind) -> Result<Choice> {
     if let (Alpha::Auto, Some(lone), Some(pure), Some(held)) = (stage.plan.objective.alpha, best(&alone), best(&distilled), &stage.held) {
         closed_form = closed_form_alpha(&lone.valid_pred, &pure.valid_pred, held.target, held.weight);
         let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
-        let others: Vec<f64> = [0.7, seed].into_iter().filter(|alpha| (1.0 - alpha) >= 0.05).collect();
+        let others: Vec<f64> = [0.7, seed].into_iter().filter(|alpha| (0.05..=0.95).contains(alpha)).collect();
         let spec = pure.setting.spec;
         for (at, &alpha) in others.iter().enumerate() {
             let tried = others[..at].iter().any(|other| (other - alpha).abs() < 0.05);

@@ -19,8 +19,8 @@ const LEAVES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
 const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
 /// Numbers of leaves that are tried at most, from the smallest on.
 const SIZES: usize = 4;
-/// Rounds times step: how far all trees together go towards the labels.
-const REACH: [f64; 2] = [8.0, 20.0];
+/// Shares of each tree's values that are tried: few trees have to take large steps.
+const STEPS: [f64; 3] = [0.12, 0.2, 0.33];
 /// Rows on which sizes and steps are compared.
 const SEEN_ROWS: usize = 40_000;
 /// With fewer rows than this, leaves may hold fewer.
@@ -50,9 +50,8 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let mut all = Vec::new();
     for leaves in sizes {
         let rounds = rounds(leaves).clamp(1, *ROUNDS.end());
-        for reach in REACH {
-            let step = (reach / rounds as f64).clamp(0.02, 0.7);
-            all.push(TreeOptions { rounds, step, leaves, leaf_rows, column_share: 1.0, pairs: 0, ..TreeOptions::default() });
+        for step in STEPS {
+            all.push(TreeOptions { rounds, step, leaves, leaf_rows, row_share: 1.0, column_share: 1.0, pairs: 0, ..TreeOptions::default() });
         }
     }
     all
@@ -112,14 +111,14 @@ mod tests {
     fn sizes_spend_the_room_and_no_more() {
         for room in [30, 220, 5000, 18_000, 100_000, 1_000_000] {
             let all = options(10_000, room);
-            assert!(!all.is_empty() && all.len() <= 2 * SIZES);
+            assert!(!all.is_empty() && all.len() <= 3 * SIZES);
             for options in all {
                 options.check().unwrap();
                 assert!(options.rounds * parameters(options.leaves) <= room, "{options:?} of {room}");
             }
         }
         let leaves: Vec<usize> = options(10_000, 5169).iter().map(|options| options.leaves).collect();
-        assert_eq!(leaves, [4, 4, 8, 8, 16, 16, 32, 32]);
+        assert_eq!(leaves, [4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32]);
     }
 
     #[test]
