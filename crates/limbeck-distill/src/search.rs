@@ -120,7 +120,7 @@ pub struct Trial {
     /// Weights there.
     params: Vec<f32>,
     /// In place of weights, where the student is no network.
-    model: Option<Model>,
+    pub(crate) model: Option<Model>,
 }
 
 impl Trial {

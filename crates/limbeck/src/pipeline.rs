@@ -202,8 +202,12 @@ impl Students<'_> {
                 let own = lone::Fitted { chosen: alone, refitted: trials[0].alone.clone() };
                 let fitted = lone::fit(&search_stage, stage, &choice, own, recipe.seed)?;
                 self.lone_models(stage, &fitted, &report, &train.features, &test)
-            })?;
-            lone::add(&mut report, models);
+            });
+            match models {
+                Ok(models) => lone::add(&mut report, models),
+                // A row of the report is not worth the run.
+                Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
+            }
         }
         report.measured = self.measure(&student, &test.features, &clock);
         self.write(out, &bytes, &report, &choice, &trials)?;

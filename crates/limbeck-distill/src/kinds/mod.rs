@@ -245,7 +245,8 @@ impl<'s, 'a> Bench<'s, 'a> {
             new_weight: new_weight.clone(),
             ..Pool::default()
         };
-        let labels = pool.lesson(self.stage.plan.objective, limbeck_nets::Head::Point, alpha).rows.labels;
+        // Squared points whatever the network beside it minimizes.
+        let labels = pool.lesson(&ObjectiveOptions::default(), limbeck_nets::Head::Point, alpha).rows.labels;
         let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
         let new = if alpha.is_some() { new_teacher.len() } else { 0 };
         let known = target.len();
@@ -373,4 +374,130 @@ pub fn lone(stage: &Stage<'_>, kind: Kind) -> Result<Option<Trial>> {
 /// As [`choose`].
 pub fn fit(stage: &Stage<'_>, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
     Bench::new(stage, spec.kind(), alpha.is_some())?.one(alpha, spec, seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use limbeck_data::{Feature, FeatureValues};
+
+    use super::*;
+    use crate::search::{NewRows, Plan};
+
+    fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {
+        let n = rows.len();
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number(rows.clone().map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            integer: false,
+        };
+        let mut columns: Vec<Feature> = (0..columns).map(number).collect();
+        if category {
+            let levels = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
+            let codes = rows.map(|i| (i * 7 % 40) as u32).collect();
+            columns.push(Feature { name: "c".into(), values: FeatureValues::Category { codes, levels }, integer: false });
+        }
+        Features { columns, rows: n }
+    }
+
+    fn target(features: &Features) -> Vec<f64> {
+        let FeatureValues::Number(first) = &features.columns[0].values else { return vec![0.0; features.rows] };
+        first.iter().enumerate().map(|(i, x)| 100.0 + 20.0 * (5.0 * x).sin() + (i % 7) as f64).collect()
+    }
+
+    /// A stage of these columns, its teacher a little off, with new rows.
+    fn on_stage(columns: usize, category: bool, student: &StudentOptions, check: impl FnOnce(&Stage<'_>)) {
+        let objective = ObjectiveOptions::default();
+        let plan = Plan { student, objective: &objective, log_target: false, target_name: "y", seed: 3 };
+        let (train, valid) = (features(columns, category, 0..400), features(columns, category, 400..500));
+        let off = |target: &[f64]| target.iter().map(|y| y + 0.5).collect::<Vec<f64>>();
+        let (y, v) = (target(&train), target(&valid));
+        let (t, tv) = (off(&y), off(&v));
+        let (ones, spread, rows) = (vec![1.0; 400], vec![1.0; 400], (0..400).collect::<Vec<usize>>());
+        let more = features(columns, category, 1000..1200);
+        let mean = off(&target(&more));
+        let new = NewRows { features: more, mean, spread: vec![1.0; 200], source: vec![None; 200], weight: vec![1.0; 200] };
+        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, teacher: &t, spread: &spread, new: &new };
+        let held = Material { rows: &rows[..100], features: &valid, target: &v, weight: &ones[..100], teacher: &tv, spread: &spread[..100], new: &new };
+        check(&Stage::new(&plan, &material, Some(&held)).unwrap());
+    }
+
+    #[test]
+    fn every_kind_stays_within_its_budget_on_both_sides() {
+        for params in [250, 1500] {
+            for (kind, columns, category) in
+                [(Kind::Linear, 5, true), (Kind::Trees, 5, true), (Kind::Table, 1, false), (Kind::Table, 2, false), (Kind::Table, 3, false)]
+            {
+                let student = StudentOptions { kind: kind.student_kind(), params, ..StudentOptions::default() };
+                on_stage(columns, category, &student, |stage| {
+                    let choice = choose(stage, kind).unwrap();
+                    for trial in choice.alone.iter().chain(&choice.distilled) {
+                        let spec = trial.setting.spec.unwrap();
+                        assert_eq!(spec.kind(), kind);
+                        let student = stage.student(trial, Default::default(), Vec::new()).unwrap();
+                        assert!(student.parameters() <= params, "{spec:?}: {} of {params}", student.parameters());
+                        assert!(trial.valid_rmse.is_finite());
+                        let again = fit(stage, trial.setting.alpha, spec, 3).unwrap();
+                        assert!(again.model.as_ref().is_some_and(|model| model.parameters() <= params), "{spec:?}");
+                    }
+                    let found = best(&choice.alone).unwrap();
+                    let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
+                    assert!(found.valid_rmse < limit, "{:?}: {}", found.setting.spec, found.valid_rmse);
+                    assert_eq!(lone(stage, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn rows_have_blended_labels_and_copies_as_weight() {
+        let student = StudentOptions { kind: StudentKind::Linear, ..StudentOptions::default() };
+        on_stage(2, false, &student, |stage| {
+            let bench = Bench::new(stage, Kind::Linear, true).unwrap();
+            let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
+            assert_eq!((alone.y.len(), pure.y.len(), pure.x.len()), (400, 600, 1200));
+            assert!(alone.w.iter().chain(&pure.w).all(|&w| w == 1.0));
+            // The teacher's label is 0.5 above the target.
+            let step = (0.5 / stage.scale) as f32;
+            assert!(alone.y.iter().zip(&pure.y).all(|(y, t)| (t - y - step).abs() < 1e-5));
+            // Hardly any teacher: labelled rows nine times as heavy as all others, in four or five copies.
+            let hard = bench.rows(Some(0.0));
+            assert!(hard.w[0] > 1.0 && hard.w[500] == 0.0 && hard.y[0] == alone.y[0]);
+        });
+    }
+
+    #[test]
+    fn kinds_that_do_not_fit_are_passed_over_or_named() {
+        let student = StudentOptions { kind: StudentKind::Linear, params: 250, ..StudentOptions::default() };
+        on_stage(4, false, &student, |stage| {
+            assert!(lone(stage, Kind::Table).unwrap().is_none());
+            assert!(choose(stage, Kind::Table).unwrap_err().to_string().contains("reads 1 to 3 numbers, found 4 features"));
+        });
+        on_stage(90, false, &student, |stage| {
+            assert!(lone(stage, Kind::Linear).unwrap().is_none());
+            assert!(matches!(choose(stage, Kind::Linear), Err(Error::BudgetTooSmall { allowed: 250, .. })));
+        });
+        // A network of so many columns does not fit either: `auto` takes what does.
+        let student = StudentOptions { kind: StudentKind::Auto, params: 330, ..StudentOptions::default() };
+        on_stage(90, false, &student, |stage| {
+            let kinds = crate::search::choose(stage, &|_| limbeck_nets::Control::Continue).unwrap();
+            assert!(kinds.alone.iter().all(|trial| trial.setting.kind() == StudentKind::Trees) && !kinds.alone.is_empty());
+        });
+    }
+
+    #[test]
+    fn options_of_networks_are_refused() {
+        let student = StudentOptions { kind: StudentKind::Trees, ..StudentOptions::default() };
+        let objective = ObjectiveOptions::default();
+        check(&student, &objective).unwrap();
+        let layered = StudentOptions { hidden: Some(vec![4]), ..student.clone() };
+        assert!(check(&layered, &objective).unwrap_err().to_string().contains("student.hidden"));
+        let auto = StudentOptions { kind: StudentKind::Auto, ..layered };
+        check(&auto, &objective).unwrap();
+        let binned = ObjectiveOptions { head: HeadKind::Binned, ..objective };
+        let error = check(&student, &binned).unwrap_err().to_string();
+        assert!(error.contains("objective.head is binned with student.kind trees"), "{error}");
+        check(&StudentOptions::default(), &binned).unwrap();
+    }
 }
