@@ -165,6 +165,10 @@ pub(crate) struct TeacherFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Student")]
 pub(crate) struct StudentFlags {
+    /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these
+    /// on validation rows [default: mlp]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(["mlp", "trees", "linear", "table", "auto"]))]
+    student: Option<String>,
     /// Most fitted numbers that prediction may read, bin edges and scales included [default: 5000]
     #[arg(short, long, value_name = "N")]
     params: Option<u64>,
@@ -337,6 +341,7 @@ impl TeacherFlags {
 
 impl StudentFlags {
     fn lay(&self, flags: &mut Overlay) {
+        flags.set("student.kind", self.student.as_deref());
         flags.set_whole("student.params", self.params);
         flags.set_whole("student.steps", self.steps);
         let number_or_word = |text: &str| text.parse::<f64>().map_or_else(|_| Value::from(text), Value::from);

@@ -198,6 +198,7 @@ const SECTIONS: [Section; 10] = [
         purpose: "The student",
         optional: false,
         keys: &[
+            Key("kind", "mlp, trees, linear, table (of 1 to 3 numbers), or auto: the best of them on validation rows", None),
             Key("params", "most fitted numbers that prediction may read, bin edges and scales included", None),
             Key("hidden", "widths of the hidden layers, else chosen by params", Some("[32, 32]")),
             Key("bins", "bins per number on average, 1 to 256, else chosen by params", Some("16")),

@@ -7,7 +7,8 @@ use clap::Args;
 use limbeck::Run;
 use limbeck_data::{Column, Kind, ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
-use limbeck_runtime::{Encoding, Op, Scaling, Student};
+use limbeck_distill::student::StudentKind;
+use limbeck_runtime::{Encoding, Node, Op, Scaling, Student};
 
 use crate::error::{Error, Result};
 use crate::output::{Style, print};
@@ -173,8 +174,9 @@ fn measured(report: &limbeck::Report) -> String {
 fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     let bytes = std::fs::metadata(path).map_err(|error| Error::path(path, error.to_string()))?.len();
     let mut text = format!(
-        "student {}: predicts `{}` from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
+        "student {} ({}): predicts `{}` from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
         path.display(),
+        kind(student).name(),
         student.target_name,
         student.encoder.columns.len(),
         grouped(student.parameters()),
@@ -196,6 +198,16 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         rows => format!("golden rows  {rows}, predicted as when the student was made\n"),
     });
     Ok(text)
+}
+
+/// What the graph makes of it.
+fn kind(student: &Student) -> StudentKind {
+    match student.graph.nodes.as_slice() {
+        [Node { op: Op::TreeEnsemble(_), .. }] => StudentKind::Trees,
+        [Node { op: Op::TableInterp(_), .. }] => StudentKind::Table,
+        [Node { op: Op::Linear { .. }, .. }] => StudentKind::Linear,
+        _ => StudentKind::Mlp,
+    }
 }
 
 fn columns(student: &Student, style: Style) -> String {
@@ -236,6 +248,11 @@ fn layers(student: &Student, style: Style) -> Result<String> {
     for (index, node) in student.graph.nodes.iter().enumerate() {
         let name = match &node.op {
             Op::Ple { edges } => format!("ple, {} columns with bins", edges.iter().filter(|edges| !edges.is_empty()).count()),
+            Op::TreeEnsemble(trees) => format!("tree_ensemble, {} trees of {} leaves in all", trees.roots.len(), grouped(trees.leaves.len())),
+            Op::TableInterp(table) => {
+                let knots: Vec<String> = table.knots.iter().map(|knots| knots.len().to_string()).collect();
+                format!("table_interp, {} points", knots.join(" × "))
+            }
             op => op.name().to_owned(),
         };
         let inputs: usize = node.inputs.iter().map(|&input| widths[input]).sum();

@@ -90,21 +90,37 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
         optional(measured.teacher_us_per_row),
     ]);
     let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
-        let mark = if report.shipped.kind == kind { " *" } else { "" };
+        let shipped = report.shipped.kind == kind;
+        let mark = if shipped { " *" } else { "" };
+        let own = report.sizes.map(|sizes| if kind == ShippedKind::Alone { sizes.alone } else { sizes.distilled });
+        let what = own.map_or_else(String::new, |own| format!(" ({})", own.kind.name()));
         grid.row([
-            format!("student {name}{mark}"),
+            format!("student {name}{what}{mark}"),
             short(scores.rmse),
             short(scores.mae),
             r_squared(scores.r2),
             short(scores.fidelity_rmse),
             r_squared(scores.fidelity_r2),
-            grouped(report.student.parameters),
-            grouped(report.student.bytes),
-            short(measured.student_us_per_row),
+            grouped(own.map_or(report.student.parameters, |own| own.parameters)),
+            grouped(own.map_or(report.student.bytes, |own| own.bytes)),
+            if own.is_none() || shipped { short(measured.student_us_per_row) } else { "–".to_owned() },
         ]);
     };
     student("alone", ShippedKind::Alone, &test.alone);
     student("distilled", ShippedKind::Distilled, &test.distilled);
+    if let Some(best) = report.lone.as_ref().and_then(|lone| lone.model(lone.best)) {
+        grid.row([
+            format!("best lone model ({})", best.size.kind.name()),
+            short(best.test.rmse),
+            short(best.test.mae),
+            r_squared(best.test.r2),
+            short(best.test.fidelity_rmse),
+            r_squared(best.test.fidelity_r2),
+            grouped(best.size.parameters),
+            grouped(best.size.bytes),
+            "–".to_owned(),
+        ]);
+    }
     let seeds = report.test_seeds.len();
     let over = if seeds == 1 { "of one seed".to_owned() } else { format!("means over {seeds} seeds") };
     let notes = [
@@ -114,7 +130,10 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
             r_squared(test.shipped.r2)
         ),
         format!("  {} test rows; errors in the unit of `{}`; students' figures are {over}", grouped(report.data.test), report.target),
-        "  both students have one design; size and speed are those of the shipped one".to_owned(),
+        match report.sizes {
+            None => "  both students have one design; size and speed are those of the shipped one".to_owned(),
+            Some(_) => "  each student has its own size; speed is that of the shipped one".to_owned(),
+        },
     ];
     let footnote = notes.map(|note| style.dim(&note)).join("\n");
     let mut text = grid.render(style);

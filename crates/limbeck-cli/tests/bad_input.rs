@@ -245,6 +245,31 @@ fn distill_rejects_params_that_are_too_few() {
 }
 
 #[test]
+fn distill_rejects_a_table_of_many_columns_or_categories() {
+    let place = Place::with_table();
+    place.refuses_distill(&["--student", "table"], &["student kind table reads 1 to 3 numbers", "6 features"]);
+    let args = ["--student", "table", "--drop", "supply_v,r25_ohm,air_speed_m_s,board_temperature_c"];
+    place.refuses_distill(&args, &["student kind table reads 1 to 3 numbers", "category `range`"]);
+}
+
+#[test]
+fn distill_rejects_objectives_that_only_a_network_has() {
+    let place = Place::with_table();
+    for (args, part) in [
+        (["--head", "gaussian"], "objective.head"),
+        (["--loss", "huber"], "objective.loss"),
+        (["--alpha-schedule", "linear"], "objective.alpha_schedule"),
+        (["--gate", "bounded"], "objective.gate"),
+    ] {
+        for kind in ["trees", "linear", "auto"] {
+            let all = [&["--student", kind], &args[..]].concat();
+            place.refuses_distill(&all, &[part, args[1], &format!("student.kind {kind}"), "only a network"]);
+        }
+    }
+    place.refuses_distill(&["--student", "forest"], &["forest", "trees"]);
+}
+
+#[test]
 fn distill_rejects_params_too_few_for_the_columns() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);

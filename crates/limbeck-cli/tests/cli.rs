@@ -329,7 +329,9 @@ fn loss_and_weights_and_log_target_run() {
     columns.push(limbeck_data::Column::number(TARGET, kelvin.unwrap()));
     Table::new(columns).unwrap().write_csv(place.path("sensor.csv")).unwrap();
     let args = ["--log-target", "--loss", "huber", "--huber-delta", "0.5", "--weight", "supply_v", "--alpha", "0.7"];
-    place.distill(&[&args[..], &["--out", "run"]].concat()).succeeds();
+    let shown = place.distill(&[&args[..], &["--out", "run"]].concat()).succeeds().stdout;
+    // Models of other kinds are fitted to squared errors all the same.
+    assert!(shown.contains("best lone model ("), "{shown}");
     let recipe = place.text("run/recipe.toml");
     for line in ["log_target = true", "loss = \"huber\"", "huber_delta = 0.5", "weight = \"supply_v\"", "alpha = 0.7"] {
         assert!(recipe.contains(line), "no `{line}` in {recipe}");
@@ -408,4 +410,95 @@ fn reader_that_goes_away_is_no_error() {
     let place = Place::with_run();
     let outcome = place.shell("limbeck predict run sensor.csv | head -n 1; limbeck init -o - | head -n 1");
     assert!(!outcome.stderr.contains("panicked") && !outcome.stderr.contains("error"), "{}", outcome.stderr);
+}
+
+/// One run of a student kind: its report, after the file was inspected, asked and compared with itself.
+fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
+    let outcome = place.distill(&[&["--student", kind, "--out", out], args].concat()).succeeds();
+    assert!(outcome.stdout.contains("best lone model ("), "{}", outcome.stdout);
+    let report = place.json(&format!("{out}/report.json"));
+    let student = place.limbeck(&["inspect", &format!("{out}/student.limbeck")]).succeeds().stdout;
+    let made = report["student"]["kind"].as_str().unwrap();
+    assert!(student.contains(&format!("student.limbeck ({made}): predicts")), "{student}");
+    assert!(student.contains("predicted as when the student was made"), "{student}");
+    assert!(report["student"]["parameters"].as_u64().unwrap() <= 600, "{report}");
+    assert_eq!(report["student"]["bytes"].as_u64().unwrap(), place.bytes(&format!("{out}/student.limbeck")).len() as u64);
+    let found: Value =
+        serde_json::from_str(&place.limbeck(&["evaluate", out, "sensor.csv", "--json"]).succeeds().stdout).unwrap();
+    assert!(found["rmse"].as_f64().unwrap().is_finite());
+    place.limbeck(&["predict", &format!("{out}/student.limbeck"), "sensor.csv", "-o", &format!("{out}.csv")]).succeeds();
+    for model in report["lone"]["models"].as_array().unwrap() {
+        assert!(model["parameters"].as_u64().unwrap() <= 600 && model["test"]["rmse"].as_f64().unwrap() > 0.0, "{model}");
+    }
+    report
+}
+
+#[test]
+fn trees_and_linear_students_go_the_whole_way() {
+    let place = Place::with_table();
+    for kind in ["trees", "linear"] {
+        let report = run_of_kind(&place, kind, kind, &[]);
+        assert_eq!(report["student"]["kind"], kind);
+        for side in ["alone", "distilled"] {
+            assert_eq!(report["sizes"][side]["kind"], kind);
+            assert!(report["sizes"][side]["parameters"].as_u64().unwrap() <= 600);
+        }
+        assert!(report["selection"]["distilled"].as_array().unwrap().iter().all(|trial| trial["spec"][kind].is_object()));
+        assert!(place.text(&format!("{kind}/recipe.toml")).contains(&format!("kind = \"{kind}\"")));
+        let shown = place.limbeck(&["inspect", kind]).succeeds().stdout;
+        assert!(shown.contains(&format!("student distilled ({kind})")), "{shown}");
+    }
+}
+
+#[test]
+fn table_student_of_one_to_three_numbers_goes_the_whole_way() {
+    let place = Place::with_table();
+    for (out, drop) in [
+        ("one", "range,supply_v,r25_ohm,air_speed_m_s,board_temperature_c"),
+        ("two", "range,supply_v,r25_ohm,board_temperature_c"),
+        ("three", "range,supply_v,r25_ohm"),
+    ] {
+        let report = run_of_kind(&place, "table", out, &["--drop", drop]);
+        assert_eq!(report["student"]["kind"], "table");
+        let student = place.limbeck(&["inspect", &format!("{out}/student.limbeck")]).succeeds().stdout;
+        assert!(student.contains("table_interp, "), "{student}");
+    }
+}
+
+#[test]
+fn auto_student_is_the_best_of_all_kinds_for_any_thread_count() {
+    let place = Place::with_table();
+    let report = run_of_kind(&place, "auto", "one", &["--threads", "1"]);
+    run_of_kind(&place, "auto", "two", &["--threads", "2"]);
+    assert_eq!(place.bytes("one/student.limbeck"), place.bytes("two/student.limbeck"));
+    let kinds = |side: &str| {
+        let trials = report["selection"][side].as_array().unwrap();
+        ["linear", "trees", "table"].map(|kind| trials.iter().any(|trial| trial["spec"][kind].is_object()))
+    };
+    // The thermistor has six columns: no table.
+    assert_eq!((kinds("alone"), kinds("distilled")), ([true, true, false], [true, true, false]));
+    for side in ["alone", "distilled"] {
+        let trials = report["selection"][side].as_array().unwrap();
+        assert!(trials.iter().any(|trial| trial.get("spec").is_none()), "a network is among them");
+        let least = trials.iter().map(|trial| trial["valid_rmse"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+        assert_eq!(report["shipped"][format!("valid_rmse_{side}")].as_f64().unwrap(), least);
+    }
+}
+
+#[test]
+fn verdict_names_a_smaller_model_that_does_as_well() {
+    let place = Place::empty();
+    // A plane: 200 steps of a network come nowhere near, and a linear model has it.
+    let plane = |i: usize| {
+        let (a, b) = ((i * 37 % 101) as f64 / 10.0, (i * 53 % 89) as f64 / 7.0);
+        format!("{a},{b:.4},{:.4}", 3.0 * a - 2.0 * b + (i * 29 % 31) as f64 * 0.01)
+    };
+    place.file("sensor.csv", common::csv("a,b,air_temperature_c", 300, plane));
+    place.file("quick.toml", common::QUICK);
+    let outcome = place.distill(&["--out", "run"]).succeeds();
+    assert!(outcome.stdout.contains(", without a teacher, did as well on validation rows: test RMSE "), "{}", outcome.stdout);
+    let report = place.json("run/report.json");
+    assert_eq!((&report["lone"]["as_good"], &report["student"]["kind"]), (&report["lone"]["best"], &"mlp".into()));
+    // The one default student is what it would be without this row.
+    assert!(report.get("sizes").is_none() && report["selection"]["alone"][0].get("spec").is_none());
 }

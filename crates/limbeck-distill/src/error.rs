@@ -27,6 +27,12 @@ pub enum Error {
         /// Parameters allowed.
         allowed: usize,
     },
+    /// A table of other columns than one to three numbers.
+    #[error("student kind table reads 1 to 3 numbers, found {found}; drop columns, or choose mlp, trees or linear")]
+    NotATable {
+        /// What stands in the way.
+        found: String,
+    },
     /// Training was asked to stop before a student existed.
     #[error("stopped before a student was trained")]
     Interrupted,

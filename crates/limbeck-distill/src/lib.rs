@@ -12,6 +12,7 @@
 //! - [`lesson`]: rows with and without target, laid out for that loss;
 //! - [`bins`]: where the student's inputs get their resolution;
 //! - [`student`]: a network of at most so many parameters, trained and lowered;
+//! - [`kinds`]: students that are no networks: linear models, trees, tables;
 //! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
 //! - [`proof`]: how much of the gap was closed, and the verdict.
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
@@ -19,6 +20,7 @@
 pub mod bins;
 mod error;
 pub mod hints;
+pub mod kinds;
 pub mod lesson;
 pub mod losses;
 mod neighbors;

@@ -5,7 +5,7 @@
 //! schedule, and stopped at that step.
 
 use limbeck_data::{Features, metrics};
-use limbeck_nets::{Control, Head, Schedule, TrainOptions, Trainer};
+use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use crate::bins::Cuts;
 use crate::error::{Error, Result};
 use crate::hints::{Coordinates, HintOptions};
+use crate::kinds::{self, Kind, Model, Spec};
 use crate::lesson::{Aim, Lesson, Pool};
 use crate::objective::{Alpha, ObjectiveOptions};
-use crate::student::{Design, StudentOptions};
+use crate::student::{Design, StudentKind, StudentOptions};
 
 /// Rows that only the teacher labelled.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +85,17 @@ pub struct Setting {
     pub steps: usize,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// What was chosen for a student that is no network, which takes no steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+}
+
+impl Setting {
+    /// The kind of student that it makes.
+    #[must_use]
+    pub fn kind(&self) -> StudentKind {
+        self.spec.map_or(StudentKind::Mlp, |spec| spec.kind().student_kind())
+    }
 }
 
 /// A point of a training curve.
@@ -116,6 +128,14 @@ pub struct Trial {
     pub valid_pred: Vec<f64>,
     /// Weights there.
     params: Vec<f32>,
+    /// In place of weights, where the student is no network.
+    pub(crate) model: Option<Model>,
+}
+
+impl Trial {
+    pub(crate) fn of_model(setting: Setting, valid_rmse: f64, valid_pred: Vec<f64>, model: Model) -> Self {
+        Self { setting, curve: Vec::new(), stop: 0, valid_rmse, valid_pred, params: Vec::new(), model: Some(model) }
+    }
 }
 
 /// What a watcher is told while students train.
@@ -144,13 +164,17 @@ const PROBE: usize = 6;
 
 /// A design with its pool of rows: all that trials share.
 pub struct Stage<'a> {
-    plan: &'a Plan<'a>,
-    design: Design,
+    pub(crate) plan: &'a Plan<'a>,
+    /// None where no network is trained.
+    design: Option<Design>,
     head: Head,
-    pool: Pool,
-    center: f64,
-    scale: f64,
+    pub(crate) pool: Pool,
+    pub(crate) center: f64,
+    pub(crate) scale: f64,
     valid: Option<Valid<'a>>,
+    /// The rows as they came: to fit, and to validate on.
+    pub(crate) material: Material<'a>,
+    pub(crate) held: Option<Material<'a>>,
 }
 
 /// A trial at a point of its curve.
@@ -201,9 +225,8 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// As [`Design::fit`], and where rows cannot be encoded.
-    pub fn new(plan: &'a Plan<'a>, material: &Material<'_>, valid: Option<&Material<'a>>) -> Result<Self> {
+    pub fn new(plan: &'a Plan<'a>, material: &Material<'a>, valid: Option<&Material<'a>>) -> Result<Self> {
         let rows: Vec<usize> = (0..material.features.rows).collect();
-        let cuts = Cuts::fit(material.features, material.target, material.weight, plan.student)?;
         let center = metrics::weighted_mean(material.target, material.weight);
         let variance = metrics::variance(material.target, material.weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
@@ -211,16 +234,25 @@ impl<'a> Stage<'a> {
         let target = standard(material.target);
         let range = target.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| (a.min(*y), b.max(*y)));
         let head = plan.objective.head(range.0, range.1);
-        let design = Design::fit(material.features, &rows, &cuts, plan.student, head)?;
+        let fit_design = || {
+            let cuts = Cuts::fit(material.features, material.target, material.weight, plan.student)?;
+            Design::fit(material.features, &rows, &cuts, plan.student, head)
+        };
+        let design = match (plan.student.kind, plan.student.kind.has_network().then(fit_design).transpose()) {
+            // Another kind may fit where no network does.
+            (StudentKind::Auto, Err(Error::BudgetTooSmall { .. })) => None,
+            (_, design) => design?,
+        };
+        let positions = |features: &Features| design.as_ref().map_or(Ok(Vec::new()), |design| design.positions(features));
         let spread = |values: &[f64]| values.iter().map(|sd| (sd / scale) as f32).collect::<Vec<f32>>();
         let place: BTreeMap<usize, usize> = material.rows.iter().enumerate().map(|(at, &row)| (row, at)).collect();
         let pool = Pool {
-            positions: design.positions(material.features)?,
+            positions: positions(material.features)?,
             target,
             teacher: standard(material.teacher),
             spread: spread(material.spread),
             weight: material.weight.iter().map(|&w| w as f32).collect(),
-            new_positions: design.positions(&material.new.features)?,
+            new_positions: positions(&material.new.features)?,
             new_teacher: standard(&material.new.mean),
             new_spread: spread(&material.new.spread),
             new_source: material.new.source.iter().map(|source| source.and_then(|row| place.get(&row).copied())).collect(),
@@ -228,19 +260,33 @@ impl<'a> Stage<'a> {
             new_second: material.new.second.clone(),
             coordinates: material.coordinates.cloned().unwrap_or_default(),
         };
+        let held = valid.cloned();
         let valid = valid
             .map(|v| {
-                let positions = design.positions(v.features)?;
+                let positions = positions(v.features)?;
                 Ok::<_, Error>(Valid { positions, target: v.target, weight: v.weight, teacher: v.teacher })
             })
             .transpose()?;
-        Ok(Self { plan, design, head, pool, center, scale, valid })
+        Ok(Self { plan, design, head, pool, center, scale, valid, material: material.clone(), held })
     }
 
-    /// Encoder and layers.
+    /// The layers of a trial's network; none where it is of another kind.
     #[must_use]
-    pub fn design(&self) -> &Design {
-        &self.design
+    pub fn layers(&self, trial: &Trial) -> Option<&MlpShape> {
+        self.design.as_ref().filter(|_| trial.model.is_none()).map(|design| &design.shape)
+    }
+
+    /// The network. Only trials of one reach here.
+    fn network(&self) -> &Design {
+        match &self.design {
+            Some(design) => design,
+            None => unreachable!("networks are trained on stages that have a design"),
+        }
+    }
+
+    /// Values of the learned unit, standardized.
+    pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
+        values.iter().map(|v| ((v - self.center) / self.scale) as f32).collect()
     }
 
     fn unit(&self, value: f64) -> f64 {
@@ -249,12 +295,12 @@ impl<'a> Stage<'a> {
 
     /// Predictions of rows given as positions, in the learned unit.
     fn predict(&self, params: &[f32], positions: &[f32]) -> Vec<f64> {
-        let out = self.design.shape.predict(params, positions);
+        let out = self.network().shape.predict(params, positions);
         let means = out.chunks_exact(self.head.outputs()).map(|outputs| self.head.predict(outputs));
         means.map(|z| self.center + self.scale * f64::from(z)).collect()
     }
 
-    fn rmse(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
+    pub(crate) fn rmse(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let both = pred.iter().zip(label).zip(weight).filter(|((_, label), _)| label.is_finite());
         let (mut sum, mut total) = (0.0, 0.0);
         for ((pred, label), weight) in both {
@@ -267,7 +313,7 @@ impl<'a> Stage<'a> {
     /// What a student with this share of the soft loss learns from.
     fn lesson(&self, alpha: Option<f64>) -> Lesson {
         let Plan { objective, hints, slope_reach, .. } = *self.plan;
-        self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden: self.design.shape.hidden() }, alpha)
+        self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden: self.network().shape.hidden() }, alpha)
     }
 
     /// Trains one student for `until` steps of its schedule.
@@ -281,12 +327,12 @@ impl<'a> Stage<'a> {
             members: 1,
             seed,
         };
-        let trainer = Trainer::new(self.design.shape.clone(), options, rows, loss.as_ref())?;
+        let trainer = Trainer::new(self.network().shape.clone(), options, rows, loss.as_ref())?;
         let mut state = trainer.start();
         let mut curve = Vec::new();
         let mut snapshots = Vec::new();
         // What comes after the network's weights are adapters, which predict nothing.
-        let weights = self.design.shape.weights();
+        let weights = self.network().shape.weights();
         trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
             let mut point = Point {
                 step: report.state.step,
@@ -312,7 +358,7 @@ impl<'a> Stage<'a> {
         let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.average };
         let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
-        Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params })
+        Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params, model: None })
     }
 
     fn hopeless(&self, snapshots: &[Snapshot]) -> bool {
@@ -359,7 +405,7 @@ impl<'a> Stage<'a> {
         close.filter_map(|trial| trial.setting.alpha).fold(0.0, f64::max)
     }
 
-    /// A student trained for a part of the schedule, to see where it stands: before the search, which is what counts.
+    /// A network trained for a part of the schedule, to see where it stands: before the search, which is what counts.
     ///
     /// # Errors
     ///
@@ -369,22 +415,25 @@ impl<'a> Stage<'a> {
         self.train(&self.lesson(Some(alpha)), setting, setting.steps, self.plan.seed, "quick student", watch)
     }
 
-    /// What a trained student says of rows, in the learned unit.
+    /// What a trained network says of rows, in the learned unit.
     ///
     /// # Errors
     ///
     /// Where the rows cannot be encoded.
     pub fn answers(&self, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
-        Ok(self.predict(&trial.params, &self.design.positions(features)?))
+        Ok(self.predict(&trial.params, &self.network().positions(features)?))
     }
 
-    /// Trains a lone student for some steps and forgets it: for timing.
+    /// Trains a lone network for some steps and forgets it: for timing. Other students take no steps.
     ///
     /// # Errors
     ///
     /// As training's.
     pub fn warm_up(&self, steps: usize) -> Result<()> {
-        let setting = Setting { alpha: None, steps, weight_decay: 0.0 };
+        let setting = Setting { alpha: None, steps, weight_decay: 0.0, spec: None };
+        if self.design.is_none() {
+            return Ok(());
+        }
         self.train(&self.lesson(None), setting, steps, 0, "warm-up", &|_| Control::Continue).map(|_| ())
     }
 
@@ -398,9 +447,13 @@ impl<'a> Stage<'a> {
             false => TargetTransform::Affine { scale: self.scale, shift: self.center },
             true => TargetTransform::LogAffine { scale: self.scale, shift: self.center },
         };
+        let (encoder, graph) = match &trial.model {
+            Some(model) => (model.encoder.clone(), model.graph.clone()),
+            None => (self.network().encoder.clone(), self.network().shape.lower(&trial.params, self.head)?),
+        };
         let parts = StudentParts {
-            encoder: self.design.encoder.clone(),
-            graph: self.design.shape.lower(&trial.params, self.head)?,
+            encoder,
+            graph,
             target,
             target_name: self.plan.target_name.to_owned(),
             provenance,
@@ -412,18 +465,21 @@ impl<'a> Stage<'a> {
 
 /// Settings of the lone student: the whole schedule, and shorter ones with more decay against overfitting.
 fn lone_settings(student: &StudentOptions) -> Vec<Setting> {
-    let setting = |part: usize, weight_decay| Setting { alpha: None, steps: (student.steps / part).max(1), weight_decay };
+    let setting = |part: usize, weight_decay| Setting { alpha: None, steps: (student.steps / part).max(1), weight_decay, spec: None };
     let all = [setting(10, 0.05), setting(1, 0.01), setting(10, 0.5), setting(40, 0.1), setting(40, 1.0)];
     all[..student.trials.min(all.len())].to_vec()
 }
 
 fn distilled_setting(steps: usize, alpha: f64) -> Setting {
-    Setting { alpha: Some(alpha), steps: steps.max(1), weight_decay: 1e-3 }
+    Setting { alpha: Some(alpha), steps: steps.max(1), weight_decay: 1e-3, spec: None }
 }
 
 /// Steps that [`choose`] takes at most, over all trials.
 #[must_use]
 pub fn search_steps(plan: &Plan<'_>) -> usize {
+    if !plan.student.kind.has_network() {
+        return 0;
+    }
     let lone: usize = lone_settings(plan.student).iter().map(|setting| setting.steps).sum();
     let probes = if plan.objective.alpha == Alpha::Auto { plan.student.trials.saturating_sub(1) } else { 0 };
     lone + probes * (plan.student.steps / PROBE) + plan.student.steps
@@ -480,7 +536,32 @@ pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], 
     (bottom > 0.0).then(|| top / bottom)
 }
 
-/// Tries the settings of both sides.
+/// Tries the settings of both sides, for each kind of student that was asked for.
+///
+/// # Errors
+///
+/// As training's; of the kinds of `auto`, those that do not fit columns or budget are passed over.
+pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
+    let kind = stage.plan.student.kind;
+    let mut choice = match stage.design {
+        Some(_) => choose_network(stage, watch)?,
+        None => Choice { alone: Vec::new(), distilled: Vec::new(), closed_form: None },
+    };
+    for asked in Kind::asked(kind) {
+        match kinds::choose(stage, asked) {
+            Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) if kind == StudentKind::Auto => {}
+            Err(error) => return Err(error),
+            Ok(more) => {
+                choice.alone.extend(more.alone);
+                choice.distilled.extend(more.distilled);
+                choice.closed_form = choice.closed_form.or(more.closed_form);
+            }
+        }
+    }
+    Ok(choice)
+}
+
+/// Tries the settings of both sides of the network.
 ///
 /// With `alpha` on auto, a sixth of the schedule probes 1 and 0.7, then the closed form of the best lone student and the pure
 /// teacher student, then half-way between it and 1. The largest `alpha` within one standard error of the best gets the whole
@@ -489,7 +570,7 @@ pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], 
 /// # Errors
 ///
 /// As training's.
-pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
+fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     let student = stage.plan.student;
     let run = |settings: Vec<Setting>| -> Result<Vec<Trial>> {
         settings
@@ -566,7 +647,10 @@ pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, us
                 true => (&lessons.1, distilled, "distilled"),
                 false => (&lessons.0, alone, "alone"),
             };
-            stage.train(lesson, setting, stop, seed, &format!("{side} refit"), watch)
+            match setting.spec {
+                Some(spec) => kinds::fit(stage, setting.alpha, spec, seed),
+                None => stage.train(lesson, setting, stop, seed, &format!("{side} refit"), watch),
+            }
         })
         .collect::<Result<_>>()?;
     let mut trials = trials.into_iter();

@@ -21,10 +21,48 @@ pub enum ScalingKind {
     Quantile,
 }
 
+/// What the student is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StudentKind {
+    /// A multilayer perceptron.
+    #[default]
+    Mlp,
+    /// A few boosted trees, see [`crate::kinds`].
+    Trees,
+    /// A linear model.
+    Linear,
+    /// An interpolated table of one to three numbers.
+    Table,
+    /// The best of all that fit the columns and the budget, on validation rows.
+    Auto,
+}
+
+impl StudentKind {
+    /// Its name in recipes and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mlp => "mlp",
+            Self::Trees => "trees",
+            Self::Linear => "linear",
+            Self::Table => "table",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// True where a network is trained.
+    #[must_use]
+    pub fn has_network(self) -> bool {
+        matches!(self, Self::Mlp | Self::Auto)
+    }
+}
+
 /// What the student looks like and how long it learns.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
+/// | `kind` | mlp | what the student is, see [`crate::kinds`]; the rows from `hidden` on, but for `scaling` and `ordinal`, are a network's | mlp, trees, linear, table, auto |
 /// | `params` | 5000 | most fitted numbers that prediction reads, edges and scales included | 250 to 1 000 000 |
 /// | `hidden` | by `params` | widths of the hidden layers | |
 /// | `bins` | by `params` | bins per number on average, see [`crate::bins`] | 1 to 256 |
@@ -38,6 +76,7 @@ pub enum ScalingKind {
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
 pub struct StudentOptions {
+    pub kind: StudentKind,
     pub params: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
@@ -54,6 +93,7 @@ pub struct StudentOptions {
 impl Default for StudentOptions {
     fn default() -> Self {
         Self {
+            kind: StudentKind::Mlp,
             params: 5000,
             hidden: None,
             bins: None,
@@ -100,7 +140,7 @@ pub struct Design {
 }
 
 /// Scale and shift of the target count as parameters too.
-const TARGET_PARAMETERS: usize = 2;
+pub(crate) const TARGET_PARAMETERS: usize = 2;
 /// Numbers of bins that are tried.
 const BINS: [usize; 22] = [128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3];
 /// With fewer bins than this, narrower layers are tried first.

@@ -16,7 +16,7 @@
 //! The bytes are canonical: keys sorted, tensors of eight-byte numbers first and then by name, the header padded with
 //! spaces to a multiple of eight. The same container gives the same bytes.
 
-use crate::{Encoder, Error, Graph, Node, Op, Result, fnv::fnv1a};
+use crate::{Encoder, Error, Graph, Node, Op, Result, TableInterp, TreeEnsemble, fnv::fnv1a};
 use alloc::{
     collections::BTreeMap,
     format,
@@ -161,6 +161,15 @@ enum OpText {
     Mean {},
     Scale {},
     Softmax {},
+    TreeEnsemble {
+        trees: usize,
+        splits: usize,
+        leaves: usize,
+    },
+    /// How many knots each axis has.
+    TableInterp {
+        knots: Vec<usize>,
+    },
 }
 
 impl Container {
@@ -258,6 +267,21 @@ impl Container {
         }
     }
 
+    /// The u32 numbers under a name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidEntry`] if there are none or they are of another type.
+    pub fn u32s(&self, name: &str) -> Result<&[u32]> {
+        match &self.tensor(name)?.numbers {
+            Numbers::U32(numbers) => Ok(numbers),
+            other => Err(invalid(
+                name,
+                &format!("{} numbers, U32 expected", other.dtype()),
+            )),
+        }
+    }
+
     /// Stores a graph: its structure as JSON under `name`, its numbers as tensors.
     ///
     /// ```text
@@ -266,6 +290,10 @@ impl Container {
     /// name.I.weight   node I a Linear: [rows, cols]
     /// name.I.bias     [cols]
     /// name.I.scale    node I a Scale: by, add
+    /// name.I.roots    node I a TreeEnsemble: per tree, as the four below in the fields of that name
+    /// name.I.inputs, .threshold, .children [splits, 2], .leaves
+    /// name.I.knots    node I a TableInterp: all knots of all axes; the structure says how many each has
+    /// name.I.values   the value at each point of the grid
     /// ```
     pub fn put_graph(&mut self, name: &str, graph: &Graph) {
         let nodes = graph.nodes.iter().enumerate().map(|(i, node)| NodeText {
@@ -313,6 +341,35 @@ impl Container {
                 OpText::Scale {}
             }
             Op::Softmax => OpText::Softmax {},
+            Op::TreeEnsemble(trees) => {
+                let mut put = |what: &str, numbers| {
+                    self.put_numbers(&format!("{name}.{what}"), numbers);
+                };
+                put("roots", Numbers::U32(trees.roots.clone()));
+                put("inputs", Numbers::U32(trees.inputs.clone()));
+                put("threshold", Numbers::F32(trees.threshold.clone()));
+                put("leaves", Numbers::F32(trees.leaves.clone()));
+                let children = Tensor {
+                    shape: [trees.children.len() / 2, 2].into(),
+                    numbers: Numbers::U32(trees.children.clone()),
+                };
+                self.tensors.insert(format!("{name}.children"), children);
+                OpText::TreeEnsemble {
+                    trees: trees.roots.len(),
+                    splits: trees.threshold.len(),
+                    leaves: trees.leaves.len(),
+                }
+            }
+            Op::TableInterp(table) => {
+                self.put_numbers(&format!("{name}.knots"), Numbers::F32(table.knots.concat()));
+                self.put_numbers(
+                    &format!("{name}.values"),
+                    Numbers::F32(table.values.clone()),
+                );
+                OpText::TableInterp {
+                    knots: table.knots.iter().map(Vec::len).collect(),
+                }
+            }
         }
     }
 
@@ -358,6 +415,36 @@ impl Container {
                     &[by, add] => Op::Scale { by, add },
                     _ => return Err(invalid(&entry, "two numbers expected")),
                 }
+            }
+            OpText::TreeEnsemble {
+                trees,
+                splits,
+                leaves,
+            } => {
+                let entry = |what: &str| format!("{name}.{what}");
+                let found = TreeEnsemble {
+                    roots: self.u32s(&entry("roots"))?.to_vec(),
+                    inputs: self.u32s(&entry("inputs"))?.to_vec(),
+                    threshold: self.f32s(&entry("threshold"))?.to_vec(),
+                    children: self.u32s(&entry("children"))?.to_vec(),
+                    leaves: self.f32s(&entry("leaves"))?.to_vec(),
+                };
+                let sizes = (found.roots.len(), found.threshold.len(), found.leaves.len());
+                if sizes != (trees, splits, leaves) {
+                    return Err(invalid(
+                        name,
+                        "not as many trees, splits or leaves as declared",
+                    ));
+                }
+                Op::TreeEnsemble(found)
+            }
+            OpText::TableInterp { knots } => {
+                let entry = format!("{name}.knots");
+                Op::TableInterp(TableInterp {
+                    knots: split(self.f32s(&entry)?, &knots)
+                        .ok_or_else(|| invalid(&entry, "not as many as declared"))?,
+                    values: self.f32s(&format!("{name}.values"))?.to_vec(),
+                })
             }
         })
     }
@@ -634,6 +721,16 @@ fn io_error(path: &std::path::Path, action: &'static str, source: std::io::Error
 mod tests {
     use super::*;
 
+    fn trees() -> TreeEnsemble {
+        TreeEnsemble {
+            roots: [0, 3].into(),
+            inputs: [3].into(),
+            threshold: [0.25].into(),
+            children: [1, 2].into(),
+            leaves: [0.1, 0.2, -7.0].into(),
+        }
+    }
+
     fn container() -> Container {
         let mut file = Container::new("teacher");
         let ple = Op::Ple {
@@ -655,6 +752,14 @@ mod tests {
         nodes.push(Node::new(Op::Mean, [3, 4]));
         nodes.push(Node::new(Op::Scale { by: 0.1, add: -3.0 }, [5]));
         nodes.push(Node::new(Op::Softmax, [6]));
+        nodes.push(Node::new(Op::TreeEnsemble(trees()), [0]));
+        nodes.push(Node::new(
+            Op::TableInterp(TableInterp {
+                knots: [[0.0, 2.0, 3.0].into(), [1.0, 2.0].into()].into(),
+                values: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6].into(),
+            }),
+            [0],
+        ));
         file.put_graph("mean", &Graph::new(2, nodes).unwrap());
         file.put_numbers("wide", Numbers::F64([0.1, -2.0].into()));
         file.put_numbers("index", Numbers::U32([7].into()));
@@ -783,6 +888,53 @@ mod tests {
         assert!(graph("\\\"rows\\\":3", "\\\"rows\\\":9").is_err());
         assert!(graph("\\\"edges\\\":[3,0]", "\\\"edges\\\":[9,0]").is_err());
         assert!(graph("\\\"input_width\\\":2", "\\\"input_width\\\":9").is_err());
+        assert!(graph("\\\"splits\\\":1", "\\\"splits\\\":9").is_err());
+        assert!(graph("\\\"leaves\\\":3", "\\\"leaves\\\":2").is_err());
+        assert!(graph("\\\"knots\\\":[3,2]", "\\\"knots\\\":[2,3]").is_err());
+        assert!(graph("\\\"knots\\\":[3,2]", "\\\"knots\\\":[3,9]").is_err());
+    }
+
+    #[test]
+    fn trees_that_lead_nowhere_are_refused() {
+        let cases: [(&str, Numbers); 7] = [
+            ("children", Numbers::U32([0, 2].into())),
+            ("children", Numbers::U32([1, 9].into())),
+            ("children", Numbers::U32([1].into())),
+            ("roots", Numbers::U32([3, 3].into())),
+            ("inputs", Numbers::U32([4].into())),
+            ("threshold", Numbers::F32([f32::NAN].into())),
+            ("leaves", Numbers::U32([1, 2, 3].into())),
+        ];
+        for (entry, numbers) in cases {
+            let mut file = container();
+            file.put_numbers(&format!("mean.7.{entry}"), numbers);
+            let back = Container::from_bytes(&file.to_bytes(), "teacher").unwrap();
+            assert!(back.graph("mean").is_err(), "{entry}");
+        }
+        let mut file = container();
+        file.tensors.remove("mean.7.roots");
+        assert!(
+            file.graph("mean")
+                .unwrap_err()
+                .to_string()
+                .contains("`mean.7.roots`: missing")
+        );
+    }
+
+    #[test]
+    fn tables_that_contradict_themselves_are_refused() {
+        let cases: [(&str, Numbers); 4] = [
+            ("knots", Numbers::F32([0.0, 2.0, 2.0, 1.0, 2.0].into())),
+            ("knots", Numbers::F32([0.0, 2.0].into())),
+            ("values", Numbers::F32([0.0; 5].into())),
+            ("values", Numbers::F32([f32::NAN; 6].into())),
+        ];
+        for (entry, numbers) in cases {
+            let mut file = container();
+            file.put_numbers(&format!("mean.8.{entry}"), numbers);
+            let back = Container::from_bytes(&file.to_bytes(), "teacher").unwrap();
+            assert!(back.graph("mean").is_err(), "{entry}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The student's network as data: a short list of typed operations.
 
-use crate::{Error, Result};
+use crate::{Error, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// No value of a graph is wider: a guard against absurd files.
@@ -88,6 +88,10 @@ pub enum Op {
     ///
     /// NaN gives NaN.
     Softmax,
+    /// Sum of the leaves that a row reaches in decision trees; one output.
+    TreeEnsemble(TreeEnsemble),
+    /// Value interpolated in a table of one to three numbers; one output.
+    TableInterp(TableInterp),
 }
 
 impl Op {
@@ -101,16 +105,20 @@ impl Op {
             Op::Mean => "mean",
             Op::Scale { .. } => "scale",
             Op::Softmax => "softmax",
+            Op::TreeEnsemble(_) => "tree_ensemble",
+            Op::TableInterp(_) => "table_interp",
         }
     }
 
-    /// Fitted numbers that prediction reads: edges, weights, biases and scales.
+    /// Fitted numbers that prediction reads: edges, weights, biases and scales, all of a table and of trees.
     pub fn parameters(&self) -> usize {
         match self {
             Op::Ple { edges } => edges.iter().map(Vec::len).sum(),
             Op::Linear { weight, bias, .. } => weight.len() + bias.len(),
             Op::Relu | Op::Add | Op::Mean | Op::Softmax => 0,
             Op::Scale { .. } => 2,
+            Op::TreeEnsemble(trees) => trees.parameters(),
+            Op::TableInterp(table) => table.parameters(),
         }
     }
 }
@@ -183,7 +191,7 @@ impl Graph {
             .unwrap_or(0)
     }
 
-    /// Fitted numbers that prediction reads: edges, weights, biases and scales.
+    /// Fitted numbers that prediction reads, as [`Op::parameters`].
     pub fn parameters(&self) -> usize {
         self.nodes.iter().map(|node| node.op.parameters()).sum()
     }
@@ -244,6 +252,8 @@ fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String
             check_finite("scale", &[*by, *add])?;
             Ok(*width)
         }
+        Op::TreeEnsemble(trees) => trees.fault(*width).map_or(Ok(1), Err),
+        Op::TableInterp(table) => table.fault(*width).map_or(Ok(1), Err),
     }
 }
 
@@ -344,7 +354,13 @@ fn run_op(op: &Op, inputs: &[&[f32]], n: usize) -> Vec<f32> {
             out.chunks_mut(x.len() / n.max(1)).for_each(softmax);
             out
         }
+        Op::TreeEnsemble(trees) => rows(x, n).map(|row| trees.sum(row)).collect(),
+        Op::TableInterp(table) => rows(x, n).map(|row| table.at(row)).collect(),
     }
+}
+
+fn rows(x: &[f32], n: usize) -> impl Iterator<Item = &[f32]> {
+    x.chunks((x.len() / n.max(1)).max(1))
 }
 
 fn encode_row(edges: &[Vec<f32>], row: &[f32]) -> Vec<f32> {

@@ -27,6 +27,8 @@ mod normal;
 mod plan;
 mod simd;
 mod student;
+mod table;
+mod trees;
 
 pub use encoder::{Encoder, Encoding, InputColumn, MISSING, RawColumn, SATURATION, Scaling, Value};
 pub use error::{Error, Result};
@@ -35,3 +37,5 @@ pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
 pub use plan::{Plan, Scratch};
 pub use student::{Golden, GoldenValue, Student, StudentParts, TargetTransform};
+pub use table::TableInterp;
+pub use trees::TreeEnsemble;

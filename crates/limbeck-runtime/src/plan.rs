@@ -21,6 +21,8 @@ use crate::{
     graph::{relu, softmax},
     kernel,
     simd::{self, Lanes},
+    table::Grid,
+    trees::Walker,
 };
 use alloc::{vec, vec::Vec};
 
@@ -95,6 +97,8 @@ enum Action {
         add: f32,
     },
     Softmax,
+    Trees(Walker),
+    Table(Grid),
 }
 
 /// Ple and Linear in one: see the head of this file.
@@ -320,8 +324,22 @@ impl Step {
                 to.copy_from_slice(input);
                 to.chunks_exact_mut(self.width).for_each(softmax);
             }
+            Action::Trees(trees) => {
+                trees.run(input, self.width, &mut to);
+                self.rectify(&mut to[..n]);
+            }
+            Action::Table(table) => {
+                table.run(input, &mut to);
+                self.rectify(&mut to[..n]);
+            }
         }
         buffers[self.to] = to;
+    }
+
+    fn rectify(&self, to: &mut [f32]) {
+        if self.relu {
+            to.iter_mut().for_each(|x| *x = relu(*x));
+        }
     }
 
     fn each(&self, input: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
@@ -476,6 +494,8 @@ impl<'g> Compiler<'g> {
             Op::Mean => Action::Mean,
             Op::Scale { by, add } => Action::Scale { by: *by, add: *add },
             Op::Softmax => Action::Softmax,
+            Op::TreeEnsemble(trees) => Action::Trees(Walker::new(trees)),
+            Op::TableInterp(table) => Action::Table(Grid::new(table)),
         };
         let width = self.widths[inputs[0]];
         let joined = self.joined_relu(i);

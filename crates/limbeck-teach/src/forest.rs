@@ -20,7 +20,7 @@
 //! other and with the library. Whoever changes one must run `scorer_agrees_with_walk` and the tests of [`crate::trees`].
 
 use limbeck_data::Features;
-use limbeck_runtime::{Container, Numbers};
+use limbeck_runtime::{Container, Numbers, TreeEnsemble};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -271,6 +271,32 @@ impl Trees {
             }
         }
         self.starts.push(self.split.len() as u32);
+    }
+
+    /// The first `rounds` trees for the runtime, without the base score.
+    pub(crate) fn lower(&self, rounds: usize) -> TreeEnsemble {
+        let nodes = 0..self.starts[rounds.min(self.len())] as usize;
+        let splits = nodes.clone().filter(|node| self.split[*node] != LEAF).count() as u32;
+        // In preorder, so that a child's number is above its parent's.
+        let (mut split, mut leaf) = (0..splits, splits..);
+        let number: Vec<u32> = nodes
+            .map(|node| if self.split[node] == LEAF { leaf.next() } else { split.next() }.unwrap_or(LEAF))
+            .collect();
+        let mut made = TreeEnsemble::default();
+        for tree in 0..rounds.min(self.len()) {
+            let root = self.starts[tree] as usize;
+            made.roots.push(number[root]);
+            for node in self.nodes(tree) {
+                if self.split[node] == LEAF {
+                    made.leaves.push(self.value[node]);
+                } else {
+                    made.inputs.push(self.split[node]);
+                    made.threshold.push(self.value[node]);
+                    made.children.extend([number[node + 1], number[root + self.right[node] as usize]]);
+                }
+            }
+        }
+        made
     }
 
     fn from_parts(base: f32, sizes: &[u32], split: Vec<u32>, right: Vec<u32>, value: Vec<f32>) -> Option<Self> {

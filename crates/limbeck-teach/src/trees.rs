@@ -16,6 +16,7 @@ use hessboost::objective::{Objective, RegLoss};
 use hessboost::training::Trainer;
 use hessboost::tree::RegTree;
 use limbeck_data::{Features, generator};
+use limbeck_runtime::TreeEnsemble;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -316,6 +317,68 @@ pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Resul
     Ok(cuts)
 }
 
+/// Encoded rows of a student: a list per column, a label and a weight per row.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedRows<'a> {
+    /// `[width][rows]`.
+    pub columns: &'a [Vec<f32>],
+    /// What is to be predicted.
+    pub labels: &'a [f32],
+    /// Weights, of any sum.
+    pub weights: &'a [f32],
+}
+
+/// Boosted trees for a student: they read its encoded columns as they are, and can be cut short.
+#[derive(Clone, Debug)]
+pub struct Ensemble {
+    trees: Trees,
+    curve: Vec<f64>,
+}
+
+impl Ensemble {
+    /// RMSE on the held-out rows after each round; empty without any.
+    #[must_use]
+    pub fn curve(&self) -> &[f64] {
+        &self.curve
+    }
+
+    /// The first `rounds` trees.
+    #[must_use]
+    pub fn first(&self, rounds: usize) -> TreeEnsemble {
+        self.trees.lower(rounds)
+    }
+}
+
+/// Fits boosted trees to encoded rows, for [`Op::TreeEnsemble`](limbeck_runtime::Op::TreeEnsemble).
+///
+/// Labels should have mean 0: trees begin at 0. Of the options `pairs` plays no part, since a student's trees see no slanted
+/// sums. The result depends on rows, options and seed; `threads` changes no bit of it.
+///
+/// # Errors
+///
+/// [`Error::InvalidOption`]; [`Error::Trees`] where the library refuses.
+pub fn ensemble(
+    rows: &EncodedRows<'_>,
+    held: Option<&EncodedRows<'_>>,
+    options: &TreeOptions,
+    seed: u64,
+    threads: usize,
+) -> Result<Ensemble> {
+    options.check()?;
+    let weights: Vec<f64> = rows.weights.iter().map(|w| f64::from(*w)).collect();
+    let data = library_data(rows.columns, rows.labels, &unit_weights(&weights))?;
+    let held = held.map(|held| library_data(held.columns, held.labels, held.weights)).transpose()?;
+    let seed = generator(seed, "student trees", 0).random();
+    let params = params(options, seed, threads)?;
+    let mut trainer = Trainer::new(&params, &data, options.rounds);
+    if let Some(held) = &held {
+        trainer = trainer.eval(held, "held out");
+    }
+    let result = trainer.train().map_err(refused)?;
+    let curve = result.history.rounds().filter_map(|round| round.values().first().copied()).collect();
+    Ok(Ensemble { trees: lower(&result.model), curve })
+}
+
 /// A hundred small trees, enough to see where the signal is.
 fn quick_fit(columns: &[Vec<f32>], labels: &[f32], weights: &[f32], threads: usize) -> Result<BoostedModel> {
     let quick = TreeOptions {
@@ -511,6 +574,7 @@ fn single(w: &[f64]) -> Vec<f32> {
 mod tests {
     use super::*;
     use hessboost::model::Iterations;
+    use limbeck_runtime::{Graph, Node, Op};
     use limbeck_data::{Feature, FeatureValues, MISSING};
     use std::sync::Arc;
 
@@ -654,5 +718,30 @@ mod tests {
             options.check().unwrap();
             assert!(options.candidates(500).iter().all(|candidate| candidate.check().is_ok()));
         }
+    }
+
+    #[test]
+    fn ensemble_agrees_with_its_graph_and_can_be_cut_short() {
+        let rows = 400;
+        let column = |j: usize| (0..rows).map(|i| ((i * (2 * j + 3)) as f32 * 0.618_034).fract() - 0.5).collect::<Vec<f32>>();
+        let mut columns: Vec<Vec<f32>> = (0..3).map(column).collect();
+        let labels: Vec<f32> = (0..rows).map(|i| columns[0][i] * columns[1][i] * 4.0 + columns[2][i].abs()).collect();
+        columns[2][7] = f32::NAN;
+        let weights = vec![2.0; rows];
+        let data = EncodedRows { columns: &columns, labels: &labels, weights: &weights };
+        let options = TreeOptions { rounds: 30, step: 0.2, leaves: 6, row_share: 1.0, column_share: 1.0, ..TreeOptions::default() };
+        let fitted = ensemble(&data, Some(&data), &options, 5, 1).unwrap();
+        assert_eq!(fitted.curve().len(), 30);
+        let x: Vec<f32> = (0..rows).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
+        for rounds in [1, 7, 30] {
+            let trees = fitted.first(rounds);
+            // Per tree of l leaves 5 l − 3 numbers.
+            assert_eq!((trees.roots.len(), trees.parameters()), (rounds, 5 * trees.leaves.len() - 3 * rounds));
+            let out = Graph::new(3, vec![Node::new(Op::TreeEnsemble(trees), [0])]).unwrap().run(&x, rows);
+            let mean = out.iter().zip(&labels).map(|(p, y)| f64::from(p - y).powi(2)).sum::<f64>() / rows as f64;
+            assert!((mean.sqrt() - fitted.curve()[rounds - 1]).abs() < 1e-5, "{} {}", mean.sqrt(), fitted.curve()[rounds - 1]);
+        }
+        let again = ensemble(&data, None, &options, 5, 2).unwrap();
+        assert_eq!((again.first(30), again.curve().len()), (fitted.first(30), 0));
     }
 }

@@ -26,6 +26,7 @@
 mod budget;
 mod error;
 pub mod labels;
+mod lone;
 pub mod pipeline;
 pub mod recipe;
 pub mod report;

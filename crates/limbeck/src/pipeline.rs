@@ -12,14 +12,18 @@ use limbeck_data::{Dataset, FeatureValues, Features, MISSING};
 use limbeck_distill::hints::{Coordinates, HintKind, HintOptions};
 use limbeck_distill::proof::{Evidence, judge};
 use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
+use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_runtime::{GoldenValue, Student, Value};
 
 use crate::budget;
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
+use crate::lone;
 use crate::recipe::Recipe;
-use crate::report::{self, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, StudentReport, TestScores};
+use crate::report::{
+    self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
+};
 use crate::rounds;
 use crate::run::{self, Run};
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
@@ -75,6 +79,7 @@ pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) 
     on_threads(recipe.threads, || {
         let mut clock = Clock::start();
         let data = clock.stage("read", || read(recipe, observer))?;
+        limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
         let recipe = clock.stage("budget", || budget::resolve(recipe, &data, observer))?;
         let mut store = labels::make(&recipe, &data, &mut clock, observer)?;
         rounds::complete(&recipe, &data, &mut store, &mut clock, observer)?;
@@ -193,6 +198,19 @@ impl Students<'_> {
         let bytes = student.to_bytes()?;
         let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
         report.student.bytes = bytes.len();
+        report.sizes = self.sizes(stage, &trials[0], &report, &train.features)?;
+        if !interrupted_in_search && !self.observer.stop() {
+            let models = clock.stage("lone models", || {
+                let own = lone::Fitted { chosen: alone, refitted: trials[0].alone.clone() };
+                let fitted = lone::fit(&search_stage, stage, &choice, own, recipe.seed)?;
+                self.lone_models(stage, &fitted, &report, &train.features, &test)
+            });
+            match models {
+                Ok(models) => lone::add(&mut report, models),
+                // A row of the report is not worth the run.
+                Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
+            }
+        }
         report.measured = self.measure(&student, &test.features, &clock);
         self.write(out, &bytes, &report, &choice, &trials)?;
         Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
@@ -271,6 +289,37 @@ impl Students<'_> {
         }
     }
 
+    /// Kind, parameters and bytes of what a trial makes.
+    fn size(&self, stage: &Stage<'_>, trial: &Trial, report: &Report, train: &Features) -> Result<(Size, Student)> {
+        let student = stage.student(trial, self.provenance(&report.shipped), self.examples(train))?;
+        let size = Size { kind: trial.setting.kind(), parameters: student.parameters(), bytes: student.to_bytes()?.len() };
+        Ok((size, student))
+    }
+
+    /// Sizes of both sides, where they are not those of one design.
+    fn sizes(&self, stage: &Stage<'_>, trials: &search::Refitted, report: &Report, train: &Features) -> Result<Option<Sizes>> {
+        if trials.alone.setting.spec.is_none() && trials.distilled.setting.spec.is_none() {
+            return Ok(None);
+        }
+        let size = |trial: &Trial| self.size(stage, trial, report, train).map(|(size, _)| size);
+        Ok(Some(Sizes { alone: size(&trials.alone)?, distilled: size(&trials.distilled)? }))
+    }
+
+    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<Vec<LoneModel>> {
+        let teacher: Vec<f64> = test.teacher.iter().map(|&v| target_unit(self.recipe.data.log_target, v)).collect();
+        let target = self.data.target_of(&self.data.split.test);
+        let own = report.sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
+        let model = |fitted: &lone::Fitted| {
+            let (size, student) = self.size(stage, &fitted.refitted, report, train)?;
+            let test = match size.kind == own {
+                true => report.test.alone,
+                false => report::student_scores(&student.predict(&test.features.raw(), test.features.rows)?, &teacher, &target, &test.weight),
+            };
+            Ok(LoneModel { size, spec: fitted.chosen.setting.spec, valid_rmse: fitted.chosen.valid_rmse, test })
+        };
+        fitted.iter().map(model).collect()
+    }
+
     fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
         let kind = match shipped.kind {
             ShippedKind::Alone => "alone",
@@ -333,7 +382,10 @@ impl Students<'_> {
             report::mean_scores(&test_seeds.iter().map(side).collect::<Vec<_>>())
         };
         let shipped_pred = student.predict(&test.features.raw(), test.features.rows)?;
-        let shape = &stage.design().shape;
+        let (kind, layers) = match shipped.kind {
+            ShippedKind::Alone => (trials[0].alone.setting.kind(), stage.layers(&trials[0].alone)),
+            ShippedKind::Distilled => (trials[0].distilled.setting.kind(), stage.layers(&trials[0].distilled)),
+        };
         Ok(Report {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: self.recipe.seed,
@@ -343,11 +395,14 @@ impl Students<'_> {
             data: self.data.summary.clone(),
             teacher: self.store.summary.clone(),
             student: StudentReport {
+                kind,
                 parameters: student.parameters(),
                 bytes: 0,
-                hidden: shape.hidden().to_vec(),
-                inputs: shape.input().rows(),
+                hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
+                inputs: layers.map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
             },
+            sizes: None,
+            lone: None,
             selection: Selection {
                 alone: choice.alone.iter().map(Into::into).collect(),
                 distilled: choice.distilled.iter().map(Into::into).collect(),

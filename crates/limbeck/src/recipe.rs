@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
-use limbeck_distill::hints::HintOptions;
+use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::StudentOptions;
+use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::network::NetworkOptions;
@@ -345,6 +345,14 @@ impl Recipe {
         self.student.validate()?;
         self.objective.validate()?;
         self.hints.validate()?;
+        limbeck_distill::kinds::check(&self.student, &self.objective)?;
+        let network = self.student.kind == StudentKind::Mlp;
+        if !network && self.hints.kind != HintKind::None {
+            return Err(recipe_error("hints.kind", "only a network (student.kind = \"mlp\") has layers to compare; leave hints out"));
+        }
+        if !network && self.transfer.slope_rows > 0 {
+            return Err(recipe_error("transfer.slope_rows", "only a network (student.kind = \"mlp\") matches slopes; leave it at 0"));
+        }
         Ok(())
     }
 }

@@ -6,11 +6,13 @@
 //! | `target`, `log_target` | column, and whether its logarithm was learned |
 //! | `data` | rows, columns, split sizes, features, what the checks found |
 //! | `teacher` | kind, `parameters`, `bytes`, weight of the networks, new and rejected rows, notes |
-//! | `student` | `parameters`, `bytes`, widths and bins |
+//! | `student` | `kind`, `parameters`, `bytes`, widths and bins |
+//! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of one design |
 //! | `selection` | trials of both sides on validation rows, closed-form alpha |
 //! | `shipped` | `kind` (`alone` or `distilled`), its setting, and why |
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
 //! | `test_seeds` | the same per seed |
+//! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_rmse`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
 //! | `gap_closed` | `value`, `low`, `high`, `reason` |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
@@ -20,8 +22,10 @@
 use std::collections::BTreeMap;
 
 use limbeck_data::{DataSummary, metrics};
+use limbeck_distill::kinds::Spec;
 use limbeck_distill::proof::Proof;
 use limbeck_distill::search::{Setting, Trial};
+use limbeck_distill::student::StudentKind;
 use serde::{Deserialize, Serialize};
 
 /// The contents of `report.json`; the module lists its keys.
@@ -43,6 +47,9 @@ pub struct Report {
     pub teacher: TeacherReport,
     /// The shipped student.
     pub student: StudentReport,
+    /// Sizes of both sides; none where both are networks of the shipped one's design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Sizes>,
     /// What was tried on validation rows.
     pub selection: Selection,
     /// What was shipped.
@@ -51,6 +58,9 @@ pub struct Report {
     pub test: TestScores,
     /// Test figures per seed.
     pub test_seeds: Vec<SeedScores>,
+    /// Models of every kind without a teacher; none in a run that was stopped.
+    #[serde(default)]
+    pub lone: Option<LoneReport>,
     /// Gap and verdict.
     #[serde(flatten)]
     pub proof: Proof,
@@ -86,6 +96,9 @@ pub struct TeacherReport {
 /// The shipped student.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StudentReport {
+    /// What it is.
+    #[serde(default)]
+    pub kind: StudentKind,
     /// Fitted numbers that prediction reads.
     pub parameters: usize,
     /// Bytes of its file.
@@ -94,6 +107,61 @@ pub struct StudentReport {
     pub hidden: Vec<usize>,
     /// Inputs of the first layer after encoding.
     pub inputs: usize,
+}
+
+/// Sizes of both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// The lone student's.
+    pub alone: Size,
+    /// The distilled student's.
+    pub distilled: Size,
+}
+
+/// Kind and size of a student.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    /// What it is.
+    pub kind: StudentKind,
+    /// Fitted numbers that prediction reads.
+    pub parameters: usize,
+    /// Bytes of its file.
+    pub bytes: usize,
+}
+
+/// The best models without a teacher, by kind of student, all within the same budget.
+///
+/// Chosen on validation rows, fitted on all training rows. A network is among them where the lone student is one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoneReport {
+    /// The best of them on validation rows.
+    pub best: StudentKind,
+    /// One of another kind than the shipped student, no worse than it on validation rows and no larger; none where there is none.
+    pub as_good: Option<StudentKind>,
+    /// All of them.
+    pub models: Vec<LoneModel>,
+}
+
+impl LoneReport {
+    /// The model of a kind.
+    #[must_use]
+    pub fn model(&self, kind: StudentKind) -> Option<&LoneModel> {
+        self.models.iter().find(|model| model.size.kind == kind)
+    }
+}
+
+/// A model without a teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoneModel {
+    /// Kind and size.
+    #[serde(flatten)]
+    pub size: Size,
+    /// What was chosen for it; none for a network, whose setting is in `selection`.
+    pub spec: Option<Spec>,
+    /// Validation RMSE.
+    pub valid_rmse: f64,
+    /// Test figures; means over seeds for the kind of the lone student.
+    pub test: StudentScores,
 }
 
 /// What was tried on validation rows.

@@ -3,7 +3,8 @@
 use limbeck_data::folds;
 use limbeck_data::{Dataset, Features};
 use limbeck_distill::objective::Alpha;
-use limbeck_distill::search::{Progress, Stage};
+use limbeck_distill::search::{Plan, Progress, Stage};
+use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::most_disputed;
 use limbeck_nets::Control;
 use limbeck_teach::{Prediction, Sample, Teacher};
@@ -44,7 +45,9 @@ impl Rounds<'_> {
     /// What a quick student, trained on the training rows, says of rows.
     fn quick(&self, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
         let students = Students { recipe: self.recipe, data: self.data, store, observer: self.observer };
-        let plan = students.plan();
+        // A network, whatever kind the student is to be.
+        let student = StudentOptions { kind: StudentKind::Mlp, ..self.recipe.student.clone() };
+        let plan = Plan { student: &student, ..students.plan() };
         let train = students.part(&self.data.split.train);
         let new = students.new_rows(&store.pilot);
         let shown = store.features.as_ref().map(|features| students.shown(&features.pilot, &train.rows));

@@ -1,0 +1,160 @@
+//! A linear model: ridge regression in closed form.
+
+use limbeck_data::encode::fit_encoder;
+use limbeck_data::{FeatureValues, Features};
+use limbeck_runtime::{Encoder, Op};
+
+use super::{Rows, Spec, TARGET_PARAMETERS};
+use crate::student::{StudentOptions, encode_options};
+
+/// Penalties that are tried.
+const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
+/// Most inputs for categories: the normal equations are dense.
+const CATEGORY_WIDTH: usize = 256;
+
+/// The encoder of a linear student: each input costs a weight beside what codes it.
+pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
+    let rows: Vec<usize> = (0..features.rows).collect();
+    let numbers = features.columns.iter().filter(|column| matches!(column.values, FeatureValues::Number(_))).count();
+    // At worst a number has a fill value, two of its scale, an indicator, and a weight for either; a level counts itself and its weight.
+    let room = options.params.saturating_sub(TARGET_PARAMETERS + 1 + 5 * numbers);
+    fit_encoder(features, &rows, &encode_options(options, (room / 2).min(CATEGORY_WIDTH)))
+}
+
+/// All penalties, on one set of normal equations.
+pub(super) fn candidates(rows: &Rows) -> Vec<(Spec, Op)> {
+    let normal = Normal::new(rows);
+    RIDGES.iter().map(|&ridge| (Spec::Linear { ridge }, normal.solve(ridge))).collect()
+}
+
+/// Ridge regression.
+///
+/// # Formula
+///
+/// With weights `w` of sum `W`, and columns and labels centered on their weighted means:
+///
+/// ```text
+/// β = argmin Σ w (y − x β)² + ridge · W · |β|²        bias = ȳ − x̄ β
+/// ```
+pub(super) fn fit(rows: &Rows, ridge: f64) -> Op {
+    Normal::new(rows).solve(ridge)
+}
+
+/// Centered normal equations.
+struct Normal {
+    mean: Vec<f64>,
+    label: f64,
+    /// `[width, width]`, the lower triangle.
+    gram: Vec<f64>,
+    moment: Vec<f64>,
+    total: f64,
+}
+
+impl Normal {
+    fn new(rows: &Rows) -> Self {
+        let width = rows.width;
+        let mut normal = Self { mean: vec![0.0; width], label: 0.0, gram: vec![0.0; width * width], moment: vec![0.0; width], total: 0.0 };
+        for ((x, &y), &w) in rows.x.chunks_exact(width).zip(&rows.y).zip(&rows.w) {
+            let (y, w) = (f64::from(y), f64::from(w));
+            normal.total += w;
+            normal.label += w * y;
+            for (i, &a) in x.iter().enumerate() {
+                // Most inputs of categories are zeros.
+                if a == 0.0 {
+                    continue;
+                }
+                let a = w * f64::from(a);
+                normal.mean[i] += a;
+                normal.moment[i] += a * y;
+                let line = &mut normal.gram[i * width..=i * width + i];
+                line.iter_mut().zip(x).for_each(|(sum, &b)| *sum += a * f64::from(b));
+            }
+        }
+        normal.center();
+        normal
+    }
+
+    fn center(&mut self) {
+        let (width, total) = (self.mean.len(), self.total.max(f64::MIN_POSITIVE));
+        self.mean.iter_mut().for_each(|sum| *sum /= total);
+        self.label /= total;
+        for i in 0..width {
+            self.moment[i] -= total * self.mean[i] * self.label;
+            for j in 0..=i {
+                self.gram[i * width + j] -= total * self.mean[i] * self.mean[j];
+            }
+        }
+    }
+
+    fn solve(&self, ridge: f64) -> Op {
+        let width = self.mean.len();
+        let mut matrix = self.gram.clone();
+        (0..width).for_each(|i| matrix[i * width + i] += ridge * self.total.max(f64::MIN_POSITIVE));
+        let beta = cholesky(matrix, self.moment.clone());
+        let bias = self.label - beta.iter().zip(&self.mean).map(|(b, m)| b * m).sum::<f64>();
+        Op::Linear { rows: width, cols: 1, weight: beta.iter().map(|&b| b as f32).collect(), bias: vec![bias as f32] }
+    }
+}
+
+/// Solves `A x = b` for a positive definite `A` given by its lower triangle.
+fn cholesky(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
+    let n = b.len();
+    for i in 0..n {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
+            let rest = a[i * n + j] - dot;
+            // What rounding leaves of a dependent column gets no weight.
+            a[i * n + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / a[j * n + j] };
+        }
+    }
+    for i in 0..n {
+        let dot: f64 = (0..i).map(|k| a[i * n + k] * b[k]).sum();
+        b[i] = (b[i] - dot) / a[i * n + i];
+    }
+    for i in (0..n).rev() {
+        let dot: f64 = (i + 1..n).map(|k| a[k * n + i] * b[k]).sum();
+        b[i] = (b[i] - dot) / a[i * n + i];
+    }
+    b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights(op: Op) -> (Vec<f32>, f32) {
+        let Op::Linear { weight, bias, .. } = op else { panic!("not linear") };
+        (weight, bias[0])
+    }
+
+    #[test]
+    fn cholesky_is_worked_by_hand() {
+        // [[4, 2], [2, 3]] x = [10, 9] has x = [1.5, 2].
+        let x = cholesky(vec![4.0, 0.0, 2.0, 3.0], vec![10.0, 9.0]);
+        assert!((x[0] - 1.5).abs() < 1e-12 && (x[1] - 2.0).abs() < 1e-12, "{x:?}");
+    }
+
+    #[test]
+    fn line_is_found_and_shrunk_as_by_hand() {
+        // y = 2 x + 1 at x = −1, 1: variance 1, so that a ridge of 1 halves the slope and leaves the mean.
+        let rows = Rows { x: vec![-1.0, 1.0], width: 1, y: vec![-1.0, 3.0], w: vec![3.0; 2] };
+        let (slope, bias) = weights(fit(&rows, 0.0));
+        assert!((slope[0] - 2.0).abs() < 1e-6 && (bias - 1.0).abs() < 1e-6);
+        assert_eq!(weights(fit(&rows, 1.0)), (vec![1.0], 1.0));
+    }
+
+    #[test]
+    fn weights_of_rows_count() {
+        // The same line twice, or once with twice the weight.
+        let once = Rows { x: vec![0.0, 1.0, 3.0], width: 1, y: vec![0.0, 2.0, 3.0], w: vec![1.0, 2.0, 1.0] };
+        let twice = Rows { x: vec![0.0, 1.0, 1.0, 3.0], width: 1, y: vec![0.0, 2.0, 2.0, 3.0], w: vec![1.0; 4] };
+        assert_eq!(weights(fit(&once, 0.01)), weights(fit(&twice, 0.01)));
+    }
+
+    #[test]
+    fn dependent_columns_share() {
+        let rows = Rows { x: vec![-1.0, -1.0, 1.0, 1.0], width: 2, y: vec![-2.0, 2.0], w: vec![1.0; 2] };
+        let (slopes, _) = weights(fit(&rows, 1e-6));
+        assert!((slopes[0] - 1.0).abs() < 1e-3 && (slopes[1] - 1.0).abs() < 1e-3, "{slopes:?}");
+    }
+}

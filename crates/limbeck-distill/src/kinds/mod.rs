@@ -1,0 +1,508 @@
+//! Students that are no networks: a linear model, a few boosted trees, an interpolated table.
+//!
+//! They are fitted without gradients, in seconds, to the labels that a squared loss of points would blend (see
+//! [`Blend::label`](crate::objective::Blend::label)), and lowered to the same [`Graph`] as a network. Each kind has a file with its
+//! encoder, the candidates that are compared on validation rows, and its fit.
+//!
+//! | kind | what it is | what is chosen |
+//! |---|---|---|
+//! | [`linear`](Kind::Linear) | ridge regression on scaled numbers and one-hot categories | the penalty |
+//! | [`trees`](Kind::Trees) | boosted trees: each of `l` leaves costs `5 l − 3` parameters | leaves, step, rounds |
+//! | [`table`](Kind::Table) | values on a grid of one to three numbers, interpolated | knots of each axis, smoothing |
+//!
+//! The lone side tries all candidates on targets. The distilled side tries them with the first `alpha`, and the best of them with
+//! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given. An `alpha` near 0 is the lone side's.
+
+mod linear;
+mod table;
+mod trees;
+
+use limbeck_data::Features;
+use limbeck_runtime::{Encoder, Graph, Node, Op};
+use limbeck_teach::trees::TreeOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::hints::HintOptions;
+use crate::lesson::{Aim, Pool};
+use crate::objective::{Alpha, AlphaSchedule, Gate, HeadKind, LossKind, ObjectiveOptions};
+use crate::search::{Choice, Material, Setting, Stage, Trial, closed_form_alpha};
+use crate::student::{StudentKind, StudentOptions, TARGET_PARAMETERS};
+
+/// A kind of student that is fitted without gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Ridge regression.
+    Linear,
+    /// A few boosted trees.
+    Trees,
+    /// A table of one to three numbers.
+    Table,
+}
+
+/// What was chosen on validation rows for such a student.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spec {
+    /// A linear model.
+    Linear {
+        /// Penalty on squared weights, beside mean squared errors of a standardized target.
+        ridge: f64,
+    },
+    /// Boosted trees.
+    Trees {
+        /// Most leaves of each.
+        leaves: usize,
+        /// Share of each tree's values that is added.
+        step: f64,
+        /// Smallest leaf, in rows of mean weight.
+        leaf_rows: f64,
+        /// How many trees.
+        rounds: usize,
+    },
+    /// An interpolated table.
+    Table {
+        /// Most knots of each axis; 0 beyond the last axis.
+        knots: [usize; 3],
+        /// Penalty on bends.
+        smoothing: f64,
+    },
+}
+
+impl Spec {
+    /// The kind that it belongs to.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Linear { .. } => Kind::Linear,
+            Self::Trees { .. } => Kind::Trees,
+            Self::Table { .. } => Kind::Table,
+        }
+    }
+}
+
+/// A fitted student that is no network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Raw columns to numbers.
+    pub encoder: Encoder,
+    /// Numbers to the standardized target.
+    pub graph: Graph,
+}
+
+impl Model {
+    /// Fitted numbers that prediction reads.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.encoder.parameters() + self.graph.parameters() + TARGET_PARAMETERS
+    }
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Linear, Self::Trees, Self::Table];
+
+    /// The same as an option.
+    #[must_use]
+    pub fn student_kind(self) -> StudentKind {
+        match self {
+            Self::Linear => StudentKind::Linear,
+            Self::Trees => StudentKind::Trees,
+            Self::Table => StudentKind::Table,
+        }
+    }
+
+    /// Kinds that are searched for an option, beside the network.
+    #[must_use]
+    pub fn asked(kind: StudentKind) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|own| kind == StudentKind::Auto || own.student_kind() == kind).collect()
+    }
+
+    /// The encoder, and how many parameters it leaves for the graph.
+    fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
+        let encoder = match self {
+            Self::Linear => linear::encoder(features, options),
+            Self::Trees => trees::encoder(features, options),
+            Self::Table => table::encoder(features, options)?,
+        };
+        let smallest = match self {
+            Self::Linear => encoder.width() + 1,
+            // One stump.
+            Self::Trees => 7,
+            Self::Table => (1 << encoder.width()) + 2 * encoder.width(),
+        };
+        let smallest = encoder.parameters() + TARGET_PARAMETERS + smallest;
+        if smallest > options.params {
+            return Err(Error::BudgetTooSmall { columns: features.columns.len(), smallest, allowed: options.params });
+        }
+        let room = options.params - encoder.parameters() - TARGET_PARAMETERS;
+        Ok((encoder, room))
+    }
+}
+
+/// Refuses what only a network can do, for other kinds and for `auto`, whose kinds share one objective.
+///
+/// # Errors
+///
+/// [`Error::InvalidOption`] for the first such option.
+pub fn check(student: &StudentOptions, objective: &ObjectiveOptions) -> Result<()> {
+    if student.kind == StudentKind::Mlp {
+        return Ok(());
+    }
+    let check = |fine: bool, option, found: String, expected| {
+        if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+    };
+    let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let name = student.kind.name();
+    let with = |value: String| format!("{value} with student.kind {name}");
+    check(objective.head == HeadKind::Point, "objective.head", with(word(&objective.head)), "point: only a network (mlp) learns distributions")?;
+    check(objective.loss == LossKind::Squared, "objective.loss", with(word(&objective.loss)), "squared: only a network (mlp) has another")?;
+    let constant = objective.alpha_schedule == AlphaSchedule::Constant;
+    check(constant, "objective.alpha_schedule", with(word(&objective.alpha_schedule)), "constant: only a network (mlp) trains step by step")?;
+    check(objective.gate == Gate::None, "objective.gate", with(word(&objective.gate)), "none: only a network (mlp) has gates")?;
+    let layers = student.kind == StudentKind::Auto || (student.hidden.is_none() && student.bins.is_none());
+    check(layers, "student.hidden or student.bins", with("set".into()), "left out: only a network (mlp) has them")
+}
+
+/// Refuses columns that the kind asked for cannot read, before a teacher is fitted.
+///
+/// # Errors
+///
+/// [`Error::NotATable`].
+pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()> {
+    if student.kind == StudentKind::Table { table::check(features) } else { Ok(()) }
+}
+
+/// Encoded rows and what they are to be predicted as, in standardized units.
+pub(crate) struct Rows {
+    /// `[rows, width]`.
+    x: Vec<f32>,
+    width: usize,
+    y: Vec<f32>,
+    w: Vec<f32>,
+}
+
+impl Rows {
+    /// A list per column.
+    fn columns(&self) -> Vec<Vec<f32>> {
+        (0..self.width).map(|at| self.x.iter().skip(at).step_by(self.width).copied().collect()).collect()
+    }
+
+    /// Every `n`-th row.
+    fn every(&self, n: usize) -> Self {
+        let n = n.max(1);
+        Self {
+            x: self.x.chunks(self.width).step_by(n).flatten().copied().collect(),
+            width: self.width,
+            y: self.y.iter().step_by(n).copied().collect(),
+            w: self.w.iter().step_by(n).copied().collect(),
+        }
+    }
+}
+
+/// A kind on the rows of a stage.
+struct Bench<'s, 'a> {
+    stage: &'s Stage<'a>,
+    kind: Kind,
+    encoder: Encoder,
+    room: usize,
+    known: Vec<f32>,
+    /// Rows that only the teacher labelled; empty where none is distilled.
+    new: Vec<f32>,
+    valid: Option<Rows>,
+}
+
+impl<'s, 'a> Bench<'s, 'a> {
+    fn new(stage: &'s Stage<'a>, kind: Kind, distilled: bool) -> Result<Self> {
+        let Material { features, new, .. } = &stage.material;
+        let (encoder, room) = kind.encoder(features, stage.plan.student)?;
+        let encode = |features: &Features| encoder.encode(&features.raw(), features.rows);
+        let known = encode(features)?;
+        let new = if distilled && new.features.rows > 0 { encode(&new.features)? } else { Vec::new() };
+        let valid = match &stage.held {
+            None => None,
+            Some(held) => Some(Rows {
+                x: encode(held.features)?,
+                width: encoder.width(),
+                y: stage.standard(held.target),
+                w: held.weight.iter().map(|&w| w as f32).collect(),
+            }),
+        };
+        Ok(Self { stage, kind, encoder, room, known, new, valid })
+    }
+
+    /// What a student with this share of teacher labels is fitted to.
+    fn rows(&self, alpha: Option<f64>) -> Rows {
+        let Pool { target, teacher, spread, weight, new_teacher, new_spread, new_source, new_weight, .. } = &self.stage.pool;
+        // Without positions: a lesson's labels alone.
+        let pool = Pool {
+            target: target.clone(),
+            teacher: teacher.clone(),
+            spread: spread.clone(),
+            weight: weight.clone(),
+            new_teacher: new_teacher.clone(),
+            new_spread: new_spread.clone(),
+            new_source: new_source.clone(),
+            new_weight: new_weight.clone(),
+            new_second: vec![false; new_teacher.len()],
+            ..Pool::default()
+        };
+        // Squared points whatever the network beside it minimizes.
+        let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
+        let aim = Aim { objective, hints, slope_reach: 1.0, head: limbeck_nets::Head::Point, hidden: &[] };
+        let labels = pool.lesson(aim, alpha).rows.labels;
+        let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
+        let new = if alpha.is_some() { new_teacher.len() } else { 0 };
+        let known = target.len();
+        // Copies of the labelled rows become their weight.
+        let copies = ((pairs.len() - new) / known.max(1)) as f32;
+        let (first, last) = (&pairs[..known], &pairs[pairs.len() - new..]);
+        let mut x = self.known.clone();
+        if new > 0 {
+            x.extend_from_slice(&self.new);
+        }
+        Rows {
+            x,
+            width: self.encoder.width(),
+            y: first.iter().chain(last).map(|pair| pair[0]).collect(),
+            w: first.iter().map(|pair| pair[1] * copies).chain(last.iter().map(|pair| pair[1])).collect(),
+        }
+    }
+
+    /// All candidates with this share of teacher labels.
+    fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
+        let rows = self.rows(alpha);
+        let fitted = match (self.kind, &self.valid) {
+            (Kind::Linear, _) => linear::candidates(&rows),
+            (Kind::Trees, Some(valid)) => trees::candidates(&rows, valid, self.room, self.stage.plan.seed)?,
+            (Kind::Table, Some(_)) => table::candidates(&rows, self.room, &|op| self.valid_rmse(op)),
+            (Kind::Trees | Kind::Table, None) => Vec::new(),
+        };
+        fitted.into_iter().map(|(spec, op)| self.trial(alpha, spec, op)).collect()
+    }
+
+    /// One candidate with this share of teacher labels.
+    fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
+        let rows = self.rows(alpha);
+        let op = match spec {
+            Spec::Linear { ridge } => linear::fit(&rows, ridge),
+            Spec::Trees { leaves, step, leaf_rows, rounds } => {
+                let options = TreeOptions { leaves, step, leaf_rows, rounds, row_share: 1.0, column_share: 1.0, pairs: 0, ..TreeOptions::default() };
+                trees::fit(&rows, &options, self.room, seed)?
+            }
+            Spec::Table { knots, smoothing } => table::fit(&rows, knots, smoothing),
+        };
+        self.trial(alpha, spec, op)
+    }
+
+    fn graph(&self, op: Op) -> Result<Graph> {
+        Ok(Graph::new(self.encoder.width(), vec![Node::new(op, [0])])?)
+    }
+
+    fn valid_pred(&self, graph: &Graph) -> Result<Vec<f64>> {
+        let Some(valid) = &self.valid else { return Ok(Vec::new()) };
+        let mut out = vec![0.0; valid.y.len()];
+        limbeck_runtime::Plan::new(graph)?.run(&valid.x, out.len(), &mut out);
+        Ok(out.into_iter().map(|z| self.stage.center + self.stage.scale * f64::from(z)).collect())
+    }
+
+    /// Validation RMSE in the target's unit; infinite for an op that cannot be run.
+    fn valid_rmse(&self, op: &Op) -> f64 {
+        let pred = self.graph(op.clone()).and_then(|graph| self.valid_pred(&graph));
+        pred.map_or(f64::INFINITY, |pred| self.score(&pred))
+    }
+
+    fn score(&self, pred: &[f64]) -> f64 {
+        self.stage.held.as_ref().map_or(f64::INFINITY, |held| self.stage.rmse(pred, held.target, held.weight))
+    }
+
+    fn trial(&self, alpha: Option<f64>, spec: Spec, op: Op) -> Result<Trial> {
+        let graph = self.graph(op)?;
+        let valid_pred = self.valid_pred(&graph)?;
+        let setting = Setting { alpha, steps: 0, weight_decay: 0.0, spec: Some(spec) };
+        let model = Model { encoder: self.encoder.clone(), graph };
+        Ok(Trial::of_model(setting, self.score(&valid_pred), valid_pred, model))
+    }
+}
+
+fn best(trials: &[Trial]) -> Option<&Trial> {
+    trials.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse))
+}
+
+/// Tries both sides of one kind.
+///
+/// # Errors
+///
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or as fitting's.
+pub fn choose(stage: &Stage<'_>, kind: Kind) -> Result<Choice> {
+    let bench = Bench::new(stage, kind, true)?;
+    let alone = bench.all(None)?;
+    let first = match stage.plan.objective.alpha {
+        Alpha::Fixed(alpha) => alpha,
+        Alpha::Auto => 1.0,
+    };
+    let mut distilled = bench.all(Some(first))?;
+    let mut closed_form = None;
+    if let (Alpha::Auto, Some(lone), Some(pure), Some(held)) = (stage.plan.objective.alpha, best(&alone), best(&distilled), &stage.held) {
+        closed_form = closed_form_alpha(&lone.valid_pred, &pure.valid_pred, held.target, held.weight);
+        let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
+        let others: Vec<f64> = [0.7, seed].into_iter().filter(|alpha| (0.05..=0.95).contains(alpha)).collect();
+        let spec = pure.setting.spec;
+        for (at, &alpha) in others.iter().enumerate() {
+            let tried = others[..at].iter().any(|other| (other - alpha).abs() < 0.05);
+            if let Some(spec) = spec.filter(|_| !tried) {
+                distilled.push(bench.one(Some(alpha), spec, stage.plan.seed)?);
+            }
+        }
+    }
+    Ok(Choice { alone, distilled, closed_form })
+}
+
+/// The best lone student of a kind on validation rows; none where the kind does not fit columns or budget.
+///
+/// # Errors
+///
+/// As fitting's.
+pub fn lone(stage: &Stage<'_>, kind: Kind) -> Result<Option<Trial>> {
+    match Bench::new(stage, kind, false) {
+        Ok(bench) => Ok(best(&bench.all(None)?).cloned()),
+        Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Fits what was chosen to the rows of `stage`.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub fn fit(stage: &Stage<'_>, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
+    Bench::new(stage, spec.kind(), alpha.is_some())?.one(alpha, spec, seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use limbeck_data::{Feature, FeatureValues};
+
+    use super::*;
+    use crate::search::{NewRows, Plan};
+
+    fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {
+        let n = rows.len();
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number(rows.clone().map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            integer: false,
+        };
+        let mut columns: Vec<Feature> = (0..columns).map(number).collect();
+        if category {
+            let levels = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
+            let codes = rows.map(|i| (i * 7 % 40) as u32).collect();
+            columns.push(Feature { name: "c".into(), values: FeatureValues::Category { codes, levels }, integer: false });
+        }
+        Features { columns, rows: n }
+    }
+
+    fn target(features: &Features) -> Vec<f64> {
+        let FeatureValues::Number(first) = &features.columns[0].values else { return vec![0.0; features.rows] };
+        first.iter().enumerate().map(|(i, x)| 100.0 + 20.0 * (5.0 * x).sin() + (i % 7) as f64).collect()
+    }
+
+    /// A stage of these columns, its teacher a little off, with new rows.
+    fn on_stage(columns: usize, category: bool, student: &StudentOptions, check: impl FnOnce(&Stage<'_>)) {
+        let objective = ObjectiveOptions::default();
+        let hints = HintOptions::default();
+        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3 };
+        let (train, valid) = (features(columns, category, 0..400), features(columns, category, 400..500));
+        let off = |target: &[f64]| target.iter().map(|y| y + 0.5).collect::<Vec<f64>>();
+        let (y, v) = (target(&train), target(&valid));
+        let (t, tv) = (off(&y), off(&v));
+        let (ones, spread, rows) = (vec![1.0; 400], vec![1.0; 400], (0..400).collect::<Vec<usize>>());
+        let more = features(columns, category, 1000..1200);
+        let mean = off(&target(&more));
+        let new = NewRows { features: more, mean, spread: vec![1.0; 200], source: vec![None; 200], weight: vec![1.0; 200], second: vec![false; 200] };
+        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, teacher: &t, spread: &spread, new: &new, coordinates: None };
+        let held = Material { rows: &rows[..100], features: &valid, target: &v, weight: &ones[..100], teacher: &tv, spread: &spread[..100], new: &new, coordinates: None };
+        check(&Stage::new(&plan, &material, Some(&held)).unwrap());
+    }
+
+    #[test]
+    fn every_kind_stays_within_its_budget_on_both_sides() {
+        for params in [250, 1500] {
+            for (kind, columns, category) in
+                [(Kind::Linear, 5, true), (Kind::Trees, 5, true), (Kind::Table, 1, false), (Kind::Table, 2, false), (Kind::Table, 3, false)]
+            {
+                let student = StudentOptions { kind: kind.student_kind(), params, ..StudentOptions::default() };
+                on_stage(columns, category, &student, |stage| {
+                    let choice = choose(stage, kind).unwrap();
+                    for trial in choice.alone.iter().chain(&choice.distilled) {
+                        let spec = trial.setting.spec.unwrap();
+                        assert_eq!(spec.kind(), kind);
+                        let student = stage.student(trial, Default::default(), Vec::new()).unwrap();
+                        assert!(student.parameters() <= params, "{spec:?}: {} of {params}", student.parameters());
+                        assert!(trial.valid_rmse.is_finite());
+                        let again = fit(stage, trial.setting.alpha, spec, 3).unwrap();
+                        assert!(again.model.as_ref().is_some_and(|model| model.parameters() <= params), "{spec:?}");
+                    }
+                    let found = best(&choice.alone).unwrap();
+                    let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
+                    assert!(found.valid_rmse < limit, "{:?}: {}", found.setting.spec, found.valid_rmse);
+                    assert_eq!(lone(stage, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn rows_have_blended_labels_and_copies_as_weight() {
+        let student = StudentOptions { kind: StudentKind::Linear, ..StudentOptions::default() };
+        on_stage(2, false, &student, |stage| {
+            let bench = Bench::new(stage, Kind::Linear, true).unwrap();
+            let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
+            assert_eq!((alone.y.len(), pure.y.len(), pure.x.len()), (400, 600, 1200));
+            assert!(alone.w.iter().chain(&pure.w).all(|&w| w == 1.0));
+            // The teacher's label is 0.5 above the target.
+            let step = (0.5 / stage.scale) as f32;
+            assert!(alone.y.iter().zip(&pure.y).all(|(y, t)| (t - y - step).abs() < 1e-5));
+            // Hardly any teacher: labelled rows nine times as heavy as all others, in four or five copies.
+            let hard = bench.rows(Some(0.0));
+            assert!(hard.w[0] > 1.0 && hard.w[500] == 0.0 && hard.y[0] == alone.y[0]);
+        });
+    }
+
+    #[test]
+    fn kinds_that_do_not_fit_are_passed_over_or_named() {
+        let student = StudentOptions { kind: StudentKind::Linear, params: 250, ..StudentOptions::default() };
+        on_stage(4, false, &student, |stage| {
+            assert!(lone(stage, Kind::Table).unwrap().is_none());
+            assert!(choose(stage, Kind::Table).unwrap_err().to_string().contains("reads 1 to 3 numbers, found 4 features"));
+        });
+        on_stage(90, false, &student, |stage| {
+            assert!(lone(stage, Kind::Linear).unwrap().is_none());
+            assert!(matches!(choose(stage, Kind::Linear), Err(Error::BudgetTooSmall { allowed: 250, .. })));
+        });
+        // A network of so many columns does not fit either: `auto` takes what does.
+        let student = StudentOptions { kind: StudentKind::Auto, params: 330, ..StudentOptions::default() };
+        on_stage(90, false, &student, |stage| {
+            let kinds = crate::search::choose(stage, &|_| limbeck_nets::Control::Continue).unwrap();
+            assert!(kinds.alone.iter().all(|trial| trial.setting.kind() == StudentKind::Trees) && !kinds.alone.is_empty());
+        });
+    }
+
+    #[test]
+    fn options_of_networks_are_refused() {
+        let student = StudentOptions { kind: StudentKind::Trees, ..StudentOptions::default() };
+        let objective = ObjectiveOptions::default();
+        check(&student, &objective).unwrap();
+        let layered = StudentOptions { hidden: Some(vec![4]), ..student.clone() };
+        assert!(check(&layered, &objective).unwrap_err().to_string().contains("student.hidden"));
+        let auto = StudentOptions { kind: StudentKind::Auto, ..layered };
+        check(&auto, &objective).unwrap();
+        let binned = ObjectiveOptions { head: HeadKind::Binned, ..objective };
+        let error = check(&student, &binned).unwrap_err().to_string();
+        assert!(error.contains("objective.head is binned with student.kind trees"), "{error}");
+        check(&StudentOptions::default(), &binned).unwrap();
+    }
+}
