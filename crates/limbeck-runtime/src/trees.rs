@@ -260,7 +260,8 @@ mod tests {
 
     #[test]
     fn tree_ensemble_rejects_what_leads_nowhere() {
-        let cases: [(fn(&mut TreeEnsemble), &str); 12] = [
+        type Damage = fn(&mut TreeEnsemble);
+        let cases: [(Damage, &str); 12] = [
             (|t| t.children[2] = 0, "leads back to 0"),
             (|t| t.children[2] = 1, "leads back to 1"),
             (|t| t.children[2] = 6, "only 6 splits and leaves"),
