@@ -176,12 +176,12 @@ impl Students<'_> {
         let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| recipe.seed + repeat).collect();
         let all = self.part(&split.train_valid());
         let refit_new = clock.stage("refit", || self.new_rows(&self.store.full.mean));
+        let refit_shown = self.store.features.as_ref().map(|features| self.shown(&features.full, &all.rows));
         let refit_stage;
         let (stage, trials) = if interrupted_in_search {
             (&search_stage, vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
         } else {
-            let shown = self.store.features.as_ref().map(|features| self.shown(&features.full, &all.rows));
-            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new, shown.as_ref()), None))?;
+            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new, refit_shown.as_ref()), None))?;
             self.observer.event(&Event::Stage("refit on all training rows"));
             self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
             let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
