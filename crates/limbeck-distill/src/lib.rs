@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
+//! - [`noise`]: the part of a target that its columns cannot tell;
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
 //! - [`losses`]: how far outputs are from a target or from the teacher;
 //! - [`lesson`]: rows with and without target, laid out for that loss;
@@ -20,6 +21,7 @@ mod error;
 pub mod lesson;
 pub mod losses;
 mod neighbors;
+pub mod noise;
 pub mod objective;
 pub mod proof;
 pub mod search;

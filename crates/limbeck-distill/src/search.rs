@@ -507,6 +507,18 @@ pub fn choose(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(Choice { alone, distilled, closed_form })
 }
 
+/// The best of the lone student's settings, without a distilled one beside it.
+///
+/// # Errors
+///
+/// As training's.
+pub fn choose_alone(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Trial> {
+    let plan = stage.plan;
+    let run = |setting: Setting| stage.train(&stage.lesson(None), setting, setting.steps, plan.seed, "alone", watch);
+    let trials: Vec<Trial> = lone_settings(plan.student).into_par_iter().map(run).collect::<Result<_>>()?;
+    trials.into_iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse)).ok_or(Error::Interrupted)
+}
+
 /// Both students of one seed, fitted on all training rows.
 pub struct Refitted {
     /// The lone student.

@@ -105,7 +105,7 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
     })?
 }
 
-fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
+pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
     observer.event(&Event::Stage("read"));
     let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
     observer.event(&Event::Data(&data.summary));
@@ -113,7 +113,7 @@ fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
 }
 
 /// Runs `work` on a pool of its own, so that the number of threads is the recipe's.
-fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| Error::Recipe {
         place: "threads".into(),
         message: format!("{threads} threads cannot be started: {error}"),
@@ -122,21 +122,21 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Resul
 }
 
 /// Rows of one set, in the learned unit.
-struct Part {
-    rows: Vec<usize>,
-    features: Features,
-    target: Vec<f64>,
-    weight: Vec<f64>,
-    teacher: Vec<f64>,
-    spread: Vec<f64>,
+pub(crate) struct Part {
+    pub(crate) rows: Vec<usize>,
+    pub(crate) features: Features,
+    pub(crate) target: Vec<f64>,
+    pub(crate) weight: Vec<f64>,
+    pub(crate) teacher: Vec<f64>,
+    pub(crate) spread: Vec<f64>,
 }
 
 /// The second half of a run: labels are there.
-struct Students<'a> {
-    recipe: &'a Recipe,
-    data: &'a Dataset,
-    store: &'a LabelStore,
-    observer: &'a dyn Observer,
+pub(crate) struct Students<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) data: &'a Dataset,
+    pub(crate) store: &'a LabelStore,
+    pub(crate) observer: &'a dyn Observer,
 }
 
 /// Golden vectors in a student's file.
@@ -196,7 +196,7 @@ impl Students<'_> {
         Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
     }
 
-    fn part(&self, rows: &[usize]) -> Part {
+    pub(crate) fn part(&self, rows: &[usize]) -> Part {
         let log = self.recipe.data.log_target;
         Part {
             rows: rows.to_vec(),
@@ -208,7 +208,7 @@ impl Students<'_> {
         }
     }
 
-    fn new_rows(&self, mean: &[f64]) -> NewRows {
+    pub(crate) fn new_rows(&self, mean: &[f64]) -> NewRows {
         let kept: Vec<usize> = (0..self.store.believed.len()).filter(|&row| self.store.believed[row]).collect();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
         let source: Vec<Option<usize>> = kept.iter().map(|&row| self.store.source[row]).collect();
@@ -383,7 +383,7 @@ impl Students<'_> {
     }
 }
 
-fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
+pub(crate) fn material<'a>(part: &'a Part, new: &'a NewRows) -> Material<'a> {
     Material { rows: &part.rows, features: &part.features, target: &part.target, weight: &part.weight, teacher: &part.teacher, spread: &part.spread, new }
 }
 
