@@ -16,7 +16,7 @@
 //! | [`noise`](Report::noise) | variance that the columns cannot tell | is there anything left to learn? |
 //!
 //! *Pays* means that `limbeck distill` on the whole table will say *helps*: the distilled student's test RMSE is below the lone one's
-//! with its whole 95 % interval. The rules that lead there are [`judge`], its constants those of [`rules`].
+//! with its whole 95 % interval. The rules that lead there are in [`Verdict`], their constants in [`rules`].
 
 use std::collections::BTreeMap;
 
@@ -43,13 +43,19 @@ pub mod rules {
     /// Fewer training and validation rows than this say nothing.
     pub const LEAST_ROWS: usize = 100;
     /// From this chance on, distillation is said to pay.
-    pub const PAYS_FROM: f64 = 0.55;
+    pub const PAYS_FROM: f64 = 0.5;
     /// Up to this chance, it is said not to pay; between the two nothing is said.
-    pub const WILL_NOT_UP_TO: f64 = 0.45;
-    /// A teacher whose lead over the lone student is below this many standard errors has nothing to teach.
-    pub const TEACHER_LEAD: f64 = 0.0;
+    pub const WILL_NOT_UP_TO: f64 = 0.3;
+    /// Share of its teacher's lead that a distilled student is taken to reach.
+    pub const TEACHER_SHARE: f64 = 0.5;
+    /// Weight of that guess beside what the distilled student saved in the pilots.
+    pub const TEACHER_WEIGHT: f64 = 0.5;
     /// Standard errors of half a 95 % interval, which the full run's saving has to exceed.
     pub const INTERVAL: f64 = 1.96;
+    /// A teacher whose error on rows that it has seen is below this share of that on others repeats its training labels. In reasons only.
+    pub const INTERPOLATES: f64 = 0.5;
+    /// A learning curve steeper than this is far from its end. In reasons only.
+    pub const STEEP: f64 = -0.3;
 }
 
 /// How a pilot is made.
@@ -138,11 +144,25 @@ pub enum Answer {
 }
 
 /// The answer and why.
+///
+/// # Rules
+///
+/// With the constants of [`rules`]:
+///
+/// ```text
+/// m = (1 − w) · saved + w · share · lead         expected saving, squared error per row
+/// s' = s √(n_held / n_test)                      standard error of the full run's saving
+/// chance = Φ((m − 1.96 s') / √(s² + s'²))
+/// ```
+///
+/// with `saved` of the distilled student and its standard error `s` on the pilots' `n_held` rows, the teacher's `lead` over the lone
+/// student there, and the `n_test` test rows of the table: the full run meets about the same saving by row, with the luck of its own
+/// test rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The answer.
     pub kind: Answer,
-    /// Chance that the full run's distilled student is better with its whole interval, as [`judge`] reckons it.
+    /// Chance that the full run's distilled student is better with its whole interval, as the formula reckons it.
     pub chance: f64,
     /// Why, in sentences.
     pub reasons: Vec<String>,
@@ -571,9 +591,9 @@ struct Findings {
     learning_curve: LearningCurve,
 }
 
-/// The rules.
+/// The rules of [`Verdict`].
 fn judge(found: &Findings) -> Verdict {
-    let chance = chance(found.saved, found.rows.held_out, found.rows.test);
+    let chance = chance(found.saved, found.teacher_gap.mean, found.rows.held_out, found.rows.test);
     let kind = if chance >= rules::PAYS_FROM {
         Answer::Pays
     } else if chance <= rules::WILL_NOT_UP_TO {
@@ -584,21 +604,14 @@ fn judge(found: &Findings) -> Verdict {
     Verdict { kind, chance, reasons: reasons(found) }
 }
 
-/// Chance that the saving of the full run exceeds half its interval.
-///
-/// ```text
-/// s' = s √(n_held / n_test)        chance = Φ((m − 1.96 s') / √(s² + s'²))
-/// ```
-///
-/// with the pilots' mean saving `m`, its standard error `s` on `n_held` rows, and the full run's `n_test` test rows: the full run meets
-/// the same mean saving by row, with the luck of its own test rows.
-fn chance(saved: Paired, held_out: usize, test: usize) -> f64 {
+fn chance(saved: Paired, lead: f64, held_out: usize, test: usize) -> f64 {
+    let expected = (1.0 - rules::TEACHER_WEIGHT) * saved.mean + rules::TEACHER_WEIGHT * rules::TEACHER_SHARE * lead;
     let full = saved.standard_error * (held_out as f64 / test.max(1) as f64).sqrt();
     let spread = saved.standard_error.hypot(full);
     if spread <= 0.0 {
-        return f64::from(u8::from(saved.mean > 0.0));
+        return f64::from(u8::from(expected > 0.0));
     }
-    normal((saved.mean - rules::INTERVAL * full) / spread)
+    normal((expected - rules::INTERVAL * full) / spread)
 }
 
 /// The normal distribution function.
@@ -606,7 +619,187 @@ fn normal(z: f64) -> f64 {
     0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }
 
+/// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
 fn reasons(found: &Findings) -> Vec<String> {
-    let _ = found;
-    Vec::new()
+    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve } = found;
+    let mut reasons = vec![format!(
+        "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}; the {} test rows of the table would have to show it",
+        rows.held_out,
+        short(rmse.distilled),
+        short(rmse.alone),
+        lead(saved),
+        rows.test
+    )];
+    reasons.push(match teacher_gap.in_standard_errors() {
+        z if z <= 0.0 => {
+            format!("the teacher is no better than the student alone (RMSE {} against {}): it has little to teach", short(rmse.teacher), short(rmse.alone))
+        }
+        z if z < rules::INTERVAL => format!("the teacher may be better than the student alone: squared error {}", lead(teacher_gap)),
+        _ => format!("the teacher is better than the student alone: squared error {}", lead(teacher_gap)),
+    });
+    if let Some(share) = closed_form.filter(|share| share.low <= 0.0) {
+        reasons.push(format!("targets alone do as well as any share of teacher labels: its best share is {} ({} to {})", short(share.value), short(share.low), short(share.high)));
+    }
+    if let Some(fit) = teacher_fit.filter(|fit| fit.ratio < rules::INTERPOLATES) {
+        reasons.push(format!(
+            "the teacher all but repeats the targets of rows it was fitted on (RMSE {} there, {} on rows it has not seen): only out-of-fold labels are of use",
+            short(fit.in_sample),
+            short(fit.out_of_fold)
+        ));
+    }
+    if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
+        reasons.push(format!(
+            "the lone student still gains much from more rows (slope {}), and the table has {} for the sample's {}: the gap will be smaller there",
+            short(learning_curve.slope),
+            rows.available,
+            rows.sampled
+        ));
+    }
+    reasons
+}
+
+fn lead(difference: &Paired) -> String {
+    let side = if difference.mean >= 0.0 { "lower" } else { "higher" };
+    format!("{side} by {} ± {}", short(difference.mean.abs()), short(difference.standard_error))
+}
+
+impl Paired {
+    /// The mean in standard errors; 0 where both are 0.
+    #[must_use]
+    pub fn in_standard_errors(&self) -> f64 {
+        if self.mean == 0.0 { 0.0 } else { self.mean / self.standard_error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: Rows = Rows { available: 5000, test: 1000, sampled: 2000, pilots: 1, train: 1200, held_out: 600 };
+
+    /// Findings of a teacher that leads and a student that follows it.
+    fn found() -> Findings {
+        Findings {
+            rows: ROWS,
+            teacher_gap: Paired { mean: 4.0, standard_error: 1.0 },
+            saved: Paired { mean: 3.0, standard_error: 1.0 },
+            rmse: Rmse { teacher: 4.0, alone: 6.0, distilled: 5.0 },
+            teacher_fit: Some(TeacherFit { out_of_fold: 4.0, in_sample: 3.0, ratio: 0.75 }),
+            closed_form: Some(Share { value: 0.8, low: 0.5, high: 1.0 }),
+            learning_curve: LearningCurve { half: 7.0, all: 6.0, slope: -0.1, gained: Paired { mean: 13.0, standard_error: 2.0 } },
+        }
+    }
+
+    #[test]
+    fn paired_difference_is_worked_by_hand() {
+        // Mean 2, deviations −1, 0, 1: variance 3/2 · 2 / 9.
+        let difference = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 1, 2]);
+        assert_eq!(difference.mean, 2.0);
+        assert!((difference.standard_error - (1.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        // Blocks {1, 2} and {3}: deviations −1 and 1, variance 2/1 · 2 / 9.
+        let blocked = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 0, 1]);
+        assert!((blocked.standard_error - 2.0 / 3.0).abs() < 1e-15);
+        // Weight 3 and 1: mean (3·1 + 5) / 4 = 2; sums 3·(−1) and 3; variance 2 · 18 / 16.
+        let weighted = paired(&[1.0, 5.0], &[3.0, 1.0], &[0, 1]);
+        assert_eq!((weighted.mean, weighted.standard_error), (2.0, 1.5));
+        assert_eq!(paired(&[1.0], &[1.0], &[0]).standard_error, 0.0);
+    }
+
+    #[test]
+    fn slope_is_worked_by_hand() {
+        // The squared error halves with twice as many rows.
+        assert!((slope(2.0_f64.sqrt(), 1.0, 2.0) + 1.0).abs() < 1e-15);
+        assert_eq!(slope(3.0, 3.0, 2.0), 0.0);
+    }
+
+    #[test]
+    fn closed_form_share_is_worked_by_hand() {
+        // s_y = 0, s_t = 2, y = 1 in each row: ξ* = 2 / 4 in every resample.
+        let share = closed_form(&[0.0; 5], &[2.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7).unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.5, 0.5));
+        assert_eq!(closed_form(&[1.0; 5], &[1.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7), None);
+        // y = 0 and 2: each row says 0 or 1.
+        let share = closed_form(&[0.0; 2], &[2.0; 2], &[0.0, 2.0], &[1.0; 2], &[0, 1], 7).unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.0, 1.0));
+    }
+
+    #[test]
+    fn teacher_fit_is_worked_by_hand() {
+        let fit = teacher_fit(&[(1.0, 0.0), (7.0, 2.0)]).unwrap();
+        assert_eq!((fit.out_of_fold, fit.in_sample, fit.ratio), (2.0, 1.0, 0.5));
+        assert_eq!(teacher_fit(&[]), None);
+    }
+
+    #[test]
+    fn normal_agrees_with_tables() {
+        for (z, p) in [(0.0, 0.5), (1.0, 0.841_344_746), (1.96, 0.975_002_105), (-3.0, 0.001_349_898)] {
+            assert!((normal(z) - p).abs() < 1e-9, "{z}");
+        }
+    }
+
+    #[test]
+    fn chance_is_worked_by_hand() {
+        // As many test rows as held-out ones: s' = s = 1. Expected (3 + 0.5 · 4) / 2 = 2.5: Φ((2.5 − 1.96) / √2) = Φ(0.381 838).
+        let saved = Paired { mean: 3.0, standard_error: 1.0 };
+        assert!((chance(saved, 4.0, 600, 600) - 0.648_709).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 600));
+        // Four times the test rows: s' = 1/2 and Φ((2.5 − 0.98) / √1.25) = Φ(1.359 529).
+        assert!((chance(saved, 4.0, 600, 2400) - 0.913_011).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 2400));
+        // No doubt at all: only the sign is left.
+        let sure = Paired { mean: 0.0, standard_error: 0.0 };
+        assert_eq!([1.0, 0.0, -1.0].map(|lead| chance(sure, lead, 600, 600)), [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn verdict_follows_the_chance() {
+        let with = |mean: f64| {
+            let zero = Paired { mean: 0.0, standard_error: 1.0 };
+            judge(&Findings { saved: Paired { mean, standard_error: 1.0 }, teacher_gap: zero, rows: Rows { test: 600, ..ROWS }, ..found() })
+        };
+        // Half of the mean less 1.96, over √2: 0 at 3.92, Φ⁻¹(0.3) = −0.5244 at 2.437.
+        assert_eq!([3.93, 3.91, 2.45, 2.42].map(|mean| with(mean).kind), [Answer::Pays, Answer::Unsure, Answer::Unsure, Answer::WillNotPay]);
+        assert!(with(4.0).chance > 0.5 && with(-4.0).chance < 0.01);
+    }
+
+    #[test]
+    fn reasons_name_what_was_found() {
+        let text = |findings: &Findings| reasons(findings).join("\n");
+        let plain = text(&found());
+        assert!(plain.contains("RMSE 5.000 against 6.000, squared error lower by 3.000 ± 1.000") && plain.contains("1000 test rows"), "{plain}");
+        assert!(plain.contains("the teacher is better than the student alone: squared error lower by 4.000 ± 1.000"), "{plain}");
+        assert_eq!(reasons(&found()).len(), 2);
+        let gap = |mean| text(&Findings { teacher_gap: Paired { mean, standard_error: 1.0 }, ..found() });
+        assert!(gap(1.0).contains("may be better") && gap(-1.0).contains("no better"), "{}", gap(-1.0));
+        let share = Some(Share { value: 0.1, low: -0.2, high: 0.4 });
+        assert!(text(&Findings { closed_form: share, ..found() }).contains("targets alone do as well"));
+        let fit = Some(TeacherFit { out_of_fold: 4.0, in_sample: 1.0, ratio: 0.25 });
+        assert!(text(&Findings { teacher_fit: fit, ..found() }).contains("repeats the targets"));
+        let steep = LearningCurve { slope: -0.6, ..found().learning_curve };
+        assert!(text(&Findings { learning_curve: steep, ..found() }).contains("5000 for the sample's 2000"));
+        // Nothing is said of a larger table where there is none.
+        let all = Rows { available: 2000, ..ROWS };
+        assert!(!text(&Findings { learning_curve: steep, rows: all, ..found() }).contains("slope"));
+    }
+
+    #[test]
+    fn few_pilots_hold_out_enough_rows_and_a_command_is_asked_once() {
+        let mut table = limbeck_data::simulate::thermistor(300, 1);
+        table.source = "sensor.csv".into();
+        let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
+        let data = Dataset::from_table(table, &options, None, 0).unwrap();
+        assert_eq!([100, 700, 1000, 2000, 9000].map(|rows| turns(&data, rows, false)), [3, 3, 2, 1, 1]);
+        assert_eq!(turns(&data, 100, true), 1);
+    }
+
+    #[test]
+    fn quick_recipe_keeps_what_is_quicker() {
+        let mut recipe = Recipe::default();
+        recipe.student.steps = 200;
+        recipe.teacher.trees.rounds = 15;
+        recipe.teacher.trees.step = 0.05;
+        let found = quick(&recipe);
+        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (200, 15, 0.05));
+        let found = quick(&Recipe::preset(crate::Quality::Best));
+        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (STEPS, 300, 0.12));
+        assert_eq!((found.teacher.network.members, found.transfer.munge_rows), (NETWORK.0, NEW_ROWS));
+    }
 }
