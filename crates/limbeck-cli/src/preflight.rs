@@ -81,10 +81,10 @@ fn render(report: &Report, style: Style) -> String {
     row("noise floor", noise, "as RMSE, by the Gamma test / by nearest rows");
     let mut text = grid.render(style);
     text.push_str(&style.dim(&format!(
-        "{} of {} training and validation rows, {} pilots of {} training rows, {} held-out rows in all; errors in the unit of `{}`",
+        "{} of {} training and validation rows, {} of {} training rows, {} held-out rows in all; errors in the unit of `{}`",
         grouped(rows.sampled),
         grouped(rows.available),
-        rows.pilots,
+        if rows.pilots == 1 { "one pilot".to_owned() } else { format!("{} pilots", rows.pilots) },
         grouped(rows.train),
         grouped(rows.held_out),
         report.target
