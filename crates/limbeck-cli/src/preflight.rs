@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use limbeck::PreflightOptions;
-use limbeck::preflight::{Answer, Paired, Report};
+use limbeck::preflight::{Answer, Paired, PreflightReport};
 use limbeck_distill::proof::short;
 
 use crate::INTERRUPTED;
@@ -59,7 +59,7 @@ impl Preflight {
     }
 }
 
-fn render(report: &Report, style: Style) -> String {
+fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
     let mut grid = Grid::new(&["pilot", "figure", "in words"], "lrl");
     let paired = |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));

@@ -36,7 +36,7 @@ mod timing;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};
-pub use preflight::{PreflightOptions, preflight};
+pub use preflight::{PreflightOptions, PreflightReport, preflight};
 pub use recipe::{Quality, Recipe};
 pub use report::Report;
 pub use run::Run;

@@ -8,12 +8,12 @@
 //!
 //! | diagnostic | what | asks |
 //! |---|---|---|
-//! | [`teacher_gap`](Report::teacher_gap) | squared error of the lone student minus the teacher's | has the teacher something to teach? |
-//! | [`saved`](Report::saved) | squared error of the lone student minus the distilled one's | did it help here? |
-//! | [`teacher_fit`](Report::teacher_fit) | the teacher's error on rows it has not seen and on rows it has | does it repeat its training labels? |
-//! | [`closed_form`](Report::closed_form) | best share of teacher labels by two fits, `ξ*` | do labels or targets carry less error? |
-//! | [`learning_curve`](Report::learning_curve) | the lone student on half of the rows and on all | will more rows make the teacher needless? |
-//! | [`noise`](Report::noise) | variance that the columns cannot tell | is there anything left to learn? |
+//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the lone student minus the teacher's | has the teacher something to teach? |
+//! | [`saved`](PreflightReport::saved) | squared error of the lone student minus the distilled one's | did it help here? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it has | does it repeat its training labels? |
+//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | do labels or targets carry less error? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | the lone student on half of the rows and on all | will more rows make the teacher needless? |
+//! | [`noise`](PreflightReport::noise) | variance that the columns cannot tell | is there anything left to learn? |
 //!
 //! *Pays* means that `limbeck distill` on the whole table will say *helps*: the distilled student's test RMSE is below the lone one's
 //! with its whole 95 % interval. The rules that lead there are in [`Verdict`], their constants in [`rules`].
@@ -79,7 +79,7 @@ impl Default for PreflightOptions {
 ///
 /// Squared errors, RMSEs and their differences are in the target's unit and its square, on rows that the pilots held out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct PreflightReport {
     /// Version of limbeck.
     pub version: String,
     /// Seed of the recipe.
@@ -249,7 +249,7 @@ pub struct Measured {
 ///
 /// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
 /// as teacher, or a teacher that fails.
-pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Observer) -> Result<Report> {
+pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Observer) -> Result<PreflightReport> {
     recipe.validate()?;
     let refuse = |place: &str, message: String| Err(Error::Recipe { place: place.into(), message });
     if options.rows < rules::LEAST_ROWS {
@@ -473,7 +473,7 @@ impl Held {
         paired(&lost, &self.weight, &self.blocks)
     }
 
-    fn report(self: &Held, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<Report> {
+    fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<PreflightReport> {
         let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: self.rmse(&self.alone), distilled: self.rmse(&self.distilled) };
         let teacher_gap = self.difference(&self.alone, &self.teacher);
         let saved = self.difference(&self.alone, &self.distilled);
@@ -496,7 +496,7 @@ impl Held {
             notes.push("the pilots did without the rows without targets".into());
         }
         let verdict = judge(&Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve });
-        Ok(Report {
+        Ok(PreflightReport {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
             source: data.summary.source.clone(),
