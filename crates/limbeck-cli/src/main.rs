@@ -14,6 +14,7 @@ mod inspect;
 mod label;
 mod output;
 mod predict;
+mod preflight;
 mod progress;
 mod render;
 mod source;
@@ -42,6 +43,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  limbeck preflight housing.csv --target median_house_value
   limbeck distill housing.csv --target median_house_value
   limbeck predict runs/housing-1 new.csv -o predicted.csv
 
@@ -50,6 +52,7 @@ Exit codes: 0 done, 1 ran but missed a requested threshold, 2 could not run, 130
 #[derive(Debug, Subcommand)]
 enum Command {
     Distill(Box<distill::Distill>),
+    Preflight(Box<preflight::Preflight>),
     Predict(predict::Predict),
     Evaluate(evaluate::Evaluate),
     Inspect(inspect::Inspect),
@@ -63,6 +66,7 @@ impl Command {
         let done = |()| ExitCode::SUCCESS;
         match self {
             Self::Distill(command) => command.run(),
+            Self::Preflight(command) => command.run(),
             Self::Predict(command) => command.run().map(done),
             Self::Evaluate(command) => command.run().map(done),
             Self::Inspect(command) => command.run().map(done),

@@ -58,6 +58,7 @@ pub mod folds;
 pub mod kind;
 pub mod metrics;
 mod parquet;
+mod pilot;
 pub mod rng;
 pub mod simulate;
 pub mod split;

@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
+//! - [`noise`]: the part of a target that its columns cannot tell;
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
 //! - [`losses`]: how far outputs are from a target or from the teacher;
 //! - [`hints`]: inner features and slopes of the teacher;
@@ -24,6 +25,7 @@ pub mod kinds;
 pub mod lesson;
 pub mod losses;
 mod neighbors;
+pub mod noise;
 pub mod objective;
 pub mod proof;
 pub mod search;

@@ -313,7 +313,8 @@ impl<'a> Stage<'a> {
     /// What a student with this share of the soft loss learns from.
     fn lesson(&self, alpha: Option<f64>) -> Lesson {
         let Plan { objective, hints, slope_reach, .. } = *self.plan;
-        self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden: self.network().shape.hidden() }, alpha)
+        let hidden = self.design.as_ref().map_or(&[][..], |design| design.shape.hidden());
+        self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden }, alpha)
     }
 
     /// Trains one student for `until` steps of its schedule.
@@ -621,6 +622,18 @@ fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     distilled.extend(last);
     alone.extend(longest);
     Ok(Choice { alone, distilled, closed_form })
+}
+
+/// The best of the lone student's settings, without a distilled one beside it.
+///
+/// # Errors
+///
+/// As training's.
+pub fn choose_alone(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Trial> {
+    let plan = stage.plan;
+    let run = |setting: Setting| stage.train(&stage.lesson(None), setting, setting.steps, plan.seed, "alone", watch);
+    let trials: Vec<Trial> = lone_settings(plan.student).into_par_iter().map(run).collect::<Result<_>>()?;
+    trials.into_iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse)).ok_or(Error::Interrupted)
 }
 
 /// Both students of one seed, fitted on all training rows.

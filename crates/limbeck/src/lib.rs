@@ -19,6 +19,7 @@
 //! | [`recipe`] | [`Recipe`]: every option, read from TOML, presets and flags |
 //! | [`labels`] | [`LabelStore`](labels::LabelStore): what the teacher said, kept in `labels.parquet` |
 //! | [`pipeline`] | [`distill`]: the stages in order |
+//! | [`preflight`](mod@preflight) | [`preflight()`]: a pilot that says whether a run is likely to pay |
 //! | [`report`] | [`Report`]: every figure of a run |
 //! | [`run`] | [`Run`]: a run directory |
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
@@ -28,6 +29,7 @@ mod error;
 pub mod labels;
 mod lone;
 pub mod pipeline;
+pub mod preflight;
 pub mod recipe;
 pub mod report;
 mod rounds;
@@ -37,6 +39,7 @@ mod timing;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};
+pub use preflight::{PreflightOptions, PreflightReport, preflight};
 pub use recipe::{Preset, Quality, Recipe};
 pub use report::Report;
 pub use run::Run;

@@ -114,7 +114,7 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
     })?
 }
 
-fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
+pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
     observer.event(&Event::Stage("read"));
     let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
     observer.event(&Event::Data(&data.summary));
@@ -122,7 +122,7 @@ fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
 }
 
 /// Runs `work` on a pool of its own, so that the number of threads is the recipe's.
-fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| Error::Recipe {
         place: "threads".into(),
         message: format!("{threads} threads cannot be started: {error}"),
@@ -133,11 +133,11 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Resul
 /// Rows of one set, in the learned unit.
 pub(crate) struct Part {
     pub(crate) rows: Vec<usize>,
-    features: Features,
-    target: Vec<f64>,
-    weight: Vec<f64>,
-    teacher: Vec<f64>,
-    spread: Vec<f64>,
+    pub(crate) features: Features,
+    pub(crate) target: Vec<f64>,
+    pub(crate) weight: Vec<f64>,
+    pub(crate) teacher: Vec<f64>,
+    pub(crate) spread: Vec<f64>,
 }
 
 /// The second half of a run: labels are there.

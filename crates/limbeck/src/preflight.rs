@@ -1,0 +1,806 @@
+//! Will distillation pay? A pilot on a sample, before hours are spent.
+//!
+//! ```text
+//! sample of training and validation rows → pilots (teacher, labels, both students, quickly) → diagnostics → rules → verdict
+//! ```
+//!
+//! Test rows are counted and never looked at; nothing is written.
+//!
+//! | diagnostic | what | asks |
+//! |---|---|---|
+//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the lone student minus the teacher's | has the teacher something to teach? |
+//! | [`saved`](PreflightReport::saved) | squared error of the lone student minus the distilled one's | did it help here? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it has | does it repeat its training labels? |
+//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | do labels or targets carry less error? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | the lone student on half of the rows and on all | will more rows make the teacher needless? |
+//! | [`noise`](PreflightReport::noise) | variance that the columns cannot tell | is there anything left to learn? |
+//!
+//! *Pays* means that `limbeck distill` on the whole table will say *helps*: the distilled student's test RMSE is below the lone one's
+//! with its whole 95 % interval. The rules that lead there are in [`Verdict`], their constants in [`rules`].
+
+use std::collections::BTreeMap;
+
+use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::metrics::{self, squared_errors};
+use limbeck_data::{Dataset, Features};
+use limbeck_distill::hints::HintOptions;
+use limbeck_distill::student::StudentKind;
+use limbeck_distill::noise::noise;
+use limbeck_distill::objective::Alpha;
+use limbeck_distill::proof::short;
+use limbeck_distill::search::{self, NewRows, Plan, Progress, Stage, Trial};
+use limbeck_nets::Control;
+use limbeck_teach::Teacher;
+use limbeck_teach::trees::TreeOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::labels::{self, LabelStore, learned, target_unit};
+use crate::pipeline::{Event, Observer, Students, material, on_threads, read};
+use crate::recipe::Recipe;
+use crate::timing::Clock;
+
+/// Constants of the verdict.
+pub mod rules {
+    /// Fewer training and validation rows than this say nothing.
+    pub const LEAST_ROWS: usize = 100;
+    /// From this chance on, distillation is said to pay.
+    pub const PAYS_FROM: f64 = 0.5;
+    /// Up to this chance, it is said not to pay; between the two nothing is said.
+    pub const WILL_NOT_UP_TO: f64 = 0.3;
+    /// Share of its teacher's lead that a distilled student is taken to reach.
+    pub const TEACHER_SHARE: f64 = 0.5;
+    /// Weight of that guess beside what the distilled student saved in the pilots.
+    pub const TEACHER_WEIGHT: f64 = 0.5;
+    /// Standard errors of half a 95 % interval, which the full run's saving has to exceed.
+    pub const INTERVAL: f64 = 1.96;
+    /// A teacher whose error on rows that it has seen is below this share of that on others repeats its training labels. In reasons only.
+    pub const INTERPOLATES: f64 = 0.5;
+    /// A learning curve steeper than this is far from its end. In reasons only.
+    pub const STEEP: f64 = -0.3;
+}
+
+/// How a pilot is made.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `rows` | 2000 | most rows of the sample | ≥ 100 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreflightOptions {
+    /// Most rows of the sample.
+    pub rows: usize,
+}
+
+impl Default for PreflightOptions {
+    fn default() -> Self {
+        Self { rows: 2000 }
+    }
+}
+
+/// What the pilots found; the module describes the diagnostics.
+///
+/// Squared errors, RMSEs and their differences are in the target's unit and its square, on rows that the pilots held out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreflightReport {
+    /// Version of limbeck.
+    pub version: String,
+    /// Seed of the recipe.
+    pub seed: u64,
+    /// File of the table.
+    pub source: String,
+    /// Target column.
+    pub target: String,
+    /// Which rows were used.
+    pub rows: Rows,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// RMSE of all sides.
+    pub rmse: Rmse,
+    /// Squared error of the lone student minus the teacher's; above 0 where the teacher leads.
+    pub teacher_gap: Paired,
+    /// Squared error of the lone student minus the distilled one's; above 0 where distillation helped.
+    pub saved: Paired,
+    /// The teacher on seen and unseen rows; none where limbeck does not fit it.
+    pub teacher_fit: Option<TeacherFit>,
+    /// Closed-form share of teacher labels; none where `alpha` is fixed below 1.
+    pub closed_form: Option<Share>,
+    /// The lone student on half of the rows and on all.
+    pub learning_curve: LearningCurve,
+    /// What the columns cannot tell.
+    pub noise: Option<NoiseFloor>,
+    /// What a reader should know, missing diagnostics among it.
+    pub notes: Vec<String>,
+    /// Wall-clock figures, the one part that differs between runs.
+    pub measured: Measured,
+}
+
+/// Rows of a preflight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Training and validation rows of the table.
+    pub available: usize,
+    /// Test rows of the table, which were only counted.
+    pub test: usize,
+    /// Rows of the sample.
+    pub sampled: usize,
+    /// Pilots on that sample, each with other held-out rows.
+    pub pilots: usize,
+    /// Rows that each pilot is fitted on.
+    pub train: usize,
+    /// Held-out rows of all pilots.
+    pub held_out: usize,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// `limbeck distill` is likely to say *helps*.
+    #[serde(rename = "pays")]
+    Pays,
+    /// It is likely to say *no gain* or *hurts*.
+    #[serde(rename = "will not pay")]
+    WillNotPay,
+    /// The pilots cannot tell.
+    #[serde(rename = "unsure")]
+    Unsure,
+}
+
+/// The answer and why.
+///
+/// # Rules
+///
+/// With the constants of [`rules`]:
+///
+/// ```text
+/// m = (1 − w) · saved + w · share · lead         expected saving, squared error per row
+/// s' = s √(n_held / n_test)                      standard error of the full run's saving
+/// chance = Φ((m − 1.96 s') / √(s² + s'²))
+/// ```
+///
+/// with `saved` of the distilled student and its standard error `s` on the pilots' `n_held` rows, the teacher's `lead` over the lone
+/// student there, and the `n_test` test rows of the table: the full run meets about the same saving by row, with the luck of its own
+/// test rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The answer.
+    pub kind: Answer,
+    /// Chance that the full run's distilled student is better with its whole interval, as the formula reckons it.
+    pub chance: f64,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// RMSE on held-out rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rmse {
+    /// The teacher's.
+    pub teacher: f64,
+    /// The lone student's.
+    pub alone: f64,
+    /// The distilled student's.
+    pub distilled: f64,
+}
+
+/// A mean difference by row with its standard error, over rows or, where rows belong together, over groups or stretches of time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paired {
+    /// Mean difference.
+    pub mean: f64,
+    /// Its standard error; 0 with a single row.
+    pub standard_error: f64,
+}
+
+/// The teacher's RMSE on training rows, in the learned unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeacherFit {
+    /// By fold teachers that have not seen the row.
+    pub out_of_fold: f64,
+    /// By the teacher fitted on all of them.
+    pub in_sample: f64,
+    /// `in_sample / out_of_fold`; near 0 where it repeats its training labels.
+    pub ratio: f64,
+}
+
+/// Closed-form share of teacher labels with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// `ξ*` of [`search::closed_form_alpha`].
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The lone student on half of a pilot's rows and on all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearningCurve {
+    /// RMSE after half of the rows.
+    pub half: f64,
+    /// RMSE after all of them.
+    pub all: f64,
+    /// `ln(all² / half²) / ln(rows / half the rows)`: how its squared error falls with rows, `-1` where it halves with twice as many.
+    pub slope: f64,
+    /// Squared error after half of the rows minus that after all.
+    pub gained: Paired,
+}
+
+/// Noise of the target by near rows, in the learned unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoiseFloor {
+    /// Standard deviation of the noise by the Gamma test.
+    pub gamma: f64,
+    /// By the nearest rows alone: rather too large.
+    pub nearest: f64,
+    /// The teacher's RMSE, to compare.
+    pub teacher: f64,
+}
+
+/// Wall-clock figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Seconds of the preflight.
+    pub seconds: f64,
+}
+
+/// Fits a teacher and both students on a sample and says whether distillation of the whole table is likely to pay.
+///
+/// Writes nothing and looks at no test row. The time does not grow with the table, but for reading it.
+///
+/// # Errors
+///
+/// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
+/// as teacher, or a teacher that fails.
+pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Observer) -> Result<PreflightReport> {
+    recipe.validate()?;
+    let refuse = |place: &str, message: String| Err(Error::Recipe { place: place.into(), message });
+    if options.rows < rules::LEAST_ROWS {
+        return refuse("rows", format!("found {}, expected at least {}", options.rows, rules::LEAST_ROWS));
+    }
+    if recipe.teacher.from.is_some() {
+        return refuse("teacher.from", "the report of that run has the verdict on its labels already".into());
+    }
+    on_threads(recipe.threads, || {
+        let clock = Clock::start();
+        let data = read(recipe, observer)?;
+        let available = data.split.train.len() + data.split.valid.len();
+        if available < rules::LEAST_ROWS {
+            let least = rules::LEAST_ROWS;
+            let message = format!("{available} training and validation rows are too few for a pilot, which needs {least}; add rows");
+            return refuse("data", message);
+        }
+        let recipe = quick(recipe);
+        let mut held = Held::default();
+        let mut first = None;
+        let turns = turns(&data, options.rows.min(available), recipe.teacher.command.is_some());
+        for turn in 0..turns {
+            observer.event(&Event::Stage(&format!("pilot {} of {turns}", turn + 1)));
+            let pilot = data.pilot(options.rows, turn, recipe.seed)?;
+            Pilot { recipe: &recipe, data: &pilot, observer }.run(turn, &mut held)?;
+            if observer.stop() {
+                return Err(Error::Interrupted);
+            }
+            first.get_or_insert(pilot);
+        }
+        let Some(pilot) = first else { unreachable!("there is at least one turn") };
+        let rows = Rows {
+            available,
+            test: data.split.test.len(),
+            sampled: pilot.target.len(),
+            pilots: turns,
+            train: pilot.split.train.len(),
+            held_out: held.target.len(),
+        };
+        let mut report = held.report(&recipe, &data, rows)?;
+        report.noise = noise_floor(&recipe, &pilot, &held)?;
+        report.measured.seconds = clock.seconds();
+        Ok(report)
+    })?
+}
+
+/// Held-out rows after which further pilots are not worth their time.
+const ENOUGH_HELD_OUT: usize = 600;
+
+/// How many pilots a sample of so many rows gets; a command is asked once.
+fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
+    let held = (sampled * 3 / 10).max(1);
+    if command { 1 } else { ENOUGH_HELD_OUT.div_ceil(held).clamp(1, data.pilots()) }
+}
+
+/// Steps of a pilot's students.
+const STEPS: usize = 3000;
+/// Settings that they try.
+const TRIALS: usize = 3;
+/// New rows for their teacher to label.
+const NEW_ROWS: usize = 10_000;
+/// Folds of their teacher.
+const FOLDS: usize = 3;
+/// Members of a network teacher, and bounds of their steps.
+const NETWORK: (usize, (usize, usize)) = (2, (800, 1500));
+
+/// The recipe with short schedules where its own are longer.
+fn quick(recipe: &Recipe) -> Recipe {
+    let mut quick = recipe.clone();
+    // Whether distillation pays is asked of a network that learns from answers alone.
+    quick.student.kind = StudentKind::Mlp;
+    quick.hints = HintOptions::default();
+    (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
+    (quick.teacher.residual_rounds, quick.teacher.with) = (0, Vec::new());
+    quick.time_limit = None;
+    quick.unlabeled = None;
+    quick.student.steps = quick.student.steps.min(STEPS);
+    quick.student.trials = quick.student.trials.min(TRIALS);
+    quick.transfer.munge_rows = quick.transfer.munge_rows.min(NEW_ROWS);
+    quick.transfer.boundary_rows = quick.transfer.boundary_rows.min(NEW_ROWS);
+    quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
+    quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
+    quick.teacher.folds = quick.teacher.folds.min(FOLDS);
+    let trees = &mut quick.teacher.trees;
+    let fast = TreeOptions::fast();
+    if trees.rounds > fast.rounds {
+        // Fewer rounds with larger steps: their product stays.
+        trees.step = (trees.step * trees.rounds as f64 / fast.rounds as f64).min(fast.step);
+        trees.rounds = fast.rounds;
+    }
+    trees.bins = trees.bins.min(fast.bins);
+    let network = &mut quick.teacher.network;
+    let (members, steps) = NETWORK;
+    network.members = network.members.min(members);
+    network.steps = (network.steps.0.min(steps.0), network.steps.1.min(steps.1));
+    quick
+}
+
+/// What all pilots say of their held-out rows, in the target's unit, and sums over pilots of what is measured on training rows.
+#[derive(Debug, Default)]
+struct Held {
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    blocks: Vec<u32>,
+    teacher: Vec<f64>,
+    alone: Vec<f64>,
+    distilled: Vec<f64>,
+    half: Vec<f64>,
+    /// Of the student on teacher labels alone; missing where there is none.
+    pure: Vec<f64>,
+    /// Squared out-of-fold and in-sample errors of the teacher, by pilot.
+    teacher_fit: Vec<(f64, f64)>,
+    /// Training rows over half of them.
+    growth: f64,
+    notes: Vec<String>,
+}
+
+/// Tells only of progress: stages and notes of a pilot are not those of a run.
+struct Within<'a>(&'a dyn Observer);
+
+impl Observer for Within<'_> {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Steps(_) | Event::Training(_)) {
+            self.0.event(event);
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.stop()
+    }
+}
+
+/// One pilot.
+struct Pilot<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    observer: &'a dyn Observer,
+}
+
+impl Pilot<'_> {
+    fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
+        let (recipe, data) = (self.recipe, self.data);
+        let within = Within(self.observer);
+        let store = labels::make(recipe, data, &mut Clock::start(), &within)?;
+        let students = Students { recipe, data, store: &store, observer: &within };
+        let plan = Plan { seed: recipe.seed + turn as u64, ..students.plan() };
+        let watch = |progress: &Progress<'_>| {
+            within.event(&Event::Training(progress));
+            if within.stop() { Control::Stop } else { Control::Continue }
+        };
+        let split = &data.split;
+        let (train, valid, test) = (students.part(&split.train), students.part(&split.valid), students.part(&split.test));
+        let new = students.new_rows(&store.pilot);
+        let stage = Stage::new(&plan, &material(&train, &new, None), Some(&material(&valid, &new, None)))?;
+        within.event(&Event::Steps(search::search_steps(&plan)));
+        let choice = search::choose(&stage, &watch)?;
+        let (alone, distilled) = choice.best()?;
+        let pure = choice.distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)).max_by_key(|trial| trial.setting.steps);
+
+        let half_rows = data.half(&split.train);
+        let half = students.part(&half_rows);
+        let none = NewRows { features: data.features.select(&[]), ..NewRows::default() };
+        let half_stage = Stage::new(&plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?;
+        let half_alone = search::choose_alone(&half_stage, &watch)?;
+
+        let log = recipe.data.log_target;
+        held.alone.extend(predict(&stage, alone, &test.features)?);
+        held.distilled.extend(predict(&stage, distilled, &test.features)?);
+        held.half.extend(predict(&half_stage, &half_alone, &test.features)?);
+        if let Some(pure) = pure {
+            held.pure.extend(predict(&stage, pure, &test.features)?);
+        }
+        held.target.extend(data.target_of(&split.test));
+        held.teacher.extend(test.teacher.iter().map(|&mean| target_unit(log, mean)));
+        // Blocks of different pilots are different rows, and the same block where a group is met again.
+        held.blocks.extend(data.blocks_of(&split.test).unwrap_or_else(|| split.test.iter().map(|&row| row as u32).collect()));
+        held.weight.extend(&test.weight);
+        held.teacher_fit.extend(self.teacher_fit(&store)?);
+        held.growth = split.train.len() as f64 / half_rows.len().max(1) as f64;
+        for note in store.summary.notes {
+            if !held.notes.contains(&note) {
+                held.notes.push(note);
+            }
+        }
+        Ok(())
+    }
+
+    /// Squared errors of the teacher on training rows, out of fold and in sample; none for a teacher from outside.
+    fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
+        let Some(bytes) = &store.file else { return Ok(None) };
+        // Rows that no fold teacher labels, the earliest in time, are left out of both.
+        let rows: Vec<usize> = self.data.split.train.iter().copied().filter(|&row| store.teacher[row].is_finite()).collect();
+        let teacher = Teacher::from_bytes(bytes)?;
+        let seen = teacher.predict(&self.data.features.select(&rows))?.mean;
+        let unseen: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
+        let target: Vec<f64> = rows.iter().map(|&row| learned(self.recipe.data.log_target, self.data.target[row])).collect();
+        let weight = self.data.weight_of(&rows);
+        let error = |pred: &[f64]| metrics::weighted_mean(&squared_errors(pred, &target), &weight);
+        Ok(Some((error(&unseen), error(&seen))))
+    }
+}
+
+fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
+    let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+    Ok(student.predict(&features.raw(), features.rows)?)
+}
+
+impl Held {
+    fn errors(&self, pred: &[f64]) -> Vec<f64> {
+        squared_errors(pred, &self.target)
+    }
+
+    fn rmse(&self, pred: &[f64]) -> f64 {
+        metrics::rmse(pred, &self.target, &self.weight)
+    }
+
+    /// Squared errors of `worse` minus those of `better`.
+    fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
+        let lost: Vec<f64> = self.errors(worse).iter().zip(self.errors(better)).map(|(a, b)| a - b).collect();
+        paired(&lost, &self.weight, &self.blocks)
+    }
+
+    fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<PreflightReport> {
+        let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: self.rmse(&self.alone), distilled: self.rmse(&self.distilled) };
+        let teacher_gap = self.difference(&self.alone, &self.teacher);
+        let saved = self.difference(&self.alone, &self.distilled);
+        let closed_form = self.closed_form(recipe.seed);
+        let teacher_fit = teacher_fit(&self.teacher_fit);
+        let learning_curve = self.learning_curve();
+        let mut notes = self.notes.clone();
+        if teacher_fit.is_none() {
+            notes.push(
+                "not available for a teacher that limbeck does not fit: its error on rows that it has seen and has not seen; if it \
+                 was fitted on rows of this table, its lead is overstated"
+                    .into(),
+            );
+        }
+        if closed_form.is_none() {
+            let why = if recipe.objective.alpha == Alpha::Auto { "both fits agree" } else { "`alpha` is fixed" };
+            notes.push(format!("not available: the closed-form share of teacher labels, since {why}"));
+        }
+        if recipe.unlabeled.is_some() {
+            notes.push("the pilots did without the rows without targets".into());
+        }
+        let verdict = judge(&Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve });
+        Ok(PreflightReport {
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: recipe.seed,
+            source: data.summary.source.clone(),
+            target: data.target_name.clone(),
+            rows,
+            verdict,
+            rmse,
+            teacher_gap,
+            saved,
+            teacher_fit,
+            closed_form,
+            learning_curve,
+            noise: None,
+            notes,
+            measured: Measured::default(),
+        })
+    }
+
+    fn closed_form(&self, seed: u64) -> Option<Share> {
+        if self.pure.len() != self.target.len() {
+            return None;
+        }
+        closed_form(&self.alone, &self.pure, &self.target, &self.weight, &self.blocks, seed)
+    }
+
+    fn learning_curve(&self) -> LearningCurve {
+        let (half, all) = (self.rmse(&self.half), self.rmse(&self.alone));
+        LearningCurve { half, all, slope: slope(half, all, self.growth), gained: self.difference(&self.half, &self.alone) }
+    }
+}
+
+/// Mean of differences with its standard error over blocks.
+///
+/// ```text
+/// m = Σ w d / Σ w        se² = B / (B − 1) · Σ_b (Σ_{i∈b} w_i (d_i − m))² / (Σ w)²
+/// ```
+fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
+    let mean = metrics::weighted_mean(difference, weight);
+    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+    for ((d, w), block) in difference.iter().zip(weight).zip(blocks) {
+        *sums.entry(*block).or_default() += w * (d - mean);
+    }
+    let (count, total) = (sums.len() as f64, weight.iter().sum::<f64>());
+    let variance = sums.values().map(|sum| sum * sum).sum::<f64>() * count / (count - 1.0).max(1.0);
+    Paired { mean, standard_error: variance.sqrt() / total }
+}
+
+/// How the squared error falls with `growth` times the rows.
+fn slope(half: f64, all: f64, growth: f64) -> f64 {
+    2.0 * (all / half).ln() / growth.ln()
+}
+
+/// [`search::closed_form_alpha`] with a bootstrap interval over blocks.
+fn closed_form(alone: &[f64], pure: &[f64], target: &[f64], weight: &[f64], blocks: &[u32], seed: u64) -> Option<Share> {
+    let value = search::closed_form_alpha(alone, pure, target, weight)?;
+    let rows = || alone.iter().zip(pure).zip(target);
+    let top: Vec<f64> = rows().map(|((alone, pure), y)| (pure - alone) * (y - alone)).collect();
+    let bottom: Vec<f64> = rows().map(|((alone, pure), _)| (pure - alone).powi(2)).collect();
+    let options = bootstrap::Options { seed, ..bootstrap::Options::default() };
+    let ratio = |seeds: &[[f64; 2]]| seeds[0][0] / seeds[0][1];
+    let Interval { low, high, .. } = bootstrap::paired(&[[&top[..], &bottom]], weight, Some(blocks), &options, ratio)?;
+    Some(Share { value, low, high })
+}
+
+fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
+    if pilots.is_empty() {
+        return None;
+    }
+    let root_mean = |value: &dyn Fn(&(f64, f64)) -> f64| (pilots.iter().map(value).sum::<f64>() / pilots.len() as f64).sqrt();
+    let (out_of_fold, in_sample) = (root_mean(&|pilot| pilot.0), root_mean(&|pilot| pilot.1));
+    Some(TeacherFit { out_of_fold, in_sample, ratio: in_sample / out_of_fold })
+}
+
+/// By all rows of the sample, beside the teacher's error on held-out ones.
+fn noise_floor(recipe: &Recipe, pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
+    let log = recipe.data.log_target;
+    let to_learned = |values: &[f64]| values.iter().map(|&value| learned(log, value)).collect::<Vec<f64>>();
+    let found = noise(&pilot.features, &to_learned(&pilot.target))?;
+    let teacher = metrics::rmse(&to_learned(&held.teacher), &to_learned(&held.target), &held.weight);
+    Ok(found.map(|noise| NoiseFloor { gamma: noise.gamma.sqrt(), nearest: noise.nearest.sqrt(), teacher }))
+}
+
+/// What the verdict rests on.
+#[derive(Clone, Copy, Debug)]
+struct Findings {
+    rows: Rows,
+    teacher_gap: Paired,
+    saved: Paired,
+    rmse: Rmse,
+    teacher_fit: Option<TeacherFit>,
+    closed_form: Option<Share>,
+    learning_curve: LearningCurve,
+}
+
+/// The rules of [`Verdict`].
+fn judge(found: &Findings) -> Verdict {
+    let chance = chance(found.saved, found.teacher_gap.mean, found.rows.held_out, found.rows.test);
+    let kind = if chance >= rules::PAYS_FROM {
+        Answer::Pays
+    } else if chance <= rules::WILL_NOT_UP_TO {
+        Answer::WillNotPay
+    } else {
+        Answer::Unsure
+    };
+    Verdict { kind, chance, reasons: reasons(found) }
+}
+
+fn chance(saved: Paired, lead: f64, held_out: usize, test: usize) -> f64 {
+    let expected = (1.0 - rules::TEACHER_WEIGHT) * saved.mean + rules::TEACHER_WEIGHT * rules::TEACHER_SHARE * lead;
+    let full = saved.standard_error * (held_out as f64 / test.max(1) as f64).sqrt();
+    let spread = saved.standard_error.hypot(full);
+    if spread <= 0.0 {
+        return f64::from(u8::from(expected > 0.0));
+    }
+    normal((expected - rules::INTERVAL * full) / spread)
+}
+
+/// The normal distribution function.
+fn normal(z: f64) -> f64 {
+    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+}
+
+/// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
+fn reasons(found: &Findings) -> Vec<String> {
+    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve } = found;
+    let mut reasons = vec![format!(
+        "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}; the {} test rows of the table would have to show it",
+        rows.held_out,
+        short(rmse.distilled),
+        short(rmse.alone),
+        lead(saved),
+        rows.test
+    )];
+    reasons.push(match teacher_gap.in_standard_errors() {
+        z if z <= 0.0 => {
+            format!("the teacher is no better than the student alone (RMSE {} against {}): it has little to teach", short(rmse.teacher), short(rmse.alone))
+        }
+        z if z < rules::INTERVAL => format!("the teacher may be better than the student alone: squared error {}", lead(teacher_gap)),
+        _ => format!("the teacher is better than the student alone: squared error {}", lead(teacher_gap)),
+    });
+    if let Some(share) = closed_form.filter(|share| share.low <= 0.0) {
+        reasons.push(format!("targets alone do as well as any share of teacher labels: its best share is {} ({} to {})", short(share.value), short(share.low), short(share.high)));
+    }
+    if let Some(fit) = teacher_fit.filter(|fit| fit.ratio < rules::INTERPOLATES) {
+        reasons.push(format!(
+            "the teacher all but repeats the targets of rows it was fitted on (RMSE {} there, {} on rows it has not seen): only out-of-fold labels are of use",
+            short(fit.in_sample),
+            short(fit.out_of_fold)
+        ));
+    }
+    if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
+        reasons.push(format!(
+            "the lone student still gains much from more rows (slope {}), and the table has {} for the sample's {}: the gap will be smaller there",
+            short(learning_curve.slope),
+            rows.available,
+            rows.sampled
+        ));
+    }
+    reasons
+}
+
+fn lead(difference: &Paired) -> String {
+    let side = if difference.mean >= 0.0 { "lower" } else { "higher" };
+    format!("{side} by {} ± {}", short(difference.mean.abs()), short(difference.standard_error))
+}
+
+impl Paired {
+    /// The mean in standard errors; 0 where both are 0.
+    #[must_use]
+    pub fn in_standard_errors(&self) -> f64 {
+        if self.mean == 0.0 { 0.0 } else { self.mean / self.standard_error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: Rows = Rows { available: 5000, test: 1000, sampled: 2000, pilots: 1, train: 1200, held_out: 600 };
+
+    /// Findings of a teacher that leads and a student that follows it.
+    fn found() -> Findings {
+        Findings {
+            rows: ROWS,
+            teacher_gap: Paired { mean: 4.0, standard_error: 1.0 },
+            saved: Paired { mean: 3.0, standard_error: 1.0 },
+            rmse: Rmse { teacher: 4.0, alone: 6.0, distilled: 5.0 },
+            teacher_fit: Some(TeacherFit { out_of_fold: 4.0, in_sample: 3.0, ratio: 0.75 }),
+            closed_form: Some(Share { value: 0.8, low: 0.5, high: 1.0 }),
+            learning_curve: LearningCurve { half: 7.0, all: 6.0, slope: -0.1, gained: Paired { mean: 13.0, standard_error: 2.0 } },
+        }
+    }
+
+    #[test]
+    fn paired_difference_is_worked_by_hand() {
+        // Mean 2, deviations −1, 0, 1: variance 3/2 · 2 / 9.
+        let difference = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 1, 2]);
+        assert_eq!(difference.mean, 2.0);
+        assert!((difference.standard_error - (1.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        // Blocks {1, 2} and {3}: deviations −1 and 1, variance 2/1 · 2 / 9.
+        let blocked = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 0, 1]);
+        assert!((blocked.standard_error - 2.0 / 3.0).abs() < 1e-15);
+        // Weight 3 and 1: mean (3·1 + 5) / 4 = 2; sums 3·(−1) and 3; variance 2 · 18 / 16.
+        let weighted = paired(&[1.0, 5.0], &[3.0, 1.0], &[0, 1]);
+        assert_eq!((weighted.mean, weighted.standard_error), (2.0, 1.5));
+        assert_eq!(paired(&[1.0], &[1.0], &[0]).standard_error, 0.0);
+    }
+
+    #[test]
+    fn slope_is_worked_by_hand() {
+        // The squared error halves with twice as many rows.
+        assert!((slope(2.0_f64.sqrt(), 1.0, 2.0) + 1.0).abs() < 1e-15);
+        assert_eq!(slope(3.0, 3.0, 2.0), 0.0);
+    }
+
+    #[test]
+    fn closed_form_share_is_worked_by_hand() {
+        // s_y = 0, s_t = 2, y = 1 in each row: ξ* = 2 / 4 in every resample.
+        let share = closed_form(&[0.0; 5], &[2.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7).unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.5, 0.5));
+        assert_eq!(closed_form(&[1.0; 5], &[1.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7), None);
+        // y = 0 and 2: each row says 0 or 1.
+        let share = closed_form(&[0.0; 2], &[2.0; 2], &[0.0, 2.0], &[1.0; 2], &[0, 1], 7).unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.0, 1.0));
+    }
+
+    #[test]
+    fn teacher_fit_is_worked_by_hand() {
+        let fit = teacher_fit(&[(1.0, 0.0), (7.0, 2.0)]).unwrap();
+        assert_eq!((fit.out_of_fold, fit.in_sample, fit.ratio), (2.0, 1.0, 0.5));
+        assert_eq!(teacher_fit(&[]), None);
+    }
+
+    #[test]
+    fn normal_agrees_with_tables() {
+        for (z, p) in [(0.0, 0.5), (1.0, 0.841_344_746), (1.96, 0.975_002_105), (-3.0, 0.001_349_898)] {
+            assert!((normal(z) - p).abs() < 1e-9, "{z}");
+        }
+    }
+
+    #[test]
+    fn chance_is_worked_by_hand() {
+        // As many test rows as held-out ones: s' = s = 1. Expected (3 + 0.5 · 4) / 2 = 2.5: Φ((2.5 − 1.96) / √2) = Φ(0.381 838).
+        let saved = Paired { mean: 3.0, standard_error: 1.0 };
+        assert!((chance(saved, 4.0, 600, 600) - 0.648_709).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 600));
+        // Four times the test rows: s' = 1/2 and Φ((2.5 − 0.98) / √1.25) = Φ(1.359 529).
+        assert!((chance(saved, 4.0, 600, 2400) - 0.913_011).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 2400));
+        // No doubt at all: only the sign is left.
+        let sure = Paired { mean: 0.0, standard_error: 0.0 };
+        assert_eq!([1.0, 0.0, -1.0].map(|lead| chance(sure, lead, 600, 600)), [1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn verdict_follows_the_chance() {
+        let with = |mean: f64| {
+            let zero = Paired { mean: 0.0, standard_error: 1.0 };
+            judge(&Findings { saved: Paired { mean, standard_error: 1.0 }, teacher_gap: zero, rows: Rows { test: 600, ..ROWS }, ..found() })
+        };
+        // Half of the mean less 1.96, over √2: 0 at 3.92, Φ⁻¹(0.3) = −0.5244 at 2.437.
+        assert_eq!([3.93, 3.91, 2.45, 2.42].map(|mean| with(mean).kind), [Answer::Pays, Answer::Unsure, Answer::Unsure, Answer::WillNotPay]);
+        assert!(with(4.0).chance > 0.5 && with(-4.0).chance < 0.01);
+    }
+
+    #[test]
+    fn reasons_name_what_was_found() {
+        let text = |findings: &Findings| reasons(findings).join("\n");
+        let plain = text(&found());
+        assert!(plain.contains("RMSE 5.000 against 6.000, squared error lower by 3.000 ± 1.000") && plain.contains("1000 test rows"), "{plain}");
+        assert!(plain.contains("the teacher is better than the student alone: squared error lower by 4.000 ± 1.000"), "{plain}");
+        assert_eq!(reasons(&found()).len(), 2);
+        let gap = |mean| text(&Findings { teacher_gap: Paired { mean, standard_error: 1.0 }, ..found() });
+        assert!(gap(1.0).contains("may be better") && gap(-1.0).contains("no better"), "{}", gap(-1.0));
+        let share = Some(Share { value: 0.1, low: -0.2, high: 0.4 });
+        assert!(text(&Findings { closed_form: share, ..found() }).contains("targets alone do as well"));
+        let fit = Some(TeacherFit { out_of_fold: 4.0, in_sample: 1.0, ratio: 0.25 });
+        assert!(text(&Findings { teacher_fit: fit, ..found() }).contains("repeats the targets"));
+        let steep = LearningCurve { slope: -0.6, ..found().learning_curve };
+        assert!(text(&Findings { learning_curve: steep, ..found() }).contains("5000 for the sample's 2000"));
+        // Nothing is said of a larger table where there is none.
+        let all = Rows { available: 2000, ..ROWS };
+        assert!(!text(&Findings { learning_curve: steep, rows: all, ..found() }).contains("slope"));
+    }
+
+    #[test]
+    fn few_pilots_hold_out_enough_rows_and_a_command_is_asked_once() {
+        let mut table = limbeck_data::simulate::thermistor(300, 1);
+        table.source = "sensor.csv".into();
+        let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
+        let data = Dataset::from_table(table, &options, None, 0).unwrap();
+        assert_eq!([100, 700, 1000, 2000, 9000].map(|rows| turns(&data, rows, false)), [3, 3, 2, 1, 1]);
+        assert_eq!(turns(&data, 100, true), 1);
+    }
+
+    #[test]
+    fn quick_recipe_keeps_what_is_quicker() {
+        let mut recipe = Recipe::default();
+        recipe.student.steps = 200;
+        recipe.teacher.trees.rounds = 15;
+        recipe.teacher.trees.step = 0.05;
+        let found = quick(&recipe);
+        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (200, 15, 0.05));
+        let found = quick(&Recipe::preset(crate::Quality::Best));
+        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (STEPS, 300, 0.12));
+        assert_eq!((found.teacher.network.members, found.transfer.munge_rows), (NETWORK.0, NEW_ROWS));
+    }
+}
