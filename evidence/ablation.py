@@ -462,7 +462,7 @@ def question_progressive(out):
         out.append("The commonly told claim is 30 % fewer steps.\n")
 
 
-QUESTIONS = [question_teachers, question_alpha, question_methods, question_transfer, question_heads, question_progressive]
+QUESTIONS = [question_teachers, question_alpha, question_methods, question_transfer, question_progressive, question_heads]
 
 
 def main():
