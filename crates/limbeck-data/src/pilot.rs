@@ -155,7 +155,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, DataOptions, Table};
+    use crate::{Action, Column, DataOptions, Table};
 
     fn data(rows: usize, edit: impl Fn(&mut DataOptions)) -> Dataset {
         let column = |f: &dyn Fn(usize) -> f64| (0..rows).map(f).collect::<Vec<f64>>();
@@ -173,6 +173,7 @@ mod tests {
         };
         let mut options = DataOptions { teacher_column: Some("given".into()), ..DataOptions::for_target("y") };
         edit(&mut options);
+        options.checks.insert("few_rows".into(), Action::Warn);
         Dataset::from_table(table, &options, None, 3).unwrap()
     }
 

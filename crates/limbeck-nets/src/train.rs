@@ -465,14 +465,14 @@ mod tests {
         gather(&data.labels, 2, &all, &mut work.labels);
         trainer.on_slices(&state, &mut work);
         let grad = work.grad.clone();
-        for i in 0..grad.len() {
+        for (i, &found) in grad.iter().enumerate() {
             let mut at = |h: f32| {
                 let mut moved = state.clone();
                 moved.params[i] += h;
                 f64::from(trainer.on_slices(&moved, &mut work))
             };
             let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
-            let found = f64::from(grad[i]);
+            let found = f64::from(found);
             assert!((difference - found).abs() < 1e-2 * (1.0 + difference.abs()), "weight {i}: {difference} {found}");
         }
         assert!(grad[grad.len() - 17..].iter().any(|g| g.abs() > 0.1));
