@@ -16,7 +16,7 @@ fn help_of_each_command_is_worth_reading() {
     let place = Place::empty();
     for (command, words) in [
         ("distill", &["--target", "--split-file", "--teacher-command", "--params", "--require-r2", "--quiet"][..]),
-        ("preflight", &["--target", "--rows", "--teacher-command", "--json", "likely to pay", "never a test row"]),
+        ("preflight", &["--target", "--rows", "--teacher-command", "--json", "likely to pay", "at no test row"]),
         ("label", &["--target", "--out"]),
         ("predict", &["--out", ".parquet", "standard output"]),
         ("evaluate", &["--target", "--json"]),
