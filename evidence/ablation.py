@@ -460,7 +460,7 @@ def question_progressive(out):
         out.append(markdown(["saved by stages, %", "95 % interval"], [
             ["steps", shown(interval(steps_saved))], ["seconds of the search", shown(interval(seconds_saved))],
             ["validation RMSE after a third", shown(interval(early))], ["test RMSE in the end", shown(interval(final))]]))
-        out.append("The commonly told claim is 30 % fewer steps.\n")
+        out.append("The commonly told claim is 30 % fewer steps. Seconds are worth something only where nothing else ran on the machine.\n")
 
 
 QUESTIONS = [question_teachers, question_alpha, question_methods, question_transfer, question_progressive, question_heads]
@@ -472,9 +472,9 @@ def main():
     if not RENDER and not LIMBECK.exists():
         sys.exit(f"no program at {LIMBECK}; run `make build` first or set LIMBECK")
     out = ["# What each method of distillation is worth\n",
-           f"Made by `make ablation` ({'quick: ' if QUICK else ''}{STEPS} steps per training, fewer on wide tables: {SET_STEPS}; students of at most 5000 parameters, {SEEDS} paired training seeds, {MANY} for the claims). All cases of "
+           f"Made by `make ablation` ({'quick: ' if QUICK else ''}{STEPS} steps per training, {', '.join(f'{count} on {name}' for name, count in SET_STEPS.items())}; students of at most 5000 parameters, {SEEDS} paired training seeds, {MANY} for the claims). All cases of "
            "a set share split, teacher and labels; only the student's training differs. Intervals are Student's t over training seeds: they "
-           "hold for this split, and say nothing of other splits. Methods were chosen without these figures, except that the weight of feature losses was set after a look at kin8nm.\n"]
+           "hold for this split, and say nothing of other splits. Methods were chosen without these figures, except that the weight of feature losses was set after a look at test figures of kin8nm. A dash is a case that has not been run yet.\n"]
     for question in QUESTIONS:
         question(out)
         if not QUICK:
