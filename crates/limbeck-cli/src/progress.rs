@@ -145,6 +145,9 @@ impl Progress {
         let done: u64 = state.steps.values().map(|step| *step as u64).sum();
         bar.set_position(done.min(state.total));
         let mut prefix = training.name.to_owned();
+        if let Some(staged) = training.staged {
+            prefix.push_str(&format!(", {staged}"));
+        }
         if let Some(rmse) = training.point.valid_rmse {
             prefix.push_str(&format!("  RMSE {}", short(rmse)));
         }

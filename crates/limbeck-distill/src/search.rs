@@ -149,6 +149,8 @@ pub struct Progress<'a> {
     pub until: usize,
     /// Where it stands.
     pub point: Point,
+    /// Stage and layer weights, where layers are aligned one after the other.
+    pub staged: Option<&'a str>,
 }
 
 /// Called at every point of every curve, from several threads; [`Control::Stop`] ends the training there.
@@ -352,7 +354,8 @@ impl<'a> Stage<'a> {
                 snapshots.push(Snapshot { step: point.step, rmse, pred, params });
             }
             curve.push(point);
-            let control = watch(&Progress { name, setting, until, point });
+            let staged = self.staged(setting, point.step);
+            let control = watch(&Progress { name, setting, until, point, staged: staged.as_deref() });
             if self.hopeless(&snapshots) { Control::Stop } else { control }
         })?;
         state.average.truncate(weights);
@@ -360,6 +363,17 @@ impl<'a> Stage<'a> {
         let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
         Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params, model: None })
+    }
+
+    /// Stage and layer weights of progressive alignment, for who watches.
+    fn staged(&self, setting: Setting, step: usize) -> Option<String> {
+        let (hints, layers) = (self.plan.hints, self.network().shape.hidden().len());
+        if !hints.progressive || setting.alpha.is_none() {
+            return None;
+        }
+        let progress = step as f64 / setting.steps as f64;
+        let weights: Vec<String> = (0..layers).map(|layer| format!("{:.1}", hints.layer_weight(layer, layers, progress))).collect();
+        Some(format!("stage {} of {}, layers {}", hints.stage(progress) + 1, hints.stages, weights.join(" ")))
     }
 
     fn hopeless(&self, snapshots: &[Snapshot]) -> bool {

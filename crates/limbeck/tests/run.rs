@@ -189,3 +189,31 @@ fn several_teachers_are_one_mix_with_weights_in_the_report() {
         assert_eq!(opened.report(), run.report());
     }
 }
+
+/// Remembers what is told of stages.
+#[derive(Default)]
+struct Stages(Mutex<std::collections::BTreeSet<String>>);
+
+impl Observer for Stages {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Training(progress) = event {
+            let staged = progress.staged.unwrap_or("none").to_owned();
+            assert!(staged == "none" || progress.setting.alpha.is_some());
+            self.0.lock().unwrap().insert(staged);
+        }
+    }
+}
+
+#[test]
+fn stages_of_progressive_alignment_are_shown_while_students_train() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    (recipe.student.hidden, recipe.student.bins) = (Some(vec![8, 8, 8]), Some(4));
+    recipe.hints = HintOptions { kind: HintKind::Attention, progressive: true, ..HintOptions::default() };
+    let seen = Stages::default();
+    distill(&recipe, folder.path().join("run"), &seen).unwrap();
+    let seen = seen.0.into_inner().unwrap();
+    for wanted in ["none", "stage 1 of 3, layers 1.0 0.0 0.0", "stage 3 of 3, layers 1.0 1.0 1.0"] {
+        assert!(seen.contains(wanted), "{wanted}: {seen:?}");
+    }
+}
