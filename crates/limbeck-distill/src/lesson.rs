@@ -86,16 +86,7 @@ impl Pool {
         let hard_share = if alpha.is_some() { 1.0 - start.min(objective.alpha_at(start, 1.0)) } else { 1.0 };
         let (copies, labelled) = copies(n, new, hard_share);
         let gates = if alpha.is_some() { self.gates(objective.gate) } else { vec![0.0; n] };
-        let (hard, soft) = objective.losses(aim.head);
-        let blend = Blend {
-            alpha: start,
-            hard,
-            soft,
-            labelled,
-            data_temperature: range_temperature(objective, self.teacher.iter().copied().filter(|t| !t.is_nan())),
-            typical_spread: median(self.spread.iter().copied().filter(|sd| sd.is_finite()).collect()).unwrap_or(1.0),
-            options: objective.clone(),
-        };
+        let blend = self.blend(aim, start, labelled);
         let mean_weight = self.weight.iter().sum::<f32>() / n.max(1) as f32;
         let known = |i: usize| LabelRow {
             target: self.target[i],
@@ -139,21 +130,41 @@ impl Pool {
             return Lesson { rows, loss: Box::new(blend) };
         }
         let loss = Guided { blend, pairs: !paired.is_empty(), hints };
-        rows.labels.reserve(order.len() * loss.columns());
-        let pair = (objective.slope_weight / aim.slope_reach.powi(2)) as f32;
-        for row in &order {
-            rows.labels.extend(label(row).columns());
+        rows.labels = self.guided_labels(aim, &loss, &order, label);
+        Lesson { rows, loss: Box::new(loss) }
+    }
+
+    fn blend(&self, aim: Aim<'_>, alpha: f64, labelled: f64) -> Blend {
+        let objective = aim.objective;
+        let (hard, soft) = objective.losses(aim.head);
+        Blend {
+            alpha,
+            hard,
+            soft,
+            labelled,
+            data_temperature: range_temperature(objective, self.teacher.iter().copied().filter(|t| !t.is_nan())),
+            typical_spread: median(self.spread.iter().copied().filter(|sd| sd.is_finite()).collect()).unwrap_or(1.0),
+            options: objective.clone(),
+        }
+    }
+
+    /// What [`Guided`] reads of each row.
+    fn guided_labels(&self, aim: Aim<'_>, loss: &Guided, order: &[Row], label: impl Fn(&Row) -> LabelRow) -> Vec<f32> {
+        let mut labels = Vec::with_capacity(order.len() * loss.columns());
+        let pair = (aim.objective.slope_weight / aim.slope_reach.powi(2)) as f32;
+        for row in order {
+            labels.extend(label(row).columns());
             let second = matches!(*row, Row::New(i) if self.new_second[i]);
-            rows.labels.push(if second { pair } else { 0.0 });
+            labels.push(if second { pair } else { 0.0 });
             if let Some(hints) = &loss.hints {
                 let (of, i) = match *row {
                     Row::Known(i) => (&self.coordinates.rows, i),
                     Row::New(i) => (&self.coordinates.new, i),
                 };
-                rows.labels.extend_from_slice(&of[i * hints.columns()..][..hints.columns()]);
+                labels.extend_from_slice(&of[i * hints.columns()..][..hints.columns()]);
             }
         }
-        Lesson { rows, loss: Box::new(loss) }
+        labels
     }
 
     fn is_paired(&self, new: usize) -> bool {
