@@ -88,7 +88,12 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, clock: &mut Clock, observer:
             message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
         });
     }
-    Ok(several::combine(stores, data, recipe.teacher.combine, recipe.data.log_target))
+    let mut store = several::combine(stores, data, recipe.teacher.combine, recipe.data.log_target);
+    let weights: Vec<String> = store.summary.members.iter().map(|member| format!("{} {:.2}", member.kind, member.weight)).collect();
+    let note = format!("several teachers, weighted {}", weights.join(", "));
+    observer.event(&Event::Note(&note));
+    store.summary.notes.push(note);
+    Ok(store)
 }
 
 struct Context<'a> {

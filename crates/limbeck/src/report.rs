@@ -71,7 +71,7 @@ pub struct Report {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `stack`, `command` or `column`.
+    /// `trees`, `network`, `stack`, `command` or `column`; of several teachers, all of them with ` + ` between.
     pub kind: String,
     /// Fitted numbers, where limbeck fitted it.
     pub parameters: Option<usize>,

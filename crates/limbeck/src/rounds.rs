@@ -69,6 +69,11 @@ impl Rounds<'_> {
         let answers = self.quick(store, &[&asked])?;
         let labels: Vec<f64> = candidates.iter().map(|&row| store.pilot[row]).collect();
         let all: Vec<usize> = (0..candidates.len()).collect();
+        self.note(store, format!(
+            "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",
+            candidates.len(),
+            self.recipe.transfer.adversarial_rows
+        ));
         for place in most_disputed(&answers[0], &labels, &all, self.recipe.transfer.adversarial_rows) {
             store.believed[candidates[place]] = true;
         }
@@ -116,6 +121,12 @@ impl Rounds<'_> {
         // The stored teacher is no longer the one that labels.
         store.file = None;
         store.summary.residual_rounds += 1;
+        self.note(store, "labels are a quick student plus a teacher of its residuals; the teacher's figures are those of both together".into());
         Ok(())
+    }
+
+    fn note(&self, store: &mut LabelStore, note: String) {
+        self.observer.event(&Event::Note(&note));
+        store.summary.notes.push(note);
     }
 }
