@@ -119,6 +119,8 @@ const SECTIONS: [Section; 9] = [
         keys: &[
             Key("kind", "what limbeck fits itself: auto (the better mix by out-of-fold error), trees, network", None),
             Key("from", "earlier run whose labels are used again, so that no teacher runs", Some("\"runs/table-1\"")),
+            Key("model", "your own model as a file: LightGBM text, XGBoost JSON or ONNX", Some("\"model.txt\"")),
+            Key("model_columns", "column of each of its inputs, in its order, else by name or in order", Some("[\"a\", \"b\"]")),
             Key("folds", "folds of out-of-fold labelling, 2 to 20", None),
         ],
     },
@@ -350,6 +352,7 @@ mod tests {
             let mut all = uncommented(quality);
             (all.time_limit, all.require_r2, all.unlabeled) = (None, None, None);
             (all.teacher.command, all.teacher.from) = (None, None);
+            (all.teacher.model, all.teacher.model_columns) = (None, None);
             (all.student.hidden, all.student.bins) = (None, None);
             all.objective.temperature_end = None;
             let data = all.data;

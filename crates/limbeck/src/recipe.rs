@@ -87,9 +87,11 @@ pub struct Recipe {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `kind` | auto | what limbeck fits itself, unless one of the next two is given | auto, trees, network |
+/// | `kind` | auto | what limbeck fits itself, unless one of the next three is given | auto, trees, network |
 /// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
 /// | `from` | none | a run whose labels are used again | |
+/// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher) | |
+/// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
 /// | `trees` | | [`TreeOptions`] | |
 /// | `network` | | [`NetworkOptions`] | |
@@ -102,6 +104,10 @@ pub struct TeacherSection {
     pub kind: TeacherKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_columns: Option<Vec<String>>,
     pub folds: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandOptions>,
@@ -112,7 +118,7 @@ pub struct TeacherSection {
 impl Default for TeacherSection {
     fn default() -> Self {
         let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
-        Self { kind, from: None, folds, command: None, trees, network }
+        Self { kind, from: None, model: None, model_columns: None, folds, command: None, trees, network }
     }
 }
 
@@ -254,13 +260,37 @@ impl Recipe {
         if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
             return Err(recipe_error("teacher.command", "excludes `data.teacher_column`: there is one teacher"));
         }
-        if self.unlabeled.is_some() && self.data.teacher_column.is_some() {
+        self.validate_model()?;
+        if self.unlabeled.is_some() && self.data.teacher_column.is_some() && self.teacher.model.is_none() {
             return Err(recipe_error("unlabeled", "needs a teacher that can be asked; `data.teacher_column` cannot label new rows"));
         }
         self.data.validate()?;
         self.transfer.validate()?;
         self.student.validate()?;
         self.objective.validate()?;
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// A model file is a teacher of its own; beside it there may be out-of-fold predictions of the same model.
+    fn validate_model(&self) -> Result<()> {
+        let teacher = &self.teacher;
+        if teacher.model.is_none() {
+            return match teacher.model_columns {
+                Some(_) => Err(recipe_error("teacher.model_columns", "needs `teacher.model`, whose inputs they are")),
+                None => Ok(()),
+            };
+        }
+        if teacher.command.is_some() || teacher.from.is_some() {
+            return Err(recipe_error("teacher.model", "excludes `teacher.command` and `teacher.from`: there is one teacher"));
+        }
+        if self.data.teacher_column.is_some() && self.data.teacher_fold.is_none() {
+            return Err(recipe_error(
+                "teacher.model",
+                "beside `data.teacher_column` needs `data.teacher_fold`: the column is for out-of-fold predictions of training rows",
+            ));
+        }
         Ok(())
     }
 }

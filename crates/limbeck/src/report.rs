@@ -61,9 +61,9 @@ pub struct Report {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `stack`, `command` or `column`.
+    /// `trees`, `network`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`.
     pub kind: String,
-    /// Fitted numbers, where limbeck fitted it.
+    /// Fitted numbers, where limbeck fitted it or read its file.
     pub parameters: Option<usize>,
     /// Bytes of its file.
     pub bytes: Option<usize>,
