@@ -5,8 +5,7 @@
 use std::path::Path;
 
 use limbeck_data::folds::{self, NO_FOLD};
-use limbeck_data::dataset::GivenTeacher;
-use limbeck_data::{Column, Dataset, Features, ReadOptions, Table, Values, metrics};
+use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, Values, metrics};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::import::ImportedTeacher;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use limbeck_data::{Feature, FeatureValues, Features, MISSING};
+use limbeck_data::{Feature, FeatureValues, Features};
 use serde::Deserialize;
 
 /// What a model file says of one of its inputs.
@@ -42,7 +42,7 @@ impl Label {
         match text {
             "true" | "True" | "TRUE" => Some(1.0),
             "false" | "False" | "FALSE" => Some(0.0),
-            _ => text.trim().parse().ok(),
+            _ => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         }
     }
 }
@@ -107,14 +107,14 @@ impl Input {
         match (&feature.values, &self.labels) {
             (FeatureValues::Number(values), None) => Ok(values.clone()),
             (FeatureValues::Number(values), Some(labels)) => {
-                let code: HashMap<u64, f64> = labels
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(code, label)| Some((key(label.number().or_else(|| match label {
+                let coded = |(code, label): (usize, &Label)| {
+                    let number = match label {
                         Label::Text(text) => Label::of_text(text),
-                        _ => None,
-                    })?), code as f64)))
-                    .collect();
+                        Label::Bool(_) | Label::Number(_) => label.number(),
+                    };
+                    Some((key(number?), code as f64))
+                };
+                let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
                 if code.is_empty() {
                     return Err(format!(
                         "column `{column}` holds numbers; the model lists texts as its categories: read it as category with data.types"
@@ -135,8 +135,7 @@ impl Input {
                     texts.get(level.as_str()).or_else(number).map_or(f64::NAN, |code| *code as f64)
                 };
                 let by_level: Vec<f64> = levels.iter().map(find).collect();
-                let known = |code: &u32| by_level.get(*code as usize).is_some_and(|code| !code.is_nan());
-                if codes.iter().any(|code| *code != MISSING) && !codes.iter().any(known) {
+                if !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
                     return Err(format!("no category of column `{column}` is among those of the model; is it the same column?"));
                 }
                 Ok(codes.iter().map(|code| by_level.get(*code as usize).copied().unwrap_or(f64::NAN)).collect())
@@ -157,6 +156,8 @@ fn key(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use limbeck_data::MISSING;
+
     use super::*;
     use std::sync::Arc;
 

@@ -78,7 +78,7 @@ fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
 /// Numbers with spaces between; `count` of them, where it is known.
 fn list<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str, count: Option<usize>) -> Parsed<Vec<T>> {
     let text = field(place, lines, name)?;
-    let parse = |word: &str| word.parse().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(word), "numbers with spaces between"));
+    let parse = |word: &str| word.parse::<T>().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(word), "numbers with spaces between"));
     let numbers = text.split_ascii_whitespace().map(parse).collect::<Parsed<Vec<T>>>()?;
     match count {
         Some(count) if count != numbers.len() => {
@@ -125,8 +125,12 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
         let left: Vec<i32> = list(&place, &lines, "left_child", Some(splits))?;
         let right: Vec<i32> = list(&place, &lines, "right_child", Some(splits))?;
         let sets = sets(&place, &lines)?;
-        // Leaves stand behind the splits.
-        let child = |child: i32| if child < 0 { splits as u32 + !child as u32 } else { child as u32 };
+        // Leaves stand behind the splits. A split beyond the last one is not a leaf, and is no node either.
+        let child = |child: i32| match usize::try_from(child) {
+            Ok(split) if split < splits => split as u32,
+            Ok(_) => u32::MAX,
+            Err(_) => splits as u32 + !child as u32,
+        };
         for node in 0..splits {
             let (input, yes, no) = (feature[node], child(left[node]), child(right[node]));
             nodes.push(if decision[node] & CATEGORY == 0 {

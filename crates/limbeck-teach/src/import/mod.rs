@@ -209,6 +209,10 @@ fn parse(bytes: &[u8]) -> Parsed<(ModelFormat, Body, Vec<Input>)> {
     if begin.is_empty() {
         return Err(Fault::malformed("the file", "nothing", "a LightGBM text model, an XGBoost JSON model or an ONNX model"));
     }
+    // UBJSON has a length where JSON has a name.
+    if [b"{L", b"{l", b"{i", b"{U", b"{I"].iter().any(|start| begin.starts_with(*start)) {
+        return Err(Fault::unsupported("the file is XGBoost's UBJSON", "save it as JSON: model.save_model(\"model.json\")"));
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         if lightgbm::recognizes(text.trim_start()) {
             let (trees, inputs) = lightgbm::parse(text.trim_start())?;
@@ -218,9 +222,6 @@ fn parse(bytes: &[u8]) -> Parsed<(ModelFormat, Body, Vec<Input>)> {
             let (trees, inputs) = xgboost::parse(text)?;
             return Ok((ModelFormat::Xgboost, Body::Trees(trees), inputs));
         }
-    }
-    if begin.starts_with(b"{L") || begin.starts_with(b"{i") || begin.starts_with(b"{l") {
-        return Err(Fault::unsupported("the file is XGBoost's UBJSON", "save it as JSON: model.save_model(\"model.json\")"));
     }
     let (graph, inputs) = onnx::parse(bytes)?;
     Ok((ModelFormat::Onnx, Body::Graph(graph), inputs))

@@ -16,6 +16,8 @@ use super::wire::{self, Value};
 /// Most numbers in a computed tensor, and most multiplications in a product: far above any honest model on a block of rows.
 const MOST_NUMBERS: usize = 1 << 24;
 const MOST_PRODUCTS: usize = 1 << 34;
+/// Most axes of a tensor.
+const MOST_AXES: usize = 8;
 /// Most columns of an input.
 const MOST_COLUMNS: i64 = 1 << 16;
 
@@ -333,7 +335,6 @@ impl Reader {
                 _ => {}
             }
         }
-        // Field 8 is the name of a tensor; texts lie in field 6.
         self.double |= kind == DOUBLE;
         data.extend(ints.into_iter().map(|int| int as f64));
         if let Some(raw) = raw {
@@ -353,8 +354,9 @@ impl Reader {
         let shape = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<Vec<usize>>>();
         let count = shape.as_ref().and_then(|shape| shape.iter().try_fold(1_usize, |count, dim| count.checked_mul(*dim)));
         match shape {
-            Some(shape) if count == Some(data.len()) => Ok((name, Tensor { shape, data })),
-            _ => Err(Fault::malformed(place(), format!("{} numbers", data.len()), format!("as many as the shape {dims:?} has"))),
+            // Nothing at all is fine as a list, such as no axes.
+            Some(shape) if count == Some(data.len()) && shape.len() <= MOST_AXES && (!data.is_empty() || shape.len() < 2) => Ok((name, Tensor { shape, data })),
+            _ => Err(Fault::malformed(place(), format!("{} numbers", data.len()), format!("as many as the shape {dims:?} has, and at most {MOST_AXES} axes"))),
         }
     }
 
@@ -467,6 +469,7 @@ impl Reader {
                 Some(axes) => Op::Unsqueeze { axes },
                 None => return Err(unsupported("expected constant axes")),
             },
+            "Transpose" if node.attributes.get("perm").is_some_and(|perm| perm.ints == [0, 1]) => Op::Each(Each::Identity),
             "Transpose" => Op::Transpose,
             "Concat" => Op::Concat { axis: int("axis", 1) },
             "FeatureVectorizer" => Op::Concat { axis: 1 },
@@ -475,7 +478,7 @@ impl Reader {
             "Scaler" => Op::Scaler { offset: floats("offset"), scale: floats("scale") },
             "Imputer" => Op::Imputer { values: floats("imputed_value_floats"), replaced: float("replaced_value_float", 0.0) },
             "Normalizer" => Op::Normalizer {
-                norm: match text("norm", "MAX").as_ref() {
+                norm: match &*text("norm", "MAX") {
                     "MAX" => Norm::Max,
                     "L1" => Norm::L1,
                     "L2" => Norm::L2,
@@ -651,7 +654,7 @@ impl Graph {
             for slot in step.inputs.iter().flatten() {
                 inputs.push(values[*slot].as_deref().ok_or_else(|| wrong("an input that nothing has computed".into(), "nodes in the order of their use".into()))?);
             }
-            let result = step.op.run(&inputs).ok_or_else(|| {
+            let result = step.op.run(&inputs).filter(|result| !result.data.is_empty()).ok_or_else(|| {
                 let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape.as_slice()).collect();
                 wrong(format!("inputs of the shapes {shapes:?} on {count} rows"), "shapes that go together for any number of rows (export with a dynamic first axis)".into())
             })?;
@@ -718,7 +721,8 @@ impl Op {
                 multiply(first, second)
             }
             Self::Flatten { axis } => {
-                let axis = axis_of(*axis, first.shape.len() + 1)?;
+                let rank = first.shape.len();
+                let axis = if *axis == rank as i64 { rank } else { axis_of(*axis, rank)? };
                 let rows = first.shape[..axis].iter().product();
                 Some(Tensor { shape: vec![rows, first.shape[axis..].iter().product()], data: first.data.clone() })
             }
@@ -735,7 +739,7 @@ impl Op {
                 Some(Tensor { shape, data: first.data.clone() })
             }
             Self::Unsqueeze { axes } => {
-                let rank = first.shape.len() + axes.len();
+                let rank = Some(first.shape.len() + axes.len()).filter(|rank| *rank <= MOST_AXES)?;
                 let axes = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<usize>>>()?;
                 let mut sizes = first.shape.iter().copied();
                 let shape = (0..rank).map(|at| if axes.contains(&at) { Some(1) } else { sizes.next() }).collect::<Option<Vec<usize>>>()?;
@@ -944,6 +948,9 @@ fn transpose(tensor: &Tensor) -> Option<Tensor> {
 }
 
 fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Option<Tensor> {
+    if shape.len() > MOST_AXES {
+        return None;
+    }
     let mut sizes = Vec::with_capacity(shape.len());
     let mut free = None;
     for (at, &size) in shape.iter().enumerate() {

@@ -183,7 +183,7 @@ impl TreeModel {
         let rows = match self.single {
             true => {
                 rounded = rows.iter().map(|&value| f64::from(value as f32)).collect();
-                &rounded
+                rounded.as_slice()
             }
             false => rows,
         };

@@ -198,7 +198,7 @@ impl Encoding {
         let Some(offsets) = &self.offsets else {
             return (!self.values.is_empty()).then(|| self.values.iter().map(|&value| Label::Number(value)).collect());
         };
-        let bytes: Vec<u8> = self.values.iter().map(|&byte| byte as u8).collect();
+        let bytes: Vec<u8> = self.values.iter().map(|&byte| byte as i64 as u8).collect();
         let text = |pair: &[usize]| {
             let bytes = bytes.get(pair[0]..pair[1])?;
             Some(Label::Text(String::from_utf8(bytes.to_vec()).ok()?))
