@@ -131,15 +131,15 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
             Ok(_) => u32::MAX,
             Err(_) => splits as u32 + !child as u32,
         };
-        for node in 0..splits {
-            let (input, yes, no) = (feature[node], child(left[node]), child(right[node]));
-            nodes.push(if decision[node] & CATEGORY == 0 {
-                let goes_left = decision[node] & MISSING_LEFT != 0;
-                let missing = match decision[node] >> 2 & 3 {
+        for (node, (&input, &decision)) in feature.iter().zip(&decision).enumerate() {
+            let (yes, no) = (child(left[node]), child(right[node]));
+            nodes.push(if decision & CATEGORY == 0 {
+                let goes_left = decision & MISSING_LEFT != 0;
+                let missing = match decision >> 2 & 3 {
                     0 => Missing::AsZero,
                     1 => Missing::WithZero(goes_left),
                     2 => Missing::Answer(goes_left),
-                    _ => return Err(Fault::malformed(format!("{place}, `decision_type`"), decision[node].to_string(), "a known missing type")),
+                    _ => return Err(Fault::malformed(format!("{place}, `decision_type`"), decision.to_string(), "a known missing type")),
                 };
                 Node::Number { input, test: Test::AtMost, threshold: threshold[node], missing, yes, no }
             } else {
