@@ -138,6 +138,12 @@ pub(crate) struct TeacherFlags {
     /// Time that one batch of rows may take, such as 90s or 5m [default: 600s]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     teacher_timeout: Option<f64>,
+    /// Your own model as a file: LightGBM text, XGBoost JSON or ONNX
+    #[arg(long, value_name = "FILE")]
+    teacher_model: Option<PathBuf>,
+    /// Column of each of that model's inputs, in its order (comma-separated or repeated) [default: by name, else in order]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    teacher_model_columns: Vec<String>,
     /// Column of the table with a teacher's predictions
     #[arg(long, value_name = "COLUMN")]
     teacher_column: Option<String>,
@@ -329,6 +335,8 @@ impl TeacherFlags {
         flags.set("teacher.command.command", self.teacher_command.as_deref());
         flags.set("teacher.command.format", self.teacher_format.as_deref());
         flags.set("teacher.command.timeout_s", self.teacher_timeout);
+        flags.set_path("teacher.model", self.teacher_model.as_ref())?;
+        flags.set_list("teacher.model_columns", &self.teacher_model_columns);
         flags.set("data.teacher_column", self.teacher_column.as_deref());
         flags.set("data.teacher_spread", self.teacher_spread.as_deref());
         flags.set("data.teacher_fold", self.teacher_fold.as_deref());

@@ -1,6 +1,7 @@
 //! What can go wrong while a teacher is fitted, stored or asked.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Shorthand for results of this crate.
@@ -182,6 +183,28 @@ pub enum Error {
         action: &'static str,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The model file of an imported teacher cannot be read.
+    #[error("cannot read the teacher's model file {}: {source}; name a LightGBM, XGBoost or ONNX file", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model file that is damaged, of another kind, or does not go with the table.
+    #[error("{} cannot be the teacher: {message}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and the mend.
+        message: String,
+    },
+    /// A prediction without a logarithm where logarithms are learned.
+    #[error("the model predicts a number that is not above 0 for row {row}, and data.log_target learns logarithms; leave out --log-target")]
+    ModelLog {
+        /// Row of the table, from 1.
+        row: usize,
     },
     /// Tables or their files: see the source.
     #[error(transparent)]

@@ -2,7 +2,8 @@
 //!
 //! - [`Teacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
 //!   perceptrons ([`network`]), or a mix of both, with out-of-fold [`Labels`];
-//! - [`command::CommandTeacher`] asks the user's own scoring program.
+//! - [`command::CommandTeacher`] asks the user's own scoring program;
+//! - [`import::ImportedTeacher`] is a model file of another library.
 //!
 //! Nothing here knows of students.
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
@@ -10,6 +11,7 @@
 pub mod command;
 mod error;
 mod forest;
+pub mod import;
 mod inputs;
 mod layers;
 pub mod network;

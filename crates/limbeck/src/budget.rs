@@ -34,7 +34,7 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
     observer.event(&Event::Stage("measure speed"));
     let threads = rayon::current_num_threads() as f64;
     let planned = limit * PLANNED;
-    let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
+    let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.model.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
     let mut student_time = planned;
     if fits_teacher {
         let fits = recipe.teacher.folds as f64 + 1.0;

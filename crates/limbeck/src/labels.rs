@@ -5,10 +5,11 @@
 use std::path::Path;
 
 use limbeck_data::folds::{self, NO_FOLD};
-use limbeck_data::{Column, Dataset, Features, ReadOptions, Table, Values, metrics};
+use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, Values, metrics};
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
+use limbeck_teach::import::ImportedTeacher;
 use limbeck_teach::{Model, Prediction, Sample, Spread, Teacher};
 use rayon::prelude::*;
 
@@ -109,11 +110,16 @@ impl Context<'_> {
         if let Some(from) = &self.recipe.teacher.from {
             return self.read(from);
         }
-        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || self.recipe.teacher.command.is_some()) {
+        let asked = &self.recipe.teacher;
+        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || asked.command.is_some() || asked.model.is_some()) {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
-                message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command or column".into(),
+                message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command, model file or column".into(),
             });
+        }
+        if let Some(path) = &asked.model {
+            let columns = asked.model_columns.as_deref().unwrap_or_default();
+            return self.imported(&ImportedTeacher::read(path)?.with_columns(columns), clock);
         }
         if self.data.given.is_some() {
             return Ok(self.given());
@@ -232,6 +238,53 @@ impl Context<'_> {
             self.observer.event(&Event::Note(&note));
             store.summary.notes.push(note);
         }
+        self.finish(&mut store, new, prediction.mean.clone(), prediction);
+        Ok(store)
+    }
+
+    /// An imported teacher has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
+    fn imported(&self, teacher: &ImportedTeacher, clock: &mut Clock) -> Result<LabelStore> {
+        self.observer.event(&Event::Stage("teacher file"));
+        let log = self.recipe.data.log_target;
+        // Before the new rows, since a column that is missing is known at once.
+        let own = clock.stage("label", || teacher.predict(&self.data.features))?;
+        let new = clock.stage("augment", || self.transfer())?;
+        let before = clock.seconds();
+        let answers = clock.stage("label", || teacher.predict(&new.features))?;
+        let us_per_row = (new.features.rows > 0).then(|| (clock.seconds() - before) * 1e6 / new.features.rows as f64);
+        let learn = |values: Vec<f64>| values.into_iter().map(|p| learned(log, p)).collect::<Vec<f64>>();
+        let (own, mean) = (learn(own), learn(answers));
+        // A logarithm of what is not positive is no label; `finish` rejects such new rows.
+        let split = &self.data.split;
+        if let Some(&row) = split.valid.iter().chain(&split.test).find(|&&row| !own[row].is_finite()) {
+            let row = self.data.rows[row] + 1;
+            return Err(limbeck_teach::Error::ModelLog { row }.into());
+        }
+        let mut store = self.outside(&own, None);
+        store.us_per_row = us_per_row;
+        store.summary.kind = teacher.format().to_string();
+        store.summary.parameters = Some(teacher.parameters());
+        store.summary.bytes = Some(teacher.bytes());
+        for &row in &split.train {
+            store.teacher[row] = f64::NAN;
+        }
+        let note = match &self.data.given {
+            Some(GivenTeacher { prediction, fold: Some(fold), .. }) => {
+                for &row in split.train.iter().filter(|&&row| fold[row] != NO_FOLD) {
+                    (store.teacher[row], store.fold[row]) = (learned(log, prediction[row]), fold[row]);
+                }
+                "training rows take the out-of-fold predictions of the table"
+            }
+            _ => "training rows keep their targets alone; out-of-fold predictions beside it (data.teacher_column with data.teacher_fold) \
+                  would label them, too",
+        };
+        let note = format!(
+            "the teacher's file was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
+        );
+        self.observer.event(&Event::Note(&note));
+        store.summary.notes.push(note);
+        let spread = vec![store.spread.first().copied().unwrap_or(0.0); new.features.rows];
+        let prediction = Prediction { mean, spread };
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
         Ok(store)
     }

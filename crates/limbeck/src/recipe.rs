@@ -148,11 +148,13 @@ pub struct Recipe {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `kind` | auto | what limbeck fits itself, unless one of the next two is given | auto, trees, network |
+/// | `kind` | auto | what limbeck fits itself, unless one of the next three is given | auto, trees, network |
 /// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
 /// | `from` | none | a run whose labels are used again | |
 /// | `with` | none | further runs on this table, whose teachers are mixed with the first | |
 /// | `combine` | inverse_variance | how several teachers are mixed, [`Combine`] | inverse_variance, stacked |
+/// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher) | |
+/// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
 /// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; worse on all sets of `docs/ablation.md`, whose teachers are not biased | 0 to 10 |
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
@@ -170,6 +172,10 @@ pub struct TeacherSection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<PathBuf>,
     pub combine: Combine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_columns: Option<Vec<String>>,
     pub folds: usize,
     pub residual_rounds: usize,
     pub residual_step: f64,
@@ -182,7 +188,20 @@ pub struct TeacherSection {
 impl Default for TeacherSection {
     fn default() -> Self {
         let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
-        Self { kind, from: None, with: Vec::new(), combine: Combine::default(), folds, residual_rounds: 0, residual_step: 1.0, command: None, trees, network }
+        Self {
+            kind,
+            from: None,
+            with: Vec::new(),
+            combine: Combine::default(),
+            model: None,
+            model_columns: None,
+            folds,
+            residual_rounds: 0,
+            residual_step: 1.0,
+            command: None,
+            trees,
+            network,
+        }
     }
 }
 
@@ -331,7 +350,8 @@ impl Recipe {
         if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
             return Err(recipe_error("teacher.command", "excludes `data.teacher_column`: there is one teacher"));
         }
-        if self.unlabeled.is_some() && self.data.teacher_column.is_some() {
+        self.validate_model()?;
+        if self.unlabeled.is_some() && self.data.teacher_column.is_some() && self.teacher.model.is_none() {
             return Err(recipe_error("unlabeled", "needs a teacher that can be asked; `data.teacher_column` cannot label new rows"));
         }
         if self.teacher.residual_rounds > 10 {
@@ -352,6 +372,29 @@ impl Recipe {
         }
         if !network && self.transfer.slope_rows > 0 {
             return Err(recipe_error("transfer.slope_rows", "only a network (student.kind = \"mlp\") matches slopes; leave it at 0"));
+        }
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// A model file is a teacher of its own; beside it there may be out-of-fold predictions of the same model.
+    fn validate_model(&self) -> Result<()> {
+        let teacher = &self.teacher;
+        if teacher.model.is_none() {
+            return match teacher.model_columns {
+                Some(_) => Err(recipe_error("teacher.model_columns", "needs `teacher.model`, whose inputs they are")),
+                None => Ok(()),
+            };
+        }
+        if teacher.command.is_some() || teacher.from.is_some() {
+            return Err(recipe_error("teacher.model", "excludes `teacher.command` and `teacher.from`: there is one teacher"));
+        }
+        if self.data.teacher_column.is_some() && self.data.teacher_fold.is_none() {
+            return Err(recipe_error(
+                "teacher.model",
+                "beside `data.teacher_column` needs `data.teacher_fold`: the column is for out-of-fold predictions of training rows",
+            ));
         }
         Ok(())
     }

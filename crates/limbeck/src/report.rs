@@ -71,9 +71,10 @@ pub struct Report {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `stack`, `command` or `column`; of several teachers, all of them with ` + ` between.
+    /// `trees`, `network`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers, all
+    /// of them with ` + ` between.
     pub kind: String,
-    /// Fitted numbers, where limbeck fitted it.
+    /// Fitted numbers, where limbeck fitted it or read its file.
     pub parameters: Option<usize>,
     /// Bytes of its file.
     pub bytes: Option<usize>,

@@ -1,0 +1,166 @@
+//! Model files of other libraries as teachers, with the real binary in a clean folder.
+#![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Outcome, Place};
+use limbeck_data::{Column, ReadOptions, Table, Values};
+
+/// Fixtures of the library's own tests.
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../limbeck-teach/tests/fixtures").join(name)).unwrap()
+}
+
+const ARGS: [&str; 8] = ["distill", "rows.csv", "--target", "target", "--recipe", "quick.toml", "--out", "run"];
+
+/// A folder with `rows.csv` (1000 rows), `quick.toml` and a model file.
+fn place_with(model: &str) -> Place {
+    let place = Place::empty();
+    place.file("rows.csv", fixture("rows.csv"));
+    place.file("quick.toml", common::QUICK);
+    place.file(model, fixture(model));
+    place
+}
+
+fn distill(place: &Place, args: &[&str]) -> Outcome {
+    place.limbeck(&[&ARGS[..], args].concat())
+}
+
+fn refuses(place: &Place, args: &[&str], parts: &[&str]) {
+    place.refuses(&[&ARGS[..], args].concat(), parts);
+}
+
+fn numbers(place: &Place, file: &str, column: &str) -> Vec<f64> {
+    let table = Table::read(place.path(file), &ReadOptions::default()).unwrap();
+    match &table.column(column).unwrap().values {
+        Values::Number(values) => values.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sets(place: &Place) -> Vec<String> {
+    let table = Table::read(place.path("run/labels.parquet"), &ReadOptions::default()).unwrap();
+    let column = table.column("set").unwrap();
+    let Values::Category { codes, levels } = &column.values else { panic!("no category") };
+    codes.iter().map(|code| levels[*code as usize].clone()).collect()
+}
+
+#[test]
+fn lightgbm_file_teaches_new_rows_and_leaves_training_rows_their_targets() {
+    let place = place_with("lightgbm_regression.txt");
+    let outcome = distill(&place, &["--teacher-model", "lightgbm_regression.txt"]).succeeds();
+    assert!(outcome.stderr.contains("fitted elsewhere"), "{}", outcome.stderr);
+    let report = place.json("run/report.json");
+    assert_eq!(report["teacher"]["kind"], "lightgbm");
+    assert!(report["teacher"]["new_rows"].as_u64().unwrap() > 100);
+    assert!(report["teacher"]["parameters"].as_u64().unwrap() > 100);
+    assert!(report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.5, "{}", report["test"]["teacher"]);
+    let labels = numbers(&place, "run/labels.parquet", "teacher");
+    for (set, label) in sets(&place).iter().zip(&labels) {
+        assert_eq!(set == "train", label.is_nan(), "{set} {label}");
+    }
+    // The labels are the library's own predictions.
+    let rows = numbers(&place, "run/labels.parquet", "row");
+    let expected: Vec<f64> = {
+        place.file("expected.csv", fixture("expected.csv"));
+        numbers(&place, "expected.csv", "lightgbm_regression")
+    };
+    let mut compared = 0;
+    for ((set, row), label) in sets(&place).iter().zip(rows).zip(labels) {
+        if set == "test" || set == "valid" {
+            assert!((label - expected[row as usize]).abs() < 1e-5);
+            compared += 1;
+        }
+    }
+    assert!(compared > 200);
+    // And they serve a second student.
+    place.limbeck(&["distill", "rows.csv", "--target", "target", "--recipe", "quick.toml", "--teacher-from", "run", "--out", "second"]).succeeds();
+    assert_eq!(place.bytes("run/student.limbeck"), place.bytes("second/student.limbeck"));
+}
+
+#[test]
+fn given_folds_label_the_training_rows_of_an_imported_teacher() {
+    let place = place_with("xgboost_tweedie.json");
+    let mut table = Table::read(place.path("rows.csv"), &ReadOptions::default()).unwrap();
+    let target = numbers(&place, "rows.csv", "target");
+    let theirs: Vec<f64> = target.iter().enumerate().map(|(row, y)| y + ((row * 31 % 17) as f64 - 8.0) * 0.03).collect();
+    table.columns.push(Column::number("theirs", theirs));
+    // Rows of every fifth have no fold: the teacher was fitted on them.
+    let fold = |row: u32| if row.is_multiple_of(5) { f64::NAN } else { f64::from(row % 5) };
+    table.columns.push(Column::number("part", (0..1000).map(fold).collect()));
+    table.write_csv(place.path("rows.csv")).unwrap();
+    let folds = ["--teacher-column", "theirs", "--teacher-fold", "part"];
+    let model = ["--teacher-model", "xgboost_tweedie.json", "--log-target"];
+    distill(&place, &[&folds[..], &model].concat()).succeeds();
+    let report = place.json("run/report.json");
+    assert_eq!(report["teacher"]["kind"], "xgboost");
+    assert!(report["teacher"]["new_rows"].as_u64().unwrap() > 100);
+    let labels = numbers(&place, "run/labels.parquet", "teacher");
+    let rows = numbers(&place, "run/labels.parquet", "row");
+    let theirs = numbers(&place, "rows.csv", "theirs");
+    let mut train = 0;
+    for ((set, row), label) in sets(&place).iter().zip(rows).zip(labels) {
+        if set == "train" {
+            train += 1;
+            match row as u32 % 5 {
+                0 => assert!(label.is_nan()),
+                _ => assert!((label - theirs[row as usize].ln()).abs() < 1e-12),
+            }
+        }
+    }
+    assert!(train > 500);
+    // A column without folds may have been fitted on the same rows.
+    let args = [&ARGS[..6], &["--out", "second", "--teacher-column", "theirs", "--drop", "part"], &model].concat();
+    place.refuses(&args, &["teacher.model", "data.teacher_fold"]);
+}
+
+#[test]
+fn onnx_file_with_named_columns_teaches() {
+    let place = place_with("onnx_sum.onnx");
+    let columns = ["--teacher-model", "onnx_sum.onnx", "--teacher-model-columns", "flow,load,head"];
+    distill(&place, &columns).succeeds();
+    assert_eq!(place.json("run/report.json")["teacher"]["kind"], "onnx");
+    assert!(place.text("run/recipe.toml").contains("model_columns = [\"flow\", \"load\", \"head\"]"));
+}
+
+#[test]
+fn teacher_model_that_is_not_there_is_named() {
+    let place = place_with("onnx_sum.onnx");
+    refuses(&place, &["--teacher-model", "nowhere.txt"], &["nowhere.txt", "No such file", "LightGBM, XGBoost or ONNX"]);
+}
+
+#[test]
+fn teacher_model_of_another_format_is_refused() {
+    let place = place_with("onnx_sum.onnx");
+    refuses(&place, &["--teacher-model", "rows.csv"], &["rows.csv cannot be the teacher", "LightGBM text model"]);
+    let bytes = fixture("onnx_sum.onnx");
+    place.file("cut.onnx", &bytes[..bytes.len() / 2]);
+    refuses(&place, &["--teacher-model", "cut.onnx"], &["cut.onnx cannot be the teacher", "found", "expected"]);
+}
+
+#[test]
+fn teacher_model_that_wants_a_column_more_is_refused() {
+    let place = place_with("lightgbm_regression.txt");
+    let args = ["--teacher-model", "lightgbm_regression.txt", "--drop", "load"];
+    refuses(&place, &args, &["lightgbm_regression.txt", "`load`", "`flow`", "data.keep"]);
+    let place = place_with("onnx_gemm.onnx");
+    let args = ["--teacher-model", "onnx_gemm.onnx"];
+    refuses(&place, &args, &["3 inputs without names", "4 features", "teacher.model_columns"]);
+    refuses(&place, &["--teacher-model-columns", "flow"], &["teacher.model_columns", "needs `teacher.model`"]);
+}
+
+#[test]
+fn teacher_model_beside_another_teacher_is_refused() {
+    let place = place_with("onnx_gemm.onnx");
+    let args = ["--teacher-model", "onnx_gemm.onnx", "--teacher-command", "cat"];
+    refuses(&place, &args, &["teacher.model", "excludes `teacher.command`"]);
+}
+
+#[test]
+fn teacher_model_below_zero_is_refused_with_log_target() {
+    let place = place_with("onnx_sum.onnx");
+    let args = ["--teacher-model", "onnx_sum.onnx", "--teacher-model-columns", "flow,load,head", "--log-target"];
+    refuses(&place, &args, &["not above 0", "--log-target"]);
+}

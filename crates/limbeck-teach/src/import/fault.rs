@@ -1,0 +1,45 @@
+//! What is wrong with a model file, before its path is known.
+
+use std::fmt;
+
+/// Result of the parsers.
+pub(crate) type Parsed<T> = std::result::Result<T, Fault>;
+
+/// What was found, what was expected, and the mend.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// The file is damaged, or something else.
+    Malformed { place: String, found: String, expected: String },
+    /// A sound file of a model that cannot be a teacher here.
+    Unsupported { what: String, mend: String },
+}
+
+impl Fault {
+    pub(crate) fn malformed(place: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Malformed { place: place.into(), found: found.into(), expected: expected.into() }
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into(), mend: mend.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { place, found, expected } => {
+                write!(f, "{place}: found {found}, expected {expected}; save the model again")
+            }
+            Self::Unsupported { what, mend } => write!(f, "{what}; {mend}"),
+        }
+    }
+}
+
+/// The beginning of a text, for messages.
+pub(crate) fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}

@@ -1,0 +1,228 @@
+//! LightGBM's text model files, as `save_model` and `model_to_string` write them.
+//!
+//! ```text
+//! tree / version=v4 / num_class=1 / objective=regression / feature_names=a b / feature_infos=[0:1] 3:0:1 / …
+//! Tree=0 / num_leaves=4 / split_feature=… / threshold=… / decision_type=… / left_child=… / leaf_value=… / …
+//! end of trees / … / pandas_categorical:[["red", "blue"]]
+//! ```
+//!
+//! A child below 0 is the leaf `−child − 1`. Bits of a decision type: 1 category, 2 missing goes left, 4 zeros are missing, 8 NaN is
+//! missing. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
+//! right. A linear leaf falls back to its plain value where one of its inputs is missing.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::columns::{Input, Label};
+use super::fault::{Fault, Parsed, short};
+use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+
+/// First line of the format.
+const FIRST_LINE: &str = "tree";
+
+type Lines<'a> = BTreeMap<&'a str, &'a str>;
+
+/// True for text that begins as such a file.
+pub(crate) fn recognizes(text: &str) -> bool {
+    text.lines().next().is_some_and(|line| line.trim_end() == FIRST_LINE)
+}
+
+/// Reads a model and its inputs.
+pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
+    let (body, rest) = text
+        .split_once("\nend of trees")
+        .ok_or_else(|| Fault::malformed("the file", "no line `end of trees`", "a complete LightGBM text model"))?;
+    let mut sections = body.split("\nTree=");
+    let header = lines(sections.next().unwrap_or_default());
+    let whole = |name: &str| number::<usize>("header", &header, name);
+    if whole("num_class")? != 1 || whole("num_tree_per_iteration")? != 1 {
+        let classes = whole("num_tree_per_iteration")?.max(whole("num_class")?);
+        return Err(Fault::unsupported(format!("the model has {classes} outputs"), "give a regression model with one output"));
+    }
+    let names: Vec<&str> = field("header", &header, "feature_names")?.split(' ').collect();
+    let width = names.len();
+    let expected = whole("max_feature_idx")?.saturating_add(1);
+    if width != expected {
+        return Err(Fault::malformed("header, `feature_names`", format!("{width} names"), format!("{expected}, by `max_feature_idx`")));
+    }
+    let infos: Vec<&str> = header.get("feature_infos").map(|infos| infos.split(' ').collect()).unwrap_or_default();
+    let trees = sections.enumerate().map(|(index, section)| tree(index, section)).collect::<Parsed<Vec<Tree>>>()?;
+    let base = TreeModel {
+        trees,
+        weights: Vec::new(),
+        base: 0.0,
+        aggregate: if header.contains_key("average_output") { Aggregate::Average } else { Aggregate::Sum },
+        link: link(header.get("objective").copied())?,
+        single: false,
+    };
+    let model = base.checked(width)?;
+    let inputs = inputs(&model, &names, &infos, rest)?;
+    Ok((model, inputs))
+}
+
+/// `name=value` by line; a line without `=` has no value.
+fn lines(section: &str) -> Lines<'_> {
+    section.lines().map(|line| line.split_once('=').unwrap_or((line, ""))).collect()
+}
+
+fn field<'a>(place: &str, lines: &Lines<'a>, name: &str) -> Parsed<&'a str> {
+    lines.get(name).copied().ok_or_else(|| Fault::malformed(place, format!("no line `{name}=`"), "a complete LightGBM text model"))
+}
+
+fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
+    let text = field(place, lines, name)?;
+    text.trim().parse().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "a whole number"))
+}
+
+/// Numbers with spaces between; `count` of them, where it is known.
+fn list<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str, count: Option<usize>) -> Parsed<Vec<T>> {
+    let text = field(place, lines, name)?;
+    let parse = |word: &str| word.parse::<T>().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(word), "numbers with spaces between"));
+    let numbers = text.split_ascii_whitespace().map(parse).collect::<Parsed<Vec<T>>>()?;
+    match count {
+        Some(count) if count != numbers.len() => {
+            Err(Fault::malformed(format!("{place}, `{name}`"), format!("{} numbers", numbers.len()), format!("{count}")))
+        }
+        _ => Ok(numbers),
+    }
+}
+
+/// What LightGBM does with the sum, by its `ConvertOutput`.
+fn link(objective: Option<&str>) -> Parsed<Link> {
+    let Some(objective) = objective else { return Ok(Link::Identity) };
+    let mut words = objective.split_ascii_whitespace();
+    let name = words.next().unwrap_or_default();
+    let root = words.any(|word| word == "sqrt");
+    match name {
+        "regression" if root => Ok(Link::SignedSquare),
+        "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom" | "none" => Ok(Link::Identity),
+        "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
+        _ => Err(Fault::unsupported(
+            format!("the LightGBM objective is {}", short(name)),
+            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma or tweedie",
+        )),
+    }
+}
+
+/// Bits of a decision type.
+const CATEGORY: u8 = 1;
+const MISSING_LEFT: u8 = 2;
+
+fn tree(index: usize, section: &str) -> Parsed<Tree> {
+    let place = format!("tree {index}");
+    let lines = lines(section);
+    let leaves: usize = number(&place, &lines, "num_leaves")?;
+    let values: Vec<f64> = list(&place, &lines, "leaf_value", Some(leaves))?;
+    let Some(splits) = leaves.checked_sub(1) else {
+        return Err(Fault::malformed(place, "no leaf", "at least one"));
+    };
+    let mut nodes = Vec::with_capacity(splits + leaves);
+    if splits > 0 {
+        let feature: Vec<u32> = list(&place, &lines, "split_feature", Some(splits))?;
+        let threshold: Vec<f64> = list(&place, &lines, "threshold", Some(splits))?;
+        let decision: Vec<u8> = list(&place, &lines, "decision_type", Some(splits))?;
+        let left: Vec<i32> = list(&place, &lines, "left_child", Some(splits))?;
+        let right: Vec<i32> = list(&place, &lines, "right_child", Some(splits))?;
+        let sets = sets(&place, &lines)?;
+        // Leaves stand behind the splits. A split beyond the last one is not a leaf, and is no node either.
+        let child = |child: i32| match usize::try_from(child) {
+            Ok(split) if split < splits => split as u32,
+            Ok(_) => u32::MAX,
+            Err(_) => splits as u32 + !child as u32,
+        };
+        for (node, (&input, &decision)) in feature.iter().zip(&decision).enumerate() {
+            let (yes, no) = (child(left[node]), child(right[node]));
+            nodes.push(if decision & CATEGORY == 0 {
+                let goes_left = decision & MISSING_LEFT != 0;
+                let missing = match decision >> 2 & 3 {
+                    0 => Missing::AsZero,
+                    1 => Missing::WithZero(goes_left),
+                    2 => Missing::Answer(goes_left),
+                    _ => return Err(Fault::malformed(format!("{place}, `decision_type`"), decision.to_string(), "a known missing type")),
+                };
+                Node::Number { input, test: Test::AtMost, threshold: threshold[node], missing, yes, no }
+            } else {
+                let set = (threshold[node] >= 0.0).then(|| sets.get(threshold[node] as usize)).flatten();
+                let set = set.ok_or_else(|| Fault::malformed(format!("{place}, `threshold`"), format!("category set {}", threshold[node]), format!("one of {}", sets.len())))?;
+                Node::Category { input, set: set.clone(), missing_yes: false, yes, no }
+            });
+        }
+    }
+    match lines.get("is_linear").map(|text| text.trim()) {
+        Some("1") => nodes.extend(linear(&place, &lines, &values)?),
+        _ => nodes.extend(values.into_iter().map(Node::Leaf)),
+    }
+    Ok(Tree { nodes })
+}
+
+/// The category sets of a tree: the file has a bit per code.
+fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
+    let count: usize = number(place, lines, "num_cat")?;
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let words: Vec<u32> = list(place, lines, "cat_threshold", None)?;
+    let bounds: Vec<usize> = list(place, lines, "cat_boundaries", None)?;
+    if bounds.len() != count.saturating_add(1) {
+        return Err(Fault::malformed(format!("{place}, `cat_boundaries`"), format!("{} numbers", bounds.len()), format!("one more than the {count} sets")));
+    }
+    let codes = |(at, word): (usize, &u32)| {
+        let word = *word;
+        (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at as u32 * 32 + bit)
+    };
+    let set = |pair: &[usize]| Some(words.get(pair[0]..pair[1])?.iter().enumerate().flat_map(codes).collect::<Arc<[u32]>>());
+    bounds
+        .windows(2)
+        .map(|pair| set(pair).ok_or_else(|| Fault::malformed(format!("{place}, `cat_boundaries`"), format!("{} to {}", pair[0], pair[1]), format!("a part of {} words", words.len()))))
+        .collect()
+}
+
+fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
+    let constants: Vec<f64> = list(place, lines, "leaf_const", Some(values.len()))?;
+    let counts: Vec<usize> = list(place, lines, "num_features", Some(values.len()))?;
+    let total = counts.iter().try_fold(0_usize, |sum, count| sum.checked_add(*count));
+    let features: Vec<u32> = list(place, lines, "leaf_features", total)?;
+    let coefficients: Vec<f64> = list(place, lines, "leaf_coeff", total)?;
+    if features.len() != coefficients.len() || Some(features.len()) != total {
+        return Err(Fault::malformed(format!("{place}, `leaf_coeff`"), format!("{} numbers", coefficients.len()), format!("{}", features.len())));
+    }
+    let mut terms = features.into_iter().zip(coefficients);
+    let leaf = |((value, constant), count): ((&f64, f64), usize)| Node::Linear {
+        fallback: *value,
+        constant,
+        terms: terms.by_ref().take(count).collect(),
+    };
+    Ok(values.iter().zip(constants).zip(counts).map(leaf).collect())
+}
+
+/// Names and category lists of the inputs.
+///
+/// The file lists the categories of pandas columns in the order of those columns and does not say which these are: they are the inputs whose
+/// `feature_infos` is a list of codes, together with constant ones (`none`) where that makes up the number.
+fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Vec<Input>> {
+    let plain = names.iter().enumerate().all(|(index, name)| *name == format!("Column_{index}"));
+    let mut inputs: Vec<Input> =
+        names.iter().map(|name| Input { name: (!plain).then(|| (*name).to_owned()), ..Input::default() }).collect();
+    for node in model.trees.iter().flat_map(|tree| &tree.nodes) {
+        if let Node::Category { input, .. } = node {
+            inputs[*input as usize].category = true;
+        }
+    }
+    let lists = rest.lines().find_map(|line| line.strip_prefix("pandas_categorical:"));
+    let lists: Vec<Vec<Label>> = match lists.map(str::trim) {
+        None | Some("null") => Vec::new(),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| Fault::malformed("`pandas_categorical`", format!("{} ({error})", short(text)), "a list of lists of categories"))?,
+    };
+    let listed = |with_none: bool| -> Vec<usize> {
+        let is = |info: &str| !info.starts_with('[') && (with_none || info != "none");
+        infos.iter().take(inputs.len()).enumerate().filter(|(_, info)| is(info)).map(|(index, _)| index).collect()
+    };
+    let order = [listed(false), listed(true)].into_iter().find(|order| order.len() == lists.len());
+    // Without an order, which list belongs to which input cannot be told: texts there are refused when a table comes.
+    for (index, labels) in order.into_iter().flatten().zip(lists) {
+        inputs[index].labels = Some(labels);
+    }
+    Ok(inputs)
+}

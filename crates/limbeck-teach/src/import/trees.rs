@@ -1,0 +1,362 @@
+//! Trees from any library in one plain form.
+//!
+//! Beside [`Forest`](crate::Forest), which answers bit for bit as the library that fits our own trees, this form knows what the three
+//! file formats need: comparisons of several kinds, categories, linear leaves, and sums in either precision. It is walked from the root,
+//! since an imported teacher is asked once per run.
+
+use std::sync::Arc;
+
+use super::fault::{Fault, Parsed};
+
+/// A tree's nodes, its root first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A leaf or a test.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node {
+    /// Value of a leaf.
+    Leaf(f64),
+    /// `constant + Σ coefficient · input`, or `fallback` where one of the inputs is missing.
+    Linear { fallback: f64, constant: f64, terms: Vec<(u32, f64)> },
+    /// A test of one number.
+    Number { input: u32, test: Test, threshold: f64, missing: Missing, yes: u32, no: u32 },
+    /// A test of one category: `yes` for the codes listed, in ascending order.
+    Category { input: u32, set: Arc<[u32]>, missing_yes: bool, yes: u32, no: u32 },
+}
+
+/// What is asked of a number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Test {
+    Below,
+    AtMost,
+    AtLeast,
+    Above,
+    Equal,
+    Unequal,
+}
+
+impl Test {
+    #[expect(clippy::float_cmp, reason = "the file asks for equality")]
+    fn holds(self, value: f64, threshold: f64) -> bool {
+        match self {
+            Self::Below => value < threshold,
+            Self::AtMost => value <= threshold,
+            Self::AtLeast => value >= threshold,
+            Self::Above => value > threshold,
+            Self::Equal => value == threshold,
+            Self::Unequal => value != threshold,
+        }
+    }
+}
+
+/// What a test does with a missing number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Missing {
+    /// Answers yes or no.
+    Answer(bool),
+    /// Reads it as 0.
+    AsZero,
+    /// Answers yes or no, for 0 as well.
+    WithZero(bool),
+}
+
+/// Numbers nearer to 0 than this are 0 to LightGBM.
+const ZERO: f64 = 1e-35_f32 as f64;
+
+impl Missing {
+    /// The answer, unless the number that is given back has to be compared.
+    fn answer(self, value: f64) -> Result<bool, f64> {
+        match self {
+            Self::Answer(yes) if value.is_nan() => Ok(yes),
+            Self::WithZero(yes) if value.is_nan() || value.abs() <= ZERO => Ok(yes),
+            Self::AsZero if value.is_nan() => Err(0.0),
+            _ => Err(value),
+        }
+    }
+}
+
+/// How the trees' values become one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Aggregate {
+    Sum,
+    Average,
+    Min,
+    Max,
+}
+
+/// From the sum of leaves to the target's unit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Link {
+    /// As it is.
+    Identity,
+    /// `exp(sum)`: Poisson, gamma, Tweedie.
+    Exp,
+    /// `sign(sum) · sum²`: fitted on the square root.
+    SignedSquare,
+}
+
+impl Link {
+    fn apply(self, value: f64) -> f64 {
+        match self {
+            Self::Identity => value,
+            Self::Exp => value.exp(),
+            Self::SignedSquare => value.signum() * value * value,
+        }
+    }
+}
+
+/// Trees with what makes a prediction of them.
+///
+/// # Formula
+///
+/// With leaf values `ℓ_t` of a row, each times its weight, and base `b`:
+///
+/// ```text
+/// prediction = link( b + aggregate(ℓ_1, ℓ_2, …) )
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TreeModel {
+    pub(crate) trees: Vec<Tree>,
+    /// One per tree, or none for ones.
+    pub(crate) weights: Vec<f64>,
+    pub(crate) base: f64,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) link: Link,
+    /// Inputs and sums in single precision.
+    pub(crate) single: bool,
+}
+
+impl TreeModel {
+    /// Checks that each tree leads from its root to leaves, over inputs below `width`, and that every number on the way is finite.
+    pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
+        for (index, tree) in self.trees.iter().enumerate() {
+            tree.check(width).map_err(|found| Fault::malformed(format!("tree {index}"), found, "a tree with finite numbers, whose every way ends in a leaf"))?;
+        }
+        if !self.base.is_finite() || self.weights.iter().any(|weight| !weight.is_finite()) {
+            return Err(Fault::malformed("base score and weights of trees", "a number that is not finite", "finite numbers"));
+        }
+        if !self.weights.is_empty() && self.weights.len() != self.trees.len() {
+            return Err(Fault::malformed("weights of trees", format!("{} for {} trees", self.weights.len(), self.trees.len()), "one per tree"));
+        }
+        Ok(self)
+    }
+
+    /// Inputs that some tree reads.
+    pub(crate) fn used(&self, width: usize) -> Vec<bool> {
+        let mut used = vec![false; width];
+        for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
+            match node {
+                Node::Leaf(_) => {}
+                Node::Linear { terms, .. } => terms.iter().for_each(|(input, _)| mark(&mut used, *input)),
+                Node::Number { input, .. } | Node::Category { input, .. } => mark(&mut used, *input),
+            }
+        }
+        used
+    }
+
+    /// The largest input that a test reads.
+    pub(crate) fn widest(&self) -> Option<usize> {
+        let read = |node: &Node| match node {
+            Node::Leaf(_) => None,
+            Node::Linear { terms, .. } => terms.iter().map(|(input, _)| *input as usize).max(),
+            Node::Number { input, .. } | Node::Category { input, .. } => Some(*input as usize),
+        };
+        self.trees.iter().flat_map(|tree| &tree.nodes).filter_map(read).max()
+    }
+
+    /// Thresholds, sets, leaf values.
+    pub(crate) fn parameters(&self) -> usize {
+        let of = |node: &Node| match node {
+            Node::Linear { terms, .. } => 2 + terms.len(),
+            Node::Category { set, .. } => set.len().max(1),
+            Node::Leaf(_) | Node::Number { .. } => 1,
+        };
+        self.trees.iter().flat_map(|tree| &tree.nodes).map(of).sum::<usize>() + self.weights.len() + 1
+    }
+
+    /// One prediction per row of `width` inputs; `rows` is row by row.
+    pub(crate) fn predict(&self, rows: &[f64], width: usize, predictions: &mut [f64]) {
+        let rounded: Vec<f64>;
+        let rows = match self.single {
+            true => {
+                rounded = rows.iter().map(|&value| f64::from(value as f32)).collect();
+                rounded.as_slice()
+            }
+            false => rows,
+        };
+        let start = match self.aggregate {
+            Aggregate::Sum | Aggregate::Average => 0.0,
+            Aggregate::Min => f64::INFINITY,
+            Aggregate::Max => f64::NEG_INFINITY,
+        };
+        let early = matches!(self.aggregate, Aggregate::Sum);
+        predictions.fill(if early { self.base } else { start });
+        for (index, tree) in self.trees.iter().enumerate() {
+            let weight = self.weights.get(index).copied().unwrap_or(1.0);
+            for (row, prediction) in predictions.iter_mut().enumerate() {
+                let leaf = tree.value(&rows[row * width..(row + 1) * width]) * weight;
+                *prediction = match self.aggregate {
+                    Aggregate::Sum | Aggregate::Average => self.round(*prediction + self.round(leaf)),
+                    Aggregate::Min => prediction.min(leaf),
+                    Aggregate::Max => prediction.max(leaf),
+                };
+            }
+        }
+        for prediction in predictions {
+            let value = match self.aggregate {
+                Aggregate::Sum => *prediction,
+                _ if self.trees.is_empty() => self.base,
+                Aggregate::Average => self.round(*prediction / self.trees.len() as f64) + self.base,
+                Aggregate::Min | Aggregate::Max => *prediction + self.base,
+            };
+            *prediction = self.link.apply(self.round(value));
+        }
+    }
+
+    fn round(&self, value: f64) -> f64 {
+        if self.single { f64::from(value as f32) } else { value }
+    }
+}
+
+fn mark(used: &mut [bool], input: u32) {
+    if let Some(used) = used.get_mut(input as usize) {
+        *used = true;
+    }
+}
+
+impl Tree {
+    fn value(&self, row: &[f64]) -> f64 {
+        let mut at = 0;
+        loop {
+            at = match &self.nodes[at] {
+                Node::Leaf(value) => return *value,
+                Node::Linear { fallback, constant, terms } => {
+                    let add = |sum: f64, (input, coefficient): &(u32, f64)| sum + coefficient * row[*input as usize];
+                    let value = terms.iter().fold(*constant, add);
+                    return if value.is_finite() { value } else { *fallback };
+                }
+                Node::Number { input, test, threshold, missing, yes, no } => {
+                    let answer = missing.answer(row[*input as usize]);
+                    let goes = answer.unwrap_or_else(|value| test.holds(value, *threshold));
+                    (if goes { *yes } else { *no }) as usize
+                }
+                Node::Category { input, set, missing_yes, yes, no } => {
+                    let code = row[*input as usize];
+                    let goes = if code.is_nan() { *missing_yes } else { contains(set, code) };
+                    (if goes { *yes } else { *no }) as usize
+                }
+            };
+        }
+    }
+
+    /// What is wrong, if anything.
+    fn check(&self, width: usize) -> Result<(), String> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut pending = vec![0_u32];
+        let inside = |input: u32| match (input as usize) < width {
+            true => Ok(()),
+            false => Err(format!("a test of input {input} of {width}")),
+        };
+        let finite = |value: f64| if value.is_finite() { Ok(()) } else { Err(format!("the number {value}")) };
+        while let Some(at) = pending.pop() {
+            let Some(node) = self.nodes.get(at as usize) else { return Err(format!("a way to node {at} of {}", self.nodes.len())) };
+            if std::mem::replace(&mut seen[at as usize], true) {
+                return Err(format!("two ways to node {at}"));
+            }
+            match node {
+                Node::Leaf(value) => finite(*value)?,
+                Node::Linear { fallback, constant, terms } => {
+                    finite(*fallback)?;
+                    finite(*constant)?;
+                    for (input, coefficient) in terms {
+                        inside(*input)?;
+                        finite(*coefficient)?;
+                    }
+                }
+                Node::Number { input, threshold, yes, no, .. } => {
+                    inside(*input)?;
+                    // An infinite threshold still orders numbers, and libraries write it.
+                    if threshold.is_nan() {
+                        return Err("a threshold that is no number".to_owned());
+                    }
+                    pending.extend([*yes, *no]);
+                }
+                Node::Category { input, yes, no, .. } => {
+                    inside(*input)?;
+                    pending.extend([*yes, *no]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True where the code, cut to a whole number, is in the set.
+fn contains(set: &[u32], code: f64) -> bool {
+    code > -1.0 && code < f64::from(u32::MAX) && set.binary_search(&(code as u32)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stump(missing: Missing) -> TreeModel {
+        let split = Node::Number { input: 0, test: Test::AtMost, threshold: -1.0, missing, yes: 1, no: 2 };
+        let tree = Tree { nodes: vec![split, Node::Leaf(1.0), Node::Leaf(2.0)] };
+        TreeModel { trees: vec![tree], weights: vec![], base: 0.5, aggregate: Aggregate::Sum, link: Link::Identity, single: false }
+    }
+
+    fn ask(model: &TreeModel, value: f64) -> f64 {
+        let mut prediction = [0.0];
+        model.predict(&[value], 1, &mut prediction);
+        prediction[0]
+    }
+
+    #[test]
+    fn missing_numbers_go_where_the_node_says() {
+        let answers = |missing| [-1.0, 0.0, f64::NAN].map(|value| ask(&stump(missing), value));
+        assert_eq!(answers(Missing::AsZero), [1.5, 2.5, 2.5]);
+        assert_eq!(answers(Missing::Answer(true)), [1.5, 2.5, 1.5]);
+        assert_eq!(answers(Missing::WithZero(true)), [1.5, 1.5, 1.5]);
+    }
+
+    #[test]
+    fn aggregates_and_links_are_worked_by_hand() {
+        let leaf = |value| Tree { nodes: vec![Node::Leaf(value)] };
+        let model = |aggregate, link| TreeModel {
+            trees: vec![leaf(-3.0), leaf(1.0)],
+            weights: vec![],
+            base: 1.0,
+            aggregate,
+            link,
+            single: false,
+        };
+        assert_eq!(ask(&model(Aggregate::Sum, Link::Identity), 0.0), -1.0);
+        assert_eq!(ask(&model(Aggregate::Average, Link::Identity), 0.0), 0.0);
+        assert_eq!(ask(&model(Aggregate::Min, Link::SignedSquare), 0.0), -4.0);
+        assert_eq!(ask(&model(Aggregate::Max, Link::Exp), 0.0), 2.0_f64.exp());
+    }
+
+    #[test]
+    fn sets_hold_their_codes_and_nothing_else() {
+        let set = [1, 3, 32];
+        let found: Vec<f64> = [-1.0, 0.0, 1.5, 2.0, 3.0, 32.0, 33.0, 64.0, 1e300].into_iter().filter(|c| contains(&set, *c)).collect();
+        assert_eq!(found, [1.5, 3.0, 32.0]);
+    }
+
+    #[test]
+    fn trees_that_lead_nowhere_are_refused() {
+        let refused = |change: fn(&mut Node)| {
+            let mut model = stump(Missing::AsZero);
+            change(&mut model.trees[0].nodes[0]);
+            model.checked(1).unwrap_err().to_string()
+        };
+        assert!(refused(|n| if let Node::Number { yes, .. } = n { *yes = 0 }).contains("two ways to node 0"));
+        assert!(refused(|n| if let Node::Number { yes, .. } = n { *yes = 7 }).contains("node 7 of 3"));
+        assert!(refused(|n| if let Node::Number { input, .. } = n { *input = 1 }).contains("input 1 of 1"));
+        assert!(refused(|n| if let Node::Number { threshold, .. } = n { *threshold = f64::NAN }).contains("no number"));
+    }
+}
