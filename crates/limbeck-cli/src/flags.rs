@@ -138,7 +138,7 @@ pub(crate) struct TeacherFlags {
     /// Time that one batch of rows may take, such as 90s or 5m [default: 600s]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     teacher_timeout: Option<f64>,
-    /// Your own model as a file: LightGBM text, XGBoost JSON or ONNX
+    /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows of these columns
     #[arg(long, value_name = "FILE")]
     teacher_model: Option<PathBuf>,
     /// Column of each of that model's inputs, in its order (comma-separated or repeated) [default: by name, else in order]

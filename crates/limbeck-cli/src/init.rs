@@ -122,7 +122,7 @@ const SECTIONS: [Section; 10] = [
             Key("from", "earlier run whose labels are used again, so that no teacher runs", Some("\"runs/table-1\"")),
             Key("with", "further runs on this table, whose teachers are mixed with the first", Some("[\"runs/b\"]")),
             Key("combine", "how several teachers are mixed: inverse_variance, stacked", None),
-            Key("model", "your own model as a file: LightGBM text, XGBoost JSON or ONNX", Some("\"model.txt\"")),
+            Key("model", "your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows", Some("\"model.txt\"")),
             Key("model_columns", "column of each of its inputs, in its order, else by name or in order", Some("[\"a\", \"b\"]")),
             Key("folds", "folds of out-of-fold labelling, 2 to 20", None),
             Key("residual_rounds", "rounds in which labels become a quick student plus a fit of its residuals", None),

@@ -164,3 +164,24 @@ fn teacher_model_below_zero_is_refused_with_log_target() {
     let args = ["--teacher-model", "onnx_sum.onnx", "--teacher-model-columns", "flow,load,head", "--log-target"];
     refuses(&place, &args, &["not above 0", "--log-target"]);
 }
+
+#[test]
+fn teacher_of_a_run_on_other_rows_teaches_in_either_unit() {
+    let place = place_with("onnx_sum.onnx");
+    distill(&place, &["--log-target"]).succeeds();
+    let text = place.text("rows.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    place.file("few.csv", lines[..301].join("\n"));
+    for (out, unit) in [("same", &["--log-target"][..]), ("other", &[])] {
+        let args = ["distill", "few.csv", "--target", "target", "--recipe", "quick.toml", "--out", out, "--teacher-model", "run"];
+        let outcome = place.limbeck(&[&args[..], unit].concat()).succeeds();
+        assert!(outcome.stderr.contains("fitted elsewhere"), "{}", outcome.stderr);
+        let report = place.json(&format!("{out}/report.json"));
+        assert!(report["teacher"]["kind"].as_str().unwrap().ends_with(" of another run"));
+        // In the wrong unit this would be far below 0.
+        assert!(report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.6, "{out}: {}", report["test"]["teacher"]);
+    }
+    let args = ["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "run", "--teacher-model-columns", "flow"];
+    place.refuses(&args, &["teacher.model_columns", "by name"]);
+    place.refuses(&["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "."], &["report", "run"]);
+}

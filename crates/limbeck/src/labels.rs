@@ -9,10 +9,10 @@ use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, 
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
-use limbeck_teach::import::ImportedTeacher;
 use limbeck_teach::{Model, Prediction, Sample, Spread, Teacher};
 use rayon::prelude::*;
 
+use crate::elsewhere::Elsewhere;
 use crate::error::{Error, Result};
 use crate::pipeline::{Event, Observer};
 use crate::recipe::Recipe;
@@ -119,7 +119,7 @@ impl Context<'_> {
         }
         if let Some(path) = &asked.model {
             let columns = asked.model_columns.as_deref().unwrap_or_default();
-            return self.imported(&ImportedTeacher::read(path)?.with_columns(columns), clock);
+            return self.imported(&Elsewhere::read(path, columns)?, clock);
         }
         if self.data.given.is_some() {
             return Ok(self.given());
@@ -221,15 +221,9 @@ impl Context<'_> {
             false => sd,
             true => sd.iter().zip(&answers.prediction).map(|(sd, p)| sd / p.abs()).collect(),
         });
-        let mut store = self.outside(&mean[..self.data.target.len()], raw.as_deref());
+        let (mut store, prediction) = self.outside(mean, raw.as_deref());
         store.us_per_row = Some(us_per_row);
         store.summary.kind = "command".into();
-        let at = self.data.target.len();
-        let spread = match &raw {
-            Some(raw) => raw[at..].to_vec(),
-            None => vec![store.spread.first().copied().unwrap_or(0.0); new.features.rows],
-        };
-        let prediction = Prediction { mean: mean[at..].to_vec(), spread };
         if self.looks_in_sample(&mut store) {
             let note = "its labels of the training rows are not used; those rows keep their targets alone".to_owned();
             for &row in &self.data.split.train {
@@ -242,27 +236,27 @@ impl Context<'_> {
         Ok(store)
     }
 
-    /// An imported teacher has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
-    fn imported(&self, teacher: &ImportedTeacher, clock: &mut Clock) -> Result<LabelStore> {
+    /// A teacher from elsewhere has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
+    fn imported(&self, teacher: &Elsewhere, clock: &mut Clock) -> Result<LabelStore> {
         self.observer.event(&Event::Stage("teacher file"));
         let log = self.recipe.data.log_target;
         // Before the new rows, since a column that is missing is known at once.
-        let own = clock.stage("label", || teacher.predict(&self.data.features))?;
-        let new = clock.stage("augment", || self.transfer())?;
-        let before = clock.seconds();
-        let answers = clock.stage("label", || teacher.predict(&new.features))?;
-        let us_per_row = (new.features.rows > 0).then(|| (clock.seconds() - before) * 1e6 / new.features.rows as f64);
-        let learn = |values: Vec<f64>| values.into_iter().map(|p| learned(log, p)).collect::<Vec<f64>>();
-        let (own, mean) = (learn(own), learn(answers));
+        let Prediction { mut mean, mut spread } = clock.stage("label", || teacher.predict(&self.data.features, log))?;
         // A logarithm of what is not positive is no label; `finish` rejects such new rows.
         let split = &self.data.split;
-        if let Some(&row) = split.valid.iter().chain(&split.test).find(|&&row| !own[row].is_finite()) {
+        if let Some(&row) = split.valid.iter().chain(&split.test).find(|&&row| !mean[row].is_finite()) {
             let row = self.data.rows[row] + 1;
             return Err(limbeck_teach::Error::ModelLog { row }.into());
         }
-        let mut store = self.outside(&own, None);
+        let new = clock.stage("augment", || self.transfer())?;
+        let before = clock.seconds();
+        let answers = clock.stage("label", || teacher.predict(&new.features, log))?;
+        let us_per_row = (new.features.rows > 0).then(|| (clock.seconds() - before) * 1e6 / new.features.rows as f64);
+        mean.extend(answers.mean);
+        spread.extend(answers.spread);
+        let (mut store, prediction) = self.outside(mean, (!spread.is_empty()).then_some(&spread));
         store.us_per_row = us_per_row;
-        store.summary.kind = teacher.format().to_string();
+        store.summary.kind = teacher.kind();
         store.summary.parameters = Some(teacher.parameters());
         store.summary.bytes = Some(teacher.bytes());
         for &row in &split.train {
@@ -279,12 +273,10 @@ impl Context<'_> {
                   would label them, too",
         };
         let note = format!(
-            "the teacher's file was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
+            "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
         );
         self.observer.event(&Event::Note(&note));
         store.summary.notes.push(note);
-        let spread = vec![store.spread.first().copied().unwrap_or(0.0); new.features.rows];
-        let prediction = Prediction { mean, spread };
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
         Ok(store)
     }
@@ -293,7 +285,7 @@ impl Context<'_> {
         let Some(given) = &self.data.given else { return self.empty() };
         let log = self.recipe.data.log_target;
         let mean: Vec<f64> = given.prediction.iter().map(|&p| learned(log, p)).collect();
-        let mut store = self.outside(&mean, given.spread.as_deref());
+        let (mut store, _) = self.outside(mean, given.spread.as_deref());
         store.summary.kind = "column".into();
         let note = "a column of predictions cannot label new rows: no augmentation, which is what pays most; with a teacher \
                     command it would be possible";
@@ -312,10 +304,9 @@ impl Context<'_> {
         store
     }
 
-    /// A store with one prediction per row and its spread, for teachers from outside.
-    fn outside(&self, mean: &[f64], raw: Option<&[f64]>) -> LabelStore {
+    /// A store with a prediction and its spread for each row of the table, and both for the rows of `mean` that come after those.
+    fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
-        store.teacher = mean.to_vec();
         let rows = &self.data.split.valid;
         let weight = self.data.weight_of(rows);
         let features = Features { columns: Vec::new(), rows: rows.len() };
@@ -324,13 +315,16 @@ impl Context<'_> {
         let fold_kind = self.data.fold_kind;
         let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind };
         let known: Vec<usize> = (0..rows.len()).collect();
-        let (spread, notes) = Spread::fit(&sample, &known, &pick(mean), raw.map(pick).as_deref());
+        let (spread, notes) = Spread::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
         for note in &notes {
             self.observer.event(&Event::Note(note));
         }
-        store.spread = spread.apply(raw.map(|raw| &raw[..mean.len()]), mean.len());
         store.summary.notes = notes;
-        store
+        store.spread = spread.apply(raw, mean.len());
+        let at = self.data.target.len();
+        let new = Prediction { mean: mean.split_off(at), spread: store.spread.split_off(at) };
+        store.teacher = mean;
+        (store, new)
     }
 
     /// True, with a note, where the teacher is far better on training rows than on validation and test rows.

@@ -25,6 +25,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
 
 mod budget;
+mod elsewhere;
 mod error;
 pub mod labels;
 mod lone;
