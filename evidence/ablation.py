@@ -16,6 +16,7 @@ import csv
 import json
 import math
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,12 @@ def base(name, options=None, key="base"):
     return out
 
 
+def cpu_seconds():
+    """Processor time of all programs run so far: unlike the clock, hardly moved by what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def curves(run):
     """Validation RMSE of the distilled student's longest trial, by step."""
     with open(run / "metrics.csv") as file:
@@ -183,7 +190,7 @@ def case(name, label, options, repeats=SEEDS, source=None, seed=0):
     teacher = base(name, given, shared)
     out = WORK / "case"
     shutil.rmtree(out, ignore_errors=True)
-    start = time.time()
+    start, cpu = time.time(), cpu_seconds()
     everything = {**given, **COMMON, "student.steps": steps(name), "objective.alpha": 0.7, **options, "teacher.from": str(teacher), "student.trials": 4 if options.get("objective.alpha") == "auto" else 1,
                   "repeats": repeats, "seed": seed}
     report = distill(everything, out)
@@ -196,6 +203,7 @@ def case(name, label, options, repeats=SEEDS, source=None, seed=0):
         "curve": curves(out),
         "stages": stages,
         "seconds": time.time() - start,
+        "cpu_seconds": cpu_seconds() - cpu,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".tmp").write_text(json.dumps(result))
