@@ -175,7 +175,7 @@ def curves(run):
     with open(run / "metrics.csv") as file:
         rows = [r for r in csv.DictReader(file) if r["phase"] == "search" and r["side"] == "distilled"]
     longest = max((int(r["steps"]) for r in rows), default=0)
-    return [[int(r["step"]), float(r["valid_rmse"])] for r in rows if int(r["steps"]) == longest]
+    return [[int(r["step"]), float(r["valid_error"])] for r in rows if int(r["steps"]) == longest]
 
 
 def case(name, label, options, repeats=SEEDS, source=None, seed=0):

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use limbeck_data::{Kind, metrics};
+use limbeck_data::Kind;
+use limbeck_data::metrics::{self, Measure};
 use limbeck_distill::proof::short;
 use serde_json::json;
 
@@ -54,20 +55,36 @@ impl Evaluate {
         let weight = rows.extra.get(1).map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
         self.check_weight(&weight, &known)?;
         let pred = source.predict(&rows.features.select(&known))?;
-        let scores = metrics::scores(&pred, &pick(&rows.extra[0]), &weight);
+        let truth = pick(&rows.extra[0]);
+        let scores = metrics::scores(&pred, &truth, &weight);
+        let quantile = source.student.provenance.get("quantile").and_then(|text| text.parse().ok()).map(|quantile| {
+            let pinball = Measure::Pinball { quantile }.score(&pred, &truth, &weight);
+            (quantile, pinball, metrics::covered(&pred, &truth, &weight))
+        });
         if missing > 0 && !self.quiet {
             tell(&format!("note: {} of {} rows have no `{target}` and are left out", grouped(missing), grouped(rows.features.rows)));
         }
         if self.json {
-            let value = json!({
+            let mut value = json!({
                 "target": target, "rows": known.len(), "missing": missing,
                 "rmse": scores.rmse, "mae": scores.mae, "r2": scores.r2,
             });
+            if let Some((quantile, pinball, covered)) = quantile {
+                value["quantile"] = json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
+            }
             return print(&format!("{value:#}\n"));
         }
         let mut grid = Grid::new(&[&target, "rows", "RMSE", "MAE", "R²"], "lrrrr");
         grid.row(["student".to_owned(), grouped(known.len()), short(scores.rmse), short(scores.mae), r_squared(scores.r2)]);
-        print(&grid.render(Style::stdout()))
+        let mut text = grid.render(Style::stdout());
+        if let Some((quantile, pinball, covered)) = quantile {
+            text.push_str(&format!(
+                "the student predicts the {quantile}-quantile: pinball loss {}, {:.1} % of targets at or below it\n",
+                short(pinball),
+                100.0 * covered
+            ));
+        }
+        print(&text)
     }
 
     fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {

@@ -187,6 +187,9 @@ pub(crate) struct StudentFlags {
     /// Loss against target and teacher [default: squared]
     #[arg(long, value_name = "LOSS", value_parser = PossibleValuesParser::new(["squared", "huber"]))]
     loss: Option<String>,
+    /// Learn and judge this quantile in place of the mean, such as 0.9: by pinball loss, with the teacher's spread
+    #[arg(long, value_name = "Q", allow_negative_numbers = true)]
+    quantile: Option<f64>,
     /// Where the Huber loss turns linear, in standard deviations of the target [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     huber_delta: Option<f64>,
@@ -376,6 +379,7 @@ impl StudentFlags {
         flags.set("hints.progressive", self.progressive.then_some(true));
         flags.set_whole("hints.stages", self.stages);
         flags.set("objective.loss", self.loss.as_deref());
+        flags.set("objective.quantile", self.quantile);
         flags.set("objective.huber_delta", self.huber_delta);
         flags.set_whole("repeats", self.repeats);
         flags.set("require_r2", self.require_r2);

@@ -223,6 +223,7 @@ const SECTIONS: [Section; 10] = [
             Key("head", "what the student predicts while it learns: point, gaussian, binned; its file gives the mean", None),
             Key("bins", "bins of a binned head", None),
             Key("loss", "of a point, against target and teacher: squared, huber", None),
+            Key("quantile", "learn and judge this quantile in place of the mean, by pinball loss", Some("0.9")),
             Key("huber_delta", "where the Huber loss turns linear, in standard deviations of the target", None),
             Key("temperature", "of distributions: a number, \"batch\", \"data\" or \"spread\" (by the teacher's spread, row by row)", None),
             Key("temperature_end", "temperature at the end of training, on a straight line from a number", Some("1.0")),
@@ -378,7 +379,7 @@ mod tests {
             (all.teacher.command, all.teacher.from, all.teacher.with) = (None, None, Vec::new());
             (all.teacher.model, all.teacher.model_columns) = (None, None);
             (all.student.hidden, all.student.bins) = (None, None);
-            all.objective.temperature_end = None;
+            (all.objective.temperature_end, all.objective.quantile) = (None, None);
             all.hints.weight_end = None;
             let data = all.data;
             all.data = limbeck_data::DataOptions {

@@ -148,8 +148,8 @@ impl Progress {
         if let Some(staged) = training.staged {
             prefix.push_str(&format!(", {staged}"));
         }
-        if let Some(rmse) = training.point.valid_rmse {
-            prefix.push_str(&format!("  RMSE {}", short(rmse)));
+        if let Some(error) = training.point.valid_error {
+            prefix.push_str(&format!("  valid {}", short(error)));
         }
         if let Some(gap) = training.point.fidelity_rmse.filter(|gap| gap.is_finite()) {
             prefix.push_str(&format!("  to teacher {}", short(gap)));

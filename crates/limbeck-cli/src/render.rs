@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
-use limbeck::report::{ShippedKind, StudentScores};
+use limbeck::report::{QuantileScores, ShippedKind, StudentScores};
 use limbeck_distill::proof::short;
 
 use crate::output::Style;
@@ -72,62 +72,66 @@ pub(crate) fn count(value: Option<usize>) -> String {
     value.map_or_else(|| "–".to_owned(), grouped)
 }
 
+/// Three figures of predictions: RMSE, MAE and R², or those of a quantile.
+fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
+    match quantile {
+        None => [short(scores.0), short(scores.1), r_squared(scores.2)],
+        Some(quantile) => [short(quantile.pinball), format!("{:.1} %", 100.0 * quantile.covered), short(scores.0)],
+    }
+}
+
+fn student_figures(scores: &StudentScores) -> [String; 3] {
+    figures((scores.rmse, scores.mae, scores.r2), scores.quantile)
+}
+
 /// The result of a run: test figures by model, the verdict, and what a reader should know.
 pub(crate) fn result(report: &Report, style: Style) -> String {
-    let header =
-        ["test rows", "RMSE", "MAE", "R²", "fidelity RMSE", "fidelity R²", "parameters", "file bytes", "µs/row"];
+    let [first, second, third] = if report.quantile.is_some() { ["pinball loss", "covered", "RMSE"] } else { ["RMSE", "MAE", "R²"] };
+    let header = ["test rows", first, second, third, "fidelity RMSE", "fidelity R²", "parameters", "file bytes", "µs/row"];
     let mut grid = Grid::new(&header, "lrrrrrrrr");
     let (test, measured) = (&report.test, &report.measured);
-    grid.row([
+    let mut row = |name: String, [a, b, c]: [String; 3], rest: [String; 5]| {
+        let [d, e, f, g, h] = rest;
+        grid.row([name, a, b, c, d, e, f, g, h]);
+    };
+    let none = || "–".to_owned();
+    row(
         format!("teacher ({})", report.teacher.kind),
-        short(test.teacher.rmse),
-        short(test.teacher.mae),
-        r_squared(test.teacher.r2),
-        "–".to_owned(),
-        "–".to_owned(),
-        count(report.teacher.parameters),
-        count(report.teacher.bytes),
-        optional(measured.teacher_us_per_row),
-    ]);
+        figures((test.teacher.rmse, test.teacher.mae, test.teacher.r2), test.teacher.quantile),
+        [none(), none(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
+    );
     let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
         let shipped = report.shipped.kind == kind;
         let mark = if shipped { " *" } else { "" };
         let own = report.sizes.map(|sizes| if kind == ShippedKind::Alone { sizes.alone } else { sizes.distilled });
         let what = own.map_or_else(String::new, |own| format!(" ({})", own.kind.name()));
-        grid.row([
-            format!("student {name}{what}{mark}"),
-            short(scores.rmse),
-            short(scores.mae),
-            r_squared(scores.r2),
+        row(format!("student {name}{what}{mark}"), student_figures(scores), [
             short(scores.fidelity_rmse),
             r_squared(scores.fidelity_r2),
             grouped(own.map_or(report.student.parameters, |own| own.parameters)),
             grouped(own.map_or(report.student.bytes, |own| own.bytes)),
-            if own.is_none() || shipped { short(measured.student_us_per_row) } else { "–".to_owned() },
+            if own.is_none() || shipped { short(measured.student_us_per_row) } else { none() },
         ]);
     };
     student("alone", ShippedKind::Alone, &test.alone);
     student("distilled", ShippedKind::Distilled, &test.distilled);
     if let Some(best) = report.lone.as_ref().and_then(|lone| lone.model(lone.best)) {
-        grid.row([
-            format!("best lone model ({})", best.size.kind.name()),
-            short(best.test.rmse),
-            short(best.test.mae),
-            r_squared(best.test.r2),
+        row(format!("best lone model ({})", best.size.kind.name()), student_figures(&best.test), [
             short(best.test.fidelity_rmse),
             r_squared(best.test.fidelity_r2),
             grouped(best.size.parameters),
             grouped(best.size.bytes),
-            "–".to_owned(),
+            none(),
         ]);
     }
     let seeds = report.test_seeds.len();
     let over = if seeds == 1 { "of one seed".to_owned() } else { format!("means over {seeds} seeds") };
     let notes = [
         format!(
-            "* shipped, as chosen on validation rows; the file itself has RMSE {} and R² {}",
-            short(test.shipped.rmse),
-            r_squared(test.shipped.r2)
+            "* shipped, as chosen on validation rows; the file itself has {first} {} and {} {}",
+            student_figures(&test.shipped)[0],
+            if report.quantile.is_some() { second } else { third },
+            student_figures(&test.shipped)[if report.quantile.is_some() { 1 } else { 2 }],
         ),
         format!("  {} test rows; errors in the unit of `{}`; students' figures are {over}", grouped(report.data.test), report.target),
         match report.sizes {
@@ -138,6 +142,13 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     let footnote = notes.map(|note| style.dim(&note)).join("\n");
     let mut text = grid.render(style);
     text.push_str(&footnote);
+    if let Some(quantile) = report.quantile {
+        text.push('\n');
+        text.push_str(&style.dim(&format!(
+            "  learned is the {quantile}-quantile: covered is the share of targets at or below it, {} where it is right",
+            format_args!("{:.1} %", 100.0 * quantile)
+        )));
+    }
     text.push_str("\n\n");
     text.push_str(&report.proof.verdict.sentence);
     text.push('\n');

@@ -481,8 +481,8 @@ fn auto_student_is_the_best_of_all_kinds_for_any_thread_count() {
     for side in ["alone", "distilled"] {
         let trials = report["selection"][side].as_array().unwrap();
         assert!(trials.iter().any(|trial| trial.get("spec").is_none()), "a network is among them");
-        let least = trials.iter().map(|trial| trial["valid_rmse"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
-        assert_eq!(report["shipped"][format!("valid_rmse_{side}")].as_f64().unwrap(), least);
+        let least = trials.iter().map(|trial| trial["valid_error"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+        assert_eq!(report["shipped"][format!("valid_error_{side}")].as_f64().unwrap(), least);
     }
 }
 
@@ -502,4 +502,42 @@ fn verdict_names_a_smaller_model_that_does_as_well() {
     assert_eq!((&report["lone"]["as_good"], &report["student"]["kind"]), (&report["lone"]["best"], &"mlp".into()));
     // The one default student is what it would be without this row.
     assert!(report.get("sizes").is_none() && report["selection"]["alone"][0].get("spec").is_none());
+}
+
+#[test]
+fn quantile_student_is_judged_by_its_pinball_loss() {
+    let place = Place::empty();
+    place.file("quick.toml", common::QUICK);
+    // Noise that grows with x: the 0.9-quantile is x + 1.28 x.
+    let mut text = String::from("x,y\n");
+    let mut state = 1_u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    for _ in 0..1500 {
+        let x = uniform();
+        let noise: f64 = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+        text.push_str(&format!("{x},{}\n", x + x * noise));
+    }
+    place.file("noisy.csv", text);
+    let args = ["distill", "noisy.csv", "--target", "y", "--recipe", "quick.toml", "--quantile", "0.9", "--steps", "1500", "--out", "run"];
+    let outcome = place.limbeck(&args).succeeds();
+    assert!(outcome.stdout.contains("pinball loss") && outcome.stdout.contains("0.9-quantile"), "{}", outcome.stdout);
+    let report = place.json("run/report.json");
+    assert_eq!(report["quantile"], 0.9);
+    assert!(report["verdict"]["sentence"].as_str().unwrap().contains("pinball loss"));
+    for side in ["alone", "distilled"] {
+        let covered = report["test"][side]["covered"].as_f64().unwrap();
+        assert!((0.8..0.97).contains(&covered), "{side}: {covered}");
+        assert!(report["test"][side]["pinball"].as_f64().unwrap() < report["test"][side]["rmse"].as_f64().unwrap());
+    }
+    let evaluated = place.limbeck(&["evaluate", "run", "noisy.csv", "--json"]).succeeds();
+    let value: serde_json::Value = serde_json::from_str(&evaluated.stdout).unwrap();
+    assert!((0.8..0.97).contains(&value["quantile"]["covered"].as_f64().unwrap()), "{value}");
+    let base = &args[..6];
+    place.refuses(&[base, &["--quantile", "1.5", "--out", "two"]].concat(), &["objective.quantile", "1.5", "above 0 and below 1"]);
+    place.refuses(&[base, &["--quantile", "0.5", "--head", "gaussian", "--out", "two"]].concat(), &["objective.quantile"]);
+    place.refuses(&[base, &["--quantile", "0.5", "--student", "trees", "--out", "two"]].concat(), &["objective.quantile", "student.kind"]);
+    place.refuses(&["preflight", "noisy.csv", "--target", "y", "--quantile", "0.5"], &["objective.quantile", "RMSE"]);
 }

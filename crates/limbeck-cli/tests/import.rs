@@ -183,5 +183,5 @@ fn teacher_of_a_run_on_other_rows_teaches_in_either_unit() {
     }
     let args = ["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "run", "--teacher-model-columns", "flow"];
     place.refuses(&args, &["teacher.model_columns", "by name"]);
-    place.refuses(&["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "."], &["report", "run"]);
+    place.refuses(&["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "."], &["recipe.toml", "not a complete run"]);
 }

@@ -57,6 +57,66 @@ pub fn squared_errors(pred: &[f64], target: &[f64]) -> Vec<f64> {
     errors(pred, target).map(|error| error * error).collect()
 }
 
+/// How predictions are judged: a mean over rows, brought into the target's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Measure {
+    /// `√(Σ w (p − y)² / Σ w)`, least at the mean.
+    #[default]
+    Rmse,
+    /// `Σ w max(q (y − p), (q − 1)(y − p)) / Σ w`, least at the `q`-quantile (Koenker & Bassett 1978).
+    Pinball {
+        /// `q`, in (0, 1).
+        quantile: f64,
+    },
+}
+
+impl Measure {
+    /// Its name, as people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rmse => "RMSE",
+            Self::Pinball { .. } => "pinball loss",
+        }
+    }
+
+    /// What one row adds to the mean.
+    #[must_use]
+    pub fn row(self, pred: f64, target: f64) -> f64 {
+        match self {
+            Self::Rmse => (pred - target).powi(2),
+            Self::Pinball { quantile } => (quantile * (target - pred)).max((quantile - 1.0) * (target - pred)),
+        }
+    }
+
+    /// The measure of a mean over rows.
+    #[must_use]
+    pub fn of_mean(self, mean: f64) -> f64 {
+        match self {
+            Self::Rmse => mean.sqrt(),
+            Self::Pinball { .. } => mean,
+        }
+    }
+
+    /// Each row's part: what [`bootstrap`](crate::bootstrap) takes.
+    #[must_use]
+    pub fn rows(self, pred: &[f64], target: &[f64]) -> Vec<f64> {
+        pred.iter().zip(target).map(|(&p, &y)| self.row(p, y)).collect()
+    }
+
+    /// The measure of all rows.
+    #[must_use]
+    pub fn score(self, pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
+        self.of_mean(mean(self.rows(pred, target).into_iter(), weight))
+    }
+}
+
+/// `Σ w 1[y ≤ p] / Σ w`: the share of targets at or below their predictions, `q` for a true `q`-quantile.
+#[must_use]
+pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
+    mean(pred.iter().zip(target).map(|(p, y)| f64::from(u8::from(y <= p))), weight)
+}
+
 /// `Σ w v / Σ w`.
 #[must_use]
 pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
@@ -155,6 +215,21 @@ mod tests {
         assert!((found.rmse - 1.5_f64.sqrt()).abs() < 1e-15);
         assert!((found.mae - 1.0).abs() < 1e-15);
         assert!((found.r2.unwrap() - (1.0 - 6.0 / 10.75)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn pinball_loss_is_worked_by_hand() {
+        let measure = Measure::Pinball { quantile: 0.9 };
+        // 2 too low: 0.9 · 2; 1 too high: 0.1 · 1; weights 1 and 3.
+        let found = measure.score(&[1.0, 4.0], &[3.0, 3.0], &[1.0, 3.0]);
+        assert!((found - (1.8 + 0.3) / 4.0).abs() < 1e-15, "{found}");
+        assert_eq!(covered(&[1.0, 4.0, 3.0], &[3.0, 3.0, 3.0], &[1.0, 2.0, 1.0]), 0.75);
+    }
+
+    #[test]
+    fn rmse_as_a_measure_is_the_rmse() {
+        let (pred, target, weight) = ([0.0, 2.0, 7.0], [1.0, 2.0, 5.0], [2.0, 1.0, 1.0]);
+        assert_eq!(Measure::Rmse.score(&pred, &target, &weight), rmse(&pred, &target, &weight));
     }
 
     #[test]

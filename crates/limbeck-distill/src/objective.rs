@@ -6,6 +6,7 @@
 //!
 //! [`ObjectiveOptions`] is what a recipe says, [`Blend`] the loss on training rows, which [`crate::lesson`] lays out.
 
+use limbeck_data::metrics::Measure;
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::{Bins, Head, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,7 @@ impl<'de> Deserialize<'de> for Temperature {
 /// | `head` | point | what the student predicts while it learns | point, gaussian, binned |
 /// | `bins` | 50 | bins of a binned head | 8 to 1000 |
 /// | `loss` | squared | soft and hard loss of a point | squared, huber |
+/// | `quantile` | none | learn and judge this quantile in place of the mean, by the pinball loss | (0, 1) |
 /// | `huber_delta` | 1 | where Huber's loss becomes linear, in standard deviations of the target | > 0 |
 /// | `temperature` | 1 | of the soft loss of a distribution | > 0, batch, data, spread |
 /// | `temperature_end` | none | temperature at the end of training, on a straight line from `temperature` | > 0 |
@@ -210,6 +212,8 @@ pub struct ObjectiveOptions {
     pub head: HeadKind,
     pub bins: usize,
     pub loss: LossKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
     pub huber_delta: f64,
     pub temperature: Temperature,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,6 +234,7 @@ impl Default for ObjectiveOptions {
             head: HeadKind::Point,
             bins: 50,
             loss: LossKind::Squared,
+            quantile: None,
             huber_delta: 1.0,
             temperature: Temperature::default(),
             temperature_end: None,
@@ -269,6 +274,11 @@ impl ObjectiveOptions {
         let (base, scale) = (self.temperature_base, self.temperature_scale);
         let fine = base >= 0.0 && scale >= 0.0 && positive(base + scale);
         check(fine, "objective.temperature_scale", format!("{scale} and temperature_base {base}"), "0 or more, and not both 0")?;
+        if let Some(quantile) = self.quantile {
+            check(quantile > 0.0 && quantile < 1.0, "objective.quantile", quantile.to_string(), "above 0 and below 1")?;
+            let plain = self.head == HeadKind::Point && self.loss == LossKind::Squared;
+            check(plain, "objective.quantile", quantile.to_string(), "left out beside another head or loss: a quantile has its own")?;
+        }
         let plain = self.temperature == Temperature::default() && self.temperature_end.is_none();
         let point = self.head == HeadKind::Point;
         let expected = "1 for a point, which has no spread to temper; choose head gaussian or binned";
@@ -292,7 +302,7 @@ impl ObjectiveOptions {
     #[must_use]
     pub fn losses(&self, head: Head) -> (LabelLoss, LabelLoss) {
         let own = match head {
-            Head::Point => LabelLoss::Point(self.point_loss()),
+            Head::Point => self.quantile.map_or(LabelLoss::Point(self.point_loss()), |q| LabelLoss::Quantile(q as f32)),
             Head::Gaussian => LabelLoss::Gaussian,
             Head::Binned(bins) => LabelLoss::Binned(bins),
         };
@@ -311,8 +321,20 @@ impl ObjectiveOptions {
     /// True where blending labels is the same as blending losses: squared points with one share for the whole training.
     #[must_use]
     pub fn blends_labels(&self) -> bool {
-        let squared = self.head == HeadKind::Point && self.loss == LossKind::Squared;
+        let squared = self.head == HeadKind::Point && self.loss == LossKind::Squared && self.quantile.is_none();
         squared && self.alpha_schedule == AlphaSchedule::Constant && self.gate != Gate::Bounded
+    }
+
+    /// How students and teacher are judged.
+    #[must_use]
+    pub fn measure(&self) -> Measure {
+        self.quantile.map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
+    }
+
+    /// What a teacher that says `N(mean, sd²)` answers: the mean, or the quantile that is asked for.
+    #[must_use]
+    pub fn answer(&self, mean: f64, sd: f64) -> f64 {
+        self.quantile.map_or(mean, |quantile| mean + sd * limbeck_runtime::normal_quantile(quantile))
     }
 
     /// `alpha` when the share `progress` of training is done, from its value at the start.

@@ -1,12 +1,14 @@
 //! How much of the gap to the teacher was closed, and the verdict.
 
 use limbeck_data::bootstrap::{self, Interval};
-use limbeck_data::metrics::squared_errors;
+use limbeck_data::metrics::Measure;
 use serde::{Deserialize, Serialize};
 
 /// Test predictions of all sides, in the target's unit.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
+    /// How they are judged.
+    pub measure: Measure,
     /// Targets of the test rows.
     pub target: &'a [f64],
     /// Weights of the test rows.
@@ -29,7 +31,7 @@ pub struct Evidence<'a> {
 /// gap_closed = (RMSE_alone − RMSE_distilled) / (RMSE_alone − RMSE_teacher)
 /// ```
 ///
-/// with RMSEs averaged over seeds. Null with a `reason` where the teacher is not better than the lone student with its whole
+/// with RMSEs (for a quantile: pinball losses) averaged over seeds. Null with a `reason` where the teacher is not better than the lone student with its whole
 /// 95 % interval: a ratio to a gap that may be zero says nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapClosed {
@@ -64,15 +66,15 @@ pub struct Verdict {
     pub kind: VerdictKind,
     /// True where the teacher is better than the lone student with its whole interval.
     pub teacher_better: bool,
-    /// RMSE of the lone minus that of the distilled student, with its interval.
-    pub rmse_saved: Difference,
-    /// RMSE of the lone student minus that of the teacher, with its interval.
+    /// Error of the lone minus that of the distilled student, with its interval.
+    pub error_saved: Difference,
+    /// Error of the lone student minus that of the teacher, with its interval.
     pub teacher_lead: Difference,
     /// For people.
     pub sentence: String,
 }
 
-/// A difference of RMSEs with its 95 % interval, in the target's unit.
+/// A difference of errors, RMSE or pinball loss, with its 95 % interval, in the target's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference.
@@ -92,10 +94,10 @@ pub struct Proof {
     pub verdict: Verdict,
 }
 
-/// Mean RMSE over seeds of teacher, alone, distilled.
-fn mean_rmse(seeds: &[[f64; 3]]) -> [f64; 3] {
+/// Mean error over seeds of teacher, alone, distilled, from means over rows.
+fn mean_error(measure: Measure, seeds: &[[f64; 3]]) -> [f64; 3] {
     let n = seeds.len() as f64;
-    std::array::from_fn(|model| seeds.iter().map(|mse| mse[model].sqrt()).sum::<f64>() / n)
+    std::array::from_fn(|model| seeds.iter().map(|means| measure.of_mean(means[model])).sum::<f64>() / n)
 }
 
 /// Judges test predictions by a paired bootstrap over rows (or blocks) and seeds.
@@ -103,22 +105,23 @@ fn mean_rmse(seeds: &[[f64; 3]]) -> [f64; 3] {
 /// None without test rows or seeds.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
-    let errors = |pred: &[f64]| squared_errors(pred, evidence.target);
+    let measure = evidence.measure;
+    let errors = |pred: &[f64]| measure.rows(pred, evidence.target);
     let teacher = errors(evidence.teacher);
     let alone: Vec<Vec<f64>> = evidence.alone.iter().map(|pred| errors(pred)).collect();
     let distilled: Vec<Vec<f64>> = evidence.distilled.iter().map(|pred| errors(pred)).collect();
     let all: Vec<[&[f64]; 3]> = alone.iter().zip(&distilled).map(|(a, d)| [&teacher[..], a, d]).collect();
     let options = bootstrap::Options { seed: evidence.seed, ..bootstrap::Options::default() };
     let interval = |statistic: &dyn Fn([f64; 3]) -> f64| -> Option<Interval> {
-        bootstrap::paired(&all, evidence.weight, evidence.blocks, &options, |seeds| statistic(mean_rmse(seeds)))
+        bootstrap::paired(&all, evidence.weight, evidence.blocks, &options, |seeds| statistic(mean_error(measure, seeds)))
     };
-    let mean_sq = |errors: &[f64]| limbeck_data::metrics::weighted_mean(errors, evidence.weight);
-    let point: Vec<[f64; 3]> = all.iter().map(|models| models.map(mean_sq)).collect();
-    let found = mean_rmse(&point);
+    let mean_row = |errors: &[f64]| limbeck_data::metrics::weighted_mean(errors, evidence.weight);
+    let point: Vec<[f64; 3]> = all.iter().map(|models| models.map(mean_row)).collect();
+    let found = mean_error(measure, &point);
     let difference = |statistic: &dyn Fn([f64; 3]) -> f64| {
         interval(statistic).map(|i| Difference { value: statistic(found), low: i.low, high: i.high })
     };
-    let rmse_saved = difference(&|[_, alone, distilled]| alone - distilled)?;
+    let error_saved = difference(&|[_, alone, distilled]| alone - distilled)?;
     let teacher_lead = difference(&|[teacher, alone, _]| alone - teacher)?;
     let teacher_better = teacher_lead.low > 0.0;
     let gap = |[teacher, alone, distilled]: [f64; 3]| (alone - distilled) / (alone - teacher);
@@ -127,29 +130,31 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         GapClosed { value: Some(gap(found)), low: Some(i.low), high: Some(i.high), reason: None }
     } else {
         let reason = format!(
-            "the teacher is not better than the lone student with its whole interval: its lead in RMSE is {} ({} to {})",
+            "the teacher is not better than the lone student with its whole interval: its lead in {} is {} ({} to {})",
+            measure.name(),
             short(teacher_lead.value),
             short(teacher_lead.low),
             short(teacher_lead.high)
         );
         GapClosed { value: None, low: None, high: None, reason: Some(reason) }
     };
-    let kind = if rmse_saved.low > 0.0 {
+    let kind = if error_saved.low > 0.0 {
         VerdictKind::Helps
-    } else if rmse_saved.high < 0.0 {
+    } else if error_saved.high < 0.0 {
         VerdictKind::Hurts
     } else {
         VerdictKind::NoGain
     };
-    let sentence = sentence(kind, &gap_closed, &rmse_saved, found, teacher_better);
-    Some(Proof { gap_closed, verdict: Verdict { kind, teacher_better, rmse_saved, teacher_lead, sentence } })
+    let sentence = sentence(measure, kind, &gap_closed, &error_saved, found, teacher_better);
+    Some(Proof { gap_closed, verdict: Verdict { kind, teacher_better, error_saved, teacher_lead, sentence } })
 }
 
-fn sentence(kind: VerdictKind, gap: &GapClosed, saved: &Difference, rmse: [f64; 3], teacher_better: bool) -> String {
+fn sentence(measure: Measure, kind: VerdictKind, gap: &GapClosed, saved: &Difference, error: [f64; 3], teacher_better: bool) -> String {
     let change = format!(
-        "RMSE {} alone, {} distilled (difference {}, 95 % interval {} to {})",
-        short(rmse[1]),
-        short(rmse[2]),
+        "{} {} alone, {} distilled (difference {}, 95 % interval {} to {})",
+        measure.name(),
+        short(error[1]),
+        short(error[2]),
         short(saved.value),
         short(saved.low),
         short(saved.high)
@@ -196,7 +201,7 @@ mod tests {
         };
         let (teacher, alone, distilled) = (pred(teacher), vec![pred(alone), pred(alone)], vec![pred(distilled), pred(distilled)]);
         let weight = vec![1.0; n];
-        let evidence = Evidence { target: &target, weight: &weight, blocks: None, teacher: &teacher, alone: &alone, distilled: &distilled, seed: 0 };
+        let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks: None, teacher: &teacher, alone: &alone, distilled: &distilled, seed: 0 };
         check(judge(&evidence).unwrap());
     }
 

@@ -4,7 +4,8 @@
 //! at which it was best on validation rows. The winner of each side is fitted again on all training rows, on the same
 //! schedule, and stopped at that step.
 
-use limbeck_data::{Features, metrics};
+use limbeck_data::metrics::{self, Measure};
+use limbeck_data::Features;
 use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use rayon::prelude::*;
@@ -107,8 +108,8 @@ pub struct Point {
     pub loss: f64,
     /// Learning rate.
     pub learning_rate: f64,
-    /// Validation RMSE in the target's unit; none during the refit.
-    pub valid_rmse: Option<f64>,
+    /// Validation error in the target's unit, RMSE or pinball loss; none during the refit.
+    pub valid_error: Option<f64>,
     /// RMSE against the teacher on validation rows, in the target's unit.
     pub fidelity_rmse: Option<f64>,
 }
@@ -122,8 +123,8 @@ pub struct Trial {
     pub curve: Vec<Point>,
     /// Steps to take in the refit.
     pub stop: usize,
-    /// Validation RMSE there, smoothed over the neighboring points of the curve.
-    pub valid_rmse: f64,
+    /// Validation error there, smoothed over the neighboring points of the curve.
+    pub valid_error: f64,
     /// Validation predictions there, in the learned unit.
     pub valid_pred: Vec<f64>,
     /// Weights there.
@@ -133,8 +134,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn of_model(setting: Setting, valid_rmse: f64, valid_pred: Vec<f64>, model: Model) -> Self {
-        Self { setting, curve: Vec::new(), stop: 0, valid_rmse, valid_pred, params: Vec::new(), model: Some(model) }
+    pub(crate) fn of_model(setting: Setting, valid_error: f64, valid_pred: Vec<f64>, model: Model) -> Self {
+        Self { setting, curve: Vec::new(), stop: 0, valid_error, valid_pred, params: Vec::new(), model: Some(model) }
     }
 }
 
@@ -182,14 +183,15 @@ pub struct Stage<'a> {
 /// A trial at a point of its curve.
 struct Snapshot {
     step: usize,
-    rmse: f64,
+    /// Mean over validation rows of what [`Measure::row`] says.
+    mean: f64,
     pred: Vec<f64>,
     params: Vec<f32>,
 }
 
-/// Smoothed squared validation errors, and where they are least.
+/// Smoothed means over validation rows, and where they are least.
 fn smooth_best(snapshots: &[Snapshot]) -> (Vec<f64>, Option<usize>) {
-    let smooth = smoothed(&snapshots.iter().map(|snapshot| snapshot.rmse.powi(2)).collect::<Vec<_>>());
+    let smooth = smoothed(&snapshots.iter().map(|snapshot| snapshot.mean).collect::<Vec<_>>());
     let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
     (smooth, best)
 }
@@ -207,13 +209,14 @@ struct Valid<'a> {
     positions: Vec<f32>,
     target: &'a [f64],
     weight: &'a [f64],
-    teacher: &'a [f64],
+    /// What the teacher answers.
+    teacher: Vec<f64>,
 }
 
 impl Valid<'_> {
-    /// True where the mean squared error of `pred` exceeds that of `best` by at most one paired standard error.
+    /// True where the error of `pred` exceeds that of `best` by at most one paired standard error.
     fn close(&self, stage: &Stage<'_>, pred: &[f64], best: &[f64]) -> bool {
-        let error = |pred: f64, target: f64| (stage.unit(pred) - stage.unit(target)).powi(2);
+        let error = |pred: f64, target: f64| stage.measure().row(stage.unit(pred), stage.unit(target));
         let rows = pred.iter().zip(best).zip(self.target);
         let lost: Vec<f64> = rows.map(|((&pred, &best), &target)| error(pred, target) - error(best, target)).collect();
         let standard_error = (metrics::variance(&lost, self.weight) / lost.len() as f64).sqrt();
@@ -266,7 +269,8 @@ impl<'a> Stage<'a> {
         let valid = valid
             .map(|v| {
                 let positions = positions(v.features)?;
-                Ok::<_, Error>(Valid { positions, target: v.target, weight: v.weight, teacher: v.teacher })
+                let teacher = v.teacher.iter().zip(v.spread).map(|(mean, sd)| plan.objective.answer(*mean, *sd)).collect();
+                Ok::<_, Error>(Valid { positions, target: v.target, weight: v.weight, teacher })
             })
             .transpose()?;
         Ok(Self { plan, design, head, pool, center, scale, valid, material: material.clone(), held })
@@ -302,14 +306,23 @@ impl<'a> Stage<'a> {
         means.map(|z| self.center + self.scale * f64::from(z)).collect()
     }
 
-    pub(crate) fn rmse(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
+    pub(crate) fn measure(&self) -> Measure {
+        self.plan.objective.measure()
+    }
+
+    /// The measure of predictions against labels, both in the learned unit; labels that are missing are left out.
+    pub(crate) fn error(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
+        self.measure().of_mean(self.mean(self.measure(), pred, label, weight))
+    }
+
+    fn mean(&self, measure: Measure, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let both = pred.iter().zip(label).zip(weight).filter(|((_, label), _)| label.is_finite());
         let (mut sum, mut total) = (0.0, 0.0);
         for ((pred, label), weight) in both {
-            sum += weight * (self.unit(*pred) - self.unit(*label)).powi(2);
+            sum += weight * measure.row(self.unit(*pred), self.unit(*label));
             total += weight;
         }
-        (sum / total).sqrt()
+        sum / total
     }
 
     /// What a student with this share of the soft loss learns from.
@@ -341,17 +354,17 @@ impl<'a> Stage<'a> {
                 step: report.state.step,
                 loss: f64::from(report.loss),
                 learning_rate: f64::from(report.rate),
-                valid_rmse: None,
+                valid_error: None,
                 fidelity_rmse: None,
             };
             if let Some(valid) = &self.valid {
                 let params = report.state.average[..weights].to_vec();
                 let pred = self.predict(&params, &valid.positions);
-                let rmse = self.rmse(&pred, valid.target, valid.weight);
-                let fidelity = self.rmse(&pred, valid.teacher, valid.weight);
-                point.valid_rmse = Some(rmse);
+                let mean = self.mean(self.measure(), &pred, valid.target, valid.weight);
+                let fidelity = self.mean(Measure::Rmse, &pred, &valid.teacher, valid.weight).sqrt();
+                point.valid_error = Some(self.measure().of_mean(mean));
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                snapshots.push(Snapshot { step: point.step, rmse, pred, params });
+                snapshots.push(Snapshot { step: point.step, mean, pred, params });
             }
             curve.push(point);
             let staged = self.staged(setting, point.step);
@@ -359,10 +372,10 @@ impl<'a> Stage<'a> {
             if self.hopeless(&snapshots) { Control::Stop } else { control }
         })?;
         state.average.truncate(weights);
-        let last = Snapshot { step: state.step, rmse: f64::INFINITY, pred: Vec::new(), params: state.average };
-        let (stop, valid_rmse) = self.stop(&snapshots, setting.steps);
+        let last = Snapshot { step: state.step, mean: f64::INFINITY, pred: Vec::new(), params: state.average };
+        let (stop, valid_error) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
-        Ok(Trial { setting, curve, stop: chosen.step, valid_rmse, valid_pred: chosen.pred, params: chosen.params, model: None })
+        Ok(Trial { setting, curve, stop: chosen.step, valid_error, valid_pred: chosen.pred, params: chosen.params, model: None })
     }
 
     /// Stage and layer weights of progressive alignment, for who watches.
@@ -381,10 +394,10 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.plan.student.steps as f64
     }
 
-    /// Which snapshot to keep, and its smoothed validation RMSE.
+    /// Which snapshot to keep, and its smoothed validation error.
     ///
     /// A single point of a curve is good or bad by luck, more so while the learning rate is high, and the refit will not
-    /// have the same luck. So the mean squared error is averaged over each point and its neighbors, and the end of the
+    /// have the same luck. So the mean over rows is averaged over each point and its neighbors, and the end of the
     /// schedule, where weights have settled, is given up only for a sure gain.
     fn stop(&self, snapshots: &[Snapshot], steps: usize) -> (usize, f64) {
         let (smooth, best) = smooth_best(snapshots);
@@ -394,27 +407,29 @@ impl<'a> Stage<'a> {
         if last.step == steps && valid.close(self, &last.pred, &snapshots[best].pred) {
             best = snapshots.len() - 1;
         }
-        (best, smooth[best].sqrt())
+        (best, self.measure().of_mean(smooth[best]))
     }
 
     /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
         let close = |valid: &Valid<'_>| valid.close(self, &trial.valid_pred, &other.valid_pred);
-        trial.valid_rmse <= other.valid_rmse || self.valid.as_ref().is_some_and(close)
+        trial.valid_error <= other.valid_error || self.valid.as_ref().is_some_and(close)
     }
 
-    /// RMSE of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
+    /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
     #[must_use]
-    pub fn valid_rmse_teacher(&self) -> Option<f64> {
+    pub fn valid_error_teacher(&self) -> Option<f64> {
         let valid = self.valid.as_ref()?;
-        Some(self.rmse(valid.target, valid.teacher, valid.weight)).filter(|rmse| rmse.is_finite())
+        // The teacher's answers are compared with targets, so those are the labels that must be there.
+        let (answers, targets): (Vec<f64>, Vec<f64>) = valid.teacher.iter().copied().zip(valid.target).map(|(t, y)| if t.is_finite() { (t, *y) } else { (*y, f64::NAN) }).unzip();
+        Some(self.error(&answers, &targets, valid.weight)).filter(|error| error.is_finite())
     }
 
     /// The largest `alpha` whose validation error is within one paired standard error of the best (the one-standard-error
     /// rule of Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3).
     fn alpha_of(&self, probes: &[Trial]) -> f64 {
-        let best = probes.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
+        let best = probes.iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error));
         let Some(best) = best else { return 1.0 };
         let close = probes.iter().filter(|trial| self.as_good(trial, best));
         close.filter_map(|trial| trial.setting.alpha).fold(0.0, f64::max)
@@ -519,7 +534,7 @@ impl Choice {
     /// [`Error::Interrupted`] where a side has none.
     pub fn best(&self) -> Result<(&Trial, &Trial)> {
         let best = |trials: &'_ [Trial]| -> Option<usize> {
-            (0..trials.len()).min_by(|&a, &b| trials[a].valid_rmse.total_cmp(&trials[b].valid_rmse))
+            (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
         };
         let (Some(alone), Some(distilled)) = (best(&self.alone), best(&self.distilled)) else {
             return Err(Error::Interrupted);
@@ -614,9 +629,10 @@ fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     let (long, short): (Vec<_>, Vec<_>) = lone_settings(student).into_iter().partition(|s| s.steps == student.steps);
     let settings = first.iter().map(|&alpha| probe(alpha)).chain(short);
     let (mut distilled, mut alone) = split(run(settings.collect())?);
-    let lone = alone.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse));
+    let lone = alone.iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error));
     let closed_form = match (&stage.valid, lone, distilled.first()) {
-        (Some(valid), Some(lone), Some(pure)) => {
+        // The closed form is that of squared errors.
+        (Some(valid), Some(lone), Some(pure)) if stage.measure() == Measure::Rmse => {
             closed_form_alpha(&lone.valid_pred, &pure.valid_pred, valid.target, valid.weight)
         }
         _ => None,
@@ -647,7 +663,7 @@ pub fn choose_alone(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Trial> {
     let plan = stage.plan;
     let run = |setting: Setting| stage.train(&stage.lesson(None), setting, setting.steps, plan.seed, "alone", watch);
     let trials: Vec<Trial> = lone_settings(plan.student).into_par_iter().map(run).collect::<Result<_>>()?;
-    trials.into_iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse)).ok_or(Error::Interrupted)
+    trials.into_iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)).ok_or(Error::Interrupted)
 }
 
 /// Both students of one seed, fitted on all training rows.

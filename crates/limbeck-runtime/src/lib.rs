@@ -35,6 +35,7 @@ pub use error::{Error, Result};
 pub use file::{Container, FORMAT, Numbers, Tensor};
 pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
+pub use normal::inverse_cdf as normal_quantile;
 pub use plan::{Plan, Scratch};
 pub use student::{Golden, GoldenValue, Student, StudentParts, TargetTransform};
 pub use table::TableInterp;

@@ -8,7 +8,7 @@ pub(crate) const CLIP: f64 = 3.0;
 ///
 /// Source: Wichura, *Algorithm AS 241: The Percentage Points of the Normal Distribution*, Applied Statistics 37 (1988),
 /// routine PPND16; its branch for the far tails is never reached within the clip.
-pub(crate) fn inverse_cdf(p: f64) -> f64 {
+pub fn inverse_cdf(p: f64) -> f64 {
     /// `Φ(−3)`, rounded down.
     const TAIL: f64 = 0.001_349_898_031_630_09;
     if p <= TAIL {

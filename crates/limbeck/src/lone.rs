@@ -23,7 +23,7 @@ pub(crate) fn fit(search: &Stage<'_>, refit: &Stage<'_>, choice: &Choice, alone:
     let mut all = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.student_kind() != own) {
         let tried = choice.alone.iter().filter(|trial| trial.setting.kind() == kind.student_kind());
-        let chosen = match tried.min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse)) {
+        let chosen = match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
             Some(trial) => Some(trial.clone()),
             None => kinds::lone(search, kind)?,
         };
@@ -38,15 +38,15 @@ pub(crate) fn fit(search: &Stage<'_>, refit: &Stage<'_>, choice: &Choice, alone:
 /// Adds the models to the report, and to its verdict where one of them does as well as the shipped student.
 pub(crate) fn add(report: &mut Report, models: Vec<LoneModel>) {
     let least = |models: &mut dyn Iterator<Item = &LoneModel>| {
-        models.min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse)).copied()
+        models.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)).copied()
     };
     let Some(best) = least(&mut models.iter()) else { return };
-    let valid_rmse = match report.shipped.kind {
-        ShippedKind::Alone => report.shipped.valid_rmse_alone,
-        ShippedKind::Distilled => report.shipped.valid_rmse_distilled,
+    let valid_error = match report.shipped.kind {
+        ShippedKind::Alone => report.shipped.valid_error_alone,
+        ShippedKind::Distilled => report.shipped.valid_error_distilled,
     };
     let does_as_well = |model: &&LoneModel| {
-        model.size.kind != report.student.kind && model.valid_rmse <= valid_rmse && model.size.bytes <= report.student.bytes
+        model.size.kind != report.student.kind && model.valid_error <= valid_error && model.size.bytes <= report.student.bytes
     };
     let as_good = least(&mut models.iter().filter(does_as_well));
     if let Some(model) = as_good {

@@ -199,7 +199,8 @@ impl Students<'_> {
         let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
         report.student.bytes = bytes.len();
         report.sizes = self.sizes(stage, &trials[0], &report, &train.features)?;
-        if !interrupted_in_search && !self.observer.stop() {
+        // Models of other kinds learn means.
+        if !interrupted_in_search && !self.observer.stop() && recipe.objective.quantile.is_none() {
             let models = clock.stage("lone models", || {
                 let own = lone::Fitted { chosen: alone, refitted: trials[0].alone.clone() };
                 let fitted = lone::fit(&search_stage, stage, &choice, own, recipe.seed)?;
@@ -269,10 +270,10 @@ impl Students<'_> {
     /// distilled one gives way only if the lone one is surely better, by more than one paired standard error, since on few rows
     /// the winner of two students is a matter of luck.
     fn shipped(&self, search: &Stage<'_>, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
-        let teacher = search.valid_rmse_teacher();
-        let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_rmse) {
+        let teacher = search.valid_error_teacher();
+        let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_error) {
             true => search.as_good(distilled, alone),
-            false => distilled.valid_rmse <= alone.valid_rmse,
+            false => distilled.valid_error <= alone.valid_error,
         };
         let (kind, trial) = match distilled_ships {
             true => (ShippedKind::Distilled, &trials.distilled),
@@ -283,9 +284,9 @@ impl Students<'_> {
             setting: trial.setting,
             steps: trial.stop,
             seed: self.recipe.seed,
-            valid_rmse_teacher: teacher,
-            valid_rmse_alone: alone.valid_rmse,
-            valid_rmse_distilled: distilled.valid_rmse,
+            valid_error_teacher: teacher,
+            valid_error_alone: alone.valid_error,
+            valid_error_distilled: distilled.valid_error,
         }
     }
 
@@ -306,18 +307,25 @@ impl Students<'_> {
     }
 
     fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<Vec<LoneModel>> {
-        let teacher: Vec<f64> = test.teacher.iter().map(|&v| target_unit(self.recipe.data.log_target, v)).collect();
-        let target = self.data.target_of(&self.data.split.test);
+        let (teacher, target) = (self.teacher_answers(test), self.data.target_of(&self.data.split.test));
+        let measure = self.recipe.objective.measure();
         let own = report.sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
         let model = |fitted: &lone::Fitted| {
             let (size, student) = self.size(stage, &fitted.refitted, report, train)?;
             let test = match size.kind == own {
                 true => report.test.alone,
-                false => report::student_scores(&student.predict(&test.features.raw(), test.features.rows)?, &teacher, &target, &test.weight),
+                false => report::student_scores(measure, &student.predict(&test.features.raw(), test.features.rows)?, &teacher, &target, &test.weight),
             };
-            Ok(LoneModel { size, spec: fitted.chosen.setting.spec, valid_rmse: fitted.chosen.valid_rmse, test })
+            Ok(LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test })
         };
         fitted.iter().map(model).collect()
+    }
+
+    /// What the teacher answers, in the target's unit.
+    fn teacher_answers(&self, part: &Part) -> Vec<f64> {
+        let objective = &self.recipe.objective;
+        let answers = part.teacher.iter().zip(&part.spread).map(|(&mean, &sd)| objective.answer(mean, sd));
+        answers.map(|answer| target_unit(self.recipe.data.log_target, answer)).collect()
     }
 
     fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
@@ -325,13 +333,15 @@ impl Students<'_> {
             ShippedKind::Alone => "alone",
             ShippedKind::Distilled => "distilled",
         };
-        BTreeMap::from([
+        let quantile = self.recipe.objective.quantile.map(|quantile| ("quantile".to_owned(), quantile.to_string()));
+        let own = [
             ("limbeck".into(), env!("CARGO_PKG_VERSION").into()),
             ("seed".into(), shipped.seed.to_string()),
             ("kind".into(), kind.into()),
             ("teacher".into(), self.store.summary.kind.clone()),
             ("steps".into(), shipped.steps.to_string()),
-        ])
+        ];
+        own.into_iter().chain(quantile).collect()
     }
 
     /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
@@ -351,8 +361,8 @@ impl Students<'_> {
         test: &Part,
     ) -> Result<Report> {
         let log = self.recipe.data.log_target;
-        let in_unit = |values: &[f64]| -> Vec<f64> { values.iter().map(|&v| target_unit(log, v)).collect() };
-        let (target, teacher) = (self.data.target_of(&self.data.split.test), in_unit(&test.teacher));
+        let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
+        let measure = self.recipe.objective.measure();
         let predict = |trial: &Trial| -> Result<Vec<f64>> {
             let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
             Ok(student.predict(&test.features.raw(), test.features.rows)?)
@@ -361,6 +371,7 @@ impl Students<'_> {
         let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
         let blocks = self.data.blocks_of(&self.data.split.test);
         let evidence = Evidence {
+            measure,
             target: &target,
             weight: &test.weight,
             blocks: blocks.as_deref(),
@@ -373,7 +384,7 @@ impl Students<'_> {
             place: "data".into(),
             message: "there are no test rows; nothing can be proven without them".into(),
         })?;
-        let scores = |pred: &Vec<f64>| report::student_scores(pred, &teacher, &target, &test.weight);
+        let scores = |pred: &Vec<f64>| report::student_scores(measure, pred, &teacher, &target, &test.weight);
         let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
             .zip(alone.iter().zip(&distilled))
             .map(|(seed, (a, d))| SeedScores { seed, alone: scores(a), distilled: scores(d) })
@@ -392,6 +403,7 @@ impl Students<'_> {
             interrupted: self.observer.stop(),
             target: self.data.target_name.clone(),
             log_target: log,
+            quantile: self.recipe.objective.quantile,
             data: self.data.summary.clone(),
             teacher: self.store.summary.clone(),
             student: StudentReport {
@@ -410,7 +422,7 @@ impl Students<'_> {
             },
             shipped,
             test: TestScores {
-                teacher: report::teacher_scores(&teacher, &target, &test.weight),
+                teacher: report::teacher_scores(measure, &teacher, &target, &test.weight),
                 alone: mean(&|s| s.alone),
                 distilled: mean(&|s| s.distilled),
                 shipped: scores(&shipped_pred),
@@ -488,7 +500,7 @@ fn as_value(value: &GoldenValue) -> Value<'_> {
 
 /// Training curves as CSV, in the order of trials and seeds.
 fn curves(choice: &Choice, trials: &[search::Refitted], hints: &HintOptions, layers: usize) -> String {
-    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_rmse,fidelity_rmse,stage,layer_weights\n");
+    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_error,fidelity_rmse,stage,layer_weights\n");
     let layer_weights = |progress: f64| {
         let weight = |layer| format!("{:.3}", hints.weight_at(progress) * hints.layer_weight(layer, layers, progress));
         (0..layers).map(weight).collect::<Vec<_>>().join(" ")
@@ -513,7 +525,7 @@ fn curves(choice: &Choice, trials: &[search::Refitted], hints: &HintOptions, lay
                 point.step,
                 point.loss,
                 point.learning_rate,
-                optional(point.valid_rmse),
+                optional(point.valid_error),
                 optional(point.fidelity_rmse)
             );
         }

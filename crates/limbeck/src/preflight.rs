@@ -260,6 +260,9 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
     if recipe.teacher.from.is_some() {
         return refuse("teacher.from", "the report of that run has the verdict on its labels already".into());
     }
+    if recipe.objective.quantile.is_some() {
+        return refuse("objective.quantile", "pilots are judged by RMSE, which is for means; run limbeck distill on a sample of the table".into());
+    }
     on_threads(recipe.threads, || {
         let clock = Clock::start();
         let data = read(recipe, observer)?;

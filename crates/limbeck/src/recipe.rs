@@ -347,6 +347,7 @@ impl Recipe {
         if self.require_r2.is_some_and(|r2| r2.is_nan() || r2 > 1.0) {
             return out_of_range("require_r2", format!("{:?}", self.require_r2), "at most 1");
         }
+        self.validate_quantile()?;
         if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
             return Err(recipe_error("teacher.command", "excludes `data.teacher_column`: there is one teacher"));
         }
@@ -395,6 +396,26 @@ impl Recipe {
                 "teacher.model",
                 "beside `data.teacher_column` needs `data.teacher_fold`: the column is for out-of-fold predictions of training rows",
             ));
+        }
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// What knows means only does not go with a quantile.
+    fn validate_quantile(&self) -> Result<()> {
+        if self.objective.quantile.is_none() {
+            return Ok(());
+        }
+        let refused = |why: &str| Err(recipe_error("objective.quantile", why));
+        if self.student.kind != StudentKind::Mlp {
+            return refused("needs `student.kind` mlp; trees, linear models and tables learn means");
+        }
+        if self.teacher.residual_rounds > 0 {
+            return refused("excludes `teacher.residual_rounds`, which mend means");
+        }
+        if self.require_r2.is_some() {
+            return refused("excludes `require_r2`: quantiles are judged by their pinball loss");
         }
         Ok(())
     }

@@ -12,7 +12,7 @@
 //! | `shipped` | `kind` (`alone` or `distilled`), its setting, and why |
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
 //! | `test_seeds` | the same per seed |
-//! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_rmse`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
+//! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
 //! | `gap_closed` | `value`, `low`, `high`, `reason` |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
@@ -21,7 +21,8 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::{DataSummary, metrics};
+use limbeck_data::metrics::{self, Measure};
+use limbeck_data::DataSummary;
 use limbeck_distill::kinds::Spec;
 use limbeck_distill::proof::Proof;
 use limbeck_distill::search::{Setting, Trial};
@@ -41,6 +42,9 @@ pub struct Report {
     pub target: String,
     /// True where the logarithm was learned.
     pub log_target: bool,
+    /// The quantile that was learned and judged by its pinball loss; none where it is the mean, judged by RMSE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
     /// What the table held.
     pub data: DataSummary,
     /// The teacher.
@@ -159,8 +163,8 @@ pub struct LoneModel {
     pub size: Size,
     /// What was chosen for it; none for a network, whose setting is in `selection`.
     pub spec: Option<Spec>,
-    /// Validation RMSE.
-    pub valid_rmse: f64,
+    /// Validation error.
+    pub valid_error: f64,
     /// Test figures; means over seeds for the kind of the lone student.
     pub test: StudentScores,
 }
@@ -184,13 +188,13 @@ pub struct TrialReport {
     pub setting: Setting,
     /// Step at which it was best.
     pub stop: usize,
-    /// Validation RMSE there.
-    pub valid_rmse: f64,
+    /// Validation error there.
+    pub valid_error: f64,
 }
 
 impl From<&Trial> for TrialReport {
     fn from(trial: &Trial) -> Self {
-        Self { setting: trial.setting, stop: trial.stop, valid_rmse: trial.valid_rmse }
+        Self { setting: trial.setting, stop: trial.stop, valid_error: trial.valid_error }
     }
 }
 
@@ -205,12 +209,12 @@ pub struct Shipped {
     pub steps: usize,
     /// Seed of the refit that the file holds.
     pub seed: u64,
-    /// RMSE of the teacher's labels on validation rows; none where they have none.
-    pub valid_rmse_teacher: Option<f64>,
-    /// Validation RMSE of the lone student.
-    pub valid_rmse_alone: f64,
-    /// Validation RMSE of the distilled student.
-    pub valid_rmse_distilled: f64,
+    /// Error of the teacher's labels on validation rows; none where they have none.
+    pub valid_error_teacher: Option<f64>,
+    /// Validation error of the lone student.
+    pub valid_error_alone: f64,
+    /// Validation error of the distilled student.
+    pub valid_error_distilled: f64,
 }
 
 /// Which student is in `student.limbeck`.
@@ -232,6 +236,18 @@ pub struct TeacherScores {
     pub mae: f64,
     /// Coefficient of determination; null for a constant target.
     pub r2: Option<f64>,
+    /// Where a quantile is learned.
+    #[serde(default, flatten)]
+    pub quantile: Option<QuantileScores>,
+}
+
+/// Test figures of a quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileScores {
+    /// Mean pinball loss, by which students of a quantile are judged.
+    pub pinball: f64,
+    /// Share of the targets at or below the prediction; that of the quantile, where it is right.
+    pub covered: f64,
 }
 
 /// Test figures of a student.
@@ -247,6 +263,9 @@ pub struct StudentScores {
     pub fidelity_rmse: f64,
     /// R² against the teacher; null for a constant teacher.
     pub fidelity_r2: Option<f64>,
+    /// Where a quantile is learned.
+    #[serde(default, flatten)]
+    pub quantile: Option<QuantileScores>,
 }
 
 /// Test figures of all sides.
@@ -293,19 +312,22 @@ pub struct Measured {
 }
 
 /// Figures of a teacher's predictions.
-pub(crate) fn teacher_scores(pred: &[f64], target: &[f64], weight: &[f64]) -> TeacherScores {
-    TeacherScores {
-        rmse: metrics::rmse(pred, target, weight),
-        mae: metrics::mae(pred, target, weight),
-        r2: metrics::r2(pred, target, weight),
-    }
+pub(crate) fn teacher_scores(measure: Measure, pred: &[f64], target: &[f64], weight: &[f64]) -> TeacherScores {
+    let metrics::Scores { rmse, mae, r2 } = metrics::scores(pred, target, weight);
+    let quantile = match measure {
+        Measure::Rmse => None,
+        Measure::Pinball { .. } => {
+            Some(QuantileScores { pinball: measure.score(pred, target, weight), covered: metrics::covered(pred, target, weight) })
+        }
+    };
+    TeacherScores { rmse, mae, r2, quantile }
 }
 
 /// Figures of a student's predictions.
-pub(crate) fn student_scores(pred: &[f64], teacher: &[f64], target: &[f64], weight: &[f64]) -> StudentScores {
-    let TeacherScores { rmse, mae, r2 } = teacher_scores(pred, target, weight);
-    let fidelity = teacher_scores(pred, teacher, weight);
-    StudentScores { rmse, mae, r2, fidelity_rmse: fidelity.rmse, fidelity_r2: fidelity.r2 }
+pub(crate) fn student_scores(measure: Measure, pred: &[f64], teacher: &[f64], target: &[f64], weight: &[f64]) -> StudentScores {
+    let TeacherScores { rmse, mae, r2, quantile } = teacher_scores(measure, pred, target, weight);
+    let fidelity = metrics::scores(pred, teacher, weight);
+    StudentScores { rmse, mae, r2, fidelity_rmse: fidelity.rmse, fidelity_r2: fidelity.r2, quantile }
 }
 
 /// Mean of each figure.
@@ -321,5 +343,8 @@ pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
         r2: optional(&|s| s.r2),
         fidelity_rmse: mean(&|s| s.fidelity_rmse),
         fidelity_r2: optional(&|s| s.fidelity_r2),
+        quantile: optional(&|s| s.quantile.map(|q| q.pinball))
+            .zip(optional(&|s| s.quantile.map(|q| q.covered)))
+            .map(|(pinball, covered)| QuantileScores { pinball, covered }),
     }
 }

@@ -275,7 +275,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         let fitted = match (self.kind, &self.valid) {
             (Kind::Linear, _) => linear::candidates(&rows),
             (Kind::Trees, Some(valid)) => trees::candidates(&rows, valid, self.room, self.stage.plan.seed)?,
-            (Kind::Table, Some(_)) => table::candidates(&rows, self.room, &|op| self.valid_rmse(op)),
+            (Kind::Table, Some(_)) => table::candidates(&rows, self.room, &|op| self.valid_error(op)),
             (Kind::Trees | Kind::Table, None) => Vec::new(),
         };
         fitted.into_iter().map(|(spec, op)| self.trial(alpha, spec, op)).collect()
@@ -307,13 +307,13 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 
     /// Validation RMSE in the target's unit; infinite for an op that cannot be run.
-    fn valid_rmse(&self, op: &Op) -> f64 {
+    fn valid_error(&self, op: &Op) -> f64 {
         let pred = self.graph(op.clone()).and_then(|graph| self.valid_pred(&graph));
         pred.map_or(f64::INFINITY, |pred| self.score(&pred))
     }
 
     fn score(&self, pred: &[f64]) -> f64 {
-        self.stage.held.as_ref().map_or(f64::INFINITY, |held| self.stage.rmse(pred, held.target, held.weight))
+        self.stage.held.as_ref().map_or(f64::INFINITY, |held| self.stage.error(pred, held.target, held.weight))
     }
 
     fn trial(&self, alpha: Option<f64>, spec: Spec, op: Op) -> Result<Trial> {
@@ -326,7 +326,7 @@ impl<'s, 'a> Bench<'s, 'a> {
 }
 
 fn best(trials: &[Trial]) -> Option<&Trial> {
-    trials.iter().min_by(|a, b| a.valid_rmse.total_cmp(&b.valid_rmse))
+    trials.iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
 }
 
 /// Tries both sides of one kind.
@@ -442,13 +442,13 @@ mod tests {
                         assert_eq!(spec.kind(), kind);
                         let student = stage.student(trial, Default::default(), Vec::new()).unwrap();
                         assert!(student.parameters() <= params, "{spec:?}: {} of {params}", student.parameters());
-                        assert!(trial.valid_rmse.is_finite());
+                        assert!(trial.valid_error.is_finite());
                         let again = fit(stage, trial.setting.alpha, spec, 3).unwrap();
                         assert!(again.model.as_ref().is_some_and(|model| model.parameters() <= params), "{spec:?}");
                     }
                     let found = best(&choice.alone).unwrap();
                     let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
-                    assert!(found.valid_rmse < limit, "{:?}: {}", found.setting.spec, found.valid_rmse);
+                    assert!(found.valid_error < limit, "{:?}: {}", found.setting.spec, found.valid_error);
                     assert_eq!(lone(stage, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
                 });
             }

@@ -1,10 +1,9 @@
 //! Masses of bins against a label.
 
-use std::sync::LazyLock;
-
 use limbeck_nets::Bins;
 
 use super::Label;
+use super::cdf::cdf;
 
 /// Least spread of a label in widths of a bin, so that its mass does not jump from bin to bin: a target's, a teacher's.
 const LEAST: (f32, f32) = (1.0, 0.5);
@@ -58,32 +57,6 @@ pub(super) fn masses_of(out: &[f32], temperature: f32, masses: &mut [f32]) {
     masses.iter_mut().for_each(|mass| *mass /= sum);
 }
 
-/// Half-width of [`TABLE`] and its points per unit.
-const TABLE_END: f32 = 6.0;
-const TABLE_STEP: f32 = 512.0;
-
-/// `Φ` on a grid: the exact function costs more than the rest of a row.
-static TABLE: LazyLock<Vec<f32>> = LazyLock::new(|| {
-    let last = (2.0 * TABLE_END * TABLE_STEP) as usize;
-    (0..=last + 1)
-        .map(|i| {
-            let z = i as f64 / f64::from(TABLE_STEP) - f64::from(TABLE_END);
-            (0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)) as f32
-        })
-        .collect()
-});
-
-/// The normal distribution function, to 1e-6.
-fn cdf(z: f32) -> f32 {
-    if z.is_nan() {
-        return z;
-    }
-    let at = (z.clamp(-TABLE_END, TABLE_END) + TABLE_END) * TABLE_STEP;
-    let (index, share) = (at as usize, at.fract());
-    let (low, high) = (TABLE[index], TABLE[index + 1]);
-    low + share * (high - low)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,13 +71,6 @@ mod tests {
     fn own(mean: f32, sd: f32) -> Vec<f32> {
         let cdf = |z: f32| cdf((z - mean) / sd);
         (0..16).map(|k| (cdf(BINS.edge(k + 1)) - cdf(BINS.edge(k))).max(1e-20).ln()).collect()
-    }
-
-    #[test]
-    fn table_is_the_normal_distribution_function() {
-        for (z, expected) in [(0.0, 0.5), (1.0, 0.841_344_8), (-1.96, 0.024_997_9), (7.0, 1.0), (-9.0, 0.0)] {
-            assert!((cdf(z) - expected).abs() < 1e-6, "{z}");
-        }
     }
 
     #[test]

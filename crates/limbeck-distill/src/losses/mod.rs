@@ -4,7 +4,9 @@
 //! function serves as hard and as soft loss of its [`Head`].
 
 mod binned;
+mod cdf;
 mod gaussian;
+mod quantile;
 
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::Head;
@@ -31,6 +33,8 @@ impl Label {
 pub enum LabelLoss {
     /// A number against the label's mean.
     Point(PointLoss),
+    /// A number that is to be the quantile `q` of the label, `q` in (0, 1).
+    Quantile(f32),
     /// A Gaussian: see the formula at [`LabelLoss::row`].
     Gaussian,
     /// Masses of bins.
@@ -51,7 +55,7 @@ impl LabelLoss {
     #[must_use]
     pub fn head(self) -> Head {
         match self {
-            Self::Point(_) => Head::Point,
+            Self::Point(_) | Self::Quantile(_) => Head::Point,
             Self::Gaussian => Head::Gaussian,
             Self::Binned(bins) => Head::Binned(bins),
             Self::SquaredMean(head) => head,
@@ -66,6 +70,7 @@ impl LabelLoss {
     ///
     /// ```text
     /// a point s:         L(s, c) of the PointLoss; T plays no part
+    /// a quantile s:      E max(q (Y − s), (q − 1)(Y − s)) = (s − c)(Φ(u) − q) + σ φ(u),   u = (s − c) / σ;  T plays no part
     /// a Gaussian m, v:   (c − m)² e^−v + T (v + σ² e^−v)  − T (ln σ² + 1)     the bracket at the end only for σ > 0
     /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
     /// ```
@@ -76,7 +81,7 @@ impl LabelLoss {
     ///
     /// # Source
     ///
-    /// Hinton et al. 2015 for `T²`; Imani & White, ICML 2018, for bins. Tempering a Gaussian's density, `p^{1/T}`, makes its
+    /// Koenker & Bassett 1978 for quantiles; Hinton et al. 2015 for `T²`; Imani & White, ICML 2018, for bins. Tempering a Gaussian's density, `p^{1/T}`, makes its
     /// variance `T σ²`.
     ///
     /// # Panics
@@ -89,6 +94,7 @@ impl LabelLoss {
                 grad[0] = slope;
                 loss
             }
+            Self::Quantile(quantile) => quantile::row(quantile, out[0], label, &mut grad[0]),
             Self::Gaussian => gaussian::row(out, label, temperature, grad),
             Self::Binned(bins) => binned::row(bins, out, label, temperature, grad),
             Self::SquaredMean(head) => squared_mean(head, out, label.mean, grad),
@@ -125,6 +131,7 @@ pub(crate) mod tests {
         vec![
             LabelLoss::Point(PointLoss::Squared),
             LabelLoss::Point(PointLoss::Huber { delta: rng.random_range(0.2..1.5) }),
+            LabelLoss::Quantile(rng.random_range(0.05..0.95)),
             LabelLoss::Gaussian,
             LabelLoss::Binned(bins),
             LabelLoss::SquaredMean(Head::Gaussian),
