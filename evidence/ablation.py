@@ -487,6 +487,38 @@ def question_attention(out):
     out.append(markdown(["features", *SETS], rows + [["attention over hint"] + [shown(v) if v else "–" for _, v in values]]))
 
 
+def quantile_run(name, quantile):
+    """Both sides of a quantile student, tuned, with the labels of the set's base run."""
+    path = RESULTS / name / f"quantile-{quantile}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    teacher, out = base(name), WORK / "case"
+    if RENDER or (ONLY and name not in ONLY):
+        raise Missing(path.stem)
+    shutil.rmtree(out, ignore_errors=True)
+    report = distill({**table_options(name), **COMMON, "student.steps": steps(name), "student.trials": 4, "teacher.from": str(teacher), "repeats": SEEDS,
+                      "objective.quantile": quantile}, out)
+    figures = lambda scores: {"rmse": scores["pinball"], "covered": scores["covered"]}
+    result = {side: {key: [figures(seed[side])[key] for seed in report["test_seeds"]] for key in ("rmse", "covered")} for side in ("alone", "distilled")}
+    result["teacher"] = figures(report["test"]["teacher"])
+    path.write_text(json.dumps(result))
+    return result
+
+
+def question_quantiles(out):
+    out.append(f"## Quantiles\n\nStudents of the 0.1- and the 0.9-quantile, both sides tuned, {SEEDS} seeds: mean pinball loss on test rows, and the share of targets at or below the prediction. "
+               "The teacher's quantile is that of a normal distribution with its mean and spread, so it is worth no more than the spread is: that of trees is one number for all rows.\n")
+    rows = []
+    for name in SETS:
+        for quantile in (0.1, 0.9):
+            run = attempt(lambda: quantile_run(name, quantile))
+            if run:
+                cells = [f"{run['teacher']['rmse']:.4g} ({100 * run['teacher']['covered']:.0f} %)"]
+                cells += [f"{mean(run[side]['rmse']):.4g} ({100 * mean(run[side]['covered']):.0f} %)" for side in ("alone", "distilled")]
+                rows.append([f"{name}, {quantile}", *cells, shown(saved(run["distilled"], run["alone"]))])
+    out.append(markdown(["set, quantile", "teacher (covered)", "alone", "distilled", "pinball loss saved, %"], rows))
+
+
 # Where gates have something to decide: the teacher's word alone on labelled rows, and no other rows.
 BARE = {"transfer.munge_rows": 0, "objective.alpha": 1.0}
 
@@ -592,7 +624,7 @@ def question_cost(out):
 
 
 QUESTIONS = [question_teachers, question_alpha, question_small, question_methods, question_transfer, question_attention, question_gates, question_progressive,
-             question_heads, question_top, question_cost]
+             question_heads, question_top, question_quantiles, question_cost]
 
 
 def main():

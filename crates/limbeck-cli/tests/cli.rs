@@ -541,3 +541,24 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
     place.refuses(&[base, &["--quantile", "0.5", "--student", "trees", "--out", "two"]].concat(), &["objective.quantile", "student.kind"]);
     place.refuses(&["preflight", "noisy.csv", "--target", "y", "--quantile", "0.5"], &["objective.quantile", "RMSE"]);
 }
+
+#[test]
+fn binned_head_says_what_it_clamps() {
+    let place = Place::empty();
+    place.file("quick.toml", common::QUICK);
+    let row = |i: u32, set: &str, y: f64| format!("{i},{y},{set}\n");
+    let mut text = String::from("x,y,set\n");
+    for i in 0..200 {
+        text.push_str(&row(i, if i % 5 == 0 { "valid" } else { "train" }, f64::from(i % 40)));
+    }
+    for i in 200..230 {
+        text.push_str(&row(i, "test", if i < 220 { 20.0 } else { 500.0 }));
+    }
+    place.file("high.csv", text);
+    let args = ["distill", "high.csv", "--target", "y", "--split-column", "set", "--recipe", "quick.toml", "--out"];
+    let outcome = place.limbeck(&[&args[..], &["run", "--head", "binned"]].concat()).succeeds();
+    assert!(outcome.stderr.contains("10 of 30 test targets are out of reach"), "{}", outcome.stderr);
+    assert!(place.json("run/report.json")["notes"][0].as_str().unwrap().contains("10 of 30"));
+    place.limbeck(&[&args[..], &["point"]].concat()).succeeds();
+    assert!(place.json("point/report.json").get("notes").is_none());
+}

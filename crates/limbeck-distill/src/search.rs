@@ -325,6 +325,23 @@ impl<'a> Stage<'a> {
         sum / total
     }
 
+    /// Of the labels that students learn from, how many lie beyond the bins of their head, and how many there are; none without bins.
+    #[must_use]
+    pub fn beyond_bins(&self) -> Option<(usize, usize)> {
+        let Head::Binned(bins) = self.head else { return None };
+        let (low, high) = (bins.edge(0), bins.edge(bins.count));
+        let labels = || [&self.pool.target, &self.pool.teacher, &self.pool.new_teacher].into_iter().flatten().filter(|label| label.is_finite());
+        Some((labels().filter(|&&label| label < low || label > high).count(), labels().count()))
+    }
+
+    /// True where no student of this stage can predict a value of the learned unit: it lies beyond the bins of their head.
+    #[must_use]
+    pub fn is_beyond_bins(&self, value: f64) -> bool {
+        let Head::Binned(bins) = self.head else { return false };
+        let z = ((value - self.center) / self.scale) as f32;
+        z < bins.edge(0) || z > bins.edge(bins.count)
+    }
+
     /// What a student with this share of the soft loss learns from.
     fn lesson(&self, alpha: Option<f64>) -> Lesson {
         let Plan { objective, hints, slope_reach, .. } = *self.plan;

@@ -197,6 +197,10 @@ impl Students<'_> {
         let student = stage.student(winner, self.provenance(&shipped), self.examples(&train.features))?;
         let bytes = student.to_bytes()?;
         let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
+        if let Some(note) = self.clamped(stage, &test) {
+            self.observer.event(&Event::Note(&note));
+            report.notes.push(note);
+        }
         report.student.bytes = bytes.len();
         report.sizes = self.sizes(stage, &trials[0], &report, &train.features)?;
         // Models of other kinds learn means.
@@ -321,6 +325,19 @@ impl Students<'_> {
         fitted.iter().map(model).collect()
     }
 
+    /// What a binned head cannot say; none where its bins hold all labels and all test targets.
+    fn clamped(&self, stage: &Stage<'_>, test: &Part) -> Option<String> {
+        let (beyond, labels) = stage.beyond_bins()?;
+        let targets = test.target.iter().filter(|&&y| stage.is_beyond_bins(y)).count();
+        (beyond + targets > 0).then(|| {
+            format!(
+                "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull to the last bin, and \
+                 {targets} of {} test targets are out of reach of any prediction",
+                test.target.len()
+            )
+        })
+    }
+
     /// What the teacher answers, in the target's unit.
     fn teacher_answers(&self, part: &Part) -> Vec<f64> {
         let objective = &self.recipe.objective;
@@ -413,6 +430,7 @@ impl Students<'_> {
                 hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
                 inputs: layers.map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
             },
+            notes: Vec::new(),
             sizes: None,
             lone: None,
             selection: Selection {

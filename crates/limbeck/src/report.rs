@@ -51,6 +51,9 @@ pub struct Report {
     pub teacher: TeacherReport,
     /// The shipped student.
     pub student: StudentReport,
+    /// What a reader should know of the students.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Sizes of both sides; none where both are networks of the shipped one's design.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
