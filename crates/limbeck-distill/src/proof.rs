@@ -67,6 +67,7 @@ pub struct Verdict {
     /// True where the teacher is better than the lone student with its whole interval.
     pub teacher_better: bool,
     /// Error of the lone minus that of the distilled student, with its interval.
+    #[serde(alias = "rmse_saved")]
     pub error_saved: Difference,
     /// Error of the lone student minus that of the teacher, with its interval.
     pub teacher_lead: Difference,

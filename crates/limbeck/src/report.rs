@@ -167,6 +167,7 @@ pub struct LoneModel {
     /// What was chosen for it; none for a network, whose setting is in `selection`.
     pub spec: Option<Spec>,
     /// Validation error.
+    #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
     /// Test figures; means over seeds for the kind of the lone student.
     pub test: StudentScores,
@@ -192,6 +193,7 @@ pub struct TrialReport {
     /// Step at which it was best.
     pub stop: usize,
     /// Validation error there.
+    #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
 }
 
@@ -213,10 +215,13 @@ pub struct Shipped {
     /// Seed of the refit that the file holds.
     pub seed: u64,
     /// Error of the teacher's labels on validation rows; none where they have none.
+    #[serde(alias = "valid_rmse_teacher")]
     pub valid_error_teacher: Option<f64>,
     /// Validation error of the lone student.
+    #[serde(alias = "valid_rmse_alone")]
     pub valid_error_alone: f64,
     /// Validation error of the distilled student.
+    #[serde(alias = "valid_rmse_distilled")]
     pub valid_error_distilled: f64,
 }
 
@@ -349,5 +354,20 @@ pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
         quantile: optional(&|s| s.quantile.map(|q| q.pinball))
             .zip(optional(&|s| s.quantile.map(|q| q.covered)))
             .map(|(pinball, covered)| QuantileScores { pinball, covered }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_earlier_reports_are_read() {
+        let trial: TrialReport = serde_json::from_str(r#"{"alpha":1.0,"steps":3,"weight_decay":0.0,"stop":2,"valid_rmse":0.5}"#).unwrap();
+        assert_eq!((trial.stop, trial.valid_error), (2, 0.5));
+        let difference = r#"{"value":1.0,"low":0.5,"high":2.0}"#;
+        let verdict = format!(r#"{{"kind":"helps","teacher_better":true,"rmse_saved":{difference},"teacher_lead":{difference},"sentence":""}}"#);
+        let verdict: limbeck_distill::proof::Verdict = serde_json::from_str(&verdict).unwrap();
+        assert_eq!(verdict.error_saved.low, 0.5);
     }
 }
