@@ -286,22 +286,23 @@ def dots(name, title, rows, unit):
     high = max(0.0, *(m + (h if h == h else 0) for m, h in known))
     # One wild case must not flatten the others.
     low, high = max(low, -60.0), min(high, 60.0)
-    left, right, top, line = 170, 20, 52, 14 * max(1, len(series)) // 2 + 12
+    left, right, top, line = 30 + max(110, *(7 * len(label) for label, _ in rows)), 20, 52, 14 * max(1, len(series)) // 2 + 12
     width = 720
-    height = top + line * len(rows) + 34
+    height = top + line * len(rows) + 40
     x = lambda v: left + (min(max(v, low), high) - low) / ((high - low) or 1) * (width - left - right)
     parts = [f'<text x="8" y="18" font-weight="600">{escape(title)}</text>']
+    apart = (width - 30) / max(1, len(series))
     for i, s in enumerate(series):
-        parts.append(f'<circle cx="{14 + i * 130}" cy="34" r="4" fill="{COLORS[i % 7]}"/><text x="{22 + i * 130}" y="38">{escape(s)}</text>')
+        parts.append(f'<circle cx="{14 + i * apart:.0f}" cy="34" r="4" fill="{COLORS[i % 7]}"/><text x="{22 + i * apart:.0f}" y="38">{escape(s)}</text>')
     step = 10 ** math.floor(math.log10((high - low) or 1))
     step = step if (high - low) / step >= 4 else step / 2 if (high - low) / step >= 2 else step / 5
     tick = math.ceil(low / step) * step
     while tick <= high + 1e-9:
-        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 6}" y2="{height - 28}"/>'
-                     f'<text class="soft" x="{x(tick):.1f}" y="{height - 14}" text-anchor="middle">{tick:g}</text>')
+        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 6}" y2="{height - 34}"/>'
+                     f'<text class="soft" x="{x(tick):.1f}" y="{height - 20}" text-anchor="middle">{tick:g}</text>')
         tick += step
-    parts.append(f'<line class="axis" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 6}" y2="{height - 28}"/>')
-    parts.append(f'<text class="soft" x="{width - right}" y="{height - 1}" text-anchor="end">{escape(unit)}</text>')
+    parts.append(f'<line class="axis" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{top - 6}" y2="{height - 34}"/>')
+    parts.append(f'<text class="soft" x="{width - right}" y="{height - 5}" text-anchor="end">{escape(unit)}</text>')
     for row, (label, values) in enumerate(rows):
         middle = top + line * row + line / 2
         parts.append(f'<text x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(label)}</text>')
@@ -314,6 +315,8 @@ def dots(name, title, rows, unit):
             if h == h:
                 parts.append(f'<line x1="{x(m - h):.1f}" x2="{x(m + h):.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{COLORS[i % 7]}" stroke-width="1.5"/>')
             parts.append(f'<circle cx="{x(m):.1f}" cy="{y:.1f}" r="3.5" fill="{COLORS[i % 7]}"/>')
+            if not low <= m <= high:
+                parts.append(f'<text class="soft" x="{x(m) + (6 if m < low else -6):.1f}" y="{y - 4:.1f}" text-anchor="{"start" if m < low else "end"}">{m:.0f}, beyond the axis</text>')
     svg(name, width, height, "".join(parts))
     return f"![{title}](ablation/{name}.svg)\n"
 

@@ -36,8 +36,8 @@ pub enum HintKind {
 
 /// Learning from features.
 ///
-/// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any set; features without answers
-/// were surely worse on two of three, and *features first* on one. So all of this is off unless asked for.
+/// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any of five sets, at about three times the
+/// time (six for `relational`); features without answers were surely worse on three, *features first* on one. So all of this is off unless asked for.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|

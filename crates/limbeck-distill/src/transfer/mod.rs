@@ -31,10 +31,10 @@ use crate::error::{Error, Result};
 /// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
 /// | `boundary_rows` | 0 | most rows moved near the edge of a column | ≥ 0 |
 /// | `boundary_reach` | 0.1 | `ε`: how far they move, as a share of the column's range | (0, 1] |
-/// | `boundary_literal` | false | one noise on inputs and target instead of a teacher's label | with `boundary_rows` |
+/// | `boundary_literal` | false | one noise on inputs and target instead of a teacher's label; surely worse than no new rows on two of five sets of `docs/ablation.md`, surely better on one noisy set | with `boundary_rows` |
 /// | `mixup_rows` | 0 | most rows mixed from two with near targets | ≥ 0 |
 /// | `mixup_bandwidth` | 0.3 | how near, in standard deviations of the target | > 0 |
-/// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher | ≥ 0 |
+/// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher; surely better on no set of `docs/ablation.md` | ≥ 0 |
 /// | `perturb_scale` | 0.05 | how far they move, in standard deviations of each column | > 0 |
 /// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
 /// | `slope_rows` | 0 | most rows in pairs for gradient matching, see `slope_weight` of the objective | ≥ 0 |
