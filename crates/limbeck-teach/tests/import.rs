@@ -357,3 +357,24 @@ fn truncated_files_are_refused_at_any_length() {
         }
     }
 }
+
+#[test]
+fn category_lists_of_lightgbm_find_their_columns_among_constant_ones() {
+    // Of four inputs the fit saw only the last, a category; `city` was a constant category, `zero` and `one` constant numbers.
+    let text = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=3\nobjective=regression\n\
+                feature_names=zero city one kind\nfeature_infos=none none none 0:1\n\nTree=0\nnum_leaves=2\nnum_cat=1\nsplit_feature=3\n\
+                threshold=0\ndecision_type=1\nleft_child=-1\nright_child=-2\nleaf_value=5 7\ncat_boundaries=0 1\ncat_threshold=1\n\
+                is_linear=0\nshrinkage=1\n\nend of trees\n\npandas_categorical:[[\"Rome\"], [\"red\", \"blue\"]]\n";
+    let teacher = ImportedTeacher::from_bytes(text.as_bytes(), "model.txt").unwrap();
+    let folder = std::env::temp_dir().join(format!("limbeck-lists-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("rows.csv");
+    std::fs::write(&path, "zero,city,one,kind\n0,Rome,1,red\n0,Rome,1,blue\n0,Rome,1,red\n").unwrap();
+    let features = Features::from_table(Table::read(&path, &ReadOptions::default()).unwrap()).unwrap();
+    assert_eq!(teacher.predict(&features).unwrap(), [5.0, 7.0, 5.0]);
+    // Without the column that tells, no list is guessed.
+    let mut fewer = features.clone();
+    fewer.columns.remove(1);
+    assert!(teacher.predict(&fewer).unwrap_err().to_string().contains("no list of their texts"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

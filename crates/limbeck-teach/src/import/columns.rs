@@ -1,5 +1,6 @@
 //! Which column of a table is which input of an imported model, and what its categories are there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use limbeck_data::{Feature, FeatureValues, Features};
@@ -10,6 +11,8 @@ use serde::Deserialize;
 pub(crate) struct Input {
     /// Its name, where the file has names.
     pub(crate) name: Option<String>,
+    /// Whether the file says that it is a category; none where the fit saw no values of it.
+    pub(crate) declared: Option<bool>,
     /// True where some test reads it as a category.
     pub(crate) category: bool,
     /// The category of each code, where the file lists them.
@@ -95,6 +98,24 @@ pub(crate) fn assign(inputs: &[Input], used: &[bool], order: &[String], x: &Feat
     Ok((0..inputs.len()).map(Some).collect())
 }
 
+/// The inputs with the lists of categories that a file has in their order without saying whose they are.
+///
+/// They belong to the inputs that are declared categories, and to undeclared ones whose column of the table holds categories. Where that is not
+/// as many inputs as lists, none is given, and categories of the table are refused when they are read.
+pub(crate) fn with_lists<'a>(inputs: &'a [Input], lists: &[Vec<Label>], assigned: &[Option<usize>], x: &Features) -> Cow<'a, [Input]> {
+    let holds_categories = |at: &Option<usize>| at.is_some_and(|at| matches!(x.columns[at].values, FeatureValues::Category { .. }));
+    let is_category = |(input, at): (&Input, &Option<usize>)| input.declared.unwrap_or_else(|| holds_categories(at));
+    let owners: Vec<usize> = (0..inputs.len()).filter(|&index| is_category((&inputs[index], &assigned[index]))).collect();
+    if lists.is_empty() || owners.len() != lists.len() {
+        return Cow::Borrowed(inputs);
+    }
+    let mut inputs = inputs.to_vec();
+    for (index, labels) in owners.into_iter().zip(lists) {
+        inputs[index].labels = Some(labels.clone());
+    }
+    Cow::Owned(inputs)
+}
+
 /// White space and the characters of JSON's syntax, as LightGBM replaces them.
 fn clean(name: &str) -> String {
     name.chars().map(|c| if c.is_whitespace() || "\",:[]{}".contains(c) { '_' } else { c }).collect()
@@ -171,7 +192,7 @@ mod tests {
     }
 
     fn labeled(labels: Vec<Label>) -> Input {
-        Input { category: true, labels: Some(labels), name: None }
+        Input { category: true, labels: Some(labels), ..Input::default() }
     }
 
     fn shown(values: Vec<f64>) -> String {

@@ -28,8 +28,8 @@ pub(crate) fn recognizes(text: &str) -> bool {
     text.lines().next().is_some_and(|line| line.trim_end() == FIRST_LINE)
 }
 
-/// Reads a model and its inputs.
-pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
+/// Reads a model, its inputs and the categories of those that are categories.
+pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>>)> {
     let (body, rest) = text
         .split_once("\nend of trees")
         .ok_or_else(|| Fault::malformed("the file", "no line `end of trees`", "a complete LightGBM text model"))?;
@@ -57,8 +57,8 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
         single: false,
     };
     let model = base.checked(width)?;
-    let inputs = inputs(&model, &names, &infos, rest)?;
-    Ok((model, inputs))
+    let (inputs, lists) = inputs(&model, &names, &infos, rest)?;
+    Ok((model, inputs, lists))
 }
 
 /// `name=value` by line; a line without `=` has no value.
@@ -196,33 +196,33 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
     Ok(values.iter().zip(constants).zip(counts).map(leaf).collect())
 }
 
-/// Names and category lists of the inputs.
+/// Names of the inputs, and the lists of categories.
 ///
-/// The file lists the categories of pandas columns in the order of those columns and does not say which these are: they are the inputs whose
-/// `feature_infos` is a list of codes, together with constant ones (`none`) where that makes up the number.
-fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Vec<Input>> {
+/// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
+/// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
+/// only a table tells those from numbers: see [`super::columns::with_lists`].
+fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<(Vec<Input>, Vec<Vec<Label>>)> {
     let plain = names.iter().enumerate().all(|(index, name)| *name == format!("Column_{index}"));
-    let mut inputs: Vec<Input> =
-        names.iter().map(|name| Input { name: (!plain).then(|| (*name).to_owned()), ..Input::default() }).collect();
+    let declared = |index: usize| match infos.get(index) {
+        None | Some(&"none") => None,
+        Some(info) => Some(!info.starts_with('[')),
+    };
+    let input = |(index, name): (usize, &&str)| Input {
+        name: (!plain).then(|| (*name).to_owned()),
+        declared: declared(index),
+        ..Input::default()
+    };
+    let mut inputs: Vec<Input> = names.iter().enumerate().map(input).collect();
     for node in model.trees.iter().flat_map(|tree| &tree.nodes) {
         if let Node::Category { input, .. } = node {
             inputs[*input as usize].category = true;
         }
     }
     let lists = rest.lines().find_map(|line| line.strip_prefix("pandas_categorical:"));
-    let lists: Vec<Vec<Label>> = match lists.map(str::trim) {
+    let lists = match lists.map(str::trim) {
         None | Some("null") => Vec::new(),
         Some(text) => serde_json::from_str(text)
             .map_err(|error| Fault::malformed("`pandas_categorical`", format!("{} ({error})", short(text)), "a list of lists of categories"))?,
     };
-    let listed = |with_none: bool| -> Vec<usize> {
-        let is = |info: &str| !info.starts_with('[') && (with_none || info != "none");
-        infos.iter().take(inputs.len()).enumerate().filter(|(_, info)| is(info)).map(|(index, _)| index).collect()
-    };
-    let order = [listed(false), listed(true)].into_iter().find(|order| order.len() == lists.len());
-    // Without an order, which list belongs to which input cannot be told: texts there are refused when a table comes.
-    for (index, labels) in order.into_iter().flatten().zip(lists) {
-        inputs[index].labels = Some(labels);
-    }
-    Ok(inputs)
+    Ok((inputs, lists))
 }

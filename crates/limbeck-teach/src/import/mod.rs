@@ -31,7 +31,7 @@ use limbeck_data::Features;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
-use columns::Input;
+use columns::{Input, Label};
 use fault::{Fault, Parsed};
 use onnx::Graph;
 use trees::TreeModel;
@@ -80,6 +80,8 @@ pub struct ImportedTeacher {
     path: PathBuf,
     format: ModelFormat,
     inputs: Vec<Input>,
+    /// Categories of the inputs that are categories, in their order, where the file does not say which these are.
+    lists: Vec<Vec<Label>>,
     used: Vec<bool>,
     order: Vec<String>,
     bytes: usize,
@@ -112,7 +114,7 @@ impl ImportedTeacher {
     /// [`Error::Model`], as [`read`](Self::read).
     pub fn from_bytes(bytes: &[u8], path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
-        let (format, body, inputs) = match parse(bytes) {
+        let (format, body, inputs, lists) = match parse(bytes) {
             Ok(parts) => parts,
             Err(fault) => return Err(Error::Model { path, message: fault.to_string() }),
         };
@@ -120,7 +122,7 @@ impl ImportedTeacher {
             Body::Trees(trees) => trees.used(inputs.len()),
             Body::Graph(_) => vec![true; inputs.len()],
         };
-        Ok(Self { path, format, inputs, used, order: Vec::new(), bytes: bytes.len(), body })
+        Ok(Self { path, format, inputs, lists, used, order: Vec::new(), bytes: bytes.len(), body })
     }
 
     /// The same teacher with the columns of its inputs named, in the model's order; an empty list leaves it as it was.
@@ -192,11 +194,12 @@ impl ImportedTeacher {
 
     fn columns(&self, x: &Features) -> Result<Vec<Option<Vec<f64>>>, String> {
         let assigned = columns::assign(&self.inputs, &self.used, &self.order, x)?;
+        let inputs = columns::with_lists(&self.inputs, &self.lists, &assigned, x);
         let read = |((at, input), used): ((Option<usize>, &Input), &bool)| match at {
             Some(at) if *used => input.read(&x.columns[at]).map(Some),
             _ => Ok(None),
         };
-        assigned.into_iter().zip(&self.inputs).zip(&self.used).map(read).collect()
+        assigned.into_iter().zip(inputs.iter()).zip(&self.used).map(read).collect()
     }
 
     fn error(&self, message: String) -> Error {
@@ -204,7 +207,10 @@ impl ImportedTeacher {
     }
 }
 
-fn parse(bytes: &[u8]) -> Parsed<(ModelFormat, Body, Vec<Input>)> {
+/// Format, model, inputs, and the lists of categories that have no owner yet.
+type Parts = (ModelFormat, Body, Vec<Input>, Vec<Vec<Label>>);
+
+fn parse(bytes: &[u8]) -> Parsed<Parts> {
     let begin = bytes.trim_ascii_start();
     if begin.is_empty() {
         return Err(Fault::malformed("the file", "nothing", "a LightGBM text model, an XGBoost JSON model or an ONNX model"));
@@ -215,14 +221,14 @@ fn parse(bytes: &[u8]) -> Parsed<(ModelFormat, Body, Vec<Input>)> {
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         if lightgbm::recognizes(text.trim_start()) {
-            let (trees, inputs) = lightgbm::parse(text.trim_start())?;
-            return Ok((ModelFormat::Lightgbm, Body::Trees(trees), inputs));
+            let (trees, inputs, lists) = lightgbm::parse(text.trim_start())?;
+            return Ok((ModelFormat::Lightgbm, Body::Trees(trees), inputs, lists));
         }
         if begin.starts_with(b"{") {
             let (trees, inputs) = xgboost::parse(text)?;
-            return Ok((ModelFormat::Xgboost, Body::Trees(trees), inputs));
+            return Ok((ModelFormat::Xgboost, Body::Trees(trees), inputs, Vec::new()));
         }
     }
     let (graph, inputs) = onnx::parse(bytes)?;
-    Ok((ModelFormat::Onnx, Body::Graph(graph), inputs))
+    Ok((ModelFormat::Onnx, Body::Graph(graph), inputs, Vec::new()))
 }
