@@ -51,12 +51,6 @@ pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
     (variance > 0.0).then(|| 1.0 - error / variance)
 }
 
-/// Squared errors by row, `(p − y)²`: what [`bootstrap`](crate::bootstrap) takes.
-#[must_use]
-pub fn squared_errors(pred: &[f64], target: &[f64]) -> Vec<f64> {
-    errors(pred, target).map(|error| error * error).collect()
-}
-
 /// How predictions are judged: a mean over rows, brought into the target's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Measure {

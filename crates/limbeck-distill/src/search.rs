@@ -439,8 +439,8 @@ impl<'a> Stage<'a> {
     pub fn valid_error_teacher(&self) -> Option<f64> {
         let valid = self.valid.as_ref()?;
         // The teacher's answers are compared with targets, so those are the labels that must be there.
-        let (answers, targets): (Vec<f64>, Vec<f64>) = valid.teacher.iter().copied().zip(valid.target).map(|(t, y)| if t.is_finite() { (t, *y) } else { (*y, f64::NAN) }).unzip();
-        Some(self.error(&answers, &targets, valid.weight)).filter(|error| error.is_finite())
+        let targets: Vec<f64> = valid.teacher.iter().zip(valid.target).map(|(t, y)| if t.is_finite() { *y } else { f64::NAN }).collect();
+        Some(self.error(&valid.teacher, &targets, valid.weight)).filter(|error| error.is_finite())
     }
 
     /// The largest `alpha` whose validation error is within one paired standard error of the best (the one-standard-error

@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 
 use limbeck_data::bootstrap::{self, Interval};
-use limbeck_data::metrics::{self, squared_errors};
+use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Dataset, Features};
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::noise::noise;
@@ -452,7 +452,7 @@ impl Pilot<'_> {
         let unseen: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
         let target: Vec<f64> = rows.iter().map(|&row| learned(self.recipe.data.log_target, self.data.target[row])).collect();
         let weight = self.data.weight_of(&rows);
-        let error = |pred: &[f64]| metrics::weighted_mean(&squared_errors(pred, &target), &weight);
+        let error = |pred: &[f64]| metrics::weighted_mean(&Measure::Rmse.rows(pred, &target), &weight);
         Ok(Some((error(&unseen), error(&seen))))
     }
 }
@@ -464,7 +464,7 @@ fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<
 
 impl Held {
     fn errors(&self, pred: &[f64]) -> Vec<f64> {
-        squared_errors(pred, &self.target)
+        Measure::Rmse.rows(pred, &self.target)
     }
 
     fn rmse(&self, pred: &[f64]) -> f64 {

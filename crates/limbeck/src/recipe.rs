@@ -156,7 +156,7 @@ pub struct Recipe {
 /// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher), or the folder of a run on other rows of the same columns | |
 /// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
-/// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; worse on all sets of `docs/ablation.md`, whose teachers are not biased | 0 to 10 |
+/// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none | 0 to 10 |
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
 /// | `trees` | | [`TreeOptions`] | |
 /// | `network` | | [`NetworkOptions`] | |
