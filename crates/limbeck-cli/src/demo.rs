@@ -94,7 +94,7 @@ impl Demo {
         let style = Style::stdout();
         let command = format!("limbeck predict {} {}", run.display(), file.display());
         print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
-        let source = Source::open(run)?;
+        let source = Source::one(run)?;
         let truth = (simulate::THERMISTOR_TARGET.to_owned(), Kind::Number);
         let rows = source.read(&file, &[truth])?;
         let predictions = source.predict(&rows.features)?;

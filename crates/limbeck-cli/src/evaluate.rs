@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use limbeck_data::Kind;
-use limbeck_data::metrics::{self, Measure};
+use limbeck_data::metrics::{self, Measure, Scores};
 use limbeck_distill::proof::short;
 use serde_json::json;
 
@@ -38,10 +38,61 @@ pub(crate) struct Evaluate {
     quiet: bool,
 }
 
+/// What one student reaches.
+struct Figures {
+    target: String,
+    rows: usize,
+    missing: usize,
+    scores: Scores,
+    /// The quantile that it predicts, its pinball loss and the share of targets at or below it.
+    quantile: Option<(f64, f64, f64)>,
+}
+
+impl Figures {
+    fn json(&self) -> serde_json::Value {
+        let Scores { rmse, mae, r2 } = self.scores;
+        let mut value = json!({ "target": self.target, "rows": self.rows, "missing": self.missing, "rmse": rmse, "mae": mae, "r2": r2 });
+        if let Some((quantile, pinball, covered)) = self.quantile {
+            value["quantile"] = json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
+        }
+        value
+    }
+}
+
 impl Evaluate {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
-        let source = Source::open(&self.student)?;
+        let sources = Source::open(&self.student)?;
+        if sources.len() > 1 && self.target.is_some() {
+            return Err(Error::Message("--target names one column, and this run has a student for each of several; name the folder of one".into()));
+        }
+        let found: Vec<Figures> = sources.iter().map(|source| self.figures(source)).collect::<Result<_>>()?;
+        if self.json {
+            let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
+            return match &values[..] {
+                [one] => print(&format!("{one:#}\n")),
+                several => print(&format!("{:#}\n", json!(several))),
+            };
+        }
+        let mut grid = Grid::new(&[if let [one] = &found[..] { &one.target } else { "target" }, "rows", "RMSE", "MAE", "R²"], "lrrrr");
+        for one in &found {
+            let name = if found.len() == 1 { "student" } else { &one.target };
+            let Scores { rmse, mae, r2 } = one.scores;
+            grid.row([name.to_owned(), grouped(one.rows), short(rmse), short(mae), r_squared(r2)]);
+        }
+        let mut text = grid.render(Style::stdout());
+        for (quantile, pinball, covered) in found.iter().filter_map(|one| one.quantile) {
+            text.push_str(&format!(
+                "the student predicts the {quantile}-quantile: pinball loss {}, {:.1} % of targets at or below it\n",
+                short(pinball),
+                100.0 * covered
+            ));
+        }
+        print(&text)
+    }
+
+    /// The figures of one student.
+    fn figures(&self, source: &Source) -> Result<Figures> {
         let target = self.target.clone().unwrap_or_else(|| source.student.target_name.clone());
         let mut extra = vec![(target.clone(), Kind::Number)];
         extra.extend(self.weight.iter().map(|weight| (weight.clone(), Kind::Number)));
@@ -64,27 +115,7 @@ impl Evaluate {
         if missing > 0 && !self.quiet {
             tell(&format!("note: {} of {} rows have no `{target}` and are left out", grouped(missing), grouped(rows.features.rows)));
         }
-        if self.json {
-            let mut value = json!({
-                "target": target, "rows": known.len(), "missing": missing,
-                "rmse": scores.rmse, "mae": scores.mae, "r2": scores.r2,
-            });
-            if let Some((quantile, pinball, covered)) = quantile {
-                value["quantile"] = json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
-            }
-            return print(&format!("{value:#}\n"));
-        }
-        let mut grid = Grid::new(&[&target, "rows", "RMSE", "MAE", "R²"], "lrrrr");
-        grid.row(["student".to_owned(), grouped(known.len()), short(scores.rmse), short(scores.mae), r_squared(scores.r2)]);
-        let mut text = grid.render(Style::stdout());
-        if let Some((quantile, pinball, covered)) = quantile {
-            text.push_str(&format!(
-                "the student predicts the {quantile}-quantile: pinball loss {}, {:.1} % of targets at or below it\n",
-                short(pinball),
-                100.0 * covered
-            ));
-        }
-        print(&text)
+        Ok(Figures { target, rows: known.len(), missing, scores, quantile })
     }
 
     fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {

@@ -57,9 +57,9 @@ pub(crate) struct JobFlags {
     /// CSV or Parquet file to learn from; may stand in the recipe
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
-    /// Column to predict, a number; may stand in the recipe
-    #[arg(short, long, value_name = "COLUMN")]
-    target: Option<String>,
+    /// Column to predict, a number; may stand in the recipe. Several (comma-separated or repeated) get a run each
+    #[arg(short, long, value_name = "COLUMN", value_delimiter = ',')]
+    target: Vec<String>,
     /// Recipe file (TOML) with any of the options; flags override it. `limbeck init` writes one
     #[arg(short, long, value_name = "FILE")]
     recipe: Option<PathBuf>,
@@ -129,6 +129,9 @@ pub(crate) struct TeacherFlags {
     /// What limbeck fits itself: the better mix by out-of-fold error, or one kind
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(["auto", "trees", "network"]))]
     teacher: Option<String>,
+    /// What each network of a network teacher predicts [default: gaussian]
+    #[arg(long, value_name = "HEAD", value_parser = PossibleValuesParser::new(["point", "gaussian", "binned"]))]
+    teacher_head: Option<String>,
     /// Your own model: a shell command that reads rows on stdin and answers `prediction[,spread]` per row
     #[arg(long, value_name = "COMMAND")]
     teacher_command: Option<String>,
@@ -304,7 +307,10 @@ pub(crate) fn free_run(table: &Path) -> PathBuf {
 impl JobFlags {
     fn lay(&self, flags: &mut Overlay) -> Result<()> {
         flags.set_path("table", self.table.as_ref())?;
-        flags.set("data.target", self.target.as_deref());
+        if let Some((first, others)) = self.target.split_first() {
+            flags.set("data.target", Some(first.as_str()));
+            flags.set("targets", Some(others.to_vec()));
+        }
         flags.set("quality", self.quality.as_deref());
         flags.set("preset", self.preset.as_deref());
         flags.set("time_limit", self.time_limit);
@@ -335,6 +341,7 @@ impl DataFlags {
 impl TeacherFlags {
     fn lay(&self, flags: &mut Overlay) -> Result<()> {
         flags.set("teacher.kind", self.teacher.as_deref());
+        flags.set("teacher.network.head", self.teacher_head.as_deref());
         flags.set("teacher.command.command", self.teacher_command.as_deref());
         flags.set("teacher.command.format", self.teacher_format.as_deref());
         flags.set("teacher.command.timeout_s", self.teacher_timeout);

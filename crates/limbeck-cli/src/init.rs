@@ -80,6 +80,7 @@ const SECTIONS: [Section; 10] = [
         optional: false,
         keys: &[
             Key("table", "CSV or Parquet file to learn from", None),
+            Key("targets", "further targets beside that of [data]: each gets a run of its own", Some("[\"other\"]")),
             Key("quality", "how much time: fast, default, best", None),
             Key("preset", "which methods: default, features, small-data, noisy-teacher, house-price", None),
             Key("seed", "of splits, folds, weights and augmentation", None),
@@ -164,6 +165,8 @@ const SECTIONS: [Section; 10] = [
             Key("members", "networks averaged", None),
             Key("hidden", "widths of the hidden layers", None),
             Key("bins", "bins of the piecewise-linear encoding", None),
+            Key("head", "what each network predicts: point, gaussian or binned", None),
+            Key("head_bins", "bins of a binned head", None),
             Key("epochs", "passes over the rows, within steps", None),
             Key("steps", "least and most steps", None),
             Key("learning_rate", "peak of the schedule", None),
@@ -375,7 +378,7 @@ mod tests {
     fn recipe_shows_the_values_of_the_preset() {
         for quality in QUALITIES {
             let mut all = uncommented(quality);
-            (all.time_limit, all.require_r2, all.unlabeled) = (None, None, None);
+            (all.time_limit, all.require_r2, all.unlabeled, all.targets) = (None, None, None, Vec::new());
             (all.teacher.command, all.teacher.from, all.teacher.with) = (None, None, Vec::new());
             (all.teacher.model, all.teacher.model_columns) = (None, None);
             (all.student.hidden, all.student.bins) = (None, None);

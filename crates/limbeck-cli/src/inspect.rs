@@ -28,7 +28,7 @@ impl Inspect {
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
         let text = if self.path.is_dir() {
-            run(&Run::open(&self.path)?, style)
+            limbeck::open_each(&self.path)?.iter().map(|one| run(one, style)).collect::<Vec<_>>().join("\n")
         } else if self.path.extension().is_some_and(|extension| extension == "limbeck") {
             student(&self.path, &load(&self.path)?, style)?
         } else {

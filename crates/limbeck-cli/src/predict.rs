@@ -25,7 +25,7 @@ pub(crate) struct Predict {
     /// Where to: a new .csv or .parquet file, or - for CSV on standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
-    /// Name of the new column
+    /// Name of the new column; with several targets, what each of theirs begins with
     #[arg(long, value_name = "NAME", default_value = "prediction")]
     column: String,
     /// Say nothing but errors
@@ -37,19 +37,27 @@ impl Predict {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let target = Target::parse(&self.out)?;
-        let source = Source::open(&self.student)?;
-        let Rows { features, all, .. } = source.read(&self.table, &[])?;
-        if all.column(&self.column).is_some() {
-            let message = format!("has a column `{}` already; give the new one another name with --column", self.column);
-            return Err(Error::path(&self.table, message));
+        let sources = Source::open(&self.student)?;
+        let several = sources.len() > 1;
+        let mut new: Vec<Column> = Vec::new();
+        let mut table = None;
+        for source in &sources {
+            let Rows { features, all, .. } = source.read(&self.table, &[])?;
+            let name = if several { format!("{}_{}", self.column, source.student.target_name) } else { self.column.clone() };
+            if all.column(&name).is_some() {
+                let message = format!("has a column `{name}` already; give the new one another name with --column");
+                return Err(Error::path(&self.table, message));
+            }
+            new.push(Column::number(&name, source.predict(&features)?));
+            table.get_or_insert(all);
         }
-        let predictions = source.predict(&features)?;
-        let rows = predictions.len();
-        let mut table = self.as_written(all, &target)?;
-        table.columns.push(Column::number(&self.column, predictions));
+        let Some(table) = table else { return Err(Error::path(&self.student, "holds no run")) };
+        let mut table = self.as_written(table, &target)?;
+        table.columns.extend(new);
         target.write(&table)?;
         if let (false, Target::Csv(path) | Target::Parquet(path)) = (self.quiet, &target) {
-            tell(&format!("{rows} predictions of `{}` in {}", source.student.target_name, path.display()));
+            let targets: Vec<String> = sources.iter().map(|source| format!("`{}`", source.student.target_name)).collect();
+            tell(&format!("{} predictions of {} in {}", table.rows, targets.join(", "), path.display()));
         }
         Ok(())
     }

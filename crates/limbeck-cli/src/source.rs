@@ -17,14 +17,26 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens a run directory or a student's file.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        if path.is_dir() {
-            let run = Run::open(path)?;
-            let student = load(&path.join(limbeck::run::STUDENT))?;
-            let columns = run.report().data.schema().into_iter().map(|(name, kind)| (name, Some(kind))).collect();
-            return Ok(Self { student, columns });
+    /// Opens a run directory, of one target or of several, or a student's file.
+    pub(crate) fn open(path: &Path) -> Result<Vec<Self>> {
+        if !path.is_dir() {
+            return Ok(vec![Self::of_file(path)?]);
         }
+        limbeck::open_each(path)?.iter().map(Self::of_run).collect()
+    }
+
+    /// The student of the run in the folder `path`.
+    pub(crate) fn one(path: &Path) -> Result<Self> {
+        Self::of_run(&Run::open(path)?)
+    }
+
+    fn of_run(run: &Run) -> Result<Self> {
+        let student = load(&run.path().join(limbeck::run::STUDENT))?;
+        let columns = run.report().data.schema().into_iter().map(|(name, kind)| (name, Some(kind))).collect();
+        Ok(Self { student, columns })
+    }
+
+    fn of_file(path: &Path) -> Result<Self> {
         let student = load(path)?;
         let kind = |encoding: &Encoding| match encoding {
             Encoding::Number { .. } => None,

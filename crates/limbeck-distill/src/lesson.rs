@@ -4,7 +4,7 @@
 //! one pool of rows: labelled rows are repeated until they make up the share `ρ` of what training sees, and each of them has
 //! the row-wise share `a` of soft loss with `1 − alpha = ρ (1 − a)`.
 
-use limbeck_nets::loss::Hard;
+use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, Rows, StepLoss};
 
 use crate::hints::{Coordinates, Guided, HintKind, HintLoss, HintOptions};
@@ -124,7 +124,7 @@ impl Pool {
         if hints.is_none() && paired.is_empty() {
             if objective.blends_labels() {
                 rows.labels = order.iter().flat_map(|row| blend.label(label(row))).collect();
-                return Lesson { rows, loss: Box::new(Hard(objective.point_loss())) };
+                return Lesson { rows, loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))) };
             }
             rows.labels = order.iter().flat_map(|row| label(row).columns()).collect();
             return Lesson { rows, loss: Box::new(blend) };

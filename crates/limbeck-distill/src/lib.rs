@@ -8,7 +8,6 @@
 //! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
 //! - [`noise`]: the part of a target that its columns cannot tell;
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
-//! - [`losses`]: how far outputs are from a target or from the teacher;
 //! - [`hints`]: inner features and slopes of the teacher;
 //! - [`lesson`]: rows with and without target, laid out for that loss;
 //! - [`bins`]: where the student's inputs get their resolution;
@@ -23,7 +22,6 @@ mod error;
 pub mod hints;
 pub mod kinds;
 pub mod lesson;
-pub mod losses;
 mod neighbors;
 pub mod noise;
 pub mod objective;

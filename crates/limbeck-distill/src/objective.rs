@@ -8,11 +8,12 @@
 
 use limbeck_data::metrics::Measure;
 use limbeck_nets::loss::PointLoss;
-use limbeck_nets::{Bins, Head, Moment, StepLoss};
+use limbeck_nets::losses::{Label, LabelLoss};
+pub use limbeck_nets::HeadKind;
+use limbeck_nets::{Head, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::losses::{Label, LabelLoss};
 
 /// Which loss compares student and label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,21 +86,6 @@ impl std::str::FromStr for Alpha {
         }
         text.parse().ok().filter(|alpha| (0.0..=1.0).contains(alpha)).map(Self::Fixed).ok_or(())
     }
-}
-
-/// What the student predicts while it learns; its file gives the mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadKind {
-    /// A number.
-    #[default]
-    Point,
-    /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence. On the sets of `docs/ablation.md` surely
-    /// better than a point on one at some temperatures, and surely worse on three.
-    Gaussian,
-    /// Masses of bins: learns from both by cross-entropy and KL divergence. Never better than a point on the sets of
-    /// `docs/ablation.md`: bins cost a small student much of its budget.
-    Binned,
 }
 
 /// How `alpha` moves while a student trains.
@@ -293,11 +279,7 @@ impl ObjectiveOptions {
     /// The head for standardized targets that range over `[least, most]`.
     #[must_use]
     pub fn head(&self, least: f32, most: f32) -> Head {
-        match self.head {
-            HeadKind::Point => Head::Point,
-            HeadKind::Gaussian => Head::Gaussian,
-            HeadKind::Binned => Head::Binned(Bins::over(least, most, self.bins, PADDING)),
-        }
+        Head::over(self.head, least, most, self.bins)
     }
 
     /// Hard and soft loss of a head.
@@ -350,9 +332,6 @@ impl ObjectiveOptions {
         start + done * (self.alpha_end - start)
     }
 }
-
-/// Bins outside the range of the targets on either side: labels are smeared over about so many.
-const PADDING: f32 = 3.0;
 
 /// A row of labels for [`Blend`].
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use limbeck_nets::loss::{Hard, PointLoss};
+use limbeck_nets::losses::Hard;
 use limbeck_nets::{Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
 
 fn main() {
@@ -25,7 +25,7 @@ fn main() {
         let shape = MlpShape::new(layout, vec![64, 64], 1).unwrap();
         let schedule = Schedule { steps, peak: 1e-3, warmup: 0.0 };
         let options = TrainOptions { schedule, batch: 256, weight_decay: 0.01, members: 1, seed: 0 };
-        let loss = Hard(PointLoss::Squared);
+        let loss = Hard::SQUARED;
         let trainer = Trainer::new(shape, options, &data, &loss).unwrap();
         let mut state = trainer.start();
         let mut times = Vec::new();

@@ -1,9 +1,26 @@
 //! What a network says of a target: a number, a Gaussian, or the masses of bins.
 
 use limbeck_runtime::Op;
+use serde::{Deserialize, Serialize};
+
+/// What a network predicts while it learns; a student's file gives the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// A number.
+    #[default]
+    Point,
+    /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence. On the sets of `docs/ablation.md` surely
+    /// better than a point on one at some temperatures, and surely worse on three.
+    Gaussian,
+    /// Masses of bins: learns from both by cross-entropy and KL divergence. Never better than a point on the sets of
+    /// `docs/ablation.md`: bins cost a small student much of its budget.
+    Binned,
+}
 
 /// How outputs are read as a prediction, in standardized target units.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Head {
     /// One output: the number.
     #[default]
@@ -21,7 +38,8 @@ pub enum Head {
 }
 
 /// Equal bins side by side.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bins {
     /// Where the first begins.
     pub low: f32,
@@ -55,7 +73,23 @@ impl Bins {
     }
 }
 
+/// Bound of a predicted log-variance: standardized targets leave it only through overflow.
+pub const LOG_VARIANCE_LIMIT: f32 = 12.0;
+
+/// Bins outside the range of the targets on either side: labels are smeared over about so many.
+const PADDING: f32 = 3.0;
+
 impl Head {
+    /// The head of a kind, for targets from `least` to `most`, with `bins` bins where it has any.
+    #[must_use]
+    pub fn over(kind: HeadKind, least: f32, most: f32, bins: usize) -> Self {
+        match kind {
+            HeadKind::Point => Self::Point,
+            HeadKind::Gaussian => Self::Gaussian,
+            HeadKind::Binned => Self::Binned(Bins::over(least, most, bins, PADDING)),
+        }
+    }
+
     /// Outputs that the network needs.
     #[must_use]
     pub fn outputs(self) -> usize {
@@ -86,6 +120,35 @@ impl Head {
                 sum / total
             }
         }
+    }
+
+    /// Mean and variance of the predicted distribution; a point has none of the latter.
+    ///
+    /// ```text
+    /// Gaussian m, v:  m, e^v, v held in ±12        bins z:  Σ p c, Σ p c² − (Σ p c)²
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are fewer outputs than [`outputs`](Self::outputs).
+    #[must_use]
+    pub fn moments(self, outputs: &[f32]) -> (f64, f64) {
+        let mean = f64::from(self.predict(outputs));
+        let variance = match self {
+            Self::Point => 0.0,
+            Self::Gaussian => f64::from(outputs[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp(),
+            Self::Binned(bins) => {
+                let highest = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let (mut sum, mut total) = (0.0, 0.0);
+                for (k, z) in outputs.iter().enumerate() {
+                    let mass = f64::from(z - highest).exp();
+                    sum += mass * (f64::from(bins.center(k)) - mean).powi(2);
+                    total += mass;
+                }
+                sum / total
+            }
+        };
+        (mean, variance)
     }
 
     /// Fitted numbers that prediction reads beyond a last hidden layer of this width.
@@ -144,5 +207,15 @@ mod tests {
         let found = Head::Binned(BINS).predict(&[-200.0, -200.0, 0.0, 3f32.ln()]);
         assert!((found - 1.25).abs() < 1e-6, "{found}");
         assert!(Head::Binned(BINS).predict(&[f32::NAN; 4]).is_nan());
+    }
+
+    #[test]
+    fn moments_are_worked_by_hand() {
+        assert_eq!(Head::Point.moments(&[3.0]), (3.0, 0.0));
+        assert_eq!(Head::Gaussian.moments(&[3.0, 0.0]), (3.0, 1.0));
+        assert_eq!(Head::Gaussian.moments(&[3.0, -40.0]).1, (-12f64).exp());
+        // Masses 1/4, 3/4 at 0.5 and 1.5: variance 3/16.
+        let (mean, variance) = Head::Binned(BINS).moments(&[-200.0, -200.0, 0.0, 3f32.ln()]);
+        assert!((mean - 1.25).abs() < 1e-6 && (variance - 3.0 / 16.0).abs() < 1e-6, "{mean} {variance}");
     }
 }

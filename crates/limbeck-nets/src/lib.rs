@@ -5,23 +5,24 @@
 //!   weights to a [`limbeck_runtime::Graph`].
 //! - [`op::mlp`] is the forward pass as one differentiable Burn operation, [`op::mlp_plain`] its plain twin on tensors.
 //! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
-//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`loss`] holds the hard losses.
+//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds those against one label by row.
 //! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers.
 //!
-//! Nothing here knows of teachers or distillation: a soft loss is one more [`StepLoss`], defined elsewhere.
+//! Nothing here knows of teachers or distillation: how their labels are blended is one more [`StepLoss`], defined elsewhere.
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
 
 mod error;
 mod head;
 mod input;
 pub mod loss;
+pub mod losses;
 mod mlp;
 pub mod op;
 mod simd;
 mod train;
 
 pub use error::{Error, Result};
-pub use head::{Bins, Head};
+pub use head::{Bins, Head, HeadKind, LOG_VARIANCE_LIMIT};
 pub use input::{InputLayout, Segment};
 pub use loss::{Moment, StepLoss};
 pub use mlp::{Block, Buffers, MlpShape, Scratch};

@@ -390,7 +390,8 @@ fn expect(what: &'static str, found: usize, expected: usize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::input::{InputLayout, Segment};
-    use crate::loss::{GaussianNll, Hard, PointLoss};
+    use crate::loss::PointLoss;
+    use crate::losses::{Hard, LabelLoss};
     use rand::RngExt;
 
     fn shape(outputs: usize) -> MlpShape {
@@ -434,7 +435,7 @@ mod tests {
             true
         }
         fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
-            let mut sum = Hard(PointLoss::Squared).direct(block.pred, labels, moment, block.grad_pred);
+            let mut sum = Hard::SQUARED.direct(block.pred, labels, moment, block.grad_pred);
             for (i, label) in labels.chunks_exact(2).enumerate() {
                 let hidden = &block.hidden[i * 16..][..16];
                 let error = own[16] + hidden.iter().zip(own).map(|(h, w)| h * w).sum::<f32>() - label[0];
@@ -509,7 +510,7 @@ mod tests {
     #[test]
     fn training_fits_a_smooth_function() {
         let rows = rows(500);
-        let trainer = Trainer::new(shape(1), options(1500), &rows, &Hard(PointLoss::Squared)).unwrap();
+        let trainer = Trainer::new(shape(1), options(1500), &rows, &Hard::SQUARED).unwrap();
         let mut state = trainer.start();
         let mut last = f32::NAN;
         trainer.run(&mut state, 1500, 500, &mut |report| { last = report.loss; Control::Continue }).unwrap();
@@ -539,7 +540,7 @@ mod tests {
         let rows = rows(300);
         let options = TrainOptions { batch: 150, ..options(40) };
         let losses: [(&dyn StepLoss, usize); 3] =
-            [(&Hard(PointLoss::Squared), 1), (&Hard(PointLoss::Huber { delta: 0.3 }), 1), (&GaussianNll, 2)];
+            [(&Hard::SQUARED, 1), (&Hard(LabelLoss::Point(PointLoss::Huber { delta: 0.3 })), 1), (&Hard(LabelLoss::Gaussian), 2)];
         for (loss, outputs) in losses {
             let run = |loss: &dyn StepLoss| {
                 let trainer = Trainer::new(shape(outputs), options, &rows, loss).unwrap();
@@ -559,7 +560,7 @@ mod tests {
     #[test]
     fn stopped_training_continues_to_the_same_bytes() {
         let rows = rows(100);
-        let trainer = Trainer::new(shape(2), options(60), &rows, &GaussianNll).unwrap();
+        let trainer = Trainer::new(shape(2), options(60), &rows, &Hard(LabelLoss::Gaussian)).unwrap();
         let mut whole = trainer.start();
         trainer.run(&mut whole, 60, 1000, &mut |_| Control::Continue).unwrap();
         let mut parts = trainer.start();
@@ -572,7 +573,7 @@ mod tests {
     #[test]
     fn trainer_rejects_what_does_not_fit() {
         let rows = rows(10);
-        let hard = Hard(PointLoss::Squared);
+        let hard = Hard::SQUARED;
         assert!(Trainer::new(shape(2), options(10), &rows, &hard).is_err());
         assert!(Trainer::new(shape(1), TrainOptions { batch: 0, ..options(10) }, &rows, &hard).is_err());
         let short = Rows { labels: vec![0.0; 3], ..rows.clone() };
@@ -584,7 +585,7 @@ mod tests {
     fn training_names_the_step_of_a_nan() {
         let mut rows = rows(40);
         rows.labels[0] = f32::NAN;
-        let trainer = Trainer::new(shape(1), TrainOptions { batch: 40, ..options(10) }, &rows, &Hard(PointLoss::Squared)).unwrap();
+        let trainer = Trainer::new(shape(1), TrainOptions { batch: 40, ..options(10) }, &rows, &Hard::SQUARED).unwrap();
         let found = trainer.run(&mut trainer.start(), 10, 1, &mut |_| Control::Continue);
         assert!(matches!(found, Err(Error::Diverged { step: 0, steps: 10, .. })), "{found:?}");
     }

@@ -1,4 +1,4 @@
-//! A teacher made of several perceptrons trained together: piecewise-linear inputs, Gaussian head.
+//! A teacher made of several perceptrons trained together: piecewise-linear inputs, Gaussian head unless told otherwise.
 //!
 //! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM:
 //! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
@@ -6,8 +6,9 @@
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, folds, metrics};
-use limbeck_nets::loss::{GaussianNll, LOG_VARIANCE_LIMIT};
-use limbeck_nets::{Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
+use limbeck_nets::loss::PointLoss;
+use limbeck_nets::losses::{Hard, LabelLoss};
+use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ use crate::sample::Sample;
 /// | `members` | 4 | networks averaged | ≥ 1 |
 /// | `hidden` | 64, 64 | widths of the hidden layers | ≥ 1 each |
 /// | `bins` | 16 | bins of the piecewise-linear encoding | ≥ 1 |
+/// | `head` | gaussian | what each member predicts: a number, a Gaussian by likelihood, or masses of bins by cross-entropy | point, gaussian, binned |
+/// | `head_bins` | 50 | bins of a binned head | 8 to 1000 |
 /// | `epochs` | 120 | passes over the rows, within `steps` | ≥ 1 |
 /// | `steps` | 2500 to 6000 | bounds of the number of steps | |
 /// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
@@ -33,6 +36,8 @@ pub struct NetworkOptions {
     pub members: usize,
     pub hidden: Vec<usize>,
     pub bins: usize,
+    pub head: HeadKind,
+    pub head_bins: usize,
     pub epochs: usize,
     pub steps: (usize, usize),
     pub learning_rate: f32,
@@ -45,6 +50,8 @@ impl Default for NetworkOptions {
             members: 4,
             hidden: vec![64, 64],
             bins: 16,
+            head: HeadKind::Gaussian,
+            head_bins: 50,
             epochs: 120,
             steps: (2500, 6000),
             learning_rate: 3e-3,
@@ -76,6 +83,7 @@ impl NetworkOptions {
 pub struct Network {
     encoder: Encoder,
     shape: MlpShape,
+    head: Head,
     /// `[members, weights]`
     params: Vec<f32>,
     center: f64,
@@ -120,6 +128,10 @@ pub struct NetworkFolds {
 
 impl Network {
     fn train(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64) -> Result<Curve> {
+        if !(8..=1000).contains(&options.head_bins) {
+            let found = options.head_bins.to_string();
+            return Err(Error::InvalidOption { option: "teacher.network.head_bins", found, expected: "8 to 1000" });
+        }
         let encode = EncodeOptions { max_width_for_categories: 256, ..EncodeOptions::default() };
         let encoder = fit_encoder(sample.features, rows, &encode);
         let features = sample.features.select(rows);
@@ -127,28 +139,36 @@ impl Network {
         let width = encoder.width();
         let values = |column: usize| encoded.iter().skip(column).step_by(width).copied().collect::<Vec<f32>>();
         let layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
-        let shape = MlpShape::new(layout, options.hidden.clone(), 2).map_err(Error::from)?;
         let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
         let weight: Vec<f64> = rows.iter().map(|&row| sample.weight[row]).collect();
         let center = metrics::weighted_mean(&target, &weight);
         let variance = metrics::variance(&target, &weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let standard: Vec<f32> = target.iter().map(|y| ((y - center) / scale) as f32).collect();
+        let (least, most) = standard.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let head = Head::over(options.head, least, most, options.head_bins);
+        let loss = Hard(match head {
+            Head::Point => LabelLoss::Point(PointLoss::Squared),
+            Head::Gaussian => LabelLoss::Gaussian,
+            Head::Binned(bins) => LabelLoss::Binned(bins),
+        });
+        let shape = MlpShape::new(layout, options.hidden.clone(), head.outputs())?;
         let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
         let mut data = Rows { positions: shape.input().positions(&encoded), labels: Vec::with_capacity(2 * rows.len()) };
-        for (y, w) in target.iter().zip(&weight) {
-            data.labels.extend([((y - center) / scale) as f32, (w / mean_weight) as f32]);
+        for (y, w) in standard.iter().zip(&weight) {
+            data.labels.extend([*y, (w / mean_weight) as f32]);
         }
         let train = options.train_options(rows.len(), seed);
         let steps = train.schedule.steps;
         let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
-        let trainer = Trainer::new(shape.clone(), train, &data, &GaussianNll)?;
+        let trainer = Trainer::new(shape.clone(), train, &data, &loss)?;
         let mut state = trainer.start();
         let mut points = Vec::new();
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
             points.push((report.state.step, report.state.average.clone()));
             Control::Continue
         })?;
-        Ok(Curve { network: Self { encoder, shape, params: state.average, center, scale }, points })
+        Ok(Curve { network: Self { encoder, shape, head, params: state.average, center, scale }, points })
     }
 
     /// Trains one network on the given rows, stopping after the share `stop` of its schedule.
@@ -197,7 +217,7 @@ impl Network {
         Ok(NetworkFolds { networks: networks.collect(), stop })
     }
 
-    /// Mean and standard deviation per row: of the mixture of the members' Gaussians.
+    /// Mean and standard deviation per row: of the mixture of the members' distributions.
     ///
     /// ```text
     /// μ = mean_m μ_m        σ² = mean_m (σ_m² + μ_m²) − μ²
@@ -212,11 +232,11 @@ impl Network {
         let members = self.params.len() / self.shape.weights();
         let mut sums = vec![[0.0; 3]; features.rows];
         for params in self.params.chunks(self.shape.weights()) {
-            for (sum, out) in sums.iter_mut().zip(self.shape.predict(params, &positions).chunks(2)) {
-                let mean = f64::from(out[0]);
+            for (sum, out) in sums.iter_mut().zip(self.shape.predict(params, &positions).chunks(self.head.outputs())) {
+                let (mean, noise) = self.head.moments(out);
                 sum[0] += mean;
                 sum[1] += mean * mean;
-                sum[2] += f64::from(out[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp();
+                sum[2] += noise;
             }
         }
         let m = members as f64;
@@ -255,6 +275,7 @@ impl Network {
         container.put_json(&format!("{name}.shape"), &self.shape)?;
         container.put_numbers(&format!("{name}.params"), Numbers::F32(self.params.clone()));
         container.put_numbers(&format!("{name}.target"), Numbers::F64(vec![self.center, self.scale]));
+        container.put_json(&format!("{name}.head"), &self.head)?;
         Ok(())
     }
 
@@ -274,17 +295,23 @@ impl Network {
         let [center, scale] = target[..] else {
             return Err(malformed(format!("`{name}.target` holds {} numbers, expected 2", target.len())));
         };
+        // Files of before there was a choice have no head in them.
+        let key = format!("{name}.head");
+        let head = if container.text(&key).is_ok() { container.json(&key)? } else { Head::Gaussian };
+        if let Head::Binned(Bins { low, width, .. }) = head && !(low.is_finite() && width.is_finite() && width > 0.0) {
+            return Err(malformed(format!("the bins of `{name}` begin at {low} and are {width} wide, expected finite numbers and a width above 0")));
+        }
         let splines = shape.input().segments.iter().all(|segment| match segment {
             Segment::Spline { edges } => edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1]),
             Segment::Linear | Segment::OneHot { .. } => true,
         });
         let checked = MlpShape::new(shape.input().clone(), shape.hidden().to_vec(), shape.outputs())?;
-        if !splines || checked.outputs() != 2 || checked.input().width() != encoder.width() {
+        if !splines || checked.outputs() != head.outputs() || checked.input().width() != encoder.width() {
             return Err(malformed(format!("the layers of `{name}` do not fit its encoder")));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {
             return Err(malformed(format!("`{name}` has {} weights, expected a multiple of {}", params.len(), checked.weights())));
         }
-        Ok(Self { encoder, shape: checked, params, center, scale })
+        Ok(Self { encoder, shape: checked, head, params, center, scale })
     }
 }

@@ -36,6 +36,7 @@ pub mod report;
 mod rounds;
 pub mod run;
 mod several;
+pub mod targets;
 mod timing;
 
 pub use error::{Error, Result};
@@ -45,3 +46,4 @@ pub use recipe::{Preset, Quality, Recipe};
 pub use report::Report;
 pub use run::Run;
 pub use several::{Combine, Member};
+pub use targets::{distill_each, open_each};

@@ -107,6 +107,7 @@ impl std::str::FromStr for Preset {
 /// |---|---|---|---|
 /// | `table` | required | CSV or Parquet file to learn from | |
 /// | `unlabeled` | none | file of further rows, without targets, for the teacher to label | |
+/// | `targets` | none | further targets beside `data.target`, each with a run of its own, in which the others are no features | `limbeck distill` only |
 /// | `quality` | default | how much time: options of all sections | fast, default, best |
 /// | `preset` | default | which methods: laid over `quality` | default, features, small-data, noisy-teacher, house-price |
 /// | `seed` | 0 | of splits, folds, weights and augmentation | |
@@ -127,6 +128,8 @@ pub struct Recipe {
     pub table: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlabeled: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
     pub quality: Quality,
     pub preset: Preset,
     pub seed: u64,
@@ -225,6 +228,7 @@ impl Recipe {
         let mut recipe = Self {
             table: PathBuf::new(),
             unlabeled: None,
+            targets: Vec::new(),
             quality,
             preset: Preset::Default,
             seed: 0,
@@ -334,6 +338,10 @@ impl Recipe {
     pub fn validate(&self) -> Result<()> {
         if self.table.as_os_str().is_empty() {
             return Err(recipe_error("table", "none given; name the CSV or Parquet file to learn from"));
+        }
+        if !self.targets.is_empty() {
+            let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
+            return Err(recipe_error("targets", message));
         }
         let out_of_range = |place: &str, found: String, expected: &str| {
             Err(recipe_error(place, &format!("found {found}, expected {expected}")))

@@ -18,6 +18,7 @@ use limbeck_runtime::Student;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Report;
+use crate::targets;
 
 /// Name of the recipe in a run.
 pub const RECIPE: &str = "recipe.toml";
@@ -47,9 +48,10 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARun`] where recipe or report are missing or damaged.
+    /// [`Error::NotARun`] where recipe or report are missing or damaged, or the folder holds [several runs](targets::open_each).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        targets::refuse_several(&path)?;
         let text = |name: &str| {
             std::fs::read_to_string(path.join(name)).map_err(|source| Error::NotARun {
                 path: path.clone(),

@@ -217,3 +217,52 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
         assert!(seen.contains(wanted), "{wanted}: {seen:?}");
     }
 }
+
+#[test]
+fn several_targets_have_a_run_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.targets = vec!["air_speed_m_s".into()];
+    assert!(distill(&recipe, folder.path().join("one"), &Silent).unwrap_err().to_string().contains("targets"));
+    let out = folder.path().join("both");
+    let made = limbeck::distill_each(&recipe, &out, &Silent).unwrap();
+    let opened = limbeck::open_each(&out).unwrap();
+    assert_eq!(opened.len(), 2);
+    for (made, opened) in made.iter().zip(&opened) {
+        assert_eq!(made.report(), opened.report());
+        let columns: Vec<String> = opened.student().unwrap().encoder.columns.iter().map(|column| column.name.clone()).collect();
+        assert!(!columns.iter().any(|name| name == simulate::THERMISTOR_TARGET || name == "air_speed_m_s"), "{columns:?}");
+    }
+    assert_eq!((opened[0].report().target.as_str(), opened[1].report().target.as_str()), (simulate::THERMISTOR_TARGET, "air_speed_m_s"));
+    // The first is what a run with the other column dropped would have been.
+    recipe.targets.clear();
+    recipe.data.drop = vec!["air_speed_m_s".into()];
+    let alone = distill(&recipe, folder.path().join("alone"), &Silent).unwrap();
+    assert_eq!(alone.report().test, opened[0].report().test);
+    let refused = Run::open(&out).unwrap_err().to_string();
+    assert!(refused.contains("several targets") && refused.contains("air_speed_m_s"), "{refused}");
+    std::fs::write(out.join("targets.json"), r#"[{"target": "a", "folder": "../../x"}]"#).unwrap();
+    assert!(limbeck::open_each(&out).unwrap_err().to_string().contains("plain name"));
+}
+
+#[test]
+fn network_teachers_have_the_head_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.teacher.kind = TeacherKind::Network;
+    recipe.teacher.network.members = 2;
+    recipe.teacher.network.steps = (60, 60);
+    for head in [limbeck_nets::HeadKind::Point, limbeck_nets::HeadKind::Gaussian, limbeck_nets::HeadKind::Binned] {
+        recipe.teacher.network.head = head;
+        let out = folder.path().join(format!("{head:?}"));
+        let run = distill(&recipe, &out, &Silent).unwrap();
+        assert!(run.report().test.teacher.rmse.is_finite());
+        // Its file is read again: as the teacher of another run.
+        let mut other = quick(folder.path());
+        other.teacher.model = Some(out);
+        let found = distill(&other, folder.path().join(format!("{head:?} again")), &Silent).unwrap();
+        assert!((found.report().test.teacher.rmse - run.report().test.teacher.rmse).abs() < 1e-9);
+    }
+    recipe.teacher.network.head_bins = 3;
+    assert!(distill(&recipe, folder.path().join("x"), &Silent).unwrap_err().to_string().contains("head_bins"));
+}

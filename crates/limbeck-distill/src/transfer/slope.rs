@@ -11,6 +11,10 @@ use crate::error::Result;
 /// ```text
 /// x'_j = x_j + ρ · sd_j · v_j,    v uniform on the unit sphere over the columns of numbers
 /// ```
+///
+/// The difference of a model's answers over such a pair is the mean of its exact directional derivative along the step. Networks of this
+/// project, teachers and students alike, are linear between the bends of their inputs and neurons, so that for them it is the derivative
+/// itself wherever a step crosses no bend; for trees, which have none, it is what a derivative would have to say.
 pub(super) fn pairs(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Result<Transfer> {
     let own = TransferOptions { munge_neighbors: options.munge_neighbors, ..TransferOptions::default() };
     // Another seed than the munged rows themselves have.

@@ -1,8 +1,7 @@
 //! A Gaussian against a label.
 
-use limbeck_nets::loss::LOG_VARIANCE_LIMIT;
-
 use super::Label;
+use crate::head::LOG_VARIANCE_LIMIT;
 
 /// `(c − m)² e^−v + T (v + σ² e^−v) − T (ln σ² + 1)`: see [`super::LabelLoss::row`].
 pub(super) fn row(out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {

@@ -1,15 +1,15 @@
-//! How far a student's outputs are from a label: one file per form of prediction.
+//! How far a network's outputs are from a label: one file per form of prediction.
 //!
 //! A label is a [`Label`], a number with a standard deviation: 0 for a target, the predictive spread for a teacher. So one
-//! function serves as hard and as soft loss of its [`Head`].
+//! function serves as hard and as soft loss of its [`Head`]. [`Hard`] trains a network on targets alone.
 
 mod binned;
 mod cdf;
 mod gaussian;
 mod quantile;
 
-use limbeck_nets::loss::PointLoss;
-use limbeck_nets::Head;
+use crate::head::{Bins, Head};
+use crate::loss::{Moment, PointLoss, StepLoss};
 
 /// What a row's outputs are compared with, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub enum LabelLoss {
     /// A Gaussian: see the formula at [`LabelLoss::row`].
     Gaussian,
     /// Masses of bins.
-    Binned(limbeck_nets::Bins),
+    Binned(Bins),
     /// The mean of any head against the label's mean, squared, whatever the spreads: the hard half of the literal
     /// *KL + MSE*.
     SquaredMean(Head),
@@ -102,6 +102,41 @@ impl LabelLoss {
     }
 }
 
+/// A [`LabelLoss`] against one target.
+///
+/// Labels: target, weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hard(pub LabelLoss);
+
+impl Hard {
+    /// Squared error of a point.
+    pub const SQUARED: Self = Self(LabelLoss::Point(PointLoss::Squared));
+}
+
+impl StepLoss for Hard {
+    fn columns(&self) -> usize {
+        2
+    }
+
+    fn outputs(&self) -> usize {
+        self.0.outputs()
+    }
+
+    fn on_slices(&self) -> bool {
+        true
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
+        let outputs = self.outputs();
+        let mut sum = 0.0;
+        for ((pred, label), grad) in pred.chunks_exact(outputs).zip(labels.chunks_exact(2)).zip(grad.chunks_exact_mut(outputs)) {
+            sum += self.0.row(pred, Label::hard(label[0]), 1.0, grad) * label[1];
+            grad.iter_mut().for_each(|g| *g *= label[1]);
+        }
+        sum
+    }
+}
+
 fn squared_mean(head: Head, out: &[f32], label: f32, grad: &mut [f32]) -> f32 {
     let mean = head.predict(out);
     let error = mean - label;
@@ -122,7 +157,6 @@ fn squared_mean(head: Head, out: &[f32], label: f32, grad: &mut [f32]) -> f32 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use limbeck_nets::Bins;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
 
@@ -180,6 +214,18 @@ pub(crate) mod tests {
         let label = Label { mean: 1.0, sd: 0.7 };
         assert_eq!(loss.row(&[3.0], label, 1.0, &mut [0.0]), 4.0);
         assert_eq!(loss.row(&[3.0], label, 9.0, &mut [0.0]), 4.0);
+    }
+
+    #[test]
+    fn hard_losses_weigh_their_rows() {
+        // (3 − 1)² · 1 + (0 − 1)² · 0.5
+        let mut grad = [f32::NAN; 2];
+        assert_eq!(Hard::SQUARED.direct(&[3.0, 0.0], &[1.0, 1.0, 1.0, 0.5], Moment::default(), &mut grad), 4.5);
+        assert_eq!(grad, [4.0, -1.0]);
+        // v = ln 4, error 2: ln 4 + 4 / 4, weighed 3
+        let mut grad = [f32::NAN; 2];
+        let found = Hard(LabelLoss::Gaussian).direct(&[1.0, 4f32.ln()], &[3.0, 3.0], Moment::default(), &mut grad);
+        assert!((found - 3.0 * (4f32.ln() + 1.0)).abs() < 1e-6 && (grad[0] + 3.0).abs() < 1e-6 && grad[1].abs() < 1e-6, "{found} {grad:?}");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Masses of bins against a label.
 
-use limbeck_nets::Bins;
-
 use super::Label;
 use super::cdf::cdf;
+use crate::head::Bins;
 
 /// Least spread of a label in widths of a bin, so that its mass does not jump from bin to bin: a target's, a teacher's.
 const LEAST: (f32, f32) = (1.0, 0.5);

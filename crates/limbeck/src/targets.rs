@@ -1,0 +1,188 @@
+//! Several targets of one table: a student, a proof and a run for each.
+//!
+//! ```text
+//! runs/x/targets.json      which targets, and the folder of each
+//! runs/x/heating_load/     a run like any other, whose recipe drops the other targets
+//! runs/x/cooling_load/
+//! ```
+//!
+//! What one target teaches about another is not used: every student has its own teacher, size and verdict, so that a target on which
+//! distillation does not pay says so by itself.
+
+use std::path::{Path, PathBuf};
+
+use limbeck_data::write;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::pipeline::{Event, Observer, distill};
+use crate::recipe::Recipe;
+use crate::run::Run;
+
+/// Name of the list of targets in the folder of several runs.
+pub const TARGETS: &str = "targets.json";
+
+/// One line of that list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    target: String,
+    folder: String,
+}
+
+/// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target this is [`distill`].
+///
+/// A time limit is shared between them. A stop ends the run in progress as it ends any run, and leaves the targets after it out.
+///
+/// # Errors
+///
+/// As [`distill`]; runs that were finished before the error stay.
+pub fn distill_each(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
+    let out = out.as_ref();
+    if recipe.targets.is_empty() {
+        return Ok(vec![distill(recipe, out, observer)?]);
+    }
+    let recipes = each(recipe)?;
+    for recipe in &recipes {
+        recipe.validate()?;
+    }
+    if out.exists() {
+        return Err(Error::OutExists { path: out.to_owned() });
+    }
+    let entries: Vec<Entry> = folders(&recipes).into_iter().map(|(target, folder)| Entry { target, folder }).collect();
+    let mut runs = Vec::new();
+    for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
+        if at > 0 && observer.stop() {
+            observer.event(&Event::Note(&format!("stopped before target `{}`", entry.target)));
+            break;
+        }
+        observer.event(&Event::Stage(&format!("target {} of {}: {}", at + 1, recipes.len(), entry.target)));
+        runs.push(distill(recipe, out.join(&entry.folder), observer)?);
+        // Only what exists is listed.
+        let list = serde_json::to_string_pretty(&entries[..=at])
+            .map_err(|error| Error::NotARun { path: out.to_owned(), message: format!("its {TARGETS} cannot be written: {error}") })?;
+        let file = out.join(TARGETS);
+        write::atomic(&file, |file| std::io::Write::write_all(file, list.as_bytes()))?;
+    }
+    Ok(runs)
+}
+
+/// Opens a run, or the runs of several targets, in their order.
+///
+/// # Errors
+///
+/// As [`Run::open`]; for a damaged list of targets.
+pub fn open_each(path: impl AsRef<Path>) -> Result<Vec<Run>> {
+    match list(path.as_ref())? {
+        None => Ok(vec![Run::open(path.as_ref())?]),
+        Some(folders) => folders.into_iter().map(Run::open).collect(),
+    }
+}
+
+/// The folders of the runs of several targets; none for any other folder.
+pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let file = path.join(TARGETS);
+    let text = match std::fs::read_to_string(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Error::file("read the list of targets", &file))?,
+    };
+    let damaged = |message: String| Error::NotARun { path: path.to_owned(), message };
+    let entries: Vec<Entry> = serde_json::from_str(&text).map_err(|error| damaged(format!("its {TARGETS} is damaged: {error}")))?;
+    let outside = |entry: &&Entry| entry.folder != folder_name(&entry.folder);
+    if let Some(entry) = entries.iter().find(outside) {
+        return Err(damaged(format!("its {TARGETS} names the folder `{}`, expected a plain name", entry.folder)));
+    }
+    Ok(Some(entries.into_iter().map(|entry| path.join(entry.folder)).collect()))
+}
+
+/// A recipe for each target, to which the others are no features.
+fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
+    let all: Vec<&String> = std::iter::once(&recipe.data.target).chain(&recipe.targets).collect();
+    let refuse = |place: &str, message: String| Err(Error::Recipe { place: place.into(), message });
+    if let Some(twice) = all.iter().enumerate().find(|(at, target)| all[..*at].contains(target)) {
+        return refuse("targets", format!("`{}` is named twice", twice.1));
+    }
+    let teacher = &recipe.teacher;
+    let one = [
+        ("teacher.command", teacher.command.is_some()),
+        ("teacher.model", teacher.model.is_some()),
+        ("teacher.from", teacher.from.is_some()),
+        ("teacher.with", !teacher.with.is_empty()),
+        ("data.teacher_column", recipe.data.teacher_column.is_some()),
+    ];
+    if let Some((place, _)) = one.into_iter().find(|(_, given)| *given) {
+        return refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into());
+    }
+    let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
+    let own = |target: &&String| {
+        let mut own = recipe.clone();
+        own.targets.clear();
+        own.time_limit = share;
+        own.data.target.clone_from(target);
+        own.data.drop.extend(all.iter().filter(|other| *other != target && !recipe.data.drop.contains(other)).map(|other| (*other).clone()));
+        own
+    };
+    Ok(all.iter().map(own).collect())
+}
+
+/// Target and folder of each recipe: the target's name where it is a fair name of a folder.
+fn folders(recipes: &[Recipe]) -> Vec<(String, String)> {
+    let mut taken: Vec<(String, String)> = Vec::new();
+    for recipe in recipes {
+        let target = &recipe.data.target;
+        let plain = folder_name(target);
+        // Names that differ in letter case alone are one on some systems.
+        let free = |name: &String| !taken.iter().any(|(_, folder)| folder.eq_ignore_ascii_case(name));
+        let folder = std::iter::once(plain.clone()).chain((2..).map(|n| format!("{plain}_{n}"))).find(free).unwrap_or(plain);
+        taken.push((target.clone(), folder));
+    }
+    taken
+}
+
+fn folder_name(target: &str) -> String {
+    let name: String = target.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).take(60).collect();
+    if name.is_empty() { "_".into() } else { name }
+}
+
+/// Refuses a folder of several runs where one is wanted.
+pub(crate) fn refuse_several(path: &Path) -> Result<()> {
+    let Some(folders) = list(path)? else { return Ok(()) };
+    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let message = format!("it holds a run for each of several targets; name one of them: {}", names.join(", "));
+    Err(Error::NotARun { path: path.to_owned(), message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(targets: &[&str]) -> Recipe {
+        let mut recipe = Recipe::for_table("t.csv", targets[0]);
+        recipe.targets = targets[1..].iter().map(|t| (*t).to_owned()).collect();
+        recipe
+    }
+
+    #[test]
+    fn other_targets_are_no_features() {
+        let mut several = recipe(&["a", "b", "c"]);
+        (several.data.drop, several.time_limit) = (vec!["b".into(), "z".into()], Some(30.0));
+        let found = each(&several).unwrap();
+        let drops: Vec<Vec<String>> = found.iter().map(|recipe| recipe.data.drop.clone()).collect();
+        assert_eq!(drops, [vec!["b", "z", "c"], vec!["b", "z", "a", "c"], vec!["b", "z", "a"]]);
+        assert!(found.iter().all(|recipe| recipe.targets.is_empty() && recipe.time_limit == Some(10.0)));
+    }
+
+    #[test]
+    fn a_target_twice_and_a_teacher_of_one_are_refused() {
+        assert!(each(&recipe(&["a", "b", "a"])).unwrap_err().to_string().contains("twice"));
+        let mut with = recipe(&["a", "b"]);
+        with.data.teacher_column = Some("p".into());
+        assert!(each(&with).unwrap_err().to_string().contains("data.teacher_column"));
+    }
+
+    #[test]
+    fn folders_are_plain_and_differ() {
+        let names: Vec<String> = folders(&[recipe(&["../a b"]), recipe(&["___a_b"]), recipe(&["A B"]), recipe(&["a_b"])]).into_iter().map(|(_, f)| f).collect();
+        assert_eq!(names, ["___a_b", "___a_b_2", "A_B", "a_b_2"]);
+    }
+}
