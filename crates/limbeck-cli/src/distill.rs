@@ -56,7 +56,7 @@ impl Distill {
     fn show(&self, run: &Run, is_one_of_several: bool) -> Result<()> {
         if !self.json {
             let head = if is_one_of_several { format!("target {}\n", run.report().target) } else { String::new() };
-            return print(&format!("{head}{}\nrun: {}\n", render::result(run.report(), Style::stdout()), run.path().display()));
+            return print(&format!("{head}{}\nreport: {}\nrun: {}\n", render::result(run.report(), Style::stdout()), run.path().join(limbeck::run::PAGE).display(), run.path().display()));
         }
         let file = run.path().join(limbeck::run::REPORT);
         let mut report = std::fs::read_to_string(&file).map_err(|error| Error::path(&file, error.to_string()))?;

@@ -4,10 +4,12 @@
 //! threshold, 2 could not run, 130 interrupted.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp, reason = "hand-worked values"))]
 
+mod compare;
 mod demo;
 mod distill;
 mod error;
 mod evaluate;
+mod export;
 mod flags;
 mod init;
 mod inspect;
@@ -18,6 +20,7 @@ mod preflight;
 mod progress;
 mod render;
 mod source;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,7 @@ Examples:
   limbeck preflight housing.csv --target median_house_value
   limbeck distill housing.csv --target median_house_value
   limbeck predict runs/housing-1 new.csv -o predicted.csv
+  limbeck export runs/housing-1 --to c
 
 Exit codes: 0 done, 1 ran but missed a requested threshold, 2 could not run, 130 interrupted";
 
@@ -57,6 +61,10 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Inspect(inspect::Inspect),
     Label(Box<label::Label>),
+    Runs(compare::Runs),
+    Compare(compare::Compare),
+    Export(export::Export),
+    Verify(verify::Verify),
     Init(init::Init),
     Demo(demo::Demo),
 }
@@ -71,6 +79,10 @@ impl Command {
             Self::Evaluate(command) => command.run().map(done),
             Self::Inspect(command) => command.run().map(done),
             Self::Label(command) => command.run(),
+            Self::Runs(command) => command.run().map(done),
+            Self::Compare(command) => command.run().map(done),
+            Self::Export(command) => command.run().map(done),
+            Self::Verify(command) => command.run(),
             Self::Init(command) => command.run().map(done),
             Self::Demo(command) => command.run(),
         }

@@ -307,7 +307,12 @@ impl Step {
         let input = from(&self.inputs[0]);
         match &self.action {
             Action::Piecewise(layer) => simd::piecewise(layer, input, self.relu, terms, &mut to),
-            Action::Encode(columns) => encode(columns, input, &mut to),
+            Action::Encode(columns) => {
+                encode(columns, input, &mut to);
+                // Shares are never negative, but a column without edges may be.
+                let width: usize = columns.iter().map(Column::outputs).sum();
+                self.rectify(&mut to[..n * width]);
+            }
             Action::Linear { cols, weight, bias } => {
                 kernel::matmul_bias(input, weight, Some(bias), &mut to, n, self.width, *cols);
                 if self.relu {
@@ -717,6 +722,14 @@ mod tests {
         let mut out = [0.0; 5];
         plan.run(&[-1.0, 0.0, 0.5, 2.0, 9.0], 5, &mut out);
         assert_eq!(out, [1.0, 1.0, 6.0, 61.0, 111.0]);
+    }
+
+    #[test]
+    fn relu_after_an_encoding_holds_columns_without_edges() {
+        let graph = Graph::new(2, vec![Node::new(Op::Ple { edges: edges(2, 3) }, [0]), Node::new(Op::Relu, [1])]).unwrap();
+        let mut out = [f32::NAN; 8];
+        Plan::new(&graph).unwrap().run(&[1.0, -2.0, -1.0, 0.5], 2, &mut out);
+        assert_eq!(out, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
     }
 
     #[test]

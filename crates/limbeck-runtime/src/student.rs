@@ -283,7 +283,7 @@ impl Student {
     pub fn verify_golden(&self) -> Result<()> {
         for (row, golden) in self.golden.iter().enumerate() {
             let (found, expected) = (self.predict_golden(&golden.raw)?, golden.prediction);
-            let tolerance = GOLDEN_TOLERANCE * (expected.abs() + self.target.slope_at(expected));
+            let tolerance = self.golden_tolerance(golden);
             // Asked this way round so that NaN is a mismatch.
             let is_near = (found - expected).abs() <= tolerance;
             if !is_near {
@@ -296,6 +296,12 @@ impl Student {
             }
         }
         Ok(())
+    }
+
+    /// How far a prediction of this golden row may be from the one it was made with, as [`verify_golden`](Self::verify_golden) judges it.
+    pub fn golden_tolerance(&self, golden: &Golden) -> f64 {
+        let expected = golden.prediction;
+        GOLDEN_TOLERANCE * (expected.abs() + self.target.slope_at(expected))
     }
 
     fn predict_golden(&self, raw: &[GoldenValue]) -> Result<f64> {

@@ -49,6 +49,23 @@ pub enum Error {
     /// Stopped by the user before there was anything to keep.
     #[error("stopped before a student was trained; nothing was kept")]
     Interrupted,
+    /// A student that a format has no words for: see the source.
+    #[error(transparent)]
+    Export(#[from] limbeck_export::Error),
+    /// A file that an export would write exists.
+    #[error("{} exists already and is never overwritten; choose another --out or --name, or remove it", path.display())]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is no artefact, or whose manifest is missing or damaged.
+    #[error("{}: {message}", path.display())]
+    NotAnArtefact {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        message: String,
+    },
     /// Tables: see the source.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),

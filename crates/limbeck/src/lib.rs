@@ -25,10 +25,14 @@
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
 
 mod budget;
+pub mod compare;
 mod elsewhere;
+pub mod export;
 mod error;
 pub mod labels;
 mod lone;
+pub mod manifest;
+mod page;
 pub mod pipeline;
 pub mod preflight;
 pub mod recipe;
@@ -37,6 +41,7 @@ mod rounds;
 pub mod run;
 mod several;
 pub mod targets;
+pub mod verify;
 mod timing;
 
 pub use error::{Error, Result};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use limbeck_data::{Dataset, FeatureValues, Features, MISSING};
+use limbeck_data::{Column, Dataset, FeatureValues, Features, MISSING, Table};
 use limbeck_distill::hints::{Coordinates, HintKind, HintOptions};
 use limbeck_distill::proof::{Evidence, judge};
 use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
@@ -20,6 +20,8 @@ use crate::budget;
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
 use crate::lone;
+use crate::manifest::Manifest;
+use crate::page::{self, Answers};
 use crate::recipe::Recipe;
 use crate::report::{
     self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
@@ -217,7 +219,8 @@ impl Students<'_> {
             }
         }
         report.measured = self.measure(&student, &test.features, &clock);
-        self.write(out, &bytes, &report, &choice, &trials)?;
+        let answers = self.answers(stage, &student, &trials[0], &test)?;
+        self.write(out, &bytes, &report, &choice, &trials, &test, &answers)?;
         Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
     }
 
@@ -336,6 +339,30 @@ impl Students<'_> {
                 test.target.len()
             )
         })
+    }
+
+    /// What all sides answer on test rows: students as the first seed made them.
+    fn answers(&self, stage: &Stage<'_>, shipped: &Student, trials: &search::Refitted, test: &Part) -> Result<Answers> {
+        let predict = |trial: &Trial| -> Result<Vec<f64>> {
+            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+            Ok(student.predict(&test.features.raw(), test.features.rows)?)
+        };
+        Ok(Answers {
+            target: self.data.target_of(&self.data.split.test),
+            teacher: self.teacher_answers(test),
+            alone: predict(&trials.alone)?,
+            distilled: predict(&trials.distilled)?,
+            shipped: shipped.predict(&test.features.raw(), test.features.rows)?,
+        })
+    }
+
+    fn predictions(&self, test: &Part, answers: &Answers) -> Table {
+        // Rows of the table are counted from 1, as messages count them.
+        let row = test.rows.iter().map(|&row| (self.data.rows[row] + 1) as f64).collect();
+        let Answers { target, teacher, alone, distilled, shipped } = answers;
+        let sides = [("target", target), ("weight", &test.weight), ("teacher", teacher), ("alone", alone), ("distilled", distilled), ("shipped", shipped)];
+        let columns: Vec<Column> = std::iter::once(Column::number("row", row)).chain(sides.map(|(name, values)| Column::number(name, values.clone()))).collect();
+        Table { columns, rows: target.len(), source: run::PREDICTIONS.into(), notes: Vec::new() }
     }
 
     /// What the teacher answers, in the target's unit.
@@ -473,7 +500,8 @@ impl Students<'_> {
         }
     }
 
-    fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted]) -> Result<()> {
+    #[expect(clippy::too_many_arguments, reason = "all that a run leaves behind")]
+    fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted], test: &Part, answers: &Answers) -> Result<()> {
         run::create(out)?;
         run::write_file(out, run::RECIPE, self.recipe.to_toml()?.as_bytes())?;
         self.store.to_table(self.data).write_parquet(out.join(run::LABELS))?;
@@ -484,12 +512,24 @@ impl Students<'_> {
         }
         run::write_file(out, run::METRICS, curves(choice, trials, &self.recipe.hints, report.student.hidden.len()).as_bytes())?;
         run::write_file(out, run::STUDENT, student)?;
+        self.predictions(test, answers).write_parquet(out.join(run::PREDICTIONS))?;
+        let best = |trials: &'_ [Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
+        let source = page::Source {
+            report,
+            recipe: &self.recipe.to_toml()?,
+            features: &test.features,
+            answers,
+            chosen: [best(&choice.alone).map(|at| &choice.alone[at]), best(&choice.distilled).map(|at| &choice.distilled[at])],
+            run: &out.display().to_string(),
+        };
+        run::write_file(out, run::PAGE, page::page(&source).as_bytes())?;
         // Last, since a directory without it is no run.
         let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
             path: out.to_owned(),
             message: format!("its report cannot be written: {error}"),
         })?;
-        run::write_file(out, run::REPORT, json.as_bytes())
+        run::write_file(out, run::REPORT, json.as_bytes())?;
+        Manifest::of_run(out)?.write(&out.join(run::MANIFEST))
     }
 }
 
@@ -508,7 +548,7 @@ fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
     features.columns.iter().map(|column| cell(&column.values)).collect()
 }
 
-fn as_value(value: &GoldenValue) -> Value<'_> {
+pub(crate) fn as_value(value: &GoldenValue) -> Value<'_> {
     match value {
         GoldenValue::Number(number) => Value::Number(*number),
         GoldenValue::Text(text) => Value::Text(text),

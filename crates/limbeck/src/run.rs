@@ -7,6 +7,10 @@
 //! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
 //! | `report.json` | every figure, [`Report`] |
 //! | `metrics.csv` | training curves |
+//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (both of the first seed), in the target's unit |
+//! | `report.html` | the run as one page |
+//! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
+//! | `export/` | what `limbeck export` wrote, each with a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, where limbeck fitted it |
 
 use std::io::Write;
@@ -30,10 +34,19 @@ pub const LABELS: &str = "labels.parquet";
 pub const REPORT: &str = "report.json";
 /// Name of the training curves.
 pub const METRICS: &str = "metrics.csv";
+/// Name of the answers on test rows.
+pub const PREDICTIONS: &str = "predictions.parquet";
+/// Name of the page.
+pub const PAGE: &str = "report.html";
 /// Folder of the teacher.
 pub const TEACHER: &str = "teacher";
 /// The teacher's file in its folder.
 pub const TEACHER_FILE: &str = "teacher.limbeck";
+
+/// Name of the list of its files.
+pub const MANIFEST: &str = "manifest.json";
+/// Folder of exported students.
+pub const EXPORT: &str = "export";
 
 /// A finished run.
 #[derive(Clone, Debug)]

@@ -266,3 +266,108 @@ fn network_teachers_have_the_head_that_is_asked_for() {
     recipe.teacher.network.head_bins = 3;
     assert!(distill(&recipe, folder.path().join("x"), &Silent).unwrap_err().to_string().contains("head_bins"));
 }
+
+/// Every file of a folder and below.
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn page_and_predictions_say_what_the_report_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    let table = std::fs::read_to_string(&recipe.table).unwrap().replacen("board_temperature_c", "</script><b>\u{2028}{{DATA}}", 1);
+    std::fs::write(&recipe.table, table).unwrap();
+    recipe.table = folder.path().join("sensor.csv");
+    let run = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("run").join("report.html")).unwrap();
+    let sentence = run.report().proof.verdict.sentence.split(". ").next().unwrap().to_owned();
+    assert!(page.contains(&sentence) && page.contains("student.limbeck") && page.len() < 3_000_000);
+    // Nothing of a table's text becomes markup, and no place is left open or filled twice.
+    assert!(!page.contains("<b>\u{2028}") && !page.contains("{{MODELS}}"));
+    assert_eq!((page.matches("</script>").count(), page.matches("<script").count()), (3, 3));
+    assert!(!page.contains("http://") || page.contains("http://www.w3.org"), "the page asks a network");
+    let answers = limbeck_data::Table::read(folder.path().join("run").join("predictions.parquet"), &limbeck_data::ReadOptions::default()).unwrap();
+    let numbers = |name: &str| match &answers.column(name).unwrap().values {
+        limbeck_data::Values::Number(values) => values.clone(),
+        other => panic!("{other:?}"),
+    };
+    let rmse = limbeck_data::metrics::rmse(&numbers("shipped"), &numbers("target"), &numbers("weight"));
+    assert!((rmse - run.report().test.shipped.rmse).abs() < 1e-12 * rmse.max(1.0), "{rmse}");
+    assert_eq!(answers.rows, run.report().data.test);
+}
+
+#[test]
+fn every_changed_byte_of_a_run_is_found() {
+    use limbeck::export::{Format, export};
+    use limbeck::verify::{State, verify};
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let run = distill(&quick(folder.path()), &out, &Silent).unwrap();
+    let student = run.student().unwrap();
+    for format in Format::ALL {
+        export(&student, format, &out.join("export"), "thermistor").unwrap();
+        let again = export(&student, format, &out.join("export"), "thermistor").unwrap_err().to_string();
+        assert!(again.contains("never overwritten"), "{again}");
+    }
+    let wrong = || verify(&out).unwrap().into_iter().filter(|finding| finding.state == State::Wrong).collect::<Vec<_>>();
+    assert_eq!(wrong(), []);
+    assert!(verify(&out).unwrap().iter().any(|finding| finding.detail.contains("max |difference|")));
+    let mut checked = 0;
+    for path in files_below(&out) {
+        let whole = std::fs::read(&path).unwrap();
+        for at in [0, whole.len() / 2, whole.len() - 1] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x08;
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(!wrong().is_empty(), "byte {at} of {}", path.display());
+            checked += 1;
+        }
+        std::fs::write(&path, &whole[..whole.len() / 3]).unwrap();
+        assert!(!wrong().is_empty(), "{} cut short", path.display());
+        std::fs::remove_file(&path).unwrap();
+        // Without its manifest a run of an earlier limbeck is not known to be wrong; an artefact without it is none.
+        if !path.to_string_lossy().ends_with("manifest.json") {
+            assert!(!wrong().is_empty(), "{} gone", path.display());
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(checked >= 3 * 14 && wrong().is_empty(), "{checked}");
+    let single = verify(&out.join("export").join("thermistor.h")).unwrap();
+    assert!(single.iter().all(|finding| finding.state != State::Wrong) && single.len() >= 5, "{single:?}");
+    assert!(verify(&folder.path().join("sensor.csv")).unwrap_err().to_string().contains("no exported file"));
+}
+
+#[test]
+fn runs_are_listed_and_compared_row_by_row() {
+    use limbeck::compare::{differences, page, paired, runs, sentences};
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs");
+    let mut recipe = quick(folder.path());
+    let first = distill(&recipe, out.join("a-2"), &Silent).unwrap();
+    recipe.student.params = 300;
+    let smaller = distill(&recipe, out.join("a-10"), &Silent).unwrap();
+    recipe.seed = 9;
+    let elsewhere = distill(&recipe, out.join("b"), &Silent).unwrap();
+    std::fs::create_dir(out.join("no run")).unwrap();
+    std::fs::create_dir(out.join("broken")).unwrap();
+    std::fs::write(out.join("broken").join("report.json"), "{").unwrap();
+    let (found, faults) = runs(&out).unwrap();
+    let names: Vec<String> = found.iter().map(|run| run.path().file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!((names, faults.len()), (vec!["a-2".to_owned(), "a-10".to_owned(), "b".to_owned()], 1));
+    let against = paired(&first, &smaller).unwrap().unwrap();
+    let expected = first.report().test.shipped.rmse - smaller.report().test.shipped.rmse;
+    assert!((against.saved - expected).abs() < 1e-9 && against.low <= against.saved && against.saved <= against.high, "{against:?}");
+    let same = paired(&first, &first).unwrap().unwrap();
+    assert_eq!((same.saved, same.low, same.high), (0.0, 0.0, 0.0));
+    assert!(paired(&first, &elsewhere).unwrap().unwrap_err().contains("other test rows"));
+    assert_eq!(differences(&[first.clone(), smaller.clone()]), [("student.params".to_owned(), vec!["600".to_owned(), "300".to_owned()])]);
+    let page = page(&[first.clone(), smaller, elsewhere]).unwrap();
+    assert!(page.contains("student.params") && page.contains("not comparable") && sentences(&[first]).unwrap().is_empty());
+}

@@ -1,0 +1,80 @@
+//! `limbeck runs` and `limbeck compare`: many runs side by side.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use limbeck::{Run, compare};
+
+use crate::error::{Error, Result};
+use crate::output::{Style, print, tell};
+use crate::render::Grid;
+
+/// List the runs of a folder
+#[derive(Args, Debug)]
+pub(crate) struct Runs {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = "runs")]
+    folder: PathBuf,
+}
+
+impl Runs {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let (runs, faults) = compare::runs(&self.folder)?;
+        faults.iter().for_each(|fault| tell(&format!("warning: {fault}")));
+        if runs.is_empty() {
+            return print(&format!("no runs in {}\n", self.folder.display()));
+        }
+        print(&table(&runs))
+    }
+}
+
+/// Compare runs: figures, shipped students row by row, options that differ
+///
+/// Runs on the same test rows are compared pairwise against the first one, with an interval; others are only listed.
+#[derive(Args, Debug)]
+pub(crate) struct Compare {
+    /// Run directories, the one to compare with first
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    runs: Vec<PathBuf>,
+    /// Also write the comparison as a page: a new file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Compare {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let opened: Vec<Vec<Run>> = self.runs.iter().map(limbeck::open_each).collect::<limbeck::Result<_>>()?;
+        let runs = opened.concat();
+        let mut text = table(&runs);
+        let sentences = compare::sentences(&runs)?;
+        if !sentences.is_empty() {
+            text.push_str(&format!("\n{}\n", sentences.join("\n")));
+        }
+        let differences = compare::differences(&runs);
+        if !differences.is_empty() {
+            let names: Vec<String> = runs.iter().map(|run| run.path().display().to_string()).collect();
+            let header: Vec<&str> = std::iter::once("option").chain(names.iter().map(String::as_str)).collect();
+            let mut grid = Grid::new(&header, &"l".repeat(header.len()));
+            differences.into_iter().for_each(|(key, values)| grid.row(std::iter::once(key).chain(values)));
+            text.push_str(&format!("\n{}", grid.render(Style::stdout())));
+        }
+        print(&text)?;
+        let Some(file) = &self.html else { return Ok(()) };
+        if file.exists() {
+            return Err(Error::path(file, "exists already and is never overwritten; choose another --html or remove it"));
+        }
+        let page = compare::page(&runs)?;
+        limbeck_data::write::atomic(file, |out| std::io::Write::write_all(out, page.as_bytes()))?;
+        tell(&format!("wrote {}", file.display()));
+        Ok(())
+    }
+}
+
+fn table(runs: &[Run]) -> String {
+    let (header, rows) = compare::table(runs);
+    let mut grid = Grid::new(&header, "llrlrrrrrlrrr");
+    rows.into_iter().for_each(|row| grid.row(row));
+    grid.render(Style::stdout())
+}

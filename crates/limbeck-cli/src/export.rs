@@ -1,0 +1,51 @@
+//! `limbeck export`: a student as files that run without limbeck.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use limbeck::Run;
+use limbeck::export::Format;
+
+use crate::error::{Error, Result};
+use crate::output::tell;
+use crate::source::load;
+
+/// Write a student as files that run without limbeck
+///
+/// Raw columns in, the target's unit out: scaling, categories and missing values are inside. C is one .c/.h pair without heap or libraries beyond
+/// math.h; ONNX runs wherever ONNX Runtime does. Golden vectors and checksums lie beside the files, and `limbeck verify` replays them.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// Run directory, or a student's .limbeck file
+    #[arg(value_name = "RUN|STUDENT")]
+    student: PathBuf,
+    /// What to write
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["c", "onnx"]))]
+    to: String,
+    /// Folder for the files [default: RUN/export, or that of the student's file]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Name of the files, and in C what all names begin with
+    #[arg(long, value_name = "NAME", default_value = "student")]
+    name: String,
+    /// Say nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Export {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<()> {
+        let format: Format = self.to.parse().map_err(Error::Message)?;
+        let is_run = self.student.is_dir();
+        let student = if is_run { Run::open(&self.student)?.student()? } else { load(&self.student)? };
+        let own = || if is_run { self.student.join(limbeck::run::EXPORT) } else { self.student.parent().unwrap_or(Path::new(".")).to_owned() };
+        let folder = self.out.clone().unwrap_or_else(own);
+        let files = limbeck::export::export(&student, format, &folder, &self.name)?;
+        if !self.quiet {
+            files.iter().for_each(|file| tell(&format!("wrote {}", file.display())));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,623 @@
+//! C99 from a student.
+//!
+//! The source is what [`Graph::run`](limbeck_runtime::Graph::run) does, in its order of summation, with two savings that change no bit: products
+//! with 0 are left out, and bins that a number does not reach are not visited. Without logarithms, exponentials and a compiler that fuses
+//! products, its answers are those of the plain graph to the last bit.
+
+use std::fmt::Write as _;
+
+use limbeck_runtime::{Encoding, GoldenValue, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble};
+
+use crate::error::{Error, Result};
+use crate::names::{self, Names, comment, literal};
+
+/// Longest text of a level: a literal of C99 holds 4095 characters, each up to four in the source.
+const LONGEST_LEVEL: usize = 1000;
+/// More levels than this get no constants of their own, only the function that reads their texts.
+const NAMED_LEVELS: usize = 64;
+
+/// What [`c`] writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CFiles {
+    /// `NAME.h`: the row, the codes of categories, the function, and how to use it.
+    pub header: String,
+    /// `NAME.c`: constants and code.
+    pub source: String,
+    /// `NAME_test.c`: a program that replays the golden vectors; 0 where all agree.
+    pub test: String,
+}
+
+/// The student as C99: no memory from the heap, nothing but `<math.h>` and `<stdint.h>`, raw columns in and the target's unit out.
+///
+/// `name` begins all that the files define, and is the stem of their names.
+///
+/// # Errors
+///
+/// [`Error::Name`]; [`Error::Refused`] for a level of more than 1000 bytes and for an operation that is not known here.
+pub fn c(student: &Student, name: &str) -> Result<CFiles> {
+    names::check(name)?;
+    let columns = columns(student, name)?;
+    let body = Body::of(student, &columns, name)?;
+    Ok(CFiles { header: header(student, name, &columns, &body), source: body.source, test: test(student, name, &columns) })
+}
+
+/// A column as C sees it.
+struct Column<'a> {
+    title: &'a str,
+    field: String,
+    encoding: &'a Encoding,
+    /// Names of the codes, where there are few.
+    codes: Vec<String>,
+    /// The function from text to code.
+    function: Option<String>,
+}
+
+fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
+    let (mut fields, mut globals) = (Names::default(), Names::default());
+    let upper = name.to_uppercase();
+    for taken in [name.to_owned(), format!("{name}_row"), format!("{name}_predict"), format!("{upper}_H_INCLUDED")] {
+        globals.keep(&taken);
+    }
+    let column = |column: &'a limbeck_runtime::InputColumn| {
+        let field = fields.of(&column.name);
+        let (mut codes, mut function) = (Vec::new(), None);
+        if let Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } = &column.encoding {
+            if let Some(long) = levels.iter().find(|level| level.len() > LONGEST_LEVEL) {
+                return Err(Error::Refused {
+                    format: "C",
+                    place: format!("column `{}`", column.name),
+                    what: format!("a level of {} bytes", long.len()),
+                    mend: "drop the column or shorten its levels, and distill again",
+                });
+            }
+            if levels.len() <= NAMED_LEVELS {
+                codes = levels.iter().map(|level| globals.of(&format!("{upper}_{}_{}", field.to_uppercase(), names::plain(level).to_uppercase()))).collect();
+            }
+        }
+        if !matches!(column.encoding, Encoding::Number { .. }) {
+            function = Some(globals.of(&format!("{name}_code_{field}")));
+        }
+        Ok(Column { title: &column.name, field, encoding: &column.encoding, codes, function })
+    };
+    student.encoder.columns.iter().map(column).collect()
+}
+
+fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) -> String {
+    let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
+    let mut out = format!(
+        "/* {name}: predicts `{}` of one row.\n *\n * Made by limbeck {version}. {} fitted numbers; about {} bytes of constants and {} of stack.\n * No heap, no \
+         state: safe to call from several threads.\n",
+        comment(&student.target_name),
+        student.parameters(),
+        body.constants,
+        body.stack,
+    );
+    if let Some(quantile) = student.provenance.get("quantile") {
+        let _ = writeln!(out, " * It predicts the {}-quantile.", comment(quantile));
+    }
+    let _ = write!(out, " *\n * Usage:\n *     {name}_row row;\n");
+    for column in columns {
+        let value = match &column.function {
+            None => "0.0".to_owned(),
+            Some(function) => format!("{function}(\"text\")"),
+        };
+        let _ = writeln!(out, " *     row.{} = {value};", column.field);
+    }
+    let _ = write!(
+        out,
+        " *     y = {name}_predict(&row);\n *\n * Numbers are in the unit of the table that the student was trained on; NaN is a missing value. Categories are\n * \
+         codes: a constant from below, or what the column's function says of a text; -1 is missing or never seen.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
+         {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
+    );
+    for column in columns {
+        let kind = if column.function.is_some() { "int32_t" } else { "double" };
+        let _ = writeln!(out, "    {kind} {}; /* {} */", column.field, comment(column.title));
+    }
+    let _ = writeln!(out, "}} {name}_row;");
+    for column in columns {
+        let (Some(function), levels) = (&column.function, levels(column.encoding)) else { continue };
+        let _ = writeln!(out, "\n/* Codes of `{}`. */", comment(column.title));
+        if !column.codes.is_empty() {
+            let codes = column.codes.iter().zip(levels).enumerate();
+            let lines: Vec<String> = codes.map(|(code, (id, level))| format!("    {id} = {code} /* {} */", comment(level))).collect();
+            // The comma comes before the comment, as people write it.
+            let lines: Vec<String> = lines.iter().enumerate().map(|(i, line)| if i + 1 < lines.len() { line.replacen(" /*", ", /*", 1) } else { line.clone() }).collect();
+            let _ = writeln!(out, "enum {{\n{}\n}};", lines.join("\n"));
+        }
+        let _ = writeln!(out, "int32_t {function}(const char *text);");
+    }
+    let _ = write!(
+        out,
+        "\n/* The prediction for one row, in the unit of `{}`. */\ndouble {name}_predict(const {name}_row *row);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
+        comment(&student.target_name)
+    );
+    out
+}
+
+fn levels(encoding: &Encoding) -> &[String] {
+    match encoding {
+        Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } => levels,
+        Encoding::Number { .. } | Encoding::Hashed { .. } => &[],
+    }
+}
+
+fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
+    let mut rows = String::new();
+    for golden in &student.golden {
+        let cell = |(column, value): (&Column<'_>, &GoldenValue)| {
+            let value = match (&column.function, value) {
+                (None, GoldenValue::Number(number)) => double(*number),
+                (Some(function), GoldenValue::Text(text)) => format!("{function}({})", literal(text)),
+                (None, _) => "NAN".into(),
+                (Some(_), _) => "-1".into(),
+            };
+            format!("    row.{} = {value};\n", column.field)
+        };
+        rows.extend(columns.iter().zip(&golden.raw).map(cell));
+        let _ = writeln!(rows, "    check({name}_predict(&row), {}, {});", double(golden.prediction), double(student.golden_tolerance(golden)));
+    }
+    let (row, count) = (if student.golden.is_empty() { String::new() } else { format!("    {name}_row row;\n") }, student.golden.len());
+    format!(
+        "/* Replays the golden vectors of {name}: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
+         static double largest = 0.0;\nstatic int wrong = 0;\n\nstatic void check(double found, double expected, double tolerance)\n{{\n    double difference = \
+         fabs(found - expected);\n    if (!(difference <= tolerance)) wrong++;\n    if (!(difference <= largest)) largest = difference;\n}}\n\nint main(void)\n{{\n\
+         {row}    check(0.0, 0.0, 0.0);\n{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
+         wrong > 0;\n}}\n"
+    )
+}
+
+/// A double as a literal that reads back to the last bit.
+fn double(value: f64) -> String {
+    format!("{value:e}")
+}
+
+fn float(value: f32) -> String {
+    format!("{value:e}f")
+}
+
+/// The code, with what the header tells of it.
+#[derive(Default)]
+struct Body {
+    source: String,
+    constants: usize,
+    stack: usize,
+}
+
+/// Parts of the source while it grows.
+#[derive(Default)]
+struct Writer {
+    helpers: Vec<&'static str>,
+    tables: String,
+    buffers: String,
+    code: String,
+    constants: usize,
+    stack: usize,
+    math: bool,
+    reads_input: bool,
+}
+
+impl Body {
+    fn of(student: &Student, columns: &[Column<'_>], name: &str) -> Result<Self> {
+        let mut w = Writer::default();
+        w.buffer("x", student.graph.input_width);
+        w.encode(columns);
+        let z = w.graph(student)?;
+        let back = match student.target {
+            TargetTransform::Affine { scale, shift } => format!("{} * (double){z}[0] + {}", double(scale), double(shift)),
+            TargetTransform::LogAffine { scale, shift } => {
+                w.math = true;
+                format!("exp({} * (double){z}[0] + {})", double(scale), double(shift))
+            }
+        };
+        let functions: String = columns.iter().filter_map(|column| Some(code_function(column, column.function.as_ref()?))).collect();
+        let math = if w.math { "#include <math.h>\n" } else { "" };
+        // A counter for the loops of the body, where there are any.
+        // What a graph does not look at is said to be so, else compilers ask.
+        let idle = if w.reads_input { "" } else { "    (void)x;\n" };
+        let idle = if w.code.contains("row->") { idle.to_owned() } else { format!("{idle}    (void)row;\n") };
+        let counter = if w.code.contains("(i = ") { "    int32_t i;\n" } else { "" };
+        let source = format!(
+            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}double {name}_predict(const {name}_row *row)\n{{\n{}{counter}{idle}\n{}    \
+             return {back};\n}}\n",
+            env!("CARGO_PKG_VERSION"),
+            w.tables,
+            w.helpers.join("\n") + if w.helpers.is_empty() { "" } else { "\n" },
+            w.buffers,
+            w.code
+        );
+        let text: usize = columns.iter().map(|column| levels(column.encoding).iter().map(|level| level.len() + 1).sum::<usize>()).sum();
+        Ok(Self { source, constants: w.constants + text, stack: w.stack })
+    }
+}
+
+/// The function from a text to its code; bytes are compared by hand, so that no header is needed.
+fn code_function(column: &Column<'_>, function: &str) -> String {
+    let title = comment(column.title);
+    if let Encoding::Hashed { buckets } = column.encoding {
+        return format!(
+            "/* Bucket of a text of `{title}`: FNV-1a, 64 bits. */\nint32_t {function}(const char *text)\n{{\n    uint64_t hash = UINT64_C(0xcbf29ce484222325);\n    if (!text) \
+             return -1;\n    for (; *text; text++) hash = (hash ^ (uint64_t)(unsigned char)*text) * UINT64_C(0x100000001b3);\n    return (int32_t)(hash % {buckets}u);\n}}\n\n"
+        );
+    }
+    let levels = levels(column.encoding);
+    if levels.is_empty() {
+        return format!("/* `{title}` had no level. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n");
+    }
+    let texts: Vec<String> = levels.iter().map(|level| format!("        {}", literal(level))).collect();
+    format!(
+        "/* Code of a text of `{title}`; -1 for any other. */\nint32_t {function}(const char *text)\n{{\n    static const char *const levels[{}] = {{\n{}\n    }};\n    int32_t \
+         code;\n    for (code = 0; text && code < {}; code++) {{\n        const char *a = text, *b = levels[code];\n        while (*a && *a == *b) {{ a++; b++; }}\n        if \
+         (*a == *b) return code;\n    }}\n    return -1;\n}}\n\n",
+        levels.len(),
+        texts.join(",\n"),
+        levels.len()
+    )
+}
+
+const ADD: &str = "/* out += x * w; products with 0 change nothing. */
+static void add(float x, const float *w, float *out, int32_t cols)
+{
+    int32_t j;
+    if (x != 0.0f) for (j = 0; j < cols; j++) out[j] += x * w[j];
+}
+";
+const LINEAR: &str = "static void linear(const float *x, int32_t rows, const float *w, const float *bias, float *out, int32_t cols)
+{
+    int32_t i;
+    for (i = 0; i < cols; i++) out[i] = bias[i];
+    for (i = 0; i < rows; i++) add(x[i], w + i * cols, out, cols);
+}
+";
+const BIN: &str = "/* How much of the bin [low, high] lies below x, 0 to 1. */
+static float bin(float x, float low, float high)
+{
+    float share;
+    if (x >= high) return 1.0f;
+    share = (x - low) / (high - low);
+    return share < 0.0f ? 0.0f : share;
+}
+";
+const BINNED_LINEAR: &str = "/* Piecewise-linear encoding of each column by its edges, times the weights of its bins; no edges: the number itself. */
+static void binned_linear(const float *x, int32_t columns, const uint16_t *counts, const float *edges, const float *w, const float *bias, float *out, int32_t cols)
+{
+    int32_t c, k;
+    for (k = 0; k < cols; k++) out[k] = bias[k];
+    for (c = 0; c < columns; c++) {
+        int32_t bins = counts[c] ? (int32_t)counts[c] - 1 : 1;
+        if (!counts[c]) add(x[c], w, out, cols);
+        for (k = 0; counts[c] && k < bins && !(x[c] <= edges[k]); k++) add(bin(x[c], edges[k], edges[k + 1]), w + k * cols, out, cols);
+        w += bins * cols;
+        edges += counts[c];
+    }
+}
+";
+const BINS: &str = "/* Piecewise-linear encoding of each column by its edges; no edges: the number itself. */
+static void bins_of(const float *x, int32_t columns, const uint16_t *counts, const float *edges, float *out)
+{
+    int32_t c, k;
+    for (c = 0; c < columns; c++) {
+        if (!counts[c]) *out++ = x[c];
+        for (k = 0; k + 1 < (int32_t)counts[c]; k++) *out++ = bin(x[c], edges[k], edges[k + 1]);
+        edges += counts[c];
+    }
+}
+";
+const STANDARD: &str = "/* A number in standard units; missing ones are replaced. */
+static float standard(double x, double impute, double center, double scale)
+{
+    double z = ((x != x ? impute : x) - center) / scale;
+    return (float)(z < -SATURATION ? -SATURATION : z > SATURATION ? SATURATION : z);
+}
+";
+const QUANTILE: &str = "static int32_t count_below(const double *r, int32_t n, double x, int32_t or_equal)
+{
+    int32_t low = 0, high = n;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (r[middle] < x || (or_equal && r[middle] == x)) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static double polynomial(const double *c, double x)
+{
+    int32_t i;
+    double sum = 0.0;
+    for (i = 7; i >= 0; i--) sum = sum * x + c[i];
+    return sum;
+}
+
+/* A number by its rank, as a normal distribution would have it, within 3: Wichura 1988, AS 241. */
+static float quantile(double x, double impute, const double *r, int32_t n)
+{
+    static const double a[8] = {3.3871328727963666080, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
+        4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3};
+    static const double b[8] = {1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
+        2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3};
+    static const double c[8] = {1.42343711074968357734, 4.63033784615654529590, 5.76949722146069140550, 3.64784832476320460504,
+        1.27045825245236838258, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4};
+    static const double d[8] = {1.0, 2.05319162663775882187, 1.67638483018380384940, 6.89767334985100004550e-1,
+        1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9};
+    const double tail = 0.00134989803163009;
+    double p, q, z;
+    int32_t low, high;
+    if (x != x) x = impute;
+    low = count_below(r, n, x, 0);
+    high = count_below(r, n, x, 1);
+    if (low < high) p = (double)(low + high - 1) / (2.0 * (double)(n - 1));
+    else if (low == 0) p = 0.0;
+    else if (low == n) p = 1.0;
+    else p = ((double)(low - 1) + (x / 2.0 - r[low - 1] / 2.0) / (r[low] / 2.0 - r[low - 1] / 2.0)) / (double)(n - 1);
+    if (p <= tail) return -3.0f;
+    if (p >= 1.0 - tail) return 3.0f;
+    q = p - 0.5;
+    if (fabs(q) <= 0.425) {
+        double s = 0.180625 - q * q;
+        z = q * polynomial(a, s) / polynomial(b, s);
+    } else {
+        double s = sqrt(-log(p < 0.5 ? p : 1.0 - p)) - 1.6;
+        z = polynomial(c, s) / polynomial(d, s);
+        if (q < 0.0) z = -z;
+    }
+    return (float)(z < -3.0 ? -3.0 : z > 3.0 ? 3.0 : z);
+}
+";
+const LOCATE: &str = "/* The cell of a number between ascending knots, and how much of it lies below. */
+static int32_t locate(const float *knots, int32_t n, float x, float *share)
+{
+    int32_t cell = 0;
+    while (cell < n - 2 && x >= knots[cell + 1]) cell++;
+    *share = (x - knots[cell]) / (knots[cell + 1] - knots[cell]);
+    *share = *share < 0.0f ? 0.0f : *share > 1.0f ? 1.0f : *share;
+    return cell;
+}
+";
+const SOFTMAX: &str = "static void softmax(float *x, int32_t n)
+{
+    int32_t i;
+    float highest = x[0], sum = 0.0f;
+    for (i = 1; i < n; i++) if (x[i] > highest) highest = x[i];
+    for (i = 0; i < n; i++) { x[i] = expf(x[i] - highest); sum += x[i]; }
+    for (i = 0; i < n; i++) x[i] /= sum;
+}
+";
+
+impl Writer {
+    fn helper(&mut self, helper: &'static str) {
+        if !self.helpers.contains(&helper) {
+            self.helpers.push(helper);
+        }
+    }
+
+    fn buffer(&mut self, name: &str, width: usize) {
+        let _ = writeln!(self.buffers, "    float {name}[{width}];");
+        self.stack += 4 * width;
+    }
+
+    fn array(&mut self, kind: &str, size: usize, name: &str, values: impl Iterator<Item = String>) {
+        let values: Vec<String> = values.collect();
+        self.constants += size * values.len();
+        let lines: Vec<String> = values.chunks(10).map(|line| format!("    {}", line.join(", "))).collect();
+        let _ = writeln!(self.tables, "static const {kind} {name}[{}] = {{\n{}\n}};\n", values.len(), lines.join(",\n"));
+    }
+
+    fn floats(&mut self, name: &str, values: &[f32]) {
+        self.array("float", 4, name, values.iter().map(|&value| float(value)));
+    }
+
+    /// Whole numbers in as few bytes as hold them.
+    fn wholes(&mut self, name: &str, values: &[u32]) {
+        let short = values.iter().all(|&value| u16::try_from(value).is_ok());
+        let (kind, size) = if short { ("uint16_t", 2) } else { ("uint32_t", 4) };
+        self.array(kind, size, name, values.iter().map(u32::to_string));
+    }
+
+    fn encode(&mut self, columns: &[Column<'_>]) {
+        let mut at = 0;
+        for (index, column) in columns.iter().enumerate() {
+            let field = format!("row->{}", column.field);
+            match column.encoding {
+                Encoding::Number { impute, indicator, scaling } => {
+                    let call = match scaling {
+                        Scaling::Standard { center, scale } => {
+                            if !self.helpers.contains(&STANDARD) {
+                                let _ = writeln!(self.tables, "#define SATURATION {}\n", double(SATURATION));
+                            }
+                            self.helper(STANDARD);
+                            format!("standard({field}, {}, {}, {})", double(*impute), double(*center), double(*scale))
+                        }
+                        Scaling::Quantile { references } => {
+                            self.math = true;
+                            self.helper(QUANTILE);
+                            let name = format!("references_{index}");
+                            self.array("double", 8, &name, references.iter().map(|&r| double(r)));
+                            format!("quantile({field}, {}, {name}, {})", double(*impute), references.len())
+                        }
+                    };
+                    let _ = writeln!(self.code, "    x[{at}] = {call};");
+                    if *indicator {
+                        let _ = writeln!(self.code, "    x[{}] = {field} != {field} ? 1.0f : 0.0f;", at + 1);
+                    }
+                }
+                Encoding::OneHot { levels, other } => {
+                    self.one_hot(at, levels.len(), &field);
+                    if *other {
+                        let (place, n) = (at + levels.len(), levels.len());
+                        // Without a level every value is another, and compilers frown on asking.
+                        let is = if n == 0 { "1.0f".to_owned() } else { format!("{field} < 0 || {field} >= {n} ? 1.0f : 0.0f") };
+                        let _ = writeln!(self.code, "    x[{place}] = {is};");
+                    }
+                }
+                Encoding::Hashed { buckets } => self.one_hot(at, *buckets as usize, &field),
+                Encoding::Ordinal { levels } => {
+                    let n = levels.len();
+                    let _ = writeln!(self.code, "    x[{at}] = {field} < 0 || {field} > {n} ? {n}.0f : (float){field};");
+                }
+            }
+            at += column.encoding.width();
+        }
+    }
+
+    fn one_hot(&mut self, at: usize, levels: usize, field: &str) {
+        if levels > 0 {
+            let _ = writeln!(self.code, "    for (i = 0; i < {levels}; i++) x[{at} + i] = {field} == i ? 1.0f : 0.0f;");
+        }
+    }
+
+    /// All nodes; the name of the last one's buffer.
+    fn graph(&mut self, student: &Student) -> Result<String> {
+        let graph = &student.graph;
+        // The student was checked when it was made.
+        let widths = graph.widths().map_err(|error| Error::Refused { format: "C", place: "graph".into(), what: error.to_string(), mend: "the file is damaged" })?;
+        // How often each value is read by a node that leads to the output; others are left out, as compilers ask.
+        let mut uses = vec![0; widths.len()];
+        uses[graph.nodes.len()] = 1;
+        for (index, node) in graph.nodes.iter().enumerate().rev() {
+            // Trees without a split say the same of every row.
+            let is_constant = matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
+            if uses[index + 1] > 0 && !is_constant {
+                node.inputs.iter().for_each(|&value| uses[value] += 1);
+            }
+        }
+        self.reads_input = uses[0] > 0;
+        let mut values = vec!["x".to_owned()];
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if uses[index + 1] == 0 {
+                values.push(String::new());
+                continue;
+            }
+            let (inputs, width) = (&node.inputs, widths[index + 1]);
+            let first = values[inputs[0]].clone();
+            let alone = uses[inputs[0]] == 1 && inputs.len() == 1;
+            // Bins that only a layer reads are never written down: that layer visits them.
+            let next = graph.nodes.iter().zip(&uses[1..]).find(|(next, uses)| **uses > 0 && next.inputs == [index + 1]);
+            if matches!(node.op, Op::Ple { .. }) && uses[index + 1] == 1 && next.is_some_and(|(next, _)| matches!(next.op, Op::Linear { .. })) {
+                values.push(first);
+                continue;
+            }
+            let in_place = alone && matches!(node.op, Op::Relu | Op::Scale { .. } | Op::Softmax);
+            let out = if in_place { first.clone() } else { format!("v{}", index + 1) };
+            if !in_place {
+                self.buffer(&out, width);
+            }
+            match &node.op {
+                Op::Ple { edges } => {
+                    self.edges(index, edges);
+                    self.helper(BIN);
+                    self.helper(BINS);
+                    let _ = writeln!(self.code, "    bins_of({first}, {}, counts_{index}, edges_{index}, {out});", edges.len());
+                }
+                Op::Linear { rows, cols, weight, bias } => {
+                    self.helper(ADD);
+                    self.floats(&format!("weight_{index}"), weight);
+                    self.floats(&format!("bias_{index}"), bias);
+                    let bins = inputs[0].checked_sub(1).map(|made_by| &graph.nodes[made_by].op);
+                    match bins {
+                        Some(Op::Ple { edges }) if uses[inputs[0]] == 1 => {
+                            self.edges(index, edges);
+                            self.helper(BIN);
+                            self.helper(BINNED_LINEAR);
+                            let columns = edges.len();
+                            let _ = writeln!(self.code, "    binned_linear({first}, {columns}, counts_{index}, edges_{index}, weight_{index}, bias_{index}, {out}, {cols});");
+                        }
+                        _ => {
+                            self.helper(LINEAR);
+                            let _ = writeln!(self.code, "    linear({first}, {rows}, weight_{index}, bias_{index}, {out}, {cols});");
+                        }
+                    }
+                }
+                Op::Relu => self.each(width, &format!("{out}[i] = {first}[i] < 0.0f ? 0.0f : {first}[i]")),
+                Op::Scale { by, add } => self.each(width, &format!("{out}[i] = {first}[i] * {} + {}", float(*by), float(*add))),
+                Op::Add | Op::Mean => {
+                    self.each(width, &format!("{out}[i] = {first}[i]"));
+                    for &input in &inputs[1..] {
+                        let other = values[input].clone();
+                        self.each(width, &format!("{out}[i] += {other}[i]"));
+                    }
+                    if matches!(node.op, Op::Mean) {
+                        self.each(width, &format!("{out}[i] /= {}", float(inputs.len() as f32)));
+                    }
+                }
+                Op::Softmax => {
+                    self.math = true;
+                    self.helper(SOFTMAX);
+                    if !in_place {
+                        self.each(width, &format!("{out}[i] = {first}[i]"));
+                    }
+                    let _ = writeln!(self.code, "    softmax({out}, {width});");
+                }
+                Op::TreeEnsemble(trees) => self.trees(index, trees, &first, &out),
+                Op::TableInterp(table) => self.table(index, table, &first, &out),
+                other => {
+                    return Err(Error::Refused {
+                        format: "C",
+                        place: format!("node {index}"),
+                        what: format!("the operation `{}`", other.name()),
+                        mend: "a newer limbeck may know it",
+                    });
+                }
+            }
+            values.push(out);
+        }
+        Ok(values.pop().unwrap_or_default())
+    }
+
+    fn each(&mut self, width: usize, statement: &str) {
+        let _ = writeln!(self.code, "    for (i = 0; i < {width}; i++) {statement};");
+    }
+
+    fn edges(&mut self, index: usize, edges: &[Vec<f32>]) {
+        let counts: Vec<u32> = edges.iter().map(|edges| edges.len() as u32).collect();
+        self.array("uint16_t", 2, &format!("counts_{index}"), counts.iter().map(u32::to_string));
+        let all: Vec<f32> = edges.iter().flatten().copied().collect();
+        // An array of C has at least one element.
+        self.floats(&format!("edges_{index}"), if all.is_empty() { &[0.0] } else { &all });
+    }
+
+    fn trees(&mut self, index: usize, trees: &TreeEnsemble, first: &str, out: &str) {
+        let splits = trees.threshold.len();
+        if splits == 0 {
+            let sum = trees.roots.iter().fold(0.0, |sum: f32, &root| sum + trees.leaves[root as usize]);
+            let _ = writeln!(self.code, "    {out}[0] = {};", float(sum));
+            return;
+        }
+        self.wholes(&format!("roots_{index}"), &trees.roots);
+        self.wholes(&format!("inputs_{index}"), &trees.inputs);
+        self.floats(&format!("threshold_{index}"), &trees.threshold);
+        self.wholes(&format!("children_{index}"), &trees.children);
+        self.floats(&format!("leaves_{index}"), &trees.leaves);
+        // Missing numbers go where the split says: an input's lowest bit.
+        let _ = write!(
+            self.code,
+            "    {out}[0] = 0.0f;\n    for (i = 0; i < {}; i++) {{\n        uint32_t at = roots_{index}[i];\n        while (at < {splits}u) {{\n            float value = \
+             {first}[inputs_{index}[at] / 2u];\n            int left = value != value ? (int)(inputs_{index}[at] & 1u) : value < threshold_{index}[at];\n            at = \
+             children_{index}[2u * at + (left ? 0u : 1u)];\n        }}\n        {out}[0] += leaves_{index}[at - {splits}u];\n    }}\n",
+            trees.roots.len()
+        );
+    }
+
+    fn table(&mut self, index: usize, table: &TableInterp, first: &str, out: &str) {
+        self.helper(LOCATE);
+        self.floats(&format!("values_{index}"), &table.values);
+        for (axis, knots) in table.knots.iter().enumerate() {
+            self.floats(&format!("knots_{index}_{axis}"), knots);
+        }
+        let axes: Vec<usize> = table.knots.iter().map(Vec::len).collect();
+        let _ = writeln!(self.code, "    {{");
+        for axis in 0..axes.len() {
+            let _ = writeln!(self.code, "        float f{axis};");
+        }
+        for (axis, n) in axes.iter().enumerate() {
+            let _ = writeln!(self.code, "        int32_t c{axis} = locate(knots_{index}_{axis}, {n}, {first}[{axis}], &f{axis});");
+        }
+        let _ = writeln!(self.code, "        {out}[0] = {};\n    }}", corners(index, &axes, 0, String::from("0")));
+    }
+}
+
+/// The interpolation as one expression: the last axis first.
+fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
+    let Some(n) = axes.get(axis) else { return format!("values_{index}[{at}]") };
+    let corner = |next: usize| corners(index, axes, axis + 1, format!("({at}) * {n} + c{axis} + {next}"));
+    format!("((1.0f - f{axis}) * {} + f{axis} * {})", corner(0), corner(1))
+}

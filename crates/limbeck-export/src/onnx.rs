@@ -1,0 +1,437 @@
+//! ONNX from a student: raw columns in, the target's unit out.
+//!
+//! Each raw column is an input of shape `[rows, 1]`, numbers as doubles (NaN is missing), categories as strings (any text that was never seen,
+//! the empty one too, is missing or other). Columns are scaled in double, the network is in single precision, the way back to the target in
+//! double again, as in the runtime. Format and operators: the ONNX specification, opset 17 and `ai.onnx.ml` 3.
+
+use std::collections::BTreeMap;
+
+use limbeck_runtime::{Encoding, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble};
+
+use crate::error::{Error, Result};
+use crate::proto::Message;
+
+const OPSET: i64 = 17;
+const OPSET_ML: i64 = 3;
+/// The version of the file format that came with that opset.
+const IR_VERSION: i64 = 8;
+const ML: &str = "ai.onnx.ml";
+const FORMAT: &str = "ONNX";
+
+/// Element types of tensors.
+#[derive(Clone, Copy)]
+enum Type {
+    Float = 1,
+    Int64 = 7,
+    Text = 8,
+    Double = 11,
+}
+
+/// The student as an ONNX model.
+///
+/// # Errors
+///
+/// [`Error::Refused`] for a column encoded by hashing or scaled by quantiles, which the operators of ONNX cannot say (or not briefly), and for an
+/// operation that is not known here.
+pub fn onnx(student: &Student) -> Result<Vec<u8>> {
+    let mut g = Builder { prefix: prefix(student), ..Builder::default() };
+    let mut inputs = Vec::new();
+    let mut parts = Vec::new();
+    for column in &student.encoder.columns {
+        let kind = if matches!(column.encoding, Encoding::Number { .. }) { Type::Double } else { Type::Text };
+        inputs.push(value_info(&column.name, kind));
+        g.column(&column.name, &column.encoding, &mut parts)?;
+    }
+    let x = g.concat(parts);
+    let z = g.graph(student, x)?;
+    let columns = &student.encoder.columns;
+    let taken = |name: &str| columns.iter().any(|column| column.name == name);
+    let output = [student.target_name.as_str(), "prediction", "prediction_"].into_iter().find(|name| !name.is_empty() && !taken(name)).unwrap_or("limbeck_prediction");
+    let z = g.cast(&z, Type::Double);
+    let (scale, shift, is_log) = match student.target {
+        TargetTransform::Affine { scale, shift } => (scale, shift, false),
+        TargetTransform::LogAffine { scale, shift } => (scale, shift, true),
+    };
+    let (scale, shift) = (g.double(scale), g.double(shift));
+    let scaled = g.node("Mul", &[&z, &scale]);
+    let shifted = g.node("Add", &[&scaled, &shift]);
+    let last = if is_log { "Exp" } else { "Identity" };
+    g.nodes.push(node(last, &[&shifted], output, "", Vec::new()));
+    let graph = Message::default()
+        .messages(1, g.nodes)
+        .text(2, "student")
+        .messages(5, g.tensors)
+        .messages(11, inputs)
+        .message(12, value_info(output, Type::Double));
+    let opset = |domain: &str, version| Message::default().text(1, domain).int(2, version);
+    let note = |key: &str, value: &str| Message::default().text(1, key).text(2, value);
+    let model = Message::default()
+        .int(1, IR_VERSION)
+        .text(2, "limbeck")
+        .text(3, env!("CARGO_PKG_VERSION"))
+        .message(7, graph)
+        .message(8, opset("", OPSET))
+        .message(8, opset(ML, OPSET_ML))
+        .messages(14, student.provenance.iter().map(|(key, value)| note(&format!("limbeck.{key}"), value)));
+    Ok(model.into_bytes())
+}
+
+/// What names of inner values begin with: nothing that a column begins with.
+fn prefix(student: &Student) -> String {
+    let mut prefix = "limbeck/".to_owned();
+    while student.encoder.columns.iter().any(|column| column.name.starts_with(&prefix)) || student.target_name.starts_with(&prefix) {
+        prefix.push('/');
+    }
+    prefix
+}
+
+fn value_info(name: &str, kind: Type) -> Message {
+    let dims = [Message::default().text(2, "rows"), Message::default().int(1, 1)];
+    let tensor = Message::default().int(1, kind as i64).message(2, Message::default().messages(1, dims));
+    Message::default().text(1, name).message(2, Message::default().message(1, tensor))
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, domain: &str, attributes: Vec<Message>) -> Message {
+    let node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
+    let node = node.text(2, output).text(3, output).text(4, op).messages(5, attributes);
+    if domain.is_empty() { node } else { node.text(7, domain) }
+}
+
+/// Attributes of a node, by the number of their type.
+mod attribute {
+    use super::Message;
+
+    fn named(name: &str, kind: i64) -> Message {
+        Message::default().text(1, name).int(20, kind)
+    }
+    pub(super) fn int(name: &str, value: i64) -> Message {
+        named(name, 2).int(3, value)
+    }
+    pub(super) fn text(name: &str, value: &str) -> Message {
+        named(name, 3).text(4, value)
+    }
+    pub(super) fn floats(name: &str, values: &[f32]) -> Message {
+        values.iter().fold(named(name, 6), |all, &value| all.float(7, value))
+    }
+    pub(super) fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> Message {
+        values.into_iter().fold(named(name, 7), |all, value| all.int(8, value))
+    }
+    pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Message {
+        values.into_iter().fold(named(name, 8), |all, value| all.text(9, value))
+    }
+}
+
+/// Nodes and constants while they are collected.
+#[derive(Default)]
+struct Builder {
+    prefix: String,
+    nodes: Vec<Message>,
+    tensors: Vec<Message>,
+    values: usize,
+}
+
+impl Builder {
+    fn name(&mut self) -> String {
+        self.values += 1;
+        format!("{}{}", self.prefix, self.values)
+    }
+
+    fn tensor(&mut self, kind: Type, dims: &[usize], bytes: &[u8]) -> String {
+        let name = self.name();
+        let tensor = dims.iter().fold(Message::default(), |tensor, &dim| tensor.int(1, dim as i64));
+        self.tensors.push(tensor.int(2, kind as i64).text(8, &name).bytes(9, bytes));
+        name
+    }
+
+    fn floats(&mut self, dims: &[usize], values: &[f32]) -> String {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(Type::Float, dims, &bytes)
+    }
+
+    fn float(&mut self, value: f32) -> String {
+        self.floats(&[], &[value])
+    }
+
+    fn double(&mut self, value: f64) -> String {
+        self.tensor(Type::Double, &[], &value.to_le_bytes())
+    }
+
+    fn ints(&mut self, dims: &[usize], values: impl IntoIterator<Item = i64>) -> String {
+        let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        self.tensor(Type::Int64, dims, &bytes)
+    }
+
+    fn with(&mut self, op: &str, inputs: &[&str], attributes: Vec<Message>) -> String {
+        let output = self.name();
+        self.nodes.push(node(op, inputs, &output, "", attributes));
+        output
+    }
+
+    fn node(&mut self, op: &str, inputs: &[&str]) -> String {
+        self.with(op, inputs, Vec::new())
+    }
+
+    fn ml(&mut self, op: &str, input: &str, attributes: Vec<Message>) -> String {
+        let output = self.name();
+        self.nodes.push(node(op, &[input], &output, ML, attributes));
+        output
+    }
+
+    fn cast(&mut self, value: &str, to: Type) -> String {
+        self.with("Cast", &[value], vec![attribute::int("to", to as i64)])
+    }
+
+    /// Columns side by side.
+    fn concat(&mut self, parts: Vec<String>) -> String {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if let [one] = parts[..] { one.to_owned() } else { self.with("Concat", &parts, vec![attribute::int("axis", 1)]) }
+    }
+
+    /// Columns of a value, by index.
+    fn gather(&mut self, value: &str, columns: &[usize]) -> String {
+        let columns = self.ints(&[columns.len()], columns.iter().map(|&column| column as i64));
+        self.with("Gather", &[value, &columns], vec![attribute::int("axis", 1)])
+    }
+
+    fn clip(&mut self, value: &str, low: f32, high: f32) -> String {
+        let (low, high) = (self.float(low), self.float(high));
+        self.node("Clip", &[value, &low, &high])
+    }
+
+    /// One raw column as floats, appended to `parts`.
+    fn column(&mut self, name: &str, encoding: &Encoding, parts: &mut Vec<String>) -> Result<()> {
+        let refuse = |what: &str, mend| Err(Error::Refused { format: FORMAT, place: format!("column `{name}`"), what: what.into(), mend });
+        match encoding {
+            Encoding::Number { scaling: Scaling::Quantile { .. }, .. } => {
+                return refuse("scaling by quantiles", "distill with student.scaling = \"standard\", or export C");
+            }
+            Encoding::Hashed { .. } => return refuse("a hashed category", "give the student more --params so that its levels are kept, or export C"),
+            Encoding::Number { impute, indicator, scaling: Scaling::Standard { center, scale } } => {
+                let missing = self.node("IsNaN", &[name]);
+                let [impute, center, scale, low, high] = [*impute, *center, *scale, -SATURATION, SATURATION].map(|value| self.double(value));
+                let whole = self.node("Where", &[&missing, &impute, name]);
+                let moved = self.node("Sub", &[&whole, &center]);
+                let scaled = self.node("Div", &[&moved, &scale]);
+                let held = self.node("Clip", &[&scaled, &low, &high]);
+                parts.push(self.cast(&held, Type::Float));
+                if *indicator {
+                    parts.push(self.cast(&missing, Type::Float));
+                }
+            }
+            Encoding::OneHot { levels, other } => {
+                let code = self.code(name, levels);
+                let width = encoding.width();
+                if width > 0 {
+                    let all = self.ints(&[1, width], (0..levels.len() as i64).chain(other.then_some(levels.len() as i64)));
+                    let is = self.node("Equal", &[&code, &all]);
+                    parts.push(self.cast(&is, Type::Float));
+                }
+            }
+            Encoding::Ordinal { levels } => {
+                let code = self.code(name, levels);
+                parts.push(self.cast(&code, Type::Float));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of each text among the levels, one beyond the last for any other.
+    fn code(&mut self, name: &str, levels: &[String]) -> String {
+        // A list without an element is none: a level that no table has, since an empty cell is a missing one.
+        let keys: Vec<&str> = if levels.is_empty() { vec![""] } else { levels.iter().map(String::as_str).collect() };
+        let attributes = vec![
+            attribute::int("default_int64", levels.len() as i64),
+            attribute::texts("keys_strings", keys.iter().copied()),
+            attribute::ints("values_int64s", 0..keys.len() as i64),
+        ];
+        self.ml("LabelEncoder", name, attributes)
+    }
+
+    fn graph(&mut self, student: &Student, x: String) -> Result<String> {
+        let mut values = vec![x];
+        for (index, node) in student.graph.nodes.iter().enumerate() {
+            let inputs: Vec<String> = node.inputs.iter().map(|&input| values[input].clone()).collect();
+            let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            let first = names[0];
+            let value = match &node.op {
+                Op::Ple { edges } => self.bins(first, edges),
+                Op::Linear { rows, cols, weight, bias } => {
+                    let (weight, bias) = (self.floats(&[*rows, *cols], weight), self.floats(&[*cols], bias));
+                    let product = self.node("MatMul", &[first, &weight]);
+                    self.node("Add", &[&product, &bias])
+                }
+                Op::Relu => self.node("Relu", &[first]),
+                Op::Add => self.node("Sum", &names),
+                Op::Mean => self.node("Mean", &names),
+                Op::Scale { by, add } => {
+                    let (by, add) = (self.float(*by), self.float(*add));
+                    let scaled = self.node("Mul", &[first, &by]);
+                    self.node("Add", &[&scaled, &add])
+                }
+                Op::Softmax => self.with("Softmax", &[first], vec![attribute::int("axis", 1)]),
+                Op::TreeEnsemble(trees) => self.trees(first, trees),
+                Op::TableInterp(table) => self.table(first, table),
+                other => {
+                    return Err(Error::Refused {
+                        format: FORMAT,
+                        place: format!("node {index}"),
+                        what: format!("the operation `{}`", other.name()),
+                        mend: "a newer limbeck may know it",
+                    });
+                }
+            };
+            values.push(value);
+        }
+        Ok(values.pop().unwrap_or_default())
+    }
+
+    /// `clamp((x − low) / width, 0, 1)` per bin; columns without edges as they are.
+    fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
+        let (mut columns, mut low, mut width, mut is_number) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (column, edges) in edges.iter().enumerate() {
+            for pair in edges.windows(2) {
+                columns.push(column);
+                low.push(pair[0]);
+                width.push(pair[1] - pair[0]);
+                is_number.push(0.0);
+            }
+            if edges.is_empty() {
+                columns.push(column);
+                low.push(0.0);
+                width.push(1.0);
+                is_number.push(1.0);
+            }
+        }
+        let n = columns.len();
+        let spread = self.gather(x, &columns);
+        let (low, width) = (self.floats(&[1, n], &low), self.floats(&[1, n], &width));
+        let moved = self.node("Sub", &[&spread, &low]);
+        let share = self.node("Div", &[&moved, &width]);
+        let held = self.clip(&share, 0.0, 1.0);
+        if is_number.iter().all(|&is| is == 0.0) {
+            return held;
+        }
+        let mask = self.floats(&[1, n], &is_number);
+        let zero = self.float(0.0);
+        let is_number = self.node("Greater", &[&mask, &zero]);
+        self.node("Where", &[&is_number, &spread, &held])
+    }
+
+    fn trees(&mut self, x: &str, trees: &TreeEnsemble) -> String {
+        let splits = trees.threshold.len();
+        let mut nodes = Walked::default();
+        for (tree, &root) in trees.roots.iter().enumerate() {
+            // Ids are counted anew in each tree, in the order of a walk.
+            let mut open = vec![root as usize];
+            let mut order = Vec::new();
+            while let Some(at) = open.pop() {
+                order.push(at);
+                if at < splits {
+                    open.extend([trees.children[2 * at + 1] as usize, trees.children[2 * at] as usize]);
+                }
+            }
+            let ids: BTreeMap<usize, i64> = order.iter().zip(0..).map(|(&at, id)| (at, id)).collect();
+            let id = |child: usize| ids[&child];
+            for (own, &at) in order.iter().enumerate() {
+                nodes.tree.push(tree as i64);
+                nodes.id.push(own as i64);
+                if at < splits {
+                    let (left, right) = (trees.children[2 * at] as usize, trees.children[2 * at + 1] as usize);
+                    nodes.mode.push("BRANCH_LT");
+                    nodes.input.push(i64::from(trees.inputs[at] / 2));
+                    nodes.missing.push(i64::from(trees.inputs[at] & 1));
+                    nodes.value.push(trees.threshold[at]);
+                    nodes.left.push(id(left));
+                    nodes.right.push(id(right));
+                } else {
+                    nodes.mode.push("LEAF");
+                    nodes.input.push(0);
+                    nodes.missing.push(0);
+                    nodes.value.push(0.0);
+                    nodes.left.push(0);
+                    nodes.right.push(0);
+                    nodes.leaf_tree.push(tree as i64);
+                    nodes.leaf_id.push(own as i64);
+                    nodes.leaf.push(trees.leaves[at - splits]);
+                }
+            }
+        }
+        let targets = vec![0; nodes.leaf.len()];
+        let attributes = vec![
+            attribute::int("n_targets", 1),
+            attribute::text("aggregate_function", "SUM"),
+            attribute::text("post_transform", "NONE"),
+            attribute::ints("nodes_treeids", nodes.tree),
+            attribute::ints("nodes_nodeids", nodes.id),
+            attribute::ints("nodes_featureids", nodes.input),
+            attribute::texts("nodes_modes", nodes.mode),
+            attribute::floats("nodes_values", &nodes.value),
+            attribute::ints("nodes_truenodeids", nodes.left),
+            attribute::ints("nodes_falsenodeids", nodes.right),
+            attribute::ints("nodes_missing_value_tracks_true", nodes.missing),
+            attribute::ints("target_treeids", nodes.leaf_tree),
+            attribute::ints("target_nodeids", nodes.leaf_id),
+            attribute::ints("target_ids", targets),
+            attribute::floats("target_weights", &nodes.leaf),
+        ];
+        self.ml("TreeEnsembleRegressor", x, attributes)
+    }
+
+    /// The cell of each axis by counting knots, then its corners, the last axis first.
+    fn table(&mut self, x: &str, table: &TableInterp) -> String {
+        let axes = table.knots.len();
+        let (mut cells, mut shares) = (Vec::new(), Vec::new());
+        for (axis, knots) in table.knots.iter().enumerate() {
+            let own = if axes == 1 { x.to_owned() } else { self.gather(x, &[axis]) };
+            // An infinite knot is never reached: an axis of two knots has one cell.
+            let inner: Vec<f32> = knots[1..knots.len() - 1].iter().copied().chain([f32::INFINITY]).collect();
+            let bounds = self.floats(&[1, inner.len()], &inner);
+            let above = self.node("GreaterOrEqual", &[&own, &bounds]);
+            let above = self.cast(&above, Type::Int64);
+            let columns = self.ints(&[1], [1]);
+            let cell = self.with("ReduceSum", &[&above, &columns], vec![attribute::int("keepdims", 1)]);
+            let lows = self.floats(&[knots.len() - 1], &knots[..knots.len() - 1]);
+            let widths: Vec<f32> = knots.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let widths = self.floats(&[widths.len()], &widths);
+            let (low, width) = (self.node("Gather", &[&lows, &cell]), self.node("Gather", &[&widths, &cell]));
+            let moved = self.node("Sub", &[&own, &low]);
+            let share = self.node("Div", &[&moved, &width]);
+            shares.push(self.clip(&share, 0.0, 1.0));
+            cells.push(cell);
+        }
+        let values = self.floats(&[table.values.len()], &table.values);
+        let at = self.ints(&[1, 1], [0]);
+        self.corner(&table.knots, (&cells, &shares), &values, &at)
+    }
+
+    fn corner(&mut self, knots: &[Vec<f32>], (cells, shares): (&[String], &[String]), values: &str, at: &str) -> String {
+        let ([own, rest @ ..], [cell, cells @ ..], [share, shares @ ..]) = (knots, cells, shares) else {
+            return self.node("Gather", &[values, at]);
+        };
+        let size = self.ints(&[1, 1], [own.len() as i64]);
+        let (one, unit) = (self.ints(&[1, 1], [1]), self.float(1.0));
+        let row = self.node("Mul", &[at, &size]);
+        let below = self.node("Add", &[&row, cell]);
+        let above = self.node("Add", &[&below, &one]);
+        let (below, above) = (self.corner(rest, (cells, shares), values, &below), self.corner(rest, (cells, shares), values, &above));
+        let other = self.node("Sub", &[&unit, share]);
+        let (below, above) = (self.node("Mul", &[&other, &below]), self.node("Mul", &[share, &above]));
+        self.node("Add", &[&below, &above])
+    }
+}
+
+/// Attributes of trees.
+#[derive(Default)]
+struct Walked {
+    tree: Vec<i64>,
+    id: Vec<i64>,
+    input: Vec<i64>,
+    mode: Vec<&'static str>,
+    value: Vec<f32>,
+    left: Vec<i64>,
+    right: Vec<i64>,
+    missing: Vec<i64>,
+    leaf_tree: Vec<i64>,
+    leaf_id: Vec<i64>,
+    leaf: Vec<f32>,
+}

@@ -1,0 +1,240 @@
+//! Many runs side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::metrics;
+use limbeck_data::{ReadOptions, Table, Values};
+use limbeck_distill::proof::short;
+use toml::Value;
+
+use crate::error::{Error, Result};
+use crate::page::{STYLE, escape};
+use crate::run::{PREDICTIONS, REPORT, Run};
+use crate::targets;
+
+/// The runs of a folder, by name, and what could not be opened with its reason.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
+    let entries = std::fs::read_dir(folder).map_err(Error::file("read the folder", folder))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    paths.sort_by_key(|path| natural(&path.to_string_lossy()));
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        let opened = match targets::list(&path) {
+            Ok(None) if !path.join(REPORT).exists() => continue,
+            Ok(_) => targets::open_each(&path),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(runs) => found.extend(runs),
+            Err(error) => faults.push(error),
+        }
+    }
+    Ok((found, faults))
+}
+
+/// A key by which `run-2` comes before `run-10`.
+fn natural(name: &str) -> Vec<(u64, String)> {
+    let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
+    for c in name.chars() {
+        let last = parts.len() - 1;
+        match c.to_digit(10) {
+            Some(digit) if parts[last].1.is_empty() && last > 0 => parts[last].0 = parts[last].0.saturating_mul(10).saturating_add(u64::from(digit)),
+            Some(digit) => parts.push((u64::from(digit), String::new())),
+            None => parts[last].1.push(c),
+        }
+    }
+    parts
+}
+
+/// The shipped students of two runs on the same test rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paired {
+    /// Test RMSE of the first minus that of the second: above 0 where the second is better.
+    pub saved: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Compares the shipped students of two runs, by a bootstrap over rows; the reason where their test rows are not the same.
+///
+/// # Errors
+///
+/// Where answers cannot be read.
+pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, String>> {
+    let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
+        return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
+    };
+    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight {
+        return Ok(Err("other test rows, targets or weights".into()));
+    }
+    let error_sq = |answers: &Answers| answers.shipped.iter().zip(&answers.target).map(|(p, y)| (p - y) * (p - y)).collect::<Vec<f64>>();
+    let (worse, better) = (error_sq(&a), error_sq(&b));
+    let saved = |seeds: &[[f64; 2]]| seeds[0][0].sqrt() - seeds[0][1].sqrt();
+    let options = bootstrap::Options::default();
+    let value = metrics::weighted_mean(&worse, &a.weight).sqrt() - metrics::weighted_mean(&better, &b.weight).sqrt();
+    Ok(match bootstrap::paired(&[[&worse[..], &better]], &a.weight, None, &options, saved) {
+        Some(Interval { low, high, .. }) => Ok(Paired { saved: value, low, high }),
+        None => Err("too few test rows".into()),
+    })
+}
+
+struct Answers {
+    row: Vec<f64>,
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    shipped: Vec<f64>,
+}
+
+impl Answers {
+    fn read(run: &Run) -> Result<Option<Self>> {
+        let path = run.path().join(PREDICTIONS);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let table = Table::read(&path, &ReadOptions::default())?;
+        let column = |name: &str| match table.column(name).map(|column| &column.values) {
+            Some(Values::Number(values)) => Ok(values.clone()),
+            _ => Err(Error::NotARun { path: run.path().to_owned(), message: format!("its {PREDICTIONS} has no numbers `{name}`") }),
+        };
+        Ok(Some(Self { row: column("row")?, target: column("target")?, weight: column("weight")?, shipped: column("shipped")? }))
+    }
+}
+
+/// Options that differ between runs: key, and its value in each.
+#[must_use]
+pub fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
+    let flat: Vec<BTreeMap<String, String>> = runs
+        .iter()
+        .map(|run| {
+            let mut all = BTreeMap::new();
+            if let Ok(Value::Table(table)) = Value::try_from(run.recipe()) {
+                flatten("", &Value::Table(table), &mut all);
+            }
+            all
+        })
+        .collect();
+    let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
+    let values = |key: &String| flat.iter().map(|all| all.get(key).cloned().unwrap_or_else(|| "–".into())).collect::<Vec<_>>();
+    keys.into_iter().map(|key| (key.clone(), values(key))).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
+}
+
+fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                flatten(&if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") }, value, all);
+            }
+        }
+        other => {
+            all.insert(prefix.to_owned(), other.to_string());
+        }
+    }
+}
+
+/// Header and cells of the table of runs, for a terminal as for a page.
+#[must_use]
+pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let header = vec!["run", "target", "test rows", "teacher", "teacher RMSE", "alone", "distilled", "shipped", "gap closed", "verdict", "parameters", "bytes", "seconds"];
+    let line = |run: &Run| {
+        let report = run.report();
+        let gap = report.proof.gap_closed.value.map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
+        let verdict = match report.proof.verdict.kind {
+            limbeck_distill::proof::VerdictKind::Helps => "helps",
+            limbeck_distill::proof::VerdictKind::NoGain => "no gain",
+            limbeck_distill::proof::VerdictKind::Hurts => "hurts",
+        };
+        vec![
+            run.path().display().to_string(),
+            report.target.clone(),
+            report.data.test.to_string(),
+            report.teacher.kind.clone(),
+            short(report.test.teacher.rmse),
+            short(report.test.alone.rmse),
+            short(report.test.distilled.rmse),
+            short(report.test.shipped.rmse),
+            gap,
+            verdict.into(),
+            report.student.parameters.to_string(),
+            report.student.bytes.to_string(),
+            format!("{:.0}", report.measured.seconds),
+        ]
+    };
+    (header, runs.iter().map(line).collect())
+}
+
+/// What the terminal says of each run against the first: a sentence.
+///
+/// # Errors
+///
+/// As [`paired`].
+pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
+    let Some((first, others)) = runs.split_first() else { return Ok(Vec::new()) };
+    let sentence = |other: &Run| {
+        let (a, b) = (first.path().display(), other.path().display());
+        Ok(match paired(first, other)? {
+            Err(why) => format!("{b} against {a}: not comparable row by row ({why})"),
+            Ok(Paired { saved, low, high }) => {
+                let side = match (low > 0.0, high < 0.0) {
+                    (true, _) => "better",
+                    (_, true) => "worse",
+                    _ => "not surely different",
+                };
+                format!("{b} against {a}: {side}; the shipped student's test RMSE is lower by {} (95 % interval {} to {})", short(saved), short(low), short(high))
+            }
+        })
+    };
+    others.iter().map(sentence).collect()
+}
+
+/// The comparison as one page that needs nothing else.
+///
+/// # Errors
+///
+/// As [`paired`].
+pub fn page(runs: &[Run]) -> Result<String> {
+    let (header, rows) = table(runs);
+    let cells = |tag: &str, cells: &[String]| {
+        cells.iter().enumerate().fold(String::new(), |mut all, (at, cell)| {
+            let _ = if at == 0 { write!(all, "<th scope=\"row\">{}</th>", escape(cell)) } else { write!(all, "<{tag}>{}</{tag}>", escape(cell)) };
+            all
+        })
+    };
+    let head: String = header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", row))).collect();
+    let list: String = sentences(runs)?.iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
+    let names: String = runs.iter().map(|run| format!("<th scope=\"col\">{}</th>", escape(&run.path().display().to_string()))).collect();
+    let options: String = differences(runs)
+        .into_iter()
+        .map(|(key, values)| format!("<tr>{}</tr>", cells("td", &[vec![key], values].concat())))
+        .collect();
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light \
+         dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main><h1>{} runs</h1><div class=\"wide\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"runs\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><h2>Against the first, row by row</h2><ul>{list}</ul><h2>Options that \
+         differ</h2><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"options that differ\"><table><thead><tr><th \
+         scope=\"col\">option</th>{names}</tr></thead><tbody>{options}</tbody></table></div></main></body></html>\n",
+        runs.len(),
+        runs.len()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_people_count() {
+        let mut names = ["run-10", "run-2", "a", "run-2b", "run"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["a", "run", "run-2", "run-2b", "run-10"]);
+    }
+}

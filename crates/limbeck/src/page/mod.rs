@@ -1,0 +1,369 @@
+//! `report.html`: a run as one page that needs nothing else.
+//!
+//! Tables and sentences are written here, so that the page can be read without scripts; charts are drawn by Chart.js from the data at its end.
+//! Chart.js 4 (MIT) is part of the page: 209 kB, no network.
+
+mod slices;
+
+use std::fmt::Write as _;
+
+use limbeck_data::Features;
+use limbeck_distill::proof::{VerdictKind, short};
+use limbeck_distill::search::Trial;
+use serde_json::{Value, json};
+
+use crate::report::{Report, ShippedKind, StudentScores};
+use slices::{Ranked, Slice, mean};
+
+const TEMPLATE: &str = include_str!("page.html");
+/// The style of all pages.
+pub(crate) const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+const CHARTS: &str = include_str!("chart.umd.min.js");
+
+/// Most points of a scatter plot: more say no more.
+const POINTS: usize = 1500;
+/// Lines of a list of slices.
+const LISTED: usize = 8;
+/// Columns whose errors are drawn.
+const DRAWN: usize = 3;
+/// Parts of the target's range, by its quantiles.
+const PARTS: usize = 10;
+
+/// What the page is made of.
+pub(crate) struct Source<'a> {
+    /// All figures.
+    pub(crate) report: &'a Report,
+    /// The recipe as it is stored.
+    pub(crate) recipe: &'a str,
+    /// Test rows.
+    pub(crate) features: &'a Features,
+    /// Their targets and answers, in the target's unit.
+    pub(crate) answers: &'a Answers,
+    /// Trials of both sides that were chosen on validation rows.
+    pub(crate) chosen: [Option<&'a Trial>; 2],
+    /// The run's folder, as the user named it.
+    pub(crate) run: &'a str,
+}
+
+/// Answers of all sides on test rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) target: Vec<f64>,
+    pub(crate) teacher: Vec<f64>,
+    pub(crate) alone: Vec<f64>,
+    pub(crate) distilled: Vec<f64>,
+    pub(crate) shipped: Vec<f64>,
+}
+
+impl Answers {
+    fn sides(&self) -> [(&'static str, &[f64]); 3] {
+        [("teacher", &self.teacher), ("alone", &self.alone), ("distilled", &self.distilled)]
+    }
+
+    fn error_sq(&self, pred: &[f64], against: &[f64]) -> Vec<f64> {
+        pred.iter().zip(against).map(|(p, y)| (p - y) * (p - y)).collect()
+    }
+}
+
+/// The page.
+pub(crate) fn page(source: &Source<'_>) -> String {
+    let answers = source.answers;
+    let slices = slices::slices(source.features);
+    let wrong_teacher = slices::rank(&slices, &answers.error_sq(&answers.teacher, &answers.target));
+    let apart = slices::rank(&slices, &answers.error_sq(&answers.shipped, &answers.teacher));
+    let wrong = slices::rank(&slices, &answers.error_sq(&answers.shipped, &answers.target));
+    let mut columns: Vec<&str> = Vec::new();
+    for ranked in &wrong {
+        if !columns.contains(&ranked.slice.column.as_str()) && columns.len() < DRAWN {
+            columns.push(&ranked.slice.column);
+        }
+    }
+    let data = json!({
+        "unit": source.report.target,
+        "scatter": scatter(answers),
+        "parts": parts(answers),
+        "columns": columns.iter().map(|column| by_column(column, &slices, answers)).collect::<Vec<_>>(),
+        "curves": curves(source.chosen),
+        "sizes": sizes(source.report),
+    });
+    let report = source.report;
+    // The verdict is the headline; what it says beside that is said under it.
+    let sentence = &report.proof.verdict.sentence;
+    let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
+    let parts: [(&str, String); 17] = [
+        ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
+        ("STYLE", STYLE.into()),
+        ("KIND", word(report.proof.verdict.kind).into()),
+        ("ASKED", asked(report)),
+        ("SENTENCE", escape(first)),
+        ("MORE", if rest.is_empty() { String::new() } else { format!("<p>{}</p>", escape(rest)) }),
+        ("INTERVAL", interval(report)),
+        ("MODELS", models(report)),
+        ("SHIPPED", shipped(report)),
+        ("DISAGREE", ranked(&apart, slices.len(), "distance")),
+        ("TEACHER", ranked(&wrong_teacher, slices.len(), "RMSE")),
+        ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("RMSE by {column}"))).collect()),
+        ("CHECKS", checks(report)),
+        ("RECIPE", escape(source.recipe)),
+        ("USE", usage(source.run)),
+        // `<` cannot end a script from within.
+        ("DATA", data.to_string().replace('<', "\\u003c")),
+        ("SCRIPT", SCRIPT.into()),
+    ];
+    // The library last: nothing in it is a place to fill.
+    let page = parts.iter().fold(TEMPLATE.to_owned(), |page, (name, text)| page.replacen(&format!("{{{{{name}}}}}"), text, 1));
+    page.replacen("{{CHARTS}}", CHARTS, 1)
+}
+
+/// Text for a page.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace("{{", "{&#123;")
+}
+
+fn word(kind: VerdictKind) -> &'static str {
+    match kind {
+        VerdictKind::Helps => "helps",
+        VerdictKind::NoGain => "no gain",
+        VerdictKind::Hurts => "hurts",
+    }
+}
+
+fn asked(report: &Report) -> String {
+    let data = &report.data;
+    let what = match report.quantile {
+        Some(quantile) => format!("the {quantile}-quantile of <b>{}</b>", escape(&report.target)),
+        None => format!("<b>{}</b>", escape(&report.target)),
+    };
+    format!(
+        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, judged on {} test rows that decided nothing.",
+        grouped(report.student.parameters),
+        data.features.len(),
+        escape(&data.source),
+        grouped(data.train),
+        grouped(data.valid),
+        grouped(data.test)
+    )
+}
+
+fn interval(report: &Report) -> String {
+    let saved = &report.proof.verdict.error_saved;
+    let reach = [saved.low, saved.high, saved.value].into_iter().fold(0.0f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
+    let at = |value: f64| 50.0 + 46.0 * value / reach;
+    format!(
+        "<svg class=\"interval\" viewBox=\"0 0 100 14\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"error saved by distillation {}, 95 % interval {} to {}\"><line \
+         x1=\"50\" x2=\"50\" y1=\"0\" y2=\"14\" class=\"zero\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"7\" y2=\"7\" class=\"range\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"2\" y2=\"12\" \
+         class=\"value\"/></svg><p class=\"ends\"><span>distillation is worse</span><span>0</span><span>distillation is better</span></p>",
+        short(saved.value),
+        short(saved.low),
+        short(saved.high),
+        at(saved.low),
+        at(saved.high),
+        at(saved.value),
+        at(saved.value)
+    )
+}
+
+fn models(report: &Report) -> String {
+    let (test, measured) = (&report.test, &report.measured);
+    let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
+    let r2 = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
+    let mut rows = String::new();
+    let mut row = |name: &str, class: &str, cells: [String; 7]| {
+        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        let _ = write!(rows, "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>", escape(name));
+    };
+    let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
+    row(
+        &format!("teacher ({})", report.teacher.kind),
+        "teacher",
+        [short(test.teacher.rmse), short(test.teacher.mae), r2(test.teacher.r2), "–".into(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
+    );
+    let sizes = report.sizes;
+    let mut student = |name: &str, class: &str, scores: &StudentScores, parameters: usize, bytes: usize| {
+        row(name, class, [short(scores.rmse), short(scores.mae), r2(scores.r2), short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(Some(measured.student_us_per_row))]);
+    };
+    let own = |size: Option<crate::report::Size>| size.map_or((report.student.parameters, report.student.bytes), |size| (size.parameters, size.bytes));
+    let (alone, distilled) = (own(sizes.map(|sizes| sizes.alone)), own(sizes.map(|sizes| sizes.distilled)));
+    student("student alone", "alone", &test.alone, alone.0, alone.1);
+    student("student distilled", "distilled", &test.distilled, distilled.0, distilled.1);
+    student("shipped", "shipped", &test.shipped, report.student.parameters, report.student.bytes);
+    if let Some(lone) = &report.lone {
+        for model in lone.models.iter().filter(|model| model.size.kind == lone.best) {
+            student(&format!("best lone model of its size ({})", lone.best.name()), "lone", &model.test, model.size.parameters, model.size.bytes);
+        }
+    }
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th><th scope=\"col\">RMSE</th><th scope=\"col\">MAE</th><th \
+         scope=\"col\">R²</th><th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
+         row</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+}
+
+fn shipped(report: &Report) -> String {
+    let side = match report.shipped.kind {
+        ShippedKind::Alone => "the one trained alone",
+        ShippedKind::Distilled => "the distilled one",
+    };
+    let setting = match report.shipped.setting.alpha {
+        Some(alpha) => format!(", with {} of the loss from the teacher", short(alpha)),
+        None => String::new(),
+    };
+    let notes: String = report.notes.iter().chain(&report.teacher.notes).map(|note| format!("<li>{}</li>", escape(note))).collect();
+    let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
+    let seeds = report.test_seeds.len();
+    format!(
+        "<p>Shipped is {side}{setting}: the better one on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; µs are those of the shipped \
+         student in a batch.</p>{notes}",
+        if seeds == 1 { "seed" } else { "seeds" }
+    )
+}
+
+fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
+    if found.is_empty() {
+        return "<p>No part of the rows stands out.</p>".into();
+    }
+    let row = |ranked: &Ranked| {
+        format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{:.2} ×</td></tr>",
+            escape(&ranked.slice.column),
+            escape(&ranked.slice.values),
+            grouped(ranked.count),
+            short(ranked.rmse),
+            ranked.times
+        )
+    };
+    let rows: String = found.iter().take(LISTED).map(row).collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"rows by column, {what}\"><table><thead><tr><th scope=\"col\">column</th><th scope=\"col\" class=\"text\">values</th><th scope=\"col\">rows</th><th \
+         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The surest of {looked} parts by one column \
+         each; of so many, a few stand out by chance.</p>"
+    )
+}
+
+fn checks(report: &Report) -> String {
+    if report.data.warnings.is_empty() {
+        return "<p>The checks found nothing.</p>".into();
+    }
+    let line = |warning: &limbeck_data::Warning| {
+        format!("<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>", escape(&warning.message), escape(&warning.check), escape(&warning.action.to_string()))
+    };
+    format!("<ul>{}</ul>", report.data.warnings.iter().map(line).collect::<String>())
+}
+
+fn usage(run: &str) -> String {
+    let lines = [
+        ("Predict new rows", format!("limbeck predict {run} new.csv -o predicted.csv")),
+        ("Measure on rows with targets", format!("limbeck evaluate {run} other.csv")),
+        ("C for a microcontroller", format!("limbeck export {run} --to c")),
+        ("ONNX", format!("limbeck export {run} --to onnx")),
+        ("Is it still what it was?", format!("limbeck verify {run}")),
+        ("In Rust", format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;")),
+        ("The same run again", format!("limbeck distill --recipe {run}/recipe.toml --out another")),
+    ];
+    let line = |(what, command): &(&str, String)| {
+        format!("<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>", escape(command))
+    };
+    lines.iter().map(line).collect()
+}
+
+fn figure(id: &str, title: &str) -> String {
+    let title = escape(title);
+    format!("<figure><h3>{title}</h3><div class=\"plot\"><canvas id=\"{id}\" role=\"img\" aria-label=\"{title}\"></canvas></div></figure>")
+}
+
+/// Digits in groups of three.
+fn grouped(value: usize) -> String {
+    let digits = value.to_string();
+    let from_end = |at: usize| digits.len() - at;
+    digits.char_indices().map(|(at, digit)| if at > 0 && from_end(at).is_multiple_of(3) { format!("\u{202f}{digit}") } else { digit.to_string() }).collect()
+}
+
+/// A figure to five digits, which is what a screen shows; none for what is no number.
+fn shown(value: f64) -> Value {
+    if !value.is_finite() || value == 0.0 {
+        return if value == 0.0 { json!(0) } else { Value::Null };
+    }
+    format!("{value:.4e}").parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+fn scatter(answers: &Answers) -> Value {
+    let step = answers.target.len().div_ceil(POINTS).max(1);
+    let points = |pred: &[f64]| (0..pred.len()).step_by(step).map(|row| json!([shown(answers.target[row]), shown(pred[row])])).collect::<Vec<_>>();
+    json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
+}
+
+/// Mean error and RMSE by tenths of the target.
+fn parts(answers: &Answers) -> Value {
+    let mut order: Vec<usize> = (0..answers.target.len()).collect();
+    order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
+    let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(PARTS).max(1)).collect();
+    let labels: Vec<Value> = parts.iter().map(|part| shown(mean(part.iter().map(|&row| answers.target[row])))).collect();
+    let of = |pred: &[f64], value: &dyn Fn(f64) -> f64| -> Vec<f64> {
+        parts.iter().map(|part| mean(part.iter().map(|&row| value(pred[row] - answers.target[row])))).collect()
+    };
+    let sides = answers.sides().map(|(name, pred)| {
+        let bias: Vec<Value> = of(pred, &|e| e).into_iter().map(shown).collect();
+        let rmse: Vec<Value> = of(pred, &|e| e * e).into_iter().map(|e| shown(e.sqrt())).collect();
+        json!({ "name": name, "bias": bias, "rmse": rmse })
+    });
+    json!({ "labels": labels, "sides": sides })
+}
+
+fn by_column(column: &str, slices: &[Slice], answers: &Answers) -> Value {
+    let own: Vec<&Slice> = slices.iter().filter(|slice| slice.column == column).take(16).collect();
+    let rmse = |pred: &[f64]| own.iter().map(|slice| shown(mean(slice.rows.iter().map(|&row| (pred[row] - answers.target[row]).powi(2))).sqrt())).collect::<Vec<_>>();
+    let sides = answers.sides().map(|(name, pred)| json!({ "name": name, "rmse": rmse(pred) }));
+    json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
+}
+
+fn curves(chosen: [Option<&Trial>; 2]) -> Value {
+    let curve = |name: &str, trial: &Trial| {
+        let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
+            trial.curve.iter().filter_map(|point| Some(json!([point.step, shown(value(point)?)]))).collect::<Vec<_>>()
+        };
+        json!({ "name": name, "loss": points(&|p| Some(p.loss)), "valid": points(&|p| p.valid_error), "fidelity": points(&|p| p.fidelity_rmse), "stop": trial.stop })
+    };
+    let both = ["alone", "distilled"].into_iter().zip(chosen);
+    both.filter_map(|(name, trial)| trial.filter(|trial| !trial.curve.is_empty()).map(|trial| curve(name, trial))).collect()
+}
+
+/// Error against bytes and against time.
+fn sizes(report: &Report) -> Value {
+    let mut points = Vec::new();
+    let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, rmse: f64| {
+        points.push(json!({ "name": name, "bytes": bytes, "us": us.map(shown), "rmse": shown(rmse) }));
+    };
+    add("teacher".into(), report.teacher.bytes, report.measured.teacher_us_per_row, report.test.teacher.rmse);
+    add("shipped".into(), Some(report.student.bytes), Some(report.measured.student_us_per_row), report.test.shipped.rmse);
+    for model in report.lone.iter().flat_map(|lone| &lone.models) {
+        add(format!("alone, {}", model.size.kind.name()), Some(model.size.bytes), None, model.test.rmse);
+    }
+    Value::from(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_cannot_leave_their_place() {
+        assert_eq!(escape("<b>&\"{{DATA}}"), "&lt;b&gt;&amp;&quot;{&#123;DATA}}");
+        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+    }
+
+    #[test]
+    fn figures_are_short_and_never_nan() {
+        assert_eq!(shown(1.0 / 3.0), json!(0.33333));
+        assert_eq!((shown(f64::NAN), shown(0.0), shown(-123_456.7)), (Value::Null, json!(0), json!(-123_460.0)));
+    }
+
+    #[test]
+    fn parts_are_worked_by_hand() {
+        let target: Vec<f64> = (0..20).map(f64::from).collect();
+        let answers = Answers { teacher: target.clone(), alone: target.iter().map(|y| y + 2.0).collect(), distilled: target.clone(), shipped: target.clone(), target };
+        let found = parts(&answers);
+        assert_eq!(found["labels"][0], json!(0.5));
+        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["rmse"][9], &found["sides"][0]["rmse"][3]), (&json!(2.0), &json!(2.0), &json!(0)));
+    }
+}

@@ -1,0 +1,89 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data-of-charts").textContent);
+  const charts = [];
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
+  const names = { teacher: "teacher", alone: "alone", distilled: "distilled", shipped: "shipped" };
+  const dashes = { teacher: [6, 4], alone: [2, 3], distilled: [] };
+
+  // Each chart is a function of the colors of the moment: drawn anew where these change.
+  function draw() {
+    charts.splice(0).forEach((chart) => chart.destroy());
+    Chart.defaults.color = css("ink");
+    Chart.defaults.borderColor = css("line");
+    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+    Chart.defaults.animation = false;
+    Chart.defaults.maintainAspectRatio = false;
+    Chart.defaults.plugins.legend.labels.usePointStyle = true;
+    Chart.defaults.plugins.legend.labels.boxHeight = 7;
+    const make = (id, config) => {
+      const place = document.getElementById(id);
+      if (place) charts.push(new Chart(place, config));
+    };
+    const axis = (title, more) => ({ title: { display: true, text: title }, ticks: { callback: short, maxRotation: 45 }, ...more });
+    const log = (title) => ({ type: "logarithmic", title: { display: true, text: title }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkip: true, callback: (x) => (Number.isInteger(Math.log10(x)) || x === 0 ? x.toLocaleString("en") : "") } });
+
+    const points = (list) => list.map(([x, y]) => ({ x, y }));
+    const all = [...data.scatter.teacher, ...data.scatter.shipped].flat().filter((x) => x !== null);
+    const ends = all.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+    make("scatter", {
+      type: "scatter",
+      data: {
+        datasets: [
+          { label: "truth", type: "line", data: ends.map((x) => ({ x, y: x })), borderColor: css("soft"), borderWidth: 1.5, pointRadius: 0, pointStyle: "line" },
+          { label: "shipped student", data: points(data.scatter.shipped), backgroundColor: css("shipped") + "bb", pointRadius: 2.2 },
+          { label: "teacher", data: points(data.scatter.teacher), backgroundColor: css("teacher") + "bb", pointRadius: 2.2, pointStyle: "triangle", hidden: false },
+        ],
+      },
+      options: { scales: { x: axis("true " + data.unit, { type: "linear" }), y: axis("predicted") } },
+    });
+
+    const line = (side, values) => ({ label: names[side.name], data: values, borderColor: css(side.name), backgroundColor: css(side.name), borderDash: dashes[side.name], borderWidth: 2, pointRadius: 2.5 });
+    const parts = (id, key, title) =>
+      make(id, { type: "line", data: { labels: data.parts.labels.map(short), datasets: data.parts.sides.map((side) => line(side, side[key])) }, options: { interaction: { mode: "index", intersect: false }, scales: { x: { title: { display: true, text: data.unit + ", mean of each tenth" } }, y: axis(title) } } });
+    parts("parts-rmse", "rmse", "RMSE");
+    parts("parts-bias", "bias", "mean error");
+
+    data.columns.forEach((column, at) =>
+      make("column-" + at, { type: "bar", data: { labels: column.labels, datasets: column.sides.map((side) => ({ label: names[side.name], data: side.rmse, backgroundColor: css(side.name) })) }, options: { scales: { x: { ticks: { maxRotation: 60 } }, y: axis("RMSE") } } }));
+
+    const curves = (id, key, title, type) =>
+      make(id, {
+        type: "line",
+        data: { datasets: data.curves.filter((curve) => curve[key].length > 0).map((curve) => ({ label: names[curve.name], data: points(curve[key]), borderColor: css(curve.name), backgroundColor: css(curve.name), borderDash: dashes[curve.name], borderWidth: 2, pointRadius: 0 })) },
+        options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: type === "log" ? { type: "logarithmic", ...axis(title) } : axis(title) } },
+      });
+    curves("fidelity", "fidelity", "RMSE to the teacher");
+    curves("valid", "valid", "error");
+    curves("loss", "loss", "loss", "log");
+
+    const color = (name) => css(name === "teacher" || name === "shipped" ? name : "alone");
+    const shapes = ["circle", "triangle", "rect", "rectRot", "star", "crossRot"];
+    const cost = (id, key, title) =>
+      make(id, {
+        type: "scatter",
+        data: { datasets: data.sizes.filter((point) => point[key]).map((point, at) => ({ label: point.name, data: [{ x: point[key], y: point.rmse }], backgroundColor: color(point.name), borderColor: color(point.name), pointStyle: shapes[at % shapes.length], pointRadius: 6 })) },
+        options: { scales: { x: log(title), y: axis("test RMSE", { grace: "8%" }) } },
+      });
+    cost("bytes", "bytes", "bytes");
+    cost("time", "us", "µs per row");
+  }
+
+  draw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  addEventListener("beforeprint", draw);
+  addEventListener("afterprint", draw);
+  for (const button of document.querySelectorAll(".copy")) {
+    button.addEventListener("click", async () => {
+      const text = button.previousElementSibling.textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "copied";
+      } catch {
+        // Pages from a disk may not write to the clipboard: the text is selected instead.
+        getSelection().selectAllChildren(button.previousElementSibling);
+      }
+    });
+  }
+})();

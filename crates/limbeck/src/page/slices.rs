@@ -1,0 +1,148 @@
+//! Where errors are large: test rows by the values of one column.
+
+use limbeck_data::{FeatureValues, Features, MISSING};
+use serde::Serialize;
+
+/// Bins of a column of numbers, by its quantiles.
+const BINS: usize = 8;
+/// Fewest rows of a slice, and their least share of all.
+const LEAST: (usize, usize) = (20, 100);
+
+/// Rows that have something in common.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Slice {
+    /// The column.
+    pub(crate) column: String,
+    /// What its values are there.
+    pub(crate) values: String,
+    /// The rows, by position.
+    #[serde(skip)]
+    pub(crate) rows: Vec<usize>,
+}
+
+/// A slice with its error.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Ranked {
+    /// The slice.
+    #[serde(flatten)]
+    pub(crate) slice: Slice,
+    /// How many rows.
+    pub(crate) count: usize,
+    /// Root mean squared error there.
+    pub(crate) rmse: f64,
+    /// How many times that of all rows.
+    pub(crate) times: f64,
+    /// Mean squared error above that of all rows, in its standard errors.
+    pub(crate) score: f64,
+}
+
+/// The slices of each column: levels, or bins by quantiles, and missing values; too small ones are left out.
+pub(crate) fn slices(features: &Features) -> Vec<Slice> {
+    let least = LEAST.0.max(features.rows / LEAST.1);
+    let mut all = Vec::new();
+    for column in &features.columns {
+        let mut add = |values: String, rows: Vec<usize>| {
+            if rows.len() >= least && rows.len() < features.rows {
+                all.push(Slice { column: column.name.clone(), values, rows });
+            }
+        };
+        match &column.values {
+            FeatureValues::Number(values) => {
+                add("missing".into(), (0..features.rows).filter(|&row| values[row].is_nan()).collect());
+                for (low, high, rows) in bins(values) {
+                    let text = if low == high { short(low) } else { format!("{} to {}", short(low), short(high)) };
+                    add(text, rows);
+                }
+            }
+            FeatureValues::Category { codes, levels } => {
+                add("missing".into(), (0..features.rows).filter(|&row| codes[row] == MISSING).collect());
+                for (code, level) in levels.iter().enumerate() {
+                    add(level.clone(), (0..features.rows).filter(|&row| codes[row] as usize == code).collect());
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Known values in runs of about equal size; equal values stay together.
+fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
+    let mut order: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let size = order.len().div_ceil(BINS).max(1);
+    let mut bins: Vec<(f64, f64, Vec<usize>)> = Vec::new();
+    for row in order {
+        let x = values[row];
+        match bins.last_mut() {
+            Some((_, high, rows)) if rows.len() < size || *high == x => {
+                *high = x;
+                rows.push(row);
+            }
+            _ => bins.push((x, x, vec![row])),
+        }
+    }
+    bins
+}
+
+/// Slices whose rows have larger squared errors than all, the surest first.
+pub(crate) fn rank(slices: &[Slice], error_sq: &[f64]) -> Vec<Ranked> {
+    let all = mean(error_sq.iter().copied());
+    let ranked = |slice: &Slice| {
+        let own = || slice.rows.iter().map(|&row| error_sq[row]);
+        let (count, here) = (slice.rows.len(), mean(own()));
+        let variance = own().map(|e| (e - here) * (e - here)).sum::<f64>() / (count as f64 - 1.0).max(1.0);
+        let score = (here - all) / (variance / count as f64).sqrt().max(f64::MIN_POSITIVE);
+        Ranked { slice: slice.clone(), count, rmse: here.sqrt(), times: (here / all).sqrt(), score }
+    };
+    let mut found: Vec<Ranked> = slices.iter().map(ranked).filter(|slice| slice.score > 0.0 && slice.times.is_finite()).collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found
+}
+
+pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    sum / f64::max(count, 1.0)
+}
+
+/// Four digits, as tables show them.
+fn short(value: f64) -> String {
+    limbeck_distill::proof::short(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::Feature;
+    use std::sync::Arc;
+
+    fn features() -> Features {
+        let number = (0..160).map(|row| if row < 40 { f64::NAN } else { f64::from(row / 40) }).collect();
+        let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
+        let codes = (0..160).map(|row| if row == 0 { MISSING } else { u32::from(row % 4 == 1) }).collect();
+        let feature = |name: &str, values| Feature { name: name.into(), values, integer: false };
+        Features { columns: vec![feature("x", FeatureValues::Number(number)), feature("c", FeatureValues::Category { codes, levels })], rows: 160 }
+    }
+
+    #[test]
+    fn slices_are_levels_and_runs_of_values() {
+        let found: Vec<(String, String, usize)> = slices(&features()).into_iter().map(|s| (s.column, s.values, s.rows.len())).collect();
+        let of = |column: &str, values: &str, rows| (column.to_owned(), values.to_owned(), rows);
+        // The one row with a missing category is too few.
+        assert_eq!(found, [of("x", "missing", 40), of("x", "1.000", 40), of("x", "2.000", 40), of("x", "3.000", 40), of("c", "a", 119), of("c", "b", 40)]);
+    }
+
+    #[test]
+    fn the_surest_slice_comes_first() {
+        // Errors of b are 2 ± small, others 1 ± small.
+        let error_sq: Vec<f64> = (0..160).map(|row| if row % 4 == 1 { 4.0 } else { 1.0 } + f64::from(row % 3) * 0.01).collect();
+        let found = rank(&slices(&features()), &error_sq);
+        assert_eq!((found[0].slice.column.as_str(), found[0].slice.values.as_str(), found[0].count), ("c", "b", 40));
+        assert!((found[0].rmse - 2.0).abs() < 0.01 && (found[0].times - (4.01f64 / 1.76).sqrt()).abs() < 0.01, "{:?}", found[0].times);
+        assert!(found.iter().all(|slice| slice.score > 0.0));
+    }
+
+    #[test]
+    fn errors_that_are_all_zero_rank_nothing() {
+        assert_eq!(rank(&slices(&features()), &[0.0; 160]), []);
+    }
+}
