@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence ablation sizes
+.PHONY: help demo build check test bench evidence ablation exports sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -32,6 +32,10 @@ evidence: ## docs/evidence.md from real data; resumable, QUICK=1 for a short one
 ablation: ## docs/ablation.md: each method added and removed, on real data; resumable, QUICK=1 for a short one
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/ablation.py
+
+exports: ## docs/export.md: random students in C and ONNX; needs onnx, onnxruntime, numpy (and ziglang for a second compiler)
+	$(CARGO) build --release --locked -p limbeck-export --example random
+	python3 evidence/export.py
 
 sizes: ## lines per file, longest first
 	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40

@@ -2,6 +2,7 @@
 //!
 //! - [`c()`] writes C99: one `.c`/`.h` pair, and a test that replays the golden vectors;
 //! - [`onnx()`] writes an ONNX model, from raw columns to the target's unit;
+//! - [`proto`] is the little of protocol buffers that this needs;
 //! - [`golden()`] writes the golden vectors that travel with either, in hexadecimal floats.
 //!
 //! All are functions from a [`Student`](limbeck_runtime::Student) to text or bytes, the same for the same student: what lies on a disk can be
@@ -13,7 +14,7 @@ mod error;
 mod golden;
 mod names;
 mod onnx;
-mod proto;
+pub mod proto;
 
 pub use c::{CFiles, c};
 pub use error::{Error, Result};

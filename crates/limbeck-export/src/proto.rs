@@ -1,8 +1,8 @@
 //! Protocol buffers, as much as a model needs: fields are written in the order they are given.
 
-/// A message under construction.
+/// A message under construction: each method adds one field by its number.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Message(Vec<u8>);
+pub struct Message(Vec<u8>);
 
 impl Message {
     fn varint(&mut self, mut value: u64) {
@@ -14,38 +14,59 @@ impl Message {
     }
 
     /// A whole number; negative ones take ten bytes, as the format has it.
-    pub(crate) fn int(mut self, field: u64, value: i64) -> Self {
+    #[must_use]
+    pub fn int(mut self, field: u64, value: i64) -> Self {
         self.varint(field << 3);
         self.varint(value as u64);
         self
     }
 
-    pub(crate) fn float(mut self, field: u64, value: f32) -> Self {
+    /// A number of single precision.
+    #[must_use]
+    pub fn float(mut self, field: u64, value: f32) -> Self {
         self.varint(field << 3 | 5);
         self.0.extend(value.to_le_bytes());
         self
     }
 
-    pub(crate) fn bytes(mut self, field: u64, value: &[u8]) -> Self {
+    /// A number of double precision.
+    #[must_use]
+    pub fn double(mut self, field: u64, value: f64) -> Self {
+        self.varint(field << 3 | 1);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Some bytes.
+    #[must_use]
+    pub fn bytes(mut self, field: u64, value: &[u8]) -> Self {
         self.varint(field << 3 | 2);
         self.varint(value.len() as u64);
         self.0.extend(value);
         self
     }
 
-    pub(crate) fn text(self, field: u64, value: &str) -> Self {
+    /// A text.
+    #[must_use]
+    pub fn text(self, field: u64, value: &str) -> Self {
         self.bytes(field, value.as_bytes())
     }
 
-    pub(crate) fn message(self, field: u64, value: Message) -> Self {
+    /// A message within.
+    #[must_use]
+    pub fn message(self, field: u64, value: Message) -> Self {
         self.bytes(field, &value.0)
     }
 
-    pub(crate) fn messages(self, field: u64, values: impl IntoIterator<Item = Message>) -> Self {
+    /// Messages within, one after the other.
+    #[must_use]
+    pub fn messages(self, field: u64, values: impl IntoIterator<Item = Message>) -> Self {
         values.into_iter().fold(self, |all, value| all.message(field, value))
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    /// The message as it is written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 }

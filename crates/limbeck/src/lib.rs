@@ -41,6 +41,7 @@ mod rounds;
 pub mod run;
 mod several;
 pub mod targets;
+pub mod tensorboard;
 pub mod verify;
 mod timing;
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::run;
+use crate::tensorboard;
 
 /// Files by their path in the manifest's folder, with size and SHA-256.
 ///
@@ -78,7 +79,8 @@ impl Manifest {
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", run::TEACHER, run::TEACHER_FILE);
         let names = [run::RECIPE, run::LABELS, run::METRICS, run::PREDICTIONS, run::PAGE, run::STUDENT, run::REPORT, &teacher];
-        let there: Vec<String> = names.into_iter().filter(|name| folder.join(name).exists()).map(str::to_owned).collect();
+        let mut there: Vec<String> = names.into_iter().filter(|name| folder.join(name).exists()).map(str::to_owned).collect();
+        there.extend(tensorboard::files(folder));
         Self::of(folder, &there, None)
     }
 

@@ -27,6 +27,7 @@ use crate::report::{
     self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
 };
 use crate::rounds;
+use crate::tensorboard::{self, Trace};
 use crate::run::{self, Run};
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 
@@ -500,6 +501,24 @@ impl Students<'_> {
         }
     }
 
+    /// Each training as TensorBoard shows it.
+    fn traces<'a>(&self, choice: &'a Choice, trials: &'a [search::Refitted]) -> Vec<Trace<'a>> {
+        let mut traces = Vec::new();
+        let mut add = |name: String, trial: &'a Trial| {
+            if !trial.curve.is_empty() {
+                traces.push(Trace { name, trial });
+            }
+        };
+        for (side, tried) in [("alone", &choice.alone), ("distilled", &choice.distilled)] {
+            tried.iter().enumerate().for_each(|(at, trial)| add(format!("search-{side}-{}", at + 1), trial));
+        }
+        for (at, pair) in trials.iter().enumerate() {
+            add(format!("refit-alone-{}", at + 1), &pair.alone);
+            add(format!("refit-distilled-{}", at + 1), &pair.distilled);
+        }
+        traces
+    }
+
     #[expect(clippy::too_many_arguments, reason = "all that a run leaves behind")]
     fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted], test: &Part, answers: &Answers) -> Result<()> {
         run::create(out)?;
@@ -513,6 +532,7 @@ impl Students<'_> {
         run::write_file(out, run::METRICS, curves(choice, trials, &self.recipe.hints, report.student.hidden.len()).as_bytes())?;
         run::write_file(out, run::STUDENT, student)?;
         self.predictions(test, answers).write_parquet(out.join(run::PREDICTIONS))?;
+        tensorboard::write(&out.join(run::TENSORBOARD), &self.traces(choice, trials), report, &self.recipe.to_toml()?, answers)?;
         let best = |trials: &'_ [Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
         let source = page::Source {
             report,

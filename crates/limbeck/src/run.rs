@@ -8,6 +8,7 @@
 //! | `report.json` | every figure, [`Report`] |
 //! | `metrics.csv` | training curves |
 //! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (both of the first seed), in the target's unit |
+//! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | what `limbeck export` wrote, each with a manifest of its own |
@@ -38,6 +39,8 @@ pub const METRICS: &str = "metrics.csv";
 pub const PREDICTIONS: &str = "predictions.parquet";
 /// Name of the page.
 pub const PAGE: &str = "report.html";
+/// Folder of TensorBoard's event files.
+pub const TENSORBOARD: &str = "tensorboard";
 /// Folder of the teacher.
 pub const TEACHER: &str = "teacher";
 /// The teacher's file in its folder.

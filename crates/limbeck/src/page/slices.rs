@@ -50,7 +50,7 @@ pub(crate) fn slices(features: &Features) -> Vec<Slice> {
             FeatureValues::Number(values) => {
                 add("missing".into(), (0..features.rows).filter(|&row| values[row].is_nan()).collect());
                 for (low, high, rows) in bins(values) {
-                    let text = if low == high { short(low) } else { format!("{} to {}", short(low), short(high)) };
+                    let text = if low.total_cmp(&high).is_eq() { short(low) } else { format!("{} to {}", short(low), short(high)) };
                     add(text, rows);
                 }
             }
@@ -74,7 +74,7 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     for row in order {
         let x = values[row];
         match bins.last_mut() {
-            Some((_, high, rows)) if rows.len() < size || *high == x => {
+            Some((_, high, rows)) if rows.len() < size || high.total_cmp(&x).is_eq() => {
                 *high = x;
                 rows.push(row);
             }
