@@ -45,6 +45,9 @@ pub(crate) struct Compare {
 impl Compare {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
+        if let Some(file) = self.html.as_ref().filter(|file| file.exists()) {
+            return Err(Error::path(file, "exists already and is never overwritten; choose another --html or remove it"));
+        }
         let opened: Vec<Vec<Run>> = self.runs.iter().map(limbeck::open_each).collect::<limbeck::Result<_>>()?;
         let runs = opened.concat();
         let mut text = table(&runs);
@@ -62,9 +65,6 @@ impl Compare {
         }
         print(&text)?;
         let Some(file) = &self.html else { return Ok(()) };
-        if file.exists() {
-            return Err(Error::path(file, "exists already and is never overwritten; choose another --html or remove it"));
-        }
         let page = compare::page(&runs)?;
         limbeck_data::write::atomic(file, |out| std::io::Write::write_all(out, page.as_bytes()))?;
         tell(&format!("wrote {}", file.display()));

@@ -21,6 +21,10 @@ fn help_of_each_command_is_worth_reading() {
         ("predict", &["--out", ".parquet", "standard output"]),
         ("evaluate", &["--target", "--json"]),
         ("inspect", &["TABLE|RUN|STUDENT"]),
+        ("runs", &["DIR"]),
+        ("compare", &["--html", "row by row"]),
+        ("export", &["--to", "onnx", "checksums"]),
+        ("verify", &["ARTEFACT", "checksums", "Exits with 1"]),
         ("init", &["--quality", "recipe.toml"]),
         ("demo", &["thermistor", "--out"]),
     ] {
@@ -49,7 +53,11 @@ fn distill_writes_a_whole_run_and_shows_it() {
     for stage in ["read", "teacher", "labels", "search", "refit", "test"] {
         assert!(outcome.stderr.lines().any(|line| line.starts_with('[') && line.contains(stage)), "{}", outcome.stderr);
     }
-    for file in ["recipe.toml", "student.limbeck", "labels.parquet", "report.json", "metrics.csv", "teacher/teacher.limbeck"] {
+    let files = [
+        "recipe.toml", "student.limbeck", "labels.parquet", "report.json", "metrics.csv", "teacher/teacher.limbeck", "report.html", "manifest.json", "predictions.parquet",
+        "tensorboard/events.out.tfevents.limbeck",
+    ];
+    for file in files {
         assert!(place.exists(&format!("runs/sensor-1/{file}")), "{file}");
     }
     // The next run takes the next number.
@@ -561,4 +569,42 @@ fn binned_head_says_what_it_clamps() {
     assert!(place.json("run/report.json")["notes"][0].as_str().unwrap().contains("10 of 30"));
     place.limbeck(&[&args[..], &["point"]].concat()).succeeds();
     assert!(place.json("point/report.json").get("notes").is_none());
+}
+
+#[test]
+fn several_targets_go_the_whole_way() {
+    let place = Place::with_table();
+    let targets = format!("{TARGET},supply_v");
+    let made = place.limbeck(&["distill", "sensor.csv", "--recipe", "quick.toml", "--target", &targets, "--out", "both"]).succeeds().stdout;
+    assert!(made.contains(&format!("target {TARGET}")) && made.contains("target supply_v") && made.ends_with("run: both/supply_v\n"), "{made}");
+    place.limbeck(&["predict", "both", "sensor.csv", "-o", "out.csv"]).succeeds();
+    let table = Table::read(place.path("out.csv"), &ReadOptions::default()).unwrap();
+    assert!(table.column(&format!("prediction_{TARGET}")).is_some() && table.column("prediction_supply_v").is_some());
+    let figures: Value = serde_json::from_str(&place.limbeck(&["evaluate", "both", "sensor.csv", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!((figures[0]["target"].as_str(), figures[1]["target"].as_str()), (Some(TARGET), Some("supply_v")));
+    assert!(place.limbeck(&["inspect", "both"]).succeeds().stdout.matches("teacher (").count() >= 2);
+    place.limbeck(&["export", "both", "--to", "c"]).fails(&["several targets", "both/supply_v"]);
+    place.distill(&["--target", TARGET, "--out", "twice"]).fails(&["named twice"]);
+}
+
+#[test]
+fn students_are_exported_verified_listed_and_compared() {
+    let place = Place::with_table();
+    place.distill(&["--quiet"]).succeeds();
+    place.distill(&["--quiet", "--params", "400"]).succeeds();
+    let wrote = place.limbeck(&["export", "runs/sensor-1", "--to", "c", "--name", "thermistor"]).succeeds().stderr;
+    assert!(wrote.contains("runs/sensor-1/export/thermistor.c") && place.exists("runs/sensor-1/export/thermistor.h"), "{wrote}");
+    place.limbeck(&["export", "runs/sensor-1", "--to", "onnx", "--quiet"]).succeeds();
+    place.limbeck(&["export", "runs/sensor-1", "--to", "onnx"]).fails(&["never overwritten"]);
+    let fine = place.limbeck(&["verify", "runs/sensor-1"]).succeeds().stdout;
+    assert!(fine.contains("max |difference|") && !fine.contains("WRONG"), "{fine}");
+    let header = place.path("runs/sensor-1/export/thermistor.h");
+    std::fs::write(&header, std::fs::read_to_string(&header).unwrap() + " ").unwrap();
+    let wrong = place.limbeck(&["verify", "runs/sensor-1"]);
+    assert!(wrong.code == Some(1) && wrong.stdout.contains("changed:") && wrong.stderr.contains("checks failed"), "{}", wrong.stdout);
+    let listed = place.limbeck(&["runs"]).succeeds().stdout;
+    assert!(listed.contains("runs/sensor-1") && listed.contains("runs/sensor-2") && listed.contains("gap closed"), "{listed}");
+    let compared = place.limbeck(&["compare", "runs/sensor-1", "runs/sensor-2", "--html", "both.html"]).succeeds().stdout;
+    assert!(compared.contains("95 % interval") && compared.contains("student.params") && place.exists("both.html"), "{compared}");
+    place.limbeck(&["compare", "runs/sensor-1", "--html", "both.html"]).fails(&["never overwritten"]);
 }

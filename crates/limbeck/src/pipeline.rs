@@ -28,7 +28,7 @@ use crate::report::{
 };
 use crate::rounds;
 use crate::tensorboard::{self, Trace};
-use crate::run::{self, Run};
+use crate::run::{self, Run, Unfinished};
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 
 /// What an observer is told.
@@ -521,7 +521,9 @@ impl Students<'_> {
 
     #[expect(clippy::too_many_arguments, reason = "all that a run leaves behind")]
     fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted], test: &Part, answers: &Answers) -> Result<()> {
-        run::create(out)?;
+        let place = Unfinished::of(out)?;
+        let run = out;
+        let out = place.path();
         run::write_file(out, run::RECIPE, self.recipe.to_toml()?.as_bytes())?;
         self.store.to_table(self.data).write_parquet(out.join(run::LABELS))?;
         if let Some(teacher) = &self.store.file {
@@ -540,16 +542,16 @@ impl Students<'_> {
             features: &test.features,
             answers,
             chosen: [best(&choice.alone).map(|at| &choice.alone[at]), best(&choice.distilled).map(|at| &choice.distilled[at])],
-            run: &out.display().to_string(),
+            run: &run.display().to_string(),
         };
         run::write_file(out, run::PAGE, page::page(&source).as_bytes())?;
-        // Last, since a directory without it is no run.
         let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
             path: out.to_owned(),
             message: format!("its report cannot be written: {error}"),
         })?;
         run::write_file(out, run::REPORT, json.as_bytes())?;
-        Manifest::of_run(out)?.write(&out.join(run::MANIFEST))
+        Manifest::of_run(out)?.write(&out.join(run::MANIFEST))?;
+        place.finish()
     }
 }
 
