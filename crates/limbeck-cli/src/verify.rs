@@ -14,7 +14,7 @@ use crate::render::Grid;
 
 /// Check a run, a student or an exported file against what it was
 ///
-/// Compares checksums, replays golden vectors through limbeck and through the compiled C where a compiler is found (CC, else cc, gcc or clang), and
+/// Compares checksums, replays golden vectors through limbeck and through the compiled C where a compiler is found (CC, else cc, gcc or clang) and no file was changed, and
 /// says what was changed. Exits with 1 if anything was.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {

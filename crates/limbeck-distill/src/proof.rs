@@ -59,6 +59,18 @@ pub enum VerdictKind {
     Hurts,
 }
 
+impl VerdictKind {
+    /// The word for it, in reports and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Helps => "helps",
+            Self::NoGain => "no gain",
+            Self::Hurts => "hurts",
+        }
+    }
+}
+
 /// The verdict, in a word, a flag and a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {

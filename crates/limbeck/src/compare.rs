@@ -147,11 +147,6 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let line = |run: &Run| {
         let report = run.report();
         let gap = report.proof.gap_closed.value.map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
-        let verdict = match report.proof.verdict.kind {
-            limbeck_distill::proof::VerdictKind::Helps => "helps",
-            limbeck_distill::proof::VerdictKind::NoGain => "no gain",
-            limbeck_distill::proof::VerdictKind::Hurts => "hurts",
-        };
         vec![
             run.path().display().to_string(),
             report.target.clone(),
@@ -162,7 +157,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             short(report.test.distilled.rmse),
             short(report.test.shipped.rmse),
             gap,
-            verdict.into(),
+            report.proof.verdict.kind.name().into(),
             report.student.parameters.to_string(),
             report.student.bytes.to_string(),
             format!("{:.0}", report.measured.seconds),

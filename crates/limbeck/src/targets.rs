@@ -57,7 +57,15 @@ pub fn distill_each(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Obser
             break;
         }
         observer.event(&Event::Stage(&format!("target {} of {}: {}", at + 1, recipes.len(), entry.target)));
-        runs.push(distill(recipe, out.join(&entry.folder), observer)?);
+        match distill(recipe, out.join(&entry.folder), observer) {
+            Ok(run) => runs.push(run),
+            // What was finished before the stop is kept, and told.
+            Err(Error::Interrupted | Error::Distill(limbeck_distill::Error::Interrupted)) if !runs.is_empty() => {
+                observer.event(&Event::Note(&format!("stopped before target `{}` had a student", entry.target)));
+                break;
+            }
+            Err(error) => return Err(error),
+        }
         // Only what exists is listed.
         let list = serde_json::to_string_pretty(&entries[..=at])
             .map_err(|error| Error::NotARun { path: out.to_owned(), message: format!("its {TARGETS} cannot be written: {error}") })?;

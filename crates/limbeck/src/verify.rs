@@ -41,7 +41,7 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 /// Looks at everything that belongs to a run, a student's file, or an artefact (its `.c`, `.h`, `.onnx` or manifest).
 ///
 /// Checksums of all files; golden vectors through limbeck's runtime, and through the compiled C where a compiler (`CC`, else cc, gcc, clang) is
-/// found; for a run, whether report and student are of one piece and whether exported files are what its student exports to. ONNX files are not
+/// found and no file was changed (a manifest is no signature: verify only what you would run); for a run, whether report and student are of one piece and whether exported files are what its student exports to. ONNX files are not
 /// run here: their bytes are compared.
 ///
 /// # Errors
@@ -206,7 +206,10 @@ fn verify_artefact(folder: &Path, name: &str, format: Format, student: Option<&S
     if let Some(student) = student {
         found.push(same_as_now(folder, name, format, &manifest, student)?);
     }
+    // Code that is not what was written is not run.
+    let is_whole = found.iter().all(|finding| finding.state != State::Wrong);
     found.push(match format {
+        Format::C if !is_whole => finding(shown(&folder.join(format!("{name}.c"))), State::Unknown, "not compiled or run: see what was changed"),
         Format::C => run_c(folder, name),
         Format::Onnx => finding(shown(&folder.join(format!("{name}.onnx"))), State::Unknown, "not run here: limbeck has no runtime for it"),
     });

@@ -8,7 +8,7 @@ mod slices;
 use std::fmt::Write as _;
 
 use limbeck_data::Features;
-use limbeck_distill::proof::{VerdictKind, short};
+use limbeck_distill::proof::short;
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let parts: [(&str, String); 17] = [
         ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
         ("STYLE", STYLE.into()),
-        ("KIND", word(report.proof.verdict.kind).into()),
+        ("KIND", report.proof.verdict.kind.name().into()),
         ("ASKED", asked(report)),
         ("SENTENCE", escape(first)),
         ("MORE", if rest.is_empty() { String::new() } else { format!("<p>{}</p>", escape(rest)) }),
@@ -119,14 +119,6 @@ pub(crate) fn page(source: &Source<'_>) -> String {
 /// Text for a page.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace("{{", "{&#123;")
-}
-
-fn word(kind: VerdictKind) -> &'static str {
-    match kind {
-        VerdictKind::Helps => "helps",
-        VerdictKind::NoGain => "no gain",
-        VerdictKind::Hurts => "hurts",
-    }
 }
 
 fn asked(report: &Report) -> String {
