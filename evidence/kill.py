@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Kills `limbeck distill` at random moments and looks at what is left: no run under the final name, or a whole one.
+"""Kills `limbeck distill` at random moments, goes on with --resume (which is killed at times, too), and compares the result with that of a
+run that was never ended: every file that holds no times must have the same bytes.
 
   python3 evidence/kill.py [COUNT]     how often [default: 200]
   LIMBECK=FILE                         the program [default: target/release/limbeck]
 """
+import hashlib
+import json
 import os
 import random
 import signal
@@ -15,38 +18,102 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMBECK = os.environ.get("LIMBECK") or str(ROOT / "target" / "release" / "limbeck")
+QUICK = ["--quality", "fast", "--steps", "600", "--params", "600", "--quiet", "--checkpoint-every", "0.001s"]
+# Of different stages: trees; networks with features, layer by layer, disputed rows and a teacher of residuals; two targets; a command.
+KINDS = {
+    "trees": ["--target", "y", "--drop", "z", "--teacher", "trees"],
+    "network": ["--target", "y", "--drop", "z", "--teacher", "network", "--hints", "attention", "--progressive", "--adversarial-rows", "300",
+                "--recipe", "network.toml"],
+    "targets": ["--target", "y,z", "--teacher", "trees"],
+    "command": ["--target", "y", "--drop", "z", "--recipe", "command.toml"],
+}
+NETWORK = "[teacher]\nresidual_rounds = 1\nfolds = 3\n[teacher.network]\nmembers = 2\nsteps = [300, 300]\n"
+COMMAND = "[teacher.command]\ncommand = \"awk -F, 'NR > 1 { print $1 * 0.5 + sqrt($2) + 0.1 }'\"\nbatch_rows = 200\n"
+
+
+def prepare(folder):
+    rows = (f"{i % 17},{i % 23},{(i % 17) * 0.5 + (i % 23) ** 0.5 + 0.1 * (i * 37 % 11)},{(i % 17) * (i % 23)}\n" for i in range(400))
+    (folder / "t.csv").write_text("a,b,y,z\n" + "".join(rows))
+    (folder / "network.toml").write_text(NETWORK)
+    (folder / "command.toml").write_text(COMMAND)
+
+
+def contents(run):
+    """SHA-256 of what must repeat, by path: times live in the rest."""
+    found = {}
+    for path in sorted(run.rglob("*")):
+        name = str(path.relative_to(run))
+        if path.is_dir() or "tensorboard/" in name or path.name in ("report.html", "manifest.json", "log.txt"):
+            continue
+        data = path.read_bytes()
+        if path.name == "report.json":
+            report = json.loads(data)
+            del report["measured"]
+            data = json.dumps(report, sort_keys=True).encode()
+        found[name] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def killed(command, folder, wait):
+    """Starts a command and kills it after some time; true if it was killed before it was done."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        _, error = process.communicate(timeout=wait)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return True
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)}: {error.decode()}")
+    return False
 
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     draw = random.Random(5)
+    left = {"nothing yet": 0, "an unfinished run": 0, "a whole run": 0}
+    kills, faults = 0, []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        table = folder / "t.csv"
-        table.write_text("a,b,y\n" + "".join(f"{i % 17},{i % 23},{(i % 17) * 0.5 + (i % 23) ** 0.5}\n" for i in range(400)))
-        command = [LIMBECK, "distill", str(table), "--target", "y", "--quality", "fast", "--steps", "600", "--params", "600", "--teacher", "trees", "--quiet"]
-        start = time.perf_counter()
-        subprocess.run([*command, "--out", str(folder / "whole")], check=True, capture_output=True)
-        whole = time.perf_counter() - start
-        left = {"nothing": 0, "a whole run": 0, "half a run": 0}
-        unfinished = 0
-        for turn in range(count):
-            out = folder / f"run-{turn}"
-            # Half of the kills near the end, where files are written.
-            wait = whole * (draw.uniform(0, 1.05) if turn % 2 else draw.uniform(0.85, 1.1))
-            process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(wait)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            if not out.exists():
-                left["nothing"] += 1
-            elif subprocess.run([LIMBECK, "verify", str(out)], capture_output=True).returncode == 0:
-                left["a whole run"] += 1
-            else:
-                left["half a run"] += 1
-        unfinished = len(list(folder.glob(".run-*.unfinished-*")))
-    print(f"{count} kills of a run of {whole:.1f} s: " + ", ".join(f"{what} {n}" for what, n in left.items()) + f"; {unfinished} folders named unfinished")
-    sys.exit(left["half a run"] > 0)
+        prepare(folder)
+        whole, seconds = {}, {}
+        for kind, flags in KINDS.items():
+            start = time.perf_counter()
+            subprocess.run([LIMBECK, "distill", "t.csv", *flags, *QUICK, "--out", kind], cwd=folder, check=True, capture_output=True)
+            seconds[kind] = time.perf_counter() - start
+            whole[kind] = contents(folder / kind)
+        turn = 0
+        while kills < count:
+            kind = list(KINDS)[turn % len(KINDS)]
+            out = f"run-{turn}"
+            turn += 1
+            command = [LIMBECK, "distill", "t.csv", *KINDS[kind], *QUICK, "--out", out]
+            # A third of the kills near the end, where files are written and names given.
+            wait = seconds[kind] * (draw.uniform(0.85, 1.05) if turn % 3 == 0 else draw.uniform(0, 1))
+            for attempt in range(20):
+                final, unfinished = folder / out, folder / f"{out}.unfinished"
+                goes_on = [LIMBECK, "distill", "--resume", out, "--quiet"]
+                was_killed = killed(goes_on if attempt and (unfinished.exists() or final.exists()) else command, folder, wait)
+                kills += was_killed
+                if not was_killed:
+                    break
+                left["a whole run" if final.exists() else "an unfinished run" if unfinished.exists() else "nothing yet"] += 1
+                if final.exists():
+                    break
+                # Every second run is killed again on its way.
+                wait = seconds[kind] * draw.uniform(0.2, 0.9) if turn % 2 and attempt < 3 else 600
+            if contents(folder / out) != whole[kind]:
+                mine = contents(folder / out)
+                differ = [name for name in sorted(mine | whole[kind]) if mine.get(name) != whole[kind].get(name)]
+                faults.append(f"{kind} {out}: {', '.join(differ)}")
+                print(f"differs: {faults[-1]}", flush=True)
+            if subprocess.run([LIMBECK, "verify", out, *([] if kind != "targets" else [])], cwd=folder, capture_output=True).returncode != 0 and kind != "targets":
+                faults.append(f"{kind} {out}: does not verify")
+        stray = [path.name for path in folder.iterdir() if path.name.startswith(".") or path.name.endswith(".unfinished")]
+    times = ", ".join(f"{kind} {s:.1f} s" for kind, s in seconds.items())
+    print(f"{kills} kills in {turn} runs ({times}): the kill left " + ", ".join(f"{what} {n} times" for what, n in left.items())
+          + f"; after --resume, {len(faults)} differ from a run that was never ended; stray folders: {len(stray)}")
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,30 @@ SETS = {
     "friedman": (None, "y", []),
     "friedman_noisy": (None, "y", []),
     "linear_noisy": (None, "y", []),
+    "friedman_2": (None, "y", []),
+    "friedman_3": (None, "y", []),
+    "borehole": (None, "y", []),
+    "circuit": (None, "y", []),
+    "piston": (None, "y", []),
+    "wing": (None, "y", []),
+    "air_temp": ("air_quality", "temp_c", ["--drop", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc,abs_hum"]),
+    "air_rh": ("air_quality", "rh_pct", ["--drop", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc,abs_hum"]),
+    "airbnb_rating": ("airbnb_edinburgh", "score_rating", ["--drop", "name,description,amenities"]),
+    "airbnb_reviews": ("airbnb_edinburgh", "reviews_per_month", ["--drop", "name,description,amenities"]),
+    "ames_garage": ("ames", "GarageArea", ["--drop", "Order,PID,kaggle_train"]),
+    "ames_year": ("ames", "YearBuilt", ["--drop", "Order,PID,kaggle_train"]),
+    "beijing_no2": ("beijing_air", "no2", ["--drop", "time"]),
+    "beijing_o3": ("beijing_air", "o3", ["--drop", "time"]),
+    "beijing_temp": ("beijing_air", "temp", ["--drop", "time"]),
+    "california_age": ("california", "housing_median_age", []),
+    "california_income": ("california", "median_income", []),
+    "cmapss_s09": ("cmapss_fd001", "s09", ["--drop", "part,unit,rul"]),
+    "cmapss_s11": ("cmapss_fd003", "s11", ["--drop", "part,unit,rul"]),
+    "etth1_hufl": ("etth1", "HUFL", ["--drop", "date,MUFL"]),
+    "etth1_lull": ("etth1", "LULL", ["--drop", "date"]),
+    "power_at": ("power_plant", "AT", []),
+    "power_v": ("power_plant", "V", []),
+    "volume": ("stocks", "volume", ["--log-target", "--drop", "ticker,date,y_ret1,y_vol5"]),
     "airbnb": ("airbnb_edinburgh", "price", ["--log-target", "--drop", "name,description,amenities"]),
     "air_co": ("air_quality", "ref_co", ["--drop", "time,ref_no2,ref_nox,ref_c6h6,ref_nmhc"]),
     "air_no2": ("air_quality", "ref_no2", ["--drop", "time,ref_co,ref_nox,ref_c6h6,ref_nmhc"]),
@@ -89,8 +113,8 @@ DEVELOPMENT = (
     + each(["linear_noisy"], [1000], FITTED)
     + [("concrete", 800, "column"), ("california", 1000, "column")]
 )
-# Many sets early, should the series be cut short.
-EVALUATION = (
+# The evaluation sets of the first rules, which later rules were chosen on.
+DEVELOPMENT += (
     each(["kin8nm", "ames", "air_co", "airbnb", "cmapss_1", "volatility", "kin40k", "beijing", "etth1"], [1000], FITTED)
     + each(["boston", "houses", "kin8nm", "airbnb", "air_no2"], [300], FITTED)
     + each(["kin8nm", "ames", "volatility", "air_co", "airbnb", "cmapss_1"], [1000], ["weak"])
@@ -99,6 +123,22 @@ EVALUATION = (
     + [("kin8nm", 1000, "column"), ("boston", 300, "column"), ("etth1", 1000, "column"), ("boston", 300, "auto")]
     + each(["kin40k", "ames", "air_co", "beijing"], [300], FITTED)
     + each(["kin8nm", "kin40k", "air_no2", "cmapss_1", "etth1", "volatility"], [3000], FITTED)
+)
+# Targets that no rule had met, some of them other columns of tables that it had. Many sets early, should the series be cut short.
+FRESH = ["beijing_o3", "california_income", "etth1_hufl", "power_at", "air_temp", "cmapss_s11", "volume", "airbnb_reviews", "beijing_temp",
+         "california_age", "etth1_lull", "power_v", "air_rh", "cmapss_s09", "beijing_no2", "airbnb_rating", "ames_garage", "ames_year"]
+FUNCTIONS = ["borehole", "friedman_3", "piston", "circuit", "friedman_2", "wing"]
+LARGE = [name for name in FRESH if not name.startswith("ames")]
+EVALUATION = (
+    each(LARGE, [2000], ["trees"])
+    + each(FUNCTIONS, [1000], ["trees"])
+    + each(LARGE, [2000], ["network"])
+    + each(FUNCTIONS, [1000], ["network"])
+    + each(["beijing_o3", "power_at", "etth1_lull", "california_age", "volume", "circuit"], [2000], ["weak"])
+    + each(["ames_garage", "ames_year", "air_rh", "california_income", "cmapss_s09", "beijing_temp", "etth1_hufl"], [1000], ["trees"])
+    + each(["power_v", "air_temp", "piston"], [2000], ["column"])
+    + each(["beijing_no2", "power_at", "airbnb_reviews", "friedman_2"], [400], ["trees"])
+    + each(["california_age", "beijing_temp", "etth1_lull"], [4000], ["trees"])
 )
 CASES = {"development": DEVELOPMENT, "evaluation": EVALUATION}
 if QUICK:
@@ -109,20 +149,68 @@ def meta(folder):
     return json.loads((DATA / folder / "meta.json").read_text())
 
 
+def uniform(draw, *ranges):
+    return [draw.uniform(low, high) for low, high in ranges]
+
+
+def friedman_1(x):
+    return 10 * math.sin(math.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4]
+
+
+def borehole(x):
+    rw, r, tu, hu, tl, hl, length, kw = x
+    log = math.log(r / rw)
+    return 2 * math.pi * tu * (hu - hl) / (log * (1 + 2 * length * tu / (log * rw**2 * kw) + tu / tl))
+
+
+def circuit(x):
+    rb1, rb2, rf, rc1, rc2, beta = x
+    gain = beta * (rc2 + 9)
+    return (12 * rb2 / (rb1 + rb2) + 0.74) * gain / (gain + rf) + 11.35 * rf / (gain + rf) + 0.74 * rf * gain / ((gain + rf) * rc1)
+
+
+def piston(x):
+    mass, area, v0, spring, p0, ta, t0 = x
+    a = p0 * area + 19.62 * mass - spring * v0 / area
+    volume = area / (2 * spring) * (math.sqrt(a**2 + 4 * spring * p0 * v0 / t0 * ta) - a)
+    return 2 * math.pi * math.sqrt(mass / (spring + area**2 * p0 * v0 / t0 * ta / volume**2))
+
+
+def wing(x):
+    sw, wfw, aspect, sweep, q, taper, thick, nz, wdg, wp = x
+    cos = math.cos(math.radians(sweep))
+    return (0.036 * sw**0.758 * wfw**0.0035 * (aspect / cos**2) ** 0.6 * q**0.006 * taper**0.04 * (100 * thick / cos) ** -0.3
+            * (nz * wdg) ** 0.49 + sw * wp)
+
+
+UNIT = (0, 1)
+RESISTORS = [(50, 150), (25, 70), (0.5, 3), (1.2, 2.5), (0.25, 1.2), (50, 300)]
+FRIEDMAN = [(0, 100), (40 * math.pi, 560 * math.pi), UNIT, (1, 11)]
+# name: ranges of the columns, function, standard deviation of the noise in its unit. Friedman, Annals of Statistics 19, 1991; the engineering
+# functions from Surjanovic & Bingham, Virtual Library of Simulation Experiments.
+SIMULATED = {
+    "friedman": ([UNIT] * 10, friedman_1, 0.5),
+    "friedman_noisy": ([UNIT] * 10, friedman_1, 5),
+    "linear_noisy": ([UNIT] * 10, lambda x: sum((i + 1) * v for i, v in enumerate(x)), 6),
+    "friedman_2": (FRIEDMAN, lambda x: math.hypot(x[0], x[1] * x[2] - 1 / (x[1] * x[3])), 60),
+    "friedman_3": (FRIEDMAN, lambda x: math.atan((x[1] * x[2] - 1 / (x[1] * x[3])) / x[0]) if x[0] else math.pi / 2, 0.1),
+    "borehole": ([(0.05, 0.15), (100, 50000), (63070, 115600), (990, 1110), (63.1, 116), (700, 820), (1120, 1680), (9855, 12045)], borehole, 2),
+    "circuit": (RESISTORS, circuit, 0.1),
+    "piston": ([(30, 60), (0.005, 0.02), (0.002, 0.01), (1000, 5000), (90000, 110000), (290, 296), (340, 360)], piston, 0.03),
+    "wing": ([(150, 200), (220, 300), (6, 10), (-10, 10), (16, 45), (0.5, 1), (0.08, 0.18), (2.5, 6), (1700, 2500), (0.025, 0.08)], wing, 20),
+}
+
+
 def simulated(name, path):
-    """Friedman's first function of ten numbers, with little or much noise; or a plane in noise as strong as itself."""
+    ranges, function, noise = SIMULATED[name]
     draw = random.Random(name)
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow([*(f"x{i}" for i in range(10)), "y"])
+        out.writerow([*(f"x{i}" for i in range(len(ranges))), "y"])
         for _ in range(6000):
-            x = [draw.random() for _ in range(10)]
-            if name == "linear_noisy":
-                y = sum((i + 1) * v for i, v in enumerate(x)) + draw.gauss(0, 6)
-            else:
-                y = 10 * math.sin(math.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4]
-                y += draw.gauss(0, 5 if name == "friedman_noisy" else 0.5)
-            out.writerow([*(f"{v:.6f}" for v in x), f"{y:.6f}"])
+            x = uniform(draw, *ranges)
+            y = function(x) + draw.gauss(0, noise)
+            out.writerow([*(f"{v:.6g}" for v in x), f"{y:.6f}"])
     return 6000
 
 

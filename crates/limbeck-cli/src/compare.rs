@@ -22,6 +22,12 @@ impl Runs {
     pub(crate) fn run(&self) -> Result<()> {
         let (runs, faults) = compare::runs(&self.folder)?;
         faults.iter().for_each(|fault| tell(&format!("warning: {fault}")));
+        for (run, is_running) in limbeck::run::unfinished(&self.folder) {
+            tell(&match is_running {
+                true => format!("in the making: {}", run.display()),
+                false => format!("unfinished: {0}; go on with `limbeck distill --resume {0}`", run.display()),
+            });
+        }
         if runs.is_empty() {
             return print(&format!("no runs in {}\n", self.folder.display()));
         }

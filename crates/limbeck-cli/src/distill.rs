@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use limbeck::{Recipe, Run};
+use limbeck::Run;
 use limbeck_distill::proof::short;
 
 use crate::error::{Error, Result};
@@ -19,6 +19,9 @@ use crate::{INTERRUPTED, MISSED, render};
 /// that is better on validation rows and reports both on test rows that decided nothing.
 #[derive(Args, Debug)]
 pub(crate) struct Distill {
+    /// Go on with a run that was ended before it was done: with its own recipe, from its last checkpoint, to the same result
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
     #[command(flatten)]
     job: JobFlags,
     #[command(flatten)]
@@ -41,16 +44,33 @@ pub(crate) struct Distill {
 impl Distill {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
-        let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
-        let Some(runs) = watched(self.quiet, |progress| Ok(limbeck::distill_each(&recipe, &out, progress)?))? else {
-            return Ok(INTERRUPTED.into());
+        let made = match &self.resume {
+            Some(run) => {
+                self.refuse_others()?;
+                watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?))?
+            }
+            None => {
+                let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+                let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
+                watched(self.quiet, |progress| Ok(limbeck::distill_each(&recipe, &out, progress)?))?
+            }
         };
+        let Some(runs) = made else { return Ok(INTERRUPTED.into()) };
         for run in &runs {
-            self.show(run, !recipe.targets.is_empty())?;
+            self.show(run, runs.len() > 1)?;
         }
-        let missed = runs.iter().filter(|run| misses(&recipe, run)).count();
+        let missed = runs.iter().filter(|run| misses(run)).count();
         Ok(if missed > 0 { MISSED.into() } else { ExitCode::SUCCESS })
+    }
+
+    /// A run that goes on has its recipe: other options would be another run.
+    fn refuse_others(&self) -> Result<()> {
+        let Self { job, data, teacher, student, out, .. } = self;
+        let alone = *job == JobFlags::default() && *data == DataFlags::default() && *teacher == TeacherFlags::default() && *student == StudentFlags::default();
+        if alone && out.is_none() {
+            return Ok(());
+        }
+        Err(Error::Message("--resume goes on with the run's own recipe, under its own name: leave out the table and all options but --json and --quiet".into()))
     }
 
     fn show(&self, run: &Run, is_one_of_several: bool) -> Result<()> {
@@ -75,21 +95,17 @@ pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> Result<T>)
     progress.finish();
     match outcome {
         Ok(made) => Ok(Some(made)),
-        Err(Error::Limbeck(error)) if is_stopped() && is_interruption(&error) => {
-            tell("interrupted before a student was trained; nothing was kept");
+        Err(Error::Limbeck(error)) if is_stopped() && error.is_interruption() => {
+            tell(&format!("interrupted: {error}"));
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-fn is_interruption(error: &limbeck::Error) -> bool {
-    matches!(error, limbeck::Error::Interrupted | limbeck::Error::Distill(limbeck_distill::Error::Interrupted))
-}
-
 /// True where the shipped student misses the R² that was asked for, which is said.
-fn misses(recipe: &Recipe, run: &Run) -> bool {
-    let Some(required) = recipe.require_r2 else { return false };
+fn misses(run: &Run) -> bool {
+    let Some(required) = run.recipe().require_r2 else { return false };
     match run.report().test.shipped.r2 {
         Some(found) if found >= required => return false,
         Some(found) => tell(&format!(

@@ -52,7 +52,7 @@ impl Overlay {
 }
 
 /// The table, its target and the recipe.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq)]
 pub(crate) struct JobFlags {
     /// CSV or Parquet file to learn from; may stand in the recipe
     #[arg(value_name = "TABLE")]
@@ -72,6 +72,9 @@ pub(crate) struct JobFlags {
     /// Time that the run may take, such as 90, 90s, 5m or 1h; the options it leads to are kept in the run's recipe
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time_limit: Option<f64>,
+    /// How often a training in progress is saved, for `--resume`, such as 10, 30s or 5m [default: 10]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    checkpoint_every: Option<f64>,
     /// Seed of splits, folds, weights and augmentation [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -81,7 +84,7 @@ pub(crate) struct JobFlags {
 }
 
 /// Columns and rows.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataFlags {
     /// Columns that are no features (comma-separated or repeated)
@@ -123,7 +126,7 @@ pub(crate) struct DataFlags {
 }
 
 /// The teacher.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Teacher")]
 pub(crate) struct TeacherFlags {
     /// What limbeck fits itself: the better mix by out-of-fold error, or one kind
@@ -171,7 +174,7 @@ pub(crate) struct TeacherFlags {
 }
 
 /// The student and its proof.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Student")]
 pub(crate) struct StudentFlags {
     /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these
@@ -299,7 +302,7 @@ pub(crate) fn recipe(
 /// `runs/TABLE-N` with the first free `N`.
 pub(crate) fn free_run(table: &Path) -> PathBuf {
     let stem = table.file_stem().map_or_else(|| "table".into(), |stem| stem.to_string_lossy().into_owned());
-    let taken = |n: &u32| Path::new("runs").join(format!("{stem}-{n}")).exists();
+    let taken = |n: &u32| limbeck::run::is_taken(&Path::new("runs").join(format!("{stem}-{n}")));
     let n = (1..).find(|n| !taken(n)).unwrap_or(u32::MAX);
     Path::new("runs").join(format!("{stem}-{n}"))
 }
@@ -314,6 +317,7 @@ impl JobFlags {
         flags.set("quality", self.quality.as_deref());
         flags.set("preset", self.preset.as_deref());
         flags.set("time_limit", self.time_limit);
+        flags.set("checkpoint_every", self.checkpoint_every);
         flags.set_whole("seed", self.seed);
         flags.set_whole("threads", self.threads);
         Ok(())

@@ -87,6 +87,7 @@ const SECTIONS: [Section; 10] = [
             Key("repeats", "seeds with which both students are trained for the proof, 1 to 100", None),
             Key("threads", "0 is one per core; changes no result", None),
             Key("time_limit", "seconds that the run may take; it is replaced by the options it leads to", Some("300.0")),
+            Key("checkpoint_every", "seconds after which a training in progress is saved again, for --resume; changes no result", None),
             Key("require_r2", "least test R² of the shipped student, else exit code 1", Some("0.9")),
             Key("unlabeled", "file of further rows without targets, for the teacher to label", Some("\"more.csv\"")),
         ],

@@ -141,10 +141,10 @@ impl Progress {
     fn training(&self, training: &Training<'_>) {
         let Mode::Live(bar) = &self.mode else { return };
         let mut state = self.state();
-        state.steps.insert(format!("{} {:?}", training.name, training.setting), training.point.step);
+        state.steps.insert(training.training.to_string(), training.point.step);
         let done: u64 = state.steps.values().map(|step| *step as u64).sum();
         bar.set_position(done.min(state.total));
-        let mut prefix = training.name.to_owned();
+        let mut prefix = training.training.side().to_owned();
         if let Some(staged) = training.staged {
             prefix.push_str(&format!(", {staged}"));
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use limbeck_runtime::RawColumn;
 
 use crate::kind::Kind;
@@ -9,7 +11,7 @@ use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
 
 /// Feature columns of some rows, raw and in their own units.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// The columns; their order is the order of the student's inputs.
     pub columns: Vec<Feature>,
@@ -18,7 +20,7 @@ pub struct Features {
 }
 
 /// One feature column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
     /// Its name in the table.
     pub name: String,
@@ -29,7 +31,7 @@ pub struct Feature {
 }
 
 /// The cells of a feature column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FeatureValues {
     /// Numbers, and booleans as 0 and 1; NaN is missing.
     Number(Vec<f64>),

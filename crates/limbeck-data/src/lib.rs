@@ -24,6 +24,7 @@
 //! | [`encode`] | fitting an encoder, bin edges for piecewise-linear encoding |
 //! | [`metrics`], [`bootstrap`] | RMSE, MAE, R² and paired intervals, in f64 |
 //! | [`rng`] | own generators: one per task |
+//! | [`checkpoint`] | [`Checkpoints`]: finished pieces of a run's work |
 //! | [`write`](mod@write) | files that exist whole or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
@@ -48,6 +49,7 @@
 )]
 
 pub mod bootstrap;
+pub mod checkpoint;
 pub mod checks;
 mod csv;
 pub mod dataset;

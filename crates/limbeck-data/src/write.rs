@@ -48,12 +48,18 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
         .open(&temporary)?;
     let written = content(&mut file).and_then(|()| file.sync_all());
     drop(file);
-    let outcome = written.and_then(|()| fs::rename(&temporary, path));
+    let outcome = written.and_then(|()| fs::rename(&temporary, path)).map(|()| sync_folder(path));
     if outcome.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
     outcome
+}
+
+/// Brings the new name to disk, where the system can: a rename outlives a crash of the program without it, a loss of power with it.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 /// `.NAME.PID.N.tmp` beside the file, the first `N` that is free.

@@ -8,6 +8,7 @@ use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, Rows, StepLoss};
 
 use crate::hints::{Coordinates, Guided, HintKind, HintLoss, HintOptions};
+use crate::probe::Probe;
 use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperature};
 
 /// Labelled and synthetic rows, in network units.
@@ -60,9 +61,12 @@ pub struct Lesson {
     pub rows: Rows,
     /// What a step minimizes.
     pub loss: Box<dyn StepLoss>,
+    /// Some of the rows, to tell the parts of the loss apart.
+    pub probe: Probe,
 }
 
 /// A row of the pool.
+#[derive(Clone, Copy)]
 enum Row {
     Known(usize),
     New(usize),
@@ -70,6 +74,8 @@ enum Row {
 
 /// Least share of training that rows with a target have, so that a large transfer set does not drown them.
 const LABELLED_SHARE: f64 = 0.25;
+/// Rows with a target that a probe looks at, and as many new ones.
+const PROBE: usize = 128;
 /// Outliers lie beyond so many robust standard deviations.
 const OUTLIER: f32 = 3.0;
 /// Median absolute deviation to standard deviation, for a normal distribution.
@@ -109,29 +115,40 @@ impl Pool {
         let (paired, single): (Vec<usize>, Vec<usize>) = (0..new).partition(|&i| self.is_paired(i));
         let order: Vec<Row> = (paired.iter().copied().map(Row::New))
             .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
-            .chain(single.into_iter().map(Row::New))
+            .chain(single.iter().copied().map(Row::New))
             .collect();
-        let inputs = self.positions.len() / n.max(1);
-        let mut rows = Rows { positions: Vec::with_capacity(order.len() * inputs), labels: Vec::new() };
-        for row in &order {
-            rows.positions.extend_from_slice(match *row {
+        let hints = (alpha.is_some() && aim.hints.kind != HintKind::None)
+            .then(|| HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention));
+        let guided = Guided { blend, pairs: !paired.is_empty(), hints };
+        let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4).into_iter().flatten().map(|&i| Row::New(i)))
+            .chain(some(&(0..n).collect::<Vec<_>>(), PROBE).into_iter().map(Row::Known))
+            .chain(some(&single, PROBE).into_iter().map(Row::New))
+            .collect();
+        let labels = self.guided_labels(aim, &guided, &sample, label);
+        let probe = Probe { positions: self.positions_of(&sample), labels, judge: guided.clone() };
+        let positions = self.positions_of(&order);
+        if guided.hints.is_some() || guided.pairs {
+            let labels = self.guided_labels(aim, &guided, &order, label);
+            return Lesson { rows: Rows { positions, labels }, loss: Box::new(guided), probe };
+        }
+        if objective.blends_labels() {
+            let labels = order.iter().flat_map(|row| guided.blend.label(label(row))).collect();
+            return Lesson { rows: Rows { positions, labels }, loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))), probe };
+        }
+        let labels = order.iter().flat_map(|row| label(row).columns()).collect();
+        Lesson { rows: Rows { positions, labels }, loss: Box::new(guided.blend), probe }
+    }
+
+    fn positions_of(&self, rows: &[Row]) -> Vec<f32> {
+        let inputs = self.positions.len() / self.target.len().max(1);
+        let mut positions = Vec::with_capacity(rows.len() * inputs);
+        for row in rows {
+            positions.extend_from_slice(match *row {
                 Row::Known(i) => &self.positions[i * inputs..][..inputs],
                 Row::New(i) => &self.new_positions[i * inputs..][..inputs],
             });
         }
-        let hints = (alpha.is_some() && aim.hints.kind != HintKind::None)
-            .then(|| HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention));
-        if hints.is_none() && paired.is_empty() {
-            if objective.blends_labels() {
-                rows.labels = order.iter().flat_map(|row| blend.label(label(row))).collect();
-                return Lesson { rows, loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))) };
-            }
-            rows.labels = order.iter().flat_map(|row| label(row).columns()).collect();
-            return Lesson { rows, loss: Box::new(blend) };
-        }
-        let loss = Guided { blend, pairs: !paired.is_empty(), hints };
-        rows.labels = self.guided_labels(aim, &loss, &order, label);
-        Lesson { rows, loss: Box::new(loss) }
+        positions
     }
 
     fn blend(&self, aim: Aim<'_>, alpha: f64, labelled: f64) -> Blend {
@@ -200,6 +217,11 @@ impl Pool {
 fn median(mut values: Vec<f32>) -> Option<f32> {
     values.sort_by(f32::total_cmp);
     values.get(values.len() / 2).copied()
+}
+
+/// At most so many of some things, from all over them.
+fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+    all.iter().step_by(all.len().div_ceil(most).max(1)).copied().collect()
 }
 
 /// How often labelled rows are repeated, and the share of all rows that they then are.

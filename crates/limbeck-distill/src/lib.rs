@@ -10,6 +10,7 @@
 //! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
 //! - [`hints`]: inner features and slopes of the teacher;
 //! - [`lesson`]: rows with and without target, laid out for that loss;
+//! - [`probe`]: the parts of that loss, told apart while a student trains;
 //! - [`bins`]: where the student's inputs get their resolution;
 //! - [`student`]: a network of at most so many parameters, trained and lowered;
 //! - [`kinds`]: students that are no networks: linear models, trees, tables;
@@ -25,6 +26,7 @@ pub mod lesson;
 mod neighbors;
 pub mod noise;
 pub mod objective;
+pub mod probe;
 pub mod proof;
 pub mod search;
 pub mod student;

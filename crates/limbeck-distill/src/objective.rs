@@ -362,6 +362,11 @@ impl LabelRow {
         [self.target, self.teacher, self.spread, self.gate, self.labelled, self.weight]
     }
 
+    /// The row at the beginning of some columns; none where there are too few.
+    pub(crate) fn first_of(columns: &[f32]) -> Option<Self> {
+        columns.first_chunk().map(|columns| Self::read(*columns))
+    }
+
     fn read([target, teacher, spread, gate, labelled, weight]: [f32; Self::COLUMNS]) -> Self {
         Self { target, teacher, spread, gate, labelled, weight }
     }
@@ -421,7 +426,8 @@ impl Blend {
         [row.teacher, new * row.gate * row.weight]
     }
 
-    fn temperature(&self, moment: Moment, spread: f32) -> f32 {
+    /// The temperature of a row with that spread.
+    pub(crate) fn temperature(&self, moment: Moment, spread: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
                 let end = self.options.temperature_end.unwrap_or(start);

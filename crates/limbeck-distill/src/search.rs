@@ -3,10 +3,13 @@
 //! Lone and distilled students go through the same search: the same network, the same number of trials, each with the step
 //! at which it was best on validation rows. The winner of each side is fitted again on all training rows, on the same
 //! schedule, and stopped at that step.
+//!
+//! Each training is a piece of the run's [`Checkpoints`], and is saved now and then while it goes on.
 
+use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::Features;
-use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, Trainer};
+use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ use crate::hints::{Coordinates, HintOptions};
 use crate::kinds::{self, Kind, Model, Spec};
 use crate::lesson::{Aim, Lesson, Pool};
 use crate::objective::{Alpha, ObjectiveOptions};
+use crate::probe::Terms;
 use crate::student::{Design, StudentKind, StudentOptions};
 
 /// Rows that only the teacher labelled.
@@ -75,6 +79,8 @@ pub struct Plan<'a> {
     pub target_name: &'a str,
     /// Seed of weights and order.
     pub seed: u64,
+    /// Where trainings are kept.
+    pub kept: &'a Checkpoints,
 }
 
 /// How one student is trained.
@@ -99,8 +105,56 @@ impl Setting {
     }
 }
 
+/// One training of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// Part of the run: `search`, `refit`, or what asks for a quick student.
+    pub phase: String,
+    /// What is trained.
+    pub setting: Setting,
+    /// Seed of weights and order.
+    pub seed: u64,
+}
+
+impl Training {
+    fn new(phase: &str, setting: Setting, seed: u64) -> Self {
+        Self { phase: phase.to_owned(), setting, seed }
+    }
+
+    /// One of the search on validation rows.
+    #[must_use]
+    pub fn search(setting: Setting, seed: u64) -> Self {
+        Self::new("search", setting, seed)
+    }
+
+    /// One of the refit on all training rows.
+    #[must_use]
+    pub fn refit(setting: Setting, seed: u64) -> Self {
+        Self::new("refit", setting, seed)
+    }
+
+    /// `alone` or `distilled`.
+    #[must_use]
+    pub fn side(&self) -> &'static str {
+        if self.setting.alpha.is_some() { "distilled" } else { "alone" }
+    }
+}
+
+/// A plain name that no other training of the run has.
+impl std::fmt::Display for Training {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { phase, setting: Setting { alpha, steps, weight_decay, .. }, seed } = self;
+        write!(f, "{phase}-{}-", self.side())?;
+        match alpha {
+            Some(alpha) => write!(f, "alpha{alpha}")?,
+            None => write!(f, "decay{weight_decay}")?,
+        }
+        write!(f, "-steps{steps}-seed{seed}")
+    }
+}
+
 /// A point of a training curve.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Steps taken.
     pub step: usize,
@@ -112,10 +166,14 @@ pub struct Point {
     pub valid_error: Option<f64>,
     /// RMSE against the teacher on validation rows, in the target's unit.
     pub fidelity_rmse: Option<f64>,
+    /// Validation error less the teacher's: what is left of the way to it.
+    pub gap_to_teacher: Option<f64>,
+    /// Parts of the loss on a fixed sample of the training rows.
+    pub terms: Terms,
 }
 
 /// One setting, tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// What was tried.
     pub setting: Setting,
@@ -129,7 +187,8 @@ pub struct Trial {
     pub valid_pred: Vec<f64>,
     /// Weights there.
     params: Vec<f32>,
-    /// In place of weights, where the student is no network.
+    /// In place of weights, where the student is no network; such a trial is not kept, since it is quickly made again.
+    #[serde(skip)]
     pub(crate) model: Option<Model>,
 }
 
@@ -139,17 +198,15 @@ impl Trial {
     }
 }
 
-/// What a watcher is told while students train.
+/// What a watcher is told while students train. A training that was begun in an earlier life of the run tells its points again.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// `alone` or `distilled`, and which trial or seed.
-    pub name: &'a str,
-    /// Setting in training.
-    pub setting: Setting,
-    /// Steps that this training will take at most.
+    /// Which training.
+    pub training: &'a Training,
+    /// Steps that it will take at most.
     pub until: usize,
     /// Where it stands.
-    pub point: Point,
+    pub point: &'a Point,
     /// Stage and layer weights, where layers are aligned one after the other.
     pub staged: Option<&'a str>,
 }
@@ -162,8 +219,8 @@ const CURVE: usize = 40;
 /// A trial ends once this share of the longest schedule has passed without a better point; shorter schedules run to their
 /// end, since what looks hopeless at a high learning rate is often best once the rate falls.
 const PATIENCE: f64 = 0.3;
-/// Probes of `alpha` take this part of the schedule.
-const PROBE: usize = 6;
+/// Probes of `alpha`, as quick students, take this part of the schedule.
+const QUICK: usize = 6;
 
 /// A design with its pool of rows: all that trials share.
 pub struct Stage<'a> {
@@ -181,6 +238,7 @@ pub struct Stage<'a> {
 }
 
 /// A trial at a point of its curve.
+#[derive(Serialize, Deserialize)]
 struct Snapshot {
     step: usize,
     /// Mean over validation rows of what [`Measure::row`] says.
@@ -349,50 +407,84 @@ impl<'a> Stage<'a> {
         self.pool.lesson(Aim { objective, hints, slope_reach, head: self.head, hidden }, alpha)
     }
 
-    /// Trains one student for `until` steps of its schedule.
-    fn train(&self, lesson: &Lesson, setting: Setting, until: usize, seed: u64, name: &str, watch: Watch<'_>) -> Result<Trial> {
-        let Lesson { rows, loss } = lesson;
+    /// Trains one student for `until` steps of its schedule, or takes up where an earlier life of the run left it.
+    fn train(&self, lesson: &Lesson, training: &Training, until: usize, watch: Watch<'_>) -> Result<Trial> {
+        let setting = training.setting;
+        let tell = |point: &Point| {
+            let staged = self.staged(setting, point.step);
+            watch(&Progress { training, until, point, staged: staged.as_deref() })
+        };
+        let (kept, name) = (self.plan.kept, training.to_string());
+        if let Some(trial) = kept.load::<Trial>(&name) {
+            trial.curve.iter().for_each(|point| {
+                tell(point);
+            });
+            return Ok(trial);
+        }
+        let Lesson { rows, loss, probe } = lesson;
         let schedule = Schedule { steps: setting.steps, peak: self.plan.student.learning_rate as f32, warmup: 0.03 };
         let options = TrainOptions {
             schedule,
             batch: self.plan.student.batch,
             weight_decay: setting.weight_decay as f32,
             members: 1,
-            seed,
+            seed: training.seed,
         };
-        let trainer = Trainer::new(self.network().shape.clone(), options, rows, loss.as_ref())?;
-        let mut state = trainer.start();
-        let mut curve = Vec::new();
-        let mut snapshots = Vec::new();
+        let shape = &self.network().shape;
+        let trainer = Trainer::new(shape.clone(), options, rows, loss.as_ref())?;
+        let mut saver = kept.saver(format!("{name}.begun"));
+        let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
+        let (mut state, mut curve, mut snapshots) = begun.unwrap_or_else(|| (trainer.start(), Vec::new(), Vec::new()));
+        curve.iter().for_each(|point| {
+            tell(point);
+        });
         // What comes after the network's weights are adapters, which predict nothing.
-        let weights = self.network().shape.weights();
+        let weights = shape.weights();
+        let teacher_error = self.valid_error_teacher();
+        let (mut is_stopped, mut saved) = (false, Ok(()));
         trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
+            let step = report.state.step;
+            let average = &report.state.average;
             let mut point = Point {
-                step: report.state.step,
+                step,
                 loss: f64::from(report.loss),
                 learning_rate: f64::from(report.rate),
                 valid_error: None,
                 fidelity_rmse: None,
+                gap_to_teacher: None,
+                terms: probe.terms(shape, average, step as f64 / setting.steps as f64),
             };
             if let Some(valid) = &self.valid {
-                let params = report.state.average[..weights].to_vec();
+                let params = average[..weights].to_vec();
                 let pred = self.predict(&params, &valid.positions);
                 let mean = self.mean(self.measure(), &pred, valid.target, valid.weight);
                 let fidelity = self.mean(Measure::Rmse, &pred, &valid.teacher, valid.weight).sqrt();
-                point.valid_error = Some(self.measure().of_mean(mean));
+                let error = self.measure().of_mean(mean);
+                point.valid_error = Some(error);
+                point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
                 point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                snapshots.push(Snapshot { step: point.step, mean, pred, params });
+                snapshots.push(Snapshot { step, mean, pred, params });
             }
+            is_stopped = tell(&point) == Control::Stop;
             curve.push(point);
-            let staged = self.staged(setting, point.step);
-            let control = watch(&Progress { name, setting, until, point, staged: staged.as_deref() });
-            if self.hopeless(&snapshots) { Control::Stop } else { control }
+            if self.hopeless(&snapshots) || is_stopped {
+                return Control::Stop;
+            }
+            saved = saver.offer(|| (report.state, &curve, &snapshots));
+            if saved.is_ok() { Control::Continue } else { Control::Stop }
         })?;
+        saved?;
         state.average.truncate(weights);
         let last = Snapshot { step: state.step, mean: f64::INFINITY, pred: Vec::new(), params: state.average };
         let (stop, valid_error) = self.stop(&snapshots, setting.steps);
         let chosen = if snapshots.is_empty() { last } else { snapshots.swap_remove(stop) };
-        Ok(Trial { setting, curve, stop: chosen.step, valid_error, valid_pred: chosen.pred, params: chosen.params, model: None })
+        let trial = Trial { setting, curve, stop: chosen.step, valid_error, valid_pred: chosen.pred, params: chosen.params, model: None };
+        // A training that the user cut short is none that another life of the run may take for the whole one.
+        if !is_stopped {
+            kept.save(&name, &trial)?;
+            saver.finish();
+        }
+        Ok(trial)
     }
 
     /// Stage and layer weights of progressive alignment, for who watches.
@@ -452,14 +544,21 @@ impl<'a> Stage<'a> {
         close.filter_map(|trial| trial.setting.alpha).fold(0.0, f64::max)
     }
 
-    /// A network trained for a part of the schedule, to see where it stands: before the search, which is what counts.
+    /// A network trained for a part of the schedule, to see where it stands: before the search, which is what counts. `phase` says what
+    /// for.
     ///
     /// # Errors
     ///
     /// As training's.
-    pub fn quick(&self, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
-        let setting = distilled_setting(self.plan.student.steps / PROBE, alpha);
-        self.train(&self.lesson(Some(alpha)), setting, setting.steps, self.plan.seed, "quick student", watch)
+    pub fn quick(&self, phase: &str, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
+        let setting = distilled_setting(self.plan.student.steps / QUICK, alpha);
+        self.train(&self.lesson(Some(alpha)), &Training::new(phase, setting, self.plan.seed), setting.steps, watch)
+    }
+
+    /// The weights of a trial's network by layer; empty where it is of another kind.
+    #[must_use]
+    pub fn weights<'t>(&self, trial: &'t Trial) -> Vec<&'t [f32]> {
+        self.layers(trial).map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
     }
 
     /// What a trained network says of rows, in the learned unit.
@@ -481,7 +580,7 @@ impl<'a> Stage<'a> {
         if self.design.is_none() {
             return Ok(());
         }
-        self.train(&self.lesson(None), setting, steps, 0, "warm-up", &|_| Control::Continue).map(|_| ())
+        self.train(&self.lesson(None), &Training::new("warm-up", setting, 0), steps, &|_| Control::Continue).map(|_| ())
     }
 
     /// The trained student as data, with golden vectors on `examples`.
@@ -529,7 +628,7 @@ pub fn search_steps(plan: &Plan<'_>) -> usize {
     }
     let lone: usize = lone_settings(plan.student).iter().map(|setting| setting.steps).sum();
     let probes = if plan.objective.alpha == Alpha::Auto { plan.student.trials.saturating_sub(1) } else { 0 };
-    lone + probes * (plan.student.steps / PROBE) + plan.student.steps
+    lone + probes * (plan.student.steps / QUICK) + plan.student.steps
 }
 
 /// What the search found.
@@ -622,13 +721,7 @@ fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
     let run = |settings: Vec<Setting>| -> Result<Vec<Trial>> {
         settings
             .into_par_iter()
-            .map(|setting| {
-                let name = match setting.alpha {
-                    Some(alpha) => format!("distilled, alpha {alpha}"),
-                    None => format!("alone, weight decay {}", setting.weight_decay),
-                };
-                stage.train(&stage.lesson(setting.alpha), setting, setting.steps, stage.plan.seed, &name, watch)
-            })
+            .map(|setting| stage.train(&stage.lesson(setting.alpha), &Training::search(setting, stage.plan.seed), setting.steps, watch))
             .collect()
     };
     let split = |trials: Vec<Trial>| -> (Vec<Trial>, Vec<Trial>) {
@@ -640,7 +733,7 @@ fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
         return Ok(Choice { alone, distilled, closed_form: None });
     }
     let probes = student.trials.saturating_sub(1);
-    let probe = |alpha: f64| distilled_setting(student.steps / PROBE, alpha);
+    let probe = |alpha: f64| distilled_setting(student.steps / QUICK, alpha);
     let first: Vec<f64> = [1.0, 0.7][..probes.min(2)].to_vec();
     // The longest schedules of both sides run beside each other, last.
     let (long, short): (Vec<_>, Vec<_>) = lone_settings(student).into_iter().partition(|s| s.steps == student.steps);
@@ -678,7 +771,7 @@ fn choose_network(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Choice> {
 /// As training's.
 pub fn choose_alone(stage: &Stage<'_>, watch: Watch<'_>) -> Result<Trial> {
     let plan = stage.plan;
-    let run = |setting: Setting| stage.train(&stage.lesson(None), setting, setting.steps, plan.seed, "alone", watch);
+    let run = |setting: Setting| stage.train(&stage.lesson(None), &Training::search(setting, plan.seed), setting.steps, watch);
     let trials: Vec<Trial> = lone_settings(plan.student).into_par_iter().map(run).collect::<Result<_>>()?;
     trials.into_iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)).ok_or(Error::Interrupted)
 }
@@ -703,13 +796,13 @@ pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, us
     let trials: Vec<Trial> = jobs
         .into_par_iter()
         .map(|(seed, is_distilled)| {
-            let (lesson, (setting, stop), side) = match is_distilled {
-                true => (&lessons.1, distilled, "distilled"),
-                false => (&lessons.0, alone, "alone"),
+            let (lesson, (setting, stop)) = match is_distilled {
+                true => (&lessons.1, distilled),
+                false => (&lessons.0, alone),
             };
             match setting.spec {
                 Some(spec) => kinds::fit(stage, setting.alpha, spec, seed),
-                None => stage.train(lesson, setting, stop, seed, &format!("{side} refit"), watch),
+                None => stage.train(lesson, &Training::refit(setting, seed), stop, watch),
             }
         })
         .collect::<Result<_>>()?;
@@ -730,6 +823,16 @@ mod tests {
         // s_y = 0, s_t = 2, y = 1 and 3: (2·1 + 2·3) / (4 + 4) = 1
         assert_eq!(closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]), Some(1.0));
         assert_eq!(closed_form_alpha(&[1.0], &[1.0], &[2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn trainings_of_a_run_have_different_names() {
+        let student = StudentOptions { trials: 5, steps: 50, ..StudentOptions::default() };
+        let settings: Vec<Setting> = lone_settings(&student).into_iter().chain([0.7, 1.0].map(|alpha| distilled_setting(50, alpha))).chain([distilled_setting(8, 1.0)]).collect();
+        let names: std::collections::BTreeSet<String> = settings.iter().flat_map(|&s| [0, 1].map(|seed| Training::refit(s, seed).to_string())).collect();
+        assert_eq!(names.len(), 2 * settings.len());
+        assert_eq!(Training::search(settings[5], 3).to_string(), "search-distilled-alpha0.7-steps50-seed3");
+        assert_eq!(Training::refit(settings[0], 0).to_string(), "refit-alone-decay0.05-steps5-seed0");
     }
 
     #[test]

@@ -133,6 +133,16 @@ impl MlpShape {
         self.hidden.iter().sum()
     }
 
+    /// The weights of each layer, biases among them, of a network's parameters.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `params` is shorter than [`weights`](Self::weights).
+    #[must_use]
+    pub fn layer_weights<'p>(&self, params: &'p [f32]) -> Vec<&'p [f32]> {
+        self.layers().into_iter().map(|layer| &params[layer.at..layer.bias().end]).collect()
+    }
+
     fn layers(&self) -> Vec<Layer> {
         let mut at = 0;
         let mut inputs = self.input.rows();

@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +126,7 @@ pub struct Answers {
     pub spread: Option<Vec<f64>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Answer {
     prediction: f64,
     spread: Option<f64>,
@@ -143,6 +144,7 @@ struct Cache {
 pub struct CommandTeacher {
     options: CommandOptions,
     cache: Mutex<Cache>,
+    kept: Checkpoints,
 }
 
 impl CommandTeacher {
@@ -153,7 +155,14 @@ impl CommandTeacher {
     /// [`Error::InvalidOption`].
     pub fn new(options: CommandOptions) -> Result<Self> {
         options.check()?;
-        Ok(Self { options, cache: Mutex::default() })
+        Ok(Self { options, cache: Mutex::default(), kept: NO_CHECKPOINTS.clone() })
+    }
+
+    /// This teacher, with each batch of answers kept: asked for the same rows in a later life of a run, it does not start the command again
+    /// for the batches that it had.
+    #[must_use]
+    pub fn keeping(self, kept: Checkpoints) -> Self {
+        Self { kept, ..self }
     }
 
     /// How it is asked.
@@ -178,8 +187,8 @@ impl CommandTeacher {
             *cache = Cache { names, answers: HashMap::new() };
         }
         let keys = row_keys(x);
-        for batch in unanswered(&keys, &cache.answers).chunks(self.options.batch_rows) {
-            let answers = self.run(&x.select(batch))?;
+        for (at, batch) in unanswered(&keys, &cache.answers).chunks(self.options.batch_rows).enumerate() {
+            let answers: Vec<Answer> = self.kept.piece(&format!("command-{at}"), || self.run(&x.select(batch)))?;
             for (row, answer) in batch.iter().zip(answers) {
                 cache.answers.insert(keys[*row].clone(), answer);
             }

@@ -4,11 +4,12 @@
 //! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
 //! How long to train is read off the out-of-fold error of all folds together, so no row is set aside for it.
 
+use limbeck_data::checkpoint::{Checkpoints, Saver};
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, folds, metrics};
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
+use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,7 @@ pub struct NetworkFolds {
 }
 
 impl Network {
-    fn train(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64) -> Result<Curve> {
+    fn train(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64, mut saver: Saver<'_>) -> Result<Curve> {
         if !(8..=1000).contains(&options.head_bins) {
             let found = options.head_bins.to_string();
             return Err(Error::InvalidOption { option: "teacher.network.head_bins", found, expected: "8 to 1000" });
@@ -162,22 +163,26 @@ impl Network {
         let steps = train.schedule.steps;
         let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
         let trainer = Trainer::new(shape.clone(), train, &data, &loss)?;
-        let mut state = trainer.start();
-        let mut points = Vec::new();
+        let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver.load().unwrap_or_else(|| (trainer.start(), Vec::new()));
+        let mut saved = Ok(());
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
             points.push((report.state.step, report.state.average.clone()));
-            Control::Continue
+            // Training that is done is a state as any other: what is kept then is all of it.
+            saved = if report.state.step == until { saver.save(&(report.state, &points)) } else { saver.offer(|| (report.state, &points)) };
+            if saved.is_ok() { Control::Continue } else { Control::Stop }
         })?;
+        saved?;
         Ok(Curve { network: Self { encoder, shape, head, params: state.average, center, scale }, points })
     }
 
-    /// Trains one network on the given rows, stopping after the share `stop` of its schedule.
+    /// Trains one network on the given rows, stopping after the share `stop` of its schedule. `saver` keeps it while it trains and when it
+    /// is done.
     ///
     /// # Errors
     ///
     /// As training's.
-    pub fn fit(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64) -> Result<Self> {
-        Ok(Self::train(sample, rows, options, seed, stop)?.network)
+    pub fn fit(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64, saver: Saver<'_>) -> Result<Self> {
+        Ok(Self::train(sample, rows, options, seed, stop, saver)?.network)
     }
 
     /// Trains one network per fold and stops all of them where their common out-of-fold error is least.
@@ -185,13 +190,14 @@ impl Network {
     /// # Errors
     ///
     /// As training's.
-    pub fn fit_folds(sample: &Sample<'_>, options: &NetworkOptions, seed: u64) -> Result<NetworkFolds> {
+    pub fn fit_folds(sample: &Sample<'_>, options: &NetworkOptions, seed: u64, kept: &Checkpoints) -> Result<NetworkFolds> {
         let count = folds::count(&sample.folds);
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
             .into_par_iter()
             .map(|fold| {
                 let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
-                let curve = Self::train(sample, &rows, options, seed + u64::from(fold), 1.0)?;
+                let saver = kept.saver(format!("network-{}", fold + 1));
+                let curve = Self::train(sample, &rows, options, seed + u64::from(fold), 1.0, saver)?;
                 let features = sample.features.select(&held);
                 let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
                 let mut network = curve.network.clone();

@@ -1,5 +1,6 @@
 //! The teacher that limbeck fits itself: boosted trees, networks, or both, with out-of-fold labels.
 
+use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::{Features, FoldKind, folds, metrics};
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
@@ -58,7 +59,7 @@ impl Default for TeacherOptions {
 const NEGLIGIBLE: f64 = 0.05;
 
 /// What a teacher says of some rows, in the unit that it learned.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Predicted mean.
     pub mean: Vec<f64>,
@@ -114,12 +115,12 @@ impl Teacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
     /// The weight of the networks minimizes the out-of-fold squared error, `w = Σ (a − b)(a − y) / Σ (a − b)²` clamped to
-    /// [0, 1], with `a` the trees' and `b` the networks' predictions.
+    /// [0, 1], with `a` the trees' and `b` the networks' predictions. Each fit is a piece of `kept`.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for `folds` out of range; otherwise as the learners'.
-    pub fn fit_folds(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<FoldTeachers> {
+    pub fn fit_folds(sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<FoldTeachers> {
         if !(2..=20).contains(&options.folds) {
             let found = options.folds.to_string();
             return Err(Error::InvalidOption { option: "teacher.folds", found, expected: "2 to 20" });
@@ -128,15 +129,21 @@ impl Teacher {
         let with_networks = options.kind != TeacherKind::Trees;
         let count = folds::count(&sample.folds) as u32;
         let mut trees: Vec<Forest> = Vec::new();
-        let tree_options = if with_trees { choose_trees(sample, options, seed)? } else { options.trees.clone() };
+        let tree_options = match with_trees {
+            true => kept.piece("tree-options", || choose_trees(sample, options, seed))?,
+            false => options.trees.clone(),
+        };
         if with_trees {
-            let fit = |fold: u32| fit_trees(sample, &sample.training_rows(fold), &tree_options, seed + u64::from(fold));
+            let fit = |fold: u32| {
+                let name = format!("trees-{}", fold + 1);
+                kept_trees(kept, &name, || fit_trees(sample, &sample.training_rows(fold), &tree_options, seed + u64::from(fold)))
+            };
             trees = (0..count).into_par_iter().map(fit).collect::<Result<_>>()?;
         }
-        let with_networks = with_networks && (!with_trees || network_pays(sample, &trees, options, seed)?);
+        let with_networks = with_networks && (!with_trees || network_pays(sample, &trees, options, seed, kept)?);
         let (mut networks, mut stop) = (Vec::new(), 1.0);
         if with_networks {
-            let fitted = Network::fit_folds(sample, &options.network, seed)?;
+            let fitted = Network::fit_folds(sample, &options.network, seed, kept)?;
             (networks, stop) = (fitted.networks, fitted.stop);
         }
         let tree_out = with_trees.then(|| out_of_fold(sample, |fold, x| Ok((trees[fold].predict(x)?, None)))).transpose()?;
@@ -166,15 +173,15 @@ impl Teacher {
     /// # Errors
     ///
     /// As the learners'.
-    pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<(Self, Self)> {
+    pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<(Self, Self)> {
         let rows: Vec<usize> = (0..sample.target.len()).collect();
         let trees = || match self.trees.is_empty() {
             true => Ok(None),
-            false => fit_trees(sample, &rows, &self.tree_options, seed).map(Some),
+            false => kept_trees(kept, "trees-full", || fit_trees(sample, &rows, &self.tree_options, seed)).map(Some),
         };
         let network = || match self.networks.is_empty() {
             true => Ok(None),
-            false => Network::fit(sample, &rows, &options.network, seed, self.stop).map(Some),
+            false => Network::fit(sample, &rows, &options.network, seed, self.stop, kept.saver("network-full".into())).map(Some),
         };
         let (forest, network) = rayon::join(trees, network);
         let (trees, networks) = (forest?.into_iter().collect(), network?.into_iter().collect());
@@ -320,12 +327,12 @@ const MANY_ROWS: usize = 10_000;
 const WORTH: f64 = 0.01;
 
 /// True where a mix with networks is likely to beat the trees alone: tried on the first fold, if there are many rows.
-fn network_pays(sample: &Sample<'_>, trees: &[Forest], options: &TeacherOptions, seed: u64) -> Result<bool> {
+fn network_pays(sample: &Sample<'_>, trees: &[Forest], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<bool> {
     let (rows, held) = (sample.training_rows(0), sample.held_rows(0));
     if sample.target.len() <= MANY_ROWS || trees.is_empty() || held.is_empty() {
         return Ok(true);
     }
-    let network = Network::fit(sample, &rows, &options.network, seed, 1.0)?;
+    let network = Network::fit(sample, &rows, &options.network, seed, 1.0, kept.saver("network-try".into()))?;
     let features = sample.features.select(&held);
     let out = |mean: Vec<f64>| OutOfFold { mean, spread: None };
     let (tree, network) = (out(trees[0].predict(&features)?), out(network.predict(&features)?.0));
@@ -346,6 +353,16 @@ fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Res
     let threads = rayon::current_num_threads();
     let choice = trees::choose(sample.features, sample.target, sample.weight, &sample.folds, &candidates, seed, threads)?;
     Ok(choice.options)
+}
+
+/// Trees as a piece of their file form.
+fn kept_trees(kept: &Checkpoints, name: &str, fit: impl FnOnce() -> Result<Forest>) -> Result<Forest> {
+    if let Some(known) = kept.load::<Vec<u8>>(name).and_then(|bytes| Forest::from_bytes(&bytes).ok()) {
+        return Ok(known);
+    }
+    let forest = fit()?;
+    kept.save(name, &forest.to_bytes()?)?;
+    Ok(forest)
 }
 
 fn fit_trees(sample: &Sample<'_>, rows: &[usize], options: &TreeOptions, seed: u64) -> Result<Forest> {

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use limbeck_data::Dataset;
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_distill::search::{Material, NewRows, Plan, Stage};
 use limbeck_teach::trees::{self, TreeOptions};
 
@@ -97,6 +98,7 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
         log_target: recipe.data.log_target,
         target_name: &data.target_name,
         seed: recipe.seed,
+        kept: &NO_CHECKPOINTS,
     };
     let stage = Stage::new(&plan, &material, None)?;
     let start = Instant::now();

@@ -13,6 +13,7 @@ use toml::Value;
 use crate::error::{Error, Result};
 use crate::page::{STYLE, escape};
 use crate::run::{PREDICTIONS, REPORT, Run};
+use crate::unfinished::Unfinished;
 use crate::targets;
 
 /// The runs of a folder, by name, and what could not be opened with its reason.
@@ -22,7 +23,8 @@ use crate::targets;
 /// Where the folder cannot be read.
 pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
     let entries = std::fs::read_dir(folder).map_err(Error::file("read the folder", folder))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let is_done = |path: &PathBuf| Unfinished::names(path).0 != *path;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && is_done(path)).collect();
     paths.sort_by_key(|path| natural(&path.to_string_lossy()));
     let (mut found, mut faults) = (Vec::new(), Vec::new());
     for path in paths {

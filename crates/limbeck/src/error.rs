@@ -30,6 +30,30 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// A run of that name was begun and not finished.
+    #[error("{} holds a run that was ended before it was done; go on with `limbeck distill --resume {}`, or remove it", path.display(), run.display())]
+    UnfinishedExists {
+        /// Its folder.
+        path: PathBuf,
+        /// The name that it will have.
+        run: PathBuf,
+    },
+    /// Another process works on the run.
+    #[error("{} is being made by another process ({process}); wait for it, or end it first", run.display())]
+    InUse {
+        /// The run.
+        run: PathBuf,
+        /// Its number, as it wrote it down.
+        process: String,
+    },
+    /// A run that ended before it was done, and what it had come to is kept.
+    #[error("{source}; what was done so far is kept: go on with `limbeck distill --resume {}`", run.display())]
+    Kept {
+        /// The run.
+        run: PathBuf,
+        /// What ended it.
+        source: Box<Error>,
+    },
     /// A directory that is not a run, or a damaged one.
     #[error("{} is not a complete run: {message}", path.display())]
     NotARun {
@@ -47,7 +71,7 @@ pub enum Error {
         message: String,
     },
     /// Stopped by the user before there was anything to keep.
-    #[error("stopped before a student was trained; nothing was kept")]
+    #[error("stopped before a student was trained")]
     Interrupted,
     /// A student that a format has no words for: see the source.
     #[error(transparent)]
@@ -84,6 +108,15 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// True where the user stopped the run.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        match self {
+            Self::Kept { source, .. } => source.is_interruption(),
+            error => matches!(error, Self::Interrupted | Self::Distill(limbeck_distill::Error::Interrupted)),
+        }
+    }
+
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }

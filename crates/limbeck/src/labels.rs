@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::folds::{self, NO_FOLD};
 use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, Values, metrics};
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
@@ -11,6 +12,7 @@ use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{Model, Prediction, Sample, Spread, Teacher};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::elsewhere::Elsewhere;
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ use crate::several;
 use crate::timing::Clock;
 
 /// Labels of the rows of the data set, and of rows that only the teacher labelled.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LabelStore {
     /// Teacher mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
     /// the fold teachers; test rows: from the final teacher. NaN where there is none.
@@ -72,9 +74,9 @@ pub(crate) fn target_unit(log_target: bool, value: f64) -> f64 {
 /// # Errors
 ///
 /// As the teacher's; [`Error::ForeignLabels`] where labels of another run do not fit.
-pub(crate) fn make(recipe: &Recipe, data: &Dataset, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
+pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
     let target: Vec<f64> = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
-    let context = Context { recipe, data, target, observer };
+    let context = Context { recipe, data, target, kept, observer };
     let first = context.first(clock)?;
     if recipe.teacher.with.is_empty() {
         return Ok(first);
@@ -101,6 +103,7 @@ struct Context<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
     target: Vec<f64>,
+    kept: &'a Checkpoints,
     observer: &'a dyn Observer,
 }
 
@@ -126,7 +129,7 @@ impl Context<'_> {
         }
         match &self.recipe.teacher.command {
             Some(options) => {
-                let teacher = CommandTeacher::new(options.clone())?;
+                let teacher = CommandTeacher::new(options.clone())?.keeping(self.kept.clone());
                 self.command(&teacher, clock)
             }
             None => self.fitted(clock),
@@ -159,7 +162,7 @@ impl Context<'_> {
         let fold_kind = self.data.fold_kind;
         let sample = Sample { features: &features, target: &target, weight: &weight, folds: fold, fold_kind };
         self.observer.event(&Event::Stage("teacher: out-of-fold fits"));
-        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &options, self.recipe.seed))?;
+        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &options, self.recipe.seed, self.kept))?;
         for note in &fitted.notes {
             self.observer.event(&Event::Note(note));
         }
@@ -170,7 +173,7 @@ impl Context<'_> {
         let all_sample =
             Sample { features: &all_features, target: &all_target, weight: &all_weight, folds: Vec::new(), fold_kind };
         let (teacher, full) =
-            clock.stage("teacher full", || fitted.teacher.with_full_fit(&all_sample, &options, self.recipe.seed))?;
+            clock.stage("teacher full", || fitted.teacher.with_full_fit(&all_sample, &options, self.recipe.seed, self.kept))?;
         self.observer.event(&Event::Stage("labels"));
         let new = clock.stage("augment", || self.transfer())?;
         let seconds = clock.seconds();
@@ -479,7 +482,7 @@ impl Context<'_> {
 }
 
 /// The teacher's features on all rows of the data set and on the new rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeacherFeatures {
     /// Of a model that knows nothing of validation rows.
     pub pilot: Coordinates,

@@ -21,15 +21,19 @@
 //! | [`pipeline`] | [`distill`]: the stages in order |
 //! | [`preflight`](mod@preflight) | [`preflight()`]: a pilot that says whether a run is likely to pay |
 //! | [`report`] | [`Report`]: every figure of a run |
+//! | `unfinished` | a run in the making, and one that was ended: checkpoints, lock, [`resume`] |
+//! | `live`, `curves` | log, training curves and event files as a run goes on |
 //! | [`run`] | [`Run`]: a run directory |
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
 
 mod budget;
 pub mod compare;
+mod curves;
 mod elsewhere;
 pub mod export;
 mod error;
 pub mod labels;
+mod live;
 mod lone;
 pub mod manifest;
 mod page;
@@ -44,6 +48,7 @@ pub mod targets;
 pub mod tensorboard;
 pub mod verify;
 mod timing;
+mod unfinished;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};
@@ -52,4 +57,4 @@ pub use recipe::{Preset, Quality, Recipe};
 pub use report::Report;
 pub use run::Run;
 pub use several::{Combine, Member};
-pub use targets::{distill_each, open_each};
+pub use targets::{distill_each, open_each, resume};

@@ -78,7 +78,7 @@ impl Manifest {
     /// The manifest of a run: of those of its files that are there.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", run::TEACHER, run::TEACHER_FILE);
-        let names = [run::RECIPE, run::LABELS, run::METRICS, run::PREDICTIONS, run::PAGE, run::STUDENT, run::REPORT, &teacher];
+        let names = [run::RECIPE, run::LABELS, run::METRICS, run::METRICS_JSON, run::PREDICTIONS, run::PAGE, run::STUDENT, run::REPORT, &teacher];
         let mut there: Vec<String> = names.into_iter().filter(|name| folder.join(name).exists()).map(str::to_owned).collect();
         there.extend(tensorboard::files(folder));
         Self::of(folder, &there, None)

@@ -5,20 +5,24 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use limbeck_data::{Column, Dataset, FeatureValues, Features, MISSING, Table};
-use limbeck_distill::hints::{Coordinates, HintKind, HintOptions};
+use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
+use limbeck_data::{Column, DataSummary, Dataset, FeatureValues, Features, MISSING, Table};
+use limbeck_distill::hints::Coordinates;
 use limbeck_distill::proof::{Evidence, judge};
-use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Trial};
+use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Training, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_runtime::{GoldenValue, Student, Value};
+use tracing::dispatcher::{self, Dispatch};
 
 use crate::budget;
+use crate::curves;
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
+use crate::live::{Log, Recorder};
 use crate::lone;
 use crate::manifest::Manifest;
 use crate::page::{self, Answers};
@@ -27,9 +31,10 @@ use crate::report::{
     self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
 };
 use crate::rounds;
-use crate::tensorboard::{self, Trace};
-use crate::run::{self, Run, Unfinished};
+use crate::run::{self, Run};
+use crate::tensorboard;
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
+use crate::unfinished::{self, Ticket, Unfinished};
 
 /// What an observer is told.
 #[derive(Debug)]
@@ -69,25 +74,75 @@ impl Observer for Silent {
 
 /// Fits or asks the teacher, trains both students, proves and writes a run.
 ///
+/// Until the run is whole, what is done lies in a folder beside it, `OUT.unfinished`, from which [`resume`](crate::resume) goes on.
+///
 /// # Errors
 ///
 /// For a recipe or table that cannot be used, an `out` that exists, a teacher that fails, or a file that cannot be written.
-/// Bad input leaves no run directory behind.
+/// Bad input leaves no folder behind; [`Error::Kept`] where work was done before the error.
 pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Run> {
     let out = out.as_ref();
     recipe.validate()?;
-    if out.exists() {
-        return Err(Error::OutExists { path: out.to_owned() });
-    }
-    on_threads(recipe.threads, || {
+    unfinished::refuse_taken(out)?;
+    make(recipe, &|data| Unfinished::begin(out, &Ticket::new(recipe, Some(data))?, recipe.checkpoint_every), observer)
+}
+
+/// Goes on with a run that was ended before it was done.
+pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer) -> Result<Run> {
+    let recipe = ticket.recipe(place.path())?;
+    recipe.validate()?;
+    // Handed over once the table is read: until then, an error leaves the folder as it is.
+    let place = Mutex::new(Some(place));
+    let take = |data: &Dataset| {
+        let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(place) = place else { unreachable!("a run is made once") };
+        place.check(ticket, data)?;
+        Ok(place)
+    };
+    make(&recipe, &take, observer)
+}
+
+/// Makes a run in the place that it gets once its table is read.
+fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync), observer: &dyn Observer) -> Result<Run> {
+    let log = Log::default();
+    on_threads(recipe.threads, Some(&log), || {
         let mut clock = Clock::start();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
         let data = clock.stage("read", || read(recipe, observer))?;
+        let DataSummary { rows, train, valid, test, .. } = data.summary;
+        tracing::info!(rows, train, valid, test, features = data.summary.features.len(), "table");
+        data.summary.warnings.iter().for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
         limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
-        let recipe = clock.stage("budget", || budget::resolve(recipe, &data, observer))?;
-        let mut store = labels::make(&recipe, &data, &mut clock, observer)?;
-        rounds::complete(&recipe, &data, &mut store, &mut clock, observer)?;
-        Students { recipe: &recipe, data: &data, store: &store, observer }.run(out, clock)
+        let place = place(&data)?;
+        let made = log.open(place.path()).and_then(|()| work(recipe, &data, &place, clock, observer));
+        match made {
+            Ok(made) => {
+                tracing::info!("done");
+                let last = place.last().to_owned();
+                place.finish()?;
+                Ok(Run::assemble(last, made.0, made.1))
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                Err(place.leave(error))
+            }
+        }
     })?
+}
+
+/// All that comes after the table, in the folder of the run.
+fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, observer: &dyn Observer) -> Result<(Recipe, Report)> {
+    let kept = place.kept();
+    // How fast this machine is is measured once in the life of a run.
+    let recipe = &clock.stage("budget", || kept.piece("budget", || budget::resolve(recipe, data, observer)))?;
+    let observer = &Recorder::new(observer, recipe, place.path())?;
+    let store = kept.piece("labels", || {
+        let mut store = labels::make(recipe, data, kept, &mut clock, observer)?;
+        rounds::complete(recipe, data, &mut store, kept, &mut clock, observer)?;
+        if observer.stop() { Err(Error::Interrupted) } else { Ok(store) }
+    })?;
+    let report = Students { recipe, data, store: &store, kept, observer }.run(place, observer, clock)?;
+    Ok((recipe.clone(), report))
 }
 
 /// Fits or asks the teacher and writes its labels as a Parquet table, as `labels.parquet` of a run.
@@ -101,12 +156,12 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
     if out.exists() {
         return Err(Error::OutExists { path: out.to_owned() });
     }
-    on_threads(recipe.threads, || {
+    on_threads(recipe.threads, None, || {
         let mut clock = Clock::start();
         let data = read(recipe, observer)?;
         let recipe = budget::resolve(recipe, &data, observer)?;
-        let mut store = labels::make(&recipe, &data, &mut clock, observer)?;
-        rounds::complete(&recipe, &data, &mut store, &mut clock, observer)?;
+        let mut store = labels::make(&recipe, &data, &NO_CHECKPOINTS, &mut clock, observer)?;
+        rounds::complete(&recipe, &data, &mut store, &NO_CHECKPOINTS, &mut clock, observer)?;
         let table = store.to_table(&data);
         if out.extension().is_some_and(|extension| extension == "csv") {
             table.write_csv(out)?;
@@ -124,9 +179,12 @@ pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> 
     Ok(data)
 }
 
-/// Runs `work` on a pool of its own, so that the number of threads is the recipe's.
-pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| Error::Recipe {
+/// Runs `work` on a pool of its own, so that the number of threads is the recipe's, and what these threads say goes into the run's log.
+pub(crate) fn on_threads<T: Send>(threads: usize, log: Option<&Log>, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let dispatch = log.map_or_else(|| dispatcher::get_default(Dispatch::clone), Log::dispatch);
+    // For as long as the thread lives, which is as long as the pool.
+    let listen = move |_| std::mem::forget(dispatcher::set_default(&dispatch));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(listen).build().map_err(|error| Error::Recipe {
         place: "threads".into(),
         message: format!("{threads} threads cannot be started: {error}"),
     })?;
@@ -148,6 +206,7 @@ pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
     pub(crate) data: &'a Dataset,
     pub(crate) store: &'a LabelStore,
+    pub(crate) kept: &'a Checkpoints,
     pub(crate) observer: &'a dyn Observer,
 }
 
@@ -155,7 +214,7 @@ pub(crate) struct Students<'a> {
 const EXAMPLES: usize = 16;
 
 impl Students<'_> {
-    fn run(&self, out: &Path, mut clock: Clock) -> Result<Run> {
+    fn run(&self, place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
         let recipe = self.recipe;
         let split = &self.data.split;
         let plan = self.plan();
@@ -220,9 +279,16 @@ impl Students<'_> {
             }
         }
         report.measured = self.measure(&student, &test.features, &clock);
+        report.measured.stages.insert("curves written while training".into(), recorder.seconds());
+        recorder.close()?;
         let answers = self.answers(stage, &student, &trials[0], &test)?;
-        self.write(out, &bytes, &report, &choice, &trials, &test, &answers)?;
-        Ok(Run::assemble(out.to_owned(), recipe.clone(), report))
+        let trainings = curves::trainings(recipe, &choice, &trials);
+        let searched = choice.alone.len() + choice.distilled.len();
+        let is_refit = |at: usize| at >= searched && !interrupted_in_search;
+        let weights: Vec<Vec<&[f32]>> = trainings.iter().enumerate().map(|(at, (_, trial))| if is_refit(at) { stage.weights(trial) } else { search_stage.weights(trial) }).collect();
+        let made = Made { student: &bytes, report: &report, choice: &choice, trainings: &trainings, weights: &weights, test: &test, answers: &answers };
+        self.write(place, &made)?;
+        Ok(report)
     }
 
     pub(crate) fn plan(&self) -> Plan<'_> {
@@ -235,6 +301,7 @@ impl Students<'_> {
             log_target: recipe.data.log_target,
             target_name: &self.data.target_name,
             seed: recipe.seed,
+            kept: self.kept,
         }
     }
 
@@ -501,48 +568,31 @@ impl Students<'_> {
         }
     }
 
-    /// Each training as TensorBoard shows it.
-    fn traces<'a>(&self, choice: &'a Choice, trials: &'a [search::Refitted]) -> Vec<Trace<'a>> {
-        let mut traces = Vec::new();
-        let mut add = |name: String, trial: &'a Trial| {
-            if !trial.curve.is_empty() {
-                traces.push(Trace { name, trial });
-            }
-        };
-        for (side, tried) in [("alone", &choice.alone), ("distilled", &choice.distilled)] {
-            tried.iter().enumerate().for_each(|(at, trial)| add(format!("search-{side}-{}", at + 1), trial));
-        }
-        for (at, pair) in trials.iter().enumerate() {
-            add(format!("refit-alone-{}", at + 1), &pair.alone);
-            add(format!("refit-distilled-{}", at + 1), &pair.distilled);
-        }
-        traces
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all that a run leaves behind")]
-    fn write(&self, out: &Path, student: &[u8], report: &Report, choice: &Choice, trials: &[search::Refitted], test: &Part, answers: &Answers) -> Result<()> {
-        let place = Unfinished::of(out)?;
-        let run = out;
-        let out = place.path();
-        run::write_file(out, run::RECIPE, self.recipe.to_toml()?.as_bytes())?;
+    /// Writes all files of the run, its manifest last.
+    fn write(&self, place: &Unfinished, made: &Made<'_>) -> Result<()> {
+        let Made { student, report, choice, trainings, weights, test, answers } = *made;
+        let (out, recipe) = (place.path(), self.recipe.to_toml()?);
+        run::write_file(out, run::RECIPE, recipe.as_bytes())?;
         self.store.to_table(self.data).write_parquet(out.join(run::LABELS))?;
         if let Some(teacher) = &self.store.file {
             let folder = out.join(run::TEACHER);
             std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
             run::write_file(&folder, run::TEACHER_FILE, teacher)?;
         }
-        run::write_file(out, run::METRICS, curves(choice, trials, &self.recipe.hints, report.student.hidden.len()).as_bytes())?;
+        let (csv, jsonl) = curves::texts(self.recipe, trainings);
+        run::write_file(out, run::METRICS, csv.as_bytes())?;
+        run::write_file(out, run::METRICS_JSON, jsonl.as_bytes())?;
         run::write_file(out, run::STUDENT, student)?;
         self.predictions(test, answers).write_parquet(out.join(run::PREDICTIONS))?;
-        tensorboard::write(&out.join(run::TENSORBOARD), &self.traces(choice, trials), report, &self.recipe.to_toml()?, answers)?;
+        tensorboard::write(&out.join(run::TENSORBOARD), trainings, weights, report, self.recipe, answers)?;
         let best = |trials: &'_ [Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
         let source = page::Source {
             report,
-            recipe: &self.recipe.to_toml()?,
+            recipe: &recipe,
             features: &test.features,
             answers,
             chosen: [best(&choice.alone).map(|at| &choice.alone[at]), best(&choice.distilled).map(|at| &choice.distilled[at])],
-            run: &run.display().to_string(),
+            run: &place.last().display().to_string(),
         };
         run::write_file(out, run::PAGE, page::page(&source).as_bytes())?;
         let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
@@ -550,9 +600,20 @@ impl Students<'_> {
             message: format!("its report cannot be written: {error}"),
         })?;
         run::write_file(out, run::REPORT, json.as_bytes())?;
-        Manifest::of_run(out)?.write(&out.join(run::MANIFEST))?;
-        place.finish()
+        Manifest::of_run(out)?.write(&out.join(run::MANIFEST))
     }
+}
+
+/// All that a run leaves behind.
+struct Made<'a> {
+    student: &'a [u8],
+    report: &'a Report,
+    choice: &'a Choice,
+    trainings: &'a [(Training, &'a Trial)],
+    /// Of each training, by layer.
+    weights: &'a [Vec<&'a [f32]>],
+    test: &'a Part,
+    answers: &'a Answers,
 }
 
 pub(crate) fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
@@ -576,44 +637,4 @@ pub(crate) fn as_value(value: &GoldenValue) -> Value<'_> {
         GoldenValue::Text(text) => Value::Text(text),
         GoldenValue::Missing => Value::Missing,
     }
-}
-
-/// Training curves as CSV, in the order of trials and seeds.
-fn curves(choice: &Choice, trials: &[search::Refitted], hints: &HintOptions, layers: usize) -> String {
-    let mut text = String::from("phase,side,alpha,weight_decay,steps,step,loss,learning_rate,valid_error,fidelity_rmse,stage,layer_weights\n");
-    let layer_weights = |progress: f64| {
-        let weight = |layer| format!("{:.3}", hints.weight_at(progress) * hints.layer_weight(layer, layers, progress));
-        (0..layers).map(weight).collect::<Vec<_>>().join(" ")
-    };
-    let optional = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-    let mut add = |phase: &str, trial: &Trial| {
-        let side = if trial.setting.alpha.is_some() { "distilled" } else { "alone" };
-        for point in &trial.curve {
-            let s = &trial.setting;
-            let progress = point.step as f64 / s.steps as f64;
-            let hinted = s.alpha.is_some() && hints.kind != HintKind::None;
-            let (stage, weights) = match hinted {
-                true => ((1 + hints.stage(progress)).to_string(), layer_weights(progress)),
-                false => Default::default(),
-            };
-            let _ = writeln!(
-                text,
-                "{phase},{side},{},{},{},{},{},{},{},{},{stage},{weights}",
-                optional(s.alpha),
-                s.weight_decay,
-                s.steps,
-                point.step,
-                point.loss,
-                point.learning_rate,
-                optional(point.valid_error),
-                optional(point.fidelity_rmse)
-            );
-        }
-    };
-    choice.alone.iter().chain(&choice.distilled).for_each(|trial| add("search", trial));
-    for (repeat, pair) in trials.iter().enumerate() {
-        add(&format!("refit {repeat}"), &pair.alone);
-        add(&format!("refit {repeat}"), &pair.distilled);
-    }
-    text
 }

@@ -20,6 +20,7 @@
 
 use std::collections::BTreeMap;
 
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::bootstrap::{self, Interval};
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Dataset, Features};
@@ -45,13 +46,19 @@ pub mod rules {
     /// Fewer training and validation rows than this say nothing.
     pub const LEAST_ROWS: usize = 100;
     /// From this chance on, distillation is said to pay.
-    pub const PAYS_FROM: f64 = 0.5;
+    pub const PAYS_FROM: f64 = 0.6;
     /// Up to this chance, it is said not to pay; between the two nothing is said.
-    pub const WILL_NOT_UP_TO: f64 = 0.3;
-    /// Share of its teacher's lead that a distilled student is taken to reach.
-    pub const TEACHER_SHARE: f64 = 0.5;
-    /// Weight of that guess beside what the distilled student saved in the pilots.
-    pub const TEACHER_WEIGHT: f64 = 0.5;
+    pub const WILL_NOT_UP_TO: f64 = 0.4;
+    /// What distillation saves of the lone student's squared error on tables at large, before anything is known of this one.
+    pub const PRIOR: f64 = 0.06;
+    /// How much more of it for each share by which the teacher leads.
+    pub const PRIOR_LEAD: f64 = 0.08;
+    /// Leads beyond this say no more.
+    pub const LEAD_CLAMP: f64 = 0.3;
+    /// Standard deviation of tables around that.
+    pub const PRIOR_SD: f64 = 0.07;
+    /// Standard deviation of a full run's saving by the luck of its folds, splits and weights.
+    pub const LUCK: f64 = 0.021;
     /// Standard errors of half a 95 % interval, which the full run's saving has to exceed.
     pub const INTERVAL: f64 = 1.96;
     /// A teacher whose error on rows that it has seen is below this share of that on others repeats its training labels. In reasons only.
@@ -96,6 +103,8 @@ pub struct PreflightReport {
     pub verdict: Verdict,
     /// RMSE of all sides.
     pub rmse: Rmse,
+    /// RMSE of all sides, by pilot.
+    pub by_pilot: Vec<Rmse>,
     /// Squared error of the lone student minus the teacher's; above 0 where the teacher leads.
     pub teacher_gap: Paired,
     /// Squared error of the lone student minus the distilled one's; above 0 where distillation helped.
@@ -149,17 +158,25 @@ pub enum Answer {
 ///
 /// # Rules
 ///
-/// With the constants of [`rules`]:
+/// With the constants of [`rules`], all in shares of the lone student's squared error:
 ///
 /// ```text
-/// m = (1 − w) · saved + w · share · lead         expected saving, squared error per row
-/// s' = s √(n_held / n_test)                      standard error of the full run's saving
-/// chance = Φ((m − 1.96 s') / √(s² + s'²))
+/// s² = s_rows² + s_pilots²                          standard errors of `saved` over rows and over pilots
+/// μ  = PRIOR + PRIOR_LEAD · lead                    what to expect of a teacher with such a lead
+/// v  = 1 / (1/s² + 1/PRIOR_SD²)
+/// m  = v (saved / s² + μ / PRIOR_SD²)               what to expect of the full run
+/// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving
+/// chance = Φ((m − 1.96 t) / √(v + LUCK² + t²))
 /// ```
 ///
-/// with `saved` of the distilled student and its standard error `s` on the pilots' `n_held` rows, the teacher's `lead` over the lone
-/// student there, and the `n_test` test rows of the table: the full run meets about the same saving by row, with the luck of its own
-/// test rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
+/// with `saved` of the distilled student on the pilots' `n_held` rows, the teacher's `lead` over the lone student there (clamped), and
+/// the `n_test` test rows of the table: the full run meets about the same saving by row, with the luck of its own training and test
+/// rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
+///
+/// # Source
+///
+/// A normal prior and a normal measurement: Gelman et al., *Bayesian Data Analysis*, 3rd ed., section 2.5. The constants are fitted by
+/// `evidence/preflight.py`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The answer.
@@ -263,7 +280,7 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
     if recipe.objective.quantile.is_some() {
         return refuse("objective.quantile", "pilots are judged by RMSE, which is for means; run limbeck distill on a sample of the table".into());
     }
-    on_threads(recipe.threads, || {
+    on_threads(recipe.threads, None, || {
         let clock = Clock::start();
         let data = read(recipe, observer)?;
         let available = data.split.train.len() + data.split.valid.len();
@@ -302,24 +319,24 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
 }
 
 /// Held-out rows after which further pilots are not worth their time.
-const ENOUGH_HELD_OUT: usize = 600;
+const ENOUGH_HELD_OUT: usize = 2000;
 
 /// How many pilots a sample of so many rows gets; a command is asked once.
 fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
-    let held = (sampled * 3 / 10).max(1);
+    let held = (sampled / 5).max(1);
     if command { 1 } else { ENOUGH_HELD_OUT.div_ceil(held).clamp(1, data.pilots()) }
 }
 
 /// Steps of a pilot's students.
-const STEPS: usize = 3000;
+const STEPS: usize = 6000;
 /// Settings that they try.
-const TRIALS: usize = 3;
+const TRIALS: usize = 4;
+/// Seeds of their refit.
+const REPEATS: usize = 2;
 /// New rows for their teacher to label.
-const NEW_ROWS: usize = 10_000;
-/// Folds of their teacher.
-const FOLDS: usize = 3;
+const NEW_ROWS: usize = 30_000;
 /// Members of a network teacher, and bounds of their steps.
-const NETWORK: (usize, (usize, usize)) = (2, (800, 1500));
+const NETWORK: (usize, (usize, usize)) = (2, (1500, 3000));
 
 /// The recipe with short schedules where its own are longer.
 fn quick(recipe: &Recipe) -> Recipe {
@@ -337,7 +354,7 @@ fn quick(recipe: &Recipe) -> Recipe {
     quick.transfer.boundary_rows = quick.transfer.boundary_rows.min(NEW_ROWS);
     quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
     quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
-    quick.teacher.folds = quick.teacher.folds.min(FOLDS);
+    quick.repeats = quick.repeats.min(REPEATS);
     let trees = &mut quick.teacher.trees;
     let fast = TreeOptions::fast();
     if trees.rounds > fast.rounds {
@@ -360,15 +377,19 @@ struct Held {
     weight: Vec<f64>,
     blocks: Vec<u32>,
     teacher: Vec<f64>,
+    /// Squared errors of the refitted students, means over seeds.
+    alone_errors: Vec<f64>,
+    distilled_errors: Vec<f64>,
+    /// By pilot.
+    by_pilot: Vec<Rmse>,
+    /// Predictions of the lone student of the search.
     alone: Vec<f64>,
-    distilled: Vec<f64>,
-    half: Vec<f64>,
+    /// Of the first pilot.
+    curve: Option<LearningCurve>,
     /// Of the student on teacher labels alone; missing where there is none.
     pure: Vec<f64>,
     /// Squared out-of-fold and in-sample errors of the teacher, by pilot.
     teacher_fit: Vec<(f64, f64)>,
-    /// Training rows over half of them.
-    growth: f64,
     notes: Vec<String>,
 }
 
@@ -398,8 +419,8 @@ impl Pilot<'_> {
     fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
         let (recipe, data) = (self.recipe, self.data);
         let within = Within(self.observer);
-        let store = labels::make(recipe, data, &mut Clock::start(), &within)?;
-        let students = Students { recipe, data, store: &store, observer: &within };
+        let store = labels::make(recipe, data, &NO_CHECKPOINTS, &mut Clock::start(), &within)?;
+        let students = Students { recipe, data, store: &store, kept: &NO_CHECKPOINTS, observer: &within };
         let plan = Plan { seed: recipe.seed + turn as u64, ..students.plan() };
         let watch = |progress: &Progress<'_>| {
             within.event(&Event::Training(progress));
@@ -414,32 +435,67 @@ impl Pilot<'_> {
         let (alone, distilled) = choice.best()?;
         let pure = choice.distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)).max_by_key(|trial| trial.setting.steps);
 
-        let half_rows = data.half(&split.train);
-        let half = students.part(&half_rows);
-        let none = NewRows { features: data.features.select(&[]), ..NewRows::default() };
-        let half_stage = Stage::new(&plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?;
-        let half_alone = search::choose_alone(&half_stage, &watch)?;
+        // The refit of a full run: all rows but those held out, and several seeds.
+        let all = students.part(&split.train_valid());
+        let refit_new = students.new_rows(&store.full.mean);
+        let refit_stage = Stage::new(&plan, &material(&all, &refit_new, None), None)?;
+        let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| plan.seed + repeat).collect();
+        let refitted = search::refit(&refit_stage, (alone.setting, alone.stop), (distilled.setting, distilled.stop), &seeds, &watch)?;
+        let target = data.target_of(&split.test);
+        let errors = |trial: &dyn Fn(&search::Refitted) -> &Trial| -> Result<Vec<f64>> {
+            let mut sum = vec![0.0; target.len()];
+            for pair in &refitted {
+                let errors = Measure::Rmse.rows(&predict(&refit_stage, trial(pair), &test.features)?, &target);
+                sum.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error / refitted.len() as f64);
+            }
+            Ok(sum)
+        };
+        let (alone_errors, distilled_errors) = (errors(&|pair| &pair.alone)?, errors(&|pair| &pair.distilled)?);
 
+        if turn == 0 {
+            held.curve = self.learning_curve(&students, &plan, (&stage, alone), &watch)?;
+        }
         let log = recipe.data.log_target;
         held.alone.extend(predict(&stage, alone, &test.features)?);
-        held.distilled.extend(predict(&stage, distilled, &test.features)?);
-        held.half.extend(predict(&half_stage, &half_alone, &test.features)?);
         if let Some(pure) = pure {
             held.pure.extend(predict(&stage, pure, &test.features)?);
         }
-        held.target.extend(data.target_of(&split.test));
-        held.teacher.extend(test.teacher.iter().map(|&mean| target_unit(log, mean)));
+        let teacher: Vec<f64> = test.teacher.iter().map(|&mean| target_unit(log, mean)).collect();
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
+        held.by_pilot.push(Rmse { teacher: metrics::rmse(&teacher, &target, &test.weight), alone: root(&alone_errors), distilled: root(&distilled_errors) });
+        held.alone_errors.extend(alone_errors);
+        held.distilled_errors.extend(distilled_errors);
+        held.target.extend(target);
+        held.teacher.extend(teacher);
         // Blocks of different pilots are different rows, and the same block where a group is met again.
-        held.blocks.extend(data.blocks_of(&split.test).unwrap_or_else(|| split.test.iter().map(|&row| row as u32).collect()));
+        held.blocks.extend(blocks(data));
         held.weight.extend(&test.weight);
         held.teacher_fit.extend(self.teacher_fit(&store)?);
-        held.growth = split.train.len() as f64 / half_rows.len().max(1) as f64;
         for note in store.summary.notes {
             if !held.notes.contains(&note) {
                 held.notes.push(note);
             }
         }
         Ok(())
+    }
+
+    /// The lone student on half of the training rows and on all of them.
+    fn learning_curve(&self, students: &Students<'_>, plan: &Plan<'_>, all: (&Stage<'_>, &Trial), watch: search::Watch<'_>) -> Result<Option<LearningCurve>> {
+        let (data, split) = (self.data, &self.data.split);
+        let rows = data.half(&split.train);
+        let (half, valid, test) = (students.part(&rows), students.part(&split.valid), students.part(&split.test));
+        let none = NewRows { features: data.features.select(&[]), ..NewRows::default() };
+        let stage = Stage::new(plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?;
+        let trial = search::choose_alone(&stage, watch)?;
+        let target = data.target_of(&split.test);
+        let errors = |stage, trial| Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target));
+        let (half, all) = (errors(&stage, &trial)?, errors(all.0, all.1)?);
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
+        let growth = split.train.len() as f64 / rows.len().max(1) as f64;
+        let lost: Vec<f64> = half.iter().zip(&all).map(|(half, all)| half - all).collect();
+        let gained = paired(&lost, &test.weight, &blocks(data));
+        let (half, all) = (root(&half), root(&all));
+        Ok(Some(LearningCurve { half, all, slope: slope(half, all, growth), gained }))
     }
 
     /// Squared errors of the teacher on training rows, out of fold and in sample; none for a teacher from outside.
@@ -457,6 +513,12 @@ impl Pilot<'_> {
     }
 }
 
+/// What belongs together among the held-out rows.
+fn blocks(data: &Dataset) -> Vec<u32> {
+    let rows = &data.split.test;
+    data.blocks_of(rows).unwrap_or_else(|| rows.iter().map(|&row| row as u32).collect())
+}
+
 fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
     let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
     Ok(student.predict(&features.raw(), features.rows)?)
@@ -471,19 +533,20 @@ impl Held {
         metrics::rmse(pred, &self.target, &self.weight)
     }
 
-    /// Squared errors of `worse` minus those of `better`.
+    /// Squared errors `worse` minus `better`.
     fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
-        let lost: Vec<f64> = self.errors(worse).iter().zip(self.errors(better)).map(|(a, b)| a - b).collect();
+        let lost: Vec<f64> = worse.iter().zip(better).map(|(a, b)| a - b).collect();
         paired(&lost, &self.weight, &self.blocks)
     }
 
     fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<PreflightReport> {
-        let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: self.rmse(&self.alone), distilled: self.rmse(&self.distilled) };
-        let teacher_gap = self.difference(&self.alone, &self.teacher);
-        let saved = self.difference(&self.alone, &self.distilled);
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
+        let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: root(&self.alone_errors), distilled: root(&self.distilled_errors) };
+        let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
+        let saved = self.difference(&self.alone_errors, &self.distilled_errors);
         let closed_form = self.closed_form(recipe.seed);
         let teacher_fit = teacher_fit(&self.teacher_fit);
-        let learning_curve = self.learning_curve();
+        let Some(learning_curve) = self.curve else { unreachable!("the first pilot measures it") };
         let mut notes = self.notes.clone();
         if teacher_fit.is_none() {
             notes.push(
@@ -499,7 +562,8 @@ impl Held {
         if recipe.unlabeled.is_some() {
             notes.push("the pilots did without the rows without targets".into());
         }
-        let verdict = judge(&Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve });
+        let over_pilots = over_pilots(&self.by_pilot);
+        let verdict = judge(&Findings { rows, teacher_gap, saved, over_pilots, rmse, teacher_fit, closed_form, learning_curve });
         Ok(PreflightReport {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
@@ -508,6 +572,7 @@ impl Held {
             rows,
             verdict,
             rmse,
+            by_pilot: self.by_pilot.clone(),
             teacher_gap,
             saved,
             teacher_fit,
@@ -524,11 +589,6 @@ impl Held {
             return None;
         }
         closed_form(&self.alone, &self.pure, &self.target, &self.weight, &self.blocks, seed)
-    }
-
-    fn learning_curve(&self) -> LearningCurve {
-        let (half, all) = (self.rmse(&self.half), self.rmse(&self.alone));
-        LearningCurve { half, all, slope: slope(half, all, self.growth), gained: self.difference(&self.half, &self.alone) }
     }
 }
 
@@ -589,6 +649,8 @@ struct Findings {
     rows: Rows,
     teacher_gap: Paired,
     saved: Paired,
+    /// Standard error of the mean of `saved` over pilots.
+    over_pilots: f64,
     rmse: Rmse,
     teacher_fit: Option<TeacherFit>,
     closed_form: Option<Share>,
@@ -597,7 +659,7 @@ struct Findings {
 
 /// The rules of [`Verdict`].
 fn judge(found: &Findings) -> Verdict {
-    let chance = chance(found.saved, found.teacher_gap.mean, found.rows.held_out, found.rows.test);
+    let chance = chance(found);
     let kind = if chance >= rules::PAYS_FROM {
         Answer::Pays
     } else if chance <= rules::WILL_NOT_UP_TO {
@@ -608,14 +670,30 @@ fn judge(found: &Findings) -> Verdict {
     Verdict { kind, chance, reasons: reasons(found) }
 }
 
-fn chance(saved: Paired, lead: f64, held_out: usize, test: usize) -> f64 {
-    let expected = (1.0 - rules::TEACHER_WEIGHT) * saved.mean + rules::TEACHER_WEIGHT * rules::TEACHER_SHARE * lead;
-    let full = saved.standard_error * (held_out as f64 / test.max(1) as f64).sqrt();
-    let spread = saved.standard_error.hypot(full);
-    if spread <= 0.0 {
-        return f64::from(u8::from(expected > 0.0));
+fn chance(found: &Findings) -> f64 {
+    let scale = found.rmse.alone.powi(2);
+    if scale <= 0.0 {
+        // The lone student makes no error: nothing is left to save.
+        return 0.0;
     }
-    normal((expected - rules::INTERVAL * full) / spread)
+    let (saved, rows) = (found.saved.mean / scale, found.saved.standard_error / scale);
+    let lead = (found.teacher_gap.mean / scale).clamp(-rules::LEAD_CLAMP, rules::LEAD_CLAMP);
+    let expected = rules::PRIOR + rules::PRIOR_LEAD * lead;
+    // Two equal measurements do not make a certainty.
+    let own = (rows.powi(2) + (found.over_pilots / scale).powi(2)).max(f64::MIN_POSITIVE);
+    let prior = rules::PRIOR_SD.powi(2);
+    let variance = 1.0 / (1.0 / own + 1.0 / prior);
+    let mean = variance * (saved / own + expected / prior);
+    let full = rows * (found.rows.held_out as f64 / found.rows.test.max(1) as f64).sqrt();
+    normal((mean - rules::INTERVAL * full) / (variance + rules::LUCK.powi(2) + full.powi(2)).sqrt())
+}
+
+/// Standard error of the mean saving over pilots; 0 of a single one.
+fn over_pilots(pilots: &[Rmse]) -> f64 {
+    let saved: Vec<f64> = pilots.iter().map(|pilot| pilot.alone.powi(2) - pilot.distilled.powi(2)).collect();
+    let (count, mean) = (saved.len() as f64, saved.iter().sum::<f64>() / saved.len() as f64);
+    let squares: f64 = saved.iter().map(|saved| (saved - mean).powi(2)).sum();
+    (squares / (count - 1.0).max(1.0) / count).sqrt()
 }
 
 /// The normal distribution function.
@@ -625,7 +703,7 @@ fn normal(z: f64) -> f64 {
 
 /// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
 fn reasons(found: &Findings) -> Vec<String> {
-    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve } = found;
+    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve, over_pilots: _ } = found;
     let mut reasons = vec![format!(
         "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}; the {} test rows of the table would have to show it",
         rows.held_out,
@@ -687,6 +765,7 @@ mod tests {
             rows: ROWS,
             teacher_gap: Paired { mean: 4.0, standard_error: 1.0 },
             saved: Paired { mean: 3.0, standard_error: 1.0 },
+            over_pilots: 0.5,
             rmse: Rmse { teacher: 4.0, alone: 6.0, distilled: 5.0 },
             teacher_fit: Some(TeacherFit { out_of_fold: 4.0, in_sample: 3.0, ratio: 0.75 }),
             closed_form: Some(Share { value: 0.8, low: 0.5, high: 1.0 }),
@@ -743,25 +822,46 @@ mod tests {
 
     #[test]
     fn chance_is_worked_by_hand() {
-        // As many test rows as held-out ones: s' = s = 1. Expected (3 + 0.5 · 4) / 2 = 2.5: Φ((2.5 − 1.96) / √2) = Φ(0.381 838).
-        let saved = Paired { mean: 3.0, standard_error: 1.0 };
-        assert!((chance(saved, 4.0, 600, 600) - 0.648_709).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 600));
-        // Four times the test rows: s' = 1/2 and Φ((2.5 − 0.98) / √1.25) = Φ(1.359 529).
-        assert!((chance(saved, 4.0, 600, 2400) - 0.913_011).abs() < 1e-5, "{}", chance(saved, 4.0, 600, 2400));
-        // No doubt at all: only the sign is left.
-        let sure = Paired { mean: 0.0, standard_error: 0.0 };
-        assert_eq!([1.0, 0.0, -1.0].map(|lead| chance(sure, lead, 600, 600)), [1.0, 0.0, 0.0]);
+        // Errors of 100: saved .04 ± .03 over rows and ± .04 over pilots, so s = .05; a lead of .2, so μ = .076.
+        let findings = Findings {
+            saved: Paired { mean: 4.0, standard_error: 3.0 },
+            over_pilots: 4.0,
+            teacher_gap: Paired { mean: 20.0, standard_error: 5.0 },
+            rmse: Rmse { alone: 10.0, ..found().rmse },
+            rows: Rows { held_out: 900, test: 3600, ..ROWS },
+            ..found()
+        };
+        // v = 1 / (400 + 204.0816), m = v (400 · .04 + 204.0816 · .076) = .052162; t = .015:
+        // Φ((.052162 − .0294) / √(.00165541 + .000441 + .000225)) = Φ(.472431).
+        assert!((chance(&findings) - 0.681_690).abs() < 1e-5, "{}", chance(&findings));
+        let with = |saved: f64, lead: f64| chance(&Findings { saved: Paired { mean: saved, standard_error: 3.0 }, teacher_gap: Paired { mean: lead, standard_error: 5.0 }, ..findings });
+        assert!(with(8.0, 20.0) > with(4.0, 20.0) && with(4.0, 25.0) > with(4.0, 20.0));
+        // Leads beyond the clamp say no more, and without an error there is nothing to save.
+        assert_eq!(with(4.0, 31.0), with(4.0, 500.0));
+        assert_eq!(chance(&Findings { rmse: Rmse { alone: 0.0, ..found().rmse }, ..findings }), 0.0);
+    }
+
+    #[test]
+    fn standard_error_over_pilots_is_worked_by_hand() {
+        let pilot = |alone: f64, distilled: f64| Rmse { teacher: 0.0, alone, distilled };
+        // Saved 3, 5 and 7: variance 4, over three.
+        assert!((over_pilots(&[pilot(2.0, 1.0), pilot(3.0, 2.0), pilot(4.0, 3.0)]) - (4.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!(over_pilots(&[pilot(2.0, 1.0)]), 0.0);
     }
 
     #[test]
     fn verdict_follows_the_chance() {
-        let with = |mean: f64| {
-            let zero = Paired { mean: 0.0, standard_error: 1.0 };
-            judge(&Findings { saved: Paired { mean, standard_error: 1.0 }, teacher_gap: zero, rows: Rows { test: 600, ..ROWS }, ..found() })
-        };
-        // Half of the mean less 1.96, over √2: 0 at 3.92, Φ⁻¹(0.3) = −0.5244 at 2.437.
-        assert_eq!([3.93, 3.91, 2.45, 2.42].map(|mean| with(mean).kind), [Answer::Pays, Answer::Unsure, Answer::Unsure, Answer::WillNotPay]);
-        assert!(with(4.0).chance > 0.5 && with(-4.0).chance < 0.01);
+        let with = |saved: f64| judge(&Findings { saved: Paired { mean: saved, standard_error: 1.0 }, ..found() });
+        for saved in [-9.0, -3.0, 0.0, 1.0, 2.0, 5.0] {
+            let verdict = with(saved);
+            let expected = match verdict.chance {
+                chance if chance >= rules::PAYS_FROM => Answer::Pays,
+                chance if chance <= rules::WILL_NOT_UP_TO => Answer::WillNotPay,
+                _ => Answer::Unsure,
+            };
+            assert_eq!(verdict.kind, expected);
+        }
+        assert_eq!([with(9.0).kind, with(-9.0).kind], [Answer::Pays, Answer::WillNotPay]);
     }
 
     #[test]
@@ -790,7 +890,7 @@ mod tests {
         table.source = "sensor.csv".into();
         let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
         let data = Dataset::from_table(table, &options, None, 0).unwrap();
-        assert_eq!([100, 700, 1000, 2000, 9000].map(|rows| turns(&data, rows, false)), [3, 3, 2, 1, 1]);
+        assert_eq!([100, 2000, 2600, 5000, 10_000].map(|rows| turns(&data, rows, false)), [5, 5, 4, 2, 1]);
         assert_eq!(turns(&data, 100, true), 1);
     }
 

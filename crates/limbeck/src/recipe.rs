@@ -114,6 +114,7 @@ impl std::str::FromStr for Preset {
 /// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
 /// | `threads` | 0 | threads; 0 is one per core; changes no result | |
 /// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
+/// | `checkpoint_every` | 10 | seconds after which a training in progress is saved again, so that a run which was ended goes on from there; changes no result | ≥ 0 |
 /// | `require_r2` | none | least test R² of the shipped student, else exit code 1 | ≤ 1 |
 /// | `data` | | [`DataOptions`] | |
 /// | `teacher` | | [`TeacherSection`] | |
@@ -137,6 +138,7 @@ pub struct Recipe {
     pub threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<f64>,
+    pub checkpoint_every: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_r2: Option<f64>,
     pub data: DataOptions,
@@ -188,6 +190,9 @@ pub struct TeacherSection {
     pub network: NetworkOptions,
 }
 
+/// Seconds of a year: more is a slip of the keys.
+const LONGEST: f64 = 31_536_000.0;
+
 impl Default for TeacherSection {
     fn default() -> Self {
         let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
@@ -235,6 +240,7 @@ impl Recipe {
             repeats: 3,
             threads: 0,
             time_limit: None,
+            checkpoint_every: 10.0,
             require_r2: None,
             data: DataOptions::default(),
             teacher: TeacherSection::default(),
@@ -348,6 +354,9 @@ impl Recipe {
         };
         if !(1..=100).contains(&self.repeats) {
             return out_of_range("repeats", self.repeats.to_string(), "1 to 100");
+        }
+        if !(0.0..=LONGEST).contains(&self.checkpoint_every) {
+            return out_of_range("checkpoint_every", format!("{:?}", self.checkpoint_every), "0 to 31 536 000 seconds");
         }
         if self.time_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
             return out_of_range("time_limit", format!("{:?}", self.time_limit), "a positive number of seconds");

@@ -1,5 +1,6 @@
 //! What needs a student before the search: rows that it disputes with its teacher, and teachers of its residuals.
 
+use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::folds;
 use limbeck_data::{Dataset, Features};
 use limbeck_distill::objective::Alpha;
@@ -23,8 +24,8 @@ const QUICK_ALPHA: f64 = 0.7;
 /// # Errors
 ///
 /// As training's and the teacher's.
-pub(crate) fn complete(recipe: &Recipe, data: &Dataset, store: &mut LabelStore, clock: &mut Clock, observer: &dyn Observer) -> Result<()> {
-    let rounds = Rounds { recipe, data, observer };
+pub(crate) fn complete(recipe: &Recipe, data: &Dataset, store: &mut LabelStore, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<()> {
+    let rounds = Rounds { recipe, data, kept, observer };
     let candidates: Vec<usize> = store.kept().into_iter().filter(|&row| store.candidate[row]).collect();
     if candidates.len() > recipe.transfer.adversarial_rows {
         clock.stage("disputed rows", || rounds.keep_disputed(store, &candidates))?;
@@ -38,13 +39,14 @@ pub(crate) fn complete(recipe: &Recipe, data: &Dataset, store: &mut LabelStore, 
 struct Rounds<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
+    kept: &'a Checkpoints,
     observer: &'a dyn Observer,
 }
 
 impl Rounds<'_> {
     /// What a quick student, trained on the training rows, says of rows.
-    fn quick(&self, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
-        let students = Students { recipe: self.recipe, data: self.data, store, observer: self.observer };
+    fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
+        let students = Students { recipe: self.recipe, data: self.data, store, kept: self.kept, observer: self.observer };
         // A network, whatever kind the student is to be.
         let student = StudentOptions { kind: StudentKind::Mlp, ..self.recipe.student.clone() };
         let plan = Plan { student: &student, ..students.plan() };
@@ -57,7 +59,7 @@ impl Rounds<'_> {
             Alpha::Fixed(alpha) => alpha,
         };
         let watch = |_: &Progress<'_>| if self.observer.stop() { Control::Stop } else { Control::Continue };
-        let trial = stage.quick(alpha, &watch)?;
+        let trial = stage.quick(phase, alpha, &watch)?;
         Ok(asked.iter().map(|features| stage.answers(&trial, features)).collect::<std::result::Result<_, _>>()?)
     }
 
@@ -66,7 +68,7 @@ impl Rounds<'_> {
         self.observer.event(&Event::Stage("rows that a quick student disputes"));
         candidates.iter().for_each(|&row| store.believed[row] = false);
         let asked = store.new.select(candidates);
-        let answers = self.quick(store, &[&asked])?;
+        let answers = self.quick("disputed", store, &[&asked])?;
         let labels: Vec<f64> = candidates.iter().map(|&row| store.pilot[row]).collect();
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(store, format!(
@@ -89,7 +91,9 @@ impl Rounds<'_> {
         self.observer.event(&Event::Stage("teacher of the student's residuals"));
         let (data, recipe) = (self.data, self.recipe);
         let split = &data.split;
-        let answers = self.quick(store, &[&data.features, &store.new])?;
+        let round = format!("residual{}", store.summary.residual_rounds + 1);
+        let kept = self.kept.scope(&round);
+        let answers = self.quick(&round, store, &[&data.features, &store.new])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {
             rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row]) - own[row]).collect()
@@ -99,10 +103,10 @@ impl Rounds<'_> {
         let folds = folds::folds(data, &split.train, recipe.teacher.folds, recipe.seed);
         let sample = Sample { features: &features, target: &target, weight: &weight, folds, fold_kind: data.fold_kind };
         let options = recipe.teacher.options();
-        let fitted = Teacher::fit_folds(&sample, &options, recipe.seed)?;
+        let fitted = Teacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
         let (features, target, weight) = sample_of(&split.train_valid());
         let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind: data.fold_kind };
-        let (teacher, last) = fitted.teacher.with_full_fit(&sample, &options, recipe.seed)?;
+        let (teacher, last) = fitted.teacher.with_full_fit(&sample, &options, recipe.seed, &kept)?;
         let step = recipe.teacher.residual_step;
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {

@@ -6,7 +6,8 @@
 //! | `student.limbeck` | the shipped student |
 //! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
 //! | `report.json` | every figure, [`Report`] |
-//! | `metrics.csv` | training curves |
+//! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written as they come, in order in the end |
+//! | `log.txt` | what was said on the way, with the time; the one file that the manifest leaves out |
 //! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (both of the first seed), in the target's unit |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::targets;
+use crate::unfinished;
 
 /// Name of the recipe in a run.
 pub const RECIPE: &str = "recipe.toml";
@@ -35,6 +37,8 @@ pub const LABELS: &str = "labels.parquet";
 pub const REPORT: &str = "report.json";
 /// Name of the training curves.
 pub const METRICS: &str = "metrics.csv";
+/// Name of the training curves as JSON lines.
+pub const METRICS_JSON: &str = "metrics.jsonl";
 /// Name of the answers on test rows.
 pub const PREDICTIONS: &str = "predictions.parquet";
 /// Name of the page.
@@ -124,85 +128,19 @@ impl Run {
     }
 }
 
-/// A run that is being written: a folder beside its final place, which takes the final name once all is there. Whatever ends the program
-/// before leaves nothing under that name; an error removes the folder.
-pub(crate) struct Unfinished {
-    path: PathBuf,
-    last: PathBuf,
-    is_finished: bool,
+/// True where a run of that name is there, finished or not.
+#[must_use]
+pub fn is_taken(run: &Path) -> bool {
+    unfinished::refuse_taken(run).is_err()
 }
 
-impl Unfinished {
-    /// Creates the folder `.NAME.unfinished-PROCESS`.
-    pub(crate) fn of(last: &Path) -> Result<Self> {
-        if last.exists() {
-            return Err(Error::OutExists { path: last.to_owned() });
-        }
-        let parent = last.parent().unwrap_or(Path::new(""));
-        if !parent.as_os_str().is_empty() {
-            std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
-        }
-        let name = last.file_name().unwrap_or_default().to_string_lossy();
-        let path = parent.join(format!(".{name}.unfinished-{}", std::process::id()));
-        std::fs::create_dir(&path).map_err(Error::file("create the folder", &path))?;
-        Ok(Self { path, last: last.to_owned(), is_finished: false })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Gives the folder its final name.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        // A rename replaces an empty folder of that name, which may have come since.
-        if self.last.exists() {
-            return Err(Error::OutExists { path: self.last.clone() });
-        }
-        std::fs::rename(&self.path, &self.last).map_err(Error::file("give its name to the run", &self.last))?;
-        self.is_finished = true;
-        Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            // Where even that fails, the folder's name says what it is.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
+/// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.
+#[must_use]
+pub fn unfinished(folder: &Path) -> Vec<(PathBuf, bool)> {
+    unfinished::list(folder)
 }
 
 /// Writes a file of the run, whole or not at all.
 pub(crate) fn write_file(run: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     Ok(write::atomic(run.join(name), |file| file.write_all(bytes))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_appears_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let last = folder.path().join("deep").join("run");
-        let names = || std::fs::read_dir(folder.path().join("deep")).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
-        let place = Unfinished::of(&last).unwrap();
-        write_file(place.path(), REPORT, b"x").unwrap();
-        assert!(!last.exists());
-        drop(place);
-        assert!(names().is_empty());
-        let place = Unfinished::of(&last).unwrap();
-        write_file(place.path(), REPORT, b"x").unwrap();
-        place.finish().unwrap();
-        assert_eq!(names(), ["run"]);
-        assert!(last.join(REPORT).exists());
-        assert!(matches!(Unfinished::of(&last), Err(Error::OutExists { .. })));
-        // Someone else took the name meanwhile.
-        let other = folder.path().join("deep").join("other");
-        let place = Unfinished::of(&other).unwrap();
-        std::fs::create_dir(&other).unwrap();
-        assert!(matches!(place.finish(), Err(Error::OutExists { .. })));
-        assert_eq!(names().len(), 2);
-    }
 }

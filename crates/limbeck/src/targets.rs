@@ -11,13 +11,13 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::write;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::pipeline::{Event, Observer, distill};
+use crate::pipeline::{Event, Observer, distill, go_on};
 use crate::recipe::Recipe;
 use crate::run::Run;
+use crate::unfinished::{self, Ticket, Unfinished};
 
 /// Name of the list of targets in the folder of several runs.
 pub const TARGETS: &str = "targets.json";
@@ -32,11 +32,11 @@ struct Entry {
 
 /// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target this is [`distill`].
 ///
-/// A time limit is shared between them. A stop ends the run in progress as it ends any run, and leaves the targets after it out.
+/// A time limit is shared between them. A stop ends the run in progress as it ends any run; the targets after it are left for [`resume`].
 ///
 /// # Errors
 ///
-/// As [`distill`]; runs that were finished before the error stay.
+/// As [`distill`]; [`Error::Kept`] where one target was done before the error.
 pub fn distill_each(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
     let out = out.as_ref();
     if recipe.targets.is_empty() {
@@ -46,33 +46,72 @@ pub fn distill_each(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Obser
     for recipe in &recipes {
         recipe.validate()?;
     }
-    if out.exists() {
-        return Err(Error::OutExists { path: out.to_owned() });
+    unfinished::refuse_taken(out)?;
+    let place = Unfinished::begin(out, &Ticket::new(recipe, None)?, recipe.checkpoint_every)?;
+    all(&recipes, place, observer)
+}
+
+/// Goes on with a run, or the runs of several targets, that was ended before it was done: to the same bytes as if it had not been, but for
+/// files that hold times. One that is done already is only opened.
+///
+/// # Errors
+///
+/// [`Error::NotARun`] where there is none of that name, or its table, another file that it reads, or the version of limbeck has changed;
+/// [`Error::InUse`] where another process works on it; otherwise as [`distill`].
+pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
+    let (path, last) = Unfinished::names(run.as_ref());
+    if !path.exists() && last.exists() {
+        return open_each(last);
     }
-    let entries: Vec<Entry> = folders(&recipes).into_iter().map(|(target, folder)| Entry { target, folder }).collect();
-    let mut runs = Vec::new();
+    let (place, ticket) = Unfinished::resume(run.as_ref())?;
+    let Some(ticket) = ticket else {
+        place.finish()?;
+        return open_each(last);
+    };
+    let recipe = ticket.recipe(place.path())?;
+    if recipe.targets.is_empty() {
+        return Ok(vec![go_on(place, &ticket, observer)?]);
+    }
+    all(&each(&recipe)?, place, observer)
+}
+
+/// The runs of all targets in one folder, those that are there already left as they are.
+fn all(recipes: &[Recipe], place: Unfinished, observer: &dyn Observer) -> Result<Vec<Run>> {
+    let last = place.last().to_owned();
+    match each_in(recipes, &place, observer) {
+        Ok(()) => {
+            place.finish()?;
+            open_each(last)
+        }
+        Err(error) => Err(place.leave(match error {
+            // The folder of all is the one to go on with.
+            Error::Kept { source, .. } => *source,
+            error => error,
+        })),
+    }
+}
+
+fn each_in(recipes: &[Recipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
+    let entries: Vec<Entry> = folders(recipes).into_iter().map(|(target, folder)| Entry { target, folder }).collect();
     for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
-        if at > 0 && observer.stop() {
-            observer.event(&Event::Note(&format!("stopped before target `{}`", entry.target)));
-            break;
+        let out = place.path().join(&entry.folder);
+        let name = format!("target {} of {}: {}", at + 1, recipes.len(), entry.target);
+        if out.exists() {
+            continue;
         }
-        observer.event(&Event::Stage(&format!("target {} of {}: {}", at + 1, recipes.len(), entry.target)));
-        match distill(recipe, out.join(&entry.folder), observer) {
-            Ok(run) => runs.push(run),
-            // What was finished before the stop is kept, and told.
-            Err(Error::Interrupted | Error::Distill(limbeck_distill::Error::Interrupted)) if !runs.is_empty() => {
-                observer.event(&Event::Note(&format!("stopped before target `{}` had a student", entry.target)));
-                break;
-            }
-            Err(error) => return Err(error),
+        if observer.stop() {
+            observer.event(&Event::Note(&format!("stopped before {name}")));
+            return Err(Error::Interrupted);
         }
-        // Only what exists is listed.
-        let list = serde_json::to_string_pretty(&entries[..=at])
-            .map_err(|error| Error::NotARun { path: out.to_owned(), message: format!("its {TARGETS} cannot be written: {error}") })?;
-        let file = out.join(TARGETS);
-        write::atomic(&file, |file| std::io::Write::write_all(file, list.as_bytes()))?;
+        observer.event(&Event::Stage(&name));
+        match Unfinished::names(&out).0.exists() {
+            true => resume(&out, observer).map(|_| ())?,
+            false => distill(recipe, &out, observer).map(|_| ())?,
+        }
     }
-    Ok(runs)
+    let list = serde_json::to_string_pretty(&entries)
+        .map_err(|error| Error::NotARun { path: place.path().to_owned(), message: format!("its {TARGETS} cannot be written: {error}") })?;
+    crate::run::write_file(place.path(), TARGETS, list.as_bytes())
 }
 
 /// Opens a run, or the runs of several targets, in their order.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! tensorboard/                    text (recipe, verdict), histograms of residuals, hyperparameters, test figures
-//! tensorboard/search-alone-1/     scalars of one training: loss, valid_error, fidelity_rmse, gap, alpha, temperature, learning_rate, layers
-//! tensorboard/refit-distilled-1/  …
+//! tensorboard/search-alone-…/     one training: its curve as [`curves::fields`] names it, histograms of its weights by layer
+//! tensorboard/refit-distilled-…/  …
 //! ```
 //!
 //! A file is a list of records, `length, crc(length), bytes, crc(bytes)` with masked CRC-32C; each holds one `Event` message. Formats:
@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use limbeck_data::write;
-use limbeck_distill::objective::Temperature;
-use limbeck_distill::search::Trial;
+use limbeck_distill::search::{Training, Trial};
 use limbeck_export::proto::Message;
 
+use crate::curves::{self, Cell, Field};
 use crate::error::{Error, Result};
 use crate::page::Answers;
 use crate::recipe::Recipe;
@@ -25,22 +25,14 @@ use crate::report::Report;
 use crate::run::TENSORBOARD;
 
 /// Name of each event file; TensorBoard knows them by the middle.
-const FILE: &str = "events.out.tfevents.limbeck";
+pub(crate) const FILE: &str = "events.out.tfevents.limbeck";
 /// Buckets of a histogram.
 const BUCKETS: usize = 40;
 
-/// One training and its name.
-pub(crate) struct Trace<'a> {
-    pub(crate) name: String,
-    pub(crate) trial: &'a Trial,
-}
-
-/// Writes all event files of a run.
-pub(crate) fn write(folder: &Path, traces: &[Trace<'_>], report: &Report, recipe: &str, answers: &Answers) -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let options = Recipe::parse(recipe, "recipe", toml::Table::new())?;
-    let root = Events::new(now)
-        .text("recipe", &format!("```toml\n{recipe}\n```"))
+/// Writes all event files of a run: `weights` are those of each training by layer.
+pub(crate) fn write(folder: &Path, trainings: &[(Training, &Trial)], weights: &[Vec<&[f32]>], report: &Report, recipe: &Recipe, answers: &Answers) -> Result<()> {
+    let root = Events::begun()
+        .text("recipe", &format!("```toml\n{}\n```", recipe.to_toml()?))
         .text("verdict", &report.proof.verdict.sentence)
         .hyperparameters(report)
         .residuals(answers)
@@ -50,7 +42,11 @@ pub(crate) fn write(folder: &Path, traces: &[Trace<'_>], report: &Report, recipe
         .scalar("test/rmse_shipped", 0, report.test.shipped.rmse)
         .scalar("test/gap_closed", 0, report.proof.gap_closed.value.unwrap_or(f64::NAN));
     root.save(folder)?;
-    traces.iter().try_for_each(|trace| scalars(now, trace, report, &options).save(&folder.join(&trace.name)))
+    for ((training, trial), weights) in trainings.iter().zip(weights) {
+        let points = trial.curve.iter().fold(Events::begun(), |events, point| events.point(point.step, &curves::fields(recipe, training, point)));
+        points.weights(trial.stop, weights).save(&folder.join(training.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The event files of a run, by path in its folder, in order.
@@ -63,51 +59,54 @@ pub(crate) fn files(run: &Path) -> Vec<String> {
     found
 }
 
-fn scalars(now: f64, trace: &Trace<'_>, report: &Report, recipe: &Recipe) -> Events {
-    let (setting, layers) = (&trace.trial.setting, report.student.hidden.len());
-    let teacher = report.shipped.valid_error_teacher;
-    let mut events = Events::new(now);
-    for point in &trace.trial.curve {
-        let progress = point.step as f64 / setting.steps.max(1) as f64;
-        let add = |events: Events, tag: &str, value: Option<f64>| match value {
-            Some(value) => events.scalar(tag, point.step, value),
-            None => events,
-        };
-        events = add(events, "loss", Some(point.loss));
-        events = add(events, "learning_rate", Some(point.learning_rate));
-        events = add(events, "valid_error", point.valid_error);
-        events = add(events, "fidelity_rmse", point.fidelity_rmse);
-        // What is left of the way to the teacher, on validation rows.
-        events = add(events, "gap_to_teacher", point.valid_error.zip(teacher).map(|(error, teacher)| error - teacher));
-        let Some(alpha) = setting.alpha else { continue };
-        events = add(events, "alpha", Some(recipe.objective.alpha_at(alpha, progress)));
-        if let Temperature::Fixed(start) = recipe.objective.temperature {
-            let end = recipe.objective.temperature_end.unwrap_or(start);
-            events = add(events, "temperature", Some(start + progress * (end - start)));
-        }
-        if recipe.hints.kind != limbeck_distill::hints::HintKind::None {
-            events = add(events, "stage", Some(1.0 + recipe.hints.stage(progress) as f64));
-            for layer in 0..layers {
-                let weight = recipe.hints.weight_at(progress) * recipe.hints.layer_weight(layer, layers, progress);
-                events = add(events, &format!("layer_weight/{}", layer + 1), Some(weight));
-            }
-        }
-    }
-    events
-}
-
 /// Records of one file.
 #[derive(Debug)]
-struct Events {
+pub(crate) struct Events {
     bytes: Vec<u8>,
     now: f64,
 }
 
+/// No record yet: what is made of it goes on in a file that was begun.
+impl Default for Events {
+    fn default() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        Self { bytes: Vec::new(), now }
+    }
+}
+
 impl Events {
-    fn new(now: f64) -> Self {
-        let mut events = Self { bytes: Vec::new(), now };
-        events.record(&Message::default().double(1, now).text(3, "brain.Event:2").into_bytes());
+    /// The records that a file begins with.
+    pub(crate) fn begun() -> Self {
+        let mut events = Self::default();
+        events.record(&Message::default().double(1, events.now).text(3, "brain.Event:2").into_bytes());
         events
+    }
+
+    /// The records as they lie in the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A point of a training.
+    pub(crate) fn point(self, step: usize, fields: &[Field]) -> Self {
+        fields.iter().filter(|field| field.is_curve).fold(self, |events, field| match &field.cell {
+            Cell::Number(Some(value)) => events.scalar(field.name, step, *value),
+            Cell::Numbers(values) => values.iter().enumerate().fold(events, |events, (layer, value)| {
+                events.scalar(&format!("{}/{}", field.name, layer + 1), step, *value)
+            }),
+            Cell::Text(_) | Cell::Number(None) => events,
+        })
+    }
+
+    /// A histogram of the weights of each layer.
+    fn weights(self, step: usize, layers: &[&[f32]]) -> Self {
+        layers.iter().enumerate().fold(self, |events, (layer, weights)| {
+            let weights: Vec<f64> = weights.iter().copied().map(f64::from).collect();
+            match histogram(&weights) {
+                Some(histogram) => events.value(step, Message::default().text(1, &format!("weights/{}", layer + 1)).message(5, histogram)),
+                None => events,
+            }
+        })
     }
 
     fn record(&mut self, data: &[u8]) {
@@ -211,7 +210,7 @@ mod tests {
 
     #[test]
     fn records_are_framed() {
-        let events = Events::new(1.0).scalar("a", 3, 0.5);
+        let events = Events::begun().scalar("a", 3, 0.5);
         let mut at = 0;
         let mut records = Vec::new();
         while at < events.bytes.len() {

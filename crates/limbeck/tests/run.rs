@@ -198,7 +198,7 @@ impl Observer for Stages {
     fn event(&self, event: &Event<'_>) {
         if let Event::Training(progress) = event {
             let staged = progress.staged.unwrap_or("none").to_owned();
-            assert!(staged == "none" || progress.setting.alpha.is_some());
+            assert!(staged == "none" || progress.training.setting.alpha.is_some());
             self.0.lock().unwrap().insert(staged);
         }
     }

@@ -32,6 +32,15 @@ pub struct Guided {
     pub pairs: bool,
 }
 
+impl Guided {
+    /// The mean loss of the pairs of some rows; none where there is no pair.
+    pub(crate) fn slope(&self, block: &Block<'_>, labels: &[f32]) -> Option<f64> {
+        let found = if self.pairs { pairs(self.blend.soft.head(), self.outputs(), block, labels, self.columns()) } else { Vec::new() };
+        let sum: f64 = found.iter().map(|pair| f64::from(pair.loss)).sum();
+        (!found.is_empty()).then(|| sum / found.len() as f64)
+    }
+}
+
 impl StepLoss for Guided {
     fn columns(&self) -> usize {
         LabelRow::COLUMNS + 1 + self.hints.as_ref().map_or(0, HintLoss::columns)

@@ -106,46 +106,63 @@ impl HintLoss {
         (coordinates, weight): (&[f32], &[f32]),
         progress: f64,
     ) -> f32 {
-        let (n, k) = (weight.len(), self.options.width);
-        if n == 0 {
-            return 0.0;
-        }
         let mut total = 0.0;
-        for pair in self.pairs() {
+        for pair in self.pairs().filter(|_| !weight.is_empty()) {
             let layers = self.hidden.len();
-            let share = (self.options.weight_at(progress) * self.options.layer_weight(pair.layer, layers, progress)) as f32;
-            let attention = &self.attention[pair.partner * k..][..k];
-            if share == 0.0 {
-                continue;
+            let share = self.options.weight_at(progress) * self.options.layer_weight(pair.layer, layers, progress);
+            if share != 0.0 {
+                total += self.layer(&pair, share as f32, (hidden, &mut *grad_hidden), (own, &mut *grad_own), (coordinates, weight));
             }
-            let span = pair.before * n..(pair.before + pair.width) * n;
-            let (h, grad_h) = (&hidden[span.clone()], &mut grad_hidden[span]);
-            let z: Vec<f32> =
-                coordinates.chunks_exact(self.columns()).flat_map(|row| &row[pair.partner * k..][..k]).copied().collect();
-            if self.options.kind == HintKind::Relational {
-                if attention.iter().any(|a| *a > 0.0) {
-                    total += relational((h, pair.width), (&z, k), share, grad_h);
-                }
-                continue;
-            }
-            let (matrix, end) = (pair.own..pair.own + pair.width * k, pair.own + (pair.width + 1) * k);
-            let bias = matrix.end..end;
-            let mut error = vec![0.0; n * k];
-            kernel::matmul_bias(h, &own[matrix.clone()], Some(&own[bias.clone()]), &mut error, n, pair.width, k);
-            error.iter_mut().zip(&z).for_each(|(e, z)| *e -= z);
-            for (row, &r) in error.chunks_exact_mut(k).zip(weight) {
-                for (e, &w) in row.iter_mut().zip(attention) {
-                    total += share * r * w * *e * *e;
-                    *e *= 2.0 * share * r * w;
-                }
-            }
-            kernel::matmul_at_b(h, &error, &mut grad_own[matrix.clone()], n, pair.width, k);
-            let grad_bias = &mut grad_own[bias];
-            error.chunks_exact(k).for_each(|row| grad_bias.iter_mut().zip(row).for_each(|(g, e)| *g += e));
-            let mut below = vec![0.0; n * pair.width];
-            kernel::matmul_a_bt(&error, &own[matrix], &mut below, n, k, pair.width);
-            grad_h.iter_mut().zip(&below).for_each(|(g, b)| *g += b);
         }
+        total
+    }
+
+    /// The loss of each layer alone, a mean over rows without `β` and `λ`: how far it is from its partner.
+    #[must_use]
+    pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
+        let rows = coordinates.len() / self.columns().max(1);
+        let (mut grad_hidden, mut grad_own) = (vec![0.0; hidden.len()], vec![0.0; own.len()]);
+        let mut distance = |pair: Pair| self.layer(&pair, 1.0, (hidden, &mut grad_hidden), (own, &mut grad_own), (coordinates, &vec![1.0; rows]));
+        self.pairs().map(|pair| f64::from(distance(pair)) / rows as f64).collect()
+    }
+
+    /// `share` times the sum of one layer.
+    fn layer(
+        &self,
+        pair: &Pair,
+        share: f32,
+        (hidden, grad_hidden): (&[f32], &mut [f32]),
+        (own, grad_own): (&[f32], &mut [f32]),
+        (coordinates, weight): (&[f32], &[f32]),
+    ) -> f32 {
+        let (n, k) = (weight.len(), self.options.width);
+        let attention = &self.attention[pair.partner * k..][..k];
+        let span = pair.before * n..(pair.before + pair.width) * n;
+        let (h, grad_h) = (&hidden[span.clone()], &mut grad_hidden[span]);
+        let z: Vec<f32> =
+            coordinates.chunks_exact(self.columns()).flat_map(|row| &row[pair.partner * k..][..k]).copied().collect();
+        if self.options.kind == HintKind::Relational {
+            let is_alive = attention.iter().any(|a| *a > 0.0);
+            return if is_alive { relational((h, pair.width), (&z, k), share, grad_h) } else { 0.0 };
+        }
+        let (matrix, end) = (pair.own..pair.own + pair.width * k, pair.own + (pair.width + 1) * k);
+        let bias = matrix.end..end;
+        let mut error = vec![0.0; n * k];
+        kernel::matmul_bias(h, &own[matrix.clone()], Some(&own[bias.clone()]), &mut error, n, pair.width, k);
+        error.iter_mut().zip(&z).for_each(|(e, z)| *e -= z);
+        let mut total = 0.0;
+        for (row, &r) in error.chunks_exact_mut(k).zip(weight) {
+            for (e, &w) in row.iter_mut().zip(attention) {
+                total += share * r * w * *e * *e;
+                *e *= 2.0 * share * r * w;
+            }
+        }
+        kernel::matmul_at_b(h, &error, &mut grad_own[matrix.clone()], n, pair.width, k);
+        let grad_bias = &mut grad_own[bias];
+        error.chunks_exact(k).for_each(|row| grad_bias.iter_mut().zip(row).for_each(|(g, e)| *g += e));
+        let mut below = vec![0.0; n * pair.width];
+        kernel::matmul_a_bt(&error, &own[matrix], &mut below, n, k, pair.width);
+        grad_h.iter_mut().zip(&below).for_each(|(g, b)| *g += b);
         total
     }
 }
@@ -245,6 +262,8 @@ mod tests {
         // Slopes of the errors: 2 · 0.5 · 2 · w · e = (1, −3).
         assert_eq!(grad_own, [3.0, -9.0, 1.0, -3.0]);
         assert_eq!(grad_h, [1.0 * 2.0 + 3.0]);
+        // Without row weight and share: 0.25 · 4 + 0.75 · 4.
+        assert_eq!(loss.distances(&[3.0], &[2.0, -1.0, 1.0, 0.0], &[5.0, -1.0]), [4.0]);
     }
 
     #[test]

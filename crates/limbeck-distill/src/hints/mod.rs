@@ -120,7 +120,7 @@ impl HintOptions {
 }
 
 /// A teacher's features as coordinates.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
     /// Of rows with a target, `[n_samples, layers · width]`.
     pub rows: Vec<f32>,

@@ -387,6 +387,7 @@ mod tests {
     use limbeck_data::{Feature, FeatureValues};
 
     use super::*;
+    use limbeck_data::checkpoint::NO_CHECKPOINTS;
     use crate::search::{NewRows, Plan};
 
     fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {
@@ -414,7 +415,7 @@ mod tests {
     fn on_stage(columns: usize, category: bool, student: &StudentOptions, check: impl FnOnce(&Stage<'_>)) {
         let objective = ObjectiveOptions::default();
         let hints = HintOptions::default();
-        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3 };
+        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3, kept: &NO_CHECKPOINTS };
         let (train, valid) = (features(columns, category, 0..400), features(columns, category, 400..500));
         let off = |target: &[f64]| target.iter().map(|y| y + 0.5).collect::<Vec<f64>>();
         let (y, v) = (target(&train), target(&valid));

@@ -1,0 +1,258 @@
+//! Finished pieces of a run's work, so that a run which was ended goes on where it was.
+//!
+//! A piece is a value with a name. What it holds must be a function of the run's recipe and data alone: then it makes no difference
+//! to the result whether it was made now or read from an earlier life of the run. A file is `magic, SHA-256 of name and value,
+//! value`, written whole or not at all; a damaged or foreign one counts as missing, with a warning in the log, and is made again.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result, write};
+
+/// First bytes of a piece.
+const MAGIC: [u8; 8] = *b"limbeck\x01";
+/// Bytes before the value.
+const HEAD: usize = MAGIC.len() + 32;
+const EXTENSION: &str = "piece";
+
+/// A folder of pieces, or no place to keep any.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    folder: Option<PathBuf>,
+    /// Begins the name of each piece.
+    scope: String,
+    every: Duration,
+}
+
+/// Keeps nothing.
+pub static NO_CHECKPOINTS: Checkpoints = Checkpoints { folder: None, scope: String::new(), every: Duration::MAX };
+
+impl Checkpoints {
+    /// Pieces in a folder, which is created; training in progress is saved `every` so often.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] where the folder cannot be created.
+    pub fn in_folder(folder: impl Into<PathBuf>, every: Duration) -> Result<Self> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        Ok(Self { folder: Some(folder), scope: String::new(), every })
+    }
+
+    /// The same folder, for work that is done several times in a run: pieces of different scopes are different pieces.
+    #[must_use]
+    pub fn scope(&self, scope: &str) -> Self {
+        Self { scope: format!("{}{scope}-", self.scope), ..self.clone() }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let file: String = self.scope.chars().chain(name.chars()).map(plain).collect();
+        self.folder.as_ref().map(|folder| folder.join(format!("{file}.{EXTENSION}")))
+    }
+
+    /// The piece of that name; none where there is none, or a damaged one.
+    #[must_use]
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let path = self.path(name)?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => return damaged(&path, &error),
+        };
+        if bytes.len() < HEAD || bytes[..MAGIC.len()] != MAGIC || bytes[MAGIC.len()..HEAD] != self.checksum(name, &bytes[HEAD..]) {
+            return damaged(&path, &"its checksum does not fit");
+        }
+        match rmp_serde::from_slice(&bytes[HEAD..]) {
+            Ok(value) => Some(value),
+            Err(error) => damaged(&path, &error),
+        }
+    }
+
+    /// Keeps a piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] where it cannot be written; an older piece of that name stays.
+    pub fn save<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
+        let Some(path) = self.path(name) else { return Ok(()) };
+        let mut bytes = vec![0; HEAD];
+        rmp_serde::encode::write_named(&mut bytes, value).map_err(|error| Error::Write { path: path.clone(), source: std::io::Error::other(error) })?;
+        let sum = self.checksum(name, &bytes[HEAD..]);
+        bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
+        bytes[MAGIC.len()..HEAD].copy_from_slice(&sum);
+        write::atomic(path, |file| file.write_all(&bytes))
+    }
+
+    /// The piece of that name, made and kept where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As `make`, and as [`save`](Self::save).
+    pub fn piece<T: Serialize + DeserializeOwned, E: From<Error>>(&self, name: &str, make: impl FnOnce() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+        if let Some(known) = self.load(name) {
+            tracing::info!(name, "taken from an earlier life of this run");
+            return Ok(known);
+        }
+        let made = make()?;
+        self.save(name, &made)?;
+        Ok(made)
+    }
+
+    /// A saver of training in progress under that name.
+    #[must_use]
+    pub fn saver(&self, name: String) -> Saver<'_> {
+        Saver { checkpoints: self, name, last: Instant::now() }
+    }
+
+    fn checksum(&self, name: &str, value: &[u8]) -> [u8; 32] {
+        let length = ((self.scope.len() + name.len()) as u64).to_le_bytes();
+        Sha256::new().chain_update(length).chain_update(&self.scope).chain_update(name).chain_update(value).finalize().into()
+    }
+
+    /// True where nothing was kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let entries = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|found| found == EXTENSION)).count() == 0
+    }
+}
+
+/// Saves training in progress now and then.
+#[derive(Debug)]
+pub struct Saver<'a> {
+    checkpoints: &'a Checkpoints,
+    name: String,
+    last: Instant,
+}
+
+impl Saver<'_> {
+    /// What was saved in an earlier life.
+    #[must_use]
+    pub fn load<T: DeserializeOwned>(&self) -> Option<T> {
+        self.checkpoints.load(&self.name)
+    }
+
+    /// Saves what `state` gives, if it is time to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoints::save`].
+    pub fn offer<T: Serialize>(&mut self, state: impl FnOnce() -> T) -> Result<()> {
+        if self.checkpoints.folder.is_none() || self.last.elapsed() < self.checkpoints.every {
+            return Ok(());
+        }
+        self.save(&state())
+    }
+
+    /// Saves a state now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoints::save`].
+    pub fn save<T: Serialize + ?Sized>(&mut self, state: &T) -> Result<()> {
+        self.checkpoints.save(&self.name, state)?;
+        self.last = Instant::now();
+        Ok(())
+    }
+
+    /// Forgets what was saved: the training is done, and its result kept elsewhere.
+    pub fn finish(self) {
+        if let Some(path) = self.checkpoints.path(&self.name) {
+            // What stays behind is never asked for again.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn damaged<T>(path: &Path, why: &dyn std::fmt::Display) -> Option<T> {
+    tracing::warn!(path = %path.display(), "a kept piece cannot be used and is made again: {why}");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Value = (Vec<f32>, Option<f64>, String);
+
+    fn value() -> Value {
+        (vec![1.5, f32::NAN, -0.0], Some(f64::NEG_INFINITY), "ä".into())
+    }
+
+    fn bits(value: &Value) -> (Vec<u32>, Option<u64>, String) {
+        (value.0.iter().map(|v| v.to_bits()).collect(), value.1.map(f64::to_bits), value.2.clone())
+    }
+
+    #[test]
+    fn piece_round_trips_to_the_bit_and_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Checkpoints::in_folder(folder.path().join("deep"), Duration::ZERO).unwrap();
+        assert!(kept.is_empty());
+        let made: Value = kept.piece("a b", || Ok::<_, Error>(value())).unwrap();
+        let again: Value = kept.piece("a b", || -> Result<Value> { unreachable!("it is kept") }).unwrap();
+        assert_eq!((bits(&made), bits(&again)), (bits(&value()), bits(&value())));
+        assert!(!kept.is_empty());
+        // A name that looks the same on disk is another piece, and so is the same name in a scope.
+        assert!(kept.load::<Value>("a/b").is_none() && kept.scope("s").load::<Value>("a b").is_none());
+        kept.scope("s").scope("t").save("u", &1_u32).unwrap();
+        assert_eq!(kept.scope("s").load::<u32>("t-u"), Some(1));
+    }
+
+    #[test]
+    fn damaged_piece_counts_as_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Checkpoints::in_folder(folder.path(), Duration::ZERO).unwrap();
+        kept.save("x", &value()).unwrap();
+        let file = folder.path().join("x.piece");
+        let whole = fs::read(&file).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&file, &bytes).unwrap();
+            assert!(kept.load::<Value>("x").is_none(), "byte {at}");
+            fs::write(&file, &whole[..at]).unwrap();
+            assert!(kept.load::<Value>("x").is_none(), "cut at {at}");
+        }
+        fs::write(&file, &whole).unwrap();
+        // Whole, but of another type.
+        assert!(kept.load::<Vec<String>>("x").is_none());
+        assert!(kept.load::<Value>("x").is_some());
+    }
+
+    #[test]
+    fn saver_saves_when_it_is_time_and_forgets_when_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let seldom = Checkpoints::in_folder(folder.path(), Duration::from_secs(3600)).unwrap();
+        let mut saver = seldom.saver("t".into());
+        saver.offer(|| 1_u32).unwrap();
+        assert_eq!(saver.load::<u32>(), None);
+        let often = Checkpoints::in_folder(folder.path(), Duration::ZERO).unwrap();
+        let mut saver = often.saver("t".into());
+        saver.offer(|| 2_u32).unwrap();
+        assert_eq!(saver.load::<u32>(), Some(2));
+        saver.finish();
+        assert!(often.is_empty());
+        let mut none = NO_CHECKPOINTS.saver("t".into());
+        none.offer(|| -> u32 { unreachable!("nothing is kept") }).unwrap();
+        assert_eq!(NO_CHECKPOINTS.piece("t", || Ok::<_, Error>(3_u32)).unwrap(), 3);
+    }
+
+    #[test]
+    fn piece_that_cannot_be_written_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Checkpoints::in_folder(folder.path().join("gone"), Duration::ZERO).unwrap();
+        fs::remove_dir(folder.path().join("gone")).unwrap();
+        let error = kept.save("x", &1_u32).unwrap_err().to_string();
+        assert!(error.contains("x.piece"), "{error}");
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(Checkpoints::in_folder(&file, Duration::ZERO).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! The parts of a student's loss, told apart while it trains.
+
+use limbeck_nets::losses::Label;
+use limbeck_nets::{Block, MlpShape, Moment, StepLoss};
+use serde::{Deserialize, Serialize};
+
+use crate::hints::Guided;
+use crate::objective::LabelRow;
+
+/// Parts of the loss on the rows of a [`Probe`], each a mean over the rows that it speaks of; none where no row does.
+///
+/// # Formula
+///
+/// ```text
+/// hard      mean w L_hard(s, y)                       rows with a target
+/// soft      mean w L_soft(s, t)                       rows that the teacher labelled, where its gate is open
+/// slope     mean γ [Δs − Δt]² / ρ²                    pairs of rows
+/// layers    Σ_k w_k (h_l A_l + c_l − z_l)_k²           by hidden layer, without its weight in the schedule
+/// ```
+///
+/// # Units
+///
+/// As the loss: squared standardized target units, or the nats of a distribution.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Against targets.
+    pub hard: Option<f64>,
+    /// Against the teacher's answers.
+    pub soft: Option<f64>,
+    /// Against how the teacher moves with its inputs.
+    pub slope: Option<f64>,
+    /// Of each hidden layer, against the teacher's features.
+    pub layers: Vec<f64>,
+}
+
+/// A small fixed part of what a student learns from. Batches blend labels, and which rows they hold is chance; these rows are always the
+/// same, with both labels.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// `[n_samples, inputs]`
+    pub positions: Vec<f32>,
+    /// What `judge` reads of each row.
+    pub labels: Vec<f32>,
+    /// The losses.
+    pub judge: Guided,
+}
+
+impl Probe {
+    /// The parts of the loss of a network with these weights, adapters behind them, when the share `progress` of training is done.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `params` is shorter than the shape and the losses say.
+    #[must_use]
+    pub fn terms(&self, shape: &MlpShape, params: &[f32], progress: f64) -> Terms {
+        let Self { positions, labels, judge } = self;
+        let (columns, outputs) = (judge.columns(), judge.outputs());
+        let (params, own) = params.split_at(shape.weights());
+        let pred = shape.predict(params, positions);
+        let moment = Moment { progress: progress as f32, statistic: judge.statistic(labels) };
+        let mut unused = vec![0.0; outputs];
+        let (mut hard, mut soft) = (Mean::default(), Mean::default());
+        for (pred, row) in pred.chunks_exact(outputs).zip(labels.chunks_exact(columns)) {
+            let Some(row) = LabelRow::first_of(row) else { continue };
+            if row.labelled > 0.0 {
+                hard.add(row.weight, judge.blend.hard.row(pred, Label::hard(row.target), 1.0, &mut unused));
+            }
+            if row.gate > 0.0 {
+                let label = Label { mean: row.teacher, sd: row.spread };
+                soft.add(row.weight, judge.blend.soft.row(pred, label, judge.blend.temperature(moment, row.spread), &mut unused));
+            }
+        }
+        let block = Block { row: 0, pred: &pred, hidden: &[], grad_pred: &mut [], grad_hidden: &mut [] };
+        let layers = judge.hints.as_ref().map_or_else(Vec::new, |hints| {
+            let hidden = shape.hidden_of(params, positions).concat();
+            let coordinates: Vec<f32> = labels.chunks_exact(columns).flat_map(|row| &row[LabelRow::COLUMNS + 1..]).copied().collect();
+            hints.distances(&hidden, own, &coordinates)
+        });
+        Terms { hard: hard.value(), soft: soft.value(), slope: judge.slope(&block, labels), layers }
+    }
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    rows: usize,
+}
+
+impl Mean {
+    fn add(&mut self, weight: f32, loss: f32) {
+        self.sum += f64::from(weight) * f64::from(loss);
+        self.rows += 1;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.rows > 0).then(|| self.sum / self.rows as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hints::{HintKind, HintLoss, HintOptions};
+    use crate::objective::{Blend, HeadKind, ObjectiveOptions};
+    use limbeck_nets::{InputLayout, Segment};
+
+    /// `s(x) = max(x, 0)` through one hidden unit.
+    fn shape() -> (MlpShape, Vec<f32>) {
+        let shape = MlpShape::new(InputLayout { segments: vec![Segment::Linear] }, vec![1], 1).unwrap();
+        (shape, vec![1.0, 0.0, 1.0, 0.0])
+    }
+
+    fn guided(hints: bool, pairs: bool) -> Guided {
+        let options = ObjectiveOptions { head: HeadKind::Point, ..ObjectiveOptions::default() };
+        let (hard, soft) = options.losses(options.head(-2.0, 2.0));
+        let blend = Blend { options, alpha: 0.5, hard, soft, labelled: 0.5, data_temperature: 1.0, typical_spread: 0.5 };
+        let options = HintOptions { kind: HintKind::Hint, width: 1, ..HintOptions::default() };
+        Guided { blend, hints: hints.then(|| HintLoss::new(&options, &[1], &[0.5])), pairs }
+    }
+
+    fn labels(rows: &[LabelRow], pair: f32, coordinate: Option<f32>) -> Vec<f32> {
+        let row = |(at, row): (usize, &LabelRow)| {
+            row.columns().into_iter().chain([if at % 2 == 1 { pair } else { 0.0 }]).chain(coordinate).collect::<Vec<f32>>()
+        };
+        rows.iter().enumerate().flat_map(row).collect()
+    }
+
+    #[test]
+    fn terms_are_worked_by_hand() {
+        let (shape, mut params) = shape();
+        let known = LabelRow { target: 1.0, teacher: 4.0, spread: 0.1, gate: 1.0, labelled: 1.0, weight: 2.0 };
+        let unknown = LabelRow { target: 9.0, teacher: 2.0, labelled: 0.0, weight: 1.0, ..known };
+        let closed = LabelRow { target: 0.0, gate: 0.0, weight: 1.0, ..known };
+        let rows = labels(&[known, unknown, closed], 0.0, None);
+        let probe = Probe { positions: vec![2.0, 3.0, 1.0], labels: rows, judge: guided(false, false) };
+        // Hard: (2 · 1² + 1 · 1²) / 2. Soft: (2 · 2² + 1²) / 2.
+        assert_eq!(probe.terms(&shape, &params, 0.0), Terms { hard: Some(1.5), soft: Some(4.5), slope: None, layers: vec![] });
+        // A pair: the student moves by 1, the teacher by −2; γ / ρ² = 0.5.
+        // Its adapter says 3 h + 1, the teacher's coordinate is 6: 0.5 · (7 − 6)², 0.5 · (10 − 6)².
+        params.extend([3.0, 1.0]);
+        let pair = [LabelRow { teacher: 4.0, ..unknown }, unknown];
+        let probe = Probe { positions: vec![2.0, 3.0], labels: labels(&pair, 0.5, Some(6.0)), judge: guided(true, true) };
+        let found = probe.terms(&shape, &params, 0.5);
+        assert_eq!((found.hard, found.slope, found.layers), (None, Some(4.5), vec![4.25]));
+        let none = Probe { positions: vec![], labels: vec![], judge: guided(false, false) };
+        assert_eq!(none.terms(&shape, &params, 0.0), Terms::default());
+    }
+}

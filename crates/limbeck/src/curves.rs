@@ -1,0 +1,159 @@
+//! Training curves as text and as numbers: one list of fields, which `metrics.csv`, `metrics.jsonl` and the event files all have.
+
+use std::fmt::Write as _;
+
+use limbeck_distill::hints::HintKind;
+use limbeck_distill::objective::Temperature;
+use limbeck_distill::search::{Choice, Point, Refitted, Setting, Training, Trial};
+use serde_json::{Value, json};
+
+use crate::recipe::Recipe;
+
+/// What stands in one field.
+pub(crate) enum Cell {
+    Text(String),
+    Number(Option<f64>),
+    /// One by hidden layer.
+    Numbers(Vec<f64>),
+}
+
+/// A field: name, content, and whether it changes while a training goes on.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) cell: Cell,
+    pub(crate) is_curve: bool,
+}
+
+/// The fields of a point, in order.
+///
+/// | field | what |
+/// |---|---|
+/// | `training` | name of the training, also that of its folder of event files |
+/// | `phase`, `side`, `seed`, `start_alpha`, `weight_decay`, `steps` | what is trained |
+/// | `step` | steps taken |
+/// | `loss` | of the batch |
+/// | `loss_hard`, `loss_soft`, `loss_slope` | parts of the loss on a fixed sample of the training rows |
+/// | `alignment` | by hidden layer, how far it is from the teacher's features |
+/// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | where the schedules stand |
+/// | `valid_error` | RMSE (or pinball loss) on validation rows |
+/// | `fidelity_rmse` | RMSE against the teacher there |
+/// | `gap_to_teacher` | `valid_error` less the teacher's |
+pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec<Field> {
+    let Training { phase, setting, seed } = training;
+    let progress = point.step as f64 / setting.steps.max(1) as f64;
+    let fixed = |name, cell| Field { name, cell, is_curve: false };
+    let curve = |name, value| Field { name, cell: Cell::Number(value), is_curve: true };
+    let layers = |name, values| Field { name, cell: Cell::Numbers(values), is_curve: true };
+    let count = point.terms.layers.len();
+    let hinted = recipe.hints.kind != HintKind::None && setting.alpha.is_some();
+    let layer_weight = |layer| recipe.hints.weight_at(progress) * recipe.hints.layer_weight(layer, count, progress);
+    vec![
+        fixed("training", Cell::Text(training.to_string())),
+        fixed("phase", Cell::Text(phase.clone())),
+        fixed("side", Cell::Text(training.side().to_owned())),
+        fixed("seed", Cell::Number(Some(*seed as f64))),
+        fixed("start_alpha", Cell::Number(setting.alpha)),
+        fixed("weight_decay", Cell::Number(Some(setting.weight_decay))),
+        fixed("steps", Cell::Number(Some(setting.steps as f64))),
+        fixed("step", Cell::Number(Some(point.step as f64))),
+        curve("loss", Some(point.loss)),
+        curve("loss_hard", point.terms.hard),
+        curve("loss_soft", point.terms.soft),
+        curve("loss_slope", point.terms.slope),
+        layers("alignment", point.terms.layers.clone()),
+        curve("learning_rate", Some(point.learning_rate)),
+        curve("alpha", setting.alpha.map(|alpha| recipe.objective.alpha_at(alpha, progress))),
+        curve("temperature", temperature(recipe, setting, progress)),
+        curve("stage", hinted.then(|| 1.0 + recipe.hints.stage(progress) as f64)),
+        layers("layer_weight", if hinted { (0..count).map(layer_weight).collect() } else { Vec::new() }),
+        curve("valid_error", point.valid_error),
+        curve("fidelity_rmse", point.fidelity_rmse),
+        curve("gap_to_teacher", point.gap_to_teacher),
+    ]
+}
+
+/// None where there is no teacher, no distribution to temper, or a temperature by batch or row.
+fn temperature(recipe: &Recipe, setting: &Setting, progress: f64) -> Option<f64> {
+    match (recipe.objective.temperature, setting.alpha) {
+        (Temperature::Fixed(start), Some(_)) => {
+            let end = recipe.objective.temperature_end.unwrap_or(start);
+            Some(start + progress * (end - start))
+        }
+        _ => None,
+    }
+}
+
+/// The names of the fields as the first line of a CSV file.
+pub(crate) fn csv_header(fields: &[Field]) -> String {
+    fields.iter().map(|field| field.name).collect::<Vec<_>>().join(",") + "\n"
+}
+
+/// A line of CSV.
+pub(crate) fn csv_line(fields: &[Field]) -> String {
+    let cell = |field: &Field| match &field.cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Number(value) => value.map_or_else(String::new, |value| value.to_string()),
+        Cell::Numbers(values) => values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
+    };
+    fields.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
+}
+
+/// A line of JSON: an object with the fields in order, numbers that are not finite as null.
+pub(crate) fn json_line(fields: &[Field]) -> String {
+    let mut line = String::from("{");
+    for (at, field) in fields.iter().enumerate() {
+        let value = match &field.cell {
+            Cell::Text(text) => json!(text),
+            Cell::Number(value) => value.map_or(Value::Null, |value| json!(value)),
+            Cell::Numbers(values) => json!(values),
+        };
+        let comma = if at > 0 { "," } else { "" };
+        let _ = write!(line, "{comma}\"{}\":{value}", field.name);
+    }
+    line + "}\n"
+}
+
+/// All trainings of a run in their order, those of students that are no networks left out.
+pub(crate) fn trainings<'a>(recipe: &Recipe, choice: &'a Choice, refits: &'a [Refitted]) -> Vec<(Training, &'a Trial)> {
+    let search = choice.alone.iter().chain(&choice.distilled).map(|trial| (Training::search(trial.setting, recipe.seed), trial));
+    let refit = (recipe.seed..).zip(refits).flat_map(|(seed, pair)| [&pair.alone, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial)));
+    search.chain(refit).filter(|(_, trial)| !trial.curve.is_empty()).collect()
+}
+
+/// `metrics.csv` and `metrics.jsonl` of all trainings.
+pub(crate) fn texts(recipe: &Recipe, trainings: &[(Training, &Trial)]) -> (String, String) {
+    let (mut csv, mut jsonl) = (String::new(), String::new());
+    for (training, trial) in trainings {
+        for point in &trial.curve {
+            let fields = fields(recipe, training, point);
+            if csv.is_empty() {
+                csv = csv_header(&fields);
+            }
+            csv.push_str(&csv_line(&fields));
+            jsonl.push_str(&json_line(&fields));
+        }
+    }
+    (csv, jsonl)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_distill::probe::Terms;
+
+    #[test]
+    fn lines_are_worked_by_hand() {
+        let setting = Setting { alpha: Some(0.5), steps: 200, weight_decay: 0.01, spec: None };
+        let terms = Terms { hard: Some(0.25), soft: None, slope: None, layers: vec![1.5, 2.0] };
+        let point = Point { step: 100, loss: 2.0, learning_rate: 0.001, valid_error: Some(3.0), fidelity_rmse: None, gap_to_teacher: Some(1.0), terms };
+        let mut recipe = Recipe::default();
+        (recipe.hints.kind, recipe.hints.weight, recipe.hints.weight_end, recipe.hints.progressive) = (HintKind::Hint, 0.5, None, false);
+        let fields = fields(&recipe, &Training::refit(setting, 3), &point);
+        let (header, line) = (csv_header(&fields), csv_line(&fields));
+        assert_eq!(line, "refit-distilled-alpha0.5-steps200-seed3,refit,distilled,3,0.5,0.01,200,100,2,0.25,,,1.5 2,0.001,0.5,1,1,0.5 0.5,3,,1\n");
+        assert_eq!(header.split(',').count(), line.split(',').count());
+        let object: serde_json::Map<String, Value> = serde_json::from_str(&json_line(&fields)).unwrap();
+        assert_eq!(object.len(), fields.len());
+        assert_eq!((&object["loss_soft"], &object["alignment"], &object["side"]), (&Value::Null, &json!([1.5, 2.0]), &json!("distilled")));
+    }
+}
