@@ -45,12 +45,22 @@ def main():
     compared = 0
     for folder in sorted(path for path in (run / "tensorboard").iterdir() if path.is_dir()):
         events = load(folder)
-        phase, side, at = folder.name.split("-")
-        for tag in ("loss", "valid_error", "fidelity_rmse", "learning_rate"):
-            known = {(int(row["step"]), row[tag]) for row in rows if row["side"] == side and row["phase"].startswith(phase) and row[tag]}
-            for event in events.Scalars(tag) if tag in events.Tags()["scalars"] else []:
-                assert any(step == event.step and math.isclose(float(value), event.value, rel_tol=1e-5) for step, value in known), (folder.name, tag, event)
-                compared += 1
+        tags = events.Tags()["scalars"]
+        own = [row for row in rows if row["training"] == folder.name]
+        assert own, folder.name
+        for tag in tags:
+            # A list has a tag for each layer.
+            name, _, layer = tag.partition("/")
+            value = lambda row: row[name].split(" ")[int(layer) - 1] if layer else row[name]
+            known = {int(row["step"]): float(value(row)) for row in own if row[name]}
+            found = {event.step: event.value for event in events.Scalars(tag)}
+            assert known.keys() == found.keys(), (folder.name, tag)
+            assert all(math.isclose(known[step], found[step], rel_tol=1e-5, abs_tol=1e-30) for step in known), (folder.name, tag)
+            compared += len(known)
+        assert {"loss", "loss_hard", "learning_rate"} <= set(tags), tags
+        assert any(tag.startswith("weights/") for tag in events.Tags()["histograms"]), folder.name
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(lines) == len(rows) and all(line["training"] == row["training"] and line["step"] == int(row["step"]) for line, row in zip(lines, rows))
     print(f"{compared} scalars of {len(rows)} points, text, histograms and hyperparameters as written; tags of the run itself: {sum(len(v) for v in tags.values() if isinstance(v, list))}")
 
 

@@ -34,13 +34,13 @@ fn preflight_says_what_it_found_and_writes_nothing() {
     let outcome = place.limbeck(&["preflight", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml"]).succeeds();
     for word in [
         "RMSE teacher", "RMSE student alone", "RMSE student distilled", "teacher's lead", "distilled student's lead", "seen / unseen",
-        "closed-form", "half / all rows", "slope", "noise floor", "240 of 240 training and validation rows, 3 pilots of 144", "chance", "- distilled against alone",
+        "closed-form", "half / all rows", "slope", "noise floor", "240 of 240 training and validation rows, 5 pilots of 168", "chance", "- distilled against alone",
     ] {
         assert!(outcome.stdout.contains(word), "no `{word}` in {}", outcome.stdout);
     }
     let answers = ["Distillation is likely to pay", "Distillation will probably not pay", "Unsure whether distillation will pay"];
     assert_eq!(answers.iter().filter(|answer| outcome.stdout.contains(**answer)).count(), 1, "{}", outcome.stdout);
-    assert!(outcome.stderr.contains("pilot 3 of 3"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("pilot 5 of 5"), "{}", outcome.stderr);
     assert!(!outcome.stdout.contains('\x1b') && !outcome.stdout.contains("NaN"), "{}", outcome.stdout);
     assert_eq!(place.files(), before);
 }
@@ -117,7 +117,7 @@ fn preflight_respects_groups_and_time() {
     };
     assert_eq!(rows(&["--time", "when", "--drop", "who"])["pilots"], 1);
     let grouped = rows(&["--group", "who", "--drop", "when"]);
-    assert_eq!((&grouped["pilots"], grouped["held_out"].as_u64().unwrap() % 8), (&Value::from(3), 0));
+    assert_eq!((&grouped["pilots"], grouped["held_out"].as_u64().unwrap() % 8), (&Value::from(5), 0));
 }
 
 #[test]

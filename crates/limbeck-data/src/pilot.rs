@@ -182,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn pilot_is_split_sixty_ten_thirty_and_knows_no_test_row() {
+    fn pilot_is_split_seventy_ten_twenty_and_knows_no_test_row() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
         let pilot = all.pilot(400, 0, 1).unwrap();
-        assert_eq!([pilot.split.train.len(), pilot.split.valid.len(), pilot.split.test.len()], [240, 40, 120]);
+        assert_eq!([pilot.split.train.len(), pilot.split.valid.len(), pilot.split.test.len()], [280, 40, 80]);
         let test: Vec<usize> = in_table(&all, &all.split.test);
         assert!(pilot.rows.iter().all(|row| !test.contains(row)));
         // Every list goes with its row: the given prediction is the row's number and a half.
@@ -198,13 +198,13 @@ mod tests {
     fn pilots_hold_out_different_rows_of_the_same_sample() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
         let pilots: Vec<Dataset> = (0..all.pilots()).map(|turn| all.pilot(300, turn, 1).unwrap()).collect();
-        assert_eq!(pilots.len(), 3);
+        assert_eq!(pilots.len(), 5);
         assert_eq!(pilots[0].rows, pilots[1].rows);
         let mut held: Vec<usize> = pilots.iter().flat_map(|pilot| in_table(pilot, &pilot.split.test)).collect();
         let n = held.len();
         held.sort_unstable();
         held.dedup();
-        assert_eq!((n, held.len()), (270, 270));
+        assert_eq!((n, held.len()), (300, 300));
         assert_ne!(all.pilot(300, 0, 2).unwrap().rows, pilots[0].rows);
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let blocks = pilot.blocks.clone().unwrap();
         let groups = |rows: &[usize]| rows.iter().map(|row| blocks[*row]).collect::<std::collections::BTreeSet<u32>>();
         let (train, valid, held) = (groups(&pilot.split.train), groups(&pilot.split.valid), groups(&pilot.split.test));
-        assert_eq!((train.len(), valid.len(), held.len()), (18, 3, 9));
+        assert_eq!((train.len(), valid.len(), held.len()), (21, 3, 6));
         assert!(train.is_disjoint(&held) && valid.is_disjoint(&held) && train.is_disjoint(&valid));
     }
 

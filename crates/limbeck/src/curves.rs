@@ -12,6 +12,7 @@ use crate::recipe::Recipe;
 /// What stands in one field.
 pub(crate) enum Cell {
     Text(String),
+    Count(u64),
     Number(Option<f64>),
     /// One by hidden layer.
     Numbers(Vec<f64>),
@@ -51,11 +52,11 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         fixed("training", Cell::Text(training.to_string())),
         fixed("phase", Cell::Text(phase.clone())),
         fixed("side", Cell::Text(training.side().to_owned())),
-        fixed("seed", Cell::Number(Some(*seed as f64))),
+        fixed("seed", Cell::Count(*seed)),
         fixed("start_alpha", Cell::Number(setting.alpha)),
         fixed("weight_decay", Cell::Number(Some(setting.weight_decay))),
-        fixed("steps", Cell::Number(Some(setting.steps as f64))),
-        fixed("step", Cell::Number(Some(point.step as f64))),
+        fixed("steps", Cell::Count(setting.steps as u64)),
+        fixed("step", Cell::Count(point.step as u64)),
         curve("loss", Some(point.loss)),
         curve("loss_hard", point.terms.hard),
         curve("loss_soft", point.terms.soft),
@@ -92,6 +93,7 @@ pub(crate) fn csv_header(fields: &[Field]) -> String {
 pub(crate) fn csv_line(fields: &[Field]) -> String {
     let cell = |field: &Field| match &field.cell {
         Cell::Text(text) => text.clone(),
+        Cell::Count(count) => count.to_string(),
         Cell::Number(value) => value.map_or_else(String::new, |value| value.to_string()),
         Cell::Numbers(values) => values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
     };
@@ -104,6 +106,7 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
     for (at, field) in fields.iter().enumerate() {
         let value = match &field.cell {
             Cell::Text(text) => json!(text),
+            Cell::Count(count) => json!(count),
             Cell::Number(value) => value.map_or(Value::Null, |value| json!(value)),
             Cell::Numbers(values) => json!(values),
         };

@@ -117,6 +117,18 @@ impl Error {
         }
     }
 
+    /// True where it lies in the surroundings and may have passed when the run goes on: a stop, a file that could not be read or written,
+    /// the user's command. Other errors would come again.
+    pub(crate) fn may_pass(&self) -> bool {
+        use limbeck_teach::Error as Teach;
+        let is_command = matches!(
+            self,
+            Self::Teach(Teach::CommandStart { .. } | Teach::CommandFailed { .. } | Teach::CommandTimeout { .. } | Teach::CommandPipe { .. } | Teach::CommandRows { .. } | Teach::CommandOutput { .. })
+        );
+        let sources = || std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        self.is_interruption() || is_command || sources().any(|source| source.is::<std::io::Error>())
+    }
+
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }

@@ -134,7 +134,10 @@ fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync)
 fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, observer: &dyn Observer) -> Result<(Recipe, Report)> {
     let kept = place.kept();
     // How fast this machine is is measured once in the life of a run.
-    let recipe = &clock.stage("budget", || kept.piece("budget", || budget::resolve(recipe, data, observer)))?;
+    let recipe = &match recipe.time_limit {
+        Some(_) => clock.stage("budget", || kept.piece("budget", || budget::resolve(recipe, data, observer)))?,
+        None => recipe.clone(),
+    };
     let observer = &Recorder::new(observer, recipe, place.path())?;
     let store = kept.piece("labels", || {
         let mut store = labels::make(recipe, data, kept, &mut clock, observer)?;

@@ -94,7 +94,7 @@ impl Events {
             Cell::Numbers(values) => values.iter().enumerate().fold(events, |events, (layer, value)| {
                 events.scalar(&format!("{}/{}", field.name, layer + 1), step, *value)
             }),
-            Cell::Text(_) | Cell::Number(None) => events,
+            Cell::Text(_) | Cell::Count(_) | Cell::Number(None) => events,
         })
     }
 

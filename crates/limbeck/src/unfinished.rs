@@ -198,9 +198,10 @@ impl Unfinished {
         std::fs::rename(&self.path, &self.last).map_err(Error::file("give its name to the run", &self.last))
     }
 
-    /// What becomes of the folder when work ends with an error: it goes where nothing was kept yet, and else stays, which the error says.
+    /// What becomes of the folder when work ends with an error: it goes where nothing was kept yet or the error would come again, and else
+    /// stays, which the error says.
     pub(crate) fn leave(self, error: Error) -> Error {
-        if !self.kept.is_empty() || self.has_runs() {
+        if self.has_runs() || error.may_pass() && !self.kept.is_empty() {
             return Error::Kept { run: self.last, source: Box::new(error) };
         }
         // Where even that fails, the folder's name says what it is.

@@ -102,9 +102,14 @@ fn features_of_every_teacher_are_learned_from() {
             assert_eq!(run.report().student.parameters, plain.report().student.parameters);
             let metrics = std::fs::read_to_string(out.join(limbeck::run::METRICS)).unwrap();
             // The third layer joins in the third stage, and rises there.
-            assert!(metrics.lines().any(|line| line.ends_with(",1,0.500 0.000 0.000")), "{metrics}");
-            assert!(metrics.lines().any(|line| line.ends_with(",3,0.500 0.500 0.500")), "{metrics}");
-            assert!(metrics.lines().filter(|line| line.contains(",alone,")).all(|line| line.ends_with(",,")), "{metrics}");
+            assert!(metrics.lines().any(|line| line.contains(",1,0.5 0 0,")), "{metrics}");
+            assert!(metrics.lines().any(|line| line.contains(",3,0.5 0.5 0.5,")), "{metrics}");
+            // How far each layer is from its partner, of the distilled student alone.
+            let column = metrics.lines().next().unwrap().split(',').position(|name| name == "alignment").unwrap();
+            for line in metrics.lines().skip(1) {
+                let layers = line.split(',').nth(column).unwrap().split_whitespace().count();
+                assert_eq!(layers, if line.contains(",alone,") { 0 } else { 3 }, "{line}");
+            }
         }
     }
 }
@@ -321,7 +326,8 @@ fn every_changed_byte_of_a_run_is_found() {
     assert_eq!(wrong(), []);
     assert!(verify(&out).unwrap().iter().any(|finding| finding.detail.contains("max |difference|")));
     let mut checked = 0;
-    for path in files_below(&out) {
+    // The log is for people and speaks for itself.
+    for path in files_below(&out).into_iter().filter(|path| !path.ends_with("log.txt")) {
         let whole = std::fs::read(&path).unwrap();
         for at in [0, whole.len() / 2, whole.len() - 1] {
             let mut bytes = whole.clone();
@@ -400,11 +406,115 @@ fn a_stop_at_the_second_target_keeps_the_first() {
     recipe.targets = vec!["supply_v".into()];
     let out = folder.path().join("both");
     let observer = StopsAtSecond::default();
-    let made = limbeck::distill_each(&recipe, &out, &observer).unwrap();
-    let opened = limbeck::open_each(&out).unwrap();
-    // The second was stopped in its search: it is there and marked, or it is not there and that is told.
-    assert_eq!(made.len(), opened.len());
-    assert!(!opened[0].report().interrupted);
-    let told = observer.0.lock().unwrap().2.iter().any(|note| note.contains("`supply_v` had a student"));
-    assert!(if made.len() == 1 { told } else { opened[1].report().interrupted }, "{} runs, told {told}", made.len());
+    let Err(error) = limbeck::distill_each(&recipe, &out, &observer) else { panic!("it was stopped before the second had a student") };
+    assert!(error.is_interruption() && error.to_string().contains("--resume"), "{error}");
+    assert!(!out.exists());
+    let first = folder.path().join("both.unfinished").join(limbeck_data::simulate::THERMISTOR_TARGET);
+    let report = Run::open(&first).unwrap().report().clone();
+    let runs = limbeck::resume(&out, &Silent).unwrap();
+    assert_eq!((runs.len(), limbeck::open_each(&out).unwrap().len()), (2, 2));
+    assert_eq!(runs[0].report(), &report);
+    assert!(!runs[1].report().interrupted);
+    // What is done is only opened.
+    assert_eq!(limbeck::resume(&out, &Silent).unwrap().len(), 2);
+}
+
+/// What must repeat of a run: all files but those that hold times.
+fn contents(run: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let times = ["report.json", "report.html", "manifest.json", "log.txt", "events.out.tfevents.limbeck"];
+    let mut files = files_below(run);
+    files.retain(|file| !times.iter().any(|name| file.ends_with(name)));
+    files.sort();
+    files.into_iter().map(|file| (file.strip_prefix(run).unwrap().to_owned(), std::fs::read(&file).unwrap())).collect()
+}
+
+/// Ends the run as a kill would, by a panic, once it has been told so many things.
+struct Killed(std::sync::atomic::AtomicUsize);
+
+impl Observer for Killed {
+    fn event(&self, _event: &Event<'_>) {
+        use std::sync::atomic::Ordering;
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1))).unwrap();
+        assert!(left > 0, "killed");
+    }
+}
+
+#[test]
+fn killed_run_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.checkpoint_every = 0.0;
+    recipe.threads = 1;
+    recipe.repeats = 2;
+    (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (TeacherKind::Auto, (40, 40), 2);
+    recipe.hints = HintOptions { kind: HintKind::Attention, progressive: true, width: 4, ..HintOptions::default() };
+    (recipe.transfer.adversarial_rows, recipe.teacher.residual_rounds) = (100, 1);
+    let whole = folder.path().join("whole");
+    let report = distill(&recipe, &whole, &Silent).unwrap().report().clone();
+    std::panic::set_hook(Box::new(|_| {}));
+    for after in [3, 5, 8, 30, 70, 110, 150, 190] {
+        let out = folder.path().join(format!("killed-{after}"));
+        let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
+        assert!(killed.is_err() && !out.exists(), "after {after}");
+        let again = std::panic::catch_unwind(|| limbeck::resume(&out, &Killed((after / 2).into())).map(|_| ()));
+        if again.is_ok() {
+            continue;
+        }
+        let runs = limbeck::resume(&out, &Silent).unwrap();
+        assert_eq!(contents(&out), contents(&whole), "after {after}");
+        assert_eq!((&runs[0].report().test, &runs[0].report().proof), (&report.test, &report.proof));
+    }
+    drop(std::panic::take_hook());
+}
+
+#[test]
+fn run_goes_on_only_where_nothing_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = quick(folder.path());
+    let out = folder.path().join("run");
+    let error = limbeck::resume(&out, &Silent).unwrap_err().to_string();
+    assert!(error.contains("no unfinished run"), "{error}");
+    std::panic::set_hook(Box::new(|_| {}));
+    let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(20.into())).map(|_| ()));
+    drop(std::panic::take_hook());
+    assert!(killed.is_err());
+    let unfinished = folder.path().join("run.unfinished");
+    let refused = |what: &str| {
+        let error = limbeck::resume(&out, &Silent).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    };
+    // Begun is begun, whoever asks.
+    let error = distill(&recipe, &out, &Silent).unwrap_err().to_string();
+    assert!(error.contains("--resume"), "{error}");
+    assert_eq!(limbeck::run::unfinished(folder.path()), [(out.clone(), false)]);
+    let lock = std::fs::File::open(unfinished.join("lock")).unwrap();
+    lock.lock().unwrap();
+    refused("another process");
+    assert_eq!(limbeck::run::unfinished(folder.path()), [(out.clone(), true)]);
+    drop(lock);
+    let table = std::fs::read_to_string(&recipe.table).unwrap();
+    let last = table.trim_end().rfind('\n').unwrap();
+    std::fs::write(&recipe.table, &table[..=last]).unwrap();
+    refused("is not what it was");
+    std::fs::write(&recipe.table, &table).unwrap();
+    let ticket = std::fs::read_to_string(unfinished.join("resume.json")).unwrap();
+    std::fs::write(unfinished.join("resume.json"), ticket.replace("\"version\": \"0", "\"version\": \"9")).unwrap();
+    refused("begun by limbeck 9");
+    std::fs::write(unfinished.join("resume.json"), &ticket[..40]).unwrap();
+    refused("damaged");
+    std::fs::write(unfinished.join("resume.json"), ticket).unwrap();
+    // Damaged pieces are made again.
+    for piece in files_below(&unfinished).into_iter().filter(|file| file.extension().is_some_and(|found| found == "piece")) {
+        let mut bytes = std::fs::read(&piece).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        std::fs::write(&piece, bytes).unwrap();
+    }
+    limbeck::resume(&out, &Silent).unwrap();
+    let whole = folder.path().join("whole");
+    distill(&recipe, &whole, &Silent).unwrap();
+    assert_eq!(contents(&out), contents(&whole));
+    let log = std::fs::read_to_string(out.join("log.txt")).unwrap();
+    assert!(log.contains("made again") && log.contains("search on validation rows") && log.ends_with("done\n"), "{log}");
+    assert!(!unfinished.exists() && !out.join("resume.json").exists() && !out.join("lock").exists() && !out.join("checkpoints").exists());
 }
