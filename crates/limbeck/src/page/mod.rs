@@ -91,7 +91,8 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     // The verdict is the headline; what it says beside that is said under it.
     let sentence = &report.proof.verdict.sentence;
     let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
-    let parts: [(&str, String); 17] = [
+    let has_layers = source.chosen.iter().flatten().any(|trial| trial.curve.iter().any(|point| !point.terms.layers.is_empty()));
+    let parts: [(&str, String); 18] = [
         ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
         ("STYLE", STYLE.into()),
         ("KIND", report.proof.verdict.kind.name().into()),
@@ -104,6 +105,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("DISAGREE", ranked(&apart, slices.len(), "distance")),
         ("TEACHER", ranked(&wrong_teacher, slices.len(), "RMSE")),
         ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("RMSE by {column}"))).collect()),
+        ("LAYERS", if has_layers { figure("layers", "Distance of hidden layers to the teacher's features") } else { String::new() }),
         ("CHECKS", checks(report)),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run)),
@@ -314,7 +316,18 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
         let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
             trial.curve.iter().filter_map(|point| Some(json!([point.step, shown(value(point)?)]))).collect::<Vec<_>>()
         };
-        json!({ "name": name, "loss": points(&|p| Some(p.loss)), "valid": points(&|p| p.valid_error), "fidelity": points(&|p| p.fidelity_rmse), "stop": trial.stop })
+        let layers = trial.curve.first().map_or(0, |point| point.terms.layers.len());
+        let layers: Vec<_> = (0..layers).map(|layer| points(&|p| p.terms.layers.get(layer).copied())).collect();
+        json!({
+            "name": name,
+            "hard": points(&|p| p.terms.hard),
+            "soft": points(&|p| p.terms.soft),
+            "slope": points(&|p| p.terms.slope),
+            "layers": layers,
+            "valid": points(&|p| p.valid_error),
+            "fidelity": points(&|p| p.fidelity_rmse),
+            "stop": trial.stop,
+        })
     };
     let both = ["alone", "distilled"].into_iter().zip(chosen);
     both.filter_map(|(name, trial)| trial.filter(|trial| !trial.curve.is_empty()).map(|trial| curve(name, trial))).collect()

@@ -56,7 +56,14 @@
       });
     curves("fidelity", "fidelity", "RMSE to the teacher");
     curves("valid", "valid", "error");
-    curves("loss", "loss", "loss", "log");
+
+    // The parts of each loss: color by side, dashes by part.
+    const terms = [["hard", "against targets", []], ["soft", "against the teacher", [6, 4]], ["slope", "slopes", [2, 3]]];
+    const part = (side, label, values, dash) => ({ label, data: points(values), borderColor: css(side), backgroundColor: css(side), borderDash: dash, borderWidth: 2, pointRadius: 0 });
+    const stepped = (id, title, datasets) => make(id, { type: "line", data: { datasets }, options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: { type: "logarithmic", ...axis(title) } } } });
+    stepped("terms", "loss", data.curves.flatMap((curve) => terms.filter(([key]) => curve[key].length > 0).map(([key, words, dash]) => part(curve.name, `${names[curve.name]}, ${words}`, curve[key], dash))));
+    const layerDashes = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+    stepped("layers", "distance", data.curves.flatMap((curve) => curve.layers.map((values, layer) => part(curve.name, `layer ${layer + 1}`, values, layerDashes[layer % 4]))));
 
     const color = (name) => css(name === "teacher" || name === "shipped" ? name : "alone");
     const shapes = ["circle", "triangle", "rect", "rectRot", "star", "crossRot"];
