@@ -68,8 +68,8 @@ def killed(command, folder, wait):
     return False
 
 
-def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+def kills_of(count):
+    """What was seen in so many kills, in a sentence, and what went wrong."""
     draw = random.Random(5)
     left = {"nothing yet": 0, "an unfinished run": 0, "a whole run": 0}
     kills, faults = 0, []
@@ -107,12 +107,18 @@ def main():
                 differ = [name for name in sorted(mine | whole[kind]) if mine.get(name) != whole[kind].get(name)]
                 faults.append(f"{kind} {out}: {', '.join(differ)}")
                 print(f"differs: {faults[-1]}", flush=True)
-            if subprocess.run([LIMBECK, "verify", out, *([] if kind != "targets" else [])], cwd=folder, capture_output=True).returncode != 0 and kind != "targets":
+            if kind != "targets" and subprocess.run([LIMBECK, "verify", out], cwd=folder, capture_output=True).returncode != 0:
                 faults.append(f"{kind} {out}: does not verify")
         stray = [path.name for path in folder.iterdir() if path.name.startswith(".") or path.name.endswith(".unfinished")]
     times = ", ".join(f"{kind} {s:.1f} s" for kind, s in seconds.items())
-    print(f"{kills} kills in {turn} runs ({times}): the kill left " + ", ".join(f"{what} {n} times" for what, n in left.items())
-          + f"; after --resume, {len(faults)} differ from a run that was never ended; stray folders: {len(stray)}")
+    seen = (f"{kills} kills in {turn} runs ({times}): the kill left " + ", ".join(f"{what} {n} times" for what, n in left.items())
+            + f"; after --resume, {len(faults)} differ from a run that was never ended; stray folders: {len(stray)}")
+    return seen, faults
+
+
+def main():
+    seen, faults = kills_of(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    print(seen)
     sys.exit(bool(faults))
 
 

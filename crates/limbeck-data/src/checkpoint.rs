@@ -7,6 +7,8 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -28,10 +30,12 @@ pub struct Checkpoints {
     /// Begins the name of each piece.
     scope: String,
     every: Duration,
+    /// Nanoseconds that saving took, over all threads.
+    spent: Arc<AtomicU64>,
 }
 
 /// Keeps nothing.
-pub static NO_CHECKPOINTS: Checkpoints = Checkpoints { folder: None, scope: String::new(), every: Duration::MAX };
+pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints { folder: None, scope: String::new(), every: Duration::MAX, spent: Arc::default() });
 
 impl Checkpoints {
     /// Pieces in a folder, which is created; training in progress is saved `every` so often.
@@ -42,7 +46,7 @@ impl Checkpoints {
     pub fn in_folder(folder: impl Into<PathBuf>, every: Duration) -> Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
-        Ok(Self { folder: Some(folder), scope: String::new(), every })
+        Ok(Self { folder: Some(folder), scope: String::new(), every, spent: Arc::default() })
     }
 
     /// The same folder, for work that is done several times in a run: pieces of different scopes are different pieces.
@@ -82,8 +86,15 @@ impl Checkpoints {
     /// [`Error::Write`] where it cannot be written; an older piece of that name stays.
     pub fn save<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
         let Some(path) = self.path(name) else { return Ok(()) };
+        let start = Instant::now();
+        let outcome = self.write(&path, name, value);
+        self.spent.fetch_add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        outcome
+    }
+
+    fn write<T: Serialize + ?Sized>(&self, path: &Path, name: &str, value: &T) -> Result<()> {
         let mut bytes = vec![0; HEAD];
-        rmp_serde::encode::write_named(&mut bytes, value).map_err(|error| Error::Write { path: path.clone(), source: std::io::Error::other(error) })?;
+        rmp_serde::encode::write_named(&mut bytes, value).map_err(|error| Error::Write { path: path.to_owned(), source: std::io::Error::other(error) })?;
         let sum = self.checksum(name, &bytes[HEAD..]);
         bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
         bytes[MAGIC.len()..HEAD].copy_from_slice(&sum);
@@ -114,6 +125,12 @@ impl Checkpoints {
     fn checksum(&self, name: &str, value: &[u8]) -> [u8; 32] {
         let length = ((self.scope.len() + name.len()) as u64).to_le_bytes();
         Sha256::new().chain_update(length).chain_update(&self.scope).chain_update(name).chain_update(value).finalize().into()
+    }
+
+    /// Seconds that saving took, over all threads.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.spent.load(Ordering::Relaxed) as f64 * 1e-9
     }
 
     /// True where nothing was kept.

@@ -62,6 +62,27 @@ fn sync_folder(path: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
+/// Removes what [`atomic`] leaves in a folder and those below it when the program is ended in the middle of it.
+///
+/// # Errors
+///
+/// [`Error::Write`] where one cannot be removed. A folder that cannot be read is passed over.
+pub fn sweep(folder: impl AsRef<Path>) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if path.is_dir() {
+            sweep(&path)?;
+        } else if name.starts_with('.') && name.ends_with(TEMPORARY) {
+            fs::remove_file(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
+        }
+    }
+    Ok(())
+}
+
+/// End of the name of a file that is being written.
+const TEMPORARY: &str = ".tmp";
+
 /// `.NAME.PID.N.tmp` beside the file, the first `N` that is free.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let name = path
@@ -70,7 +91,7 @@ fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let candidate = |n: u32| {
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}.{n}.tmp", std::process::id()));
+        hidden.push(format!(".{}.{n}{TEMPORARY}", std::process::id()));
         path.with_file_name(hidden)
     };
     (0..1000)
@@ -119,6 +140,21 @@ mod tests {
         assert!(error.to_string().contains("a.txt: disk full"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn sweep_removes_what_was_being_written_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("deep");
+        fs::create_dir(&deep).unwrap();
+        for name in [".a.txt.12.0.tmp", "a.txt", ".hidden", "b.tmp"] {
+            fs::write(deep.join(name), "x").unwrap();
+        }
+        assert_eq!(temporary_name(&deep.join("a.txt")).unwrap().extension().unwrap(), "tmp");
+        sweep(folder.path()).unwrap();
+        let mut left = names(&deep);
+        left.sort();
+        assert_eq!(left, [".hidden", "a.txt", "b.tmp"]);
     }
 
     #[test]

@@ -283,6 +283,7 @@ impl Students<'_> {
         }
         report.measured = self.measure(&student, &test.features, &clock);
         report.measured.stages.insert("curves written while training".into(), recorder.seconds());
+        report.measured.stages.insert("checkpoints".into(), self.kept.seconds());
         recorder.close()?;
         let answers = self.answers(stage, &student, &trials[0], &test)?;
         let trainings = curves::trainings(recipe, &choice, &trials);

@@ -17,8 +17,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use limbeck_data::Dataset;
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
+use limbeck_data::{Dataset, write};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -136,6 +136,7 @@ impl Unfinished {
             return Err(broken("there is no unfinished run of that name to go on with".into()));
         }
         let lock = lock(&path, &last)?;
+        write::sweep(&path)?;
         if is_whole(&path) {
             return Ok((Self { path, last, _lock: lock, kept: NO_CHECKPOINTS.clone() }, None));
         }

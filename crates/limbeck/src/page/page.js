@@ -59,7 +59,7 @@
 
     // The parts of each loss: color by side, dashes by part.
     const terms = [["hard", "against targets", []], ["soft", "against the teacher", [6, 4]], ["slope", "slopes", [2, 3]]];
-    const part = (side, label, values, dash) => ({ label, data: points(values), borderColor: css(side), backgroundColor: css(side), borderDash: dash, borderWidth: 2, pointRadius: 0 });
+    const part = (side, label, values, dash) => ({ label, data: points(values), borderColor: css(side), backgroundColor: css(side), borderDash: dash, borderWidth: 2, pointRadius: 0, pointStyle: "line" });
     const stepped = (id, title, datasets) => make(id, { type: "line", data: { datasets }, options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: { type: "logarithmic", ...axis(title) } } } });
     stepped("terms", "loss", data.curves.flatMap((curve) => terms.filter(([key]) => curve[key].length > 0).map(([key, words, dash]) => part(curve.name, `${names[curve.name]}, ${words}`, curve[key], dash))));
     const layerDashes = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
