@@ -63,6 +63,8 @@ ADDED = {
     "huber": {"objective.loss": "huber"},
     "knowledge-preserving": {"transfer.perturb_rows": ROWS // 2},
     "gradient matching": {"transfer.slope_rows": ROWS // 2},
+    # Short steps: for networks the derivative itself.
+    "gradient matching, exact": {"transfer.slope_rows": ROWS // 2, "transfer.slope_reach": 0.001},
     "hint": {"hints.kind": "hint"},
     "attention": {"hints.kind": "attention"},
     "attention, literal": {"hints.kind": "attention_literal"},

@@ -193,7 +193,7 @@ const SECTIONS: [Section; 10] = [
             Key("perturb_scale", "how far they move, in standard deviations of each column", None),
             Key("perturb_weight", "their weight beside other rows", None),
             Key("slope_rows", "most rows in pairs, between which the student has to move as the teacher does", None),
-            Key("slope_reach", "how far apart a pair is, in standard deviations of the columns", None),
+            Key("slope_reach", "how far apart a pair is, in standard deviations of the columns; 0.001 is the exact derivative of a network", None),
             Key("adversarial_rows", "most rows on which a quick student disagrees most with the teacher", None),
             Key("adversarial_candidates", "rows labelled for each that is kept", None),
             Key("reject_spread", "a new row is rejected where the teacher's spread exceeds this many times its median", None),

@@ -321,3 +321,42 @@ impl Network {
         Ok(Self { encoder, shape: checked, head, params, center, scale })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::checkpoint::NO_CHECKPOINTS;
+    use limbeck_data::{Feature, FeatureValues, FoldKind};
+
+    fn features(columns: [Vec<f64>; 2]) -> Features {
+        let rows = columns[0].len();
+        let column = |(values, name): (Vec<f64>, &str)| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
+        Features { columns: columns.into_iter().zip(["a", "b"]).map(column).collect(), rows }
+    }
+
+    /// Between the bends of its bins and neurons a network is linear, so that over a short step the difference quotient of gradient matching
+    /// is the directional derivative: a quarter of the step says the same.
+    #[test]
+    fn difference_over_a_short_step_is_the_exact_derivative() {
+        let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0;
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..400).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
+        let target: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (2.0 * a).sin() + a * b).collect();
+        let rows: Vec<usize> = (0..400).collect();
+        let known = features([a.clone(), b.clone()]);
+        let sample = Sample { features: &known, target: &target, weight: &[1.0; 400], folds: Vec::new(), fold_kind: FoldKind::Random };
+        let options = NetworkOptions { members: 2, steps: (300, 300), ..NetworkOptions::default() };
+        let network = Network::fit(&sample, &rows, &options, 3, 1.0, NO_CHECKPOINTS.saver("t".into())).unwrap();
+        let quotient = |step: f64| -> Vec<f64> {
+            let moved = features([a.iter().map(|v| v + 0.8 * step).collect(), b.iter().map(|v| v - 0.6 * step).collect()]);
+            let (to, from) = (network.predict(&moved).unwrap().0, network.predict(&known).unwrap().0);
+            to.iter().zip(from).map(|(to, from)| (to - from) / step).collect()
+        };
+        let exact_over = |step: f64| {
+            let pairs = quotient(step).into_iter().zip(quotient(step / 4.0));
+            pairs.filter(|(long, short)| (long - short).abs() < 0.02 * (1.0 + short.abs())).count()
+        };
+        assert!(exact_over(0.001) > 360, "{}", exact_over(0.001));
+        // A long step averages over bends.
+        assert!(exact_over(0.5) < 250, "{}", exact_over(0.5));
+    }
+}

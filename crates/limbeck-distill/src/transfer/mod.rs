@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 /// | `perturb_scale` | 0.05 | how far they move, in standard deviations of each column | > 0 |
 /// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
 /// | `slope_rows` | 0 | most rows in pairs for gradient matching, see `slope_weight` of the objective | ≥ 0 |
-/// | `slope_reach` | 0.2 | `ρ`: how far apart a pair is, in standard deviations of the columns | > 0 |
+/// | `slope_reach` | 0.2 | `ρ`: how far apart a pair is, in standard deviations of the columns; 0.001 makes it the exact derivative of a network | > 0 |
 /// | `adversarial_rows` | 0 | most rows on which a quick student disagrees most with the teacher | ≥ 0 |
 /// | `adversarial_candidates` | 4 | rows labelled for each that is kept | 2 to 100 |
 /// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
