@@ -511,6 +511,8 @@ def document():
         f"{100 * UNSURE:.0f} % unsure. On the evaluation sets it reached {reached['balanced']:.2f}, {reached['accuracy']:.2f} against "
         f"{reached['majority_decided']:.2f}, and {100 * reached['unsure']:.0f} % unsure: **" + ("reached" if bar else "not reached") + "**."
         + ("" if bar else " Its answer is a hint and no more; the figures beside it are worth reading, the verdict of a full run decides.") + "\n",
+        f"Poor teachers (`weak`, `column`) are easily told; on the evaluation cases of the others alone the balanced accuracy is "
+        f"{scores([case for case in evaluation if case[0][2] in FITTED])['balanced']:.2f}.\n",
         "How well can such a formula do? The verdict of a single full run is itself a draw: its saving has a standard deviation of "
         f"{rules()['LUCK']:.3f} of the squared error by the luck of its splits and seeds, and many cases lie nearer to the edge of significance than "
         f"that. If the full runs of the evaluation cases were drawn from the very model that the rules assume, the rules would reach "

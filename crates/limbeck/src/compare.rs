@@ -1,17 +1,17 @@
 //! Many runs side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use limbeck_data::bootstrap::{self, Interval};
 use limbeck_data::metrics;
 use limbeck_data::{ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
+use serde::Serialize;
 use toml::Value;
 
 use crate::error::{Error, Result};
-use crate::page::{STYLE, escape};
+use crate::page::{CHARTS, STYLE, escape};
 use crate::run::{PREDICTIONS, REPORT, Run};
 use crate::unfinished::Unfinished;
 use crate::targets;
@@ -185,12 +185,17 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                     (_, true) => "worse",
                     _ => "not surely different",
                 };
-                format!("{b} against {a}: {side}; the shipped student's test RMSE is lower by {} (95 % interval {} to {})", short(saved), short(low), short(high))
+                format!("{b} against {a}: {side}; the shipped student saves {} of test RMSE (95 % interval {} to {})", short(saved), short(low), short(high))
             }
         })
     };
     others.iter().map(sentence).collect()
 }
+
+const SCRIPT: &str = include_str!("page/compare.js");
+
+/// Columns of [`table`] that hold words.
+const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 
 /// The comparison as one page that needs nothing else.
 ///
@@ -199,29 +204,71 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
 /// As [`paired`].
 pub fn page(runs: &[Run]) -> Result<String> {
     let (header, rows) = table(runs);
-    let cells = |tag: &str, cells: &[String]| {
-        cells.iter().enumerate().fold(String::new(), |mut all, (at, cell)| {
-            let _ = if at == 0 { write!(all, "<th scope=\"row\">{}</th>", escape(cell)) } else { write!(all, "<{tag}>{}</{tag}>", escape(cell)) };
-            all
-        })
-    };
-    let head: String = header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
-    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", row))).collect();
+    let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
     let list: String = sentences(runs)?.iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
-    let names: String = runs.iter().map(|run| format!("<th scope=\"col\">{}</th>", escape(&run.path().display().to_string()))).collect();
-    let options: String = differences(runs)
-        .into_iter()
-        .map(|(key, values)| format!("<tr>{}</tr>", cells("td", &[vec![key], values].concat())))
+    let names: Vec<String> = std::iter::once("option".to_owned()).chain(runs.iter().map(|run| run.path().display().to_string())).collect();
+    let options: Vec<Vec<String>> = differences(runs).into_iter().map(|(key, values)| [vec![key], values].concat()).collect();
+    let errors = errors(runs);
+    let charts: String = errors
+        .iter()
+        .enumerate()
+        .map(|(at, target)| {
+            let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
+            format!("<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test RMSE of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>")
+        })
         .collect();
+    // `<` cannot end a script from within.
+    let data = serde_json::to_string(&errors).unwrap_or_default().replace('<', "\\u003c");
+    let parts = [
+        format!("<h1>{} runs</h1>{}", runs.len(), grid("runs", &header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &rows, &words)),
+        charts,
+        if list.is_empty() { list } else { format!("<h2>Against the first, row by row</h2><ul>{list}</ul>") },
+        if options.is_empty() { String::new() } else { format!("<h2>Options that differ</h2>{}", grid("options that differ", &names, &options, &vec![true; names.len()])) },
+    ];
     Ok(format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light \
-         dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main><h1>{} runs</h1><div class=\"wide\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"runs\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><h2>Against the first, row by row</h2><ul>{list}</ul><h2>Options that \
-         differ</h2><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"options that differ\"><table><thead><tr><th \
-         scope=\"col\">option</th>{names}</tr></thead><tbody>{options}</tbody></table></div></main></body></html>\n",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
+         content=\"light dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main>{}</main><script>{CHARTS}</script><script \
+         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{SCRIPT}</script></body></html>\n",
         runs.len(),
-        runs.len()
+        parts.concat()
     ))
+}
+
+/// A table that scrolls by itself where it is too wide; `words` says which columns hold text.
+fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) -> String {
+    let class = |at: usize| if words[at] { " class=\"text\"" } else { "" };
+    let head: String = header.iter().enumerate().map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), escape(name))).collect();
+    let cell = |(at, cell): (usize, &String)| match at {
+        0 => format!("<th scope=\"row\">{}</th>", escape(cell)),
+        _ => format!("<td{}>{}</td>", class(at), escape(cell)),
+    };
+    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>", row.iter().enumerate().map(cell).collect::<String>())).collect();
+    format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+}
+
+/// Errors of the runs on one target.
+#[derive(Serialize)]
+struct Errors {
+    name: String,
+    runs: Vec<String>,
+    /// Of teacher, alone, distilled and shipped, by run.
+    sides: BTreeMap<&'static str, Vec<f64>>,
+}
+
+/// By target, since their units differ, in the order of the runs.
+fn errors(runs: &[Run]) -> Vec<Errors> {
+    let mut all: Vec<Errors> = Vec::new();
+    for run in runs {
+        let (report, test) = (run.report(), &run.report().test);
+        let at = all.iter().position(|target| target.name == report.target).unwrap_or_else(|| {
+            all.push(Errors { name: report.target.clone(), runs: Vec::new(), sides: BTreeMap::new() });
+            all.len() - 1
+        });
+        all[at].runs.push(run.path().display().to_string());
+        let sides = [("teacher", test.teacher.rmse), ("alone", test.alone.rmse), ("distilled", test.distilled.rmse), ("shipped", test.shipped.rmse)];
+        sides.into_iter().for_each(|(side, rmse)| all[at].sides.entry(side).or_default().push(rmse));
+    }
+    all
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ const TEMPLATE: &str = include_str!("page.html");
 /// The style of all pages.
 pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-const CHARTS: &str = include_str!("chart.umd.min.js");
+/// Chart.js.
+pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
 /// Most points of a scatter plot: more say no more.
 const POINTS: usize = 1500;
