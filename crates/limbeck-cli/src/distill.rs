@@ -33,6 +33,9 @@ pub(crate) struct Distill {
     /// Run directory to create; never an existing one [default: runs/TABLE-N]
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
+    /// How often a training in progress is saved, for `--resume`, such as 10, 30s or 5m [default: 10]
+    #[arg(long, value_name = "TIME", value_parser = flags::seconds, help_heading = "Output")]
+    checkpoint_every: Option<f64>,
     /// Print report.json instead of the table
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -50,7 +53,8 @@ impl Distill {
                 watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?))?
             }
             None => {
-                let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+                let mut recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+                recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);
                 let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
                 watched(self.quiet, |progress| Ok(limbeck::distill_each(&recipe, &out, progress)?))?
             }
@@ -65,9 +69,9 @@ impl Distill {
 
     /// A run that goes on has its recipe: other options would be another run.
     fn refuse_others(&self) -> Result<()> {
-        let Self { job, data, teacher, student, out, .. } = self;
+        let Self { job, data, teacher, student, out, checkpoint_every, .. } = self;
         let alone = *job == JobFlags::default() && *data == DataFlags::default() && *teacher == TeacherFlags::default() && *student == StudentFlags::default();
-        if alone && out.is_none() {
+        if alone && out.is_none() && checkpoint_every.is_none() {
             return Ok(());
         }
         Err(Error::Message("--resume goes on with the run's own recipe, under its own name: leave out the table and all options but --json and --quiet".into()))

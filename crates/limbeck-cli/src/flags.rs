@@ -72,9 +72,6 @@ pub(crate) struct JobFlags {
     /// Time that the run may take, such as 90, 90s, 5m or 1h; the options it leads to are kept in the run's recipe
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time_limit: Option<f64>,
-    /// How often a training in progress is saved, for `--resume`, such as 10, 30s or 5m [default: 10]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
-    checkpoint_every: Option<f64>,
     /// Seed of splits, folds, weights and augmentation [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -317,7 +314,6 @@ impl JobFlags {
         flags.set("quality", self.quality.as_deref());
         flags.set("preset", self.preset.as_deref());
         flags.set("time_limit", self.time_limit);
-        flags.set("checkpoint_every", self.checkpoint_every);
         flags.set_whole("seed", self.seed);
         flags.set_whole("threads", self.threads);
         Ok(())

@@ -14,10 +14,10 @@ use crate::flags::{self, DataFlags, JobFlags, StudentFlags, TeacherFlags};
 use crate::output::{Style, print};
 use crate::render::{Grid, grouped};
 
-/// Say in seconds, from a sample, whether distillation is likely to pay
+/// Say in a minute, from a sample, whether distillation is likely to pay
 ///
 /// Fits a teacher and both students quickly on a sample of the training rows and looks at rows held out of it: pays, will not pay or
-/// unsure, with the figures behind it. The answer is a hint, right about six times in ten on tables it had never met. Takes the flags of `distill`; writes nothing and looks at no test row.
+/// unsure, with the figures behind it. On 67 cases that its rules had never met, the answer was right in 55 of the 63 where it was sure. Takes the flags of `distill`; writes nothing and looks at no test row.
 #[derive(Args, Debug)]
 pub(crate) struct Preflight {
     #[command(flatten)]

@@ -608,3 +608,33 @@ fn students_are_exported_verified_listed_and_compared() {
     assert!(compared.contains("95 % interval") && compared.contains("student.params") && place.exists("both.html"), "{compared}");
     place.limbeck(&["compare", "runs/sensor-1", "--html", "both.html"]).fails(&["never overwritten"]);
 }
+
+#[test]
+fn killed_run_is_listed_and_goes_on() {
+    let place = Place::with_table();
+    let teacher = "if [ -e go ]; then sed 1d | cut -d, -f1; else sleep 5; fi";
+    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml", "--teacher-command", teacher, "--out", "runs/a", "--quiet"];
+    let mut process = place.command(&args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let since = std::time::Instant::now();
+    while !place.exists("runs/a.unfinished/metrics.csv") {
+        assert!(since.elapsed().as_secs() < 60, "no folder of a run in the making");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let listed = place.limbeck(&["runs"]).succeeds();
+    assert!(listed.stderr.contains("in the making: runs/a"), "{}", listed.stderr);
+    place.limbeck(&["distill", "--resume", "runs/a"]).fails(&["runs/a is being made by another process", &process.id().to_string()]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let listed = place.limbeck(&["runs"]).succeeds();
+    assert!(listed.stderr.contains("unfinished: runs/a; go on with `limbeck distill --resume runs/a`"), "{}", listed.stderr);
+    place.limbeck(&args).fails(&["runs/a.unfinished", "--resume runs/a"]);
+    place.limbeck(&["distill", "--resume", "runs/a", "--seed", "3"]).fails(&["leave out"]);
+    place.limbeck(&["distill", "--resume", "runs/b"]).fails(&["runs/b.unfinished", "no unfinished run"]);
+    place.file("go", "");
+    let made = place.limbeck(&["distill", "--resume", "runs/a"]).succeeds().stdout;
+    assert!(made.contains("teacher (command)") && made.ends_with("run: runs/a\n"), "{made}");
+    place.limbeck(&["verify", "runs/a"]).succeeds();
+    assert!(!place.exists("runs/a.unfinished"));
+    // A run that is done is only shown again.
+    assert_eq!(place.limbeck(&["distill", "--resume", "runs/a", "--quiet"]).succeeds().stdout, made);
+}

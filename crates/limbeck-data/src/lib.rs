@@ -67,6 +67,7 @@ pub mod split;
 pub mod table;
 pub mod write;
 
+pub use checkpoint::Checkpoints;
 pub use checks::{Action, Check, Warning};
 pub use dataset::{DataOptions, DataSummary, Dataset, GivenTeacher};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};

@@ -471,10 +471,9 @@ impl Pilot<'_> {
         held.blocks.extend(blocks(data));
         held.weight.extend(&test.weight);
         held.teacher_fit.extend(self.teacher_fit(&store)?);
-        for note in store.summary.notes {
-            if !held.notes.contains(&note) {
-                held.notes.push(note);
-            }
+        // Those of the others say the same with other figures.
+        if turn == 0 {
+            held.notes = store.summary.notes;
         }
         Ok(())
     }
