@@ -638,3 +638,33 @@ fn killed_run_is_listed_and_goes_on() {
     // A run that is done is only shown again.
     assert_eq!(place.limbeck(&["distill", "--resume", "runs/a", "--quiet"]).succeeds().stdout, made);
 }
+
+/// Runs a script of `evidence/` on files of this place; says so and passes where its Python packages are missing.
+fn judged_by(script: &str, place: &Place, args: &[&str]) {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../evidence").join(script);
+    // How fast a page opens is no matter of a busy test.
+    let done = std::process::Command::new("python3").arg(&script).args(args).env("WITHIN", "60").current_dir(place.path("")).output();
+    let Ok(done) = done else { return eprintln!("skipped: no python3 for {}", script.display()) };
+    let error = String::from_utf8_lossy(&done.stderr).into_owned();
+    if !done.status.success() && error.starts_with("skipped: ") {
+        return eprintln!("{} ({})", error.trim(), script.display());
+    }
+    assert!(done.status.success(), "{}{error}", String::from_utf8_lossy(&done.stdout));
+}
+
+#[test]
+fn event_files_are_read_back_by_tensorboard() {
+    let place = Place::with_table();
+    place.distill(&["--quiet", "--hints", "attention", "--head", "gaussian", "--temperature", "spread", "--out", "run"]).succeeds();
+    judged_by("events.py", &place, &["run"]);
+}
+
+#[test]
+fn pages_open_in_a_browser_without_fault() {
+    let place = Place::with_table();
+    place.distill(&["--quiet", "--hints", "attention", "--out", "a"]).succeeds();
+    place.distill(&["--quiet", "--out", "b"]).succeeds();
+    place.limbeck(&["compare", "a", "b", "--html", "both.html"]).succeeds();
+    judged_by("page.py", &place, &["a/report.html"]);
+    judged_by("page.py", &place, &["both.html"]);
+}

@@ -5,7 +5,7 @@ use limbeck_nets::{Block, MlpShape, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::hints::Guided;
-use crate::objective::LabelRow;
+use crate::objective::{HeadKind, LabelRow};
 
 /// Parts of the loss on the rows of a [`Probe`], each a mean over the rows that it speaks of; none where no row does.
 ///
@@ -16,6 +16,7 @@ use crate::objective::LabelRow;
 /// soft      mean w L_soft(s, t)                       rows that the teacher labelled, where its gate is open
 /// slope     mean γ [Δs − Δt]² / ρ²                    pairs of rows
 /// layers    Σ_k w_k (h_l A_l + c_l − z_l)_k²           by hidden layer, without its weight in the schedule
+/// T         mean T                                    of the rows of the soft loss, where it tempers distributions
 /// ```
 ///
 /// # Units
@@ -31,6 +32,8 @@ pub struct Terms {
     pub slope: Option<f64>,
     /// Of each hidden layer, against the teacher's features.
     pub layers: Vec<f64>,
+    /// Temperature of the soft loss.
+    pub temperature: Option<f64>,
 }
 
 /// A small fixed part of what a student learns from. Batches blend labels, and which rows they hold is chance; these rows are always the
@@ -59,7 +62,8 @@ impl Probe {
         let pred = shape.predict(params, positions);
         let moment = Moment { progress: progress as f32, statistic: judge.statistic(labels) };
         let mut unused = vec![0.0; outputs];
-        let (mut hard, mut soft) = (Mean::default(), Mean::default());
+        let (mut hard, mut soft, mut warmth) = (Mean::default(), Mean::default(), Mean::default());
+        let is_tempered = judge.blend.options.head != HeadKind::Point;
         for (pred, row) in pred.chunks_exact(outputs).zip(labels.chunks_exact(columns)) {
             let Some(row) = LabelRow::first_of(row) else { continue };
             if row.labelled > 0.0 {
@@ -67,7 +71,11 @@ impl Probe {
             }
             if row.gate > 0.0 {
                 let label = Label { mean: row.teacher, sd: row.spread };
-                soft.add(row.weight, judge.blend.soft.row(pred, label, judge.blend.temperature(moment, row.spread), &mut unused));
+                let temperature = judge.blend.temperature(moment, row.spread);
+                soft.add(row.weight, judge.blend.soft.row(pred, label, temperature, &mut unused));
+                if is_tempered {
+                    warmth.add(1.0, temperature);
+                }
             }
         }
         let block = Block { row: 0, pred: &pred, hidden: &[], grad_pred: &mut [], grad_hidden: &mut [] };
@@ -76,7 +84,7 @@ impl Probe {
             let coordinates: Vec<f32> = labels.chunks_exact(columns).flat_map(|row| &row[LabelRow::COLUMNS + 1..]).copied().collect();
             hints.distances(&hidden, own, &coordinates)
         });
-        Terms { hard: hard.value(), soft: soft.value(), slope: judge.slope(&block, labels), layers }
+        Terms { hard: hard.value(), soft: soft.value(), slope: judge.slope(&block, labels), layers, temperature: warmth.value() }
     }
 }
 
@@ -101,7 +109,7 @@ impl Mean {
 mod tests {
     use super::*;
     use crate::hints::{HintKind, HintLoss, HintOptions};
-    use crate::objective::{Blend, HeadKind, ObjectiveOptions};
+    use crate::objective::{Blend, ObjectiveOptions, Temperature};
     use limbeck_nets::{InputLayout, Segment};
 
     /// `s(x) = max(x, 0)` through one hidden unit.
@@ -126,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn temperature_is_that_of_the_rows_that_the_teacher_labelled() {
+        let options = ObjectiveOptions { head: HeadKind::Gaussian, temperature: Temperature::Spread, ..ObjectiveOptions::default() };
+        let (hard, soft) = options.losses(options.head(-2.0, 2.0));
+        let blend = Blend { options, alpha: 0.5, hard, soft, labelled: 0.5, data_temperature: 1.0, typical_spread: 0.5 };
+        let row = LabelRow { target: 0.0, teacher: 0.0, spread: 0.5, gate: 1.0, labelled: 1.0, weight: 1.0 };
+        // Spreads of once and three times the typical one; the third row has no label of the teacher's.
+        let rows = [row, LabelRow { spread: 1.5, ..row }, LabelRow { spread: 9.0, gate: 0.0, ..row }];
+        let probe = Probe { positions: vec![0.0; 3], labels: labels(&rows, 0.0, None), judge: Guided { blend, hints: None, pairs: false } };
+        let shape = MlpShape::new(InputLayout { segments: vec![Segment::Linear] }, vec![1], 2).unwrap();
+        assert_eq!(probe.terms(&shape, &vec![0.1; shape.weights()], 0.0).temperature, Some(2.0));
+    }
+
+    #[test]
     fn terms_are_worked_by_hand() {
         let (shape, mut params) = shape();
         let known = LabelRow { target: 1.0, teacher: 4.0, spread: 0.1, gate: 1.0, labelled: 1.0, weight: 2.0 };
@@ -134,7 +155,7 @@ mod tests {
         let rows = labels(&[known, unknown, closed], 0.0, None);
         let probe = Probe { positions: vec![2.0, 3.0, 1.0], labels: rows, judge: guided(false, false) };
         // Hard: (2 · 1² + 1 · 1²) / 2. Soft: (2 · 2² + 1²) / 2.
-        assert_eq!(probe.terms(&shape, &params, 0.0), Terms { hard: Some(1.5), soft: Some(4.5), slope: None, layers: vec![] });
+        assert_eq!(probe.terms(&shape, &params, 0.0), Terms { hard: Some(1.5), soft: Some(4.5), slope: None, layers: vec![], temperature: None });
         // A pair: the student moves by 1, the teacher by −2; γ / ρ² = 0.5.
         // Its adapter says 3 h + 1, the teacher's coordinate is 6: 0.5 · (7 − 6)², 0.5 · (10 − 6)².
         params.extend([3.0, 1.0]);

@@ -11,10 +11,10 @@ use serde::Serialize;
 use toml::Value;
 
 use crate::error::{Error, Result};
-use crate::page::{CHARTS, STYLE, escape};
+use crate::page::{CHARTS, STYLE, THEME, escape};
 use crate::run::{PREDICTIONS, REPORT, Run};
-use crate::unfinished::Unfinished;
 use crate::targets;
+use crate::unfinished::Unfinished;
 
 /// The runs of a folder, by name, and what could not be opened with its reason.
 ///
@@ -228,7 +228,7 @@ pub fn page(runs: &[Run]) -> Result<String> {
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
          content=\"light dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main>{}</main><script>{CHARTS}</script><script \
-         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{SCRIPT}</script></body></html>\n",
+         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{THEME}{SCRIPT}</script></body></html>\n",
         runs.len(),
         parts.concat()
     ))

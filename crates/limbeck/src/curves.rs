@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use limbeck_distill::hints::HintKind;
-use limbeck_distill::objective::Temperature;
-use limbeck_distill::search::{Choice, Point, Refitted, Setting, Training, Trial};
+use limbeck_distill::search::{Choice, Point, Refitted, Training, Trial};
 use serde_json::{Value, json};
 
 use crate::recipe::Recipe;
@@ -64,24 +63,13 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         layers("alignment", point.terms.layers.clone()),
         curve("learning_rate", Some(point.learning_rate)),
         curve("alpha", setting.alpha.map(|alpha| recipe.objective.alpha_at(alpha, progress))),
-        curve("temperature", temperature(recipe, setting, progress)),
+        curve("temperature", point.terms.temperature),
         curve("stage", hinted.then(|| 1.0 + recipe.hints.stage(progress) as f64)),
         layers("layer_weight", if hinted { (0..count).map(layer_weight).collect() } else { Vec::new() }),
         curve("valid_error", point.valid_error),
         curve("fidelity_rmse", point.fidelity_rmse),
         curve("gap_to_teacher", point.gap_to_teacher),
     ]
-}
-
-/// None where there is no teacher, no distribution to temper, or a temperature by batch or row.
-fn temperature(recipe: &Recipe, setting: &Setting, progress: f64) -> Option<f64> {
-    match (recipe.objective.temperature, setting.alpha) {
-        (Temperature::Fixed(start), Some(_)) => {
-            let end = recipe.objective.temperature_end.unwrap_or(start);
-            Some(start + progress * (end - start))
-        }
-        _ => None,
-    }
 }
 
 /// The names of the fields as the first line of a CSV file.
@@ -143,17 +131,18 @@ pub(crate) fn texts(recipe: &Recipe, trainings: &[(Training, &Trial)]) -> (Strin
 mod tests {
     use super::*;
     use limbeck_distill::probe::Terms;
+    use limbeck_distill::search::Setting;
 
     #[test]
     fn lines_are_worked_by_hand() {
         let setting = Setting { alpha: Some(0.5), steps: 200, weight_decay: 0.01, spec: None };
-        let terms = Terms { hard: Some(0.25), soft: None, slope: None, layers: vec![1.5, 2.0] };
+        let terms = Terms { hard: Some(0.25), soft: None, slope: None, layers: vec![1.5, 2.0], temperature: Some(3.0) };
         let point = Point { step: 100, loss: 2.0, learning_rate: 0.001, valid_error: Some(3.0), fidelity_rmse: None, gap_to_teacher: Some(1.0), terms };
         let mut recipe = Recipe::default();
         (recipe.hints.kind, recipe.hints.weight, recipe.hints.weight_end, recipe.hints.progressive) = (HintKind::Hint, 0.5, None, false);
         let fields = fields(&recipe, &Training::refit(setting, 3), &point);
         let (header, line) = (csv_header(&fields), csv_line(&fields));
-        assert_eq!(line, "refit-distilled-alpha0.5-steps200-seed3,refit,distilled,3,0.5,0.01,200,100,2,0.25,,,1.5 2,0.001,0.5,1,1,0.5 0.5,3,,1\n");
+        assert_eq!(line, "refit-distilled-alpha0.5-steps200-seed3,refit,distilled,3,0.5,0.01,200,100,2,0.25,,,1.5 2,0.001,0.5,3,1,0.5 0.5,3,,1\n");
         assert_eq!(header.split(',').count(), line.split(',').count());
         let object: serde_json::Map<String, Value> = serde_json::from_str(&json_line(&fields)).unwrap();
         assert_eq!(object.len(), fields.len());

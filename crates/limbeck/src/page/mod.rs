@@ -18,6 +18,8 @@ use slices::{Ranked, Slice, mean};
 const TEMPLATE: &str = include_str!("page.html");
 /// The style of all pages.
 pub(crate) const STYLE: &str = include_str!("page.css");
+/// What the scripts of all pages begin with.
+pub(crate) const THEME: &str = include_str!("theme.js");
 const SCRIPT: &str = include_str!("page.js");
 /// Chart.js.
 pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
@@ -112,7 +114,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("USE", usage(source.run)),
         // `<` cannot end a script from within.
         ("DATA", data.to_string().replace('<', "\\u003c")),
-        ("SCRIPT", SCRIPT.into()),
+        ("SCRIPT", [THEME, SCRIPT].concat()),
     ];
     // The library last: nothing in it is a place to fill.
     let page = parts.iter().fold(TEMPLATE.to_owned(), |page, (name, text)| page.replacen(&format!("{{{{{name}}}}}"), text, 1));

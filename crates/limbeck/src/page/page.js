@@ -1,26 +1,11 @@
-"use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data-of-charts").textContent);
-  const charts = [];
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
   const names = { teacher: "teacher", alone: "alone", distilled: "distilled", shipped: "shipped" };
   const dashes = { teacher: [6, 4], alone: [2, 3], distilled: [] };
 
-  // Each chart is a function of the colors of the moment: drawn anew where these change.
-  function draw() {
-    charts.splice(0).forEach((chart) => chart.destroy());
-    Chart.defaults.color = css("ink");
-    Chart.defaults.borderColor = css("line");
-    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-    Chart.defaults.animation = false;
-    Chart.defaults.maintainAspectRatio = false;
+  keepDrawn((make) => {
     Chart.defaults.plugins.legend.labels.usePointStyle = true;
     Chart.defaults.plugins.legend.labels.boxHeight = 7;
-    const make = (id, config) => {
-      const place = document.getElementById(id);
-      if (place) charts.push(new Chart(place, config));
-    };
     const axis = (title, more) => ({ title: { display: true, text: title }, ticks: { callback: short, maxRotation: 45 }, ...more });
     const log = (title) => ({ type: "logarithmic", title: { display: true, text: title }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkip: true, callback: (x) => (Number.isInteger(Math.log10(x)) || x === 0 ? x.toLocaleString("en") : "") } });
 
@@ -75,12 +60,8 @@
       });
     cost("bytes", "bytes", "bytes");
     cost("time", "us", "µs per row");
-  }
+  });
 
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  addEventListener("beforeprint", draw);
-  addEventListener("afterprint", draw);
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", async () => {
       const text = button.previousElementSibling.textContent;
