@@ -1,5 +1,5 @@
 //! What each command does, with the real binary in a clean folder.
-#![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
+#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
 
 mod common;
 
