@@ -456,10 +456,8 @@ fn killed_run_goes_on_to_the_same_bytes() {
         let out = folder.path().join(format!("killed-{after}"));
         let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
         assert!(killed.is_err() && !out.exists(), "after {after}");
-        let again = std::panic::catch_unwind(|| limbeck::resume(&out, &Killed((after / 2).into())).map(|_| ()));
-        if again.is_ok() {
-            continue;
-        }
+        // Ended again on its way, or done already, which is then only opened.
+        let _ = std::panic::catch_unwind(|| limbeck::resume(&out, &Killed((after / 2).into())).map(|_| ()));
         let runs = limbeck::resume(&out, &Silent).unwrap();
         assert_eq!(contents(&out), contents(&whole), "after {after}");
         assert_eq!((&runs[0].report().test, &runs[0].report().proof), (&report.test, &report.proof));
