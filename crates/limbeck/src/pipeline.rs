@@ -287,9 +287,8 @@ impl Students<'_> {
         recorder.close()?;
         let answers = self.answers(stage, &student, &trials[0], &test)?;
         let trainings = curves::trainings(recipe, &choice, &trials);
-        let searched = choice.alone.len() + choice.distilled.len();
-        let is_refit = |at: usize| at >= searched && !interrupted_in_search;
-        let weights: Vec<Vec<&[f32]>> = trainings.iter().enumerate().map(|(at, (_, trial))| if is_refit(at) { stage.weights(trial) } else { search_stage.weights(trial) }).collect();
+        // Each by the layers of the stage that made it: their sizes may differ.
+        let weights: Vec<Vec<&[f32]>> = trainings.iter().map(|(training, trial)| if training.phase == "refit" { stage.weights(trial) } else { search_stage.weights(trial) }).collect();
         let made = Made { student: &bytes, report: &report, choice: &choice, trainings: &trainings, weights: &weights, test: &test, answers: &answers };
         self.write(place, &made)?;
         Ok(report)
