@@ -327,6 +327,33 @@ def dots(name, title, rows, unit):
     return f"![{title}](ablation/{name}.svg)\n"
 
 
+def lines_picture(name, title, series, unit):
+    """Curves `{label: [[[x, y], ...], ...]}`: the mean over the curves of a label, with a band of its 95 % interval."""
+    width, height, left, right, top, bottom = 720, 300, 62, 20, 52, 34
+    means = {}
+    for label, found in series.items():
+        count = min(len(curve) for curve in found)
+        means[label] = [(found[0][i][0], *interval([curve[i][1] for curve in found])) for i in range(count)]
+    # Beginnings are steep; the axis is for what comes after them.
+    tail = [v for points in means.values() for _, m, h in points[max(1, len(points) // 8):] for v in (m - h, m + h)]
+    low, high, last = min(tail), max(tail), max(points[-1][0] for points in means.values())
+    x = lambda v: left + v / last * (width - left - right)
+    y = lambda v: height - bottom - (min(max(v, low), high) - low) / ((high - low) or 1) * (height - top - bottom)
+    parts = [f'<text x="8" y="18" font-weight="600">{escape(title)}</text>']
+    for i in range(5):
+        v = low + (high - low) * i / 4
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(v):.1f}" y2="{y(v):.1f}"/><text class="soft" x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.4g}</text>')
+        parts.append(f'<text class="soft" x="{x(last * i / 4):.1f}" y="{height - 18}" text-anchor="middle">{last * i / 4:g}</text>')
+    parts.append(f'<text class="soft" x="{width - right}" y="{height - 4}" text-anchor="end">{escape(unit)}</text>')
+    for i, (label, points) in enumerate(means.items()):
+        band = [f"{x(s):.1f},{y(m + h):.1f}" for s, m, h in points] + [f"{x(s):.1f},{y(m - h):.1f}" for s, m, h in reversed(points)]
+        path = " ".join(f"{x(s):.1f},{y(m):.1f}" for s, m, _ in points)
+        parts.append(f'<polygon points="{" ".join(band)}" fill="{COLORS[i]}" opacity="0.15"/><polyline points="{path}" fill="none" stroke="{COLORS[i]}" stroke-width="2"/>')
+        parts.append(f'<circle cx="{14 + i * 160}" cy="34" r="4" fill="{COLORS[i]}"/><text x="{22 + i * 160}" y="38">{escape(label)}</text>')
+    svg(name, width, height, "".join(parts))
+    return f"![{title}](ablation/{name}.svg)\n"
+
+
 # ---- questions: each gives text, and runs what it needs
 
 def attempt(make):
@@ -415,7 +442,7 @@ SHARES = {"kin8nm": [5, 20], "california": [5, 20], "concrete": [20]}
 def question_alpha(out):
     out.append("## How much of the teacher\n\nTest R² by alpha, squared points with MUNGE rows, and by the share of the labels that there are (the teacher, too, is fitted on these alone). "
                "The lone student is tuned; alpha 0 is the same student on targets, at the same schedule as the distilled ones. The commonly told claim is: alpha 0.7 has an R² 12 % above pure MSE.\n")
-    rows, lines = [], []
+    rows, lines, gains = [], [], []
     for name in SETS:
         for share in [*([s for s in SHARES.get(name, []) if not QUICK]), 100]:
             if share == 100:
@@ -430,12 +457,16 @@ def question_alpha(out):
                 continue
             value = lambda r: f"{mean(r['r2']):.4f}" if r else "–"
             zero, seven = found[0], found[3]
-            gain = lambda ref: shown(interval([100 * (a - b) / abs(mean(ref["r2"])) for a, b in zip(seven["r2"], ref["r2"])])) if seven and ref else "–"
-            rows.append([f"{name}, {share} %", value(alone), *map(value, found), gain(zero), gain(alone)])
+            gain = lambda ref: interval([100 * (a - b) / abs(mean(ref["r2"])) for a, b in zip(seven["r2"], ref["r2"])]) if seven and ref else None
+            over = [gain(zero), gain(alone)]
+            if over[0]:
+                gains.append((f"{name} at {share} %", over[0]))
+            rows.append([f"{name}, {share} %", value(alone), *map(value, found), *(shown(g) if g else "–" for g in over)])
             if zero and share in (5, 20, 100):
                 lines.append((f"{name}, {share} %", [(f"alpha {a}", saved(r, zero)) for a, r in zip(ALPHAS[1:], found[1:]) if r]))
     out.append(dots("alpha", "RMSE saved against alpha 0", lines, "%, right is better"))
     out.append(markdown(["set, labels", "alone, tuned", *(f"α {a}" for a in ALPHAS), "R² of α 0.7 over α 0, %", "over the tuned lone, %"], rows))
+    return gains
 
 
 def question_heads(out):
@@ -456,12 +487,14 @@ def question_progressive(out):
     out.append("## Progressive alignment against all at once\n\nNetwork teacher (kin8nm), student of three hidden layers, feature weight 0.05. Each seed is a run of its own; a curve is that of the search, "
                "on validation rows. Steps and seconds until the validation RMSE first falls to the level that the worse of the two ends at.\n")
     deep = {"student.hidden": [24, 24, 24], "hints.kind": "attention"}
-    rows, steps_saved, seconds_saved, early, final, overfit = [], [], [], [], [], []
+    rows, steps_saved, seconds_saved, early, final, overfit, curves_seen = [], [], [], [], [], [], {"all at once": [], "in stages": []}
     for seed in range(MANY):
         once = attempt(lambda: case("kin8nm", f"all at once {seed}", deep, repeats=1, seed=seed))
         staged = attempt(lambda: case("kin8nm", f"staged {seed}", {**deep, "hints.progressive": True}, repeats=1, seed=seed))
         if not once or not staged:
             continue
+        curves_seen["all at once"].append(once["curve"])
+        curves_seen["in stages"].append(staged["curve"])
         level = max(once["curve"][-1][1], staged["curve"][-1][1])
         reach = lambda r: next((step for step, rmse in r["curve"] if rmse <= level), r["curve"][-1][0])
         per_step = lambda r: r["cpu_seconds"] / r["curve"][-1][0]
@@ -476,12 +509,14 @@ def question_progressive(out):
         final.append(100 * (once["rmse"][0] - staged["rmse"][0]) / once["rmse"][0])
         rows.append([seed, a, b, f"{once['curve'][-1][1]:.5f}", f"{staged['curve'][-1][1]:.5f}", f"{once['rmse'][0]:.5f}", f"{staged['rmse'][0]:.5f}"])
     if rows:
+        out.append(lines_picture("progressive", "Validation RMSE by step, as far as all seeds go: mean and its 95 % interval", curves_seen, "step"))
         out.append(markdown(["seed", "steps, all at once", "steps, staged", "valid RMSE, all at once", "staged", "test RMSE, all at once", "staged"], rows))
         out.append(markdown(["saved by stages, %", "95 % interval"], [
             ["steps", shown(interval(steps_saved))], ["processor seconds", shown(interval(seconds_saved))],
             ["validation RMSE after a third", shown(interval(early))],
             ["early overfitting: validation over training RMSE after a third", shown(interval(overfit)) if overfit else "–"], ["test RMSE in the end", shown(interval(final))]]))
         out.append("The commonly told claim is 30 % fewer steps. Seconds: those of the whole case, times the share of steps until the level is reached.\n")
+    return steps_saved, overfit
 
 
 ATTENTION = {"hint, many seeds": {"hints.kind": "hint"}, "attention, many seeds": {"hints.kind": "attention"}}
@@ -521,14 +556,17 @@ def quantile_run(name, quantile):
 def question_quantiles(out):
     out.append(f"## Quantiles\n\nStudents of the 0.1- and the 0.9-quantile, both sides tuned, {SEEDS} seeds: mean pinball loss on test rows, and the share of targets at or below the prediction. "
                "The teacher's quantile is that of a normal distribution with its mean and spread, so it is worth no more than the spread is: that of trees is one number for all rows.\n")
-    rows = []
+    rows, lines = [], []
     for name in SETS:
         for quantile in (0.1, 0.9):
             run = attempt(lambda: quantile_run(name, quantile))
             if run:
                 cells = [f"{run['teacher']['rmse']:.4g} ({100 * run['teacher']['covered']:.0f} %)"]
                 cells += [f"{mean(run[side]['rmse']):.4g} ({100 * mean(run[side]['covered']):.0f} %)" for side in ("alone", "distilled")]
-                rows.append([f"{name}, {quantile}", *cells, shown(saved(run["distilled"], run["alone"]))])
+                gain = saved(run["distilled"], run["alone"])
+                lines.append((f"{name}, {quantile}", [("distilled over alone", gain)]))
+                rows.append([f"{name}, {quantile}", *cells, shown(gain)])
+    out.append(dots("quantiles", "Students of quantiles, both sides tuned", lines, "pinball loss saved, % (right is better)"))
     out.append(markdown(["set, quantile", "teacher (covered)", "alone", "distilled", "pinball loss saved, %"], rows))
 
 
@@ -575,7 +613,7 @@ def small_run(name, key):
 def question_small(out):
     out.append(f"## Few labels, and a teacher of few or of all rows\n\nThe student has a tenth of the labelled rows. Its teacher is fitted on (a) the same rows, (b) all training rows of the set (`--teacher-model RUN`: it labels new rows only). "
                f"Both sides tuned, {MANY} training seeds, {LONG} steps. Gap: (alone − distilled) / (alone − teacher) of mean test RMSE. The bar for (b) was 0.6; the number of steps was chosen after test rows of california had been seen at 8000 and 24 000 steps (0.49 and 0.59). (Published for a setting like (b): an error 43.9 % below that of earlier distillation.)\n")
-    rows = []
+    rows, lines, gaps = [], [], {}
     for name in [n for n in SMALL if n in SETS]:
         runs = [attempt(lambda k=key: small_run(name, k)) for key in ("same", "all")]
         for title, run in zip(("(a) same rows", "(b) all rows"), runs):
@@ -584,8 +622,12 @@ def question_small(out):
             share, teacher, alone, distilled = gap(run)
             side = lambda which: {"rmse": [seed[which]["rmse"] for seed in run["test_seeds"]]}
             over = saved({"rmse": [seed["distilled"]["rmse"] for seed in run["test_seeds"]]}, {"rmse": [seed["distilled"]["rmse"] for seed in runs[0]["test_seeds"]]}) if runs[0] and run is not runs[0] else None
+            gaps[name, title[:3]] = share
+            lines.append((f"{name}, {title}", [("over the lone student", saved(side("distilled"), side("alone")))] + ([("over (a)", over)] if over else [])))
             rows.append([name, title, f"{teacher:.4g}", f"{alone:.4g}", f"{distilled:.4g}", f"{share:.2f}", shown(saved(side("distilled"), side("alone"))), shown(over) if over else ""])
+    out.append(dots("small", "A tenth of the labels", lines, "RMSE saved, % (right is better)"))
     out.append(markdown(["set", "teacher of", "teacher", "alone", "distilled", "gap closed", "saved over alone, %", "saved over (a), %"], rows))
+    return gaps
 
 
 TOP = ["kin8nm", "concrete", "california"]
@@ -613,27 +655,85 @@ def top_options(name):
 def question_top(out):
     out.append("## Heads, with the highest tenth of targets held out\n\nTest rows are those with the highest tenth of targets; nothing of that size was seen in training. Test RMSE of the teacher and of the default (squared points), "
                "and what each head saves against the latter, in percent. No head can say much of what its teacher has not seen; a binned head cannot at all beyond its last bin.\n")
-    rows = []
+    rows, lines = [], []
     for name in [n for n in TOP if n in SETS]:
         source = (top_options(name), "top")
         one = lambda label, options: attempt(lambda: case(name, f"top {label}", options, source=source))
         point, others = one("squared", {}), [one(head, {"objective.head": head}) for head in ("gaussian", "binned")]
         if point:
-            rows.append([name, f"{point['teacher']['rmse']:.4g}", f"{mean(point['rmse']):.4g}"] + [shown(saved(o, point)) if o else "–" for o in others])
+            gains = [saved(o, point) if o else None for o in others]
+            lines.append((name, list(zip(("gaussian", "binned"), gains))))
+            rows.append([name, f"{point['teacher']['rmse']:.4g}", f"{mean(point['rmse']):.4g}"] + [shown(g) if g else "–" for g in gains])
+    out.append(dots("top", "Heads, on targets higher than any seen", lines, "RMSE saved over a point, % (right is better)"))
     out.append(markdown(["set", "teacher", "squared", "gaussian", "binned"], rows))
+
+
+COSTED = [name for name in ("kin8nm", "california") if name in SETS]
 
 
 def question_cost(out):
     out.append("## What a method costs\n\nProcessor seconds of a whole case (labels read again, new rows, search of one setting, one refit) by those of the default, one seed: both have the same number of steps.\n")
     cases = {**{k: v for k, v in ADDED.items() if not k.startswith("gate")}, **{k: v for k, v in TRANSFER.items() if k != "munge"}}
-    rows = []
+    rows, lines = [], []
     for label, options in cases.items():
-        cells = []
-        for name in [n for n in ("kin8nm", "california") if n in SETS]:
+        ratios = []
+        for name in COSTED:
             a, d = attempt(lambda: case(name, f"cost {label}", options, 1)), attempt(lambda: case(name, "cost default", {}, 1))
-            cells.append(f"{a['cpu_seconds'] / d['cpu_seconds']:.2f}" if a and d else "–")
-        rows.append([label, *cells])
-    out.append(markdown(["method", *[n for n in ("kin8nm", "california") if n in SETS]], rows))
+            ratios.append(a["cpu_seconds"] / d["cpu_seconds"] if a and d else None)
+        lines.append((label, [(name, (ratio, float("nan")) if ratio else None) for name, ratio in zip(COSTED, ratios)]))
+        rows.append([label, *(f"{ratio:.2f}" if ratio else "–" for ratio in ratios)])
+    out.append(dots("cost", "Processor time by that of the default", lines, "times the default"))
+    out.append(markdown(["method", *COSTED], rows))
+
+
+def sides(values, bar=0.0):
+    """Which `(name, (mean, half))` are surely above the bar, surely below, or neither, in words."""
+    told = {"yes": [], "no": [], "undecided": []}
+    for name, value in values:
+        if value:
+            m, h = value
+            told["yes" if m - h > bar else "no" if m + h < bar else "undecided"].append(f"{name} ({m:+.1f} ± {h:.1f})")
+    return [", ".join(names) or "–" for names in told.values()]
+
+
+def claims(alpha, small, progressive):
+    """What is commonly told, and on which sets it holds: intervals of 95 % on one side of the bar."""
+    def over(one, other):
+        values = []
+        for name in SETS:
+            a, b = attempt(lambda: case(name, *one)), attempt(lambda: case(name, *other))
+            values.append((name, saved(a, b) if a and b else None))
+        return values
+    none, munge = ("no new rows", TRANSFER["no new rows"]), ("munge", {}, MANY)
+    method = lambda label: over((label, ADDED[label]), munge)
+    head = lambda label: (label, HEADS[label])
+    steps_saved, overfit = progressive
+    rows = [
+        ["α 0.7 has an R² 12 % above pure MSE (by share of labels)", *sides(alpha, 12.0)],
+        ["MUNGE rows help", *sides(over(munge, none))],
+        ["principled boundary rows help", *sides(over(("boundary", TRANSFER["boundary"]), none))],
+        ["one noise on X and y (literal boundary rows) helps", *sides(over(("boundary, literal", TRANSFER["boundary, literal"]), none))],
+        ["half adversarial rows help over MUNGE alone", *sides(over(("munge and adversarial", TRANSFER["munge and adversarial"]), munge))],
+        ["T 3 helps a Gaussian head over T 1", *sides(over(head("gaussian, T 3"), head("gaussian, T 1")))],
+        ["T 3 helps a binned head over T 1", *sides(over(head("binned, T 3"), head("binned, T 1")))],
+        ["temperature by row from the teacher's spread helps a Gaussian head", *sides(over(head("gaussian, T spread"), head("gaussian, T 1")))],
+        ["plain hints help", *sides(over(("hint, many seeds", ATTENTION["hint, many seeds"], MANY), munge))],
+        ["attention-weighted hints help over plain ones", *sides(over(("attention, many seeds", ATTENTION["attention, many seeds"], MANY), ("hint, many seeds", ATTENTION["hint, many seeds"], MANY)))],
+        ["features first, then answers, helps over answers alone", *sides(method("features first"))],
+        ["features in place of answers help", *sides(method("features alone"))],
+        ["knowledge-preserving rows help", *sides(method("knowledge-preserving"))],
+        ["matching gradients helps", *sides(method("gradient matching"))],
+    ]
+    if steps_saved:
+        rows.append(["stages need 30 % fewer steps than all at once (kin8nm)", *sides([("steps saved, %", interval(steps_saved))], 30.0)])
+    if overfit:
+        rows.append(["stages overfit less early (kin8nm)", *sides([("validation over training RMSE saved, %", interval(overfit))])])
+    if small:
+        told = [[f"{name} ({share:.2f})" for (name, which), share in small.items() if which == "(b)" and (share >= 0.6) == good] for good in (True, False)]
+        rows.append(["a teacher of all rows closes 0.6 of the gap for a student of a tenth of them", *(", ".join(names) or "–" for names in told), "–"])
+    return ["## What is told, and what was found\n\nEach claim beside the sets on which its interval lies surely above its bar, surely below, or on both sides. Figures are the saving of test RMSE in percent, "
+            "bar 0, where the claim says nothing else; the sections below have the cases.\n",
+            markdown(["claim", "holds", "does not", "undecided"], rows)]
 
 
 QUESTIONS = [question_teachers, question_alpha, question_small, question_methods, question_transfer, question_attention, question_gates, question_progressive,
@@ -649,10 +749,14 @@ def main():
            f"Made by `make ablation` ({'quick: ' if QUICK else ''}{STEPS} steps per training, {', '.join(f'{count} on {name}' for name, count in SET_STEPS.items())}; students of at most 5000 parameters, {SEEDS} paired training seeds, {MANY} for the claims). All cases of "
            "a set share split, teacher and labels; only the student's training differs. Intervals are Student's t over training seeds: they "
            "hold for this split, and say nothing of other splits. Methods were chosen without these figures, except that the weight of feature losses was set after a look at test figures of kin8nm. A dash is a case that has not been run yet.\n"]
+    begin, found = len(out), {}
     for question in QUESTIONS:
-        question(out)
+        found[question] = question(out)
         if not QUICK:
             (ROOT / "docs" / "ablation.md").write_text("\n".join(out))
+    out[begin:begin] = claims(found[question_alpha], found[question_small], found[question_progressive])
+    if not QUICK:
+        (ROOT / "docs" / "ablation.md").write_text("\n".join(out))
     if QUICK:
         print("\n".join(out))
 

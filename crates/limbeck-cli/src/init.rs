@@ -240,7 +240,7 @@ const SECTIONS: [Section; 10] = [
     },
     Section {
         name: "hints",
-        purpose: "Learning from the inner features of a teacher that limbeck fits",
+        purpose: "Learning from the inner features of the teacher: any but a command or a column",
         optional: false,
         keys: &[
             Key("kind", "none, hint, attention, attention_literal, relational", None),

@@ -126,6 +126,24 @@ fn onnx_file_with_named_columns_teaches() {
 }
 
 #[test]
+fn hidden_layers_follow_features_of_imported_trees() {
+    let place = place_with("lightgbm_regression.txt");
+    let model = ["--teacher-model", "lightgbm_regression.txt"];
+    distill(&place, &model).succeeds();
+    let plain = place.json("run/report.json");
+    for hints in ["hint", "attention"] {
+        let args = [&ARGS[..6], &["--out", hints, "--hints", hints], &model].concat();
+        place.limbeck(&args).succeeds();
+        let report = place.json(&format!("{hints}/report.json"));
+        assert_eq!(report["test"]["alone"], plain["test"]["alone"]);
+        assert_ne!(report["test"]["distilled"], plain["test"]["distilled"]);
+    }
+    // A run keeps no copy of a file from elsewhere.
+    let args = [&ARGS[..6], &["--out", "second", "--hints", "hint", "--teacher-from", "run"]].concat();
+    place.refuses(&args, &["hints.kind", "teacher.model"]);
+}
+
+#[test]
 fn teacher_model_that_is_not_there_is_named() {
     let place = place_with("onnx_sum.onnx");
     refuses(&place, &["--teacher-model", "nowhere.txt"], &["nowhere.txt", "No such file", "LightGBM, XGBoost or ONNX"]);

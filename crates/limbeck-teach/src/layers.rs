@@ -84,21 +84,25 @@ fn network_layers(network: &Network, features: &Features) -> Result<Vec<Layer>> 
 fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<Layer>> {
     let leaves = forest.leaves(features)?;
     let trees = forest.len();
+    Ok(leaf_layers(features.rows, trees, |row, tree| u32::from(leaves[row * trees + tree])))
+}
+
+/// Leaf embeddings of trees, as [`Teacher::layers`] says; `leaf` is the leaf of a row in a tree, as any number of its own.
+pub(crate) fn leaf_layers(rows: usize, trees: usize, leaf: impl Fn(usize, usize) -> u32) -> Vec<Layer> {
     let layers = LEAF_LAYERS.min(trees.max(1));
-    let bounds: Vec<usize> = (0..=layers).map(|layer| layer * trees / layers).collect();
     let embed = |layer: usize| {
-        let span = bounds[layer]..bounds[layer + 1];
+        let span = layer * trees / layers..(layer + 1) * trees / layers;
         let size = 1.0 / (span.len().max(1) as f32).sqrt();
-        let mut values = vec![0.0; features.rows * LEAF_WIDTH];
-        for (row, leaves) in values.chunks_exact_mut(LEAF_WIDTH).zip(leaves.chunks_exact(trees.max(1))) {
+        let mut values = vec![0.0; rows * LEAF_WIDTH];
+        for (row, values) in values.chunks_exact_mut(LEAF_WIDTH).enumerate() {
             for tree in span.clone() {
-                let hash = mix((tree as u64) << 16 | u64::from(leaves[tree]));
-                row[hash as usize % LEAF_WIDTH] += if hash >> 63 == 0 { size } else { -size };
+                let hash = mix((tree as u64) << 16 ^ u64::from(leaf(row, tree)));
+                values[hash as usize % LEAF_WIDTH] += if hash >> 63 == 0 { size } else { -size };
             }
         }
         Layer { width: LEAF_WIDTH, values }
     };
-    Ok((0..layers).map(embed).collect())
+    (0..layers).map(embed).collect()
 }
 
 /// A number whose bits have nothing to do with each other (the finalizer of SplitMix64; Steele, Lea & Flood, OOPSLA 2014).

@@ -133,6 +133,34 @@ fn predictions_are_the_same_for_any_order_of_columns_and_any_rows() {
 }
 
 #[test]
+fn every_file_shows_features_of_its_rows() {
+    for name in LIGHTGBM.into_iter().chain(XGBOOST).chain(ONNX) {
+        let teacher = ImportedTeacher::read(fixture(name)).unwrap();
+        let features = rows_of(name);
+        let layers = teacher.layers(&features).unwrap();
+        assert_eq!(layers.len(), match name {
+            "onnx_named" => 1,
+            "onnx_gemm" => 2,
+            _ => 3,
+        });
+        let some = [999, 0, 500];
+        for (layer, few) in layers.iter().zip(teacher.layers(&features.select(&some)).unwrap()) {
+            assert_eq!(layer.values.len(), 1000 * layer.width);
+            assert_eq!(few.values, some.map(|row| &layer.values[row * layer.width..][..layer.width]).concat(), "{name}");
+        }
+        // Linear leaves aside, predictions differ where features do, but for a few leaves that fall into one place.
+        if name != "lightgbm_linear" {
+            let of = |row: usize| layers.iter().flat_map(|layer| &layer.values[row * layer.width..][..layer.width]).map(|v| v.to_bits()).collect::<Vec<_>>();
+            let predictions = teacher.predict(&features).unwrap();
+            let mut seen = std::collections::HashMap::new();
+            let mut clash = |(row, prediction): (usize, &f64)| seen.entry(of(row)).or_insert(*prediction) != prediction;
+            let clashes = predictions.iter().enumerate().map(&mut clash).filter(|&clash| clash).count();
+            assert!(clashes <= 20 && seen.len() > 10, "{name}: {clashes} of {}", seen.len());
+        }
+    }
+}
+
+#[test]
 fn explicit_columns_replace_names() {
     let teacher = ImportedTeacher::read(fixture("onnx_gemm")).unwrap();
     let order = |names: [&str; 3]| names.map(str::to_owned).to_vec();

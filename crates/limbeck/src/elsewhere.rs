@@ -4,7 +4,7 @@ use std::path::Path;
 
 use limbeck_data::Features;
 use limbeck_teach::import::ImportedTeacher;
-use limbeck_teach::{Prediction, Teacher};
+use limbeck_teach::{Layer, Model, Prediction, Teacher};
 
 use crate::error::{Error, Result};
 use crate::labels::{learned, target_unit};
@@ -75,6 +75,14 @@ impl Elsewhere {
             Self::File(model) => model.bytes(),
             Self::Run { bytes, .. } => *bytes,
         }
+    }
+
+    /// Inner features, layer by layer.
+    pub(crate) fn layers(&self, x: &Features) -> Result<Vec<Layer>> {
+        Ok(match self {
+            Self::File(model) => model.layers(x)?,
+            Self::Run { teacher, .. } => teacher.layers(Model::Last, x)?,
+        })
     }
 
     /// Predictions in the learned unit of this run; the spread is empty where the model has none.

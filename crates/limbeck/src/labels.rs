@@ -10,7 +10,7 @@ use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, 
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
-use limbeck_teach::{Model, Prediction, Sample, Spread, Teacher};
+use limbeck_teach::{Layer, Model, Prediction, Sample, Spread, Teacher};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -114,15 +114,15 @@ impl Context<'_> {
             return self.read(from);
         }
         let asked = &self.recipe.teacher;
-        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || asked.command.is_some() || asked.model.is_some()) {
-            return Err(Error::Recipe {
-                place: "hints.kind".into(),
-                message: "only a teacher that limbeck fits itself shows its features; leave hints out, or the command, model file or column".into(),
-            });
-        }
         if let Some(path) = &asked.model {
             let columns = asked.model_columns.as_deref().unwrap_or_default();
             return self.imported(&Elsewhere::read(path, columns)?, clock);
+        }
+        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || asked.command.is_some()) {
+            return Err(Error::Recipe {
+                place: "hints.kind".into(),
+                message: "a command or a column of predictions shows no features; leave hints out, or give a model file (teacher.model) or let limbeck fit the teacher".into(),
+            });
         }
         if self.data.given.is_some() {
             return Ok(self.given());
@@ -205,7 +205,7 @@ impl Context<'_> {
         };
         store.file = Some(bytes);
         self.finish(&mut store, new, pilot.mean, combined);
-        store.features = clock.stage("features", || self.features(&store, &teacher))?;
+        store.features = clock.stage("features", || self.features(&store, &store.teacher, |model, x| Ok(teacher.layers(model, x)?)))?;
         Ok(store)
     }
 
@@ -245,6 +245,7 @@ impl Context<'_> {
         let log = self.recipe.data.log_target;
         // Before the new rows, since a column that is missing is known at once.
         let Prediction { mut mean, mut spread } = clock.stage("label", || teacher.predict(&self.data.features, log))?;
+        let known = mean.clone();
         // A logarithm of what is not positive is no label; `finish` rejects such new rows.
         let split = &self.data.split;
         if let Some(&row) = split.valid.iter().chain(&split.test).find(|&&row| !mean[row].is_finite()) {
@@ -281,6 +282,7 @@ impl Context<'_> {
         self.observer.event(&Event::Note(&note));
         store.summary.notes.push(note);
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
+        store.features = clock.stage("features", || self.features(&store, &known, |_, x| teacher.layers(x)))?;
         Ok(store)
     }
 
@@ -399,7 +401,8 @@ impl Context<'_> {
         store.candidate = new.candidate;
     }
 
-    fn features(&self, store: &LabelStore, teacher: &Teacher) -> Result<Option<TeacherFeatures>> {
+    /// Coordinates of the layers that `layers` shows, where the recipe asks for hints; `answers` are the teacher's on the rows of the data set.
+    fn features(&self, store: &LabelStore, answers: &[f64], layers: impl Fn(Model, &Features) -> Result<Vec<Layer>> + Sync) -> Result<Option<TeacherFeatures>> {
         let hints = &self.recipe.hints;
         if hints.kind == HintKind::None {
             return Ok(None);
@@ -407,16 +410,16 @@ impl Context<'_> {
         self.observer.event(&Event::Stage("features of the teacher"));
         let split = &self.data.split;
         let of = |model, rows: &[usize]| -> Result<Coordinates> {
-            let known = teacher.layers(model, &self.data.features.select(rows))?;
-            let answers: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
+            let known = layers(model, &self.data.features.select(rows))?;
+            let answers: Vec<f64> = rows.iter().map(|&row| answers[row]).collect();
             let spaces: Vec<Space> =
                 known.iter().map(|layer| Space::fit(&layer.values, layer.width, &answers, hints.kind, hints.width)).collect();
             let project = |features: &Features| -> Result<Vec<f32>> {
                 let blocks: Vec<Vec<usize>> =
                     (0..features.rows).step_by(FEATURE_BLOCK).map(|at| (at..(at + FEATURE_BLOCK).min(features.rows)).collect()).collect();
                 let parts = blocks.into_par_iter().map(|rows| {
-                    let layers = teacher.layers(model, &features.select(&rows))?;
-                    let parts: Vec<Vec<f32>> = spaces.iter().zip(&layers).map(|(space, layer)| space.project(&layer.values)).collect();
+                    let found = layers(model, &features.select(&rows))?;
+                    let parts: Vec<Vec<f32>> = spaces.iter().zip(&found).map(|(space, layer)| space.project(&layer.values)).collect();
                     let row = |i: usize| parts.iter().flat_map(move |part| &part[i * hints.width..][..hints.width]).copied();
                     Ok((0..rows.len()).flat_map(row).collect::<Vec<f32>>())
                 });
@@ -448,6 +451,9 @@ impl Context<'_> {
             let bytes = std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
             Ok(Teacher::from_bytes(&bytes)?)
         };
+        if self.recipe.hints.kind != HintKind::None && !path.exists() {
+            return Err(foreign("it has no teacher that could show features (hints.kind): leave hints out, or name the teacher's own file by teacher.model".into()));
+        }
         let same_seed = theirs.seed == self.recipe.seed;
         let same_rows = same_seed && theirs.transfer == self.recipe.transfer && theirs.unlabeled == self.recipe.unlabeled;
         // Other new rows are fine where their teacher is there to label them.
@@ -475,7 +481,8 @@ impl Context<'_> {
             self.finish(&mut store, new, pilot.mean, full);
         }
         if self.recipe.hints.kind != HintKind::None {
-            store.features = self.features(&store, &teacher()?)?;
+            let teacher = teacher()?;
+            store.features = self.features(&store, &store.teacher, |model, x| Ok(teacher.layers(model, x)?))?;
         }
         Ok(store)
     }

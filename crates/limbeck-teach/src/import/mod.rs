@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use limbeck_data::Features;
 use rayon::prelude::*;
 
+use crate::layers::Layer;
 use crate::{Error, Result};
 use columns::{Input, Label};
 use fault::{Fault, Parsed};
@@ -163,33 +164,68 @@ impl ImportedTeacher {
     /// [`Error::Model`] for a column that the model reads and the features lack, for categories without a list in the file, and for a
     /// prediction that is not finite.
     pub fn predict(&self, x: &Features) -> Result<Vec<f64>> {
+        let parts = self.blocks(x, |start, rows, width, count| {
+            let mut predictions = vec![0.0; count];
+            match &self.body {
+                Body::Trees(trees) => trees.predict(rows, width, &mut predictions),
+                Body::Graph(graph) => graph.predict(rows, &mut predictions).map_err(|fault| fault.to_string())?,
+            }
+            match predictions.iter().position(|prediction| !prediction.is_finite()) {
+                Some(at) => Err(format!(
+                    "the model predicts {} for row {}; expected a finite number: fill missing values that it cannot read",
+                    predictions[at],
+                    start + at + 1
+                )),
+                None => Ok(predictions),
+            }
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// Inner features, layer by layer, the first nearest the input: leaf embeddings of trees as in [`Teacher::layers`](crate::Teacher::layers); of a
+    /// graph what its products read that other products made, which are the hidden layers of a network after their activations.
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict); [`Error::Model`] for a graph without hidden layers or trees, and for features that are not finite.
+    pub fn layers(&self, x: &Features) -> Result<Vec<Layer>> {
+        let parts = self.blocks(x, |start, rows, width, count| {
+            let layers = match &self.body {
+                Body::Trees(trees) => trees.layers(rows, width, count),
+                Body::Graph(graph) => graph.layers(rows, count).map_err(|fault| fault.to_string())?,
+            };
+            if layers.is_empty() {
+                return Err("the model has neither hidden layers nor trees, so that it shows no features; leave hints out".to_owned());
+            }
+            for layer in &layers {
+                if let Some(at) = layer.values.iter().position(|value| !value.is_finite()) {
+                    let row = start + at / layer.width + 1;
+                    return Err(format!("a hidden layer has {} for row {row}; expected finite numbers: leave hints out", layer.values[at]));
+                }
+            }
+            Ok(layers)
+        })?;
+        let mut parts = parts.into_iter();
+        let mut layers = parts.next().unwrap_or_default();
+        for part in parts {
+            for (layer, part) in layers.iter_mut().zip(part) {
+                layer.values.extend(part.values);
+            }
+        }
+        Ok(layers)
+    }
+
+    /// What `of` makes of each block of rows, in their order: it is told the first row, the inputs row by row, their number, and the rows.
+    fn blocks<T: Send>(&self, x: &Features, of: impl Fn(usize, &[f64], usize, usize) -> Result<T, String> + Sync) -> Result<Vec<T>> {
         let columns = self.columns(x).map_err(|message| self.error(message))?;
-        let width = columns.len();
-        let mut predictions = vec![0.0; x.rows];
-        predictions
-            .par_chunks_mut(BLOCK)
-            .enumerate()
-            .try_for_each(|(block, predictions)| {
-                let start = block * BLOCK;
-                let mut rows = Vec::with_capacity(predictions.len() * width);
-                for row in start..start + predictions.len() {
-                    rows.extend(columns.iter().map(|column| column.as_ref().map_or(f64::NAN, |column| column[row])));
-                }
-                match &self.body {
-                    Body::Trees(trees) => trees.predict(&rows, width, predictions),
-                    Body::Graph(graph) => graph.predict(&rows, predictions).map_err(|fault| fault.to_string())?,
-                }
-                match predictions.iter().position(|prediction| !prediction.is_finite()) {
-                    Some(at) => Err(format!(
-                        "the model predicts {} for row {}; expected a finite number: fill missing values that it cannot read",
-                        predictions[at],
-                        start + at + 1
-                    )),
-                    None => Ok(()),
-                }
-            })
-            .map_err(|message: String| self.error(message))?;
-        Ok(predictions)
+        let block = |start: usize| {
+            let rows = start..(start + BLOCK).min(x.rows);
+            let value = |row: usize| columns.iter().map(move |column| column.as_ref().map_or(f64::NAN, |column| column[row]));
+            let values: Vec<f64> = rows.clone().flat_map(value).collect();
+            of(start, &values, columns.len(), rows.len())
+        };
+        let starts: Vec<usize> = (0..x.rows).step_by(BLOCK).collect();
+        starts.into_par_iter().map(block).collect::<Result<_, String>>().map_err(|message| self.error(message))
     }
 
     fn columns(&self, x: &Features) -> Result<Vec<Option<Vec<f64>>>, String> {

@@ -12,6 +12,7 @@ use super::columns::Input;
 use super::fault::{Fault, Parsed, short};
 use super::trees::{Aggregate, Link, Missing, Node as TreeNode, Test, Tree, TreeModel};
 use super::wire::{self, Value};
+use crate::layers::Layer;
 
 /// Most numbers in a computed tensor, and most multiplications in a product: far above any honest model on a block of rows.
 const MOST_NUMBERS: usize = 1 << 24;
@@ -636,6 +637,48 @@ impl Graph {
     /// One prediction per row; `rows` is row by row, the columns of the inputs one after the other.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Parsed<()> {
         let count = predictions.len();
+        match self.run(rows, count)?[self.output].as_deref() {
+            Some(output) if output.data.len() == count && output.shape.first() == Some(&count) => {
+                predictions.copy_from_slice(&output.data);
+                Ok(())
+            }
+            other => {
+                let found = other.map_or("nothing".to_owned(), |tensor| format!("the shape {:?}", tensor.shape));
+                Err(Fault::malformed("the output", format!("{found} for {count} rows"), "one number per row: a regression model with one output, and a dynamic first axis"))
+            }
+        }
+    }
+
+    /// Hidden layers: what products read that other products made. Without any, leaf embeddings of the first trees.
+    pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<Layer>> {
+        let values = self.run(rows, count)?;
+        let (mut made, mut hidden) = (vec![false; self.slots], Vec::new());
+        for step in &self.steps {
+            let product = matches!(step.op, Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. });
+            let read = step.inputs.iter().flatten().copied().filter(|&slot| made[slot]);
+            let read: Vec<usize> = read.collect();
+            made[step.output] = product || !read.is_empty();
+            hidden.extend(read.into_iter().filter(|slot| product && !hidden.contains(slot)).collect::<Vec<_>>());
+        }
+        let layer = |slot: usize| match values[slot].as_deref() {
+            Some(Tensor { shape, data }) if shape.len() == 2 && shape[0] == count => {
+                Some(Layer { width: shape[1], values: data.iter().map(|&value| value as f32).collect() })
+            }
+            _ => None,
+        };
+        let layers: Vec<Layer> = hidden.into_iter().filter_map(layer).collect();
+        let trees = self.steps.iter().find_map(|step| match (&step.op, step.inputs.first()) {
+            (Op::Trees(trees, _), Some(&Some(slot))) => values[slot].as_deref().map(|input| (trees, input)),
+            _ => None,
+        });
+        Ok(match trees {
+            Some((trees, input)) if layers.is_empty() => trees.layers(&input.data, input.shape[1], count),
+            _ => layers,
+        })
+    }
+
+    /// The tensors of all slots.
+    fn run(&self, rows: &[f64], count: usize) -> Parsed<Vec<Option<Arc<Tensor>>>> {
         let width: usize = self.feeds.iter().map(|(_, columns, _)| columns).sum();
         let mut values: Vec<Option<Arc<Tensor>>> = vec![None; self.slots];
         for (slot, tensor) in &self.constants {
@@ -660,17 +703,7 @@ impl Graph {
             })?;
             values[step.output] = Some(Arc::new(self.rounded(result)));
         }
-        let output = values[self.output].as_deref();
-        match output {
-            Some(output) if output.data.len() == count && output.shape.first() == Some(&count) => {
-                predictions.copy_from_slice(&output.data);
-                Ok(())
-            }
-            other => {
-                let found = other.map_or("nothing".to_owned(), |tensor| format!("the shape {:?}", tensor.shape));
-                Err(Fault::malformed("the output", format!("{found} for {count} rows"), "one number per row: a regression model with one output, and a dynamic first axis"))
-            }
-        }
+        Ok(values)
     }
 
     fn rounded(&self, mut tensor: Tensor) -> Tensor {
@@ -1044,5 +1077,25 @@ mod tests {
         assert_eq!(of(Each::Gelu, 1.0), 0.841_345);
         assert_eq!(of(Each::Elu(2.0), -1.0), -1.264_241);
         assert!(Each::Relu.of(f64::NAN).is_nan() && Each::Softplus.of(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn last_hidden_layer_and_last_product_make_the_prediction() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/onnx_gemm.onnx");
+        let (graph, _) = parse(&std::fs::read(file).unwrap()).unwrap();
+        let rows = [0.5, -1.0, 2.0, 1.5, 0.0, -0.25];
+        let layers = graph.layers(&rows, 2).unwrap();
+        assert_eq!(layers.iter().map(|layer| layer.width).collect::<Vec<_>>(), [24, 16]);
+        // Behind a relu and a hyperbolic tangent.
+        assert!(layers[0].values.iter().all(|&value| value >= 0.0) && layers[0].values.contains(&0.0));
+        assert!(layers[1].values.iter().all(|&value| value.abs() < 1.0 && value != 0.0));
+        let last = graph.steps.last().unwrap();
+        let weights: Vec<&Tensor> = last.inputs[1..].iter().map(|slot| &*graph.constants.iter().find(|(at, _)| Some(*at) == *slot).unwrap().1).collect();
+        let hidden = tensor(&[2, 16], &layers[1].values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
+        let mut predictions = [0.0; 2];
+        graph.predict(&rows, &mut predictions).unwrap();
+        for (found, expected) in last.op.run(&[&hidden, weights[0], weights[1]]).unwrap().data.iter().zip(predictions) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
     }
 }

@@ -4,9 +4,11 @@
 //! file formats need: comparisons of several kinds, categories, linear leaves, and sums in either precision. It is walked from the root,
 //! since an imported teacher is asked once per run.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fault::{Fault, Parsed};
+use crate::layers::{Layer, leaf_layers};
 
 /// A tree's nodes, its root first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -179,14 +181,7 @@ impl TreeModel {
 
     /// One prediction per row of `width` inputs; `rows` is row by row.
     pub(crate) fn predict(&self, rows: &[f64], width: usize, predictions: &mut [f64]) {
-        let rounded: Vec<f64>;
-        let rows = match self.single {
-            true => {
-                rounded = rows.iter().map(|&value| f64::from(value as f32)).collect();
-                rounded.as_slice()
-            }
-            false => rows,
-        };
+        let rows = self.inputs(rows);
         let start = match self.aggregate {
             Aggregate::Sum | Aggregate::Average => 0.0,
             Aggregate::Min => f64::INFINITY,
@@ -216,6 +211,20 @@ impl TreeModel {
         }
     }
 
+    /// Leaf embeddings of `count` rows of `width` inputs.
+    pub(crate) fn layers(&self, rows: &[f64], width: usize, count: usize) -> Vec<Layer> {
+        let rows = self.inputs(rows);
+        leaf_layers(count, self.trees.len(), |row, tree| self.trees[tree].leaf(&rows[row * width..(row + 1) * width]) as u32)
+    }
+
+    /// Rows in the precision of the library.
+    fn inputs<'a>(&self, rows: &'a [f64]) -> Cow<'a, [f64]> {
+        match self.single {
+            true => rows.iter().map(|&value| f64::from(value as f32)).collect(),
+            false => Cow::Borrowed(rows),
+        }
+    }
+
     fn round(&self, value: f64) -> f64 {
         if self.single { f64::from(value as f32) } else { value }
     }
@@ -229,15 +238,23 @@ fn mark(used: &mut [bool], input: u32) {
 
 impl Tree {
     fn value(&self, row: &[f64]) -> f64 {
+        match &self.nodes[self.leaf(row)] {
+            Node::Leaf(value) => *value,
+            Node::Linear { fallback, constant, terms } => {
+                let add = |sum: f64, (input, coefficient): &(u32, f64)| sum + coefficient * row[*input as usize];
+                let value = terms.iter().fold(*constant, add);
+                if value.is_finite() { value } else { *fallback }
+            }
+            Node::Number { .. } | Node::Category { .. } => unreachable!("the way ends in a leaf"),
+        }
+    }
+
+    /// The node at which the way of a row ends.
+    fn leaf(&self, row: &[f64]) -> usize {
         let mut at = 0;
         loop {
             at = match &self.nodes[at] {
-                Node::Leaf(value) => return *value,
-                Node::Linear { fallback, constant, terms } => {
-                    let add = |sum: f64, (input, coefficient): &(u32, f64)| sum + coefficient * row[*input as usize];
-                    let value = terms.iter().fold(*constant, add);
-                    return if value.is_finite() { value } else { *fallback };
-                }
+                Node::Leaf(_) | Node::Linear { .. } => return at,
                 Node::Number { input, test, threshold, missing, yes, no } => {
                     let answer = missing.answer(row[*input as usize]);
                     let goes = answer.unwrap_or_else(|value| test.holds(value, *threshold));
@@ -321,6 +338,15 @@ mod tests {
         assert_eq!(answers(Missing::AsZero), [1.5, 2.5, 2.5]);
         assert_eq!(answers(Missing::Answer(true)), [1.5, 2.5, 1.5]);
         assert_eq!(answers(Missing::WithZero(true)), [1.5, 1.5, 1.5]);
+    }
+
+    #[test]
+    fn leaves_are_the_features_of_trees() {
+        let layers = stump(Missing::AsZero).layers(&[-2.0, -1.0, 3.0], 1, 3);
+        assert_eq!(layers.len(), 1);
+        let rows: Vec<&[f32]> = layers[0].values.chunks_exact(layers[0].width).collect();
+        assert!(rows.iter().all(|row| row.iter().map(|value| value.abs()).sum::<f32>() == 1.0));
+        assert!(rows[0] == rows[1] && rows[1] != rows[2]);
     }
 
     #[test]
