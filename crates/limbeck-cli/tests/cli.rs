@@ -543,7 +543,15 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
     let evaluated = place.limbeck(&["evaluate", "run", "noisy.csv", "--json"]).succeeds();
     let value: serde_json::Value = serde_json::from_str(&evaluated.stdout).unwrap();
     assert!((0.8..0.97).contains(&value["quantile"]["covered"].as_f64().unwrap()), "{value}");
+    // So do the page and comparisons; the mean is another question.
+    let page = place.text("run/report.html");
+    assert!(page.contains("pinball loss by tenths of the target") && page.contains("<th scope=\"col\">covered</th>") && !page.contains("<h3>RMSE by"));
     let base = &args[..6];
+    place.limbeck(&[base, &["--quantile", "0.9", "--steps", "200", "--out", "short"]].concat()).succeeds();
+    place.limbeck(&[base, &["--out", "mean"]].concat()).succeeds();
+    let compared = place.limbeck(&["compare", "short", "run", "mean"]).succeeds().stdout;
+    assert!(compared.contains("y (0.9-quantile)") && compared.contains("of test pinball loss (95 % interval"), "{compared}");
+    assert!(compared.contains("one predicts y (0.9-quantile), the other y"), "{compared}");
     place.refuses(&[base, &["--quantile", "1.5", "--out", "two"]].concat(), &["objective.quantile", "1.5", "above 0 and below 1"]);
     place.refuses(&[base, &["--quantile", "0.5", "--head", "gaussian", "--out", "two"]].concat(), &["objective.quantile"]);
     place.refuses(&[base, &["--quantile", "0.5", "--student", "trees", "--out", "two"]].concat(), &["objective.quantile", "student.kind"]);

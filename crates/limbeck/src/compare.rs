@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use limbeck_data::bootstrap::{self, Interval};
-use limbeck_data::metrics;
 use limbeck_data::{ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
 use serde::Serialize;
@@ -58,7 +57,7 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 /// The shipped students of two runs on the same test rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paired {
-    /// Test RMSE of the first minus that of the second: above 0 where the second is better.
+    /// Test error of the first minus that of the second, as [`Report::measure`](crate::report::Report::measure) says: above 0 where the second is better.
     pub saved: f64,
     /// Lower end of its 95 % interval.
     pub low: f64,
@@ -78,11 +77,14 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight {
         return Ok(Err("other test rows, targets or weights".into()));
     }
-    let error_sq = |answers: &Answers| answers.shipped.iter().zip(&answers.target).map(|(p, y)| (p - y) * (p - y)).collect::<Vec<f64>>();
-    let (worse, better) = (error_sq(&a), error_sq(&b));
-    let saved = |seeds: &[[f64; 2]]| seeds[0][0].sqrt() - seeds[0][1].sqrt();
+    let measure = first.report().measure();
+    if measure != second.report().measure() {
+        return Ok(Err(format!("one predicts {}, the other {}", first.report().predicted(), second.report().predicted())));
+    }
+    let (worse, better) = (measure.rows(&a.shipped, &a.target), measure.rows(&b.shipped, &b.target));
+    let saved = |seeds: &[[f64; 2]]| measure.of_mean(seeds[0][0]) - measure.of_mean(seeds[0][1]);
     let options = bootstrap::Options::default();
-    let value = metrics::weighted_mean(&worse, &a.weight).sqrt() - metrics::weighted_mean(&better, &b.weight).sqrt();
+    let value = measure.score(&a.shipped, &a.target, &a.weight) - measure.score(&b.shipped, &b.target, &b.weight);
     Ok(match bootstrap::paired(&[[&worse[..], &better]], &a.weight, None, &options, saved) {
         Some(Interval { low, high, .. }) => Ok(Paired { saved: value, low, high }),
         None => Err("too few test rows".into()),
@@ -145,19 +147,19 @@ fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
 /// Header and cells of the table of runs, for a terminal as for a page.
 #[must_use]
 pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let header = vec!["run", "target", "test rows", "teacher", "teacher RMSE", "alone", "distilled", "shipped", "gap closed", "verdict", "parameters", "bytes", "seconds"];
+    let header = vec!["run", "target", "test rows", "teacher", "teacher error", "alone", "distilled", "shipped", "gap closed", "verdict", "parameters", "bytes", "seconds"];
     let line = |run: &Run| {
         let report = run.report();
         let gap = report.proof.gap_closed.value.map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
         vec![
             run.path().display().to_string(),
-            report.target.clone(),
+            report.predicted(),
             report.data.test.to_string(),
             report.teacher.kind.clone(),
-            short(report.test.teacher.rmse),
-            short(report.test.alone.rmse),
-            short(report.test.distilled.rmse),
-            short(report.test.shipped.rmse),
+            short(report.test.teacher.error()),
+            short(report.test.alone.error()),
+            short(report.test.distilled.error()),
+            short(report.test.shipped.error()),
             gap,
             report.proof.verdict.kind.name().into(),
             report.student.parameters.to_string(),
@@ -185,7 +187,8 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                     (_, true) => "worse",
                     _ => "not surely different",
                 };
-                format!("{b} against {a}: {side}; the shipped student saves {} of test RMSE (95 % interval {} to {})", short(saved), short(low), short(high))
+                let measure = first.report().measure().name();
+                format!("{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})", short(saved), short(low), short(high))
             }
         })
     };
@@ -214,7 +217,7 @@ pub fn page(runs: &[Run]) -> Result<String> {
         .enumerate()
         .map(|(at, target)| {
             let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
-            format!("<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test RMSE of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>")
+            format!("<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>")
         })
         .collect();
     // `<` cannot end a script from within.
@@ -250,23 +253,25 @@ fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) ->
 #[derive(Serialize)]
 struct Errors {
     name: String,
+    measure: &'static str,
     runs: Vec<String>,
     /// Of teacher, alone, distilled and shipped, by run.
     sides: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// By target, since their units differ, in the order of the runs.
+/// By what is predicted, since units and measures differ, in the order of the runs.
 fn errors(runs: &[Run]) -> Vec<Errors> {
     let mut all: Vec<Errors> = Vec::new();
     for run in runs {
         let (report, test) = (run.report(), &run.report().test);
-        let at = all.iter().position(|target| target.name == report.target).unwrap_or_else(|| {
-            all.push(Errors { name: report.target.clone(), runs: Vec::new(), sides: BTreeMap::new() });
+        let name = report.predicted();
+        let at = all.iter().position(|target| target.name == name).unwrap_or_else(|| {
+            all.push(Errors { name, measure: report.measure().name(), runs: Vec::new(), sides: BTreeMap::new() });
             all.len() - 1
         });
         all[at].runs.push(run.path().display().to_string());
-        let sides = [("teacher", test.teacher.rmse), ("alone", test.alone.rmse), ("distilled", test.distilled.rmse), ("shipped", test.shipped.rmse)];
-        sides.into_iter().for_each(|(side, rmse)| all[at].sides.entry(side).or_default().push(rmse));
+        let sides = [("teacher", test.teacher.error()), ("alone", test.alone.error()), ("distilled", test.distilled.error()), ("shipped", test.shipped.error())];
+        sides.into_iter().for_each(|(side, error)| all[at].sides.entry(side).or_default().push(error));
     }
     all
 }

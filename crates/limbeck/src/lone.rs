@@ -65,12 +65,13 @@ fn sentence(report: &Report, model: &LoneModel) -> String {
     };
     let (size, student) = (&model.size, &report.student);
     format!(
-        " {what} of at most that size, without a teacher, did as well on validation rows: test RMSE {} with {} parameters in {} bytes, \
+        " {what} of at most that size, without a teacher, did as well on validation rows: test {} {} with {} parameters in {} bytes, \
          against {} with {} in {} for the student shipped.",
-        short(model.test.rmse),
+        report.measure().name(),
+        short(model.test.error()),
         size.parameters,
         size.bytes,
-        short(report.test.shipped.rmse),
+        short(report.test.shipped.error()),
         student.parameters,
         student.bytes
     )

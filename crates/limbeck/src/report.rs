@@ -75,6 +75,23 @@ pub struct Report {
     pub measured: Measured,
 }
 
+impl Report {
+    /// How its models are judged.
+    #[must_use]
+    pub fn measure(&self) -> Measure {
+        self.quantile.map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
+    }
+
+    /// What is predicted: the target, or which quantile of it.
+    #[must_use]
+    pub fn predicted(&self) -> String {
+        match self.quantile {
+            Some(quantile) => format!("{} ({quantile}-quantile)", self.target),
+            None => self.target.clone(),
+        }
+    }
+}
+
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
@@ -247,6 +264,22 @@ pub struct TeacherScores {
     /// Where a quantile is learned.
     #[serde(default, flatten)]
     pub quantile: Option<QuantileScores>,
+}
+
+impl TeacherScores {
+    /// The error by which the run judges.
+    #[must_use]
+    pub fn error(&self) -> f64 {
+        self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
+    }
+}
+
+impl StudentScores {
+    /// The error by which the run judges.
+    #[must_use]
+    pub fn error(&self) -> f64 {
+        self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
+    }
 }
 
 /// Test figures of a quantile.

@@ -8,11 +8,12 @@ mod slices;
 use std::fmt::Write as _;
 
 use limbeck_data::Features;
+use limbeck_data::metrics::Measure;
 use limbeck_distill::proof::short;
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
-use crate::report::{Report, ShippedKind, StudentScores};
+use crate::report::{QuantileScores, Report, ShippedKind, StudentScores};
 use slices::{Ranked, Slice, mean};
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -63,19 +64,16 @@ impl Answers {
     fn sides(&self) -> [(&'static str, &[f64]); 3] {
         [("teacher", &self.teacher), ("alone", &self.alone), ("distilled", &self.distilled)]
     }
-
-    fn error_sq(&self, pred: &[f64], against: &[f64]) -> Vec<f64> {
-        pred.iter().zip(against).map(|(p, y)| (p - y) * (p - y)).collect()
-    }
 }
 
 /// The page.
 pub(crate) fn page(source: &Source<'_>) -> String {
     let answers = source.answers;
     let slices = slices::slices(source.features);
-    let wrong_teacher = slices::rank(&slices, &answers.error_sq(&answers.teacher, &answers.target));
-    let apart = slices::rank(&slices, &answers.error_sq(&answers.shipped, &answers.teacher));
-    let wrong = slices::rank(&slices, &answers.error_sq(&answers.shipped, &answers.target));
+    let measure = source.report.measure();
+    let wrong_teacher = slices::rank(&slices, measure, &measure.rows(&answers.teacher, &answers.target));
+    let apart = slices::rank(&slices, Measure::Rmse, &Measure::Rmse.rows(&answers.shipped, &answers.teacher));
+    let wrong = slices::rank(&slices, measure, &measure.rows(&answers.shipped, &answers.target));
     let mut columns: Vec<&str> = Vec::new();
     for ranked in &wrong {
         if !columns.contains(&ranked.slice.column.as_str()) && columns.len() < DRAWN {
@@ -84,9 +82,10 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     }
     let data = json!({
         "unit": source.report.target,
+        "measure": measure.name(),
         "scatter": scatter(answers),
-        "parts": parts(answers),
-        "columns": columns.iter().map(|column| by_column(column, &slices, answers)).collect::<Vec<_>>(),
+        "parts": parts(answers, measure),
+        "columns": columns.iter().map(|column| by_column(column, &slices, answers, measure)).collect::<Vec<_>>(),
         "curves": curves(source.chosen),
         "sizes": sizes(source.report),
     });
@@ -95,7 +94,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let sentence = &report.proof.verdict.sentence;
     let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
     let has_layers = source.chosen.iter().flatten().any(|trial| trial.curve.iter().any(|point| !point.terms.layers.is_empty()));
-    let parts: [(&str, String); 18] = [
+    let parts: [(&str, String); 19] = [
         ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
         ("STYLE", STYLE.into()),
         ("KIND", report.proof.verdict.kind.name().into()),
@@ -104,10 +103,11 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("MORE", if rest.is_empty() { String::new() } else { format!("<p>{}</p>", escape(rest)) }),
         ("INTERVAL", interval(report)),
         ("MODELS", models(report)),
+        ("MEASURE", measure.name().into()),
         ("SHIPPED", shipped(report)),
         ("DISAGREE", ranked(&apart, slices.len(), "distance")),
-        ("TEACHER", ranked(&wrong_teacher, slices.len(), "RMSE")),
-        ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("RMSE by {column}"))).collect()),
+        ("TEACHER", ranked(&wrong_teacher, slices.len(), measure.name())),
+        ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("{} by {column}", measure.name()))).collect()),
         ("LAYERS", if has_layers { figure("layers", "Distance of hidden layers to the teacher's features") } else { String::new() }),
         ("CHECKS", checks(report)),
         ("RECIPE", escape(source.recipe)),
@@ -164,21 +164,27 @@ fn interval(report: &Report) -> String {
 fn models(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
-    let r2 = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
+    let header = if report.quantile.is_some() { ["pinball loss", "covered", "RMSE"] } else { ["RMSE", "MAE", "R²"] };
+    let figures = |rmse: f64, mae: f64, r2: Option<f64>, quantile: Option<QuantileScores>| match quantile {
+        Some(quantile) => [short(quantile.pinball), format!("{:.1} %", 100.0 * quantile.covered), short(rmse)],
+        None => [short(rmse), short(mae), r2.map_or_else(|| "–".into(), |value| format!("{value:.4}"))],
+    };
     let mut rows = String::new();
-    let mut row = |name: &str, class: &str, cells: [String; 7]| {
-        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+    let mut row = |name: &str, class: &str, figures: [String; 3], cells: [String; 4]| {
+        let cells: String = figures.iter().chain(&cells).map(|cell| format!("<td>{cell}</td>")).collect();
         let _ = write!(rows, "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>", escape(name));
     };
     let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
     row(
         &format!("teacher ({})", report.teacher.kind),
         "teacher",
-        [short(test.teacher.rmse), short(test.teacher.mae), r2(test.teacher.r2), "–".into(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
+        figures(test.teacher.rmse, test.teacher.mae, test.teacher.r2, test.teacher.quantile),
+        ["–".into(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
     );
     let sizes = report.sizes;
     let mut student = |name: &str, class: &str, scores: &StudentScores, parameters: usize, bytes: usize| {
-        row(name, class, [short(scores.rmse), short(scores.mae), r2(scores.r2), short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(Some(measured.student_us_per_row))]);
+        let figures = figures(scores.rmse, scores.mae, scores.r2, scores.quantile);
+        row(name, class, figures, [short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(Some(measured.student_us_per_row))]);
     };
     let own = |size: Option<crate::report::Size>| size.map_or((report.student.parameters, report.student.bytes), |size| (size.parameters, size.bytes));
     let (alone, distilled) = (own(sizes.map(|sizes| sizes.alone)), own(sizes.map(|sizes| sizes.distilled)));
@@ -190,9 +196,9 @@ fn models(report: &Report) -> String {
             student(&format!("best lone model of its size ({})", lone.best.name()), "lone", &model.test, model.size.parameters, model.size.bytes);
         }
     }
+    let header: String = header.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
     format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th><th scope=\"col\">RMSE</th><th scope=\"col\">MAE</th><th \
-         scope=\"col\">R²</th><th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}<th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
          row</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
@@ -226,7 +232,7 @@ fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
             escape(&ranked.slice.column),
             escape(&ranked.slice.values),
             grouped(ranked.count),
-            short(ranked.rmse),
+            short(ranked.error),
             ranked.times
         )
     };
@@ -290,27 +296,25 @@ fn scatter(answers: &Answers) -> Value {
     json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
 }
 
-/// Mean error and RMSE by tenths of the target.
-fn parts(answers: &Answers) -> Value {
+/// Mean error, and the error that the run judges by, by tenths of the target.
+fn parts(answers: &Answers, measure: Measure) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
     let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(PARTS).max(1)).collect();
     let labels: Vec<Value> = parts.iter().map(|part| shown(mean(part.iter().map(|&row| answers.target[row])))).collect();
-    let of = |pred: &[f64], value: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        parts.iter().map(|part| mean(part.iter().map(|&row| value(pred[row] - answers.target[row])))).collect()
-    };
     let sides = answers.sides().map(|(name, pred)| {
-        let bias: Vec<Value> = of(pred, &|e| e).into_iter().map(shown).collect();
-        let rmse: Vec<Value> = of(pred, &|e| e * e).into_iter().map(|e| shown(e.sqrt())).collect();
-        json!({ "name": name, "bias": bias, "rmse": rmse })
+        let of = |value: &dyn Fn(f64, f64) -> f64| parts.iter().map(|part| mean(part.iter().map(|&row| value(pred[row], answers.target[row])))).collect::<Vec<f64>>();
+        let bias: Vec<Value> = of(&|pred, target| pred - target).into_iter().map(shown).collect();
+        let error: Vec<Value> = of(&|pred, target| measure.row(pred, target)).into_iter().map(|mean| shown(measure.of_mean(mean))).collect();
+        json!({ "name": name, "bias": bias, "error": error })
     });
     json!({ "labels": labels, "sides": sides })
 }
 
-fn by_column(column: &str, slices: &[Slice], answers: &Answers) -> Value {
+fn by_column(column: &str, slices: &[Slice], answers: &Answers, measure: Measure) -> Value {
     let own: Vec<&Slice> = slices.iter().filter(|slice| slice.column == column).take(16).collect();
-    let rmse = |pred: &[f64]| own.iter().map(|slice| shown(mean(slice.rows.iter().map(|&row| (pred[row] - answers.target[row]).powi(2))).sqrt())).collect::<Vec<_>>();
-    let sides = answers.sides().map(|(name, pred)| json!({ "name": name, "rmse": rmse(pred) }));
+    let error = |pred: &[f64]| own.iter().map(|slice| shown(measure.of_mean(mean(slice.rows.iter().map(|&row| measure.row(pred[row], answers.target[row])))))).collect::<Vec<_>>();
+    let sides = answers.sides().map(|(name, pred)| json!({ "name": name, "error": error(pred) }));
     json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
 }
 
@@ -339,13 +343,13 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
 /// Error against bytes and against time.
 fn sizes(report: &Report) -> Value {
     let mut points = Vec::new();
-    let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, rmse: f64| {
-        points.push(json!({ "name": name, "bytes": bytes, "us": us.map(shown), "rmse": shown(rmse) }));
+    let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {
+        points.push(json!({ "name": name, "bytes": bytes, "us": us.map(shown), "error": shown(error) }));
     };
-    add("teacher".into(), report.teacher.bytes, report.measured.teacher_us_per_row, report.test.teacher.rmse);
-    add("shipped".into(), Some(report.student.bytes), Some(report.measured.student_us_per_row), report.test.shipped.rmse);
+    add("teacher".into(), report.teacher.bytes, report.measured.teacher_us_per_row, report.test.teacher.error());
+    add("shipped".into(), Some(report.student.bytes), Some(report.measured.student_us_per_row), report.test.shipped.error());
     for model in report.lone.iter().flat_map(|lone| &lone.models) {
-        add(format!("alone, {}", model.size.kind.name()), Some(model.size.bytes), None, model.test.rmse);
+        add(format!("alone, {}", model.size.kind.name()), Some(model.size.bytes), None, model.test.error());
     }
     Value::from(points)
 }
@@ -370,8 +374,11 @@ mod tests {
     fn parts_are_worked_by_hand() {
         let target: Vec<f64> = (0..20).map(f64::from).collect();
         let answers = Answers { teacher: target.clone(), alone: target.iter().map(|y| y + 2.0).collect(), distilled: target.clone(), shipped: target.clone(), target };
-        let found = parts(&answers);
+        let found = parts(&answers, Measure::Rmse);
         assert_eq!(found["labels"][0], json!(0.5));
-        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["rmse"][9], &found["sides"][0]["rmse"][3]), (&json!(2.0), &json!(2.0), &json!(0)));
+        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9], &found["sides"][0]["error"][3]), (&json!(2.0), &json!(2.0), &json!(0)));
+        // Too high by 2 costs 0.1 · 2 to a 0.9-quantile.
+        let found = parts(&answers, Measure::Pinball { quantile: 0.9 });
+        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9]), (&json!(2.0), &json!(0.2)));
     }
 }

@@ -27,11 +27,11 @@
     const line = (side, values) => ({ label: names[side.name], data: values, borderColor: css(side.name), backgroundColor: css(side.name), borderDash: dashes[side.name], borderWidth: 2, pointRadius: 2.5 });
     const parts = (id, key, title) =>
       make(id, { type: "line", data: { labels: data.parts.labels.map(short), datasets: data.parts.sides.map((side) => line(side, side[key])) }, options: { interaction: { mode: "index", intersect: false }, scales: { x: { title: { display: true, text: data.unit + ", mean of each tenth" } }, y: axis(title) } } });
-    parts("parts-rmse", "rmse", "RMSE");
+    parts("parts-error", "error", data.measure);
     parts("parts-bias", "bias", "mean error");
 
     data.columns.forEach((column, at) =>
-      make("column-" + at, { type: "bar", data: { labels: column.labels, datasets: column.sides.map((side) => ({ label: names[side.name], data: side.rmse, backgroundColor: css(side.name) })) }, options: { scales: { x: { ticks: { maxRotation: 60 } }, y: axis("RMSE") } } }));
+      make("column-" + at, { type: "bar", data: { labels: column.labels, datasets: column.sides.map((side) => ({ label: names[side.name], data: side.error, backgroundColor: css(side.name) })) }, options: { scales: { x: { ticks: { maxRotation: 60 } }, y: axis(data.measure) } } }));
 
     const curves = (id, key, title, type) =>
       make(id, {
@@ -55,8 +55,8 @@
     const cost = (id, key, title) =>
       make(id, {
         type: "scatter",
-        data: { datasets: data.sizes.filter((point) => point[key]).map((point, at) => ({ label: point.name, data: [{ x: point[key], y: point.rmse }], backgroundColor: color(point.name), borderColor: color(point.name), pointStyle: shapes[at % shapes.length], pointRadius: 6 })) },
-        options: { scales: { x: log(title), y: axis("test RMSE", { grace: "8%" }) } },
+        data: { datasets: data.sizes.filter((point) => point[key]).map((point, at) => ({ label: point.name, data: [{ x: point[key], y: point.error }], backgroundColor: color(point.name), borderColor: color(point.name), pointStyle: shapes[at % shapes.length], pointRadius: 6 })) },
+        options: { scales: { x: log(title), y: axis("test " + data.measure, { grace: "8%" }) } },
       });
     cost("bytes", "bytes", "bytes");
     cost("time", "us", "µs per row");

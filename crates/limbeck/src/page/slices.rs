@@ -1,5 +1,6 @@
 //! Where errors are large: test rows by the values of one column.
 
+use limbeck_data::metrics::Measure;
 use limbeck_data::{FeatureValues, Features, MISSING};
 use serde::Serialize;
 
@@ -28,11 +29,11 @@ pub(crate) struct Ranked {
     pub(crate) slice: Slice,
     /// How many rows.
     pub(crate) count: usize,
-    /// Root mean squared error there.
-    pub(crate) rmse: f64,
+    /// Error there.
+    pub(crate) error: f64,
     /// How many times that of all rows.
     pub(crate) times: f64,
-    /// Mean squared error above that of all rows, in its standard errors.
+    /// Mean of what its rows add to the error, above that of all rows, in its standard errors.
     pub(crate) score: f64,
 }
 
@@ -84,15 +85,15 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     bins
 }
 
-/// Slices whose rows have larger squared errors than all, the surest first.
-pub(crate) fn rank(slices: &[Slice], error_sq: &[f64]) -> Vec<Ranked> {
-    let all = mean(error_sq.iter().copied());
+/// Slices whose rows have larger errors than all, the surest first; `parts` is what each row adds ([`Measure::rows`]).
+pub(crate) fn rank(slices: &[Slice], measure: Measure, parts: &[f64]) -> Vec<Ranked> {
+    let all = mean(parts.iter().copied());
     let ranked = |slice: &Slice| {
-        let own = || slice.rows.iter().map(|&row| error_sq[row]);
+        let own = || slice.rows.iter().map(|&row| parts[row]);
         let (count, here) = (slice.rows.len(), mean(own()));
         let variance = own().map(|e| (e - here) * (e - here)).sum::<f64>() / (count as f64 - 1.0).max(1.0);
         let score = (here - all) / (variance / count as f64).sqrt().max(f64::MIN_POSITIVE);
-        Ranked { slice: slice.clone(), count, rmse: here.sqrt(), times: (here / all).sqrt(), score }
+        Ranked { slice: slice.clone(), count, error: measure.of_mean(here), times: measure.of_mean(here / all), score }
     };
     let mut found: Vec<Ranked> = slices.iter().map(ranked).filter(|slice| slice.score > 0.0 && slice.times.is_finite()).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -135,14 +136,14 @@ mod tests {
     fn the_surest_slice_comes_first() {
         // Errors of b are 2 ± small, others 1 ± small.
         let error_sq: Vec<f64> = (0..160).map(|row| if row % 4 == 1 { 4.0 } else { 1.0 } + f64::from(row % 3) * 0.01).collect();
-        let found = rank(&slices(&features()), &error_sq);
+        let found = rank(&slices(&features()), Measure::Rmse, &error_sq);
         assert_eq!((found[0].slice.column.as_str(), found[0].slice.values.as_str(), found[0].count), ("c", "b", 40));
-        assert!((found[0].rmse - 2.0).abs() < 0.01 && (found[0].times - (4.01f64 / 1.76).sqrt()).abs() < 0.01, "{:?}", found[0].times);
+        assert!((found[0].error - 2.0).abs() < 0.01 && (found[0].times - (4.01f64 / 1.76).sqrt()).abs() < 0.01, "{:?}", found[0].times);
         assert!(found.iter().all(|slice| slice.score > 0.0));
     }
 
     #[test]
     fn errors_that_are_all_zero_rank_nothing() {
-        assert_eq!(rank(&slices(&features()), &[0.0; 160]), []);
+        assert_eq!(rank(&slices(&features()), Measure::Rmse, &[0.0; 160]), []);
     }
 }
