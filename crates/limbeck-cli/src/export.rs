@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use limbeck::Run;
-use limbeck::export::Format;
+use limbeck::export::{self, Format};
 
 use crate::error::{Error, Result};
 use crate::output::tell;
@@ -17,7 +16,7 @@ use crate::source::load;
 /// math.h; ONNX runs wherever ONNX Runtime does. Golden vectors and checksums lie beside the files, and `limbeck verify` replays them.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// Run directory, or a student's .limbeck file
+    /// Run directory, also of several targets, or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
     /// What to write
@@ -26,7 +25,7 @@ pub(crate) struct Export {
     /// Folder for the files [default: RUN/export, or that of the student's file]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Name of the files, and in C what all names begin with
+    /// Name of the files, and in C what all names begin with; NAME_TARGET with several targets
     #[arg(long, value_name = "NAME", default_value = "student")]
     name: String,
     /// Say nothing but errors
@@ -38,11 +37,12 @@ impl Export {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let format: Format = self.to.parse().map_err(Error::Message)?;
-        let is_run = self.student.is_dir();
-        let student = if is_run { Run::open(&self.student)?.student()? } else { load(&self.student)? };
-        let own = || if is_run { self.student.join(limbeck::run::EXPORT) } else { self.student.parent().unwrap_or(Path::new(".")).to_owned() };
-        let folder = self.out.clone().unwrap_or_else(own);
-        let files = limbeck::export::export(&student, format, &folder, &self.name)?;
+        let files = if self.student.is_dir() {
+            export::export_runs(&self.student, format, self.out.as_deref(), &self.name)?
+        } else {
+            let beside = self.student.parent().unwrap_or(Path::new("."));
+            export::export(&load(&self.student)?, format, self.out.as_deref().unwrap_or(beside), &self.name)?
+        };
         if !self.quiet {
             files.iter().for_each(|file| tell(&format!("wrote {}", file.display())));
         }

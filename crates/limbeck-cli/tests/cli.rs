@@ -591,7 +591,13 @@ fn several_targets_go_the_whole_way() {
     let figures: Value = serde_json::from_str(&place.limbeck(&["evaluate", "both", "sensor.csv", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((figures[0]["target"].as_str(), figures[1]["target"].as_str()), (Some(TARGET), Some("supply_v")));
     assert!(place.limbeck(&["inspect", "both"]).succeeds().stdout.matches("teacher (").count() >= 2);
-    place.limbeck(&["export", "both", "--to", "c"]).fails(&["several targets", "both/supply_v"]);
+    // All students in one program: their names differ.
+    place.limbeck(&["export", "both", "--to", "c", "--out", "firmware", "--name", "sensor"]).succeeds();
+    assert!(place.exists("firmware/sensor_supply_v.c") && place.exists(&format!("firmware/sensor_{TARGET}.h")));
+    place.limbeck(&["export", "both", "--to", "onnx"]).succeeds();
+    assert!(place.exists("both/supply_v/export/student_supply_v.onnx"));
+    let verified = place.limbeck(&["verify", "both"]).succeeds().stdout;
+    assert!(verified.contains("both/supply_v/export/student_supply_v.onnx"), "{verified}");
     place.distill(&["--target", TARGET, "--out", "twice"]).fails(&["named twice"]);
 }
 

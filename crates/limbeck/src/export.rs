@@ -13,6 +13,8 @@ use limbeck_runtime::Student;
 
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, sha256};
+use crate::run::{EXPORT, Run};
+use crate::targets::open_each;
 
 /// What a student can be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,32 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
         }
         Format::Onnx => vec![(format!("{name}.onnx"), limbeck_export::onnx(student)?), (format!("{name}.onnx.golden.json"), golden)],
     })
+}
+
+/// Writes the student of a run, or those of several targets, as files: of the folder `out`, or each of its run's own folder for them.
+///
+/// Students of several targets are named `NAME_TARGET`, in the letters of C, so that they go into one program.
+///
+/// # Errors
+///
+/// As [`open_each`] and [`export`]; a student that the format has no words for is found before anything is written.
+pub fn export_runs(path: &Path, format: Format, out: Option<&Path>, name: &str) -> Result<Vec<PathBuf>> {
+    let runs = open_each(path)?;
+    let students = runs.iter().map(Run::student).collect::<Result<Vec<_>>>()?;
+    let mut names: Vec<String> = Vec::new();
+    for run in &runs {
+        // A run of one target has the name as it is; the folders of several differ, their letters in C may not.
+        let folder = run.path().file_name().map(|folder| folder.to_string_lossy()).unwrap_or_default();
+        let letters: String = folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let plain = if runs.len() == 1 { name.to_owned() } else { format!("{name}_{letters}") };
+        let own = std::iter::once(plain.clone()).chain((2..).map(|n| format!("{plain}_{n}"))).find(|own| !names.contains(own));
+        names.push(own.unwrap_or(plain));
+    }
+    for (student, name) in students.iter().zip(&names) {
+        files(student, format, name)?;
+    }
+    let write = |((run, student), name): ((&Run, &Student), &String)| export(student, format, out.unwrap_or(&run.path().join(EXPORT)), name);
+    Ok(runs.iter().zip(&students).zip(&names).map(write).collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Writes a student as files of a folder, which is made where it is not there; the manifest last.
