@@ -570,6 +570,35 @@ def question_quantiles(out):
     out.append(markdown(["set, quantile", "teacher (covered)", "alone", "distilled", "pinball loss saved, %"], rows))
 
 
+# Kinds of new rows beside MUNGE's where rows are few; the preset small-data takes those that pay.
+FEW = {
+    "200 munged rows per row": {"transfer.munge_factor": 200},
+    "mixup beside munge": {"transfer.mixup_rows": ROWS},
+    "boundary beside munge": {"transfer.boundary_rows": ROWS},
+    "perturbed beside munge": {"transfer.perturb_rows": ROWS},
+    "200, mixup": {"transfer.munge_factor": 200, "transfer.mixup_rows": ROWS},
+    "200, mixup, boundary, perturbed": {"transfer.munge_factor": 200, "transfer.mixup_rows": ROWS, "transfer.boundary_rows": ROWS, "transfer.perturb_rows": ROWS},
+}
+
+
+def question_few(out):
+    out.append("## New rows where rows are few\n\nThe student and its teacher have a small share of the labelled rows; kinds of new rows come on top of the default's (MUNGE, at most 100 of a kind per row and 60 000). "
+               "Saving of test RMSE against the default there, in percent.\n")
+    sets = [(name, min(shares)) for name, shares in SHARES.items() if not QUICK]
+    at = lambda name, share, label, options: attempt(lambda: case(name, f"few {label} share {share}", options, source=(share_options(name, share), f"share{share}")))
+    rows, lines, values = [], [], {}
+    for label, options in FEW.items():
+        found = []
+        for name, share in sets:
+            one, reference = at(name, share, label, options), at(name, share, "default", {})
+            found.append((f"{name}, {share} %", saved(one, reference) if one and reference else None))
+        values[label] = found
+        lines.append((label, found))
+        rows.append([label] + [shown(v) if v else "–" for _, v in found])
+    out.append(dots("few", "New rows where rows are few", lines, "RMSE saved, % (right is better)"))
+    out.append(markdown(["new rows", *(f"{name}, {share} %" for name, share in sets)], rows))
+
+
 # Where gates have something to decide: the teacher's word alone on labelled rows, and no other rows.
 BARE = {"transfer.munge_rows": 0, "objective.alpha": 1.0}
 
@@ -736,7 +765,7 @@ def claims(alpha, small, progressive):
             markdown(["claim", "holds", "does not", "undecided"], rows)]
 
 
-QUESTIONS = [question_teachers, question_alpha, question_small, question_methods, question_transfer, question_attention, question_gates, question_progressive,
+QUESTIONS = [question_teachers, question_alpha, question_small, question_methods, question_transfer, question_few, question_attention, question_gates, question_progressive,
              question_heads, question_top, question_quantiles, question_cost]
 
 

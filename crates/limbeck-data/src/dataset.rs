@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::checks::{
     Action, Check, Findings, Warning, check_capped_target, check_features, check_rows,
 };
-use crate::features::{Feature, Features};
+use crate::features::{Feature, FeatureValues, Features};
 use crate::kind::{Kind, number, shown};
 use crate::metrics;
 use crate::rng::generator;
@@ -281,6 +282,54 @@ pub struct DataSummary {
     pub target: TargetSummary,
     /// What the checks found.
     pub warnings: Vec<Warning>,
+    /// SHA-256 of features, targets, weights, given predictions and split: two data sets with the same are the same rows in the same order. Empty
+    /// in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content: String,
+}
+
+impl DataSummary {
+    /// True where both are of the same rows, as far as both say.
+    #[must_use]
+    pub fn same_rows(&self, other: &Self) -> bool {
+        let known = !self.content.is_empty() && !other.content.is_empty();
+        let plain = |summary: &Self| Self { content: String::new(), ..summary.clone() };
+        plain(self) == plain(other) && (!known || self.content == other.content)
+    }
+}
+
+/// SHA-256 of what is learned from and judged on.
+fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<&GivenTeacher>, split: &Split) -> String {
+    let mut hash = Sha256::new();
+    let text = |hash: &mut Sha256, text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    let floats = |hash: &mut Sha256, values: &[f64]| {
+        hash.update((values.len() as u64).to_le_bytes());
+        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+    };
+    let whole = |hash: &mut Sha256, values: &mut dyn Iterator<Item = u64>| values.for_each(|value| hash.update(value.to_le_bytes()));
+    for column in &features.columns {
+        text(&mut hash, &column.name);
+        match &column.values {
+            FeatureValues::Number(values) => floats(&mut hash, values),
+            FeatureValues::Category { codes, levels } => {
+                levels.iter().for_each(|level| text(&mut hash, level));
+                whole(&mut hash, &mut codes.iter().map(|&code| u64::from(code)));
+            }
+        }
+    }
+    numbers.iter().for_each(|values| floats(&mut hash, values));
+    if let Some(given) = given {
+        floats(&mut hash, &given.prediction);
+        given.spread.iter().for_each(|spread| floats(&mut hash, spread));
+        given.fold.iter().for_each(|fold| whole(&mut hash, &mut fold.iter().map(|&fold| u64::from(fold))));
+    }
+    for rows in [&split.train, &split.valid, &split.test] {
+        whole(&mut hash, &mut std::iter::once(rows.len()).chain(rows.iter().copied()).map(|row| row as u64));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A feature column and its kind.
@@ -400,8 +449,11 @@ impl Dataset {
         };
         let split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let learn = split.train_valid();
-        if learn.iter().all(|row| weight[*row] == 0.0) {
-            return Err(Error::option("weight", "is 0 in all training rows"));
+        for (part, part_rows) in [("training", &split.train), ("validation", &split.valid), ("test", &split.test)] {
+            if !part_rows.is_empty() && part_rows.iter().all(|row| weight[*row] == 0.0) {
+                let message = format!("is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out");
+                return Err(Error::option("weight", message));
+            }
         }
         let name = source.name().to_owned();
         check_rows(&name, split.train.len(), &mut findings)?;
@@ -448,6 +500,7 @@ impl Dataset {
             features: kinds,
             target: summarize(&target, &weight, &learn),
             warnings: findings.warnings,
+            content: content(&features, &[&target, &weight], given.as_ref(), &split),
         };
         let target_name = options.target.clone();
         Ok(Self {

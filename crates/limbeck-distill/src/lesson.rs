@@ -159,8 +159,13 @@ impl Pool {
             hard,
             soft,
             labelled,
-            data_temperature: range_temperature(objective, self.teacher.iter().copied().filter(|t| !t.is_nan())),
-            typical_spread: median(self.spread.iter().copied().filter(|sd| sd.is_finite()).collect()).unwrap_or(1.0),
+            // Those of new rows where no others are believed.
+            data_temperature: {
+                let known = if self.teacher.iter().all(|t| t.is_nan()) { &self.new_teacher } else { &self.teacher };
+                range_temperature(objective, known.iter().copied().filter(|t| !t.is_nan()))
+            },
+            // A teacher that is sure of everything has no typical spread; any number then says the same of all rows.
+            typical_spread: median(self.spread.iter().copied().filter(|&sd| sd.is_finite() && sd > 0.0).collect()).unwrap_or(1.0),
             options: objective.clone(),
         }
     }

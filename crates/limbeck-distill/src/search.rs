@@ -277,8 +277,10 @@ impl Valid<'_> {
         let error = |pred: f64, target: f64| stage.measure().row(stage.unit(pred), stage.unit(target));
         let rows = pred.iter().zip(best).zip(self.target);
         let lost: Vec<f64> = rows.map(|((&pred, &best), &target)| error(pred, target) - error(best, target)).collect();
-        let standard_error = (metrics::variance(&lost, self.weight) / lost.len() as f64).sqrt();
-        metrics::weighted_mean(&lost, self.weight) <= standard_error
+        let mean = metrics::weighted_mean(&lost, self.weight);
+        // Of a weighted mean: √(Σ w² (d − d̄)²) / Σ w, which is sd / √n for equal weights.
+        let apart: f64 = lost.iter().zip(self.weight).map(|(lost, weight)| (weight * (lost - mean)).powi(2)).sum();
+        mean <= apart.sqrt() / self.weight.iter().sum::<f64>()
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Paired {
     pub high: f64,
 }
 
-/// Compares the shipped students of two runs, by a bootstrap over rows; the reason where their test rows are not the same.
+/// Compares the shipped students of two runs, by a bootstrap over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
 ///
 /// # Errors
 ///
@@ -74,8 +74,8 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
         return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
     };
-    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight {
-        return Ok(Err("other test rows, targets or weights".into()));
+    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
+        return Ok(Err("other test rows, targets, weights or groups".into()));
     }
     let measure = first.report().measure();
     if measure != second.report().measure() {
@@ -85,7 +85,7 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     let saved = |seeds: &[[f64; 2]]| measure.of_mean(seeds[0][0]) - measure.of_mean(seeds[0][1]);
     let options = bootstrap::Options::default();
     let value = measure.score(&a.shipped, &a.target, &a.weight) - measure.score(&b.shipped, &b.target, &b.weight);
-    Ok(match bootstrap::paired(&[[&worse[..], &better]], &a.weight, None, &options, saved) {
+    Ok(match bootstrap::paired(&[[&worse[..], &better]], &a.weight, a.block.as_deref(), &options, saved) {
         Some(Interval { low, high, .. }) => Ok(Paired { saved: value, low, high }),
         None => Err("too few test rows".into()),
     })
@@ -96,6 +96,8 @@ struct Answers {
     target: Vec<f64>,
     weight: Vec<f64>,
     shipped: Vec<f64>,
+    /// Groups or stretches of time, whose rows are resampled together.
+    block: Option<Vec<u32>>,
 }
 
 impl Answers {
@@ -109,7 +111,9 @@ impl Answers {
             Some(Values::Number(values)) => Ok(values.clone()),
             _ => Err(Error::NotARun { path: run.path().to_owned(), message: format!("its {PREDICTIONS} has no numbers `{name}`") }),
         };
-        Ok(Some(Self { row: column("row")?, target: column("target")?, weight: column("weight")?, shipped: column("shipped")? }))
+        let block = table.column("block").is_some().then(|| column("block")).transpose()?;
+        let block = block.map(|block| block.into_iter().map(|block| block as u32).collect());
+        Ok(Some(Self { block, row: column("row")?, target: column("target")?, weight: column("weight")?, shipped: column("shipped")? }))
     }
 }
 

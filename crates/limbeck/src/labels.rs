@@ -36,6 +36,9 @@ pub struct LabelStore {
     pub new: Features,
     /// The row of the data set that each stays with, for slightly moved rows.
     pub source: Vec<Option<usize>>,
+    /// How many of them were made here: the first ones. Those of the user's files come after them.
+    #[serde(default)]
+    pub synthetic: usize,
     /// True for the second row of a pair, which stands right after the first.
     pub second: Vec<bool>,
     /// True for a row that is kept only if it is among the most disputed ones.
@@ -62,6 +65,17 @@ const SETS: [&str; 4] = ["train", "valid", "test", "new"];
 /// Learned unit of a target.
 pub(crate) fn learned(log_target: bool, value: f64) -> f64 {
     if log_target { value.ln() } else { value }
+}
+
+/// Answers and their spread in the learned unit; with a logarithm the spread becomes relative: `sd(ln y) ≈ sd(y) / |y|`.
+fn learned_answers(log_target: bool, prediction: &[f64], spread: Option<&[f64]>) -> (Vec<f64>, Option<Vec<f64>>) {
+    let relative = |(sd, p): (&f64, &f64)| if log_target { sd / p.abs() } else { *sd };
+    (prediction.iter().map(|&p| learned(log_target, p)).collect(), spread.map(|spread| spread.iter().zip(prediction).map(relative).collect()))
+}
+
+/// A label, or none (NaN) where there is no finite one.
+fn finite(label: f64) -> f64 {
+    if label.is_finite() { label } else { f64::NAN }
 }
 
 /// Target unit of a learned value.
@@ -125,7 +139,7 @@ impl Context<'_> {
             });
         }
         if self.data.given.is_some() {
-            return Ok(self.given());
+            return self.given();
         }
         match &self.recipe.teacher.command {
             Some(options) => {
@@ -218,23 +232,12 @@ impl Context<'_> {
         let before = clock.seconds();
         let answers = clock.stage("label", || teacher.ask(&asked))?;
         let us_per_row = (clock.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
-        let mean: Vec<f64> = answers.prediction.iter().map(|&p| learned(log, p)).collect();
-        // With a log target the spread becomes relative: sd(ln y) ≈ sd(y) / y.
-        let raw = answers.spread.map(|sd| match log {
-            false => sd,
-            true => sd.iter().zip(&answers.prediction).map(|(sd, p)| sd / p.abs()).collect(),
-        });
+        let (mean, raw) = learned_answers(log, &answers.prediction, answers.spread.as_deref());
+        self.refuse_no_logarithm(&mean)?;
         let (mut store, prediction) = self.outside(mean, raw.as_deref());
         store.us_per_row = Some(us_per_row);
         store.summary.kind = "command".into();
-        if self.looks_in_sample(&mut store) {
-            let note = "its labels of the training rows are not used; those rows keep their targets alone".to_owned();
-            for &row in &self.data.split.train {
-                store.teacher[row] = f64::NAN;
-            }
-            self.observer.event(&Event::Note(&note));
-            store.summary.notes.push(note);
-        }
+        self.drop_in_sample(&mut store);
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
         Ok(store)
     }
@@ -246,12 +249,8 @@ impl Context<'_> {
         // Before the new rows, since a column that is missing is known at once.
         let Prediction { mut mean, mut spread } = clock.stage("label", || teacher.predict(&self.data.features, log))?;
         let known = mean.clone();
-        // A logarithm of what is not positive is no label; `finish` rejects such new rows.
+        self.refuse_no_logarithm(&mean)?;
         let split = &self.data.split;
-        if let Some(&row) = split.valid.iter().chain(&split.test).find(|&&row| !mean[row].is_finite()) {
-            let row = self.data.rows[row] + 1;
-            return Err(limbeck_teach::Error::ModelLog { row }.into());
-        }
         let new = clock.stage("augment", || self.transfer())?;
         let before = clock.seconds();
         let answers = clock.stage("label", || teacher.predict(&new.features, log))?;
@@ -269,7 +268,7 @@ impl Context<'_> {
         let note = match &self.data.given {
             Some(GivenTeacher { prediction, fold: Some(fold), .. }) => {
                 for &row in split.train.iter().filter(|&&row| fold[row] != NO_FOLD) {
-                    (store.teacher[row], store.fold[row]) = (learned(log, prediction[row]), fold[row]);
+                    (store.teacher[row], store.fold[row]) = (finite(learned(log, prediction[row])), fold[row]);
                 }
                 "training rows take the out-of-fold predictions of the table"
             }
@@ -286,11 +285,11 @@ impl Context<'_> {
         Ok(store)
     }
 
-    fn given(&self) -> LabelStore {
-        let Some(given) = &self.data.given else { return self.empty() };
-        let log = self.recipe.data.log_target;
-        let mean: Vec<f64> = given.prediction.iter().map(|&p| learned(log, p)).collect();
-        let (mut store, _) = self.outside(mean, given.spread.as_deref());
+    fn given(&self) -> Result<LabelStore> {
+        let Some(given) = &self.data.given else { return Ok(self.empty()) };
+        let (mean, spread) = learned_answers(self.recipe.data.log_target, &given.prediction, given.spread.as_deref());
+        self.refuse_no_logarithm(&mean)?;
+        let (mut store, _) = self.outside(mean, spread.as_deref());
         store.summary.kind = "column".into();
         let note = "a column of predictions cannot label new rows: no augmentation, which is what pays most; with a teacher \
                     command it would be possible";
@@ -304,9 +303,18 @@ impl Context<'_> {
                 }
             }
         } else {
-            self.looks_in_sample(&mut store);
+            self.drop_in_sample(&mut store);
         }
-        store
+        Ok(store)
+    }
+
+    /// Refuses a teacher whose answer on a row that is judged has no logarithm. On training and new rows such an answer is no label.
+    fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
+        let split = &self.data.split;
+        match split.valid.iter().chain(&split.test).find(|&&row| !mean[row].is_finite()) {
+            Some(&row) => Err(limbeck_teach::Error::ModelLog { row: self.data.rows[row] + 1 }.into()),
+            None => Ok(()),
+        }
     }
 
     /// A store with a prediction and its spread for each row of the table, and both for the rows of `mean` that come after those.
@@ -328,8 +336,20 @@ impl Context<'_> {
         store.spread = spread.apply(raw, mean.len());
         let at = self.data.target.len();
         let new = Prediction { mean: mean.split_off(at), spread: store.spread.split_off(at) };
-        store.teacher = mean;
+        store.teacher = mean.into_iter().map(finite).collect();
         (store, new)
+    }
+
+    /// Takes the labels of the training rows back where they look like memory of their targets.
+    fn drop_in_sample(&self, store: &mut LabelStore) {
+        if self.looks_in_sample(store) {
+            let note = "its labels of the training rows are not used; those rows keep their targets alone".to_owned();
+            for &row in &self.data.split.train {
+                store.teacher[row] = f64::NAN;
+            }
+            self.observer.event(&Event::Note(&note));
+            store.summary.notes.push(note);
+        }
     }
 
     /// True, with a note, where the teacher is far better on training rows than on validation and test rows.
@@ -395,6 +415,7 @@ impl Context<'_> {
 
     fn adopt(&self, store: &mut LabelStore, new: Transfer) {
         let rows = &self.data.split.train;
+        store.synthetic = new.made;
         store.source = new.source.into_iter().map(|source| source.map(|at| rows[at as usize])).collect();
         store.new = new.features;
         store.second = new.second;
@@ -444,7 +465,7 @@ impl Context<'_> {
             true => Ok(()),
             false => Err(foreign(format!("{what} differs from the recipe of that run; give the same, or fit a teacher"))),
         };
-        same("the table's content or split", source.report().data == self.data.summary)?;
+        same("the table's content or split", source.report().data.same_rows(&self.data.summary))?;
         same("data", theirs.data == self.recipe.data)?;
         let path = source.path().join(crate::run::TEACHER).join(crate::run::TEACHER_FILE);
         let teacher = || -> Result<Teacher> {

@@ -432,7 +432,10 @@ impl Students<'_> {
         let row = test.rows.iter().map(|&row| (self.data.rows[row] + 1) as f64).collect();
         let Answers { target, teacher, alone, distilled, shipped } = answers;
         let sides = [("target", target), ("weight", &test.weight), ("teacher", teacher), ("alone", alone), ("distilled", distilled), ("shipped", shipped)];
-        let columns: Vec<Column> = std::iter::once(Column::number("row", row)).chain(sides.map(|(name, values)| Column::number(name, values.clone()))).collect();
+        let sides = sides.map(|(name, values)| Column::number(name, values.clone()));
+        // Rows of a block are resampled together.
+        let blocks = self.data.blocks_of(&test.rows).map(|blocks| Column::number("block", blocks.into_iter().map(f64::from).collect()));
+        let columns: Vec<Column> = std::iter::once(Column::number("row", row)).chain(sides).chain(blocks).collect();
         Table { columns, rows: target.len(), source: run::PREDICTIONS.into(), notes: Vec::new() }
     }
 
@@ -461,9 +464,10 @@ impl Students<'_> {
 
     /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
     fn examples(&self, train: &Features) -> Vec<Vec<GoldenValue>> {
-        let source = if self.store.new.rows > 0 { &self.store.new } else { train };
-        let step = (source.rows / EXAMPLES).max(1);
-        (0..source.rows).step_by(step).take(EXAMPLES).map(|row| golden_row(source, row)).collect()
+        let made = self.store.synthetic.min(self.store.new.rows);
+        let (source, rows) = if made > 0 { (&self.store.new, made) } else { (train, train.rows) };
+        let step = (rows / EXAMPLES).max(1);
+        (0..rows).step_by(step).take(EXAMPLES).map(|row| golden_row(source, row)).collect()
     }
 
     fn report(
@@ -497,7 +501,7 @@ impl Students<'_> {
         };
         let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
             place: "data".into(),
-            message: "there are no test rows; nothing can be proven without them".into(),
+            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
         })?;
         let scores = |pred: &Vec<f64>| report::student_scores(measure, pred, &teacher, &target, &test.weight);
         let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
@@ -593,6 +597,7 @@ impl Students<'_> {
             report,
             recipe: &recipe,
             features: &test.features,
+            weight: &test.weight,
             answers,
             chosen: [best(&choice.alone).map(|at| &choice.alone[at]), best(&choice.distilled).map(|at| &choice.distilled[at])],
             run: &place.last().display().to_string(),

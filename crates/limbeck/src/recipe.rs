@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
 use limbeck_distill::hints::{HintKind, HintOptions};
-use limbeck_distill::objective::ObjectiveOptions;
+use limbeck_distill::objective::{Gate, ObjectiveOptions};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_teach::command::CommandOptions;
@@ -430,6 +430,12 @@ impl Recipe {
         }
         if self.teacher.residual_rounds > 0 {
             return refused("excludes `teacher.residual_rounds`, which mend means");
+        }
+        if self.transfer.slope_rows > 0 {
+            return refused("excludes `transfer.slope_rows`: the teacher's slopes are those of its mean");
+        }
+        if self.objective.gate == Gate::Bounded {
+            return refused("excludes `objective.gate` bounded, which compares errors of means");
         }
         if self.require_r2.is_some() {
             return refused("excludes `require_r2`: quantiles are judged by their pinball loss");

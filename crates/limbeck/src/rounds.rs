@@ -69,7 +69,8 @@ impl Rounds<'_> {
         candidates.iter().for_each(|&row| store.believed[row] = false);
         let asked = store.new.select(candidates);
         let answers = self.quick("disputed", store, &[&asked])?;
-        let labels: Vec<f64> = candidates.iter().map(|&row| store.pilot[row]).collect();
+        // What the teacher answers to the question of the student, which may be a quantile.
+        let labels: Vec<f64> = candidates.iter().map(|&row| self.recipe.objective.answer(store.pilot[row], store.full.spread[row])).collect();
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(store, format!(
             "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",

@@ -73,11 +73,14 @@ fn summary(data: &Dataset) -> String {
 /// The files beside the table. Of a run that is read, its manifest stands for all of it.
 fn inputs(recipe: &Recipe) -> Result<BTreeMap<PathBuf, String>> {
     let teacher = &recipe.teacher;
-    let given = recipe.unlabeled.iter().chain(&teacher.model).chain(&teacher.from).chain(&teacher.with);
-    let read = |path: &PathBuf| {
+    // The rows of one target have a checksum of their own; with several, the tables have.
+    let split = recipe.data.split_file.as_deref().and_then(|file| file.rsplit_once(':')).map(|(file, _)| PathBuf::from(file));
+    let tables = [Some(recipe.table.clone()), recipe.data.test.clone(), split].into_iter().flatten().filter(|_| !recipe.targets.is_empty());
+    let given = recipe.unlabeled.iter().chain(&teacher.model).chain(&teacher.from).chain(&teacher.with).cloned().chain(tables);
+    let read = |path: PathBuf| {
         let file = if path.is_dir() { path.join(run::MANIFEST) } else { path.clone() };
         let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
-        Ok((path.clone(), sha256(&bytes)))
+        Ok((path, sha256(&bytes)))
     };
     // One that cannot be read is missed where it is needed, with the better words for it.
     given.filter(|path| path.exists()).map(read).filter(|found| found.is_ok()).collect()

@@ -54,7 +54,7 @@ pub(super) fn literal(features: &Features, target: &[f64], count: usize, options
     let sd = limbeck_data::metrics::variance(target, &vec![1.0; target.len()]).sqrt();
     let label = rows.iter().zip(&noise).map(|(&row, noise)| target[row] + noise * sd).collect();
     let features = moved_numbers(features, &rows, |at, _, range| noise[at] * range.sd);
-    Transfer { features, source: vec![None; count], label, second: vec![false; count], candidate: vec![false; count] }
+    Transfer { features, source: vec![None; count], label, second: vec![false; count], candidate: vec![false; count], made: 0 }
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 /// | `munge_swap` | 0.5 | chance that a value is taken from the neighbor | (0, 1] |
 /// | `munge_locality` | 1 | `s`: larger keeps values closer to the neighbor's | > 0 |
 /// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
-/// | `boundary_rows` | 0 | most rows moved near the edge of a column | ≥ 0 |
+/// | `boundary_rows` | 0 | most rows moved near the edge of a column; surely better than no new rows on no set of `docs/ablation.md`, surely worse on one | ≥ 0 |
 /// | `boundary_reach` | 0.1 | `ε`: how far they move, as a share of the column's range | (0, 1] |
 /// | `boundary_literal` | false | one noise on inputs and target instead of a teacher's label; surely worse than no new rows on two of five sets of `docs/ablation.md`, surely better on one noisy set | with `boundary_rows` |
 /// | `mixup_rows` | 0 | most rows mixed from two with near targets | ≥ 0 |
@@ -178,12 +178,14 @@ pub struct Transfer {
     pub second: Vec<bool>,
     /// True for a row that is kept only if it is among the most disputed ones.
     pub candidate: Vec<bool>,
+    /// How many rows [`make`] made: the first ones. Others that were appended are somebody's own.
+    pub made: usize,
 }
 
 impl Transfer {
     fn asked(features: Features) -> Self {
         let rows = features.rows;
-        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows], candidate: vec![false; rows] }
+        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows], candidate: vec![false; rows], made: 0 }
     }
 
     fn append(&mut self, other: Self) -> Result<()> {
@@ -228,6 +230,7 @@ pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed
             Kind::Adversarial => adversarial::candidates(features, count, options, seed)?,
         })?;
     }
+    transfer.made = transfer.features.rows;
     Ok(transfer)
 }
 

@@ -14,5 +14,5 @@ pub(super) fn perturbed(features: &Features, count: usize, options: &TransferOpt
     let step = |_: usize, _: usize, range: &super::Range| options.perturb_scale * range.sd * limbeck_data::rng::normal(&mut rng);
     let moved = moved_numbers(features, &rows, step);
     let source = rows.into_iter().map(|row| Some(row as u32)).collect();
-    Transfer { features: moved, source, label: vec![f64::NAN; count], second: vec![false; count], candidate: vec![false; count] }
+    Transfer { features: moved, source, label: vec![f64::NAN; count], second: vec![false; count], candidate: vec![false; count], made: 0 }
 }

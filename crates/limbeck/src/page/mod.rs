@@ -42,6 +42,8 @@ pub(crate) struct Source<'a> {
     pub(crate) recipe: &'a str,
     /// Test rows.
     pub(crate) features: &'a Features,
+    /// Their weights.
+    pub(crate) weight: &'a [f64],
     /// Their targets and answers, in the target's unit.
     pub(crate) answers: &'a Answers,
     /// Trials of both sides that were chosen on validation rows.
@@ -71,9 +73,11 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let answers = source.answers;
     let slices = slices::slices(source.features);
     let measure = source.report.measure();
-    let wrong_teacher = slices::rank(&slices, measure, &measure.rows(&answers.teacher, &answers.target));
-    let apart = slices::rank(&slices, Measure::Rmse, &Measure::Rmse.rows(&answers.shipped, &answers.teacher));
-    let wrong = slices::rank(&slices, measure, &measure.rows(&answers.shipped, &answers.target));
+    let weight = source.weight;
+    let rank = |measure: Measure, pred: &[f64], truth: &[f64]| slices::rank(&slices, measure, &measure.rows(pred, truth), weight);
+    let wrong_teacher = rank(measure, &answers.teacher, &answers.target);
+    let apart = rank(Measure::Rmse, &answers.shipped, &answers.teacher);
+    let wrong = rank(measure, &answers.shipped, &answers.target);
     let mut columns: Vec<&str> = Vec::new();
     for ranked in &wrong {
         if !columns.contains(&ranked.slice.column.as_str()) && columns.len() < DRAWN {
@@ -84,8 +88,8 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         "unit": source.report.target,
         "measure": measure.name(),
         "scatter": scatter(answers),
-        "parts": parts(answers, measure),
-        "columns": columns.iter().map(|column| by_column(column, &slices, answers, measure)).collect::<Vec<_>>(),
+        "parts": parts(answers, measure, weight),
+        "columns": columns.iter().map(|column| by_column(column, &slices, answers, measure, weight)).collect::<Vec<_>>(),
         "curves": curves(source.chosen),
         "sizes": sizes(source.report),
     });
@@ -297,13 +301,13 @@ fn scatter(answers: &Answers) -> Value {
 }
 
 /// Mean error, and the error that the run judges by, by tenths of the target.
-fn parts(answers: &Answers, measure: Measure) -> Value {
+fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
     let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(PARTS).max(1)).collect();
-    let labels: Vec<Value> = parts.iter().map(|part| shown(mean(part.iter().map(|&row| answers.target[row])))).collect();
+    let labels: Vec<Value> = parts.iter().map(|part| shown(mean(part, weight, |row| answers.target[row]))).collect();
     let sides = answers.sides().map(|(name, pred)| {
-        let of = |value: &dyn Fn(f64, f64) -> f64| parts.iter().map(|part| mean(part.iter().map(|&row| value(pred[row], answers.target[row])))).collect::<Vec<f64>>();
+        let of = |value: &dyn Fn(f64, f64) -> f64| parts.iter().map(|part| mean(part, weight, |row| value(pred[row], answers.target[row]))).collect::<Vec<f64>>();
         let bias: Vec<Value> = of(&|pred, target| pred - target).into_iter().map(shown).collect();
         let error: Vec<Value> = of(&|pred, target| measure.row(pred, target)).into_iter().map(|mean| shown(measure.of_mean(mean))).collect();
         json!({ "name": name, "bias": bias, "error": error })
@@ -311,9 +315,9 @@ fn parts(answers: &Answers, measure: Measure) -> Value {
     json!({ "labels": labels, "sides": sides })
 }
 
-fn by_column(column: &str, slices: &[Slice], answers: &Answers, measure: Measure) -> Value {
+fn by_column(column: &str, slices: &[Slice], answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let own: Vec<&Slice> = slices.iter().filter(|slice| slice.column == column).take(16).collect();
-    let error = |pred: &[f64]| own.iter().map(|slice| shown(measure.of_mean(mean(slice.rows.iter().map(|&row| measure.row(pred[row], answers.target[row])))))).collect::<Vec<_>>();
+    let error = |pred: &[f64]| own.iter().map(|slice| shown(measure.of_mean(mean(&slice.rows, weight, |row| measure.row(pred[row], answers.target[row]))))).collect::<Vec<_>>();
     let sides = answers.sides().map(|(name, pred)| json!({ "name": name, "error": error(pred) }));
     json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
 }
@@ -374,11 +378,11 @@ mod tests {
     fn parts_are_worked_by_hand() {
         let target: Vec<f64> = (0..20).map(f64::from).collect();
         let answers = Answers { teacher: target.clone(), alone: target.iter().map(|y| y + 2.0).collect(), distilled: target.clone(), shipped: target.clone(), target };
-        let found = parts(&answers, Measure::Rmse);
+        let found = parts(&answers, Measure::Rmse, &[1.0; 20]);
         assert_eq!(found["labels"][0], json!(0.5));
         assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9], &found["sides"][0]["error"][3]), (&json!(2.0), &json!(2.0), &json!(0)));
         // Too high by 2 costs 0.1 · 2 to a 0.9-quantile.
-        let found = parts(&answers, Measure::Pinball { quantile: 0.9 });
+        let found = parts(&answers, Measure::Pinball { quantile: 0.9 }, &[1.0; 20]);
         assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9]), (&json!(2.0), &json!(0.2)));
     }
 }

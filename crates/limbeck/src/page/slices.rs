@@ -1,6 +1,6 @@
 //! Where errors are large: test rows by the values of one column.
 
-use limbeck_data::metrics::Measure;
+use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{FeatureValues, Features, MISSING};
 use serde::Serialize;
 
@@ -86,13 +86,15 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
 }
 
 /// Slices whose rows have larger errors than all, the surest first; `parts` is what each row adds ([`Measure::rows`]).
-pub(crate) fn rank(slices: &[Slice], measure: Measure, parts: &[f64]) -> Vec<Ranked> {
-    let all = mean(parts.iter().copied());
+pub(crate) fn rank(slices: &[Slice], measure: Measure, parts: &[f64], weight: &[f64]) -> Vec<Ranked> {
+    let all = metrics::weighted_mean(parts, weight);
     let ranked = |slice: &Slice| {
-        let own = || slice.rows.iter().map(|&row| parts[row]);
-        let (count, here) = (slice.rows.len(), mean(own()));
-        let variance = own().map(|e| (e - here) * (e - here)).sum::<f64>() / (count as f64 - 1.0).max(1.0);
-        let score = (here - all) / (variance / count as f64).sqrt().max(f64::MIN_POSITIVE);
+        let (count, here) = (slice.rows.len(), mean(&slice.rows, weight, |row| parts[row]));
+        // Variance of a weighted mean, with n / (n − 1) for the mean that was taken from the same rows.
+        let apart: f64 = slice.rows.iter().map(|&row| (weight[row] * (parts[row] - here)).powi(2)).sum();
+        let sum: f64 = slice.rows.iter().map(|&row| weight[row]).sum();
+        let variance = apart / (sum * sum) * count as f64 / (count as f64 - 1.0).max(1.0);
+        let score = (here - all) / variance.sqrt().max(f64::MIN_POSITIVE);
         Ranked { slice: slice.clone(), count, error: measure.of_mean(here), times: measure.of_mean(here / all), score }
     };
     let mut found: Vec<Ranked> = slices.iter().map(ranked).filter(|slice| slice.score > 0.0 && slice.times.is_finite()).collect();
@@ -100,9 +102,10 @@ pub(crate) fn rank(slices: &[Slice], measure: Measure, parts: &[f64]) -> Vec<Ran
     found
 }
 
-pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    sum / f64::max(count, 1.0)
+/// Weighted mean over rows; NaN where all of their weights are 0.
+pub(crate) fn mean(rows: &[usize], weight: &[f64], value: impl Fn(usize) -> f64) -> f64 {
+    let (sum, weights) = rows.iter().fold((0.0, 0.0), |(sum, weights), &row| (sum + weight[row] * value(row), weights + weight[row]));
+    sum / weights
 }
 
 /// Four digits, as tables show them.
@@ -136,7 +139,7 @@ mod tests {
     fn the_surest_slice_comes_first() {
         // Errors of b are 2 ± small, others 1 ± small.
         let error_sq: Vec<f64> = (0..160).map(|row| if row % 4 == 1 { 4.0 } else { 1.0 } + f64::from(row % 3) * 0.01).collect();
-        let found = rank(&slices(&features()), Measure::Rmse, &error_sq);
+        let found = rank(&slices(&features()), Measure::Rmse, &error_sq, &[1.0; 160]);
         assert_eq!((found[0].slice.column.as_str(), found[0].slice.values.as_str(), found[0].count), ("c", "b", 40));
         assert!((found[0].error - 2.0).abs() < 0.01 && (found[0].times - (4.01f64 / 1.76).sqrt()).abs() < 0.01, "{:?}", found[0].times);
         assert!(found.iter().all(|slice| slice.score > 0.0));
@@ -144,6 +147,6 @@ mod tests {
 
     #[test]
     fn errors_that_are_all_zero_rank_nothing() {
-        assert_eq!(rank(&slices(&features()), Measure::Rmse, &[0.0; 160]), []);
+        assert_eq!(rank(&slices(&features()), Measure::Rmse, &[0.0; 160], &[1.0; 160]), []);
     }
 }

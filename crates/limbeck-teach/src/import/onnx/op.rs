@@ -31,6 +31,8 @@ pub(super) enum Op {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Each {
     Identity,
+    /// To single precision, also where the file is double elsewhere.
+    Single,
     Truncate,
     Relu,
     Tanh,
@@ -222,6 +224,7 @@ impl Each {
     fn of(self, x: f64) -> f64 {
         match self {
             Self::Identity => x,
+            Self::Single => f64::from(x as f32),
             Self::Truncate => x.trunc(),
             Self::Relu => if x < 0.0 { 0.0 } else { x },
             Self::Tanh => x.tanh(),
@@ -291,6 +294,7 @@ mod tests {
     #[test]
     fn functions_are_worked_by_hand() {
         let of = |each: Each, x: f64| (each.of(x) * 1e6).round() / 1e6;
+        assert!(Each::Single.of(0.7) < 0.7 && Each::Identity.of(0.7) >= 0.7);
         assert_eq!(of(Each::Sigmoid, 1.0), 0.731_059);
         assert_eq!(of(Each::Softplus, 1.0), 1.313_262);
         assert_eq!(of(Each::Gelu, 1.0), 0.841_345);

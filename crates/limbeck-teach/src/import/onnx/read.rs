@@ -9,9 +9,9 @@ use super::super::trees::{Aggregate, Link, Missing, Node as TreeNode, Test, Tree
 use super::super::wire::{self, Value};
 use super::op::{Each, Norm, Op, Pairs};
 use super::tensor::{MOST_AXES, Tensor};
-use super::{Graph, Step};
+use super::{Graph, Inside, Step};
 
-/// Most columns of an input.
+/// Most columns of all inputs.
 const MOST_COLUMNS: i64 = 1 << 16;
 
 /// A node as the file has it.
@@ -64,6 +64,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<(Graph, Vec<Input>)> {
     for feed in &inputs {
         let columns = feed.columns()?;
         feeds.push((reader.slot(&feed.name), columns, feed.flat()));
+        if feeds.iter().map(|(_, columns, _)| columns).sum::<usize>() > MOST_COLUMNS as usize {
+            return Err(Fault::unsupported(format!("the graph has more than {MOST_COLUMNS} columns in all"), "expected fewer"));
+        }
     }
     let steps = nodes.iter().map(|node| reader.step(node)).collect::<Parsed<Vec<Option<Step>>>>()?;
     let steps: Vec<Step> = steps.into_iter().flatten().collect();
@@ -71,11 +74,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<(Graph, Vec<Input>)> {
         return Err(Fault::unsupported(format!("the graph has {} outputs", outputs.len()), "give a regression model with one output of one column"));
     };
     let output = reader.slot(&output.name);
-    let graph = Graph { steps, slots: reader.slots.len(), feeds, output, single: !reader.double, constants: reader.constants };
+    let graph = Graph { steps, slots: reader.slots.len(), feeds, output, single: !reader.double, constants: reader.constants, inside: Inside::default() }.tried()?;
     let width: usize = graph.feeds.iter().map(|(_, columns, _)| columns).sum();
-    for rows in [2, 3] {
-        graph.predict(&vec![0.0; width * rows], &mut vec![0.0; rows])?;
-    }
     let named = inputs.len() > 1 && graph.feeds.iter().all(|(_, columns, _)| *columns == 1);
     let inputs = match named {
         true => inputs.into_iter().map(|feed| Input { name: Some(feed.name), ..Input::default() }).collect(),
@@ -300,10 +300,11 @@ impl Reader {
         Ok(match node.op {
             "Identity" | "Dropout" => Op::Each(Each::Identity),
             "Cast" => match int("to", 0) {
-                FLOAT | DOUBLE | FLOAT16 => {
-                    self.double |= int("to", 0) == DOUBLE;
+                DOUBLE => {
+                    self.double = true;
                     Op::Each(Each::Identity)
                 }
+                FLOAT | FLOAT16 => Op::Each(Each::Single),
                 INT32 | INT64 => Op::Each(Each::Truncate),
                 _ => return Err(unsupported("expected a cast to FLOAT, DOUBLE, INT32 or INT64")),
             },
