@@ -64,6 +64,9 @@ impl Distill {
             self.show(run, runs.len() > 1)?;
         }
         let missed = runs.iter().filter(|run| misses(run)).count();
+        if runs.iter().any(|run| run.report().interrupted) {
+            return Ok(INTERRUPTED.into());
+        }
         Ok(if missed > 0 { MISSED.into() } else { ExitCode::SUCCESS })
     }
 

@@ -397,7 +397,7 @@ fn interrupt_leaves_a_valid_marked_run() {
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
     let output = child.wait_with_output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{stdout}{rest:?}");
+    assert_eq!(output.status.code(), Some(130), "{stdout}{rest:?}");
     assert!(rest.iter().any(|line| line.contains("stopping")), "{rest:?}");
     assert!(stdout.contains("Interrupted: the run is valid"), "{stdout}");
     assert_eq!(place.json("run/report.json")["interrupted"], true);
@@ -513,6 +513,26 @@ fn verdict_names_a_smaller_model_that_does_as_well() {
 }
 
 #[test]
+fn answers_without_a_logarithm_and_weights_of_zero_are_refused_by_name() {
+    let place = Place::empty();
+    place.file("quick.toml", common::QUICK);
+    let set = |row: usize| ["train", "train", "train", "valid", "test"][row % 5];
+    let rows: String = (0..400).map(|row| format!("{},{},{},{},{}\n", row as f64 / 400.0, 1 + row * row % 97 + row / 9, set(row), if row == 204 { -1.0 } else { (2 + row % 97) as f64 }, u8::from(set(row) != "test"))).collect();
+    place.file("t.csv", format!("x,y,set,theirs,w\n{rows}"));
+    let args = ["distill", "t.csv", "--target", "y", "--recipe", "quick.toml", "--split-column", "set", "--out", "run"];
+    // Row 205, a test row, of the column and of a command that says the same.
+    place.refuses(&[&args[..], &["--drop", "w", "--log-target", "--teacher-column", "theirs"]].concat(), &["row 205", "logarithm"]);
+    let command = ["--drop", "w", "--drop", "theirs", "--log-target", "--teacher-command", "sed 1d | awk '{print ($1 == 0.51) ? -1 : 1 + 400 * $1}' FS=,"];
+    place.refuses(&[&args[..], &command].concat(), &["row 205", "logarithm"]);
+    assert!(!place.exists("run"));
+    place.refuses(&[&args[..], &["--drop", "theirs", "--weight", "w"]].concat(), &["weight", "0 in all test rows"]);
+    // A student at alpha 0 is no distilled one, whatever the luck of its schedule.
+    let said = place.limbeck(&[&args[..], &["--drop", "w", "--drop", "theirs", "--alpha", "0"]].concat()).succeeds().stdout;
+    assert!(said.contains("Nothing was taken from the teacher") && !said.contains("of the gap"), "{said}");
+    assert_eq!(place.json("run/report.json")["verdict"]["kind"], "no gain");
+}
+
+#[test]
 fn quantile_student_is_judged_by_its_pinball_loss() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);
@@ -555,6 +575,8 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
     place.refuses(&[base, &["--quantile", "1.5", "--out", "two"]].concat(), &["objective.quantile", "1.5", "above 0 and below 1"]);
     place.refuses(&[base, &["--quantile", "0.5", "--head", "gaussian", "--out", "two"]].concat(), &["objective.quantile"]);
     place.refuses(&[base, &["--quantile", "0.5", "--student", "trees", "--out", "two"]].concat(), &["objective.quantile", "student.kind"]);
+    place.refuses(&[base, &["--quantile", "0.5", "--slope-rows", "90", "--out", "two"]].concat(), &["objective.quantile", "transfer.slope_rows"]);
+    place.refuses(&[base, &["--quantile", "0.5", "--gate", "bounded", "--out", "two"]].concat(), &["objective.quantile", "objective.gate"]);
     place.refuses(&["preflight", "noisy.csv", "--target", "y", "--quantile", "0.5"], &["objective.quantile", "RMSE"]);
 }
 

@@ -21,6 +21,9 @@ pub struct Evidence<'a> {
     pub alone: &'a [Vec<f64>],
     /// The distilled student's, with the same seeds.
     pub distilled: &'a [Vec<f64>],
+    /// True where the distilled student took something from the teacher. Where validation rows gave the teacher no share of its loss, both sides are
+    /// students of the targets alone, and what differs between them is chance and tuning.
+    pub taught: bool,
     /// Seed of the bootstrap.
     pub seed: u64,
 }
@@ -32,7 +35,7 @@ pub struct Evidence<'a> {
 /// ```
 ///
 /// with RMSEs (for a quantile: pinball losses) averaged over seeds. Null with a `reason` where the teacher is not better than the lone student with its whole
-/// 95 % interval: a ratio to a gap that may be zero says nothing.
+/// 95 % interval: a ratio to a gap that may be zero says nothing; and where the distilled student took nothing from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapClosed {
     /// The share; 1 is all of the gap.
@@ -51,7 +54,7 @@ pub enum VerdictKind {
     /// The distilled student is better with its whole interval.
     #[serde(rename = "helps")]
     Helps,
-    /// The interval of the difference holds 0.
+    /// The interval of the difference holds 0, or nothing was taken from the teacher.
     #[serde(rename = "no gain")]
     NoGain,
     /// The distilled student is worse with its whole interval.
@@ -138,7 +141,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let teacher_lead = difference(&|[teacher, alone, _]| alone - teacher)?;
     let teacher_better = teacher_lead.low > 0.0;
     let gap = |[teacher, alone, distilled]: [f64; 3]| (alone - distilled) / (alone - teacher);
-    let gap_closed = if teacher_better {
+    let gap_closed = if !evidence.taught {
+        GapClosed { value: None, low: None, high: None, reason: Some("the distilled student took nothing from the teacher".into()) }
+    } else if teacher_better {
         let i = interval(&gap)?;
         GapClosed { value: Some(gap(found)), low: Some(i.low), high: Some(i.high), reason: None }
     } else {
@@ -151,14 +156,24 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         );
         GapClosed { value: None, low: None, high: None, reason: Some(reason) }
     };
-    let kind = if error_saved.low > 0.0 {
+    let kind = if !evidence.taught {
+        VerdictKind::NoGain
+    } else if error_saved.low > 0.0 {
         VerdictKind::Helps
     } else if error_saved.high < 0.0 {
         VerdictKind::Hurts
     } else {
         VerdictKind::NoGain
     };
-    let sentence = sentence(measure, kind, &gap_closed, &error_saved, found, teacher_better);
+    let sentence = match evidence.taught {
+        true => sentence(measure, kind, &gap_closed, &error_saved, found, teacher_better),
+        false => format!(
+            "Nothing was taken from the teacher: the student that was to be distilled learned from targets alone (alpha 0). {} {} alone, {} for it: chance and tuning, not distillation.",
+            measure.name(),
+            short(found[1]),
+            short(found[2])
+        ),
+    };
     Some(Proof { gap_closed, verdict: Verdict { kind, teacher_better, error_saved, teacher_lead, sentence } })
 }
 
@@ -174,19 +189,28 @@ fn sentence(measure: Measure, kind: VerdictKind, gap: &GapClosed, saved: &Differ
     );
     let share = match (gap.value, gap.low, gap.high) {
         (Some(value), Some(low), Some(high)) => format!(
-            "; it closes {:.0} % of the gap to the teacher ({:.0} to {:.0} %)",
-            100.0 * value,
-            100.0 * low,
-            100.0 * high
+            "; it closes {} % of the gap to the teacher ({} to {} %)",
+            percent(value),
+            percent(low),
+            percent(high)
         ),
         _ => String::new(),
     };
-    let caution = if teacher_better { "" } else { "; the teacher itself is no better than the student alone" };
+    let caution = match (teacher_better, error[0] < error[1]) {
+        (true, _) => String::new(),
+        (false, true) => format!("; the teacher itself ({}) is not surely better than the student alone", short(error[0])),
+        (false, false) => format!("; the teacher itself ({}) is no better than the student alone", short(error[0])),
+    };
     match kind {
         VerdictKind::Helps => format!("Distillation helps: {change}{share}{caution}."),
         VerdictKind::NoGain => format!("Distillation brings no measurable gain here: {change}{share}{caution}."),
         VerdictKind::Hurts => format!("Distillation hurts here: {change}{caution}."),
     }
+}
+
+/// A share in whole percent; never minus zero.
+fn percent(share: f64) -> f64 {
+    (100.0 * share).round() + 0.0
 }
 
 /// Four significant digits, as people write numbers.
@@ -205,6 +229,10 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn evidence(teacher: f64, alone: f64, distilled: f64, check: impl Fn(Proof)) {
+        judged(teacher, alone, distilled, true, check);
+    }
+
+    fn judged(teacher: f64, alone: f64, distilled: f64, taught: bool, check: impl Fn(Proof)) {
         let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
         let n = 800;
         let target: Vec<f64> = (0..n).map(|i| i as f64 * 0.01).collect();
@@ -214,7 +242,7 @@ mod tests {
         };
         let (teacher, alone, distilled) = (pred(teacher), vec![pred(alone), pred(alone)], vec![pred(distilled), pred(distilled)]);
         let weight = vec![1.0; n];
-        let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks: None, teacher: &teacher, alone: &alone, distilled: &distilled, seed: 0 };
+        let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks: None, teacher: &teacher, alone: &alone, distilled: &distilled, taught, seed: 0 };
         check(judge(&evidence).unwrap());
     }
 
@@ -237,6 +265,25 @@ mod tests {
             assert!(!proof.verdict.teacher_better);
             assert_eq!(proof.verdict.kind, VerdictKind::NoGain);
         });
+    }
+
+    #[test]
+    fn what_took_nothing_from_the_teacher_is_no_distillation() {
+        judged(1.0, 2.0, 1.25, false, |proof| {
+            assert!(proof.verdict.error_saved.low > 0.0);
+            assert_eq!((proof.verdict.kind, proof.gap_closed.value), (VerdictKind::NoGain, None));
+            assert!(proof.verdict.sentence.starts_with("Nothing was taken from the teacher"), "{}", proof.verdict.sentence);
+        });
+    }
+
+    #[test]
+    fn teacher_that_leads_by_less_than_its_interval_is_not_called_worse() {
+        let gap = GapClosed { value: None, low: None, high: None, reason: None };
+        let saved = Difference { value: 0.0, low: -1.0, high: 1.0 };
+        let said = |teacher: f64| sentence(Measure::Rmse, VerdictKind::NoGain, &gap, &saved, [teacher, 1.0, 1.0], false);
+        assert!(said(0.9).contains("the teacher itself (0.9000) is not surely better than the student alone"), "{}", said(0.9));
+        assert!(said(1.2).contains("the teacher itself (1.200) is no better than the student alone"), "{}", said(1.2));
+        assert_eq!(format!("{}", percent(-0.001)), "0");
     }
 
     #[test]

@@ -106,7 +106,8 @@ fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) ->
     let _ = write!(
         out,
         " *     y = {name}_predict(&row);\n *\n * Numbers are in the unit of the table that the student was trained on; NaN is a missing value. Categories are\n * \
-         codes: a constant from below, or what the column's function says of a text; -1 is missing or never seen.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
+         codes: a constant from below, or what the column's function says of a text without blanks at its ends; -1 is missing or never seen.\n * \
+         A column of true and false is 1 and 0.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
          {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
     );
     for column in columns {

@@ -165,7 +165,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             short(report.test.distilled.error()),
             short(report.test.shipped.error()),
             gap,
-            report.proof.verdict.kind.name().into(),
+            format!("{}{}", report.proof.verdict.kind.name(), if report.interrupted { " (stopped early)" } else { "" }),
             report.student.parameters.to_string(),
             report.student.bytes.to_string(),
             format!("{:.0}", report.measured.seconds),

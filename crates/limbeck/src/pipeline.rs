@@ -10,9 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Column, DataSummary, Dataset, FeatureValues, Features, MISSING, Table};
-use limbeck_distill::hints::Coordinates;
+use limbeck_distill::hints::{Coordinates, HintKind};
+use limbeck_distill::objective::AlphaSchedule;
 use limbeck_distill::proof::{Evidence, judge};
-use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Stage, Training, Trial};
+use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Setting, Stage, Training, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_runtime::{GoldenValue, Student, Value};
@@ -470,6 +471,14 @@ impl Students<'_> {
         (0..rows).step_by(step).take(EXAMPLES).map(|row| golden_row(source, row)).collect()
     }
 
+    /// True where a student of that setting takes something from the teacher.
+    fn taught(&self, setting: &Setting) -> bool {
+        let Recipe { objective, hints, transfer, .. } = self.recipe;
+        let share = |alpha: f64| alpha > 0.0 || (objective.alpha_schedule != AlphaSchedule::Constant && objective.alpha_end > 0.0);
+        let is_network = setting.spec.is_none();
+        setting.alpha.is_some_and(share) || (is_network && (hints.kind != HintKind::None || transfer.slope_rows > 0))
+    }
+
     fn report(
         &self,
         student: &Student,
@@ -497,6 +506,7 @@ impl Students<'_> {
             teacher: &teacher,
             alone: &alone,
             distilled: &distilled,
+            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
             seed: self.recipe.seed,
         };
         let proof = judge(&evidence).ok_or_else(|| Error::Recipe {

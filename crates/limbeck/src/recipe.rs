@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
 use limbeck_distill::hints::{HintKind, HintOptions};
-use limbeck_distill::objective::{Gate, ObjectiveOptions};
+use limbeck_distill::objective::{AlphaSchedule, Gate, LossKind, ObjectiveOptions};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_teach::command::CommandOptions;
@@ -383,6 +383,7 @@ impl Recipe {
         self.student.validate()?;
         self.objective.validate()?;
         self.hints.validate()?;
+        self.validate_idle()?;
         limbeck_distill::kinds::check(&self.student, &self.objective)?;
         let network = self.student.kind == StudentKind::Mlp;
         if !network && self.hints.kind != HintKind::None {
@@ -419,6 +420,37 @@ impl Recipe {
 }
 
 impl Recipe {
+    /// Nothing that was asked for is passed over in silence: an option that plays no part with the others is refused where it was changed.
+    fn validate_idle(&self) -> Result<()> {
+        let (transfer, objective, hints) = (&self.transfer, &self.objective, &self.hints);
+        let plain = Self::for_table("", "");
+        let same = |a: f64, b: f64| a.total_cmp(&b).is_eq();
+        let options = [
+            ("transfer.perturb_scale", same(transfer.perturb_scale, plain.transfer.perturb_scale), transfer.perturb_rows > 0, "transfer.perturb_rows"),
+            ("transfer.perturb_weight", same(transfer.perturb_weight, plain.transfer.perturb_weight), transfer.perturb_rows > 0, "transfer.perturb_rows"),
+            ("transfer.slope_reach", same(transfer.slope_reach, plain.transfer.slope_reach), transfer.slope_rows > 0, "transfer.slope_rows"),
+            ("objective.slope_weight", same(objective.slope_weight, plain.objective.slope_weight), transfer.slope_rows > 0, "transfer.slope_rows"),
+            ("transfer.mixup_bandwidth", same(transfer.mixup_bandwidth, plain.transfer.mixup_bandwidth), transfer.mixup_rows > 0, "transfer.mixup_rows"),
+            ("transfer.boundary_reach", same(transfer.boundary_reach, plain.transfer.boundary_reach), transfer.boundary_rows > 0, "transfer.boundary_rows"),
+            (
+                "transfer.adversarial_candidates",
+                transfer.adversarial_candidates == plain.transfer.adversarial_candidates,
+                transfer.adversarial_rows > 0,
+                "transfer.adversarial_rows",
+            ),
+            ("objective.huber_delta", same(objective.huber_delta, plain.objective.huber_delta), objective.loss == LossKind::Huber, "objective.loss"),
+            ("objective.alpha_end", same(objective.alpha_end, plain.objective.alpha_end), objective.alpha_schedule != AlphaSchedule::Constant, "objective.alpha_schedule"),
+            ("hints.weight", same(hints.weight, plain.hints.weight), hints.kind != HintKind::None, "hints.kind"),
+            ("hints.width", hints.width == plain.hints.width, hints.kind != HintKind::None, "hints.kind"),
+            ("hints.stages", hints.stages == plain.hints.stages, hints.progressive, "hints.progressive"),
+            ("teacher.combine", self.teacher.combine == plain.teacher.combine, !self.teacher.with.is_empty(), "teacher.with"),
+        ];
+        match options.into_iter().find(|(_, is_plain, plays, _)| !is_plain && !plays) {
+            Some((place, _, _, needs)) => Err(recipe_error(place, &format!("plays no part without `{needs}`; set that, too, or leave it out"))),
+            None => Ok(()),
+        }
+    }
+
     /// What knows means only does not go with a quantile.
     fn validate_quantile(&self) -> Result<()> {
         if self.objective.quantile.is_none() {
@@ -504,11 +536,11 @@ mod tests {
     fn presets_lie_between_quality_and_own_options() {
         for preset in Preset::ALL {
             assert_eq!(preset.name().parse(), Ok(preset));
-            let text = format!("table = 'a.csv'\npreset = '{}'\n[objective]\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", preset.name());
+            let text = format!("table = 'a.csv'\npreset = '{}'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", preset.name());
             let recipe = Recipe::parse(&text, "r", Table::new()).unwrap();
             recipe.validate().unwrap();
             assert_eq!((recipe.preset, recipe.objective.huber_delta), (preset, 0.5));
-            let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
+            let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
             assert_eq!(recipe == plain, preset == Preset::Default, "{preset:?}");
             assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "again", Table::new()).unwrap(), recipe);
         }
@@ -517,6 +549,28 @@ mod tests {
         assert!(recipe.data.log_target && recipe.objective.alpha == limbeck_distill::objective::Alpha::Fixed(0.2));
         let error = Recipe::parse("preset = 'house'", "r", Table::new()).unwrap_err().to_string();
         assert!(error.contains("house"), "{error}");
+    }
+
+    #[test]
+    fn options_that_play_no_part_are_refused() {
+        let error = |text: &str| Recipe::parse(&format!("table = 'a.csv'\n{text}\n[data]\ntarget = 'y'\n"), "r", Table::new()).unwrap().validate().map_err(|error| error.to_string());
+        for (section, option, with) in [
+            ("transfer", "perturb_weight = 3.0", "perturb_rows = 9"),
+            ("transfer", "slope_reach = 0.5", "slope_rows = 9"),
+            ("transfer", "mixup_bandwidth = 0.5", "mixup_rows = 9"),
+            ("transfer", "boundary_reach = 0.5", "boundary_rows = 9"),
+            ("transfer", "adversarial_candidates = 3", "adversarial_rows = 9"),
+            ("objective", "huber_delta = 2.0", "loss = 'huber'"),
+            ("objective", "alpha_end = 0.1", "alpha_schedule = 'linear'"),
+            ("hints", "weight = 0.5", "kind = 'hint'"),
+            ("hints", "stages = 5", "kind = 'hint'\nprogressive = true"),
+            ("teacher", "combine = 'stacked'", "with = ['runs/b']"),
+        ] {
+            let refused = error(&format!("[{section}]\n{option}")).unwrap_err();
+            let name = option.split(' ').next().unwrap();
+            assert!(refused.contains(&format!("{section}.{name}")) && refused.contains("plays no part without"), "{refused}");
+            assert_eq!(error(&format!("[{section}]\n{option}\n{with}")), Ok(()));
+        }
     }
 
     #[test]

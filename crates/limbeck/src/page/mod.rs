@@ -31,6 +31,8 @@ const POINTS: usize = 1500;
 const LISTED: usize = 8;
 /// Columns whose errors are drawn.
 const DRAWN: usize = 3;
+/// What the page of a run that was stopped says under its headline.
+const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says, and another run of it may do better.";
 /// Parts of the target's range, by its quantiles.
 const PARTS: usize = 10;
 
@@ -104,7 +106,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("KIND", report.proof.verdict.kind.name().into()),
         ("ASKED", asked(report)),
         ("SENTENCE", escape(first)),
-        ("MORE", if rest.is_empty() { String::new() } else { format!("<p>{}</p>", escape(rest)) }),
+        ("MORE", [rest, if report.interrupted { STOPPED } else { "" }].into_iter().filter(|text| !text.is_empty()).map(|text| format!("<p>{}</p>", escape(text))).collect()),
         ("INTERVAL", interval(report)),
         ("MODELS", models(report)),
         ("MEASURE", measure.name().into()),
@@ -186,18 +188,21 @@ fn models(report: &Report) -> String {
         ["–".into(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
     );
     let sizes = report.sizes;
-    let mut student = |name: &str, class: &str, scores: &StudentScores, parameters: usize, bytes: usize| {
+    let mut student = |name: &str, class: &str, scores: &StudentScores, (parameters, bytes): (usize, usize), us: Option<f64>| {
         let figures = figures(scores.rmse, scores.mae, scores.r2, scores.quantile);
-        row(name, class, figures, [short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(Some(measured.student_us_per_row))]);
+        row(name, class, figures, [short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(us)]);
     };
     let own = |size: Option<crate::report::Size>| size.map_or((report.student.parameters, report.student.bytes), |size| (size.parameters, size.bytes));
     let (alone, distilled) = (own(sizes.map(|sizes| sizes.alone)), own(sizes.map(|sizes| sizes.distilled)));
-    student("student alone", "alone", &test.alone, alone.0, alone.1);
-    student("student distilled", "distilled", &test.distilled, distilled.0, distilled.1);
-    student("shipped", "shipped", &test.shipped, report.student.parameters, report.student.bytes);
+    // What was measured is the student that ships; another of the same design is as fast.
+    let us = Some(measured.student_us_per_row);
+    let of = |kind: ShippedKind| us.filter(|_| sizes.is_none() || report.shipped.kind == kind);
+    student("student alone", "alone", &test.alone, alone, of(ShippedKind::Alone));
+    student("student distilled", "distilled", &test.distilled, distilled, of(ShippedKind::Distilled));
+    student("shipped", "shipped", &test.shipped, (report.student.parameters, report.student.bytes), us);
     if let Some(lone) = &report.lone {
         for model in lone.models.iter().filter(|model| model.size.kind == lone.best) {
-            student(&format!("best lone model of its size ({})", lone.best.name()), "lone", &model.test, model.size.parameters, model.size.bytes);
+            student(&format!("best lone model of the same budget ({})", lone.best.name()), "lone", &model.test, (model.size.parameters, model.size.bytes), None);
         }
     }
     let header: String = header.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
