@@ -268,6 +268,8 @@ fn check_purpose(check: Check) -> &'static str {
         Check::Datetime => "a time among the features",
         Check::Text => "free text among the features",
         Check::MissingMarker => "NA, NaN or null read as missing",
+        Check::NumberText => "categories most of which look like numbers or dates",
+        Check::SeenTest => "at least 5 % of the test rows equal to rows that were learned from",
     }
 }
 

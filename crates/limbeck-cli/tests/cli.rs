@@ -533,6 +533,21 @@ fn answers_without_a_logarithm_and_weights_of_zero_are_refused_by_name() {
 }
 
 #[test]
+fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
+    let place = Place::empty();
+    place.file("quick.toml", common::QUICK);
+    let rows: String = (0..300).map(|row| format!("{};{}.5;{}\n", row % 100, row % 100, if row % 50 == 7 { "unknown".into() } else { format!("{},25", (row * 7) % 150) })).collect();
+    place.file("t.csv", format!("x;y;weight\n{rows}"));
+    let said = place.limbeck(&["distill", "t.csv", "--target", "y", "--recipe", "quick.toml", "--check", "leak=warn", "--out", "run"]).succeeds().stderr;
+    assert!(said.contains("of them look like numbers or dates, such as `") && said.contains("one that does not is `unknown`"), "{said}");
+    assert!(!said.contains("seen_test"), "{said}");
+    let args = ["distill", "t.csv", "--target", "y", "--recipe", "quick.toml", "--check", "leak=warn", "--drop", "weight"];
+    let said = place.limbeck(&[&args[..], &["--out", "seen"]].concat()).succeeds().stderr;
+    assert!(said.contains(" of 60 test rows are also among the rows to learn from"), "{said}");
+    place.refuses(&[&args[..], &["--check", "seen_test=refuse", "--out", "third"]].concat(), &["are also among the rows to learn from", "seen_test"]);
+}
+
+#[test]
 fn quantile_student_is_judged_by_its_pinball_loss() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);

@@ -14,9 +14,11 @@
 //! | `datetime` | drop | refuse | a time among the features |
 //! | `text` | drop | refuse | free text among the features |
 //! | `missing_marker` | warn | refuse | `NA`, `NaN` or `null` read as missing |
+//! | `number_text` | warn | refuse | a column of categories most of which look like numbers or dates: decimal commas, units, a stray word |
+//! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to rows that were learned from, in features and target |
 //!
 //! `few_rows` refuses under 20 training rows and warns under 200; `warn` never refuses, `refuse` refuses under 200.
-//! Everything but `infinite`, `missing_target` and `missing_marker` looks at training and validation rows only, so that
+//! Everything but `infinite`, `missing_target`, `missing_marker` and `seen_test` looks at training and validation rows only, so that
 //! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id` and `leak` with a warning.
 
 use std::collections::{BTreeMap, HashMap};
@@ -68,11 +70,13 @@ pub enum Check {
     Datetime,
     Text,
     MissingMarker,
+    NumberText,
+    SeenTest,
 }
 
 impl Check {
     /// All checks, in the order of the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Infinite,
         Self::MissingTarget,
         Self::AllMissing,
@@ -85,6 +89,8 @@ impl Check {
         Self::Datetime,
         Self::Text,
         Self::MissingMarker,
+        Self::NumberText,
+        Self::SeenTest,
     ];
 
     /// The name in recipes and reports.
@@ -103,6 +109,8 @@ impl Check {
             Self::Datetime => "datetime",
             Self::Text => "text",
             Self::MissingMarker => "missing_marker",
+            Self::NumberText => "number_text",
+            Self::SeenTest => "seen_test",
         }
     }
 
@@ -115,7 +123,7 @@ impl Check {
             Self::MissingTarget | Self::AllMissing | Self::Datetime | Self::Text => &[Drop, Refuse],
             Self::Constant | Self::Duplicate | Self::Id => &[Drop, Warn, Refuse],
             Self::Leak => &[Refuse, Warn, Drop],
-            Self::CappedTarget | Self::FewRows | Self::MissingMarker => &[Warn, Refuse],
+            Self::CappedTarget | Self::FewRows | Self::MissingMarker | Self::NumberText | Self::SeenTest => &[Warn, Refuse],
         }
     }
 }
@@ -274,6 +282,9 @@ pub(crate) fn check_features(
         {
             continue;
         }
+        if let Some(message) = number_text(source, &column, rows) {
+            findings.found(Check::NumberText, Some(&column.name), message)?;
+        }
         let same = by_hash.entry(hash(&column.values)).or_default();
         if let Some(first) = same
             .iter()
@@ -343,6 +354,46 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
             format!("{at} names or numbers the rows: {known} different values in {known} rows"),
         )
     })
+}
+
+/// What is said of categories that were meant as numbers.
+fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> {
+    const FEWEST: usize = 20;
+    let Values::Category { codes, levels } = &column.values else { return None };
+    let used: std::collections::BTreeSet<u32> = rows.iter().map(|&row| codes[row]).filter(|&code| code != MISSING).collect();
+    let words: Vec<&str> = used.iter().map(|&code| levels[code as usize].as_str()).collect();
+    let numbers: Vec<&&str> = words.iter().filter(|word| looks_like_number(word)).collect();
+    (column.kind == Kind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
+        let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", and one that does not is `{word}`"));
+        format!(
+            "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
+            column.name,
+            words.len(),
+            numbers.len(),
+            numbers[0]
+        )
+    })
+}
+
+/// True for digits with at most a sign, separators and a short unit around them.
+fn looks_like_number(word: &str) -> bool {
+    let starts = word.trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c)).starts_with(|c: char| c.is_ascii_digit());
+    let rest = word.chars().filter(|c| !c.is_ascii_digit() && !"+-−.,' _/:".contains(*c)).count();
+    starts && rest <= 4
+}
+
+/// Warns of test rows that are also among the rows to learn from; `seen` of `test` are.
+pub(crate) fn check_seen_test(source: &str, seen: usize, test: usize, findings: &mut Findings<'_>) -> Result<()> {
+    const SHARE: f64 = 0.05;
+    const FEWEST: usize = 5;
+    if seen >= FEWEST && seen as f64 >= SHARE * test as f64 {
+        let message = format!(
+            "{source}: {seen} of {test} test rows are also among the rows to learn from, with the same features and target: test figures are too good; hold out other \
+             rows, or keep equal ones together by `group`"
+        );
+        findings.found(Check::SeenTest, None, message)?;
+    }
+    Ok(())
 }
 
 fn is_constant(values: &Values, rows: &[usize]) -> bool {
@@ -574,6 +625,16 @@ mod tests {
 
     fn wave(row: usize) -> f64 {
         (row as f64 * 1.7).sin()
+    }
+
+    #[test]
+    fn numbers_in_disguise_are_known_from_codes() {
+        for word in ["3,412", "-3.5", "5.20 kg", "35.6%", "28/10/2021 10:00", "$516,458", "12"] {
+            assert!(looks_like_number(word), "{word}");
+        }
+        for word in ["lead", "A12", "NEAR BAY", "", "3 bedrooms flat", "v1.2"] {
+            assert!(!looks_like_number(word), "{word}");
+        }
     }
 
     /// Runs the feature checks on 100 rows with target `wave`; gives names kept and checks that spoke.

@@ -4,14 +4,15 @@
 //! dropped), infinite numbers, rows without target, held-out rows, then the checks of columns on training and
 //! validation rows alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::checks::{
-    Action, Check, Findings, Warning, check_capped_target, check_features, check_rows,
+    Action, Check, Findings, Warning, check_capped_target, check_features, check_rows, check_seen_test,
 };
 use crate::features::{Feature, FeatureValues, Features};
 use crate::kind::{Kind, number, shown};
@@ -298,6 +299,23 @@ impl DataSummary {
     }
 }
 
+/// How many of the rows of `test` equal one of `learn`, in features and target.
+fn seen(features: &Features, target: &[f64], learn: &[usize], test: &[usize]) -> usize {
+    let key = |row: usize| {
+        let mut hash = DefaultHasher::new();
+        target[row].to_bits().hash(&mut hash);
+        for column in &features.columns {
+            match &column.values {
+                FeatureValues::Number(values) => values[row].to_bits().hash(&mut hash),
+                FeatureValues::Category { codes, .. } => codes[row].hash(&mut hash),
+            }
+        }
+        hash.finish()
+    };
+    let known: HashSet<u64> = learn.iter().map(|&row| key(row)).collect();
+    test.iter().filter(|&&row| known.contains(&key(row))).count()
+}
+
 /// SHA-256 of what is learned from and judged on.
 fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<&GivenTeacher>, split: &Split) -> String {
     let mut hash = Sha256::new();
@@ -484,6 +502,7 @@ impl Dataset {
             rows: rows.len(),
         };
         features.mark_integers(&learn);
+        check_seen_test(&name, seen(&features, &target, &learn, &split.test), split.test.len(), &mut findings)?;
 
         let (fold_kind, blocks) = match (group, time) {
             (Some(group), _) => (FoldKind::Group, Some(group)),
