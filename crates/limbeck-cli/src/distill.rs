@@ -63,7 +63,7 @@ impl Distill {
         for run in &runs {
             self.show(run, runs.len() > 1)?;
         }
-        let missed = runs.iter().filter(|run| misses(run)).count();
+        let missed = runs.iter().filter(|run| misses(run, runs.len() > 1)).count();
         if runs.iter().any(|run| run.report().interrupted) {
             return Ok(INTERRUPTED.into());
         }
@@ -111,15 +111,16 @@ pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> Result<T>)
 }
 
 /// True where the shipped student misses the R² that was asked for, which is said.
-fn misses(run: &Run) -> bool {
+fn misses(run: &Run, is_one_of_several: bool) -> bool {
+    let of = if is_one_of_several { format!(" of `{}`", run.report().target) } else { String::new() };
     let Some(required) = run.recipe().require_r2 else { return false };
     match run.report().test.shipped.r2 {
         Some(found) if found >= required => return false,
         Some(found) => tell(&format!(
-            "missed: the shipped student's test R² is {}, and --require-r2 asks for {required}",
+            "missed: the shipped student's test R²{of} is {}, and --require-r2 asks for {required}",
             short(found)
         )),
-        None => tell(&format!("missed: --require-r2 asks for {required}, but a constant target has no R²")),
+        None => tell(&format!("missed: --require-r2 asks for {required}, but a constant target{of} has no R²")),
     }
     true
 }

@@ -131,9 +131,12 @@ fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync)
     })?
 }
 
+/// A run that takes more than this times its limit says so.
+const LATE: f64 = 1.25;
+
 /// All that comes after the table, in the folder of the run.
 fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, observer: &dyn Observer) -> Result<(Recipe, Report)> {
-    let kept = place.kept();
+    let (kept, limit) = (place.kept(), recipe.time_limit);
     // How fast this machine is is measured once in the life of a run.
     let recipe = &match recipe.time_limit {
         Some(_) => clock.stage("budget", || kept.piece("budget", || budget::resolve(recipe, data, observer)))?,
@@ -146,6 +149,10 @@ fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, o
         if observer.stop() { Err(Error::Interrupted) } else { Ok(store) }
     })?;
     let report = Students { recipe, data, store: &store, kept, observer }.run(place, observer, clock)?;
+    if let Some(limit) = limit.filter(|limit| report.measured.seconds > LATE * limit) {
+        let (took, text) = (report.measured.seconds, "the time limit could not be kept: the shortest schedules that still learn something take longer here");
+        observer.event(&Event::Note(&format!("{text} ({took:.0} s, asked were {limit:.0} s)")));
+    }
     Ok((recipe.clone(), report))
 }
 

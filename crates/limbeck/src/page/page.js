@@ -62,6 +62,9 @@
     cost("time", "us", "µs per row");
   });
 
+  // A student that is no network was not trained in steps.
+  if (data.curves.length === 0) ["fidelity", "valid", "terms"].forEach((id) => (document.getElementById(id).closest("figure").hidden = true));
+
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", async () => {
       const text = button.previousElementSibling.textContent;
