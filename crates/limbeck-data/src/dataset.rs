@@ -4,17 +4,16 @@
 //! dropped), infinite numbers, rows without target, held-out rows, then the checks of columns on training and
 //! validation rows alone.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::checks::{
     Action, Check, Findings, Warning, check_capped_target, check_features, check_rows, check_seen_test,
 };
-use crate::features::{Feature, FeatureValues, Features};
+use crate::content::{content, seen};
+use crate::features::{Feature, Features};
 use crate::kind::{Kind, number, shown};
 use crate::metrics;
 use crate::rng::generator;
@@ -297,57 +296,6 @@ impl DataSummary {
         let plain = |summary: &Self| Self { content: String::new(), ..summary.clone() };
         plain(self) == plain(other) && (!known || self.content == other.content)
     }
-}
-
-/// How many of the rows of `test` equal one of `learn`, in features and target.
-fn seen(features: &Features, target: &[f64], learn: &[usize], test: &[usize]) -> usize {
-    let key = |row: usize| {
-        let mut hash = DefaultHasher::new();
-        target[row].to_bits().hash(&mut hash);
-        for column in &features.columns {
-            match &column.values {
-                FeatureValues::Number(values) => values[row].to_bits().hash(&mut hash),
-                FeatureValues::Category { codes, .. } => codes[row].hash(&mut hash),
-            }
-        }
-        hash.finish()
-    };
-    let known: HashSet<u64> = learn.iter().map(|&row| key(row)).collect();
-    test.iter().filter(|&&row| known.contains(&key(row))).count()
-}
-
-/// SHA-256 of what is learned from and judged on.
-fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<&GivenTeacher>, split: &Split) -> String {
-    let mut hash = Sha256::new();
-    let text = |hash: &mut Sha256, text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    };
-    let floats = |hash: &mut Sha256, values: &[f64]| {
-        hash.update((values.len() as u64).to_le_bytes());
-        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-    };
-    let whole = |hash: &mut Sha256, values: &mut dyn Iterator<Item = u64>| values.for_each(|value| hash.update(value.to_le_bytes()));
-    for column in &features.columns {
-        text(&mut hash, &column.name);
-        match &column.values {
-            FeatureValues::Number(values) => floats(&mut hash, values),
-            FeatureValues::Category { codes, levels } => {
-                levels.iter().for_each(|level| text(&mut hash, level));
-                whole(&mut hash, &mut codes.iter().map(|&code| u64::from(code)));
-            }
-        }
-    }
-    numbers.iter().for_each(|values| floats(&mut hash, values));
-    if let Some(given) = given {
-        floats(&mut hash, &given.prediction);
-        given.spread.iter().for_each(|spread| floats(&mut hash, spread));
-        given.fold.iter().for_each(|fold| whole(&mut hash, &mut fold.iter().map(|&fold| u64::from(fold))));
-    }
-    for rows in [&split.train, &split.valid, &split.test] {
-        whole(&mut hash, &mut std::iter::once(rows.len()).chain(rows.iter().copied()).map(|row| row as u64));
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A feature column and its kind.

@@ -51,6 +51,7 @@
 pub mod bootstrap;
 pub mod checkpoint;
 pub mod checks;
+mod content;
 mod csv;
 pub mod dataset;
 pub mod encode;
