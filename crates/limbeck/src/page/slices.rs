@@ -146,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn rows_count_by_their_weights() {
+        assert!((mean(&[0, 1], &[1.0, 3.0], |row| [8.0, 4.0][row]) - 5.0).abs() < 1e-12);
+        // The errors of b are large, but its rows have next to no weight: what it is held against falls to that of the others.
+        let error_sq: Vec<f64> = (0..160).map(|row| if row % 4 == 1 { 4.0 } else { 1.0 } + f64::from(row % 3) * 0.01).collect();
+        let weight: Vec<f64> = (0..160).map(|row| if row % 4 == 1 { 1e-9 } else { 1.0 }).collect();
+        let found = rank(&slices(&features()), Measure::Rmse, &error_sq, &weight);
+        assert!((found[0].times - (4.01f64 / 1.01).sqrt()).abs() < 0.01, "{}", found[0].times);
+    }
+
+    #[test]
     fn errors_that_are_all_zero_rank_nothing() {
         assert_eq!(rank(&slices(&features()), Measure::Rmse, &[0.0; 160], &[1.0; 160]), []);
     }
