@@ -289,12 +289,16 @@ pub struct DataSummary {
 }
 
 impl DataSummary {
-    /// True where both are of the same rows, as far as both say.
+    /// True where both are of the same rows: by their content, wherever the file lies now; by counts and target where one was written by a version
+    /// that knew no content.
     #[must_use]
     pub fn same_rows(&self, other: &Self) -> bool {
-        let known = !self.content.is_empty() && !other.content.is_empty();
-        let plain = |summary: &Self| Self { content: String::new(), ..summary.clone() };
-        plain(self) == plain(other) && (!known || self.content == other.content)
+        if !self.content.is_empty() && !other.content.is_empty() {
+            return self.content == other.content && self.features == other.features;
+        }
+        // Checks that came later find more.
+        let plain = |summary: &Self| Self { content: String::new(), warnings: Vec::new(), ..summary.clone() };
+        plain(self) == plain(other)
     }
 }
 
@@ -1311,6 +1315,14 @@ mod tests {
         let warned = with(Some(Action::Warn)).unwrap();
         assert_eq!(warned.target.len(), 399); // The row without target goes as one with a missing target.
         assert!(warned.features.columns[0].is_missing(4));
+    }
+
+    #[test]
+    fn rows_are_the_same_by_content_or_by_what_an_earlier_version_wrote() {
+        let summary = |source: &str, content: &str, train| DataSummary { source: source.into(), content: content.into(), train, ..DataSummary::default() };
+        let new = summary("a.csv", "x", 9);
+        assert!(new.same_rows(&summary("moved.csv", "x", 9)) && !new.same_rows(&summary("a.csv", "y", 9)));
+        assert!(new.same_rows(&summary("a.csv", "", 9)) && !new.same_rows(&summary("a.csv", "", 8)));
     }
 
     #[test]
