@@ -11,92 +11,143 @@ use crate::split::FoldKind;
 /// The fold of a row that no fold teacher predicts.
 pub const NO_FOLD: u32 = u32::MAX;
 
-/// Fold of each of the given rows, by the kind of the data set's split.
+/// Share of the blocks that is left out on either side of a held-out stretch of time.
+const GAP: f64 = 0.01;
+
+/// Which rows a fold's teacher predicts, and which it learns from.
 ///
-/// | kind | folds |
-/// |---|---|
-/// | random | shuffled, of equal size within one row |
-/// | group | whole groups, largest first into the smallest fold; fewer groups than `k` give fewer folds |
-/// | time | `k + 1` stretches of blocks; the first has [`NO_FOLD`], stretch `i` is fold `i − 1` |
+/// | kind of split | a fold | its teacher learns from |
+/// |---|---|---|
+/// | random | shuffled rows, of equal size within one row | all other rows |
+/// | group | whole groups, largest first into the smallest fold; fewer groups than `k` give fewer folds | all other rows |
+/// | time | a stretch of blocks | all other rows but those of the *gap*, the hundredth part of the blocks (at least one) on either side of the stretch |
 ///
-/// Which rows a fold's teacher learns from tells [`training_rows`]. Folds below two are taken as two.
-#[must_use]
-pub fn folds(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Vec<u32> {
-    let k = k.max(2).min(rows.len().max(1));
-    match (data.fold_kind, &data.blocks) {
-        (FoldKind::Group, Some(blocks)) => group_folds(rows, blocks, k, seed),
-        (FoldKind::Time, Some(blocks)) => time_folds(rows, blocks, k),
-        _ => random_folds(rows.len(), k, seed),
-    }
+/// Neighbors in time resemble each other: without the gap a teacher would know what it is to predict. The teacher of the last
+/// stretch of time knows earlier rows alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folds {
+    /// Fold of each row, [`NO_FOLD`] where none predicts it.
+    pub of: Vec<u32>,
+    /// Where rows follow time.
+    time: Option<Time>,
 }
 
-/// Number of folds in use.
-#[must_use]
-pub fn count(folds: &[u32]) -> usize {
-    folds
-        .iter()
-        .filter(|fold| **fold != NO_FOLD)
-        .max()
-        .map_or(0, |last| *last as usize + 1)
+/// Order of the rows in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Time {
+    /// Position of each row's block among all blocks.
+    place: Vec<usize>,
+    /// Blocks of the gap on either side of a stretch.
+    gap: usize,
 }
 
-/// Positions in `folds` that the teacher of one fold learns from: all others, or in time all earlier ones.
-#[must_use]
-pub fn training_rows(folds: &[u32], fold: u32, kind: FoldKind) -> Vec<usize> {
-    let learns = |other: u32| match kind {
-        FoldKind::Random | FoldKind::Group => other != fold,
-        FoldKind::Time => other == NO_FOLD || other < fold,
-    };
-    (0..folds.len()).filter(|row| learns(folds[*row])).collect()
-}
-
-fn random_folds(rows: usize, k: usize, seed: u64) -> Vec<u32> {
-    let mut folds: Vec<u32> = (0..rows).map(|row| (row % k) as u32).collect();
-    folds.shuffle(&mut generator(seed, "folds", 0));
-    folds
-}
-
-fn group_folds(rows: &[usize], blocks: &[u32], k: usize, seed: u64) -> Vec<u32> {
-    let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
-    for row in rows {
-        *sizes.entry(blocks[*row]).or_default() += 1;
-    }
-    let mut groups: Vec<(u32, usize)> = sizes.into_iter().collect();
-    groups.shuffle(&mut generator(seed, "folds", 0));
-    groups.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-    let mut filled = vec![0; k];
-    let mut fold_of: BTreeMap<u32, u32> = BTreeMap::new();
-    for (group, size) in groups {
-        let smallest = (0..k).min_by_key(|fold| filled[*fold]).unwrap_or(0);
-        filled[smallest] += size;
-        fold_of.insert(group, smallest as u32);
-    }
-    rows.iter().map(|row| fold_of[&blocks[*row]]).collect()
-}
-
-fn time_folds(rows: &[usize], blocks: &[u32], k: usize) -> Vec<u32> {
-    let mut ordered: Vec<usize> = (0..rows.len()).collect();
-    ordered.sort_by_key(|index| blocks[rows[*index]]);
-    let mut folds = vec![NO_FOLD; rows.len()];
-    let mut before = 0;
-    let mut stretches: Vec<u32> = Vec::new();
-    for block in ordered.chunk_by(|a, b| blocks[rows[*a]] == blocks[rows[*b]]) {
-        let stretch = (before * (k + 1) / rows.len()) as u32;
-        if stretches.last() != Some(&stretch) {
-            stretches.push(stretch);
+impl Folds {
+    /// Folds of the given rows, by the kind of the data set's split. Fewer than two folds are taken as two.
+    #[must_use]
+    pub fn new(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Self {
+        let k = k.max(2).min(rows.len().max(1));
+        let blocks = |blocks: &[u32]| -> Vec<u32> { rows.iter().map(|&row| blocks[row]).collect() };
+        match (data.fold_kind, &data.blocks) {
+            (FoldKind::Group, Some(all)) => Self::grouped(&blocks(all), k, seed),
+            (FoldKind::Time, Some(all)) => Self::stretches(&blocks(all), k, seed),
+            _ => Self::random(rows.len(), k, seed),
         }
-        // Numbered without gaps, should a block be longer than a stretch.
-        let stretch = stretches.len() - 1;
-        block.iter().for_each(|index| {
-            folds[*index] = if stretch == 0 {
-                NO_FOLD
-            } else {
-                stretch as u32 - 1
-            }
-        });
-        before += block.len();
     }
-    folds
+
+    /// Shuffled folds of equal size within one row.
+    #[must_use]
+    pub fn random(rows: usize, k: usize, seed: u64) -> Self {
+        let mut of: Vec<u32> = (0..rows).map(|row| (row % k.max(1)) as u32).collect();
+        of.shuffle(&mut generator(seed, "folds", 0));
+        Self { of, time: None }
+    }
+
+    /// Folds of whole groups, from the group of each row.
+    #[must_use]
+    pub fn grouped(group: &[u32], k: usize, seed: u64) -> Self {
+        let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
+        for group in group {
+            *sizes.entry(*group).or_default() += 1;
+        }
+        let mut groups: Vec<(u32, usize)> = sizes.into_iter().collect();
+        groups.shuffle(&mut generator(seed, "folds", 0));
+        groups.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        let mut filled = vec![0; k.max(1)];
+        let mut fold_of: BTreeMap<u32, u32> = BTreeMap::new();
+        for (group, size) in groups {
+            let smallest = (0..filled.len()).min_by_key(|&fold| filled[fold]).unwrap_or(0);
+            filled[smallest] += size;
+            fold_of.insert(group, smallest as u32);
+        }
+        Self { of: group.iter().map(|group| fold_of[group]).collect(), time: None }
+    }
+
+    /// Folds of stretches of time, from the block of each row; blocks are numbered as time goes. Rows of a single block have no order
+    /// in time, and get random folds.
+    #[must_use]
+    pub fn stretches(block: &[u32], k: usize, seed: u64) -> Self {
+        let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
+        for block in block {
+            *sizes.entry(*block).or_default() += 1;
+        }
+        if sizes.len() < 2 {
+            return Self::random(block.len(), k, seed);
+        }
+        let (mut before, mut stretches) = (0, Vec::new());
+        let mut fold_and_place: BTreeMap<u32, (u32, usize)> = BTreeMap::new();
+        for (place, (&block_id, &size)) in sizes.iter().enumerate() {
+            let stretch = before * k.max(2) / block.len();
+            // Numbered without gaps, should a block be longer than a stretch.
+            if stretches.last() != Some(&stretch) {
+                stretches.push(stretch);
+            }
+            fold_and_place.insert(block_id, (stretches.len() as u32 - 1, place));
+            before += size;
+        }
+        let most = sizes.len() / (2 * stretches.len().max(1));
+        let gap = ((GAP * sizes.len() as f64).ceil() as usize).max(1).min(most);
+        let (of, place): (Vec<u32>, Vec<usize>) = block.iter().map(|block| fold_and_place[block]).unzip();
+        if of.iter().all(|&fold| fold == 0) {
+            return Self::random(block.len(), k, seed);
+        }
+        Self { of, time: Some(Time { place, gap }) }
+    }
+
+    /// Number of folds in use.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.of.iter().filter(|fold| **fold != NO_FOLD).max().map_or(0, |last| *last as usize + 1)
+    }
+
+    /// True where the folds are stretches of time.
+    #[must_use]
+    pub fn follow_time(&self) -> bool {
+        self.time.is_some()
+    }
+
+    /// The folds whose errors choose between models: all, but in time the last alone, since later rows are what is to be predicted.
+    #[must_use]
+    pub fn judges(&self) -> Vec<u32> {
+        let count = self.count() as u32;
+        if self.follow_time() { (count.saturating_sub(1)..count).collect() } else { (0..count).collect() }
+    }
+
+    /// Rows that the teacher of a fold learns from.
+    #[must_use]
+    pub fn training_rows(&self, fold: u32) -> Vec<usize> {
+        let near = self.time.as_ref().map(|time| {
+            let held = || (0..self.of.len()).filter(|&row| self.of[row] == fold).map(|row| time.place[row]);
+            let (first, last) = (held().min().unwrap_or(0), held().max().unwrap_or(0));
+            move |row: usize| (first.saturating_sub(time.gap)..=last + time.gap).contains(&time.place[row])
+        });
+        (0..self.of.len()).filter(|&row| self.of[row] != fold && !near.as_ref().is_some_and(|near| near(row))).collect()
+    }
+
+    /// Rows that the teacher of a fold predicts.
+    #[must_use]
+    pub fn held_rows(&self, fold: u32) -> Vec<usize> {
+        (0..self.of.len()).filter(|&row| self.of[row] == fold).collect()
+    }
 }
 
 #[cfg(test)]
@@ -105,50 +156,58 @@ mod tests {
 
     #[test]
     fn random_folds_are_balanced_and_seeded() {
-        let folds = random_folds(103, 5, 1);
+        let folds = Folds::random(103, 5, 1);
         for fold in 0..5 {
-            let size = folds.iter().filter(|f| **f == fold).count();
+            let size = folds.held_rows(fold).len();
             assert!(size == 20 || size == 21);
         }
-        assert_eq!(folds, random_folds(103, 5, 1));
-        assert_ne!(folds, random_folds(103, 5, 2));
-        assert_eq!(training_rows(&[0, 1, 2, 1], 1, FoldKind::Random), [0, 2]);
+        assert_eq!(folds, Folds::random(103, 5, 1));
+        assert_ne!(folds, Folds::random(103, 5, 2));
+        let four = Folds { of: vec![0, 1, 2, 1], time: None };
+        assert_eq!((four.training_rows(1), four.held_rows(1)), (vec![0, 2], vec![1, 3]));
+        assert_eq!(four.judges(), [0, 1, 2]);
     }
 
     #[test]
     fn groups_share_a_fold() {
-        let blocks: Vec<u32> = (0..60).map(|row| row / 6).collect();
-        let rows: Vec<usize> = (0..60).collect();
-        let folds = group_folds(&rows, &blocks, 5, 0);
-        assert!((0..60).all(|row| folds[row] == folds[row / 6 * 6]));
-        assert!((0..5).all(|fold| folds.iter().filter(|f| **f == fold).count() == 12));
-        assert_eq!(count(&group_folds(&rows, &[0_u32, 1].repeat(30), 5, 0)), 2);
+        let groups: Vec<u32> = (0..60).map(|row| row / 6).collect();
+        let folds = Folds::grouped(&groups, 5, 0);
+        assert!((0..60).all(|row| folds.of[row] == folds.of[row / 6 * 6]));
+        assert!((0..5).all(|fold| folds.held_rows(fold).len() == 12));
+        assert_eq!(Folds::grouped(&[0_u32, 1].repeat(30), 5, 0).count(), 2);
     }
 
     #[test]
-    fn folds_in_time_are_predicted_by_earlier_rows() {
-        // Rows of the file in reverse time.
-        let blocks: Vec<u32> = (0..60).map(|row| (59 - row) / 2).collect();
-        let rows: Vec<usize> = (0..60).collect();
-        let folds = time_folds(&rows, &blocks, 5);
-        assert_eq!(count(&folds), 5);
-        assert_eq!(folds.iter().filter(|fold| **fold == NO_FOLD).count(), 10);
+    fn no_row_of_the_gap_is_learned_from() {
+        // 200 blocks of two rows, the rows of the file in reverse time.
+        let blocks: Vec<u32> = (0..400).map(|row| (399 - row) / 2).collect();
+        let folds = Folds::stretches(&blocks, 5, 0);
+        assert_eq!((folds.count(), folds.judges()), (5, vec![4]));
         for fold in 0..5 {
-            let first = (0..60)
-                .filter(|row| folds[*row] == fold)
-                .map(|row| blocks[row])
-                .min()
-                .unwrap();
-            let learned = training_rows(&folds, fold, FoldKind::Time);
-            assert!(!learned.is_empty() && learned.iter().all(|row| blocks[*row] < first));
+            let held: Vec<u32> = folds.held_rows(fold).into_iter().map(|row| blocks[row]).collect();
+            let (first, last) = (*held.iter().min().unwrap(), *held.iter().max().unwrap());
+            assert_eq!((held.len(), first, last), (80, 40 * fold, 40 * fold + 39));
+            let learned: Vec<u32> = folds.training_rows(fold).into_iter().map(|row| blocks[row]).collect();
+            // Two blocks, a hundredth of all, on either side.
+            assert!(learned.iter().all(|&block| block + 2 < first || block > last + 2), "{fold}");
+            let sides = if fold == 0 || fold == 4 { 1 } else { 2 };
+            assert_eq!(learned.len(), 320 - 4 * sides);
         }
+        let last = folds.training_rows(4);
+        assert!(last.iter().all(|&row| blocks[row] < 158));
     }
 
     #[test]
     fn long_blocks_leave_no_empty_fold() {
-        let rows: Vec<usize> = (0..10).collect();
-        let folds = time_folds(&rows, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 2], 5);
-        assert_eq!(folds[..8], [NO_FOLD; 8]);
-        assert_eq!(folds[8..], [0, 1]);
+        let folds = Folds::stretches(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2], 5, 0);
+        assert_eq!(folds.of[..8], [0; 8]);
+        assert_eq!(folds.of[8..], [1, 1]);
+        assert!((0..2).all(|fold| !folds.training_rows(fold).is_empty()));
+    }
+
+    #[test]
+    fn rows_of_one_block_get_random_folds() {
+        let folds = Folds::stretches(&[7; 10], 5, 0);
+        assert_eq!((folds.count(), folds.follow_time()), (5, false));
     }
 }

@@ -74,7 +74,7 @@ pub use dataset::{DataOptions, DataSummary, Dataset, GivenTeacher};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureValues, Features};
-pub use folds::folds;
+pub use folds::Folds;
 pub use kind::Kind;
 pub use rng::generator;
 pub use split::{FoldKind, Split};

@@ -3,6 +3,7 @@
 use limbeck_data::Features;
 
 use crate::error::Result;
+use crate::fit::Fit;
 use crate::forest::Forest;
 use crate::network::Network;
 use crate::teacher::Teacher;
@@ -11,7 +12,7 @@ use crate::teacher::Teacher;
 /// over models and features may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
-    /// That of the first fold, which knows nothing of validation rows.
+    /// The first early fit, which knows nothing of validation rows.
     First,
     /// The last fit, on all training rows.
     Last,
@@ -42,8 +43,8 @@ impl Teacher {
     /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
     /// ```
     ///
-    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. A mix of both shows the features
-    /// of the one with more weight.
+    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. A mix shows the features of the
+    /// learner with most weight.
     ///
     /// # Errors
     ///
@@ -53,14 +54,11 @@ impl Teacher {
     ///
     /// Weinberger et al., *Feature Hashing for Large Scale Multitask Learning*, ICML 2009.
     pub fn layers(&self, model: Model, features: &Features) -> Result<Vec<Layer>> {
-        let of_networks = self.network_weight() >= 0.5;
-        match model {
-            Model::First if of_networks => self.networks().first().map(|network| network_layers(network, features)),
-            Model::First => self.forests().first().map(|forest| forest_layers(forest, features)),
-            Model::Last if of_networks => self.networks().last().map(|network| network_layers(network, features)),
-            Model::Last => self.forests().last().map(|forest| forest_layers(forest, features)),
+        match self.shown(model == Model::First) {
+            Some(Fit::Trees(forest)) => forest_layers(forest, features),
+            Some(Fit::Network(network)) => network_layers(network, features),
+            None => Ok(Vec::new()),
         }
-        .unwrap_or_else(|| Ok(Vec::new()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
 //! - [`Teacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
-//!   perceptrons ([`network`]), or a mix of both, with out-of-fold [`Labels`];
+//!   perceptrons ([`network`]), or a weighted mean of them, with out-of-fold [`Labels`];
 //! - [`command::CommandTeacher`] asks the user's own scoring program;
 //! - [`import::ImportedTeacher`] is a model file of another library.
 //!
@@ -10,6 +10,7 @@
 
 pub mod command;
 mod error;
+mod fit;
 mod forest;
 pub mod import;
 mod inputs;
@@ -17,12 +18,14 @@ mod layers;
 pub mod network;
 mod sample;
 mod spread;
+mod stack;
 pub mod teacher;
 pub mod trees;
 
 pub use error::{Error, Result, Stderr};
+pub use fit::Learner;
 pub use forest::Forest;
 pub use layers::{Layer, Model};
 pub use sample::Sample;
 pub use spread::Spread;
-pub use teacher::{FoldTeachers, Labels, Prediction, Teacher, TeacherKind, TeacherOptions};
+pub use teacher::{FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions};

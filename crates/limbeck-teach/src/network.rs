@@ -6,7 +6,7 @@
 
 use limbeck_data::checkpoint::{Checkpoints, Saver};
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
-use limbeck_data::{Features, folds, metrics};
+use limbeck_data::{Features, metrics};
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, TrainState, Trainer};
@@ -185,13 +185,13 @@ impl Network {
         Ok(Self::train(sample, rows, options, seed, stop, saver)?.network)
     }
 
-    /// Trains one network per fold and stops all of them where their common out-of-fold error is least.
+    /// Trains one network per fold and stops all of them where the common error of the folds that judge is least.
     ///
     /// # Errors
     ///
     /// As training's.
     pub fn fit_folds(sample: &Sample<'_>, options: &NetworkOptions, seed: u64, kept: &Checkpoints) -> Result<NetworkFolds> {
-        let count = folds::count(&sample.folds);
+        let count = sample.folds.count();
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
             .into_par_iter()
             .map(|fold| {
@@ -211,7 +211,8 @@ impl Network {
             })
             .collect::<Result<_>>()?;
         let points = curves.iter().map(|(_, errors, _)| errors.len()).min().unwrap_or(0);
-        let total = |point: usize| curves.iter().map(|(_, errors, weight)| errors[point] * weight).sum::<f64>();
+        let judges = sample.folds.judges();
+        let total = |point: usize| judges.iter().map(|&fold| &curves[fold as usize]).map(|(_, errors, weight)| errors[point] * weight).sum::<f64>();
         let best = (0..points).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(0);
         let stop = curves.first().map_or(1.0, |(curve, ..)| {
             curve.points[best].0 as f64 / curve.points.last().map_or(1, |(step, _)| *step) as f64
@@ -326,7 +327,7 @@ impl Network {
 mod tests {
     use super::*;
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
-    use limbeck_data::{Feature, FeatureValues, FoldKind};
+    use limbeck_data::{Feature, FeatureValues, Folds};
 
     fn features(columns: [Vec<f64>; 2]) -> Features {
         let rows = columns[0].len();
@@ -343,7 +344,7 @@ mod tests {
         let target: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (2.0 * a).sin() + a * b).collect();
         let rows: Vec<usize> = (0..400).collect();
         let known = features([a.clone(), b.clone()]);
-        let sample = Sample { features: &known, target: &target, weight: &[1.0; 400], folds: Vec::new(), fold_kind: FoldKind::Random };
+        let sample = Sample { features: &known, target: &target, weight: &[1.0; 400], folds: Folds::default() };
         let options = NetworkOptions { members: 2, steps: (300, 300), ..NetworkOptions::default() };
         let network = Network::fit(&sample, &rows, &options, 3, 1.0, NO_CHECKPOINTS.saver("t".into())).unwrap();
         let quotient = |step: f64| -> Vec<f64> {

@@ -1,7 +1,6 @@
 //! The rows that a teacher is fitted on.
 
-use limbeck_data::folds::training_rows;
-use limbeck_data::{Features, FoldKind};
+use limbeck_data::{Features, Folds};
 
 /// Features, targets, weights and folds of the same rows.
 #[derive(Clone, Debug)]
@@ -12,23 +11,21 @@ pub struct Sample<'a> {
     pub target: &'a [f64],
     /// Row weights.
     pub weight: &'a [f64],
-    /// Fold of each row, [`limbeck_data::folds::NO_FOLD`] for rows that no fold teacher predicts.
-    pub folds: Vec<u32>,
-    /// Whose rows a fold's teacher learns from.
-    pub fold_kind: FoldKind,
+    /// Folds of the rows; none where all of them are learned from at once.
+    pub folds: Folds,
 }
 
 impl Sample<'_> {
     /// Rows that the teacher of `fold` learns from.
     #[must_use]
     pub fn training_rows(&self, fold: u32) -> Vec<usize> {
-        training_rows(&self.folds, fold, self.fold_kind)
+        self.folds.training_rows(fold)
     }
 
     /// Rows that the teacher of `fold` predicts.
     #[must_use]
     pub fn held_rows(&self, fold: u32) -> Vec<usize> {
-        (0..self.folds.len()).filter(|&row| self.folds[row] == fold).collect()
+        self.folds.held_rows(fold)
     }
 
     /// Targets of the given rows.

@@ -70,14 +70,13 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limbeck_data::{Features, FoldKind};
+    use limbeck_data::{Features, Folds};
 
     fn fit(errors: &[f64], raw: Option<&[f64]>) -> (Spread, Vec<String>) {
         let features = Features { columns: Vec::new(), rows: errors.len() };
         let target = vec![0.0; errors.len()];
         let weight = vec![1.0; errors.len()];
-        let folds = vec![0; errors.len()];
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds, fold_kind: FoldKind::Random };
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
         let known: Vec<usize> = (0..errors.len()).collect();
         Spread::fit(&sample, &known, errors, raw)
     }

@@ -1,16 +1,18 @@
-//! The teacher that limbeck fits itself: boosted trees, networks, or both, with out-of-fold labels.
+//! The teacher that limbeck fits itself: a weighted mean over learners, with out-of-fold labels.
 
 use limbeck_data::checkpoint::Checkpoints;
-use limbeck_data::{Features, FoldKind, folds, metrics};
+use limbeck_data::folds::NO_FOLD;
+use limbeck_data::{Features, metrics};
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::forest::Forest;
+use crate::fit::{Fit, Job, Learner, Plan, Predicted};
 use crate::network::{Network, NetworkOptions};
 use crate::sample::Sample;
 use crate::spread::Spread;
+use crate::stack;
 use crate::trees::{self, TreeOptions};
 
 /// Which learners a teacher is made of.
@@ -32,6 +34,7 @@ pub enum TeacherKind {
 /// |---|---|---|---|
 /// | `kind` | auto | learners | |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
+/// | `fits` | 2 | fits of each learner on all rows that it may learn from, averaged | 1 to 20 |
 /// | `trees` | | options of the boosted trees | |
 /// | `network` | | options of the networks | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,7 @@ pub enum TeacherKind {
 pub struct TeacherOptions {
     pub kind: TeacherKind,
     pub folds: usize,
+    pub fits: usize,
     pub trees: TreeOptions,
     pub network: NetworkOptions,
 }
@@ -49,6 +53,7 @@ impl Default for TeacherOptions {
         Self {
             kind: TeacherKind::Auto,
             folds: 5,
+            fits: 2,
             trees: TreeOptions::default(),
             network: NetworkOptions::default(),
         }
@@ -76,33 +81,60 @@ pub struct Labels {
     pub fold: Vec<u32>,
 }
 
-/// A fitted teacher: the average of its trees and that of its networks, mixed.
+/// A learner in a teacher, and its weight there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// What it is.
+    pub learner: Learner,
+    /// Its weight in the mean, in (0, 1].
+    pub weight: f64,
+}
+
+/// A fitted teacher: a weighted mean over learners, each a mean over its fits.
 ///
 /// ```text
-/// t(x) = (1 − w) · mean_i tree_i(x) + w · mean_j network_j(x)
+/// t(x) = Σ_l w_l · mean_i f_li(x),    w ≥ 0,  Σ w = 1
 /// ```
+///
+/// Each learner has *early* fits, which know nothing of validation rows, and, once [`with_full_fit`](Self::with_full_fit) was called,
+/// *last* ones on all rows that may be learned from. The last ones predict where there are any.
 #[derive(Clone, Debug)]
 pub struct Teacher {
-    trees: Vec<Forest>,
-    networks: Vec<Network>,
-    /// Weight of the networks, in [0, 1].
-    network_weight: f64,
+    parts: Vec<Part>,
     spread: Spread,
-    /// Share of the networks' schedule that was trained.
-    stop: f64,
-    /// Options of the trees, as chosen.
-    tree_options: TreeOptions,
+    plan: Plan,
+}
+
+/// A learner's fits.
+#[derive(Clone, Debug)]
+struct Part {
+    share: Share,
+    early: Vec<Fit>,
+    last: Vec<Fit>,
+}
+
+impl Part {
+    fn current(&self) -> &[Fit] {
+        if self.last.is_empty() { &self.early } else { &self.last }
+    }
 }
 
 /// A teacher fitted by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// The fold teachers together: for rows that none of them has seen.
+    /// For rows that none of its fits has seen: the fold teachers together, or, where rows follow time, fits on all rows of the sample.
     pub teacher: Teacher,
     /// Out-of-fold labels of the sample.
     pub labels: Labels,
     /// What a reader of the report should know, such as a spread that is constant.
     pub notes: Vec<String>,
+}
+
+/// A learner with its fold fits and what they say.
+struct Candidate {
+    learner: Learner,
+    folds: Vec<Fit>,
+    out: OutOfFold,
 }
 
 /// Out-of-fold predictions of one learner.
@@ -114,8 +146,9 @@ struct OutOfFold {
 impl Teacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
-    /// The weight of the networks minimizes the out-of-fold squared error, `w = Σ (a − b)(a − y) / Σ (a − b)²` clamped to
-    /// [0, 1], with `a` the trees' and `b` the networks' predictions. Each fit is a piece of `kept`.
+    /// Learners are mixed by the weights of [`stack::weights`], those of next to no weight left out. Where rows follow time, the last
+    /// stretch chooses, and the teacher for rows that none has seen is fitted anew on all rows of the sample: a fold's fit would lack
+    /// a stretch of time, maybe the one that resembles them. Each fit is a piece of `kept`.
     ///
     /// # Errors
     ///
@@ -125,92 +158,62 @@ impl Teacher {
             let found = options.folds.to_string();
             return Err(Error::InvalidOption { option: "teacher.folds", found, expected: "2 to 20" });
         }
-        let with_trees = options.kind != TeacherKind::Network;
-        let with_networks = options.kind != TeacherKind::Trees;
-        let count = folds::count(&sample.folds) as u32;
-        let mut trees: Vec<Forest> = Vec::new();
-        let tree_options = match with_trees {
-            true => kept.piece("tree-options", || choose_trees(sample, options, seed))?,
-            false => options.trees.clone(),
-        };
-        if with_trees {
+        if !(1..=20).contains(&options.fits) {
+            let found = options.fits.to_string();
+            return Err(Error::InvalidOption { option: "teacher.fits", found, expected: "1 to 20" });
+        }
+        let mut plan = Plan { trees: options.trees.clone(), stop: 1.0 };
+        let mut candidates = Vec::new();
+        if options.kind != TeacherKind::Network {
+            plan.trees = kept.piece("tree-options", || choose_trees(sample, options, seed))?;
             let fit = |fold: u32| {
-                let name = format!("trees-{}", fold + 1);
-                kept_trees(kept, &name, || fit_trees(sample, &sample.training_rows(fold), &tree_options, seed + u64::from(fold)))
+                let job = Job { learner: Learner::Trees, name: (fold + 1).to_string(), seed: seed + u64::from(fold) };
+                plan.fit(sample, &sample.training_rows(fold), options, &job, kept)
             };
-            trees = (0..count).into_par_iter().map(fit).collect::<Result<_>>()?;
+            let folds = (0..sample.folds.count() as u32).into_par_iter().map(fit).collect::<Result<_>>()?;
+            candidates.push(Candidate::new(Learner::Trees, folds, sample)?);
         }
-        let with_networks = with_networks && (!with_trees || network_pays(sample, &trees, options, seed, kept)?);
-        let (mut networks, mut stop) = (Vec::new(), 1.0);
-        if with_networks {
+        if options.kind != TeacherKind::Trees && network_pays(sample, &candidates, options, seed, kept)? {
             let fitted = Network::fit_folds(sample, &options.network, seed, kept)?;
-            (networks, stop) = (fitted.networks, fitted.stop);
+            plan.stop = fitted.stop;
+            candidates.push(Candidate::new(Learner::Network, fitted.networks.into_iter().map(Fit::Network).collect(), sample)?);
         }
-        let tree_out = with_trees.then(|| out_of_fold(sample, |fold, x| Ok((trees[fold].predict(x)?, None)))).transpose()?;
-        let network_out = with_networks
-            .then(|| out_of_fold(sample, |fold, x| networks[fold].predict(x).map(|(mean, sd)| (mean, Some(sd)))))
-            .transpose()?;
-        let known: Vec<usize> = (0..sample.folds.len()).filter(|&row| sample.folds[row] < count).collect();
-        let network_weight = mix(sample, &known, tree_out.as_ref(), network_out.as_ref());
-        if network_weight <= 0.0 {
-            networks.clear();
-        }
-        if network_weight >= 1.0 {
-            trees.clear();
-        }
-        let mean = blend(tree_out.as_ref().map(|o| &o.mean[..]), network_out.as_ref().map(|o| &o.mean[..]), network_weight);
-        let raw = network_out.and_then(|out| out.spread).filter(|_| network_weight > 0.0);
-        let (spread, notes) = Spread::fit(sample, &known, &mean, raw.as_deref());
-        let sd = spread.apply(raw.as_deref(), mean.len());
-        let labels = Labels { prediction: Prediction { mean, spread: sd }, fold: sample.folds.clone() };
-        let teacher = Self { trees, networks, network_weight, spread, stop, tree_options };
-        Ok(FoldTeachers { teacher, labels, notes })
+        let judges = sample.folds.judges();
+        let known = |folds: &dyn Fn(u32) -> bool| -> Vec<usize> { (0..sample.folds.of.len()).filter(|&row| folds(sample.folds.of[row])).collect() };
+        let means: Vec<&[f64]> = candidates.iter().map(|candidate| &candidate.out.mean[..]).collect();
+        let weights = stack::weights(&means, sample.target, sample.weight, &known(&|fold| judges.contains(&fold)), NEGLIGIBLE);
+        let used: Vec<(Candidate, f64)> = candidates.into_iter().zip(weights).filter(|(_, weight)| *weight > 0.0).collect();
+        let outs = || used.iter().map(|(candidate, weight)| (&candidate.out.mean[..], *weight));
+        let mean = weighted(outs(), sample.target.len());
+        let raw = used.iter().find_map(|(candidate, _)| candidate.out.spread.as_deref());
+        let (spread, notes) = Spread::fit(sample, &known(&|fold| fold != NO_FOLD), &mean, raw);
+        let sd = spread.apply(raw, mean.len());
+        let labels = Labels { prediction: Prediction { mean, spread: sd }, fold: sample.folds.of.clone() };
+        let part = |(candidate, weight): (Candidate, f64)| {
+            let Candidate { learner, folds, .. } = candidate;
+            let early = if sample.folds.follow_time() { plan.fits(sample, options, learner, "early", seed, kept)? } else { folds };
+            Ok(Part { share: Share { learner, weight }, early, last: Vec::new() })
+        };
+        let parts = used.into_iter().map(part).collect::<Result<_>>()?;
+        Ok(FoldTeachers { teacher: Self { parts, spread, plan }, labels, notes })
     }
 
-    /// This teacher with one more fit of each of its learners, on all rows of `sample`; and that last fit alone, for
-    /// [`combine`](Self::combine).
+    /// This teacher with last fits of its learners, on all rows of `sample`, which predict from now on.
     ///
     /// # Errors
     ///
     /// As the learners'.
-    pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<(Self, Self)> {
-        let rows: Vec<usize> = (0..sample.target.len()).collect();
-        let trees = || match self.trees.is_empty() {
-            true => Ok(None),
-            false => kept_trees(kept, "trees-full", || fit_trees(sample, &rows, &self.tree_options, seed)).map(Some),
-        };
-        let network = || match self.networks.is_empty() {
-            true => Ok(None),
-            false => Network::fit(sample, &rows, &options.network, seed, self.stop, kept.saver("network-full".into())).map(Some),
-        };
-        let (forest, network) = rayon::join(trees, network);
-        let (trees, networks) = (forest?.into_iter().collect(), network?.into_iter().collect());
-        let last = Self { trees, networks, tree_options: self.tree_options.clone(), ..*self };
-        let mut teacher = self.clone();
-        teacher.trees.extend(last.trees.iter().cloned());
-        teacher.networks.extend(last.networks.iter().cloned());
-        Ok((teacher, last))
+    pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Self> {
+        let part = |part: &Part| Ok(Part { last: self.plan.fits(sample, options, part.share.learner, "full", seed, kept)?, ..part.clone() });
+        let parts = self.parts.par_iter().map(part).collect::<Result<_>>()?;
+        Ok(Self { parts, ..self.clone() })
     }
 
-    /// What [`with_full_fit`](Self::with_full_fit)'s first teacher says, from what this one and the last fit say.
+    /// The teacher of the early fits alone, which know nothing of validation rows.
     #[must_use]
-    pub fn combine(&self, own: &Prediction, last: &Prediction) -> Prediction {
-        let models = self.trees.len().max(self.networks.len()) as f64;
-        let join = |own: &[f64], last: &[f64]| {
-            own.iter().zip(last).map(|(own, last)| (models * own + last) / (models + 1.0)).collect()
-        };
-        Prediction { mean: join(&own.mean, &last.mean), spread: join(&own.spread, &last.spread) }
-    }
-
-    /// The teacher of the folds and the last fit alone, of a teacher that [`with_full_fit`](Self::with_full_fit) made.
-    #[must_use]
-    pub fn split_last(&self) -> (Self, Self) {
-        let (mut folds, mut last) = (self.clone(), self.clone());
-        folds.trees.pop();
-        folds.networks.pop();
-        last.trees.drain(..folds.trees.len());
-        last.networks.drain(..folds.networks.len());
-        (folds, last)
+    pub fn early(&self) -> Self {
+        let parts = self.parts.iter().map(|part| Part { last: Vec::new(), ..part.clone() }).collect();
+        Self { parts, ..self.clone() }
     }
 
     /// Mean and predictive standard deviation of new rows.
@@ -219,36 +222,34 @@ impl Teacher {
     ///
     /// Where the columns are not those of the fit.
     pub fn predict(&self, features: &Features) -> Result<Prediction> {
-        let trees = average(&self.trees, features.rows, |forest| forest.predict(features))?;
-        let parts: Vec<(Vec<f64>, Vec<f64>)> =
-            self.networks.par_iter().map(|network| network.predict(features)).collect::<Result<_>>()?;
-        let raw = (!parts.is_empty()).then(|| average_of(parts.iter().map(|(_, sd)| &sd[..]), features.rows));
-        let networks = (!parts.is_empty()).then(|| average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows));
-        let mean = blend(trees.as_deref(), networks.as_deref(), self.network_weight);
-        Ok(Prediction { mean, spread: self.spread.apply(raw.as_deref(), features.rows) })
+        let of_part = |part: &Part| -> Result<Predicted> {
+            let parts: Vec<Predicted> = part.current().par_iter().map(|fit| fit.predict(features)).collect::<Result<_>>()?;
+            let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, spread)| spread.as_deref()).collect();
+            let raw = raw.map(|raw| average_of(raw.into_iter(), features.rows));
+            Ok((average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows), raw))
+        };
+        let parts: Vec<Predicted> = self.parts.par_iter().map(of_part).collect::<Result<_>>()?;
+        let mean = weighted(parts.iter().zip(&self.parts).map(|((mean, _), part)| (&mean[..], part.share.weight)), features.rows);
+        let raw = parts.iter().find_map(|(_, spread)| spread.as_deref());
+        Ok(Prediction { mean, spread: self.spread.apply(raw, features.rows) })
     }
 
-    /// The fitted forests: one per fold, and the last fit.
-    pub(crate) fn forests(&self) -> &[Forest] {
-        &self.trees
+    /// A fit that shows its features: of the learner with most weight, the first early or the last one.
+    pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
+        let part = self.parts.iter().rev().max_by(|a, b| a.share.weight.total_cmp(&b.share.weight))?;
+        if early { part.early.first() } else { part.current().last() }
     }
 
-    /// The fitted networks: one per fold, and the last fit.
-    pub(crate) fn networks(&self) -> &[Network] {
-        &self.networks
-    }
-
-    /// Weight of the networks in the mix.
+    /// The learners and their weights, of sum 1.
     #[must_use]
-    pub fn network_weight(&self) -> f64 {
-        self.network_weight
+    pub fn shares(&self) -> Vec<Share> {
+        self.parts.iter().map(|part| part.share).collect()
     }
 
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        let trees: usize = self.trees.iter().map(Forest::parameters).sum();
-        trees + self.networks.iter().map(Network::parameters).sum::<usize>()
+        self.parts.iter().flat_map(Part::current).map(Fit::parameters).sum()
     }
 
     /// The file form: a container of kind `teacher`.
@@ -258,26 +259,45 @@ impl Teacher {
     /// Where a part cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut container = Container::new(KIND);
-        container.put_json("counts", &(self.trees.len(), self.networks.len()))?;
+        let counts: Vec<(Share, usize, usize)> = self.parts.iter().map(|part| (part.share, part.early.len(), part.last.len())).collect();
+        container.put_json("parts", &counts)?;
         container.put_json("spread", &self.spread)?;
-        container.put_json("trees", &self.tree_options)?;
-        container.put_numbers("mix", Numbers::F64(vec![self.network_weight, self.stop]));
-        for (index, forest) in self.trees.iter().enumerate() {
-            container.put_numbers(&format!("forest.{index}"), Numbers::U32(words(&forest.to_bytes()?)));
-        }
-        for (index, network) in self.networks.iter().enumerate() {
-            network.store(&mut container, &format!("network.{index}"))?;
+        container.put_json("plan", &self.plan)?;
+        for (at, part) in self.parts.iter().enumerate() {
+            for (index, fit) in part.early.iter().chain(&part.last).enumerate() {
+                fit.store(&mut container, &format!("part.{at}.{index}"))?;
+            }
         }
         Ok(container.to_bytes())
     }
 
-    /// Reads [`to_bytes`](Self::to_bytes).
+    /// Reads [`to_bytes`](Self::to_bytes), also of version 0.1's first files, of trees and networks alone.
     ///
     /// # Errors
     ///
     /// For bytes that are no teacher, or a damaged one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
+        if container.text("counts").is_ok() {
+            return Self::from_first_form(&container);
+        }
+        let counts: Vec<(Share, usize, usize)> = container.json("parts")?;
+        let part = |(at, (share, early, last)): (usize, &(Share, usize, usize))| {
+            let fit = |index: usize| Fit::restore(&container, &format!("part.{at}.{index}"), share.learner);
+            let (early, last) = (0..*early).map(fit).collect::<Result<_>>().and_then(|fits| Ok((fits, (*early..*early + *last).map(fit).collect::<Result<_>>()?)))?;
+            Ok(Part { share: *share, early, last })
+        };
+        let parts: Vec<Part> = counts.iter().enumerate().map(part).collect::<Result<_>>()?;
+        let sound = |part: &Part| !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0;
+        if parts.is_empty() || !parts.iter().all(sound) {
+            let message = "its learners have no fits, or weights outside (0, 1]".to_owned();
+            return Err(Error::MalformedTeacher { message });
+        }
+        Ok(Self { parts, spread: container.json("spread")?, plan: container.json("plan")? })
+    }
+
+    /// The first form of the file: counts of trees and of networks, the last of each fitted on all rows, averaged with the others.
+    fn from_first_form(container: &Container) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let (trees, networks): (usize, usize) = container.json("counts")?;
         let Numbers::F64(mix) = &container.tensor("mix")?.numbers else {
@@ -286,171 +306,91 @@ impl Teacher {
         let [network_weight, stop] = mix[..] else {
             return Err(malformed(format!("`mix` holds {} numbers, expected 2", mix.len())));
         };
-        let forest = |index: usize| match &container.tensor(&format!("forest.{index}"))?.numbers {
-            Numbers::U32(words) => Forest::from_bytes(&bytes_of(words)),
-            _ => Err(malformed(format!("`forest.{index}` holds no words"))),
+        let part = |learner, name: &str, count: usize, weight: f64| {
+            let fits: Vec<Fit> = (0..count).map(|index| Fit::restore(container, &format!("{name}.{index}"), learner)).collect::<Result<_>>()?;
+            let early = fits[..count.saturating_sub(1)].to_vec();
+            Ok(Part { share: Share { learner, weight }, early, last: fits })
         };
-        Ok(Self {
-            trees: (0..trees).map(forest).collect::<Result<_>>()?,
-            networks: (0..networks).map(|i| Network::restore(&container, &format!("network.{i}"))).collect::<Result<_>>()?,
-            network_weight,
-            spread: container.json("spread")?,
-            stop,
-            tree_options: container.json("trees")?,
-        })
+        let parts = [part(Learner::Trees, "forest", trees, 1.0 - network_weight), part(Learner::Network, "network", networks, network_weight)];
+        let parts: Vec<Part> = parts.into_iter().collect::<Result<_>>()?;
+        let parts: Vec<Part> = parts.into_iter().filter(|part| !part.last.is_empty()).collect();
+        if parts.is_empty() {
+            return Err(malformed("it holds neither trees nor networks".into()));
+        }
+        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, stop } })
     }
 }
 
 const KIND: &str = "teacher";
-
-/// Bytes as little-endian words, their count first.
-fn words(bytes: &[u8]) -> Vec<u32> {
-    let mut words = vec![bytes.len() as u32];
-    words.extend(bytes.chunks(4).map(|chunk| {
-        let mut word = [0; 4];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u32::from_le_bytes(word)
-    }));
-    words
-}
-
-fn bytes_of(words: &[u32]) -> Vec<u8> {
-    let Some((&len, rest)) = words.split_first() else { return Vec::new() };
-    let mut bytes: Vec<u8> = rest.iter().flat_map(|word| word.to_le_bytes()).collect();
-    bytes.truncate(len as usize);
-    bytes
-}
 
 /// More rows than this, and the networks are first tried on one fold before they are trained on all.
 const MANY_ROWS: usize = 10_000;
 /// Share of RMSE that networks must save there to be worth their time.
 const WORTH: f64 = 0.01;
 
-/// True where a mix with networks is likely to beat the trees alone: tried on the first fold, if there are many rows.
-fn network_pays(sample: &Sample<'_>, trees: &[Forest], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<bool> {
-    let (rows, held) = (sample.training_rows(0), sample.held_rows(0));
-    if sample.target.len() <= MANY_ROWS || trees.is_empty() || held.is_empty() {
+impl Candidate {
+    /// The learner's fold fits, with what they say of the rows that each of them has not seen.
+    fn new(learner: Learner, folds: Vec<Fit>, sample: &Sample<'_>) -> Result<Self> {
+        let of_fold = |(fold, fit): (usize, &Fit)| {
+            let rows = sample.held_rows(fold as u32);
+            let predicted = fit.predict(&sample.features.select(&rows))?;
+            Ok((rows, predicted))
+        };
+        let parts: Vec<(Vec<usize>, Predicted)> = folds.par_iter().enumerate().map(of_fold).collect::<Result<_>>()?;
+        let mut out = OutOfFold { mean: vec![f64::NAN; sample.target.len()], spread: None };
+        for (rows, (mean, spread)) in parts {
+            for (i, &row) in rows.iter().enumerate() {
+                out.mean[row] = mean[i];
+            }
+            if let Some(spread) = spread {
+                let all = out.spread.get_or_insert_with(|| vec![f64::NAN; sample.target.len()]);
+                for (i, &row) in rows.iter().enumerate() {
+                    all[row] = spread[i];
+                }
+            }
+        }
+        Ok(Self { learner, folds, out })
+    }
+}
+
+/// True where a mix with networks is likely to beat the trees alone: tried on the first fold that judges, if there are many rows.
+fn network_pays(sample: &Sample<'_>, others: &[Candidate], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<bool> {
+    let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else { return Ok(true) };
+    let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
+    if sample.target.len() <= MANY_ROWS {
         return Ok(true);
     }
     let network = Network::fit(sample, &rows, &options.network, seed, 1.0, kept.saver("network-try".into()))?;
-    let features = sample.features.select(&held);
-    let out = |mean: Vec<f64>| OutOfFold { mean, spread: None };
-    let (tree, network) = (out(trees[0].predict(&features)?), out(network.predict(&features)?.0));
+    let mean = network.predict(&sample.features.select(&held))?.0;
+    let tree: Vec<f64> = held.iter().map(|&row| trees.out.mean[row]).collect();
     let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
-    let part = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind: sample.fold_kind };
-    let known: Vec<usize> = (0..held.len()).collect();
-    let mixed = blend(Some(&tree.mean), Some(&network.mean), mix(&part, &known, Some(&tree), Some(&network)));
-    Ok(metrics::rmse(&mixed, &target, &weight) < (1.0 - WORTH) * metrics::rmse(&tree.mean, &target, &weight))
+    let all: Vec<usize> = (0..held.len()).collect();
+    let weights = stack::weights(&[&tree, &mean], &target, &weight, &all, NEGLIGIBLE);
+    let mixed = weighted([(&tree[..], weights[0]), (&mean[..], weights[1])].into_iter(), held.len());
+    Ok(metrics::rmse(&mixed, &target, &weight) < (1.0 - WORTH) * metrics::rmse(&tree, &target, &weight))
 }
 
-/// Tree options by out-of-fold error; the given ones where folds follow time, since a held-out fold is then no fair judge.
+/// Tree options by the error on held-out folds.
 fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<TreeOptions> {
-    let rows = sample.target.len();
-    if sample.fold_kind == FoldKind::Time {
-        return Ok(options.trees.clone());
-    }
-    let candidates = options.trees.candidates(rows);
+    let candidates = options.trees.candidates(sample.target.len());
     let threads = rayon::current_num_threads();
     let choice = trees::choose(sample.features, sample.target, sample.weight, &sample.folds, &candidates, seed, threads)?;
     Ok(choice.options)
 }
 
-/// Trees as a piece of their file form.
-fn kept_trees(kept: &Checkpoints, name: &str, fit: impl FnOnce() -> Result<Forest>) -> Result<Forest> {
-    if let Some(known) = kept.load::<Vec<u8>>(name).and_then(|bytes| Forest::from_bytes(&bytes).ok()) {
-        return Ok(known);
-    }
-    let forest = fit()?;
-    kept.save(name, &forest.to_bytes()?)?;
-    Ok(forest)
-}
-
-fn fit_trees(sample: &Sample<'_>, rows: &[usize], options: &TreeOptions, seed: u64) -> Result<Forest> {
-    let features = sample.features.select(rows);
-    trees::fit(&features, &sample.target_of(rows), &sample.weight_of(rows), options, seed, 1)
-}
-
-type Predicted = (Vec<f64>, Option<Vec<f64>>);
-
-fn out_of_fold(sample: &Sample<'_>, predict: impl Fn(usize, &Features) -> Result<Predicted> + Send + Sync) -> Result<OutOfFold> {
-    let count = folds::count(&sample.folds);
-    let parts: Vec<(Vec<usize>, Predicted)> = (0..count)
-        .into_par_iter()
-        .map(|fold| {
-            let rows = sample.held_rows(fold as u32);
-            let predicted = predict(fold, &sample.features.select(&rows))?;
-            Ok((rows, predicted))
-        })
-        .collect::<Result<_>>()?;
-    let mut out = OutOfFold { mean: vec![f64::NAN; sample.folds.len()], spread: None };
-    for (rows, (mean, spread)) in parts {
-        for (i, &row) in rows.iter().enumerate() {
-            out.mean[row] = mean[i];
-        }
-        if let Some(spread) = spread {
-            let all = out.spread.get_or_insert_with(|| vec![f64::NAN; sample.folds.len()]);
-            for (i, &row) in rows.iter().enumerate() {
-                all[row] = spread[i];
-            }
-        }
-    }
-    Ok(out)
-}
-
-fn mix(sample: &Sample<'_>, known: &[usize], trees: Option<&OutOfFold>, networks: Option<&OutOfFold>) -> f64 {
-    let (Some(a), Some(b)) = (trees, networks) else {
-        return if networks.is_some() { 1.0 } else { 0.0 };
-    };
-    let (mut with_error, mut difference_sq) = (0.0, 0.0);
-    for &row in known {
-        let difference = a.mean[row] - b.mean[row];
-        with_error += sample.weight[row] * difference * (a.mean[row] - sample.target[row]);
-        difference_sq += sample.weight[row] * difference * difference;
-    }
-    let weight = if difference_sq > 0.0 { (with_error / difference_sq).clamp(0.0, 1.0) } else { 0.0 };
-    if weight < NEGLIGIBLE {
-        0.0
-    } else if weight > 1.0 - NEGLIGIBLE {
-        1.0
-    } else {
-        weight
-    }
-}
-
-fn blend(trees: Option<&[f64]>, networks: Option<&[f64]>, weight: f64) -> Vec<f64> {
-    match (trees, networks) {
-        (Some(trees), Some(networks)) => {
-            trees.iter().zip(networks).map(|(a, b)| (1.0 - weight) * a + weight * b).collect()
-        }
-        (Some(only), None) | (None, Some(only)) => only.to_vec(),
-        (None, None) => Vec::new(),
-    }
-}
-
-fn average<M: Sync>(models: &[M], rows: usize, predict: impl Fn(&M) -> Result<Vec<f64>> + Send + Sync) -> Result<Option<Vec<f64>>> {
-    if models.is_empty() {
-        return Ok(None);
-    }
-    let parts: Vec<Vec<f64>> = models.par_iter().map(predict).collect::<Result<_>>()?;
-    Ok(Some(average_of(parts.iter().map(|part| &part[..]), rows)))
-}
-
-/// Mean over models, summed in their order.
-fn average_of<'a>(parts: impl ExactSizeIterator<Item = &'a [f64]>, rows: usize) -> Vec<f64> {
-    let count = parts.len() as f64;
+/// Weighted sum, in the order of the parts.
+fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> Vec<f64> {
     let mut sum = vec![0.0; rows];
-    for part in parts {
+    for (part, weight) in parts {
         for (sum, value) in sum.iter_mut().zip(part) {
-            *sum += value / count;
+            *sum += weight * value;
         }
     }
     sum
 }
 
-/// Weighted RMSE of out-of-fold labels, over the rows that have one.
-#[must_use]
-pub fn label_rmse(sample: &Sample<'_>, labels: &Labels) -> f64 {
-    let known: Vec<usize> = (0..labels.fold.len()).filter(|&row| labels.prediction.mean[row].is_finite()).collect();
-    let mean: Vec<f64> = known.iter().map(|&row| labels.prediction.mean[row]).collect();
-    metrics::rmse(&mean, &sample.target_of(&known), &sample.weight_of(&known))
+/// Mean over models, summed in their order.
+fn average_of<'a>(parts: impl ExactSizeIterator<Item = &'a [f64]>, rows: usize) -> Vec<f64> {
+    let count = parts.len() as f64;
+    weighted(parts.map(|part| (part, 1.0 / count)), rows)
 }

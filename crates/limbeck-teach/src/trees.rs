@@ -15,7 +15,7 @@ use hessboost::model::BoostedModel;
 use hessboost::objective::{Objective, RegLoss};
 use hessboost::training::Trainer;
 use hessboost::tree::RegTree;
-use limbeck_data::{Features, generator};
+use limbeck_data::{Features, Folds, generator};
 use limbeck_runtime::TreeEnsemble;
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -157,7 +157,7 @@ pub struct Choice {
     pub rmse: Vec<f64>,
 }
 
-/// Rows up to which [`choose`] holds out every fold in turn; above, the first alone says enough.
+/// Rows up to which [`choose`] holds out every fold that judges in turn; above, the first of them alone says enough.
 const SMALL: usize = 6000;
 /// Rows that it fits at most.
 const ENOUGH: usize = 20_000;
@@ -168,8 +168,8 @@ const HURRIED_BINS: usize = 128;
 
 /// Compares options by the error on held-out folds, over all rounds at once.
 ///
-/// `folds` gives the fold of each row; rows of `u32::MAX` are never held out. With at most 6000 rows each fold is held
-/// out in turn, else the first one only, and at most 20 000 rows are fitted. All fits hurry: half the rounds of twice the
+/// With at most 6000 rows each fold that [judges](Folds::judges) is held out in turn, else the first of them only, and at most
+/// 20 000 rows are fitted. All fits hurry: half the rounds of twice the
 /// step, and coarser bins, which ranks candidates the same.
 ///
 /// # Errors
@@ -179,16 +179,14 @@ pub fn choose(
     x: &Features,
     y: &[f64],
     w: &[f64],
-    folds: &[u32],
+    folds: &Folds,
     candidates: &[TreeOptions],
     seed: u64,
     threads: usize,
 ) -> Result<Choice> {
     check_rows(x, y, w)?;
-    check_length("folds", folds.len(), x.rows)?;
-    let mut held: Vec<u32> = folds.iter().copied().filter(|fold| *fold != u32::MAX).collect();
-    held.sort_unstable();
-    held.dedup();
+    check_length("folds", folds.of.len(), x.rows)?;
+    let mut held = folds.judges();
     held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
     if candidates.is_empty() || held.is_empty() {
         let found = format!("{} candidates, {} folds", candidates.len(), held.len());
@@ -200,7 +198,7 @@ pub fn choose(
     let curve = |(options, fold): &(TreeOptions, u32)| held_out_curve(x, y, w, folds, *fold, options, seed);
     let curves: Vec<Vec<f64>> = pool(threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
 
-    let weight: f64 = folds.iter().zip(w).filter(|(fold, _)| held.contains(fold)).map(|(_, w)| w).sum();
+    let weight: f64 = folds.of.iter().zip(w).filter(|(fold, _)| held.contains(fold)).map(|(_, w)| w).sum();
     let best = curves.chunks(held.len()).map(|curves| least(curves, weight)).collect::<Vec<(usize, f64)>>();
     let rmse: Vec<f64> = best.iter().map(|(_, rmse)| *rmse).collect();
     let index = (0..rmse.len()).min_by(|a, b| rmse[*a].total_cmp(&rmse[*b])).unwrap_or(0);
@@ -221,14 +219,13 @@ fn held_out_curve(
     x: &Features,
     y: &[f64],
     w: &[f64],
-    folds: &[u32],
+    folds: &Folds,
     fold: u32,
     options: &TreeOptions,
     seed: u64,
 ) -> Result<Vec<f64>> {
-    let rows = |held: bool| -> Vec<usize> { (0..x.rows).filter(|row| (folds[*row] == fold) == held).collect() };
     let take = |values: &[f64], rows: &[usize]| -> Vec<f64> { rows.iter().map(|row| values[*row]).collect() };
-    let (fitted, held) = (rows(false), rows(true));
+    let (fitted, held) = (folds.training_rows(fold), folds.held_rows(fold));
     let fitted: Vec<usize> = fitted.iter().copied().step_by(fitted.len().div_ceil(ENOUGH).max(1)).collect();
     let watched = Watched { x: x.select(&held), y: take(y, &held), w: take(w, &held) };
     let (_, curve) =
@@ -704,7 +701,7 @@ mod tests {
     #[test]
     fn choose_prefers_slants_where_they_help() {
         let (x, y) = sample(1500);
-        let folds: Vec<u32> = (0..1500).map(|row| row % 5).collect();
+        let folds = Folds::random(1500, 5, 2);
         let candidates = [TreeOptions { pairs: 0, ..quick() }, quick()];
         let choice = choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 2).unwrap();
         assert_eq!(choice.index, 1, "{choice:?}");

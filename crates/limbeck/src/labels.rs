@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use limbeck_data::checkpoint::Checkpoints;
-use limbeck_data::folds::{self, NO_FOLD};
-use limbeck_data::{Column, Dataset, Features, GivenTeacher, ReadOptions, Table, Values, metrics};
+use limbeck_data::folds::NO_FOLD;
+use limbeck_data::{Column, Dataset, Features, Folds, GivenTeacher, ReadOptions, Table, Values, metrics};
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
@@ -73,6 +73,14 @@ fn learned_answers(log_target: bool, prediction: &[f64], spread: Option<&[f64]>)
     (prediction.iter().map(|&p| learned(log_target, p)).collect(), spread.map(|spread| spread.iter().zip(prediction).map(relative).collect()))
 }
 
+/// Labels, with those that are given in their place.
+fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
+    for (label, &given) in labels.iter_mut().zip(given).filter(|(_, given)| !given.is_nan()) {
+        *label = given;
+    }
+    labels
+}
+
 /// A label, or none (NaN) where there is no finite one.
 fn finite(label: f64) -> f64 {
     if label.is_finite() { label } else { f64::NAN }
@@ -113,6 +121,14 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &
     Ok(store)
 }
 
+/// Labels of the fold teachers, and what the final teacher is made of.
+struct Pilot {
+    store: LabelStore,
+    teacher: Teacher,
+    /// Labels of new rows that are known without a teacher, NaN elsewhere.
+    given: Vec<f64>,
+}
+
 struct Context<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
@@ -146,7 +162,7 @@ impl Context<'_> {
                 let teacher = CommandTeacher::new(options.clone())?.keeping(self.kept.clone());
                 self.command(&teacher, clock)
             }
-            None => self.fitted(clock),
+            None => self.full(self.pilot(clock)?, clock),
         }
     }
 
@@ -161,66 +177,63 @@ impl Context<'_> {
         Ok(new)
     }
 
-    fn sample(&self, features: &'_ Features, rows: &[usize]) -> (Vec<f64>, Vec<f64>, Vec<u32>) {
-        debug_assert_eq!(features.rows, rows.len());
-        let target = rows.iter().map(|&row| self.target[row]).collect();
-        let fold = folds::folds(self.data, rows, self.recipe.teacher.folds, self.recipe.seed);
-        (target, self.data.weight_of(rows), fold)
-    }
-
-    fn fitted(&self, clock: &mut Clock) -> Result<LabelStore> {
-        let options = self.recipe.teacher.options();
+    /// The teacher of the folds and its labels: of training rows out of fold, of validation rows, and of new rows for the search.
+    ///
+    /// Nothing of it knows validation or test rows. Labels for the refit are those of the search until [`full`](Self::full) is asked.
+    fn pilot(&self, clock: &mut Clock) -> Result<Pilot> {
         let split = &self.data.split;
-        let features = self.data.features.select(&split.train);
-        let (target, weight, fold) = self.sample(&features, &split.train);
-        let fold_kind = self.data.fold_kind;
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: fold, fold_kind };
+        let (features, target, weight) = self.rows(&split.train);
+        let folds = Folds::new(self.data, &split.train, self.recipe.teacher.folds, self.recipe.seed);
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds };
         self.observer.event(&Event::Stage("teacher: out-of-fold fits"));
-        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &options, self.recipe.seed, self.kept))?;
+        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &self.recipe.teacher.options(), self.recipe.seed, self.kept))?;
         for note in &fitted.notes {
             self.observer.event(&Event::Note(note));
         }
-        self.observer.event(&Event::Stage("teacher: fit on all rows"));
-        let all = split.train_valid();
-        let all_features = self.data.features.select(&all);
-        let (all_target, all_weight, _) = self.sample(&all_features, &all);
-        let all_sample =
-            Sample { features: &all_features, target: &all_target, weight: &all_weight, folds: Vec::new(), fold_kind };
-        let (teacher, full) =
-            clock.stage("teacher full", || fitted.teacher.with_full_fit(&all_sample, &options, self.recipe.seed, self.kept))?;
-        self.observer.event(&Event::Stage("labels"));
         let new = clock.stage("augment", || self.transfer())?;
-        let seconds = clock.seconds();
-        let pilot = clock.stage("label", || fitted.teacher.predict(&new.features))?;
-        let last = clock.stage("label", || full.predict(&new.features))?;
-        let combined = fitted.teacher.combine(&pilot, &last);
-        let rows = new.features.rows;
-        let us_per_row = (rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / rows as f64);
         let mut store = self.empty();
-        store.us_per_row = us_per_row;
-        let labels = fitted.labels;
-        self.place(&mut store, &split.train, &labels.prediction, Some(&labels.fold));
+        self.place(&mut store, &split.train, &fitted.labels.prediction, Some(&fitted.labels.fold));
         let valid = clock.stage("label", || fitted.teacher.predict(&self.data.features.select(&split.valid)))?;
         self.place(&mut store, &split.valid, &valid, None);
+        store.summary.notes = fitted.notes;
+        let labels = clock.stage("label", || fitted.teacher.predict(&new.features))?;
+        let given = new.label.clone();
+        self.adopt(&mut store, new);
+        store.pilot = with_given(labels.mean.clone(), &given);
+        self.believe(&mut store, labels, &given);
+        Ok(Pilot { store, teacher: fitted.teacher, given })
+    }
+
+    /// The final teacher, fitted on training and validation rows, and its labels: of test rows, and of new rows for the refit.
+    fn full(&self, pilot: Pilot, clock: &mut Clock) -> Result<LabelStore> {
+        let Pilot { mut store, teacher, given } = pilot;
+        let split = &self.data.split;
+        self.observer.event(&Event::Stage("teacher: fit on all rows"));
+        let (features, target, weight) = self.rows(&split.train_valid());
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
+        let teacher = clock.stage("teacher full", || teacher.with_full_fit(&sample, &self.recipe.teacher.options(), self.recipe.seed, self.kept))?;
+        self.observer.event(&Event::Stage("labels"));
+        let seconds = clock.seconds();
+        let full = clock.stage("label", || teacher.predict(&store.new))?;
+        store.us_per_row = (store.new.rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / store.new.rows as f64);
         let test = clock.stage("label", || teacher.predict(&self.data.features.select(&split.test)))?;
         self.place(&mut store, &split.test, &test, None);
         let bytes = teacher.to_bytes()?;
-        store.summary = TeacherReport {
-            kind: match teacher.network_weight() {
-                w if w <= 0.0 => "trees".into(),
-                w if w >= 1.0 => "network".into(),
-                _ => "stack".into(),
-            },
-            network_weight: Some(teacher.network_weight()),
-            parameters: Some(teacher.parameters()),
-            bytes: Some(bytes.len()),
-            notes: fitted.notes,
-            ..TeacherReport::default()
-        };
+        let shares = teacher.shares();
+        store.summary.kind = if let [only] = &shares[..] { only.learner.name().into() } else { "stack".into() };
+        store.summary.learners = shares;
+        store.summary.parameters = Some(teacher.parameters());
+        store.summary.bytes = Some(bytes.len());
         store.file = Some(bytes);
-        self.finish(&mut store, new, pilot.mean, combined);
+        self.believe(&mut store, full, &given);
+        self.tell_rejected(&mut store);
         store.features = clock.stage("features", || self.features(&store, &store.teacher, |model, x| Ok(teacher.layers(model, x)?)))?;
         Ok(store)
+    }
+
+    /// Inputs, learned targets and weights of rows of the data set.
+    fn rows(&self, rows: &[usize]) -> (Features, Vec<f64>, Vec<f64>) {
+        (self.data.features.select(rows), rows.iter().map(|&row| self.target[row]).collect(), self.data.weight_of(rows))
     }
 
     fn command(&self, teacher: &CommandTeacher, clock: &mut Clock) -> Result<LabelStore> {
@@ -325,8 +338,7 @@ impl Context<'_> {
         let features = Features { columns: Vec::new(), rows: rows.len() };
         let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
         let target = pick(&self.target);
-        let fold_kind = self.data.fold_kind;
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind };
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
         let known: Vec<usize> = (0..rows.len()).collect();
         let (spread, notes) = Spread::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
         for note in &notes {
@@ -390,19 +402,28 @@ impl Context<'_> {
     }
 
     /// Adds the new rows and decides which are believed.
-    fn finish(&self, store: &mut LabelStore, new: Transfer, mut pilot: Vec<f64>, mut full: Prediction) {
-        for (row, &label) in new.label.iter().enumerate().filter(|(_, label)| !label.is_nan()) {
-            (pilot[row], full.mean[row]) = (label, label);
-        }
+    fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
+        let given = new.label.clone();
+        self.adopt(store, new);
+        store.pilot = with_given(pilot, &given);
+        self.believe(store, full, &given);
+        self.tell_rejected(store);
+    }
+
+    /// Takes labels for the refit, and decides which of the new rows are believed.
+    fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
         let mut spread: Vec<f64> =
             self.data.split.train.iter().map(|&row| store.spread[row]).filter(|sd| sd.is_finite()).collect();
         spread.sort_by(f64::total_cmp);
         let typical = spread.get(spread.len() / 2).copied().unwrap_or(f64::INFINITY);
-        store.believed = believed(&full, typical, self.recipe.transfer.reject_spread);
-        self.adopt(store, new);
-        (store.pilot, store.full) = (pilot, full);
+        let Prediction { mean, spread } = labels;
+        store.full = Prediction { mean: with_given(mean, given), spread };
+        store.believed = believed(&store.full, typical, self.recipe.transfer.reject_spread);
         store.summary.new_rows = store.believed.len();
         store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
+    }
+
+    fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
                 "{} of {} new rows were rejected: the teacher's spread there exceeds {} times its median on training rows",
@@ -496,9 +517,9 @@ impl Context<'_> {
         } else {
             self.observer.event(&Event::Stage("labels of other rows by the teacher of that run"));
             let new = self.transfer()?;
-            let (folds, last) = teacher()?.split_last();
-            let pilot = folds.predict(&new.features)?;
-            let full = folds.combine(&pilot, &last.predict(&new.features)?);
+            let teacher = teacher()?;
+            let pilot = teacher.early().predict(&new.features)?;
+            let full = teacher.predict(&new.features)?;
             self.finish(&mut store, new, pilot.mean, full);
         }
         if self.recipe.hints.kind != HintKind::None {

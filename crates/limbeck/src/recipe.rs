@@ -161,6 +161,7 @@ pub struct Recipe {
 /// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher), or the folder of a run on other rows of the same columns | |
 /// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
+/// | `fits` | 2 | fits of each learner on all rows that it may learn from, averaged | 1 to 20 |
 /// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none | 0 to 10 |
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
 /// | `trees` | | [`TreeOptions`] | |
@@ -182,6 +183,7 @@ pub struct TeacherSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_columns: Option<Vec<String>>,
     pub folds: usize,
+    pub fits: usize,
     pub residual_rounds: usize,
     pub residual_step: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,7 +197,7 @@ const LONGEST: f64 = 31_536_000.0;
 
 impl Default for TeacherSection {
     fn default() -> Self {
-        let TeacherOptions { kind, folds, trees, network } = TeacherOptions::default();
+        let TeacherOptions { kind, folds, fits, trees, network } = TeacherOptions::default();
         Self {
             kind,
             from: None,
@@ -204,6 +206,7 @@ impl Default for TeacherSection {
             model: None,
             model_columns: None,
             folds,
+            fits,
             residual_rounds: 0,
             residual_step: 1.0,
             command: None,
@@ -215,8 +218,8 @@ impl Default for TeacherSection {
 
 impl TeacherSection {
     pub(crate) fn options(&self) -> TeacherOptions {
-        let Self { kind, folds, trees, network, .. } = self.clone();
-        TeacherOptions { kind, folds, trees, network }
+        let Self { kind, folds, fits, trees, network, .. } = self.clone();
+        TeacherOptions { kind, folds, fits, trees, network }
     }
 }
 

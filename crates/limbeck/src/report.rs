@@ -5,7 +5,7 @@
 //! | `version`, `seed`, `interrupted` | of limbeck; of the recipe; true where the user stopped the run |
 //! | `target`, `log_target` | column, and whether its logarithm was learned |
 //! | `data` | rows, columns, split sizes, features, what the checks found |
-//! | `teacher` | kind, `parameters`, `bytes`, weight of the networks, new and rejected rows, notes |
+//! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, new and rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, widths and bins |
 //! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of one design |
 //! | `selection` | trials of both sides on validation rows, closed-form alpha |
@@ -95,15 +95,16 @@ impl Report {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers, all
+    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers, all
     /// of them with ` + ` between.
     pub kind: String,
     /// Fitted numbers, where limbeck fitted it or read its file.
     pub parameters: Option<usize>,
     /// Bytes of its file.
     pub bytes: Option<usize>,
-    /// Weight of the networks in a stack.
-    pub network_weight: Option<f64>,
+    /// Its learners and their weights, where limbeck fitted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learners: Vec<limbeck_teach::Share>,
     /// Rows that only the teacher labelled.
     pub new_rows: usize,
     /// How many of them were rejected for their spread.

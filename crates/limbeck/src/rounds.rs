@@ -1,8 +1,7 @@
 //! What needs a student before the search: rows that it disputes with its teacher, and teachers of its residuals.
 
 use limbeck_data::checkpoint::Checkpoints;
-use limbeck_data::folds;
-use limbeck_data::{Dataset, Features};
+use limbeck_data::{Dataset, Features, Folds};
 use limbeck_distill::objective::Alpha;
 use limbeck_distill::search::{Plan, Progress, Stage};
 use limbeck_distill::student::{StudentKind, StudentOptions};
@@ -101,13 +100,13 @@ impl Rounds<'_> {
         };
         let sample_of = |rows: &[usize]| (data.features.select(rows), residual(rows), data.weight_of(rows));
         let (features, target, weight) = sample_of(&split.train);
-        let folds = folds::folds(data, &split.train, recipe.teacher.folds, recipe.seed);
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds, fold_kind: data.fold_kind };
+        let folds = Folds::new(data, &split.train, recipe.teacher.folds, recipe.seed);
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds };
         let options = recipe.teacher.options();
         let fitted = Teacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
         let (features, target, weight) = sample_of(&split.train_valid());
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Vec::new(), fold_kind: data.fold_kind };
-        let (teacher, last) = fitted.teacher.with_full_fit(&sample, &options, recipe.seed, &kept)?;
+        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
+        let teacher = fitted.teacher.with_full_fit(&sample, &options, recipe.seed, &kept)?;
         let step = recipe.teacher.residual_step;
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {
@@ -119,7 +118,7 @@ impl Rounds<'_> {
         place(&split.valid, &fitted.teacher.predict(&data.features.select(&split.valid))?);
         place(&split.test, &teacher.predict(&data.features.select(&split.test))?);
         let pilot = fitted.teacher.predict(&store.new)?;
-        let full = fitted.teacher.combine(&pilot, &last.predict(&store.new)?);
+        let full = teacher.predict(&store.new)?;
         let moved = |residual: &[f64]| new.iter().zip(residual).map(|(s, r)| s + step * r).collect();
         store.pilot = moved(&pilot.mean);
         store.full = Prediction { mean: moved(&full.mean), spread: full.spread };

@@ -64,7 +64,8 @@ pub(crate) fn combine(stores: Vec<LabelStore>, data: &Dataset, how: Combine, log
     let mut first = stores.into_iter().next().unwrap_or_default();
     first.summary.kind = kind;
     first.summary.members = members;
-    (first.summary.network_weight, first.summary.parameters, first.summary.bytes) = (None, None, None);
+    (first.summary.parameters, first.summary.bytes) = (None, None);
+    first.summary.learners.clear();
     let full = Prediction { mean, spread: new_spread };
     // The stored teacher would be one of several.
     LabelStore { teacher, spread, pilot, full, believed, file: None, ..first }

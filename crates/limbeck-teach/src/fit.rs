@@ -1,0 +1,175 @@
+//! One fitted model of a teacher, of whichever learner.
+
+use limbeck_data::Features;
+use limbeck_data::checkpoint::Checkpoints;
+use limbeck_runtime::{Container, Numbers};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::forest::Forest;
+use crate::network::Network;
+use crate::sample::Sample;
+use crate::teacher::TeacherOptions;
+use crate::trees::{self, TreeOptions};
+
+/// What a teacher may be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learner {
+    /// Boosted trees.
+    Trees,
+    /// An ensemble of perceptrons.
+    Network,
+}
+
+impl Learner {
+    /// Its name in recipes and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trees => "trees",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// Mean per row, and standard deviation where the model has one of its own.
+pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
+
+/// A fitted model.
+#[derive(Clone, Debug)]
+pub(crate) enum Fit {
+    /// Boosted trees.
+    Trees(Forest),
+    /// An ensemble of perceptrons.
+    Network(Network),
+}
+
+/// What the folds decided: how a learner is fitted from then on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Options of the trees.
+    pub(crate) trees: TreeOptions,
+    /// Share of the networks' schedule that is trained.
+    pub(crate) stop: f64,
+}
+
+/// One fit to be made.
+pub(crate) struct Job {
+    pub(crate) learner: Learner,
+    /// Ends the name of its piece.
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// Fits one model on some rows, as a piece of `kept`.
+    ///
+    /// # Errors
+    ///
+    /// As the learner's.
+    pub(crate) fn fit(&self, sample: &Sample<'_>, rows: &[usize], options: &TeacherOptions, job: &Job, kept: &Checkpoints) -> Result<Fit> {
+        let name = format!("{}-{}", job.learner.name(), job.name);
+        match job.learner {
+            Learner::Trees => kept_trees(kept, &name, || {
+                let features = sample.features.select(rows);
+                trees::fit(&features, &sample.target_of(rows), &sample.weight_of(rows), &self.trees, job.seed, 1)
+            })
+            .map(Fit::Trees),
+            Learner::Network => Network::fit(sample, rows, &options.network, job.seed, self.stop, kept.saver(name)).map(Fit::Network),
+        }
+    }
+
+    /// Fits a learner on all rows of a sample, as often as it gains by it, each time with another seed.
+    ///
+    /// # Errors
+    ///
+    /// As the learner's.
+    pub(crate) fn fits(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+        let rows: Vec<usize> = (0..sample.target.len()).collect();
+        let fit = |at: usize| {
+            let job = Job { learner, name: format!("{name}-{}", at + 1), seed: seed + at as u64 };
+            self.fit(sample, &rows, options, &job, kept)
+        };
+        (0..options.fits).into_par_iter().map(fit).collect()
+    }
+}
+
+/// Trees as a piece of their file form.
+fn kept_trees(kept: &Checkpoints, name: &str, fit: impl FnOnce() -> Result<Forest>) -> Result<Forest> {
+    if let Some(known) = kept.load::<Vec<u8>>(name).and_then(|bytes| Forest::from_bytes(&bytes).ok()) {
+        return Ok(known);
+    }
+    let forest = fit()?;
+    kept.save(name, &forest.to_bytes()?)?;
+    Ok(forest)
+}
+
+impl Fit {
+    /// What it says of rows.
+    ///
+    /// # Errors
+    ///
+    /// Where the columns are not those of the fit.
+    pub(crate) fn predict(&self, features: &Features) -> Result<Predicted> {
+        match self {
+            Self::Trees(forest) => Ok((forest.predict(features)?, None)),
+            Self::Network(network) => network.predict(features).map(|(mean, spread)| (mean, Some(spread))),
+        }
+    }
+
+    /// Fitted numbers that prediction reads.
+    pub(crate) fn parameters(&self) -> usize {
+        match self {
+            Self::Trees(forest) => forest.parameters(),
+            Self::Network(network) => network.parameters(),
+        }
+    }
+
+    /// Adds it to a container, under `name`.
+    ///
+    /// # Errors
+    ///
+    /// Where a part cannot be written.
+    pub(crate) fn store(&self, container: &mut Container, name: &str) -> Result<()> {
+        match self {
+            Self::Trees(forest) => container.put_numbers(name, Numbers::U32(words(&forest.to_bytes()?))),
+            Self::Network(network) => network.store(container, name)?,
+        }
+        Ok(())
+    }
+
+    /// Reads [`store`](Self::store).
+    ///
+    /// # Errors
+    ///
+    /// Where a part is missing or damaged.
+    pub(crate) fn restore(container: &Container, name: &str, learner: Learner) -> Result<Self> {
+        match learner {
+            Learner::Trees => match &container.tensor(name)?.numbers {
+                Numbers::U32(words) => Forest::from_bytes(&bytes_of(words)).map(Self::Trees),
+                _ => Err(Error::MalformedTeacher { message: format!("`{name}` holds no words") }),
+            },
+            Learner::Network => Network::restore(container, name).map(Self::Network),
+        }
+    }
+}
+
+/// Bytes as little-endian words, their count first.
+fn words(bytes: &[u8]) -> Vec<u32> {
+    let mut words = vec![bytes.len() as u32];
+    words.extend(bytes.chunks(4).map(|chunk| {
+        let mut word = [0; 4];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u32::from_le_bytes(word)
+    }));
+    words
+}
+
+fn bytes_of(words: &[u32]) -> Vec<u8> {
+    let Some((&len, rest)) = words.split_first() else { return Vec::new() };
+    let mut bytes: Vec<u8> = rest.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.truncate(len as usize);
+    bytes
+}
