@@ -127,7 +127,7 @@ pub(crate) struct DataFlags {
 #[command(next_help_heading = "Teacher")]
 pub(crate) struct TeacherFlags {
     /// What limbeck fits itself: the better mix by out-of-fold error, or one kind
-    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(["auto", "trees", "network"]))]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(["auto", "trees", "network", "gp"]))]
     teacher: Option<String>,
     /// What each network of a network teacher predicts [default: gaussian]
     #[arg(long, value_name = "HEAD", value_parser = PossibleValuesParser::new(["point", "gaussian", "binned"]))]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::network::Network;
+use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
 use crate::teacher::TeacherOptions;
 use crate::trees::{self, TreeOptions};
@@ -21,6 +22,9 @@ pub enum Learner {
     Trees,
     /// An ensemble of perceptrons.
     Network,
+    /// A Gaussian process.
+    #[serde(rename = "gp")]
+    Process,
 }
 
 impl Learner {
@@ -30,6 +34,7 @@ impl Learner {
         match self {
             Self::Trees => "trees",
             Self::Network => "network",
+            Self::Process => "gp",
         }
     }
 }
@@ -44,6 +49,8 @@ pub(crate) enum Fit {
     Trees(Forest),
     /// An ensemble of perceptrons.
     Network(Network),
+    /// A Gaussian process.
+    Process(Process),
 }
 
 /// What the folds decided: how a learner is fitted from then on.
@@ -53,14 +60,17 @@ pub(crate) struct Plan {
     pub(crate) trees: TreeOptions,
     /// Share of the networks' schedule that is trained.
     pub(crate) stop: f64,
+    /// Kernel of the Gaussian process, where there is one.
+    #[serde(default)]
+    pub(crate) process: Option<ProcessPlan>,
 }
 
 /// One fit to be made.
-pub(crate) struct Job {
-    pub(crate) learner: Learner,
+struct Job {
+    learner: Learner,
     /// Ends the name of its piece.
-    pub(crate) name: String,
-    pub(crate) seed: u64,
+    name: String,
+    seed: u64,
 }
 
 impl Plan {
@@ -69,7 +79,7 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    pub(crate) fn fit(&self, sample: &Sample<'_>, rows: &[usize], options: &TeacherOptions, job: &Job, kept: &Checkpoints) -> Result<Fit> {
+    fn fit(&self, sample: &Sample<'_>, rows: &[usize], options: &TeacherOptions, job: &Job, kept: &Checkpoints) -> Result<Fit> {
         let name = format!("{}-{}", job.learner.name(), job.name);
         match job.learner {
             Learner::Trees => kept_trees(kept, &name, || {
@@ -78,7 +88,25 @@ impl Plan {
             })
             .map(Fit::Trees),
             Learner::Network => Network::fit(sample, rows, &options.network, job.seed, self.stop, kept.saver(name)).map(Fit::Network),
+            // A factor of a covariance takes a second or two: made again rather than kept.
+            Learner::Process => match &self.process {
+                Some(plan) => Process::fit(sample, rows, plan).map(Fit::Process),
+                None => Err(Error::MalformedTeacher { message: "it has no kernel for its Gaussian process".into() }),
+            },
         }
+    }
+
+    /// Fits a learner once per fold, each time without the fold's rows.
+    ///
+    /// # Errors
+    ///
+    /// As the learner's.
+    pub(crate) fn folds(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+        let fit = |fold: u32| {
+            let job = Job { learner, name: (fold + 1).to_string(), seed: seed + u64::from(fold) };
+            self.fit(sample, &sample.training_rows(fold), options, &job, kept)
+        };
+        (0..sample.folds.count() as u32).into_par_iter().map(fit).collect()
     }
 
     /// Fits a learner on all rows of a sample, as often as it gains by it, each time with another seed.
@@ -92,7 +120,9 @@ impl Plan {
             let job = Job { learner, name: format!("{name}-{}", at + 1), seed: seed + at as u64 };
             self.fit(sample, &rows, options, &job, kept)
         };
-        (0..options.fits).into_par_iter().map(fit).collect()
+        // A Gaussian process has no seed.
+        let count = if learner == Learner::Process { 1 } else { options.fits };
+        (0..count).into_par_iter().map(fit).collect()
     }
 }
 
@@ -116,6 +146,7 @@ impl Fit {
         match self {
             Self::Trees(forest) => Ok((forest.predict(features)?, None)),
             Self::Network(network) => network.predict(features).map(|(mean, spread)| (mean, Some(spread))),
+            Self::Process(process) => Ok((process.predict(features)?, None)),
         }
     }
 
@@ -124,6 +155,7 @@ impl Fit {
         match self {
             Self::Trees(forest) => forest.parameters(),
             Self::Network(network) => network.parameters(),
+            Self::Process(process) => process.parameters(),
         }
     }
 
@@ -136,6 +168,7 @@ impl Fit {
         match self {
             Self::Trees(forest) => container.put_numbers(name, Numbers::U32(words(&forest.to_bytes()?))),
             Self::Network(network) => network.store(container, name)?,
+            Self::Process(process) => process.store(container, name)?,
         }
         Ok(())
     }
@@ -152,6 +185,7 @@ impl Fit {
                 _ => Err(Error::MalformedTeacher { message: format!("`{name}` holds no words") }),
             },
             Learner::Network => Network::restore(container, name).map(Self::Network),
+            Learner::Process => Process::restore(container, name).map(Self::Process),
         }
     }
 }

@@ -43,8 +43,8 @@ impl Teacher {
     /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
     /// ```
     ///
-    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. A mix shows the features of the
-    /// learner with most weight.
+    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. Of a Gaussian process, its kernel between the row
+    /// and the first rows that it was fitted on. A mix shows the features of the learner with most weight.
     ///
     /// # Errors
     ///
@@ -57,6 +57,10 @@ impl Teacher {
         match self.shown(model == Model::First) {
             Some(Fit::Trees(forest)) => forest_layers(forest, features),
             Some(Fit::Network(network)) => network_layers(network, features),
+            Some(Fit::Process(process)) => {
+                let (width, values) = process.features(features, LEAF_WIDTH)?;
+                Ok(vec![Layer { width, values }])
+            }
             None => Ok(Vec::new()),
         }
     }

@@ -1,7 +1,7 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
 //! - [`Teacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
-//!   perceptrons ([`network`]), or a weighted mean of them, with out-of-fold [`Labels`];
+//!   perceptrons ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
 //! - [`command::CommandTeacher`] asks the user's own scoring program;
 //! - [`import::ImportedTeacher`] is a model file of another library.
 //!
@@ -16,6 +16,7 @@ pub mod import;
 mod inputs;
 mod layers;
 pub mod network;
+pub mod process;
 mod sample;
 mod spread;
 mod stack;

@@ -7,9 +7,9 @@
 use limbeck_data::checkpoint::{Checkpoints, Saver};
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, metrics};
-use limbeck_nets::loss::PointLoss;
+use limbeck_nets::loss::{Moment, PointLoss, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, TrainState, Trainer};
+use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Rows, Schedule, Segment, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ use crate::sample::Sample;
 /// | `steps` | 2500 to 6000 | bounds of the number of steps | |
 /// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
 /// | `weight_decay` | 0.05 | decoupled weight decay | ≥ 0 |
+/// | `balance` | 0.5 | how a Gaussian head's mean is trained: by likelihood (0), by squared error (1) or between | [0, 1] |
+/// | `plain` | true | the plain number beside its piecewise-linear encoding | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
@@ -43,6 +45,8 @@ pub struct NetworkOptions {
     pub steps: (usize, usize),
     pub learning_rate: f32,
     pub weight_decay: f32,
+    pub balance: f32,
+    pub plain: bool,
 }
 
 impl Default for NetworkOptions {
@@ -57,6 +61,8 @@ impl Default for NetworkOptions {
             steps: (2500, 6000),
             learning_rate: 3e-3,
             weight_decay: 0.05,
+            balance: 0.5,
+            plain: true,
         }
     }
 }
@@ -111,6 +117,74 @@ pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>)
     InputLayout { segments }
 }
 
+/// Likelihood of a Gaussian whose mean learns evenly.
+///
+/// # Formula
+///
+/// With mean `m`, logarithmic variance `v` and target `y`, the gradient of the negative log-likelihood by the mean, `2 (m − y) e^−v`, is
+/// multiplied by `e^{b v}`: rows of small variance lead at a balance `b` of 0, and none does at 1, where the mean learns by squared error.
+/// The gradient by the variance is that of the likelihood.
+///
+/// # Source
+///
+/// Seitzer et al., *On the Pitfalls of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks*, ICLR 2022, who
+/// multiply both gradients.
+struct Balanced(f32);
+
+impl StepLoss for Balanced {
+    fn columns(&self) -> usize {
+        2
+    }
+
+    fn outputs(&self) -> usize {
+        2
+    }
+
+    fn on_slices(&self) -> bool {
+        true
+    }
+
+    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+        let loss = Hard(LabelLoss::Gaussian).direct(pred, labels, moment, grad);
+        for (pred, grad) in pred.chunks_exact(2).zip(grad.chunks_exact_mut(2)) {
+            grad[0] *= (self.0 * pred[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp();
+        }
+        loss
+    }
+}
+
+/// Plain numbers far out are drawn in: `x / √(1 + (x / FAR)²)`.
+const FAR: f32 = 4.0;
+
+/// Inputs of rows: as they are encoded, and behind each row the plain numbers for which the layout has room, those of its splines.
+fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Result<Vec<f32>> {
+    let encoded = encoder.encode(&features.raw(), features.rows)?;
+    let width = encoder.width();
+    if layout.width() == width {
+        return Ok(encoded);
+    }
+    let plain = plain_columns(layout);
+    let mut all = Vec::with_capacity(features.rows * layout.width());
+    for row in encoded.chunks_exact(width) {
+        all.extend_from_slice(row);
+        all.extend(plain.iter().map(|&column| row[column] / (1.0 + (row[column] / FAR).powi(2)).sqrt()));
+    }
+    Ok(all)
+}
+
+/// Encoded columns that a spline reads.
+fn plain_columns(layout: &InputLayout) -> Vec<usize> {
+    let mut at = 0;
+    let mut columns = Vec::new();
+    for segment in &layout.segments {
+        if matches!(segment, Segment::Spline { .. }) {
+            columns.push(at);
+        }
+        at += segment.width();
+    }
+    columns
+}
+
 /// A network, and the points of its training curve.
 struct Curve {
     network: Network,
@@ -133,13 +207,22 @@ impl Network {
             let found = options.head_bins.to_string();
             return Err(Error::InvalidOption { option: "teacher.network.head_bins", found, expected: "8 to 1000" });
         }
+        if !(0.0..=1.0).contains(&options.balance) {
+            let found = options.balance.to_string();
+            return Err(Error::InvalidOption { option: "teacher.network.balance", found, expected: "0 to 1" });
+        }
         let encode = EncodeOptions { max_width_for_categories: 256, ..EncodeOptions::default() };
         let encoder = fit_encoder(sample.features, rows, &encode);
         let features = sample.features.select(rows);
         let encoded = encoder.encode(&features.raw(), features.rows)?;
         let width = encoder.width();
         let values = |column: usize| encoded.iter().skip(column).step_by(width).copied().collect::<Vec<f32>>();
-        let layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
+        let mut layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
+        if options.plain {
+            let plain = plain_columns(&layout).len();
+            layout.segments.extend(std::iter::repeat_n(Segment::Linear, plain));
+        }
+        let encoded = inputs(&encoder, &layout, &features)?;
         let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
         let weight: Vec<f64> = rows.iter().map(|&row| sample.weight[row]).collect();
         let center = metrics::weighted_mean(&target, &weight);
@@ -148,11 +231,11 @@ impl Network {
         let standard: Vec<f32> = target.iter().map(|y| ((y - center) / scale) as f32).collect();
         let (least, most) = standard.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
         let head = Head::over(options.head, least, most, options.head_bins);
-        let loss = Hard(match head {
-            Head::Point => LabelLoss::Point(PointLoss::Squared),
-            Head::Gaussian => LabelLoss::Gaussian,
-            Head::Binned(bins) => LabelLoss::Binned(bins),
-        });
+        let loss: &dyn StepLoss = match head {
+            Head::Point => &Hard(LabelLoss::Point(PointLoss::Squared)),
+            Head::Gaussian => &Balanced(options.balance),
+            Head::Binned(bins) => &Hard(LabelLoss::Binned(bins)),
+        };
         let shape = MlpShape::new(layout, options.hidden.clone(), head.outputs())?;
         let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
         let mut data = Rows { positions: shape.input().positions(&encoded), labels: Vec::with_capacity(2 * rows.len()) };
@@ -162,7 +245,7 @@ impl Network {
         let train = options.train_options(rows.len(), seed);
         let steps = train.schedule.steps;
         let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
-        let trainer = Trainer::new(shape.clone(), train, &data, &loss)?;
+        let trainer = Trainer::new(shape.clone(), train, &data, loss)?;
         let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver.load().unwrap_or_else(|| (trainer.start(), Vec::new()));
         let mut saved = Ok(());
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
@@ -234,8 +317,7 @@ impl Network {
     ///
     /// Where a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
-        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
-        let positions = self.shape.input().positions(&encoded);
+        let positions = self.shape.input().positions(&inputs(&self.encoder, self.shape.input(), features)?);
         let members = self.params.len() / self.shape.weights();
         let mut sums = vec![[0.0; 3]; features.rows];
         for params in self.params.chunks(self.shape.weights()) {
@@ -261,8 +343,7 @@ impl Network {
     ///
     /// Where a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
-        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
-        let positions = self.shape.input().positions(&encoded);
+        let positions = self.shape.input().positions(&inputs(&self.encoder, self.shape.input(), features)?);
         Ok(self.params.chunks(self.shape.weights()).map(|params| self.shape.hidden_of(params, &positions)).collect())
     }
 
@@ -313,7 +394,9 @@ impl Network {
             Segment::Linear | Segment::OneHot { .. } => true,
         });
         let checked = MlpShape::new(shape.input().clone(), shape.hidden().to_vec(), shape.outputs())?;
-        if !splines || checked.outputs() != head.outputs() || checked.input().width() != encoder.width() {
+        let (width, plain) = (checked.input().width(), plain_columns(checked.input()).len());
+        let fits = width == encoder.width() || width == encoder.width() + plain;
+        if !splines || checked.outputs() != head.outputs() || !fits {
             return Err(malformed(format!("the layers of `{name}` do not fit its encoder")));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {

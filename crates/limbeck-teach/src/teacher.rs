@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fit::{Fit, Job, Learner, Plan, Predicted};
+use crate::fit::{Fit, Learner, Plan, Predicted};
 use crate::network::{Network, NetworkOptions};
+use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
 use crate::spread::Spread;
 use crate::stack;
@@ -19,13 +20,15 @@ use crate::trees::{self, TreeOptions};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeacherKind {
-    /// Trees and networks, mixed by out-of-fold error; a learner that would get next to no weight is left out.
+    /// Trees, networks and, of few rows, a Gaussian process, mixed by out-of-fold error; a learner that would get next to no weight is left out.
     #[default]
     Auto,
     /// Boosted trees.
     Trees,
     /// An ensemble of perceptrons.
     Network,
+    /// An exact Gaussian process, whatever `gp.most_rows` says.
+    Gp,
 }
 
 /// How a teacher is fitted.
@@ -37,6 +40,7 @@ pub enum TeacherKind {
 /// | `fits` | 2 | fits of each learner on all rows that it may learn from, averaged | 1 to 20 |
 /// | `trees` | | options of the boosted trees | |
 /// | `network` | | options of the networks | |
+/// | `gp` | | options of the Gaussian process | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
@@ -46,6 +50,7 @@ pub struct TeacherOptions {
     pub fits: usize,
     pub trees: TreeOptions,
     pub network: NetworkOptions,
+    pub gp: ProcessOptions,
 }
 
 impl Default for TeacherOptions {
@@ -56,6 +61,7 @@ impl Default for TeacherOptions {
             fits: 2,
             trees: TreeOptions::default(),
             network: NetworkOptions::default(),
+            gp: ProcessOptions::default(),
         }
     }
 }
@@ -162,21 +168,24 @@ impl Teacher {
             let found = options.fits.to_string();
             return Err(Error::InvalidOption { option: "teacher.fits", found, expected: "1 to 20" });
         }
-        let mut plan = Plan { trees: options.trees.clone(), stop: 1.0 };
+        options.gp.check()?;
+        let mut plan = Plan { trees: options.trees.clone(), stop: 1.0, process: None };
         let mut candidates = Vec::new();
-        if options.kind != TeacherKind::Network {
+        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Trees) {
             plan.trees = kept.piece("tree-options", || choose_trees(sample, options, seed))?;
-            let fit = |fold: u32| {
-                let job = Job { learner: Learner::Trees, name: (fold + 1).to_string(), seed: seed + u64::from(fold) };
-                plan.fit(sample, &sample.training_rows(fold), options, &job, kept)
-            };
-            let folds = (0..sample.folds.count() as u32).into_par_iter().map(fit).collect::<Result<_>>()?;
+            let folds = plan.folds(sample, options, Learner::Trees, seed, kept)?;
             candidates.push(Candidate::new(Learner::Trees, folds, sample)?);
         }
-        if options.kind != TeacherKind::Trees && network_pays(sample, &candidates, options, seed, kept)? {
+        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network) && network_pays(sample, &candidates, options, seed, kept)? {
             let fitted = Network::fit_folds(sample, &options.network, seed, kept)?;
             plan.stop = fitted.stop;
             candidates.push(Candidate::new(Learner::Network, fitted.networks.into_iter().map(Fit::Network).collect(), sample)?);
+        }
+        let few = sample.target.len() <= options.gp.most_rows;
+        if options.kind == TeacherKind::Gp || (options.kind == TeacherKind::Auto && few) {
+            plan.process = Some(kept.piece("gp-kernel", || ProcessPlan::choose(sample, &options.gp, seed))?);
+            let folds = plan.folds(sample, options, Learner::Process, seed, kept)?;
+            candidates.push(Candidate::new(Learner::Process, folds, sample)?);
         }
         let judges = sample.folds.judges();
         let known = |folds: &dyn Fn(u32) -> bool| -> Vec<usize> { (0..sample.folds.of.len()).filter(|&row| folds(sample.folds.of[row])).collect() };
@@ -191,7 +200,8 @@ impl Teacher {
         let labels = Labels { prediction: Prediction { mean, spread: sd }, fold: sample.folds.of.clone() };
         let part = |(candidate, weight): (Candidate, f64)| {
             let Candidate { learner, folds, .. } = candidate;
-            let early = if sample.folds.follow_time() { plan.fits(sample, options, learner, "early", seed, kept)? } else { folds };
+            let anew = sample.folds.follow_time() || learner == Learner::Process;
+            let early = if anew { plan.fits(sample, options, learner, "early", seed, kept)? } else { folds };
             Ok(Part { share: Share { learner, weight }, early, last: Vec::new() })
         };
         let parts = used.into_iter().map(part).collect::<Result<_>>()?;
@@ -317,7 +327,7 @@ impl Teacher {
         if parts.is_empty() {
             return Err(malformed("it holds neither trees nor networks".into()));
         }
-        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, stop } })
+        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, stop, process: None } })
     }
 }
 

@@ -12,6 +12,7 @@ use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::network::NetworkOptions;
+use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
 use limbeck_teach::{TeacherKind, TeacherOptions};
 use serde::{Deserialize, Serialize};
@@ -153,7 +154,7 @@ pub struct Recipe {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `kind` | auto | what limbeck fits itself, unless one of the next three is given | auto, trees, network |
+/// | `kind` | auto | what limbeck fits itself, unless one of the next three is given | auto, trees, network, gp |
 /// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
 /// | `from` | none | a run whose labels are used again | |
 /// | `with` | none | further runs on this table, whose teachers are mixed with the first | |
@@ -166,6 +167,7 @@ pub struct Recipe {
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
 /// | `trees` | | [`TreeOptions`] | |
 /// | `network` | | [`NetworkOptions`] | |
+/// | `gp` | | [`ProcessOptions`] | |
 ///
 /// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,6 +192,7 @@ pub struct TeacherSection {
     pub command: Option<CommandOptions>,
     pub trees: TreeOptions,
     pub network: NetworkOptions,
+    pub gp: ProcessOptions,
 }
 
 /// Seconds of a year: more is a slip of the keys.
@@ -197,7 +200,7 @@ const LONGEST: f64 = 31_536_000.0;
 
 impl Default for TeacherSection {
     fn default() -> Self {
-        let TeacherOptions { kind, folds, fits, trees, network } = TeacherOptions::default();
+        let TeacherOptions { kind, folds, fits, trees, network, gp } = TeacherOptions::default();
         Self {
             kind,
             from: None,
@@ -212,14 +215,15 @@ impl Default for TeacherSection {
             command: None,
             trees,
             network,
+            gp,
         }
     }
 }
 
 impl TeacherSection {
     pub(crate) fn options(&self) -> TeacherOptions {
-        let Self { kind, folds, fits, trees, network, .. } = self.clone();
-        TeacherOptions { kind, folds, fits, trees, network }
+        let Self { kind, folds, fits, trees, network, gp, .. } = self.clone();
+        TeacherOptions { kind, folds, fits, trees, network, gp }
     }
 }
 

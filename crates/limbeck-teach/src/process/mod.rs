@@ -1,0 +1,348 @@
+//! A Gaussian process: the exact one, for tables of few rows.
+//!
+//! ```text
+//! y = f(x) + ε,    f ~ GP(0, k),    ε ~ N(0, σ² / w)
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `kernel` | covariances, and their derivatives |
+//! | `evidence` | the marginal likelihood with its gradient, and the search for its maximum |
+//! | `warp` | the scale on which the target looks Gaussian |
+//! | `linear` | Cholesky factor and triangular solutions, by blocks |
+//!
+//! The kernel's numbers, its shape and the warp maximize the evidence of a part of the rows, once per teacher; each fit is then one
+//! Cholesky factor of the covariance of its rows.
+
+mod evidence;
+mod kernel;
+mod linear;
+mod warp;
+
+use limbeck_data::encode::{EncodeOptions, fit_encoder};
+use limbeck_data::{Features, generator};
+use limbeck_runtime::{Container, Encoder, Encoding, Numbers};
+use nalgebra::{DMatrix, DVector};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::sample::Sample;
+use evidence::Evidence;
+use kernel::{Kernel, Shape};
+use warp::Warp;
+
+/// How a Gaussian process is fitted.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `most_rows` | 3000 | a table of more rows gets none; time grows with the cube of the rows | 0 to 20 000 |
+/// | `evidence_rows` | 500 | rows by whose evidence the kernel is chosen | 20 to 5000 |
+/// | `steps` | 40 | steps of the search for the kernel | ≥ 1 |
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above describes each option")]
+pub struct ProcessOptions {
+    pub most_rows: usize,
+    pub evidence_rows: usize,
+    pub steps: usize,
+}
+
+impl Default for ProcessOptions {
+    fn default() -> Self {
+        Self {
+            most_rows: 3000,
+            evidence_rows: 500,
+            steps: 40,
+        }
+    }
+}
+
+impl ProcessOptions {
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for the first option outside its range.
+    pub fn check(&self) -> Result<()> {
+        let bad = |option, found: usize, expected| {
+            Err(Error::InvalidOption {
+                option,
+                found: found.to_string(),
+                expected,
+            })
+        };
+        if self.most_rows > 20_000 {
+            return bad("teacher.gp.most_rows", self.most_rows, "0 to 20000");
+        }
+        if !(20..=5000).contains(&self.evidence_rows) {
+            return bad("teacher.gp.evidence_rows", self.evidence_rows, "20 to 5000");
+        }
+        if self.steps == 0 {
+            return bad("teacher.gp.steps", 0, "at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// What the evidence chose: a kernel of one number per column, and a warp.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessPlan {
+    encoder: Encoder,
+    kernel: Kernel,
+    warp: Warp,
+}
+
+/// A fitted Gaussian process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    plan: ProcessPlan,
+    /// Coordinates of the rows it was fitted on, `[width, n_samples]`, divided by their length scales.
+    rows: DMatrix<f64>,
+    /// `(K + noise)⁻¹ z`
+    alpha: DVector<f64>,
+    /// Smallest and largest warped target, which limit what is predicted.
+    range: (f64, f64),
+}
+
+/// Outputs of all category columns together.
+const CATEGORY_WIDTH: usize = 64;
+/// Numbers far out are drawn in: `x / √(1 + (x / FAR)²)`.
+const FAR: f64 = 4.0;
+/// Predictions may leave the range of the targets by this share of it.
+const BEYOND: f64 = 0.3;
+/// Rows that are predicted at a time.
+const BLOCK: usize = 512;
+/// Evidence rows with which kernels and warps are compared, before the best one is fitted with more.
+const FIRST_LOOK: usize = 250;
+
+impl ProcessPlan {
+    /// Chooses kernel and warp by the evidence of a part of the rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] where a row cannot be encoded.
+    pub fn choose(sample: &Sample<'_>, options: &ProcessOptions, seed: u64) -> Result<Self> {
+        let mut rows: Vec<usize> = (0..sample.target.len())
+            .filter(|&row| sample.weight[row] > 0.0)
+            .collect();
+        let encode = EncodeOptions {
+            max_width_for_categories: CATEGORY_WIDTH,
+            ..EncodeOptions::default()
+        };
+        let encoder = fit_encoder(sample.features, &rows, &encode);
+        rows.shuffle(&mut generator(seed, "evidence rows", 0));
+        rows.truncate(options.evidence_rows);
+        let target = sample.target_of(&rows);
+        let noise = noise_scale(&sample.weight_of(&rows));
+        let x = coordinates(&encoder, &sample.features.select(&rows))?;
+        let groups = groups(&encoder);
+        let look = rows.len().min(FIRST_LOOK);
+        let start = |(shape, warp): (Shape, Warp)| {
+            let z = DVector::from_vec(warp.apply(&target[..look]));
+            let evidence = Evidence::new(x.columns(0, look).into_owned(), z, noise[..look].to_vec());
+            let (kernel, value) = evidence.maximize(Kernel::start(shape, &groups), options.steps / 2);
+            (kernel, warp, value + warp.log_slope(&target[..look]))
+        };
+        let candidates: Vec<(Shape, Warp)> = Warp::candidates(&target)
+            .into_iter()
+            .flat_map(|warp| Shape::ALL.map(|shape| (shape, warp)))
+            .collect();
+        let found: Vec<(Kernel, Warp, f64)> = candidates.into_par_iter().map(start).collect();
+        let Some((kernel, warp, _)) = found.into_iter().max_by(|a, b| a.2.total_cmp(&b.2)) else {
+            unreachable!("the plain target is always among the warps")
+        };
+        let evidence = Evidence::new(x, DVector::from_vec(warp.apply(&target)), noise);
+        let (kernel, _) = evidence.maximize(kernel, options.steps);
+        Ok(Self { encoder, kernel, warp })
+    }
+}
+
+impl Process {
+    /// Fits the process of a plan exactly on some rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] where a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight.
+    pub fn fit(sample: &Sample<'_>, rows: &[usize], plan: &ProcessPlan) -> Result<Self> {
+        let rows: Vec<usize> = rows.iter().copied().filter(|&row| sample.weight[row] > 0.0).collect();
+        if rows.is_empty() {
+            return Err(Error::TooFewRows { found: 0, expected: 1 });
+        }
+        let x = coordinates(&plan.encoder, &sample.features.select(&rows))?;
+        let z = plan.warp.apply(&sample.target_of(&rows));
+        let scaled = plan.kernel.scaled(&x);
+        let mut covariance = plan.kernel.covariance(&scaled);
+        let noise = noise_scale(&sample.weight_of(&rows));
+        let range = z.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &z| (low.min(z), high.max(z)));
+        let alpha = linear::factor_with_noise(&mut covariance, &noise, plan.kernel.noise(), |factor| {
+            linear::solve(factor, &DVector::from_vec(z.clone()))
+        });
+        Ok(Self { plan: plan.clone(), rows: scaled, alpha, range })
+    }
+
+    /// Mean per row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] where a row cannot be encoded.
+    pub fn predict(&self, features: &Features) -> Result<Vec<f64>> {
+        let all: Vec<usize> = (0..features.rows).collect();
+        let norms = kernel::norms(&self.rows);
+        let room = BEYOND * (self.range.1 - self.range.0);
+        let block = |rows: &[usize]| -> Result<Vec<f64>> {
+            let x = self.plan.kernel.scaled(&coordinates(&self.plan.encoder, &features.select(rows))?);
+            let mean = self.plan.kernel.times(&x, &self.rows, &norms, &self.alpha);
+            let noise = self.plan.kernel.noise().sqrt();
+            let bounded = mean.iter().map(|z| z.clamp(self.range.0 - room, self.range.1 + room));
+            Ok(bounded.map(|z| self.plan.warp.mean(z, noise)).collect())
+        };
+        let parts: Vec<Vec<f64>> = all.par_chunks(BLOCK).map(block).collect::<Result<_>>()?;
+        Ok(parts.concat())
+    }
+
+    /// Kernel values between rows and the first rows that it was fitted on, `[n_samples, width]`, and the width.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] where a row cannot be encoded.
+    pub(crate) fn features(&self, features: &Features, most: usize) -> Result<(usize, Vec<f32>)> {
+        let marks = self.rows.columns(0, self.rows.ncols().min(most)).into_owned();
+        let x = self.plan.kernel.scaled(&coordinates(&self.plan.encoder, features)?);
+        let values = self.plan.kernel.between(&marks, &x);
+        Ok((marks.ncols(), values.iter().map(|&value| value as f32).collect()))
+    }
+
+    /// Fitted numbers that prediction reads.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.plan.encoder.parameters() + self.plan.kernel.parameters() + self.rows.len() + self.alpha.len()
+    }
+
+    /// Adds it to a container, under `name`.
+    ///
+    /// # Errors
+    ///
+    /// Where the encoder cannot be written.
+    pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
+        self.plan.encoder.check()?;
+        container.put_json(&format!("{name}.plan"), &self.plan)?;
+        container.put_numbers(&format!("{name}.rows"), Numbers::F64(self.rows.as_slice().to_vec()));
+        container.put_numbers(&format!("{name}.alpha"), Numbers::F64(self.alpha.as_slice().to_vec()));
+        container.put_numbers(&format!("{name}.range"), Numbers::F64(vec![self.range.0, self.range.1]));
+        Ok(())
+    }
+
+    /// Reads [`store`](Self::store).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MalformedTeacher`] where a part is missing or does not fit the others.
+    pub fn restore(container: &Container, name: &str) -> Result<Self> {
+        let malformed = |message: String| Error::MalformedTeacher { message };
+        let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {
+            Numbers::F64(numbers) if numbers.iter().all(|number| number.is_finite()) => Ok(numbers.clone()),
+            _ => Err(malformed(format!("`{name}.{part}` holds no finite f64 numbers"))),
+        };
+        let plan: ProcessPlan = container.json(&format!("{name}.plan"))?;
+        plan.encoder.check()?;
+        let (rows, alpha, range) = (numbers("rows")?, numbers("alpha")?, numbers("range")?);
+        let width = plan.encoder.width();
+        let [low, high] = range[..] else {
+            return Err(malformed(format!("`{name}.range` holds {} numbers, expected 2", range.len())));
+        };
+        if alpha.is_empty() || rows.len() != width * alpha.len() || low > high || !plan.kernel.fits(width) || !plan.warp.is_sound() {
+            return Err(malformed(format!("the parts of `{name}` do not fit each other")));
+        }
+        let rows = DMatrix::from_vec(width, alpha.len(), rows);
+        Ok(Self { plan, rows, alpha: DVector::from_vec(alpha), range: (low, high) })
+    }
+}
+
+/// Coordinates of rows, `[width, n_samples]`: encoded, numbers drawn in from far out.
+fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
+    let encoded = encoder.encode(&features.raw(), features.rows)?;
+    let width = encoder.width();
+    let mut number = vec![false; width];
+    for (column, span) in encoder.columns.iter().zip(encoder.column_spans()) {
+        if matches!(column.encoding, Encoding::Number { .. } | Encoding::Ordinal { .. }) {
+            number[span.start] = true;
+        }
+    }
+    let draw_in = |x: f64| x / (1.0 + (x / FAR).powi(2)).sqrt();
+    let value = |(at, &x): (usize, &f32)| if number[at % width] { draw_in(f64::from(x)) } else { f64::from(x) };
+    Ok(DMatrix::from_vec(width, features.rows, encoded.iter().enumerate().map(value).collect()))
+}
+
+/// The column that each coordinate comes from, since coordinates of one column share a length scale.
+fn groups(encoder: &Encoder) -> Vec<usize> {
+    encoder.column_spans().into_iter().enumerate().flat_map(|(column, span)| span.map(move |_| column)).collect()
+}
+
+/// Noise variance of each row, in units of that of a row of mean weight.
+fn noise_scale(weight: &[f64]) -> Vec<f64> {
+    let mean = weight.iter().sum::<f64>() / weight.len() as f64;
+    weight.iter().map(|w| mean / w).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::{Feature, FeatureValues, Folds};
+    use std::sync::Arc;
+
+    fn table(rows: usize) -> (Features, Vec<f64>) {
+        let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0 - 2.0;
+        let (mut a, b): (Vec<f64>, Vec<f64>) = (0..rows).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
+        let codes: Vec<u32> = (0..rows).map(|i| i as u32 % 3).collect();
+        let y = (0..rows).map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + f64::from(codes[i])).collect();
+        a.iter_mut().step_by(17).for_each(|cell| *cell = f64::NAN);
+        let levels = Arc::new(["p", "q", "r"].map(str::to_owned).to_vec());
+        let number = |name: &str, values| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
+        let category = Feature { name: "k".into(), values: FeatureValues::Category { codes, levels }, integer: false };
+        (Features { columns: vec![number("a", a), number("b", b), category], rows }, y)
+    }
+
+    fn fitted(rows: usize) -> (Features, Vec<f64>, Process) {
+        let (x, y) = table(rows);
+        let sample = Sample { features: &x, target: &y, weight: &vec![1.0; rows], folds: Folds::default() };
+        let options = ProcessOptions { evidence_rows: 120, steps: 20, ..ProcessOptions::default() };
+        let plan = ProcessPlan::choose(&sample, &options, 1).unwrap();
+        let all: Vec<usize> = (0..rows).filter(|row| row % 4 != 0).collect();
+        let process = Process::fit(&sample, &all, &plan).unwrap();
+        (x, y, process)
+    }
+
+    #[test]
+    fn smooth_function_is_learned_and_the_file_round_trips() {
+        let (x, y, process) = fitted(400);
+        let mean = process.predict(&x).unwrap();
+        let held: Vec<usize> = (0..400).filter(|row| row % 4 == 0 && row % 17 != 0).collect();
+        let rmse = (held.iter().map(|&row| (mean[row] - y[row]).powi(2)).sum::<f64>() / held.len() as f64).sqrt();
+        // The target's own standard deviation is about 1.8.
+        assert!(rmse < 0.25, "{rmse}");
+        let mut container = Container::new("teacher");
+        process.store(&mut container, "p").unwrap();
+        let again = Container::from_bytes(&container.to_bytes(), "teacher").unwrap();
+        let again = Process::restore(&again, "p").unwrap();
+        assert_eq!(again, process);
+        assert_eq!(again.predict(&x).unwrap(), mean);
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| fitted(200));
+        let two = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap().install(|| fitted(200));
+        assert_eq!(one.2, two.2);
+        assert_eq!(one.2.predict(&one.0).unwrap(), two.2.predict(&two.0).unwrap());
+    }
+
+    #[test]
+    fn damaged_file_is_refused() {
+        let (_, _, process) = fitted(120);
+        let mut container = Container::new("teacher");
+        process.store(&mut container, "p").unwrap();
+        container.put_numbers("p.alpha", Numbers::F64(vec![1.0; 3]));
+        let error = Process::restore(&container, "p").unwrap_err().to_string();
+        assert!(error.contains("do not fit"), "{error}");
+    }
+}
