@@ -1185,9 +1185,9 @@ mod tests {
         assert_eq!(data.split.test, (0..80).collect::<Vec<_>>());
         assert_eq!(data.split.valid, (80..112).collect::<Vec<_>>());
         assert_eq!(data.fold_kind, FoldKind::Time);
-        let folds = crate::folds(&data, &data.split.train, 5, 0);
-        assert_eq!(folds.last(), Some(&crate::folds::NO_FOLD));
-        assert_eq!(folds.first(), Some(&4));
+        let folds = crate::Folds::new(&data, &data.split.train, 5, 0);
+        assert!(folds.follow_time());
+        assert_eq!((folds.of.first(), folds.of.last()), (Some(&4), Some(&0)));
     }
 
     #[test]
