@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence ablation exports durability sizes
+.PHONY: help demo build check test bench evidence ablation exports teachers durability sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -36,6 +36,10 @@ ablation: ## docs/ablation.md: each method added and removed, on real data; resu
 exports: ## docs/export.md: random students in C and ONNX; needs onnx, onnxruntime, numpy (and ziglang for a second compiler)
 	$(CARGO) build --release --locked -p limbeck-export --example random
 	python3 evidence/export.py
+
+teachers: ## docs/teachers.md: the teacher alone, on real and simulated tables; resumable, BEFORE=FILE for an older program beside it
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/teachers.py
 
 durability: ## docs/durability.md: kills, full and lost disks, damaged files; needs the right to mount for a part
 	$(CARGO) build --release --workspace --locked

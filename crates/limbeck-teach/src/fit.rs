@@ -109,19 +109,20 @@ impl Plan {
         (0..sample.folds.count() as u32).into_par_iter().map(fit).collect()
     }
 
-    /// Fits a learner on all rows of a sample, as often as it gains by it, each time with another seed.
+    /// Fits a learner on all rows of a sample, `count` times, each time with another seed.
     ///
     /// # Errors
     ///
     /// As the learner's.
-    pub(crate) fn fits(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+    #[expect(clippy::too_many_arguments, reason = "what, how often, on what, and where it is kept")]
+    pub(crate) fn fits(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, count: usize, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
         let rows: Vec<usize> = (0..sample.target.len()).collect();
         let fit = |at: usize| {
             let job = Job { learner, name: format!("{name}-{}", at + 1), seed: seed + at as u64 };
             self.fit(sample, &rows, options, &job, kept)
         };
         // A Gaussian process has no seed.
-        let count = if learner == Learner::Process { 1 } else { options.fits };
+        let count = if learner == Learner::Process { 1 } else { count };
         (0..count).into_par_iter().map(fit).collect()
     }
 }

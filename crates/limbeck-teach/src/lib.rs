@@ -29,4 +29,4 @@ pub use forest::Forest;
 pub use layers::{Layer, Model};
 pub use sample::Sample;
 pub use spread::Spread;
-pub use teacher::{FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions};
+pub use teacher::{EarlyAnswers, FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions};

@@ -37,7 +37,7 @@ pub enum TeacherKind {
 /// |---|---|---|---|
 /// | `kind` | auto | learners | |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
-/// | `fits` | 2 | fits of each learner on all rows that it may learn from, averaged | 1 to 20 |
+/// | `fits` | 3 | fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2 | 1 to 20 |
 /// | `trees` | | options of the boosted trees | |
 /// | `network` | | options of the networks | |
 /// | `gp` | | options of the Gaussian process | |
@@ -58,11 +58,20 @@ impl Default for TeacherOptions {
         Self {
             kind: TeacherKind::Auto,
             folds: 5,
-            fits: 2,
+            fits: 3,
             trees: TreeOptions::default(),
             network: NetworkOptions::default(),
             gp: ProcessOptions::default(),
         }
+    }
+}
+
+/// Most fits of a learner on all rows, of many rows.
+const FITS_OF_MANY: usize = 2;
+
+impl TeacherOptions {
+    fn fits_of(&self, rows: usize) -> usize {
+        if rows > MANY_ROWS { self.fits.min(FITS_OF_MANY) } else { self.fits }
     }
 }
 
@@ -103,7 +112,8 @@ pub struct Share {
 /// ```
 ///
 /// Each learner has *early* fits, which know nothing of validation rows, and, once [`with_full_fit`](Self::with_full_fit) was called,
-/// *last* ones on all rows that may be learned from. The last ones predict where there are any.
+/// *last* ones on all rows that may be learned from. From then on these predict alone. Only of many rows (more than 10 000), where a fold
+/// more or less teaches little and a fit takes long, a single last fit joins the early ones.
 #[derive(Clone, Debug)]
 pub struct Teacher {
     parts: Vec<Part>,
@@ -117,13 +127,24 @@ struct Part {
     share: Share,
     early: Vec<Fit>,
     last: Vec<Fit>,
+    /// Whether early fits predict beside last ones.
+    joined: bool,
 }
 
 impl Part {
-    fn current(&self) -> &[Fit] {
-        if self.last.is_empty() { &self.early } else { &self.last }
+    /// The early fits that predict.
+    fn early(&self) -> &[Fit] {
+        if self.joined || self.last.is_empty() { &self.early } else { &[] }
+    }
+
+    fn current(&self) -> impl Iterator<Item = &Fit> {
+        self.early().iter().chain(&self.last)
     }
 }
+
+/// What the early fits of each learner of a teacher say of some rows.
+#[derive(Clone, Debug)]
+pub struct EarlyAnswers(Vec<Predicted>);
 
 /// A teacher fitted by folds.
 #[derive(Clone, Debug)]
@@ -201,8 +222,8 @@ impl Teacher {
         let part = |(candidate, weight): (Candidate, f64)| {
             let Candidate { learner, folds, .. } = candidate;
             let anew = sample.folds.follow_time() || learner == Learner::Process;
-            let early = if anew { plan.fits(sample, options, learner, "early", seed, kept)? } else { folds };
-            Ok(Part { share: Share { learner, weight }, early, last: Vec::new() })
+            let early = if anew { plan.fits(sample, options, learner, options.fits_of(sample.target.len()), "early", seed, kept)? } else { folds };
+            Ok(Part { share: Share { learner, weight }, early, last: Vec::new(), joined: !anew && sample.target.len() > MANY_ROWS })
         };
         let parts = used.into_iter().map(part).collect::<Result<_>>()?;
         Ok(FoldTeachers { teacher: Self { parts, spread, plan }, labels, notes })
@@ -214,7 +235,10 @@ impl Teacher {
     ///
     /// As the learners'.
     pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Self> {
-        let part = |part: &Part| Ok(Part { last: self.plan.fits(sample, options, part.share.learner, "full", seed, kept)?, ..part.clone() });
+        let part = |part: &Part| {
+            let count = if part.joined { 1 } else { options.fits_of(sample.target.len()) };
+            Ok(Part { last: self.plan.fits(sample, options, part.share.learner, count, "full", seed, kept)?, ..part.clone() })
+        };
         let parts = self.parts.par_iter().map(part).collect::<Result<_>>()?;
         Ok(Self { parts, ..self.clone() })
     }
@@ -232,13 +256,42 @@ impl Teacher {
     ///
     /// Where the columns are not those of the fit.
     pub fn predict(&self, features: &Features) -> Result<Prediction> {
-        let of_part = |part: &Part| -> Result<Predicted> {
-            let parts: Vec<Predicted> = part.current().par_iter().map(|fit| fit.predict(features)).collect::<Result<_>>()?;
-            let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, spread)| spread.as_deref()).collect();
-            let raw = raw.map(|raw| average_of(raw.into_iter(), features.rows));
-            Ok((average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows), raw))
+        let early = self.early_answers(features)?;
+        self.predict_after(features, &early)
+    }
+
+    /// What the early fits say: all of [`predict`](Self::predict) that is the same before and after
+    /// [`with_full_fit`](Self::with_full_fit).
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    pub fn early_answers(&self, features: &Features) -> Result<EarlyAnswers> {
+        Ok(EarlyAnswers(self.parts.par_iter().map(|part| mean_of(part.early(), features)).collect::<Result<_>>()?))
+    }
+
+    /// [`predict`](Self::predict), where the early fits were asked already.
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    pub fn predict_after(&self, features: &Features, early: &EarlyAnswers) -> Result<Prediction> {
+        let of_part = |(part, early): (&Part, &Predicted)| -> Result<Predicted> {
+            let (before, after) = (part.early().len() as f64, part.last.len() as f64);
+            if part.last.is_empty() {
+                return Ok(early.clone());
+            }
+            let last = mean_of(&part.last, features)?;
+            if before == 0.0 {
+                return Ok(last);
+            }
+            let join = |early: &[f64], last: &[f64]| -> Vec<f64> {
+                early.iter().zip(last).map(|(early, last)| (before * early + after * last) / (before + after)).collect()
+            };
+            let raw = early.1.as_ref().zip(last.1.as_ref()).map(|(early, last)| join(early, last));
+            Ok((join(&early.0, &last.0), raw))
         };
-        let parts: Vec<Predicted> = self.parts.par_iter().map(of_part).collect::<Result<_>>()?;
+        let parts: Vec<Predicted> = self.parts.par_iter().zip(&early.0).map(of_part).collect::<Result<_>>()?;
         let mean = weighted(parts.iter().zip(&self.parts).map(|((mean, _), part)| (&mean[..], part.share.weight)), features.rows);
         let raw = parts.iter().find_map(|(_, spread)| spread.as_deref());
         Ok(Prediction { mean, spread: self.spread.apply(raw, features.rows) })
@@ -247,7 +300,7 @@ impl Teacher {
     /// A fit that shows its features: of the learner with most weight, the first early or the last one.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
         let part = self.parts.iter().rev().max_by(|a, b| a.share.weight.total_cmp(&b.share.weight))?;
-        if early { part.early.first() } else { part.current().last() }
+        if early { part.early.first() } else { part.last.last().or(part.early.last()) }
     }
 
     /// The learners and their weights, of sum 1.
@@ -269,7 +322,7 @@ impl Teacher {
     /// Where a part cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut container = Container::new(KIND);
-        let counts: Vec<(Share, usize, usize)> = self.parts.iter().map(|part| (part.share, part.early.len(), part.last.len())).collect();
+        let counts: Vec<Counts> = self.parts.iter().map(|part| (part.share, part.early.len(), part.last.len(), part.joined)).collect();
         container.put_json("parts", &counts)?;
         container.put_json("spread", &self.spread)?;
         container.put_json("plan", &self.plan)?;
@@ -291,11 +344,11 @@ impl Teacher {
         if container.text("counts").is_ok() {
             return Self::from_first_form(&container);
         }
-        let counts: Vec<(Share, usize, usize)> = container.json("parts")?;
-        let part = |(at, (share, early, last)): (usize, &(Share, usize, usize))| {
+        let counts: Vec<Counts> = container.json("parts")?;
+        let part = |(at, (share, early, last, joined)): (usize, &Counts)| {
             let fit = |index: usize| Fit::restore(&container, &format!("part.{at}.{index}"), share.learner);
             let (early, last) = (0..*early).map(fit).collect::<Result<_>>().and_then(|fits| Ok((fits, (*early..*early + *last).map(fit).collect::<Result<_>>()?)))?;
-            Ok(Part { share: *share, early, last })
+            Ok(Part { share: *share, early, last, joined: *joined })
         };
         let parts: Vec<Part> = counts.iter().enumerate().map(part).collect::<Result<_>>()?;
         let sound = |part: &Part| !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0;
@@ -318,8 +371,8 @@ impl Teacher {
         };
         let part = |learner, name: &str, count: usize, weight: f64| {
             let fits: Vec<Fit> = (0..count).map(|index| Fit::restore(container, &format!("{name}.{index}"), learner)).collect::<Result<_>>()?;
-            let early = fits[..count.saturating_sub(1)].to_vec();
-            Ok(Part { share: Share { learner, weight }, early, last: fits })
+            let (early, last) = fits.split_at(count.saturating_sub(1));
+            Ok(Part { share: Share { learner, weight }, early: early.to_vec(), last: last.to_vec(), joined: true })
         };
         let parts = [part(Learner::Trees, "forest", trees, 1.0 - network_weight), part(Learner::Network, "network", networks, network_weight)];
         let parts: Vec<Part> = parts.into_iter().collect::<Result<_>>()?;
@@ -333,7 +386,10 @@ impl Teacher {
 
 const KIND: &str = "teacher";
 
-/// More rows than this, and the networks are first tried on one fold before they are trained on all.
+/// Learner, number of early and of last fits, and whether both predict.
+type Counts = (Share, usize, usize, bool);
+
+/// More rows than this are many: networks are first tried on one fold before they are trained on all, and learners are fitted less often.
 const MANY_ROWS: usize = 10_000;
 /// Share of RMSE that networks must save there to be worth their time.
 const WORTH: f64 = 0.01;
@@ -399,8 +455,122 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
     sum
 }
 
+/// Mean over fits; nothing of none.
+fn mean_of(fits: &[Fit], features: &Features) -> Result<Predicted> {
+    let parts: Vec<Predicted> = fits.par_iter().map(|fit| fit.predict(features)).collect::<Result<_>>()?;
+    let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, spread)| spread.as_deref()).collect();
+    let raw = raw.filter(|raw| !raw.is_empty()).map(|raw| average_of(raw.into_iter(), features.rows));
+    Ok((average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows), raw))
+}
+
 /// Mean over models, summed in their order.
 fn average_of<'a>(parts: impl ExactSizeIterator<Item = &'a [f64]>, rows: usize) -> Vec<f64> {
     let count = parts.len() as f64;
     weighted(parts.map(|part| (part, 1.0 / count)), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
+    use limbeck_data::{Feature, FeatureValues, Folds};
+    use std::time::Duration;
+
+    fn table(rows: usize) -> (Features, Vec<f64>) {
+        let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0 - 2.0;
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..rows).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
+        let y = (0..rows).map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + 0.3 * at(i, 0.43)).collect();
+        let number = |name: &str, values| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
+        (Features { columns: vec![number("a", a), number("b", b)], rows }, y)
+    }
+
+    fn quick(kind: TeacherKind) -> TeacherOptions {
+        TeacherOptions {
+            kind,
+            folds: 3,
+            fits: 2,
+            trees: TreeOptions { rounds: 30, step: 0.2, leaf_rows: 2.0, ..TreeOptions::default() },
+            network: NetworkOptions { members: 2, steps: (120, 120), ..NetworkOptions::default() },
+            gp: ProcessOptions { evidence_rows: 60, steps: 8, ..ProcessOptions::default() },
+        }
+    }
+
+    fn fitted(folds: &Folds, kind: TeacherKind, kept: &Checkpoints) -> (FoldTeachers, Teacher) {
+        let (x, y) = table(folds.of.len());
+        let weight = vec![1.0; y.len()];
+        let sample = Sample { features: &x, target: &y, weight: &weight, folds: folds.clone() };
+        let first = Teacher::fit_folds(&sample, &quick(kind), 4, kept).unwrap();
+        let all = Sample { folds: Folds::default(), ..sample };
+        let last = first.teacher.with_full_fit(&all, &quick(kind), 4, kept).unwrap();
+        (first, last)
+    }
+
+    #[test]
+    fn file_of_each_learner_round_trips() {
+        let (x, _) = table(50);
+        for kind in [TeacherKind::Trees, TeacherKind::Network, TeacherKind::Gp, TeacherKind::Auto] {
+            let (first, last) = fitted(&Folds::random(150, 3, 0), kind, &NO_CHECKPOINTS);
+            let again = Teacher::from_bytes(&last.to_bytes().unwrap()).unwrap();
+            assert_eq!(again.predict(&x).unwrap(), last.predict(&x).unwrap(), "{kind:?}");
+            assert_eq!(again.early().predict(&x).unwrap(), first.teacher.predict(&x).unwrap(), "{kind:?}");
+            assert_eq!(again.shares(), last.shares());
+            assert!((last.shares().iter().map(|share| share.weight).sum::<f64>() - 1.0).abs() < 1e-12);
+            // The rows are the same here, so that a Gaussian process cannot tell the two apart.
+            let told = again.early().predict(&x).unwrap() != again.predict(&x).unwrap();
+            assert!(told || kind == TeacherKind::Gp || kind == TeacherKind::Auto, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn threads_and_a_second_life_change_nothing() {
+        let folds = Folds::stretches(&(0..150).map(|row| row / 3).collect::<Vec<u32>>(), 3, 0);
+        let (x, _) = table(50);
+        let with = |threads: usize, kind, kept: &Checkpoints| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fitted(&folds, kind, kept).1.predict(&x).unwrap())
+        };
+        let pieces = [
+            (TeacherKind::Trees, ["tree-options", "trees-1", "trees-early-1", "trees-full-2"]),
+            (TeacherKind::Network, ["network-1", "network-3", "network-early-1", "network-full-2"]),
+            (TeacherKind::Gp, ["gp-kernel"; 4]),
+        ];
+        for (kind, pieces) in pieces {
+            let folder = tempfile::tempdir().unwrap();
+            let kept = Checkpoints::in_folder(folder.path(), Duration::ZERO).unwrap();
+            let one = with(1, kind, &kept);
+            assert_eq!(with(3, kind, &NO_CHECKPOINTS), one, "{kind:?}");
+            // Everything is there already.
+            assert_eq!(with(2, kind, &kept), one, "{kind:?}");
+            assert!(pieces.iter().all(|piece| folder.path().join(format!("{piece}.piece")).exists()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn new_rows_in_time_are_labelled_by_fits_on_all_rows() {
+        let folds = Folds::stretches(&(0..150).map(|row| row / 3).collect::<Vec<u32>>(), 3, 0);
+        let (first, last) = fitted(&folds, TeacherKind::Trees, &NO_CHECKPOINTS);
+        // Two fits on all rows rather than one per fold.
+        assert_eq!((first.teacher.parts[0].early.len(), last.parts[0].last.len()), (2, 2));
+        let (x, _) = table(150);
+        let sample_fit = |early: &Teacher| early.predict(&x).unwrap().mean;
+        // They have seen the rows of the last stretch, its fold teacher has not.
+        let labels = &first.labels.prediction.mean;
+        assert!((100..150).all(|row| labels[row].is_finite()));
+        assert!((100..150).any(|row| (sample_fit(&first.teacher)[row] - labels[row]).abs() > 0.1));
+    }
+
+    #[test]
+    fn mean_of_early_and_last_fits_counts_each_fit_once() {
+        let (mut first, mut last) = fitted(&Folds::random(150, 3, 0), TeacherKind::Trees, &NO_CHECKPOINTS);
+        (first.teacher.parts[0].joined, last.parts[0].joined) = (true, true);
+        let (x, _) = table(20);
+        let early = first.teacher.early_answers(&x).unwrap();
+        let found = last.predict_after(&x, &early).unwrap().mean;
+        let all: Vec<Vec<f64>> = last.parts[0].current().map(|fit| fit.predict(&x).unwrap().0).collect();
+        assert_eq!(all.len(), 5);
+        for row in 0..20 {
+            let mean = all.iter().map(|fit| fit[row]).sum::<f64>() / 5.0;
+            assert!((found[row] - mean).abs() < 1e-12);
+        }
+    }
 }

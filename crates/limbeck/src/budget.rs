@@ -38,12 +38,13 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
     let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.model.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
     let mut student_time = planned;
     if fits_teacher {
-        let fits = recipe.teacher.folds as f64 + 1.0;
+        let fits = (recipe.teacher.folds + recipe.teacher.fits) as f64;
         let rounds = planned * TEACHER * 0.6 * threads / (fits * seconds_per_round(recipe, data)?);
         shrink_trees(&mut resolved.teacher.trees, rounds);
         let share = (rounds / recipe.teacher.trees.rounds as f64).min(1.0);
         let network = &mut resolved.teacher.network;
         network.steps = (scaled(network.steps.0, share, 100), scaled(network.steps.1, share, 100));
+        resolved.teacher.gp.steps = scaled(resolved.teacher.gp.steps, share, 5);
         student_time = planned * (1.0 - TEACHER);
     }
     let trainings = recipe.student.trials as f64 * 1.5 + recipe.repeats as f64 * 1.5;

@@ -10,7 +10,7 @@ use limbeck_data::{Column, Dataset, Features, Folds, GivenTeacher, ReadOptions, 
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
-use limbeck_teach::{Layer, Model, Prediction, Sample, Spread, Teacher};
+use limbeck_teach::{EarlyAnswers, Layer, Model, Prediction, Sample, Spread, Teacher};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +125,9 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &
 struct Pilot {
     store: LabelStore,
     teacher: Teacher,
+    /// What its early fits say of the new rows, and how long that took.
+    early: EarlyAnswers,
+    label_seconds: f64,
     /// Labels of new rows that are known without a teacher, NaN elsewhere.
     given: Vec<f64>,
 }
@@ -196,17 +199,20 @@ impl Context<'_> {
         let valid = clock.stage("label", || fitted.teacher.predict(&self.data.features.select(&split.valid)))?;
         self.place(&mut store, &split.valid, &valid, None);
         store.summary.notes = fitted.notes;
-        let labels = clock.stage("label", || fitted.teacher.predict(&new.features))?;
+        let before = clock.seconds();
+        let early = clock.stage("label", || fitted.teacher.early_answers(&new.features))?;
+        let labels = fitted.teacher.predict_after(&new.features, &early)?;
+        let label_seconds = clock.seconds() - before;
         let given = new.label.clone();
         self.adopt(&mut store, new);
         store.pilot = with_given(labels.mean.clone(), &given);
         self.believe(&mut store, labels, &given);
-        Ok(Pilot { store, teacher: fitted.teacher, given })
+        Ok(Pilot { store, teacher: fitted.teacher, early, label_seconds, given })
     }
 
     /// The final teacher, fitted on training and validation rows, and its labels: of test rows, and of new rows for the refit.
     fn full(&self, pilot: Pilot, clock: &mut Clock) -> Result<LabelStore> {
-        let Pilot { mut store, teacher, given } = pilot;
+        let Pilot { mut store, teacher, early, label_seconds, given } = pilot;
         let split = &self.data.split;
         self.observer.event(&Event::Stage("teacher: fit on all rows"));
         let (features, target, weight) = self.rows(&split.train_valid());
@@ -214,8 +220,8 @@ impl Context<'_> {
         let teacher = clock.stage("teacher full", || teacher.with_full_fit(&sample, &self.recipe.teacher.options(), self.recipe.seed, self.kept))?;
         self.observer.event(&Event::Stage("labels"));
         let seconds = clock.seconds();
-        let full = clock.stage("label", || teacher.predict(&store.new))?;
-        store.us_per_row = (store.new.rows > 0).then(|| (clock.seconds() - seconds) * 1e6 / store.new.rows as f64);
+        let full = clock.stage("label", || teacher.predict_after(&store.new, &early))?;
+        store.us_per_row = (store.new.rows > 0).then(|| (label_seconds + clock.seconds() - seconds) * 1e6 / store.new.rows as f64);
         let test = clock.stage("label", || teacher.predict(&self.data.features.select(&split.test)))?;
         self.place(&mut store, &split.test, &test, None);
         let bytes = teacher.to_bytes()?;

@@ -162,7 +162,7 @@ pub struct Recipe {
 /// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher), or the folder of a run on other rows of the same columns | |
 /// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
 /// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
-/// | `fits` | 2 | fits of each learner on all rows that it may learn from, averaged | 1 to 20 |
+/// | `fits` | 3 | fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2 | 1 to 20 |
 /// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none | 0 to 10 |
 /// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
 /// | `trees` | | [`TreeOptions`] | |
@@ -262,6 +262,8 @@ impl Recipe {
                 recipe.repeats = 2;
                 recipe.teacher.trees = TreeOptions::fast();
                 recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
+                recipe.teacher.gp = ProcessOptions { evidence_rows: 300, steps: 25, ..ProcessOptions::default() };
+                recipe.teacher.fits = 1;
                 recipe.transfer.munge_rows = 100_000;
                 recipe.student.steps = 16_000;
             }
@@ -269,6 +271,8 @@ impl Recipe {
                 recipe.repeats = 5;
                 recipe.teacher.trees = TreeOptions::best();
                 recipe.teacher.network = NetworkOptions { members: 8, hidden: vec![128, 128], epochs: 120, steps: (5000, 12_000), ..NetworkOptions::default() };
+                recipe.teacher.gp = ProcessOptions { evidence_rows: 800, steps: 80, most_rows: 5000 };
+                recipe.teacher.fits = 5;
                 recipe.transfer.munge_rows = 1_000_000;
                 recipe.student.steps = 250_000;
                 recipe.student.trials = 5;
