@@ -72,7 +72,7 @@ struct Section {
 /// A key, its purpose and, for a key without default, an example as TOML.
 struct Key(&'static str, &'static str, Option<&'static str>);
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section {
         name: "",
         purpose: "A recipe of limbeck: every option, its default, its purpose. Remove the # before an option to set it.\n\
