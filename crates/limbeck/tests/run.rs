@@ -452,7 +452,7 @@ fn killed_run_goes_on_to_the_same_bytes() {
     let whole = folder.path().join("whole");
     let report = distill(&recipe, &whole, &Silent).unwrap().report().clone();
     std::panic::set_hook(Box::new(|_| {}));
-    for after in [3, 5, 8, 30, 70, 110, 150, 190] {
+    for after in [3, 5, 8, 30, 50, 70, 90, 110] {
         let out = folder.path().join(format!("killed-{after}"));
         let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
         assert!(killed.is_err() && !out.exists(), "after {after}");
