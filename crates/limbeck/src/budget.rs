@@ -32,6 +32,8 @@ const LEAST_ROUNDS: usize = 40;
 pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) -> Result<Recipe> {
     let mut resolved = recipe.clone();
     let Some(limit) = resolved.time_limit.take() else { return Ok(resolved) };
+    // The limit is planned for these seeds alone.
+    resolved.max_repeats = resolved.repeats;
     observer.event(&Event::Stage("measure speed"));
     let threads = rayon::current_num_threads() as f64;
     let planned = limit * PLANNED;

@@ -49,6 +49,7 @@ pub mod tensorboard;
 pub mod verify;
 mod timing;
 mod unfinished;
+mod verdict;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};

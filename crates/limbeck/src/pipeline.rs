@@ -12,7 +12,7 @@ use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Column, DataSummary, Dataset, FeatureValues, Features, MISSING, Table};
 use limbeck_distill::hints::{Coordinates, HintKind};
 use limbeck_distill::objective::AlphaSchedule;
-use limbeck_distill::proof::{Evidence, judge};
+use limbeck_distill::proof::{Evidence, Proof, judge};
 use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Setting, Stage, Training, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
@@ -36,6 +36,7 @@ use crate::run::{self, Run};
 use crate::tensorboard;
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 use crate::unfinished::{self, Ticket, Unfinished};
+use crate::verdict;
 
 /// What an observer is told.
 #[derive(Debug)]
@@ -258,7 +259,12 @@ impl Students<'_> {
             self.observer.event(&Event::Stage("refit on all training rows"));
             self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
             let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
-            (&refit_stage, clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?)
+            let mut trials = clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?;
+            while let Some(seeds) = self.more_seeds(&refit_stage, &trials, &test)? {
+                self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+                trials.extend(clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?);
+            }
+            (&refit_stage, trials)
         };
 
         self.observer.event(&Event::Stage("test"));
@@ -276,19 +282,29 @@ impl Students<'_> {
         }
         report.student.bytes = bytes.len();
         report.sizes = self.sizes(stage, &trials[0], &report, &train.features)?;
-        // Models of other kinds learn means.
-        if !interrupted_in_search && !self.observer.stop() && recipe.objective.quantile.is_none() {
+        if !interrupted_in_search && !self.observer.stop() {
             let models = clock.stage("lone models", || {
                 let own = lone::Fitted { chosen: alone, refitted: trials[0].alone.clone() };
-                let fitted = lone::fit(&search_stage, stage, &choice, own, recipe.seed)?;
+                // Models of other kinds learn means.
+                let fitted = match recipe.objective.quantile {
+                    Some(_) => vec![own],
+                    None => lone::fit(&search_stage, stage, &choice, own, recipe.seed)?,
+                };
                 self.lone_models(stage, &fitted, &report, &train.features, &test)
             });
             match models {
-                Ok(models) => lone::add(&mut report, models),
+                Ok((models, answers)) => {
+                    let (target, blocks) = (self.data.target_of(&split.test), self.data.blocks_of(&split.test));
+                    let judged = lone::Judged { target: &target, weight: &test.weight, blocks: blocks.as_deref() };
+                    let shipped = student.predict(&test.features.raw(), test.features.rows)?;
+                    lone::add(&mut report, models, &answers, &shipped, &judged, recipe.worth);
+                }
                 // A row of the report is not worth the run.
                 Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
             }
         }
+        let causes = if verdict::is_alarming(&report) { self.causes(&test) } else { Vec::new() };
+        report.proof.verdict.sentence = verdict::sentence(&report, &causes);
         report.measured = self.measure(&student, &test.features, &clock);
         report.measured.stages.insert("curves written while training".into(), recorder.seconds());
         report.measured.stages.insert("checkpoints".into(), self.kept.seconds());
@@ -392,19 +408,20 @@ impl Students<'_> {
         Ok(Some(Sizes { alone: size(&trials.alone)?, distilled: size(&trials.distilled)? }))
     }
 
-    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<Vec<LoneModel>> {
+    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
         let (teacher, target) = (self.teacher_answers(test), self.data.target_of(&self.data.split.test));
         let measure = self.recipe.objective.measure();
         let own = report.sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
         let model = |fitted: &lone::Fitted| {
             let (size, student) = self.size(stage, &fitted.refitted, report, train)?;
+            let answers = student.predict(&test.features.raw(), test.features.rows)?;
             let test = match size.kind == own {
                 true => report.test.alone,
-                false => report::student_scores(measure, &student.predict(&test.features.raw(), test.features.rows)?, &teacher, &target, &test.weight),
+                false => report::student_scores(measure, &answers, &teacher, &target, &test.weight),
             };
-            Ok(LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test })
+            Ok((LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test }, answers))
         };
-        fitted.iter().map(model).collect()
+        Ok(fitted.iter().map(model).collect::<Result<Vec<_>>>()?.into_iter().unzip())
     }
 
     /// What a binned head cannot say; none where its bins hold all labels and all test targets.
@@ -486,6 +503,50 @@ impl Students<'_> {
         setting.alpha.is_some_and(share) || (is_network && (hints.kind != HintKind::None || transfer.slope_rows > 0))
     }
 
+    /// Answers of both sides on test rows, by seed, and what they prove.
+    fn judged(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<(Vec<Vec<f64>>, Vec<Vec<f64>>, Proof)> {
+        let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
+        let predict = |trial: &Trial| -> Result<Vec<f64>> {
+            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+            Ok(student.predict(&test.features.raw(), test.features.rows)?)
+        };
+        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
+        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
+        let blocks = self.data.blocks_of(&self.data.split.test);
+        let evidence = Evidence {
+            measure: self.recipe.objective.measure(),
+            target: &target,
+            weight: &test.weight,
+            blocks: blocks.as_deref(),
+            teacher: &teacher,
+            alone: &alone,
+            distilled: &distilled,
+            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
+        };
+        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
+            place: "data".into(),
+            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
+        })?;
+        Ok((alone, distilled, proof))
+    }
+
+    /// Seeds to train beside those there are: two while seeds say less than test rows, up to `max_repeats`. Variances decide, never who is better.
+    fn more_seeds(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Option<Vec<u64>>> {
+        let (done, most) = (trials.len(), self.recipe.max_repeats);
+        if done >= most || self.observer.stop() {
+            return Ok(None);
+        }
+        let needs = self.judged(stage, trials, test)?.2.method.is_some_and(|method| method.needs_seeds());
+        Ok(needs.then(|| (done..most.min(done + 2)).map(|repeat| self.recipe.seed + repeat as u64).collect()))
+    }
+
+    /// Likely causes of figures that no one wants.
+    fn causes(&self, test: &Part) -> Vec<String> {
+        let answers = self.teacher_answers(test);
+        let truth = self.data.target_of(&self.data.split.test);
+        verdict::causes(&verdict::Answered { target: &self.data.target, rows: &self.data.rows, answers: &answers, truth: &truth, is_imported: self.recipe.teacher.model.is_some() })
+    }
+
     fn report(
         &self,
         student: &Student,
@@ -498,28 +559,7 @@ impl Students<'_> {
         let log = self.recipe.data.log_target;
         let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
         let measure = self.recipe.objective.measure();
-        let predict = |trial: &Trial| -> Result<Vec<f64>> {
-            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
-            Ok(student.predict(&test.features.raw(), test.features.rows)?)
-        };
-        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
-        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
-        let blocks = self.data.blocks_of(&self.data.split.test);
-        let evidence = Evidence {
-            measure,
-            target: &target,
-            weight: &test.weight,
-            blocks: blocks.as_deref(),
-            teacher: &teacher,
-            alone: &alone,
-            distilled: &distilled,
-            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
-            seed: self.recipe.seed,
-        };
-        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
-            place: "data".into(),
-            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
-        })?;
+        let (alone, distilled, proof) = self.judged(stage, trials, test)?;
         let scores = |pred: &Vec<f64>| report::student_scores(measure, pred, &teacher, &target, &test.weight);
         let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
             .zip(alone.iter().zip(&distilled))
@@ -552,6 +592,7 @@ impl Students<'_> {
             notes: Vec::new(),
             sizes: None,
             lone: None,
+            file: None,
             selection: Selection {
                 alone: choice.alone.iter().map(Into::into).collect(),
                 distilled: choice.distilled.iter().map(Into::into).collect(),

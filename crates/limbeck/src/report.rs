@@ -13,6 +13,8 @@
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
 //! | `test_seeds` | the same per seed |
 //! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
+//! | `method` | distilled against alone: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`, `reason` where there is no verdict |
+//! | `file` | the shipped file against the best one without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
 //! | `gap_closed` | `value`, `low`, `high`, `reason` |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
@@ -24,7 +26,7 @@ use std::collections::BTreeMap;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::DataSummary;
 use limbeck_distill::kinds::Spec;
-use limbeck_distill::proof::Proof;
+use limbeck_distill::proof::{FileGain, Proof};
 use limbeck_distill::search::{Setting, Trial};
 use limbeck_distill::student::StudentKind;
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,10 @@ pub struct Report {
     /// Models of every kind without a teacher; none in a run that was stopped.
     #[serde(default)]
     pub lone: Option<LoneReport>,
-    /// Gap and verdict.
+    /// The shipped file against the best one without a teacher; none in a run that was stopped and in reports of earlier versions.
+    #[serde(default)]
+    pub file: Option<FileReport>,
+    /// Method, gap and verdict.
     #[serde(flatten)]
     pub proof: Proof,
     /// Wall-clock figures.
@@ -188,6 +193,28 @@ pub struct LoneModel {
     pub valid_error: f64,
     /// Test figures; means over seeds for the kind of the lone student.
     pub test: StudentScores,
+}
+
+/// The shipped file against the best one without a teacher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// What it gains.
+    #[serde(flatten)]
+    pub gain: FileGain,
+    /// The other file.
+    pub against: Against,
+}
+
+/// The best file without a teacher: of any kind within the budget, by validation rows; the first seed's where it is a network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// Kind and size.
+    #[serde(flatten)]
+    pub size: Size,
+    /// True where it is the shipped file itself.
+    pub is_shipped: bool,
+    /// Its test error.
+    pub test_error: f64,
 }
 
 /// What was tried on validation rows.
