@@ -244,8 +244,9 @@ impl<'a> Scaled<'a> {
 fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     let (blocks, what) = (design.blocks(), if has_blocks { "groups" } else { "rows" });
     if blocks < LEAST_BLOCKS {
-        let how = if has_blocks { "the test rows hold" } else { "there are" };
-        return Some(format!("too few {what} to judge: {how} {blocks} {what}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or predict rows of further {what} by `limbeck evaluate`"));
+        let how = if has_blocks { "the test rows hold" } else { "the test set has" };
+        let count = if blocks == 1 { format!("1 {}", what.trim_end_matches('s')) } else { format!("{blocks} {what}") };
+        return Some(format!("too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or predict rows of further {what} by `limbeck evaluate`"));
     }
     (design.degrees() < LEAST_DEGREES).then(|| {
         format!("too few {what} to judge: of {blocks} {what}, a few hold nearly all the weight ({:.1} of equal weight would say as much)", design.degrees() + 1.0)
@@ -283,8 +284,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         },
     };
     let kind = match (&reason, taught) {
-        (Some(_), _) => VerdictKind::TooFew,
-        (None, false) => VerdictKind::NoGain,
+        (_, false) => VerdictKind::NoGain,
+        (Some(_), true) => VerdictKind::TooFew,
         _ if error_saved.is_above() => VerdictKind::Helps,
         _ if error_saved.is_below() => VerdictKind::Hurts,
         _ => VerdictKind::NoGain,
@@ -305,7 +306,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
 }
 
 impl Method {
-    /// True where seeds say less than rows: the seeds' part of the variance of the difference is the larger one.
+    /// True where seeds say less than rows: the seeds' part of the variance of the difference is the larger one. Asked once, of the first seeds.
     ///
     /// It asks for variances alone, never for the difference itself, so that to train more seeds then favors no verdict.
     ///

@@ -187,9 +187,22 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
 pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
     observer.event(&Event::Stage("read"));
     let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
+    // Squares of such targets are no numbers of double precision.
+    if let Some(at) = data.target.iter().position(|y| y.abs() > LARGEST) {
+        let message = format!(
+            "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit (at most {LARGEST:e})",
+            data.rows[at] + 1,
+            data.target_name,
+            data.target[at]
+        );
+        return Err(Error::Recipe { place: "data.target".into(), message });
+    }
     observer.event(&Event::Data(&data.summary));
     Ok(data)
 }
+
+/// Targets beyond this are refused.
+const LARGEST: f64 = 1e30;
 
 /// Runs `work` on a pool of its own, so that the number of threads is the recipe's, and what these threads say goes into the run's log.
 pub(crate) fn on_threads<T: Send>(threads: usize, log: Option<&Log>, work: impl FnOnce() -> T + Send) -> Result<T> {
@@ -260,7 +273,7 @@ impl Students<'_> {
             self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
             let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
             let mut trials = clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?;
-            while let Some(seeds) = self.more_seeds(&refit_stage, &trials, &test)? {
+            if let Some(seeds) = self.more_seeds(&refit_stage, &trials, &test)? {
                 self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
                 trials.extend(clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?);
             }
@@ -304,6 +317,7 @@ impl Students<'_> {
             }
         }
         let causes = if verdict::is_alarming(&report) { self.causes(&test) } else { Vec::new() };
+        verdict::refuse_gains(&mut report);
         report.proof.verdict.sentence = verdict::sentence(&report, &causes);
         report.measured = self.measure(&student, &test.features, &clock);
         report.measured.stages.insert("curves written while training".into(), recorder.seconds());
@@ -530,14 +544,15 @@ impl Students<'_> {
         Ok((alone, distilled, proof))
     }
 
-    /// Seeds to train beside those there are: two while seeds say less than test rows, up to `max_repeats`. Variances decide, never who is better.
+    /// Seeds to train beside those there are, up to `max_repeats`, where they say less than test rows. Variances decide, never who is better, and they
+    /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
     fn more_seeds(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Option<Vec<u64>>> {
         let (done, most) = (trials.len(), self.recipe.max_repeats);
         if done >= most || self.observer.stop() {
             return Ok(None);
         }
         let needs = self.judged(stage, trials, test)?.2.method.is_some_and(|method| method.needs_seeds());
-        Ok(needs.then(|| (done..most.min(done + 2)).map(|repeat| self.recipe.seed + repeat as u64).collect()))
+        Ok(needs.then(|| (done..most).map(|repeat| self.recipe.seed + repeat as u64).collect()))
     }
 
     /// Likely causes of figures that no one wants.

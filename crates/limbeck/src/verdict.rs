@@ -1,7 +1,7 @@
 //! What a run says in words: what is wrong first, then the file, the method, the gap, and what the intervals cover.
 
 use limbeck_data::metrics::{pearson, quantile, r2};
-use limbeck_distill::proof::{Difference, FileGain, Method, VerdictKind, percent, short};
+use limbeck_distill::proof::{Difference, FileGain, GapClosed, Method, VerdictKind, percent, short};
 use limbeck_distill::student::StudentKind;
 
 use crate::report::{Against, Report, ShippedKind};
@@ -17,6 +17,22 @@ pub(crate) fn is_alarming(report: &Report) -> bool {
     let is_bad = |r2: Option<f64>| r2.is_some_and(|r2| r2 <= 0.0);
     // A quantile is not a mean.
     report.quantile.is_none() && (is_bad(report.test.shipped.r2) || is_bad(report.test.teacher.r2))
+}
+
+/// Takes back what nobody should claim of a student or teacher that is no better than the mean: that distillation helps, and a share of the gap.
+pub(crate) fn refuse_gains(report: &mut Report) {
+    if !is_alarming(report) {
+        return;
+    }
+    let why = "the shipped student or the teacher is no better than predicting the mean of the target".to_owned();
+    let proof = &mut report.proof;
+    if proof.gap_closed.value.is_some() {
+        proof.gap_closed = GapClosed { value: None, low: None, high: None, reason: Some(why) };
+    }
+    if proof.verdict.kind == VerdictKind::Helps {
+        proof.verdict.kind = VerdictKind::NoGain;
+        proof.method.iter_mut().for_each(|method| method.kind = VerdictKind::NoGain);
+    }
 }
 
 fn alarm(report: &Report, causes: &[String]) -> Option<String> {
@@ -78,7 +94,7 @@ fn file(report: &Report) -> Option<String> {
         interval(error_saved)
     );
     let gain = &file.gain;
-    let threshold = format!("{} % of that {name}", short(100.0 * gain.worth));
+    let threshold = format!("{} % of that {name}", 100.0 * gain.worth);
     let judged = match (&gain.reason, gain.worth_having, gain.significant, error_saved.is_below()) {
         (Some(reason), ..) => format!("whether that is worth having cannot be said: {reason}"),
         (None, true, ..) => format!("significant, and worth having (at least {threshold})"),
@@ -96,12 +112,16 @@ fn method(report: &Report) -> Option<String> {
     let (alone, distilled) = (short(test.alone.error()), short(test.distilled.error()));
     let reason = proof.method.as_ref().and_then(|method| method.reason.as_deref());
     if let Some(reason) = reason.filter(|_| proof.verdict.kind == VerdictKind::TooFew) {
-        return Some(format!("No verdict on distillation: {reason}. {name} {alone} alone, {distilled} distilled."));
+        let difference = if saved.low.is_some() { format!(" (difference {}, {})", short(saved.value), interval(saved)) } else { String::new() };
+        return Some(format!("No verdict on distillation: {reason}. {name} {alone} alone, {distilled} distilled{difference}."));
     }
     if proof.gap_closed.reason.as_deref().is_some_and(|reason| reason.contains("took nothing")) {
         return Some(format!(
             "Nothing was taken from the teacher: the student that was to be distilled learned from targets alone (alpha 0). {name} {alone} alone, {distilled} for it: chance and tuning, not distillation."
         ));
+    }
+    if is_alarming(report) && !saved.is_below() {
+        return Some(format!("No gain of distillation is claimed beside that: {name} {alone} alone, {distilled} distilled (difference {}, {}).", short(saved.value), interval(saved)));
     }
     let seeds = proof.method.as_ref().map_or(report.test_seeds.len(), |method: &Method| method.seeds);
     let change = format!("{name} {alone} alone, {distilled} distilled in the mean of {seeds} seeds (difference {}, {})", short(saved.value), interval(saved));
@@ -119,7 +139,7 @@ fn method(report: &Report) -> Option<String> {
 fn gap(report: &Report) -> Option<String> {
     let (proof, test) = (&report.proof, &report.test);
     let gap = &proof.gap_closed;
-    if proof.verdict.kind == VerdictKind::TooFew {
+    if proof.verdict.kind == VerdictKind::TooFew || is_alarming(report) {
         return None;
     }
     if let (Some(value), Some(low), Some(high)) = (gap.value, gap.low, gap.high) {
