@@ -264,7 +264,7 @@ pub(crate) struct StudentFlags {
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
-    /// Seeds where the first ones say less than test rows [default: by quality]
+    /// Seeds where the first ones vary more than half as much as test rows do [default: by quality]
     #[arg(long, value_name = "N")]
     max_repeats: Option<u64>,
     /// Least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher [default: 0.01]

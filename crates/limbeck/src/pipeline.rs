@@ -544,7 +544,7 @@ impl Students<'_> {
         Ok((alone, distilled, proof))
     }
 
-    /// Seeds to train beside those there are, up to `max_repeats`, where they say less than test rows. Variances decide, never who is better, and they
+    /// Seeds to train beside those there are, up to `max_repeats`, where they vary more than half as much as test rows do. Variances decide, never who is better, and they
     /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
     fn more_seeds(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Option<Vec<u64>>> {
         let (done, most) = (trials.len(), self.recipe.max_repeats);

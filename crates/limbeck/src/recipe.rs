@@ -112,7 +112,7 @@ impl std::str::FromStr for Preset {
 /// | `preset` | default | which methods: laid over `quality` | default, features, small-data, noisy-teacher, house-price |
 /// | `seed` | 0 | of splits, folds, weights and augmentation | |
 /// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
-/// | `max_repeats` | 5 | seeds where the first `repeats` say less than test rows; no more than those under a `time_limit` | up to 100 |
+/// | `max_repeats` | 5 | seeds where those of `repeats` vary more than half as much as test rows do; no more than those under a `time_limit` | up to 100 |
 /// | `worth` | 0.01 | least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher | 0 to 1 |
 /// | `threads` | 0 | threads; 0 is one per core; changes no result | |
 /// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
