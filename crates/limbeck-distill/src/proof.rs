@@ -440,6 +440,31 @@ mod tests {
     }
 
     #[test]
+    fn false_verdicts_are_rare_where_seeds_dominate() {
+        // 600 test sets of 30 rows and 3 seeds, whose students differ by their seeds alone; `make intervals` has the large version.
+        let (n, seeds, cases) = (30, 3, 600);
+        let (target, weight) = (vec![0.0; n], vec![1.0; n]);
+        let wrong = (0..cases).filter(|&case| {
+            let mut rng = limbeck_data::generator(9, "null", case);
+            let noise: Vec<f64> = (0..n).map(|_| normal(&mut rng)).collect();
+            let mut side = || -> Vec<Vec<f64>> {
+                (0..seeds)
+                    .map(|_| {
+                        let of_seed = 0.05 * normal(&mut rng);
+                        noise.iter().map(|e| e * (1.0 + of_seed + 0.03 * normal(&mut rng))).collect()
+                    })
+                    .collect()
+            };
+            let (alone, distilled) = (side(), side());
+            let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks: None, teacher: &noise, alone: &alone, distilled: &distilled, taught: true };
+            judge(&evidence).unwrap().verdict.kind != VerdictKind::NoGain
+        });
+        // 6 % are 36, and three standard errors 17; a bootstrap of seeds has 14 %, which are 84.
+        let wrong = wrong.count();
+        assert!((5..=53).contains(&wrong), "{wrong}");
+    }
+
+    #[test]
     fn a_file_is_worth_having_from_its_threshold_on() {
         let mut rng = rand_pcg::Pcg64::seed_from_u64(2);
         let noise: Vec<f64> = (0..2000).map(|_| normal(&mut rng)).collect();
