@@ -428,6 +428,6 @@ mod tests {
         let difference = r#"{"value":1.0,"low":0.5,"high":2.0}"#;
         let verdict = format!(r#"{{"kind":"helps","teacher_better":true,"rmse_saved":{difference},"teacher_lead":{difference},"sentence":""}}"#);
         let verdict: limbeck_distill::proof::Verdict = serde_json::from_str(&verdict).unwrap();
-        assert_eq!(verdict.error_saved.low, 0.5);
+        assert_eq!(verdict.error_saved.low, Some(0.5));
     }
 }
