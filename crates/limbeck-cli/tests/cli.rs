@@ -84,7 +84,7 @@ fn report_has_every_documented_key() {
     }
     for (part, keys) in [
         ("method", &["kind", "error_saved", "teacher_lead", "level", "blocks", "seeds", "se_rows", "se_seeds", "reason"][..]),
-        ("file", &["value", "low", "high", "significant", "worth_having", "worth", "threshold", "against", "reason"]),
+        ("file", &["value", "low", "high", "significant", "worth_having", "worth", "threshold", "against", "reason"][..]),
     ] {
         for key in keys {
             assert!(report[part].as_object().unwrap().contains_key(*key), "{part}.{key}");
