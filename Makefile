@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence ablation exports teachers durability sizes
+.PHONY: help demo build check test bench evidence ablation exports teachers durability intervals null sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -44,6 +44,14 @@ teachers: ## docs/teachers.md: the teacher alone, on real and simulated tables; 
 durability: ## docs/durability.md: kills, full and lost disks, damaged files; needs the right to mount for a part
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/durability.py
+
+intervals: ## docs/intervals.md: how often verdicts and intervals are wrong, on simulated predictions; minutes
+	$(CARGO) run --release --locked -p limbeck-distill --example intervals > docs/intervals.md.new
+	mv docs/intervals.md.new docs/intervals.md
+
+null: ## false verdicts of 30 whole runs in which there is nothing to take from the teacher; minutes
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/null.py
 
 sizes: ## lines per file, longest first
 	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40

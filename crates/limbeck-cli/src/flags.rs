@@ -264,6 +264,12 @@ pub(crate) struct StudentFlags {
     /// Seeds with which both students are trained for the proof [default: by quality]
     #[arg(long, value_name = "N")]
     repeats: Option<u64>,
+    /// Seeds where the first ones vary more than half as much as test rows do [default: by quality]
+    #[arg(long, value_name = "N")]
+    max_repeats: Option<u64>,
+    /// Least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher [default: 0.01]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    worth: Option<f64>,
     /// Exit with 1 unless the shipped student's test R² is at least this
     #[arg(long, value_name = "R2", allow_negative_numbers = true)]
     require_r2: Option<f64>,
@@ -389,6 +395,8 @@ impl StudentFlags {
         flags.set("objective.quantile", self.quantile);
         flags.set("objective.huber_delta", self.huber_delta);
         flags.set_whole("repeats", self.repeats);
+        flags.set_whole("max_repeats", self.max_repeats);
+        flags.set("worth", self.worth);
         flags.set("require_r2", self.require_r2);
     }
 }

@@ -85,6 +85,8 @@ const SECTIONS: [Section; 11] = [
             Key("preset", "which methods: default, features, small-data, noisy-teacher, house-price", None),
             Key("seed", "of splits, folds, weights and augmentation", None),
             Key("repeats", "seeds with which both students are trained for the proof, 1 to 100", None),
+            Key("max_repeats", "seeds where those of repeats vary more than half as much as test rows do; up to 100", None),
+            Key("worth", "least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher, 0 to 1", None),
             Key("threads", "0 is one per core; changes no result", None),
             Key("time_limit", "seconds that the run may take; it is replaced by the options it leads to", Some("300.0")),
             Key("checkpoint_every", "seconds after which a training in progress is saved again, for --resume; changes no result", None),
@@ -226,7 +228,8 @@ const SECTIONS: [Section; 11] = [
             Key("steps", "steps of the longest training schedule", None),
             Key("batch", "rows per step", None),
             Key("learning_rate", "peak of the schedule", None),
-            Key("trials", "settings tried on validation rows for each student, 1 to 5", None),
+            Key("trials", "how many settings are tried on validation rows for each student, 1 to 5", None),
+            Key("splits", "splits of the rows on which every setting is tried", Some("3")),
         ],
     },
     Section {
@@ -397,7 +400,7 @@ mod tests {
             (all.time_limit, all.require_r2, all.unlabeled, all.targets) = (None, None, None, Vec::new());
             (all.teacher.command, all.teacher.from, all.teacher.with) = (None, None, Vec::new());
             (all.teacher.model, all.teacher.model_columns) = (None, None);
-            (all.student.hidden, all.student.bins) = (None, None);
+            (all.student.hidden, all.student.bins, all.student.splits) = (None, None, None);
             (all.objective.temperature_end, all.objective.quantile) = (None, None);
             all.hints.weight_end = None;
             let data = all.data;

@@ -64,7 +64,7 @@ pub(crate) fn optional(value: Option<f64>) -> String {
 
 /// R² with four decimals.
 pub(crate) fn r_squared(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+    value.map_or_else(|| "–".to_owned(), |value| if value < -10.0 { short(value) } else { format!("{value:.4}") })
 }
 
 /// A count, or a dash where it is unknown.
@@ -140,7 +140,12 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
         },
     ];
     let footnote = notes.map(|note| style.dim(&note)).join("\n");
-    let mut text = grid.render(style);
+    let mut text = format!("{}\n", report.proof.verdict.sentence);
+    if report.interrupted {
+        text.push_str("Interrupted: the run is valid, but trained less than its recipe says.\n");
+    }
+    text.push('\n');
+    text.push_str(&grid.render(style));
     text.push_str(&footnote);
     if let Some(quantile) = report.quantile {
         text.push('\n');
@@ -149,12 +154,7 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
             format_args!("{:.1} %", 100.0 * quantile)
         )));
     }
-    text.push_str("\n\n");
-    text.push_str(&report.proof.verdict.sentence);
     text.push('\n');
-    if report.interrupted {
-        text.push_str("Interrupted: the run is valid, but trained less than its recipe says.\n");
-    }
     text
 }
 

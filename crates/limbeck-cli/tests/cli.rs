@@ -48,7 +48,7 @@ fn distill_writes_a_whole_run_and_shows_it() {
     for word in ["teacher (trees)", "student alone", "student distilled", " *", "RMSE", "MAE", "R²", "fidelity", "µs/row"] {
         assert!(outcome.stdout.contains(word), "no `{word}` in {}", outcome.stdout);
     }
-    assert!(outcome.stdout.contains("Distillation ") && outcome.stdout.ends_with("run: runs/sensor-1\n"), "{}", outcome.stdout);
+    assert!(outcome.stdout.starts_with("Shipped is the ") && outcome.stdout.ends_with("run: runs/sensor-1\n"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains('\x1b') && !outcome.stderr.contains('\x1b'), "no color without a terminal");
     for stage in ["read", "teacher", "labels", "search", "refit", "test"] {
         assert!(outcome.stderr.lines().any(|line| line.starts_with('[') && line.contains(stage)), "{}", outcome.stderr);
@@ -81,6 +81,14 @@ fn report_has_every_documented_key() {
     }
     for pointer in ["/shipped/kind", "/verdict/kind", "/verdict/sentence", "/version"] {
         assert!(report.pointer(pointer).is_some_and(Value::is_string), "{pointer}");
+    }
+    for (part, keys) in [
+        ("method", &["kind", "error_saved", "teacher_lead", "level", "blocks", "seeds", "se_rows", "se_seeds", "reason"][..]),
+        ("file", &["value", "low", "high", "significant", "worth_having", "worth", "threshold", "against", "reason"][..]),
+    ] {
+        for key in keys {
+            assert!(report[part].as_object().unwrap().contains_key(*key), "{part}.{key}");
+        }
     }
     for key in ["value", "low", "high", "reason"] {
         assert!(report["gap_closed"].as_object().unwrap().contains_key(key), "{key}");
@@ -196,7 +204,7 @@ fn inspect_shows_tables_runs_and_students() {
         assert!(table.contains(word), "no `{word}` in {table}");
     }
     let run = place.limbeck(&["inspect", "run"]).succeeds().stdout;
-    for word in ["student distilled", "Distillation ", "seed 0", "216 train", "note", "threads"] {
+    for word in ["student distilled", "Shipped is the ", "seed 0", "216 train", "note", "threads"] {
         assert!(run.contains(word), "no `{word}` in {run}");
     }
     let student = place.limbeck(&["inspect", "run/student.limbeck"]).succeeds().stdout;
@@ -495,7 +503,7 @@ fn auto_student_is_the_best_of_all_kinds_for_any_thread_count() {
 }
 
 #[test]
-fn verdict_names_a_smaller_model_that_does_as_well() {
+fn verdict_names_a_smaller_model_that_does_better() {
     let place = Place::empty();
     // A plane: 200 steps of a network come nowhere near, and a linear model has it.
     let plane = |i: usize| {
@@ -505,8 +513,9 @@ fn verdict_names_a_smaller_model_that_does_as_well() {
     place.file("sensor.csv", common::csv("a,b,air_temperature_c", 300, plane));
     place.file("quick.toml", common::QUICK);
     let outcome = place.distill(&["--out", "run"]).succeeds();
-    assert!(outcome.stdout.contains(", without a teacher, did as well on validation rows: test RMSE "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("that of the best file without a teacher (") && outcome.stdout.contains("not worth having"), "{}", outcome.stdout);
     let report = place.json("run/report.json");
+    assert_eq!((&report["file"]["against"]["kind"], &report["file"]["worth_having"]), (&report["lone"]["best"], &false.into()));
     assert_eq!((&report["lone"]["as_good"], &report["student"]["kind"]), (&report["lone"]["best"], &"mlp".into()));
     // The one default student is what it would be without this row.
     assert!(report.get("sizes").is_none() && report["selection"]["alone"][0].get("spec").is_none());

@@ -251,6 +251,8 @@ pub struct Dataset {
     pub blocks: Option<Vec<u32>>,
     /// Which rows are fitted, chosen on and reported on.
     pub split: Split,
+    /// True where the validation rows were given, and not drawn from the training rows.
+    pub valid_given: bool,
     /// How folds are drawn.
     pub fold_kind: FoldKind,
     /// Predictions of a teacher in the table.
@@ -417,6 +419,7 @@ impl Dataset {
             (None, Some(time)) => Ties::Time(time),
             (None, None) => Ties::None,
         };
+        let valid_given = parts.contains(&Part::Valid);
         let split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let learn = split.train_valid();
         for (part, part_rows) in [("training", &split.train), ("validation", &split.valid), ("test", &split.test)] {
@@ -481,6 +484,7 @@ impl Dataset {
             rows,
             blocks,
             split,
+            valid_given,
             fold_kind,
             given,
             target_name,

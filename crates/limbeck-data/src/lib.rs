@@ -8,7 +8,7 @@
 //! file ─Table::read→ Table ─Dataset::from_table→ Dataset { features, target, weight, split, blocks, … }
 //!                                                  │
 //!        fit_encoder ← features of training rows ──┤── folds, generator
-//!        metrics, bootstrap ← predictions ─────────┘
+//!        metrics, crossed ← predictions ───────────┘
 //! ```
 //!
 //! # The modules
@@ -22,7 +22,7 @@
 //! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
 //! | [`split`], [`folds`](mod@folds) | which row is fitted, chosen on, reported on |
 //! | [`encode`] | fitting an encoder, bin edges for piecewise-linear encoding |
-//! | [`metrics`], [`bootstrap`] | RMSE, MAE, R² and paired intervals, in f64 |
+//! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | own generators: one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: finished pieces of a run's work |
 //! | [`write`](mod@write) | files that exist whole or not at all |
@@ -52,6 +52,7 @@ pub mod bootstrap;
 pub mod checkpoint;
 pub mod checks;
 mod content;
+pub mod crossed;
 mod csv;
 pub mod dataset;
 pub mod encode;
@@ -62,6 +63,7 @@ pub mod kind;
 pub mod metrics;
 mod parquet;
 mod pilot;
+mod resplit;
 pub mod rng;
 pub mod simulate;
 pub mod split;

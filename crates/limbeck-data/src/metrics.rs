@@ -3,6 +3,8 @@
 //! Symbols: predictions `p`, targets `y`, weights `w`, sums over rows. All slices have one length; rows beyond the
 //! shortest are ignored. Without rows, or with weights that sum to zero, a metric is NaN.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Errors of predictions against targets.
@@ -117,6 +119,33 @@ pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
     mean(values.iter().copied(), weight)
 }
 
+/// Mean of values and its standard error, values of a block taken together.
+///
+/// # Formula
+///
+/// ```text
+/// m = Σ w v / Σ w        se² = B / (B − 1) · Σ_b (Σ_{i∈b} w_i (v_i − m))² / (Σ w)²
+/// ```
+///
+/// Without `blocks` each value is a block of its own. One block alone has no spread: its standard error is infinite.
+#[must_use]
+pub fn mean_and_standard_error(values: &[f64], weight: &[f64], blocks: Option<&[u32]>) -> (f64, f64) {
+    let mean = weighted_mean(values, weight);
+    let total: f64 = weight.iter().sum();
+    let parts = values.iter().zip(weight).map(|(value, weight)| weight * (value - mean));
+    let sums: Vec<f64> = match blocks {
+        None => parts.collect(),
+        Some(blocks) => {
+            let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+            parts.zip(blocks).for_each(|(part, block)| *sums.entry(*block).or_default() += part);
+            sums.into_values().collect()
+        }
+    };
+    let count = sums.len() as f64;
+    let error_sq = if sums.len() > 1 { count / (count - 1.0) * sums.iter().map(|sum| sum * sum).sum::<f64>() } else { f64::INFINITY };
+    (mean, error_sq.sqrt() / total)
+}
+
 /// `Σ w (v − v̄)² / Σ w`; exactly zero for equal values.
 #[must_use]
 pub fn variance(values: &[f64], weight: &[f64]) -> f64 {
@@ -200,6 +229,19 @@ fn mean(values: impl Iterator<Item = f64>, weight: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn standard_error_of_blocks_is_worked_by_hand() {
+        // Mean 2, deviations −1, 0, 1: variance 3/2 · 2 / 9.
+        let (mean, error) = mean_and_standard_error(&[1.0, 2.0, 3.0], &[1.0; 3], None);
+        assert!((mean - 2.0).abs() < 1e-15 && (error - (1.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        // Blocks {1, 2} and {3}: deviations −1 and 1, variance 2/1 · 2 / 9.
+        let (_, error) = mean_and_standard_error(&[1.0, 2.0, 3.0], &[1.0; 3], Some(&[0, 0, 1]));
+        assert!((error - 2.0 / 3.0).abs() < 1e-15);
+        // Weight 3 and 1: mean (3·1 + 5) / 4 = 2; sums 3·(−1) and 3; variance 2 · 18 / 16.
+        assert_eq!(mean_and_standard_error(&[1.0, 5.0], &[3.0, 1.0], None), (2.0, 1.5));
+        assert_eq!(mean_and_standard_error(&[1.0, 5.0], &[1.0, 1.0], Some(&[4, 4])), (3.0, f64::INFINITY));
+    }
 
     #[test]
     fn scores_agree_with_hand_calculation() {

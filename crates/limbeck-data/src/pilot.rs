@@ -136,6 +136,7 @@ impl Dataset {
             rows: kept.iter().map(|row| self.rows[*row]).collect(),
             blocks: self.blocks_of(&kept),
             split: Split { train: moved(&split.train), valid: moved(&split.valid), test: moved(&split.test) },
+            valid_given: false,
             fold_kind: self.fold_kind,
             given: self.given.as_ref().map(|given| crate::GivenTeacher {
                 prediction: pick(&given.prediction),

@@ -14,9 +14,7 @@ use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperatur
 /// Labelled and synthetic rows, in network units.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
-    /// Positions of the rows with a target.
-    pub positions: Vec<f32>,
-    /// Their targets, standardized.
+    /// Targets of the rows that have one, standardized.
     pub target: Vec<f32>,
     /// Their teacher labels, standardized; NaN where there is none.
     pub teacher: Vec<f32>,
@@ -24,9 +22,7 @@ pub struct Pool {
     pub spread: Vec<f32>,
     /// Their weights.
     pub weight: Vec<f32>,
-    /// Positions of the rows that only the teacher labelled.
-    pub new_positions: Vec<f32>,
-    /// Their teacher labels, standardized.
+    /// Teacher labels of the rows that have nothing else, standardized.
     pub new_teacher: Vec<f32>,
     /// The teacher's standard deviation there, in standardized units.
     pub new_spread: Vec<f32>,
@@ -38,6 +34,15 @@ pub struct Pool {
     pub new_second: Vec<bool>,
     /// The teacher's features on both kinds of rows; empty where none are asked for.
     pub coordinates: Coordinates,
+}
+
+/// The rows of a pool as the inputs of one network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inputs {
+    /// Positions of the rows with a target, `[n_samples, segments]`.
+    pub known: Vec<f32>,
+    /// Positions of the rows that only the teacher labelled.
+    pub new: Vec<f32>,
 }
 
 /// What a lesson is made for.
@@ -84,7 +89,7 @@ const ROBUST: f32 = 1.4826;
 impl Pool {
     /// The lesson for one share of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
     #[must_use]
-    pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>) -> Lesson {
+    pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
         let n = self.target.len();
         let new = if alpha.is_some() { self.new_teacher.len() } else { 0 };
@@ -125,8 +130,8 @@ impl Pool {
             .chain(some(&single, PROBE).into_iter().map(Row::New))
             .collect();
         let labels = self.guided_labels(aim, &guided, &sample, label);
-        let probe = Probe { positions: self.positions_of(&sample), labels, judge: guided.clone() };
-        let positions = self.positions_of(&order);
+        let probe = Probe { positions: self.positions_of(inputs, &sample), labels, judge: guided.clone() };
+        let positions = self.positions_of(inputs, &order);
         if guided.hints.is_some() || guided.pairs {
             let labels = self.guided_labels(aim, &guided, &order, label);
             return Lesson { rows: Rows { positions, labels }, loss: Box::new(guided), probe };
@@ -139,13 +144,13 @@ impl Pool {
         Lesson { rows: Rows { positions, labels }, loss: Box::new(guided.blend), probe }
     }
 
-    fn positions_of(&self, rows: &[Row]) -> Vec<f32> {
-        let inputs = self.positions.len() / self.target.len().max(1);
-        let mut positions = Vec::with_capacity(rows.len() * inputs);
+    fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
+        let width = inputs.known.len() / self.target.len().max(1);
+        let mut positions = Vec::with_capacity(rows.len() * width);
         for row in rows {
             positions.extend_from_slice(match *row {
-                Row::Known(i) => &self.positions[i * inputs..][..inputs],
-                Row::New(i) => &self.new_positions[i * inputs..][..inputs],
+                Row::Known(i) => &inputs.known[i * width..][..width],
+                Row::New(i) => &inputs.new[i * width..][..width],
             });
         }
         positions
@@ -247,12 +252,10 @@ mod tests {
 
     fn pool() -> Pool {
         Pool {
-            positions: vec![0.0, 1.0],
             target: vec![1.0, 2.0],
             teacher: vec![3.0, f32::NAN],
             spread: vec![0.5, f32::NAN],
             weight: vec![1.0, 3.0],
-            new_positions: vec![5.0; 8],
             new_teacher: vec![9.0; 8],
             new_spread: vec![0.25; 8],
             new_source: vec![None; 8],
@@ -262,9 +265,13 @@ mod tests {
         }
     }
 
+    fn inputs() -> Inputs {
+        Inputs { known: vec![0.0, 1.0], new: vec![5.0; 8] }
+    }
+
     fn lesson(pool: &Pool, objective: &ObjectiveOptions, alpha: Option<f64>) -> Lesson {
         let hints = &HintOptions::default();
-        pool.lesson(Aim { objective, hints, slope_reach: 0.5, head: objective.head(-1.0, 1.0), hidden: &[3] }, alpha)
+        pool.lesson(Aim { objective, hints, slope_reach: 0.5, head: objective.head(-1.0, 1.0), hidden: &[3] }, alpha, &inputs())
     }
 
     fn squared(alpha: Option<f64>) -> Rows {
@@ -280,7 +287,7 @@ mod tests {
         let hints = HintOptions { kind: HintKind::Hint, width: 1, ..HintOptions::default() };
         let objective = ObjectiveOptions { slope_weight: 0.5, ..ObjectiveOptions::default() };
         let aim = Aim { objective: &objective, hints: &hints, slope_reach: 0.5, head: Head::Point, hidden: &[3] };
-        let made = pool.lesson(aim, Some(1.0));
+        let made = pool.lesson(aim, Some(1.0), &inputs());
         assert_eq!((made.loss.columns(), made.loss.group(), made.loss.own_weights()), (8, 2, 4));
         // Teacher, weight of the pair (0.5 / 0.25), coordinate.
         let row = |i: usize| [1, 6, 7].map(|column| made.rows.labels[i * 8 + column]);
@@ -288,7 +295,7 @@ mod tests {
         assert_eq!([row(2), row(3), row(4)], [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]);
         assert_eq!(made.rows.positions.len(), 10);
         // The lone student knows of none of this.
-        assert_eq!(pool.lesson(aim, None).loss.columns(), 2);
+        assert_eq!(pool.lesson(aim, None, &inputs()).loss.columns(), 2);
     }
 
     #[test]
@@ -333,7 +340,6 @@ mod tests {
             teacher: vec![0.0, 1.0, -2.0, 0.5, f32::NAN],
             spread: vec![1.0, 2.0, 4.0, 0.5, f32::NAN],
             weight: vec![1.0; 5],
-            positions: vec![0.0; 5],
             ..Pool::default()
         };
         assert_eq!(pool.gates(Gate::None), [1.0, 1.0, 1.0, 1.0, 0.0]);

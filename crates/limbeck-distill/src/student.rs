@@ -71,7 +71,8 @@ impl StudentKind {
 /// | `steps` | 110 000 | steps of the longest schedule | ≥ 1 |
 /// | `batch` | 256 | rows per step | ≥ 1 |
 /// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
-/// | `trials` | 4 | settings tried on validation rows, for the lone and the distilled student alike | 1 to 5 |
+/// | `trials` | 4 | how many settings are tried on validation rows, for the lone and the distilled student alike: three times as many on short schedules, about as many on middle ones, one or two on the whole schedule ([`crate::search`]) | 1 to 5 |
+/// | `splits` | 2 with fewer than 3000 rows, else 1 | splits of the rows on which every setting is tried, each with other validation rows; with more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time | 1 to 10 |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the table above describes each option")]
@@ -88,6 +89,8 @@ pub struct StudentOptions {
     pub batch: usize,
     pub learning_rate: f64,
     pub trials: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub splits: Option<usize>,
 }
 
 impl Default for StudentOptions {
@@ -103,6 +106,7 @@ impl Default for StudentOptions {
             batch: 256,
             learning_rate: 4e-3,
             trials: 4,
+            splits: None,
         }
     }
 }
@@ -124,7 +128,14 @@ impl StudentOptions {
         in_range(self.steps > 0, "student.steps", self.steps.to_string(), "at least 1")?;
         in_range(self.batch > 0, "student.batch", self.batch.to_string(), "at least 1")?;
         in_range(self.learning_rate > 0.0, "student.learning_rate", self.learning_rate.to_string(), "positive")?;
-        in_range((1..=5).contains(&self.trials), "student.trials", self.trials.to_string(), "1 to 5")
+        in_range((1..=5).contains(&self.trials), "student.trials", self.trials.to_string(), "1 to 5")?;
+        in_range(self.splits.is_none_or(|n| (1..=10).contains(&n)), "student.splits", format!("{:?}", self.splits), "1 to 10")
+    }
+
+    /// Splits on which trials are validated, of so many rows to learn from.
+    #[must_use]
+    pub fn splits_of(&self, rows: usize) -> usize {
+        self.splits.unwrap_or(if rows < FEW_ROWS { 2 } else { 1 })
     }
 }
 
@@ -139,6 +150,8 @@ pub struct Design {
     pub head: Head,
 }
 
+/// With fewer rows than this, every setting is tried on several splits of them.
+const FEW_ROWS: usize = 3000;
 /// Scale and shift of the target count as parameters too.
 pub(crate) const TARGET_PARAMETERS: usize = 2;
 /// Numbers of bins that are tried.

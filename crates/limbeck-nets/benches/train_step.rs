@@ -24,7 +24,7 @@ fn main() {
         let layout = InputLayout { segments: vec![segment; features] };
         let shape = MlpShape::new(layout, vec![64, 64], 1).unwrap();
         let schedule = Schedule { steps, peak: 1e-3, warmup: 0.0 };
-        let options = TrainOptions { schedule, batch: 256, weight_decay: 0.01, members: 1, seed: 0 };
+        let options = TrainOptions { schedule, batch: 256, weight_decay: 0.01, input_noise: 0.0, members: 1, seed: 0 };
         let loss = Hard::SQUARED;
         let trainer = Trainer::new(shape, options, &data, &loss).unwrap();
         let mut state = trainer.start();

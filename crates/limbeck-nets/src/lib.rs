@@ -17,6 +17,7 @@ mod input;
 pub mod loss;
 pub mod losses;
 mod mlp;
+mod noise;
 pub mod op;
 mod simd;
 mod train;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::loss::{Moment, StepLoss};
 use crate::mlp::{Block, Buffers, MlpShape};
+use crate::noise::InputNoise;
 use crate::op::mlp;
 use crate::simd::{self, AdamStep, Weights};
 
@@ -65,6 +66,7 @@ impl Schedule {
 /// | `schedule` | — | steps and learning rate | steps ≥ 1, peak > 0 |
 /// | `batch` | 256 | rows per step, all of them where there are fewer | ≥ 1 |
 /// | `weight_decay` | 0 | decoupled decay of all weights | ≥ 0 |
+/// | `input_noise` | 0 | noise on the numbers of a row, in their standard deviations; none on categories | ≥ 0 |
 /// | `members` | 1 | networks of one shape, trained together on the same batches | ≥ 1 |
 /// | `seed` | 0 | initial weights and order of the rows | any |
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +77,8 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Decoupled weight decay, multiplied by the learning rate.
     pub weight_decay: f32,
+    /// Noise on the numbers of a row, in standard deviations.
+    pub input_noise: f32,
     /// Networks trained together.
     pub members: usize,
     /// Seed of the initial weights and of the order of the rows.
@@ -140,6 +144,7 @@ pub struct Trainer<'a> {
     rows: &'a Rows,
     loss: &'a dyn StepLoss,
     n: usize,
+    noise: Option<InputNoise>,
     device: Device,
 }
 
@@ -159,6 +164,8 @@ impl<'a> Trainer<'a> {
         check("batch", options.batch, options.batch > 0, "at least 1")?;
         check("members", options.members, options.members > 0, "at least 1")?;
         check("weight_decay", options.weight_decay, options.weight_decay >= 0.0, "0 or more")?;
+        let noise = options.input_noise;
+        check("input_noise", noise, noise >= 0.0 && noise.is_finite(), "0 or more")?;
         check("training rows", n, n > 0, "at least 1")?;
         expect("the position matrix", rows.positions.len(), n * inputs)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
@@ -166,7 +173,8 @@ impl<'a> Trainer<'a> {
         let single = options.members == 1 || !loss.looks_inside();
         check("members", options.members, single, "1 with a loss that looks at hidden activations")?;
         check("training rows", n, n >= loss.group(), "at least one group of rows that stay together")?;
-        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, device: Device::flex().autodiff() })
+        let noise = InputNoise::new(noise, shape.input(), &rows.positions);
+        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, noise, device: Device::flex().autodiff() })
     }
 
     /// The shape that is trained.
@@ -211,6 +219,9 @@ impl<'a> Trainer<'a> {
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
             gather(&self.rows.positions, self.shape.input().segments.len(), ids, &mut work.positions);
             gather(&self.rows.labels, self.loss.columns(), ids, &mut work.labels);
+            if let Some(noise) = &self.noise {
+                noise.apply(&mut work.positions, &mut stream(self.options.seed, NOISE + step as u64));
+            }
             let reported = (step + 1).is_multiple_of(every) || step + 1 == until;
             let loss = match on_slices {
                 true => self.on_slices(state, &mut work),
@@ -354,7 +365,7 @@ impl Order {
             self.ids.clear();
             let group = trainer.loss.group();
             self.ids.extend((0..trainer.n / group).map(|id| id as u32));
-            self.ids.shuffle(&mut stream(trainer.options.seed, (1 << 32) + epoch as u64));
+            self.ids.shuffle(&mut stream(trainer.options.seed, ORDER + epoch as u64));
             if group > 1 {
                 let group = group as u32;
                 self.ids = self.ids.iter().flat_map(|id| id * group..(id + 1) * group).collect();
@@ -364,6 +375,10 @@ impl Order {
         &self.ids[at..at + size]
     }
 }
+
+/// First tasks of two kinds that there are many of: the order of an epoch, the noise of a step.
+const ORDER: u64 = 1 << 32;
+const NOISE: u64 = 1 << 33;
 
 /// An own generator per task: streams of one seed.
 fn stream(seed: u64, task: u64) -> Pcg64 {
@@ -401,7 +416,7 @@ mod tests {
 
     fn options(steps: usize) -> TrainOptions {
         let schedule = Schedule { steps, peak: 5e-3, warmup: 0.05 };
-        TrainOptions { schedule, batch: 32, weight_decay: 1e-4, members: 2, seed: 7 }
+        TrainOptions { schedule, batch: 32, weight_decay: 1e-4, input_noise: 0.0, members: 2, seed: 7 }
     }
 
     fn rows(n: usize) -> Rows {

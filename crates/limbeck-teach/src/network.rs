@@ -79,6 +79,7 @@ impl NetworkOptions {
             schedule: Schedule { steps, peak: self.learning_rate, warmup: 0.05 },
             batch: BATCH,
             weight_decay: self.weight_decay,
+            input_noise: 0.0,
             members: self.members,
             seed,
         }

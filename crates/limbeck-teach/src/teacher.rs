@@ -173,7 +173,7 @@ struct OutOfFold {
 impl Teacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
-    /// Learners are mixed by the weights of [`stack::weights`], those of next to no weight left out. Where rows follow time, the last
+    /// Learners are mixed by out-of-fold error, those of next to no weight left out. Where rows follow time, the last
     /// stretch chooses, and the teacher for rows that none has seen is fitted anew on all rows of the sample: a fold's fit would lack
     /// a stretch of time, maybe the one that resembles them. Each fit is a piece of `kept`.
     ///

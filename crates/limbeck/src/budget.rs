@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use limbeck_data::Dataset;
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
-use limbeck_distill::search::{Material, NewRows, Plan, Stage};
+use limbeck_distill::search::{self, Material, NewRows, Plan, Stage};
+use limbeck_distill::student::StudentOptions;
 use limbeck_teach::trees::{self, TreeOptions};
 
 use crate::error::Result;
@@ -32,6 +33,8 @@ const LEAST_ROUNDS: usize = 40;
 pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) -> Result<Recipe> {
     let mut resolved = recipe.clone();
     let Some(limit) = resolved.time_limit.take() else { return Ok(resolved) };
+    // The limit is planned for these seeds alone.
+    resolved.max_repeats = resolved.repeats;
     observer.event(&Event::Stage("measure speed"));
     let threads = rayon::current_num_threads() as f64;
     let planned = limit * PLANNED;
@@ -47,9 +50,9 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
         resolved.teacher.gp.steps = scaled(resolved.teacher.gp.steps, share, 5);
         student_time = planned * (1.0 - TEACHER);
     }
-    let trainings = recipe.student.trials as f64 * 1.5 + recipe.repeats as f64 * 1.5;
-    let steps = student_time * threads / (trainings * seconds_per_step(recipe, data)?);
-    resolved.student.steps = resolved.student.steps.min((steps as usize).max(LEAST_STEPS));
+    let allowed = student_time * threads / seconds_per_step(recipe, data)?;
+    let splits = recipe.student.splits_of(data.split.train.len() + data.split.valid.len());
+    resolved.student.steps = longest_within(&recipe.student, splits, recipe.repeats, allowed);
     let share = resolved.student.steps as f64 / recipe.student.steps as f64;
     resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000).min(resolved.transfer.munge_rows);
     observer.event(&Event::Budget(&format!(
@@ -57,6 +60,21 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
         resolved.teacher.trees.rounds, resolved.teacher.network.steps.1, resolved.student.steps
     )));
     Ok(resolved)
+}
+
+/// The longest schedule with which search and refits take at most so many steps; the recipe's own where that is shorter.
+fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
+    let taken = |steps: usize| {
+        let student = StudentOptions { steps, ..student.clone() };
+        (search::search_steps(&student, splits) + 2 * repeats * search::longest_schedule(&student, splits)) as f64
+    };
+    // Longer schedules take more steps: halve the range until it is one value.
+    let (mut fits, mut beyond) = (LEAST_STEPS.min(student.steps), student.steps + 1);
+    while beyond - fits > 1 {
+        let middle = fits.midpoint(beyond);
+        if taken(middle) <= allowed { fits = middle } else { beyond = middle }
+    }
+    fits
 }
 
 fn scaled(value: usize, share: f64, least: usize) -> usize {
@@ -90,7 +108,7 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let (features, weight) = (data.features.select(&rows), data.weight_of(&rows));
     let none = vec![f64::NAN; rows.len()];
     let new = NewRows { features: features.select(&[]), ..NewRows::default() };
-    let material = Material { rows: &rows, features: &features, target: &target, weight: &weight, teacher: &none, spread: &none, new: &new, coordinates: None };
+    let material = Material { rows: &rows, features: &features, target: &target, weight: &weight, blocks: None, teacher: &none, spread: &none, new: &new, coordinates: None };
     let plan = Plan {
         student: &recipe.student,
         objective: &recipe.objective,
@@ -105,4 +123,21 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let start = Instant::now();
     stage.warm_up(STEPS)?;
     Ok(start.elapsed().as_secs_f64() / STEPS as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longest_schedule_spends_the_steps_that_are_allowed() {
+        let student = StudentOptions { trials: 1, ..StudentOptions::default() };
+        // Both sides: three trials of a fortieth, one of a tenth, two of the whole at most; twice two refits of the whole.
+        let steps = longest_within(&student, 1, 2, 100_000.0 * (2.0 * (3.0 / 40.0 + 0.1 + 2.0) + 4.0) + 10.0);
+        assert!((99_900..=100_100).contains(&steps), "{steps}");
+        assert_eq!(longest_within(&student, 1, 2, 1e9), student.steps);
+        assert_eq!(longest_within(&student, 1, 2, 0.0), LEAST_STEPS);
+        let short = StudentOptions { steps: 70, ..student };
+        assert_eq!(longest_within(&short, 3, 2, 0.0), 70);
+    }
 }

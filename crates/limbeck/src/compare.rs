@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use limbeck_data::bootstrap::{self, Interval};
 use limbeck_data::{ReadOptions, Table, Values};
-use limbeck_distill::proof::short;
+use limbeck_distill::proof::{judge_file, short};
 use serde::Serialize;
 use toml::Value;
 
@@ -65,7 +64,7 @@ pub struct Paired {
     pub high: f64,
 }
 
-/// Compares the shipped students of two runs, by a bootstrap over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
+/// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
 ///
 /// # Errors
 ///
@@ -81,13 +80,12 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     if measure != second.report().measure() {
         return Ok(Err(format!("one predicts {}, the other {}", first.report().predicted(), second.report().predicted())));
     }
-    let (worse, better) = (measure.rows(&a.shipped, &a.target), measure.rows(&b.shipped, &b.target));
-    let saved = |seeds: &[[f64; 2]]| measure.of_mean(seeds[0][0]) - measure.of_mean(seeds[0][1]);
-    let options = bootstrap::Options::default();
-    let value = measure.score(&a.shipped, &a.target, &a.weight) - measure.score(&b.shipped, &b.target, &b.weight);
-    Ok(match bootstrap::paired(&[[&worse[..], &better]], &a.weight, a.block.as_deref(), &options, saved) {
-        Some(Interval { low, high, .. }) => Ok(Paired { saved: value, low, high }),
-        None => Err("too few test rows".into()),
+    let Some(gain) = judge_file(measure, &a.target, &a.weight, a.block.as_deref(), [&b.shipped, &a.shipped], 0.0) else {
+        return Ok(Err("no test rows with a weight".into()));
+    };
+    Ok(match (gain.error_saved.low, gain.error_saved.high, gain.reason) {
+        (Some(low), Some(high), _) => Ok(Paired { saved: gain.error_saved.value, low, high }),
+        (_, _, reason) => Err(reason.unwrap_or_else(|| "errors that are no numbers".into())),
     })
 }
 
@@ -189,7 +187,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                 let side = match (low > 0.0, high < 0.0) {
                     (true, _) => "better",
                     (_, true) => "worse",
-                    _ => "not surely different",
+                    _ => "not significantly different",
                 };
                 let measure = first.report().measure().name();
                 format!("{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})", short(saved), short(low), short(high))

@@ -29,7 +29,7 @@ pub(crate) struct Field {
 /// | field | what |
 /// |---|---|
 /// | `training` | name of the training, also that of its folder of event files |
-/// | `phase`, `side`, `seed`, `start_alpha`, `weight_decay`, `steps` | what is trained |
+/// | `phase`, `side`, `seed`, `start_alpha`, `size`, `weight_decay`, `input_noise`, `steps` | what is trained |
 /// | `step` | steps taken |
 /// | `loss` | of the batch |
 /// | `loss_hard`, `loss_soft`, `loss_slope` | parts of the loss on a fixed sample of the training rows |
@@ -53,7 +53,9 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         fixed("side", Cell::Text(training.side().to_owned())),
         fixed("seed", Cell::Count(*seed)),
         fixed("start_alpha", Cell::Number(setting.alpha)),
+        fixed("size", Cell::Number(Some(setting.size))),
         fixed("weight_decay", Cell::Number(Some(setting.weight_decay))),
+        fixed("input_noise", Cell::Number(Some(setting.input_noise))),
         fixed("steps", Cell::Count(setting.steps as u64)),
         fixed("step", Cell::Count(point.step as u64)),
         curve("loss", Some(point.loss)),
@@ -135,14 +137,14 @@ mod tests {
 
     #[test]
     fn lines_are_worked_by_hand() {
-        let setting = Setting { alpha: Some(0.5), steps: 200, weight_decay: 0.01, spec: None };
+        let setting = Setting { weight_decay: 0.01, ..Setting::plain(Some(0.5), 200) };
         let terms = Terms { hard: Some(0.25), soft: None, slope: None, layers: vec![1.5, 2.0], temperature: Some(3.0) };
         let point = Point { step: 100, loss: 2.0, learning_rate: 0.001, valid_error: Some(3.0), fidelity_rmse: None, gap_to_teacher: Some(1.0), terms };
         let mut recipe = Recipe::default();
         (recipe.hints.kind, recipe.hints.weight, recipe.hints.weight_end, recipe.hints.progressive) = (HintKind::Hint, 0.5, None, false);
         let fields = fields(&recipe, &Training::refit(setting, 3), &point);
         let (header, line) = (csv_header(&fields), csv_line(&fields));
-        assert_eq!(line, "refit-distilled-alpha0.5-steps200-seed3,refit,distilled,3,0.5,0.01,200,100,2,0.25,,,1.5 2,0.001,0.5,3,1,0.5 0.5,3,,1\n");
+        assert_eq!(line, "refit-distilled-alpha0.5-size1-decay0.01-noise0-steps200-seed3,refit,distilled,3,0.5,1,0.01,0,200,100,2,0.25,,,1.5 2,0.001,0.5,3,1,0.5 0.5,3,,1\n");
         assert_eq!(header.split(',').count(), line.split(',').count());
         let object: serde_json::Map<String, Value> = serde_json::from_str(&json_line(&fields)).unwrap();
         assert_eq!(object.len(), fields.len());

@@ -121,6 +121,16 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &
     Ok(store)
 }
 
+/// Labels for trials on one split of the rows, by a teacher that limbeck fits on its training rows alone.
+///
+/// # Errors
+///
+/// As the teacher's.
+pub(crate) fn for_search(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
+    let target = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
+    Ok(Context { recipe, data, target, kept, observer }.pilot(clock)?.store)
+}
+
 /// Labels of the fold teachers, and what the final teacher is made of.
 struct Pilot {
     store: LabelStore,

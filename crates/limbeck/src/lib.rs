@@ -44,11 +44,13 @@ pub mod report;
 mod rounds;
 pub mod run;
 mod several;
+mod splits;
 pub mod targets;
 pub mod tensorboard;
 pub mod verify;
 mod timing;
 mod unfinished;
+mod verdict;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};

@@ -1,12 +1,11 @@
 //! Models of every kind without a teacher, beside which a student has to be worth its teacher.
 
 use limbeck_distill::kinds::{self, Kind};
-use limbeck_distill::proof::short;
-use limbeck_distill::search::{Choice, Stage, Trial};
-use limbeck_distill::student::StudentKind;
+use limbeck_distill::proof::judge_file;
+use limbeck_distill::search::{Choice, Search, Stage, Trial};
 
 use crate::error::Result;
-use crate::report::{LoneModel, LoneReport, Report, ShippedKind};
+use crate::report::{Against, FileReport, LoneModel, LoneReport, Report, ShippedKind};
 
 /// A model as chosen on validation rows, and as fitted on all training rows.
 pub(crate) struct Fitted {
@@ -18,7 +17,7 @@ pub(crate) struct Fitted {
 ///
 /// Other kinds than the lone student's are searched here unless the search has been there; networks are not, which would take
 /// as long as the run.
-pub(crate) fn fit(search: &Stage<'_>, refit: &Stage<'_>, choice: &Choice, alone: Fitted, seed: u64) -> Result<Vec<Fitted>> {
+pub(crate) fn fit(search: &Search<'_>, refit: &Stage<'_>, choice: &Choice, alone: Fitted, seed: u64) -> Result<Vec<Fitted>> {
     let own = alone.chosen.setting.kind();
     let mut all = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.student_kind() != own) {
@@ -35,44 +34,32 @@ pub(crate) fn fit(search: &Stage<'_>, refit: &Stage<'_>, choice: &Choice, alone:
     Ok(all)
 }
 
-/// Adds the models to the report, and to its verdict where one of them does as well as the shipped student.
-pub(crate) fn add(report: &mut Report, models: Vec<LoneModel>) {
-    let least = |models: &mut dyn Iterator<Item = &LoneModel>| {
-        models.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)).copied()
-    };
-    let Some(best) = least(&mut models.iter()) else { return };
+/// Test rows, by which files are judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) target: &'a [f64],
+    pub(crate) weight: &'a [f64],
+    pub(crate) blocks: Option<&'a [u32]>,
+}
+
+/// Adds the models to the report, and what the shipped file gains over the best of them.
+///
+/// `answers` of the models' files on test rows, in their order.
+pub(crate) fn add(report: &mut Report, models: Vec<LoneModel>, answers: &[Vec<f64>], shipped: &[f64], test: &Judged<'_>, worth: f64) {
+    let least = |among: &mut dyn Iterator<Item = usize>| among.min_by(|&a, &b| models[a].valid_error.total_cmp(&models[b].valid_error));
+    let Some(best) = least(&mut (0..models.len())) else { return };
     let valid_error = match report.shipped.kind {
         ShippedKind::Alone => report.shipped.valid_error_alone,
         ShippedKind::Distilled => report.shipped.valid_error_distilled,
     };
-    let does_as_well = |model: &&LoneModel| {
+    let does_as_well = |at: &usize| {
+        let model = &models[*at];
         model.size.kind != report.student.kind && model.valid_error <= valid_error && model.size.bytes <= report.student.bytes
     };
-    let as_good = least(&mut models.iter().filter(does_as_well));
-    if let Some(model) = as_good {
-        report.proof.verdict.sentence.push_str(&sentence(report, &model));
-    }
-    report.lone = Some(LoneReport { best: best.size.kind, as_good: as_good.map(|model| model.size.kind), models });
-}
-
-fn sentence(report: &Report, model: &LoneModel) -> String {
-    let what = match model.size.kind {
-        StudentKind::Mlp => "A lone network",
-        StudentKind::Trees => "A few lone trees",
-        StudentKind::Linear => "A lone linear model",
-        StudentKind::Table => "A lone table",
-        StudentKind::Auto => unreachable!("a model has one kind"),
-    };
-    let (size, student) = (&model.size, &report.student);
-    format!(
-        " {what} of at most that size, without a teacher, did as well on validation rows: test {} {} with {} parameters in {} bytes, \
-         against {} with {} in {} for the student shipped.",
-        report.measure().name(),
-        short(model.test.error()),
-        size.parameters,
-        size.bytes,
-        short(report.test.shipped.error()),
-        student.parameters,
-        student.bytes
-    )
+    let as_good = least(&mut (0..models.len()).filter(does_as_well));
+    let measure = report.measure();
+    let is_shipped = report.shipped.kind == ShippedKind::Alone && models[best].size.kind == report.student.kind;
+    let against = Against { size: models[best].size, is_shipped, test_error: measure.score(&answers[best], test.target, test.weight) };
+    let gain = judge_file(measure, test.target, test.weight, test.blocks, [shipped, &answers[best]], worth);
+    report.file = gain.map(|gain| FileReport { gain, against });
+    report.lone = Some(LoneReport { best: models[best].size.kind, as_good: as_good.map(|at| models[at].size.kind), models });
 }

@@ -12,8 +12,8 @@ use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Column, DataSummary, Dataset, FeatureValues, Features, MISSING, Table};
 use limbeck_distill::hints::{Coordinates, HintKind};
 use limbeck_distill::objective::AlphaSchedule;
-use limbeck_distill::proof::{Evidence, judge};
-use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Setting, Stage, Training, Trial};
+use limbeck_distill::proof::{Evidence, Proof, judge};
+use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Search, Setting, Stage, Training, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_runtime::{GoldenValue, Student, Value};
@@ -32,10 +32,12 @@ use crate::report::{
     self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
 };
 use crate::rounds;
+use crate::splits::{self, OtherSplit};
 use crate::run::{self, Run};
 use crate::tensorboard;
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 use crate::unfinished::{self, Ticket, Unfinished};
+use crate::verdict;
 
 /// What an observer is told.
 #[derive(Debug)]
@@ -65,7 +67,22 @@ pub trait Observer: Sync {
     }
 }
 
-/// An observer that keeps its thoughts to itself.
+/// Tells only of progress: stages and notes of a part of the work are not those of a run.
+pub(crate) struct OnlyProgress<'a>(pub(crate) &'a dyn Observer);
+
+impl Observer for OnlyProgress<'_> {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Steps(_) | Event::Training(_)) {
+            self.0.event(event);
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.stop()
+    }
+}
+
+/// An observer that ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -148,7 +165,8 @@ fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, o
         rounds::complete(recipe, data, &mut store, kept, &mut clock, observer)?;
         if observer.stop() { Err(Error::Interrupted) } else { Ok(store) }
     })?;
-    let report = Students { recipe, data, store: &store, kept, observer }.run(place, observer, clock)?;
+    let others = splits::others(recipe, data, &store, kept, &mut clock, observer)?;
+    let report = Students { recipe, data, store: &store, kept, observer }.run(&others, place, observer, clock)?;
     if let Some(limit) = limit.filter(|limit| report.measured.seconds > LATE * limit) {
         let (took, text) = (report.measured.seconds, "the time limit could not be kept: the shortest schedules that still learn something take longer here");
         observer.event(&Event::Note(&format!("{text} ({took:.0} s, asked were {limit:.0} s)")));
@@ -186,9 +204,22 @@ pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) ->
 pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> {
     observer.event(&Event::Stage("read"));
     let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
+    // Squares of such targets are no numbers of double precision.
+    if let Some(at) = data.target.iter().position(|y| y.abs() > LARGEST) {
+        let message = format!(
+            "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit (at most {LARGEST:e})",
+            data.rows[at] + 1,
+            data.target_name,
+            data.target[at]
+        );
+        return Err(Error::Recipe { place: "data.target".into(), message });
+    }
     observer.event(&Event::Data(&data.summary));
     Ok(data)
 }
+
+/// Targets beyond this are refused.
+const LARGEST: f64 = 1e30;
 
 /// Runs `work` on a pool of its own, so that the number of threads is the recipe's, and what these threads say goes into the run's log.
 pub(crate) fn on_threads<T: Send>(threads: usize, log: Option<&Log>, work: impl FnOnce() -> T + Send) -> Result<T> {
@@ -208,8 +239,25 @@ pub(crate) struct Part {
     pub(crate) features: Features,
     pub(crate) target: Vec<f64>,
     pub(crate) weight: Vec<f64>,
+    /// Groups or stretches of time.
+    pub(crate) blocks: Option<Vec<u32>>,
     pub(crate) teacher: Vec<f64>,
     pub(crate) spread: Vec<f64>,
+}
+
+/// What trials on one split of the rows learn from and are validated on.
+pub(crate) struct SearchRows {
+    pub(crate) train: Part,
+    pub(crate) valid: Part,
+    new: NewRows,
+    shown: Option<Coordinates>,
+}
+
+impl SearchRows {
+    pub(crate) fn stage<'a>(&'a self, plan: &'a Plan<'a>) -> Result<Stage<'a>> {
+        let Self { train, valid, new, shown } = self;
+        Ok(Stage::new(plan, &material(train, new, shown.as_ref()), Some(&material(valid, new, None)))?)
+    }
 }
 
 /// The second half of a run: labels are there.
@@ -221,11 +269,27 @@ pub(crate) struct Students<'a> {
     pub(crate) observer: &'a dyn Observer,
 }
 
+/// The refit of each side that a file holds.
+struct Files<'t> {
+    alone: &'t Trial,
+    distilled: &'t Trial,
+    /// Their positions among the repeats, in that order.
+    repeats: [usize; 2],
+}
+
+impl<'t> Files<'t> {
+    fn choose(stage: &Stage<'_>, trials: &'t [search::Refitted], features: &Features) -> Result<Self> {
+        let of = |side: fn(&search::Refitted) -> &Trial| search::typical(stage, &trials.iter().map(side).collect::<Vec<_>>(), features);
+        let repeats = [of(|pair| &pair.alone)?, of(|pair| &pair.distilled)?];
+        Ok(Self { alone: &trials[repeats[0]].alone, distilled: &trials[repeats[1]].distilled, repeats })
+    }
+}
+
 /// Golden vectors in a student's file.
 const EXAMPLES: usize = 16;
 
 impl Students<'_> {
-    fn run(&self, place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
+    fn run(&self, others: &[OtherSplit<'_>], place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
         let recipe = self.recipe;
         let split = &self.data.split;
         let plan = self.plan();
@@ -233,15 +297,15 @@ impl Students<'_> {
             self.observer.event(&Event::Training(progress));
             if self.observer.stop() { Control::Stop } else { Control::Continue }
         };
-        let (train, valid, test) = (self.part(&split.train), self.part(&split.valid), self.part(&split.test));
-        let new = clock.stage("search", || self.new_rows(&self.store.pilot));
-        let shown = self.store.features.as_ref().map(|features| self.shown(&features.pilot, &train.rows));
-        let search_stage = clock.stage("search", || {
-            Stage::new(&plan, &material(&train, &new, shown.as_ref()), Some(&material(&valid, &new, None)))
-        })?;
+        let test = self.part(&split.test);
+        let rows: Vec<SearchRows> = clock.stage("search", || {
+            let other = |other: &OtherSplit<'_>| Students { data: &other.data, store: &other.store, ..*self }.search_rows();
+            std::iter::once(self.search_rows()).chain(others.iter().map(other)).collect()
+        });
+        let search = clock.stage("search", || Ok::<_, Error>(Search::new(rows.iter().map(|rows| rows.stage(&plan)).collect::<Result<_>>()?)))?;
         self.observer.event(&Event::Stage("search on validation rows"));
-        self.observer.event(&Event::Steps(search::search_steps(&plan)));
-        let choice = clock.stage("search", || search::choose(&search_stage, &watch))?;
+        self.observer.event(&Event::Steps(search::search_steps(&recipe.student, rows.len())));
+        let choice = clock.stage("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
         let (alone, distilled) = (alone.clone(), distilled.clone());
 
@@ -252,22 +316,29 @@ impl Students<'_> {
         let refit_shown = self.store.features.as_ref().map(|features| self.shown(&features.full, &all.rows));
         let refit_stage;
         let (stage, trials) = if interrupted_in_search {
-            (&search_stage, vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
+            (search.first(), vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
         } else {
             refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new, refit_shown.as_ref()), None))?;
             self.observer.event(&Event::Stage("refit on all training rows"));
             self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
             let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
-            (&refit_stage, clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?)
+            let mut trials = clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?;
+            if let Some(seeds) = self.more_seeds(&refit_stage, &trials, &test)? {
+                self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+                trials.extend(clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?);
+            }
+            (&refit_stage, trials)
         };
 
         self.observer.event(&Event::Stage("test"));
-        let shipped = self.shipped(&search_stage, &alone, &distilled, &trials[0]);
+        let compared = if refit_new.features.rows > 0 { &refit_new.features } else { &all.features };
+        let files = Files::choose(stage, &trials, compared)?;
+        let shipped = self.shipped(&search, &alone, &distilled, &files);
         let winner = match shipped.kind {
-            ShippedKind::Alone => &trials[0].alone,
-            ShippedKind::Distilled => &trials[0].distilled,
+            ShippedKind::Alone => files.alone,
+            ShippedKind::Distilled => files.distilled,
         };
-        let student = stage.student(winner, self.provenance(&shipped), self.examples(&train.features))?;
+        let student = stage.student(winner, self.provenance(&shipped), self.examples(&rows[0].train.features))?;
         let bytes = student.to_bytes()?;
         let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
         if let Some(note) = self.clamped(stage, &test) {
@@ -275,28 +346,39 @@ impl Students<'_> {
             report.notes.push(note);
         }
         report.student.bytes = bytes.len();
-        report.sizes = self.sizes(stage, &trials[0], &report, &train.features)?;
-        // Models of other kinds learn means.
-        if !interrupted_in_search && !self.observer.stop() && recipe.objective.quantile.is_none() {
+        report.sizes = self.sizes(stage, &files, &report, &rows[0].train.features)?;
+        if !interrupted_in_search && !self.observer.stop() {
             let models = clock.stage("lone models", || {
-                let own = lone::Fitted { chosen: alone, refitted: trials[0].alone.clone() };
-                let fitted = lone::fit(&search_stage, stage, &choice, own, recipe.seed)?;
-                self.lone_models(stage, &fitted, &report, &train.features, &test)
+                let own = lone::Fitted { chosen: alone, refitted: files.alone.clone() };
+                // Models of other kinds learn means.
+                let fitted = match recipe.objective.quantile {
+                    Some(_) => vec![own],
+                    None => lone::fit(&search, stage, &choice, own, recipe.seed)?,
+                };
+                self.lone_models(stage, &fitted, &report, &rows[0].train.features, &test)
             });
             match models {
-                Ok(models) => lone::add(&mut report, models),
+                Ok((models, answers)) => {
+                    let (target, blocks) = (self.data.target_of(&split.test), self.data.blocks_of(&split.test));
+                    let judged = lone::Judged { target: &target, weight: &test.weight, blocks: blocks.as_deref() };
+                    let shipped = student.predict(&test.features.raw(), test.features.rows)?;
+                    lone::add(&mut report, models, &answers, &shipped, &judged, recipe.worth);
+                }
                 // A row of the report is not worth the run.
                 Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
             }
         }
+        let causes = if verdict::is_alarming(&report) { self.causes(&test) } else { Vec::new() };
+        verdict::refuse_gains(&mut report);
+        report.proof.verdict.sentence = verdict::sentence(&report, &causes);
         report.measured = self.measure(&student, &test.features, &clock);
         report.measured.stages.insert("curves written while training".into(), recorder.seconds());
         report.measured.stages.insert("checkpoints".into(), self.kept.seconds());
         recorder.close()?;
-        let answers = self.answers(stage, &student, &trials[0], &test)?;
+        let answers = self.answers(stage, &student, &files, &test)?;
         let trainings = curves::trainings(recipe, &choice, &trials);
         // Each by the layers of the stage that made it: their sizes may differ.
-        let weights: Vec<Vec<&[f32]>> = trainings.iter().map(|(training, trial)| if training.phase == "refit" { stage.weights(trial) } else { search_stage.weights(trial) }).collect();
+        let weights: Vec<Vec<&[f32]>> = trainings.iter().map(|(training, trial)| if training.phase == "refit" { stage.weights(trial) } else { search.first().weights(trial) }).collect();
         let made = Made { student: &bytes, report: &report, choice: &choice, trainings: &trainings, weights: &weights, test: &test, answers: &answers };
         self.write(place, &made)?;
         Ok(report)
@@ -323,9 +405,17 @@ impl Students<'_> {
             features: self.data.features.select(rows),
             target: rows.iter().map(|&row| learned(log, self.data.target[row])).collect(),
             weight: self.data.weight_of(rows),
+            blocks: self.data.blocks_of(rows),
             teacher: rows.iter().map(|&row| self.store.teacher[row]).collect(),
             spread: rows.iter().map(|&row| self.store.spread[row]).collect(),
         }
+    }
+
+    /// What trials on this split of the rows learn from: nothing of it knows validation rows.
+    pub(crate) fn search_rows(&self) -> SearchRows {
+        let (train, valid) = (self.part(&self.data.split.train), self.part(&self.data.split.valid));
+        let shown = self.store.features.as_ref().map(|features| self.shown(&features.pilot, &train.rows));
+        SearchRows { train, valid, new: self.new_rows(&self.store.pilot), shown }
     }
 
     pub(crate) fn new_rows(&self, mean: &[f64]) -> NewRows {
@@ -355,21 +445,21 @@ impl Students<'_> {
     /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
     /// distilled one gives way only if the lone one is surely better, by more than one paired standard error, since on few rows
     /// the winner of two students is a matter of luck.
-    fn shipped(&self, search: &Stage<'_>, alone: &Trial, distilled: &Trial, trials: &search::Refitted) -> Shipped {
+    fn shipped(&self, search: &Search<'_>, alone: &Trial, distilled: &Trial, files: &Files<'_>) -> Shipped {
         let teacher = search.valid_error_teacher();
         let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_error) {
             true => search.as_good(distilled, alone),
             false => distilled.valid_error <= alone.valid_error,
         };
-        let (kind, trial) = match distilled_ships {
-            true => (ShippedKind::Distilled, &trials.distilled),
-            false => (ShippedKind::Alone, &trials.alone),
+        let (kind, trial, repeat) = match distilled_ships {
+            true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
+            false => (ShippedKind::Alone, files.alone, files.repeats[0]),
         };
         Shipped {
             kind,
             setting: trial.setting,
             steps: trial.stop,
-            seed: self.recipe.seed,
+            seed: self.recipe.seed + repeat as u64,
             valid_error_teacher: teacher,
             valid_error_alone: alone.valid_error,
             valid_error_distilled: distilled.valid_error,
@@ -384,27 +474,29 @@ impl Students<'_> {
     }
 
     /// Sizes of both sides, where they are not those of one design.
-    fn sizes(&self, stage: &Stage<'_>, trials: &search::Refitted, report: &Report, train: &Features) -> Result<Option<Sizes>> {
-        if trials.alone.setting.spec.is_none() && trials.distilled.setting.spec.is_none() {
+    fn sizes(&self, stage: &Stage<'_>, files: &Files<'_>, report: &Report, train: &Features) -> Result<Option<Sizes>> {
+        let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
+        if files.alone.setting.kind() == StudentKind::Mlp && design(files.alone) == design(files.distilled) {
             return Ok(None);
         }
         let size = |trial: &Trial| self.size(stage, trial, report, train).map(|(size, _)| size);
-        Ok(Some(Sizes { alone: size(&trials.alone)?, distilled: size(&trials.distilled)? }))
+        Ok(Some(Sizes { alone: size(files.alone)?, distilled: size(files.distilled)? }))
     }
 
-    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<Vec<LoneModel>> {
+    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
         let (teacher, target) = (self.teacher_answers(test), self.data.target_of(&self.data.split.test));
         let measure = self.recipe.objective.measure();
         let own = report.sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
         let model = |fitted: &lone::Fitted| {
             let (size, student) = self.size(stage, &fitted.refitted, report, train)?;
+            let answers = student.predict(&test.features.raw(), test.features.rows)?;
             let test = match size.kind == own {
                 true => report.test.alone,
-                false => report::student_scores(measure, &student.predict(&test.features.raw(), test.features.rows)?, &teacher, &target, &test.weight),
+                false => report::student_scores(measure, &answers, &teacher, &target, &test.weight),
             };
-            Ok(LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test })
+            Ok((LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test }, answers))
         };
-        fitted.iter().map(model).collect()
+        Ok(fitted.iter().map(model).collect::<Result<Vec<_>>>()?.into_iter().unzip())
     }
 
     /// What a binned head cannot say; none where its bins hold all labels and all test targets.
@@ -420,8 +512,8 @@ impl Students<'_> {
         })
     }
 
-    /// What all sides answer on test rows: students as the first seed made them.
-    fn answers(&self, stage: &Stage<'_>, shipped: &Student, trials: &search::Refitted, test: &Part) -> Result<Answers> {
+    /// What all sides answer on test rows: of the students, those that are files.
+    fn answers(&self, stage: &Stage<'_>, shipped: &Student, files: &Files<'_>, test: &Part) -> Result<Answers> {
         let predict = |trial: &Trial| -> Result<Vec<f64>> {
             let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
             Ok(student.predict(&test.features.raw(), test.features.rows)?)
@@ -429,8 +521,8 @@ impl Students<'_> {
         Ok(Answers {
             target: self.data.target_of(&self.data.split.test),
             teacher: self.teacher_answers(test),
-            alone: predict(&trials.alone)?,
-            distilled: predict(&trials.distilled)?,
+            alone: predict(files.alone)?,
+            distilled: predict(files.distilled)?,
             shipped: shipped.predict(&test.features.raw(), test.features.rows)?,
         })
     }
@@ -486,6 +578,51 @@ impl Students<'_> {
         setting.alpha.is_some_and(share) || (is_network && (hints.kind != HintKind::None || transfer.slope_rows > 0))
     }
 
+    /// Answers of both sides on test rows, by seed, and what they prove.
+    fn judged(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Judged> {
+        let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
+        let predict = |trial: &Trial| -> Result<Vec<f64>> {
+            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+            Ok(student.predict(&test.features.raw(), test.features.rows)?)
+        };
+        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
+        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
+        let blocks = self.data.blocks_of(&self.data.split.test);
+        let evidence = Evidence {
+            measure: self.recipe.objective.measure(),
+            target: &target,
+            weight: &test.weight,
+            blocks: blocks.as_deref(),
+            teacher: &teacher,
+            alone: &alone,
+            distilled: &distilled,
+            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
+        };
+        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
+            place: "data".into(),
+            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
+        })?;
+        Ok(Judged { alone, distilled, proof })
+    }
+
+    /// Seeds to train beside those there are, up to `max_repeats`, where they vary more than half as much as test rows do. Variances decide, never who is better, and they
+    /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
+    fn more_seeds(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Option<Vec<u64>>> {
+        let (done, most) = (trials.len(), self.recipe.max_repeats);
+        if done >= most || self.observer.stop() {
+            return Ok(None);
+        }
+        let needs = self.judged(stage, trials, test)?.proof.method.is_some_and(|method| method.needs_seeds());
+        Ok(needs.then(|| (done..most).map(|repeat| self.recipe.seed + repeat as u64).collect()))
+    }
+
+    /// Likely causes of figures that no one wants.
+    fn causes(&self, test: &Part) -> Vec<String> {
+        let answers = self.teacher_answers(test);
+        let truth = self.data.target_of(&self.data.split.test);
+        verdict::causes(&verdict::Answered { target: &self.data.target, rows: &self.data.rows, answers: &answers, truth: &truth, is_imported: self.recipe.teacher.model.is_some() })
+    }
+
     fn report(
         &self,
         student: &Student,
@@ -498,28 +635,7 @@ impl Students<'_> {
         let log = self.recipe.data.log_target;
         let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
         let measure = self.recipe.objective.measure();
-        let predict = |trial: &Trial| -> Result<Vec<f64>> {
-            let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
-            Ok(student.predict(&test.features.raw(), test.features.rows)?)
-        };
-        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
-        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
-        let blocks = self.data.blocks_of(&self.data.split.test);
-        let evidence = Evidence {
-            measure,
-            target: &target,
-            weight: &test.weight,
-            blocks: blocks.as_deref(),
-            teacher: &teacher,
-            alone: &alone,
-            distilled: &distilled,
-            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
-            seed: self.recipe.seed,
-        };
-        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
-            place: "data".into(),
-            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
-        })?;
+        let Judged { alone, distilled, proof } = self.judged(stage, trials, test)?;
         let scores = |pred: &Vec<f64>| report::student_scores(measure, pred, &teacher, &target, &test.weight);
         let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
             .zip(alone.iter().zip(&distilled))
@@ -552,6 +668,7 @@ impl Students<'_> {
             notes: Vec::new(),
             sizes: None,
             lone: None,
+            file: None,
             selection: Selection {
                 alone: choice.alone.iter().map(Into::into).collect(),
                 distilled: choice.distilled.iter().map(Into::into).collect(),
@@ -609,14 +726,14 @@ impl Students<'_> {
         run::write_file(out, run::STUDENT, student)?;
         self.predictions(test, answers).write_parquet(out.join(run::PREDICTIONS))?;
         tensorboard::write(&out.join(run::TENSORBOARD), trainings, weights, report, self.recipe, answers)?;
-        let best = |trials: &'_ [Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
+        let (alone, distilled) = choice.best()?;
         let source = page::Source {
             report,
             recipe: &recipe,
             features: &test.features,
             weight: &test.weight,
             answers,
-            chosen: [best(&choice.alone).map(|at| &choice.alone[at]), best(&choice.distilled).map(|at| &choice.distilled[at])],
+            chosen: [Some(alone), Some(distilled)],
             run: &place.last().display().to_string(),
         };
         run::write_file(out, run::PAGE, page::page(&source).as_bytes())?;
@@ -627,6 +744,13 @@ impl Students<'_> {
         run::write_file(out, run::REPORT, json.as_bytes())?;
         Manifest::of_run(out)?.write(&out.join(run::MANIFEST))
     }
+}
+
+/// Answers of both sides on test rows, by seed, and what they prove.
+struct Judged {
+    alone: Vec<Vec<f64>>,
+    distilled: Vec<Vec<f64>>,
+    proof: Proof,
 }
 
 /// All that a run leaves behind.
@@ -642,8 +766,8 @@ struct Made<'a> {
 }
 
 pub(crate) fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
-    let Part { rows, features, target, weight, teacher, spread } = part;
-    Material { rows, features, target, weight, teacher, spread, new, coordinates }
+    let Part { rows, features, target, weight, blocks, teacher, spread } = part;
+    Material { rows, features, target, weight, blocks: blocks.as_deref(), teacher, spread, new, coordinates }
 }
 
 fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {

@@ -28,7 +28,7 @@ use limbeck_distill::hints::HintOptions;
 use limbeck_distill::noise::noise;
 use limbeck_distill::objective::Alpha;
 use limbeck_distill::proof::short;
-use limbeck_distill::search::{self, NewRows, Plan, Progress, Stage, Trial};
+use limbeck_distill::search::{self, NewRows, Plan, Progress, Search, Stage, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_teach::Teacher;
@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
-use crate::pipeline::{Event, Observer, Students, material, on_threads, read};
+use crate::pipeline::{OnlyProgress, Event, Observer, Students, material, on_threads, read};
 use crate::recipe::Recipe;
 use crate::timing::Clock;
 
@@ -329,8 +329,8 @@ fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
 
 /// Steps of a pilot's students.
 const STEPS: usize = 6000;
-/// Settings that they try.
-const TRIALS: usize = 4;
+/// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions).
+const TRIALS: usize = 2;
 /// Seeds of their refit.
 const REPEATS: usize = 2;
 /// New rows for their teacher to label.
@@ -393,21 +393,6 @@ struct Held {
     notes: Vec<String>,
 }
 
-/// Tells only of progress: stages and notes of a pilot are not those of a run.
-struct Within<'a>(&'a dyn Observer);
-
-impl Observer for Within<'_> {
-    fn event(&self, event: &Event<'_>) {
-        if matches!(event, Event::Steps(_) | Event::Training(_)) {
-            self.0.event(event);
-        }
-    }
-
-    fn stop(&self) -> bool {
-        self.0.stop()
-    }
-}
-
 /// One pilot.
 struct Pilot<'a> {
     recipe: &'a Recipe,
@@ -418,7 +403,7 @@ struct Pilot<'a> {
 impl Pilot<'_> {
     fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
         let (recipe, data) = (self.recipe, self.data);
-        let within = Within(self.observer);
+        let within = OnlyProgress(self.observer);
         let store = labels::make(recipe, data, &NO_CHECKPOINTS, &mut Clock::start(), &within)?;
         let students = Students { recipe, data, store: &store, kept: &NO_CHECKPOINTS, observer: &within };
         let plan = Plan { seed: recipe.seed + turn as u64, ..students.plan() };
@@ -427,11 +412,11 @@ impl Pilot<'_> {
             if within.stop() { Control::Stop } else { Control::Continue }
         };
         let split = &data.split;
-        let (train, valid, test) = (students.part(&split.train), students.part(&split.valid), students.part(&split.test));
-        let new = students.new_rows(&store.pilot);
-        let stage = Stage::new(&plan, &material(&train, &new, None), Some(&material(&valid, &new, None)))?;
-        within.event(&Event::Steps(search::search_steps(&plan)));
-        let choice = search::choose(&stage, &watch)?;
+        let test = students.part(&split.test);
+        let rows = students.search_rows();
+        let search = Search::new(vec![rows.stage(&plan)?]);
+        within.event(&Event::Steps(search::search_steps(&recipe.student, 1)));
+        let choice = search::choose(&search, &watch)?;
         let (alone, distilled) = choice.best()?;
         let pure = choice.distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)).max_by_key(|trial| trial.setting.steps);
 
@@ -453,12 +438,12 @@ impl Pilot<'_> {
         let (alone_errors, distilled_errors) = (errors(&|pair| &pair.alone)?, errors(&|pair| &pair.distilled)?);
 
         if turn == 0 {
-            held.curve = self.learning_curve(&students, &plan, (&stage, alone), &watch)?;
+            held.curve = self.learning_curve(&students, &plan, (search.first(), alone), &watch)?;
         }
         let log = recipe.data.log_target;
-        held.alone.extend(predict(&stage, alone, &test.features)?);
+        held.alone.extend(predict(search.first(), alone, &test.features)?);
         if let Some(pure) = pure {
-            held.pure.extend(predict(&stage, pure, &test.features)?);
+            held.pure.extend(predict(search.first(), pure, &test.features)?);
         }
         let teacher: Vec<f64> = test.teacher.iter().map(|&mean| target_unit(log, mean)).collect();
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
@@ -484,11 +469,11 @@ impl Pilot<'_> {
         let rows = data.half(&split.train);
         let (half, valid, test) = (students.part(&rows), students.part(&split.valid), students.part(&split.test));
         let none = NewRows { features: data.features.select(&[]), ..NewRows::default() };
-        let stage = Stage::new(plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?;
-        let trial = search::choose_alone(&stage, watch)?;
+        let search = Search::new(vec![Stage::new(plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?]);
+        let trial = search::choose_alone(&search, watch)?;
         let target = data.target_of(&split.test);
         let errors = |stage, trial| Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target));
-        let (half, all) = (errors(&stage, &trial)?, errors(all.0, all.1)?);
+        let (half, all) = (errors(search.first(), &trial)?, errors(all.0, all.1)?);
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
         let growth = split.train.len() as f64 / rows.len().max(1) as f64;
         let lost: Vec<f64> = half.iter().zip(&all).map(|(half, all)| half - all).collect();
@@ -591,20 +576,10 @@ impl Held {
     }
 }
 
-/// Mean of differences with its standard error over blocks.
-///
-/// ```text
-/// m = Σ w d / Σ w        se² = B / (B − 1) · Σ_b (Σ_{i∈b} w_i (d_i − m))² / (Σ w)²
-/// ```
+/// Mean of differences with its standard error over blocks; 0 for one block, which has no spread to tell.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
-    let mean = metrics::weighted_mean(difference, weight);
-    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
-    for ((d, w), block) in difference.iter().zip(weight).zip(blocks) {
-        *sums.entry(*block).or_default() += w * (d - mean);
-    }
-    let (count, total) = (sums.len() as f64, weight.iter().sum::<f64>());
-    let variance = sums.values().map(|sum| sum * sum).sum::<f64>() * count / (count - 1.0).max(1.0);
-    Paired { mean, standard_error: variance.sqrt() / total }
+    let (mean, standard_error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
+    Paired { mean, standard_error: if standard_error.is_finite() { standard_error } else { 0.0 } }
 }
 
 /// How the squared error falls with `growth` times the rows.

@@ -113,6 +113,8 @@ impl std::str::FromStr for Preset {
 /// | `preset` | default | which methods: laid over `quality` | default, features, small-data, noisy-teacher, house-price |
 /// | `seed` | 0 | of splits, folds, weights and augmentation | |
 /// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
+/// | `max_repeats` | 5 | seeds where those of `repeats` vary more than half as much as test rows do; no more than those under a `time_limit` | up to 100 |
+/// | `worth` | 0.01 | least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher | 0 to 1 |
 /// | `threads` | 0 | threads; 0 is one per core; changes no result | |
 /// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
 /// | `checkpoint_every` | 10 | seconds after which a training in progress is saved again, so that a run which was ended goes on from there; changes no result | ≥ 0 |
@@ -136,6 +138,8 @@ pub struct Recipe {
     pub preset: Preset,
     pub seed: u64,
     pub repeats: usize,
+    pub max_repeats: usize,
+    pub worth: f64,
     pub threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<f64>,
@@ -245,6 +249,8 @@ impl Recipe {
             preset: Preset::Default,
             seed: 0,
             repeats: 3,
+            max_repeats: 5,
+            worth: 0.01,
             threads: 0,
             time_limit: None,
             checkpoint_every: 10.0,
@@ -260,6 +266,7 @@ impl Recipe {
             Quality::Default => {}
             Quality::Fast => {
                 recipe.repeats = 2;
+                recipe.max_repeats = 4;
                 recipe.teacher.trees = TreeOptions::fast();
                 recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
                 recipe.teacher.gp = ProcessOptions { evidence_rows: 300, steps: 25, ..ProcessOptions::default() };
@@ -269,6 +276,7 @@ impl Recipe {
             }
             Quality::Best => {
                 recipe.repeats = 5;
+                recipe.max_repeats = 9;
                 recipe.teacher.trees = TreeOptions::best();
                 recipe.teacher.network = NetworkOptions { members: 8, hidden: vec![128, 128], epochs: 120, steps: (5000, 12_000), ..NetworkOptions::default() };
                 recipe.teacher.gp = ProcessOptions { evidence_rows: 800, steps: 80, most_rows: 5000 };
@@ -365,6 +373,12 @@ impl Recipe {
         };
         if !(1..=100).contains(&self.repeats) {
             return out_of_range("repeats", self.repeats.to_string(), "1 to 100");
+        }
+        if self.max_repeats > 100 {
+            return out_of_range("max_repeats", self.max_repeats.to_string(), "up to 100");
+        }
+        if !(0.0..=1.0).contains(&self.worth) {
+            return out_of_range("worth", self.worth.to_string(), "a share from 0 to 1, such as 0.01");
         }
         if !(0.0..=LONGEST).contains(&self.checkpoint_every) {
             return out_of_range("checkpoint_every", format!("{:?}", self.checkpoint_every), "0 to 31 536 000 seconds");

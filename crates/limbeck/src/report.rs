@@ -13,6 +13,8 @@
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
 //! | `test_seeds` | the same per seed |
 //! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
+//! | `method` | distilled against alone: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`, `reason` where there is no verdict |
+//! | `file` | the shipped file against the best one without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
 //! | `gap_closed` | `value`, `low`, `high`, `reason` |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
@@ -24,7 +26,7 @@ use std::collections::BTreeMap;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::DataSummary;
 use limbeck_distill::kinds::Spec;
-use limbeck_distill::proof::Proof;
+use limbeck_distill::proof::{FileGain, Proof};
 use limbeck_distill::search::{Setting, Trial};
 use limbeck_distill::student::StudentKind;
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,10 @@ pub struct Report {
     /// Models of every kind without a teacher; none in a run that was stopped.
     #[serde(default)]
     pub lone: Option<LoneReport>,
-    /// Gap and verdict.
+    /// The shipped file against the best one without a teacher; none in a run that was stopped and in reports of earlier versions.
+    #[serde(default)]
+    pub file: Option<FileReport>,
+    /// Method, gap and verdict.
     #[serde(flatten)]
     pub proof: Proof,
     /// Wall-clock figures.
@@ -189,6 +194,28 @@ pub struct LoneModel {
     pub valid_error: f64,
     /// Test figures; means over seeds for the kind of the lone student.
     pub test: StudentScores,
+}
+
+/// The shipped file against the best one without a teacher.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// What it gains.
+    #[serde(flatten)]
+    pub gain: FileGain,
+    /// The other file.
+    pub against: Against,
+}
+
+/// The best file without a teacher: of any kind within the budget, by validation rows; of a network, the refit that is nearest to the mean of all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// Kind and size.
+    #[serde(flatten)]
+    pub size: Size,
+    /// True where it is the shipped file itself.
+    pub is_shipped: bool,
+    /// Its test error.
+    pub test_error: f64,
 }
 
 /// What was tried on validation rows.
@@ -399,9 +426,11 @@ mod tests {
     fn names_of_earlier_reports_are_read() {
         let trial: TrialReport = serde_json::from_str(r#"{"alpha":1.0,"steps":3,"weight_decay":0.0,"stop":2,"valid_rmse":0.5}"#).unwrap();
         assert_eq!((trial.stop, trial.valid_error), (2, 0.5));
+        // Networks filled the budget, without noise.
+        assert_eq!(trial.setting, Setting::plain(Some(1.0), 3));
         let difference = r#"{"value":1.0,"low":0.5,"high":2.0}"#;
         let verdict = format!(r#"{{"kind":"helps","teacher_better":true,"rmse_saved":{difference},"teacher_lead":{difference},"sentence":""}}"#);
         let verdict: limbeck_distill::proof::Verdict = serde_json::from_str(&verdict).unwrap();
-        assert_eq!(verdict.error_saved.low, 0.5);
+        assert_eq!(verdict.error_saved.low, Some(0.5));
     }
 }

@@ -8,7 +8,7 @@
 //! | `report.json` | every figure, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written as they come, in order in the end |
 //! | `log.txt` | what was said on the way, with the time; the one file that the manifest leaves out |
-//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (both of the first seed), in the target's unit |
+//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (of each side the refit that its file holds), in the target's unit |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |

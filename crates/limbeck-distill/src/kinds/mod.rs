@@ -23,10 +23,10 @@ use limbeck_teach::trees::TreeOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::hints::HintOptions;
-use crate::lesson::{Aim, Pool};
+use crate::hints::{Coordinates, HintOptions};
+use crate::lesson::{Aim, Inputs, Pool};
 use crate::objective::{Alpha, AlphaSchedule, Gate, HeadKind, LossKind, ObjectiveOptions};
-use crate::search::{Choice, Material, Setting, Stage, Trial, closed_form_alpha};
+use crate::search::{Choice, Material, Search, Setting, Stage, Trial, best, closed_form_alpha};
 use crate::student::{StudentKind, StudentOptions, TARGET_PARAMETERS};
 
 /// A kind of student that is fitted without gradients.
@@ -233,27 +233,15 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     /// What a student with this share of teacher labels is fitted to.
     fn rows(&self, alpha: Option<f64>) -> Rows {
-        let Pool { target, teacher, spread, weight, new_teacher, new_spread, new_source, new_weight, .. } = &self.stage.pool;
-        // Without positions: a lesson's labels alone.
-        let pool = Pool {
-            target: target.clone(),
-            teacher: teacher.clone(),
-            spread: spread.clone(),
-            weight: weight.clone(),
-            new_teacher: new_teacher.clone(),
-            new_spread: new_spread.clone(),
-            new_source: new_source.clone(),
-            new_weight: new_weight.clone(),
-            new_second: vec![false; new_teacher.len()],
-            ..Pool::default()
-        };
+        let (known, new) = (self.stage.pool.target.len(), self.stage.pool.new_teacher.len());
+        let pool = Pool { new_second: vec![false; new], coordinates: Coordinates::default(), ..self.stage.pool.clone() };
         // Squared points whatever the network beside it minimizes.
         let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
         let aim = Aim { objective, hints, slope_reach: 1.0, head: limbeck_nets::Head::Point, hidden: &[] };
-        let labels = pool.lesson(aim, alpha).rows.labels;
+        // Without inputs: a lesson's labels alone.
+        let labels = pool.lesson(aim, alpha, &Inputs::default()).rows.labels;
         let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
-        let new = if alpha.is_some() { new_teacher.len() } else { 0 };
-        let known = target.len();
+        let new = if alpha.is_some() { new } else { 0 };
         // Copies of the labelled rows become their weight.
         let copies = ((pairs.len() - new) / known.max(1)) as f32;
         let (first, last) = (&pairs[..known], &pairs[pairs.len() - new..]);
@@ -319,53 +307,88 @@ impl<'s, 'a> Bench<'s, 'a> {
     fn trial(&self, alpha: Option<f64>, spec: Spec, op: Op) -> Result<Trial> {
         let graph = self.graph(op)?;
         let valid_pred = self.valid_pred(&graph)?;
-        let setting = Setting { alpha, steps: 0, weight_decay: 0.0, spec: Some(spec) };
+        let setting = Setting::of_spec(alpha, spec);
         let model = Model { encoder: self.encoder.clone(), graph };
         Ok(Trial::of_model(setting, self.score(&valid_pred), valid_pred, model))
     }
 }
 
-fn best(trials: &[Trial]) -> Option<&Trial> {
-    trials.iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
+/// A kind on every split of the rows.
+struct Benches<'s, 'a> {
+    search: &'s Search<'a>,
+    all: Vec<Bench<'s, 'a>>,
+}
+
+impl<'s, 'a> Benches<'s, 'a> {
+    fn new(search: &'s Search<'a>, kind: Kind, distilled: bool) -> Result<Self> {
+        let all = search.stages().iter().map(|stage| Bench::new(stage, kind, distilled)).collect::<Result<_>>()?;
+        Ok(Self { search, all })
+    }
+
+    /// All candidates of the first split with this share of teacher labels, judged on the validation rows of all splits.
+    fn candidates(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
+        self.all[0].all(alpha)?.into_iter().map(|trial| self.judged(trial)).collect()
+    }
+
+    /// One candidate with this share of teacher labels.
+    fn one(&self, alpha: Option<f64>, spec: Spec) -> Result<Trial> {
+        self.judged(self.all[0].one(alpha, spec, self.seed())?)
+    }
+
+    fn seed(&self) -> u64 {
+        self.search.first().plan.seed
+    }
+
+    /// A trial of the first split, with the others' validation rows behind its own.
+    fn judged(&self, mut trial: Trial) -> Result<Trial> {
+        if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
+            for bench in others {
+                trial.valid_pred.extend(bench.one(trial.setting.alpha, spec, self.seed())?.valid_pred);
+            }
+            trial.valid_error = self.search.error(&trial.valid_pred);
+        }
+        Ok(trial)
+    }
 }
 
 /// Tries both sides of one kind.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or as fitting's.
-pub fn choose(stage: &Stage<'_>, kind: Kind) -> Result<Choice> {
-    let bench = Bench::new(stage, kind, true)?;
-    let alone = bench.all(None)?;
-    let first = match stage.plan.objective.alpha {
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or where a fit fails.
+pub fn choose(search: &Search<'_>, kind: Kind) -> Result<Choice> {
+    let benches = Benches::new(search, kind, true)?;
+    let alone = benches.candidates(None)?;
+    let asked = search.first().plan.objective.alpha;
+    let first = match asked {
         Alpha::Fixed(alpha) => alpha,
         Alpha::Auto => 1.0,
     };
-    let mut distilled = bench.all(Some(first))?;
+    let mut distilled = benches.candidates(Some(first))?;
     let mut closed_form = None;
-    if let (Alpha::Auto, Some(lone), Some(pure), Some(held)) = (stage.plan.objective.alpha, best(&alone), best(&distilled), &stage.held) {
-        closed_form = closed_form_alpha(&lone.valid_pred, &pure.valid_pred, held.target, held.weight);
+    if let (Alpha::Auto, Some(lone), Some(pure)) = (asked, best(&alone), best(&distilled)) {
+        closed_form = closed_form_alpha(&lone.valid_pred, &pure.valid_pred, search.target(), search.weight());
         let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
         let others: Vec<f64> = [0.7, seed].into_iter().filter(|alpha| (0.05..=0.95).contains(alpha)).collect();
         let spec = pure.setting.spec;
         for (at, &alpha) in others.iter().enumerate() {
             let tried = others[..at].iter().any(|other| (other - alpha).abs() < 0.05);
             if let Some(spec) = spec.filter(|_| !tried) {
-                distilled.push(bench.one(Some(alpha), spec, stage.plan.seed)?);
+                distilled.push(benches.one(Some(alpha), spec)?);
             }
         }
     }
-    Ok(Choice { alone, distilled, closed_form })
+    Ok(Choice { alone, distilled, closed_form, ..Choice::default() })
 }
 
 /// The best lone student of a kind on validation rows; none where the kind does not fit columns or budget.
 ///
 /// # Errors
 ///
-/// As fitting's.
-pub fn lone(stage: &Stage<'_>, kind: Kind) -> Result<Option<Trial>> {
-    match Bench::new(stage, kind, false) {
-        Ok(bench) => Ok(best(&bench.all(None)?).cloned()),
+/// Where a fit fails.
+pub fn lone(search: &Search<'_>, kind: Kind) -> Result<Option<Trial>> {
+    match Benches::new(search, kind, false) {
+        Ok(benches) => Ok(best(&benches.candidates(None)?).cloned()),
         Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -411,8 +434,8 @@ mod tests {
         first.iter().enumerate().map(|(i, x)| 100.0 + 20.0 * (5.0 * x).sin() + (i % 7) as f64).collect()
     }
 
-    /// A stage of these columns, its teacher a little off, with new rows.
-    fn on_stage(columns: usize, category: bool, student: &StudentOptions, check: impl FnOnce(&Stage<'_>)) {
+    /// A search on these columns, its teacher a little off, with new rows; every split is the same.
+    fn on_search(columns: usize, category: bool, student: &StudentOptions, splits: usize, check: impl FnOnce(&Search<'_>)) {
         let objective = ObjectiveOptions::default();
         let hints = HintOptions::default();
         let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3, kept: &NO_CHECKPOINTS };
@@ -424,9 +447,10 @@ mod tests {
         let more = features(columns, category, 1000..1200);
         let mean = off(&target(&more));
         let new = NewRows { features: more, mean, spread: vec![1.0; 200], source: vec![None; 200], weight: vec![1.0; 200], second: vec![false; 200] };
-        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, teacher: &t, spread: &spread, new: &new, coordinates: None };
-        let held = Material { rows: &rows[..100], features: &valid, target: &v, weight: &ones[..100], teacher: &tv, spread: &spread[..100], new: &new, coordinates: None };
-        check(&Stage::new(&plan, &material, Some(&held)).unwrap());
+        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, teacher: &t, spread: &spread, blocks: None, new: &new, coordinates: None };
+        let held = Material { rows: &rows[..100], features: &valid, target: &v, weight: &ones[..100], teacher: &tv, spread: &spread[..100], blocks: None, new: &new, coordinates: None };
+        let stage = || Stage::new(&plan, &material, Some(&held)).unwrap();
+        check(&Search::new((0..splits).map(|_| stage()).collect()));
     }
 
     #[test]
@@ -436,21 +460,24 @@ mod tests {
                 [(Kind::Linear, 5, true), (Kind::Trees, 5, true), (Kind::Table, 1, false), (Kind::Table, 2, false), (Kind::Table, 3, false)]
             {
                 let student = StudentOptions { kind: kind.student_kind(), params, ..StudentOptions::default() };
-                on_stage(columns, category, &student, |stage| {
-                    let choice = choose(stage, kind).unwrap();
+                on_search(columns, category, &student, 2, |search| {
+                    let stage = search.first();
+                    let choice = choose(search, kind).unwrap();
                     for trial in choice.alone.iter().chain(&choice.distilled) {
                         let spec = trial.setting.spec.unwrap();
                         assert_eq!(spec.kind(), kind);
                         let student = stage.student(trial, Default::default(), Vec::new()).unwrap();
                         assert!(student.parameters() <= params, "{spec:?}: {} of {params}", student.parameters());
                         assert!(trial.valid_error.is_finite());
+                        // Both splits are the same here.
+                        assert_eq!((trial.valid_pred.len(), trial.valid_pred[0]), (200, trial.valid_pred[100]));
                         let again = fit(stage, trial.setting.alpha, spec, 3).unwrap();
                         assert!(again.model.as_ref().is_some_and(|model| model.parameters() <= params), "{spec:?}");
                     }
                     let found = best(&choice.alone).unwrap();
                     let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
                     assert!(found.valid_error < limit, "{:?}: {}", found.setting.spec, found.valid_error);
-                    assert_eq!(lone(stage, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
+                    assert_eq!(lone(search, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
                 });
             }
         }
@@ -459,7 +486,8 @@ mod tests {
     #[test]
     fn rows_have_blended_labels_and_copies_as_weight() {
         let student = StudentOptions { kind: StudentKind::Linear, ..StudentOptions::default() };
-        on_stage(2, false, &student, |stage| {
+        on_search(2, false, &student, 1, |search| {
+            let stage = search.first();
             let bench = Bench::new(stage, Kind::Linear, true).unwrap();
             let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
             assert_eq!((alone.y.len(), pure.y.len(), pure.x.len()), (400, 600, 1200));
@@ -476,18 +504,18 @@ mod tests {
     #[test]
     fn kinds_that_do_not_fit_are_passed_over_or_named() {
         let student = StudentOptions { kind: StudentKind::Linear, params: 250, ..StudentOptions::default() };
-        on_stage(4, false, &student, |stage| {
-            assert!(lone(stage, Kind::Table).unwrap().is_none());
-            assert!(choose(stage, Kind::Table).unwrap_err().to_string().contains("reads 1 to 3 numbers, found 4 features"));
+        on_search(4, false, &student, 1, |search| {
+            assert!(lone(search, Kind::Table).unwrap().is_none());
+            assert!(choose(search, Kind::Table).unwrap_err().to_string().contains("reads 1 to 3 numbers, found 4 features"));
         });
-        on_stage(90, false, &student, |stage| {
-            assert!(lone(stage, Kind::Linear).unwrap().is_none());
-            assert!(matches!(choose(stage, Kind::Linear), Err(Error::BudgetTooSmall { allowed: 250, .. })));
+        on_search(90, false, &student, 1, |search| {
+            assert!(lone(search, Kind::Linear).unwrap().is_none());
+            assert!(matches!(choose(search, Kind::Linear), Err(Error::BudgetTooSmall { allowed: 250, .. })));
         });
         // A network of so many columns does not fit either: `auto` takes what does.
         let student = StudentOptions { kind: StudentKind::Auto, params: 330, ..StudentOptions::default() };
-        on_stage(90, false, &student, |stage| {
-            let kinds = crate::search::choose(stage, &|_| limbeck_nets::Control::Continue).unwrap();
+        on_search(90, false, &student, 1, |search| {
+            let kinds = crate::search::choose(search, &|_| limbeck_nets::Control::Continue).unwrap();
             assert!(kinds.alone.iter().all(|trial| trial.setting.kind() == StudentKind::Trees) && !kinds.alone.is_empty());
         });
     }

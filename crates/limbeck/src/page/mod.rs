@@ -100,14 +100,16 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let sentence = &report.proof.verdict.sentence;
     let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
     let has_layers = source.chosen.iter().flatten().any(|trial| trial.curve.iter().any(|point| !point.terms.layers.is_empty()));
-    let parts: [(&str, String); 19] = [
+    let parts: [(&str, String); 20] = [
         ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
         ("STYLE", STYLE.into()),
-        ("KIND", report.proof.verdict.kind.name().into()),
+        ("KIND", if crate::verdict::is_alarming(report) { "hurts".into() } else { headline_kind(report).into() }),
         ("ASKED", asked(report)),
         ("SENTENCE", escape(first)),
         ("MORE", [rest, if report.interrupted { STOPPED } else { "" }].into_iter().filter(|text| !text.is_empty()).map(|text| format!("<p>{}</p>", escape(text))).collect()),
+        ("TILES", tiles(report)),
         ("INTERVAL", interval(report)),
+        ("CHECKS", checks(report)),
         ("MODELS", models(report)),
         ("MEASURE", measure.name().into()),
         ("SHIPPED", shipped(report)),
@@ -115,7 +117,6 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("TEACHER", ranked(&wrong_teacher, slices.len(), measure.name())),
         ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("{} by {column}", measure.name()))).collect()),
         ("LAYERS", if has_layers { figure("layers", "Distance of hidden layers to the teacher's features") } else { String::new() }),
-        ("CHECKS", checks(report)),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run)),
         // `<` cannot end a script from within.
@@ -130,6 +131,15 @@ pub(crate) fn page(source: &Source<'_>) -> String {
 /// Text for a page.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace("{{", "{&#123;")
+}
+
+/// The color of the headline, which is about the file.
+fn headline_kind(report: &Report) -> &'static str {
+    match &report.file {
+        Some(file) if file.gain.worth_having => "helps",
+        Some(file) if file.gain.error_saved.is_below() => "hurts",
+        _ => "no gain",
+    }
 }
 
 fn asked(report: &Report) -> String {
@@ -149,22 +159,71 @@ fn asked(report: &Report) -> String {
     )
 }
 
+/// The interval of the method with a scale in the target's unit.
 fn interval(report: &Report) -> String {
     let saved = &report.proof.verdict.error_saved;
-    let reach = [saved.low, saved.high, saved.value].into_iter().fold(0.0f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
-    let at = |value: f64| 50.0 + 46.0 * value / reach;
+    let measure = report.measure().name();
+    let (Some(low), Some(high)) = (saved.low, saved.high) else {
+        return format!("<p class=\"small\">{measure} saved by distillation: {}, without an interval.</p>", short(saved.value));
+    };
+    let reach = [low, high, saved.value].into_iter().fold(0.0f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
+    let tick = tick(reach);
+    let end = tick * (reach / tick).ceil();
+    let at = |value: f64| 50.0 + 46.0 * value / end;
+    let ticks = [-end, -end / 2.0, 0.0, end / 2.0, end];
+    let lines: String = ticks.map(|value| format!("<line x1=\"{0:.2}\" x2=\"{0:.2}\" y1=\"13\" y2=\"16\" class=\"tick\"/>", at(value))).concat();
+    let labels: String = ticks.map(|value| format!("<span style=\"left:{:.2}%\">{}</span>", at(value), plain(value))).concat();
     format!(
-        "<svg class=\"interval\" viewBox=\"0 0 100 14\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"error saved by distillation {}, 95 % interval {} to {}\"><line \
-         x1=\"50\" x2=\"50\" y1=\"0\" y2=\"14\" class=\"zero\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"7\" y2=\"7\" class=\"range\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"2\" y2=\"12\" \
-         class=\"value\"/></svg><p class=\"ends\"><span>distillation is worse</span><span>0</span><span>distillation is better</span></p>",
+        "<figure class=\"scale\"><figcaption>{measure} saved by distillation, in the unit of {}: {} (95 % interval {} to {}); above 0 it is better, below 0 worse</figcaption><svg class=\"interval\" \
+         viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{measure} saved by distillation {}, 95 % interval {} to {}\"><line x1=\"50\" x2=\"50\" y1=\"0\" y2=\"13\" \
+         class=\"zero\"/><line x1=\"4\" x2=\"96\" y1=\"13\" y2=\"13\" class=\"tick\"/>{lines}<line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"6\" y2=\"6\" class=\"range\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"1\" \
+         y2=\"11\" class=\"value\"/></svg><p class=\"ticks\" aria-hidden=\"true\">{labels}</p></figure>",
+        escape(&report.target),
         short(saved.value),
-        short(saved.low),
-        short(saved.high),
-        at(saved.low),
-        at(saved.high),
+        short(low),
+        short(high),
+        short(saved.value),
+        short(low),
+        short(high),
+        at(low),
+        at(high),
         at(saved.value),
         at(saved.value)
     )
+}
+
+/// 1, 2 or 5 times a power of ten, about half of a length.
+fn tick(reach: f64) -> f64 {
+    let power = 10f64.powf((reach / 2.0).log10().floor()).max(f64::MIN_POSITIVE);
+    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= reach / 2.0);
+    power * times.unwrap_or(10.0)
+}
+
+/// A number of a scale, without the zeros at its end.
+fn plain(value: f64) -> String {
+    let text = short(value);
+    match text.contains('.') && !text.contains('e') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// Three figures: error, size, time.
+fn tiles(report: &Report) -> String {
+    let (test, measured) = (&report.test, &report.measured);
+    let name = report.measure().name();
+    let r2 = test.shipped.r2.filter(|_| report.quantile.is_none()).map_or_else(String::new, |r2| format!(", R² {}", short(r2)));
+    let against = report.file.as_ref().filter(|file| !file.against.is_shipped);
+    let beside = against.map_or_else(String::new, |file| format!("; best file without a teacher {}", short(file.against.test_error)));
+    let teacher_bytes = report.teacher.bytes.map_or_else(String::new, |bytes| format!("; teacher {} bytes", grouped(bytes)));
+    let teacher_us = measured.teacher_us_per_row.map_or_else(String::new, |us| format!("; teacher {} µs", short(us)));
+    let tiles = [
+        ("Error", short(test.shipped.error()), format!("test {name}{r2}; teacher {}{beside}", short(test.teacher.error()))),
+        ("Size", format!("{} bytes", grouped(report.student.bytes)), format!("{} parameters{teacher_bytes}", grouped(report.student.parameters))),
+        ("Time", format!("{} µs", short(measured.student_us_per_row)), format!("per row, in a batch{teacher_us}")),
+    ];
+    let tile = |(title, figure, rest): &(&str, String, String)| format!("<div class=\"tile\"><h2>{title}</h2><p class=\"figure\">{figure}</p><p class=\"small\">{}</p></div>", escape(rest));
+    format!("<div class=\"tiles\">{}</div>", tiles.iter().map(tile).collect::<String>())
 }
 
 fn models(report: &Report) -> String {
@@ -377,6 +436,12 @@ mod tests {
     fn figures_are_short_and_never_nan() {
         assert_eq!(shown(1.0 / 3.0), json!(0.33333));
         assert_eq!((shown(f64::NAN), shown(0.0), shown(-123_456.7)), (Value::Null, json!(0), json!(-123_460.0)));
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        assert_eq!([tick(0.9), tick(1.1), tick(7.0), tick(3e-12)].map(plain), ["0.5", "1", "5", "2.000e-12"]);
+        assert_eq!((plain(0.25), plain(-100.0), plain(0.0)), ("0.25".into(), "-100".into(), "0".into()));
     }
 
     #[test]

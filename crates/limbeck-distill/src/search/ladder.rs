@@ -1,0 +1,337 @@
+//! The ladder of trials that both sides climb.
+//!
+//! | rung | schedule | lone student | distilled student | trials of each side |
+//! |---|---|---|---|---|
+//! | 1 | short | sizes × weight decays | sizes × shares of the teacher | `3 · trials` |
+//! | 2 | middle, or short again | moves from the best so far: longer, another size, other decay, input noise | the same, and other shares of the teacher | `1.5 · trials`; `trials` on several splits |
+//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2 |
+//!
+//! Few candidates reach a long schedule, so that many can be tried: successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
+//! identification and hyperparameter optimization*, AISTATS 2016) with moves in place of chance. A large network is worth its size to a
+//! distilled student, whose transfer set does not run out, more often than to one that learns from few targets: so both choose.
+
+use limbeck_data::metrics::Measure;
+
+use super::validation::Search;
+use super::{Choice, Setting, Trial, Watch, best, closed_form_alpha};
+use crate::error::{Error, Result};
+use crate::kinds::{self, Kind};
+use crate::objective::Alpha;
+use crate::student::{StudentKind, StudentOptions};
+
+/// Weight decay of distilled students: labels without noise leave little to overfit.
+pub(super) const DISTILLED_DECAY: f64 = 1e-3;
+/// Sizes and weight decays of the lone student on the first rung, the likeliest first.
+const ALONE: [(f64, f64); 15] = [
+    (1.0, 0.05),
+    (0.25, 0.5),
+    (0.5, 0.5),
+    (1.0, 0.5),
+    (0.125, 0.5),
+    (0.5, 0.05),
+    (1.0, 2.0),
+    (0.5, 2.0),
+    (0.25, 2.0),
+    (0.25, 0.05),
+    (0.125, 0.05),
+    (0.125, 2.0),
+    (1.0, 8.0),
+    (0.5, 8.0),
+    (0.25, 8.0),
+];
+/// Sizes and shares of the teacher of the distilled student on the first rung, the likeliest first.
+const DISTILLED: [(f64, f64); 15] = [
+    (1.0, 1.0),
+    (1.0, 0.7),
+    (0.5, 1.0),
+    (1.0, 0.4),
+    (0.25, 1.0),
+    (0.5, 0.7),
+    (0.125, 1.0),
+    (0.25, 0.7),
+    (0.5, 0.4),
+    (0.125, 0.7),
+    (0.25, 0.4),
+    (0.125, 0.4),
+    (1.0, 0.2),
+    (0.5, 0.2),
+    (0.25, 0.2),
+];
+/// Weight decays in place of shares, where the share is given.
+const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
+/// Input noise that is tried, in standard deviations.
+const NOISE: f64 = 0.15;
+
+/// Steps of the three rungs, out of `steps`: a fortieth and a tenth, unless that would be too few to learn anything, and the whole.
+///
+/// Rows that are so few that trials have several splits are seen often enough on shorter schedules: a sixteenth, and a quarter in place of
+/// the whole.
+fn rungs(steps: usize, splits: usize) -> [usize; 3] {
+    let (middle, whole) = if splits > 1 { (steps / 16, steps.div_ceil(4)) } else { (steps / 10, steps) };
+    [(steps / 40).max(whole.min(1500)), middle.max(whole.min(4000)), whole]
+}
+
+/// Trials of a side on the first and on the second rung; fewer there where each is trained on several splits.
+fn counts(trials: usize, splits: usize) -> (usize, usize) {
+    (3 * trials, if splits > 1 { trials } else { trials + trials / 2 })
+}
+
+/// Steps that [`choose`] takes at most, over all trials on all splits.
+#[must_use]
+pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
+    if !student.kind.has_network() {
+        return 0;
+    }
+    let [short, middle, whole] = rungs(student.steps, splits);
+    let (first, second) = counts(student.trials, splits);
+    2 * splits * (first * short + second * middle + 2 * whole)
+}
+
+/// Steps of the longest schedule, which those refits take that need it.
+#[must_use]
+pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
+    rungs(student.steps, splits)[2]
+}
+
+/// Tries the settings of both sides, for each kind of student that was asked for.
+///
+/// # Errors
+///
+/// Where a training fails; of the kinds of `auto`, those that do not fit columns or budget are passed over.
+pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
+    let kind = search.first().plan.student.kind;
+    let mut choice = match search.first().has_network() {
+        true => Ladder::new(search, watch)?.climb()?,
+        false => Choice::default(),
+    };
+    for asked in Kind::asked(kind) {
+        match kinds::choose(search, asked) {
+            Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) if kind == StudentKind::Auto => {}
+            Err(error) => return Err(error),
+            Ok(more) => {
+                choice.alone.extend(more.alone);
+                choice.distilled.extend(more.distilled);
+                choice.closed_form = choice.closed_form.or(more.closed_form);
+            }
+        }
+    }
+    choice.chosen = chosen(search, &choice);
+    Ok(choice)
+}
+
+/// The trial of each side that is refitted, by its position: the best lone one; of distilled networks the one with the longest schedule that is
+/// as good as the best, since many trials on few rows make a short one the best by luck.
+fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
+    let least = |trials: &[Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
+    let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
+    let found = &choice.distilled[distilled];
+    let is_longer = |trial: &Trial| trial.setting.steps > found.setting.steps && found.setting.spec.is_none() && search.as_good(trial, found);
+    let longer = (0..choice.distilled.len()).filter(|&at| is_longer(&choice.distilled[at]));
+    let longest = longer.max_by(|&a, &b| {
+        let [a, b] = [a, b].map(|at| &choice.distilled[at]);
+        a.setting.steps.cmp(&b.setting.steps).then(b.valid_error.total_cmp(&a.valid_error))
+    });
+    Some((alone, longest.unwrap_or(distilled)))
+}
+
+/// The best of the lone student's settings, without a distilled one beside it.
+///
+/// # Errors
+///
+/// Where a training fails.
+pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
+    let ladder = Ladder::new(search, watch)?;
+    let mut trials = search.train_all(ladder.first_alone(), watch)?;
+    trials.extend(search.train_all(ladder.moves_alone(&trials), watch)?);
+    trials.extend(search.train_all(ladder.last_alone(&trials, 1), watch)?);
+    best(&trials).cloned().ok_or(Error::Interrupted)
+}
+
+struct Ladder<'s, 'a> {
+    search: &'s Search<'a>,
+    watch: Watch<'s>,
+    sizes: Vec<f64>,
+    steps: [usize; 3],
+    /// Trials on the first and the second rung.
+    counts: (usize, usize),
+    /// False where noise would part what belongs together: pairs of rows, and hints, which are taken without it.
+    may_add_noise: bool,
+}
+
+impl<'s, 'a> Ladder<'s, 'a> {
+    fn new(search: &'s Search<'a>, watch: Watch<'s>) -> Result<Self> {
+        let plan = search.first().plan;
+        // A smaller network has to fit every split.
+        let mut sizes = search.first().sizes()?;
+        for stage in &search.stages()[1..] {
+            let own = stage.sizes()?;
+            sizes.retain(|size| own.contains(size));
+        }
+        let is_paired = search.stages().iter().any(|stage| stage.pool.new_second.contains(&true));
+        let has_hints = plan.hints.kind != crate::hints::HintKind::None;
+        let splits = search.stages().len();
+        let (steps, counts) = (rungs(plan.student.steps, splits), counts(plan.student.trials, splits));
+        Ok(Self { search, watch, sizes, steps, counts, may_add_noise: !is_paired && !has_hints })
+    }
+
+    fn climb(&self) -> Result<Choice> {
+        let run = |alone: Vec<Setting>, distilled: Vec<Setting>, trials: &mut [Vec<Trial>; 2]| -> Result<()> {
+            let both = self.search.train_all(distilled.into_iter().chain(alone).collect(), self.watch)?;
+            both.into_iter().for_each(|trial| trials[usize::from(trial.setting.alpha.is_some())].push(trial));
+            Ok(())
+        };
+        let mut trials = [Vec::new(), Vec::new()];
+        run(self.first_alone(), self.first_distilled(), &mut trials)?;
+        let closed_form = self.closed_form(&trials);
+        run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], closed_form), &mut trials)?;
+        let last = self.last_distilled(&trials[1]);
+        run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
+        let [alone, distilled] = trials;
+        Ok(Choice { alone, distilled, closed_form, chosen: None })
+    }
+
+    fn has(&self, size: f64) -> bool {
+        self.sizes.contains(&size)
+    }
+
+    fn first_alone(&self) -> Vec<Setting> {
+        let settings = ALONE.iter().filter(|(size, _)| self.has(*size));
+        let setting = |&(size, weight_decay): &(f64, f64)| Setting { size, weight_decay, ..Setting::plain(None, self.steps[0]) };
+        settings.map(setting).take(self.counts.0).collect()
+    }
+
+    fn first_distilled(&self) -> Vec<Setting> {
+        let setting = |size, alpha, weight_decay| Setting { size, weight_decay, ..Setting::plain(Some(alpha), self.steps[0]) };
+        let settings: Vec<Setting> = match self.search.first().plan.objective.alpha {
+            Alpha::Auto => DISTILLED.iter().map(|&(size, alpha)| setting(size, alpha, DISTILLED_DECAY)).collect(),
+            Alpha::Fixed(alpha) => DECAYS.iter().flat_map(|&decay| self.sizes.iter().map(move |&size| (size, decay))).map(|(size, decay)| setting(size, alpha, decay)).collect(),
+        };
+        settings.into_iter().filter(|setting| self.has(setting.size)).take(self.counts.0).collect()
+    }
+
+    /// Moves from the best lone student: longer schedules need less decay for the same pull towards 0.
+    fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
+        let Some(start) = best(tried).map(|trial| trial.setting) else { return Vec::new() };
+        let [short, middle, _] = self.steps;
+        let longer = Setting { steps: middle, ..start };
+        let runner_up = self.other_size(tried, start).map(|setting| Setting { steps: middle, ..setting });
+        let moves = [
+            Some(longer),
+            Some(Setting { weight_decay: start.weight_decay / 5.0, ..longer }),
+            runner_up,
+            self.noisy(Setting { steps: short, ..start }),
+            self.noisy(longer),
+            Some(Setting { weight_decay: start.weight_decay * 4.0, ..start }),
+            self.noisy(Setting { weight_decay: start.weight_decay / 5.0, ..longer }),
+        ];
+        self.new_moves(moves, tried)
+    }
+
+    fn moves_distilled(&self, tried: &[Trial], closed_form: Option<f64>) -> Vec<Setting> {
+        let Some(start) = best(tried).map(|trial| trial.setting) else { return Vec::new() };
+        let longer = Setting { steps: self.steps[1], ..start };
+        let runner_up = self.other_size(tried, start).map(|setting| Setting { steps: self.steps[1], ..setting });
+        let share = |alpha: f64| Some(Setting { alpha: Some((alpha * 100.0).round() / 100.0), ..longer });
+        let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
+        let seed = closed_form.map(|alpha| alpha.clamp(0.0, 1.0)).filter(|_| is_chosen);
+        let moves = [
+            Some(longer),
+            seed.and_then(|seed| share((1.0 + seed) / 2.0)),
+            seed.and_then(share),
+            if is_chosen { share(1.0) } else { None },
+            runner_up,
+            Some(Setting { weight_decay: 0.05, ..longer }),
+            self.noisy(longer),
+            seed.and_then(|seed| share(seed / 2.0)),
+        ];
+        self.new_moves(moves, tried)
+    }
+
+    /// The whole schedule for the best lone student, where a longer one has paid before: at most `count` trials, the second with less decay.
+    fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
+        let Some(start) = best(tried) else { return Vec::new() };
+        let [short, middle, whole] = self.steps;
+        let has_paid = start.setting.steps > short || short == middle;
+        let longer = has_paid.then_some(Setting { steps: whole, ..start.setting });
+        let weaker = longer.map(|longer| Setting { weight_decay: longer.weight_decay / 5.0, ..longer });
+        let mut moves = self.new_moves([longer, weaker], tried);
+        moves.truncate(count);
+        moves
+    }
+
+    /// The whole schedule for the best distilled student, with the largest share of the teacher that is as good as the best, and with the
+    /// teacher alone where that is another: short schedules favor targets, since the transfer set takes longer to learn from.
+    ///
+    /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
+    /// carry less noise, so a smaller share of them has to earn its place.
+    fn last_distilled(&self, tried: &[Trial]) -> Vec<Setting> {
+        let Some(start) = best(tried) else { return Vec::new() };
+        let close = tried.iter().filter(|trial| trial.setting.steps == start.setting.steps && self.search.as_good(trial, start));
+        let most = close.max_by(|a, b| a.setting.alpha.unwrap_or(0.0).total_cmp(&b.setting.alpha.unwrap_or(0.0)).then(b.valid_error.total_cmp(&a.valid_error)));
+        let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
+        let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
+        let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), ..longer });
+        self.new_moves([longer, pure], tried)
+    }
+
+    /// The best of the settings of another size.
+    fn other_size(&self, tried: &[Trial], start: Setting) -> Option<Setting> {
+        best(tried.iter().filter(|trial| (trial.setting.size - start.size).abs() > 1e-9)).map(|trial| trial.setting)
+    }
+
+    fn noisy(&self, setting: Setting) -> Option<Setting> {
+        self.may_add_noise.then_some(Setting { input_noise: NOISE, ..setting })
+    }
+
+    /// As many of the moves as the rung has trials, none tried before.
+    fn new_moves(&self, moves: impl IntoIterator<Item = Option<Setting>>, tried: &[Trial]) -> Vec<Setting> {
+        let mut new: Vec<Setting> = Vec::new();
+        for setting in moves.into_iter().flatten() {
+            if !new.contains(&setting) && tried.iter().all(|trial| trial.setting != setting) {
+                new.push(setting);
+            }
+        }
+        new.truncate(self.counts.1);
+        new
+    }
+
+    /// The closed form of the best lone student and the best on the teacher alone.
+    fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
+        let pure = best(distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)))?;
+        // The closed form is that of squared errors.
+        let squared = self.search.measure() == Measure::Rmse && self.search.first().plan.objective.alpha == Alpha::Auto;
+        let (target, weight) = (self.search.target(), self.search.weight());
+        best(alone).filter(|_| squared).and_then(|lone| closed_form_alpha(&lone.valid_pred, &pure.valid_pred, target, weight))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rungs_of_short_schedules_fall_together() {
+        assert_eq!(rungs(110_000, 1), [2750, 11_000, 110_000]);
+        assert_eq!(rungs(110_000, 3), [2750, 6875, 27_500]);
+        assert_eq!(rungs(16_000, 1), [1500, 4000, 16_000]);
+        assert_eq!(rungs(200, 1), [200, 200, 200]);
+    }
+
+    #[test]
+    fn both_sides_have_as_many_settings_on_the_first_rung() {
+        for trials in 1..=5 {
+            assert_eq!(ALONE.iter().take(counts(trials, 1).0).count(), DISTILLED.iter().take(counts(trials, 1).0).count());
+            assert_eq!(ALONE.iter().take(counts(trials, 1).0).count(), 3 * trials);
+        }
+    }
+
+    #[test]
+    fn settings_of_the_first_rung_differ() {
+        for (at, one) in ALONE.iter().enumerate() {
+            assert!(!ALONE[..at].contains(one), "{one:?}");
+        }
+        for (at, one) in DISTILLED.iter().enumerate() {
+            assert!(!DISTILLED[..at].contains(one), "{one:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Trials judged on validation rows, over one split of the rows or several.
+//!
+//! A few dozen validation rows choose by luck. So where rows are few, the same rows are split several times, with validation rows that
+//! do not overlap, and a trial is trained on each split: its error is that of all validation rows together, and one stopping point,
+//! where the errors of all splits together are least, serves them all.
+
+use limbeck_data::metrics::{self, Measure};
+use rayon::prelude::*;
+
+use super::stage::{Stage, Trained, smooth_best};
+use super::{Setting, Training, Trial, Watch};
+use crate::error::Result;
+
+/// Splits of the rows, and the validation rows of all of them.
+pub struct Search<'a> {
+    stages: Vec<Stage<'a>>,
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    /// Numbers of what hangs together, over all splits; none where rows do not.
+    blocks: Option<Vec<u32>>,
+    /// What the teacher answers.
+    teacher: Vec<f64>,
+}
+
+impl<'a> Search<'a> {
+    /// Stages of one plan, each with validation rows; at least one.
+    #[must_use]
+    pub fn new(stages: Vec<Stage<'a>>) -> Self {
+        let all = |of: &dyn Fn(&Stage<'a>) -> Vec<f64>| stages.iter().flat_map(of).collect::<Vec<f64>>();
+        let held = |of: &dyn Fn(&super::Material<'a>) -> Vec<f64>| all(&|stage| stage.held.as_ref().map_or_else(Vec::new, of));
+        let target = held(&|held| held.target.to_vec());
+        let weight = held(&|held| held.weight.to_vec());
+        let teacher = all(&Stage::valid_teacher);
+        // A group is held out by one split at most.
+        let blocks = stages.iter().map(|stage| stage.held.as_ref().and_then(|held| held.blocks)).collect::<Option<Vec<_>>>().map(|blocks| blocks.concat());
+        Self { stages, target, weight, blocks, teacher }
+    }
+
+    /// The first split of the rows.
+    #[must_use]
+    pub fn first(&self) -> &Stage<'a> {
+        &self.stages[0]
+    }
+
+    /// All splits of the rows.
+    #[must_use]
+    pub fn stages(&self) -> &[Stage<'a>] {
+        &self.stages
+    }
+
+    /// Targets of all validation rows, in the learned unit.
+    pub(crate) fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// Their weights.
+    pub(crate) fn weight(&self) -> &[f64] {
+        &self.weight
+    }
+
+    pub(crate) fn measure(&self) -> Measure {
+        self.first().measure()
+    }
+
+    /// Error of predictions of all validation rows, in the target's unit.
+    pub(crate) fn error(&self, pred: &[f64]) -> f64 {
+        self.first().error(pred, &self.target, &self.weight)
+    }
+
+    /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
+    #[must_use]
+    pub fn valid_error_teacher(&self) -> Option<f64> {
+        self.first().teacher_error(&self.teacher, &self.target, &self.weight)
+    }
+
+    /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
+    #[must_use]
+    pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
+        trial.valid_error <= other.valid_error || self.close(&trial.valid_pred, &other.valid_pred)
+    }
+
+    /// True where the error of `pred` exceeds that of `best` by at most one paired standard error.
+    fn close(&self, pred: &[f64], best: &[f64]) -> bool {
+        let stage = self.first();
+        let error = |pred: f64, target: f64| self.measure().row(stage.unit(pred), stage.unit(target));
+        let rows = pred.iter().zip(best).zip(&self.target);
+        let lost: Vec<f64> = rows.map(|((&pred, &best), &target)| error(pred, target) - error(best, target)).collect();
+        let (mean, standard_error) = metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
+        mean <= standard_error
+    }
+
+    /// Trains a setting on every split and stops it where the error of all validation rows is least.
+    pub(super) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
+        let one = |(at, stage): (usize, &Stage<'a>)| {
+            // Other weights on every split: a setting should not be chosen for its luck with one seed either.
+            let training = Training::search_on(at, setting, stage.plan.seed + at as u64);
+            stage.train(&stage.lesson(setting)?, &training, setting.steps, watch)
+        };
+        let trained: Vec<Trained> = self.stages.par_iter().enumerate().map(one).collect::<Result<_>>()?;
+        Ok(self.stopped(setting, trained))
+    }
+
+    /// Trains several settings beside each other.
+    pub(super) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
+        settings.into_par_iter().map(|setting| self.train(setting, watch)).collect()
+    }
+
+    /// One trial out of its trainings. The end of the schedule, where weights have settled, is given up only for a gain of more than one
+    /// standard error.
+    fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
+        let points = trained.iter().map(|one| one.snapshots.len()).min().unwrap_or(0);
+        let weights: Vec<f64> = self.stages.iter().map(|stage| stage.held.as_ref().map_or(0.0, |held| held.weight.iter().sum())).collect();
+        let total: f64 = weights.iter().sum();
+        let mean = |point: usize| trained.iter().zip(&weights).map(|(one, weight)| one.snapshots[point].mean * weight).sum::<f64>() / total;
+        let (smooth, best) = smooth_best(&(0..points).map(mean).collect::<Vec<f64>>());
+        let Some(mut stop) = best else {
+            // Nothing was validated: a training that was cut short before its first point.
+            return trained.swap_remove(0).last(setting);
+        };
+        let valid_error = self.measure().of_mean(smooth[stop]);
+        let pred = |point: usize| trained.iter().flat_map(|one| &one.snapshots[point].pred).copied().collect::<Vec<f64>>();
+        let is_whole = trained[0].snapshots[points - 1].step == setting.steps;
+        if is_whole && self.close(&pred(points - 1), &pred(stop)) {
+            stop = points - 1;
+        }
+        let valid_pred = pred(stop);
+        let first = trained.swap_remove(0);
+        let snapshot = &first.snapshots[stop];
+        Trial { setting, stop: snapshot.step, valid_error, valid_pred, params: snapshot.params.clone(), curve: first.curve, model: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limbeck_data::checkpoint::NO_CHECKPOINTS;
+    use limbeck_data::{Feature, FeatureValues, Features};
+    use limbeck_nets::Control;
+
+    use super::*;
+    use crate::hints::HintOptions;
+    use crate::objective::ObjectiveOptions;
+    use crate::search::{Material, NewRows, Plan, choose};
+    use crate::student::StudentOptions;
+
+    fn features(rows: std::ops::Range<usize>) -> Features {
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number(rows.clone().map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            integer: false,
+        };
+        Features { columns: (0..2).map(number).collect(), rows: rows.len() }
+    }
+
+    fn target(features: &Features) -> Vec<f64> {
+        let FeatureValues::Number(first) = &features.columns[0].values else { unreachable!("numbers") };
+        first.iter().map(|x| 10.0 + (5.0 * x).sin()).collect()
+    }
+
+    /// A search on splits with these validation rows; what comes before and after them is learned from.
+    fn on_splits(student: &StudentOptions, valid: &[(usize, usize)], blocks: Option<&[u32]>, check: impl FnOnce(&Search<'_>)) {
+        let (objective, hints) = (ObjectiveOptions::default(), HintOptions::default());
+        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3, kept: &NO_CHECKPOINTS };
+        let (train, more) = (features(0..200), features(500..600));
+        let (y, mean) = (target(&train), target(&more));
+        let (ones, rows) = (vec![1.0; 200], (0..200).collect::<Vec<usize>>());
+        let new = NewRows { features: more, mean, spread: ones[..100].to_vec(), source: vec![None; 100], weight: ones[..100].to_vec(), second: vec![false; 100] };
+        let parts: Vec<(Features, Vec<f64>)> = valid.iter().map(|&(from, to)| features(from..to)).map(|x| (x.clone(), target(&x))).collect();
+        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, blocks: None, teacher: &y, spread: &ones, new: &new, coordinates: None };
+        let stages = parts.iter().map(|(features, target)| {
+            let n = target.len();
+            let (rows, weight, spread) = (&rows[..n], &ones[..n], &ones[..n]);
+            let held = Material { rows, features, target, weight, blocks, teacher: target, spread, ..material.clone() };
+            Stage::new(&plan, &material, Some(&held)).unwrap()
+        });
+        check(&Search::new(stages.collect()));
+    }
+
+    fn trial(valid_error: f64, valid_pred: &[f64]) -> Trial {
+        Trial { setting: Setting::plain(None, 1), curve: Vec::new(), stop: 0, valid_error, valid_pred: valid_pred.to_vec(), params: Vec::new(), model: None }
+    }
+
+    #[test]
+    fn both_sides_have_the_same_trials_on_all_validation_rows() {
+        let student = StudentOptions { params: 2000, steps: 240, trials: 2, ..StudentOptions::default() };
+        on_splits(&student, &[(200, 230), (300, 350)], None, |search| {
+            let choice = choose(search, &|_| Control::Continue).unwrap();
+            for trial in choice.alone.iter().chain(&choice.distilled) {
+                assert_eq!(trial.valid_pred.len(), 80);
+                let stage = search.first();
+                assert!(stage.student(trial, Default::default(), Vec::new()).unwrap().parameters() <= (2000.0 * trial.setting.size) as usize);
+                // The smoothed error is near that of the predictions kept.
+                assert!((search.error(&trial.valid_pred) / trial.valid_error - 1.0).abs() < 0.5, "{:?}", trial.setting);
+            }
+            let sizes = |trials: &[Trial]| trials.iter().map(|trial| trial.setting.size.to_string()).collect::<std::collections::BTreeSet<_>>().len();
+            assert_eq!((sizes(&choice.alone), sizes(&choice.distilled)), (4, 3));
+            // All schedules fall together here: six of the first rung, three moves of each side.
+            assert!(choice.alone.len() >= 8 && choice.distilled.len() >= 8, "{} {}", choice.alone.len(), choice.distilled.len());
+            assert!(choice.closed_form.is_none() || choice.closed_form.is_some_and(f64::is_finite));
+            assert_eq!(search.valid_error_teacher(), Some(0.0));
+        });
+    }
+
+    #[test]
+    fn standard_errors_heed_groups() {
+        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        // Worse by a little in the first half of the rows, better by less in the other.
+        let shift = |y: &[f64]| y.iter().enumerate().map(|(i, y)| y + if i < 4 { 0.2 + 0.01 * (i % 2) as f64 } else { 0.02 }).collect::<Vec<f64>>();
+        let base = |y: &[f64]| y.iter().map(|y| y + 0.1).collect::<Vec<f64>>();
+        let close = |blocks: Option<&[u32]>| {
+            let mut found = false;
+            on_splits(&student, &[(200, 208)], blocks, |search| {
+                let y = search.target().to_vec();
+                found = search.as_good(&trial(1.0, &shift(&y)), &trial(0.9, &base(&y)));
+            });
+            found
+        };
+        // Squared errors differ by about 0.0305 in four rows and by −0.0096 in four: mean 0.0105, standard error 0.0076 of eight rows, but
+        // 0.02 of two groups.
+        assert!(!close(None));
+        assert!(close(Some(&[0, 0, 0, 0, 1, 1, 1, 1])));
+    }
+
+    #[test]
+    fn layers_that_are_given_have_one_size() {
+        let student = StudentOptions { hidden: Some(vec![4]), steps: 20, trials: 1, ..StudentOptions::default() };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            let choice = choose(search, &|_| Control::Continue).unwrap();
+            assert!(choice.alone.iter().chain(&choice.distilled).all(|trial| trial.setting.size == 1.0));
+        });
+    }
+}

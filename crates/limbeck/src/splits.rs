@@ -1,0 +1,71 @@
+//! Further splits of the rows, on which trials are validated where rows are few.
+
+use std::borrow::Cow;
+
+use limbeck_data::Dataset;
+use limbeck_data::checkpoint::Checkpoints;
+use limbeck_distill::hints::HintKind;
+
+use crate::error::{Error, Result};
+use crate::labels::{self, LabelStore};
+use crate::pipeline::{Event, Observer, OnlyProgress};
+use crate::recipe::Recipe;
+use crate::timing::Clock;
+
+/// A split of the rows with other validation rows, and labels for it.
+pub(crate) struct OtherSplit<'a> {
+    pub(crate) data: Dataset,
+    pub(crate) store: Cow<'a, LabelStore>,
+}
+
+/// Folds of a teacher that labels for one of several splits.
+const FOLDS: usize = 3;
+/// Networks that it averages, and the part of their schedules that they take.
+const MEMBERS: usize = 2;
+const SCHEDULE: usize = 2;
+/// New rows of such a split: its trials are short.
+const NEW_ROWS: usize = 20_000;
+
+/// The splits beside that of the data set, on which the recipe's trials are validated too.
+///
+/// A teacher that limbeck fits is fitted again for each, in less time, so that it knows nothing of the validation rows there. Labels that came from
+/// outside, or that took more than a teacher's answers to make, serve all splits: whoever made them may have seen any row.
+///
+/// # Errors
+///
+/// As the teacher's.
+pub(crate) fn others<'a>(
+    recipe: &Recipe,
+    data: &Dataset,
+    store: &'a LabelStore,
+    kept: &Checkpoints,
+    clock: &mut Clock,
+    observer: &dyn Observer,
+) -> Result<Vec<OtherSplit<'a>>> {
+    let learn = data.split.train.len() + data.split.valid.len();
+    let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
+    if more.is_empty() || !is_fitted_here(recipe, data) {
+        return Ok(more.into_iter().map(|data| OtherSplit { data, store: Cow::Borrowed(store) }).collect());
+    }
+    observer.event(&Event::Stage("labels for further splits of the rows"));
+    let mut own = recipe.clone();
+    own.teacher.folds = own.teacher.folds.min(FOLDS);
+    let network = &mut own.teacher.network;
+    network.members = network.members.min(MEMBERS);
+    network.steps = (network.steps.0.div_ceil(SCHEDULE), network.steps.1.div_ceil(SCHEDULE));
+    own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
+    let quiet = OnlyProgress(observer);
+    let labelled = |(at, data): (usize, Dataset)| {
+        let name = format!("split{}", at + 2);
+        let store = kept.piece(&format!("labels-{name}"), || labels::for_search(&own, &data, &kept.scope(&name), clock, &quiet))?;
+        if observer.stop() { Err(Error::Interrupted) } else { Ok(OtherSplit { data, store: Cow::Owned(store) }) }
+    };
+    more.into_iter().enumerate().map(labelled).collect()
+}
+
+/// True where labels are nothing but the answers of a teacher that limbeck fits.
+fn is_fitted_here(recipe: &Recipe, data: &Dataset) -> bool {
+    let teacher = &recipe.teacher;
+    let is_own = teacher.from.is_none() && teacher.model.is_none() && teacher.command.is_none() && teacher.with.is_empty() && data.given.is_none();
+    is_own && teacher.residual_rounds == 0 && recipe.transfer.adversarial_rows == 0 && recipe.hints.kind == HintKind::None
+}
