@@ -1,22 +1,22 @@
 //! The same rows, split again: other validation rows, so that trials are not chosen by the luck of a few dozen rows.
 
-
 use crate::dataset::Dataset;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
-/// Validation rows that a further split has at least, where that is no more than
+/// A further split has at least this many validation rows, unless rows are few.
 const VALID_ROWS: usize = 150;
-/// this part of the rows.
+/// Of few rows, a quarter is enough.
 const PART: usize = 4;
 
 impl Dataset {
     /// At most `more` further data sets of the same rows, whose validation rows overlap neither each other nor those of this one.
     ///
-    /// Each holds out about as many rows as this one, or 150 or a quarter of them where this one has fewer, or whole groups; test rows stay
-    /// what they are. There are none where validation
-    /// rows were given, or where the split follows time: only the last stretch is like the test rows. There are fewer than `more` where
-    /// training rows or groups run out.
+    /// Each holds out as many rows as this one, but at least 150, or a quarter of the rows if that is less. Groups stay whole. Test rows stay
+    /// the same.
+    ///
+    /// Returns none where validation rows were given, or where the split follows time: there only the last stretch is like the test rows.
+    /// Returns fewer than `more` where training rows or groups run out.
     #[must_use]
     pub fn resplits(&self, more: usize, seed: u64) -> Vec<Self> {
         let mut all = Vec::new();

@@ -20,7 +20,7 @@ pub(crate) struct OtherSplit<'a> {
 
 /// Folds of a teacher that labels for one of several splits.
 const FOLDS: usize = 3;
-/// Networks that it averages, and the part of their schedules that they take.
+/// Most networks that it averages. Their schedules have `1 / SCHEDULE` of the steps.
 const MEMBERS: usize = 2;
 const SCHEDULE: usize = 2;
 /// New rows of such a split: its trials are short.

@@ -119,9 +119,9 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The trial of each side that is refitted, by its position: the best lone one; of distilled networks the one with the longest schedule that is
-/// as good as the best, since many trials on few rows make a short one the best by luck.
-fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
+/// The positions of the trials that are refitted. Of the lone student, the best one. Of distilled networks, the one with the longest schedule
+/// whose error is within one standard error of the best: among many trials on few rows a short one is the best by luck.
+pub(super) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let least = |trials: &[Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
     let found = &choice.distilled[distilled];

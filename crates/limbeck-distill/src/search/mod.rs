@@ -1,7 +1,7 @@
 //! Candidates on validation rows, then the refit.
 //!
-//! Lone and distilled students go through the same search ([`choose`]): the same ladder of schedules, the same number of trials on each
-//! rung, sizes from the whole budget to an eighth of it. Where rows are few, every trial is validated on several splits of them
+//! Lone and distilled students go through the same search ([`choose`]): the same ladder of schedules, as many trials on the first two
+//! rungs, sizes from the whole budget to an eighth of it. Where rows are few, every trial is validated on several splits of them
 //! ([`Search`]). The winner of each side is fitted again on all training rows ([`refit`]), on the same schedule, and stopped at the step
 //! that was best on validation rows.
 //!

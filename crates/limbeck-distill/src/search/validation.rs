@@ -221,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn longest_distilled_schedule_within_one_standard_error_is_chosen() {
+        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            // Errors of 0.1, whose signs differ from row to row, so that squared errors differ by chance alone; and errors of 0.5.
+            let off = |by: f64, turn: usize| search.target().iter().enumerate().map(|(i, y)| y + by * (1.0 + 0.5 * ((i + turn) % 2) as f64)).collect::<Vec<f64>>();
+            let of = |alpha, steps, error, pred: &[f64]| Trial { setting: Setting::plain(alpha, steps), ..trial(error, pred) };
+            let choice = |long: Trial| crate::search::Choice {
+                alone: vec![of(None, 9, 0.3, &off(0.1, 0)), of(None, 1, 0.2, &off(0.1, 1))],
+                distilled: vec![of(Some(0.4), 1, 0.10, &off(0.1, 0)), long],
+                ..Default::default()
+            };
+            let close = choice(of(Some(1.0), 9, 0.11, &off(0.1, 1)));
+            assert_eq!(crate::search::ladder::chosen(search, &close), Some((1, 1)));
+            let worse = choice(of(Some(1.0), 9, 0.50, &off(0.5, 1)));
+            assert_eq!(crate::search::ladder::chosen(search, &worse), Some((1, 0)));
+        });
+    }
+
+    #[test]
     fn layers_that_are_given_have_one_size() {
         let student = StudentOptions { hidden: Some(vec![4]), steps: 20, trials: 1, ..StudentOptions::default() };
         on_splits(&student, &[(200, 220)], None, |search| {
