@@ -270,6 +270,9 @@ pub(crate) struct StudentFlags {
     /// Least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher [default: 0.01]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     worth: Option<f64>,
+    /// Repeat the whole run on N other splits of the rows, to see whether its verdict holds there; takes N times as long again [default: 0]
+    #[arg(long, value_name = "N")]
+    outer_folds: Option<u64>,
     /// Exit with 1 unless the shipped student's test R² is at least this
     #[arg(long, value_name = "R2", allow_negative_numbers = true)]
     require_r2: Option<f64>,
@@ -397,6 +400,7 @@ impl StudentFlags {
         flags.set_whole("repeats", self.repeats);
         flags.set_whole("max_repeats", self.max_repeats);
         flags.set("worth", self.worth);
+        flags.set_whole("outer_folds", self.outer_folds);
         flags.set("require_r2", self.require_r2);
     }
 }

@@ -87,6 +87,7 @@ const SECTIONS: [Section; 11] = [
             Key("repeats", "seeds with which both students are trained for the proof, 1 to 100", None),
             Key("max_repeats", "seeds where those of repeats vary more than half as much as test rows do; up to 100", None),
             Key("worth", "least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher, 0 to 1", None),
+            Key("outer_folds", "times that the whole run is repeated on other splits, to see whether its verdict holds there; 0, or 2 to 20", None),
             Key("threads", "0 is one per core; changes no result", None),
             Key("time_limit", "seconds that the run may take; it is replaced by the options it leads to", Some("300.0")),
             Key("checkpoint_every", "seconds after which a training in progress is saved again, for --resume; changes no result", None),

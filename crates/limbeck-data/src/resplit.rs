@@ -1,6 +1,12 @@
-//! The same rows, split again: other validation rows, so that trials are not chosen by the luck of a few dozen rows.
+//! The same rows, split again: other validation rows, so that trials are not chosen by the luck of a few dozen rows; and other test rows, so
+//! that a whole run can be repeated.
+
+use std::collections::BTreeMap;
+
+use rand::seq::SliceRandom;
 
 use crate::dataset::Dataset;
+use crate::error::{Error, Result};
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
@@ -46,6 +52,85 @@ impl Dataset {
         }
         all
     }
+
+    /// The same rows `folds` times, each time with other test rows: a share of them all at random, whole groups, or, where the split
+    /// follows time, a stretch of its later half, of which only earlier rows are learned from.
+    ///
+    /// Validation rows are drawn anew from the rest, as many of it as this data set has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Split`] where there are too few rows or groups.
+    pub fn outer_folds(&self, folds: usize, seed: u64) -> Result<Vec<Self>> {
+        let Split { train, valid, test } = &self.split;
+        let mut all = [&self.split.train_valid()[..], test].concat();
+        all.sort_unstable();
+        let blocks = self.blocks.as_deref().unwrap_or(&[]);
+        let parts = match self.fold_kind {
+            FoldKind::Random => at_random(&all, folds, seed),
+            FoldKind::Group => of_groups(&all, blocks, folds, seed),
+            FoldKind::Time => in_time(&all, blocks, folds),
+        };
+        if let Some(least) = parts.iter().map(Vec::len).min().filter(|&least| least == 0 || parts.len() < folds) {
+            let what = if self.fold_kind == FoldKind::Random { "rows" } else { "groups or stretches of time" };
+            return Err(Error::Split { message: format!("{} rows have too few {what} for {folds} outer folds (the least has {least} rows); give fewer folds", all.len()) });
+        }
+        let share = valid.len() as f64 / (train.len() + valid.len()) as f64;
+        let times: Vec<i64> = blocks.iter().map(|&block| i64::from(block)).collect();
+        let one = |(turn, mut test): (u64, Vec<usize>)| {
+            test.sort_unstable();
+            let first = test.iter().filter_map(|&row| times.get(row)).min();
+            let is_learned = |row: usize| match self.fold_kind {
+                FoldKind::Time => first.is_none_or(|&first| times[row] < first),
+                _ => test.binary_search(&row).is_err(),
+            };
+            let learn: Vec<usize> = all.iter().copied().filter(|&row| is_learned(row)).collect();
+            let ties = match self.fold_kind {
+                FoldKind::Random => Ties::None,
+                FoldKind::Group => Ties::Group(blocks),
+                FoldKind::Time => Ties::Time(&times),
+            };
+            let valid = ties.hold_out(&learn, share, &mut generator(seed, "outer valid rows", turn))?;
+            let train = learn.into_iter().filter(|row| valid.binary_search(row).is_err()).collect();
+            let mut other = self.clone();
+            other.split = Split { train, valid, test };
+            other.valid_given = false;
+            (other.summary.train, other.summary.valid, other.summary.test) = (other.split.train.len(), other.split.valid.len(), other.split.test.len());
+            Ok(other)
+        };
+        (0..).zip(parts).map(one).collect()
+    }
+}
+
+fn at_random(rows: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut rows = rows.to_vec();
+    rows.shuffle(&mut generator(seed, "outer folds", 0));
+    (0..folds).map(|fold| rows.iter().copied().skip(fold).step_by(folds).collect()).collect()
+}
+
+/// Groups in order of size, each to the fold with the fewest rows; groups of one size in random order.
+fn of_groups(rows: &[usize], group: &[u32], folds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    rows.iter().for_each(|&row| members.entry(group[row]).or_default().push(row));
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    members.shuffle(&mut generator(seed, "outer folds", 0));
+    members.sort_by_key(|members| std::cmp::Reverse(members.len()));
+    let mut parts = vec![Vec::new(); folds];
+    for members in members {
+        if let Some(part) = parts.iter_mut().min_by_key(|part| part.len()) {
+            part.extend(members);
+        }
+    }
+    parts
+}
+
+/// The later half of the stretches of time, cut into folds.
+fn in_time(rows: &[usize], stretch: &[u32], folds: usize) -> Vec<Vec<usize>> {
+    let mut stretches: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    rows.iter().for_each(|&row| stretches.entry(stretch[row]).or_default().push(row));
+    let later: Vec<Vec<usize>> = stretches.into_values().collect();
+    let later = &later[later.len() - later.len() / 2..];
+    (0..folds).map(|fold| later[fold * later.len() / folds..(fold + 1) * later.len() / folds].concat()).collect()
 }
 
 #[cfg(test)]
@@ -94,6 +179,55 @@ mod tests {
         for other in &more {
             assert!(other.split.train.iter().all(|row| other.split.valid.iter().all(|held| blocks[*held] != blocks[*row])));
         }
+    }
+
+    /// All test rows of the folds, in order.
+    fn tested(folds: &[Dataset]) -> Vec<usize> {
+        let mut all: Vec<usize> = folds.iter().flat_map(|fold| fold.split.test.clone()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn outer_folds_test_each_row_once() {
+        let data = data(DataOptions::for_target("y"));
+        let folds = data.outer_folds(5, 3).unwrap();
+        assert_eq!(tested(&folds), (0..300).collect::<Vec<_>>());
+        for fold in &folds {
+            let Split { train, valid, test } = &fold.split;
+            assert_eq!((test.len(), train.len() + valid.len(), fold.summary.test), (60, 240, 60));
+            assert!(fold.split.train_valid().iter().all(|row| test.binary_search(row).is_err()));
+            // As large a share as in the data set itself.
+            assert!((valid.len() as f64 / 240.0 - data.split.valid.len() as f64 / data.split.train_valid().len() as f64).abs() < 0.01);
+        }
+        assert_ne!(folds[0].split, data.outer_folds(5, 4).unwrap()[0].split);
+        assert!(data.outer_folds(301, 3).unwrap_err().to_string().contains("too few rows"));
+    }
+
+    #[test]
+    fn outer_folds_keep_groups_whole() {
+        let data = data(DataOptions { group: Some("g".into()), ..DataOptions::for_target("y") });
+        let folds = data.outer_folds(4, 3).unwrap();
+        assert_eq!(tested(&folds), (0..300).collect::<Vec<_>>());
+        let blocks = data.blocks.as_ref().unwrap();
+        for fold in &folds {
+            assert!(fold.split.train_valid().iter().all(|row| fold.split.test.iter().all(|held| blocks[*held] != blocks[*row])));
+        }
+        assert!(data.outer_folds(9, 3).unwrap_err().to_string().contains("fewer folds"));
+    }
+
+    #[test]
+    fn outer_folds_in_time_learn_from_the_past_alone() {
+        let data = data(DataOptions { time: Some("t".into()), ..DataOptions::for_target("y") });
+        let folds = data.outer_folds(3, 0).unwrap();
+        let blocks = data.blocks.as_ref().unwrap();
+        for fold in &folds {
+            let first = fold.split.test.iter().map(|&row| blocks[row]).min().unwrap();
+            assert!(fold.split.train_valid().iter().all(|&row| blocks[row] < first));
+            // At least the earlier half.
+            assert!(fold.split.train_valid().len() >= 120, "{}", fold.split.train_valid().len());
+        }
+        assert!(folds[0].split.test.iter().all(|row| folds[1].split.train_valid().contains(row)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! the file worth having?* is about one student against the best file that needs no teacher: [`judge_file`]. Intervals are those of
 //! [`limbeck_data::crossed`].
 
-use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts};
+use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts, t_quantile};
 use limbeck_data::metrics::Measure;
 use serde::{Deserialize, Serialize};
 
@@ -320,6 +320,32 @@ impl Method {
     pub fn needs_seeds(&self) -> bool {
         self.seeds > 1 && self.blocks >= LEAST_BLOCKS && self.se_seeds > SEEDS_MATTER * self.se_rows
     }
+}
+
+/// The mean of a difference of errors over repetitions of a whole procedure on other splits of the same rows.
+///
+/// # Formula
+///
+/// With the differences `d_k` of `N` repetitions, their variance `S²`, and `ratio` test rows to one training row:
+///
+/// ```text
+/// mean_k d_k ± t_{0.975, N − 1} · √((1/N + ratio) S²)
+/// ```
+///
+/// `S² / N` alone would be too little, since repetitions share training rows. No interval of fewer than two.
+///
+/// # Source
+///
+/// Nadeau & Bengio, *Inference for the generalization error*, Machine Learning 52, 2003: the corrected resampled t-test.
+#[must_use]
+pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
+    let n = differences.len() as f64;
+    let value = differences.iter().sum::<f64>() / n;
+    let variance = differences.iter().map(|d| (d - value).powi(2)).sum::<f64>() / (n - 1.0);
+    let half = t_quantile(n - 1.0) * ((1.0 / n + ratio) * variance).sqrt();
+    let is_given = differences.len() > 1 && half.is_finite();
+    let end = |end: f64| is_given.then_some(end);
+    Difference { value, low: end(value - half), high: end(value + half) }
 }
 
 /// The shipped file's answers against those of the best lone file, on test rows.

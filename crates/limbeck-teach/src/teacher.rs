@@ -149,7 +149,7 @@ pub struct EarlyAnswers(Vec<Predicted>);
 /// A teacher fitted by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// For rows that none of its fits has seen: the fold teachers together, or, where rows follow time, fits on all rows of the sample.
+    /// For rows that none of its fits has seen: the fold teachers together, or, where rows follow time or are few, fits on all rows of the sample.
     pub teacher: Teacher,
     /// Out-of-fold labels of the sample.
     pub labels: Labels,
@@ -175,7 +175,7 @@ impl Teacher {
     ///
     /// Learners are mixed by out-of-fold error, those of next to no weight left out. Where rows follow time, the last
     /// stretch chooses, and the teacher for rows that none has seen is fitted anew on all rows of the sample: a fold's fit would lack
-    /// a stretch of time, maybe the one that resembles them. Each fit is a piece of `kept`.
+    /// a stretch of time, maybe the one that resembles them. So it is where rows are few, of which each counts. Each fit is a piece of `kept`.
     ///
     /// # Errors
     ///
@@ -221,7 +221,7 @@ impl Teacher {
         let labels = Labels { prediction: Prediction { mean, spread: sd }, fold: sample.folds.of.clone() };
         let part = |(candidate, weight): (Candidate, f64)| {
             let Candidate { learner, folds, .. } = candidate;
-            let anew = sample.folds.follow_time() || learner == Learner::Process;
+            let anew = sample.folds.follow_time() || learner == Learner::Process || sample.target.len() <= FEW_ROWS;
             let early = if anew { plan.fits(sample, options, learner, options.fits_of(sample.target.len()), "early", seed, kept)? } else { folds };
             Ok(Part { share: Share { learner, weight }, early, last: Vec::new(), joined: !anew && sample.target.len() > MANY_ROWS })
         };
@@ -391,6 +391,8 @@ type Counts = (Share, usize, usize, bool);
 
 /// More rows than this are many: networks are first tried on one fold before they are trained on all, and learners are fitted less often.
 const MANY_ROWS: usize = 10_000;
+/// Up to so many rows, a fold's fit lacks rows that matter, and the teacher for rows that none has seen is fitted anew on all of the sample.
+const FEW_ROWS: usize = 3000;
 /// Share of RMSE that networks must save there to be worth their time.
 const WORTH: f64 = 0.01;
 

@@ -37,7 +37,8 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
     resolved.max_repeats = resolved.repeats;
     observer.event(&Event::Stage("measure speed"));
     let threads = rayon::current_num_threads() as f64;
-    let planned = limit * PLANNED;
+    // Each outer fold takes as long as the run itself.
+    let planned = limit * PLANNED / (1 + recipe.outer_folds) as f64;
     let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.model.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
     let mut student_time = planned;
     if fits_teacher {

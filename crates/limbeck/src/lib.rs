@@ -36,6 +36,7 @@ pub mod labels;
 mod live;
 mod lone;
 pub mod manifest;
+pub mod outer;
 mod page;
 pub mod pipeline;
 pub mod preflight;

@@ -128,6 +128,11 @@ impl<'a> Recorder<'a> {
         Ok(Self { inner, recipe, folder: folder.to_owned(), files: Mutex::new(Files { open: Some(open) }), nanoseconds: AtomicU64::new(0) })
     }
 
+    /// Who watches the run: for trainings that are not the run's own, which have no curves in it.
+    pub(crate) fn watched(&self) -> &'a dyn Observer {
+        self.inner
+    }
+
     /// Seconds that writing down took, over all threads.
     pub(crate) fn seconds(&self) -> f64 {
         self.nanoseconds.load(Ordering::Relaxed) as f64 * 1e-9

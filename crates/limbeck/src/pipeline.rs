@@ -26,6 +26,7 @@ use crate::labels::{self, LabelStore, learned, target_unit};
 use crate::live::{Log, Recorder};
 use crate::lone;
 use crate::manifest::Manifest;
+use crate::outer;
 use crate::page::{self, Answers};
 use crate::recipe::Recipe;
 use crate::report::{
@@ -288,8 +289,26 @@ impl<'t> Files<'t> {
 /// Golden vectors in a student's file.
 const EXAMPLES: usize = 16;
 
+/// Both students of a data set, chosen on validation rows and fitted again on all training rows.
+pub(crate) struct Fitted<'f> {
+    /// What trials learned from, by split of the rows.
+    rows: &'f [SearchRows],
+    search: &'f Search<'f>,
+    choice: &'f Choice,
+    /// The trials that were chosen.
+    alone: &'f Trial,
+    distilled: &'f Trial,
+    /// What was fitted again, by seed, and on what.
+    stage: &'f Stage<'f>,
+    trials: &'f [search::Refitted],
+    files: Files<'f>,
+    test: &'f Part,
+    interrupted_in_search: bool,
+}
+
 impl Students<'_> {
-    fn run(&self, others: &[OtherSplit<'_>], place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
+    /// Chooses and fits both students, and hands them to `then`.
+    fn fit<T>(&self, others: &[OtherSplit<'_>], clock: &mut Clock, then: impl FnOnce(&Fitted<'_>, &mut Clock) -> Result<T>) -> Result<T> {
         let recipe = self.recipe;
         let split = &self.data.split;
         let plan = self.plan();
@@ -307,7 +326,6 @@ impl Students<'_> {
         self.observer.event(&Event::Steps(search::search_steps(&recipe.student, rows.len())));
         let choice = clock.stage("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
-        let (alone, distilled) = (alone.clone(), distilled.clone());
 
         let interrupted_in_search = self.observer.stop();
         let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| recipe.seed + repeat).collect();
@@ -329,37 +347,45 @@ impl Students<'_> {
             }
             (&refit_stage, trials)
         };
-
-        self.observer.event(&Event::Stage("test"));
         let compared = if refit_new.features.rows > 0 { &refit_new.features } else { &all.features };
         let files = Files::choose(stage, &trials, compared)?;
-        let shipped = self.shipped(&search, &alone, &distilled, &files);
-        let winner = match shipped.kind {
-            ShippedKind::Alone => files.alone,
-            ShippedKind::Distilled => files.distilled,
-        };
-        let student = stage.student(winner, self.provenance(&shipped), self.examples(&rows[0].train.features))?;
+        let fitted = Fitted { rows: &rows, search: &search, choice: &choice, alone, distilled, stage, trials: &trials, files, test: &test, interrupted_in_search };
+        then(&fitted, clock)
+    }
+
+    fn run(&self, others: &[OtherSplit<'_>], place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
+        self.fit(others, &mut clock, |fitted, clock| self.prove(fitted, place, recorder, clock))
+    }
+
+    /// Tests what was fitted, and writes the run.
+    fn prove(&self, fitted: &Fitted<'_>, place: &Unfinished, recorder: &Recorder<'_>, clock: &mut Clock) -> Result<Report> {
+        let Fitted { rows, search, choice, stage, trials, ref files, test, interrupted_in_search, .. } = *fitted;
+        let recipe = self.recipe;
+        self.observer.event(&Event::Stage("test"));
+        let (shipped, winner) = self.shipped(fitted);
+        let train = &rows[0].train.features;
+        let student = stage.student(winner, self.provenance(&shipped), self.examples(train))?;
         let bytes = student.to_bytes()?;
-        let mut report = self.report(&student, stage, &trials, &choice, shipped, &test)?;
-        if let Some(note) = self.clamped(stage, &test) {
+        let mut report = self.report(&student, stage, trials, choice, shipped, test)?;
+        if let Some(note) = self.clamped(stage, test) {
             self.observer.event(&Event::Note(&note));
             report.notes.push(note);
         }
         report.student.bytes = bytes.len();
-        report.sizes = self.sizes(stage, &files, &report, &rows[0].train.features)?;
+        report.sizes = self.sizes(stage, files, &report, train)?;
         if !interrupted_in_search && !self.observer.stop() {
             let models = clock.stage("lone models", || {
-                let own = lone::Fitted { chosen: alone, refitted: files.alone.clone() };
+                let own = lone::Fitted { chosen: fitted.alone.clone(), refitted: files.alone.clone() };
                 // Models of other kinds learn means.
                 let fitted = match recipe.objective.quantile {
                     Some(_) => vec![own],
-                    None => lone::fit(&search, stage, &choice, own, recipe.seed)?,
+                    None => lone::fit(search, stage, choice, own, recipe.seed)?,
                 };
-                self.lone_models(stage, &fitted, &report, &rows[0].train.features, &test)
+                self.lone_models(stage, &fitted, &report, train, test)
             });
             match models {
                 Ok((models, answers)) => {
-                    let (target, blocks) = (self.data.target_of(&split.test), self.data.blocks_of(&split.test));
+                    let (target, blocks) = (self.data.target_of(&self.data.split.test), self.data.blocks_of(&self.data.split.test));
                     let judged = lone::Judged { target: &target, weight: &test.weight, blocks: blocks.as_deref() };
                     let shipped = student.predict(&test.features.raw(), test.features.rows)?;
                     lone::add(&mut report, models, &answers, &shipped, &judged, recipe.worth);
@@ -367,21 +393,36 @@ impl Students<'_> {
                 // A row of the report is not worth the run.
                 Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
             }
+            report.outer = clock.stage("outer folds", || outer::repeat(self, recorder.watched()))?;
         }
-        let causes = if verdict::is_alarming(&report) { self.causes(&test) } else { Vec::new() };
+        let causes = if verdict::is_alarming(&report) { self.causes(test) } else { Vec::new() };
         verdict::refuse_gains(&mut report);
         report.proof.verdict.sentence = verdict::sentence(&report, &causes);
-        report.measured = self.measure(&student, &test.features, &clock);
+        report.measured = self.measure(&student, &test.features, clock);
         report.measured.stages.insert("curves written while training".into(), recorder.seconds());
         report.measured.stages.insert("checkpoints".into(), self.kept.seconds());
         recorder.close()?;
-        let answers = self.answers(stage, &student, &files, &test)?;
-        let trainings = curves::trainings(recipe, &choice, &trials);
+        let answers = self.answers(stage, &student, files, test)?;
+        let trainings = curves::trainings(recipe, choice, trials);
         // Each by the layers of the stage that made it: their sizes may differ.
         let weights: Vec<Vec<&[f32]>> = trainings.iter().map(|(training, trial)| if training.phase == "refit" { stage.weights(trial) } else { search.first().weights(trial) }).collect();
-        let made = Made { student: &bytes, report: &report, choice: &choice, trainings: &trainings, weights: &weights, test: &test, answers: &answers };
+        let made = Made { student: &bytes, report: &report, choice, trainings: &trainings, weights: &weights, test, answers: &answers };
         self.write(place, &made)?;
         Ok(report)
+    }
+
+    /// Errors of all sides on the test rows of this data set, and nothing else: no file is written.
+    pub(crate) fn errors(&self, others: &[OtherSplit<'_>]) -> Result<outer::Fold> {
+        self.fit(others, &mut Clock::start(), |fitted, _| {
+            let Fitted { stage, trials, test, .. } = *fitted;
+            let (shipped, winner) = self.shipped(fitted);
+            let student = stage.student(winner, BTreeMap::new(), Vec::new())?;
+            let report = self.report(&student, stage, trials, fitted.choice, shipped, test)?;
+            let error = |r: &report::TestScores| [r.teacher.error(), r.alone.error(), r.distilled.error(), r.shipped.error()];
+            let [teacher, alone, distilled, shipped] = error(&report.test);
+            let taught = trials.iter().any(|trial| self.taught(&trial.distilled.setting));
+            Ok(outer::Fold { learned: self.data.split.train.len() + self.data.split.valid.len(), tested: test.rows.len(), teacher, alone, distilled, shipped, ships: report.shipped.kind, taught })
+        })
     }
 
     pub(crate) fn plan(&self) -> Plan<'_> {
@@ -445,7 +486,8 @@ impl Students<'_> {
     /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
     /// distilled one gives way only if the lone one is surely better, by more than one paired standard error, since on few rows
     /// the winner of two students is a matter of luck.
-    fn shipped(&self, search: &Search<'_>, alone: &Trial, distilled: &Trial, files: &Files<'_>) -> Shipped {
+    fn shipped<'f>(&self, fitted: &Fitted<'f>) -> (Shipped, &'f Trial) {
+        let Fitted { search, alone, distilled, ref files, .. } = *fitted;
         let teacher = search.valid_error_teacher();
         let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_error) {
             true => search.as_good(distilled, alone),
@@ -455,7 +497,7 @@ impl Students<'_> {
             true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
             false => (ShippedKind::Alone, files.alone, files.repeats[0]),
         };
-        Shipped {
+        let shipped = Shipped {
             kind,
             setting: trial.setting,
             steps: trial.stop,
@@ -463,7 +505,8 @@ impl Students<'_> {
             valid_error_teacher: teacher,
             valid_error_alone: alone.valid_error,
             valid_error_distilled: distilled.valid_error,
-        }
+        };
+        (shipped, trial)
     }
 
     /// Kind, parameters and bytes of what a trial makes.
@@ -669,6 +712,7 @@ impl Students<'_> {
             sizes: None,
             lone: None,
             file: None,
+            outer: None,
             selection: Selection {
                 alone: choice.alone.iter().map(Into::into).collect(),
                 distilled: choice.distilled.iter().map(Into::into).collect(),

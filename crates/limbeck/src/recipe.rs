@@ -115,6 +115,7 @@ impl std::str::FromStr for Preset {
 /// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
 /// | `max_repeats` | 5 | seeds where those of `repeats` vary more than half as much as test rows do; no more than those under a `time_limit` | up to 100 |
 /// | `worth` | 0.01 | least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher | 0 to 1 |
+/// | `outer_folds` | 0 | times that the whole run is repeated on other splits, to see whether its verdict holds there; each takes as long as the run | 0, or 2 to 20 |
 /// | `threads` | 0 | threads; 0 is one per core; changes no result | |
 /// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
 /// | `checkpoint_every` | 10 | seconds after which a training in progress is saved again, so that a run which was ended goes on from there; changes no result | ≥ 0 |
@@ -140,6 +141,7 @@ pub struct Recipe {
     pub repeats: usize,
     pub max_repeats: usize,
     pub worth: f64,
+    pub outer_folds: usize,
     pub threads: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<f64>,
@@ -251,6 +253,7 @@ impl Recipe {
             repeats: 3,
             max_repeats: 5,
             worth: 0.01,
+            outer_folds: 0,
             threads: 0,
             time_limit: None,
             checkpoint_every: 10.0,
@@ -376,6 +379,15 @@ impl Recipe {
         }
         if self.max_repeats > 100 {
             return out_of_range("max_repeats", self.max_repeats.to_string(), "up to 100");
+        }
+        if self.outer_folds == 1 || self.outer_folds > 20 {
+            return out_of_range("outer_folds", self.outer_folds.to_string(), "0 (none), or 2 to 20");
+        }
+        if self.outer_folds > 0 && self.teacher.from.is_some() {
+            return Err(Error::Recipe {
+                place: "outer_folds".into(),
+                message: "labels of another run (teacher.from) belong to its split; on other splits the teacher has to be fitted again: leave one of the two out".into(),
+            });
         }
         if !(0.0..=1.0).contains(&self.worth) {
             return out_of_range("worth", self.worth.to_string(), "a share from 0 to 1, such as 0.01");

@@ -14,6 +14,7 @@
 //! | `test_seeds` | the same per seed |
 //! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
 //! | `method` | distilled against alone: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`, `reason` where there is no verdict |
+//! | `outer` | the whole procedure on other splits, with `outer_folds`: `folds` with `learned`, `tested` and the errors `teacher`, `alone`, `distilled`, `shipped`, `ships`, `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
 //! | `file` | the shipped file against the best one without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
 //! | `gap_closed` | `value`, `low`, `high`, `reason` |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
@@ -30,6 +31,8 @@ use limbeck_distill::proof::{FileGain, Proof};
 use limbeck_distill::search::{Setting, Trial};
 use limbeck_distill::student::StudentKind;
 use serde::{Deserialize, Serialize};
+
+use crate::outer::Outer;
 
 /// The contents of `report.json`; the module lists its keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ pub struct Report {
     /// The shipped file against the best one without a teacher; none in a run that was stopped and in reports of earlier versions.
     #[serde(default)]
     pub file: Option<FileReport>,
+    /// The whole procedure on other splits, where the recipe asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer: Option<Outer>,
     /// Method, gap and verdict.
     #[serde(flatten)]
     pub proof: Proof,
@@ -240,11 +246,19 @@ pub struct TrialReport {
     /// Validation error there.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
+    /// Seeds on each split of the rows that it is the mean over.
+    #[serde(default = "one")]
+    pub seeds: usize,
+}
+
+/// Seeds in reports of versions that tried each setting once.
+fn one() -> usize {
+    1
 }
 
 impl From<&Trial> for TrialReport {
     fn from(trial: &Trial) -> Self {
-        Self { setting: trial.setting, stop: trial.stop, valid_error: trial.valid_error }
+        Self { setting: trial.setting, stop: trial.stop, valid_error: trial.valid_error, seeds: 1 + trial.again.len() }
     }
 }
 

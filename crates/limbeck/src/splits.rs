@@ -21,8 +21,8 @@ pub(crate) struct OtherSplit<'a> {
 /// Folds of a teacher that labels for one of several splits.
 const FOLDS: usize = 3;
 /// Most networks that it averages. Their schedules have `1 / SCHEDULE` of the steps.
-const MEMBERS: usize = 2;
-const SCHEDULE: usize = 2;
+const MEMBERS: usize = 4;
+const SCHEDULE: usize = 1;
 /// New rows of such a split: its trials are short.
 const NEW_ROWS: usize = 20_000;
 

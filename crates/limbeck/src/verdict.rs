@@ -8,7 +8,7 @@ use crate::report::{Against, Report, ShippedKind};
 
 /// The sentences of a verdict, the most important one first; `causes` are those of an [`alarm`].
 pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
-    let parts = [alarm(report, causes), file(report), method(report), gap(report), scope(report)];
+    let parts = [alarm(report, causes), file(report), method(report), gap(report), outer(report), scope(report)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
@@ -153,12 +153,32 @@ fn gap(report: &Report) -> Option<String> {
     }
 }
 
+/// What the whole procedure gave on other splits.
+fn outer(report: &Report) -> Option<String> {
+    let outer = report.outer.as_ref()?;
+    let (name, folds) = (report.measure().name(), outer.folds.len());
+    let found = match outer.kind {
+        VerdictKind::Helps => "distillation helps there too",
+        VerdictKind::Hurts => "distillation hurts there",
+        VerdictKind::NoGain | VerdictKind::TooFew => "no gain is shown beyond this split",
+    };
+    let [alone, distilled, shipped] = [outer.mean(|fold| fold.alone), outer.mean(|fold| fold.distilled), outer.mean(|fold| fold.shipped)].map(short);
+    Some(format!(
+        "Over {folds} outer folds, each with a split, a teacher and a search of its own, {found}: {name} {alone} alone, {distilled} distilled, {shipped} shipped (alone less distilled {}, {}; better distilled in {} of {folds}).",
+        short(outer.error_saved.value),
+        interval(&outer.error_saved),
+        outer.wins()
+    ))
+}
+
 /// What the intervals are about.
 fn scope(report: &Report) -> Option<String> {
-    match report.proof.verdict.kind {
-        VerdictKind::TooFew => None,
-        _ => Some("The interval covers test rows and training seeds of this one split, not other splits or teachers.".to_owned()),
-    }
+    let text = match (report.proof.verdict.kind, &report.outer) {
+        (VerdictKind::TooFew, _) => return None,
+        (_, Some(_)) => "The intervals before that of the outer folds cover test rows and training seeds of this one split.",
+        (_, None) => "The interval covers test rows and training seeds of this one split, not other splits or teachers (--outer-folds repeats the whole run on those).",
+    };
+    Some(text.to_owned())
 }
 
 /// Targets this many times the range of the middle half away from the median are far beyond the rest.

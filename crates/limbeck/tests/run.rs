@@ -465,6 +465,48 @@ fn killed_run_goes_on_to_the_same_bytes() {
     drop(std::panic::take_hook());
 }
 
+/// Asks to stop in the second outer fold.
+#[derive(Default)]
+struct InSecondFold(Mutex<bool>);
+
+impl Observer for InSecondFold {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Stage(name) = event {
+            *self.0.lock().unwrap() |= name.starts_with("outer fold 2");
+        }
+    }
+
+    fn stop(&self) -> bool {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[test]
+fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.repeats = 2;
+    let plain = distill(&recipe, folder.path().join("plain"), &Silent).unwrap();
+    recipe.outer_folds = 3;
+    let outer = distill(&recipe, folder.path().join("outer"), &Silent).unwrap();
+    let student = |run: &str| std::fs::read(folder.path().join(run).join("student.limbeck")).unwrap();
+    assert_eq!(student("plain"), student("outer"));
+    assert_eq!((&plain.report().test, &plain.report().proof.method), (&outer.report().test, &outer.report().proof.method));
+    let found = outer.report().outer.as_ref().unwrap();
+    assert_eq!(found.folds.iter().map(|fold| (fold.learned, fold.tested)).collect::<Vec<_>>(), [(200, 100); 3]);
+    // Other rows, another teacher.
+    assert!(found.folds[0].teacher != found.folds[1].teacher && found.error_saved.low.unwrap() < found.error_saved.value);
+    let (page, sentence) = (std::fs::read_to_string(folder.path().join("outer/report.html")).unwrap(), &outer.report().proof.verdict.sentence);
+    assert!(page.contains("The same on other splits") && sentence.contains("Over 3 outer folds"), "{sentence}");
+    assert!(!plain.report().proof.verdict.sentence.contains("Over 3"));
+
+    // A run that is stopped there goes on with the second fold.
+    let out = folder.path().join("stopped");
+    let error = distill(&recipe, &out, &InSecondFold::default()).unwrap_err().to_string();
+    assert!(error.contains("--resume"), "{error}");
+    assert_eq!(limbeck::resume(&out, &Silent).unwrap()[0].report().outer, outer.report().outer);
+}
+
 #[test]
 fn run_goes_on_only_where_nothing_has_changed() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,8 @@
 //! |---|---|---|---|---|
 //! | 1 | short | sizes × weight decays | sizes × shares of the teacher | `3 · trials` |
 //! | 2 | middle, or short again | moves from the best so far: longer, another size, other decay, input noise | the same, and other shares of the teacher | `1.5 · trials`; `trials` on several splits |
-//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2 |
+//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2; 1 on several splits |
+//! | finals, on several splits | until its stop | the best again, with another seed, until the best one has been | the same | up to 4 |
 //!
 //! Few candidates reach a long schedule, so that many can be tried: successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
 //! identification and hyperparameter optimization*, AISTATS 2016) with moves in place of chance. A large network is worth its size to a
@@ -39,28 +40,32 @@ const ALONE: [(f64, f64); 15] = [
     (0.5, 8.0),
     (0.25, 8.0),
 ];
-/// Sizes and shares of the teacher of the distilled student on the first rung, the likeliest first.
-const DISTILLED: [(f64, f64); 15] = [
-    (1.0, 1.0),
-    (1.0, 0.7),
-    (0.5, 1.0),
-    (1.0, 0.4),
-    (0.25, 1.0),
-    (0.5, 0.7),
-    (0.125, 1.0),
-    (0.25, 0.7),
-    (0.5, 0.4),
-    (0.125, 0.7),
-    (0.25, 0.4),
-    (0.125, 0.4),
-    (1.0, 0.2),
-    (0.5, 0.2),
-    (0.25, 0.2),
+/// Sizes, shares of the teacher and weight decays of the distilled student on the first rung, the likeliest first. A small share learns from
+/// noisy targets, as the lone student does, and is tried with as much decay.
+const DISTILLED: [(f64, f64, f64); 15] = [
+    (1.0, 1.0, DISTILLED_DECAY),
+    (1.0, 0.7, DISTILLED_DECAY),
+    (0.5, 1.0, DISTILLED_DECAY),
+    (1.0, 0.4, DISTILLED_DECAY),
+    (0.25, 1.0, DISTILLED_DECAY),
+    (0.5, 0.7, DISTILLED_DECAY),
+    (1.0, 0.4, 0.5),
+    (0.125, 1.0, DISTILLED_DECAY),
+    (0.25, 0.7, DISTILLED_DECAY),
+    (0.5, 0.4, 0.5),
+    (1.0, 0.7, 0.5),
+    (0.25, 0.4, 0.5),
+    (0.125, 0.7, DISTILLED_DECAY),
+    (1.0, 0.2, 0.5),
+    (0.5, 0.2, 0.5),
 ];
 /// Weight decays in place of shares, where the share is given.
 const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
 /// Input noise that is tried, in standard deviations.
 const NOISE: f64 = 0.15;
+/// Most trials of a side that are trained again where rows are few, and how often each is.
+const FINALISTS: usize = 4;
+const AGAIN: usize = 1;
 
 /// Steps of the three rungs, out of `steps`: a fortieth and a tenth, unless that would be too few to learn anything, and the whole.
 ///
@@ -76,6 +81,11 @@ fn counts(trials: usize, splits: usize) -> (usize, usize) {
     (3 * trials, if splits > 1 { trials } else { trials + trials / 2 })
 }
 
+/// Trials of a side on the last rung, at most.
+fn last_count(splits: usize) -> usize {
+    if splits > 1 { 1 } else { 2 }
+}
+
 /// Steps that [`choose`] takes at most, over all trials on all splits.
 #[must_use]
 pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
@@ -84,7 +94,8 @@ pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     }
     let [short, middle, whole] = rungs(student.steps, splits);
     let (first, second) = counts(student.trials, splits);
-    2 * splits * (first * short + second * middle + 2 * whole)
+    let again = if splits > 1 { FINALISTS * AGAIN } else { 0 };
+    2 * splits * (first * short + second * middle + (last_count(splits) + again) * whole)
 }
 
 /// Steps of the longest schedule, which those refits take that need it.
@@ -119,19 +130,43 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The positions of the trials that are refitted. Of the lone student, the best one. Of distilled networks, the one with the longest schedule
-/// whose error is within one standard error of the best: among many trials on few rows a short one is the best by luck.
+/// The positions of the trials that are refitted, of those that were trained most often: of each side the best one, unless another distilled
+/// network is [`preferred`].
 pub(super) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
-    let least = |trials: &[Trial]| (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
-    let found = &choice.distilled[distilled];
-    let is_longer = |trial: &Trial| trial.setting.steps > found.setting.steps && found.setting.spec.is_none() && search.as_good(trial, found);
-    let longer = (0..choice.distilled.len()).filter(|&at| is_longer(&choice.distilled[at]));
-    let longest = longer.max_by(|&a, &b| {
-        let [a, b] = [a, b].map(|at| &choice.distilled[at]);
-        a.setting.steps.cmp(&b.setting.steps).then(b.valid_error.total_cmp(&a.valid_error))
+    let teacher_leads = search.valid_error_teacher().is_some_and(|error| error < choice.alone[alone].valid_error);
+    Some((alone, preferred(search, &choice.distilled, eligible(&choice.distilled), distilled, teacher_leads)))
+}
+
+/// The trials that may be chosen: networks that were trained as often as any, and all non-neural students, which have no luck with seeds.
+fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
+    let most = trials.iter().map(|trial| trial.again.len()).max().unwrap_or(0);
+    (0..trials.len()).filter(move |&at| trials[at].setting.spec.is_some() || trials[at].again.len() == most)
+}
+
+fn least(trials: &[Trial]) -> Option<usize> {
+    eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
+}
+
+/// The distilled network to take, of those whose error is within one standard error of the best: where the teacher is better than the lone
+/// student, the one with the largest share of the teacher, and then the one with the longest schedule; otherwise that with the longest.
+///
+/// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
+/// validation rows the best one is so by luck, and short schedules and small shares are: the transfer set takes longer to learn from, and
+/// the teacher's labels carry less noise.
+fn preferred(search: &Search<'_>, trials: &[Trial], among: impl IntoIterator<Item = usize>, best: usize, teacher_leads: bool) -> usize {
+    let found = &trials[best];
+    if found.setting.spec.is_some() {
+        return best;
+    }
+    let is_close = |trial: &Trial| trial.setting.spec.is_none() && search.as_good(trial, found);
+    let share = |trial: &Trial| if teacher_leads { trial.setting.alpha.unwrap_or(0.0) } else { 0.0 };
+    let close = among.into_iter().filter(|&at| is_close(&trials[at]) && (teacher_leads || trials[at].setting.steps > found.setting.steps));
+    let most = close.max_by(|&a, &b| {
+        let [a, b] = [a, b].map(|at| &trials[at]);
+        share(a).total_cmp(&share(b)).then(a.setting.steps.cmp(&b.setting.steps)).then(b.valid_error.total_cmp(&a.valid_error))
     });
-    Some((alone, longest.unwrap_or(distilled)))
+    most.unwrap_or(best)
 }
 
 /// The best of the lone student's settings, without a distilled one beside it.
@@ -186,8 +221,34 @@ impl<'s, 'a> Ladder<'s, 'a> {
         run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], closed_form), &mut trials)?;
         let last = self.last_distilled(&trials[1]);
         run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
+        self.finals(&mut trials)?;
         let [alone, distilled] = trials;
         Ok(Choice { alone, distilled, closed_form, chosen: None })
+    }
+
+    /// Trains the best of both sides again, where rows are few, until the best one has been: among many trials on few validation rows the
+    /// best is so by luck with its seed as well.
+    fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
+        if self.search.stages().len() < 2 {
+            return Ok(());
+        }
+        let [alone, distilled] = trials;
+        let teacher = self.search.valid_error_teacher();
+        let teacher_leads = best(&*alone).is_some_and(|lone| teacher.is_some_and(|error| error < lone.valid_error));
+        let of_alone = || self.confirm(alone, &|_, found| found);
+        let of_distilled = || self.confirm(distilled, &|trials, found| preferred(self.search, trials, 0..trials.len(), found, teacher_leads));
+        let (one, other) = rayon::join(of_alone, of_distilled);
+        one.and(other)
+    }
+
+    /// Trains the trial that `pick` takes, given the best one, again, until it takes one that was: at most [`FINALISTS`] times.
+    fn confirm(&self, trials: &mut [Trial], pick: &(dyn Fn(&[Trial], usize) -> usize + Sync)) -> Result<()> {
+        for _ in 0..FINALISTS {
+            let found = (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
+            let Some(found) = found.map(|found| pick(trials, found)).filter(|&found| trials[found].again.is_empty()) else { break };
+            trials[found] = self.search.train_again(&trials[found], AGAIN, self.watch)?;
+        }
+        Ok(())
     }
 
     fn has(&self, size: f64) -> bool {
@@ -203,7 +264,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
     fn first_distilled(&self) -> Vec<Setting> {
         let setting = |size, alpha, weight_decay| Setting { size, weight_decay, ..Setting::plain(Some(alpha), self.steps[0]) };
         let settings: Vec<Setting> = match self.search.first().plan.objective.alpha {
-            Alpha::Auto => DISTILLED.iter().map(|&(size, alpha)| setting(size, alpha, DISTILLED_DECAY)).collect(),
+            Alpha::Auto => DISTILLED.iter().map(|&(size, alpha, decay)| setting(size, alpha, decay)).collect(),
             Alpha::Fixed(alpha) => DECAYS.iter().flat_map(|&decay| self.sizes.iter().map(move |&size| (size, decay))).map(|(size, decay)| setting(size, alpha, decay)).collect(),
         };
         settings.into_iter().filter(|setting| self.has(setting.size)).take(self.counts.0).collect()
@@ -236,26 +297,26 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let seed = closed_form.map(|alpha| alpha.clamp(0.0, 1.0)).filter(|_| is_chosen);
         let moves = [
             Some(longer),
-            seed.and_then(|seed| share((1.0 + seed) / 2.0)),
             seed.and_then(share),
             if is_chosen { share(1.0) } else { None },
             runner_up,
-            Some(Setting { weight_decay: 0.05, ..longer }),
+            Some(Setting { weight_decay: if longer.weight_decay < 0.1 { 0.05 } else { longer.weight_decay / 5.0 }, ..longer }),
+            seed.and_then(|seed| share((1.0 + seed) / 2.0)),
             self.noisy(longer),
             seed.and_then(|seed| share(seed / 2.0)),
         ];
         self.new_moves(moves, tried)
     }
 
-    /// The whole schedule for the best lone student, where a longer one has paid before: at most `count` trials, the second with less decay.
+    /// The whole schedule for the best lone student, and with less decay where a longer one has paid before: at most `count` trials.
     fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else { return Vec::new() };
         let [short, middle, whole] = self.steps;
         let has_paid = start.setting.steps > short || short == middle;
-        let longer = has_paid.then_some(Setting { steps: whole, ..start.setting });
-        let weaker = longer.map(|longer| Setting { weight_decay: longer.weight_decay / 5.0, ..longer });
-        let mut moves = self.new_moves([longer, weaker], tried);
-        moves.truncate(count);
+        let longer = Setting { steps: whole, ..start.setting };
+        let weaker = has_paid.then_some(Setting { weight_decay: longer.weight_decay / 5.0, ..longer });
+        let mut moves = self.new_moves([Some(longer), weaker], tried);
+        moves.truncate(count.max(1));
         moves
     }
 
@@ -271,7 +332,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
         let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), ..longer });
-        self.new_moves([longer, pure], tried)
+        let mut moves = self.new_moves([longer, pure], tried);
+        moves.truncate(last_count(self.search.stages().len()));
+        moves
     }
 
     /// The best of the settings of another size.

@@ -2,8 +2,8 @@
 //!
 //! Lone and distilled students go through the same search ([`choose`]): the same ladder of schedules, as many trials on the first two
 //! rungs, sizes from the whole budget to an eighth of it. Where rows are few, every trial is validated on several splits of them
-//! ([`Search`]). The winner of each side is fitted again on all training rows ([`refit`]), on the same schedule, and stopped at the step
-//! that was best on validation rows.
+//! ([`Search`]), and the best of each side is trained again with other seeds before it is chosen. The winner of each side is fitted
+//! again on all training rows ([`refit`]), on the same schedule, and stopped at the step that was best on validation rows.
 //!
 //! Each training is a piece of the run's [`Checkpoints`], and is saved now and then while it goes on.
 
@@ -219,6 +219,9 @@ pub struct Trial {
     pub valid_error: f64,
     /// Validation predictions there, in the learned unit, one split after the other.
     pub valid_pred: Vec<f64>,
+    /// The same of trainings with other seeds, which only finalists have; `valid_error` is then that of all seeds together.
+    #[serde(default)]
+    pub again: Vec<Vec<f64>>,
     /// Weights there, of the first split.
     pub(crate) params: Vec<f32>,
     /// In place of weights for a non-neural student; such a trial is not kept, since it is quickly made again.
@@ -228,7 +231,7 @@ pub struct Trial {
 
 impl Trial {
     pub(crate) fn of_model(setting: Setting, valid_error: f64, valid_pred: Vec<f64>, model: Model) -> Self {
-        Self { setting, curve: Vec::new(), stop: 0, valid_error, valid_pred, params: Vec::new(), model: Some(model) }
+        Self { setting, curve: Vec::new(), stop: 0, valid_error, valid_pred, again: Vec::new(), params: Vec::new(), model: Some(model) }
     }
 }
 

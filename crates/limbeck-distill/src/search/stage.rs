@@ -72,7 +72,7 @@ impl Trained {
     /// The student as it was when training ended.
     pub(super) fn last(self, setting: Setting) -> Trial {
         let Self { curve, step, params, .. } = self;
-        Trial { setting, curve, stop: step, valid_error: f64::INFINITY, valid_pred: Vec::new(), params, model: None }
+        Trial { setting, curve, stop: step, valid_error: f64::INFINITY, valid_pred: Vec::new(), again: Vec::new(), params, model: None }
     }
 }
 

@@ -76,28 +76,59 @@ impl<'a> Search<'a> {
     /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
-        trial.valid_error <= other.valid_error || self.close(&trial.valid_pred, &other.valid_pred)
+        trial.valid_error <= other.valid_error || self.close(&self.losses(trial), &self.losses(other))
     }
 
-    /// True where the error of `pred` exceeds that of `best` by at most one paired standard error.
-    fn close(&self, pred: &[f64], best: &[f64]) -> bool {
+    /// Loss of each validation row, the mean over the seeds of a trial.
+    fn losses(&self, trial: &Trial) -> Vec<f64> {
+        let mut losses = self.losses_of(&trial.valid_pred);
+        for pred in &trial.again {
+            losses.iter_mut().zip(self.losses_of(pred)).for_each(|(sum, loss)| *sum += loss);
+        }
+        let seeds = (1 + trial.again.len()) as f64;
+        losses.iter_mut().for_each(|loss| *loss /= seeds);
+        losses
+    }
+
+    fn losses_of(&self, pred: &[f64]) -> Vec<f64> {
         let stage = self.first();
-        let error = |pred: f64, target: f64| self.measure().row(stage.unit(pred), stage.unit(target));
-        let rows = pred.iter().zip(best).zip(&self.target);
-        let lost: Vec<f64> = rows.map(|((&pred, &best), &target)| error(pred, target) - error(best, target)).collect();
+        pred.iter().zip(&self.target).map(|(&pred, &target)| self.measure().row(stage.unit(pred), stage.unit(target))).collect()
+    }
+
+    /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
+    fn close(&self, losses: &[f64], best: &[f64]) -> bool {
+        let lost: Vec<f64> = losses.iter().zip(best).map(|(loss, best)| loss - best).collect();
         let (mean, standard_error) = metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
         mean <= standard_error
     }
 
     /// Trains a setting on every split and stops it where the error of all validation rows is least.
     pub(super) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
+        Ok(self.stopped(setting, self.trained(setting, setting.steps, 0, watch)?))
+    }
+
+    /// One training of a setting on every split, until a step of its schedule, with the seeds of a round.
+    fn trained(&self, setting: Setting, until: usize, round: usize, watch: Watch<'_>) -> Result<Vec<Trained>> {
         let one = |(at, stage): (usize, &Stage<'a>)| {
             // Other weights on every split: a setting should not be chosen for its luck with one seed either.
-            let training = Training::search_on(at, setting, stage.plan.seed + at as u64);
-            stage.train(&stage.lesson(setting)?, &training, setting.steps, watch)
+            let seed = stage.plan.seed + (at + round * self.stages.len()) as u64;
+            stage.train(&stage.lesson(setting)?, &Training::search_on(at, setting, seed), until, watch)
         };
-        let trained: Vec<Trained> = self.stages.par_iter().enumerate().map(one).collect::<Result<_>>()?;
-        Ok(self.stopped(setting, trained))
+        self.stages.par_iter().enumerate().map(one).collect()
+    }
+
+    /// Trains a network again with other seeds, `rounds` times, until the step at which it is to stop. Its validation error becomes the mean
+    /// over all its seeds: that of the first is too good, since it was the best of many.
+    pub(super) fn train_again(&self, trial: &Trial, rounds: usize, watch: Watch<'_>) -> Result<Trial> {
+        let one = |round: usize| -> Result<Option<Vec<f64>>> {
+            let trained = self.trained(trial.setting, trial.stop, round, watch)?;
+            // One that was cut short before its first point says nothing.
+            Ok(trained.into_iter().map(|mut one| Some(one.snapshots.pop()?.pred)).collect::<Option<Vec<_>>>().map(|preds| preds.concat()))
+        };
+        let again: Vec<Option<Vec<f64>>> = (1..=rounds).into_par_iter().map(one).collect::<Result<_>>()?;
+        let mut trial = Trial { again: again.into_iter().flatten().collect(), ..trial.clone() };
+        trial.valid_error = self.measure().of_mean(metrics::weighted_mean(&self.losses(&trial), &self.weight));
+        Ok(trial)
     }
 
     /// Trains several settings beside each other.
@@ -120,13 +151,13 @@ impl<'a> Search<'a> {
         let valid_error = self.measure().of_mean(smooth[stop]);
         let pred = |point: usize| trained.iter().flat_map(|one| &one.snapshots[point].pred).copied().collect::<Vec<f64>>();
         let is_whole = trained[0].snapshots[points - 1].step == setting.steps;
-        if is_whole && self.close(&pred(points - 1), &pred(stop)) {
+        if is_whole && self.close(&self.losses_of(&pred(points - 1)), &self.losses_of(&pred(stop))) {
             stop = points - 1;
         }
         let valid_pred = pred(stop);
         let first = trained.swap_remove(0);
         let snapshot = &first.snapshots[stop];
-        Trial { setting, stop: snapshot.step, valid_error, valid_pred, params: snapshot.params.clone(), curve: first.curve, model: None }
+        Trial { setting, stop: snapshot.step, valid_error, valid_pred, again: Vec::new(), params: snapshot.params.clone(), curve: first.curve, model: None }
     }
 }
 
@@ -176,7 +207,7 @@ mod tests {
     }
 
     fn trial(valid_error: f64, valid_pred: &[f64]) -> Trial {
-        Trial { setting: Setting::plain(None, 1), curve: Vec::new(), stop: 0, valid_error, valid_pred: valid_pred.to_vec(), params: Vec::new(), model: None }
+        Trial { setting: Setting::plain(None, 1), curve: Vec::new(), stop: 0, valid_error, valid_pred: valid_pred.to_vec(), again: Vec::new(), params: Vec::new(), model: None }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use limbeck_distill::proof::short;
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
+use crate::outer::{Fold, Outer};
 use crate::report::{QuantileScores, Report, ShippedKind, StudentScores};
 use slices::{Ranked, Slice, mean};
 
@@ -100,7 +101,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let sentence = &report.proof.verdict.sentence;
     let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
     let has_layers = source.chosen.iter().flatten().any(|trial| trial.curve.iter().any(|point| !point.terms.layers.is_empty()));
-    let parts: [(&str, String); 20] = [
+    let parts: [(&str, String); 21] = [
         ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
         ("STYLE", STYLE.into()),
         ("KIND", if crate::verdict::is_alarming(report) { "hurts".into() } else { headline_kind(report).into() }),
@@ -113,6 +114,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("MODELS", models(report)),
         ("MEASURE", measure.name().into()),
         ("SHIPPED", shipped(report)),
+        ("OUTER", report.outer.as_ref().map_or_else(String::new, |outer| other_splits(outer, measure.name()))),
         ("DISAGREE", ranked(&apart, slices.len(), "distance")),
         ("TEACHER", ranked(&wrong_teacher, slices.len(), measure.name())),
         ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("{} by {column}", measure.name()))).collect()),
@@ -287,6 +289,34 @@ fn shipped(report: &Report) -> String {
         "<p>Shipped is {side}{setting}: the better one on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; µs are those of the shipped \
          student in a batch.</p>{notes}",
         if seeds == 1 { "seed" } else { "seeds" }
+    )
+}
+
+/// Errors by outer fold, and their means.
+fn other_splits(outer: &Outer, measure: &str) -> String {
+    let row = |name: &str, rows: [String; 2], errors: [f64; 4], ships: &str| {
+        let cells: String = rows.into_iter().chain(errors.map(short)).map(|cell| format!("<td>{cell}</td>")).collect();
+        format!("<tr><th scope=\"row\">{name}</th>{cells}<td class=\"text\">{ships}</td></tr>")
+    };
+    let of = |fold: &Fold| [fold.teacher, fold.alone, fold.distilled, fold.shipped];
+    let folds = (1..).zip(&outer.folds).map(|(at, fold): (usize, &Fold)| {
+        let ships = if fold.ships == ShippedKind::Alone { "alone" } else { "distilled" };
+        row(&at.to_string(), [grouped(fold.learned), grouped(fold.tested)], of(fold), ships)
+    });
+    let mean = [0, 1, 2, 3].map(|side| outer.mean(|fold| of(fold)[side]));
+    let rows: String = folds.chain([row("mean", [String::new(), String::new()], mean, "")]).collect();
+    let saved = &outer.error_saved;
+    let interval = match (saved.low, saved.high) {
+        (Some(low), Some(high)) => format!("95 % interval {} to {}", short(low), short(high)),
+        _ => "no interval".to_owned(),
+    };
+    format!(
+        "<h3>The same on other splits</h3><p>The whole run again, {} times: other test rows, another teacher, another search. {measure} saved by distillation: {} ({interval}, wider for the rows that folds share).</p>\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{measure} by outer fold\"><table><thead><tr><th scope=\"col\">outer fold</th><th scope=\"col\">rows learned from</th><th \
+         scope=\"col\">test rows</th><th scope=\"col\">teacher</th><th scope=\"col\">alone</th><th scope=\"col\">distilled</th><th scope=\"col\">shipped</th><th scope=\"col\" \
+         class=\"text\">ships</th></tr></thead><tbody>{rows}</tbody></table></div>",
+        outer.folds.len(),
+        short(saved.value),
     )
 }
 
