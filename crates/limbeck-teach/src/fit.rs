@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::network::Network;
+use crate::network::{Network, NetworkOptions};
 use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
-use crate::teacher::TeacherOptions;
 use crate::trees::{self, TreeOptions};
 
 /// What a teacher may be made of.
@@ -58,6 +57,9 @@ pub(crate) enum Fit {
 pub(crate) struct Plan {
     /// Options of the trees.
     pub(crate) trees: TreeOptions,
+    /// Options of the networks.
+    #[serde(default)]
+    pub(crate) network: NetworkOptions,
     /// Share of the networks' schedule that is trained.
     pub(crate) stop: f64,
     /// Kernel of the Gaussian process, where there is one.
@@ -79,7 +81,7 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    fn fit(&self, sample: &Sample<'_>, rows: &[usize], options: &TeacherOptions, job: &Job, kept: &Checkpoints) -> Result<Fit> {
+    fn fit(&self, sample: &Sample<'_>, rows: &[usize], job: &Job, kept: &Checkpoints) -> Result<Fit> {
         let name = format!("{}-{}", job.learner.name(), job.name);
         match job.learner {
             Learner::Trees => kept_trees(kept, &name, || {
@@ -87,7 +89,7 @@ impl Plan {
                 trees::fit(&features, &sample.target_of(rows), &sample.weight_of(rows), &self.trees, job.seed, 1)
             })
             .map(Fit::Trees),
-            Learner::Network => Network::fit(sample, rows, &options.network, job.seed, self.stop, kept.saver(name)).map(Fit::Network),
+            Learner::Network => Network::fit(sample, rows, &self.network, job.seed, self.stop, kept.saver(name)).map(Fit::Network),
             // A factor of a covariance takes a second or two: made again rather than kept.
             Learner::Process => match &self.process {
                 Some(plan) => Process::fit(sample, rows, plan).map(Fit::Process),
@@ -101,10 +103,10 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    pub(crate) fn folds(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+    pub(crate) fn folds(&self, sample: &Sample<'_>, learner: Learner, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
         let fit = |fold: u32| {
             let job = Job { learner, name: (fold + 1).to_string(), seed: seed + u64::from(fold) };
-            self.fit(sample, &sample.training_rows(fold), options, &job, kept)
+            self.fit(sample, &sample.training_rows(fold), &job, kept)
         };
         (0..sample.folds.count() as u32).into_par_iter().map(fit).collect()
     }
@@ -114,12 +116,11 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    #[expect(clippy::too_many_arguments, reason = "what, how often, on what, and where it is kept")]
-    pub(crate) fn fits(&self, sample: &Sample<'_>, options: &TeacherOptions, learner: Learner, count: usize, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+    pub(crate) fn fits(&self, sample: &Sample<'_>, learner: Learner, count: usize, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
         let rows: Vec<usize> = (0..sample.target.len()).collect();
         let fit = |at: usize| {
             let job = Job { learner, name: format!("{name}-{}", at + 1), seed: seed + at as u64 };
-            self.fit(sample, &rows, options, &job, kept)
+            self.fit(sample, &rows, &job, kept)
         };
         // A Gaussian process has no seed.
         let count = if learner == Learner::Process { 1 } else { count };

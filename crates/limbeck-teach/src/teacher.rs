@@ -190,22 +190,22 @@ impl Teacher {
             return Err(Error::InvalidOption { option: "teacher.fits", found, expected: "1 to 20" });
         }
         options.gp.check()?;
-        let mut plan = Plan { trees: options.trees.clone(), stop: 1.0, process: None };
+        let mut plan = Plan { trees: options.trees.clone(), network: options.network.clone(), stop: 1.0, process: None };
         let mut candidates = Vec::new();
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Trees) {
             plan.trees = kept.piece("tree-options", || choose_trees(sample, options, seed))?;
-            let folds = plan.folds(sample, options, Learner::Trees, seed, kept)?;
+            let folds = plan.folds(sample, Learner::Trees, seed, kept)?;
             candidates.push(Candidate::new(Learner::Trees, folds, sample)?);
         }
-        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network) && network_pays(sample, &candidates, options, seed, kept)? {
-            let fitted = Network::fit_folds(sample, &options.network, seed, kept)?;
-            plan.stop = fitted.stop;
+        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network) && let Some(network) = network_options(sample, &candidates, options, seed, kept)? {
+            let fitted = Network::fit_folds(sample, &network, seed, kept)?;
+            (plan.network, plan.stop) = (network, fitted.stop);
             candidates.push(Candidate::new(Learner::Network, fitted.networks.into_iter().map(Fit::Network).collect(), sample)?);
         }
         let few = sample.target.len() <= options.gp.most_rows;
         if options.kind == TeacherKind::Gp || (options.kind == TeacherKind::Auto && few) {
             plan.process = Some(kept.piece("gp-kernel", || ProcessPlan::choose(sample, &options.gp, seed))?);
-            let folds = plan.folds(sample, options, Learner::Process, seed, kept)?;
+            let folds = plan.folds(sample, Learner::Process, seed, kept)?;
             candidates.push(Candidate::new(Learner::Process, folds, sample)?);
         }
         let judges = sample.folds.judges();
@@ -222,7 +222,7 @@ impl Teacher {
         let part = |(candidate, weight): (Candidate, f64)| {
             let Candidate { learner, folds, .. } = candidate;
             let anew = sample.folds.follow_time() || learner == Learner::Process || sample.target.len() <= FEW_ROWS;
-            let early = if anew { plan.fits(sample, options, learner, options.fits_of(sample.target.len()), "early", seed, kept)? } else { folds };
+            let early = if anew { plan.fits(sample, learner, options.fits_of(sample.target.len()), "early", seed, kept)? } else { folds };
             Ok(Part { share: Share { learner, weight }, early, last: Vec::new(), joined: !anew && sample.target.len() > MANY_ROWS })
         };
         let parts = used.into_iter().map(part).collect::<Result<_>>()?;
@@ -237,7 +237,7 @@ impl Teacher {
     pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Self> {
         let part = |part: &Part| {
             let count = if part.joined { 1 } else { options.fits_of(sample.target.len()) };
-            Ok(Part { last: self.plan.fits(sample, options, part.share.learner, count, "full", seed, kept)?, ..part.clone() })
+            Ok(Part { last: self.plan.fits(sample, part.share.learner, count, "full", seed, kept)?, ..part.clone() })
         };
         let parts = self.parts.par_iter().map(part).collect::<Result<_>>()?;
         Ok(Self { parts, ..self.clone() })
@@ -380,7 +380,7 @@ impl Teacher {
         if parts.is_empty() {
             return Err(malformed("it holds neither trees nor networks".into()));
         }
-        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, stop, process: None } })
+        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, network: NetworkOptions::default(), stop, process: None } })
     }
 }
 
@@ -395,6 +395,8 @@ const MANY_ROWS: usize = 10_000;
 const FEW_ROWS: usize = 3000;
 /// Share of RMSE that networks must save there to be worth their time.
 const WORTH: f64 = 0.01;
+/// Share of RMSE by which networks have to beat the trees there to get a larger budget.
+const FAR_BETTER: f64 = 0.1;
 
 impl Candidate {
     /// The learner's fold fits, with what they say of the rows that each of them has not seen.
@@ -421,12 +423,13 @@ impl Candidate {
     }
 }
 
-/// True where a mix with networks is likely to beat the trees alone: tried on the first fold that judges, if there are many rows.
-fn network_pays(sample: &Sample<'_>, others: &[Candidate], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<bool> {
-    let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else { return Ok(true) };
+/// Options of the networks; none where a mix with them is unlikely to beat the trees alone, which is tried on the first fold that judges, if
+/// there are many rows. Where they are far better than the trees there, they are worth a larger budget.
+fn network_options(sample: &Sample<'_>, others: &[Candidate], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Option<NetworkOptions>> {
+    let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else { return Ok(Some(options.network.clone())) };
     let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
     if sample.target.len() <= MANY_ROWS {
-        return Ok(true);
+        return Ok(Some(options.network.clone()));
     }
     let network = Network::fit(sample, &rows, &options.network, seed, 1.0, kept.saver("network-try".into()))?;
     let mean = network.predict(&sample.features.select(&held))?.0;
@@ -435,7 +438,11 @@ fn network_pays(sample: &Sample<'_>, others: &[Candidate], options: &TeacherOpti
     let all: Vec<usize> = (0..held.len()).collect();
     let weights = stack::weights(&[&tree, &mean], &target, &weight, &all, NEGLIGIBLE);
     let mixed = weighted([(&tree[..], weights[0]), (&mean[..], weights[1])].into_iter(), held.len());
-    Ok(metrics::rmse(&mixed, &target, &weight) < (1.0 - WORTH) * metrics::rmse(&tree, &target, &weight))
+    let error = |pred: &[f64]| metrics::rmse(pred, &target, &weight);
+    if error(&mean) < (1.0 - FAR_BETTER) * error(&tree) {
+        return Ok(Some(options.network.larger()));
+    }
+    Ok((error(&mixed) < (1.0 - WORTH) * error(&tree)).then(|| options.network.clone()))
 }
 
 /// Tree options by the error on held-out folds.

@@ -59,6 +59,10 @@ pub mod rules {
     pub const PRIOR_SD: f64 = 0.07;
     /// Standard deviation of a full run's saving by the luck of its folds, splits and weights.
     pub const LUCK: f64 = 0.021;
+    /// How much of the lone student's learning curve the saving follows as rows grow: 0 none of it, 1 all.
+    pub const CURVE: f64 = 0.3;
+    /// Standard deviation of a saving's share for each factor e by which the full run has more rows than the pilots.
+    pub const GROWTH: f64 = 0.02;
     /// Standard errors of half a 95 % interval, which the full run's saving has to exceed.
     pub const INTERVAL: f64 = 1.96;
     /// A teacher whose error on rows that it has seen is below this share of that on others repeats its training labels. In reasons only.
@@ -164,14 +168,17 @@ pub enum Answer {
 /// s² = s_rows² + s_pilots²                          standard errors of `saved` over rows and over pilots
 /// μ  = PRIOR + PRIOR_LEAD · lead                    what to expect of a teacher with such a lead
 /// v  = 1 / (1/s² + 1/PRIOR_SD²)
-/// m  = v (saved / s² + μ / PRIOR_SD²)               what to expect of the full run
+/// g  = (n_full / n_pilot)^(CURVE · slope)           what of it is left where the lone student has more rows
+/// m  = g v (saved / s² + μ / PRIOR_SD²)             what to expect of the full run
+/// r  = GROWTH · ln(n_full / n_pilot)
 /// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving
-/// chance = Φ((m − 1.96 t) / √(v + LUCK² + t²))
+/// chance = Φ((m − 1.96 t) / √(g² v + LUCK² + r² + t²))
 /// ```
 ///
-/// with `saved` of the distilled student on the pilots' `n_held` rows, the teacher's `lead` over the lone student there (clamped), and
-/// the `n_test` test rows of the table: the full run meets about the same saving by row, with the luck of its own training and test
-/// rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
+/// with `saved` of the distilled student on the pilots' `n_held` rows, the teacher's `lead` over the lone student there (clamped), the `slope`
+/// (−1 to 0) of the lone student's learning curve, the rows that the pilots' and the full run's students are fitted on, and the `n_test` test
+/// rows of the table: the full run meets about the same saving by row, less where the lone student catches up with more rows, with the
+/// luck of its own training and test rows, and has to exceed half its interval. From [`rules::PAYS_FROM`] on it pays, up to [`rules::WILL_NOT_UP_TO`] it will not.
 ///
 /// # Source
 ///
@@ -319,7 +326,7 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
 }
 
 /// Held-out rows after which further pilots are not worth their time.
-const ENOUGH_HELD_OUT: usize = 2000;
+const ENOUGH_HELD_OUT: usize = 1200;
 
 /// How many pilots a sample of so many rows gets; a command is asked once.
 fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
@@ -330,7 +337,7 @@ fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
 /// Steps of a pilot's students.
 const STEPS: usize = 6000;
 /// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions).
-const TRIALS: usize = 2;
+const TRIALS: usize = 1;
 /// Seeds of their refit.
 const REPEATS: usize = 2;
 /// New rows for their teacher to label.
@@ -367,6 +374,8 @@ fn quick(recipe: &Recipe) -> Recipe {
     let (members, steps) = NETWORK;
     network.members = network.members.min(members);
     network.steps = (network.steps.0.min(steps.0), network.steps.1.min(steps.1));
+    let (gp, fast) = (&mut quick.teacher.gp, Recipe::preset(crate::Quality::Fast).teacher.gp);
+    (gp.evidence_rows, gp.steps) = (gp.evidence_rows.min(fast.evidence_rows), gp.steps.min(fast.steps));
     quick
 }
 
@@ -659,7 +668,17 @@ fn chance(found: &Findings) -> f64 {
     let variance = 1.0 / (1.0 / own + 1.0 / prior);
     let mean = variance * (saved / own + expected / prior);
     let full = rows * (found.rows.held_out as f64 / found.rows.test.max(1) as f64).sqrt();
-    normal((mean - rules::INTERVAL * full) / (variance + rules::LUCK.powi(2) + full.powi(2)).sqrt())
+    let growth = growth(&found.rows);
+    let left = growth.powf(rules::CURVE * found.learning_curve.slope.clamp(-1.0, 0.0));
+    let spread = left * left * variance + rules::LUCK.powi(2) + (rules::GROWTH * growth.ln()).powi(2) + full.powi(2);
+    normal((left * mean - rules::INTERVAL * full) / spread.sqrt())
+}
+
+/// Rows that the full run's students are fitted on to those of a pilot's, at least 1: all of the table but its test rows, and all of the
+/// sample but what a pilot holds out.
+fn growth(rows: &Rows) -> f64 {
+    let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
+    (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
 
 /// Standard error of the mean saving over pilots; 0 of a single one.
@@ -705,7 +724,7 @@ fn reasons(found: &Findings) -> Vec<String> {
     }
     if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
         reasons.push(format!(
-            "the lone student still gains much from more rows (slope {}), and the table has {} for the sample's {}: the gap will be smaller there",
+            "the lone student still gains much from more rows (slope {}), and the table has {} for the sample's {}: there is less to save there",
             short(learning_curve.slope),
             rows.available,
             rows.sampled
@@ -802,14 +821,21 @@ mod tests {
             over_pilots: 4.0,
             teacher_gap: Paired { mean: 20.0, standard_error: 5.0 },
             rmse: Rmse { alone: 10.0, ..found().rmse },
-            rows: Rows { held_out: 900, test: 3600, ..ROWS },
+            rows: Rows { held_out: 900, test: 3600, available: 1100, ..ROWS },
             ..found()
         };
-        // v = 1 / (400 + 204.0816), m = v (400 · .04 + 204.0816 · .076) = .052162; t = .015:
+        // As many rows as a pilot has: v = 1 / (400 + 204.0816), m = v (400 · .04 + 204.0816 · .076) = .052162; t = .015:
         // Φ((.052162 − .0294) / √(.00165541 + .000441 + .000225)) = Φ(.472431).
         assert!((chance(&findings) - 0.681_690).abs() < 1e-5, "{}", chance(&findings));
         let with = |saved: f64, lead: f64| chance(&Findings { saved: Paired { mean: saved, standard_error: 3.0 }, teacher_gap: Paired { mean: lead, standard_error: 5.0 }, ..findings });
         assert!(with(8.0, 20.0) > with(4.0, 20.0) && with(4.0, 25.0) > with(4.0, 20.0));
+        // The pilots of 900 held-out rows in all are fitted on 2000 − 900 = 1100 rows, a full run of 5500 on five times as many.
+        let grown = Rows { available: 5500, ..findings.rows };
+        let slope = |slope: f64, rows| chance(&Findings { learning_curve: LearningCurve { slope, ..found().learning_curve }, rows, ..findings });
+        assert_eq!(growth(&grown), 5.0);
+        // More rows leave less to save where the lone student still gains from them, and make the chance less sure where it does not.
+        assert!(slope(-0.8, grown) < slope(-0.1, grown) && slope(0.0, grown) < slope(0.0, Rows { available: 1100, ..grown }));
+        assert_eq!(slope(-3.0, grown), slope(-1.0, grown));
         // Leads beyond the clamp say no more, and without an error there is nothing to save.
         assert_eq!(with(4.0, 31.0), with(4.0, 500.0));
         assert_eq!(chance(&Findings { rmse: Rmse { alone: 0.0, ..found().rmse }, ..findings }), 0.0);
@@ -864,7 +890,7 @@ mod tests {
         table.source = "sensor.csv".into();
         let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
         let data = Dataset::from_table(table, &options, None, 0).unwrap();
-        assert_eq!([100, 2000, 2600, 5000, 10_000].map(|rows| turns(&data, rows, false)), [5, 5, 4, 2, 1]);
+        assert_eq!([100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)), [5, 5, 4, 3, 1]);
         assert_eq!(turns(&data, 100, true), 1);
     }
 

@@ -20,9 +20,8 @@ pub(crate) struct OtherSplit<'a> {
 
 /// Folds of a teacher that labels for one of several splits.
 const FOLDS: usize = 3;
-/// Most networks that it averages. Their schedules have `1 / SCHEDULE` of the steps.
-const MEMBERS: usize = 4;
-const SCHEDULE: usize = 1;
+/// Most fits of its learners on all rows.
+const FITS: usize = 2;
 /// New rows of such a split: its trials are short.
 const NEW_ROWS: usize = 20_000;
 
@@ -50,9 +49,7 @@ pub(crate) fn others<'a>(
     observer.event(&Event::Stage("labels for further splits of the rows"));
     let mut own = recipe.clone();
     own.teacher.folds = own.teacher.folds.min(FOLDS);
-    let network = &mut own.teacher.network;
-    network.members = network.members.min(MEMBERS);
-    network.steps = (network.steps.0.div_ceil(SCHEDULE), network.steps.1.div_ceil(SCHEDULE));
+    own.teacher.fits = own.teacher.fits.min(FITS);
     own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
     let quiet = OnlyProgress(observer);
     let labelled = |(at, data): (usize, Dataset)| {
