@@ -333,7 +333,7 @@ def judged(p, r):
     """Chance and answer by the rules of the source."""
     share = shares(p)
     mean, variance = expected(share, r)
-    chance = 0.5 * math.erfc(-(mean - r["INTERVAL"] * share[4]) / math.sqrt(variance + share[4] ** 2) / math.sqrt(2))
+    chance = 0.5 * math.erfc(-(mean - math.hypot(r["INTERVAL"] * share[4], r["SEEDS"])) / math.sqrt(variance + share[4] ** 2) / math.sqrt(2))
     return chance, ANSWERS[0] if chance >= r["PAYS_FROM"] else ANSWERS[2] if chance <= r["WILL_NOT_UP_TO"] else ANSWERS[1]
 
 
@@ -358,6 +358,13 @@ def fit():
 
     theta = minimize(loss, np.array([0.02, 0.2, -2.7, -4.0, 0.5, -4.0]), method="Nelder-Mead", options={"maxiter": 10_000}).x
     names = ("PRIOR", "PRIOR_LEAD", "PRIOR_SD", "LUCK", "CURVE", "GROWTH")
+    # Half intervals of the full runs, less what their test rows make of them, by the median.
+    seeds = []
+    for _, p, t, _ in found("development"):
+        saved, alone = t["verdict"]["error_saved"], t["test"]["alone"]["rmse"]
+        if saved["low"] is not None:
+            seeds.append(math.sqrt(max(0, ((saved["high"] - saved["low"]) / alone) ** 2 - (r["INTERVAL"] * shares(p)[4]) ** 2)))
+    print(f"SEEDS {median(seeds):.3f} by the median, {sum(seeds) / len(seeds):.3f} in the mean")
     print(f"{len(cases)} cases: " + ", ".join(f"{name} {at(theta)[name]:.3f}" for name in names))
 
 
@@ -417,7 +424,7 @@ def ceiling(cases, draws=300):
         sides = {True: [], False: []}
         for mean, sd, full, answer in known:
             if answer != "unsure":
-                paid = draw.gauss(mean, sd) > r["INTERVAL"] * full
+                paid = draw.gauss(mean, sd) > math.hypot(r["INTERVAL"] * full, r["SEEDS"])
                 sides[paid].append((answer == "pays") == paid)
         if sides[True] and sides[False]:
             all_scores.append(sum(sum(side) / len(side) for side in sides.values()) / 2)
@@ -495,7 +502,7 @@ def document():
         "student, both refitted with two seeds as a full run does. The verdict is one formula, a normal prior of what distillation saves and the "
         "pilots' measurement of it, in shares of the lone student's squared error:\n",
         "```text\ns² = s_rows² + s_pilots²\nμ  = PRIOR + PRIOR_LEAD · lead\nv  = 1 / (1/s² + 1/PRIOR_SD²)\ng  = growth^(CURVE · slope)\nm  = g v (saved / s² + μ / PRIOR_SD²)\n"
-        "t  = s_rows √(held-out rows / test rows)\nchance = Φ((m − 1.96 t) / √(g² v + LUCK² + (GROWTH ln growth)² + t²))\n```\n",
+        "t  = s_rows √(held-out rows / test rows)\nh  = √((1.96 t)² + SEEDS²)\nchance = Φ((m − h) / √(g² v + LUCK² + (GROWTH ln growth)² + t²))\n```\n",
         "The full run is expected to save *m*, and to call it a gain if that exceeds half the interval that its test rows allow. *growth* is how many times "
         "the pilots' rows the full run has, *slope* (−1 to 0) that of the lone student's learning curve: where it still gains much from more rows, less of the "
         "saving is left. The other diagnostics (the teacher on seen and unseen rows, the closed-form share, the noise floor) are printed as reasons and do not "

@@ -227,7 +227,7 @@ const SECTIONS: [Section; 11] = [
             Key("scaling", "of numbers before binning: standard, or quantile (its quantiles count as parameters)", None),
             Key("ordinal", "category columns read as one ordered number", None),
             Key("steps", "steps of the longest training schedule", None),
-            Key("batch", "rows per step", None),
+            Key("batch", "rows per step, else 64 with fewer than 3000 rows and 256 with more", Some("64")),
             Key("learning_rate", "peak of the schedule", None),
             Key("trials", "how many settings are tried on validation rows for each student, 1 to 5", None),
             Key("splits", "splits of the rows on which every setting is tried", Some("3")),

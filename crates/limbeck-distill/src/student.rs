@@ -69,7 +69,7 @@ impl StudentKind {
 /// | `scaling` | standard | scaling before binning | |
 /// | `ordinal` | none | category columns read as one ordered number | |
 /// | `steps` | 110 000 | steps of the longest schedule | ≥ 1 |
-/// | `batch` | 256 | rows per step | ≥ 1 |
+/// | `batch` | 64 with fewer than 3000 rows, else 256 | rows per step; small batches are noisy, which keeps few rows from being learned by heart | ≥ 1 |
 /// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
 /// | `trials` | 4 | how many settings are tried on validation rows, for the lone and the distilled student alike: three times as many on short schedules, about as many on middle ones, one or two on the whole schedule ([`crate::search`]) | 1 to 5 |
 /// | `splits` | 2 with fewer than 3000 rows, else 1 | splits of the rows on which every setting is tried, each with other validation rows; with more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time | 1 to 10 |
@@ -86,7 +86,8 @@ pub struct StudentOptions {
     pub scaling: ScalingKind,
     pub ordinal: Vec<String>,
     pub steps: usize,
-    pub batch: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     pub learning_rate: f64,
     pub trials: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +104,7 @@ impl Default for StudentOptions {
             scaling: ScalingKind::Standard,
             ordinal: Vec::new(),
             steps: 110_000,
-            batch: 256,
+            batch: None,
             learning_rate: 4e-3,
             trials: 4,
             splits: None,
@@ -126,10 +127,16 @@ impl StudentOptions {
         let hidden = self.hidden.as_ref().is_none_or(|h| !h.is_empty() && h.iter().all(|w| (1..=4096).contains(w)));
         in_range(hidden, "student.hidden", format!("{:?}", self.hidden), "one or more widths from 1 to 4096")?;
         in_range(self.steps > 0, "student.steps", self.steps.to_string(), "at least 1")?;
-        in_range(self.batch > 0, "student.batch", self.batch.to_string(), "at least 1")?;
+        in_range(self.batch != Some(0), "student.batch", "0".into(), "at least 1")?;
         in_range(self.learning_rate > 0.0, "student.learning_rate", self.learning_rate.to_string(), "positive")?;
         in_range((1..=5).contains(&self.trials), "student.trials", self.trials.to_string(), "1 to 5")?;
         in_range(self.splits.is_none_or(|n| (1..=10).contains(&n)), "student.splits", format!("{:?}", self.splits), "1 to 10")
+    }
+
+    /// Rows per step, of so many rows to learn from.
+    #[must_use]
+    pub fn batch_of(&self, rows: usize) -> usize {
+        self.batch.unwrap_or(if rows < FEW_ROWS { 64 } else { 256 })
     }
 
     /// Splits on which trials are validated, of so many rows to learn from.

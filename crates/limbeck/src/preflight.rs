@@ -59,6 +59,8 @@ pub mod rules {
     pub const PRIOR_SD: f64 = 0.07;
     /// Standard deviation of a full run's saving by the luck of its folds, splits and weights.
     pub const LUCK: f64 = 0.021;
+    /// Half of the part of that interval which training seeds make.
+    pub const SEEDS: f64 = 0.03;
     /// How much of the lone student's learning curve the saving follows as rows grow: 0 none of it, 1 all.
     pub const CURVE: f64 = 0.3;
     /// Standard deviation of a saving's share for each factor e by which the full run has more rows than the pilots.
@@ -171,8 +173,9 @@ pub enum Answer {
 /// g  = (n_full / n_pilot)^(CURVE · slope)           what of it is left where the lone student has more rows
 /// m  = g v (saved / s² + μ / PRIOR_SD²)             what to expect of the full run
 /// r  = GROWTH · ln(n_full / n_pilot)
-/// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving
-/// chance = Φ((m − 1.96 t) / √(g² v + LUCK² + r² + t²))
+/// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving over its test rows
+/// h  = √((1.96 t)² + SEEDS²)                        half of its interval
+/// chance = Φ((m − h) / √(g² v + LUCK² + r² + t²))
 /// ```
 ///
 /// with `saved` of the distilled student on the pilots' `n_held` rows, the teacher's `lead` over the lone student there (clamped), the `slope`
@@ -671,7 +674,8 @@ fn chance(found: &Findings) -> f64 {
     let growth = growth(&found.rows);
     let left = growth.powf(rules::CURVE * found.learning_curve.slope.clamp(-1.0, 0.0));
     let spread = left * left * variance + rules::LUCK.powi(2) + (rules::GROWTH * growth.ln()).powi(2) + full.powi(2);
-    normal((left * mean - rules::INTERVAL * full) / spread.sqrt())
+    let half = (rules::INTERVAL * full).hypot(rules::SEEDS);
+    normal((left * mean - half) / spread.sqrt())
 }
 
 /// Rows that the full run's students are fitted on to those of a pilot's, at least 1: all of the table but its test rows, and all of the

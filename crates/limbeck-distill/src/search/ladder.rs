@@ -4,8 +4,8 @@
 //! |---|---|---|---|---|
 //! | 1 | short | sizes × weight decays | sizes × shares of the teacher | `3 · trials` |
 //! | 2 | middle, or short again | moves from the best so far: longer, another size, other decay, input noise | the same, and other shares of the teacher | `1.5 · trials`; `trials` on several splits |
-//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2; 1 on several splits |
-//! | finals, on several splits | until its stop | the best again, with another seed, until the best one has been | the same | up to 4 |
+//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2 |
+//! | finals, on several splits | until its stop | the best again, with two other seeds, until the best one has been | the same | up to 4 |
 //!
 //! Few candidates reach a long schedule, so that many can be tried: successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
 //! identification and hyperparameter optimization*, AISTATS 2016) with moves in place of chance. A large network is worth its size to a
@@ -65,7 +65,7 @@ const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
 const NOISE: f64 = 0.15;
 /// Most trials of a side that are trained again where rows are few, and how often each is.
 const FINALISTS: usize = 4;
-const AGAIN: usize = 1;
+const AGAIN: usize = 2;
 
 /// Steps of the three rungs, out of `steps`: a fortieth and a tenth, unless that would be too few to learn anything, and the whole.
 ///
@@ -82,9 +82,7 @@ fn counts(trials: usize, splits: usize) -> (usize, usize) {
 }
 
 /// Trials of a side on the last rung, at most.
-fn last_count(splits: usize) -> usize {
-    if splits > 1 { 1 } else { 2 }
-}
+const LAST: usize = 2;
 
 /// Steps that [`choose`] takes at most, over all trials on all splits.
 #[must_use]
@@ -95,7 +93,7 @@ pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     let [short, middle, whole] = rungs(student.steps, splits);
     let (first, second) = counts(student.trials, splits);
     let again = if splits > 1 { FINALISTS * AGAIN } else { 0 };
-    2 * splits * (first * short + second * middle + (last_count(splits) + again) * whole)
+    2 * splits * (first * short + second * middle + (LAST + again) * whole)
 }
 
 /// Steps of the longest schedule, which those refits take that need it.
@@ -332,9 +330,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
         let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), ..longer });
-        let mut moves = self.new_moves([longer, pure], tried);
-        moves.truncate(last_count(self.search.stages().len()));
-        moves
+        self.new_moves([longer, pure], tried)
     }
 
     /// The best of the settings of another size.

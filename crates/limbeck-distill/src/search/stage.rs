@@ -158,6 +158,11 @@ impl<'a> Stage<'a> {
         Ok(self.arms[at].get_or_init(|| Arm { design, inputs, valid }))
     }
 
+    /// Rows with a target, those for validation among them: the same for the search and for the refit.
+    fn rows(&self) -> usize {
+        self.material.target.len() + self.held.as_ref().map_or(0, |held| held.target.len())
+    }
+
     /// True where networks are trained.
     pub(super) fn has_network(&self) -> bool {
         self.arms[0].get().is_some()
@@ -282,7 +287,7 @@ impl<'a> Stage<'a> {
         let schedule = Schedule { steps: setting.steps, peak: self.plan.student.learning_rate as f32, warmup: 0.03 };
         let options = TrainOptions {
             schedule,
-            batch: self.plan.student.batch,
+            batch: self.plan.student.batch_of(self.rows()),
             weight_decay: setting.weight_decay as f32,
             input_noise: setting.input_noise as f32,
             members: 1,
