@@ -33,6 +33,8 @@ LIMBECK = Path(os.environ.get("LIMBECK") or ROOT / "target" / "release" / "limbe
 TEST_ROWS = 2000
 # Of the full runs; the same for all cases.
 STEPS = 6000
+# Training seeds; as many as full runs at default quality may have.
+SEEDS = 5
 THREADS = "1"
 # What was asked for, where it decides and of all cases.
 BALANCED = 0.8
@@ -263,7 +265,7 @@ def prepare(case, folder):
     (folder / "split.csv").write_text("\n".join(lines) + "\n")
     (folder / "weak.toml").write_text(WEAK)
     kind = [str(folder / "weak.toml") if flag == "WEAK" else flag for flag in TEACHERS[teacher]]
-    quality = [] if default else ["--quality", "fast", "--steps", str(STEPS)]
+    quality = [] if default else ["--quality", "fast", "--steps", str(STEPS), "--repeats", str(SEEDS)]
     return [str(table), "--target", target, "--split-file", f"{folder}/split.csv:case", *quality, "--threads", THREADS, "--quiet", "--json", *flags, *kind]
 
 
@@ -329,16 +331,25 @@ def expected(share, r):
     return left * mean, left**2 * variance + r["LUCK"] ** 2 + (r["GROWTH"] * math.log(growth)) ** 2
 
 
+# Quantiles of Student's t, by degrees of freedom.
+T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 8: 2.306}
+
+
+def half(share, r, seeds=SEEDS):
+    """Half of the full run's interval."""
+    return math.hypot(r["INTERVAL"] * share[4], T[seeds - 1] * r["SEEDS"] / math.sqrt(seeds))
+
+
 def judged(p, r):
     """Chance and answer by the rules of the source."""
     share = shares(p)
     mean, variance = expected(share, r)
-    chance = 0.5 * math.erfc(-(mean - math.hypot(r["INTERVAL"] * share[4], r["SEEDS"])) / math.sqrt(variance + share[4] ** 2) / math.sqrt(2))
+    chance = 0.5 * math.erfc(-(mean - half(share, r)) / math.sqrt(variance + share[4] ** 2) / math.sqrt(2))
     return chance, ANSWERS[0] if chance >= r["PAYS_FROM"] else ANSWERS[2] if chance <= r["WILL_NOT_UP_TO"] else ANSWERS[1]
 
 
 def fit():
-    """Constants that make the savings of the development cases likeliest, under Student's t with 4 degrees of freedom."""
+    """Constants that make the savings of the development cases likeliest, under Student's t with 4 degrees of freedom: a guide, since cases are few."""
     import numpy as np
     from scipy.optimize import minimize
     from scipy.stats import t as student
@@ -358,13 +369,6 @@ def fit():
 
     theta = minimize(loss, np.array([0.02, 0.2, -2.7, -4.0, 0.5, -4.0]), method="Nelder-Mead", options={"maxiter": 10_000}).x
     names = ("PRIOR", "PRIOR_LEAD", "PRIOR_SD", "LUCK", "CURVE", "GROWTH")
-    # Half intervals of the full runs, less what their test rows make of them, by the median.
-    seeds = []
-    for _, p, t, _ in found("development"):
-        saved, alone = t["verdict"]["error_saved"], t["test"]["alone"]["rmse"]
-        if saved["low"] is not None:
-            seeds.append(math.sqrt(max(0, ((saved["high"] - saved["low"]) / alone) ** 2 - (r["INTERVAL"] * shares(p)[4]) ** 2)))
-    print(f"SEEDS {median(seeds):.3f} by the median, {sum(seeds) / len(seeds):.3f} in the mean")
     print(f"{len(cases)} cases: " + ", ".join(f"{name} {at(theta)[name]:.3f}" for name in names))
 
 
@@ -419,12 +423,12 @@ def ceiling(cases, draws=300):
     for _, p, _, _ in cases:
         share = shares(p)
         mean, variance = expected(share, r)
-        known.append((mean, math.sqrt(variance + share[4] ** 2), share[4], p["verdict"]["kind"]))
+        known.append((mean, math.sqrt(variance + share[4] ** 2), half(share, r), p["verdict"]["kind"]))
     for _ in range(draws):
         sides = {True: [], False: []}
-        for mean, sd, full, answer in known:
+        for mean, sd, least, answer in known:
             if answer != "unsure":
-                paid = draw.gauss(mean, sd) > math.hypot(r["INTERVAL"] * full, r["SEEDS"])
+                paid = draw.gauss(mean, sd) > least
                 sides[paid].append((answer == "pays") == paid)
         if sides[True] and sides[False]:
             all_scores.append(sum(sum(side) / len(side) for side in sides.values()) / 2)
@@ -502,15 +506,15 @@ def document():
         "student, both refitted with two seeds as a full run does. The verdict is one formula, a normal prior of what distillation saves and the "
         "pilots' measurement of it, in shares of the lone student's squared error:\n",
         "```text\ns² = s_rows² + s_pilots²\nμ  = PRIOR + PRIOR_LEAD · lead\nv  = 1 / (1/s² + 1/PRIOR_SD²)\ng  = growth^(CURVE · slope)\nm  = g v (saved / s² + μ / PRIOR_SD²)\n"
-        "t  = s_rows √(held-out rows / test rows)\nh  = √((1.96 t)² + SEEDS²)\nchance = Φ((m − h) / √(g² v + LUCK² + (GROWTH ln growth)² + t²))\n```\n",
-        "The full run is expected to save *m*, and to call it a gain if that exceeds half the interval that its test rows allow. *growth* is how many times "
+        "t  = s_rows √(held-out rows / test rows)\nh  = √((1.96 t)² + (t_{S−1} SEEDS)² / S)\nchance = Φ((m − h) / √(g² v + LUCK² + (GROWTH ln growth)² + t²))\n```\n",
+        "The full run is expected to save *m*, and to call it a gain if that exceeds half the interval that its test rows and *S* seeds allow. *growth* is how many times "
         "the pilots' rows the full run has, *slope* (−1 to 0) that of the lone student's learning curve: where it still gains much from more rows, less of the "
         "saving is left. The other diagnostics (the teacher on seen and unseen rows, the closed-form share, the noise floor) are printed as reasons and do not "
         "decide.\n",
         constants(),
         "## How it was tried\n",
         f"A case is a data set, a number of training rows drawn from it and a kind of teacher, with up to {TEST_ROWS} other rows as test rows. "
-        f"Full runs are `--quality fast --steps {STEPS}`, or plain defaults ({len(DEFAULT)} evaluation cases, marked *default*), one seed of data, one thread. Teachers: `trees`, `network`, `auto`; `weak` is 15 "
+        f"Full runs are `--quality fast --steps {STEPS} --repeats {SEEDS}` (2 to 4 seeds in the development cases), or plain defaults ({len(DEFAULT)} evaluation cases, marked *default*), one seed of data, one thread. Teachers: `trees`, `network`, `auto`; `weak` is 15 "
         "shallow-stepped trees; `column` is a column of predictions that shrink to the mean with a bias and noise. Rules and constants were chosen "
         f"on the development cases ({', '.join(sets[0])}) and committed before any evaluation case ({', '.join(sets[1])}) was run. Evaluation targets "
         "are new, but most are other columns of tables that development cases use too; the functions are new altogether. Cases that share a "

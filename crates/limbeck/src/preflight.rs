@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::crossed::t_quantile;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Dataset, Features};
 use limbeck_distill::hints::HintOptions;
@@ -50,19 +51,19 @@ pub mod rules {
     /// Up to this chance, it is said not to pay; between the two nothing is said.
     pub const WILL_NOT_UP_TO: f64 = 0.4;
     /// What distillation saves of the lone student's squared error on tables at large, before anything is known of this one.
-    pub const PRIOR: f64 = 0.06;
+    pub const PRIOR: f64 = 0.03;
     /// How much more of it for each share by which the teacher leads.
-    pub const PRIOR_LEAD: f64 = 0.08;
+    pub const PRIOR_LEAD: f64 = 0.05;
     /// Leads beyond this say no more.
     pub const LEAD_CLAMP: f64 = 0.3;
     /// Standard deviation of tables around that.
-    pub const PRIOR_SD: f64 = 0.07;
+    pub const PRIOR_SD: f64 = 0.06;
     /// Standard deviation of a full run's saving by the luck of its folds, splits and weights.
-    pub const LUCK: f64 = 0.021;
-    /// Half of the part of that interval which training seeds make.
+    pub const LUCK: f64 = 0.015;
+    /// Standard deviation of a full run's saving over training seeds, which widens that interval.
     pub const SEEDS: f64 = 0.03;
     /// How much of the lone student's learning curve the saving follows as rows grow: 0 none of it, 1 all.
-    pub const CURVE: f64 = 0.3;
+    pub const CURVE: f64 = 0.7;
     /// Standard deviation of a saving's share for each factor e by which the full run has more rows than the pilots.
     pub const GROWTH: f64 = 0.02;
     /// Standard errors of half a 95 % interval, which the full run's saving has to exceed.
@@ -174,7 +175,7 @@ pub enum Answer {
 /// m  = g v (saved / s² + μ / PRIOR_SD²)             what to expect of the full run
 /// r  = GROWTH · ln(n_full / n_pilot)
 /// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving over its test rows
-/// h  = √((1.96 t)² + SEEDS²)                        half of its interval
+/// h  = √((1.96 t)² + (t_{S−1} SEEDS)² / S)          half of its interval, with the quantile of Student's t and S training seeds
 /// chance = Φ((m − h) / √(g² v + LUCK² + r² + t²))
 /// ```
 ///
@@ -299,6 +300,7 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
             let message = format!("{available} training and validation rows are too few for a pilot, which needs {least}; add rows");
             return refuse("data", message);
         }
+        let seeds = recipe.repeats.max(recipe.max_repeats);
         let recipe = quick(recipe);
         let mut held = Held::default();
         let mut first = None;
@@ -321,7 +323,7 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
             train: pilot.split.train.len(),
             held_out: held.target.len(),
         };
-        let mut report = held.report(&recipe, &data, rows)?;
+        let mut report = held.report(&recipe, &data, rows, seeds)?;
         report.noise = noise_floor(&recipe, &pilot, &held)?;
         report.measured.seconds = clock.seconds();
         Ok(report)
@@ -535,7 +537,7 @@ impl Held {
         paired(&lost, &self.weight, &self.blocks)
     }
 
-    fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<PreflightReport> {
+    fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows, seeds: usize) -> Result<PreflightReport> {
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
         let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: root(&self.alone_errors), distilled: root(&self.distilled_errors) };
         let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
@@ -559,7 +561,7 @@ impl Held {
             notes.push("the pilots did without the rows without targets".into());
         }
         let over_pilots = over_pilots(&self.by_pilot);
-        let verdict = judge(&Findings { rows, teacher_gap, saved, over_pilots, rmse, teacher_fit, closed_form, learning_curve });
+        let verdict = judge(&Findings { rows, seeds, teacher_gap, saved, over_pilots, rmse, teacher_fit, closed_form, learning_curve });
         Ok(PreflightReport {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
@@ -633,6 +635,8 @@ fn noise_floor(recipe: &Recipe, pilot: &Dataset, held: &Held) -> Result<Option<N
 #[derive(Clone, Copy, Debug)]
 struct Findings {
     rows: Rows,
+    /// Training seeds of the full run, at most.
+    seeds: usize,
     teacher_gap: Paired,
     saved: Paired,
     /// Standard error of the mean of `saved` over pilots.
@@ -674,7 +678,8 @@ fn chance(found: &Findings) -> f64 {
     let growth = growth(&found.rows);
     let left = growth.powf(rules::CURVE * found.learning_curve.slope.clamp(-1.0, 0.0));
     let spread = left * left * variance + rules::LUCK.powi(2) + (rules::GROWTH * growth.ln()).powi(2) + full.powi(2);
-    let half = (rules::INTERVAL * full).hypot(rules::SEEDS);
+    let seeds = found.seeds.max(2) as f64;
+    let half = (rules::INTERVAL * full).hypot(t_quantile(seeds - 1.0) * rules::SEEDS / seeds.sqrt());
     normal((left * mean - half) / spread.sqrt())
 }
 
@@ -700,7 +705,7 @@ fn normal(z: f64) -> f64 {
 
 /// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
 fn reasons(found: &Findings) -> Vec<String> {
-    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve, over_pilots: _ } = found;
+    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve, over_pilots: _, seeds: _ } = found;
     let mut reasons = vec![format!(
         "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}; the {} test rows of the table would have to show it",
         rows.held_out,
@@ -760,6 +765,7 @@ mod tests {
     fn found() -> Findings {
         Findings {
             rows: ROWS,
+            seeds: 5,
             teacher_gap: Paired { mean: 4.0, standard_error: 1.0 },
             saved: Paired { mean: 3.0, standard_error: 1.0 },
             over_pilots: 0.5,

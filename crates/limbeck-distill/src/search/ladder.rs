@@ -180,6 +180,11 @@ pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
+/// Rounded, so that settings that hardly differ are one.
+fn hundredths(share: f64) -> f64 {
+    (share * 100.0).round() / 100.0
+}
+
 struct Ladder<'s, 'a> {
     search: &'s Search<'a>,
     watch: Watch<'s>,
@@ -216,7 +221,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let mut trials = [Vec::new(), Vec::new()];
         run(self.first_alone(), self.first_distilled(), &mut trials)?;
         let closed_form = self.closed_form(&trials);
-        run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], closed_form), &mut trials)?;
+        run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], best(&trials[0]), closed_form), &mut trials)?;
         let last = self.last_distilled(&trials[1]);
         run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
         self.finals(&mut trials)?;
@@ -286,17 +291,20 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    fn moves_distilled(&self, tried: &[Trial], closed_form: Option<f64>) -> Vec<Setting> {
+    /// Moves from the best distilled student; and the best lone student's size, decay and noise, with a share of the teacher.
+    fn moves_distilled(&self, tried: &[Trial], lone: Option<&Trial>, closed_form: Option<f64>) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else { return Vec::new() };
         let longer = Setting { steps: self.steps[1], ..start };
         let runner_up = self.other_size(tried, start).map(|setting| Setting { steps: self.steps[1], ..setting });
-        let share = |alpha: f64| Some(Setting { alpha: Some((alpha * 100.0).round() / 100.0), ..longer });
+        let share = |alpha: f64| Some(Setting { alpha: Some(hundredths(alpha)), ..longer });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
         let seed = closed_form.map(|alpha| alpha.clamp(0.0, 1.0)).filter(|_| is_chosen);
+        let as_lone = lone.zip(seed).map(|(lone, seed)| Setting { alpha: Some(hundredths(seed.min(0.4))), steps: self.steps[1], ..lone.setting });
         let moves = [
             Some(longer),
             seed.and_then(share),
             if is_chosen { share(1.0) } else { None },
+            as_lone,
             runner_up,
             Some(Setting { weight_decay: if longer.weight_decay < 0.1 { 0.05 } else { longer.weight_decay / 5.0 }, ..longer }),
             seed.and_then(|seed| share((1.0 + seed) / 2.0)),
