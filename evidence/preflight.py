@@ -332,7 +332,7 @@ def expected(share, r):
 
 
 # Quantiles of Student's t, by degrees of freedom.
-T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 8: 2.306}
+T = {1: 12.706204736, 2: 4.302652730, 3: 3.182446305, 4: 2.776445105, 8: 2.306004135}
 
 
 def half(share, r, seeds=SEEDS):

@@ -16,7 +16,7 @@ use crate::{INTERRUPTED, MISSED, render};
 /// Make a small student of a table, and prove what was kept
 ///
 /// Fits a teacher (or asks yours), labels many rows with it, trains the student with and without the teacher, ships the one
-/// that is better on validation rows and reports both on test rows that decided nothing.
+/// that is better on validation rows and reports both on held-out test rows.
 #[derive(Args, Debug)]
 pub(crate) struct Distill {
     /// Go on with a run that was ended before it was done: with its own recipe, from its last checkpoint, to the same result

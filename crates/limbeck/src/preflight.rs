@@ -825,7 +825,7 @@ mod tests {
 
     #[test]
     fn chance_is_worked_by_hand() {
-        // Errors of 100: saved .04 ± .03 over rows and ± .04 over pilots, so s = .05; a lead of .2, so μ = .076.
+        // Errors of 100: saved .04 ± .03 over rows and ± .04 over pilots, so s = .05; a lead of .2, so μ = .04.
         let findings = Findings {
             saved: Paired { mean: 4.0, standard_error: 3.0 },
             over_pilots: 4.0,
@@ -834,9 +834,11 @@ mod tests {
             rows: Rows { held_out: 900, test: 3600, available: 1100, ..ROWS },
             ..found()
         };
-        // As many rows as a pilot has: v = 1 / (400 + 204.0816), m = v (400 · .04 + 204.0816 · .076) = .052162; t = .015:
-        // Φ((.052162 − .0294) / √(.00165541 + .000441 + .000225)) = Φ(.472431).
-        assert!((chance(&findings) - 0.681_690).abs() < 1e-5, "{}", chance(&findings));
+        // As many rows as a pilot has: v = 1 / (400 + 277.7778), m = .04; t = .015, five seeds: h = √(.0294² + (2.776445 · .03)² / 5) = .047454:
+        // Φ((.04 − .047454) / √(.00147541 + .000225 + .000225)) = Φ(−.169883).
+        assert!((chance(&findings) - 0.432_551).abs() < 1e-5, "{}", chance(&findings));
+        // Fewer seeds make a wider interval.
+        assert!(chance(&Findings { seeds: 2, ..findings }) < chance(&findings));
         let with = |saved: f64, lead: f64| chance(&Findings { saved: Paired { mean: saved, standard_error: 3.0 }, teacher_gap: Paired { mean: lead, standard_error: 5.0 }, ..findings });
         assert!(with(8.0, 20.0) > with(4.0, 20.0) && with(4.0, 25.0) > with(4.0, 20.0));
         // The pilots of 900 held-out rows in all are fitted on 2000 − 900 = 1100 rows, a full run of 5500 on five times as many.

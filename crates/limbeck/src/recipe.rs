@@ -383,10 +383,12 @@ impl Recipe {
         if self.outer_folds == 1 || self.outer_folds > 20 {
             return out_of_range("outer_folds", self.outer_folds.to_string(), "0 (none), or 2 to 20");
         }
-        if self.outer_folds > 0 && self.teacher.from.is_some() {
+        if self.outer_folds > 0 && (self.teacher.from.is_some() || !self.teacher.with.is_empty()) {
             return Err(Error::Recipe {
                 place: "outer_folds".into(),
-                message: "labels of another run (teacher.from) belong to its split; on other splits the teacher has to be fitted again: leave one of the two out".into(),
+                message: "labels of another run (teacher.from, teacher.with) belong to its split, and outer folds split the rows anew; leave one of the two out, or give that run's \
+                          teacher as teacher.model"
+                    .into(),
             });
         }
         if !(0.0..=1.0).contains(&self.worth) {

@@ -500,6 +500,13 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     assert!(page.contains("The same on other splits") && sentence.contains("Over 3 outer folds"), "{sentence}");
     assert!(!plain.report().proof.verdict.sentence.contains("Over 3"));
 
+    let mut other = recipe.clone();
+    other.teacher.from = Some(folder.path().join("plain"));
+    let error = other.validate().unwrap_err().to_string();
+    assert!(error.contains("outer_folds") && error.contains("teacher.model"), "{error}");
+    other = Recipe { outer_folds: 1, ..recipe.clone() };
+    assert!(other.validate().unwrap_err().to_string().contains("0 (none), or 2 to 20"));
+
     // A run that is stopped there goes on with the second fold.
     let out = folder.path().join("stopped");
     let error = distill(&recipe, &out, &InSecondFold::default()).unwrap_err().to_string();

@@ -327,7 +327,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
     }
 
     /// The whole schedule for the best distilled student, with the largest share of the teacher that is as good as the best, and with the
-    /// teacher alone where that is another: short schedules favor targets, since the transfer set takes longer to learn from.
+    /// teacher alone, hardly decayed, where that is another: short schedules favor targets and decay, since the transfer set takes longer to
+    /// learn from and leaves little to overfit.
     ///
     /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// carry less noise, so a smaller share of them has to earn its place.
@@ -337,7 +338,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let most = close.max_by(|a, b| a.setting.alpha.unwrap_or(0.0).total_cmp(&b.setting.alpha.unwrap_or(0.0)).then(b.valid_error.total_cmp(&a.valid_error)));
         let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
-        let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), ..longer });
+        let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), weight_decay: DISTILLED_DECAY, input_noise: 0.0, ..longer });
         self.new_moves([longer, pure], tried)
     }
 

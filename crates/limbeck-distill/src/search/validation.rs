@@ -223,7 +223,14 @@ mod tests {
                 assert!((search.error(&trial.valid_pred) / trial.valid_error - 1.0).abs() < 0.5, "{:?}", trial.setting);
             }
             let sizes = |trials: &[Trial]| trials.iter().map(|trial| trial.setting.size.to_string()).collect::<std::collections::BTreeSet<_>>().len();
-            assert_eq!((sizes(&choice.alone), sizes(&choice.distilled)), (4, 3));
+            assert_eq!(sizes(&choice.alone), 4);
+            assert!(sizes(&choice.distilled) >= 3);
+            // The best of each side was trained again, with two more seeds.
+            let (alone, distilled) = choice.best().unwrap();
+            assert_eq!((alone.again.len(), distilled.again.len()), (2, 2));
+            assert_eq!(alone.again[0].len(), 80);
+            let mean = |trial: &Trial| std::iter::once(&trial.valid_pred).chain(&trial.again).map(|pred| search.error(pred).powi(2)).sum::<f64>() / 3.0;
+            assert!((mean(alone).sqrt() - alone.valid_error).abs() < 1e-9);
             // All schedules fall together here: six of the first rung, three moves of each side.
             assert!(choice.alone.len() >= 8 && choice.distilled.len() >= 8, "{} {}", choice.alone.len(), choice.distilled.len());
             assert!(choice.closed_form.is_none() || choice.closed_form.is_some_and(f64::is_finite));
@@ -267,6 +274,23 @@ mod tests {
             assert_eq!(crate::search::ladder::chosen(search, &close), Some((1, 1)));
             let worse = choice(of(Some(1.0), 9, 0.50, &off(0.5, 1)));
             assert_eq!(crate::search::ladder::chosen(search, &worse), Some((1, 0)));
+        });
+    }
+
+    #[test]
+    fn larger_share_is_taken_only_where_the_teacher_leads() {
+        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            let off = |turn: usize| search.target().iter().enumerate().map(|(i, y)| y + 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64)).collect::<Vec<f64>>();
+            let of = |alpha, error, pred: &[f64]| Trial { setting: Setting::plain(alpha, 9), ..trial(error, pred) };
+            let choice = |lone: f64| crate::search::Choice {
+                alone: vec![of(None, lone, &off(0))],
+                distilled: vec![of(Some(0.4), 0.10, &off(0)), of(Some(1.0), 0.11, &off(1))],
+                ..Default::default()
+            };
+            // The teacher makes no error here, which only a lone student without one equals.
+            assert_eq!(crate::search::ladder::chosen(search, &choice(0.2)), Some((0, 1)));
+            assert_eq!(crate::search::ladder::chosen(search, &choice(0.0)), Some((0, 0)));
         });
     }
 

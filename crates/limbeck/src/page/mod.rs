@@ -151,7 +151,7 @@ fn asked(report: &Report) -> String {
         None => format!("<b>{}</b>", escape(&report.target)),
     };
     format!(
-        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, judged on {} test rows that decided nothing.",
+        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.",
         grouped(report.student.parameters),
         data.features.len(),
         escape(&data.source),
