@@ -401,7 +401,7 @@ mod tests {
             (all.time_limit, all.require_r2, all.unlabeled, all.targets) = (None, None, None, Vec::new());
             (all.teacher.command, all.teacher.from, all.teacher.with) = (None, None, Vec::new());
             (all.teacher.model, all.teacher.model_columns) = (None, None);
-            (all.student.hidden, all.student.bins, all.student.splits) = (None, None, None);
+            (all.student.hidden, all.student.bins, all.student.batch, all.student.splits) = (None, None, None, None);
             (all.objective.temperature_end, all.objective.quantile) = (None, None);
             all.hints.weight_end = None;
             let data = all.data;

@@ -339,7 +339,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
         let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), weight_decay: DISTILLED_DECAY, input_noise: 0.0, ..longer });
-        self.new_moves([longer, pure], tried)
+        let blended = longer.filter(|longer| !is_chosen || longer.alpha != Some(1.0));
+        self.new_moves([blended, pure], tried)
     }
 
     /// The best of the settings of another size.
