@@ -1,12 +1,9 @@
 //! The same rows, split again: other validation rows, so that trials are not chosen by the luck of a few dozen rows; and other test rows, so
 //! that a whole run can be repeated.
 
-use std::collections::BTreeMap;
-
-use rand::seq::SliceRandom;
-
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::folds::Folds;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
@@ -56,29 +53,20 @@ impl Dataset {
     /// The same rows `folds` times, each time with other test rows: a share of them all at random, whole groups, or, where the split
     /// follows time, a stretch of its later half, of which only earlier rows are learned from.
     ///
-    /// Validation rows are drawn anew from the rest, as many of it as this data set has.
+    /// Validation rows are drawn anew from the rows to learn from, the same share of them as in this data set.
     ///
     /// # Errors
     ///
-    /// [`Error::Split`] where there are too few rows or groups.
+    /// [`Error::Split`] where there are fewer rows, groups or stretches of time than folds.
     pub fn outer_folds(&self, folds: usize, seed: u64) -> Result<Vec<Self>> {
         let Split { train, valid, test } = &self.split;
         let mut all = [&self.split.train_valid()[..], test].concat();
         all.sort_unstable();
         let blocks = self.blocks.as_deref().unwrap_or(&[]);
-        let parts = match self.fold_kind {
-            FoldKind::Random => at_random(&all, folds, seed),
-            FoldKind::Group => of_groups(&all, blocks, folds, seed),
-            FoldKind::Time => in_time(&all, blocks, folds),
-        };
-        if let Some(least) = parts.iter().map(Vec::len).min().filter(|&least| least == 0 || parts.len() < folds) {
-            let what = if self.fold_kind == FoldKind::Random { "rows" } else { "groups or stretches of time" };
-            return Err(Error::Split { message: format!("{} rows have too few {what} for {folds} outer folds (the least has {least} rows); give fewer folds", all.len()) });
-        }
+        let tested = self.outer_parts(&all, folds, seed)?;
         let share = valid.len() as f64 / (train.len() + valid.len()) as f64;
         let times: Vec<i64> = blocks.iter().map(|&block| i64::from(block)).collect();
-        let one = |(turn, mut test): (u64, Vec<usize>)| {
-            test.sort_unstable();
+        let one = |(turn, test): (u64, Vec<usize>)| {
             let first = test.iter().filter_map(|&row| times.get(row)).min();
             let is_learned = |row: usize| match self.fold_kind {
                 FoldKind::Time => first.is_none_or(|&first| times[row] < first),
@@ -98,39 +86,33 @@ impl Dataset {
             (other.summary.train, other.summary.valid, other.summary.test) = (other.split.train.len(), other.split.valid.len(), other.split.test.len());
             Ok(other)
         };
-        (0..).zip(parts).map(one).collect()
+        (0..).zip(tested).map(one).collect()
     }
-}
 
-fn at_random(rows: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
-    let mut rows = rows.to_vec();
-    rows.shuffle(&mut generator(seed, "outer folds", 0));
-    (0..folds).map(|fold| rows.iter().copied().skip(fold).step_by(folds).collect()).collect()
-}
-
-/// Groups in order of size, each to the fold with the fewest rows; groups of one size in random order.
-fn of_groups(rows: &[usize], group: &[u32], folds: usize, seed: u64) -> Vec<Vec<usize>> {
-    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    rows.iter().for_each(|&row| members.entry(group[row]).or_default().push(row));
-    let mut members: Vec<Vec<usize>> = members.into_values().collect();
-    members.shuffle(&mut generator(seed, "outer folds", 0));
-    members.sort_by_key(|members| std::cmp::Reverse(members.len()));
-    let mut parts = vec![Vec::new(); folds];
-    for members in members {
-        if let Some(part) = parts.iter_mut().min_by_key(|part| part.len()) {
-            part.extend(members);
+    /// The test rows of each outer fold, ascending.
+    fn outer_parts(&self, all: &[usize], folds: usize, seed: u64) -> Result<Vec<Vec<usize>>> {
+        let blocks = |rows: &[usize]| self.blocks_of(rows).unwrap_or_default();
+        let (rows, found, what) = match self.fold_kind {
+            FoldKind::Random => (all.to_vec(), Folds::random(all.len(), folds, seed), "rows"),
+            FoldKind::Group => (all.to_vec(), Folds::grouped(&blocks(all), folds, seed), "groups"),
+            FoldKind::Time => {
+                let mut known = blocks(all);
+                known.sort_unstable();
+                known.dedup();
+                let from = known.get(known.len() / 2).copied().unwrap_or(0);
+                let later: Vec<usize> = all.iter().copied().zip(blocks(all)).filter(|(_, block)| *block >= from).map(|(row, _)| row).collect();
+                let found = Folds::stretches(&blocks(&later), folds, seed);
+                (later, found, "stretches of time")
+            }
+        };
+        let is_random = self.fold_kind == FoldKind::Time && !found.follow_time();
+        let count = if is_random { 1 } else { found.count() };
+        if count < folds {
+            let message = format!("{folds} outer folds need at least as many {what} to test on, found {count}; give fewer folds");
+            return Err(Error::Split { message });
         }
+        Ok((0..folds as u32).map(|fold| found.held_rows(fold).into_iter().map(|at| rows[at]).collect()).collect())
     }
-    parts
-}
-
-/// The later half of the stretches of time, cut into folds.
-fn in_time(rows: &[usize], stretch: &[u32], folds: usize) -> Vec<Vec<usize>> {
-    let mut stretches: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    rows.iter().for_each(|&row| stretches.entry(stretch[row]).or_default().push(row));
-    let later: Vec<Vec<usize>> = stretches.into_values().collect();
-    let later = &later[later.len() - later.len() / 2..];
-    (0..folds).map(|fold| later[fold * later.len() / folds..(fold + 1) * later.len() / folds].concat()).collect()
 }
 
 #[cfg(test)]
@@ -201,7 +183,7 @@ mod tests {
             assert!((valid.len() as f64 / 240.0 - data.split.valid.len() as f64 / data.split.train_valid().len() as f64).abs() < 0.01);
         }
         assert_ne!(folds[0].split, data.outer_folds(5, 4).unwrap()[0].split);
-        assert!(data.outer_folds(301, 3).unwrap_err().to_string().contains("too few rows"));
+        assert!(data.outer_folds(301, 3).unwrap_err().to_string().contains("as many rows to test on, found 300"));
     }
 
     #[test]
@@ -213,7 +195,7 @@ mod tests {
         for fold in &folds {
             assert!(fold.split.train_valid().iter().all(|row| fold.split.test.iter().all(|held| blocks[*held] != blocks[*row])));
         }
-        assert!(data.outer_folds(9, 3).unwrap_err().to_string().contains("fewer folds"));
+        assert!(data.outer_folds(9, 3).unwrap_err().to_string().contains("as many groups to test on, found 8; give fewer folds"));
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! The interval of a run covers the test rows and training seeds of its one split. Whether distillation would help on another split, with
 //! the teacher that this one gives, only repetition shows. Nothing that is found here reaches the student that is shipped.
 
+use limbeck_data::Dataset;
 use limbeck_distill::proof::{Difference, VerdictKind, repeated};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::labels;
 use crate::pipeline::{Event, Observer, OnlyProgress, Students};
+use crate::recipe::Recipe;
 use crate::report::ShippedKind;
 use crate::rounds;
 use crate::splits;
@@ -76,6 +78,18 @@ impl Outer {
     }
 }
 
+/// Refuses a table that cannot be split so often, before any work is done.
+///
+/// # Errors
+///
+/// As [`Dataset::outer_folds`].
+pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    if recipe.outer_folds > 0 {
+        data.outer_folds(recipe.outer_folds, recipe.seed)?;
+    }
+    Ok(())
+}
+
 /// Repeats the procedure as often as the recipe says; none where it says nothing.
 ///
 /// Each fold is a piece of the run, so that a run that is stopped goes on where it was.
@@ -90,7 +104,7 @@ pub(crate) fn repeat(students: &Students<'_>, observer: &dyn Observer) -> Result
     }
     let sets = data.outer_folds(recipe.outer_folds, recipe.seed)?;
     let quiet = OnlyProgress(observer);
-    let fold = |(at, data): (usize, limbeck_data::Dataset)| {
+    let fold = |(at, data): (usize, Dataset)| {
         observer.event(&Event::Stage(&format!("outer fold {} of {}", at + 1, recipe.outer_folds)));
         let name = format!("outer{}", at + 1);
         kept.piece(&name, || {

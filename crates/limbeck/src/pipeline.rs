@@ -132,6 +132,7 @@ fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync)
         tracing::info!(rows, train, valid, test, features = data.summary.features.len(), "table");
         data.summary.warnings.iter().for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
         limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
+        outer::check(recipe, &data)?;
         let place = place(&data)?;
         let made = log.open(place.path()).and_then(|()| work(recipe, &data, &place, clock, observer));
         match made {
@@ -393,7 +394,16 @@ impl Students<'_> {
                 // A row of the report is not worth the run.
                 Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
             }
-            report.outer = clock.stage("outer folds", || outer::repeat(self, recorder.watched()))?;
+            match clock.stage("outer folds", || outer::repeat(self, recorder.watched())) {
+                Ok(found) => report.outer = found,
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                // The run itself is whole.
+                Err(error) => {
+                    let note = format!("no outer folds: {error}");
+                    self.observer.event(&Event::Note(&note));
+                    report.notes.push(note);
+                }
+            }
         }
         let causes = if verdict::is_alarming(&report) { self.causes(test) } else { Vec::new() };
         verdict::refuse_gains(&mut report);

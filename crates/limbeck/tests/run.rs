@@ -507,6 +507,17 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     other = Recipe { outer_folds: 1, ..recipe.clone() };
     assert!(other.validate().unwrap_err().to_string().contains("0 (none), or 2 to 20"));
 
+    // Too many folds are refused before any work is done.
+    other = Recipe { outer_folds: 20, ..recipe.clone() };
+    let (groups, out) = (folder.path().join("groups.csv"), folder.path().join("refused"));
+    let mut table = simulate::thermistor(300, 7);
+    table.columns.push(limbeck_data::Column::category("day", (0..300).map(|row| Some(["a", "b", "c", "d", "e"][row / 60])).collect()));
+    table.write_csv(&groups).unwrap();
+    (other.table, other.data.group) = (groups, Some("day".into()));
+    let error = distill(&other, &out, &Silent).unwrap_err().to_string();
+    assert!(error.contains("20 outer folds need at least as many groups") && error.contains("found 5"), "{error}");
+    assert!(!out.exists() && !folder.path().join("refused.unfinished").exists());
+
     // A run that is stopped there goes on with the second fold.
     let out = folder.path().join("stopped");
     let error = distill(&recipe, &out, &InSecondFold::default()).unwrap_err().to_string();
