@@ -213,7 +213,7 @@ def main():
     out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ". Figures are on test rows, which choose nothing within a run; limbeck's "
            "defaults were developed with these sets in view, so expect somewhat less on others. Alone and "
            f"distilled are means over {REPEATS} training seeds, more where these vary much; both sides have the same parameter budget and as many trials. Times and memory are of "
-           "this machine, other work on it included.\n"]
+           "this machine, other work on it included. The series is resumable: results of neighboring builds may stand beside each other.\n"]
     if not QUICK:
         before(out)
     california(out)

@@ -45,7 +45,7 @@ SETS = {
 }
 SIMULATED = {"smooth": ["smooth"], "steps": ["steps"], "hourly": ["hourly"]}
 TIME = {"hourly_time": ("hourly", "hourly_time", "hour_index"), "air_quality_time": ("air_quality", "time", "time")}
-# Large tables of which every so-manieth row is read, with their time column.
+# Large tables: the time column, and n where every n-th row is read.
 THINNED = {"beijing_air_time": ("beijing_air", "time", 8), "stocks_time": ("stocks", "date", 12)}
 
 
