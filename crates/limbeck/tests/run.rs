@@ -511,7 +511,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     other = Recipe { outer_folds: 20, ..recipe.clone() };
     let (groups, out) = (folder.path().join("groups.csv"), folder.path().join("refused"));
     let mut table = simulate::thermistor(300, 7);
-    table.columns.push(limbeck_data::Column::category("day", (0..300).map(|row| Some(["a", "b", "c", "d", "e"][row / 60])).collect()));
+    table.columns.push(limbeck_data::Column::category("day", (0..300_usize).map(|row| Some(["a", "b", "c", "d", "e"][row / 60]))));
     table.write_csv(&groups).unwrap();
     (other.table, other.data.group) = (groups, Some("day".into()));
     let error = distill(&other, &out, &Silent).unwrap_err().to_string();
