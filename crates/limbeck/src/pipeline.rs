@@ -493,16 +493,10 @@ impl Students<'_> {
         Coordinates { rows: pick(&all.rows, rows), new: pick(&all.new, &self.store.kept()), attention: all.attention.clone() }
     }
 
-    /// Which student is shipped: the better one on validation rows. Where their teacher is better than the lone student, the
-    /// distilled one gives way only if the lone one is surely better, by more than one paired standard error, since on few rows
-    /// the winner of two students is a matter of luck.
+    /// Which student is shipped: the better one on validation rows.
     fn shipped<'f>(&self, fitted: &Fitted<'f>) -> (Shipped, &'f Trial) {
         let Fitted { search, alone, distilled, ref files, .. } = *fitted;
-        let teacher = search.valid_error_teacher();
-        let distilled_ships = match teacher.is_some_and(|rmse| rmse < alone.valid_error) {
-            true => search.as_good(distilled, alone),
-            false => distilled.valid_error <= alone.valid_error,
-        };
+        let distilled_ships = distilled.valid_error <= alone.valid_error;
         let (kind, trial, repeat) = match distilled_ships {
             true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
             false => (ShippedKind::Alone, files.alone, files.repeats[0]),
@@ -512,7 +506,7 @@ impl Students<'_> {
             setting: trial.setting,
             steps: trial.stop,
             seed: self.recipe.seed + repeat as u64,
-            valid_error_teacher: teacher,
+            valid_error_teacher: search.valid_error_teacher(),
             valid_error_alone: alone.valid_error,
             valid_error_distilled: distilled.valid_error,
         };

@@ -33,7 +33,6 @@ use limbeck_distill::search::{self, NewRows, Plan, Progress, Search, Stage, Tria
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_teach::Teacher;
-use limbeck_teach::trees::TreeOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -78,7 +77,7 @@ pub mod rules {
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `rows` | 2000 | most rows of the sample | ≥ 100 |
+/// | `rows` | 4000 | most rows of the sample | ≥ 100 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreflightOptions {
     /// Most rows of the sample.
@@ -87,7 +86,7 @@ pub struct PreflightOptions {
 
 impl Default for PreflightOptions {
     fn default() -> Self {
-        Self { rows: 2000 }
+        Self { rows: 4000 }
     }
 }
 
@@ -332,25 +331,28 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
 
 /// Held-out rows after which further pilots are not worth their time.
 const ENOUGH_HELD_OUT: usize = 1200;
+/// Most pilots: each fits a teacher, which takes most of the time.
+const MOST_PILOTS: usize = 3;
 
 /// How many pilots a sample of so many rows gets; a command is asked once.
 fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     let held = (sampled / 5).max(1);
-    if command { 1 } else { ENOUGH_HELD_OUT.div_ceil(held).clamp(1, data.pilots()) }
+    if command { 1 } else { ENOUGH_HELD_OUT.div_ceil(held).clamp(1, data.pilots().min(MOST_PILOTS)) }
 }
 
 /// Steps of a pilot's students.
-const STEPS: usize = 6000;
-/// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions).
-const TRIALS: usize = 1;
+const STEPS: usize = 16_000;
+/// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions): as many as by default, since a lone student
+/// that is hardly tuned leaves much to save.
+const TRIALS: usize = 3;
 /// Seeds of their refit.
 const REPEATS: usize = 2;
 /// New rows for their teacher to label.
 const NEW_ROWS: usize = 30_000;
-/// Members of a network teacher, and bounds of their steps.
-const NETWORK: (usize, (usize, usize)) = (2, (1500, 3000));
+/// Networks of their teacher.
+const MEMBERS: usize = 2;
 
-/// The recipe with short schedules where its own are longer.
+/// The recipe with short schedules where its own are longer. The teacher stays almost as it is: what a weaker one saves says little.
 fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
     // Whether distillation pays is asked of a network that learns from answers alone.
@@ -367,20 +369,8 @@ fn quick(recipe: &Recipe) -> Recipe {
     quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
     quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
     quick.repeats = quick.repeats.min(REPEATS);
-    let trees = &mut quick.teacher.trees;
-    let fast = TreeOptions::fast();
-    if trees.rounds > fast.rounds {
-        // Fewer rounds with larger steps: their product stays.
-        trees.step = (trees.step * trees.rounds as f64 / fast.rounds as f64).min(fast.step);
-        trees.rounds = fast.rounds;
-    }
-    trees.bins = trees.bins.min(fast.bins);
-    let network = &mut quick.teacher.network;
-    let (members, steps) = NETWORK;
-    network.members = network.members.min(members);
-    network.steps = (network.steps.0.min(steps.0), network.steps.1.min(steps.1));
-    let (gp, fast) = (&mut quick.teacher.gp, Recipe::preset(crate::Quality::Fast).teacher.gp);
-    (gp.evidence_rows, gp.steps) = (gp.evidence_rows.min(fast.evidence_rows), gp.steps.min(fast.steps));
+    quick.teacher.fits = 1;
+    quick.teacher.network.members = quick.teacher.network.members.min(MEMBERS);
     quick
 }
 
@@ -903,7 +893,7 @@ mod tests {
         table.source = "sensor.csv".into();
         let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
         let data = Dataset::from_table(table, &options, None, 0).unwrap();
-        assert_eq!([100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)), [5, 5, 4, 3, 1]);
+        assert_eq!([100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)), [3, 3, 3, 3, 1]);
         assert_eq!(turns(&data, 100, true), 1);
     }
 
@@ -911,12 +901,12 @@ mod tests {
     fn quick_recipe_keeps_what_is_quicker() {
         let mut recipe = Recipe::default();
         recipe.student.steps = 200;
-        recipe.teacher.trees.rounds = 15;
-        recipe.teacher.trees.step = 0.05;
+        recipe.teacher.network.members = 1;
         let found = quick(&recipe);
-        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (200, 15, 0.05));
-        let found = quick(&Recipe::preset(crate::Quality::Best));
-        assert_eq!((found.student.steps, found.teacher.trees.rounds, found.teacher.trees.step), (STEPS, 300, 0.12));
-        assert_eq!((found.teacher.network.members, found.transfer.munge_rows), (NETWORK.0, NEW_ROWS));
+        assert_eq!((found.student.steps, found.teacher.network.members), (200, 1));
+        let best = Recipe::preset(crate::Quality::Best);
+        let found = quick(&best);
+        assert_eq!((found.student.steps, found.student.trials, found.teacher.network.members, found.transfer.munge_rows), (STEPS, TRIALS, MEMBERS, NEW_ROWS));
+        assert_eq!(found.teacher.trees, best.teacher.trees);
     }
 }

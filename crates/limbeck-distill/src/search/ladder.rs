@@ -146,21 +146,20 @@ fn least(trials: &[Trial]) -> Option<usize> {
     eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
 }
 
-/// The distilled network to take, of those whose error is within one standard error of the best: where the teacher is better than the lone
-/// student, the one with the largest share of the teacher, and then the one with the longest schedule; otherwise that with the longest.
+/// The distilled network to take: where the teacher is better than the lone student, of those whose error is within one standard error of
+/// the best the one with the largest share of the teacher, and then the one with the longest schedule; otherwise the best.
 ///
 /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
 /// validation rows the best one is so by luck, and short schedules and small shares are: the transfer set takes longer to learn from, and
-/// the teacher's labels carry less noise.
+/// the teacher's labels carry less noise. Without a better teacher neither holds, and long schedules overfit the targets.
 fn preferred(search: &Search<'_>, trials: &[Trial], among: impl IntoIterator<Item = usize>, best: usize, teacher_leads: bool) -> usize {
     let found = &trials[best];
-    if found.setting.spec.is_some() {
+    if found.setting.spec.is_some() || !teacher_leads {
         return best;
     }
-    let is_close = |trial: &Trial| trial.setting.spec.is_none() && search.as_good(trial, found);
-    let share = |trial: &Trial| if teacher_leads { trial.setting.alpha.unwrap_or(0.0) } else { 0.0 };
-    let close = among.into_iter().filter(|&at| is_close(&trials[at]) && (teacher_leads || trials[at].setting.steps > found.setting.steps));
-    let most = close.max_by(|&a, &b| {
+    let is_close = |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
+    let share = |trial: &Trial| trial.setting.alpha.unwrap_or(0.0);
+    let most = among.into_iter().filter(is_close).max_by(|&a, &b| {
         let [a, b] = [a, b].map(|at| &trials[at]);
         share(a).total_cmp(&share(b)).then(a.setting.steps.cmp(&b.setting.steps)).then(b.valid_error.total_cmp(&a.valid_error))
     });
@@ -222,7 +221,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         run(self.first_alone(), self.first_distilled(), &mut trials)?;
         let closed_form = self.closed_form(&trials);
         run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], best(&trials[0]), closed_form), &mut trials)?;
-        let last = self.last_distilled(&trials[1]);
+        let last = self.last_distilled(&trials[1], best(&trials[0]));
         run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
         self.finals(&mut trials)?;
         let [alone, distilled] = trials;
@@ -330,16 +329,21 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// teacher alone, hardly decayed, where that is another: short schedules favor targets and decay, since the transfer set takes longer to
     /// learn from and leaves little to overfit.
     ///
+    /// A share of the targets is learned with the input noise that the best `lone` student has: on so long a schedule, noise that helps it
+    /// against overfitting them helps here.
+    ///
     /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// carry less noise, so a smaller share of them has to earn its place.
-    fn last_distilled(&self, tried: &[Trial]) -> Vec<Setting> {
+    fn last_distilled(&self, tried: &[Trial], lone: Option<&Trial>) -> Vec<Setting> {
         let Some(start) = best(tried) else { return Vec::new() };
         let close = tried.iter().filter(|trial| trial.setting.steps == start.setting.steps && self.search.as_good(trial, start));
         let most = close.max_by(|a, b| a.setting.alpha.unwrap_or(0.0).total_cmp(&b.setting.alpha.unwrap_or(0.0)).then(b.valid_error.total_cmp(&a.valid_error)));
         let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
         let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), weight_decay: DISTILLED_DECAY, input_noise: 0.0, ..longer });
+        let noise = lone.filter(|_| self.may_add_noise).map_or(0.0, |lone| lone.setting.input_noise);
         let blended = longer.filter(|longer| !is_chosen || longer.alpha != Some(1.0));
+        let blended = blended.map(|blended| Setting { input_noise: blended.input_noise.max(noise), ..blended });
         self.new_moves([blended, pure], tried)
     }
 
