@@ -34,13 +34,13 @@ fn preflight_says_what_it_found_and_writes_nothing() {
     let outcome = place.limbeck(&["preflight", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml"]).succeeds();
     for word in [
         "RMSE teacher", "RMSE student alone", "RMSE student distilled", "teacher's lead", "distilled student's lead", "seen / unseen",
-        "closed-form", "half / all rows", "slope", "noise floor", "240 of 240 training and validation rows, 5 pilots of 168", "chance", "- distilled against alone",
+        "closed-form", "half / all rows", "slope", "expected to save", "noise floor", "240 of 240 training and validation rows, 3 pilots of 168", "chance", "- distilled against alone",
     ] {
         assert!(outcome.stdout.contains(word), "no `{word}` in {}", outcome.stdout);
     }
     let answers = ["Distillation is likely to pay", "Distillation will probably not pay", "Unsure whether distillation will pay"];
     assert_eq!(answers.iter().filter(|answer| outcome.stdout.contains(**answer)).count(), 1, "{}", outcome.stdout);
-    assert!(outcome.stderr.contains("pilot 5 of 5"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("pilot 3 of 3"), "{}", outcome.stderr);
     assert!(!outcome.stdout.contains('\x1b') && !outcome.stdout.contains("NaN"), "{}", outcome.stdout);
     assert_eq!(place.files(), before);
 }
@@ -50,7 +50,7 @@ fn preflight_json_has_every_figure() {
     let place = Place::with_table();
     let report = figures(&place, &["--alpha", "auto"]);
     for pointer in [
-        "/verdict/chance", "/rmse/teacher", "/rmse/alone", "/rmse/distilled", "/teacher_gap/mean", "/teacher_gap/standard_error",
+        "/verdict/chance", "/verdict/worth", "/verdict/saving/value", "/verdict/saving/low", "/rmse/teacher", "/rmse/alone", "/rmse/distilled", "/teacher_gap/mean", "/teacher_gap/standard_error",
         "/saved/mean", "/saved/standard_error", "/teacher_fit/out_of_fold", "/teacher_fit/in_sample", "/teacher_fit/ratio",
         "/learning_curve/half", "/learning_curve/all", "/learning_curve/slope", "/noise/gamma", "/noise/nearest", "/noise/teacher",
         "/rows/sampled", "/rows/test", "/rows/held_out", "/seed",
