@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence ablation exports teachers durability intervals null sizes
+.PHONY: help demo build check test bench evidence ablation exports teachers durability intervals null same sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -52,6 +52,10 @@ intervals: ## docs/intervals.md: how often verdicts and intervals are wrong, on 
 null: ## false verdicts of 30 whole runs in which there is nothing to take from the teacher; minutes
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/null.py
+
+same: ## does this tree compute what BASE=<commit> computes? Every figure and file of 25 small runs; minutes
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/same.py $(BASE)
 
 sizes: ## lines per file, longest first
 	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40
