@@ -1,12 +1,12 @@
-//! Trainable networks, on [Burn](https://burn.dev).
+//! Trainable networks.
 //!
 //! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
 //! - [`MlpShape`] says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
 //!   weights to a [`limbeck_runtime::Graph`].
-//! - [`op::mlp`] is the forward pass as one differentiable Burn operation, [`op::mlp_plain`] its plain twin on tensors.
 //! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
 //! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds those against one label by row.
-//! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers.
+//! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers. Its [`Engine`] computes the gradient: fused passes on slices, or
+//!   (feature `tensors`) Burn's operations, which define what a network is.
 //!
 //! Nothing here knows of teachers or distillation: how their labels are blended is one more [`StepLoss`], defined elsewhere.
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
@@ -18,8 +18,9 @@ pub mod loss;
 pub mod losses;
 mod mlp;
 mod noise;
-pub mod op;
 mod simd;
+#[cfg(feature = "tensors")]
+pub mod tensors;
 mod train;
 
 pub use error::{Error, Result};
@@ -27,4 +28,4 @@ pub use head::{Bins, Head, HeadKind, LOG_VARIANCE_LIMIT};
 pub use input::{InputLayout, Segment};
 pub use loss::{Moment, StepLoss};
 pub use mlp::{Block, Buffers, MlpShape, Scratch};
-pub use train::{Control, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};
+pub use train::{Control, Engine, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};

@@ -1,8 +1,6 @@
 //! What a training step minimizes.
 //!
-//! A [`StepLoss`] is one pure function of outputs and labels, on slices or on tensors; [`crate::losses`] holds those by row.
-
-use burn::tensor::{Tensor, TensorData};
+//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] holds those by row.
 
 use crate::mlp::Block;
 
@@ -19,9 +17,6 @@ pub struct Moment {
 ///
 /// Labels travel as a matrix of as many columns as the loss asks for; what a column means is the loss's own affair, told by
 /// its doc comment. Every loss has a column of row weights, of mean 1 over the training rows.
-///
-/// A loss says itself on tensors, by [`loss`](Self::loss), or on slices, by [`direct`](Self::direct) with
-/// [`on_slices`](Self::on_slices); the other form follows.
 pub trait StepLoss: Send + Sync {
     /// Columns of the label matrix.
     fn columns(&self) -> usize;
@@ -32,15 +27,6 @@ pub trait StepLoss: Send + Sync {
     /// A number about the labels of the whole batch that each of its rows is judged by; 0 where the loss asks for none.
     fn statistic(&self, _labels: &[f32]) -> f32 {
         0.0
-    }
-
-    /// Mean loss of a batch, one value.
-    ///
-    /// # Shapes
-    ///
-    /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`.
-    fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
-        from_slices(self, pred, labels, moment)
     }
 
     /// Rows of one group stay beside each other, in their order: batches are made of whole groups. A power of two up to 64.
@@ -65,41 +51,12 @@ pub trait StepLoss: Send + Sync {
         self.direct(block.pred, labels, moment, block.grad_pred)
     }
 
-    /// True where [`direct`](Self::direct) is written, which on small networks is much faster.
-    fn on_slices(&self) -> bool {
-        false
-    }
-
-    /// The sum over rows of the weighted loss, and its gradient, on slices.
+    /// The sum over rows of the weighted loss, and its gradient.
     ///
     /// # Shapes
     ///
     /// `pred` and `grad` are `[n_samples, outputs]` of one member, `labels` `[n_samples, columns]`.
-    fn direct(&self, _pred: &[f32], _labels: &[f32], _moment: Moment, _grad: &mut [f32]) -> f32 {
-        // Asked only where `on_slices` promises an answer: a NaN ends training with the step's name.
-        f32::NAN
-    }
-}
-
-/// A loss on slices as one on tensors: a value and a slope that differentiation takes for the loss's own.
-///
-/// ```text
-/// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions without their history
-/// ```
-fn from_slices<L: StepLoss + ?Sized>(loss: &L, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
-    let (device, shape) = (pred.device(), pred.dims());
-    let known = pred.clone().detach();
-    let (values, labels) = (known.to_data(), labels.into_data());
-    let (Ok(values), Ok(labels)) = (values.as_slice::<f32>(), labels.as_slice::<f32>()) else {
-        unreachable!("predictions and labels are f32")
-    };
-    let mut grad = vec![0.0; values.len()];
-    let scale = (shape[0] * shape[1]) as f32;
-    let member = shape[1] * shape[2];
-    let sum: f32 = values.chunks(member).zip(grad.chunks_mut(member)).map(|(s, g)| loss.direct(s, labels, moment, g)).sum();
-    grad.iter_mut().for_each(|g| *g /= scale);
-    let slope = Tensor::<3>::from_data(TensorData::new(grad, shape), &device);
-    ((pred - known) * slope).sum() + sum / scale
+    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32;
 }
 
 /// How far a prediction is from one label, per element.

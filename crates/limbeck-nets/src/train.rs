@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -16,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::loss::{Moment, StepLoss};
 use crate::mlp::{Block, Buffers, MlpShape};
 use crate::noise::InputNoise;
-use crate::op::mlp;
 use crate::simd::{self, AdamStep, Weights};
 
 /// Training rows: positions `[n_samples, segments]` and labels `[n_samples, columns]`.
@@ -130,6 +128,17 @@ pub enum Control {
     Stop,
 }
 
+/// What computes the loss and the gradient of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Passes on slices, forward and backward in one sweep over blocks of rows: [`MlpShape::sweep`].
+    #[default]
+    Fused,
+    /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; what the fused passes are tested against.
+    #[cfg(feature = "tensors")]
+    Tensors,
+}
+
 /// AdamW's moment decay rates and epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
 const BETA: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
@@ -145,7 +154,7 @@ pub struct Trainer<'a> {
     loss: &'a dyn StepLoss,
     n: usize,
     noise: Option<InputNoise>,
-    device: Device,
+    engine: Engine,
 }
 
 impl<'a> Trainer<'a> {
@@ -174,7 +183,18 @@ impl<'a> Trainer<'a> {
         check("members", options.members, single, "1 with a loss that looks at hidden activations")?;
         check("training rows", n, n >= loss.group(), "at least one group of rows that stay together")?;
         let noise = InputNoise::new(noise, shape.input(), &rows.positions);
-        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, noise, device: Device::flex().autodiff() })
+        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, noise, engine: Engine::Fused })
+    }
+
+    /// The same training on another engine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for a loss that looks at hidden activations on any engine but [`Engine::Fused`].
+    pub fn on(self, engine: Engine) -> Result<Self> {
+        let fits = engine == Engine::Fused || !self.loss.looks_inside();
+        check("engine", format!("{engine:?}"), fits, "Fused with a loss that looks at hidden activations")?;
+        Ok(Self { engine, ..self })
     }
 
     /// The shape that is trained.
@@ -213,7 +233,6 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.n / batch;
         let mut order = Order::default();
         let mut work = Work { grad: vec![0.0; state.params.len()], ..Work::default() };
-        let on_slices = self.loss.on_slices() || self.loss.looks_inside();
         while state.step < until {
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
@@ -223,9 +242,10 @@ impl<'a> Trainer<'a> {
                 noise.apply(&mut work.positions, &mut stream(self.options.seed, NOISE + step as u64));
             }
             let reported = (step + 1).is_multiple_of(every) || step + 1 == until;
-            let loss = match on_slices {
-                true => self.on_slices(state, &mut work),
-                false => self.on_tensors(state, &mut work, reported),
+            let loss = match self.engine {
+                Engine::Fused => self.fused(state, &mut work),
+                #[cfg(feature = "tensors")]
+                Engine::Tensors => self.on_tensors(state, &mut work),
             };
             if reported && !loss.is_finite() {
                 return Err(Error::Diverged { step, steps: self.options.schedule.steps, loss });
@@ -247,8 +267,8 @@ impl<'a> Trainer<'a> {
         Moment { progress, statistic: self.loss.statistic(labels) }
     }
 
-    /// Loss and gradient of the batch without tensors.
-    fn on_slices(&self, state: &TrainState, work: &mut Work) -> f32 {
+    /// Loss and gradient of the batch in one sweep.
+    fn fused(&self, state: &TrainState, work: &mut Work) -> f32 {
         let (columns, outputs, weights) = (self.loss.columns(), self.shape.outputs(), self.shape.weights());
         let moment = self.moment(state, &work.labels);
         let scale = ((work.labels.len() / columns) * self.options.members) as f32;
@@ -277,25 +297,11 @@ impl<'a> Trainer<'a> {
         total / scale
     }
 
-    /// Loss (0 unless `reported`) and gradient of the batch by automatic differentiation.
-    fn on_tensors(&self, state: &TrainState, work: &mut Work, reported: bool) -> f32 {
-        let tensor = |values: &Vec<f32>, shape: [usize; 2]| {
-            Tensor::<2>::from_data(TensorData::new(values.clone(), shape), &self.device)
-        };
-        let columns = self.loss.columns();
-        let n = work.labels.len() / columns;
-        let params = tensor(&state.params, [self.options.members, self.shape.weights()]).require_grad();
-        let positions = tensor(&work.positions, [n, self.shape.input().segments.len()]);
-        let pred = mlp(params.clone(), positions, &self.shape);
+    /// Loss and gradient of the batch by automatic differentiation.
+    #[cfg(feature = "tensors")]
+    fn on_tensors(&self, state: &TrainState, work: &mut Work) -> f32 {
         let moment = self.moment(state, &work.labels);
-        let loss = self.loss.loss(pred, tensor(&work.labels, [n, columns]), moment);
-        let mut grads = loss.backward();
-        if let Some(grad) = params.grad_remove(&mut grads) {
-            let grad = grad.into_data();
-            let Ok(grad) = grad.as_slice::<f32>() else { unreachable!("the gradient of f32 weights is f32") };
-            work.grad.copy_from_slice(grad);
-        }
-        if reported { loss.into_scalar::<f32>() } else { 0.0 }
+        crate::tensors::gradient(&self.shape, self.loss, &state.params, &work.positions, &work.labels, moment, &mut work.grad)
     }
 
     fn update(&self, state: &mut TrainState, grad: &[f32]) {
@@ -449,6 +455,9 @@ mod tests {
         fn looks_inside(&self) -> bool {
             true
         }
+        fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+            Hard::SQUARED.direct(pred, labels, moment, grad)
+        }
         fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
             let mut sum = Hard::SQUARED.direct(block.pred, labels, moment, block.grad_pred);
             for (i, label) in labels.chunks_exact(2).enumerate() {
@@ -479,13 +488,13 @@ mod tests {
         let mut work = Work { grad: vec![f32::NAN; state.params.len()], ..Work::default() };
         gather(&data.positions, 2, &all, &mut work.positions);
         gather(&data.labels, 2, &all, &mut work.labels);
-        trainer.on_slices(&state, &mut work);
+        trainer.fused(&state, &mut work);
         let grad = work.grad.clone();
         for (i, &found) in grad.iter().enumerate() {
             let mut at = |h: f32| {
                 let mut moved = state.clone();
                 moved.params[i] += h;
-                f64::from(trainer.on_slices(&moved, &mut work))
+                f64::from(trainer.fused(&moved, &mut work))
             };
             let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
             let found = f64::from(found);
@@ -532,44 +541,29 @@ mod tests {
         assert!(last < 2e-3, "{last}");
     }
 
-    /// A loss that is only known on tensors.
-    struct OnTensors<'a>(&'a dyn StepLoss);
-
-    impl StepLoss for OnTensors<'_> {
-        fn columns(&self) -> usize {
-            self.0.columns()
-        }
-
-        fn outputs(&self) -> usize {
-            self.0.outputs()
-        }
-
-        fn loss(&self, pred: Tensor<3>, labels: Tensor<2>, moment: Moment) -> Tensor<1> {
-            self.0.loss(pred, labels, moment)
-        }
-    }
-
+    #[cfg(feature = "tensors")]
     #[test]
-    fn training_on_slices_is_training_on_tensors() {
+    fn engines_train_the_same_weights() {
         // More rows per batch than a block of the sweep, and not a multiple of it.
         let rows = rows(300);
-        let options = TrainOptions { batch: 150, ..options(40) };
-        let losses: [(&dyn StepLoss, usize); 3] =
-            [(&Hard::SQUARED, 1), (&Hard(LabelLoss::Point(PointLoss::Huber { delta: 0.3 })), 1), (&Hard(LabelLoss::Gaussian), 2)];
-        for (loss, outputs) in losses {
-            let run = |loss: &dyn StepLoss| {
-                let trainer = Trainer::new(shape(outputs), options, &rows, loss).unwrap();
+        let options = TrainOptions { batch: 150, ..options(20) };
+        let losses = [LabelLoss::Point(PointLoss::Squared), LabelLoss::Point(PointLoss::Huber { delta: 0.3 }), LabelLoss::Gaussian].map(Hard);
+        for loss in &losses {
+            let run = |engine| {
+                let trainer = Trainer::new(shape(loss.outputs()), options, &rows, loss).unwrap().on(engine).unwrap();
                 let mut state = trainer.start();
+                let begun = state.params.clone();
                 let mut last = f32::NAN;
-                trainer.run(&mut state, 40, 40, &mut |report| { last = report.loss; Control::Continue }).unwrap();
-                (state.params, last)
+                trainer.run(&mut state, 20, 20, &mut |report| { last = report.loss; Control::Continue }).unwrap();
+                (begun, state.params, last)
             };
-            let (slices, tensors) = (run(loss), run(&OnTensors(loss)));
-            assert!((slices.1 - tensors.1).abs() < 1e-3 * (1.0 + tensors.1.abs()), "{} {}", slices.1, tensors.1);
-            let apart = slices.0.iter().zip(&tensors.0).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(apart < 1e-2, "{apart}");
-            assert!(slices.0.iter().zip(&Trainer::new(shape(outputs), options, &rows, loss).unwrap().start().params).any(|(a, b)| (a - b).abs() > 0.05));
+            let (fused, tensors) = (run(Engine::Fused), run(Engine::Tensors));
+            assert!((fused.2 - tensors.2).abs() < 1e-4 * (1.0 + tensors.2.abs()), "{} {}", fused.2, tensors.2);
+            let apart = fused.1.iter().zip(&tensors.1).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-4, "{loss:?}: {apart}");
+            assert!(fused.1.iter().zip(&fused.0).any(|(a, b)| (a - b).abs() > 0.02));
         }
+        assert!(Trainer::new(shape(1), TrainOptions { members: 1, ..options }, &rows, &Deep).unwrap().on(Engine::Tensors).is_err());
     }
 
     #[test]

@@ -152,10 +152,6 @@ impl StepLoss for Balanced {
         2
     }
 
-    fn on_slices(&self) -> bool {
-        true
-    }
-
     fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
         let loss = Hard(LabelLoss::Gaussian).direct(pred, labels, moment, grad);
         for (pred, grad) in pred.chunks_exact(2).zip(grad.chunks_exact_mut(2)) {

@@ -66,9 +66,14 @@ impl StepLoss for Guided {
         true
     }
 
+    /// The blend alone, without pairs and hints.
+    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+        self.blend.direct(pred, &label_rows(labels, self.columns()), moment, grad)
+    }
+
     fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
         let (columns, outputs) = (self.columns(), self.outputs());
-        let mut sum = self.blend.direct(block.pred, &label_rows(labels, columns), moment, block.grad_pred);
+        let mut sum = self.direct(block.pred, labels, moment, block.grad_pred);
         if self.pairs {
             sum += pairs(self.blend.soft.head(), outputs, &block, labels, columns).iter().fold(0.0, |sum, pair| {
                 for (at, slope) in [(pair.second, pair.slope), (pair.second - 1, -pair.slope)] {

@@ -122,10 +122,6 @@ impl StepLoss for Hard {
         self.0.outputs()
     }
 
-    fn on_slices(&self) -> bool {
-        true
-    }
-
     fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
         let outputs = self.outputs();
         let mut sum = 0.0;

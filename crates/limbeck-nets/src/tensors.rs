@@ -1,0 +1,151 @@
+//! The engine on tensors: what a network is, said in [Burn](https://burn.dev)'s own operations.
+//!
+//! A training step on a small network is mostly overhead when each layer is an operation of its own, so students and teachers are trained by the
+//! fused passes on slices ([`MlpShape::sweep`]). These operations are the definition that the passes are tested against, and the engine
+//! of whatever has no fused form. They are compiled with the feature `tensors` alone.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::input::Segment;
+use crate::loss::{Moment, StepLoss};
+use crate::mlp::MlpShape;
+
+/// Predictions of one or several networks of one shape on the same rows.
+///
+/// # Shapes
+///
+/// `params` is `[members, weights]`, `positions` `[n_samples, segments]`; the result is `[members, n_samples, outputs]`.
+#[must_use]
+pub fn mlp(params: Tensor<2>, positions: Tensor<2>, shape: &MlpShape) -> Tensor<3> {
+    let [members, _] = params.dims();
+    let inputs = inputs(positions, shape);
+    let outputs = (0..members).map(|member| {
+        let params = params.clone().narrow(0, member, 1);
+        let mut x = inputs.clone();
+        let mut at = 0;
+        let widths: Vec<usize> = shape.hidden().iter().copied().chain([shape.outputs()]).collect();
+        for (index, &width) in widths.iter().enumerate() {
+            let inputs = x.dims()[1];
+            let weight = params.clone().narrow(1, at, inputs * width).reshape([inputs, width]);
+            let bias = params.clone().narrow(1, at + inputs * width, width);
+            at += (inputs + 1) * width;
+            x = x.matmul(weight) + bias;
+            if index + 1 < widths.len() {
+                x = burn::tensor::activation::relu(x);
+            }
+        }
+        x
+    });
+    Tensor::stack(outputs.collect(), 0)
+}
+
+/// What the first layer reads, `[n_samples, rows]`.
+fn inputs(positions: Tensor<2>, shape: &MlpShape) -> Tensor<2> {
+    let device = positions.device();
+    let columns = shape.input().segments.iter().enumerate().map(|(index, segment)| {
+        let p = positions.clone().narrow(1, index, 1);
+        let steps = |n: usize| -> Tensor<2> { Tensor::from_data(TensorData::new((0..n).map(|k| k as f32).collect(), [1, n]), &device) };
+        match segment {
+            Segment::Linear => p,
+            Segment::Spline { edges } => (p - steps(edges.len() - 1)).clamp(0.0, 1.0),
+            Segment::OneHot { levels } => (p - steps(*levels)).abs().lower_elem(0.5).float(),
+        }
+    });
+    Tensor::cat(columns.collect(), 1)
+}
+
+/// Mean loss of a batch, one value: a loss on slices as a value and a slope that differentiation takes for its own.
+///
+/// ```text
+/// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions without their history
+/// ```
+///
+/// # Shapes
+///
+/// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`, row-major.
+#[must_use]
+pub fn mean_loss(loss: &dyn StepLoss, pred: Tensor<3>, labels: &[f32], moment: Moment) -> Tensor<1> {
+    let (device, shape) = (pred.device(), pred.dims());
+    let known = pred.clone().detach();
+    let values = known.to_data();
+    let Ok(values) = values.as_slice::<f32>() else { unreachable!("predictions are f32") };
+    let mut grad = vec![0.0; values.len()];
+    let scale = (shape[0] * shape[1]) as f32;
+    let member = shape[1] * shape[2];
+    let sum: f32 = values.chunks(member).zip(grad.chunks_mut(member)).map(|(s, g)| loss.direct(s, labels, moment, g)).sum();
+    grad.iter_mut().for_each(|g| *g /= scale);
+    let slope = Tensor::<3>::from_data(TensorData::new(grad, shape), &device);
+    ((pred - known) * slope).sum() + sum / scale
+}
+
+/// Loss and gradient of a batch by automatic differentiation, on the processor.
+///
+/// # Shapes
+///
+/// `params` and `grad` are `[members, weights]`, `positions` `[n_samples, segments]`, `labels` `[n_samples, columns]`.
+pub(crate) fn gradient(shape: &MlpShape, loss: &dyn StepLoss, params: &[f32], positions: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+    let device = Device::flex().autodiff();
+    let tensor = |values: &[f32], width: usize| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [values.len() / width, width]), &device);
+    let params = tensor(params, shape.weights()).require_grad();
+    let pred = mlp(params.clone(), tensor(positions, shape.input().segments.len()), shape);
+    let mean = mean_loss(loss, pred, labels, moment);
+    let mut grads = mean.backward();
+    if let Some(found) = params.grad_remove(&mut grads) {
+        let found = found.into_data();
+        let Ok(found) = found.as_slice::<f32>() else { unreachable!("the gradient of f32 weights is f32") };
+        grad.copy_from_slice(found);
+    }
+    mean.into_scalar::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::losses::{Hard, LabelLoss};
+    use crate::mlp::Buffers;
+    use crate::mlp::tests::{random_rows, small};
+    use crate::{Bins, Block, Head};
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    /// The fused gradient of the same batch.
+    fn fused(shape: &MlpShape, loss: &dyn StepLoss, params: &[f32], positions: &[f32], labels: &[f32]) -> (f32, Vec<f32>) {
+        let (columns, outputs, n) = (loss.columns(), shape.outputs(), labels.len() / loss.columns());
+        let scale = (n * params.len() / shape.weights()) as f32;
+        let (mut sum, mut grad, mut buffers) = (0.0, vec![f32::NAN; params.len()], Buffers::default());
+        for (params, grad) in params.chunks(shape.weights()).zip(grad.chunks_mut(shape.weights())) {
+            sum += shape.sweep(params, positions, grad, &mut buffers, false, |block| {
+                let Block { row, pred, grad_pred, .. } = block;
+                let sum = loss.direct(pred, &labels[row * columns..][..pred.len() / outputs * columns], Moment::default(), grad_pred);
+                grad_pred.iter_mut().for_each(|g| *g /= scale);
+                sum
+            });
+        }
+        (sum / scale, grad)
+    }
+
+    #[test]
+    fn fused_gradient_is_that_of_the_definition() {
+        let mut rng = Pcg64::seed_from_u64(3);
+        let shape = small();
+        let bins = Head::Binned(Bins { low: -3.0, width: 3.0, count: 2 });
+        let losses = [LabelLoss::Gaussian, LabelLoss::SquaredMean(Head::Gaussian), LabelLoss::SquaredMean(bins)].map(Hard);
+        for loss in &losses {
+            // Fewer and more rows than a block of the sweep.
+            for n in [1, 6, 33, 130] {
+                let params: Vec<f32> = (0..3).flat_map(|_| shape.init(&mut rng)).collect();
+                let positions = random_rows(n, &mut rng);
+                let labels: Vec<f32> = (0..n).flat_map(|_| [rng.random_range(-1.0..1.0), rng.random_range(0.5..2.0)]).collect();
+                let mut defined = vec![f32::NAN; params.len()];
+                let value = gradient(&shape, loss, &params, &positions, &labels, Moment::default(), &mut defined);
+                let (fused_value, fused) = fused(&shape, loss, &params, &positions, &labels);
+                assert!((value - fused_value).abs() < 1e-5 * (1.0 + value.abs()), "{value} {fused_value}");
+                let largest = defined.iter().fold(1.0, |largest: f32, g| largest.max(g.abs()));
+                for (a, b) in fused.iter().zip(&defined) {
+                    assert!((a - b).abs() < 1e-5 * largest, "{n} rows: {a} {b}");
+                }
+                assert!(defined.iter().any(|&g| g.abs() > 0.01));
+            }
+        }
+    }
+}
