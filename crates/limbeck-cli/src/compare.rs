@@ -21,11 +21,16 @@ impl Runs {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let (runs, faults) = compare::runs(&self.folder)?;
-        faults.iter().for_each(|fault| tell(&format!("warning: {fault}")));
+        faults
+            .iter()
+            .for_each(|fault| tell(&format!("warning: {fault}")));
         for (run, is_running) in limbeck::run::unfinished(&self.folder) {
             tell(&match is_running {
                 true => format!("in the making: {}", run.display()),
-                false => format!("unfinished: {0}; go on with `limbeck distill --resume {0}`", run.display()),
+                false => format!(
+                    "unfinished: {0}; go on with `limbeck distill --resume {0}`",
+                    run.display()
+                ),
             });
         }
         if runs.is_empty() {
@@ -52,9 +57,16 @@ impl Compare {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         if let Some(file) = self.html.as_ref().filter(|file| file.exists()) {
-            return Err(Error::path(file, "exists already and is never overwritten; choose another --html or remove it"));
+            return Err(Error::path(
+                file,
+                "exists already and is never overwritten; choose another --html or remove it",
+            ));
         }
-        let opened: Vec<Vec<Run>> = self.runs.iter().map(limbeck::open_each).collect::<limbeck::Result<_>>()?;
+        let opened: Vec<Vec<Run>> = self
+            .runs
+            .iter()
+            .map(limbeck::open_each)
+            .collect::<limbeck::Result<_>>()?;
         let runs = opened.concat();
         let mut text = table(&runs);
         let sentences = compare::sentences(&runs)?;
@@ -63,14 +75,23 @@ impl Compare {
         }
         let differences = compare::differences(&runs);
         if !differences.is_empty() {
-            let names: Vec<String> = runs.iter().map(|run| run.path().display().to_string()).collect();
-            let header: Vec<&str> = std::iter::once("option").chain(names.iter().map(String::as_str)).collect();
+            let names: Vec<String> = runs
+                .iter()
+                .map(|run| run.path().display().to_string())
+                .collect();
+            let header: Vec<&str> = std::iter::once("option")
+                .chain(names.iter().map(String::as_str))
+                .collect();
             let mut grid = Grid::new(&header, &"l".repeat(header.len()));
-            differences.into_iter().for_each(|(key, values)| grid.row(std::iter::once(key).chain(values)));
+            differences
+                .into_iter()
+                .for_each(|(key, values)| grid.row(std::iter::once(key).chain(values)));
             text.push_str(&format!("\n{}", grid.render(Style::stdout())));
         }
         print(&text)?;
-        let Some(file) = &self.html else { return Ok(()) };
+        let Some(file) = &self.html else {
+            return Ok(());
+        };
         let page = compare::page(&runs)?;
         limbeck_data::write::atomic(file, |out| std::io::Write::write_all(out, page.as_bytes()))?;
         tell(&format!("wrote {}", file.display()));

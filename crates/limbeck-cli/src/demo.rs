@@ -57,7 +57,10 @@ impl Demo {
             simulate::THERMISTOR_TARGET
         );
         print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
-        let Some(run) = watched(self.quiet, |progress| Ok(limbeck::distill(&self.recipe(&file), &out, progress)?))? else {
+        let Some(run) = watched(self.quiet, |progress| {
+            Ok(limbeck::distill(&self.recipe(&file), &out, progress)?)
+        })?
+        else {
             return Ok(INTERRUPTED.into());
         };
         print(&format!("{}\n", render::result(run.report(), style)))?;
@@ -69,12 +72,20 @@ impl Demo {
     fn folder(&self) -> Result<PathBuf> {
         let Some(out) = &self.out else {
             let folder = tempfile::Builder::new().prefix("limbeck-demo-").tempdir();
-            return Ok(folder.map_err(|error| Error::Message(format!("cannot make a temporary folder: {error}")))?.keep());
+            return Ok(folder
+                .map_err(|error| {
+                    Error::Message(format!("cannot make a temporary folder: {error}"))
+                })?
+                .keep());
         };
         if out.exists() {
-            return Err(Error::path(out, "exists already and is never overwritten; choose another --out or remove it"));
+            return Err(Error::path(
+                out,
+                "exists already and is never overwritten; choose another --out or remove it",
+            ));
         }
-        std::fs::create_dir_all(out).map_err(|error| Error::path(out, format!("cannot create the folder: {error}")))?;
+        std::fs::create_dir_all(out)
+            .map_err(|error| Error::path(out, format!("cannot create the folder: {error}")))?;
         Ok(out.clone())
     }
 
@@ -105,13 +116,19 @@ impl Demo {
 /// The table with a column of predictions.
 fn shown(table: &Table, predictions: &[f64]) -> Grid {
     let names = table.names();
-    let header: Vec<&str> = names.iter().map(String::as_str).chain(["prediction"]).collect();
+    let header: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .chain(["prediction"])
+        .collect();
     let mut grid = Grid::new(&header, &"r".repeat(header.len()));
     for (row, prediction) in predictions.iter().enumerate() {
         let cells = table.columns.iter().map(|column| match &column.values {
             Values::Number(values) if values[row].is_nan() => "–".to_owned(),
             Values::Number(values) => values[row].to_string(),
-            Values::Category { codes, levels } => levels.get(codes[row] as usize).cloned().unwrap_or_default(),
+            Values::Category { codes, levels } => {
+                levels.get(codes[row] as usize).cloned().unwrap_or_default()
+            }
             Values::Time(_) | Values::Text(_) => String::new(),
         });
         grid.row(cells.chain([format!("{prediction:.3}")]));

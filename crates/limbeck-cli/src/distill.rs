@@ -53,27 +53,53 @@ impl Distill {
                 watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?))?
             }
             None => {
-                let mut recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+                let mut recipe =
+                    flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
                 recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);
-                let out = self.out.clone().unwrap_or_else(|| flags::free_run(&recipe.table));
-                watched(self.quiet, |progress| Ok(limbeck::distill_each(&recipe, &out, progress)?))?
+                let out = self
+                    .out
+                    .clone()
+                    .unwrap_or_else(|| flags::free_run(&recipe.table));
+                watched(self.quiet, |progress| {
+                    Ok(limbeck::distill_each(&recipe, &out, progress)?)
+                })?
             }
         };
-        let Some(runs) = made else { return Ok(INTERRUPTED.into()) };
+        let Some(runs) = made else {
+            return Ok(INTERRUPTED.into());
+        };
         for run in &runs {
             self.show(run, runs.len() > 1)?;
         }
-        let missed = runs.iter().filter(|run| misses(run, runs.len() > 1)).count();
+        let missed = runs
+            .iter()
+            .filter(|run| misses(run, runs.len() > 1))
+            .count();
         if runs.iter().any(|run| run.report().interrupted) {
             return Ok(INTERRUPTED.into());
         }
-        Ok(if missed > 0 { MISSED.into() } else { ExitCode::SUCCESS })
+        Ok(if missed > 0 {
+            MISSED.into()
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     /// A run that goes on has its recipe: other options would be another run.
     fn refuse_others(&self) -> Result<()> {
-        let Self { job, data, teacher, student, out, checkpoint_every, .. } = self;
-        let alone = *job == JobFlags::default() && *data == DataFlags::default() && *teacher == TeacherFlags::default() && *student == StudentFlags::default();
+        let Self {
+            job,
+            data,
+            teacher,
+            student,
+            out,
+            checkpoint_every,
+            ..
+        } = self;
+        let alone = *job == JobFlags::default()
+            && *data == DataFlags::default()
+            && *teacher == TeacherFlags::default()
+            && *student == StudentFlags::default();
         if alone && out.is_none() && checkpoint_every.is_none() {
             return Ok(());
         }
@@ -82,11 +108,21 @@ impl Distill {
 
     fn show(&self, run: &Run, is_one_of_several: bool) -> Result<()> {
         if !self.json {
-            let head = if is_one_of_several { format!("target {}\n", run.report().target) } else { String::new() };
-            return print(&format!("{head}{}\nreport: {}\nrun: {}\n", render::result(run.report(), Style::stdout()), run.path().join(limbeck::run::PAGE).display(), run.path().display()));
+            let head = if is_one_of_several {
+                format!("target {}\n", run.report().target)
+            } else {
+                String::new()
+            };
+            return print(&format!(
+                "{head}{}\nreport: {}\nrun: {}\n",
+                render::result(run.report(), Style::stdout()),
+                run.path().join(limbeck::run::PAGE).display(),
+                run.path().display()
+            ));
         }
         let file = run.path().join(limbeck::run::REPORT);
-        let mut report = std::fs::read_to_string(&file).map_err(|error| Error::path(&file, error.to_string()))?;
+        let mut report = std::fs::read_to_string(&file)
+            .map_err(|error| Error::path(&file, error.to_string()))?;
         if !report.ends_with('\n') {
             report.push('\n');
         }
@@ -95,7 +131,10 @@ impl Distill {
 }
 
 /// Runs `work` with progress and Ctrl-C; none where the user stopped it before anything was made.
-pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> Result<T>) -> Result<Option<T>> {
+pub(crate) fn watched<T>(
+    quiet: bool,
+    work: impl FnOnce(&Progress) -> Result<T>,
+) -> Result<Option<T>> {
     watch_interrupts()?;
     let progress = Progress::new(quiet);
     let outcome = work(&progress);
@@ -112,15 +151,23 @@ pub(crate) fn watched<T>(quiet: bool, work: impl FnOnce(&Progress) -> Result<T>)
 
 /// True where the shipped student misses the R² that was asked for, which is said.
 fn misses(run: &Run, is_one_of_several: bool) -> bool {
-    let of = if is_one_of_several { format!(" of `{}`", run.report().target) } else { String::new() };
-    let Some(required) = run.recipe().require_r2 else { return false };
+    let of = if is_one_of_several {
+        format!(" of `{}`", run.report().target)
+    } else {
+        String::new()
+    };
+    let Some(required) = run.recipe().require_r2 else {
+        return false;
+    };
     match run.report().test.shipped.r2 {
         Some(found) if found >= required => return false,
         Some(found) => tell(&format!(
             "missed: the shipped student's test R²{of} is {}, and --require-r2 asks for {required}",
             short(found)
         )),
-        None => tell(&format!("missed: --require-r2 asks for {required}, but a constant target{of} has no R²")),
+        None => tell(&format!(
+            "missed: --require-r2 asks for {required}, but a constant target{of} has no R²"
+        )),
     }
     true
 }

@@ -52,7 +52,10 @@ impl From<limbeck_data::Error> for Error {
 impl Error {
     /// An error about a path.
     pub(crate) fn path(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
-        Self::Path { path: path.into(), message: message.into() }
+        Self::Path {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 
     /// An error about a student's file; where the message names the file already, it does so once.
@@ -62,7 +65,10 @@ impl Error {
             limbeck_runtime::Error::Io { .. } | limbeck_runtime::Error::TooLarge { .. } => {
                 limbeck::Error::Runtime(source).into()
             }
-            source => Self::Student { path, source: Box::new(source) },
+            source => Self::Student {
+                path,
+                source: Box::new(source),
+            },
         }
     }
 }
@@ -88,13 +94,22 @@ mod tests {
     #[test]
     fn chain_says_each_source_once() {
         let io = std::io::Error::other("disk on fire");
-        let error = Error::from(limbeck::Error::File { action: "read", path: "a.csv".into(), source: io });
+        let error = Error::from(limbeck::Error::File {
+            action: "read",
+            path: "a.csv".into(),
+            source: io,
+        });
         assert_eq!(chain(&error), "cannot read a.csv: disk on fire");
     }
 
     #[test]
     fn student_error_names_its_file_once() {
-        let damaged = limbeck_runtime::Error::Damaged { found: "1".into(), expected: "2".into() };
-        assert!(chain(&Error::student("s.limbeck")(damaged)).starts_with("s.limbeck: damaged file"));
+        let damaged = limbeck_runtime::Error::Damaged {
+            found: "1".into(),
+            expected: "2".into(),
+        };
+        assert!(
+            chain(&Error::student("s.limbeck")(damaged)).starts_with("s.limbeck: damaged file")
+        );
     }
 }

@@ -53,7 +53,8 @@ impl Figures {
         let Scores { rmse, mae, r2 } = self.scores;
         let mut value = json!({ "target": self.target, "rows": self.rows, "missing": self.missing, "rmse": rmse, "mae": mae, "r2": r2 });
         if let Some((quantile, pinball, covered)) = self.quantile {
-            value["quantile"] = json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
+            value["quantile"] =
+                json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
         }
         value
     }
@@ -66,7 +67,10 @@ impl Evaluate {
         if sources.len() > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, and this run has a student for each of several; name the folder of one".into()));
         }
-        let found: Vec<Figures> = sources.iter().map(|source| self.figures(source)).collect::<Result<_>>()?;
+        let found: Vec<Figures> = sources
+            .iter()
+            .map(|source| self.figures(source))
+            .collect::<Result<_>>()?;
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
             return match &values[..] {
@@ -74,11 +78,34 @@ impl Evaluate {
                 several => print(&format!("{:#}\n", json!(several))),
             };
         }
-        let mut grid = Grid::new(&[if let [one] = &found[..] { &one.target } else { "target" }, "rows", "RMSE", "MAE", "R²"], "lrrrr");
+        let mut grid = Grid::new(
+            &[
+                if let [one] = &found[..] {
+                    &one.target
+                } else {
+                    "target"
+                },
+                "rows",
+                "RMSE",
+                "MAE",
+                "R²",
+            ],
+            "lrrrr",
+        );
         for one in &found {
-            let name = if found.len() == 1 { "student" } else { &one.target };
+            let name = if found.len() == 1 {
+                "student"
+            } else {
+                &one.target
+            };
             let Scores { rmse, mae, r2 } = one.scores;
-            grid.row([name.to_owned(), grouped(one.rows), short(rmse), short(mae), r_squared(r2)]);
+            grid.row([
+                name.to_owned(),
+                grouped(one.rows),
+                short(rmse),
+                short(mae),
+                r_squared(r2),
+            ]);
         }
         let mut text = grid.render(Style::stdout());
         for (quantile, pinball, covered) in found.iter().filter_map(|one| one.quantile) {
@@ -93,40 +120,84 @@ impl Evaluate {
 
     /// The figures of one student.
     fn figures(&self, source: &Source) -> Result<Figures> {
-        let target = self.target.clone().unwrap_or_else(|| source.student.target_name.clone());
+        let target = self
+            .target
+            .clone()
+            .unwrap_or_else(|| source.student.target_name.clone());
         let mut extra = vec![(target.clone(), Kind::Number)];
-        extra.extend(self.weight.iter().map(|weight| (weight.clone(), Kind::Number)));
+        extra.extend(
+            self.weight
+                .iter()
+                .map(|weight| (weight.clone(), Kind::Number)),
+        );
         let rows = source.read(&self.table, &extra)?;
-        let known: Vec<usize> = (0..rows.features.rows).filter(|&row| !rows.extra[0][row].is_nan()).collect();
+        let known: Vec<usize> = (0..rows.features.rows)
+            .filter(|&row| !rows.extra[0][row].is_nan())
+            .collect();
         let missing = rows.features.rows - known.len();
         if known.is_empty() {
-            return Err(Error::path(&self.table, format!("column `{target}` has no value; nothing can be compared")));
+            return Err(Error::path(
+                &self.table,
+                format!("column `{target}` has no value; nothing can be compared"),
+            ));
         }
         let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
-        let weight = rows.extra.get(1).map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
+        let weight = rows
+            .extra
+            .get(1)
+            .map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
         self.check_weight(&weight, &known)?;
         let pred = source.predict(&rows.features.select(&known))?;
         let truth = pick(&rows.extra[0]);
         let scores = metrics::scores(&pred, &truth, &weight);
-        let quantile = source.student.provenance.get("quantile").and_then(|text| text.parse().ok()).map(|quantile| {
-            let pinball = Measure::Pinball { quantile }.score(&pred, &truth, &weight);
-            (quantile, pinball, metrics::covered(&pred, &truth, &weight))
-        });
+        let quantile = source
+            .student
+            .provenance
+            .get("quantile")
+            .and_then(|text| text.parse().ok())
+            .map(|quantile| {
+                let pinball = Measure::Pinball { quantile }.score(&pred, &truth, &weight);
+                (quantile, pinball, metrics::covered(&pred, &truth, &weight))
+            });
         if missing > 0 && !self.quiet {
-            tell(&format!("note: {} of {} rows have no `{target}` and are left out", grouped(missing), grouped(rows.features.rows)));
+            tell(&format!(
+                "note: {} of {} rows have no `{target}` and are left out",
+                grouped(missing),
+                grouped(rows.features.rows)
+            ));
         }
-        Ok(Figures { target, rows: known.len(), missing, scores, quantile })
+        Ok(Figures {
+            target,
+            rows: known.len(),
+            missing,
+            scores,
+            quantile,
+        })
     }
 
     fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {
-        let bad = weight.iter().position(|weight| weight.is_nan() || *weight < 0.0);
+        let bad = weight
+            .iter()
+            .position(|weight| weight.is_nan() || *weight < 0.0);
         if let (Some(at), Some(column)) = (bad, &self.weight) {
             let (row, found) = (rows[at] + 1, weight[at]);
-            let found = if found.is_nan() { "nothing".to_owned() } else { found.to_string() };
-            return Err(Error::path(&self.table, format!("row {row}, column `{column}`: found {found}, expected a weight of 0 or more")));
+            let found = if found.is_nan() {
+                "nothing".to_owned()
+            } else {
+                found.to_string()
+            };
+            return Err(Error::path(
+                &self.table,
+                format!(
+                    "row {row}, column `{column}`: found {found}, expected a weight of 0 or more"
+                ),
+            ));
         }
         if weight.iter().sum::<f64>() <= 0.0 {
-            return Err(Error::path(&self.table, "all weights are 0; nothing can be compared"));
+            return Err(Error::path(
+                &self.table,
+                "all weights are 0; nothing can be compared",
+            ));
         }
         Ok(())
     }

@@ -41,10 +41,17 @@ impl Export {
             export::export_runs(&self.student, format, self.out.as_deref(), &self.name)?
         } else {
             let beside = self.student.parent().unwrap_or(Path::new("."));
-            export::export(&load(&self.student)?, format, self.out.as_deref().unwrap_or(beside), &self.name)?
+            export::export(
+                &load(&self.student)?,
+                format,
+                self.out.as_deref().unwrap_or(beside),
+                &self.name,
+            )?
         };
         if !self.quiet {
-            files.iter().for_each(|file| tell(&format!("wrote {}", file.display())));
+            files
+                .iter()
+                .for_each(|file| tell(&format!("wrote {}", file.display())));
         }
         Ok(())
     }

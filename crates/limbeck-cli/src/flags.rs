@@ -21,18 +21,30 @@ impl Overlay {
     /// Sets a key such as `data.target` where a value is given.
     fn set(&mut self, key: &str, value: Option<impl Into<Value>>) {
         let Some(value) = value else { return };
-        let (sections, name) = key.rsplit_once('.').map_or((None, key), |(sections, name)| (Some(sections), name));
+        let (sections, name) = key
+            .rsplit_once('.')
+            .map_or((None, key), |(sections, name)| (Some(sections), name));
         let mut table = &mut self.0;
-        for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
-            let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            let Value::Table(inner) = entry else { unreachable!("flags never set a section as a value") };
+        for section in sections
+            .into_iter()
+            .flat_map(|sections| sections.split('.'))
+        {
+            let entry = table
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(inner) = entry else {
+                unreachable!("flags never set a section as a value")
+            };
             table = inner;
         }
         table.insert(name.to_owned(), value.into());
     }
 
     fn set_path(&mut self, key: &str, path: Option<&PathBuf>) -> Result<()> {
-        let text = path.map(|path| path.to_str().ok_or_else(|| Error::path(path, "the path is not UTF-8; rename it")));
+        let text = path.map(|path| {
+            path.to_str()
+                .ok_or_else(|| Error::path(path, "the path is not UTF-8; rename it"))
+        });
         self.set(key, text.transpose()?);
         Ok(())
     }
@@ -42,12 +54,18 @@ impl Overlay {
     }
 
     fn set_pairs(&mut self, key: &str, pairs: &[(String, String)]) {
-        let table: Table = pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        let table: Table = pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
         self.set(key, (!table.is_empty()).then_some(table));
     }
 
     fn set_whole(&mut self, key: &str, value: Option<u64>) {
-        self.set(key, value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)));
+        self.set(
+            key,
+            value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)),
+        );
     }
 }
 
@@ -200,16 +218,31 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "FORM", help_heading = "Objective", value_parser = PossibleValuesParser::new(["constant", "linear", "cosine"]))]
     alpha_schedule: Option<String>,
     /// Alpha at the end of a schedule [default: 0.5]
-    #[arg(long, value_name = "SHARE", help_heading = "Objective", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        help_heading = "Objective",
+        allow_negative_numbers = true
+    )]
     alpha_end: Option<f64>,
     /// What the student predicts while it learns; its file gives the mean [default: point]
     #[arg(long, value_name = "HEAD", help_heading = "Objective", value_parser = PossibleValuesParser::new(["point", "gaussian", "binned"]))]
     head: Option<String>,
     /// Temperature of the KL divergence of distributions: a number, batch, data or spread [default: 1]
-    #[arg(long, value_name = "T", help_heading = "Objective", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        help_heading = "Objective",
+        allow_negative_numbers = true
+    )]
     temperature: Option<String>,
     /// Temperature at the end of training, on a straight line from a number
-    #[arg(long, value_name = "T", help_heading = "Objective", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        help_heading = "Objective",
+        allow_negative_numbers = true
+    )]
     temperature_end: Option<f64>,
     /// The literal KL + MSE: squared error of the mean as hard loss of a distribution
     #[arg(long, help_heading = "Objective")]
@@ -234,7 +267,12 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "N", help_heading = "Transfer set")]
     perturb_rows: Option<u64>,
     /// Weight of those beside other rows [default: 1]
-    #[arg(long, value_name = "X", help_heading = "Transfer set", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Transfer set",
+        allow_negative_numbers = true
+    )]
     perturb_weight: Option<f64>,
     /// Most rows on which a quick student disagrees most with the teacher (adversarial belief matching) [default: 0]
     #[arg(long, value_name = "N", help_heading = "Transfer set")]
@@ -243,17 +281,32 @@ pub(crate) struct StudentFlags {
     #[arg(long, value_name = "N", help_heading = "Transfer set")]
     slope_rows: Option<u64>,
     /// Weight of those pairs [default: 0.1]
-    #[arg(long, value_name = "X", help_heading = "Objective", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Objective",
+        allow_negative_numbers = true
+    )]
     slope_weight: Option<f64>,
     /// Learn from the teacher's inner features: how hidden layers are compared [default: none]
     #[arg(long, value_name = "KIND", help_heading = "Features",
         value_parser = PossibleValuesParser::new(["none", "hint", "attention", "attention_literal", "relational"]))]
     hints: Option<String>,
     /// Weight of the feature loss beside the others [default: 0.05]
-    #[arg(long, value_name = "X", help_heading = "Features", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Features",
+        allow_negative_numbers = true
+    )]
     hint_weight: Option<f64>,
     /// Its weight at the end of training; 0 for features first [default: as --hint-weight]
-    #[arg(long, value_name = "X", help_heading = "Features", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Features",
+        allow_negative_numbers = true
+    )]
     hint_weight_end: Option<f64>,
     /// Align layers one after the other, from the input on
     #[arg(long, help_heading = "Features")]
@@ -307,7 +360,10 @@ pub(crate) fn recipe(
 
 /// `runs/TABLE-N` with the first free `N`.
 pub(crate) fn free_run(table: &Path) -> PathBuf {
-    let stem = table.file_stem().map_or_else(|| "table".into(), |stem| stem.to_string_lossy().into_owned());
+    let stem = table.file_stem().map_or_else(
+        || "table".into(),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
     let taken = |n: &u32| limbeck::run::is_taken(&Path::new("runs").join(format!("{stem}-{n}")));
     let n = (1..).find(|n| !taken(n)).unwrap_or(u32::MAX);
     Path::new("runs").join(format!("{stem}-{n}"))
@@ -371,18 +427,27 @@ impl StudentFlags {
         flags.set("student.kind", self.student.as_deref());
         flags.set_whole("student.params", self.params);
         flags.set_whole("student.steps", self.steps);
-        let number_or_word = |text: &str| text.parse::<f64>().map_or_else(|_| Value::from(text), Value::from);
+        let number_or_word = |text: &str| {
+            text.parse::<f64>()
+                .map_or_else(|_| Value::from(text), Value::from)
+        };
         flags.set("objective.alpha", self.alpha.as_deref().map(number_or_word));
         flags.set("objective.alpha_schedule", self.alpha_schedule.as_deref());
         flags.set("objective.alpha_end", self.alpha_end);
         flags.set("objective.head", self.head.as_deref());
-        flags.set("objective.temperature", self.temperature.as_deref().map(number_or_word));
+        flags.set(
+            "objective.temperature",
+            self.temperature.as_deref().map(number_or_word),
+        );
         flags.set("objective.temperature_end", self.temperature_end);
         flags.set("objective.literal", self.literal.then_some(true));
         flags.set("objective.gate", self.gate.as_deref());
         flags.set_whole("transfer.munge_rows", self.munge_rows);
         flags.set_whole("transfer.boundary_rows", self.boundary_rows);
-        flags.set("transfer.boundary_literal", self.boundary_literal.then_some(true));
+        flags.set(
+            "transfer.boundary_literal",
+            self.boundary_literal.then_some(true),
+        );
         flags.set_whole("transfer.mixup_rows", self.mixup_rows);
         flags.set_whole("transfer.perturb_rows", self.perturb_rows);
         flags.set("transfer.perturb_weight", self.perturb_weight);
@@ -419,7 +484,8 @@ pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
 }
 
 fn pair(text: &str) -> std::result::Result<(&str, &str), String> {
-    text.rsplit_once('=').ok_or_else(|| "expected NAME=VALUE".to_owned())
+    text.rsplit_once('=')
+        .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
 fn kind_pair(text: &str) -> std::result::Result<(String, String), String> {
@@ -432,10 +498,14 @@ fn check_pair(text: &str) -> std::result::Result<(String, String), String> {
     let (name, action) = pair(text)?;
     let names = || Check::ALL.map(Check::name).join(", ");
     let check = Check::ALL.into_iter().find(|check| check.name() == name);
-    let check = check.ok_or_else(|| format!("no check is named `{name}`; the checks are {}", names()))?;
+    let check =
+        check.ok_or_else(|| format!("no check is named `{name}`; the checks are {}", names()))?;
     let allowed: Vec<String> = check.actions().iter().map(Action::to_string).collect();
     if !allowed.iter().any(|allowed| allowed == action) {
-        return Err(format!("check `{name}` can {}, not `{action}`", allowed.join(" or ")));
+        return Err(format!(
+            "check `{name}` can {}, not `{action}`",
+            allowed.join(" or ")
+        ));
     }
     Ok((name.to_owned(), action.to_owned()))
 }
@@ -450,7 +520,11 @@ mod tests {
         assert_eq!(seconds("90s"), Ok(90.0));
         assert_eq!(seconds("1.5m"), Ok(90.0));
         assert_eq!(seconds("2h"), Ok(7200.0));
-        assert!(["", "s", "-1", "0", "5d", "nan", "inf"].iter().all(|text| seconds(text).is_err()));
+        assert!(
+            ["", "s", "-1", "0", "5d", "nan", "inf"]
+                .iter()
+                .all(|text| seconds(text).is_err())
+        );
     }
 
     #[test]
@@ -459,7 +533,10 @@ mod tests {
         flags.set("teacher.command.command", Some("cat"));
         flags.set("teacher.kind", Some("trees"));
         flags.set("seed", None::<i64>);
-        assert_eq!(flags.0.to_string(), "[teacher]\nkind = \"trees\"\n\n[teacher.command]\ncommand = \"cat\"\n");
+        assert_eq!(
+            flags.0.to_string(),
+            "[teacher]\nkind = \"trees\"\n\n[teacher.command]\ncommand = \"cat\"\n"
+        );
     }
 
     #[test]
@@ -468,6 +545,8 @@ mod tests {
         assert!(kind_pair("zip=colour").is_err());
         assert!(check_pair("leak=warn").is_ok());
         assert!(check_pair("leek=warn").is_err_and(|message| message.contains("leak")));
-        assert!(check_pair("few_rows=drop").is_err_and(|message| message.contains("warn or refuse")));
+        assert!(
+            check_pair("few_rows=drop").is_err_and(|message| message.contains("warn or refuse"))
+        );
     }
 }

@@ -28,8 +28,16 @@ impl Inspect {
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
         let text = if self.path.is_dir() {
-            limbeck::open_each(&self.path)?.iter().map(|one| run(one, style)).collect::<Vec<_>>().join("\n")
-        } else if self.path.extension().is_some_and(|extension| extension == "limbeck") {
+            limbeck::open_each(&self.path)?
+                .iter()
+                .map(|one| run(one, style))
+                .collect::<Vec<_>>()
+                .join("\n")
+        } else if self
+            .path
+            .extension()
+            .is_some_and(|extension| extension == "limbeck")
+        {
             student(&self.path, &load(&self.path)?, style)?
         } else {
             table(&Table::read(&self.path, &ReadOptions::default())?, style)
@@ -39,17 +47,41 @@ impl Inspect {
 }
 
 fn table(table: &Table, style: Style) -> String {
-    let mut text =
-        format!("{}: {} rows, {} columns\n\n", table.source, grouped(table.rows), grouped(table.columns.len()));
+    let mut text = format!(
+        "{}: {} rows, {} columns\n\n",
+        table.source,
+        grouped(table.rows),
+        grouped(table.columns.len())
+    );
     let mut grid = Grid::new(&["column", "kind", "missing", "values"], "llrl");
     for column in &table.columns {
-        let missing = (0..table.rows).filter(|&row| column.values.is_missing(row)).count();
-        let share = if missing == 0 { "–".to_owned() } else { format!("{} ({:.1} %)", grouped(missing), 100.0 * missing as f64 / table.rows as f64) };
-        grid.row([column.name.clone(), column.kind.name().to_owned(), share, values(column)]);
+        let missing = (0..table.rows)
+            .filter(|&row| column.values.is_missing(row))
+            .count();
+        let share = if missing == 0 {
+            "–".to_owned()
+        } else {
+            format!(
+                "{} ({:.1} %)",
+                grouped(missing),
+                100.0 * missing as f64 / table.rows as f64
+            )
+        };
+        grid.row([
+            column.name.clone(),
+            column.kind.name().to_owned(),
+            share,
+            values(column),
+        ]);
     }
     text.push_str(&grid.render(style));
     for note in &table.notes {
-        text.push_str(&format!("\n{}: {} (check `{}`)", style.yellow("warning"), note.message, note.check));
+        text.push_str(&format!(
+            "\n{}: {} (check `{}`)",
+            style.yellow("warning"),
+            note.message,
+            note.check
+        ));
     }
     if !table.notes.is_empty() {
         text.push('\n');
@@ -70,21 +102,40 @@ fn values(column: &Column) -> String {
         Values::Time(values) => times(values),
         Values::Text(values) => {
             let mut known: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
-            let longest = known.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+            let longest = known
+                .iter()
+                .map(|text| text.chars().count())
+                .max()
+                .unwrap_or(0);
             known.sort_unstable();
             known.dedup();
-            format!("{} distinct, up to {longest} characters", grouped(known.len()))
+            format!(
+                "{} distinct, up to {longest} characters",
+                grouped(known.len())
+            )
         }
     }
 }
 
 fn numbers(values: &[f64]) -> String {
-    let mut known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    let mut known: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| !value.is_nan())
+        .collect();
     known.sort_by(f64::total_cmp);
-    let (Some(low), Some(high)) = (known.first().copied(), known.last().copied()) else { return "none".to_owned() };
+    let (Some(low), Some(high)) = (known.first().copied(), known.last().copied()) else {
+        return "none".to_owned();
+    };
     let mean = known.iter().sum::<f64>() / known.len() as f64;
     known.dedup();
-    format!("{} to {}, mean {}, {} distinct", short(low), short(high), short(mean), grouped(known.len()))
+    format!(
+        "{} to {}, mean {}, {} distinct",
+        short(low),
+        short(high),
+        short(mean),
+        grouped(known.len())
+    )
 }
 
 /// Levels named in a table at most.
@@ -95,15 +146,34 @@ fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
     for code in codes.iter().filter(|code| **code != limbeck_data::MISSING) {
         *counts.entry(*code).or_default() += 1;
     }
-    let mut order: Vec<(usize, u32)> = counts.into_iter().map(|(code, count)| (count, code)).collect();
+    let mut order: Vec<(usize, u32)> = counts
+        .into_iter()
+        .map(|(code, count)| (count, code))
+        .collect();
     order.sort_by_key(|(count, code)| (std::cmp::Reverse(*count), *code));
-    let shown = order.iter().take(SHOWN_LEVELS).map(|(count, code)| format!("{} ({})", levels[*code as usize], grouped(*count)));
-    let more = if order.len() > SHOWN_LEVELS { ", …" } else { "" };
-    format!("{} distinct: {}{more}", grouped(order.len()), shown.collect::<Vec<_>>().join(", "))
+    let shown = order
+        .iter()
+        .take(SHOWN_LEVELS)
+        .map(|(count, code)| format!("{} ({})", levels[*code as usize], grouped(*count)));
+    let more = if order.len() > SHOWN_LEVELS {
+        ", …"
+    } else {
+        ""
+    };
+    format!(
+        "{} distinct: {}{more}",
+        grouped(order.len()),
+        shown.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn times(values: &[i64]) -> String {
-    let known = || values.iter().copied().filter(|value| *value != limbeck_data::table::MISSING_TIME);
+    let known = || {
+        values
+            .iter()
+            .copied()
+            .filter(|value| *value != limbeck_data::table::MISSING_TIME)
+    };
     match (known().min(), known().max()) {
         (Some(low), Some(high)) => format!("{} to {}", date(low), date(high)),
         _ => "none".to_owned(),
@@ -118,13 +188,22 @@ fn date(microseconds: i64) -> String {
     let (days, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", minute / 60, minute % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
+        minute / 60,
+        minute % 60
+    )
 }
 
 fn run(run: &Run, style: Style) -> String {
@@ -147,7 +226,12 @@ fn run(run: &Run, style: Style) -> String {
     );
     text.push_str(&render::result(report, style));
     for warning in &data.warnings {
-        text.push_str(&format!("\n{}: {} (check `{}`)", style.yellow("warning"), warning.message, warning.check));
+        text.push_str(&format!(
+            "\n{}: {} (check `{}`)",
+            style.yellow("warning"),
+            warning.message,
+            warning.check
+        ));
     }
     for note in &report.teacher.notes {
         text.push_str(&format!("\n{}: {note}", style.cyan("note")));
@@ -160,8 +244,18 @@ fn run(run: &Run, style: Style) -> String {
 }
 
 fn measured(report: &limbeck::Report) -> String {
-    let stages: Vec<String> = report.measured.stages.iter().map(|(name, seconds)| format!("{name} {seconds:.1}")).collect();
-    let memory = report.measured.peak_memory_bytes.map_or_else(String::new, |bytes| format!(", {} MB at most", bytes / 1_000_000));
+    let stages: Vec<String> = report
+        .measured
+        .stages
+        .iter()
+        .map(|(name, seconds)| format!("{name} {seconds:.1}"))
+        .collect();
+    let memory = report
+        .measured
+        .peak_memory_bytes
+        .map_or_else(String::new, |bytes| {
+            format!(", {} MB at most", bytes / 1_000_000)
+        });
     format!(
         "{:.1} s on {} threads{memory} ({}); one raw row {} µs",
         report.measured.seconds,
@@ -172,7 +266,9 @@ fn measured(report: &limbeck::Report) -> String {
 }
 
 fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
-    let bytes = std::fs::metadata(path).map_err(|error| Error::path(path, error.to_string()))?.len();
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| Error::path(path, error.to_string()))?
+        .len();
     let mut text = format!(
         "student {} ({}): predicts `{}` from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
         path.display(),
@@ -203,9 +299,24 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
 /// What the graph makes of it.
 fn kind(student: &Student) -> StudentKind {
     match student.graph.nodes.as_slice() {
-        [Node { op: Op::TreeEnsemble(_), .. }] => StudentKind::Trees,
-        [Node { op: Op::TableInterp(_), .. }] => StudentKind::Table,
-        [Node { op: Op::Linear { .. }, .. }] => StudentKind::Linear,
+        [
+            Node {
+                op: Op::TreeEnsemble(_),
+                ..
+            },
+        ] => StudentKind::Trees,
+        [
+            Node {
+                op: Op::TableInterp(_),
+                ..
+            },
+        ] => StudentKind::Table,
+        [
+            Node {
+                op: Op::Linear { .. },
+                ..
+            },
+        ] => StudentKind::Linear,
         _ => StudentKind::Mlp,
     }
 }
@@ -213,33 +324,65 @@ fn kind(student: &Student) -> StudentKind {
 fn columns(student: &Student, style: Style) -> String {
     let mut grid = Grid::new(&["column", "inputs", "encoding"], "lrl");
     for column in &student.encoder.columns {
-        grid.row([column.name.clone(), grouped(column.encoding.width()), encoding(&column.encoding)]);
+        grid.row([
+            column.name.clone(),
+            grouped(column.encoding.width()),
+            encoding(&column.encoding),
+        ]);
     }
     grid.render(style)
 }
 
 fn encoding(encoding: &Encoding) -> String {
     match encoding {
-        Encoding::Number { impute, indicator, scaling } => {
+        Encoding::Number {
+            impute,
+            indicator,
+            scaling,
+        } => {
             let scaled = match scaling {
-                Scaling::Standard { center, scale } => format!("number, {} ± {}", short(*center), short(*scale)),
-                Scaling::Quantile { references } => format!("number, by {} quantiles to a normal distribution", references.len()),
+                Scaling::Standard { center, scale } => {
+                    format!("number, {} ± {}", short(*center), short(*scale))
+                }
+                Scaling::Quantile { references } => format!(
+                    "number, by {} quantiles to a normal distribution",
+                    references.len()
+                ),
             };
-            let flag = if *indicator { ", and 1 where missing" } else { "" };
+            let flag = if *indicator {
+                ", and 1 where missing"
+            } else {
+                ""
+            };
             format!("{scaled}, missing as {}{flag}", short(*impute))
         }
         Encoding::OneHot { levels, other } => {
-            let home = if *other { " and one for all others" } else { "" };
+            let home = if *other {
+                " and one for all others"
+            } else {
+                ""
+            };
             format!("one-hot, {} levels{home}: {}", levels.len(), first(levels))
         }
-        Encoding::Ordinal { levels } => format!("ordinal, {} levels: {}", levels.len(), first(levels)),
+        Encoding::Ordinal { levels } => {
+            format!("ordinal, {} levels: {}", levels.len(), first(levels))
+        }
         Encoding::Hashed { buckets } => format!("one-hot of a hash, {buckets} buckets"),
     }
 }
 
 fn first(levels: &[String]) -> String {
-    let shown = levels.iter().take(SHOWN_LEVELS).cloned().collect::<Vec<_>>().join(", ");
-    if levels.len() > SHOWN_LEVELS { format!("{shown}, …") } else { shown }
+    let shown = levels
+        .iter()
+        .take(SHOWN_LEVELS)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if levels.len() > SHOWN_LEVELS {
+        format!("{shown}, …")
+    } else {
+        shown
+    }
 }
 
 fn layers(student: &Student, style: Style) -> Result<String> {
@@ -247,16 +390,32 @@ fn layers(student: &Student, style: Style) -> Result<String> {
     let mut grid = Grid::new(&["layer", "inputs", "outputs", "parameters"], "lrrr");
     for (index, node) in student.graph.nodes.iter().enumerate() {
         let name = match &node.op {
-            Op::Ple { edges } => format!("ple, {} columns with bins", edges.iter().filter(|edges| !edges.is_empty()).count()),
-            Op::TreeEnsemble(trees) => format!("tree_ensemble, {} trees of {} leaves in all", trees.roots.len(), grouped(trees.leaves.len())),
+            Op::Ple { edges } => format!(
+                "ple, {} columns with bins",
+                edges.iter().filter(|edges| !edges.is_empty()).count()
+            ),
+            Op::TreeEnsemble(trees) => format!(
+                "tree_ensemble, {} trees of {} leaves in all",
+                trees.roots.len(),
+                grouped(trees.leaves.len())
+            ),
             Op::TableInterp(table) => {
-                let knots: Vec<String> = table.knots.iter().map(|knots| knots.len().to_string()).collect();
+                let knots: Vec<String> = table
+                    .knots
+                    .iter()
+                    .map(|knots| knots.len().to_string())
+                    .collect();
                 format!("table_interp, {} points", knots.join(" × "))
             }
             op => op.name().to_owned(),
         };
         let inputs: usize = node.inputs.iter().map(|&input| widths[input]).sum();
-        grid.row([name, grouped(inputs), grouped(widths[index + 1]), grouped(node.op.parameters())]);
+        grid.row([
+            name,
+            grouped(inputs),
+            grouped(widths[index + 1]),
+            grouped(node.op.parameters()),
+        ]);
     }
     Ok(grid.render(style))
 }
@@ -275,7 +434,10 @@ mod tests {
 
     #[test]
     fn numbers_are_summed_up() {
-        assert_eq!(numbers(&[1.0, f64::NAN, 3.0, 3.0]), "1.000 to 3.000, mean 2.333, 2 distinct");
+        assert_eq!(
+            numbers(&[1.0, f64::NAN, 3.0, 3.0]),
+            "1.000 to 3.000, mean 2.333, 2 distinct"
+        );
         assert_eq!(numbers(&[f64::NAN]), "none");
     }
 }

@@ -26,7 +26,13 @@ pub(crate) struct Label {
     #[command(flatten)]
     teacher: TeacherFlags,
     /// New .parquet or .csv file for the labels
-    #[arg(short, long, value_name = "FILE", default_value = "labels.parquet", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "labels.parquet",
+        help_heading = "Output"
+    )]
     out: PathBuf,
     /// No progress, notes or warnings
     #[arg(long, help_heading = "Output")]
@@ -40,7 +46,10 @@ impl Label {
         let target = Target::parse(&self.out)?;
         target.require_file("labels")?;
         let recipe = flags::recipe(&self.job, &self.data, &self.teacher, None)?;
-        let Some(teacher) = watched(self.quiet, |progress| Ok(limbeck::label(&recipe, &self.out, progress)?))? else {
+        let Some(teacher) = watched(self.quiet, |progress| {
+            Ok(limbeck::label(&recipe, &self.out, progress)?)
+        })?
+        else {
             return Ok(INTERRUPTED.into());
         };
         if !self.quiet {

@@ -2,7 +2,10 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 ran but missed a requested
 //! threshold, 2 could not run, 130 interrupted.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp, reason = "hand-worked values"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::float_cmp, reason = "hand-worked values")
+)]
 
 mod compare;
 mod demo;
@@ -93,7 +96,11 @@ fn main() -> ExitCode {
     match Cli::parse().command.run() {
         Ok(code) => code,
         Err(error) => {
-            tell(&format!("{}: {}", Style::stderr().red("error"), error::chain(&error)));
+            tell(&format!(
+                "{}: {}",
+                Style::stderr().red("error"),
+                error::chain(&error)
+            ));
             FAILED.into()
         }
     }

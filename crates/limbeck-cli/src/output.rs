@@ -32,12 +32,16 @@ pub(crate) struct Style {
 impl Style {
     /// For standard error.
     pub(crate) fn stderr() -> Self {
-        Self { on: std::io::stderr().is_terminal() && wanted() }
+        Self {
+            on: std::io::stderr().is_terminal() && wanted(),
+        }
     }
 
     /// For standard output.
     pub(crate) fn stdout() -> Self {
-        Self { on: std::io::stdout().is_terminal() && wanted() }
+        Self {
+            on: std::io::stdout().is_terminal() && wanted(),
+        }
     }
 
     /// True where color is wanted.
@@ -46,7 +50,11 @@ impl Style {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Emphasis.

@@ -43,21 +43,37 @@ impl Predict {
         let mut table = None;
         for source in &sources {
             let Rows { features, all, .. } = source.read(&self.table, &[])?;
-            let name = if several { format!("{}_{}", self.column, source.student.target_name) } else { self.column.clone() };
+            let name = if several {
+                format!("{}_{}", self.column, source.student.target_name)
+            } else {
+                self.column.clone()
+            };
             if all.column(&name).is_some() {
-                let message = format!("has a column `{name}` already; give the new one another name with --column");
+                let message = format!(
+                    "has a column `{name}` already; give the new one another name with --column"
+                );
                 return Err(Error::path(&self.table, message));
             }
             new.push(Column::number(&name, source.predict(&features)?));
             table.get_or_insert(all);
         }
-        let Some(table) = table else { return Err(Error::path(&self.student, "holds no run")) };
+        let Some(table) = table else {
+            return Err(Error::path(&self.student, "holds no run"));
+        };
         let mut table = self.as_written(table, &target)?;
         table.columns.extend(new);
         target.write(&table)?;
         if let (false, Target::Csv(path) | Target::Parquet(path)) = (self.quiet, &target) {
-            let targets: Vec<String> = sources.iter().map(|source| format!("`{}`", source.student.target_name)).collect();
-            tell(&format!("{} predictions of {} in {}", table.rows, targets.join(", "), path.display()));
+            let targets: Vec<String> = sources
+                .iter()
+                .map(|source| format!("`{}`", source.student.target_name))
+                .collect();
+            tell(&format!(
+                "{} predictions of {} in {}",
+                table.rows,
+                targets.join(", "),
+                path.display()
+            ));
         }
         Ok(())
     }
@@ -67,7 +83,11 @@ impl Predict {
         if matches!(target, Target::Parquet(_)) || is_parquet(&self.table) {
             return Ok(all);
         }
-        let types: BTreeMap<String, Kind> = all.names().into_iter().map(|name| (name, Kind::Text)).collect();
+        let types: BTreeMap<String, Kind> = all
+            .names()
+            .into_iter()
+            .map(|name| (name, Kind::Text))
+            .collect();
         Ok(Table::read(&self.table, &ReadOptions { types })?)
     }
 }

@@ -45,12 +45,18 @@ impl Preflight {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
         let defaults = PreflightOptions::default();
-        let options = PreflightOptions { rows: self.rows.unwrap_or(defaults.rows) };
-        let Some(report) = watched(self.quiet, |progress| Ok(limbeck::preflight(&recipe, &options, progress)?))? else {
+        let options = PreflightOptions {
+            rows: self.rows.unwrap_or(defaults.rows),
+        };
+        let Some(report) = watched(self.quiet, |progress| {
+            Ok(limbeck::preflight(&recipe, &options, progress)?)
+        })?
+        else {
             return Ok(INTERRUPTED.into());
         };
         if self.json {
-            let mut json = serde_json::to_string_pretty(&report).map_err(|error| crate::error::Error::Message(error.to_string()))?;
+            let mut json = serde_json::to_string_pretty(&report)
+                .map_err(|error| crate::error::Error::Message(error.to_string()))?;
             json.push('\n');
             print(&json)?;
         } else {
@@ -63,23 +69,64 @@ impl Preflight {
 fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
     let mut grid = Grid::new(&["pilot", "figure", "in words"], "lrl");
-    let paired = |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
-    let mut row = |name: &str, figure: String, words: &str| grid.row([name.to_owned(), figure, words.to_owned()]);
-    row("RMSE teacher", short(report.rmse.teacher), "on rows that the pilots held out");
+    let paired =
+        |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
+    let mut row = |name: &str, figure: String, words: &str| {
+        grid.row([name.to_owned(), figure, words.to_owned()])
+    };
+    row(
+        "RMSE teacher",
+        short(report.rmse.teacher),
+        "on rows that the pilots held out",
+    );
     row("RMSE student alone", short(report.rmse.alone), "");
     row("RMSE student distilled", short(report.rmse.distilled), "");
-    row("teacher's lead", paired(&report.teacher_gap), "squared error saved against the lone student");
-    row("distilled student's lead", paired(&report.saved), "the same, of the distilled student");
+    row(
+        "teacher's lead",
+        paired(&report.teacher_gap),
+        "squared error saved against the lone student",
+    );
+    row(
+        "distilled student's lead",
+        paired(&report.saved),
+        "the same, of the distilled student",
+    );
     let missing = || "–".to_owned();
-    let fit = report.teacher_fit.map_or_else(missing, |fit| format!("{} / {}", short(fit.in_sample), short(fit.out_of_fold)));
-    row("teacher, seen / unseen rows", fit, "RMSE; far apart where it repeats its training labels");
-    let share = report.closed_form.map_or_else(missing, |s| format!("{} ({} to {})", short(s.value), short(s.low), short(s.high)));
-    row("closed-form teacher share", share, "0 targets alone, 1 teacher alone, with 95 % interval");
+    let fit = report.teacher_fit.map_or_else(missing, |fit| {
+        format!("{} / {}", short(fit.in_sample), short(fit.out_of_fold))
+    });
+    row(
+        "teacher, seen / unseen rows",
+        fit,
+        "RMSE; far apart where it repeats its training labels",
+    );
+    let share = report.closed_form.map_or_else(missing, |s| {
+        format!("{} ({} to {})", short(s.value), short(s.low), short(s.high))
+    });
+    row(
+        "closed-form teacher share",
+        share,
+        "0 targets alone, 1 teacher alone, with 95 % interval",
+    );
     let curve = &report.learning_curve;
-    row("lone student, half / all rows", format!("{} / {}", short(curve.half), short(curve.all)), "RMSE");
-    row("slope", short(curve.slope), "of its squared error with rows: 0 is flat, -1 halves it with twice as many");
-    let noise = report.noise.map_or_else(missing, |n| format!("{} / {}", short(n.gamma), short(n.nearest)));
-    row("noise floor", noise, "as RMSE, by the Gamma test / by nearest rows");
+    row(
+        "lone student, half / all rows",
+        format!("{} / {}", short(curve.half), short(curve.all)),
+        "RMSE",
+    );
+    row(
+        "slope",
+        short(curve.slope),
+        "of its squared error with rows: 0 is flat, -1 halves it with twice as many",
+    );
+    let noise = report.noise.map_or_else(missing, |n| {
+        format!("{} / {}", short(n.gamma), short(n.nearest))
+    });
+    row(
+        "noise floor",
+        noise,
+        "as RMSE, by the Gamma test / by nearest rows",
+    );
     let mut text = grid.render(style);
     text.push_str(&style.dim(&format!(
         "{} of {} training and validation rows, {} of {} training rows, {} held-out rows in all; errors in the unit of `{}`",
@@ -105,7 +152,14 @@ fn render(report: &PreflightReport, style: Style) -> String {
         100.0 * report.verdict.worth,
         100.0 * report.verdict.chance
     ));
-    report.verdict.reasons.iter().for_each(|reason| text.push_str(&format!("- {reason}\n")));
-    report.notes.iter().for_each(|note| text.push_str(&style.dim(&format!("note: {note}\n"))));
+    report
+        .verdict
+        .reasons
+        .iter()
+        .for_each(|reason| text.push_str(&format!("- {reason}\n")));
+    report
+        .notes
+        .iter()
+        .for_each(|note| text.push_str(&style.dim(&format!("note: {note}\n"))));
     text
 }

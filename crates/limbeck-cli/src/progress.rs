@@ -74,7 +74,12 @@ impl Progress {
             (false, false) => Mode::Lines,
             (false, true) => Mode::Live(live_bar()),
         };
-        Self { mode, style: Style::stderr(), start: Instant::now(), training: Mutex::default() }
+        Self {
+            mode,
+            style: Style::stderr(),
+            start: Instant::now(),
+            training: Mutex::default(),
+        }
     }
 
     /// Removes the live line.
@@ -89,10 +94,16 @@ impl Progress {
     }
 
     fn stage(&self, name: &str) {
-        *self.state() = State { stage: name.to_owned(), ..State::default() };
+        *self.state() = State {
+            stage: name.to_owned(),
+            ..State::default()
+        };
         match &self.mode {
             Mode::Quiet => {}
-            Mode::Lines => tell(&format!("[{:6.1} s] {name}", self.start.elapsed().as_secs_f64())),
+            Mode::Lines => tell(&format!(
+                "[{:6.1} s] {name}",
+                self.start.elapsed().as_secs_f64()
+            )),
             Mode::Live(bar) => {
                 bar.set_style(spinner(self.style));
                 bar.set_message(name.to_owned());
@@ -119,7 +130,10 @@ impl Progress {
             summary.features.len()
         ));
         for warning in &summary.warnings {
-            let (label, check) = (self.style.yellow("warning"), self.style.dim(&format!("(check `{}`)", warning.check)));
+            let (label, check) = (
+                self.style.yellow("warning"),
+                self.style.dim(&format!("(check `{}`)", warning.check)),
+            );
             self.line(&format!("{label}: {} {check}", warning.message));
         }
     }
@@ -141,7 +155,9 @@ impl Progress {
     fn training(&self, training: &Training<'_>) {
         let Mode::Live(bar) = &self.mode else { return };
         let mut state = self.state();
-        state.steps.insert(training.training.to_string(), training.point.step);
+        state
+            .steps
+            .insert(training.training.to_string(), training.point.step);
         let done: u64 = state.steps.values().map(|step| *step as u64).sum();
         bar.set_position(done.min(state.total));
         let mut prefix = training.training.side().to_owned();
@@ -193,7 +209,11 @@ const STEPS: &str = "{spinner:.cyan} {msg} {bar:24.cyan/dim} {percent:>3} %  {et
 const STEPS_PLAIN: &str = "{spinner} {msg} {bar:24} {percent:>3} %  {eta} left  {prefix}";
 
 fn spinner(style: Style) -> ProgressStyle {
-    template(if style.is_on() { SPINNER } else { SPINNER_PLAIN })
+    template(if style.is_on() {
+        SPINNER
+    } else {
+        SPINNER_PLAIN
+    })
 }
 
 fn steps_bar(style: Style) -> ProgressStyle {

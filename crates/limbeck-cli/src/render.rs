@@ -16,16 +16,31 @@ pub(crate) struct Grid {
 impl Grid {
     /// A table of these columns; `alignment` has a letter for each, `l` (text) or `r` (numbers).
     pub(crate) fn new(header: &[&str], alignment: &str) -> Self {
-        let side = |letter| if letter == 'l' { CellAlignment::Left } else { CellAlignment::Right };
-        let mut grid = Self { table: Table::new(), alignment: alignment.chars().map(side).collect() };
-        grid.table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let side = |letter| {
+            if letter == 'l' {
+                CellAlignment::Left
+            } else {
+                CellAlignment::Right
+            }
+        };
+        let mut grid = Self {
+            table: Table::new(),
+            alignment: alignment.chars().map(side).collect(),
+        };
+        grid.table
+            .load_style(comfy_table::presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
         let cells = grid.cells(header.iter().map(|text| (*text).to_owned()));
         grid.table.set_header(cells);
         grid
     }
 
     fn cells(&self, texts: impl IntoIterator<Item = String>) -> Vec<Cell> {
-        texts.into_iter().zip(&self.alignment).map(|(text, side)| Cell::new(text).set_alignment(*side)).collect()
+        texts
+            .into_iter()
+            .zip(&self.alignment)
+            .map(|(text, side)| Cell::new(text).set_alignment(*side))
+            .collect()
     }
 
     /// Adds a row.
@@ -36,7 +51,12 @@ impl Grid {
 
     /// The lines, without blanks at either end.
     pub(crate) fn render(&self, style: Style) -> String {
-        let lines = self.table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+        let lines = self.table.lines().map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        });
         lines
             .enumerate()
             .map(|(index, line)| if index == 0 { style.bold(&line) } else { line } + "\n")
@@ -64,7 +84,16 @@ pub(crate) fn optional(value: Option<f64>) -> String {
 
 /// R² with four decimals.
 pub(crate) fn r_squared(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| if value < -10.0 { short(value) } else { format!("{value:.4}") })
+    value.map_or_else(
+        || "–".to_owned(),
+        |value| {
+            if value < -10.0 {
+                short(value)
+            } else {
+                format!("{value:.4}")
+            }
+        },
+    )
 }
 
 /// A count, or a dash where it is unknown.
@@ -76,7 +105,11 @@ pub(crate) fn count(value: Option<usize>) -> String {
 fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
     match quantile {
         None => [short(scores.0), short(scores.1), r_squared(scores.2)],
-        Some(quantile) => [short(quantile.pinball), format!("{:.1} %", 100.0 * quantile.covered), short(scores.0)],
+        Some(quantile) => [
+            short(quantile.pinball),
+            format!("{:.1} %", 100.0 * quantile.covered),
+            short(scores.0),
+        ],
     }
 }
 
@@ -86,8 +119,22 @@ fn student_figures(scores: &StudentScores) -> [String; 3] {
 
 /// The result of a run: test figures by model, the verdict, and what a reader should know.
 pub(crate) fn result(report: &Report, style: Style) -> String {
-    let [first, second, third] = if report.quantile.is_some() { ["pinball loss", "covered", "RMSE"] } else { ["RMSE", "MAE", "R²"] };
-    let header = ["test rows", first, second, third, "fidelity RMSE", "fidelity R²", "parameters", "file bytes", "µs/row"];
+    let [first, second, third] = if report.quantile.is_some() {
+        ["pinball loss", "covered", "RMSE"]
+    } else {
+        ["RMSE", "MAE", "R²"]
+    };
+    let header = [
+        "test rows",
+        first,
+        second,
+        third,
+        "fidelity RMSE",
+        "fidelity R²",
+        "parameters",
+        "file bytes",
+        "µs/row",
+    ];
     let mut grid = Grid::new(&header, "lrrrrrrrr");
     let (test, measured) = (&report.test, &report.measured);
     let mut row = |name: String, [a, b, c]: [String; 3], rest: [String; 5]| {
@@ -97,46 +144,88 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     let none = || "–".to_owned();
     row(
         format!("teacher ({})", report.teacher.kind),
-        figures((test.teacher.rmse, test.teacher.mae, test.teacher.r2), test.teacher.quantile),
-        [none(), none(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
+        figures(
+            (test.teacher.rmse, test.teacher.mae, test.teacher.r2),
+            test.teacher.quantile,
+        ),
+        [
+            none(),
+            none(),
+            count(report.teacher.parameters),
+            count(report.teacher.bytes),
+            optional(measured.teacher_us_per_row),
+        ],
     );
     let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
         let shipped = report.shipped.kind == kind;
         let mark = if shipped { " *" } else { "" };
-        let own = report.sizes.map(|sizes| if kind == ShippedKind::Alone { sizes.alone } else { sizes.distilled });
+        let own = report.sizes.map(|sizes| {
+            if kind == ShippedKind::Alone {
+                sizes.alone
+            } else {
+                sizes.distilled
+            }
+        });
         let what = own.map_or_else(String::new, |own| format!(" ({})", own.kind.name()));
-        row(format!("student {name}{what}{mark}"), student_figures(scores), [
-            short(scores.fidelity_rmse),
-            r_squared(scores.fidelity_r2),
-            grouped(own.map_or(report.student.parameters, |own| own.parameters)),
-            grouped(own.map_or(report.student.bytes, |own| own.bytes)),
-            if own.is_none() || shipped { short(measured.student_us_per_row) } else { none() },
-        ]);
+        row(
+            format!("student {name}{what}{mark}"),
+            student_figures(scores),
+            [
+                short(scores.fidelity_rmse),
+                r_squared(scores.fidelity_r2),
+                grouped(own.map_or(report.student.parameters, |own| own.parameters)),
+                grouped(own.map_or(report.student.bytes, |own| own.bytes)),
+                if own.is_none() || shipped {
+                    short(measured.student_us_per_row)
+                } else {
+                    none()
+                },
+            ],
+        );
     };
     student("alone", ShippedKind::Alone, &test.alone);
     student("distilled", ShippedKind::Distilled, &test.distilled);
     if let Some(best) = report.lone.as_ref().and_then(|lone| lone.model(lone.best)) {
-        row(format!("best lone model ({})", best.size.kind.name()), student_figures(&best.test), [
-            short(best.test.fidelity_rmse),
-            r_squared(best.test.fidelity_r2),
-            grouped(best.size.parameters),
-            grouped(best.size.bytes),
-            none(),
-        ]);
+        row(
+            format!("best lone model ({})", best.size.kind.name()),
+            student_figures(&best.test),
+            [
+                short(best.test.fidelity_rmse),
+                r_squared(best.test.fidelity_r2),
+                grouped(best.size.parameters),
+                grouped(best.size.bytes),
+                none(),
+            ],
+        );
     }
     let seeds = report.test_seeds.len();
-    let over = if seeds == 1 { "of one seed".to_owned() } else { format!("means over {seeds} seeds") };
+    let over = if seeds == 1 {
+        "of one seed".to_owned()
+    } else {
+        format!("means over {seeds} seeds")
+    };
     let notes = [
         format!(
             "* shipped, as chosen on validation rows; the file itself has {first} {} and {} {}",
             student_figures(&test.shipped)[0],
-            if report.quantile.is_some() { second } else { third },
+            if report.quantile.is_some() {
+                second
+            } else {
+                third
+            },
             student_figures(&test.shipped)[if report.quantile.is_some() { 1 } else { 2 }],
         ),
-        format!("  {} test rows; errors in the unit of `{}`; students' figures are {over}", grouped(report.data.test), report.target),
+        format!(
+            "  {} test rows; errors in the unit of `{}`; students' figures are {over}",
+            grouped(report.data.test),
+            report.target
+        ),
         match report.sizes {
-            None => "  both students have one design; size and speed are those of the shipped one".to_owned(),
-            Some(_) => "  each student has its own size; speed is that of the shipped one".to_owned(),
+            None => "  both students have one design; size and speed are those of the shipped one"
+                .to_owned(),
+            Some(_) => {
+                "  each student has its own size; speed is that of the shipped one".to_owned()
+            }
         },
     ];
     let footnote = notes.map(|note| style.dim(&note)).join("\n");

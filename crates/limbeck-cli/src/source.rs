@@ -32,7 +32,13 @@ impl Source {
 
     fn of_run(run: &Run) -> Result<Self> {
         let student = load(&run.path().join(limbeck::run::STUDENT))?;
-        let columns = run.report().data.schema().into_iter().map(|(name, kind)| (name, Some(kind))).collect();
+        let columns = run
+            .report()
+            .data
+            .schema()
+            .into_iter()
+            .map(|(name, kind)| (name, Some(kind)))
+            .collect();
         Ok(Self { student, columns })
     }
 
@@ -42,7 +48,12 @@ impl Source {
             Encoding::Number { .. } => None,
             _ => Some(Kind::Category),
         };
-        let columns = student.encoder.columns.iter().map(|column| (column.name.clone(), kind(&column.encoding))).collect();
+        let columns = student
+            .encoder
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), kind(&column.encoding)))
+            .collect();
         Ok(Self { student, columns })
     }
 
@@ -54,8 +65,11 @@ impl Source {
             Some(Kind::Boolean) => Kind::Boolean,
             _ => Kind::Number,
         };
-        let schema: Vec<(String, Kind)> =
-            self.columns.iter().map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name)))).collect();
+        let schema: Vec<(String, Kind)> = self
+            .columns
+            .iter()
+            .map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name))))
+            .collect();
         let wanted: Vec<(String, Kind)> = schema.iter().chain(extra).cloned().collect();
         let mut read = Table::read_like(path, &wanted)?;
         let extra = read.columns.split_off(schema.len());
@@ -64,7 +78,11 @@ impl Source {
             Values::Number(values) => values,
             _ => unreachable!("extra columns are asked for as numbers"),
         });
-        Ok(Rows { features, extra: extra.collect(), all })
+        Ok(Rows {
+            features,
+            extra: extra.collect(),
+            all,
+        })
     }
 
     /// Predictions for rows.
@@ -92,7 +110,8 @@ pub(crate) fn load(path: &Path) -> Result<Student> {
 /// True for a path whose name or first bytes are those of Parquet.
 pub(crate) fn is_parquet(path: &Path) -> bool {
     let mut magic = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
+    let read = std::fs::File::open(path)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
     read.is_ok() && &magic == b"PAR1"
 }
 
@@ -114,22 +133,32 @@ impl Target {
         }
         let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir());
         if is_file {
-            return Err(Error::path(path, "exists already and is never overwritten; choose another -o or remove it"));
+            return Err(Error::path(
+                path,
+                "exists already and is never overwritten; choose another -o or remove it",
+            ));
         }
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("parquet" | "pq") => Ok(Self::Parquet(path.to_owned())),
             Some("csv") => Ok(Self::Csv(path.to_owned())),
             // A device or a pipe has no extension to tell.
             _ if path.exists() => Ok(Self::Csv(path.to_owned())),
-            _ => Err(Error::path(path, "the name tells no format; end it with .csv or .parquet")),
+            _ => Err(Error::path(
+                path,
+                "the name tells no format; end it with .csv or .parquet",
+            )),
         }
     }
 
     /// Refuses standard output, for what is too much for a terminal.
     pub(crate) fn require_file(&self, what: &str) -> Result<()> {
         match self {
-            Self::Stdout => Err(Error::Message(format!("{what} go to a file; name a new .parquet or .csv with -o"))),
+            Self::Stdout => Err(Error::Message(format!(
+                "{what} go to a file; name a new .parquet or .csv with -o"
+            ))),
             Self::Csv(_) | Self::Parquet(_) => Ok(()),
         }
     }
@@ -140,10 +169,13 @@ impl Target {
             Self::Csv(path) => Ok(table.write_csv(path)?),
             Self::Parquet(path) => Ok(table.write_parquet(path)?),
             Self::Stdout => {
-                let folder = tempfile::tempdir().map_err(|error| Error::Message(format!("cannot make a temporary folder: {error}")))?;
+                let folder = tempfile::tempdir().map_err(|error| {
+                    Error::Message(format!("cannot make a temporary folder: {error}"))
+                })?;
                 let file = folder.path().join("stdout.csv");
                 table.write_csv(&file)?;
-                let bytes = std::fs::read(&file).map_err(|error| Error::path(&file, error.to_string()))?;
+                let bytes =
+                    std::fs::read(&file).map_err(|error| Error::path(&file, error.to_string()))?;
                 crate::output::print_bytes(&bytes)
             }
         }

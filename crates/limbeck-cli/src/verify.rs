@@ -30,14 +30,25 @@ impl Verify {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let found = limbeck::verify::verify(&self.path)?;
-        let wrong = found.iter().filter(|finding| finding.state == State::Wrong).count();
+        let wrong = found
+            .iter()
+            .filter(|finding| finding.state == State::Wrong)
+            .count();
         if self.json {
-            let value = |f: &Finding| json!({ "what": f.what, "state": word(f.state), "detail": f.detail });
-            print(&format!("{:#}\n", json!(found.iter().map(value).collect::<Vec<_>>())))?;
+            let value =
+                |f: &Finding| json!({ "what": f.what, "state": word(f.state), "detail": f.detail });
+            print(&format!(
+                "{:#}\n",
+                json!(found.iter().map(value).collect::<Vec<_>>())
+            ))?;
         } else {
             let mut grid = Grid::new(&["what", "", "detail"], "lll");
             for finding in &found {
-                grid.row([finding.what.clone(), word(finding.state).to_owned(), finding.detail.clone()]);
+                grid.row([
+                    finding.what.clone(),
+                    word(finding.state).to_owned(),
+                    finding.detail.clone(),
+                ]);
             }
             print(&grid.render(Style::stdout()))?;
         }

@@ -12,7 +12,10 @@ const HEADER: &str = "a,b,y";
 #[test]
 fn distill_rejects_missing_file() {
     let place = Place::empty();
-    place.refuses(&["distill", "nowhere.csv", "--target", "y"], &["nowhere.csv", "No such file"]);
+    place.refuses(
+        &["distill", "nowhere.csv", "--target", "y"],
+        &["nowhere.csv", "No such file"],
+    );
 }
 
 #[test]
@@ -22,7 +25,11 @@ fn distill_rejects_empty_file() {
 
 #[test]
 fn distill_rejects_header_only() {
-    Place::empty().refuses_table("a,b,y\n", "y", &["bad.csv", "only a header", "at least one row"]);
+    Place::empty().refuses_table(
+        "a,b,y\n",
+        "y",
+        &["bad.csv", "only a header", "at least one row"],
+    );
 }
 
 #[test]
@@ -32,83 +39,161 @@ fn distill_rejects_one_row() {
 
 #[test]
 fn distill_rejects_ragged_row() {
-    let table = csv(HEADER, 60, |row| if row == 6 { "1,2".into() } else { plain(row) });
-    Place::empty().refuses_table(table, "y", &["bad.csv", "row 7 (line 8) has 2 cells", "header has 3"]);
+    let table = csv(
+        HEADER,
+        60,
+        |row| if row == 6 { "1,2".into() } else { plain(row) },
+    );
+    Place::empty().refuses_table(
+        table,
+        "y",
+        &["bad.csv", "row 7 (line 8) has 2 cells", "header has 3"],
+    );
 }
 
 #[test]
 fn distill_rejects_open_quote() {
-    let table = csv(HEADER, 60, |row| if row == 6 { "\"1,2,3".into() } else { plain(row) });
+    let table = csv(HEADER, 60, |row| {
+        if row == 6 {
+            "\"1,2,3".into()
+        } else {
+            plain(row)
+        }
+    });
     Place::empty().refuses_table(table, "y", &["bad.csv", "line 8", "never closed"]);
 }
 
 #[test]
 fn distill_rejects_latin1() {
-    let mut table = csv("a,b,stadt,y", 60, |row| format!("{},{},Ulm,{row}", row % 7, row % 5)).into_bytes();
+    let mut table = csv("a,b,stadt,y", 60, |row| {
+        format!("{},{},Ulm,{row}", row % 7, row % 5)
+    })
+    .into_bytes();
     table.extend(b"1,2,M\xfcnchen,3\n");
     Place::empty().refuses_table(table, "y", &["bad.csv", "line 62", "not UTF-8", "iconv"]);
 }
 
 #[test]
 fn distill_rejects_utf16() {
-    let table: Vec<u8> = csv(HEADER, 30, plain).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let table: Vec<u8> = csv(HEADER, 30, plain)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     Place::empty().refuses_table(table, "y", &["bad.csv", "UTF-16"]);
 }
 
 #[test]
 fn distill_rejects_duplicate_header() {
     let table = csv("a,a,y", 60, plain);
-    Place::empty().refuses_table(table, "y", &["columns 1 and 2 are both named `a`", "own name"]);
+    Place::empty().refuses_table(
+        table,
+        "y",
+        &["columns 1 and 2 are both named `a`", "own name"],
+    );
 }
 
 #[test]
 fn distill_rejects_unknown_format() {
     let place = Place::empty();
     place.file("table.xlsx", b"PK\x03\x04\0\0\0\0\0");
-    place.refuses(&["distill", "table.xlsx", "--target", "y"], &["table.xlsx", ".csv", ".parquet"]);
+    place.refuses(
+        &["distill", "table.xlsx", "--target", "y"],
+        &["table.xlsx", ".csv", ".parquet"],
+    );
 }
 
 #[test]
 fn distill_rejects_truncated_parquet() {
     let place = Place::empty();
-    limbeck_data::simulate::thermistor(300, 1).write_parquet(place.path("full.parquet")).unwrap();
+    limbeck_data::simulate::thermistor(300, 1)
+        .write_parquet(place.path("full.parquet"))
+        .unwrap();
     let bytes = place.bytes("full.parquet");
     place.file("cut.parquet", &bytes[..bytes.len() / 2]);
-    place.refuses(&["distill", "cut.parquet", "--target", TARGET], &["cut.parquet"]);
+    place.refuses(
+        &["distill", "cut.parquet", "--target", TARGET],
+        &["cut.parquet"],
+    );
 }
 
 #[test]
 fn distill_rejects_column_that_is_all_missing_if_told_to() {
     let place = Place::empty();
-    place.file("t.csv", csv("a,empty,y", 60, |row| format!("{},,{}", row % 13, row * row % 17)));
-    let args = ["distill", "t.csv", "--target", "y", "--check", "all_missing=refuse", "--out", "run"];
+    place.file(
+        "t.csv",
+        csv("a,empty,y", 60, |row| {
+            format!("{},,{}", row % 13, row * row % 17)
+        }),
+    );
+    let args = [
+        "distill",
+        "t.csv",
+        "--target",
+        "y",
+        "--check",
+        "all_missing=refuse",
+        "--out",
+        "run",
+    ];
     place.refuses(&args, &["`empty`", "all_missing"]);
 }
 
 #[test]
 fn distill_rejects_only_useless_columns() {
     let place = Place::empty();
-    place.file("t.csv", csv("empty,y", 60, |row| format!(",{}", row * row % 17)));
-    place.refuses(&["distill", "t.csv", "--target", "y", "--out", "run"], &["feature"]);
+    place.file(
+        "t.csv",
+        csv("empty,y", 60, |row| format!(",{}", row * row % 17)),
+    );
+    place.refuses(
+        &["distill", "t.csv", "--target", "y", "--out", "run"],
+        &["feature"],
+    );
 }
 
 #[test]
 fn distill_rejects_text_in_a_number_column() {
     let place = Place::empty();
-    place.file("t.csv", csv(HEADER, 60, |row| if row == 4 { "oops,1,2".into() } else { plain(row) }));
-    let args = ["distill", "t.csv", "--target", "y", "--type", "a=number", "--out", "run"];
-    place.refuses(&args, &["t.csv: row 5 (line 6), column `a`", "\"oops\"", "a number"]);
+    place.file(
+        "t.csv",
+        csv(HEADER, 60, |row| {
+            if row == 4 {
+                "oops,1,2".into()
+            } else {
+                plain(row)
+            }
+        }),
+    );
+    let args = [
+        "distill", "t.csv", "--target", "y", "--type", "a=number", "--out", "run",
+    ];
+    place.refuses(
+        &args,
+        &["t.csv: row 5 (line 6), column `a`", "\"oops\"", "a number"],
+    );
 }
 
 #[test]
 fn distill_rejects_infinite_feature() {
-    let table = csv(HEADER, 60, |row| if row == 4 { "inf,1,2".into() } else { plain(row) });
+    let table = csv(HEADER, 60, |row| {
+        if row == 4 {
+            "inf,1,2".into()
+        } else {
+            plain(row)
+        }
+    });
     Place::empty().refuses_table(table, "y", &["`a`", "infinite", "row 5"]);
 }
 
 #[test]
 fn distill_rejects_numbers_too_large_to_hold() {
-    let table = csv(HEADER, 60, |row| if row == 4 { "1e999,1,2".into() } else { plain(row) });
+    let table = csv(HEADER, 60, |row| {
+        if row == 4 {
+            "1e999,1,2".into()
+        } else {
+            plain(row)
+        }
+    });
     Place::empty().refuses_table(table, "y", &["`a`", "row 5"]);
 }
 
@@ -116,8 +201,26 @@ fn distill_rejects_numbers_too_large_to_hold() {
 fn distill_survives_huge_numbers() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);
-    place.file("t.csv", csv(HEADER, 120, |row| if row == 4 { "1e300,1,2".into() } else { plain(row) }));
-    let outcome = place.limbeck(&["distill", "t.csv", "--target", "y", "--recipe", "quick.toml", "--out", "run"]);
+    place.file(
+        "t.csv",
+        csv(HEADER, 120, |row| {
+            if row == 4 {
+                "1e300,1,2".into()
+            } else {
+                plain(row)
+            }
+        }),
+    );
+    let outcome = place.limbeck(&[
+        "distill",
+        "t.csv",
+        "--target",
+        "y",
+        "--recipe",
+        "quick.toml",
+        "--out",
+        "run",
+    ]);
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
     match outcome.code {
         Some(0) => assert!(place.json("run/report.json")["test"]["shipped"]["rmse"].is_f64()),
@@ -130,26 +233,55 @@ fn distill_survives_huge_numbers() {
 
 #[test]
 fn distill_rejects_huge_targets() {
-    let table = csv(HEADER, 120, |row| if row % 9 == 4 { "1,2,1e300".into() } else { plain(row) });
+    let table = csv(HEADER, 120, |row| {
+        if row % 9 == 4 {
+            "1,2,1e300".into()
+        } else {
+            plain(row)
+        }
+    });
     Place::empty().refuses_table(table, "y", &["`y`"]);
 }
 
 #[test]
 fn distill_rejects_missing_target_column() {
     let place = Place::with_table();
-    let args = ["distill", "sensor.csv", "--target", "air_temperatur", "--out", "run"];
-    place.refuses(&args, &["sensor.csv", "no column `air_temperatur`", "did you mean `air_temperature_c`"]);
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        "air_temperatur",
+        "--out",
+        "run",
+    ];
+    place.refuses(
+        &args,
+        &[
+            "sensor.csv",
+            "no column `air_temperatur`",
+            "did you mean `air_temperature_c`",
+        ],
+    );
 }
 
 #[test]
 fn distill_rejects_target_that_is_no_number() {
     let place = Place::with_table();
-    place.refuses(&["distill", "sensor.csv", "--target", "range", "--out", "run"], &["`range`", "number"]);
+    place.refuses(
+        &["distill", "sensor.csv", "--target", "range", "--out", "run"],
+        &["`range`", "number"],
+    );
 }
 
 #[test]
 fn distill_rejects_infinite_target() {
-    let table = csv(HEADER, 60, |row| if row == 4 { "1,2,inf".into() } else { plain(row) });
+    let table = csv(HEADER, 60, |row| {
+        if row == 4 {
+            "1,2,inf".into()
+        } else {
+            plain(row)
+        }
+    });
     Place::empty().refuses_table(table, "y", &["row 5", "`y`", "inf"]);
 }
 
@@ -162,7 +294,11 @@ fn distill_rejects_target_without_values() {
 #[test]
 fn distill_rejects_constant_target() {
     let table = csv(HEADER, 60, |row| format!("{},{},5", row % 11, row % 7));
-    Place::empty().refuses_table(table, "y", &["`y` is 5 in all", "constant", "another column"]);
+    Place::empty().refuses_table(
+        table,
+        "y",
+        &["`y` is 5 in all", "constant", "another column"],
+    );
 }
 
 #[test]
@@ -174,22 +310,37 @@ fn distill_rejects_negative_target_with_log_target() {
 #[test]
 fn distill_rejects_leak() {
     let place = Place::empty();
-    let table = csv("a,copy,y", 120, |row| format!("{},{},{}", row % 11, row * row % 97, row * row % 97));
+    let table = csv("a,copy,y", 120, |row| {
+        format!("{},{},{}", row % 11, row * row % 97, row * row % 97)
+    });
     place.refuses_table(table, "y", &["`copy`", "leak", "--drop"]);
 }
 
 #[test]
 fn distill_rejects_negative_weight() {
     let place = Place::empty();
-    place.file("t.csv", csv("a,w,y", 60, |row| format!("{},{},{}", row % 11, row as f64 - 3.0, row * row % 97)));
-    place.refuses(&["distill", "t.csv", "--target", "y", "--weight", "w", "--out", "run"], &["`w`", "row 1", "0"]);
+    place.file(
+        "t.csv",
+        csv("a,w,y", 60, |row| {
+            format!("{},{},{}", row % 11, row as f64 - 3.0, row * row % 97)
+        }),
+    );
+    place.refuses(
+        &[
+            "distill", "t.csv", "--target", "y", "--weight", "w", "--out", "run",
+        ],
+        &["`w`", "row 1", "0"],
+    );
 }
 
 // Options and recipes
 
 #[test]
 fn distill_without_table_names_what_is_missing() {
-    Place::empty().refuses(&["distill", "--target", "y"], &["no table given", "--recipe"]);
+    Place::empty().refuses(
+        &["distill", "--target", "y"],
+        &["no table given", "--recipe"],
+    );
 }
 
 #[test]
@@ -200,22 +351,46 @@ fn distill_without_target_names_the_flag() {
 #[test]
 fn distill_rejects_unknown_flag() {
     let place = Place::with_table();
-    place.refuses(&["distill", "sensor.csv", "--targe", TARGET], &["--targe", "--target"]);
+    place.refuses(
+        &["distill", "sensor.csv", "--targe", TARGET],
+        &["--targe", "--target"],
+    );
 }
 
 #[test]
 fn recipe_rejects_unknown_key_with_line_and_nearest_name() {
     let place = Place::with_table();
     place.file("bad.toml", "seed = 1\n[student]\nparms = 900\n");
-    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "bad.toml", "--out", "run"];
-    place.refuses(&args, &["bad.toml, line 3", "`parms`", "did you mean `params`"]);
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        TARGET,
+        "--recipe",
+        "bad.toml",
+        "--out",
+        "run",
+    ];
+    place.refuses(
+        &args,
+        &["bad.toml, line 3", "`parms`", "did you mean `params`"],
+    );
 }
 
 #[test]
 fn recipe_rejects_wrong_type_with_line() {
     let place = Place::with_table();
     place.file("bad.toml", "seed = 1\nrepeats = 'three'\n");
-    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "bad.toml", "--out", "run"];
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        TARGET,
+        "--recipe",
+        "bad.toml",
+        "--out",
+        "run",
+    ];
     place.refuses(&args, &["bad.toml, line 2", "three", "expected"]);
 }
 
@@ -223,13 +398,26 @@ fn recipe_rejects_wrong_type_with_line() {
 fn recipe_rejects_text_that_is_no_toml() {
     let place = Place::with_table();
     place.file("bad.toml", "seed = \n");
-    place.refuses(&["distill", "sensor.csv", "--target", TARGET, "--recipe", "bad.toml"], &["bad.toml, line 1"]);
+    place.refuses(
+        &[
+            "distill",
+            "sensor.csv",
+            "--target",
+            TARGET,
+            "--recipe",
+            "bad.toml",
+        ],
+        &["bad.toml, line 1"],
+    );
 }
 
 #[test]
 fn recipe_that_is_not_there_is_named() {
     let place = Place::with_table();
-    place.refuses(&["distill", "--recipe", "nowhere.toml"], &["nowhere.toml", "No such file"]);
+    place.refuses(
+        &["distill", "--recipe", "nowhere.toml"],
+        &["nowhere.toml", "No such file"],
+    );
 }
 
 #[test]
@@ -247,9 +435,23 @@ fn distill_rejects_params_that_are_too_few() {
 #[test]
 fn distill_rejects_a_table_of_many_columns_or_categories() {
     let place = Place::with_table();
-    place.refuses_distill(&["--student", "table"], &["student kind table reads 1 to 3 numbers", "6 features"]);
-    let args = ["--student", "table", "--drop", "supply_v,r25_ohm,air_speed_m_s,board_temperature_c"];
-    place.refuses_distill(&args, &["student kind table reads 1 to 3 numbers", "category `range`"]);
+    place.refuses_distill(
+        &["--student", "table"],
+        &["student kind table reads 1 to 3 numbers", "6 features"],
+    );
+    let args = [
+        "--student",
+        "table",
+        "--drop",
+        "supply_v,r25_ohm,air_speed_m_s,board_temperature_c",
+    ];
+    place.refuses_distill(
+        &args,
+        &[
+            "student kind table reads 1 to 3 numbers",
+            "category `range`",
+        ],
+    );
 }
 
 #[test]
@@ -263,7 +465,15 @@ fn distill_rejects_objectives_that_only_a_network_has() {
     ] {
         for kind in ["trees", "linear", "auto"] {
             let all = [&["--student", kind], &args[..]].concat();
-            place.refuses_distill(&all, &[part, args[1], &format!("student.kind {kind}"), "only a network"]);
+            place.refuses_distill(
+                &all,
+                &[
+                    part,
+                    args[1],
+                    &format!("student.kind {kind}"),
+                    "only a network",
+                ],
+            );
         }
     }
     place.refuses_distill(&["--student", "forest"], &["forest", "trees"]);
@@ -274,16 +484,35 @@ fn distill_rejects_params_too_few_for_the_columns() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);
     let names: Vec<String> = (0..90).map(|i| format!("x{i}")).collect();
-    let row = |row: usize| (0..91).map(|i| (row * (i + 3) * 7919 % 101).to_string()).collect::<Vec<_>>().join(",");
+    let row = |row: usize| {
+        (0..91)
+            .map(|i| (row * (i + 3) * 7919 % 101).to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     place.file("wide.csv", csv(&format!("{},y", names.join(",")), 80, row));
-    let args = ["distill", "wide.csv", "--target", "y", "--recipe", "quick.toml", "--params", "250", "--out", "run"];
+    let args = [
+        "distill",
+        "wide.csv",
+        "--target",
+        "y",
+        "--recipe",
+        "quick.toml",
+        "--params",
+        "250",
+        "--out",
+        "run",
+    ];
     place.refuses(&args, &["smallest student", "90 columns", "--params"]);
 }
 
 #[test]
 fn distill_rejects_unknown_column_in_drop() {
     let place = Place::with_table();
-    place.refuses_distill(&["--drop", "bord_temperature_c"], &["drop", "did you mean `board_temperature_c`"]);
+    place.refuses_distill(
+        &["--drop", "bord_temperature_c"],
+        &["drop", "did you mean `board_temperature_c`"],
+    );
 }
 
 #[test]
@@ -297,7 +526,10 @@ fn distill_rejects_unknown_check_and_kind() {
 fn distill_rejects_split_file_without_that_split() {
     let place = Place::with_table();
     place.file("splits.csv", "split,set,start,stop\ns00,test,0,60\n");
-    place.refuses_distill(&["--split-file", "splits.csv:s01"], &["splits.csv", "`s01`", "s00"]);
+    place.refuses_distill(
+        &["--split-file", "splits.csv:s01"],
+        &["splits.csv", "`s01`", "s00"],
+    );
 }
 
 #[test]
@@ -324,7 +556,17 @@ fn distill_refuses_an_out_that_exists() {
 fn distill_names_an_out_that_cannot_be_made() {
     let place = Place::with_table();
     place.file("file", "not a folder");
-    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml", "--quiet", "--out", "file/run"];
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        TARGET,
+        "--recipe",
+        "quick.toml",
+        "--quiet",
+        "--out",
+        "file/run",
+    ];
     place.refuses(&args, &["file"]);
 }
 
@@ -332,11 +574,17 @@ fn distill_names_an_out_that_cannot_be_made() {
 fn distill_on_a_full_disk_leaves_no_student() {
     let place = Place::with_table();
     // 4 blocks of 512 bytes (of 1024 in some shells): less than any student.
-    let line = format!("ulimit -f 4; trap '' XFSZ; limbeck distill sensor.csv --target {TARGET} --recipe quick.toml --out run");
+    let line = format!(
+        "ulimit -f 4; trap '' XFSZ; limbeck distill sensor.csv --target {TARGET} --recipe quick.toml --out run"
+    );
     let outcome = place.shell(&line);
     outcome.fails(&["too large"]);
     assert!(!place.exists("run/report.json") && !place.exists("run/student.limbeck"));
-    assert!(place.files().iter().all(|file| !file.contains(".tmp")), "{:?}", place.files());
+    assert!(
+        place.files().iter().all(|file| !file.contains(".tmp")),
+        "{:?}",
+        place.files()
+    );
     place.refuses(&["predict", "run", "sensor.csv"], &["run"]);
 }
 
@@ -383,26 +631,42 @@ fn teacher_command_that_answers_nan_is_refused() {
 #[test]
 fn teacher_command_that_is_not_there_is_named() {
     let place = Place::with_table();
-    place.refuses_distill(&["--teacher-command", "no-such-program"], &["no-such-program", "not found"]);
+    place.refuses_distill(
+        &["--teacher-command", "no-such-program"],
+        &["no-such-program", "not found"],
+    );
 }
 
 #[test]
 fn teacher_column_that_is_not_there_is_named() {
     let place = Place::with_table();
-    place.refuses_distill(&["--teacher-column", "pred"], &["no column `pred`", "teacher_column"]);
+    place.refuses_distill(
+        &["--teacher-column", "pred"],
+        &["no column `pred`", "teacher_column"],
+    );
 }
 
 #[test]
 fn teacher_from_something_else_is_refused() {
     let place = Place::with_table();
     std::fs::create_dir(place.path("other")).unwrap();
-    place.refuses_distill(&["--teacher-from", "other"], &["other", "not a complete run"]);
+    place.refuses_distill(
+        &["--teacher-from", "other"],
+        &["other", "not a complete run"],
+    );
 }
 
 #[test]
 fn teacher_from_a_run_with_another_seed_is_refused() {
     let place = Place::with_run();
-    let args = ["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml"];
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        TARGET,
+        "--recipe",
+        "quick.toml",
+    ];
     let more = ["--teacher-from", "run", "--seed", "5", "--out", "second"];
     place.refuses(&[&args[..], &more].concat(), &["labels of run", "differs"]);
 }
@@ -413,16 +677,31 @@ fn teacher_from_a_run_with_another_seed_is_refused() {
 fn predict_rejects_what_is_no_run() {
     let place = Place::with_table();
     std::fs::create_dir(place.path("folder")).unwrap();
-    place.refuses(&["predict", "folder", "sensor.csv"], &["folder is not a complete run", "recipe.toml"]);
-    place.refuses(&["predict", "nowhere", "sensor.csv"], &["nowhere", "No such file"]);
-    place.refuses(&["predict", "sensor.csv", "sensor.csv"], &["sensor.csv", "not a limbeck file", ".limbeck"]);
+    place.refuses(
+        &["predict", "folder", "sensor.csv"],
+        &["folder is not a complete run", "recipe.toml"],
+    );
+    place.refuses(
+        &["predict", "nowhere", "sensor.csv"],
+        &["nowhere", "No such file"],
+    );
+    place.refuses(
+        &["predict", "sensor.csv", "sensor.csv"],
+        &["sensor.csv", "not a limbeck file", ".limbeck"],
+    );
 }
 
 #[test]
 fn damaged_students_are_refused() {
     let place = Place::with_run();
     let bytes = place.bytes("run/student.limbeck");
-    for (name, cut) in [("empty", 0), ("tiny", 5), ("header", 300), ("half", bytes.len() / 2), ("end", bytes.len() - 1)] {
+    for (name, cut) in [
+        ("empty", 0),
+        ("tiny", 5),
+        ("header", 300),
+        ("half", bytes.len() / 2),
+        ("end", bytes.len() - 1),
+    ] {
         let file = format!("{name}.limbeck");
         place.file(&file, &bytes[..cut]);
         place.refuses(&["predict", &file, "sensor.csv"], &[&file]);
@@ -431,7 +710,10 @@ fn damaged_students_are_refused() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x10;
         place.file("flipped.limbeck", &flipped);
-        place.refuses(&["predict", "flipped.limbeck", "sensor.csv"], &["flipped.limbeck"]);
+        place.refuses(
+            &["predict", "flipped.limbeck", "sensor.csv"],
+            &["flipped.limbeck"],
+        );
     }
 }
 
@@ -442,17 +724,26 @@ fn corrupted_student_names_its_checksum() {
     let last = bytes.len() - 3;
     bytes[last] ^= 1;
     place.file("flipped.limbeck", &bytes);
-    place.refuses(&["inspect", "flipped.limbeck"], &["flipped.limbeck: damaged file", "checksum", "again"]);
+    place.refuses(
+        &["inspect", "flipped.limbeck"],
+        &["flipped.limbeck: damaged file", "checksum", "again"],
+    );
 }
 
 #[test]
 fn student_of_a_newer_format_is_refused_by_name() {
     let place = Place::with_run();
     let bytes = place.bytes("run/student.limbeck");
-    let at = bytes.windows(9).position(|part| part == b"limbeck-1").unwrap();
+    let at = bytes
+        .windows(9)
+        .position(|part| part == b"limbeck-1")
+        .unwrap();
     let newer = [&bytes[..at], b"limbeck-2", &bytes[at + 9..]].concat();
     place.file("newer.limbeck", newer);
-    place.refuses(&["predict", "newer.limbeck", "sensor.csv"], &["`limbeck-2`", "`limbeck-1`", "newer limbeck"]);
+    place.refuses(
+        &["predict", "newer.limbeck", "sensor.csv"],
+        &["`limbeck-2`", "`limbeck-1`", "newer limbeck"],
+    );
 }
 
 #[test]
@@ -466,7 +757,10 @@ fn teacher_file_is_no_student() {
 fn damaged_report_is_named() {
     let place = Place::with_run();
     place.file("run/report.json", "{\"version\": ");
-    place.refuses(&["inspect", "run"], &["run is not a complete run", "report.json"]);
+    place.refuses(
+        &["inspect", "run"],
+        &["run is not a complete run", "report.json"],
+    );
 }
 
 #[test]
@@ -475,7 +769,14 @@ fn predict_names_a_column_that_is_missing() {
     let text = place.text("sensor.csv").replacen("adc_code", "adc", 1);
     place.file("new.csv", text);
     let args = ["predict", "run", "new.csv", "-o", "out.csv"];
-    place.refuses(&args, &["new.csv: no column `adc_code`", "the student", "did you mean `adc`"]);
+    place.refuses(
+        &args,
+        &[
+            "new.csv: no column `adc_code`",
+            "the student",
+            "did you mean `adc`",
+        ],
+    );
 }
 
 #[test]
@@ -487,7 +788,14 @@ fn predict_names_text_in_a_number() {
     place.file("new.csv", lines.join("\n"));
     for student in ["run", "run/student.limbeck"] {
         let args = ["predict", student, "new.csv", "-o", "out.csv"];
-        place.refuses(&args, &["new.csv: row 3 (line 4), column `adc_code`", "\"abc\"", "a number"]);
+        place.refuses(
+            &args,
+            &[
+                "new.csv: row 3 (line 4), column `adc_code`",
+                "\"abc\"",
+                "a number",
+            ],
+        );
     }
 }
 
@@ -498,21 +806,30 @@ fn predict_rejects_infinite_number() {
     let mut lines: Vec<&str> = text.lines().take(5).collect();
     lines[3] = "inf,5,20,1,10000,hot,3";
     place.file("new.csv", lines.join("\n"));
-    place.refuses(&["predict", "run", "new.csv", "-o", "out.csv"], &["new.csv", "row 3", "`adc_code`"]);
+    place.refuses(
+        &["predict", "run", "new.csv", "-o", "out.csv"],
+        &["new.csv", "row 3", "`adc_code`"],
+    );
 }
 
 #[test]
 fn predict_never_overwrites() {
     let place = Place::with_run();
     place.file("out.csv", "precious");
-    place.refuses(&["predict", "run", "sensor.csv", "-o", "out.csv"], &["out.csv", "exists already", "-o"]);
+    place.refuses(
+        &["predict", "run", "sensor.csv", "-o", "out.csv"],
+        &["out.csv", "exists already", "-o"],
+    );
     assert_eq!(place.text("out.csv"), "precious");
 }
 
 #[test]
 fn predict_rejects_output_without_format() {
     let place = Place::with_run();
-    place.refuses(&["predict", "run", "sensor.csv", "-o", "out.txt"], &["out.txt", ".csv or .parquet"]);
+    place.refuses(
+        &["predict", "run", "sensor.csv", "-o", "out.txt"],
+        &["out.txt", ".csv or .parquet"],
+    );
 }
 
 #[test]
@@ -525,28 +842,44 @@ fn predict_rejects_a_column_that_is_taken() {
 #[test]
 fn predict_on_a_full_device_says_so() {
     let place = Place::with_run();
-    place.refuses(&["predict", "run", "sensor.csv", "-o", "/dev/full"], &["cannot write /dev/full", "No space left"]);
-    place.shell("limbeck predict run sensor.csv > /dev/full").fails(&["standard output", "No space left"]);
+    place.refuses(
+        &["predict", "run", "sensor.csv", "-o", "/dev/full"],
+        &["cannot write /dev/full", "No space left"],
+    );
+    place
+        .shell("limbeck predict run sensor.csv > /dev/full")
+        .fails(&["standard output", "No space left"]);
 }
 
 #[test]
 fn predict_beyond_the_file_size_limit_leaves_nothing() {
     let place = Place::with_run();
-    let outcome = place.shell("ulimit -f 4; trap '' XFSZ; limbeck predict run sensor.csv -o out.csv");
+    let outcome =
+        place.shell("ulimit -f 4; trap '' XFSZ; limbeck predict run sensor.csv -o out.csv");
     outcome.fails(&["out.csv", "too large"]);
-    assert!(place.files().iter().all(|file| !file.contains("out.csv")), "{:?}", place.files());
+    assert!(
+        place.files().iter().all(|file| !file.contains("out.csv")),
+        "{:?}",
+        place.files()
+    );
 }
 
 #[test]
 fn predict_into_a_folder_that_is_not_there_says_so() {
     let place = Place::with_run();
-    place.refuses(&["predict", "run", "sensor.csv", "-o", "nowhere/out.csv"], &["nowhere/out.csv", "No such file"]);
+    place.refuses(
+        &["predict", "run", "sensor.csv", "-o", "nowhere/out.csv"],
+        &["nowhere/out.csv", "No such file"],
+    );
 }
 
 #[test]
 fn evaluate_names_a_target_that_is_missing() {
     let place = Place::with_run();
-    place.refuses(&["evaluate", "run", "sensor.csv", "--target", "truth"], &["sensor.csv", "no column `truth`"]);
+    place.refuses(
+        &["evaluate", "run", "sensor.csv", "--target", "truth"],
+        &["sensor.csv", "no column `truth`"],
+    );
 }
 
 #[test]
@@ -559,13 +892,19 @@ fn evaluate_without_any_target_says_so() {
         table.push_str(&format!("{},\n", line.rsplit_once(',').unwrap().0));
     }
     place.file("new.csv", table);
-    place.refuses(&["evaluate", "run", "new.csv"], &["new.csv", TARGET, "no value"]);
+    place.refuses(
+        &["evaluate", "run", "new.csv"],
+        &["new.csv", TARGET, "no value"],
+    );
 }
 
 #[test]
 fn init_never_overwrites() {
     let place = Place::with_table();
-    place.refuses(&["init", "-o", "quick.toml"], &["quick.toml", "exists already"]);
+    place.refuses(
+        &["init", "-o", "quick.toml"],
+        &["quick.toml", "exists already"],
+    );
 }
 
 #[test]
@@ -573,5 +912,8 @@ fn label_rejects_an_output_that_cannot_be() {
     let place = Place::with_table();
     let args = ["label", "sensor.csv", "--target", TARGET];
     place.refuses(&[&args[..], &["-o", "-"]].concat(), &["labels", "-o"]);
-    place.refuses(&[&args[..], &["-o", "sensor.csv"]].concat(), &["sensor.csv", "exists already"]);
+    place.refuses(
+        &[&args[..], &["-o", "sensor.csv"]].concat(),
+        &["sensor.csv", "exists already"],
+    );
 }

@@ -10,10 +10,24 @@ use limbeck_data::{Column, ReadOptions, Table, Values};
 
 /// Fixtures of the library's own tests.
 fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../limbeck-teach/tests/fixtures").join(name)).unwrap()
+    std::fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../limbeck-teach/tests/fixtures")
+            .join(name),
+    )
+    .unwrap()
 }
 
-const ARGS: [&str; 8] = ["distill", "rows.csv", "--target", "target", "--recipe", "quick.toml", "--out", "run"];
+const ARGS: [&str; 8] = [
+    "distill",
+    "rows.csv",
+    "--target",
+    "target",
+    "--recipe",
+    "quick.toml",
+    "--out",
+    "run",
+];
 
 /// A folder with `rows.csv` (1000 rows), `quick.toml` and a model file.
 fn place_with(model: &str) -> Place {
@@ -43,20 +57,33 @@ fn numbers(place: &Place, file: &str, column: &str) -> Vec<f64> {
 fn sets(place: &Place) -> Vec<String> {
     let table = Table::read(place.path("run/labels.parquet"), &ReadOptions::default()).unwrap();
     let column = table.column("set").unwrap();
-    let Values::Category { codes, levels } = &column.values else { panic!("no category") };
-    codes.iter().map(|code| levels[*code as usize].clone()).collect()
+    let Values::Category { codes, levels } = &column.values else {
+        panic!("no category")
+    };
+    codes
+        .iter()
+        .map(|code| levels[*code as usize].clone())
+        .collect()
 }
 
 #[test]
 fn lightgbm_file_teaches_new_rows_and_leaves_training_rows_their_targets() {
     let place = place_with("lightgbm_regression.txt");
     let outcome = distill(&place, &["--teacher-model", "lightgbm_regression.txt"]).succeeds();
-    assert!(outcome.stderr.contains("fitted elsewhere"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("fitted elsewhere"),
+        "{}",
+        outcome.stderr
+    );
     let report = place.json("run/report.json");
     assert_eq!(report["teacher"]["kind"], "lightgbm");
     assert!(report["teacher"]["new_rows"].as_u64().unwrap() > 100);
     assert!(report["teacher"]["parameters"].as_u64().unwrap() > 100);
-    assert!(report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.5, "{}", report["test"]["teacher"]);
+    assert!(
+        report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.5,
+        "{}",
+        report["test"]["teacher"]
+    );
     let labels = numbers(&place, "run/labels.parquet", "teacher");
     for (set, label) in sets(&place).iter().zip(&labels) {
         assert_eq!(set == "train", label.is_nan(), "{set} {label}");
@@ -76,8 +103,24 @@ fn lightgbm_file_teaches_new_rows_and_leaves_training_rows_their_targets() {
     }
     assert!(compared > 200);
     // And they serve a second student.
-    place.limbeck(&["distill", "rows.csv", "--target", "target", "--recipe", "quick.toml", "--teacher-from", "run", "--out", "second"]).succeeds();
-    assert_eq!(place.bytes("run/student.limbeck"), place.bytes("second/student.limbeck"));
+    place
+        .limbeck(&[
+            "distill",
+            "rows.csv",
+            "--target",
+            "target",
+            "--recipe",
+            "quick.toml",
+            "--teacher-from",
+            "run",
+            "--out",
+            "second",
+        ])
+        .succeeds();
+    assert_eq!(
+        place.bytes("run/student.limbeck"),
+        place.bytes("second/student.limbeck")
+    );
 }
 
 #[test]
@@ -85,11 +128,23 @@ fn given_folds_label_the_training_rows_of_an_imported_teacher() {
     let place = place_with("xgboost_tweedie.json");
     let mut table = Table::read(place.path("rows.csv"), &ReadOptions::default()).unwrap();
     let target = numbers(&place, "rows.csv", "target");
-    let theirs: Vec<f64> = target.iter().enumerate().map(|(row, y)| y + ((row * 31 % 17) as f64 - 8.0) * 0.03).collect();
+    let theirs: Vec<f64> = target
+        .iter()
+        .enumerate()
+        .map(|(row, y)| y + ((row * 31 % 17) as f64 - 8.0) * 0.03)
+        .collect();
     table.columns.push(Column::number("theirs", theirs));
     // Rows of every fifth have no fold: the teacher was fitted on them.
-    let fold = |row: u32| if row.is_multiple_of(5) { f64::NAN } else { f64::from(row % 5) };
-    table.columns.push(Column::number("part", (0..1000).map(fold).collect()));
+    let fold = |row: u32| {
+        if row.is_multiple_of(5) {
+            f64::NAN
+        } else {
+            f64::from(row % 5)
+        }
+    };
+    table
+        .columns
+        .push(Column::number("part", (0..1000).map(fold).collect()));
     table.write_csv(place.path("rows.csv")).unwrap();
     let folds = ["--teacher-column", "theirs", "--teacher-fold", "part"];
     let model = ["--teacher-model", "xgboost_tweedie.json", "--log-target"];
@@ -112,17 +167,38 @@ fn given_folds_label_the_training_rows_of_an_imported_teacher() {
     }
     assert!(train > 500);
     // A column without folds may have been fitted on the same rows.
-    let args = [&ARGS[..6], &["--out", "second", "--teacher-column", "theirs", "--drop", "part"], &model].concat();
+    let args = [
+        &ARGS[..6],
+        &[
+            "--out",
+            "second",
+            "--teacher-column",
+            "theirs",
+            "--drop",
+            "part",
+        ],
+        &model,
+    ]
+    .concat();
     place.refuses(&args, &["teacher.model", "data.teacher_fold"]);
 }
 
 #[test]
 fn onnx_file_with_named_columns_teaches() {
     let place = place_with("onnx_sum.onnx");
-    let columns = ["--teacher-model", "onnx_sum.onnx", "--teacher-model-columns", "flow,load,head"];
+    let columns = [
+        "--teacher-model",
+        "onnx_sum.onnx",
+        "--teacher-model-columns",
+        "flow,load,head",
+    ];
     distill(&place, &columns).succeeds();
     assert_eq!(place.json("run/report.json")["teacher"]["kind"], "onnx");
-    assert!(place.text("run/recipe.toml").contains("model_columns = [\"flow\", \"load\", \"head\"]"));
+    assert!(
+        place
+            .text("run/recipe.toml")
+            .contains("model_columns = [\"flow\", \"load\", \"head\"]")
+    );
 }
 
 #[test]
@@ -139,47 +215,106 @@ fn hidden_layers_follow_features_of_imported_trees() {
         assert_ne!(report["test"]["distilled"], plain["test"]["distilled"]);
     }
     // A run keeps no copy of a file from elsewhere.
-    let args = [&ARGS[..6], &["--out", "second", "--hints", "hint", "--teacher-from", "run"]].concat();
+    let args = [
+        &ARGS[..6],
+        &[
+            "--out",
+            "second",
+            "--hints",
+            "hint",
+            "--teacher-from",
+            "run",
+        ],
+    ]
+    .concat();
     place.refuses(&args, &["hints.kind", "teacher.model"]);
 }
 
 #[test]
 fn teacher_model_that_is_not_there_is_named() {
     let place = place_with("onnx_sum.onnx");
-    refuses(&place, &["--teacher-model", "nowhere.txt"], &["nowhere.txt", "No such file", "LightGBM, XGBoost or ONNX"]);
+    refuses(
+        &place,
+        &["--teacher-model", "nowhere.txt"],
+        &["nowhere.txt", "No such file", "LightGBM, XGBoost or ONNX"],
+    );
 }
 
 #[test]
 fn teacher_model_of_another_format_is_refused() {
     let place = place_with("onnx_sum.onnx");
-    refuses(&place, &["--teacher-model", "rows.csv"], &["rows.csv cannot be the teacher", "LightGBM text model"]);
+    refuses(
+        &place,
+        &["--teacher-model", "rows.csv"],
+        &["rows.csv cannot be the teacher", "LightGBM text model"],
+    );
     let bytes = fixture("onnx_sum.onnx");
     place.file("cut.onnx", &bytes[..bytes.len() / 2]);
-    refuses(&place, &["--teacher-model", "cut.onnx"], &["cut.onnx cannot be the teacher", "found", "expected"]);
+    refuses(
+        &place,
+        &["--teacher-model", "cut.onnx"],
+        &["cut.onnx cannot be the teacher", "found", "expected"],
+    );
 }
 
 #[test]
 fn teacher_model_that_wants_a_column_more_is_refused() {
     let place = place_with("lightgbm_regression.txt");
-    let args = ["--teacher-model", "lightgbm_regression.txt", "--drop", "load"];
-    refuses(&place, &args, &["lightgbm_regression.txt", "`load`", "`flow`", "data.keep"]);
+    let args = [
+        "--teacher-model",
+        "lightgbm_regression.txt",
+        "--drop",
+        "load",
+    ];
+    refuses(
+        &place,
+        &args,
+        &["lightgbm_regression.txt", "`load`", "`flow`", "data.keep"],
+    );
     let place = place_with("onnx_gemm.onnx");
     let args = ["--teacher-model", "onnx_gemm.onnx"];
-    refuses(&place, &args, &["3 inputs without names", "4 features", "teacher.model_columns"]);
-    refuses(&place, &["--teacher-model-columns", "flow"], &["teacher.model_columns", "needs `teacher.model`"]);
+    refuses(
+        &place,
+        &args,
+        &[
+            "3 inputs without names",
+            "4 features",
+            "teacher.model_columns",
+        ],
+    );
+    refuses(
+        &place,
+        &["--teacher-model-columns", "flow"],
+        &["teacher.model_columns", "needs `teacher.model`"],
+    );
 }
 
 #[test]
 fn teacher_model_beside_another_teacher_is_refused() {
     let place = place_with("onnx_gemm.onnx");
-    let args = ["--teacher-model", "onnx_gemm.onnx", "--teacher-command", "cat"];
-    refuses(&place, &args, &["teacher.model", "excludes `teacher.command`"]);
+    let args = [
+        "--teacher-model",
+        "onnx_gemm.onnx",
+        "--teacher-command",
+        "cat",
+    ];
+    refuses(
+        &place,
+        &args,
+        &["teacher.model", "excludes `teacher.command`"],
+    );
 }
 
 #[test]
 fn teacher_model_below_zero_is_refused_with_log_target() {
     let place = place_with("onnx_sum.onnx");
-    let args = ["--teacher-model", "onnx_sum.onnx", "--teacher-model-columns", "flow,load,head", "--log-target"];
+    let args = [
+        "--teacher-model",
+        "onnx_sum.onnx",
+        "--teacher-model-columns",
+        "flow,load,head",
+        "--log-target",
+    ];
     refuses(&place, &args, &["not above 0", "--log-target"]);
 }
 
@@ -191,15 +326,62 @@ fn teacher_of_a_run_on_other_rows_teaches_in_either_unit() {
     let lines: Vec<&str> = text.lines().collect();
     place.file("few.csv", lines[..301].join("\n"));
     for (out, unit) in [("same", &["--log-target"][..]), ("other", &[])] {
-        let args = ["distill", "few.csv", "--target", "target", "--recipe", "quick.toml", "--out", out, "--teacher-model", "run"];
+        let args = [
+            "distill",
+            "few.csv",
+            "--target",
+            "target",
+            "--recipe",
+            "quick.toml",
+            "--out",
+            out,
+            "--teacher-model",
+            "run",
+        ];
         let outcome = place.limbeck(&[&args[..], unit].concat()).succeeds();
-        assert!(outcome.stderr.contains("fitted elsewhere"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("fitted elsewhere"),
+            "{}",
+            outcome.stderr
+        );
         let report = place.json(&format!("{out}/report.json"));
-        assert!(report["teacher"]["kind"].as_str().unwrap().ends_with(" of another run"));
+        assert!(
+            report["teacher"]["kind"]
+                .as_str()
+                .unwrap()
+                .ends_with(" of another run")
+        );
         // In the wrong unit this would be far below 0.
-        assert!(report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.6, "{out}: {}", report["test"]["teacher"]);
+        assert!(
+            report["test"]["teacher"]["r2"].as_f64().unwrap() > 0.6,
+            "{out}: {}",
+            report["test"]["teacher"]
+        );
     }
-    let args = ["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "run", "--teacher-model-columns", "flow"];
+    let args = [
+        "distill",
+        "few.csv",
+        "--target",
+        "target",
+        "--out",
+        "third",
+        "--teacher-model",
+        "run",
+        "--teacher-model-columns",
+        "flow",
+    ];
     place.refuses(&args, &["teacher.model_columns", "by name"]);
-    place.refuses(&["distill", "few.csv", "--target", "target", "--out", "third", "--teacher-model", "."], &["recipe.toml", "not a complete run"]);
+    place.refuses(
+        &[
+            "distill",
+            "few.csv",
+            "--target",
+            "target",
+            "--out",
+            "third",
+            "--teacher-model",
+            ".",
+        ],
+        &["recipe.toml", "not a complete run"],
+    );
 }

@@ -35,7 +35,12 @@ pub struct Checkpoints {
 }
 
 /// Keeps nothing.
-pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints { folder: None, scope: String::new(), every: Duration::MAX, spent: Arc::default() });
+pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints {
+    folder: None,
+    scope: String::new(),
+    every: Duration::MAX,
+    spent: Arc::default(),
+});
 
 impl Checkpoints {
     /// Pieces in a folder, which is created; training in progress is saved `every` so often.
@@ -45,20 +50,39 @@ impl Checkpoints {
     /// [`Error::Write`] where the folder cannot be created.
     pub fn in_folder(folder: impl Into<PathBuf>, every: Duration) -> Result<Self> {
         let folder = folder.into();
-        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
-        Ok(Self { folder: Some(folder), scope: String::new(), every, spent: Arc::default() })
+        fs::create_dir_all(&folder).map_err(|source| Error::Write {
+            path: folder.clone(),
+            source,
+        })?;
+        Ok(Self {
+            folder: Some(folder),
+            scope: String::new(),
+            every,
+            spent: Arc::default(),
+        })
     }
 
     /// The same folder, for work that is done several times in a run: pieces of different scopes are different pieces.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
-        Self { scope: format!("{}{scope}-", self.scope), ..self.clone() }
+        Self {
+            scope: format!("{}{scope}-", self.scope),
+            ..self.clone()
+        }
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
         let file: String = self.scope.chars().chain(name.chars()).map(plain).collect();
-        self.folder.as_ref().map(|folder| folder.join(format!("{file}.{EXTENSION}")))
+        self.folder
+            .as_ref()
+            .map(|folder| folder.join(format!("{file}.{EXTENSION}")))
     }
 
     /// The piece of that name; none where there is none, or a damaged one.
@@ -70,7 +94,10 @@ impl Checkpoints {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => return damaged(&path, &error),
         };
-        if bytes.len() < HEAD || bytes[..MAGIC.len()] != MAGIC || bytes[MAGIC.len()..HEAD] != self.checksum(name, &bytes[HEAD..]) {
+        if bytes.len() < HEAD
+            || bytes[..MAGIC.len()] != MAGIC
+            || bytes[MAGIC.len()..HEAD] != self.checksum(name, &bytes[HEAD..])
+        {
             return damaged(&path, &"its checksum does not fit");
         }
         match rmp_serde::from_slice(&bytes[HEAD..]) {
@@ -85,16 +112,24 @@ impl Checkpoints {
     ///
     /// [`Error::Write`] where it cannot be written; an older piece of that name stays.
     pub fn save<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
-        let Some(path) = self.path(name) else { return Ok(()) };
+        let Some(path) = self.path(name) else {
+            return Ok(());
+        };
         let start = Instant::now();
         let outcome = self.write(&path, name, value);
-        self.spent.fetch_add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.spent.fetch_add(
+            u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
         outcome
     }
 
     fn write<T: Serialize + ?Sized>(&self, path: &Path, name: &str, value: &T) -> Result<()> {
         let mut bytes = vec![0; HEAD];
-        rmp_serde::encode::write_named(&mut bytes, value).map_err(|error| Error::Write { path: path.to_owned(), source: std::io::Error::other(error) })?;
+        rmp_serde::encode::write_named(&mut bytes, value).map_err(|error| Error::Write {
+            path: path.to_owned(),
+            source: std::io::Error::other(error),
+        })?;
         let sum = self.checksum(name, &bytes[HEAD..]);
         bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
         bytes[MAGIC.len()..HEAD].copy_from_slice(&sum);
@@ -106,7 +141,11 @@ impl Checkpoints {
     /// # Errors
     ///
     /// As `make`, and as [`save`](Self::save).
-    pub fn piece<T: Serialize + DeserializeOwned, E: From<Error>>(&self, name: &str, make: impl FnOnce() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+    pub fn piece<T: Serialize + DeserializeOwned, E: From<Error>>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         if let Some(known) = self.load(name) {
             tracing::info!(name, "taken from an earlier life of this run");
             return Ok(known);
@@ -119,12 +158,22 @@ impl Checkpoints {
     /// A saver of training in progress under that name.
     #[must_use]
     pub fn saver(&self, name: String) -> Saver<'_> {
-        Saver { checkpoints: self, name, last: Instant::now() }
+        Saver {
+            checkpoints: self,
+            name,
+            last: Instant::now(),
+        }
     }
 
     fn checksum(&self, name: &str, value: &[u8]) -> [u8; 32] {
         let length = ((self.scope.len() + name.len()) as u64).to_le_bytes();
-        Sha256::new().chain_update(length).chain_update(&self.scope).chain_update(name).chain_update(value).finalize().into()
+        Sha256::new()
+            .chain_update(length)
+            .chain_update(&self.scope)
+            .chain_update(name)
+            .chain_update(value)
+            .finalize()
+            .into()
     }
 
     /// Seconds that saving took, over all threads.
@@ -136,8 +185,21 @@ impl Checkpoints {
     /// True where nothing was kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let entries = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        entries.filter(|entry| entry.path().extension().is_some_and(|found| found == EXTENSION)).count() == 0
+        let entries = self
+            .folder
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| {
+                entry
+                    .path()
+                    .extension()
+                    .is_some_and(|found| found == EXTENSION)
+            })
+            .count()
+            == 0
     }
 }
 
@@ -200,11 +262,19 @@ mod tests {
     type Value = (Vec<f32>, Option<f64>, String);
 
     fn value() -> Value {
-        (vec![1.5, f32::NAN, -0.0], Some(f64::NEG_INFINITY), "ä".into())
+        (
+            vec![1.5, f32::NAN, -0.0],
+            Some(f64::NEG_INFINITY),
+            "ä".into(),
+        )
     }
 
     fn bits(value: &Value) -> (Vec<u32>, Option<u64>, String) {
-        (value.0.iter().map(|v| v.to_bits()).collect(), value.1.map(f64::to_bits), value.2.clone())
+        (
+            value.0.iter().map(|v| v.to_bits()).collect(),
+            value.1.map(f64::to_bits),
+            value.2.clone(),
+        )
     }
 
     #[test]
@@ -213,11 +283,18 @@ mod tests {
         let kept = Checkpoints::in_folder(folder.path().join("deep"), Duration::ZERO).unwrap();
         assert!(kept.is_empty());
         let made: Value = kept.piece("a b", || Ok::<_, Error>(value())).unwrap();
-        let again: Value = kept.piece("a b", || -> Result<Value> { unreachable!("it is kept") }).unwrap();
-        assert_eq!((bits(&made), bits(&again)), (bits(&value()), bits(&value())));
+        let again: Value = kept
+            .piece("a b", || -> Result<Value> { unreachable!("it is kept") })
+            .unwrap();
+        assert_eq!(
+            (bits(&made), bits(&again)),
+            (bits(&value()), bits(&value()))
+        );
         assert!(!kept.is_empty());
         // A name that looks the same on disk is another piece, and so is the same name in a scope.
-        assert!(kept.load::<Value>("a/b").is_none() && kept.scope("s").load::<Value>("a b").is_none());
+        assert!(
+            kept.load::<Value>("a/b").is_none() && kept.scope("s").load::<Value>("a b").is_none()
+        );
         kept.scope("s").scope("t").save("u", &1_u32).unwrap();
         assert_eq!(kept.scope("s").load::<u32>("t-u"), Some(1));
     }
@@ -257,8 +334,12 @@ mod tests {
         saver.finish();
         assert!(often.is_empty());
         let mut none = NO_CHECKPOINTS.saver("t".into());
-        none.offer(|| -> u32 { unreachable!("nothing is kept") }).unwrap();
-        assert_eq!(NO_CHECKPOINTS.piece("t", || Ok::<_, Error>(3_u32)).unwrap(), 3);
+        none.offer(|| -> u32 { unreachable!("nothing is kept") })
+            .unwrap();
+        assert_eq!(
+            NO_CHECKPOINTS.piece("t", || Ok::<_, Error>(3_u32)).unwrap(),
+            3
+        );
     }
 
     #[test]

@@ -123,7 +123,11 @@ impl Check {
             Self::MissingTarget | Self::AllMissing | Self::Datetime | Self::Text => &[Drop, Refuse],
             Self::Constant | Self::Duplicate | Self::Id => &[Drop, Warn, Refuse],
             Self::Leak => &[Refuse, Warn, Drop],
-            Self::CappedTarget | Self::FewRows | Self::MissingMarker | Self::NumberText | Self::SeenTest => &[Warn, Refuse],
+            Self::CappedTarget
+            | Self::FewRows
+            | Self::MissingMarker
+            | Self::NumberText
+            | Self::SeenTest => &[Warn, Refuse],
         }
     }
 }
@@ -359,10 +363,22 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
 /// What is said of categories that were meant as numbers.
 fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> {
     const FEWEST: usize = 20;
-    let Values::Category { codes, levels } = &column.values else { return None };
-    let used: std::collections::BTreeSet<u32> = rows.iter().map(|&row| codes[row]).filter(|&code| code != MISSING).collect();
-    let words: Vec<&str> = used.iter().map(|&code| levels[code as usize].as_str()).collect();
-    let numbers: Vec<&&str> = words.iter().filter(|word| looks_like_number(word)).collect();
+    let Values::Category { codes, levels } = &column.values else {
+        return None;
+    };
+    let used: std::collections::BTreeSet<u32> = rows
+        .iter()
+        .map(|&row| codes[row])
+        .filter(|&code| code != MISSING)
+        .collect();
+    let words: Vec<&str> = used
+        .iter()
+        .map(|&code| levels[code as usize].as_str())
+        .collect();
+    let numbers: Vec<&&str> = words
+        .iter()
+        .filter(|word| looks_like_number(word))
+        .collect();
     (column.kind == Kind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
         let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", and one that does not is `{word}`"));
         format!(
@@ -377,13 +393,23 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
 
 /// True for digits with at most a sign, separators and a short unit around them.
 fn looks_like_number(word: &str) -> bool {
-    let starts = word.trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c)).starts_with(|c: char| c.is_ascii_digit());
-    let rest = word.chars().filter(|c| !c.is_ascii_digit() && !"+-−.,' _/:".contains(*c)).count();
+    let starts = word
+        .trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c))
+        .starts_with(|c: char| c.is_ascii_digit());
+    let rest = word
+        .chars()
+        .filter(|c| !c.is_ascii_digit() && !"+-−.,' _/:".contains(*c))
+        .count();
     starts && rest <= 4
 }
 
 /// Warns of test rows that are also among the rows to learn from; `seen` of `test` are.
-pub(crate) fn check_seen_test(source: &str, seen: usize, test: usize, findings: &mut Findings<'_>) -> Result<()> {
+pub(crate) fn check_seen_test(
+    source: &str,
+    seen: usize,
+    test: usize,
+    findings: &mut Findings<'_>,
+) -> Result<()> {
     const SHARE: f64 = 0.05;
     const FEWEST: usize = 5;
     if seen >= FEWEST && seen as f64 >= SHARE * test as f64 {
@@ -629,7 +655,15 @@ mod tests {
 
     #[test]
     fn numbers_in_disguise_are_known_from_codes() {
-        for word in ["3,412", "-3.5", "5.20 kg", "35.6%", "28/10/2021 10:00", "$516,458", "12"] {
+        for word in [
+            "3,412",
+            "-3.5",
+            "5.20 kg",
+            "35.6%",
+            "28/10/2021 10:00",
+            "$516,458",
+            "12",
+        ] {
             assert!(looks_like_number(word), "{word}");
         }
         for word in ["lead", "A12", "NEAR BAY", "", "3 bedrooms flat", "v1.2"] {

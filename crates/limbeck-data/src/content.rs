@@ -23,11 +23,18 @@ pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &
         hash.finish()
     };
     let known: HashSet<u64> = learn.iter().map(|&row| key(row)).collect();
-    test.iter().filter(|&&row| known.contains(&key(row))).count()
+    test.iter()
+        .filter(|&&row| known.contains(&key(row)))
+        .count()
 }
 
 /// SHA-256 of what is learned from and judged on.
-pub(crate) fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<&GivenTeacher>, split: &Split) -> String {
+pub(crate) fn content(
+    features: &Features,
+    numbers: &[&Vec<f64>],
+    given: Option<&GivenTeacher>,
+    split: &Split,
+) -> String {
     let mut hash = Sha256::new();
     let text = |hash: &mut Sha256, text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -35,9 +42,13 @@ pub(crate) fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<
     };
     let floats = |hash: &mut Sha256, values: &[f64]| {
         hash.update((values.len() as u64).to_le_bytes());
-        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+        values
+            .iter()
+            .for_each(|value| hash.update(value.to_le_bytes()));
     };
-    let whole = |hash: &mut Sha256, values: &mut dyn Iterator<Item = u64>| values.for_each(|value| hash.update(value.to_le_bytes()));
+    let whole = |hash: &mut Sha256, values: &mut dyn Iterator<Item = u64>| {
+        values.for_each(|value| hash.update(value.to_le_bytes()))
+    };
     for column in &features.columns {
         text(&mut hash, &column.name);
         match &column.values {
@@ -51,13 +62,27 @@ pub(crate) fn content(features: &Features, numbers: &[&Vec<f64>], given: Option<
     numbers.iter().for_each(|values| floats(&mut hash, values));
     if let Some(given) = given {
         floats(&mut hash, &given.prediction);
-        given.spread.iter().for_each(|spread| floats(&mut hash, spread));
-        given.fold.iter().for_each(|fold| whole(&mut hash, &mut fold.iter().map(|&fold| u64::from(fold))));
+        given
+            .spread
+            .iter()
+            .for_each(|spread| floats(&mut hash, spread));
+        given
+            .fold
+            .iter()
+            .for_each(|fold| whole(&mut hash, &mut fold.iter().map(|&fold| u64::from(fold))));
     }
     for rows in [&split.train, &split.valid, &split.test] {
-        whole(&mut hash, &mut std::iter::once(rows.len()).chain(rows.iter().copied()).map(|row| row as u64));
+        whole(
+            &mut hash,
+            &mut std::iter::once(rows.len())
+                .chain(rows.iter().copied())
+                .map(|row| row as u64),
+        );
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -66,10 +91,23 @@ mod tests {
     use crate::features::Feature;
 
     fn features(values: [f64; 3], codes: [u32; 3]) -> Features {
-        let column = |name: &str, values| Feature { name: name.into(), values, integer: false };
+        let column = |name: &str, values| Feature {
+            name: name.into(),
+            values,
+            integer: false,
+        };
         let levels = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         Features {
-            columns: vec![column("x", FeatureValues::Number(values.to_vec())), column("c", FeatureValues::Category { codes: codes.to_vec(), levels })],
+            columns: vec![
+                column("x", FeatureValues::Number(values.to_vec())),
+                column(
+                    "c",
+                    FeatureValues::Category {
+                        codes: codes.to_vec(),
+                        levels,
+                    },
+                ),
+            ],
             rows: 3,
         }
     }
@@ -84,14 +122,32 @@ mod tests {
 
     #[test]
     fn every_change_changes_the_content() {
-        let split = |train: &[usize]| Split { train: train.to_vec(), valid: vec![], test: vec![] };
+        let split = |train: &[usize]| Split {
+            train: train.to_vec(),
+            valid: vec![],
+            test: vec![],
+        };
         let (y, w) = (vec![1.0, 2.0, 3.0], vec![1.0; 3]);
         let plain = features([1.0, 2.0, 3.0], [0, 1, 0]);
-        let given = GivenTeacher { prediction: y.clone(), spread: None, fold: None };
+        let given = GivenTeacher {
+            prediction: y.clone(),
+            spread: None,
+            fold: None,
+        };
         let all = [
             content(&plain, &[&y, &w], None, &split(&[0, 1, 2])),
-            content(&features([2.0, 1.0, 3.0], [0, 1, 0]), &[&y, &w], None, &split(&[0, 1, 2])),
-            content(&features([1.0, 2.0, 3.0], [0, 1, 1]), &[&y, &w], None, &split(&[0, 1, 2])),
+            content(
+                &features([2.0, 1.0, 3.0], [0, 1, 0]),
+                &[&y, &w],
+                None,
+                &split(&[0, 1, 2]),
+            ),
+            content(
+                &features([1.0, 2.0, 3.0], [0, 1, 1]),
+                &[&y, &w],
+                None,
+                &split(&[0, 1, 2]),
+            ),
             content(&plain, &[&y, &y], None, &split(&[0, 1, 2])),
             content(&plain, &[&y, &w], Some(&given), &split(&[0, 1, 2])),
             content(&plain, &[&y, &w], None, &split(&[1, 0, 2])),

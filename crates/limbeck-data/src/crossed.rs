@@ -213,7 +213,11 @@ impl<'a> Design<'a> {
             Squares::of(numerator, denominator),
             Squares::of(denominator, denominator),
         ];
-        let at = |rho: f64| squares[0].plus(squares[1], -2.0 * rho).plus(squares[2], rho * rho);
+        let at = |rho: f64| {
+            squares[0]
+                .plus(squares[1], -2.0 * rho)
+                .plus(squares[2], rho * rho)
+        };
         let value = n / d;
         let t_rows = t_quantile(self.degrees());
         let (t_seeds, degrees) = match seeds {
@@ -222,14 +226,19 @@ impl<'a> Design<'a> {
                 let degrees = (seeds - 1) as f64;
                 let (rows, seeds) = (at(value).rows(), at(value).seeds());
                 let sum = rows + seeds;
-                let inverse = (rows / sum).powi(2) / self.degrees() + (seeds / sum).powi(2) / degrees;
-                (t_quantile(degrees), if sum > 0.0 { 1.0 / inverse } else { degrees })
+                let inverse =
+                    (rows / sum).powi(2) / self.degrees() + (seeds / sum).powi(2) / degrees;
+                (
+                    t_quantile(degrees),
+                    if sum > 0.0 { 1.0 / inverse } else { degrees },
+                )
             }
         };
         let t_both = t_quantile(degrees);
         let is_held = |rho: f64| {
             let (rows, seeds) = (at(rho).rows(), at(rho).seeds());
-            let half_sq = 0.5 * (t_rows * t_rows * rows + t_seeds * t_seeds * seeds) + 0.5 * t_both * t_both * (rows + seeds);
+            let half_sq = 0.5 * (t_rows * t_rows * rows + t_seeds * t_seeds * seeds)
+                + 0.5 * t_both * t_both * (rows + seeds);
             (n - rho * d).powi(2) <= half_sq
         };
         let end = |side: f64| {
@@ -349,7 +358,10 @@ impl Squares {
         let centered = |table: &Parts| {
             let mut by_block = vec![0.0; blocks];
             for values in &table.values {
-                by_block.iter_mut().zip(values).for_each(|(mean, value)| *mean += value / s);
+                by_block
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(mean, value)| *mean += value / s);
             }
             let mean = by_block.iter().sum::<f64>() / b;
             by_block.iter_mut().for_each(|value| *value -= mean);
@@ -480,7 +492,11 @@ fn ln_gamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let inverse_sq = 1.0 / (x * x);
-    let series = (1.0 / 12.0 - inverse_sq * (1.0 / 360.0 - inverse_sq * (1.0 / 1260.0 - inverse_sq * (1.0 / 1680.0 - inverse_sq / 1188.0)))) / x;
+    let series = (1.0 / 12.0
+        - inverse_sq
+            * (1.0 / 360.0
+                - inverse_sq * (1.0 / 1260.0 - inverse_sq * (1.0 / 1680.0 - inverse_sq / 1188.0))))
+        / x;
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - below
 }
 
@@ -516,10 +532,19 @@ mod tests {
         let parts = design.parts(measure, &[vec![1.0, 2.0], vec![3.0, 8.0]]);
         let found = design.estimate(&parts);
         assert!((found.value - 3.5).abs() < 1e-12);
-        assert!((found.se_rows - (7.0f64 / 4.0).sqrt()).abs() < 1e-12, "{found:?}");
-        assert!((found.se_seeds - (14.0f64 / 4.0).sqrt()).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found.se_rows - (7.0f64 / 4.0).sqrt()).abs() < 1e-12,
+            "{found:?}"
+        );
+        assert!(
+            (found.se_seeds - (14.0f64 / 4.0).sqrt()).abs() < 1e-12,
+            "{found:?}"
+        );
         let t = 12.706_204_736_174_694;
-        assert!((found.half - t * (21.0f64 / 4.0).sqrt()).abs() < 1e-6, "{found:?}");
+        assert!(
+            (found.half - t * (21.0f64 / 4.0).sqrt()).abs() < 1e-6,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -531,7 +556,10 @@ mod tests {
         let b = design.parts(measure, &[vec![2.0, 1.0, 3.0]]);
         let found = design.estimate(&a.minus(&b));
         assert!((found.value - 3.0).abs() < 1e-12 && found.se_seeds == 0.0);
-        assert!((found.half - 4.302_652_729_749_462 * (7.0f64 / 3.0).sqrt()).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found.half - 4.302_652_729_749_462 * (7.0f64 / 3.0).sqrt()).abs() < 1e-9,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -541,8 +569,15 @@ mod tests {
         let copies: Vec<f64> = (0..1000).map(|row| base[row / 40]).collect();
         let blocks: Vec<u32> = (0..1000).map(|row| 7 + 3 * (row / 40)).collect();
         let (weight, ones) = ([1.0; 1000], [1.0; 25]);
-        let (blocked, plain) = (Design::new(&weight, Some(&blocks)), Design::new(&ones, None));
-        let half = |design: &Design<'_>, errors: Vec<f64>| design.estimate(&design.parts(Measure::Rmse, &[errors])).half;
+        let (blocked, plain) = (
+            Design::new(&weight, Some(&blocks)),
+            Design::new(&ones, None),
+        );
+        let half = |design: &Design<'_>, errors: Vec<f64>| {
+            design
+                .estimate(&design.parts(Measure::Rmse, &[errors]))
+                .half
+        };
         assert!((half(&blocked, copies) / half(&plain, base) - 1.0).abs() < 1e-9);
         assert_eq!((blocked.blocks(), plain.blocks()), (25, 25));
     }
@@ -568,15 +603,40 @@ mod tests {
         let measure = Measure::Pinball { quantile: 0.5 };
         let ones = [1.0; 60];
         let design = Design::new(&ones, None);
-        let found = design.ratio(&design.parts(measure, &[n.clone()]), &design.parts(measure, &[d.clone()])).unwrap();
+        let found = design
+            .ratio(
+                &design.parts(measure, &[n.clone()]),
+                &design.parts(measure, &[d.clone()]),
+            )
+            .unwrap();
         let mean = |v: &[f64]| v.iter().sum::<f64>() / 60.0;
-        let cov = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| (x - mean(a)) * (y - mean(b))).sum::<f64>() / 59.0 / 60.0;
+        let cov = |a: &[f64], b: &[f64]| {
+            a.iter()
+                .zip(b)
+                .map(|(x, y)| (x - mean(a)) * (y - mean(b)))
+                .sum::<f64>()
+                / 59.0
+                / 60.0
+        };
         let t_sq = t_quantile(59.0).powi(2);
         // ρ² (d̄² − t² V_dd) − 2 ρ (n̄ d̄ − t² V_nd) + n̄² − t² V_nn = 0
-        let (a, b, c) = (mean(&d).powi(2) - t_sq * cov(&d, &d), mean(&n) * mean(&d) - t_sq * cov(&n, &d), mean(&n).powi(2) - t_sq * cov(&n, &n));
+        let (a, b, c) = (
+            mean(&d).powi(2) - t_sq * cov(&d, &d),
+            mean(&n) * mean(&d) - t_sq * cov(&n, &d),
+            mean(&n).powi(2) - t_sq * cov(&n, &n),
+        );
         let root = (b * b - a * c).sqrt();
-        assert!((found.low - (b - root) / a).abs() < 1e-9 && (found.high - (b + root) / a).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found.low - (b - root) / a).abs() < 1e-9 && (found.high - (b + root) / a).abs() < 1e-9,
+            "{found:?}"
+        );
         let small: Vec<f64> = d.iter().map(|d| d - 8.0).collect();
-        assert_eq!(design.ratio(&design.parts(measure, &[n]), &design.parts(measure, &[small])), None);
+        assert_eq!(
+            design.ratio(
+                &design.parts(measure, &[n]),
+                &design.parts(measure, &[small])
+            ),
+            None
+        );
     }
 }

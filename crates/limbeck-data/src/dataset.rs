@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{
-    Action, Check, Findings, Warning, check_capped_target, check_features, check_rows, check_seen_test,
+    Action, Check, Findings, Warning, check_capped_target, check_features, check_rows,
+    check_seen_test,
 };
 use crate::content::{content, seen};
 use crate::features::{Feature, Features};
@@ -299,7 +300,11 @@ impl DataSummary {
             return self.content == other.content && self.features == other.features;
         }
         // Checks that came later find more.
-        let plain = |summary: &Self| Self { content: String::new(), warnings: Vec::new(), ..summary.clone() };
+        let plain = |summary: &Self| Self {
+            content: String::new(),
+            warnings: Vec::new(),
+            ..summary.clone()
+        };
         plain(self) == plain(other)
     }
 }
@@ -422,9 +427,15 @@ impl Dataset {
         let valid_given = parts.contains(&Part::Valid);
         let split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let learn = split.train_valid();
-        for (part, part_rows) in [("training", &split.train), ("validation", &split.valid), ("test", &split.test)] {
+        for (part, part_rows) in [
+            ("training", &split.train),
+            ("validation", &split.valid),
+            ("test", &split.test),
+        ] {
             if !part_rows.is_empty() && part_rows.iter().all(|row| weight[*row] == 0.0) {
-                let message = format!("is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out");
+                let message = format!(
+                    "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
+                );
                 return Err(Error::option("weight", message));
             }
         }
@@ -457,7 +468,12 @@ impl Dataset {
             rows: rows.len(),
         };
         features.mark_integers(&learn);
-        check_seen_test(&name, seen(&features, &target, &learn, &split.test), split.test.len(), &mut findings)?;
+        check_seen_test(
+            &name,
+            seen(&features, &target, &learn, &split.test),
+            split.test.len(),
+            &mut findings,
+        )?;
 
         let (fold_kind, blocks) = match (group, time) {
             (Some(group), _) => (FoldKind::Group, Some(group)),
@@ -1031,7 +1047,10 @@ fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
 /// A target with one value leaves nothing to learn.
 fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64]) -> Result<()> {
     let first = target[rows[0]];
-    if rows.iter().any(|row| target[*row].total_cmp(&first).is_ne()) {
+    if rows
+        .iter()
+        .any(|row| target[*row].total_cmp(&first).is_ne())
+    {
         return Ok(());
     }
     let message = format!(
@@ -1323,10 +1342,20 @@ mod tests {
 
     #[test]
     fn rows_are_the_same_by_content_or_by_what_an_earlier_version_wrote() {
-        let summary = |source: &str, content: &str, train| DataSummary { source: source.into(), content: content.into(), train, ..DataSummary::default() };
+        let summary = |source: &str, content: &str, train| DataSummary {
+            source: source.into(),
+            content: content.into(),
+            train,
+            ..DataSummary::default()
+        };
         let new = summary("a.csv", "x", 9);
-        assert!(new.same_rows(&summary("moved.csv", "x", 9)) && !new.same_rows(&summary("a.csv", "y", 9)));
-        assert!(new.same_rows(&summary("a.csv", "", 9)) && !new.same_rows(&summary("a.csv", "", 8)));
+        assert!(
+            new.same_rows(&summary("moved.csv", "x", 9))
+                && !new.same_rows(&summary("a.csv", "y", 9))
+        );
+        assert!(
+            new.same_rows(&summary("a.csv", "", 9)) && !new.same_rows(&summary("a.csv", "", 8))
+        );
     }
 
     #[test]

@@ -75,11 +75,16 @@ impl Folds {
         let mut filled = vec![0; k.max(1)];
         let mut fold_of: BTreeMap<u32, u32> = BTreeMap::new();
         for (group, size) in groups {
-            let smallest = (0..filled.len()).min_by_key(|&fold| filled[fold]).unwrap_or(0);
+            let smallest = (0..filled.len())
+                .min_by_key(|&fold| filled[fold])
+                .unwrap_or(0);
             filled[smallest] += size;
             fold_of.insert(group, smallest as u32);
         }
-        Self { of: group.iter().map(|group| fold_of[group]).collect(), time: None }
+        Self {
+            of: group.iter().map(|group| fold_of[group]).collect(),
+            time: None,
+        }
     }
 
     /// Folds of stretches of time, from the block of each row; blocks are numbered as time goes. Rows of a single block have no order
@@ -105,18 +110,28 @@ impl Folds {
             before += size;
         }
         let most = sizes.len() / (2 * stretches.len().max(1));
-        let gap = ((GAP * sizes.len() as f64).ceil() as usize).max(1).min(most);
-        let (of, place): (Vec<u32>, Vec<usize>) = block.iter().map(|block| fold_and_place[block]).unzip();
+        let gap = ((GAP * sizes.len() as f64).ceil() as usize)
+            .max(1)
+            .min(most);
+        let (of, place): (Vec<u32>, Vec<usize>) =
+            block.iter().map(|block| fold_and_place[block]).unzip();
         if of.iter().all(|&fold| fold == 0) {
             return Self::random(block.len(), k, seed);
         }
-        Self { of, time: Some(Time { place, gap }) }
+        Self {
+            of,
+            time: Some(Time { place, gap }),
+        }
     }
 
     /// Number of folds in use.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.of.iter().filter(|fold| **fold != NO_FOLD).max().map_or(0, |last| *last as usize + 1)
+        self.of
+            .iter()
+            .filter(|fold| **fold != NO_FOLD)
+            .max()
+            .map_or(0, |last| *last as usize + 1)
     }
 
     /// True where the folds are stretches of time.
@@ -129,24 +144,38 @@ impl Folds {
     #[must_use]
     pub fn judges(&self) -> Vec<u32> {
         let count = self.count() as u32;
-        if self.follow_time() { (count.saturating_sub(1)..count).collect() } else { (0..count).collect() }
+        if self.follow_time() {
+            (count.saturating_sub(1)..count).collect()
+        } else {
+            (0..count).collect()
+        }
     }
 
     /// Rows that the teacher of a fold learns from.
     #[must_use]
     pub fn training_rows(&self, fold: u32) -> Vec<usize> {
         let near = self.time.as_ref().map(|time| {
-            let held = || (0..self.of.len()).filter(|&row| self.of[row] == fold).map(|row| time.place[row]);
+            let held = || {
+                (0..self.of.len())
+                    .filter(|&row| self.of[row] == fold)
+                    .map(|row| time.place[row])
+            };
             let (first, last) = (held().min().unwrap_or(0), held().max().unwrap_or(0));
-            move |row: usize| (first.saturating_sub(time.gap)..=last + time.gap).contains(&time.place[row])
+            move |row: usize| {
+                (first.saturating_sub(time.gap)..=last + time.gap).contains(&time.place[row])
+            }
         });
-        (0..self.of.len()).filter(|&row| self.of[row] != fold && !near.as_ref().is_some_and(|near| near(row))).collect()
+        (0..self.of.len())
+            .filter(|&row| self.of[row] != fold && !near.as_ref().is_some_and(|near| near(row)))
+            .collect()
     }
 
     /// Rows that the teacher of a fold predicts.
     #[must_use]
     pub fn held_rows(&self, fold: u32) -> Vec<usize> {
-        (0..self.of.len()).filter(|&row| self.of[row] == fold).collect()
+        (0..self.of.len())
+            .filter(|&row| self.of[row] == fold)
+            .collect()
     }
 }
 
@@ -163,8 +192,14 @@ mod tests {
         }
         assert_eq!(folds, Folds::random(103, 5, 1));
         assert_ne!(folds, Folds::random(103, 5, 2));
-        let four = Folds { of: vec![0, 1, 2, 1], time: None };
-        assert_eq!((four.training_rows(1), four.held_rows(1)), (vec![0, 2], vec![1, 3]));
+        let four = Folds {
+            of: vec![0, 1, 2, 1],
+            time: None,
+        };
+        assert_eq!(
+            (four.training_rows(1), four.held_rows(1)),
+            (vec![0, 2], vec![1, 3])
+        );
         assert_eq!(four.judges(), [0, 1, 2]);
     }
 
@@ -184,12 +219,25 @@ mod tests {
         let folds = Folds::stretches(&blocks, 5, 0);
         assert_eq!((folds.count(), folds.judges()), (5, vec![4]));
         for fold in 0..5 {
-            let held: Vec<u32> = folds.held_rows(fold).into_iter().map(|row| blocks[row]).collect();
+            let held: Vec<u32> = folds
+                .held_rows(fold)
+                .into_iter()
+                .map(|row| blocks[row])
+                .collect();
             let (first, last) = (*held.iter().min().unwrap(), *held.iter().max().unwrap());
             assert_eq!((held.len(), first, last), (80, 40 * fold, 40 * fold + 39));
-            let learned: Vec<u32> = folds.training_rows(fold).into_iter().map(|row| blocks[row]).collect();
+            let learned: Vec<u32> = folds
+                .training_rows(fold)
+                .into_iter()
+                .map(|row| blocks[row])
+                .collect();
             // Two blocks, a hundredth of all, on either side.
-            assert!(learned.iter().all(|&block| block + 2 < first || block > last + 2), "{fold}");
+            assert!(
+                learned
+                    .iter()
+                    .all(|&block| block + 2 < first || block > last + 2),
+                "{fold}"
+            );
             let sides = if fold == 0 || fold == 4 { 1 } else { 2 };
             assert_eq!(learned.len(), 320 - 4 * sides);
         }

@@ -81,7 +81,9 @@ impl Measure {
     pub fn row(self, pred: f64, target: f64) -> f64 {
         match self {
             Self::Rmse => (pred - target).powi(2),
-            Self::Pinball { quantile } => (quantile * (target - pred)).max((quantile - 1.0) * (target - pred)),
+            Self::Pinball { quantile } => {
+                (quantile * (target - pred)).max((quantile - 1.0) * (target - pred))
+            }
         }
     }
 
@@ -97,7 +99,10 @@ impl Measure {
     /// Each row's part: what [`bootstrap`](crate::bootstrap) takes.
     #[must_use]
     pub fn rows(self, pred: &[f64], target: &[f64]) -> Vec<f64> {
-        pred.iter().zip(target).map(|(&p, &y)| self.row(p, y)).collect()
+        pred.iter()
+            .zip(target)
+            .map(|(&p, &y)| self.row(p, y))
+            .collect()
     }
 
     /// The measure of all rows.
@@ -110,7 +115,12 @@ impl Measure {
 /// `Σ w 1[y ≤ p] / Σ w`: the share of targets at or below their predictions, `q` for a true `q`-quantile.
 #[must_use]
 pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
-    mean(pred.iter().zip(target).map(|(p, y)| f64::from(u8::from(y <= p))), weight)
+    mean(
+        pred.iter()
+            .zip(target)
+            .map(|(p, y)| f64::from(u8::from(y <= p))),
+        weight,
+    )
 }
 
 /// `Σ w v / Σ w`.
@@ -129,20 +139,33 @@ pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
 ///
 /// Without `blocks` each value is a block of its own. One block alone has no spread: its standard error is infinite.
 #[must_use]
-pub fn mean_and_standard_error(values: &[f64], weight: &[f64], blocks: Option<&[u32]>) -> (f64, f64) {
+pub fn mean_and_standard_error(
+    values: &[f64],
+    weight: &[f64],
+    blocks: Option<&[u32]>,
+) -> (f64, f64) {
     let mean = weighted_mean(values, weight);
     let total: f64 = weight.iter().sum();
-    let parts = values.iter().zip(weight).map(|(value, weight)| weight * (value - mean));
+    let parts = values
+        .iter()
+        .zip(weight)
+        .map(|(value, weight)| weight * (value - mean));
     let sums: Vec<f64> = match blocks {
         None => parts.collect(),
         Some(blocks) => {
             let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
-            parts.zip(blocks).for_each(|(part, block)| *sums.entry(*block).or_default() += part);
+            parts
+                .zip(blocks)
+                .for_each(|(part, block)| *sums.entry(*block).or_default() += part);
             sums.into_values().collect()
         }
     };
     let count = sums.len() as f64;
-    let error_sq = if sums.len() > 1 { count / (count - 1.0) * sums.iter().map(|sum| sum * sum).sum::<f64>() } else { f64::INFINITY };
+    let error_sq = if sums.len() > 1 {
+        count / (count - 1.0) * sums.iter().map(|sum| sum * sum).sum::<f64>()
+    } else {
+        f64::INFINITY
+    };
     (mean, error_sq.sqrt() / total)
 }
 
@@ -239,8 +262,14 @@ mod tests {
         let (_, error) = mean_and_standard_error(&[1.0, 2.0, 3.0], &[1.0; 3], Some(&[0, 0, 1]));
         assert!((error - 2.0 / 3.0).abs() < 1e-15);
         // Weight 3 and 1: mean (3·1 + 5) / 4 = 2; sums 3·(−1) and 3; variance 2 · 18 / 16.
-        assert_eq!(mean_and_standard_error(&[1.0, 5.0], &[3.0, 1.0], None), (2.0, 1.5));
-        assert_eq!(mean_and_standard_error(&[1.0, 5.0], &[1.0, 1.0], Some(&[4, 4])), (3.0, f64::INFINITY));
+        assert_eq!(
+            mean_and_standard_error(&[1.0, 5.0], &[3.0, 1.0], None),
+            (2.0, 1.5)
+        );
+        assert_eq!(
+            mean_and_standard_error(&[1.0, 5.0], &[1.0, 1.0], Some(&[4, 4])),
+            (3.0, f64::INFINITY)
+        );
     }
 
     #[test]
@@ -259,13 +288,19 @@ mod tests {
         // 2 too low: 0.9 · 2; 1 too high: 0.1 · 1; weights 1 and 3.
         let found = measure.score(&[1.0, 4.0], &[3.0, 3.0], &[1.0, 3.0]);
         assert!((found - (1.8 + 0.3) / 4.0).abs() < 1e-15, "{found}");
-        assert_eq!(covered(&[1.0, 4.0, 3.0], &[3.0, 3.0, 3.0], &[1.0, 2.0, 1.0]), 0.75);
+        assert_eq!(
+            covered(&[1.0, 4.0, 3.0], &[3.0, 3.0, 3.0], &[1.0, 2.0, 1.0]),
+            0.75
+        );
     }
 
     #[test]
     fn rmse_as_a_measure_is_the_rmse() {
         let (pred, target, weight) = ([0.0, 2.0, 7.0], [1.0, 2.0, 5.0], [2.0, 1.0, 1.0]);
-        assert_eq!(Measure::Rmse.score(&pred, &target, &weight), rmse(&pred, &target, &weight));
+        assert_eq!(
+            Measure::Rmse.score(&pred, &target, &weight),
+            rmse(&pred, &target, &weight)
+        );
     }
 
     #[test]

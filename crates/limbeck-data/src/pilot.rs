@@ -22,7 +22,11 @@ impl Dataset {
     /// Different pilots of the same rows, none of which holds out a row of another: 5, or 1 where rows follow time.
     #[must_use]
     pub fn pilots(&self) -> usize {
-        if self.fold_kind == FoldKind::Time { 1 } else { (1.0 / HELD).round() as usize }
+        if self.fold_kind == FoldKind::Time {
+            1
+        } else {
+            (1.0 / HELD).round() as usize
+        }
     }
 
     /// A data set of at most `rows` of the training and validation rows, split 70 : 10 : 20 anew.
@@ -64,13 +68,19 @@ impl Dataset {
             part.extend(unit);
             before += unit.len();
         }
-        if [&parts.train, &parts.valid, &parts.test].iter().any(|part| part.is_empty()) {
+        if [&parts.train, &parts.valid, &parts.test]
+            .iter()
+            .any(|part| part.is_empty())
+        {
             let unit = match self.fold_kind {
                 FoldKind::Random => "rows",
                 FoldKind::Group => "groups",
                 FoldKind::Time => "stretches of time",
             };
-            let message = format!("{} {unit} are too few for a pilot, which splits them into three parts; add rows", taken.len());
+            let message = format!(
+                "{} {unit} are too few for a pilot, which splits them into three parts; add rows",
+                taken.len()
+            );
             return Err(Error::Split { message });
         }
         Ok(self.only(&parts))
@@ -82,7 +92,12 @@ impl Dataset {
         let mut units = self.units_of(rows);
         let latest = self.fold_kind == FoldKind::Time;
         let from = units.len() / 2;
-        units = units.into_iter().enumerate().filter(|(at, _)| if latest { *at >= from } else { at % 2 == 0 }).map(|(_, unit)| unit).collect();
+        units = units
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| if latest { *at >= from } else { at % 2 == 0 })
+            .map(|(_, unit)| unit)
+            .collect();
         let mut half = units.concat();
         half.sort_unstable();
         half
@@ -94,7 +109,9 @@ impl Dataset {
     }
 
     fn units_of(&self, rows: &[usize]) -> Vec<Vec<usize>> {
-        let Some(blocks) = &self.blocks else { return rows.iter().map(|row| vec![*row]).collect() };
+        let Some(blocks) = &self.blocks else {
+            return rows.iter().map(|row| vec![*row]).collect();
+        };
         let mut units: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for row in rows {
             units.entry(blocks[*row]).or_default().push(*row);
@@ -115,14 +132,22 @@ impl Dataset {
                 break;
             }
         }
-        if taken.is_empty() { smallest.into_iter().collect() } else { taken }
+        if taken.is_empty() {
+            smallest.into_iter().collect()
+        } else {
+            taken
+        }
     }
 
     /// This data set with no other rows than those of `split`.
     fn only(&self, split: &Split) -> Self {
         let mut kept = [split.train.as_slice(), &split.valid, &split.test].concat();
         kept.sort_unstable();
-        let place: BTreeMap<usize, usize> = kept.iter().enumerate().map(|(at, row)| (*row, at)).collect();
+        let place: BTreeMap<usize, usize> = kept
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (*row, at))
+            .collect();
         let moved = |rows: &[usize]| {
             let mut rows: Vec<usize> = rows.iter().map(|row| place[row]).collect();
             rows.sort_unstable();
@@ -135,20 +160,30 @@ impl Dataset {
             weight: self.weight_of(&kept),
             rows: kept.iter().map(|row| self.rows[*row]).collect(),
             blocks: self.blocks_of(&kept),
-            split: Split { train: moved(&split.train), valid: moved(&split.valid), test: moved(&split.test) },
+            split: Split {
+                train: moved(&split.train),
+                valid: moved(&split.valid),
+                test: moved(&split.test),
+            },
             valid_given: false,
             fold_kind: self.fold_kind,
             given: self.given.as_ref().map(|given| crate::GivenTeacher {
                 prediction: pick(&given.prediction),
                 spread: given.spread.as_ref().map(|spread| pick(spread)),
-                fold: given.fold.as_ref().map(|fold| kept.iter().map(|row| fold[*row]).collect()),
+                fold: given
+                    .fold
+                    .as_ref()
+                    .map(|fold| kept.iter().map(|row| fold[*row]).collect()),
             }),
             target_name: self.target_name.clone(),
             summary: self.summary.clone(),
         };
         (pilot.summary.rows, pilot.summary.warnings) = (kept.len(), Vec::new());
-        (pilot.summary.train, pilot.summary.valid, pilot.summary.test) =
-            (pilot.split.train.len(), pilot.split.valid.len(), pilot.split.test.len());
+        (pilot.summary.train, pilot.summary.valid, pilot.summary.test) = (
+            pilot.split.train.len(),
+            pilot.split.valid.len(),
+            pilot.split.test.len(),
+        );
         pilot
     }
 }
@@ -167,12 +202,18 @@ mod tests {
                 Column::number("when", column(&|row| row as f64)),
                 Column::category("who", groups.iter().map(|group| Some(group.as_str()))),
                 Column::number("given", column(&|row| row as f64 + 0.5)),
-                Column::number("y", column(&|row| (row * 53 % 89) as f64 + row as f64 / 1000.0)),
+                Column::number(
+                    "y",
+                    column(&|row| (row * 53 % 89) as f64 + row as f64 / 1000.0),
+                ),
             ],
             rows,
             ..Table::default()
         };
-        let mut options = DataOptions { teacher_column: Some("given".into()), ..DataOptions::for_target("y") };
+        let mut options = DataOptions {
+            teacher_column: Some("given".into()),
+            ..DataOptions::for_target("y")
+        };
         edit(&mut options);
         options.checks.insert("few_rows".into(), Action::Warn);
         Dataset::from_table(table, &options, None, 3).unwrap()
@@ -186,22 +227,46 @@ mod tests {
     fn pilot_is_split_seventy_ten_twenty_and_knows_no_test_row() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
         let pilot = all.pilot(400, 0, 1).unwrap();
-        assert_eq!([pilot.split.train.len(), pilot.split.valid.len(), pilot.split.test.len()], [280, 40, 80]);
+        assert_eq!(
+            [
+                pilot.split.train.len(),
+                pilot.split.valid.len(),
+                pilot.split.test.len()
+            ],
+            [280, 40, 80]
+        );
         let test: Vec<usize> = in_table(&all, &all.split.test);
         assert!(pilot.rows.iter().all(|row| !test.contains(row)));
         // Every list goes with its row: the given prediction is the row's number and a half.
         let given = pilot.given.unwrap().prediction;
-        assert!(pilot.rows.iter().zip(&given).all(|(row, given)| *given == *row as f64 + 0.5));
-        assert!(pilot.rows.iter().zip(&pilot.target).all(|(row, y)| *y == (row * 53 % 89) as f64 + *row as f64 / 1000.0));
+        assert!(
+            pilot
+                .rows
+                .iter()
+                .zip(&given)
+                .all(|(row, given)| *given == *row as f64 + 0.5)
+        );
+        assert!(
+            pilot
+                .rows
+                .iter()
+                .zip(&pilot.target)
+                .all(|(row, y)| *y == (row * 53 % 89) as f64 + *row as f64 / 1000.0)
+        );
     }
 
     #[test]
     fn pilots_hold_out_different_rows_of_the_same_sample() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
-        let pilots: Vec<Dataset> = (0..all.pilots()).map(|turn| all.pilot(300, turn, 1).unwrap()).collect();
+        let pilots: Vec<Dataset> = (0..all.pilots())
+            .map(|turn| all.pilot(300, turn, 1).unwrap())
+            .collect();
         assert_eq!(pilots.len(), 5);
         assert_eq!(pilots[0].rows, pilots[1].rows);
-        let mut held: Vec<usize> = pilots.iter().flat_map(|pilot| in_table(pilot, &pilot.split.test)).collect();
+        let mut held: Vec<usize> = pilots
+            .iter()
+            .flat_map(|pilot| in_table(pilot, &pilot.split.test))
+            .collect();
         let n = held.len();
         held.sort_unstable();
         held.dedup();
@@ -217,8 +282,16 @@ mod tests {
         let pilot = all.pilot(305, 1, 1).unwrap();
         assert_eq!(pilot.target.len(), 300);
         let blocks = pilot.blocks.clone().unwrap();
-        let groups = |rows: &[usize]| rows.iter().map(|row| blocks[*row]).collect::<std::collections::BTreeSet<u32>>();
-        let (train, valid, held) = (groups(&pilot.split.train), groups(&pilot.split.valid), groups(&pilot.split.test));
+        let groups = |rows: &[usize]| {
+            rows.iter()
+                .map(|row| blocks[*row])
+                .collect::<std::collections::BTreeSet<u32>>()
+        };
+        let (train, valid, held) = (
+            groups(&pilot.split.train),
+            groups(&pilot.split.valid),
+            groups(&pilot.split.test),
+        );
         assert_eq!((train.len(), valid.len(), held.len()), (21, 3, 6));
         assert!(train.is_disjoint(&held) && valid.is_disjoint(&held) && train.is_disjoint(&valid));
     }
@@ -231,10 +304,17 @@ mod tests {
         assert_eq!(all.pilots(), 1);
         let pilot = all.pilot(300, 0, 1).unwrap();
         // 800 rows are not held out for the test; stretches have √200 ≈ 14 rows.
-        assert!(pilot.rows.iter().all(|row| (486..800).contains(row)) && pilot.target.len() > 280, "{:?}", pilot.rows);
+        assert!(
+            pilot.rows.iter().all(|row| (486..800).contains(row)) && pilot.target.len() > 280,
+            "{:?}",
+            pilot.rows
+        );
         let last = |rows: &[usize]| in_table(&pilot, rows).into_iter().max().unwrap();
         let first = |rows: &[usize]| in_table(&pilot, rows).into_iter().min().unwrap();
-        assert!(last(&pilot.split.train) < first(&pilot.split.valid) && last(&pilot.split.valid) < first(&pilot.split.test));
+        assert!(
+            last(&pilot.split.train) < first(&pilot.split.valid)
+                && last(&pilot.split.valid) < first(&pilot.split.test)
+        );
         assert!(all.half(&pilot.split.train).len() < pilot.split.train.len());
     }
 

@@ -32,19 +32,36 @@ impl Dataset {
             _ => Ties::None,
         };
         let mut left = self.split.train.clone();
-        let wanted = self.split.valid.len().max(VALID_ROWS.min(learn.len() / PART));
+        let wanted = self
+            .split
+            .valid
+            .len()
+            .max(VALID_ROWS.min(learn.len() / PART));
         for turn in 0..more as u64 {
             let share = wanted as f64 / left.len() as f64;
             // As many rows have to be left to learn from as are held out.
             if share > 0.5 {
                 break;
             }
-            let Ok(valid) = ties.hold_out(&left, share, &mut generator(seed, "valid rows again", turn)) else { break };
+            let Ok(valid) =
+                ties.hold_out(&left, share, &mut generator(seed, "valid rows again", turn))
+            else {
+                break;
+            };
             left.retain(|row| valid.binary_search(row).is_err());
-            let train = learn.iter().copied().filter(|row| valid.binary_search(row).is_err()).collect();
+            let train = learn
+                .iter()
+                .copied()
+                .filter(|row| valid.binary_search(row).is_err())
+                .collect();
             let mut other = self.clone();
-            other.split = Split { train, valid, test: self.split.test.clone() };
-            (other.summary.train, other.summary.valid) = (other.split.train.len(), other.split.valid.len());
+            other.split = Split {
+                train,
+                valid,
+                test: self.split.test.clone(),
+            };
+            (other.summary.train, other.summary.valid) =
+                (other.split.train.len(), other.split.valid.len());
             all.push(other);
         }
         all
@@ -78,12 +95,23 @@ impl Dataset {
                 FoldKind::Group => Ties::Group(blocks),
                 FoldKind::Time => Ties::Time(&times),
             };
-            let valid = ties.hold_out(&learn, share, &mut generator(seed, "outer valid rows", turn))?;
-            let train = learn.into_iter().filter(|row| valid.binary_search(row).is_err()).collect();
+            let valid = ties.hold_out(
+                &learn,
+                share,
+                &mut generator(seed, "outer valid rows", turn),
+            )?;
+            let train = learn
+                .into_iter()
+                .filter(|row| valid.binary_search(row).is_err())
+                .collect();
             let mut other = self.clone();
             other.split = Split { train, valid, test };
             other.valid_given = false;
-            (other.summary.train, other.summary.valid, other.summary.test) = (other.split.train.len(), other.split.valid.len(), other.split.test.len());
+            (other.summary.train, other.summary.valid, other.summary.test) = (
+                other.split.train.len(),
+                other.split.valid.len(),
+                other.split.test.len(),
+            );
             Ok(other)
         };
         (0..).zip(tested).map(one).collect()
@@ -94,13 +122,23 @@ impl Dataset {
         let blocks = |rows: &[usize]| self.blocks_of(rows).unwrap_or_default();
         let (rows, found, what) = match self.fold_kind {
             FoldKind::Random => (all.to_vec(), Folds::random(all.len(), folds, seed), "rows"),
-            FoldKind::Group => (all.to_vec(), Folds::grouped(&blocks(all), folds, seed), "groups"),
+            FoldKind::Group => (
+                all.to_vec(),
+                Folds::grouped(&blocks(all), folds, seed),
+                "groups",
+            ),
             FoldKind::Time => {
                 let mut known = blocks(all);
                 known.sort_unstable();
                 known.dedup();
                 let from = known.get(known.len() / 2).copied().unwrap_or(0);
-                let later: Vec<usize> = all.iter().copied().zip(blocks(all)).filter(|(_, block)| *block >= from).map(|(row, _)| row).collect();
+                let later: Vec<usize> = all
+                    .iter()
+                    .copied()
+                    .zip(blocks(all))
+                    .filter(|(_, block)| *block >= from)
+                    .map(|(row, _)| row)
+                    .collect();
                 let found = Folds::stretches(&blocks(&later), folds, seed);
                 (later, found, "stretches of time")
             }
@@ -108,10 +146,20 @@ impl Dataset {
         let is_random = self.fold_kind == FoldKind::Time && !found.follow_time();
         let count = if is_random { 1 } else { found.count() };
         if count < folds {
-            let message = format!("{folds} outer folds need at least as many {what} to test on, found {count}; give fewer folds");
+            let message = format!(
+                "{folds} outer folds need at least as many {what} to test on, found {count}; give fewer folds"
+            );
             return Err(Error::Split { message });
         }
-        Ok((0..folds as u32).map(|fold| found.held_rows(fold).into_iter().map(|at| rows[at]).collect()).collect())
+        Ok((0..folds as u32)
+            .map(|fold| {
+                found
+                    .held_rows(fold)
+                    .into_iter()
+                    .map(|at| rows[at])
+                    .collect()
+            })
+            .collect())
     }
 }
 
@@ -121,16 +169,34 @@ mod tests {
     use crate::{Column, DataOptions, Table};
 
     fn data(options: DataOptions) -> Dataset {
-        let number = |name: &str, step: usize| Column::number(name, (0..300).map(|i| ((i * step) % 97) as f64).collect());
-        let group = Column::category("g", (0..300).map(|i| Some(["a", "b", "c", "d", "e", "f", "g", "h"][i / 40])));
+        let number = |name: &str, step: usize| {
+            Column::number(name, (0..300).map(|i| ((i * step) % 97) as f64).collect())
+        };
+        let group = Column::category(
+            "g",
+            (0..300).map(|i| Some(["a", "b", "c", "d", "e", "f", "g", "h"][i / 40])),
+        );
         let columns = vec![number("x", 7), number("y", 13), number("t", 1), group];
-        Dataset::from_table(Table { columns, rows: 300, ..Table::default() }, &options, None, 0).unwrap()
+        Dataset::from_table(
+            Table {
+                columns,
+                rows: 300,
+                ..Table::default()
+            },
+            &options,
+            None,
+            0,
+        )
+        .unwrap()
     }
 
     fn check(data: &Dataset, more: &[Dataset]) {
         let mut seen = data.split.valid.clone();
         for other in more {
-            assert!(!other.split.valid.is_empty() && other.split.valid.iter().all(|row| !seen.contains(row)));
+            assert!(
+                !other.split.valid.is_empty()
+                    && other.split.valid.iter().all(|row| !seen.contains(row))
+            );
             assert_eq!(other.split.train_valid(), data.split.train_valid());
             assert_eq!(other.split.test, data.split.test);
             seen.extend(&other.split.valid);
@@ -153,19 +219,31 @@ mod tests {
 
     #[test]
     fn groups_are_held_out_whole() {
-        let data = data(DataOptions { group: Some("g".into()), ..DataOptions::for_target("y") });
+        let data = data(DataOptions {
+            group: Some("g".into()),
+            ..DataOptions::for_target("y")
+        });
         let more = data.resplits(2, 0);
         assert!(!more.is_empty());
         check(&data, &more);
         let blocks = data.blocks.as_ref().unwrap();
         for other in &more {
-            assert!(other.split.train.iter().all(|row| other.split.valid.iter().all(|held| blocks[*held] != blocks[*row])));
+            assert!(other.split.train.iter().all(|row| {
+                other
+                    .split
+                    .valid
+                    .iter()
+                    .all(|held| blocks[*held] != blocks[*row])
+            }));
         }
     }
 
     /// All test rows of the folds, in order.
     fn tested(folds: &[Dataset]) -> Vec<usize> {
-        let mut all: Vec<usize> = folds.iter().flat_map(|fold| fold.split.test.clone()).collect();
+        let mut all: Vec<usize> = folds
+            .iter()
+            .flat_map(|fold| fold.split.test.clone())
+            .collect();
         all.sort_unstable();
         all
     }
@@ -177,45 +255,110 @@ mod tests {
         assert_eq!(tested(&folds), (0..300).collect::<Vec<_>>());
         for fold in &folds {
             let Split { train, valid, test } = &fold.split;
-            assert_eq!((test.len(), train.len() + valid.len(), fold.summary.test), (60, 240, 60));
-            assert!(fold.split.train_valid().iter().all(|row| test.binary_search(row).is_err()));
+            assert_eq!(
+                (test.len(), train.len() + valid.len(), fold.summary.test),
+                (60, 240, 60)
+            );
+            assert!(
+                fold.split
+                    .train_valid()
+                    .iter()
+                    .all(|row| test.binary_search(row).is_err())
+            );
             // As large a share as in the data set itself.
-            assert!((valid.len() as f64 / 240.0 - data.split.valid.len() as f64 / data.split.train_valid().len() as f64).abs() < 0.01);
+            assert!(
+                (valid.len() as f64 / 240.0
+                    - data.split.valid.len() as f64 / data.split.train_valid().len() as f64)
+                    .abs()
+                    < 0.01
+            );
         }
         assert_ne!(folds[0].split, data.outer_folds(5, 4).unwrap()[0].split);
-        assert!(data.outer_folds(301, 3).unwrap_err().to_string().contains("as many rows to test on, found 300"));
+        assert!(
+            data.outer_folds(301, 3)
+                .unwrap_err()
+                .to_string()
+                .contains("as many rows to test on, found 300")
+        );
     }
 
     #[test]
     fn outer_folds_keep_groups_whole() {
-        let data = data(DataOptions { group: Some("g".into()), ..DataOptions::for_target("y") });
+        let data = data(DataOptions {
+            group: Some("g".into()),
+            ..DataOptions::for_target("y")
+        });
         let folds = data.outer_folds(4, 3).unwrap();
         assert_eq!(tested(&folds), (0..300).collect::<Vec<_>>());
         let blocks = data.blocks.as_ref().unwrap();
         for fold in &folds {
-            assert!(fold.split.train_valid().iter().all(|row| fold.split.test.iter().all(|held| blocks[*held] != blocks[*row])));
+            assert!(fold.split.train_valid().iter().all(|row| {
+                fold.split
+                    .test
+                    .iter()
+                    .all(|held| blocks[*held] != blocks[*row])
+            }));
         }
-        assert!(data.outer_folds(9, 3).unwrap_err().to_string().contains("as many groups to test on, found 8; give fewer folds"));
+        assert!(
+            data.outer_folds(9, 3)
+                .unwrap_err()
+                .to_string()
+                .contains("as many groups to test on, found 8; give fewer folds")
+        );
     }
 
     #[test]
     fn outer_folds_in_time_learn_from_the_past_alone() {
-        let data = data(DataOptions { time: Some("t".into()), ..DataOptions::for_target("y") });
+        let data = data(DataOptions {
+            time: Some("t".into()),
+            ..DataOptions::for_target("y")
+        });
         let folds = data.outer_folds(3, 0).unwrap();
         let blocks = data.blocks.as_ref().unwrap();
         for fold in &folds {
-            let first = fold.split.test.iter().map(|&row| blocks[row]).min().unwrap();
-            assert!(fold.split.train_valid().iter().all(|&row| blocks[row] < first));
+            let first = fold
+                .split
+                .test
+                .iter()
+                .map(|&row| blocks[row])
+                .min()
+                .unwrap();
+            assert!(
+                fold.split
+                    .train_valid()
+                    .iter()
+                    .all(|&row| blocks[row] < first)
+            );
             // At least the earlier half.
-            assert!(fold.split.train_valid().len() >= 120, "{}", fold.split.train_valid().len());
+            assert!(
+                fold.split.train_valid().len() >= 120,
+                "{}",
+                fold.split.train_valid().len()
+            );
         }
-        assert!(folds[0].split.test.iter().all(|row| folds[1].split.train_valid().contains(row)));
+        assert!(
+            folds[0]
+                .split
+                .test
+                .iter()
+                .all(|row| folds[1].split.train_valid().contains(row))
+        );
     }
 
     #[test]
     fn time_and_given_validation_rows_are_not_split_again() {
-        assert!(data(DataOptions { time: Some("t".into()), ..DataOptions::for_target("y") }).resplits(2, 0).is_empty());
-        let given = Dataset { valid_given: true, ..data(DataOptions::for_target("y")) };
+        assert!(
+            data(DataOptions {
+                time: Some("t".into()),
+                ..DataOptions::for_target("y")
+            })
+            .resplits(2, 0)
+            .is_empty()
+        );
+        let given = Dataset {
+            valid_given: true,
+            ..data(DataOptions::for_target("y"))
+        };
         assert!(given.resplits(2, 0).is_empty());
     }
 }

@@ -48,7 +48,9 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
         .open(&temporary)?;
     let written = content(&mut file).and_then(|()| file.sync_all());
     drop(file);
-    let outcome = written.and_then(|()| fs::rename(&temporary, path)).map(|()| sync_folder(path));
+    let outcome = written
+        .and_then(|()| fs::rename(&temporary, path))
+        .map(|()| sync_folder(path));
     if outcome.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
@@ -58,7 +60,10 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
 
 /// Brings the new name to disk, where the system can: a rename outlives a crash of the program without it, a loss of power with it.
 fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
@@ -74,7 +79,10 @@ pub fn sweep(folder: impl AsRef<Path>) -> Result<()> {
         if path.is_dir() {
             sweep(&path)?;
         } else if name.starts_with('.') && name.ends_with(TEMPORARY) {
-            fs::remove_file(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
+            fs::remove_file(&path).map_err(|source| Error::Write {
+                path: path.clone(),
+                source,
+            })?;
         }
     }
     Ok(())
@@ -150,7 +158,13 @@ mod tests {
         for name in [".a.txt.12.0.tmp", "a.txt", ".hidden", "b.tmp"] {
             fs::write(deep.join(name), "x").unwrap();
         }
-        assert_eq!(temporary_name(&deep.join("a.txt")).unwrap().extension().unwrap(), "tmp");
+        assert_eq!(
+            temporary_name(&deep.join("a.txt"))
+                .unwrap()
+                .extension()
+                .unwrap(),
+            "tmp"
+        );
         sweep(folder.path()).unwrap();
         let mut left = names(&deep);
         left.sort();

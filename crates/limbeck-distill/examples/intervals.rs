@@ -43,7 +43,15 @@ impl Case {
         let mut rng = generator(17, task, index);
         let per_block = if cell.blocks > 100 { 1 } else { 4 };
         let rows = cell.blocks * per_block;
-        let noise: Vec<f64> = (0..rows).map(|_| if cell.heavy { student_3(&mut rng) } else { normal(&mut rng) }).collect();
+        let noise: Vec<f64> = (0..rows)
+            .map(|_| {
+                if cell.heavy {
+                    student_3(&mut rng)
+                } else {
+                    normal(&mut rng)
+                }
+            })
+            .collect();
         let blocks: Vec<u32> = (0..rows).map(|row| (row / per_block) as u32).collect();
         let target: Vec<f64> = (0..rows).map(|row| (row % 29) as f64).collect();
         let (s, b) = (cell.seeds as f64, cell.blocks as f64);
@@ -56,14 +64,36 @@ impl Case {
             (0..seeds)
                 .map(|_| {
                     let by_seed = normal(&mut rng);
-                    let scales: Vec<f64> = by_block.iter().map(|g| factor * (1.0 + of_block * g + of_seed * by_seed + of_both * normal(&mut rng))).collect();
-                    (0..rows).map(|row| target[row] + noise[row] * scales[row / per_block]).collect()
+                    let scales: Vec<f64> = by_block
+                        .iter()
+                        .map(|g| {
+                            factor
+                                * (1.0
+                                    + of_block * g
+                                    + of_seed * by_seed
+                                    + of_both * normal(&mut rng))
+                        })
+                        .collect();
+                    (0..rows)
+                        .map(|row| target[row] + noise[row] * scales[row / per_block])
+                        .collect()
                 })
                 .collect()
         };
         let [teacher, alone, distilled] = factors;
-        let (teacher, alone, distilled) = (side(1, teacher, 0.0).remove(0), side(seeds, alone, of_seed), side(seeds, distilled, of_seed));
-        Self { weight: vec![1.0; rows], blocks, target, teacher, alone, distilled }
+        let (teacher, alone, distilled) = (
+            side(1, teacher, 0.0).remove(0),
+            side(seeds, alone, of_seed),
+            side(seeds, distilled, of_seed),
+        );
+        Self {
+            weight: vec![1.0; rows],
+            blocks,
+            target,
+            teacher,
+            alone,
+            distilled,
+        }
     }
 
     fn judge(&self, seeds: usize) -> Proof {
@@ -115,7 +145,12 @@ fn run(cell: Cell, cases: u64) -> Found {
         alone += error(&case.alone[0], &case.target) / all;
         teacher += error(&case.teacher, &case.target) / all;
         let mut seeds = cell.seeds;
-        if seeds < most && proof.method.as_ref().is_some_and(limbeck_distill::proof::Method::needs_seeds) {
+        if seeds < most
+            && proof
+                .method
+                .as_ref()
+                .is_some_and(limbeck_distill::proof::Method::needs_seeds)
+        {
             seeds = most;
             proof = case.judge(seeds);
         }
@@ -124,18 +159,33 @@ fn run(cell: Cell, cases: u64) -> Found {
     }
     let deviation = |values: &[f64]| {
         let mean = values.iter().sum::<f64>() / all;
-        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / all).sqrt()
+        (values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / all)
+            .sqrt()
     };
     let (of_saved, of_lead) = (deviation(&saved) / alone, deviation(&lead) / alone);
     for index in 0..cases {
-        let case = Case::new(cell, cell.seeds, [1.0, 1.0, 1.0 - 4.0 * of_saved], "gain", index);
-        found.gain_found += f64::from(u8::from(case.judge(cell.seeds).verdict.kind == VerdictKind::Helps)) / all;
+        let case = Case::new(
+            cell,
+            cell.seeds,
+            [1.0, 1.0, 1.0 - 4.0 * of_saved],
+            "gain",
+            index,
+        );
+        found.gain_found += f64::from(u8::from(
+            case.judge(cell.seeds).verdict.kind == VerdictKind::Helps,
+        )) / all;
     }
     for (at, times) in [10.0, 5.0].into_iter().enumerate() {
         let share = (times * of_lead).min(0.9);
         for index in 0..cases {
             let factors = [(1.0 - share) * alone / teacher, 1.0, 1.0 - CLOSED * share];
-            let gap = Case::new(cell, cell.seeds, factors, "gap", index).judge(cell.seeds).gap_closed;
+            let gap = Case::new(cell, cell.seeds, factors, "gap", index)
+                .judge(cell.seeds)
+                .gap_closed;
             if let (Some(low), Some(high)) = (gap.low, gap.high) {
                 found.given[at] += 1.0;
                 found.covered[at] += f64::from(u8::from((low..=high).contains(&CLOSED)));
@@ -148,12 +198,20 @@ fn run(cell: Cell, cases: u64) -> Found {
 }
 
 fn main() {
-    let cases = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let cases = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10_000);
     let mut cells = Vec::new();
     for heavy in [false, true] {
         for blocks in [10, 30, 300] {
             for seeds in [3, 5] {
-                cells.extend([10.0, 1.0, 0.1].map(|ratio| Cell { heavy, blocks, seeds, ratio }));
+                cells.extend([10.0, 1.0, 0.1].map(|ratio| Cell {
+                    heavy,
+                    blocks,
+                    seeds,
+                    ratio,
+                }));
             }
         }
     }
@@ -170,11 +228,20 @@ fn main() {
          the truth (0.7) where it is given, and how often it is given, at a teacher's lead of 10 and of 5 standard errors; the bar is 93 to 97 %.\n\nWith heavy tails the few largest \
          errors carry the variance, and t intervals hold the truth more often than they claim.\n"
     );
-    println!("| noise | blocks | seeds | ratio | false | by rule | seeds | gain found | gap, lead 10 | given | gap, lead 5 | given |");
+    println!(
+        "| noise | blocks | seeds | ratio | false | by rule | seeds | gain found | gap, lead 10 | given | gap, lead 5 | given |"
+    );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for (cell, found) in cells.iter().zip(&found) {
         let share = |value: f64| format!("{:.1} %", 100.0 * value);
-        let rule = if cell.seeds == 3 { [share(found.wrong_by_rule), format!("{:.1}", found.seeds_by_rule)] } else { ["–".into(), "–".into()] };
+        let rule = if cell.seeds == 3 {
+            [
+                share(found.wrong_by_rule),
+                format!("{:.1}", found.seeds_by_rule),
+            ]
+        } else {
+            ["–".into(), "–".into()]
+        };
         println!(
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             if cell.heavy { "heavy" } else { "normal" },
@@ -191,9 +258,28 @@ fn main() {
             share(found.given[1])
         );
     }
-    let worst = found.iter().flat_map(|found| [found.wrong, found.wrong_by_rule]).fold(0.0, f64::max);
-    let least = cells.iter().zip(&found).filter(|(cell, _)| cell.seeds >= 5 && cell.blocks >= 30).map(|(_, found)| found.gain_found).fold(1.0, f64::min);
-    let covered = found.iter().flat_map(|found| found.covered).filter(|share| share.is_finite());
-    let (low, high) = covered.fold((1.0f64, 0.0f64), |(low, high), share| (low.min(share), high.max(share)));
-    println!("\nMost false verdicts {:.1} %; least gains found with 5 seeds and 30 blocks or more {:.0} %; gaps covered {:.1} to {:.1} %.", 100.0 * worst, 100.0 * least, 100.0 * low, 100.0 * high);
+    let worst = found
+        .iter()
+        .flat_map(|found| [found.wrong, found.wrong_by_rule])
+        .fold(0.0, f64::max);
+    let least = cells
+        .iter()
+        .zip(&found)
+        .filter(|(cell, _)| cell.seeds >= 5 && cell.blocks >= 30)
+        .map(|(_, found)| found.gain_found)
+        .fold(1.0, f64::min);
+    let covered = found
+        .iter()
+        .flat_map(|found| found.covered)
+        .filter(|share| share.is_finite());
+    let (low, high) = covered.fold((1.0f64, 0.0f64), |(low, high), share| {
+        (low.min(share), high.max(share))
+    });
+    println!(
+        "\nMost false verdicts {:.1} %; least gains found with 5 seeds and 30 blocks or more {:.0} %; gaps covered {:.1} to {:.1} %.",
+        100.0 * worst,
+        100.0 * least,
+        100.0 * low,
+        100.0 * high
+    );
 }

@@ -52,16 +52,37 @@ impl Cuts {
     /// # Errors
     ///
     /// Where the rows cannot be encoded or the trees cannot be fitted.
-    pub fn fit(features: &Features, target: &[f64], weight: &[f64], options: &StudentOptions) -> Result<Self> {
+    pub fn fit(
+        features: &Features,
+        target: &[f64],
+        weight: &[f64],
+        options: &StudentOptions,
+    ) -> Result<Self> {
         let all: Vec<usize> = (0..features.rows).collect();
         let encoder = fit_encoder(features, &all, &encode_options(options, CATEGORY_WIDTH));
-        let seen: Vec<usize> = all.into_iter().step_by(features.rows.div_ceil(SEEN_ROWS).max(1)).collect();
+        let seen: Vec<usize> = all
+            .into_iter()
+            .step_by(features.rows.div_ceil(SEEN_ROWS).max(1))
+            .collect();
         let take = |values: &[f64]| -> Vec<f64> { seen.iter().map(|&row| values[row]).collect() };
         let encoded = encoder.encode(&features.select(&seen).raw(), seen.len())?;
-        let columns: Vec<Vec<f32>> = (0..encoder.width()).map(|at| column(&encoded, encoder.width(), at)).collect();
-        let mut cuts = trees::cuts(&columns, &take(target), &take(weight), rayon::current_num_threads())?;
-        let of_feature = |span: std::ops::Range<usize>| cuts.get_mut(span.start).map(std::mem::take).unwrap_or_default();
-        Ok(Self(encoder.column_spans().into_iter().map(of_feature).collect()))
+        let columns: Vec<Vec<f32>> = (0..encoder.width())
+            .map(|at| column(&encoded, encoder.width(), at))
+            .collect();
+        let mut cuts = trees::cuts(
+            &columns,
+            &take(target),
+            &take(weight),
+            rayon::current_num_threads(),
+        )?;
+        let of_feature = |span: std::ops::Range<usize>| {
+            cuts.get_mut(span.start)
+                .map(std::mem::take)
+                .unwrap_or_default()
+        };
+        Ok(Self(
+            encoder.column_spans().into_iter().map(of_feature).collect(),
+        ))
     }
 }
 
@@ -72,14 +93,24 @@ fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {
 /// The numbers among the encoded columns.
 pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) -> Vec<NumberColumn> {
     let mut columns = Vec::new();
-    for (index, (feature, span)) in encoder.columns.iter().zip(encoder.column_spans()).enumerate() {
+    for (index, (feature, span)) in encoder
+        .columns
+        .iter()
+        .zip(encoder.column_spans())
+        .enumerate()
+    {
         if let Encoding::Number { .. } | Encoding::Ordinal { .. } = feature.encoding {
             let mut sorted = column(encoded, encoder.width(), span.start);
             sorted.sort_unstable_by(f32::total_cmp);
             let mut different = sorted.clone();
             different.dedup();
             let cuts = cuts.0.get(index).cloned().unwrap_or_default();
-            columns.push(NumberColumn { at: span.start, different: different.len(), sorted, cuts });
+            columns.push(NumberColumn {
+                at: span.start,
+                different: different.len(),
+                sorted,
+                cuts,
+            });
         }
     }
     columns
@@ -87,20 +118,29 @@ pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) ->
 
 /// Bin edges by encoded column, `mean` bins per column on average.
 pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Vec<f32>> {
-    columns.iter().zip(allot(columns, mean)).map(|(column, bins)| (column.at, column.edges(bins))).collect()
+    columns
+        .iter()
+        .zip(allot(columns, mean))
+        .map(|(column, bins)| (column.at, column.edges(bins)))
+        .collect()
 }
 
 /// Bins per column: one each, then always to the column whose share of its due is least (Webster's method).
 fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
     let cap = MOST_BINS.max(mean);
-    let most: Vec<usize> = columns.iter().map(|column| column.different.saturating_sub(1).min(cap)).collect();
+    let most: Vec<usize> = columns
+        .iter()
+        .map(|column| column.different.saturating_sub(1).min(cap))
+        .collect();
     let due: Vec<f64> = columns.iter().map(NumberColumn::due).collect();
     let mut bins: Vec<usize> = most.iter().map(|&most| most.min(1)).collect();
     let used: usize = bins.iter().sum();
     for _ in used..used * mean {
         let open = (0..bins.len()).filter(|&column| bins[column] < most[column]);
         let claim = |&column: &usize| due[column] / (bins[column] as f64 + 0.5);
-        let Some(next) = open.max_by(|a, b| claim(a).total_cmp(&claim(b)).then(b.cmp(a))) else { break };
+        let Some(next) = open.max_by(|a, b| claim(a).total_cmp(&claim(b)).then(b.cmp(a))) else {
+            break;
+        };
         bins[next] += 1;
     }
     bins
@@ -137,14 +177,22 @@ impl NumberColumn {
 
     /// Share of the edges that each cell gets; all positive, sum 1.
     fn mass(&self) -> Vec<f64> {
-        let ends: Vec<f32> = (1..CELLS).map(|cell| self.quantile(cell as f64 / CELLS as f64)).collect();
+        let ends: Vec<f32> = (1..CELLS)
+            .map(|cell| self.quantile(cell as f64 / CELLS as f64))
+            .collect();
         let mut gain = vec![0.0; CELLS];
         for cut in &self.cuts {
             gain[ends.partition_point(|&end| end <= cut.at)] += cut.gain.max(0.0);
         }
         let root: f64 = gain.iter().map(|gain| gain.sqrt()).sum();
         let even = 1.0 / CELLS as f64;
-        let share = |gain: f64| if root > 0.0 { CUT_SHARE * gain.sqrt() / root + (1.0 - CUT_SHARE) * even } else { even };
+        let share = |gain: f64| {
+            if root > 0.0 {
+                CUT_SHARE * gain.sqrt() / root + (1.0 - CUT_SHARE) * even
+            } else {
+                even
+            }
+        };
         gain.into_iter().map(share).collect()
     }
 
@@ -168,7 +216,12 @@ mod tests {
         let mut different = sorted.clone();
         different.dedup();
         let cuts = cuts.iter().map(|&(at, gain)| Cut { at, gain }).collect();
-        NumberColumn { at: 0, different: different.len(), sorted, cuts }
+        NumberColumn {
+            at: 0,
+            different: different.len(),
+            sorted,
+            cuts,
+        }
     }
 
     fn even(n: usize) -> Vec<f32> {
@@ -178,10 +231,16 @@ mod tests {
     #[test]
     fn bins_go_where_the_gain_is() {
         // Gains 8 and 1: dues 2 and 1, so 6 bins are divided 4 to 2.
-        let columns = [numbers(even(1000), &[(0.5, 8.0)]), numbers(even(1000), &[(0.5, 1.0)])];
+        let columns = [
+            numbers(even(1000), &[(0.5, 8.0)]),
+            numbers(even(1000), &[(0.5, 1.0)]),
+        ];
         assert_eq!(allot(&columns, 3), [4, 2]);
         // A column of two values cannot use more than one bin.
-        let columns = [numbers(vec![0.0, 1.0, 0.0], &[(0.5, 8.0)]), numbers(even(1000), &[(0.5, 1.0)])];
+        let columns = [
+            numbers(vec![0.0, 1.0, 0.0], &[(0.5, 8.0)]),
+            numbers(even(1000), &[(0.5, 1.0)]),
+        ];
         assert_eq!(allot(&columns, 3), [1, 5]);
         let columns = [numbers(even(1000), &[]), numbers(even(1000), &[])];
         assert_eq!(allot(&columns, 3), [3, 3]);
@@ -201,14 +260,20 @@ mod tests {
     fn edges_crowd_where_the_cuts_are() {
         let column = numbers(even(10_000), &[(0.3, 4.0), (0.301, 4.0)]);
         let edges = column.edges(20);
-        let near = edges.iter().filter(|&&edge| (edge - 0.3).abs() < 0.03).count();
+        let near = edges
+            .iter()
+            .filter(|&&edge| (edge - 0.3).abs() < 0.03)
+            .count();
         assert!(near >= 6, "{edges:?}");
         assert_eq!(edges.len(), 21);
     }
 
     #[test]
     fn few_values_are_their_own_edges() {
-        assert_eq!(numbers(vec![3.0, 1.0, 2.0, 1.0], &[(1.5, 1.0)]).edges(5), [1.0, 2.0, 3.0]);
+        assert_eq!(
+            numbers(vec![3.0, 1.0, 2.0, 1.0], &[(1.5, 1.0)]).edges(5),
+            [1.0, 2.0, 3.0]
+        );
         assert!(numbers(vec![1.0; 4], &[]).edges(0).is_empty());
     }
 

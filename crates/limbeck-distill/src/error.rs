@@ -28,7 +28,9 @@ pub enum Error {
         allowed: usize,
     },
     /// A table of other columns than one to three numbers.
-    #[error("student kind table reads 1 to 3 numbers, found {found}; drop columns, or choose mlp, trees or linear")]
+    #[error(
+        "student kind table reads 1 to 3 numbers, found {found}; drop columns, or choose mlp, trees or linear"
+    )]
     NotATable {
         /// What stands in the way.
         found: String,

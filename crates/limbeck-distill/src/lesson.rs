@@ -8,8 +8,8 @@ use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, Rows, StepLoss};
 
 use crate::hints::{Coordinates, Guided, HintKind, HintLoss, HintOptions};
-use crate::probe::Probe;
 use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperature};
+use crate::probe::Probe;
 
 /// Labelled and synthetic rows, in network units.
 #[derive(Clone, Debug, Default)]
@@ -92,16 +92,32 @@ impl Pool {
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
         let n = self.target.len();
-        let new = if alpha.is_some() { self.new_teacher.len() } else { 0 };
+        let new = if alpha.is_some() {
+            self.new_teacher.len()
+        } else {
+            0
+        };
         let start = alpha.unwrap_or(0.0);
-        let hard_share = if alpha.is_some() { 1.0 - start.min(objective.alpha_at(start, 1.0)) } else { 1.0 };
+        let hard_share = if alpha.is_some() {
+            1.0 - start.min(objective.alpha_at(start, 1.0))
+        } else {
+            1.0
+        };
         let (copies, labelled) = copies(n, new, hard_share);
-        let gates = if alpha.is_some() { self.gates(objective.gate) } else { vec![0.0; n] };
+        let gates = if alpha.is_some() {
+            self.gates(objective.gate)
+        } else {
+            vec![0.0; n]
+        };
         let blend = self.blend(aim, start, labelled);
         let mean_weight = self.weight.iter().sum::<f32>() / n.max(1) as f32;
         let known = |i: usize| LabelRow {
             target: self.target[i],
-            teacher: if gates[i] > 0.0 { self.teacher[i] } else { self.target[i] },
+            teacher: if gates[i] > 0.0 {
+                self.teacher[i]
+            } else {
+                self.target[i]
+            },
             spread: self.spread[i],
             gate: gates[i],
             labelled: 1.0,
@@ -109,8 +125,21 @@ impl Pool {
         };
         let unknown = |i: usize| {
             let (teacher, spread) = (self.new_teacher[i], self.new_spread[i]);
-            let gate = self.new_source[i].map_or(1.0, |row| if self.teacher[row].is_nan() { 1.0 } else { gates[row] });
-            LabelRow { target: teacher, teacher, spread, gate, labelled: 0.0, weight: self.new_weight[i] }
+            let gate = self.new_source[i].map_or(1.0, |row| {
+                if self.teacher[row].is_nan() {
+                    1.0
+                } else {
+                    gates[row]
+                }
+            });
+            LabelRow {
+                target: teacher,
+                teacher,
+                spread,
+                gate,
+                labelled: 0.0,
+                weight: self.new_weight[i],
+            }
         };
         let label = |row: &Row| match *row {
             Row::Known(i) => known(i),
@@ -124,24 +153,54 @@ impl Pool {
             .collect();
         let hints = (alpha.is_some() && aim.hints.kind != HintKind::None)
             .then(|| HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention));
-        let guided = Guided { blend, pairs: !paired.is_empty(), hints };
-        let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4).into_iter().flatten().map(|&i| Row::New(i)))
-            .chain(some(&(0..n).collect::<Vec<_>>(), PROBE).into_iter().map(Row::Known))
-            .chain(some(&single, PROBE).into_iter().map(Row::New))
-            .collect();
+        let guided = Guided {
+            blend,
+            pairs: !paired.is_empty(),
+            hints,
+        };
+        let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4)
+            .into_iter()
+            .flatten()
+            .map(|&i| Row::New(i)))
+        .chain(
+            some(&(0..n).collect::<Vec<_>>(), PROBE)
+                .into_iter()
+                .map(Row::Known),
+        )
+        .chain(some(&single, PROBE).into_iter().map(Row::New))
+        .collect();
         let labels = self.guided_labels(aim, &guided, &sample, label);
-        let probe = Probe { positions: self.positions_of(inputs, &sample), labels, judge: guided.clone() };
+        let probe = Probe {
+            positions: self.positions_of(inputs, &sample),
+            labels,
+            judge: guided.clone(),
+        };
         let positions = self.positions_of(inputs, &order);
         if guided.hints.is_some() || guided.pairs {
             let labels = self.guided_labels(aim, &guided, &order, label);
-            return Lesson { rows: Rows { positions, labels }, loss: Box::new(guided), probe };
+            return Lesson {
+                rows: Rows { positions, labels },
+                loss: Box::new(guided),
+                probe,
+            };
         }
         if objective.blends_labels() {
-            let labels = order.iter().flat_map(|row| guided.blend.label(label(row))).collect();
-            return Lesson { rows: Rows { positions, labels }, loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))), probe };
+            let labels = order
+                .iter()
+                .flat_map(|row| guided.blend.label(label(row)))
+                .collect();
+            return Lesson {
+                rows: Rows { positions, labels },
+                loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))),
+                probe,
+            };
         }
         let labels = order.iter().flat_map(|row| label(row).columns()).collect();
-        Lesson { rows: Rows { positions, labels }, loss: Box::new(guided.blend), probe }
+        Lesson {
+            rows: Rows { positions, labels },
+            loss: Box::new(guided.blend),
+            probe,
+        }
     }
 
     fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
@@ -166,17 +225,34 @@ impl Pool {
             labelled,
             // Those of new rows where no others are believed.
             data_temperature: {
-                let known = if self.teacher.iter().all(|t| t.is_nan()) { &self.new_teacher } else { &self.teacher };
+                let known = if self.teacher.iter().all(|t| t.is_nan()) {
+                    &self.new_teacher
+                } else {
+                    &self.teacher
+                };
                 range_temperature(objective, known.iter().copied().filter(|t| !t.is_nan()))
             },
             // A teacher that is sure of everything has no typical spread; any number then says the same of all rows.
-            typical_spread: median(self.spread.iter().copied().filter(|&sd| sd.is_finite() && sd > 0.0).collect()).unwrap_or(1.0),
+            typical_spread: median(
+                self.spread
+                    .iter()
+                    .copied()
+                    .filter(|&sd| sd.is_finite() && sd > 0.0)
+                    .collect(),
+            )
+            .unwrap_or(1.0),
             options: objective.clone(),
         }
     }
 
     /// What [`Guided`] reads of each row.
-    fn guided_labels(&self, aim: Aim<'_>, loss: &Guided, order: &[Row], label: impl Fn(&Row) -> LabelRow) -> Vec<f32> {
+    fn guided_labels(
+        &self,
+        aim: Aim<'_>,
+        loss: &Guided,
+        order: &[Row],
+        label: impl Fn(&Row) -> LabelRow,
+    ) -> Vec<f32> {
         let mut labels = Vec::with_capacity(order.len() * loss.columns());
         let pair = (aim.objective.slope_weight / aim.slope_reach.powi(2)) as f32;
         for row in order {
@@ -201,7 +277,9 @@ impl Pool {
     /// How far the teacher is believed on each row with a target.
     fn gates(&self, gate: Gate) -> Vec<f32> {
         let error = |i: usize| self.teacher[i] - self.target[i];
-        let asked: Vec<usize> = (0..self.target.len()).filter(|&i| !self.teacher[i].is_nan()).collect();
+        let asked: Vec<usize> = (0..self.target.len())
+            .filter(|&i| !self.teacher[i].is_nan())
+            .collect();
         let mut gates = vec![0.0; self.target.len()];
         let mut set = |of: &dyn Fn(usize) -> f32| asked.iter().for_each(|&i| gates[i] = of(i));
         match gate {
@@ -209,15 +287,41 @@ impl Pool {
             Gate::Attentive => {
                 let squares = || asked.iter().map(|&i| error(i).powi(2));
                 let range = squares().fold(0.0, f32::max) - squares().fold(f32::INFINITY, f32::min);
-                set(&|i| if range > 0.0 { (1.0 - error(i).powi(2) / range).clamp(0.0, 1.0) } else { 1.0 });
+                set(&|i| {
+                    if range > 0.0 {
+                        (1.0 - error(i).powi(2) / range).clamp(0.0, 1.0)
+                    } else {
+                        1.0
+                    }
+                });
             }
             Gate::Outlier => {
-                let typical = median(asked.iter().map(|&i| error(i).abs()).collect()).unwrap_or(0.0);
-                set(&|i| if error(i).abs() <= OUTLIER * ROBUST * typical { 1.0 } else { 0.0 });
+                let typical =
+                    median(asked.iter().map(|&i| error(i).abs()).collect()).unwrap_or(0.0);
+                set(&|i| {
+                    if error(i).abs() <= OUTLIER * ROBUST * typical {
+                        1.0
+                    } else {
+                        0.0
+                    }
+                });
             }
             Gate::Confidence => {
-                let typical = median(asked.iter().map(|&i| self.spread[i]).filter(|sd| sd.is_finite()).collect()).unwrap_or(0.0);
-                set(&|i| if self.spread[i] > typical { (typical / self.spread[i]).powi(2) } else { 1.0 });
+                let typical = median(
+                    asked
+                        .iter()
+                        .map(|&i| self.spread[i])
+                        .filter(|sd| sd.is_finite())
+                        .collect(),
+                )
+                .unwrap_or(0.0);
+                set(&|i| {
+                    if self.spread[i] > typical {
+                        (typical / self.spread[i]).powi(2)
+                    } else {
+                        1.0
+                    }
+                });
             }
         }
         gates
@@ -231,7 +335,10 @@ fn median(mut values: Vec<f32>) -> Option<f32> {
 
 /// At most so many of some things, from all over them.
 fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
-    all.iter().step_by(all.len().div_ceil(most).max(1)).copied().collect()
+    all.iter()
+        .step_by(all.len().div_ceil(most).max(1))
+        .copied()
+        .collect()
 }
 
 /// How often labelled rows are repeated, and the share of all rows that they then are.
@@ -240,7 +347,9 @@ fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
         return (1, 1.0);
     }
     let wanted = LABELLED_SHARE.max(hard_share).min(0.9);
-    let copies = (wanted / (1.0 - wanted) * new as f64 / n as f64).round().max(1.0);
+    let copies = (wanted / (1.0 - wanted) * new as f64 / n as f64)
+        .round()
+        .max(1.0);
     let labelled = copies * n as f64;
     (copies as usize, labelled / (labelled + new as f64))
 }
@@ -266,12 +375,25 @@ mod tests {
     }
 
     fn inputs() -> Inputs {
-        Inputs { known: vec![0.0, 1.0], new: vec![5.0; 8] }
+        Inputs {
+            known: vec![0.0, 1.0],
+            new: vec![5.0; 8],
+        }
     }
 
     fn lesson(pool: &Pool, objective: &ObjectiveOptions, alpha: Option<f64>) -> Lesson {
         let hints = &HintOptions::default();
-        pool.lesson(Aim { objective, hints, slope_reach: 0.5, head: objective.head(-1.0, 1.0), hidden: &[3] }, alpha, &inputs())
+        pool.lesson(
+            Aim {
+                objective,
+                hints,
+                slope_reach: 0.5,
+                head: objective.head(-1.0, 1.0),
+                hidden: &[3],
+            },
+            alpha,
+            &inputs(),
+        )
     }
 
     fn squared(alpha: Option<f64>) -> Rows {
@@ -283,16 +405,43 @@ mod tests {
         let mut pool = pool();
         pool.new_teacher[5] = 7.0;
         pool.new_second[5] = true;
-        pool.coordinates = Coordinates { rows: vec![0.1, 0.2], new: (0..8).map(|i| i as f32).collect(), attention: vec![1.0] };
-        let hints = HintOptions { kind: HintKind::Hint, width: 1, ..HintOptions::default() };
-        let objective = ObjectiveOptions { slope_weight: 0.5, ..ObjectiveOptions::default() };
-        let aim = Aim { objective: &objective, hints: &hints, slope_reach: 0.5, head: Head::Point, hidden: &[3] };
+        pool.coordinates = Coordinates {
+            rows: vec![0.1, 0.2],
+            new: (0..8).map(|i| i as f32).collect(),
+            attention: vec![1.0],
+        };
+        let hints = HintOptions {
+            kind: HintKind::Hint,
+            width: 1,
+            ..HintOptions::default()
+        };
+        let objective = ObjectiveOptions {
+            slope_weight: 0.5,
+            ..ObjectiveOptions::default()
+        };
+        let aim = Aim {
+            objective: &objective,
+            hints: &hints,
+            slope_reach: 0.5,
+            head: Head::Point,
+            hidden: &[3],
+        };
         let made = pool.lesson(aim, Some(1.0), &inputs());
-        assert_eq!((made.loss.columns(), made.loss.group(), made.loss.own_weights()), (8, 2, 4));
+        assert_eq!(
+            (
+                made.loss.columns(),
+                made.loss.group(),
+                made.loss.own_weights()
+            ),
+            (8, 2, 4)
+        );
         // Teacher, weight of the pair (0.5 / 0.25), coordinate.
         let row = |i: usize| [1, 6, 7].map(|column| made.rows.labels[i * 8 + column]);
         assert_eq!([row(0), row(1)], [[9.0, 0.0, 4.0], [7.0, 2.0, 5.0]]);
-        assert_eq!([row(2), row(3), row(4)], [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]);
+        assert_eq!(
+            [row(2), row(3), row(4)],
+            [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]
+        );
         assert_eq!(made.rows.positions.len(), 10);
         // The lone student knows of none of this.
         assert_eq!(pool.lesson(aim, None, &inputs()).loss.columns(), 2);
@@ -322,7 +471,10 @@ mod tests {
 
     #[test]
     fn distributions_keep_both_labels_and_the_spread() {
-        let objective = ObjectiveOptions { head: HeadKind::Gaussian, ..ObjectiveOptions::default() };
+        let objective = ObjectiveOptions {
+            head: HeadKind::Gaussian,
+            ..ObjectiveOptions::default()
+        };
         let lesson = lesson(&pool(), &objective, Some(1.0));
         assert_eq!(lesson.rows.labels[..6], [1.0, 3.0, 0.5, 1.0, 1.0, 0.5]);
         // No opinion: no gate, and no NaN but in the spread that is then never read.
@@ -345,17 +497,30 @@ mod tests {
         assert_eq!(pool.gates(Gate::None), [1.0, 1.0, 1.0, 1.0, 0.0]);
         assert_eq!(pool.gates(Gate::Attentive), [1.0, 0.75, 0.0, 0.9375, 0.0]);
         assert_eq!(pool.gates(Gate::Confidence), [1.0, 1.0, 0.25, 1.0, 0.0]);
-        let far = Pool { teacher: vec![0.1, -0.1, 0.1, 8.0, f32::NAN], ..pool.clone() };
+        let far = Pool {
+            teacher: vec![0.1, -0.1, 0.1, 8.0, f32::NAN],
+            ..pool.clone()
+        };
         assert_eq!(far.gates(Gate::Outlier), [1.0, 1.0, 1.0, 0.0, 0.0]);
-        let exact = Pool { teacher: vec![0.0; 5], ..pool };
+        let exact = Pool {
+            teacher: vec![0.0; 5],
+            ..pool
+        };
         assert_eq!(exact.gates(Gate::Attentive), [1.0; 5]);
         assert_eq!(exact.gates(Gate::Outlier), [1.0; 5]);
     }
 
     #[test]
     fn perturbed_rows_share_the_gate_of_their_row() {
-        let objective = ObjectiveOptions { gate: Gate::Attentive, ..ObjectiveOptions::default() };
-        let mut pool = Pool { teacher: vec![1.0, 4.0], spread: vec![0.5; 2], ..pool() };
+        let objective = ObjectiveOptions {
+            gate: Gate::Attentive,
+            ..ObjectiveOptions::default()
+        };
+        let mut pool = Pool {
+            teacher: vec![1.0, 4.0],
+            spread: vec![0.5; 2],
+            ..pool()
+        };
         pool.new_source[1] = Some(0);
         pool.new_source[2] = Some(1);
         pool.new_weight[1] = 0.5;
@@ -366,6 +531,11 @@ mod tests {
 
     #[test]
     fn no_rows_make_an_empty_lesson() {
-        assert!(lesson(&Pool::default(), &ObjectiveOptions::default(), Some(0.5)).rows.labels.is_empty());
+        assert!(
+            lesson(&Pool::default(), &ObjectiveOptions::default(), Some(0.5))
+                .rows
+                .labels
+                .is_empty()
+        );
     }
 }

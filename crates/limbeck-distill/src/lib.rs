@@ -16,7 +16,10 @@
 //! - [`kinds`]: students that are no networks: linear models, trees, tables;
 //! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
 //! - [`proof`]: how much of the gap was closed, and the verdict.
-#![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "hand-worked values are exact")
+)]
 
 pub mod bins;
 mod error;

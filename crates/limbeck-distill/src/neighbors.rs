@@ -20,8 +20,16 @@ pub(crate) struct Tree<'a> {
 }
 
 enum Node {
-    Leaf { from: usize, to: usize },
-    Split { axis: usize, at: f32, low: usize, high: usize },
+    Leaf {
+        from: usize,
+        to: usize,
+    },
+    Split {
+        axis: usize,
+        at: f32,
+        low: usize,
+        high: usize,
+    },
 }
 
 /// Distances as ordered keys.
@@ -45,7 +53,12 @@ impl Ord for Key {
 impl<'a> Tree<'a> {
     pub(crate) fn new(points: &'a [f32], width: usize) -> Self {
         let n = points.len() / width;
-        let mut tree = Self { points, width, order: (0..n as u32).collect(), nodes: Vec::new() };
+        let mut tree = Self {
+            points,
+            width,
+            order: (0..n as u32).collect(),
+            nodes: Vec::new(),
+        };
         if n > 0 {
             tree.build(0, n);
         }
@@ -69,19 +82,30 @@ impl<'a> Tree<'a> {
         let middle = (from + to) / 2;
         let (points, width) = (self.points, self.width);
         let key = |row: &u32| points[*row as usize * width + axis];
-        self.order[from..to].select_nth_unstable_by(middle - from, |a, b| key(a).total_cmp(&key(b)).then(a.cmp(b)));
+        self.order[from..to].select_nth_unstable_by(middle - from, |a, b| {
+            key(a).total_cmp(&key(b)).then(a.cmp(b))
+        });
         let at = self.coordinate(self.order[middle], axis);
         let low = self.build(from, middle);
         let high = self.build(middle, to);
-        self.nodes[index] = Node::Split { axis, at, low, high };
+        self.nodes[index] = Node::Split {
+            axis,
+            at,
+            low,
+            high,
+        };
         index
     }
 
     fn widest(&self, from: usize, to: usize) -> (usize, f32) {
         let mut best = (0, 0.0);
         for axis in 0..self.width {
-            let values = self.order[from..to].iter().map(|&row| self.coordinate(row, axis));
-            let (low, high) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+            let values = self.order[from..to]
+                .iter()
+                .map(|&row| self.coordinate(row, axis));
+            let (low, high) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
+                (l.min(v), h.max(v))
+            });
             if high - low > best.1 {
                 best = (axis, high - low);
             }
@@ -101,7 +125,12 @@ impl<'a> Tree<'a> {
                 break;
             }
             match self.nodes[node] {
-                Node::Split { axis, at, low, high } => {
+                Node::Split {
+                    axis,
+                    at,
+                    low,
+                    high,
+                } => {
                     let gap = query[axis] - at;
                     let (near, far) = if gap < 0.0 { (low, high) } else { (high, low) };
                     open.push(Reverse((Key(bound), near)));
@@ -109,9 +138,16 @@ impl<'a> Tree<'a> {
                 }
                 Node::Leaf { from, to } => {
                     leaves += 1;
-                    for &other in self.order[from..to].iter().filter(|&&other| other as usize != row) {
+                    for &other in self.order[from..to]
+                        .iter()
+                        .filter(|&&other| other as usize != row)
+                    {
                         let point = &self.points[other as usize * self.width..][..self.width];
-                        let distance = point.iter().zip(query).map(|(a, b)| (a - b) * (a - b)).sum();
+                        let distance = point
+                            .iter()
+                            .zip(query)
+                            .map(|(a, b)| (a - b) * (a - b))
+                            .sum();
                         found.push((Key(distance), other));
                         if found.len() > k {
                             found.pop();
@@ -120,7 +156,11 @@ impl<'a> Tree<'a> {
                 }
             }
         }
-        found.into_sorted_vec().into_iter().map(|(_, row)| row).collect()
+        found
+            .into_sorted_vec()
+            .into_iter()
+            .map(|(_, row)| row)
+            .collect()
     }
 }
 
@@ -134,7 +174,10 @@ mod tests {
         let mut rng = rand_pcg::Pcg64::seed_from_u64(4);
         let points: Vec<f32> = (0..600).map(|_| rng.random_range(-1.0..1.0)).collect();
         let tree = Tree::new(&points, 2);
-        let distance = |a: usize, b: usize| (points[2 * a] - points[2 * b]).powi(2) + (points[2 * a + 1] - points[2 * b + 1]).powi(2);
+        let distance = |a: usize, b: usize| {
+            (points[2 * a] - points[2 * b]).powi(2)
+                + (points[2 * a + 1] - points[2 * b + 1]).powi(2)
+        };
         for row in 0..300 {
             let mut all: Vec<usize> = (0..300).filter(|&other| other != row).collect();
             all.sort_by(|&a, &b| distance(row, a).total_cmp(&distance(row, b)));

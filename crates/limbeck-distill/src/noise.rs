@@ -46,7 +46,11 @@ pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
         return Ok(None);
     }
     let all: Vec<usize> = (0..n).collect();
-    let encode = EncodeOptions { max_width_for_categories: 128, indicator: false, ..EncodeOptions::default() };
+    let encode = EncodeOptions {
+        max_width_for_categories: 128,
+        indicator: false,
+        ..EncodeOptions::default()
+    };
     let encoder = fit_encoder(features, &all, &encode);
     let points = encoder.encode(&features.raw(), n)?;
     Ok(gamma_test(&points, encoder.width(), target))
@@ -54,25 +58,54 @@ pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
 
 fn gamma_test(points: &[f32], width: usize, target: &[f64]) -> Option<Noise> {
     let tree = Tree::new(points, width);
-    let near: Vec<Vec<u32>> = (0..target.len()).into_par_iter().map(|row| tree.near(row, NEIGHBORS)).collect();
+    let near: Vec<Vec<u32>> = (0..target.len())
+        .into_par_iter()
+        .map(|row| tree.near(row, NEIGHBORS))
+        .collect();
     let ranks = near.iter().map(Vec::len).min().filter(|&ranks| ranks > 0)?;
     let point = |row: usize| &points[row * width..][..width];
     let mean = |value: &dyn Fn(usize, usize) -> f64, rank: usize| {
-        near.iter().enumerate().map(|(row, near)| value(row, near[rank] as usize)).sum::<f64>() / target.len() as f64
+        near.iter()
+            .enumerate()
+            .map(|(row, near)| value(row, near[rank] as usize))
+            .sum::<f64>()
+            / target.len() as f64
     };
-    let distance = |a: usize, b: usize| point(a).iter().zip(point(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+    let distance = |a: usize, b: usize| {
+        point(a)
+            .iter()
+            .zip(point(b))
+            .map(|(a, b)| f64::from(a - b).powi(2))
+            .sum::<f64>()
+    };
     let delta: Vec<f64> = (0..ranks).map(|rank| mean(&distance, rank)).collect();
-    let gamma: Vec<f64> = (0..ranks).map(|rank| mean(&|a, b| (target[b] - target[a]).powi(2) / 2.0, rank)).collect();
-    Some(Noise { gamma: intercept(&delta, &gamma).max(0.0), nearest: gamma[0] })
+    let gamma: Vec<f64> = (0..ranks)
+        .map(|rank| mean(&|a, b| (target[b] - target[a]).powi(2) / 2.0, rank))
+        .collect();
+    Some(Noise {
+        gamma: intercept(&delta, &gamma).max(0.0),
+        nearest: gamma[0],
+    })
 }
 
 /// Where the least-squares line of `y` over `x` meets `x = 0`; the mean of `y` where all `x` are equal.
 fn intercept(x: &[f64], y: &[f64]) -> f64 {
     let one = vec![1.0; x.len()];
-    let (mean_x, mean_y) = (metrics::weighted_mean(x, &one), metrics::weighted_mean(y, &one));
+    let (mean_x, mean_y) = (
+        metrics::weighted_mean(x, &one),
+        metrics::weighted_mean(y, &one),
+    );
     let spread: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
-    let both: f64 = x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    if spread > 0.0 { mean_y - both / spread * mean_x } else { mean_y }
+    let both: f64 = x
+        .iter()
+        .zip(y)
+        .map(|(x, y)| (x - mean_x) * (y - mean_y))
+        .sum();
+    if spread > 0.0 {
+        mean_y - both / spread * mean_x
+    } else {
+        mean_y
+    }
 }
 
 #[cfg(test)]
@@ -98,10 +131,16 @@ mod tests {
     fn noise_of_a_slope_is_found_and_none_where_there_is_none() {
         let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
         let points: Vec<f32> = (0..4000).map(|_| rng.random_range(-1.0..1.0)).collect();
-        let clean: Vec<f64> = points.chunks(2).map(|p| f64::from(3.0 * p[0] + p[1])).collect();
+        let clean: Vec<f64> = points
+            .chunks(2)
+            .map(|p| f64::from(3.0 * p[0] + p[1]))
+            .collect();
         assert!(gamma_test(&points, 2, &clean).unwrap().gamma < 2e-4);
         // Uniform noise on (−1, 1) has variance 1/3.
-        let noisy: Vec<f64> = clean.iter().map(|y| y + rng.random_range(-1.0..1.0)).collect();
+        let noisy: Vec<f64> = clean
+            .iter()
+            .map(|y| y + rng.random_range(-1.0..1.0))
+            .collect();
         let found = gamma_test(&points, 2, &noisy).unwrap();
         assert!((found.gamma - 1.0 / 3.0).abs() < 0.04, "{found:?}");
         assert!((found.nearest - 1.0 / 3.0).abs() < 0.04, "{found:?}");

@@ -7,9 +7,9 @@
 //! [`ObjectiveOptions`] is what a recipe says, [`Blend`] the loss on training rows, which [`crate::lesson`] lays out.
 
 use limbeck_data::metrics::Measure;
+pub use limbeck_nets::HeadKind;
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::losses::{Label, LabelLoss};
-pub use limbeck_nets::HeadKind;
 use limbeck_nets::{Head, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,10 @@ pub enum Alpha {
 }
 
 impl Serialize for Alpha {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Auto => serializer.serialize_str("auto"),
             Self::Fixed(alpha) => serializer.serialize_f64(*alpha),
@@ -46,9 +49,15 @@ impl Serialize for Alpha {
 }
 
 impl<'de> Deserialize<'de> for Alpha {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| serde::de::Error::custom(format!("objective.alpha: found `{text}`, expected \"auto\" or a number in [0, 1]")))
+        text.parse().map_err(|()| {
+            serde::de::Error::custom(format!(
+                "objective.alpha: found `{text}`, expected \"auto\" or a number in [0, 1]"
+            ))
+        })
     }
 }
 
@@ -56,20 +65,31 @@ impl<'de> Deserialize<'de> for Alpha {
 struct NumberOrText(String);
 
 impl<'de> Deserialize<'de> for NumberOrText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         struct Visitor;
         impl serde::de::Visitor<'_> for Visitor {
             type Value = NumberOrText;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a number or a word")
             }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<NumberOrText, E> {
+            fn visit_str<E: serde::de::Error>(
+                self,
+                text: &str,
+            ) -> std::result::Result<NumberOrText, E> {
                 Ok(NumberOrText(text.to_owned()))
             }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<NumberOrText, E> {
+            fn visit_f64<E: serde::de::Error>(
+                self,
+                value: f64,
+            ) -> std::result::Result<NumberOrText, E> {
                 Ok(NumberOrText(value.to_string()))
             }
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<NumberOrText, E> {
+            fn visit_i64<E: serde::de::Error>(
+                self,
+                value: i64,
+            ) -> std::result::Result<NumberOrText, E> {
                 Ok(NumberOrText(value.to_string()))
             }
         }
@@ -84,7 +104,11 @@ impl std::str::FromStr for Alpha {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        text.parse().ok().filter(|alpha| (0.0..=1.0).contains(alpha)).map(Self::Fixed).ok_or(())
+        text.parse()
+            .ok()
+            .filter(|alpha| (0.0..=1.0).contains(alpha))
+            .map(Self::Fixed)
+            .ok_or(())
     }
 }
 
@@ -155,7 +179,10 @@ impl std::str::FromStr for Temperature {
 }
 
 impl Serialize for Temperature {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Fixed(value) => serializer.serialize_f64(*value),
             Self::Batch => serializer.serialize_str("batch"),
@@ -166,9 +193,15 @@ impl Serialize for Temperature {
 }
 
 impl<'de> Deserialize<'de> for Temperature {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| serde::de::Error::custom(format!("objective.temperature: found `{text}`, expected a number, batch, data or spread")))
+        text.parse().map_err(|()| {
+            serde::de::Error::custom(format!(
+                "objective.temperature: found `{text}`, expected a number, batch, data or spread"
+            ))
+        })
     }
 }
 
@@ -243,37 +276,111 @@ impl ObjectiveOptions {
     /// [`Error::InvalidOption`] for one out of its range, or one that plays no part with the others.
     pub fn validate(&self) -> Result<()> {
         let check = |fine: bool, option, found: String, expected| {
-            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+            if fine {
+                Ok(())
+            } else {
+                Err(Error::InvalidOption {
+                    option,
+                    found,
+                    expected,
+                })
+            }
         };
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let share = (0.0..=1.0).contains(&self.alpha_end);
-        check(share, "objective.alpha_end", self.alpha_end.to_string(), "0 to 1")?;
-        check((8..=1000).contains(&self.bins), "objective.bins", self.bins.to_string(), "8 to 1000")?;
-        check(positive(self.huber_delta), "objective.huber_delta", self.huber_delta.to_string(), "positive")?;
+        check(
+            share,
+            "objective.alpha_end",
+            self.alpha_end.to_string(),
+            "0 to 1",
+        )?;
+        check(
+            (8..=1000).contains(&self.bins),
+            "objective.bins",
+            self.bins.to_string(),
+            "8 to 1000",
+        )?;
+        check(
+            positive(self.huber_delta),
+            "objective.huber_delta",
+            self.huber_delta.to_string(),
+            "positive",
+        )?;
         if let Temperature::Fixed(value) = self.temperature {
-            check(positive(value), "objective.temperature", value.to_string(), "positive, or batch, data or spread")?;
+            check(
+                positive(value),
+                "objective.temperature",
+                value.to_string(),
+                "positive, or batch, data or spread",
+            )?;
         }
         if let Some(end) = self.temperature_end {
-            check(positive(end), "objective.temperature_end", end.to_string(), "positive")?;
+            check(
+                positive(end),
+                "objective.temperature_end",
+                end.to_string(),
+                "positive",
+            )?;
             let number = matches!(self.temperature, Temperature::Fixed(_));
-            check(number, "objective.temperature_end", end.to_string(), "left out unless `temperature` is a number")?;
+            check(
+                number,
+                "objective.temperature_end",
+                end.to_string(),
+                "left out unless `temperature` is a number",
+            )?;
         }
-        check(positive(self.slope_weight), "objective.slope_weight", self.slope_weight.to_string(), "positive")?;
+        check(
+            positive(self.slope_weight),
+            "objective.slope_weight",
+            self.slope_weight.to_string(),
+            "positive",
+        )?;
         let (base, scale) = (self.temperature_base, self.temperature_scale);
         let fine = base >= 0.0 && scale >= 0.0 && positive(base + scale);
-        check(fine, "objective.temperature_scale", format!("{scale} and temperature_base {base}"), "0 or more, and not both 0")?;
+        check(
+            fine,
+            "objective.temperature_scale",
+            format!("{scale} and temperature_base {base}"),
+            "0 or more, and not both 0",
+        )?;
         if let Some(quantile) = self.quantile {
-            check(quantile > 0.0 && quantile < 1.0, "objective.quantile", quantile.to_string(), "above 0 and below 1")?;
+            check(
+                quantile > 0.0 && quantile < 1.0,
+                "objective.quantile",
+                quantile.to_string(),
+                "above 0 and below 1",
+            )?;
             let plain = self.head == HeadKind::Point && self.loss == LossKind::Squared;
-            check(plain, "objective.quantile", quantile.to_string(), "left out beside another head or loss: a quantile has its own")?;
+            check(
+                plain,
+                "objective.quantile",
+                quantile.to_string(),
+                "left out beside another head or loss: a quantile has its own",
+            )?;
         }
         let plain = self.temperature == Temperature::default() && self.temperature_end.is_none();
         let point = self.head == HeadKind::Point;
-        let expected = "1 for a point, which has no spread to temper; choose head gaussian or binned";
-        check(!point || plain, "objective.temperature", "set".into(), expected)?;
-        check(!point || !self.literal, "objective.literal", "true".into(), "false for a point; choose head gaussian or binned")?;
+        let expected =
+            "1 for a point, which has no spread to temper; choose head gaussian or binned";
+        check(
+            !point || plain,
+            "objective.temperature",
+            "set".into(),
+            expected,
+        )?;
+        check(
+            !point || !self.literal,
+            "objective.literal",
+            "true".into(),
+            "false for a point; choose head gaussian or binned",
+        )?;
         let squared = point || self.loss == LossKind::Squared;
-        check(squared, "objective.loss", "huber".into(), "squared unless the head is a point: distributions have losses of their own")
+        check(
+            squared,
+            "objective.loss",
+            "huber".into(),
+            "squared unless the head is a point: distributions have losses of their own",
+        )
     }
 
     /// The head for standardized targets that range over `[least, most]`.
@@ -286,11 +393,22 @@ impl ObjectiveOptions {
     #[must_use]
     pub fn losses(&self, head: Head) -> (LabelLoss, LabelLoss) {
         let own = match head {
-            Head::Point => self.quantile.map_or(LabelLoss::Point(self.point_loss()), |q| LabelLoss::Quantile(q as f32)),
+            Head::Point => self
+                .quantile
+                .map_or(LabelLoss::Point(self.point_loss()), |q| {
+                    LabelLoss::Quantile(q as f32)
+                }),
             Head::Gaussian => LabelLoss::Gaussian,
             Head::Binned(bins) => LabelLoss::Binned(bins),
         };
-        (if self.literal { LabelLoss::SquaredMean(head) } else { own }, own)
+        (
+            if self.literal {
+                LabelLoss::SquaredMean(head)
+            } else {
+                own
+            },
+            own,
+        )
     }
 
     /// The loss of a point.
@@ -298,27 +416,34 @@ impl ObjectiveOptions {
     pub fn point_loss(&self) -> PointLoss {
         match self.loss {
             LossKind::Squared => PointLoss::Squared,
-            LossKind::Huber => PointLoss::Huber { delta: self.huber_delta as f32 },
+            LossKind::Huber => PointLoss::Huber {
+                delta: self.huber_delta as f32,
+            },
         }
     }
 
     /// True where blending labels is the same as blending losses: squared points with one share for the whole training.
     #[must_use]
     pub fn blends_labels(&self) -> bool {
-        let squared = self.head == HeadKind::Point && self.loss == LossKind::Squared && self.quantile.is_none();
+        let squared = self.head == HeadKind::Point
+            && self.loss == LossKind::Squared
+            && self.quantile.is_none();
         squared && self.alpha_schedule == AlphaSchedule::Constant && self.gate != Gate::Bounded
     }
 
     /// How students and teacher are judged.
     #[must_use]
     pub fn measure(&self) -> Measure {
-        self.quantile.map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
+        self.quantile
+            .map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
     }
 
     /// What a teacher that says `N(mean, sd²)` answers: the mean, or the quantile that is asked for.
     #[must_use]
     pub fn answer(&self, mean: f64, sd: f64) -> f64 {
-        self.quantile.map_or(mean, |quantile| mean + sd * limbeck_runtime::normal_quantile(quantile))
+        self.quantile.map_or(mean, |quantile| {
+            mean + sd * limbeck_runtime::normal_quantile(quantile)
+        })
     }
 
     /// `alpha` when the share `progress` of training is done, from its value at the start.
@@ -359,7 +484,14 @@ impl LabelRow {
     /// The row as it lies in the label matrix.
     #[must_use]
     pub fn columns(self) -> [f32; Self::COLUMNS] {
-        [self.target, self.teacher, self.spread, self.gate, self.labelled, self.weight]
+        [
+            self.target,
+            self.teacher,
+            self.spread,
+            self.gate,
+            self.labelled,
+            self.weight,
+        ]
     }
 
     /// The row at the beginning of some columns; none where there are too few.
@@ -368,7 +500,14 @@ impl LabelRow {
     }
 
     fn read([target, teacher, spread, gate, labelled, weight]: [f32; Self::COLUMNS]) -> Self {
-        Self { target, teacher, spread, gate, labelled, weight }
+        Self {
+            target,
+            teacher,
+            spread,
+            gate,
+            labelled,
+            weight,
+        }
     }
 }
 
@@ -410,7 +549,11 @@ impl Blend {
         let rho = self.labelled;
         let soft = 1.0 - ((1.0 - alpha) / rho).min(1.0);
         let others = (1.0 - alpha) * (1.0 - rho);
-        let new = if others > 0.0 { (rho * alpha / others).min(1.0) } else { 1.0 };
+        let new = if others > 0.0 {
+            (rho * alpha / others).min(1.0)
+        } else {
+            1.0
+        };
         (soft as f32, new as f32)
     }
 
@@ -443,7 +586,9 @@ impl Blend {
 /// `base + scale · ptp` of the teacher's labels that are believed at all.
 #[must_use]
 pub fn range_temperature(options: &ObjectiveOptions, labels: impl Iterator<Item = f32>) -> f32 {
-    let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| (a.min(t), b.max(t)));
+    let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| {
+        (a.min(t), b.max(t))
+    });
     let range = if most > least { most - least } else { 0.0 };
     options.temperature_base as f32 + options.temperature_scale as f32 * range
 }
@@ -462,7 +607,13 @@ impl StepLoss for Blend {
             return 0.0;
         }
         let (rows, _) = labels.as_chunks();
-        range_temperature(&self.options, rows.iter().map(|row| LabelRow::read(*row)).filter(|r| r.gate > 0.0).map(|r| r.teacher))
+        range_temperature(
+            &self.options,
+            rows.iter()
+                .map(|row| LabelRow::read(*row))
+                .filter(|r| r.gate > 0.0)
+                .map(|r| r.teacher),
+        )
     }
 
     fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
@@ -472,25 +623,52 @@ impl StepLoss for Blend {
         let mut toward_target = vec![0.0; outputs];
         let (rows, _) = labels.as_chunks();
         let mut sum = 0.0;
-        for ((pred, row), grad) in pred.chunks_exact(outputs).zip(rows).zip(grad.chunks_exact_mut(outputs)) {
+        for ((pred, row), grad) in pred
+            .chunks_exact(outputs)
+            .zip(rows)
+            .zip(grad.chunks_exact_mut(outputs))
+        {
             let row = LabelRow::read(*row);
-            let label = Label { mean: row.teacher, sd: row.spread };
-            let mut share = if row.labelled > 0.0 { soft * row.gate } else { 1.0 };
+            let label = Label {
+                mean: row.teacher,
+                sd: row.spread,
+            };
+            let mut share = if row.labelled > 0.0 {
+                soft * row.gate
+            } else {
+                1.0
+            };
             if bounded && row.labelled > 0.0 && share > 0.0 {
-                let (student, teacher) = ((self.soft.head().predict(pred) - row.target).abs(), (row.teacher - row.target).abs());
+                let (student, teacher) = (
+                    (self.soft.head().predict(pred) - row.target).abs(),
+                    (row.teacher - row.target).abs(),
+                );
                 share = if student > teacher { share } else { 0.0 };
             }
-            let weight = row.weight * if row.labelled > 0.0 { 1.0 } else { new * row.gate };
+            let weight = row.weight
+                * if row.labelled > 0.0 {
+                    1.0
+                } else {
+                    new * row.gate
+                };
             let mut loss = 0.0;
             grad.fill(0.0);
             if share > 0.0 {
-                loss = share * self.soft.row(pred, label, self.temperature(moment, row.spread), grad);
+                loss = share
+                    * self
+                        .soft
+                        .row(pred, label, self.temperature(moment, row.spread), grad);
                 grad.iter_mut().for_each(|g| *g *= share * weight);
             }
             if share < 1.0 {
                 let hard = 1.0 - share;
-                loss += hard * self.hard.row(pred, Label::hard(row.target), 1.0, &mut toward_target);
-                grad.iter_mut().zip(&toward_target).for_each(|(g, h)| *g += hard * weight * h);
+                loss += hard
+                    * self
+                        .hard
+                        .row(pred, Label::hard(row.target), 1.0, &mut toward_target);
+                grad.iter_mut()
+                    .zip(&toward_target)
+                    .for_each(|(g, h)| *g += hard * weight * h);
             }
             sum += weight * loss;
         }
@@ -505,21 +683,42 @@ mod tests {
     use rand_pcg::Pcg64;
 
     fn options(head: HeadKind) -> ObjectiveOptions {
-        ObjectiveOptions { head, ..ObjectiveOptions::default() }
+        ObjectiveOptions {
+            head,
+            ..ObjectiveOptions::default()
+        }
     }
 
     fn blend(options: &ObjectiveOptions, alpha: f64) -> Blend {
         let head = options.head(-2.0, 2.0);
         let (hard, soft) = options.losses(head);
-        Blend { options: options.clone(), alpha, hard, soft, labelled: 0.5, data_temperature: 1.5, typical_spread: 0.5 }
+        Blend {
+            options: options.clone(),
+            alpha,
+            hard,
+            soft,
+            labelled: 0.5,
+            data_temperature: 1.5,
+            typical_spread: 0.5,
+        }
     }
 
     fn row(target: f32, teacher: f32, labelled: f32) -> LabelRow {
-        LabelRow { target, teacher, spread: 0.5, gate: 1.0, labelled, weight: 1.0 }
+        LabelRow {
+            target,
+            teacher,
+            spread: 0.5,
+            gate: 1.0,
+            labelled,
+            weight: 1.0,
+        }
     }
 
     fn value(blend: &Blend, pred: &[f32], row: LabelRow, progress: f32) -> f32 {
-        let moment = Moment { progress, statistic: blend.statistic(&row.columns()) };
+        let moment = Moment {
+            progress,
+            statistic: blend.statistic(&row.columns()),
+        };
         blend.direct(pred, &row.columns(), moment, &mut vec![0.0; pred.len()])
     }
 
@@ -527,10 +726,16 @@ mod tests {
     fn blend_of_points_is_worked_by_hand() {
         // alpha .75 with half the rows labelled: h = .5, so .5 · (2 − 4)² + .5 · (2 − 1)², weight 2
         let blend = blend(&options(HeadKind::Point), 0.75);
-        let labels = LabelRow { weight: 2.0, ..row(4.0, 1.0, 1.0) };
+        let labels = LabelRow {
+            weight: 2.0,
+            ..row(4.0, 1.0, 1.0)
+        };
         assert!((value(&blend, &[2.0], labels, 0.0) - 5.0).abs() < 1e-6);
         // Half of the teacher believed: .75 · 4 + .25 · 1
-        let labels = LabelRow { gate: 0.5, ..row(4.0, 1.0, 1.0) };
+        let labels = LabelRow {
+            gate: 0.5,
+            ..row(4.0, 1.0, 1.0)
+        };
         assert!((value(&blend, &[2.0], labels, 0.0) - 3.25).abs() < 1e-6);
         assert!((value(&blend, &[2.0], row(0.0, 1.0, 0.0), 0.0) - 1.0).abs() < 1e-6);
     }
@@ -544,22 +749,45 @@ mod tests {
             let mut grad = vec![0.0; pred.len()];
             let target = hard.row(&pred, Label::hard(1.0), 1.0, &mut grad);
             let teacher = soft.row(&pred, Label { mean: 0.4, sd: 0.5 }, 1.0, &mut grad);
-            assert!((value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 1.0), 0.0) - target).abs() < 1e-6);
-            assert!((value(&blend(&options, 1.0), &pred, row(1.0, 0.4, 1.0), 0.0) - teacher).abs() < 1e-6);
+            assert!(
+                (value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 1.0), 0.0) - target).abs()
+                    < 1e-6
+            );
+            assert!(
+                (value(&blend(&options, 1.0), &pred, row(1.0, 0.4, 1.0), 0.0) - teacher).abs()
+                    < 1e-6
+            );
             // Without the teacher, rows that only it labelled have no weight.
-            assert_eq!(value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 0.0), 0.0), 0.0);
+            assert_eq!(
+                value(&blend(&options, 0.0), &pred, row(1.0, 0.4, 0.0), 0.0),
+                0.0
+            );
         }
     }
 
     #[test]
     fn schedules_are_worked_at_start_middle_and_end() {
         let at = |schedule, progress| {
-            ObjectiveOptions { alpha_schedule: schedule, alpha_end: 0.2, ..ObjectiveOptions::default() }.alpha_at(1.0, progress)
+            ObjectiveOptions {
+                alpha_schedule: schedule,
+                alpha_end: 0.2,
+                ..ObjectiveOptions::default()
+            }
+            .alpha_at(1.0, progress)
         };
-        assert_eq!([0.0, 0.5, 1.0].map(|p| at(AlphaSchedule::Constant, p)), [1.0; 3]);
+        assert_eq!(
+            [0.0, 0.5, 1.0].map(|p| at(AlphaSchedule::Constant, p)),
+            [1.0; 3]
+        );
         for schedule in [AlphaSchedule::Linear, AlphaSchedule::Cosine] {
             let found = [0.0, 0.5, 1.0].map(|p| at(schedule, p));
-            assert!(found.iter().zip([1.0, 0.6, 0.2]).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+            assert!(
+                found
+                    .iter()
+                    .zip([1.0, 0.6, 0.2])
+                    .all(|(a, b)| (a - b).abs() < 1e-12),
+                "{found:?}"
+            );
         }
         assert!(at(AlphaSchedule::Cosine, 0.25) > at(AlphaSchedule::Linear, 0.25));
     }
@@ -576,8 +804,19 @@ mod tests {
 
     #[test]
     fn temperatures_are_worked_by_hand() {
-        let with = |temperature| blend(&ObjectiveOptions { temperature, ..options(HeadKind::Gaussian) }, 0.7);
-        let moment = Moment { progress: 0.5, statistic: 7.0 };
+        let with = |temperature| {
+            blend(
+                &ObjectiveOptions {
+                    temperature,
+                    ..options(HeadKind::Gaussian)
+                },
+                0.7,
+            )
+        };
+        let moment = Moment {
+            progress: 0.5,
+            statistic: 7.0,
+        };
         assert_eq!(with(Temperature::Fixed(3.0)).temperature(moment, 1.0), 3.0);
         assert_eq!(with(Temperature::Batch).temperature(moment, 1.0), 7.0);
         assert_eq!(with(Temperature::Data).temperature(moment, 1.0), 1.5);
@@ -586,13 +825,22 @@ mod tests {
         falling.options.temperature_end = Some(1.0);
         assert_eq!(falling.temperature(moment, 1.0), 2.0);
         // Base 1, scale 0.1, labels that range over 5.
-        let labels: Vec<f32> = [-1.0, 4.0, 2.0].iter().flat_map(|&t| row(0.0, t, 1.0).columns()).collect();
+        let labels: Vec<f32> = [-1.0, 4.0, 2.0]
+            .iter()
+            .flat_map(|&t| row(0.0, t, 1.0).columns())
+            .collect();
         assert!((with(Temperature::Batch).statistic(&labels) - 1.5).abs() < 1e-6);
     }
 
     #[test]
     fn bounded_teachers_are_left_once_the_student_is_closer() {
-        let bounded = blend(&ObjectiveOptions { gate: Gate::Bounded, ..options(HeadKind::Point) }, 1.0);
+        let bounded = blend(
+            &ObjectiveOptions {
+                gate: Gate::Bounded,
+                ..options(HeadKind::Point)
+            },
+            1.0,
+        );
         // The teacher errs by 1: a student that errs by 2 follows it, one that errs by ½ follows the target.
         assert_eq!(value(&bounded, &[2.0], row(0.0, 1.0, 1.0), 0.0), 1.0);
         assert_eq!(value(&bounded, &[0.5], row(0.0, 1.0, 1.0), 0.0), 0.25);
@@ -603,7 +851,11 @@ mod tests {
         let mut rng = Pcg64::seed_from_u64(8);
         for head in [HeadKind::Point, HeadKind::Gaussian, HeadKind::Binned] {
             for literal in [false, true] {
-                let loss = if head == HeadKind::Point { LossKind::Huber } else { LossKind::Squared };
+                let loss = if head == HeadKind::Point {
+                    LossKind::Huber
+                } else {
+                    LossKind::Squared
+                };
                 let options = ObjectiveOptions {
                     loss,
                     bins: 8,
@@ -616,17 +868,25 @@ mod tests {
                 let n = 5;
                 let outputs = blend.outputs();
                 let labels: Vec<f32> = (0..n)
-                    .flat_map(|i| LabelRow {
-                        target: rng.random_range(-2.0..2.0),
-                        teacher: rng.random_range(-2.0..2.0),
-                        spread: rng.random_range(0.2..1.0),
-                        gate: rng.random_range(0.0..1.0),
-                        labelled: f32::from(u8::from(i % 2 == 0)),
-                        weight: rng.random_range(0.5..2.0),
-                    }.columns())
+                    .flat_map(|i| {
+                        LabelRow {
+                            target: rng.random_range(-2.0..2.0),
+                            teacher: rng.random_range(-2.0..2.0),
+                            spread: rng.random_range(0.2..1.0),
+                            gate: rng.random_range(0.0..1.0),
+                            labelled: f32::from(u8::from(i % 2 == 0)),
+                            weight: rng.random_range(0.5..2.0),
+                        }
+                        .columns()
+                    })
                     .collect();
-                let pred: Vec<f32> = (0..n * outputs).map(|_| rng.random_range(-1.0..1.0)).collect();
-                let moment = Moment { progress: 0.3, statistic: 0.0 };
+                let pred: Vec<f32> = (0..n * outputs)
+                    .map(|_| rng.random_range(-1.0..1.0))
+                    .collect();
+                let moment = Moment {
+                    progress: 0.3,
+                    statistic: 0.0,
+                };
                 let mut grad = vec![f32::NAN; pred.len()];
                 let sum = blend.direct(&pred, &labels, moment, &mut grad);
                 for i in 0..pred.len() {
@@ -636,7 +896,11 @@ mod tests {
                         f64::from(blend.direct(&moved, &labels, moment, &mut vec![0.0; pred.len()]))
                     };
                     let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
-                    assert!((difference - f64::from(grad[i])).abs() < 2e-2 * (1.0 + difference.abs()), "{head:?} {difference} {}", grad[i]);
+                    assert!(
+                        (difference - f64::from(grad[i])).abs() < 2e-2 * (1.0 + difference.abs()),
+                        "{head:?} {difference} {}",
+                        grad[i]
+                    );
                 }
             }
         }
@@ -653,15 +917,41 @@ mod tests {
         let refused = |options: ObjectiveOptions| options.validate().is_err();
         let default = ObjectiveOptions::default;
         assert!(default().validate().is_ok());
-        assert!(refused(ObjectiveOptions { temperature: Temperature::Fixed(3.0), ..default() }));
-        assert!(refused(ObjectiveOptions { literal: true, ..default() }));
-        assert!(refused(ObjectiveOptions { head: HeadKind::Gaussian, loss: LossKind::Huber, ..default() }));
-        assert!(refused(ObjectiveOptions { huber_delta: 0.0, ..default() }));
-        assert!(refused(ObjectiveOptions { bins: 3, ..default() }));
-        assert!(refused(ObjectiveOptions { alpha_end: 1.5, ..default() }));
-        let spread = ObjectiveOptions { head: HeadKind::Binned, temperature: Temperature::Spread, ..default() };
+        assert!(refused(ObjectiveOptions {
+            temperature: Temperature::Fixed(3.0),
+            ..default()
+        }));
+        assert!(refused(ObjectiveOptions {
+            literal: true,
+            ..default()
+        }));
+        assert!(refused(ObjectiveOptions {
+            head: HeadKind::Gaussian,
+            loss: LossKind::Huber,
+            ..default()
+        }));
+        assert!(refused(ObjectiveOptions {
+            huber_delta: 0.0,
+            ..default()
+        }));
+        assert!(refused(ObjectiveOptions {
+            bins: 3,
+            ..default()
+        }));
+        assert!(refused(ObjectiveOptions {
+            alpha_end: 1.5,
+            ..default()
+        }));
+        let spread = ObjectiveOptions {
+            head: HeadKind::Binned,
+            temperature: Temperature::Spread,
+            ..default()
+        };
         assert!(spread.validate().is_ok());
-        assert!(refused(ObjectiveOptions { temperature_end: Some(1.0), ..spread }));
+        assert!(refused(ObjectiveOptions {
+            temperature_end: Some(1.0),
+            ..spread
+        }));
     }
 
     #[test]

@@ -56,35 +56,72 @@ impl Probe {
     /// Panics if `params` is shorter than the shape and the losses say.
     #[must_use]
     pub fn terms(&self, shape: &MlpShape, params: &[f32], progress: f64) -> Terms {
-        let Self { positions, labels, judge } = self;
+        let Self {
+            positions,
+            labels,
+            judge,
+        } = self;
         let (columns, outputs) = (judge.columns(), judge.outputs());
         let (params, own) = params.split_at(shape.weights());
         let pred = shape.predict(params, positions);
-        let moment = Moment { progress: progress as f32, statistic: judge.statistic(labels) };
+        let moment = Moment {
+            progress: progress as f32,
+            statistic: judge.statistic(labels),
+        };
         let mut unused = vec![0.0; outputs];
         let (mut hard, mut soft, mut warmth) = (Mean::default(), Mean::default(), Mean::default());
         let is_tempered = judge.blend.options.head != HeadKind::Point;
         for (pred, row) in pred.chunks_exact(outputs).zip(labels.chunks_exact(columns)) {
-            let Some(row) = LabelRow::first_of(row) else { continue };
+            let Some(row) = LabelRow::first_of(row) else {
+                continue;
+            };
             if row.labelled > 0.0 {
-                hard.add(row.weight, judge.blend.hard.row(pred, Label::hard(row.target), 1.0, &mut unused));
+                hard.add(
+                    row.weight,
+                    judge
+                        .blend
+                        .hard
+                        .row(pred, Label::hard(row.target), 1.0, &mut unused),
+                );
             }
             if row.gate > 0.0 {
-                let label = Label { mean: row.teacher, sd: row.spread };
+                let label = Label {
+                    mean: row.teacher,
+                    sd: row.spread,
+                };
                 let temperature = judge.blend.temperature(moment, row.spread);
-                soft.add(row.weight, judge.blend.soft.row(pred, label, temperature, &mut unused));
+                soft.add(
+                    row.weight,
+                    judge.blend.soft.row(pred, label, temperature, &mut unused),
+                );
                 if is_tempered {
                     warmth.add(1.0, temperature);
                 }
             }
         }
-        let block = Block { row: 0, pred: &pred, hidden: &[], grad_pred: &mut [], grad_hidden: &mut [] };
+        let block = Block {
+            row: 0,
+            pred: &pred,
+            hidden: &[],
+            grad_pred: &mut [],
+            grad_hidden: &mut [],
+        };
         let layers = judge.hints.as_ref().map_or_else(Vec::new, |hints| {
             let hidden = shape.hidden_of(params, positions).concat();
-            let coordinates: Vec<f32> = labels.chunks_exact(columns).flat_map(|row| &row[LabelRow::COLUMNS + 1..]).copied().collect();
+            let coordinates: Vec<f32> = labels
+                .chunks_exact(columns)
+                .flat_map(|row| &row[LabelRow::COLUMNS + 1..])
+                .copied()
+                .collect();
             hints.distances(&hidden, own, &coordinates)
         });
-        Terms { hard: hard.value(), soft: soft.value(), slope: judge.slope(&block, labels), layers, temperature: warmth.value() }
+        Terms {
+            hard: hard.value(),
+            soft: soft.value(),
+            slope: judge.slope(&block, labels),
+            layers,
+            temperature: warmth.value(),
+        }
     }
 }
 
@@ -114,56 +151,181 @@ mod tests {
 
     /// `s(x) = max(x, 0)` through one hidden unit.
     fn shape() -> (MlpShape, Vec<f32>) {
-        let shape = MlpShape::new(InputLayout { segments: vec![Segment::Linear] }, vec![1], 1).unwrap();
+        let shape = MlpShape::new(
+            InputLayout {
+                segments: vec![Segment::Linear],
+            },
+            vec![1],
+            1,
+        )
+        .unwrap();
         (shape, vec![1.0, 0.0, 1.0, 0.0])
     }
 
     fn guided(hints: bool, pairs: bool) -> Guided {
-        let options = ObjectiveOptions { head: HeadKind::Point, ..ObjectiveOptions::default() };
+        let options = ObjectiveOptions {
+            head: HeadKind::Point,
+            ..ObjectiveOptions::default()
+        };
         let (hard, soft) = options.losses(options.head(-2.0, 2.0));
-        let blend = Blend { options, alpha: 0.5, hard, soft, labelled: 0.5, data_temperature: 1.0, typical_spread: 0.5 };
-        let options = HintOptions { kind: HintKind::Hint, width: 1, ..HintOptions::default() };
-        Guided { blend, hints: hints.then(|| HintLoss::new(&options, &[1], &[0.5])), pairs }
+        let blend = Blend {
+            options,
+            alpha: 0.5,
+            hard,
+            soft,
+            labelled: 0.5,
+            data_temperature: 1.0,
+            typical_spread: 0.5,
+        };
+        let options = HintOptions {
+            kind: HintKind::Hint,
+            width: 1,
+            ..HintOptions::default()
+        };
+        Guided {
+            blend,
+            hints: hints.then(|| HintLoss::new(&options, &[1], &[0.5])),
+            pairs,
+        }
     }
 
     fn labels(rows: &[LabelRow], pair: f32, coordinate: Option<f32>) -> Vec<f32> {
         let row = |(at, row): (usize, &LabelRow)| {
-            row.columns().into_iter().chain([if at % 2 == 1 { pair } else { 0.0 }]).chain(coordinate).collect::<Vec<f32>>()
+            row.columns()
+                .into_iter()
+                .chain([if at % 2 == 1 { pair } else { 0.0 }])
+                .chain(coordinate)
+                .collect::<Vec<f32>>()
         };
         rows.iter().enumerate().flat_map(row).collect()
     }
 
     #[test]
     fn temperature_is_that_of_the_rows_that_the_teacher_labelled() {
-        let options = ObjectiveOptions { head: HeadKind::Gaussian, temperature: Temperature::Spread, ..ObjectiveOptions::default() };
+        let options = ObjectiveOptions {
+            head: HeadKind::Gaussian,
+            temperature: Temperature::Spread,
+            ..ObjectiveOptions::default()
+        };
         let (hard, soft) = options.losses(options.head(-2.0, 2.0));
-        let blend = Blend { options, alpha: 0.5, hard, soft, labelled: 0.5, data_temperature: 1.0, typical_spread: 0.5 };
-        let row = LabelRow { target: 0.0, teacher: 0.0, spread: 0.5, gate: 1.0, labelled: 1.0, weight: 1.0 };
+        let blend = Blend {
+            options,
+            alpha: 0.5,
+            hard,
+            soft,
+            labelled: 0.5,
+            data_temperature: 1.0,
+            typical_spread: 0.5,
+        };
+        let row = LabelRow {
+            target: 0.0,
+            teacher: 0.0,
+            spread: 0.5,
+            gate: 1.0,
+            labelled: 1.0,
+            weight: 1.0,
+        };
         // Spreads of once and three times the typical one; the third row has no label of the teacher's.
-        let rows = [row, LabelRow { spread: 1.5, ..row }, LabelRow { spread: 9.0, gate: 0.0, ..row }];
-        let probe = Probe { positions: vec![0.0; 3], labels: labels(&rows, 0.0, None), judge: Guided { blend, hints: None, pairs: false } };
-        let shape = MlpShape::new(InputLayout { segments: vec![Segment::Linear] }, vec![1], 2).unwrap();
-        assert_eq!(probe.terms(&shape, &vec![0.1; shape.weights()], 0.0).temperature, Some(2.0));
+        let rows = [
+            row,
+            LabelRow { spread: 1.5, ..row },
+            LabelRow {
+                spread: 9.0,
+                gate: 0.0,
+                ..row
+            },
+        ];
+        let probe = Probe {
+            positions: vec![0.0; 3],
+            labels: labels(&rows, 0.0, None),
+            judge: Guided {
+                blend,
+                hints: None,
+                pairs: false,
+            },
+        };
+        let shape = MlpShape::new(
+            InputLayout {
+                segments: vec![Segment::Linear],
+            },
+            vec![1],
+            2,
+        )
+        .unwrap();
+        assert_eq!(
+            probe
+                .terms(&shape, &vec![0.1; shape.weights()], 0.0)
+                .temperature,
+            Some(2.0)
+        );
     }
 
     #[test]
     fn terms_are_worked_by_hand() {
         let (shape, mut params) = shape();
-        let known = LabelRow { target: 1.0, teacher: 4.0, spread: 0.1, gate: 1.0, labelled: 1.0, weight: 2.0 };
-        let unknown = LabelRow { target: 9.0, teacher: 2.0, labelled: 0.0, weight: 1.0, ..known };
-        let closed = LabelRow { target: 0.0, gate: 0.0, weight: 1.0, ..known };
+        let known = LabelRow {
+            target: 1.0,
+            teacher: 4.0,
+            spread: 0.1,
+            gate: 1.0,
+            labelled: 1.0,
+            weight: 2.0,
+        };
+        let unknown = LabelRow {
+            target: 9.0,
+            teacher: 2.0,
+            labelled: 0.0,
+            weight: 1.0,
+            ..known
+        };
+        let closed = LabelRow {
+            target: 0.0,
+            gate: 0.0,
+            weight: 1.0,
+            ..known
+        };
         let rows = labels(&[known, unknown, closed], 0.0, None);
-        let probe = Probe { positions: vec![2.0, 3.0, 1.0], labels: rows, judge: guided(false, false) };
+        let probe = Probe {
+            positions: vec![2.0, 3.0, 1.0],
+            labels: rows,
+            judge: guided(false, false),
+        };
         // Hard: (2 · 1² + 1 · 1²) / 2. Soft: (2 · 2² + 1²) / 2.
-        assert_eq!(probe.terms(&shape, &params, 0.0), Terms { hard: Some(1.5), soft: Some(4.5), slope: None, layers: vec![], temperature: None });
+        assert_eq!(
+            probe.terms(&shape, &params, 0.0),
+            Terms {
+                hard: Some(1.5),
+                soft: Some(4.5),
+                slope: None,
+                layers: vec![],
+                temperature: None
+            }
+        );
         // A pair: the student moves by 1, the teacher by −2; γ / ρ² = 0.5.
         // Its adapter says 3 h + 1, the teacher's coordinate is 6: 0.5 · (7 − 6)², 0.5 · (10 − 6)².
         params.extend([3.0, 1.0]);
-        let pair = [LabelRow { teacher: 4.0, ..unknown }, unknown];
-        let probe = Probe { positions: vec![2.0, 3.0], labels: labels(&pair, 0.5, Some(6.0)), judge: guided(true, true) };
+        let pair = [
+            LabelRow {
+                teacher: 4.0,
+                ..unknown
+            },
+            unknown,
+        ];
+        let probe = Probe {
+            positions: vec![2.0, 3.0],
+            labels: labels(&pair, 0.5, Some(6.0)),
+            judge: guided(true, true),
+        };
         let found = probe.terms(&shape, &params, 0.5);
-        assert_eq!((found.hard, found.slope, found.layers), (None, Some(4.5), vec![4.25]));
-        let none = Probe { positions: vec![], labels: vec![], judge: guided(false, false) };
+        assert_eq!(
+            (found.hard, found.slope, found.layers),
+            (None, Some(4.5), vec![4.25])
+        );
+        let none = Probe {
+            positions: vec![],
+            labels: vec![],
+            judge: guided(false, false),
+        };
         assert_eq!(none.terms(&shape, &params, 0.0), Terms::default());
     }
 }

@@ -66,7 +66,12 @@ pub struct GapClosed {
 
 impl GapClosed {
     fn none(reason: String) -> Self {
-        Self { value: None, low: None, high: None, reason: Some(reason) }
+        Self {
+            value: None,
+            low: None,
+            high: None,
+            reason: Some(reason),
+        }
     }
 }
 
@@ -130,7 +135,11 @@ pub struct Difference {
 impl Difference {
     fn new(estimate: &Estimate, unit: f64, is_given: bool) -> Self {
         let end = |value: f64| Some(unit * value).filter(|value| is_given && value.is_finite());
-        Self { value: unit * estimate.value, low: end(estimate.low()), high: end(estimate.high()) }
+        Self {
+            value: unit * estimate.value,
+            low: end(estimate.low()),
+            high: end(estimate.high()),
+        }
     }
 
     /// True where the whole interval is above 0.
@@ -225,15 +234,36 @@ struct Scaled<'a> {
 }
 
 impl<'a> Scaled<'a> {
-    fn new<'p>(measure: Measure, target: &'a [f64], predictions: impl Iterator<Item = &'p [f64]>) -> Self {
-        let largest = |pred: &[f64]| pred.iter().zip(target).map(|(p, y)| (p - y).abs()).filter(|e| e.is_finite()).fold(0.0, f64::max);
+    fn new<'p>(
+        measure: Measure,
+        target: &'a [f64],
+        predictions: impl Iterator<Item = &'p [f64]>,
+    ) -> Self {
+        let largest = |pred: &[f64]| {
+            pred.iter()
+                .zip(target)
+                .map(|(p, y)| (p - y).abs())
+                .filter(|e| e.is_finite())
+                .fold(0.0, f64::max)
+        };
         let most = predictions.map(largest).fold(0.0, f64::max);
-        let unit = if most > 0.0 { most.log2().floor().clamp(-1000.0, 1000.0).exp2() } else { 1.0 };
-        Self { measure, target, unit }
+        let unit = if most > 0.0 {
+            most.log2().floor().clamp(-1000.0, 1000.0).exp2()
+        } else {
+            1.0
+        };
+        Self {
+            measure,
+            target,
+            unit,
+        }
     }
 
     fn errors(&self, pred: &[f64]) -> Vec<f64> {
-        pred.iter().zip(self.target).map(|(p, y)| self.measure.row(p / self.unit, y / self.unit)).collect()
+        pred.iter()
+            .zip(self.target)
+            .map(|(p, y)| self.measure.row(p / self.unit, y / self.unit))
+            .collect()
     }
 
     fn parts(&self, design: &Design<'_>, predictions: &[Vec<f64>]) -> Parts {
@@ -246,9 +276,19 @@ impl<'a> Scaled<'a> {
 fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     let (blocks, what) = (design.blocks(), if has_blocks { "groups" } else { "rows" });
     if blocks < LEAST_BLOCKS {
-        let how = if has_blocks { "the test rows hold" } else { "the test set has" };
-        let count = if blocks == 1 { format!("1 {}", what.trim_end_matches('s')) } else { format!("{blocks} {what}") };
-        return Some(format!("too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or predict rows of further {what} by `limbeck evaluate`"));
+        let how = if has_blocks {
+            "the test rows hold"
+        } else {
+            "the test set has"
+        };
+        let count = if blocks == 1 {
+            format!("1 {}", what.trim_end_matches('s'))
+        } else {
+            format!("{blocks} {what}")
+        };
+        return Some(format!(
+            "too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or predict rows of further {what} by `limbeck evaluate`"
+        ));
     }
     (design.degrees() < LEAST_DEGREES).then(|| {
         format!("too few {what} to judge: of {blocks} {what}, a few hold nearly all the weight ({:.1} of equal weight would say as much)", design.degrees() + 1.0)
@@ -260,13 +300,25 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
 /// None without test rows or seeds.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
-    let Evidence { measure, target, weight, blocks, taught, .. } = *evidence;
+    let Evidence {
+        measure,
+        target,
+        weight,
+        blocks,
+        taught,
+        ..
+    } = *evidence;
     let seeds = evidence.alone.len().min(evidence.distilled.len());
     let design = Design::new(weight, blocks);
     if seeds == 0 || design.blocks() == 0 {
         return None;
     }
-    let all = evidence.alone.iter().chain(evidence.distilled).map(Vec::as_slice).chain([evidence.teacher]);
+    let all = evidence
+        .alone
+        .iter()
+        .chain(evidence.distilled)
+        .map(Vec::as_slice)
+        .chain([evidence.teacher]);
     let scaled = Scaled::new(measure, target, all);
     let alone = scaled.parts(&design, &evidence.alone[..seeds]);
     let saved = alone.minus(&scaled.parts(&design, &evidence.distilled[..seeds]));
@@ -276,13 +328,25 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let error_saved = Difference::new(&saved_by, scaled.unit, few.is_none());
     let teacher_lead = Difference::new(&lead_by, scaled.unit, few.is_none());
     let one_seed = "one training seed says nothing of others: at least 2 `repeats` are needed, 3 or more are better; intervals cover test rows alone";
-    let reason = few.clone().or_else(|| (seeds == 1).then(|| one_seed.to_owned()));
+    let reason = few
+        .clone()
+        .or_else(|| (seeds == 1).then(|| one_seed.to_owned()));
     let gap_closed = match &few {
-        _ if !taught => GapClosed::none("the distilled student took nothing from the teacher".into()),
+        _ if !taught => {
+            GapClosed::none("the distilled student took nothing from the teacher".into())
+        }
         Some(few) => GapClosed::none(few.clone()),
         None => match design.ratio(&saved, &lead) {
-            Some(ratio) => GapClosed { value: Some(ratio.value), low: Some(ratio.low), high: Some(ratio.high), reason: None },
-            None => GapClosed::none(format!("the teacher's lead on the lone student is not far enough from 0: {}", told(measure, &teacher_lead))),
+            Some(ratio) => GapClosed {
+                value: Some(ratio.value),
+                low: Some(ratio.low),
+                high: Some(ratio.high),
+                reason: None,
+            },
+            None => GapClosed::none(format!(
+                "the teacher's lead on the lone student is not far enough from 0: {}",
+                told(measure, &teacher_lead)
+            )),
         },
     };
     let kind = match (&reason, taught) {
@@ -303,8 +367,18 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         se_seeds: scaled.unit * saved_by.se_seeds,
         reason,
     };
-    let verdict = Verdict { kind, teacher_better: teacher_lead.is_above(), error_saved, teacher_lead, sentence: String::new() };
-    Some(Proof { method: Some(method), gap_closed, verdict })
+    let verdict = Verdict {
+        kind,
+        teacher_better: teacher_lead.is_above(),
+        error_saved,
+        teacher_lead,
+        sentence: String::new(),
+    };
+    Some(Proof {
+        method: Some(method),
+        gap_closed,
+        verdict,
+    })
 }
 
 impl Method {
@@ -345,14 +419,25 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
     let half = t_quantile(n - 1.0) * ((1.0 / n + ratio) * variance).sqrt();
     let is_given = differences.len() > 1 && half.is_finite();
     let end = |end: f64| is_given.then_some(end);
-    Difference { value, low: end(value - half), high: end(value + half) }
+    Difference {
+        value,
+        low: end(value - half),
+        high: end(value + half),
+    }
 }
 
 /// The shipped file's answers against those of the best lone file, on test rows.
 ///
 /// None without test rows.
 #[must_use]
-pub fn judge_file(measure: Measure, target: &[f64], weight: &[f64], blocks: Option<&[u32]>, [shipped, lone]: [&[f64]; 2], worth: f64) -> Option<FileGain> {
+pub fn judge_file(
+    measure: Measure,
+    target: &[f64],
+    weight: &[f64],
+    blocks: Option<&[u32]>,
+    [shipped, lone]: [&[f64]; 2],
+    worth: f64,
+) -> Option<FileGain> {
     let design = Design::new(weight, blocks);
     if design.blocks() == 0 {
         return None;
@@ -361,10 +446,21 @@ pub fn judge_file(measure: Measure, target: &[f64], weight: &[f64], blocks: Opti
     let parts = |pred: &[f64]| design.parts(measure, &[scaled.errors(pred)]);
     let lone = parts(lone);
     let reason = too_few(&design, blocks.is_some());
-    let error_saved = Difference::new(&design.estimate(&lone.minus(&parts(shipped))), scaled.unit, reason.is_none());
+    let error_saved = Difference::new(
+        &design.estimate(&lone.minus(&parts(shipped))),
+        scaled.unit,
+        reason.is_none(),
+    );
     let threshold = worth * scaled.unit * lone.mean();
     let significant = error_saved.is_above();
-    Some(FileGain { error_saved, significant, worth_having: significant && error_saved.value >= threshold, worth, threshold, reason })
+    Some(FileGain {
+        error_saved,
+        significant,
+        worth_having: significant && error_saved.value >= threshold,
+        worth,
+        threshold,
+        reason,
+    })
 }
 
 fn told(measure: Measure, difference: &Difference) -> String {
@@ -401,16 +497,39 @@ mod tests {
     use rand::SeedableRng;
 
     /// 800 rows whose errors are those of one noise, times a factor for each side.
-    fn judged(scales: [f64; 3], unit: f64, seeds: usize, blocks: Option<&[u32]>, taught: bool) -> Proof {
+    fn judged(
+        scales: [f64; 3],
+        unit: f64,
+        seeds: usize,
+        blocks: Option<&[u32]>,
+        taught: bool,
+    ) -> Proof {
         let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
         let n = 800;
         let target: Vec<f64> = (0..n).map(|i| unit * i as f64 * 0.01).collect();
         let base: Vec<f64> = (0..n).map(|_| normal(&mut rng)).collect();
-        let mut pred = |scale: f64| -> Vec<f64> { target.iter().zip(&base).map(|(y, e)| y + unit * (scale * e + 0.02 * normal(&mut rng))).collect() };
+        let mut pred = |scale: f64| -> Vec<f64> {
+            target
+                .iter()
+                .zip(&base)
+                .map(|(y, e)| y + unit * (scale * e + 0.02 * normal(&mut rng)))
+                .collect()
+        };
         let teacher = pred(scales[0]);
-        let (alone, distilled): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (0..seeds).map(|_| (pred(scales[1]), pred(scales[2]))).unzip();
+        let (alone, distilled): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (0..seeds)
+            .map(|_| (pred(scales[1]), pred(scales[2])))
+            .unzip();
         let weight = vec![1.0; n];
-        let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks, teacher: &teacher, alone: &alone, distilled: &distilled, taught };
+        let evidence = Evidence {
+            measure: Measure::Rmse,
+            target: &target,
+            weight: &weight,
+            blocks,
+            teacher: &teacher,
+            alone: &alone,
+            distilled: &distilled,
+            taught,
+        };
         judge(&evidence).unwrap()
     }
 
@@ -420,7 +539,10 @@ mod tests {
         let gap = proof.gap_closed;
         assert!((gap.value.unwrap() - 0.75).abs() < 0.01);
         assert!(gap.low.unwrap() < 0.75 && gap.high.unwrap() > 0.74);
-        assert_eq!((proof.verdict.kind, proof.verdict.teacher_better), (VerdictKind::Helps, true));
+        assert_eq!(
+            (proof.verdict.kind, proof.verdict.teacher_better),
+            (VerdictKind::Helps, true)
+        );
     }
 
     #[test]
@@ -429,7 +551,11 @@ mod tests {
         for unit in [2f64.powi(-900), 2f64.powi(980)] {
             let found = judged([1.0, 2.0, 1.25], unit, 3, None, true);
             assert_eq!(found.gap_closed, plain.gap_closed);
-            assert!((found.verdict.error_saved.value / unit / plain.verdict.error_saved.value - 1.0).abs() < 1e-12);
+            assert!(
+                (found.verdict.error_saved.value / unit / plain.verdict.error_saved.value - 1.0)
+                    .abs()
+                    < 1e-12
+            );
         }
     }
 
@@ -437,30 +563,68 @@ mod tests {
     fn gap_is_null_with_a_reason_where_the_teacher_is_no_better() {
         let proof = judged([1.5, 1.0, 1.0], 1.0, 3, None, true);
         assert_eq!(proof.gap_closed.value, None);
-        assert!(proof.gap_closed.reason.unwrap().contains("not far enough from 0"));
+        assert!(
+            proof
+                .gap_closed
+                .reason
+                .unwrap()
+                .contains("not far enough from 0")
+        );
         assert!(!proof.verdict.teacher_better);
         assert_eq!(proof.verdict.kind, VerdictKind::NoGain);
-        assert_eq!(judged([1.0, 1.2, 1.6], 1.0, 3, None, true).verdict.kind, VerdictKind::Hurts);
+        assert_eq!(
+            judged([1.0, 1.2, 1.6], 1.0, 3, None, true).verdict.kind,
+            VerdictKind::Hurts
+        );
     }
 
     #[test]
     fn what_took_nothing_from_the_teacher_is_no_distillation() {
         let proof = judged([1.0, 2.0, 1.25], 1.0, 3, None, false);
         assert!(proof.verdict.error_saved.is_above());
-        assert_eq!((proof.verdict.kind, proof.gap_closed.value), (VerdictKind::NoGain, None));
+        assert_eq!(
+            (proof.verdict.kind, proof.gap_closed.value),
+            (VerdictKind::NoGain, None)
+        );
     }
 
     #[test]
     fn few_groups_or_one_seed_give_no_verdict() {
         let five: Vec<u32> = (0..800).map(|row| row % 5).collect();
         let proof = judged([1.0, 2.0, 1.25], 1.0, 3, Some(&five), true);
-        assert_eq!((proof.verdict.kind, proof.verdict.error_saved.low, proof.gap_closed.value), (VerdictKind::TooFew, None, None));
-        assert!(proof.method.unwrap().reason.unwrap().contains("the test rows hold 5 groups, at least 10 are needed"));
+        assert_eq!(
+            (
+                proof.verdict.kind,
+                proof.verdict.error_saved.low,
+                proof.gap_closed.value
+            ),
+            (VerdictKind::TooFew, None, None)
+        );
+        assert!(
+            proof
+                .method
+                .unwrap()
+                .reason
+                .unwrap()
+                .contains("the test rows hold 5 groups, at least 10 are needed")
+        );
         let ten: Vec<u32> = (0..800).map(|row| row % 10).collect();
-        assert_eq!(judged([1.0, 2.0, 1.25], 1.0, 3, Some(&ten), true).verdict.kind, VerdictKind::Helps);
+        assert_eq!(
+            judged([1.0, 2.0, 1.25], 1.0, 3, Some(&ten), true)
+                .verdict
+                .kind,
+            VerdictKind::Helps
+        );
         // One of twelve groups has nearly all rows.
-        let one: Vec<u32> = (0..800).map(|row| if row < 11 { row } else { 11 }).collect();
-        assert_eq!(judged([1.0, 2.0, 1.25], 1.0, 3, Some(&one), true).verdict.kind, VerdictKind::TooFew);
+        let one: Vec<u32> = (0..800)
+            .map(|row| if row < 11 { row } else { 11 })
+            .collect();
+        assert_eq!(
+            judged([1.0, 2.0, 1.25], 1.0, 3, Some(&one), true)
+                .verdict
+                .kind,
+            VerdictKind::TooFew
+        );
         let proof = judged([1.0, 2.0, 1.25], 1.0, 1, None, true);
         assert!(proof.verdict.kind == VerdictKind::TooFew && proof.verdict.error_saved.is_above());
     }
@@ -477,12 +641,24 @@ mod tests {
                 (0..seeds)
                     .map(|_| {
                         let of_seed = 0.05 * normal(&mut rng);
-                        noise.iter().map(|e| e * (1.0 + of_seed + 0.03 * normal(&mut rng))).collect()
+                        noise
+                            .iter()
+                            .map(|e| e * (1.0 + of_seed + 0.03 * normal(&mut rng)))
+                            .collect()
                     })
                     .collect()
             };
             let (alone, distilled) = (side(), side());
-            let evidence = Evidence { measure: Measure::Rmse, target: &target, weight: &weight, blocks: None, teacher: &noise, alone: &alone, distilled: &distilled, taught: true };
+            let evidence = Evidence {
+                measure: Measure::Rmse,
+                target: &target,
+                weight: &weight,
+                blocks: None,
+                teacher: &noise,
+                alone: &alone,
+                distilled: &distilled,
+                taught: true,
+            };
             judge(&evidence).unwrap().verdict.kind != VerdictKind::NoGain
         });
         // 6 % are 36, and three standard errors 17; a bootstrap of seeds has 14 %, which are 84.
@@ -500,7 +676,9 @@ mod tests {
             judge_file(Measure::Rmse, &zeros, &ones, None, [&better, &noise], worth).unwrap()
         };
         let found = gain(0.985, 0.01);
-        assert!(found.significant && found.worth_having && found.error_saved.value > found.threshold);
+        assert!(
+            found.significant && found.worth_having && found.error_saved.value > found.threshold
+        );
         assert!(gain(0.985, 0.02).significant && !gain(0.985, 0.02).worth_having);
         assert!(!gain(1.01, 0.0).significant && gain(1.01, 0.0).error_saved.is_below());
     }
@@ -511,7 +689,10 @@ mod tests {
         assert_eq!(short(45_678.9), "45679");
         assert_eq!(short(-2.345_67), "-2.346");
         assert_eq!((short(0.0), short(-0.0)), ("0".into(), "0".into()));
-        assert_eq!((short(1.234_56e-12), short(-3.8e15)), ("1.235e-12".into(), "-3.800e15".into()));
+        assert_eq!(
+            (short(1.234_56e-12), short(-3.8e15)),
+            ("1.235e-12".into(), "-3.800e15".into())
+        );
         assert_eq!(format!("{}", percent(-0.001)), "0");
     }
 }

@@ -120,17 +120,68 @@ impl StudentOptions {
     /// [`Error::InvalidOption`] for one out of its range.
     pub fn validate(&self) -> Result<()> {
         let in_range = |fine: bool, option, found: String, expected| {
-            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+            if fine {
+                Ok(())
+            } else {
+                Err(Error::InvalidOption {
+                    option,
+                    found,
+                    expected,
+                })
+            }
         };
-        in_range((250..=1_000_000).contains(&self.params), "student.params", self.params.to_string(), "250 to 1000000")?;
-        in_range(self.bins.is_none_or(|b| (1..=256).contains(&b)), "student.bins", format!("{:?}", self.bins), "1 to 256")?;
-        let hidden = self.hidden.as_ref().is_none_or(|h| !h.is_empty() && h.iter().all(|w| (1..=4096).contains(w)));
-        in_range(hidden, "student.hidden", format!("{:?}", self.hidden), "one or more widths from 1 to 4096")?;
-        in_range(self.steps > 0, "student.steps", self.steps.to_string(), "at least 1")?;
-        in_range(self.batch != Some(0), "student.batch", "0".into(), "at least 1")?;
-        in_range(self.learning_rate > 0.0, "student.learning_rate", self.learning_rate.to_string(), "positive")?;
-        in_range((1..=5).contains(&self.trials), "student.trials", self.trials.to_string(), "1 to 5")?;
-        in_range(self.splits.is_none_or(|n| (1..=10).contains(&n)), "student.splits", format!("{:?}", self.splits), "1 to 10")
+        in_range(
+            (250..=1_000_000).contains(&self.params),
+            "student.params",
+            self.params.to_string(),
+            "250 to 1000000",
+        )?;
+        in_range(
+            self.bins.is_none_or(|b| (1..=256).contains(&b)),
+            "student.bins",
+            format!("{:?}", self.bins),
+            "1 to 256",
+        )?;
+        let hidden = self
+            .hidden
+            .as_ref()
+            .is_none_or(|h| !h.is_empty() && h.iter().all(|w| (1..=4096).contains(w)));
+        in_range(
+            hidden,
+            "student.hidden",
+            format!("{:?}", self.hidden),
+            "one or more widths from 1 to 4096",
+        )?;
+        in_range(
+            self.steps > 0,
+            "student.steps",
+            self.steps.to_string(),
+            "at least 1",
+        )?;
+        in_range(
+            self.batch != Some(0),
+            "student.batch",
+            "0".into(),
+            "at least 1",
+        )?;
+        in_range(
+            self.learning_rate > 0.0,
+            "student.learning_rate",
+            self.learning_rate.to_string(),
+            "positive",
+        )?;
+        in_range(
+            (1..=5).contains(&self.trials),
+            "student.trials",
+            self.trials.to_string(),
+            "1 to 5",
+        )?;
+        in_range(
+            self.splits.is_none_or(|n| (1..=10).contains(&n)),
+            "student.splits",
+            format!("{:?}", self.splits),
+            "1 to 10",
+        )
     }
 
     /// Rows per step, of so many rows to learn from.
@@ -162,7 +213,9 @@ const FEW_ROWS: usize = 3000;
 /// Scale and shift of the target count as parameters too.
 pub(crate) const TARGET_PARAMETERS: usize = 2;
 /// Numbers of bins that are tried.
-const BINS: [usize; 22] = [128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3];
+const BINS: [usize; 22] = [
+    128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
+];
 /// With fewer bins than this, narrower layers are tried first.
 const FEW_BINS: usize = 6;
 
@@ -178,7 +231,13 @@ impl Design {
     ///
     /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
     /// [`StudentOptions::validate`].
-    pub fn fit(features: &Features, rows: &[usize], cuts: &Cuts, options: &StudentOptions, head: Head) -> Result<Self> {
+    pub fn fit(
+        features: &Features,
+        rows: &[usize],
+        cuts: &Cuts,
+        options: &StudentOptions,
+        head: Head,
+    ) -> Result<Self> {
         options.validate()?;
         let params = options.params as f64;
         let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
@@ -204,7 +263,11 @@ impl Design {
             }
             width = round_width(width - 1).min(width - 1);
         }
-        fallback.ok_or(Error::BudgetTooSmall { columns: features.columns.len(), smallest, allowed: options.params })
+        fallback.ok_or(Error::BudgetTooSmall {
+            columns: features.columns.len(),
+            smallest,
+            allowed: options.params,
+        })
     }
 
     /// Fitted numbers that prediction reads.
@@ -212,7 +275,11 @@ impl Design {
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);
         let hidden = self.shape.weights() - (last + 1) * self.shape.outputs();
-        self.encoder.parameters() + self.shape.input().parameters() + hidden + self.head.parameters(last) + TARGET_PARAMETERS
+        self.encoder.parameters()
+            + self.shape.input().parameters()
+            + hidden
+            + self.head.parameters(last)
+            + TARGET_PARAMETERS
     }
 
     /// Network inputs of rows.
@@ -236,7 +303,10 @@ fn round_width(width: usize) -> usize {
 }
 
 /// How a student encodes, with at most so many inputs for categories.
-pub(crate) fn encode_options(options: &StudentOptions, max_width_for_categories: usize) -> EncodeOptions {
+pub(crate) fn encode_options(
+    options: &StudentOptions,
+    max_width_for_categories: usize,
+) -> EncodeOptions {
     EncodeOptions {
         scaling: match options.scaling {
             ScalingKind::Standard => EncodeScaling::Standard,
@@ -258,21 +328,49 @@ struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    fn new((features, rows): (&Features, &[usize]), cuts: &Cuts, options: &'a StudentOptions, head: Head, width: usize) -> Self {
-        let has = |number: bool| features.columns.iter().any(|c| matches!(c.values, FeatureValues::Number(_)) == number);
+    fn new(
+        (features, rows): (&Features, &[usize]),
+        cuts: &Cuts,
+        options: &'a StudentOptions,
+        head: Head,
+        width: usize,
+    ) -> Self {
+        let has = |number: bool| {
+            features
+                .columns
+                .iter()
+                .any(|c| matches!(c.values, FeatureValues::Number(_)) == number)
+        };
         // Half of what the first layer may cost goes to categories where there are numbers too.
         let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
-        let encoder = fit_encoder(features, rows, &encode_options(options, if has(true) { room / 2 } else { room }));
+        let encoder = fit_encoder(
+            features,
+            rows,
+            &encode_options(options, if has(true) { room / 2 } else { room }),
+        );
         let chosen = features.select(rows);
-        let encoded = encoder.encode(&chosen.raw(), chosen.rows).unwrap_or_default();
+        let encoded = encoder
+            .encode(&chosen.raw(), chosen.rows)
+            .unwrap_or_default();
         let columns = bins::number_columns(&encoder, &encoded, cuts);
-        Self { options, head, encoder, columns, rows: rows.len() }
+        Self {
+            options,
+            head,
+            encoder,
+            columns,
+            rows: rows.len(),
+        }
     }
 
     fn bins(&self) -> Vec<usize> {
         match self.options.bins {
             Some(bins) => vec![bins],
-            None => BINS.iter().copied().chain([2, 1]).filter(|&bins| bins == 1 || bins * 8 <= self.rows).collect(),
+            None => BINS
+                .iter()
+                .copied()
+                .chain([2, 1])
+                .filter(|&bins| bins == 1 || bins * 8 <= self.rows)
+                .collect(),
         }
     }
 
@@ -283,10 +381,20 @@ impl<'a> Candidates<'a> {
 
     fn design(&self, width: usize, bins: usize) -> Result<Design> {
         let mut edges = bins::edges(&self.columns, bins);
-        let layout = input_layout(&self.encoder, |column| edges.remove(&column).unwrap_or_default());
-        let hidden = self.options.hidden.clone().unwrap_or_else(|| vec![width; 2]);
+        let layout = input_layout(&self.encoder, |column| {
+            edges.remove(&column).unwrap_or_default()
+        });
+        let hidden = self
+            .options
+            .hidden
+            .clone()
+            .unwrap_or_else(|| vec![width; 2]);
         let shape = MlpShape::new(layout, hidden, self.head.outputs())?;
-        Ok(Design { encoder: self.encoder.clone(), shape, head: self.head })
+        Ok(Design {
+            encoder: self.encoder.clone(),
+            shape,
+            head: self.head,
+        })
     }
 
     /// Widens the layers while the budget allows.
@@ -294,7 +402,13 @@ impl<'a> Candidates<'a> {
         if self.options.hidden.is_some() {
             return Ok(design);
         }
-        let step = if width >= 24 { 8 } else if width >= 8 { 4 } else { 1 };
+        let step = if width >= 24 {
+            8
+        } else if width >= 8 {
+            4
+        } else {
+            1
+        };
         let mut wider = width + step;
         loop {
             let hidden = vec![wider; 2];
@@ -313,14 +427,20 @@ impl<'a> Candidates<'a> {
 
     /// Widens the second layer alone, by what is still left.
     fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
-        let [first, second] = design.shape.hidden() else { return Ok(design) };
+        let [first, second] = design.shape.hidden() else {
+            return Ok(design);
+        };
         let left = self.options.params - design.parameters();
         // One more neuron there: its weights, its bias, and what the outputs read of it.
         let more = left / (first + 1 + self.head.parameters(1) - self.head.parameters(0));
         let step = if *first >= 24 { 4 } else { 1 };
         let hidden = vec![*first, second + more / step * step];
         let shape = MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?;
-        Ok(Design { encoder: design.encoder, shape, head: self.head })
+        Ok(Design {
+            encoder: design.encoder,
+            shape,
+            head: self.head,
+        })
     }
 }
 
@@ -333,16 +453,29 @@ mod tests {
     fn features(numbers: usize, categories: usize, rows: usize) -> Features {
         let number = |j: usize| Feature {
             name: format!("n{j}"),
-            values: FeatureValues::Number((0..rows).map(|i| ((i * (j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            values: FeatureValues::Number(
+                (0..rows)
+                    .map(|i| ((i * (j + 3)) as f64 * 0.618_033_988).fract())
+                    .collect(),
+            ),
             integer: false,
         };
         let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
         let category = |j: usize| Feature {
             name: format!("c{j}"),
-            values: FeatureValues::Category { codes: (0..rows).map(|i| ((i * (j + 1)) % 40) as u32).collect(), levels: levels.clone() },
+            values: FeatureValues::Category {
+                codes: (0..rows).map(|i| ((i * (j + 1)) % 40) as u32).collect(),
+                levels: levels.clone(),
+            },
             integer: false,
         };
-        Features { columns: (0..numbers).map(number).chain((0..categories).map(category)).collect(), rows }
+        Features {
+            columns: (0..numbers)
+                .map(number)
+                .chain((0..categories).map(category))
+                .collect(),
+            rows,
+        }
     }
 
     #[test]
@@ -351,14 +484,28 @@ mod tests {
             for (numbers, categories) in [(8, 1), (4, 0), (1, 0), (30, 10), (0, 3)] {
                 let features = features(numbers, categories, 2000);
                 let rows: Vec<usize> = (0..2000).collect();
-                let options = StudentOptions { params, ..StudentOptions::default() };
+                let options = StudentOptions {
+                    params,
+                    ..StudentOptions::default()
+                };
                 match Design::fit(&features, &rows, &Cuts::default(), &options, Head::Point) {
                     Ok(design) => {
-                        assert!(design.parameters() <= params, "{} of {params}", design.parameters());
-                        assert!(design.parameters() * 10 >= params * 7, "{} of {params} ({numbers}, {categories})", design.parameters());
+                        assert!(
+                            design.parameters() <= params,
+                            "{} of {params}",
+                            design.parameters()
+                        );
+                        assert!(
+                            design.parameters() * 10 >= params * 7,
+                            "{} of {params} ({numbers}, {categories})",
+                            design.parameters()
+                        );
                     }
                     Err(Error::BudgetTooSmall { smallest, .. }) => {
-                        assert!(params <= 1000 && smallest > params, "{params} {numbers} {categories}");
+                        assert!(
+                            params <= 1000 && smallest > params,
+                            "{params} {numbers} {categories}"
+                        );
                     }
                     Err(other) => panic!("{other}"),
                 }
@@ -369,16 +516,39 @@ mod tests {
     #[test]
     fn given_layers_and_bins_are_kept() {
         let rows: Vec<usize> = (0..500).collect();
-        let options = StudentOptions { hidden: Some(vec![5, 3]), bins: Some(4), ..StudentOptions::default() };
-        let design = Design::fit(&features(2, 0, 500), &rows, &Cuts::default(), &options, Head::Point).unwrap();
+        let options = StudentOptions {
+            hidden: Some(vec![5, 3]),
+            bins: Some(4),
+            ..StudentOptions::default()
+        };
+        let design = Design::fit(
+            &features(2, 0, 500),
+            &rows,
+            &Cuts::default(),
+            &options,
+            Head::Point,
+        )
+        .unwrap();
         assert_eq!(design.shape.hidden(), [5, 3]);
         // encoder 2·3, edges 2·5, weights 8·5 + 5 + 15 + 3 + 3 + 1, target 2
-        assert_eq!(design.parameters(), design.encoder.parameters() + 10 + 67 + 2);
+        assert_eq!(
+            design.parameters(),
+            design.encoder.parameters() + 10 + 67 + 2
+        );
     }
 
     #[test]
     fn student_options_reject_a_budget_of_ten() {
-        let options = StudentOptions { params: 10, ..StudentOptions::default() };
-        assert!(matches!(options.validate(), Err(Error::InvalidOption { option: "student.params", .. })));
+        let options = StudentOptions {
+            params: 10,
+            ..StudentOptions::default()
+        };
+        assert!(matches!(
+            options.validate(),
+            Err(Error::InvalidOption {
+                option: "student.params",
+                ..
+            })
+        ));
     }
 }

@@ -2,23 +2,34 @@
 //!
 //! `random COUNT FOLDER SEED` writes `FOLDER/N.limbeck`, `N.c`, `N.h`, `N_test.c`, `N.onnx` and `N.json`; what a format refuses is said in `N.refused`.
 //! `evidence/export.py` runs them all.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "an example")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "an example"
+)]
 
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Scaling, Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble,
+    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Scaling, Student, StudentParts,
+    TableInterp, TargetTransform, TreeEnsemble,
 };
 use rand::{Rng, RngExt};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, count, folder, seed] = &arguments[..] else { panic!("random COUNT FOLDER SEED") };
+    let [_, count, folder, seed] = &arguments[..] else {
+        panic!("random COUNT FOLDER SEED")
+    };
     let folder = std::path::Path::new(folder);
     for number in 0..count.parse::<u64>().unwrap() {
         let mut rng = limbeck_data::generator(seed.parse().unwrap(), "random students", number);
         let student = student(&mut rng);
         let write = |name: String, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
         write(format!("{number}.limbeck"), &student.to_bytes().unwrap());
-        write(format!("{number}.json"), limbeck_export::golden(&student).unwrap().as_bytes());
+        write(
+            format!("{number}.json"),
+            limbeck_export::golden(&student).unwrap().as_bytes(),
+        );
         let name = format!("s{number}");
         match limbeck_export::c(&student, &name) {
             Ok(files) => {
@@ -30,47 +41,115 @@ fn main() {
         }
         match limbeck_export::onnx(&student) {
             Ok(bytes) => write(format!("{number}.onnx"), &bytes),
-            Err(error) => write(format!("{number}.onnx.refused"), error.to_string().as_bytes()),
+            Err(error) => write(
+                format!("{number}.onnx.refused"),
+                error.to_string().as_bytes(),
+            ),
         }
     }
     println!("{count} students in {}", folder.display());
 }
 
-const TEXTS: [&str; 8] = ["cold", "hot", "a \"quoted\" one", "*/ not a comment /*", "??/", "É 温度", "back\\slash", "1"];
+const TEXTS: [&str; 8] = [
+    "cold",
+    "hot",
+    "a \"quoted\" one",
+    "*/ not a comment /*",
+    "??/",
+    "É 温度",
+    "back\\slash",
+    "1",
+];
 
 fn student(rng: &mut impl Rng) -> Student {
-    let columns: Vec<InputColumn> = (0..rng.random_range(1..6)).map(|i| column(rng, i)).collect();
+    let columns: Vec<InputColumn> = (0..rng.random_range(1..6))
+        .map(|i| column(rng, i))
+        .collect();
     let encoder = Encoder::new(columns).unwrap();
     let graph = graph(rng, encoder.width());
     let (scale, shift) = (rng.random_range(0.1..5.0), rng.random_range(-2.0..2.0));
     let is_log = rng.random_bool(0.3);
-    let target = if is_log { TargetTransform::LogAffine { scale: scale * 0.02, shift } } else { TargetTransform::Affine { scale, shift } };
-    let rows: Vec<Vec<GoldenValue>> = (0..24).map(|_| encoder.columns.iter().map(|column| cell(rng, column, !is_log)).collect()).collect();
-    let parts = StudentParts { encoder, graph, target, target_name: "target /* of */ \"it\"".into(), provenance: Default::default(), golden: vec![] };
-    let parts_of = |target| Student::new(StudentParts { target, ..parts.clone() }).unwrap().with_golden(rows.clone());
+    let target = if is_log {
+        TargetTransform::LogAffine {
+            scale: scale * 0.02,
+            shift,
+        }
+    } else {
+        TargetTransform::Affine { scale, shift }
+    };
+    let rows: Vec<Vec<GoldenValue>> = (0..24)
+        .map(|_| {
+            encoder
+                .columns
+                .iter()
+                .map(|column| cell(rng, column, !is_log))
+                .collect()
+        })
+        .collect();
+    let parts = StudentParts {
+        encoder,
+        graph,
+        target,
+        target_name: "target /* of */ \"it\"".into(),
+        provenance: Default::default(),
+        golden: vec![],
+    };
+    let parts_of = |target| {
+        Student::new(StudentParts {
+            target,
+            ..parts.clone()
+        })
+        .unwrap()
+        .with_golden(rows.clone())
+    };
     // A number far out makes some exponentials infinite.
-    parts_of(parts.target).unwrap_or_else(|_| parts_of(TargetTransform::Affine { scale, shift }).unwrap())
+    parts_of(parts.target)
+        .unwrap_or_else(|_| parts_of(TargetTransform::Affine { scale, shift }).unwrap())
 }
 
 fn column(rng: &mut impl Rng, i: usize) -> InputColumn {
-    let levels = |rng: &mut dyn FnMut() -> usize| TEXTS[..rng()].iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let levels = |rng: &mut dyn FnMut() -> usize| {
+        TEXTS[..rng()]
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>()
+    };
     let kind = rng.random_range(0..10);
     let count = rng.random_range(1..=TEXTS.len());
     let encoding = match kind {
         0..6 => {
             let scaling = if rng.random_bool(0.04) {
-                let mut references: Vec<f64> = (0..rng.random_range(2..9)).map(|_| f64::from(rng.random_range(-4..5))).collect();
+                let mut references: Vec<f64> = (0..rng.random_range(2..9))
+                    .map(|_| f64::from(rng.random_range(-4..5)))
+                    .collect();
                 references.sort_by(f64::total_cmp);
                 Scaling::Quantile { references }
             } else {
-                Scaling::Standard { center: rng.random_range(-3.0..3.0), scale: rng.random_range(0.3..4.0) }
+                Scaling::Standard {
+                    center: rng.random_range(-3.0..3.0),
+                    scale: rng.random_range(0.3..4.0),
+                }
             };
-            Encoding::Number { impute: rng.random_range(-2.0..2.0), indicator: rng.random(), scaling }
+            Encoding::Number {
+                impute: rng.random_range(-2.0..2.0),
+                indicator: rng.random(),
+                scaling,
+            }
         }
-        6 | 7 => Encoding::OneHot { levels: levels(&mut || count), other: rng.random() },
-        8 => Encoding::Ordinal { levels: levels(&mut || count) },
-        _ if rng.random_bool(0.6) => Encoding::OneHot { levels: vec![], other: true },
-        _ => Encoding::Hashed { buckets: rng.random_range(1..5) },
+        6 | 7 => Encoding::OneHot {
+            levels: levels(&mut || count),
+            other: rng.random(),
+        },
+        8 => Encoding::Ordinal {
+            levels: levels(&mut || count),
+        },
+        _ if rng.random_bool(0.6) => Encoding::OneHot {
+            levels: vec![],
+            other: true,
+        },
+        _ => Encoding::Hashed {
+            buckets: rng.random_range(1..5),
+        },
     };
     let name = ["x", "for", "x", "µ-Wert", "*/", "1st"][i].to_owned() + &i.to_string();
     InputColumn { name, encoding }
@@ -82,7 +161,9 @@ fn cell(rng: &mut impl Rng, column: &InputColumn, far: bool) -> GoldenValue {
         return GoldenValue::Missing;
     }
     match column.encoding {
-        Encoding::Number { .. } if rng.random_bool(0.3) => GoldenValue::Number(f64::from(rng.random_range(-4..5))),
+        Encoding::Number { .. } if rng.random_bool(0.3) => {
+            GoldenValue::Number(f64::from(rng.random_range(-4..5)))
+        }
         Encoding::Number { .. } if far && rng.random_bool(0.05) => GoldenValue::Number(300.0),
         Encoding::Number { .. } => GoldenValue::Number(rng.random_range(-6.0..6.0)),
         _ if rng.random_bool(0.1) => GoldenValue::Text("never seen".into()),
@@ -96,7 +177,12 @@ fn numbers(rng: &mut impl Rng, n: usize) -> Vec<f32> {
 
 fn ascending(rng: &mut impl Rng, n: usize) -> Vec<f32> {
     let mut at = rng.random_range(-3.0..0.0);
-    (0..n).map(|_| { at += rng.random_range(0.1..1.5); at }).collect()
+    (0..n)
+        .map(|_| {
+            at += rng.random_range(0.1..1.5);
+            at
+        })
+        .collect()
 }
 
 /// A handful of operations on random earlier values, then a layer to one number.
@@ -107,26 +193,70 @@ fn graph(rng: &mut impl Rng, width: usize) -> Graph {
         let width = widths[from];
         let (op, inputs, made) = match rng.random_range(0..9) {
             0 | 1 => {
-                let edges: Vec<Vec<f32>> = (0..width).map(|_| if rng.random_bool(0.3) { vec![] } else { let n = rng.random_range(2..7); ascending(rng, n) }).collect();
-                let made = edges.iter().map(|edges| if edges.is_empty() { 1 } else { edges.len() - 1 }).sum();
+                let edges: Vec<Vec<f32>> = (0..width)
+                    .map(|_| {
+                        if rng.random_bool(0.3) {
+                            vec![]
+                        } else {
+                            let n = rng.random_range(2..7);
+                            ascending(rng, n)
+                        }
+                    })
+                    .collect();
+                let made = edges
+                    .iter()
+                    .map(|edges| if edges.is_empty() { 1 } else { edges.len() - 1 })
+                    .sum();
                 (Op::Ple { edges }, vec![from], made)
             }
             2 | 3 => {
                 let cols = rng.random_range(1..9);
-                (Op::Linear { rows: width, cols, weight: numbers(rng, width * cols), bias: numbers(rng, cols) }, vec![from], cols)
+                (
+                    Op::Linear {
+                        rows: width,
+                        cols,
+                        weight: numbers(rng, width * cols),
+                        bias: numbers(rng, cols),
+                    },
+                    vec![from],
+                    cols,
+                )
             }
             4 => (Op::Relu, vec![from], width),
             5 => {
-                let same: Vec<usize> = (0..widths.len()).filter(|&value| widths[value] == width).collect();
-                let inputs = (0..rng.random_range(1..4)).map(|_| same[rng.random_range(0..same.len())]).collect();
+                let same: Vec<usize> = (0..widths.len())
+                    .filter(|&value| widths[value] == width)
+                    .collect();
+                let inputs = (0..rng.random_range(1..4))
+                    .map(|_| same[rng.random_range(0..same.len())])
+                    .collect();
                 (if rng.random() { Op::Add } else { Op::Mean }, inputs, width)
             }
-            6 => (Op::Scale { by: rng.random_range(-2.0..2.0), add: rng.random_range(-1.0..1.0) }, vec![from], width),
+            6 => (
+                Op::Scale {
+                    by: rng.random_range(-2.0..2.0),
+                    add: rng.random_range(-1.0..1.0),
+                },
+                vec![from],
+                width,
+            ),
             7 => (Op::Softmax, vec![from], width),
             _ if width <= 3 => {
-                let knots: Vec<Vec<f32>> = (0..width).map(|_| { let n = rng.random_range(2..6); ascending(rng, n) }).collect();
+                let knots: Vec<Vec<f32>> = (0..width)
+                    .map(|_| {
+                        let n = rng.random_range(2..6);
+                        ascending(rng, n)
+                    })
+                    .collect();
                 let values = knots.iter().map(Vec::len).product();
-                (Op::TableInterp(TableInterp { knots, values: numbers(rng, values) }), vec![from], 1)
+                (
+                    Op::TableInterp(TableInterp {
+                        knots,
+                        values: numbers(rng, values),
+                    }),
+                    vec![from],
+                    1,
+                )
             }
             _ => (Op::TreeEnsemble(trees(rng, width)), vec![from], 1),
         };
@@ -135,12 +265,22 @@ fn graph(rng: &mut impl Rng, width: usize) -> Graph {
     }
     let last = widths.len() - 1;
     let width = widths[last];
-    nodes.push(Node::new(Op::Linear { rows: width, cols: 1, weight: numbers(rng, width), bias: vec![0.3] }, [last]));
+    nodes.push(Node::new(
+        Op::Linear {
+            rows: width,
+            cols: 1,
+            weight: numbers(rng, width),
+            bias: vec![0.3],
+        },
+        [last],
+    ));
     Graph::new(widths[0], nodes).unwrap()
 }
 
 fn trees(rng: &mut impl Rng, width: usize) -> TreeEnsemble {
-    let counts: Vec<usize> = (0..rng.random_range(1..5)).map(|_| rng.random_range(0..6)).collect();
+    let counts: Vec<usize> = (0..rng.random_range(1..5))
+        .map(|_| rng.random_range(0..6))
+        .collect();
     let splits: usize = counts.iter().sum();
     let mut out = TreeEnsemble::default();
     let (mut split, mut leaf) = (0, splits as u32);
@@ -152,12 +292,17 @@ fn trees(rng: &mut impl Rng, width: usize) -> TreeEnsemble {
         }
         // A comb: each split's left child is a leaf, its right the next split.
         for at in 0..count {
-            out.inputs.push(2 * rng.random_range(0..width) as u32 + u32::from(rng.random::<bool>()));
+            out.inputs
+                .push(2 * rng.random_range(0..width) as u32 + u32::from(rng.random::<bool>()));
             out.threshold.push(rng.random_range(-2.0..2.0));
             out.leaves.push(rng.random_range(-1.0..1.0));
             let left = leaf;
             leaf += 1;
-            let right = if at + 1 < count { first + at as u32 + 1 } else { leaf };
+            let right = if at + 1 < count {
+                first + at as u32 + 1
+            } else {
+                leaf
+            };
             if at + 1 == count {
                 out.leaves.push(rng.random_range(-1.0..1.0));
                 leaf += 1;

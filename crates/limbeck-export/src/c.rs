@@ -6,7 +6,10 @@
 
 use std::fmt::Write as _;
 
-use limbeck_runtime::{Encoding, GoldenValue, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble};
+use limbeck_runtime::{
+    Encoding, GoldenValue, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
+    TreeEnsemble,
+};
 
 use crate::error::{Error, Result};
 use crate::names::{self, Names, comment, literal};
@@ -38,7 +41,11 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     names::check(name)?;
     let columns = columns(student, name)?;
     let body = Body::of(student, &columns, name)?;
-    Ok(CFiles { header: header(student, name, &columns, &body), source: body.source, test: test(student, name, &columns) })
+    Ok(CFiles {
+        header: header(student, name, &columns, &body),
+        source: body.source,
+        test: test(student, name, &columns),
+    })
 }
 
 /// A column as C sees it.
@@ -55,7 +62,12 @@ struct Column<'a> {
 fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
-    for taken in [name.to_owned(), format!("{name}_row"), format!("{name}_predict"), format!("{upper}_H_INCLUDED")] {
+    for taken in [
+        name.to_owned(),
+        format!("{name}_row"),
+        format!("{name}_predict"),
+        format!("{upper}_H_INCLUDED"),
+    ] {
         globals.keep(&taken);
     }
     let column = |column: &'a limbeck_runtime::InputColumn| {
@@ -71,13 +83,28 @@ fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
                 });
             }
             if levels.len() <= NAMED_LEVELS {
-                codes = levels.iter().map(|level| globals.of(&format!("{upper}_{}_{}", field.to_uppercase(), names::plain(level).to_uppercase()))).collect();
+                codes = levels
+                    .iter()
+                    .map(|level| {
+                        globals.of(&format!(
+                            "{upper}_{}_{}",
+                            field.to_uppercase(),
+                            names::plain(level).to_uppercase()
+                        ))
+                    })
+                    .collect();
             }
         }
         if !matches!(column.encoding, Encoding::Number { .. }) {
             function = Some(globals.of(&format!("{name}_code_{field}")));
         }
-        Ok(Column { title: &column.name, field, encoding: &column.encoding, codes, function })
+        Ok(Column {
+            title: &column.name,
+            field,
+            encoding: &column.encoding,
+            codes,
+            function,
+        })
     };
     student.encoder.columns.iter().map(column).collect()
 }
@@ -111,18 +138,41 @@ fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) ->
          {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
     );
     for column in columns {
-        let kind = if column.function.is_some() { "int32_t" } else { "double" };
-        let _ = writeln!(out, "    {kind} {}; /* {} */", column.field, comment(column.title));
+        let kind = if column.function.is_some() {
+            "int32_t"
+        } else {
+            "double"
+        };
+        let _ = writeln!(
+            out,
+            "    {kind} {}; /* {} */",
+            column.field,
+            comment(column.title)
+        );
     }
     let _ = writeln!(out, "}} {name}_row;");
     for column in columns {
-        let (Some(function), levels) = (&column.function, levels(column.encoding)) else { continue };
+        let (Some(function), levels) = (&column.function, levels(column.encoding)) else {
+            continue;
+        };
         let _ = writeln!(out, "\n/* Codes of `{}`. */", comment(column.title));
         if !column.codes.is_empty() {
             let codes = column.codes.iter().zip(levels).enumerate();
-            let lines: Vec<String> = codes.map(|(code, (id, level))| format!("    {id} = {code} /* {} */", comment(level))).collect();
+            let lines: Vec<String> = codes
+                .map(|(code, (id, level))| format!("    {id} = {code} /* {} */", comment(level)))
+                .collect();
             // The comma comes before the comment, as people write it.
-            let lines: Vec<String> = lines.iter().enumerate().map(|(i, line)| if i + 1 < lines.len() { line.replacen(" /*", ", /*", 1) } else { line.clone() }).collect();
+            let lines: Vec<String> = lines
+                .iter()
+                .enumerate()
+                .map(|(i, line)| {
+                    if i + 1 < lines.len() {
+                        line.replacen(" /*", ", /*", 1)
+                    } else {
+                        line.clone()
+                    }
+                })
+                .collect();
             let _ = writeln!(out, "enum {{\n{}\n}};", lines.join("\n"));
         }
         let _ = writeln!(out, "int32_t {function}(const char *text);");
@@ -148,16 +198,30 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
         let cell = |(column, value): (&Column<'_>, &GoldenValue)| {
             let value = match (&column.function, value) {
                 (None, GoldenValue::Number(number)) => double(*number),
-                (Some(function), GoldenValue::Text(text)) => format!("{function}({})", literal(text)),
+                (Some(function), GoldenValue::Text(text)) => {
+                    format!("{function}({})", literal(text))
+                }
                 (None, _) => "NAN".into(),
                 (Some(_), _) => "-1".into(),
             };
             format!("    row.{} = {value};\n", column.field)
         };
         rows.extend(columns.iter().zip(&golden.raw).map(cell));
-        let _ = writeln!(rows, "    check({name}_predict(&row), {}, {});", double(golden.prediction), double(student.golden_tolerance(golden)));
+        let _ = writeln!(
+            rows,
+            "    check({name}_predict(&row), {}, {});",
+            double(golden.prediction),
+            double(student.golden_tolerance(golden))
+        );
     }
-    let (row, count) = (if student.golden.is_empty() { String::new() } else { format!("    {name}_row row;\n") }, student.golden.len());
+    let (row, count) = (
+        if student.golden.is_empty() {
+            String::new()
+        } else {
+            format!("    {name}_row row;\n")
+        },
+        student.golden.len(),
+    );
     format!(
         "/* Replays the golden vectors of {name}: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
          static double largest = 0.0;\nstatic int wrong = 0;\n\nstatic void check(double found, double expected, double tolerance)\n{{\n    double difference = \
@@ -204,19 +268,36 @@ impl Body {
         w.encode(columns);
         let z = w.graph(student)?;
         let back = match student.target {
-            TargetTransform::Affine { scale, shift } => format!("{} * (double){z}[0] + {}", double(scale), double(shift)),
+            TargetTransform::Affine { scale, shift } => {
+                format!("{} * (double){z}[0] + {}", double(scale), double(shift))
+            }
             TargetTransform::LogAffine { scale, shift } => {
                 w.math = true;
-                format!("exp({} * (double){z}[0] + {})", double(scale), double(shift))
+                format!(
+                    "exp({} * (double){z}[0] + {})",
+                    double(scale),
+                    double(shift)
+                )
             }
         };
-        let functions: String = columns.iter().filter_map(|column| Some(code_function(column, column.function.as_ref()?))).collect();
+        let functions: String = columns
+            .iter()
+            .filter_map(|column| Some(code_function(column, column.function.as_ref()?)))
+            .collect();
         let math = if w.math { "#include <math.h>\n" } else { "" };
         // A counter for the loops of the body, where there are any.
         // What a graph does not look at is said to be so, else compilers ask.
         let idle = if w.reads_input { "" } else { "    (void)x;\n" };
-        let idle = if w.code.contains("row->") { idle.to_owned() } else { format!("{idle}    (void)row;\n") };
-        let counter = if w.code.contains("(i = ") { "    int32_t i;\n" } else { "" };
+        let idle = if w.code.contains("row->") {
+            idle.to_owned()
+        } else {
+            format!("{idle}    (void)row;\n")
+        };
+        let counter = if w.code.contains("(i = ") {
+            "    int32_t i;\n"
+        } else {
+            ""
+        };
         let source = format!(
             "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}double {name}_predict(const {name}_row *row)\n{{\n{}{counter}{idle}\n{}    \
              return {back};\n}}\n",
@@ -226,8 +307,20 @@ impl Body {
             w.buffers,
             w.code
         );
-        let text: usize = columns.iter().map(|column| levels(column.encoding).iter().map(|level| level.len() + 1).sum::<usize>()).sum();
-        Ok(Self { source, constants: w.constants + text, stack: w.stack })
+        let text: usize = columns
+            .iter()
+            .map(|column| {
+                levels(column.encoding)
+                    .iter()
+                    .map(|level| level.len() + 1)
+                    .sum::<usize>()
+            })
+            .sum();
+        Ok(Self {
+            source,
+            constants: w.constants + text,
+            stack: w.stack,
+        })
     }
 }
 
@@ -242,9 +335,14 @@ fn code_function(column: &Column<'_>, function: &str) -> String {
     }
     let levels = levels(column.encoding);
     if levels.is_empty() {
-        return format!("/* `{title}` had no level. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n");
+        return format!(
+            "/* `{title}` had no level. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n"
+        );
     }
-    let texts: Vec<String> = levels.iter().map(|level| format!("        {}", literal(level))).collect();
+    let texts: Vec<String> = levels
+        .iter()
+        .map(|level| format!("        {}", literal(level)))
+        .collect();
     format!(
         "/* Code of a text of `{title}`; -1 for any other. */\nint32_t {function}(const char *text)\n{{\n    static const char *const levels[{}] = {{\n{}\n    }};\n    int32_t \
          code;\n    for (code = 0; text && code < {}; code++) {{\n        const char *a = text, *b = levels[code];\n        while (*a && *a == *b) {{ a++; b++; }}\n        if \
@@ -364,7 +462,8 @@ static float quantile(double x, double impute, const double *r, int32_t n)
     return (float)(z < -3.0 ? -3.0 : z > 3.0 ? 3.0 : z);
 }
 ";
-const LOCATE: &str = "/* The cell of a number between ascending knots, and how much of it lies below. */
+const LOCATE: &str =
+    "/* The cell of a number between ascending knots, and how much of it lies below. */
 static int32_t locate(const float *knots, int32_t n, float x, float *share)
 {
     int32_t cell = 0;
@@ -399,8 +498,16 @@ impl Writer {
     fn array(&mut self, kind: &str, size: usize, name: &str, values: impl Iterator<Item = String>) {
         let values: Vec<String> = values.collect();
         self.constants += size * values.len();
-        let lines: Vec<String> = values.chunks(10).map(|line| format!("    {}", line.join(", "))).collect();
-        let _ = writeln!(self.tables, "static const {kind} {name}[{}] = {{\n{}\n}};\n", values.len(), lines.join(",\n"));
+        let lines: Vec<String> = values
+            .chunks(10)
+            .map(|line| format!("    {}", line.join(", ")))
+            .collect();
+        let _ = writeln!(
+            self.tables,
+            "static const {kind} {name}[{}] = {{\n{}\n}};\n",
+            values.len(),
+            lines.join(",\n")
+        );
     }
 
     fn floats(&mut self, name: &str, values: &[f32]) {
@@ -410,7 +517,11 @@ impl Writer {
     /// Whole numbers in as few bytes as hold them.
     fn wholes(&mut self, name: &str, values: &[u32]) {
         let short = values.iter().all(|&value| u16::try_from(value).is_ok());
-        let (kind, size) = if short { ("uint16_t", 2) } else { ("uint32_t", 4) };
+        let (kind, size) = if short {
+            ("uint16_t", 2)
+        } else {
+            ("uint32_t", 4)
+        };
         self.array(kind, size, name, values.iter().map(u32::to_string));
     }
 
@@ -419,26 +530,47 @@ impl Writer {
         for (index, column) in columns.iter().enumerate() {
             let field = format!("row->{}", column.field);
             match column.encoding {
-                Encoding::Number { impute, indicator, scaling } => {
+                Encoding::Number {
+                    impute,
+                    indicator,
+                    scaling,
+                } => {
                     let call = match scaling {
                         Scaling::Standard { center, scale } => {
                             if !self.helpers.contains(&STANDARD) {
-                                let _ = writeln!(self.tables, "#define SATURATION {}\n", double(SATURATION));
+                                let _ = writeln!(
+                                    self.tables,
+                                    "#define SATURATION {}\n",
+                                    double(SATURATION)
+                                );
                             }
                             self.helper(STANDARD);
-                            format!("standard({field}, {}, {}, {})", double(*impute), double(*center), double(*scale))
+                            format!(
+                                "standard({field}, {}, {}, {})",
+                                double(*impute),
+                                double(*center),
+                                double(*scale)
+                            )
                         }
                         Scaling::Quantile { references } => {
                             self.math = true;
                             self.helper(QUANTILE);
                             let name = format!("references_{index}");
                             self.array("double", 8, &name, references.iter().map(|&r| double(r)));
-                            format!("quantile({field}, {}, {name}, {})", double(*impute), references.len())
+                            format!(
+                                "quantile({field}, {}, {name}, {})",
+                                double(*impute),
+                                references.len()
+                            )
                         }
                     };
                     let _ = writeln!(self.code, "    x[{at}] = {call};");
                     if *indicator {
-                        let _ = writeln!(self.code, "    x[{}] = {field} != {field} ? 1.0f : 0.0f;", at + 1);
+                        let _ = writeln!(
+                            self.code,
+                            "    x[{}] = {field} != {field} ? 1.0f : 0.0f;",
+                            at + 1
+                        );
                     }
                 }
                 Encoding::OneHot { levels, other } => {
@@ -446,14 +578,21 @@ impl Writer {
                     if *other {
                         let (place, n) = (at + levels.len(), levels.len());
                         // Without a level every value is another, and compilers frown on asking.
-                        let is = if n == 0 { "1.0f".to_owned() } else { format!("{field} < 0 || {field} >= {n} ? 1.0f : 0.0f") };
+                        let is = if n == 0 {
+                            "1.0f".to_owned()
+                        } else {
+                            format!("{field} < 0 || {field} >= {n} ? 1.0f : 0.0f")
+                        };
                         let _ = writeln!(self.code, "    x[{place}] = {is};");
                     }
                 }
                 Encoding::Hashed { buckets } => self.one_hot(at, *buckets as usize, &field),
                 Encoding::Ordinal { levels } => {
                     let n = levels.len();
-                    let _ = writeln!(self.code, "    x[{at}] = {field} < 0 || {field} > {n} ? {n}.0f : (float){field};");
+                    let _ = writeln!(
+                        self.code,
+                        "    x[{at}] = {field} < 0 || {field} > {n} ? {n}.0f : (float){field};"
+                    );
                 }
             }
             at += column.encoding.width();
@@ -462,7 +601,10 @@ impl Writer {
 
     fn one_hot(&mut self, at: usize, levels: usize, field: &str) {
         if levels > 0 {
-            let _ = writeln!(self.code, "    for (i = 0; i < {levels}; i++) x[{at} + i] = {field} == i ? 1.0f : 0.0f;");
+            let _ = writeln!(
+                self.code,
+                "    for (i = 0; i < {levels}; i++) x[{at} + i] = {field} == i ? 1.0f : 0.0f;"
+            );
         }
     }
 
@@ -470,13 +612,19 @@ impl Writer {
     fn graph(&mut self, student: &Student) -> Result<String> {
         let graph = &student.graph;
         // The student was checked when it was made.
-        let widths = graph.widths().map_err(|error| Error::Refused { format: "C", place: "graph".into(), what: error.to_string(), mend: "the file is damaged" })?;
+        let widths = graph.widths().map_err(|error| Error::Refused {
+            format: "C",
+            place: "graph".into(),
+            what: error.to_string(),
+            mend: "the file is damaged",
+        })?;
         // How often each value is read by a node that leads to the output; others are left out, as compilers ask.
         let mut uses = vec![0; widths.len()];
         uses[graph.nodes.len()] = 1;
         for (index, node) in graph.nodes.iter().enumerate().rev() {
             // Trees without a split say the same of every row.
-            let is_constant = matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
+            let is_constant =
+                matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
             if uses[index + 1] > 0 && !is_constant {
                 node.inputs.iter().for_each(|&value| uses[value] += 1);
             }
@@ -492,13 +640,24 @@ impl Writer {
             let first = values[inputs[0]].clone();
             let alone = uses[inputs[0]] == 1 && inputs.len() == 1;
             // Bins that only a layer reads are never written down: that layer visits them.
-            let next = graph.nodes.iter().zip(&uses[1..]).find(|(next, uses)| **uses > 0 && next.inputs == [index + 1]);
-            if matches!(node.op, Op::Ple { .. }) && uses[index + 1] == 1 && next.is_some_and(|(next, _)| matches!(next.op, Op::Linear { .. })) {
+            let next = graph
+                .nodes
+                .iter()
+                .zip(&uses[1..])
+                .find(|(next, uses)| **uses > 0 && next.inputs == [index + 1]);
+            if matches!(node.op, Op::Ple { .. })
+                && uses[index + 1] == 1
+                && next.is_some_and(|(next, _)| matches!(next.op, Op::Linear { .. }))
+            {
                 values.push(first);
                 continue;
             }
             let in_place = alone && matches!(node.op, Op::Relu | Op::Scale { .. } | Op::Softmax);
-            let out = if in_place { first.clone() } else { format!("v{}", index + 1) };
+            let out = if in_place {
+                first.clone()
+            } else {
+                format!("v{}", index + 1)
+            };
             if !in_place {
                 self.buffer(&out, width);
             }
@@ -507,29 +666,52 @@ impl Writer {
                     self.edges(index, edges);
                     self.helper(BIN);
                     self.helper(BINS);
-                    let _ = writeln!(self.code, "    bins_of({first}, {}, counts_{index}, edges_{index}, {out});", edges.len());
+                    let _ = writeln!(
+                        self.code,
+                        "    bins_of({first}, {}, counts_{index}, edges_{index}, {out});",
+                        edges.len()
+                    );
                 }
-                Op::Linear { rows, cols, weight, bias } => {
+                Op::Linear {
+                    rows,
+                    cols,
+                    weight,
+                    bias,
+                } => {
                     self.helper(ADD);
                     self.floats(&format!("weight_{index}"), weight);
                     self.floats(&format!("bias_{index}"), bias);
-                    let bins = inputs[0].checked_sub(1).map(|made_by| &graph.nodes[made_by].op);
+                    let bins = inputs[0]
+                        .checked_sub(1)
+                        .map(|made_by| &graph.nodes[made_by].op);
                     match bins {
                         Some(Op::Ple { edges }) if uses[inputs[0]] == 1 => {
                             self.edges(index, edges);
                             self.helper(BIN);
                             self.helper(BINNED_LINEAR);
                             let columns = edges.len();
-                            let _ = writeln!(self.code, "    binned_linear({first}, {columns}, counts_{index}, edges_{index}, weight_{index}, bias_{index}, {out}, {cols});");
+                            let _ = writeln!(
+                                self.code,
+                                "    binned_linear({first}, {columns}, counts_{index}, edges_{index}, weight_{index}, bias_{index}, {out}, {cols});"
+                            );
                         }
                         _ => {
                             self.helper(LINEAR);
-                            let _ = writeln!(self.code, "    linear({first}, {rows}, weight_{index}, bias_{index}, {out}, {cols});");
+                            let _ = writeln!(
+                                self.code,
+                                "    linear({first}, {rows}, weight_{index}, bias_{index}, {out}, {cols});"
+                            );
                         }
                     }
                 }
-                Op::Relu => self.each(width, &format!("{out}[i] = {first}[i] < 0.0f ? 0.0f : {first}[i]")),
-                Op::Scale { by, add } => self.each(width, &format!("{out}[i] = {first}[i] * {} + {}", float(*by), float(*add))),
+                Op::Relu => self.each(
+                    width,
+                    &format!("{out}[i] = {first}[i] < 0.0f ? 0.0f : {first}[i]"),
+                ),
+                Op::Scale { by, add } => self.each(
+                    width,
+                    &format!("{out}[i] = {first}[i] * {} + {}", float(*by), float(*add)),
+                ),
                 Op::Add | Op::Mean => {
                     self.each(width, &format!("{out}[i] = {first}[i]"));
                     for &input in &inputs[1..] {
@@ -537,7 +719,10 @@ impl Writer {
                         self.each(width, &format!("{out}[i] += {other}[i]"));
                     }
                     if matches!(node.op, Op::Mean) {
-                        self.each(width, &format!("{out}[i] /= {}", float(inputs.len() as f32)));
+                        self.each(
+                            width,
+                            &format!("{out}[i] /= {}", float(inputs.len() as f32)),
+                        );
                     }
                 }
                 Op::Softmax => {
@@ -570,16 +755,27 @@ impl Writer {
 
     fn edges(&mut self, index: usize, edges: &[Vec<f32>]) {
         let counts: Vec<u32> = edges.iter().map(|edges| edges.len() as u32).collect();
-        self.array("uint16_t", 2, &format!("counts_{index}"), counts.iter().map(u32::to_string));
+        self.array(
+            "uint16_t",
+            2,
+            &format!("counts_{index}"),
+            counts.iter().map(u32::to_string),
+        );
         let all: Vec<f32> = edges.iter().flatten().copied().collect();
         // An array of C has at least one element.
-        self.floats(&format!("edges_{index}"), if all.is_empty() { &[0.0] } else { &all });
+        self.floats(
+            &format!("edges_{index}"),
+            if all.is_empty() { &[0.0] } else { &all },
+        );
     }
 
     fn trees(&mut self, index: usize, trees: &TreeEnsemble, first: &str, out: &str) {
         let splits = trees.threshold.len();
         if splits == 0 {
-            let sum = trees.roots.iter().fold(0.0, |sum: f32, &root| sum + trees.leaves[root as usize]);
+            let sum = trees
+                .roots
+                .iter()
+                .fold(0.0, |sum: f32, &root| sum + trees.leaves[root as usize]);
             let _ = writeln!(self.code, "    {out}[0] = {};", float(sum));
             return;
         }
@@ -610,15 +806,35 @@ impl Writer {
             let _ = writeln!(self.code, "        float f{axis};");
         }
         for (axis, n) in axes.iter().enumerate() {
-            let _ = writeln!(self.code, "        int32_t c{axis} = locate(knots_{index}_{axis}, {n}, {first}[{axis}], &f{axis});");
+            let _ = writeln!(
+                self.code,
+                "        int32_t c{axis} = locate(knots_{index}_{axis}, {n}, {first}[{axis}], &f{axis});"
+            );
         }
-        let _ = writeln!(self.code, "        {out}[0] = {};\n    }}", corners(index, &axes, 0, String::from("0")));
+        let _ = writeln!(
+            self.code,
+            "        {out}[0] = {};\n    }}",
+            corners(index, &axes, 0, String::from("0"))
+        );
     }
 }
 
 /// The interpolation as one expression: the last axis first.
 fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
-    let Some(n) = axes.get(axis) else { return format!("values_{index}[{at}]") };
-    let corner = |next: usize| corners(index, axes, axis + 1, format!("({at}) * {n} + c{axis} + {next}"));
-    format!("((1.0f - f{axis}) * {} + f{axis} * {})", corner(0), corner(1))
+    let Some(n) = axes.get(axis) else {
+        return format!("values_{index}[{at}]");
+    };
+    let corner = |next: usize| {
+        corners(
+            index,
+            axes,
+            axis + 1,
+            format!("({at}) * {n} + c{axis} + {next}"),
+        )
+    };
+    format!(
+        "((1.0f - f{axis}) * {} + f{axis} * {})",
+        corner(0),
+        corner(1)
+    )
 }

@@ -17,7 +17,9 @@ pub enum Error {
         mend: &'static str,
     },
     /// A name that is none in C.
-    #[error("`{name}` is no name in C; choose letters, digits and _, a letter first, at most 60 of them, and no word of the language")]
+    #[error(
+        "`{name}` is no name in C; choose letters, digits and _, a letter first, at most 60 of them, and no word of the language"
+    )]
     Name {
         /// As given.
         name: String,

@@ -27,7 +27,12 @@ pub fn golden(student: &Student) -> Result<String> {
         .iter()
         .map(|golden| json!({ "raw": golden.raw.iter().map(cell).collect::<Vec<_>>(), "prediction": format_hex(golden.prediction) }))
         .collect();
-    let columns: Vec<&str> = student.encoder.columns.iter().map(|column| column.name.as_str()).collect();
+    let columns: Vec<&str> = student
+        .encoder
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
     let all = json!({ "target": student.target_name, "columns": columns, "rows": rows });
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }

@@ -6,11 +6,78 @@ use crate::error::{Error, Result};
 
 /// Words that C99, C11 or C++ keep for themselves.
 const RESERVED: [&str; 72] = [
-    "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "compl", "const", "constexpr", "continue",
-    "default", "delete", "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline",
-    "int", "long", "mutable", "namespace", "new", "noexcept", "not", "operator", "or", "private", "protected", "public", "register", "restrict",
-    "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid",
-    "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "NAN", "linux", "unix",
+    "alignas",
+    "alignof",
+    "and",
+    "asm",
+    "auto",
+    "bool",
+    "break",
+    "case",
+    "catch",
+    "char",
+    "class",
+    "compl",
+    "const",
+    "constexpr",
+    "continue",
+    "default",
+    "delete",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "explicit",
+    "export",
+    "extern",
+    "false",
+    "float",
+    "for",
+    "friend",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "mutable",
+    "namespace",
+    "new",
+    "noexcept",
+    "not",
+    "operator",
+    "or",
+    "private",
+    "protected",
+    "public",
+    "register",
+    "restrict",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "struct",
+    "switch",
+    "template",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "typedef",
+    "typeid",
+    "typename",
+    "union",
+    "unsigned",
+    "using",
+    "virtual",
+    "void",
+    "volatile",
+    "wchar_t",
+    "while",
+    "xor",
+    "NAN",
+    "linux",
+    "unix",
 ];
 const LONGEST: usize = 60;
 
@@ -28,7 +95,10 @@ impl Names {
     pub(crate) fn of(&mut self, text: &str) -> String {
         let plain = plain(text);
         let free = |name: &String| !self.0.contains(name) && !RESERVED.contains(&name.as_str());
-        let name = std::iter::once(plain.clone()).chain((2..).map(|n| format!("{plain}_{n}"))).find(free).unwrap_or(plain);
+        let name = std::iter::once(plain.clone())
+            .chain((2..).map(|n| format!("{plain}_{n}")))
+            .find(free)
+            .unwrap_or(plain);
         self.0.insert(name.clone());
         name
     }
@@ -37,34 +107,57 @@ impl Names {
 /// Letters, digits and single underscores; a letter first.
 pub(crate) fn plain(text: &str) -> String {
     let mut name = String::new();
-    for c in text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }) {
+    for c in text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+    {
         if name.len() < LONGEST && !(c == '_' && name.ends_with('_')) {
             name.push(c);
         }
     }
     let name = name.trim_matches('_');
-    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name.to_owned() } else { format!("x{name}") }
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        name.to_owned()
+    } else {
+        format!("x{name}")
+    }
 }
 
 /// The prefix of everything that a file defines.
 pub(crate) fn check(name: &str) -> Result<()> {
-    let fine = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if fine && name.len() <= LONGEST && !RESERVED.contains(&name) { Ok(()) } else { Err(Error::Name { name: name.into() }) }
+    let fine = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if fine && name.len() <= LONGEST && !RESERVED.contains(&name) {
+        Ok(())
+    } else {
+        Err(Error::Name { name: name.into() })
+    }
 }
 
 /// Text for the inside of a comment, on one line.
 pub(crate) fn comment(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars().map(|c| if c.is_control() || c == '\\' || c == '?' { ' ' } else { c }) {
+    for c in text.chars().map(|c| {
+        if c.is_control() || c == '\\' || c == '?' {
+            ' '
+        } else {
+            c
+        }
+    }) {
         // Neither the end of a comment nor the begin of another.
-        let pair = (out.ends_with('*') && c == '/') || (out.ends_with('/') && (c == '*' || c == '/'));
+        let pair =
+            (out.ends_with('*') && c == '/') || (out.ends_with('/') && (c == '*' || c == '/'));
         if pair {
             out.push(' ');
         }
         out.push(c);
     }
     // Direction marks and the like would show another text than there is.
-    out.chars().filter(|c| !('\u{202a}'..='\u{202e}').contains(c) && !('\u{2066}'..='\u{2069}').contains(c)).collect()
+    out.chars()
+        .filter(|c| {
+            !('\u{202a}'..='\u{202e}').contains(c) && !('\u{2066}'..='\u{2069}').contains(c)
+        })
+        .collect()
 }
 
 /// A string literal of the text's UTF-8.
@@ -84,19 +177,35 @@ mod tests {
     #[test]
     fn names_are_plain_and_differ() {
         let mut names = Names::default();
-        let found: Vec<String> = ["a b", "a-b", "float", "1st floor", "", "µ", "__x__y"].into_iter().map(|text| names.of(text)).collect();
-        assert_eq!(found, ["a_b", "a_b_2", "float_2", "x1st_floor", "x", "x_2", "x_y"]);
+        let found: Vec<String> = ["a b", "a-b", "float", "1st floor", "", "µ", "__x__y"]
+            .into_iter()
+            .map(|text| names.of(text))
+            .collect();
+        assert_eq!(
+            found,
+            ["a_b", "a_b_2", "float_2", "x1st_floor", "x", "x_2", "x_y"]
+        );
     }
 
     #[test]
     fn comments_and_literals_hold_anything() {
-        assert_eq!(comment("a */ b /* c // d \\\n??/"), "a * / b / * c / / d     /");
-        assert_eq!(literal("a\"b\\c??/\u{1}9é"), "\"a\\\"b\\\\c\\?\\?/\\0019\\303\\251\"");
+        assert_eq!(
+            comment("a */ b /* c // d \\\n??/"),
+            "a * / b / * c / / d     /"
+        );
+        assert_eq!(
+            literal("a\"b\\c??/\u{1}9é"),
+            "\"a\\\"b\\\\c\\?\\?/\\0019\\303\\251\""
+        );
     }
 
     #[test]
     fn prefixes_are_checked() {
         assert!(check("student_2").is_ok());
-        assert!(["", "2a", "a b", "while", "é"].iter().all(|name| check(name).is_err()));
+        assert!(
+            ["", "2a", "a b", "while", "é"]
+                .iter()
+                .all(|name| check(name).is_err())
+        );
     }
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_runtime::{Encoding, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble};
+use limbeck_runtime::{
+    Encoding, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
+};
 
 use crate::error::{Error, Result};
 use crate::proto::Message;
@@ -34,11 +36,18 @@ enum Type {
 /// [`Error::Refused`] for a column encoded by hashing or scaled by quantiles, which the operators of ONNX cannot say (or not briefly), and for an
 /// operation that is not known here.
 pub fn onnx(student: &Student) -> Result<Vec<u8>> {
-    let mut g = Builder { prefix: prefix(student), ..Builder::default() };
+    let mut g = Builder {
+        prefix: prefix(student),
+        ..Builder::default()
+    };
     let mut inputs = Vec::new();
     let mut parts = Vec::new();
     for column in &student.encoder.columns {
-        let kind = if matches!(column.encoding, Encoding::Number { .. }) { Type::Double } else { Type::Text };
+        let kind = if matches!(column.encoding, Encoding::Number { .. }) {
+            Type::Double
+        } else {
+            Type::Text
+        };
         inputs.push(value_info(&column.name, kind));
         g.column(&column.name, &column.encoding, &mut parts)?;
     }
@@ -46,7 +55,10 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let z = g.graph(student, x)?;
     let columns = &student.encoder.columns;
     let taken = |name: &str| columns.iter().any(|column| column.name == name);
-    let output = [student.target_name.as_str(), "prediction", "prediction_"].into_iter().find(|name| !name.is_empty() && !taken(name)).unwrap_or("limbeck_prediction");
+    let output = [student.target_name.as_str(), "prediction", "prediction_"]
+        .into_iter()
+        .find(|name| !name.is_empty() && !taken(name))
+        .unwrap_or("limbeck_prediction");
     let z = g.cast(&z, Type::Double);
     let (scale, shift, is_log) = match student.target {
         TargetTransform::Affine { scale, shift } => (scale, shift, false),
@@ -56,7 +68,8 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let scaled = g.node("Mul", &[&z, &scale]);
     let shifted = g.node("Add", &[&scaled, &shift]);
     let last = if is_log { "Exp" } else { "Identity" };
-    g.nodes.push(node(last, &[&shifted], output, "", Vec::new()));
+    g.nodes
+        .push(node(last, &[&shifted], output, "", Vec::new()));
     let graph = Message::default()
         .messages(1, g.nodes)
         .text(2, "student")
@@ -72,29 +85,64 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
         .message(7, graph)
         .message(8, opset("", OPSET))
         .message(8, opset(ML, OPSET_ML))
-        .messages(14, student.provenance.iter().map(|(key, value)| note(&format!("limbeck.{key}"), value)));
+        .messages(
+            14,
+            student
+                .provenance
+                .iter()
+                .map(|(key, value)| note(&format!("limbeck.{key}"), value)),
+        );
     Ok(model.into_bytes())
 }
 
 /// What names of inner values begin with: nothing that a column begins with.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
-    while student.encoder.columns.iter().any(|column| column.name.starts_with(&prefix)) || student.target_name.starts_with(&prefix) {
+    while student
+        .encoder
+        .columns
+        .iter()
+        .any(|column| column.name.starts_with(&prefix))
+        || student.target_name.starts_with(&prefix)
+    {
         prefix.push('/');
     }
     prefix
 }
 
 fn value_info(name: &str, kind: Type) -> Message {
-    let dims = [Message::default().text(2, "rows"), Message::default().int(1, 1)];
-    let tensor = Message::default().int(1, kind as i64).message(2, Message::default().messages(1, dims));
-    Message::default().text(1, name).message(2, Message::default().message(1, tensor))
+    let dims = [
+        Message::default().text(2, "rows"),
+        Message::default().int(1, 1),
+    ];
+    let tensor = Message::default()
+        .int(1, kind as i64)
+        .message(2, Message::default().messages(1, dims));
+    Message::default()
+        .text(1, name)
+        .message(2, Message::default().message(1, tensor))
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, domain: &str, attributes: Vec<Message>) -> Message {
-    let node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
-    let node = node.text(2, output).text(3, output).text(4, op).messages(5, attributes);
-    if domain.is_empty() { node } else { node.text(7, domain) }
+fn node(
+    op: &str,
+    inputs: &[&str],
+    output: &str,
+    domain: &str,
+    attributes: Vec<Message>,
+) -> Message {
+    let node = inputs
+        .iter()
+        .fold(Message::default(), |node, input| node.text(1, input));
+    let node = node
+        .text(2, output)
+        .text(3, output)
+        .text(4, op)
+        .messages(5, attributes);
+    if domain.is_empty() {
+        node
+    } else {
+        node.text(7, domain)
+    }
 }
 
 /// Attributes of a node, by the number of their type.
@@ -111,13 +159,19 @@ mod attribute {
         named(name, 3).text(4, value)
     }
     pub(super) fn floats(name: &str, values: &[f32]) -> Message {
-        values.iter().fold(named(name, 6), |all, &value| all.float(7, value))
+        values
+            .iter()
+            .fold(named(name, 6), |all, &value| all.float(7, value))
     }
     pub(super) fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> Message {
-        values.into_iter().fold(named(name, 7), |all, value| all.int(8, value))
+        values
+            .into_iter()
+            .fold(named(name, 7), |all, value| all.int(8, value))
     }
     pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Message {
-        values.into_iter().fold(named(name, 8), |all, value| all.text(9, value))
+        values
+            .into_iter()
+            .fold(named(name, 8), |all, value| all.text(9, value))
     }
 }
 
@@ -138,13 +192,19 @@ impl Builder {
 
     fn tensor(&mut self, kind: Type, dims: &[usize], bytes: &[u8]) -> String {
         let name = self.name();
-        let tensor = dims.iter().fold(Message::default(), |tensor, &dim| tensor.int(1, dim as i64));
-        self.tensors.push(tensor.int(2, kind as i64).text(8, &name).bytes(9, bytes));
+        let tensor = dims
+            .iter()
+            .fold(Message::default(), |tensor, &dim| tensor.int(1, dim as i64));
+        self.tensors
+            .push(tensor.int(2, kind as i64).text(8, &name).bytes(9, bytes));
         name
     }
 
     fn floats(&mut self, dims: &[usize], values: &[f32]) -> String {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.tensor(Type::Float, dims, &bytes)
     }
 
@@ -184,13 +244,24 @@ impl Builder {
     /// Columns side by side.
     fn concat(&mut self, parts: Vec<String>) -> String {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        if let [one] = parts[..] { one.to_owned() } else { self.with("Concat", &parts, vec![attribute::int("axis", 1)]) }
+        if let [one] = parts[..] {
+            one.to_owned()
+        } else {
+            self.with("Concat", &parts, vec![attribute::int("axis", 1)])
+        }
     }
 
     /// Columns of a value, by index.
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
-        let columns = self.ints(&[columns.len()], columns.iter().map(|&column| column as i64));
-        self.with("Gather", &[value, &columns], vec![attribute::int("axis", 1)])
+        let columns = self.ints(
+            &[columns.len()],
+            columns.iter().map(|&column| column as i64),
+        );
+        self.with(
+            "Gather",
+            &[value, &columns],
+            vec![attribute::int("axis", 1)],
+        )
     }
 
     fn clip(&mut self, value: &str, low: f32, high: f32) -> String {
@@ -200,15 +271,39 @@ impl Builder {
 
     /// One raw column as floats, appended to `parts`.
     fn column(&mut self, name: &str, encoding: &Encoding, parts: &mut Vec<String>) -> Result<()> {
-        let refuse = |what: &str, mend| Err(Error::Refused { format: FORMAT, place: format!("column `{name}`"), what: what.into(), mend });
+        let refuse = |what: &str, mend| {
+            Err(Error::Refused {
+                format: FORMAT,
+                place: format!("column `{name}`"),
+                what: what.into(),
+                mend,
+            })
+        };
         match encoding {
-            Encoding::Number { scaling: Scaling::Quantile { .. }, .. } => {
-                return refuse("scaling by quantiles", "distill with student.scaling = \"standard\", or export C");
+            Encoding::Number {
+                scaling: Scaling::Quantile { .. },
+                ..
+            } => {
+                return refuse(
+                    "scaling by quantiles",
+                    "distill with student.scaling = \"standard\", or export C",
+                );
             }
-            Encoding::Hashed { .. } => return refuse("a hashed category", "give the student more --params so that its levels are kept, or export C"),
-            Encoding::Number { impute, indicator, scaling: Scaling::Standard { center, scale } } => {
+            Encoding::Hashed { .. } => {
+                return refuse(
+                    "a hashed category",
+                    "give the student more --params so that its levels are kept, or export C",
+                );
+            }
+            Encoding::Number {
+                impute,
+                indicator,
+                scaling: Scaling::Standard { center, scale },
+            } => {
                 let missing = self.node("IsNaN", &[name]);
-                let [impute, center, scale, low, high] = [*impute, *center, *scale, -SATURATION, SATURATION].map(|value| self.double(value));
+                let [impute, center, scale, low, high] =
+                    [*impute, *center, *scale, -SATURATION, SATURATION]
+                        .map(|value| self.double(value));
                 let whole = self.node("Where", &[&missing, &impute, name]);
                 let moved = self.node("Sub", &[&whole, &center]);
                 let scaled = self.node("Div", &[&moved, &scale]);
@@ -222,7 +317,10 @@ impl Builder {
                 let code = self.code(name, levels);
                 let width = encoding.width();
                 if width > 0 {
-                    let all = self.ints(&[1, width], (0..levels.len() as i64).chain(other.then_some(levels.len() as i64)));
+                    let all = self.ints(
+                        &[1, width],
+                        (0..levels.len() as i64).chain(other.then_some(levels.len() as i64)),
+                    );
                     let is = self.node("Equal", &[&code, &all]);
                     parts.push(self.cast(&is, Type::Float));
                 }
@@ -238,7 +336,11 @@ impl Builder {
     /// The index of each text among the levels, one beyond the last for any other.
     fn code(&mut self, name: &str, levels: &[String]) -> String {
         // A list without an element is none: a level that no table has, since an empty cell is a missing one.
-        let keys: Vec<&str> = if levels.is_empty() { vec![""] } else { levels.iter().map(String::as_str).collect() };
+        let keys: Vec<&str> = if levels.is_empty() {
+            vec![""]
+        } else {
+            levels.iter().map(String::as_str).collect()
+        };
         let attributes = vec![
             attribute::int("default_int64", levels.len() as i64),
             attribute::texts("keys_strings", keys.iter().copied()),
@@ -250,13 +352,25 @@ impl Builder {
     fn graph(&mut self, student: &Student, x: String) -> Result<String> {
         let mut values = vec![x];
         for (index, node) in student.graph.nodes.iter().enumerate() {
-            let inputs: Vec<String> = node.inputs.iter().map(|&input| values[input].clone()).collect();
+            let inputs: Vec<String> = node
+                .inputs
+                .iter()
+                .map(|&input| values[input].clone())
+                .collect();
             let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
             let first = names[0];
             let value = match &node.op {
                 Op::Ple { edges } => self.bins(first, edges),
-                Op::Linear { rows, cols, weight, bias } => {
-                    let (weight, bias) = (self.floats(&[*rows, *cols], weight), self.floats(&[*cols], bias));
+                Op::Linear {
+                    rows,
+                    cols,
+                    weight,
+                    bias,
+                } => {
+                    let (weight, bias) = (
+                        self.floats(&[*rows, *cols], weight),
+                        self.floats(&[*cols], bias),
+                    );
                     let product = self.node("MatMul", &[first, &weight]);
                     self.node("Add", &[&product, &bias])
                 }
@@ -287,7 +401,8 @@ impl Builder {
 
     /// `clamp((x − low) / width, 0, 1)` per bin; columns without edges as they are.
     fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
-        let (mut columns, mut low, mut width, mut is_number) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut columns, mut low, mut width, mut is_number) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (column, edges) in edges.iter().enumerate() {
             for pair in edges.windows(2) {
                 columns.push(column);
@@ -327,16 +442,23 @@ impl Builder {
             while let Some(at) = open.pop() {
                 order.push(at);
                 if at < splits {
-                    open.extend([trees.children[2 * at + 1] as usize, trees.children[2 * at] as usize]);
+                    open.extend([
+                        trees.children[2 * at + 1] as usize,
+                        trees.children[2 * at] as usize,
+                    ]);
                 }
             }
-            let ids: BTreeMap<usize, i64> = order.iter().zip(0..).map(|(&at, id)| (at, id)).collect();
+            let ids: BTreeMap<usize, i64> =
+                order.iter().zip(0..).map(|(&at, id)| (at, id)).collect();
             let id = |child: usize| ids[&child];
             for (own, &at) in order.iter().enumerate() {
                 nodes.tree.push(tree as i64);
                 nodes.id.push(own as i64);
                 if at < splits {
-                    let (left, right) = (trees.children[2 * at] as usize, trees.children[2 * at + 1] as usize);
+                    let (left, right) = (
+                        trees.children[2 * at] as usize,
+                        trees.children[2 * at + 1] as usize,
+                    );
                     nodes.mode.push("BRANCH_LT");
                     nodes.input.push(i64::from(trees.inputs[at] / 2));
                     nodes.missing.push(i64::from(trees.inputs[at] & 1));
@@ -382,18 +504,33 @@ impl Builder {
         let axes = table.knots.len();
         let (mut cells, mut shares) = (Vec::new(), Vec::new());
         for (axis, knots) in table.knots.iter().enumerate() {
-            let own = if axes == 1 { x.to_owned() } else { self.gather(x, &[axis]) };
+            let own = if axes == 1 {
+                x.to_owned()
+            } else {
+                self.gather(x, &[axis])
+            };
             // An infinite knot is never reached: an axis of two knots has one cell.
-            let inner: Vec<f32> = knots[1..knots.len() - 1].iter().copied().chain([f32::INFINITY]).collect();
+            let inner: Vec<f32> = knots[1..knots.len() - 1]
+                .iter()
+                .copied()
+                .chain([f32::INFINITY])
+                .collect();
             let bounds = self.floats(&[1, inner.len()], &inner);
             let above = self.node("GreaterOrEqual", &[&own, &bounds]);
             let above = self.cast(&above, Type::Int64);
             let columns = self.ints(&[1], [1]);
-            let cell = self.with("ReduceSum", &[&above, &columns], vec![attribute::int("keepdims", 1)]);
+            let cell = self.with(
+                "ReduceSum",
+                &[&above, &columns],
+                vec![attribute::int("keepdims", 1)],
+            );
             let lows = self.floats(&[knots.len() - 1], &knots[..knots.len() - 1]);
             let widths: Vec<f32> = knots.windows(2).map(|pair| pair[1] - pair[0]).collect();
             let widths = self.floats(&[widths.len()], &widths);
-            let (low, width) = (self.node("Gather", &[&lows, &cell]), self.node("Gather", &[&widths, &cell]));
+            let (low, width) = (
+                self.node("Gather", &[&lows, &cell]),
+                self.node("Gather", &[&widths, &cell]),
+            );
             let moved = self.node("Sub", &[&own, &low]);
             let share = self.node("Div", &[&moved, &width]);
             shares.push(self.clip(&share, 0.0, 1.0));
@@ -404,8 +541,15 @@ impl Builder {
         self.corner(&table.knots, (&cells, &shares), &values, &at)
     }
 
-    fn corner(&mut self, knots: &[Vec<f32>], (cells, shares): (&[String], &[String]), values: &str, at: &str) -> String {
-        let ([own, rest @ ..], [cell, cells @ ..], [share, shares @ ..]) = (knots, cells, shares) else {
+    fn corner(
+        &mut self,
+        knots: &[Vec<f32>],
+        (cells, shares): (&[String], &[String]),
+        values: &str,
+        at: &str,
+    ) -> String {
+        let ([own, rest @ ..], [cell, cells @ ..], [share, shares @ ..]) = (knots, cells, shares)
+        else {
             return self.node("Gather", &[values, at]);
         };
         let size = self.ints(&[1, 1], [own.len() as i64]);
@@ -413,9 +557,15 @@ impl Builder {
         let row = self.node("Mul", &[at, &size]);
         let below = self.node("Add", &[&row, cell]);
         let above = self.node("Add", &[&below, &one]);
-        let (below, above) = (self.corner(rest, (cells, shares), values, &below), self.corner(rest, (cells, shares), values, &above));
+        let (below, above) = (
+            self.corner(rest, (cells, shares), values, &below),
+            self.corner(rest, (cells, shares), values, &above),
+        );
         let other = self.node("Sub", &[&unit, share]);
-        let (below, above) = (self.node("Mul", &[&other, &below]), self.node("Mul", &[share, &above]));
+        let (below, above) = (
+            self.node("Mul", &[&other, &below]),
+            self.node("Mul", &[share, &above]),
+        );
         self.node("Add", &[&below, &above])
     }
 }

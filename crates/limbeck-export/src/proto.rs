@@ -61,7 +61,9 @@ impl Message {
     /// Messages within, one after the other.
     #[must_use]
     pub fn messages(self, field: u64, values: impl IntoIterator<Item = Message>) -> Self {
-        values.into_iter().fold(self, |all, value| all.message(field, value))
+        values
+            .into_iter()
+            .fold(self, |all, value| all.message(field, value))
     }
 
     /// The message as it is written.
@@ -78,10 +80,27 @@ mod tests {
     #[test]
     fn fields_are_written_as_the_format_has_them() {
         // The documentation's own example: field 1, 150 is 08 96 01.
-        assert_eq!(Message::default().int(1, 150).into_bytes(), [0x08, 0x96, 0x01]);
-        assert_eq!(Message::default().text(2, "testing").into_bytes(), [0x12, 7, b't', b'e', b's', b't', b'i', b'n', b'g']);
-        assert_eq!(Message::default().int(1, -1).into_bytes(), [8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
-        assert_eq!(Message::default().message(3, Message::default().int(1, 150)).into_bytes(), [0x1a, 3, 8, 0x96, 1]);
-        assert_eq!(Message::default().float(2, 1.0).into_bytes(), [0x15, 0, 0, 0x80, 0x3f]);
+        assert_eq!(
+            Message::default().int(1, 150).into_bytes(),
+            [0x08, 0x96, 0x01]
+        );
+        assert_eq!(
+            Message::default().text(2, "testing").into_bytes(),
+            [0x12, 7, b't', b'e', b's', b't', b'i', b'n', b'g']
+        );
+        assert_eq!(
+            Message::default().int(1, -1).into_bytes(),
+            [8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]
+        );
+        assert_eq!(
+            Message::default()
+                .message(3, Message::default().int(1, 150))
+                .into_bytes(),
+            [0x1a, 3, 8, 0x96, 1]
+        );
+        assert_eq!(
+            Message::default().float(2, 1.0).into_bytes(),
+            [0x15, 0, 0, 0x80, 0x3f]
+        );
     }
 }

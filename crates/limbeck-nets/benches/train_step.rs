@@ -6,25 +6,47 @@
 use std::time::Instant;
 
 use limbeck_nets::losses::Hard;
-use limbeck_nets::{Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer};
+use limbeck_nets::{
+    Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer,
+};
 
 fn main() {
     let (rows, steps, features) = (20_000, 6000, 8);
     for (name, segment) in [
         ("dense", Segment::Linear),
-        ("ple16", Segment::Spline { edges: (0..=16).map(|e| e as f32).collect() }),
+        (
+            "ple16",
+            Segment::Spline {
+                edges: (0..=16).map(|e| e as f32).collect(),
+            },
+        ),
     ] {
         let scale = if name == "dense" { 1.0 } else { 16.0 };
         let mut data = Rows::default();
         for i in 0..rows {
-            let row: Vec<f32> = (0..features).map(|j| ((i * 7 + j * 13) as f32 * 0.618_034).fract() * scale).collect();
+            let row: Vec<f32> = (0..features)
+                .map(|j| ((i * 7 + j * 13) as f32 * 0.618_034).fract() * scale)
+                .collect();
             data.labels.extend([row[0] + row[1], 1.0]);
             data.positions.extend(row);
         }
-        let layout = InputLayout { segments: vec![segment; features] };
+        let layout = InputLayout {
+            segments: vec![segment; features],
+        };
         let shape = MlpShape::new(layout, vec![64, 64], 1).unwrap();
-        let schedule = Schedule { steps, peak: 1e-3, warmup: 0.0 };
-        let options = TrainOptions { schedule, batch: 256, weight_decay: 0.01, input_noise: 0.0, members: 1, seed: 0 };
+        let schedule = Schedule {
+            steps,
+            peak: 1e-3,
+            warmup: 0.0,
+        };
+        let options = TrainOptions {
+            schedule,
+            batch: 256,
+            weight_decay: 0.01,
+            input_noise: 0.0,
+            members: 1,
+            seed: 0,
+        };
         let loss = Hard::SQUARED;
         let trainer = Trainer::new(shape, options, &data, &loss).unwrap();
         let mut state = trainer.start();
@@ -38,6 +60,10 @@ fn main() {
             })
             .unwrap();
         times.sort_by(f64::total_cmp);
-        println!("{{\"kind\":\"train\",\"input\":\"{name}\",\"step_us_median\":{:.1},\"step_us_min\":{:.1}}}", times[times.len() / 2] * 1e6, times[0] * 1e6);
+        println!(
+            "{{\"kind\":\"train\",\"input\":\"{name}\",\"step_us_median\":{:.1},\"step_us_min\":{:.1}}}",
+            times[times.len() / 2] * 1e6,
+            times[0] * 1e6
+        );
     }
 }

@@ -57,7 +57,11 @@ impl Bins {
     pub fn over(least: f32, most: f32, count: usize, padding: f32) -> Self {
         let range = if most > least { most - least } else { 1.0 };
         let width = range / (count as f32 - 2.0 * padding);
-        Self { low: least - padding * width, width, count }
+        Self {
+            low: least - padding * width,
+            width,
+            count,
+        }
     }
 
     /// Middle of bin `k`.
@@ -136,7 +140,9 @@ impl Head {
         let mean = f64::from(self.predict(outputs));
         let variance = match self {
             Self::Point => 0.0,
-            Self::Gaussian => f64::from(outputs[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp(),
+            Self::Gaussian => {
+                f64::from(outputs[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp()
+            }
             Self::Binned(bins) => {
                 let highest = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let (mut sum, mut total) = (0.0, 0.0);
@@ -167,17 +173,37 @@ impl Head {
         let outputs = bias.len();
         let rows = weight.len() / outputs;
         match self {
-            Self::Point => vec![Op::Linear { rows, cols: outputs, weight: weight.to_vec(), bias: bias.to_vec() }],
+            Self::Point => vec![Op::Linear {
+                rows,
+                cols: outputs,
+                weight: weight.to_vec(),
+                bias: bias.to_vec(),
+            }],
             Self::Gaussian => {
                 let weight = weight.iter().step_by(outputs).copied().collect();
-                vec![Op::Linear { rows, cols: 1, weight, bias: vec![bias[0]] }]
+                vec![Op::Linear {
+                    rows,
+                    cols: 1,
+                    weight,
+                    bias: vec![bias[0]],
+                }]
             }
             Self::Binned(bins) => {
                 let centers = (0..bins.count).map(|k| bins.center(k)).collect();
                 vec![
-                    Op::Linear { rows, cols: outputs, weight: weight.to_vec(), bias: bias.to_vec() },
+                    Op::Linear {
+                        rows,
+                        cols: outputs,
+                        weight: weight.to_vec(),
+                        bias: bias.to_vec(),
+                    },
                     Op::Softmax,
-                    Op::Linear { rows: outputs, cols: 1, weight: centers, bias: vec![0.0] },
+                    Op::Linear {
+                        rows: outputs,
+                        cols: 1,
+                        weight: centers,
+                        bias: vec![0.0],
+                    },
                 ]
             }
         }
@@ -188,7 +214,11 @@ impl Head {
 mod tests {
     use super::*;
 
-    const BINS: Bins = Bins { low: -2.0, width: 1.0, count: 4 };
+    const BINS: Bins = Bins {
+        low: -2.0,
+        width: 1.0,
+        count: 4,
+    };
 
     #[test]
     fn bins_leave_room_on_both_sides() {
@@ -216,6 +246,9 @@ mod tests {
         assert_eq!(Head::Gaussian.moments(&[3.0, -40.0]).1, (-12f64).exp());
         // Masses 1/4, 3/4 at 0.5 and 1.5: variance 3/16.
         let (mean, variance) = Head::Binned(BINS).moments(&[-200.0, -200.0, 0.0, 3f32.ln()]);
-        assert!((mean - 1.25).abs() < 1e-6 && (variance - 3.0 / 16.0).abs() < 1e-6, "{mean} {variance}");
+        assert!(
+            (mean - 1.25).abs() < 1e-6 && (variance - 3.0 / 16.0).abs() < 1e-6,
+            "{mean} {variance}"
+        );
     }
 }

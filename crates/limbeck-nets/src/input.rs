@@ -127,7 +127,9 @@ impl InputLayout {
             match segment {
                 Segment::Spline { edges: e } => edges.push(e.clone()),
                 Segment::Linear => edges.push(Vec::new()),
-                Segment::OneHot { levels } => edges.extend(std::iter::repeat_n(Vec::new(), *levels)),
+                Segment::OneHot { levels } => {
+                    edges.extend(std::iter::repeat_n(Vec::new(), *levels))
+                }
             }
         }
         edges
@@ -141,7 +143,9 @@ mod tests {
     fn layout() -> InputLayout {
         InputLayout {
             segments: vec![
-                Segment::Spline { edges: vec![0.0, 1.0, 3.0] },
+                Segment::Spline {
+                    edges: vec![0.0, 1.0, 3.0],
+                },
                 Segment::OneHot { levels: 3 },
                 Segment::Linear,
             ],
@@ -150,7 +154,9 @@ mod tests {
 
     #[test]
     fn positions_are_those_worked_by_hand() {
-        let encoded = [2.0, 0.0, 1.0, 0.0, 0.25, -5.0, 0.0, 0.0, 0.0, 7.0, 9.0, 0.0, 0.0, 1.0, 1.0];
+        let encoded = [
+            2.0, 0.0, 1.0, 0.0, 0.25, -5.0, 0.0, 0.0, 0.0, 7.0, 9.0, 0.0, 0.0, 1.0, 1.0,
+        ];
         let expected = [1.5, 1.0, 0.25, 0.0, -1.0, 7.0, 2.0, 2.0, 1.0];
         assert_eq!(layout().positions(&encoded), expected);
     }

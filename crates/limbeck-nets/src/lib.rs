@@ -9,7 +9,10 @@
 //!   (feature `tensors`) Burn's operations, which define what a network is.
 //!
 //! Nothing here knows of teachers or distillation: how their labels are blended is one more [`StepLoss`], defined elsewhere.
-#![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "hand-worked values are exact")
+)]
 
 mod error;
 mod head;

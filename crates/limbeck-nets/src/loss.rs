@@ -47,7 +47,14 @@ pub trait StepLoss: Send + Sync {
 
     /// As [`direct`](Self::direct), for a block with its hidden activations: `own` are the loss's weights, whose gradient is *added*
     /// to `grad_own`.
-    fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, _own: &[f32], _grad_own: &mut [f32]) -> f32 {
+    fn inside(
+        &self,
+        block: Block<'_>,
+        labels: &[f32],
+        moment: Moment,
+        _own: &[f32],
+        _grad_own: &mut [f32],
+    ) -> f32 {
         self.direct(block.pred, labels, moment, block.grad_pred)
     }
 
@@ -112,7 +119,10 @@ mod tests {
     #[test]
     fn huber_with_large_delta_is_squared() {
         for (pred, label) in [(0.7, 0.1), (-2.0, 1.0)] {
-            assert_eq!(PointLoss::Huber { delta: 1e3 }.direct(pred, label), PointLoss::Squared.direct(pred, label));
+            assert_eq!(
+                PointLoss::Huber { delta: 1e3 }.direct(pred, label),
+                PointLoss::Squared.direct(pred, label)
+            );
         }
     }
 }

@@ -90,17 +90,31 @@ impl MlpShape {
     ///
     /// [`Error::InvalidOption`] for no input, no hidden layer, a layer of width 0, or no output.
     pub fn new(input: InputLayout, hidden: Vec<usize>, outputs: usize) -> Result<Self> {
-        let refuse = |option, found: String, expected| Err(Error::InvalidOption { option, found, expected });
+        let refuse = |option, found: String, expected| {
+            Err(Error::InvalidOption {
+                option,
+                found,
+                expected,
+            })
+        };
         if input.rows() == 0 {
             return refuse("input", "0 columns".into(), "at least one encoded column");
         }
         if hidden.is_empty() || hidden.contains(&0) {
-            return refuse("hidden", format!("{hidden:?}"), "one or more positive widths");
+            return refuse(
+                "hidden",
+                format!("{hidden:?}"),
+                "one or more positive widths",
+            );
         }
         if outputs == 0 {
             return refuse("outputs", "0".into(), "at least 1");
         }
-        Ok(Self { input, hidden, outputs })
+        Ok(Self {
+            input,
+            hidden,
+            outputs,
+        })
     }
 
     /// How the rows are read.
@@ -140,7 +154,10 @@ impl MlpShape {
     /// Panics if `params` is shorter than [`weights`](Self::weights).
     #[must_use]
     pub fn layer_weights<'p>(&self, params: &'p [f32]) -> Vec<&'p [f32]> {
-        self.layers().into_iter().map(|layer| &params[layer.at..layer.bias().end]).collect()
+        self.layers()
+            .into_iter()
+            .map(|layer| &params[layer.at..layer.bias().end])
+            .collect()
     }
 
     fn layers(&self) -> Vec<Layer> {
@@ -149,7 +166,11 @@ impl MlpShape {
         let widths = self.hidden.iter().chain(std::iter::once(&self.outputs));
         widths
             .map(|&outputs| {
-                let layer = Layer { at, inputs, outputs };
+                let layer = Layer {
+                    at,
+                    inputs,
+                    outputs,
+                };
                 at = layer.bias().end;
                 inputs = outputs;
                 layer
@@ -167,7 +188,11 @@ impl MlpShape {
         let mut params = vec![0.0; self.weights()];
         let layers = self.layers();
         for (index, layer) in layers.iter().enumerate() {
-            let fan_in = if index == 0 { self.active_inputs() } else { layer.inputs as f32 };
+            let fan_in = if index == 0 {
+                self.active_inputs()
+            } else {
+                layer.inputs as f32
+            };
             let gain: f32 = if index + 1 == layers.len() { 1.0 } else { 6.0 };
             let limit = (gain / fan_in.max(1.0)).sqrt();
             for w in &mut params[layer.weight()] {
@@ -190,11 +215,19 @@ impl MlpShape {
         let lookup = |segment: &Segment| {
             let (kind, rows) = match segment {
                 Segment::Linear => (LookupKind::Linear, 1),
-                Segment::Spline { edges } => (LookupKind::Spline { bins: edges.len() - 1 }, edges.len()),
+                Segment::Spline { edges } => (
+                    LookupKind::Spline {
+                        bins: edges.len() - 1,
+                    },
+                    edges.len(),
+                ),
                 Segment::OneHot { levels } => (LookupKind::OneHot { levels: *levels }, *levels),
             };
             row += rows;
-            Lookup { row: row - rows, kind }
+            Lookup {
+                row: row - rows,
+                kind,
+            }
         };
         self.input.segments.iter().map(lookup).collect()
     }
@@ -241,7 +274,10 @@ impl MlpShape {
         }
     }
 
-    fn segment_rows<'a>(&'a self, weight: &'a [f32]) -> impl Iterator<Item = (&'a Segment, &'a [f32])> {
+    fn segment_rows<'a>(
+        &'a self,
+        weight: &'a [f32],
+    ) -> impl Iterator<Item = (&'a Segment, &'a [f32])> {
         let width = self.hidden[0];
         let mut rest = weight;
         self.input.segments.iter().map(move |segment| {
@@ -282,16 +318,38 @@ impl MlpShape {
         let layers = self.layers();
         let first = layers[0];
         let (mut input, mut rest) = activations.split_at_mut(n * first.outputs);
-        simd::lookup(&self.lookups(), &scratch.table, &params[first.bias()], positions, input);
+        simd::lookup(
+            &self.lookups(),
+            &scratch.table,
+            &params[first.bias()],
+            positions,
+            input,
+        );
         simd::relu(input);
         for (index, layer) in layers.iter().enumerate().skip(1) {
             let (weight, bias) = (&params[layer.weight()], &params[layer.bias()]);
             if index + 1 == layers.len() {
-                kernel::matmul_bias(input, weight, Some(bias), out, n, layer.inputs, layer.outputs);
+                kernel::matmul_bias(
+                    input,
+                    weight,
+                    Some(bias),
+                    out,
+                    n,
+                    layer.inputs,
+                    layer.outputs,
+                );
                 return;
             }
             let (output, after) = rest.split_at_mut(n * layer.outputs);
-            kernel::matmul_bias(input, weight, Some(bias), output, n, layer.inputs, layer.outputs);
+            kernel::matmul_bias(
+                input,
+                weight,
+                Some(bias),
+                output,
+                n,
+                layer.inputs,
+                layer.outputs,
+            );
             simd::relu(output);
             (input, rest) = (output, after);
         }
@@ -319,7 +377,9 @@ impl MlpShape {
     fn clear_grad(&self, grad: &mut [f32], scratch: &mut Scratch) {
         grad.fill(0.0);
         scratch.table_grad.clear();
-        scratch.table_grad.resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
+        scratch
+            .table_grad
+            .resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
     }
 
     /// Adds the gradient of some rows, that of the first layer to its lookup table.
@@ -342,18 +402,41 @@ impl MlpShape {
             let start = end - n * layer.inputs;
             let input = &activations[start..end];
             end = start;
-            kernel::matmul_at_b(input, &above, &mut grad[layer.weight()], n, layer.inputs, layer.outputs);
+            kernel::matmul_at_b(
+                input,
+                &above,
+                &mut grad[layer.weight()],
+                n,
+                layer.inputs,
+                layer.outputs,
+            );
             simd::column_sums(&above, &mut grad[layer.bias()]);
             below.resize(n * layer.inputs, 0.0);
-            kernel::matmul_a_bt(&above, &params[layer.weight()], &mut below, n, layer.outputs, layer.inputs);
+            kernel::matmul_a_bt(
+                &above,
+                &params[layer.weight()],
+                &mut below,
+                n,
+                layer.outputs,
+                layer.inputs,
+            );
             if !scratch.grad_hidden.is_empty() {
-                below.iter_mut().zip(&scratch.grad_hidden[start..start + n * layer.inputs]).for_each(|(b, g)| *b += g);
+                below
+                    .iter_mut()
+                    .zip(&scratch.grad_hidden[start..start + n * layer.inputs])
+                    .for_each(|(b, g)| *b += g);
             }
             simd::relu_grad(input, &mut below);
             std::mem::swap(&mut above, &mut below);
         }
         let bias = &mut grad[layers[0].bias()];
-        simd::scatter(&self.lookups(), positions, &above, &mut scratch.table_grad, bias);
+        simd::scatter(
+            &self.lookups(),
+            positions,
+            &above,
+            &mut scratch.table_grad,
+            bias,
+        );
         scratch.grads = [above, below];
     }
 
@@ -381,7 +464,12 @@ impl MlpShape {
     ) -> f32 {
         const BLOCK: usize = 64;
         let inputs = self.input.segments.len();
-        let Buffers { activations, out, grad_out, scratch } = buffers;
+        let Buffers {
+            activations,
+            out,
+            grad_out,
+            scratch,
+        } = buffers;
         activations.resize(BLOCK * self.activations(), 0.0);
         out.resize(BLOCK * self.outputs, 0.0);
         grad_out.resize(BLOCK * self.outputs, 0.0);
@@ -391,7 +479,10 @@ impl MlpShape {
         for (block, positions) in positions.chunks(BLOCK * inputs).enumerate() {
             let n = positions.len() / inputs;
             let activations = &mut activations[..n * self.activations()];
-            let (out, grad_out) = (&mut out[..n * self.outputs], &mut grad_out[..n * self.outputs]);
+            let (out, grad_out) = (
+                &mut out[..n * self.outputs],
+                &mut grad_out[..n * self.outputs],
+            );
             self.forward_rows(params, positions, activations, out, scratch);
             scratch.grad_hidden.clear();
             if inside {
@@ -412,7 +503,11 @@ impl MlpShape {
     }
 
     fn splines(&self) -> usize {
-        self.input.segments.iter().filter(|s| matches!(s, Segment::Spline { .. })).count()
+        self.input
+            .segments
+            .iter()
+            .filter(|s| matches!(s, Segment::Spline { .. }))
+            .count()
     }
 
     /// Hidden activations of rows, one `[n_samples, width]` matrix per layer.
@@ -424,7 +519,13 @@ impl MlpShape {
     pub fn hidden_of(&self, params: &[f32], positions: &[f32]) -> Vec<Vec<f32>> {
         let n = positions.len() / self.input.segments.len();
         let mut activations = vec![0.0; n * self.activations()];
-        self.forward(params, positions, &mut activations, &mut vec![0.0; n * self.outputs], &mut Scratch::default());
+        self.forward(
+            params,
+            positions,
+            &mut activations,
+            &mut vec![0.0; n * self.outputs],
+            &mut Scratch::default(),
+        );
         let mut rest = &activations[..];
         let layer = |&width: &usize| {
             let (layer, after) = rest.split_at(n * width);
@@ -447,7 +548,10 @@ impl MlpShape {
         let mut out = vec![0.0; n * self.outputs];
         let mut activations = vec![0.0; BLOCK * self.activations()];
         let mut scratch = Scratch::default();
-        for (rows, out) in positions.chunks(BLOCK * inputs).zip(out.chunks_mut(BLOCK * self.outputs)) {
+        for (rows, out) in positions
+            .chunks(BLOCK * inputs)
+            .zip(out.chunks_mut(BLOCK * self.outputs))
+        {
             let used = rows.len() / inputs * self.activations();
             self.forward(params, rows, &mut activations[..used], out, &mut scratch);
         }
@@ -462,20 +566,38 @@ impl MlpShape {
     /// runtime refuses the graph, as it does for weights that are not finite.
     pub fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
         if params.len() != self.weights() {
-            return Err(Error::Shape { what: "the weight vector", found: params.len(), expected: self.weights() });
+            return Err(Error::Shape {
+                what: "the weight vector",
+                found: params.len(),
+                expected: self.weights(),
+            });
         }
-        let mut ops = vec![Op::Ple { edges: self.input.ple_edges() }];
+        let mut ops = vec![Op::Ple {
+            edges: self.input.ple_edges(),
+        }];
         let layers = self.layers();
         for (index, layer) in layers.iter().enumerate() {
             let (weight, bias) = (&params[layer.weight()], &params[layer.bias()]);
             if index + 1 == layers.len() {
                 ops.extend(head.lower(weight, bias));
             } else {
-                ops.push(Op::Linear { rows: layer.inputs, cols: layer.outputs, weight: weight.to_vec(), bias: bias.to_vec() });
+                ops.push(Op::Linear {
+                    rows: layer.inputs,
+                    cols: layer.outputs,
+                    weight: weight.to_vec(),
+                    bias: bias.to_vec(),
+                });
                 ops.push(Op::Relu);
             }
         }
-        let nodes = ops.into_iter().enumerate().map(|(input, op)| Node { op, inputs: vec![input] }).collect();
+        let nodes = ops
+            .into_iter()
+            .enumerate()
+            .map(|(input, op)| Node {
+                op,
+                inputs: vec![input],
+            })
+            .collect();
         Ok(Graph::new(self.input.width(), nodes)?)
     }
 }
@@ -489,7 +611,9 @@ pub(crate) mod tests {
     pub(crate) fn small() -> MlpShape {
         let input = InputLayout {
             segments: vec![
-                Segment::Spline { edges: vec![-1.0, 0.0, 0.5, 2.0] },
+                Segment::Spline {
+                    edges: vec![-1.0, 0.0, 0.5, 2.0],
+                },
                 Segment::Linear,
                 Segment::OneHot { levels: 3 },
             ],
@@ -516,10 +640,17 @@ pub(crate) mod tests {
 
     #[test]
     fn one_hidden_unit_is_worked_by_hand() {
-        let input = InputLayout { segments: vec![Segment::Spline { edges: vec![0.0, 1.0, 2.0] }] };
+        let input = InputLayout {
+            segments: vec![Segment::Spline {
+                edges: vec![0.0, 1.0, 2.0],
+            }],
+        };
         let shape = MlpShape::new(input, vec![1], 1).unwrap();
         // increments 2 and 3, bias −1, output weight 10, bias 0.5; at x = 1.5: 2 + 1.5 − 1 = 2.5
-        assert_eq!(shape.predict(&[2.0, 3.0, -1.0, 10.0, 0.5], &[1.5, 0.0]), [25.5, 0.5]);
+        assert_eq!(
+            shape.predict(&[2.0, 3.0, -1.0, 10.0, 0.5], &[1.5, 0.0]),
+            [25.5, 0.5]
+        );
     }
 
     #[test]
@@ -528,19 +659,39 @@ pub(crate) mod tests {
         let shape = small();
         for _ in 0..3 {
             let mut params = shape.init(&mut rng);
-            params.iter_mut().for_each(|p| *p += rng.random_range(-0.2..0.2));
+            params
+                .iter_mut()
+                .for_each(|p| *p += rng.random_range(-0.2..0.2));
             let n = 7;
             let positions = random_rows(n, &mut rng);
             let direction: Vec<f32> = (0..n * 2).map(|_| rng.random_range(-1.0..1.0)).collect();
             let mut scratch = Scratch::default();
             let value = |params: &[f32]| -> f64 {
-                shape.predict(params, &positions).iter().zip(&direction).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+                shape
+                    .predict(params, &positions)
+                    .iter()
+                    .zip(&direction)
+                    .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                    .sum()
             };
             let mut activations = vec![0.0; n * shape.activations()];
             let mut out = vec![0.0; n * 2];
-            shape.forward(&params, &positions, &mut activations, &mut out, &mut scratch);
+            shape.forward(
+                &params,
+                &positions,
+                &mut activations,
+                &mut out,
+                &mut scratch,
+            );
             let mut grad = vec![f32::NAN; params.len()];
-            shape.backward(&params, &positions, &activations, &direction, &mut grad, &mut scratch);
+            shape.backward(
+                &params,
+                &positions,
+                &activations,
+                &direction,
+                &mut grad,
+                &mut scratch,
+            );
             let mut bent = 0;
             for i in 0..params.len() {
                 let h = 1e-2;
@@ -556,9 +707,17 @@ pub(crate) mod tests {
                     bent += 1;
                     continue;
                 }
-                assert!((difference - f64::from(grad[i])).abs() < 2e-3, "weight {i}: {difference} {}", grad[i]);
+                assert!(
+                    (difference - f64::from(grad[i])).abs() < 2e-3,
+                    "weight {i}: {difference} {}",
+                    grad[i]
+                );
             }
-            assert!(bent < params.len() / 3, "{bent} of {} weights crossed a kink", params.len());
+            assert!(
+                bent < params.len() / 3,
+                "{bent} of {} weights crossed a kink",
+                params.len()
+            );
         }
     }
 
@@ -587,7 +746,9 @@ pub(crate) mod tests {
 
     #[test]
     fn mlp_shape_rejects_empty_layers() {
-        let input = InputLayout { segments: vec![Segment::Linear] };
+        let input = InputLayout {
+            segments: vec![Segment::Linear],
+        };
         assert!(MlpShape::new(input.clone(), vec![], 1).is_err());
         assert!(MlpShape::new(input.clone(), vec![4, 0], 1).is_err());
         assert!(MlpShape::new(InputLayout::default(), vec![4], 1).is_err());

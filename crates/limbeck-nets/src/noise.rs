@@ -41,15 +41,31 @@ impl InputNoise {
             let top = match segment {
                 Segment::Spline { edges } => (edges.len() - 1) as f32,
                 Segment::Linear => f32::INFINITY,
-                Segment::OneHot { .. } => return Reach { most: 0.0, top: f32::INFINITY },
+                Segment::OneHot { .. } => {
+                    return Reach {
+                        most: 0.0,
+                        top: f32::INFINITY,
+                    };
+                }
             };
-            let values = || positions.iter().skip(at).step_by(width).map(|&p| f64::from(p));
+            let values = || {
+                positions
+                    .iter()
+                    .skip(at)
+                    .step_by(width)
+                    .map(|&p| f64::from(p))
+            };
             let n = (positions.len() / width).max(1) as f64;
             let mean = values().sum::<f64>() / n;
             let variance = values().map(|p| (p - mean).powi(2)).sum::<f64>() / n;
-            Reach { most: level * (3.0 * variance).sqrt() as f32, top }
+            Reach {
+                most: level * (3.0 * variance).sqrt() as f32,
+                top,
+            }
         };
-        (level > 0.0).then(|| Self { reach: layout.segments.iter().enumerate().map(reach).collect() })
+        (level > 0.0).then(|| Self {
+            reach: layout.segments.iter().enumerate().map(reach).collect(),
+        })
     }
 
     /// Moves the rows of a batch.
@@ -58,7 +74,11 @@ impl InputNoise {
             for (p, reach) in row.iter_mut().zip(&self.reach) {
                 if reach.most > 0.0 {
                     let moved = *p + reach.most * (2.0 * rng.random::<f32>() - 1.0);
-                    *p = if reach.top.is_finite() { moved.clamp(0.0, reach.top) } else { moved };
+                    *p = if reach.top.is_finite() {
+                        moved.clamp(0.0, reach.top)
+                    } else {
+                        moved
+                    };
                 }
             }
         }
@@ -71,7 +91,15 @@ mod tests {
     use rand::SeedableRng;
 
     fn layout() -> InputLayout {
-        InputLayout { segments: vec![Segment::Spline { edges: vec![0.0, 1.0, 2.0] }, Segment::OneHot { levels: 3 }, Segment::Linear] }
+        InputLayout {
+            segments: vec![
+                Segment::Spline {
+                    edges: vec![0.0, 1.0, 2.0],
+                },
+                Segment::OneHot { levels: 3 },
+                Segment::Linear,
+            ],
+        }
     }
 
     #[test]
@@ -79,21 +107,42 @@ mod tests {
         // Standard deviations 1 and 2 (positions 0, 2 and −2, 2); half of them times √3.
         let noise = InputNoise::new(0.5, &layout(), &[0.0, 1.0, -2.0, 2.0, 2.0, 2.0]).unwrap();
         let most: Vec<f32> = noise.reach.iter().map(|reach| reach.most).collect();
-        assert!((most[0] - 0.5 * 3f32.sqrt()).abs() < 1e-6 && (most[2] - 3f32.sqrt()).abs() < 1e-6, "{most:?}");
+        assert!(
+            (most[0] - 0.5 * 3f32.sqrt()).abs() < 1e-6 && (most[2] - 3f32.sqrt()).abs() < 1e-6,
+            "{most:?}"
+        );
         assert_eq!(most[1], 0.0);
         assert_eq!(InputNoise::new(0.0, &layout(), &[0.0, 1.0, -2.0]), None);
     }
 
     #[test]
     fn moved_positions_vary_and_stay_within_their_bins() {
-        let rows: Vec<f32> = (0..600).map(|i| [2.0, 1.0, 0.5 * (i / 3 % 5) as f32][i % 3]).collect();
-        let spread: Vec<f32> = (0..600).map(|i| [(i / 3 % 3) as f32, 1.0, 0.5 * (i / 3 % 5) as f32][i % 3]).collect();
+        let rows: Vec<f32> = (0..600)
+            .map(|i| [2.0, 1.0, 0.5 * (i / 3 % 5) as f32][i % 3])
+            .collect();
+        let spread: Vec<f32> = (0..600)
+            .map(|i| [(i / 3 % 3) as f32, 1.0, 0.5 * (i / 3 % 5) as f32][i % 3])
+            .collect();
         let noise = InputNoise::new(0.3, &layout(), &spread).unwrap();
         let mut moved = rows.clone();
         noise.apply(&mut moved, &mut Pcg64::seed_from_u64(1));
-        let column = |at: usize| moved.iter().skip(at).step_by(3).copied().collect::<Vec<f32>>();
-        assert!(column(0).iter().all(|p| (0.0..=2.0).contains(p)) && column(0).iter().any(|p| *p < 1.9));
+        let column = |at: usize| {
+            moved
+                .iter()
+                .skip(at)
+                .step_by(3)
+                .copied()
+                .collect::<Vec<f32>>()
+        };
+        assert!(
+            column(0).iter().all(|p| (0.0..=2.0).contains(p)) && column(0).iter().any(|p| *p < 1.9)
+        );
         assert!(column(1).iter().all(|&code| code == 1.0));
-        assert!(column(2).iter().zip(rows.iter().skip(2).step_by(3)).all(|(a, b)| a != b));
+        assert!(
+            column(2)
+                .iter()
+                .zip(rows.iter().skip(2).step_by(3))
+                .all(|(a, b)| a != b)
+        );
     }
 }

@@ -34,17 +34,33 @@ impl Lookup {
     #[inline(always)]
     fn tap(self, p: f32) -> Tap {
         match self.kind {
-            LookupKind::Linear => Tap { row: self.row, low: p, high: 0.0 },
+            LookupKind::Linear => Tap {
+                row: self.row,
+                low: p,
+                high: 0.0,
+            },
             LookupKind::Spline { bins } => {
                 let bin = (p as usize).min(bins - 1);
                 let high = p - bin as f32;
-                Tap { row: self.row + bin, low: 1.0 - high, high }
+                Tap {
+                    row: self.row + bin,
+                    low: 1.0 - high,
+                    high,
+                }
             }
             LookupKind::OneHot { levels } => {
                 if p >= 0.0 && (p as usize) < levels {
-                    Tap { row: self.row + p as usize, low: 1.0, high: 0.0 }
+                    Tap {
+                        row: self.row + p as usize,
+                        low: 1.0,
+                        high: 0.0,
+                    }
                 } else {
-                    Tap { row: self.row, low: 0.0, high: 0.0 }
+                    Tap {
+                        row: self.row,
+                        low: 0.0,
+                        high: 0.0,
+                    }
                 }
             }
         }
@@ -66,7 +82,10 @@ fn lookup_body<const FMA: bool>(
     out: &mut [f32],
 ) {
     let width = bias.len();
-    for (row, out) in positions.chunks_exact(lookups.len()).zip(out.chunks_exact_mut(width)) {
+    for (row, out) in positions
+        .chunks_exact(lookups.len())
+        .zip(out.chunks_exact_mut(width))
+    {
         let mut at = 0;
         while at + 32 <= width {
             lookup_piece::<FMA, 32>(lookups, table, bias, row, out, at);
@@ -93,15 +112,21 @@ fn lookup_piece<const FMA: bool, const W: usize>(
     at: usize,
 ) {
     let width = bias.len();
-    let Some(mut sums) = bias[at..].first_chunk::<W>().copied() else { return };
+    let Some(mut sums) = bias[at..].first_chunk::<W>().copied() else {
+        return;
+    };
     for (lookup, &p) in lookups.iter().zip(row) {
         let tap = lookup.tap(p);
-        let Some(low) = table[tap.row * width + at..].first_chunk::<W>() else { return };
+        let Some(low) = table[tap.row * width + at..].first_chunk::<W>() else {
+            return;
+        };
         for j in 0..W {
             sums[j] = fma::<FMA>(tap.low, low[j], sums[j]);
         }
         if let LookupKind::Spline { .. } = lookup.kind {
-            let Some(high) = table[(tap.row + 1) * width + at..].first_chunk::<W>() else { return };
+            let Some(high) = table[(tap.row + 1) * width + at..].first_chunk::<W>() else {
+                return;
+            };
             for j in 0..W {
                 sums[j] = fma::<FMA>(tap.high, high[j], sums[j]);
             }
@@ -120,7 +145,10 @@ fn scatter_body<const FMA: bool>(
     bias: &mut [f32],
 ) {
     let width = bias.len();
-    for (row, grad) in positions.chunks_exact(lookups.len()).zip(grad.chunks_exact(width)) {
+    for (row, grad) in positions
+        .chunks_exact(lookups.len())
+        .zip(grad.chunks_exact(width))
+    {
         let mut at = 0;
         while at + 32 <= width {
             scatter_piece::<FMA, 32>(lookups, row, grad, table, bias, at);
@@ -147,19 +175,27 @@ fn scatter_piece<const FMA: bool, const W: usize>(
     at: usize,
 ) {
     let width = bias.len();
-    let Some(grad) = grad[at..].first_chunk::<W>().copied() else { return };
-    let Some(bias) = bias[at..].first_chunk_mut::<W>() else { return };
+    let Some(grad) = grad[at..].first_chunk::<W>().copied() else {
+        return;
+    };
+    let Some(bias) = bias[at..].first_chunk_mut::<W>() else {
+        return;
+    };
     for j in 0..W {
         bias[j] += grad[j];
     }
     for (lookup, &p) in lookups.iter().zip(row) {
         let tap = lookup.tap(p);
-        let Some(low) = table[tap.row * width + at..].first_chunk_mut::<W>() else { return };
+        let Some(low) = table[tap.row * width + at..].first_chunk_mut::<W>() else {
+            return;
+        };
         for j in 0..W {
             low[j] = fma::<FMA>(tap.low, grad[j], low[j]);
         }
         if let LookupKind::Spline { .. } = lookup.kind {
-            let Some(high) = table[(tap.row + 1) * width + at..].first_chunk_mut::<W>() else { return };
+            let Some(high) = table[(tap.row + 1) * width + at..].first_chunk_mut::<W>() else {
+                return;
+            };
             for j in 0..W {
                 high[j] = fma::<FMA>(tap.high, grad[j], high[j]);
             }
@@ -221,9 +257,19 @@ pub(crate) struct Weights<'a> {
 
 #[inline(always)]
 fn adam_body<const FMA: bool>(step: AdamStep, grad: &[f32], weights: Weights<'_>) {
-    let Weights { params, first, second, average } = weights;
+    let Weights {
+        params,
+        first,
+        second,
+        average,
+    } = weights;
     let n = params.len();
-    let (grad, first, second, average) = (&grad[..n], &mut first[..n], &mut second[..n], &mut average[..n]);
+    let (grad, first, second, average) = (
+        &grad[..n],
+        &mut first[..n],
+        &mut second[..n],
+        &mut average[..n],
+    );
     for i in 0..n {
         let g = grad[i];
         first[i] = fma::<FMA>(step.beta1, first[i] - g, g);
@@ -303,16 +349,31 @@ mod tests {
     use super::*;
 
     const LOOKUPS: [Lookup; 3] = [
-        Lookup { row: 0, kind: LookupKind::Spline { bins: 2 } },
-        Lookup { row: 3, kind: LookupKind::OneHot { levels: 2 } },
-        Lookup { row: 5, kind: LookupKind::Linear },
+        Lookup {
+            row: 0,
+            kind: LookupKind::Spline { bins: 2 },
+        },
+        Lookup {
+            row: 3,
+            kind: LookupKind::OneHot { levels: 2 },
+        },
+        Lookup {
+            row: 5,
+            kind: LookupKind::Linear,
+        },
     ];
 
     #[test]
     fn lookup_is_the_sum_worked_by_hand() {
         let table = [0.0, 10.0, 30.0, 100.0, 200.0, 1000.0];
         let mut out = [0.0; 2];
-        lookup(&LOOKUPS, &table, &[1.0], &[1.5, 1.0, 2.0, 2.0, -1.0, 0.0], &mut out);
+        lookup(
+            &LOOKUPS,
+            &table,
+            &[1.0],
+            &[1.5, 1.0, 2.0, 2.0, -1.0, 0.0],
+            &mut out,
+        );
         // 1 + (10 + 30) / 2 + 200 + 2000 ; 1 + 30 + nothing + 0
         assert_eq!(out, [2221.0, 31.0]);
     }
@@ -351,9 +412,27 @@ mod tests {
 
     #[test]
     fn adam_takes_the_step_worked_by_hand() {
-        let step = AdamStep { beta1: 0.9, beta2: 0.99, epsilon: 0.0, rate: 0.1 / 0.1, second: 1.0 / 0.01, keep: 0.5, follow: 0.25 };
-        let (mut params, mut first, mut second, mut average) = ([4.0f32], [0.0f32], [0.0f32], [1.0f32]);
-        adam(step, &[2.0], Weights { params: &mut params, first: &mut first, second: &mut second, average: &mut average });
+        let step = AdamStep {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 0.0,
+            rate: 0.1 / 0.1,
+            second: 1.0 / 0.01,
+            keep: 0.5,
+            follow: 0.25,
+        };
+        let (mut params, mut first, mut second, mut average) =
+            ([4.0f32], [0.0f32], [0.0f32], [1.0f32]);
+        adam(
+            step,
+            &[2.0],
+            Weights {
+                params: &mut params,
+                first: &mut first,
+                second: &mut second,
+                average: &mut average,
+            },
+        );
         // first moment .2, second .04; .2 / (.04 / .01).sqrt() = .1 ; 4 · .5 − .1
         assert!((params[0] - 1.9).abs() < 1e-6, "{params:?}");
         assert!((first[0] - 0.2).abs() < 1e-7 && (second[0] - 0.04).abs() < 1e-7);

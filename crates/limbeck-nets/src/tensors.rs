@@ -23,10 +23,18 @@ pub fn mlp(params: Tensor<2>, positions: Tensor<2>, shape: &MlpShape) -> Tensor<
         let params = params.clone().narrow(0, member, 1);
         let mut x = inputs.clone();
         let mut at = 0;
-        let widths: Vec<usize> = shape.hidden().iter().copied().chain([shape.outputs()]).collect();
+        let widths: Vec<usize> = shape
+            .hidden()
+            .iter()
+            .copied()
+            .chain([shape.outputs()])
+            .collect();
         for (index, &width) in widths.iter().enumerate() {
             let inputs = x.dims()[1];
-            let weight = params.clone().narrow(1, at, inputs * width).reshape([inputs, width]);
+            let weight = params
+                .clone()
+                .narrow(1, at, inputs * width)
+                .reshape([inputs, width]);
             let bias = params.clone().narrow(1, at + inputs * width, width);
             at += (inputs + 1) * width;
             x = x.matmul(weight) + bias;
@@ -42,15 +50,25 @@ pub fn mlp(params: Tensor<2>, positions: Tensor<2>, shape: &MlpShape) -> Tensor<
 /// What the first layer reads, `[n_samples, rows]`.
 fn inputs(positions: Tensor<2>, shape: &MlpShape) -> Tensor<2> {
     let device = positions.device();
-    let columns = shape.input().segments.iter().enumerate().map(|(index, segment)| {
-        let p = positions.clone().narrow(1, index, 1);
-        let steps = |n: usize| -> Tensor<2> { Tensor::from_data(TensorData::new((0..n).map(|k| k as f32).collect(), [1, n]), &device) };
-        match segment {
-            Segment::Linear => p,
-            Segment::Spline { edges } => (p - steps(edges.len() - 1)).clamp(0.0, 1.0),
-            Segment::OneHot { levels } => (p - steps(*levels)).abs().lower_elem(0.5).float(),
-        }
-    });
+    let columns = shape
+        .input()
+        .segments
+        .iter()
+        .enumerate()
+        .map(|(index, segment)| {
+            let p = positions.clone().narrow(1, index, 1);
+            let steps = |n: usize| -> Tensor<2> {
+                Tensor::from_data(
+                    TensorData::new((0..n).map(|k| k as f32).collect(), [1, n]),
+                    &device,
+                )
+            };
+            match segment {
+                Segment::Linear => p,
+                Segment::Spline { edges } => (p - steps(edges.len() - 1)).clamp(0.0, 1.0),
+                Segment::OneHot { levels } => (p - steps(*levels)).abs().lower_elem(0.5).float(),
+            }
+        });
     Tensor::cat(columns.collect(), 1)
 }
 
@@ -64,15 +82,26 @@ fn inputs(positions: Tensor<2>, shape: &MlpShape) -> Tensor<2> {
 ///
 /// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`, row-major.
 #[must_use]
-pub fn mean_loss(loss: &dyn StepLoss, pred: Tensor<3>, labels: &[f32], moment: Moment) -> Tensor<1> {
+pub fn mean_loss(
+    loss: &dyn StepLoss,
+    pred: Tensor<3>,
+    labels: &[f32],
+    moment: Moment,
+) -> Tensor<1> {
     let (device, shape) = (pred.device(), pred.dims());
     let known = pred.clone().detach();
     let values = known.to_data();
-    let Ok(values) = values.as_slice::<f32>() else { unreachable!("predictions are f32") };
+    let Ok(values) = values.as_slice::<f32>() else {
+        unreachable!("predictions are f32")
+    };
     let mut grad = vec![0.0; values.len()];
     let scale = (shape[0] * shape[1]) as f32;
     let member = shape[1] * shape[2];
-    let sum: f32 = values.chunks(member).zip(grad.chunks_mut(member)).map(|(s, g)| loss.direct(s, labels, moment, g)).sum();
+    let sum: f32 = values
+        .chunks(member)
+        .zip(grad.chunks_mut(member))
+        .map(|(s, g)| loss.direct(s, labels, moment, g))
+        .sum();
     grad.iter_mut().for_each(|g| *g /= scale);
     let slope = Tensor::<3>::from_data(TensorData::new(grad, shape), &device);
     ((pred - known) * slope).sum() + sum / scale
@@ -83,16 +112,35 @@ pub fn mean_loss(loss: &dyn StepLoss, pred: Tensor<3>, labels: &[f32], moment: M
 /// # Shapes
 ///
 /// `params` and `grad` are `[members, weights]`, `positions` `[n_samples, segments]`, `labels` `[n_samples, columns]`.
-pub(crate) fn gradient(shape: &MlpShape, loss: &dyn StepLoss, params: &[f32], positions: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+pub(crate) fn gradient(
+    shape: &MlpShape,
+    loss: &dyn StepLoss,
+    params: &[f32],
+    positions: &[f32],
+    labels: &[f32],
+    moment: Moment,
+    grad: &mut [f32],
+) -> f32 {
     let device = Device::flex().autodiff();
-    let tensor = |values: &[f32], width: usize| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [values.len() / width, width]), &device);
+    let tensor = |values: &[f32], width: usize| {
+        Tensor::<2>::from_data(
+            TensorData::new(values.to_vec(), [values.len() / width, width]),
+            &device,
+        )
+    };
     let params = tensor(params, shape.weights()).require_grad();
-    let pred = mlp(params.clone(), tensor(positions, shape.input().segments.len()), shape);
+    let pred = mlp(
+        params.clone(),
+        tensor(positions, shape.input().segments.len()),
+        shape,
+    );
     let mean = mean_loss(loss, pred, labels, moment);
     let mut grads = mean.backward();
     if let Some(found) = params.grad_remove(&mut grads) {
         let found = found.into_data();
-        let Ok(found) = found.as_slice::<f32>() else { unreachable!("the gradient of f32 weights is f32") };
+        let Ok(found) = found.as_slice::<f32>() else {
+            unreachable!("the gradient of f32 weights is f32")
+        };
         grad.copy_from_slice(found);
     }
     mean.into_scalar::<f32>()
@@ -109,14 +157,38 @@ mod tests {
     use rand_pcg::Pcg64;
 
     /// The fused gradient of the same batch.
-    fn fused(shape: &MlpShape, loss: &dyn StepLoss, params: &[f32], positions: &[f32], labels: &[f32]) -> (f32, Vec<f32>) {
-        let (columns, outputs, n) = (loss.columns(), shape.outputs(), labels.len() / loss.columns());
+    fn fused(
+        shape: &MlpShape,
+        loss: &dyn StepLoss,
+        params: &[f32],
+        positions: &[f32],
+        labels: &[f32],
+    ) -> (f32, Vec<f32>) {
+        let (columns, outputs, n) = (
+            loss.columns(),
+            shape.outputs(),
+            labels.len() / loss.columns(),
+        );
         let scale = (n * params.len() / shape.weights()) as f32;
-        let (mut sum, mut grad, mut buffers) = (0.0, vec![f32::NAN; params.len()], Buffers::default());
-        for (params, grad) in params.chunks(shape.weights()).zip(grad.chunks_mut(shape.weights())) {
+        let (mut sum, mut grad, mut buffers) =
+            (0.0, vec![f32::NAN; params.len()], Buffers::default());
+        for (params, grad) in params
+            .chunks(shape.weights())
+            .zip(grad.chunks_mut(shape.weights()))
+        {
             sum += shape.sweep(params, positions, grad, &mut buffers, false, |block| {
-                let Block { row, pred, grad_pred, .. } = block;
-                let sum = loss.direct(pred, &labels[row * columns..][..pred.len() / outputs * columns], Moment::default(), grad_pred);
+                let Block {
+                    row,
+                    pred,
+                    grad_pred,
+                    ..
+                } = block;
+                let sum = loss.direct(
+                    pred,
+                    &labels[row * columns..][..pred.len() / outputs * columns],
+                    Moment::default(),
+                    grad_pred,
+                );
                 grad_pred.iter_mut().for_each(|g| *g /= scale);
                 sum
             });
@@ -128,19 +200,43 @@ mod tests {
     fn fused_gradient_is_that_of_the_definition() {
         let mut rng = Pcg64::seed_from_u64(3);
         let shape = small();
-        let bins = Head::Binned(Bins { low: -3.0, width: 3.0, count: 2 });
-        let losses = [LabelLoss::Gaussian, LabelLoss::SquaredMean(Head::Gaussian), LabelLoss::SquaredMean(bins)].map(Hard);
+        let bins = Head::Binned(Bins {
+            low: -3.0,
+            width: 3.0,
+            count: 2,
+        });
+        let losses = [
+            LabelLoss::Gaussian,
+            LabelLoss::SquaredMean(Head::Gaussian),
+            LabelLoss::SquaredMean(bins),
+        ]
+        .map(Hard);
         for loss in &losses {
             // Fewer and more rows than a block of the sweep.
             for n in [1, 6, 33, 130] {
                 let params: Vec<f32> = (0..3).flat_map(|_| shape.init(&mut rng)).collect();
                 let positions = random_rows(n, &mut rng);
-                let labels: Vec<f32> = (0..n).flat_map(|_| [rng.random_range(-1.0..1.0), rng.random_range(0.5..2.0)]).collect();
+                let labels: Vec<f32> = (0..n)
+                    .flat_map(|_| [rng.random_range(-1.0..1.0), rng.random_range(0.5..2.0)])
+                    .collect();
                 let mut defined = vec![f32::NAN; params.len()];
-                let value = gradient(&shape, loss, &params, &positions, &labels, Moment::default(), &mut defined);
+                let value = gradient(
+                    &shape,
+                    loss,
+                    &params,
+                    &positions,
+                    &labels,
+                    Moment::default(),
+                    &mut defined,
+                );
                 let (fused_value, fused) = fused(&shape, loss, &params, &positions, &labels);
-                assert!((value - fused_value).abs() < 1e-5 * (1.0 + value.abs()), "{value} {fused_value}");
-                let largest = defined.iter().fold(1.0, |largest: f32, g| largest.max(g.abs()));
+                assert!(
+                    (value - fused_value).abs() < 1e-5 * (1.0 + value.abs()),
+                    "{value} {fused_value}"
+                );
+                let largest = defined
+                    .iter()
+                    .fold(1.0, |largest: f32, g| largest.max(g.abs()));
                 for (a, b) in fused.iter().zip(&defined) {
                     assert!((a - b).abs() < 1e-5 * largest, "{n} rows: {a} {b}");
                 }

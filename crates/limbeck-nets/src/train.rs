@@ -164,26 +164,79 @@ impl<'a> Trainer<'a> {
     ///
     /// [`Error::InvalidOption`] for an option out of its range, [`Error::Shape`] where rows, labels or outputs have another
     /// size than the shape and the loss expect.
-    pub fn new(shape: MlpShape, options: TrainOptions, rows: &'a Rows, loss: &'a dyn StepLoss) -> Result<Self> {
+    pub fn new(
+        shape: MlpShape,
+        options: TrainOptions,
+        rows: &'a Rows,
+        loss: &'a dyn StepLoss,
+    ) -> Result<Self> {
         let inputs = shape.input().segments.len();
         let n = rows.positions.len() / inputs;
-        check("steps", options.schedule.steps, options.schedule.steps > 0, "at least 1")?;
-        check("learning_rate", options.schedule.peak, options.schedule.peak > 0.0, "positive")?;
-        check("warmup", options.schedule.warmup, (0.0..1.0).contains(&options.schedule.warmup), "in [0, 1)")?;
+        check(
+            "steps",
+            options.schedule.steps,
+            options.schedule.steps > 0,
+            "at least 1",
+        )?;
+        check(
+            "learning_rate",
+            options.schedule.peak,
+            options.schedule.peak > 0.0,
+            "positive",
+        )?;
+        check(
+            "warmup",
+            options.schedule.warmup,
+            (0.0..1.0).contains(&options.schedule.warmup),
+            "in [0, 1)",
+        )?;
         check("batch", options.batch, options.batch > 0, "at least 1")?;
-        check("members", options.members, options.members > 0, "at least 1")?;
-        check("weight_decay", options.weight_decay, options.weight_decay >= 0.0, "0 or more")?;
+        check(
+            "members",
+            options.members,
+            options.members > 0,
+            "at least 1",
+        )?;
+        check(
+            "weight_decay",
+            options.weight_decay,
+            options.weight_decay >= 0.0,
+            "0 or more",
+        )?;
         let noise = options.input_noise;
-        check("input_noise", noise, noise >= 0.0 && noise.is_finite(), "0 or more")?;
+        check(
+            "input_noise",
+            noise,
+            noise >= 0.0 && noise.is_finite(),
+            "0 or more",
+        )?;
         check("training rows", n, n > 0, "at least 1")?;
         expect("the position matrix", rows.positions.len(), n * inputs)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
         expect("the output layer", shape.outputs(), loss.outputs())?;
         let single = options.members == 1 || !loss.looks_inside();
-        check("members", options.members, single, "1 with a loss that looks at hidden activations")?;
-        check("training rows", n, n >= loss.group(), "at least one group of rows that stay together")?;
+        check(
+            "members",
+            options.members,
+            single,
+            "1 with a loss that looks at hidden activations",
+        )?;
+        check(
+            "training rows",
+            n,
+            n >= loss.group(),
+            "at least one group of rows that stay together",
+        )?;
         let noise = InputNoise::new(noise, shape.input(), &rows.positions);
-        Ok(Self { shape: Arc::new(shape), options, rows, loss, n, noise, engine: Engine::Fused })
+        Ok(Self {
+            shape: Arc::new(shape),
+            options,
+            rows,
+            loss,
+            n,
+            noise,
+            engine: Engine::Fused,
+        })
     }
 
     /// The same training on another engine.
@@ -193,7 +246,12 @@ impl<'a> Trainer<'a> {
     /// [`Error::InvalidOption`] for a loss that looks at hidden activations on any engine but [`Engine::Fused`].
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
-        check("engine", format!("{engine:?}"), fits, "Fused with a loss that looks at hidden activations")?;
+        check(
+            "engine",
+            format!("{engine:?}"),
+            fits,
+            "Fused with a loss that looks at hidden activations",
+        )?;
         Ok(Self { engine, ..self })
     }
 
@@ -208,11 +266,20 @@ impl<'a> Trainer<'a> {
     pub fn start(&self) -> TrainState {
         let mut params = Vec::with_capacity(self.options.members * self.shape.weights());
         for member in 0..self.options.members {
-            params.extend(self.shape.init(&mut stream(self.options.seed, 1 + member as u64)));
+            params.extend(
+                self.shape
+                    .init(&mut stream(self.options.seed, 1 + member as u64)),
+            );
         }
         params.resize(params.len() + self.loss.own_weights(), 0.0);
         let zeros = vec![0.0; params.len()];
-        TrainState { step: 0, average: params.clone(), params, first: zeros.clone(), second: zeros }
+        TrainState {
+            step: 0,
+            average: params.clone(),
+            params,
+            first: zeros.clone(),
+            second: zeros,
+        }
     }
 
     /// Takes steps until `until`, or until the observer stops it. The observer is asked after every `every`-th step and
@@ -232,14 +299,30 @@ impl<'a> Trainer<'a> {
         let batch = (self.options.batch.min(self.n) / group * group).max(group);
         let per_epoch = self.n / batch;
         let mut order = Order::default();
-        let mut work = Work { grad: vec![0.0; state.params.len()], ..Work::default() };
+        let mut work = Work {
+            grad: vec![0.0; state.params.len()],
+            ..Work::default()
+        };
         while state.step < until {
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
-            gather(&self.rows.positions, self.shape.input().segments.len(), ids, &mut work.positions);
-            gather(&self.rows.labels, self.loss.columns(), ids, &mut work.labels);
+            gather(
+                &self.rows.positions,
+                self.shape.input().segments.len(),
+                ids,
+                &mut work.positions,
+            );
+            gather(
+                &self.rows.labels,
+                self.loss.columns(),
+                ids,
+                &mut work.labels,
+            );
             if let Some(noise) = &self.noise {
-                noise.apply(&mut work.positions, &mut stream(self.options.seed, NOISE + step as u64));
+                noise.apply(
+                    &mut work.positions,
+                    &mut stream(self.options.seed, NOISE + step as u64),
+                );
             }
             let reported = (step + 1).is_multiple_of(every) || step + 1 == until;
             let loss = match self.engine {
@@ -248,7 +331,11 @@ impl<'a> Trainer<'a> {
                 Engine::Tensors => self.on_tensors(state, &mut work),
             };
             if reported && !loss.is_finite() {
-                return Err(Error::Diverged { step, steps: self.options.schedule.steps, loss });
+                return Err(Error::Diverged {
+                    step,
+                    steps: self.options.schedule.steps,
+                    loss,
+                });
             }
             self.update(state, &work.grad);
             state.step += 1;
@@ -264,34 +351,65 @@ impl<'a> Trainer<'a> {
 
     fn moment(&self, state: &TrainState, labels: &[f32]) -> Moment {
         let progress = state.step as f32 / self.options.schedule.steps as f32;
-        Moment { progress, statistic: self.loss.statistic(labels) }
+        Moment {
+            progress,
+            statistic: self.loss.statistic(labels),
+        }
     }
 
     /// Loss and gradient of the batch in one sweep.
     fn fused(&self, state: &TrainState, work: &mut Work) -> f32 {
-        let (columns, outputs, weights) = (self.loss.columns(), self.shape.outputs(), self.shape.weights());
+        let (columns, outputs, weights) = (
+            self.loss.columns(),
+            self.shape.outputs(),
+            self.shape.weights(),
+        );
         let moment = self.moment(state, &work.labels);
         let scale = ((work.labels.len() / columns) * self.options.members) as f32;
         let mut total = 0.0;
         let inside = self.loss.looks_inside();
-        let Work { positions, labels, grad, buffers } = work;
+        let Work {
+            positions,
+            labels,
+            grad,
+            buffers,
+        } = work;
         let networks = self.options.members * weights;
-        let ((params, own), (grad, grad_own)) = (state.params.split_at(networks), grad.split_at_mut(networks));
+        let ((params, own), (grad, grad_own)) =
+            (state.params.split_at(networks), grad.split_at_mut(networks));
         grad_own.fill(0.0);
         for (params, grad) in params.chunks(weights).zip(grad.chunks_mut(weights)) {
-            total += self.shape.sweep(params, positions, grad, buffers, inside, |block| {
-                let labels = &labels[block.row * columns..][..block.pred.len() / outputs * columns];
-                let Block { row, pred, hidden, grad_pred, grad_hidden } = block;
-                let sum = match inside {
-                    true => {
-                        let block = Block { row, pred, hidden, grad_pred: &mut *grad_pred, grad_hidden: &mut *grad_hidden };
-                        self.loss.inside(block, labels, moment, own, grad_own)
-                    }
-                    false => self.loss.direct(pred, labels, moment, grad_pred),
-                };
-                grad_pred.iter_mut().chain(grad_hidden).for_each(|g| *g /= scale);
-                sum
-            });
+            total += self
+                .shape
+                .sweep(params, positions, grad, buffers, inside, |block| {
+                    let labels =
+                        &labels[block.row * columns..][..block.pred.len() / outputs * columns];
+                    let Block {
+                        row,
+                        pred,
+                        hidden,
+                        grad_pred,
+                        grad_hidden,
+                    } = block;
+                    let sum = match inside {
+                        true => {
+                            let block = Block {
+                                row,
+                                pred,
+                                hidden,
+                                grad_pred: &mut *grad_pred,
+                                grad_hidden: &mut *grad_hidden,
+                            };
+                            self.loss.inside(block, labels, moment, own, grad_own)
+                        }
+                        false => self.loss.direct(pred, labels, moment, grad_pred),
+                    };
+                    grad_pred
+                        .iter_mut()
+                        .chain(grad_hidden)
+                        .for_each(|g| *g /= scale);
+                    sum
+                });
         }
         grad_own.iter_mut().for_each(|g| *g /= scale);
         total / scale
@@ -301,7 +419,15 @@ impl<'a> Trainer<'a> {
     #[cfg(feature = "tensors")]
     fn on_tensors(&self, state: &TrainState, work: &mut Work) -> f32 {
         let moment = self.moment(state, &work.labels);
-        crate::tensors::gradient(&self.shape, self.loss, &state.params, &work.positions, &work.labels, moment, &mut work.grad)
+        crate::tensors::gradient(
+            &self.shape,
+            self.loss,
+            &state.params,
+            &work.positions,
+            &work.labels,
+            moment,
+            &mut work.grad,
+        )
     }
 
     fn update(&self, state: &mut TrainState, grad: &[f32]) {
@@ -316,8 +442,23 @@ impl<'a> Trainer<'a> {
             keep: 1.0 - rate * self.options.weight_decay,
             follow: 1.0 / (1.0 + state.step as f32 / MEMORY),
         };
-        let TrainState { params, first, second, average, .. } = state;
-        simd::adam(step, grad, Weights { params, first, second, average });
+        let TrainState {
+            params,
+            first,
+            second,
+            average,
+            ..
+        } = state;
+        simd::adam(
+            step,
+            grad,
+            Weights {
+                params,
+                first,
+                second,
+                average,
+            },
+        );
     }
 }
 
@@ -371,10 +512,15 @@ impl Order {
             self.ids.clear();
             let group = trainer.loss.group();
             self.ids.extend((0..trainer.n / group).map(|id| id as u32));
-            self.ids.shuffle(&mut stream(trainer.options.seed, ORDER + epoch as u64));
+            self.ids
+                .shuffle(&mut stream(trainer.options.seed, ORDER + epoch as u64));
             if group > 1 {
                 let group = group as u32;
-                self.ids = self.ids.iter().flat_map(|id| id * group..(id + 1) * group).collect();
+                self.ids = self
+                    .ids
+                    .iter()
+                    .flat_map(|id| id * group..(id + 1) * group)
+                    .collect();
             }
             self.epoch = Some(epoch);
         }
@@ -393,18 +539,40 @@ fn stream(seed: u64, task: u64) -> Pcg64 {
     bytes[8..16].copy_from_slice(&task.to_le_bytes());
     // Spread the bits: neighboring seeds must not give neighboring states.
     for (i, byte) in bytes.iter_mut().enumerate().skip(16) {
-        *byte = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ task.wrapping_mul(0xbf58_476d_1ce4_e5b9))
-            .rotate_left(i as u32 * 7) as u8;
+        *byte = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ task.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+        .rotate_left(i as u32 * 7) as u8;
     }
     Pcg64::from_seed(bytes)
 }
 
-fn check(option: &'static str, found: impl ToString, fine: bool, expected: &'static str) -> Result<()> {
-    if fine { Ok(()) } else { Err(Error::InvalidOption { option, found: found.to_string(), expected }) }
+fn check(
+    option: &'static str,
+    found: impl ToString,
+    fine: bool,
+    expected: &'static str,
+) -> Result<()> {
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::InvalidOption {
+            option,
+            found: found.to_string(),
+            expected,
+        })
+    }
 }
 
 fn expect(what: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected { Ok(()) } else { Err(Error::Shape { what, found, expected }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Shape {
+            what,
+            found,
+            expected,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -416,13 +584,33 @@ mod tests {
     use rand::RngExt;
 
     fn shape(outputs: usize) -> MlpShape {
-        let spline = || Segment::Spline { edges: vec![0.0, 1.0, 2.0, 3.0, 4.0] };
-        MlpShape::new(InputLayout { segments: vec![spline(), spline()] }, vec![16, 16], outputs).unwrap()
+        let spline = || Segment::Spline {
+            edges: vec![0.0, 1.0, 2.0, 3.0, 4.0],
+        };
+        MlpShape::new(
+            InputLayout {
+                segments: vec![spline(), spline()],
+            },
+            vec![16, 16],
+            outputs,
+        )
+        .unwrap()
     }
 
     fn options(steps: usize) -> TrainOptions {
-        let schedule = Schedule { steps, peak: 5e-3, warmup: 0.05 };
-        TrainOptions { schedule, batch: 32, weight_decay: 1e-4, input_noise: 0.0, members: 2, seed: 7 }
+        let schedule = Schedule {
+            steps,
+            peak: 5e-3,
+            warmup: 0.05,
+        };
+        TrainOptions {
+            schedule,
+            batch: 32,
+            weight_decay: 1e-4,
+            input_noise: 0.0,
+            members: 2,
+            seed: 7,
+        }
     }
 
     fn rows(n: usize) -> Rows {
@@ -458,11 +646,19 @@ mod tests {
         fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
             Hard::SQUARED.direct(pred, labels, moment, grad)
         }
-        fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
+        fn inside(
+            &self,
+            block: Block<'_>,
+            labels: &[f32],
+            moment: Moment,
+            own: &[f32],
+            grad_own: &mut [f32],
+        ) -> f32 {
             let mut sum = Hard::SQUARED.direct(block.pred, labels, moment, block.grad_pred);
             for (i, label) in labels.chunks_exact(2).enumerate() {
                 let hidden = &block.hidden[i * 16..][..16];
-                let error = own[16] + hidden.iter().zip(own).map(|(h, w)| h * w).sum::<f32>() - label[0];
+                let error =
+                    own[16] + hidden.iter().zip(own).map(|(h, w)| h * w).sum::<f32>() - label[0];
                 sum += error * error;
                 for j in 0..16 {
                     block.grad_hidden[i * 16 + j] += 2.0 * error * own[j];
@@ -477,15 +673,25 @@ mod tests {
     #[test]
     fn gradient_of_a_loss_inside_matches_differences() {
         let data = rows(7);
-        let options = TrainOptions { members: 1, batch: 6, ..options(3) };
+        let options = TrainOptions {
+            members: 1,
+            batch: 6,
+            ..options(3)
+        };
         let trainer = Trainer::new(shape(1), options, &data, &Deep).unwrap();
         let mut state = trainer.start();
         let mut rng = Pcg64::seed_from_u64(8);
         assert_eq!(state.params.len(), trainer.shape().weights() + 17);
         // Positive weights on positive inputs: no activation comes near the kink of its ReLU.
-        state.params.iter_mut().for_each(|p| *p = rng.random_range(0.02..0.12));
+        state
+            .params
+            .iter_mut()
+            .for_each(|p| *p = rng.random_range(0.02..0.12));
         let all: Vec<u32> = (0..6).collect();
-        let mut work = Work { grad: vec![f32::NAN; state.params.len()], ..Work::default() };
+        let mut work = Work {
+            grad: vec![f32::NAN; state.params.len()],
+            ..Work::default()
+        };
         gather(&data.positions, 2, &all, &mut work.positions);
         gather(&data.labels, 2, &all, &mut work.labels);
         trainer.fused(&state, &mut work);
@@ -498,7 +704,10 @@ mod tests {
             };
             let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
             let found = f64::from(found);
-            assert!((difference - found).abs() < 1e-2 * (1.0 + difference.abs()), "weight {i}: {difference} {found}");
+            assert!(
+                (difference - found).abs() < 1e-2 * (1.0 + difference.abs()),
+                "weight {i}: {difference} {found}"
+            );
         }
         assert!(grad[grad.len() - 17..].iter().any(|g| g.abs() > 0.1));
     }
@@ -506,24 +715,49 @@ mod tests {
     #[test]
     fn groups_stay_together_and_train_their_own_weights() {
         let data = rows(41);
-        let options = TrainOptions { members: 1, batch: 9, ..options(60) };
+        let options = TrainOptions {
+            members: 1,
+            batch: 9,
+            ..options(60)
+        };
         let trainer = Trainer::new(shape(1), options, &data, &Deep).unwrap();
         let mut order = Order::default();
         let ids = order.batch(&trainer, 0, 0, 40).to_vec();
-        assert!(ids.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1), "{ids:?}");
+        assert!(
+            ids.chunks(2)
+                .all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1),
+            "{ids:?}"
+        );
         let mut state = trainer.start();
         let mut losses = Vec::new();
-        trainer.run(&mut state, 60, 1, &mut |report| {
-            losses.push(report.loss);
-            Control::Continue
-        }).unwrap();
+        trainer
+            .run(&mut state, 60, 1, &mut |report| {
+                losses.push(report.loss);
+                Control::Continue
+            })
+            .unwrap();
         assert!(losses[59] < 0.3 * losses[0], "{} {}", losses[0], losses[59]);
-        assert!(Trainer::new(shape(1), TrainOptions { members: 2, ..options }, &data, &Deep).is_err());
+        assert!(
+            Trainer::new(
+                shape(1),
+                TrainOptions {
+                    members: 2,
+                    ..options
+                },
+                &data,
+                &Deep
+            )
+            .is_err()
+        );
     }
 
     #[test]
     fn schedule_warms_up_and_ends_at_zero() {
-        let schedule = Schedule { steps: 100, peak: 2.0, warmup: 0.1 };
+        let schedule = Schedule {
+            steps: 100,
+            peak: 2.0,
+            warmup: 0.1,
+        };
         assert!((schedule.rate(0) - 0.2).abs() < 1e-6);
         assert!((schedule.rate(9) - 2.0).abs() < 1e-6);
         assert!((schedule.rate(10) - 2.0).abs() < 1e-6);
@@ -537,7 +771,12 @@ mod tests {
         let trainer = Trainer::new(shape(1), options(1500), &rows, &Hard::SQUARED).unwrap();
         let mut state = trainer.start();
         let mut last = f32::NAN;
-        trainer.run(&mut state, 1500, 500, &mut |report| { last = report.loss; Control::Continue }).unwrap();
+        trainer
+            .run(&mut state, 1500, 500, &mut |report| {
+                last = report.loss;
+                Control::Continue
+            })
+            .unwrap();
         assert!(last < 2e-3, "{last}");
     }
 
@@ -546,36 +785,94 @@ mod tests {
     fn engines_train_the_same_weights() {
         // More rows per batch than a block of the sweep, and not a multiple of it.
         let rows = rows(300);
-        let options = TrainOptions { batch: 150, ..options(20) };
-        let losses = [LabelLoss::Point(PointLoss::Squared), LabelLoss::Point(PointLoss::Huber { delta: 0.3 }), LabelLoss::Gaussian].map(Hard);
+        let options = TrainOptions {
+            batch: 150,
+            ..options(20)
+        };
+        let losses = [
+            LabelLoss::Point(PointLoss::Squared),
+            LabelLoss::Point(PointLoss::Huber { delta: 0.3 }),
+            LabelLoss::Gaussian,
+        ]
+        .map(Hard);
         for loss in &losses {
             let run = |engine| {
-                let trainer = Trainer::new(shape(loss.outputs()), options, &rows, loss).unwrap().on(engine).unwrap();
+                let trainer = Trainer::new(shape(loss.outputs()), options, &rows, loss)
+                    .unwrap()
+                    .on(engine)
+                    .unwrap();
                 let mut state = trainer.start();
                 let begun = state.params.clone();
                 let mut last = f32::NAN;
-                trainer.run(&mut state, 20, 20, &mut |report| { last = report.loss; Control::Continue }).unwrap();
+                trainer
+                    .run(&mut state, 20, 20, &mut |report| {
+                        last = report.loss;
+                        Control::Continue
+                    })
+                    .unwrap();
                 (begun, state.params, last)
             };
             let (fused, tensors) = (run(Engine::Fused), run(Engine::Tensors));
-            assert!((fused.2 - tensors.2).abs() < 1e-4 * (1.0 + tensors.2.abs()), "{} {}", fused.2, tensors.2);
-            let apart = fused.1.iter().zip(&tensors.1).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(
+                (fused.2 - tensors.2).abs() < 1e-4 * (1.0 + tensors.2.abs()),
+                "{} {}",
+                fused.2,
+                tensors.2
+            );
+            let apart = fused
+                .1
+                .iter()
+                .zip(&tensors.1)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
             assert!(apart < 1e-4, "{loss:?}: {apart}");
-            assert!(fused.1.iter().zip(&fused.0).any(|(a, b)| (a - b).abs() > 0.02));
+            assert!(
+                fused
+                    .1
+                    .iter()
+                    .zip(&fused.0)
+                    .any(|(a, b)| (a - b).abs() > 0.02)
+            );
         }
-        assert!(Trainer::new(shape(1), TrainOptions { members: 1, ..options }, &rows, &Deep).unwrap().on(Engine::Tensors).is_err());
+        assert!(
+            Trainer::new(
+                shape(1),
+                TrainOptions {
+                    members: 1,
+                    ..options
+                },
+                &rows,
+                &Deep
+            )
+            .unwrap()
+            .on(Engine::Tensors)
+            .is_err()
+        );
     }
 
     #[test]
     fn stopped_training_continues_to_the_same_bytes() {
         let rows = rows(100);
-        let trainer = Trainer::new(shape(2), options(60), &rows, &Hard(LabelLoss::Gaussian)).unwrap();
+        let trainer =
+            Trainer::new(shape(2), options(60), &rows, &Hard(LabelLoss::Gaussian)).unwrap();
         let mut whole = trainer.start();
-        trainer.run(&mut whole, 60, 1000, &mut |_| Control::Continue).unwrap();
+        trainer
+            .run(&mut whole, 60, 1000, &mut |_| Control::Continue)
+            .unwrap();
         let mut parts = trainer.start();
-        trainer.run(&mut parts, 60, 1, &mut |r| if r.state.step == 23 { Control::Stop } else { Control::Continue }).unwrap();
+        trainer
+            .run(&mut parts, 60, 1, &mut |r| {
+                if r.state.step == 23 {
+                    Control::Stop
+                } else {
+                    Control::Continue
+                }
+            })
+            .unwrap();
         assert_eq!(parts.step, 23);
-        trainer.run(&mut parts, 60, 1000, &mut |_| Control::Continue).unwrap();
+        trainer
+            .run(&mut parts, 60, 1000, &mut |_| Control::Continue)
+            .unwrap();
         assert_eq!(whole, parts);
     }
 
@@ -584,8 +881,22 @@ mod tests {
         let rows = rows(10);
         let hard = Hard::SQUARED;
         assert!(Trainer::new(shape(2), options(10), &rows, &hard).is_err());
-        assert!(Trainer::new(shape(1), TrainOptions { batch: 0, ..options(10) }, &rows, &hard).is_err());
-        let short = Rows { labels: vec![0.0; 3], ..rows.clone() };
+        assert!(
+            Trainer::new(
+                shape(1),
+                TrainOptions {
+                    batch: 0,
+                    ..options(10)
+                },
+                &rows,
+                &hard
+            )
+            .is_err()
+        );
+        let short = Rows {
+            labels: vec![0.0; 3],
+            ..rows.clone()
+        };
         assert!(Trainer::new(shape(1), options(10), &short, &hard).is_err());
         assert!(Trainer::new(shape(1), options(10), &Rows::default(), &hard).is_err());
     }
@@ -594,8 +905,27 @@ mod tests {
     fn training_names_the_step_of_a_nan() {
         let mut rows = rows(40);
         rows.labels[0] = f32::NAN;
-        let trainer = Trainer::new(shape(1), TrainOptions { batch: 40, ..options(10) }, &rows, &Hard::SQUARED).unwrap();
+        let trainer = Trainer::new(
+            shape(1),
+            TrainOptions {
+                batch: 40,
+                ..options(10)
+            },
+            &rows,
+            &Hard::SQUARED,
+        )
+        .unwrap();
         let found = trainer.run(&mut trainer.start(), 10, 1, &mut |_| Control::Continue);
-        assert!(matches!(found, Err(Error::Diverged { step: 0, steps: 10, .. })), "{found:?}");
+        assert!(
+            matches!(
+                found,
+                Err(Error::Diverged {
+                    step: 0,
+                    steps: 10,
+                    ..
+                })
+            ),
+            "{found:?}"
+        );
     }
 }

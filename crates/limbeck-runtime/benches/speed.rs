@@ -78,7 +78,9 @@ fn linear(rows: usize, cols: usize) -> Op {
 fn student(columns: usize, bins: usize, hidden: usize) -> Student {
     let edges: Vec<f32> = match bins {
         0 => Vec::new(),
-        _ => (0..=bins).map(|k| 4.0 * k as f32 / bins as f32 - 2.0).collect(),
+        _ => (0..=bins)
+            .map(|k| 4.0 * k as f32 / bins as f32 - 2.0)
+            .collect(),
     };
     let nodes = vec![
         Node::new(

@@ -726,9 +726,18 @@ mod tests {
 
     #[test]
     fn relu_after_an_encoding_holds_columns_without_edges() {
-        let graph = Graph::new(2, vec![Node::new(Op::Ple { edges: edges(2, 3) }, [0]), Node::new(Op::Relu, [1])]).unwrap();
+        let graph = Graph::new(
+            2,
+            vec![
+                Node::new(Op::Ple { edges: edges(2, 3) }, [0]),
+                Node::new(Op::Relu, [1]),
+            ],
+        )
+        .unwrap();
         let mut out = [f32::NAN; 8];
-        Plan::new(&graph).unwrap().run(&[1.0, -2.0, -1.0, 0.5], 2, &mut out);
+        Plan::new(&graph)
+            .unwrap()
+            .run(&[1.0, -2.0, -1.0, 0.5], 2, &mut out);
         assert_eq!(out, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
     }
 

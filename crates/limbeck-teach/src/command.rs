@@ -43,7 +43,8 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(5);
 /// What a line must hold, for messages.
-const NUMBER_LINE: &str = "a finite number, optionally followed by a comma and a spread of 0 or more";
+const NUMBER_LINE: &str =
+    "a finite number, optionally followed by a comma and a spread of 0 or more";
 
 /// What the command gets on its stdin.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -103,15 +104,29 @@ impl CommandOptions {
     }
 
     fn check(&self) -> Result<()> {
-        let bad = |option, found: String, expected| Err(Error::InvalidOption { option, found, expected });
+        let bad = |option, found: String, expected| {
+            Err(Error::InvalidOption {
+                option,
+                found,
+                expected,
+            })
+        };
         if self.command.trim().is_empty() || self.command.contains('\0') {
-            return bad("teacher command", format!("{:?}", self.command), "a shell command, not blank");
+            return bad(
+                "teacher command",
+                format!("{:?}", self.command),
+                "a shell command, not blank",
+            );
         }
         if self.batch_rows == 0 {
             return bad("batch_rows", "0".to_owned(), "at least 1");
         }
         if !(self.timeout_s > 0.0 && self.timeout_s <= LONGEST_TIMEOUT_S) {
-            return bad("timeout_s", self.timeout_s.to_string(), "a number of seconds above 0, at most a year");
+            return bad(
+                "timeout_s",
+                self.timeout_s.to_string(),
+                "a number of seconds above 0, at most a year",
+            );
         }
         Ok(())
     }
@@ -155,7 +170,11 @@ impl CommandTeacher {
     /// [`Error::InvalidOption`].
     pub fn new(options: CommandOptions) -> Result<Self> {
         options.check()?;
-        Ok(Self { options, cache: Mutex::default(), kept: NO_CHECKPOINTS.clone() })
+        Ok(Self {
+            options,
+            cache: Mutex::default(),
+            kept: NO_CHECKPOINTS.clone(),
+        })
     }
 
     /// This teacher, with each batch of answers kept: asked for the same rows in a later life of a run, it does not start the command again
@@ -184,11 +203,19 @@ impl CommandTeacher {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let names = x.names();
         if cache.names != names {
-            *cache = Cache { names, answers: HashMap::new() };
+            *cache = Cache {
+                names,
+                answers: HashMap::new(),
+            };
         }
         let keys = row_keys(x);
-        for (at, batch) in unanswered(&keys, &cache.answers).chunks(self.options.batch_rows).enumerate() {
-            let answers: Vec<Answer> = self.kept.piece(&format!("command-{at}"), || self.run(&x.select(batch)))?;
+        for (at, batch) in unanswered(&keys, &cache.answers)
+            .chunks(self.options.batch_rows)
+            .enumerate()
+        {
+            let answers: Vec<Answer> = self
+                .kept
+                .piece(&format!("command-{at}"), || self.run(&x.select(batch)))?;
             for (row, answer) in batch.iter().zip(answers) {
                 cache.answers.insert(keys[*row].clone(), answer);
             }
@@ -205,8 +232,16 @@ impl CommandTeacher {
             0 => None,
             all if all == answers.len() => Some(spread),
             _ => {
-                let row = answers.iter().position(|answer| answer.spread.is_none()).unwrap_or(0);
-                return Err(self.bad_answer(row, &answers[row].prediction.to_string(), SPREAD_LINE, Stderr::default()));
+                let row = answers
+                    .iter()
+                    .position(|answer| answer.spread.is_none())
+                    .unwrap_or(0);
+                return Err(self.bad_answer(
+                    row,
+                    &answers[row].prediction.to_string(),
+                    SPREAD_LINE,
+                    Stderr::default(),
+                ));
             }
         };
         Ok(Answers { prediction, spread })
@@ -226,13 +261,30 @@ impl CommandTeacher {
         match end {
             End::Timeout => {
                 let after = Duration::from_secs_f64(self.options.timeout_s);
-                Err(Error::CommandTimeout { command: command(), rows: rows.rows, after, stderr })
+                Err(Error::CommandTimeout {
+                    command: command(),
+                    rows: rows.rows,
+                    after,
+                    stderr,
+                })
             }
-            End::TooLong => Err(Error::CommandOutput { command: command(), rows: rows.rows, most, stderr }),
-            End::Pipe(action, source) => Err(Error::CommandPipe { command: command(), action, source }),
-            End::Exit(status, _) if !status.success() => {
-                Err(Error::CommandFailed { command: command(), status: words(status), rows: rows.rows, stderr })
-            }
+            End::TooLong => Err(Error::CommandOutput {
+                command: command(),
+                rows: rows.rows,
+                most,
+                stderr,
+            }),
+            End::Pipe(action, source) => Err(Error::CommandPipe {
+                command: command(),
+                action,
+                source,
+            }),
+            End::Exit(status, _) if !status.success() => Err(Error::CommandFailed {
+                command: command(),
+                status: words(status),
+                rows: rows.rows,
+                stderr,
+            }),
             End::Exit(_, answer) => self.parse(&answer, rows.rows, stderr),
         }
     }
@@ -241,19 +293,38 @@ impl CommandTeacher {
     fn parse(&self, answer: &[u8], rows: usize, stderr: Stderr) -> Result<Vec<Answer>> {
         let text = String::from_utf8_lossy(answer);
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
-        let lines = if text.trim().is_empty() { &[] } else { &lines[..] };
+        let lines = if text.trim().is_empty() {
+            &[]
+        } else {
+            &lines[..]
+        };
         let lines = without_header(lines);
         if lines.len() != rows {
             let (command, found) = (self.options.command.clone(), lines.len());
-            return Err(Error::CommandRows { command, found, expected: rows, stderr });
+            return Err(Error::CommandRows {
+                command,
+                found,
+                expected: rows,
+                stderr,
+            });
         }
         let bad = |row: usize| self.bad_answer(row, lines[row], NUMBER_LINE, stderr.clone());
-        lines.iter().enumerate().map(|(row, line)| parse_line(line).ok_or_else(|| bad(row))).collect()
+        lines
+            .iter()
+            .enumerate()
+            .map(|(row, line)| parse_line(line).ok_or_else(|| bad(row)))
+            .collect()
     }
 
     fn bad_answer(&self, row: usize, line: &str, expected: &'static str, stderr: Stderr) -> Error {
         let line = line.chars().take(SHOWN).collect();
-        Error::CommandAnswer { command: self.options.command.clone(), row: row + 1, line, expected, stderr }
+        Error::CommandAnswer {
+            command: self.options.command.clone(),
+            row: row + 1,
+            line,
+            expected,
+            stderr,
+        }
     }
 }
 
@@ -261,22 +332,34 @@ const SPREAD_LINE: &str = "a spread behind a comma, since other rows have one";
 
 /// `PREDICTION` or `PREDICTION,SPREAD`.
 fn parse_line(line: &str) -> Option<Answer> {
-    let mut fields = line.split(',').map(|field| field.trim().parse::<f64>().ok());
+    let mut fields = line
+        .split(',')
+        .map(|field| field.trim().parse::<f64>().ok());
     let prediction = fields.next()??;
     let spread = fields.next();
     if fields.next().is_some() || !prediction.is_finite() {
         return None;
     }
     match spread {
-        None => Some(Answer { prediction, spread: None }),
-        Some(Some(spread)) if spread.is_finite() && spread >= 0.0 => Some(Answer { prediction, spread: Some(spread) }),
+        None => Some(Answer {
+            prediction,
+            spread: None,
+        }),
+        Some(Some(spread)) if spread.is_finite() && spread >= 0.0 => Some(Answer {
+            prediction,
+            spread: Some(spread),
+        }),
         Some(_) => None,
     }
 }
 
 /// The lines below a header: a first line that begins with no number, above one that does.
 fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
-    let numeric = |line: &str| line.split(',').next().is_some_and(|field| field.trim().parse::<f64>().is_ok());
+    let numeric = |line: &str| {
+        line.split(',')
+            .next()
+            .is_some_and(|field| field.trim().parse::<f64>().is_ok())
+    };
     match lines {
         [first, second, ..] if !numeric(first) && numeric(second) => &lines[1..],
         _ => lines,
@@ -297,7 +380,9 @@ fn words(status: ExitStatus) -> String {
 /// First row of each content that is not known yet.
 fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
-    (0..keys.len()).filter(|row| !known.contains_key(&keys[*row]) && seen.insert(&keys[*row])).collect()
+    (0..keys.len())
+        .filter(|row| !known.contains_key(&keys[*row]) && seen.insert(&keys[*row]))
+        .collect()
 }
 
 /// The content of each row as bytes: bits of numbers, texts of categories.
@@ -329,12 +414,20 @@ fn row_keys(x: &Features) -> Vec<Vec<u8>> {
 }
 
 fn text(levels: &[String], code: u32) -> Option<&str> {
-    if code == MISSING { None } else { Some(&levels[code as usize]) }
+    if code == MISSING {
+        None
+    } else {
+        Some(&levels[code as usize])
+    }
 }
 
 /// The rows as CSV.
 fn csv(x: &Features) -> Vec<u8> {
-    let names: Vec<String> = x.columns.iter().map(|column| quoted(&column.name)).collect();
+    let names: Vec<String> = x
+        .columns
+        .iter()
+        .map(|column| quoted(&column.name))
+        .collect();
     let mut out = names.join(",");
     out.push('\n');
     for row in 0..x.rows {
@@ -373,12 +466,20 @@ fn number(value: f64, integer: bool) -> String {
 
 fn quoted(text: &str) -> String {
     let plain = !text.is_empty() && !text.contains(['"', ',', '\n', '\r']) && text.trim() == text;
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+    if plain {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
 }
 
 /// The rows as the bytes of a Parquet file, which is written to a private temporary folder first.
 fn parquet(x: &Features, command: &str) -> Result<Vec<u8>> {
-    let pipe = |source| Error::CommandPipe { command: command.to_owned(), action: "prepare rows for", source };
+    let pipe = |source| Error::CommandPipe {
+        command: command.to_owned(),
+        action: "prepare rows for",
+        source,
+    };
     let folder = PrivateFolder::new().map_err(pipe)?;
     let path = folder.0.join("rows.parquet");
     x.to_table().write_parquet(&path)?;
@@ -453,7 +554,10 @@ impl Running {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn();
-        let mut child = spawned.map_err(|source| Error::CommandStart { command: command.to_owned(), source })?;
+        let mut child = spawned.map_err(|source| Error::CommandStart {
+            command: command.to_owned(),
+            source,
+        })?;
         let (sender, events) = channel();
         if let Some(stdin) = child.stdin.take() {
             let sender = sender.clone();
@@ -466,7 +570,14 @@ impl Running {
         if let Some(stderr) = child.stderr.take() {
             thread::spawn(move || read_stderr(stderr, &sender));
         }
-        Ok(Self { child, events, answer: None, stderr: Vec::new(), stderr_closed: false, status: None })
+        Ok(Self {
+            child,
+            events,
+            answer: None,
+            stderr: Vec::new(),
+            stderr_closed: false,
+            status: None,
+        })
     }
 
     /// Listens until the command has ended and its answer is complete, or until the deadline. Whatever the end, nothing
@@ -539,8 +650,14 @@ impl Running {
         let text = String::from_utf8_lossy(&self.stderr);
         let lines: Vec<&str> = text.trim_end().lines().collect();
         let shown = lines.iter().skip(lines.len().saturating_sub(STDERR_LINES));
-        let lines: Vec<String> = shown.map(|line| line.chars().take(SHOWN).collect()).collect();
-        Stderr(if text.trim().is_empty() { Vec::new() } else { lines })
+        let lines: Vec<String> = shown
+            .map(|line| line.chars().take(SHOWN).collect())
+            .collect();
+        Stderr(if text.trim().is_empty() {
+            Vec::new()
+        } else {
+            lines
+        })
     }
 }
 
@@ -592,18 +709,36 @@ mod tests {
     use std::sync::Arc;
 
     fn numbers(values: &[f64]) -> Features {
-        let column = Feature { name: "x".to_owned(), values: FeatureValues::Number(values.to_vec()), integer: false };
-        Features { columns: vec![column], rows: values.len() }
+        let column = Feature {
+            name: "x".to_owned(),
+            values: FeatureValues::Number(values.to_vec()),
+            integer: false,
+        };
+        Features {
+            columns: vec![column],
+            rows: values.len(),
+        }
     }
 
     fn mixed() -> Features {
         let levels = Arc::new(vec!["a,b".to_owned(), "say \"c\"".to_owned()]);
         let columns = vec![
-            Feature { name: "x".to_owned(), values: FeatureValues::Number(vec![0.1, f64::NAN, 1e300]), integer: false },
-            Feature { name: "n, m".to_owned(), values: FeatureValues::Number(vec![3.0, -2.0, 0.0]), integer: true },
+            Feature {
+                name: "x".to_owned(),
+                values: FeatureValues::Number(vec![0.1, f64::NAN, 1e300]),
+                integer: false,
+            },
+            Feature {
+                name: "n, m".to_owned(),
+                values: FeatureValues::Number(vec![3.0, -2.0, 0.0]),
+                integer: true,
+            },
             Feature {
                 name: "k".to_owned(),
-                values: FeatureValues::Category { codes: vec![1, MISSING, 0], levels },
+                values: FeatureValues::Category {
+                    codes: vec![1, MISSING, 0],
+                    levels,
+                },
                 integer: false,
             },
         ];
@@ -611,11 +746,19 @@ mod tests {
     }
 
     fn teacher(command: &str) -> CommandTeacher {
-        CommandTeacher::new(CommandOptions { timeout_s: 20.0, ..CommandOptions::new(command) }).unwrap()
+        CommandTeacher::new(CommandOptions {
+            timeout_s: 20.0,
+            ..CommandOptions::new(command)
+        })
+        .unwrap()
     }
 
     fn error(command: &str, rows: usize) -> Error {
-        teacher(command).ask(&numbers(&(0..rows).map(|row| row as f64).collect::<Vec<_>>())).unwrap_err()
+        teacher(command)
+            .ask(&numbers(
+                &(0..rows).map(|row| row as f64).collect::<Vec<_>>(),
+            ))
+            .unwrap_err()
     }
 
     /// Doubles the column, without the header.
@@ -624,21 +767,40 @@ mod tests {
     #[test]
     fn command_answers_rows_in_order() {
         let answers = teacher(DOUBLE).ask(&numbers(&[1.0, 2.5, -3.0])).unwrap();
-        assert_eq!(answers, Answers { prediction: vec![2.0, 5.0, -6.0], spread: None });
+        assert_eq!(
+            answers,
+            Answers {
+                prediction: vec![2.0, 5.0, -6.0],
+                spread: None
+            }
+        );
     }
 
     #[test]
     fn command_spread_and_header_are_read() {
-        let answers =
-            teacher("echo mean,sd; awk 'NR > 1 { print $1 \" , \" 0.5 }'; echo").ask(&numbers(&[1.0, 2.0])).unwrap();
-        assert_eq!(answers, Answers { prediction: vec![1.0, 2.0], spread: Some(vec![0.5, 0.5]) });
+        let answers = teacher("echo mean,sd; awk 'NR > 1 { print $1 \" , \" 0.5 }'; echo")
+            .ask(&numbers(&[1.0, 2.0]))
+            .unwrap();
+        assert_eq!(
+            answers,
+            Answers {
+                prediction: vec![1.0, 2.0],
+                spread: Some(vec![0.5, 0.5])
+            }
+        );
     }
 
     #[test]
     fn csv_quotes_and_round_trips() {
         let text = String::from_utf8(csv(&mixed())).unwrap();
-        assert_eq!(text, "x,\"n, m\",k\n0.1,3,\"say \"\"c\"\"\"\n,-2,\n1e300,0,\"a,b\"\n");
-        assert_eq!(String::from_utf8(csv(&numbers(&[f64::NAN]))).unwrap(), "x\n\"\"\n");
+        assert_eq!(
+            text,
+            "x,\"n, m\",k\n0.1,3,\"say \"\"c\"\"\"\n,-2,\n1e300,0,\"a,b\"\n"
+        );
+        assert_eq!(
+            String::from_utf8(csv(&numbers(&[f64::NAN]))).unwrap(),
+            "x\n\"\"\n"
+        );
     }
 
     #[test]
@@ -646,7 +808,10 @@ mod tests {
         let values = [0.1 + 0.2, 1e-310, -1.0 / 3.0, 123_456_789.123_456_79];
         let script = "python3 -c 'import csv, sys
 for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
-        assert_eq!(teacher(script).ask(&numbers(&values)).unwrap().prediction, values);
+        assert_eq!(
+            teacher(script).ask(&numbers(&values)).unwrap().prediction,
+            values
+        );
     }
 
     #[test]
@@ -663,13 +828,21 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     fn no_row_is_sent_twice() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let options =
-            CommandOptions { batch_rows: 2, ..CommandOptions::new(&format!("tee -a '{}' | {DOUBLE}", log.display())) };
+        let options = CommandOptions {
+            batch_rows: 2,
+            ..CommandOptions::new(&format!("tee -a '{}' | {DOUBLE}", log.display()))
+        };
         let teacher = CommandTeacher::new(options).unwrap();
         let answers = teacher.ask(&numbers(&[1.0, 2.0, 1.0, 3.0, 2.0])).unwrap();
         assert_eq!(answers.prediction, [2.0, 4.0, 2.0, 6.0, 4.0]);
-        assert_eq!(teacher.ask(&numbers(&[3.0, 4.0])).unwrap().prediction, [6.0, 8.0]);
-        assert_eq!(fs::read_to_string(log).unwrap(), "x\n1.0\n2.0\nx\n3.0\nx\n4.0\n");
+        assert_eq!(
+            teacher.ask(&numbers(&[3.0, 4.0])).unwrap().prediction,
+            [6.0, 8.0]
+        );
+        assert_eq!(
+            fs::read_to_string(log).unwrap(),
+            "x\n1.0\n2.0\nx\n3.0\nx\n4.0\n"
+        );
         assert_eq!(teacher.ask(&numbers(&[])).unwrap(), Answers::default());
     }
 
@@ -678,11 +851,20 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
         let column = |codes: Vec<u32>, levels: &[&str]| {
             let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
             let rows = codes.len();
-            let column =
-                Feature { name: "k".to_owned(), values: FeatureValues::Category { codes, levels }, integer: false };
-            Features { columns: vec![column], rows }
+            let column = Feature {
+                name: "k".to_owned(),
+                values: FeatureValues::Category { codes, levels },
+                integer: false,
+            };
+            Features {
+                columns: vec![column],
+                rows,
+            }
         };
-        assert_eq!(row_keys(&column(vec![0, MISSING], &["p", "q"])), row_keys(&column(vec![1, MISSING], &["o", "p"])));
+        assert_eq!(
+            row_keys(&column(vec![0, MISSING], &["p", "q"])),
+            row_keys(&column(vec![1, MISSING], &["o", "p"]))
+        );
     }
 
     #[test]
@@ -696,18 +878,29 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     #[test]
     fn command_that_does_not_read_its_input_is_fine() {
         let values: Vec<f64> = (0..40_000).map(f64::from).collect();
-        let answers = teacher("exec <&-; seq 1 40000").ask(&numbers(&values)).unwrap();
+        let answers = teacher("exec <&-; seq 1 40000")
+            .ask(&numbers(&values))
+            .unwrap();
         assert_eq!(answers.prediction[..2], [1.0, 2.0]);
     }
 
     #[test]
     fn command_that_dies_shows_code_and_stderr() {
         let message = error("echo no model file >&2; exit 3", 2).to_string();
-        assert!(message.contains("exit code 3") && message.contains("| no model file"), "{message}");
+        assert!(
+            message.contains("exit code 3") && message.contains("| no model file"),
+            "{message}"
+        );
         let message = error("kill -9 $$", 2).to_string();
-        assert!(message.contains("signal 9") && message.contains("wrote nothing on stderr"), "{message}");
+        assert!(
+            message.contains("signal 9") && message.contains("wrote nothing on stderr"),
+            "{message}"
+        );
         let message = error("no-such-program-here", 2).to_string();
-        assert!(message.contains("127 (a program was not found)"), "{message}");
+        assert!(
+            message.contains("127 (a program was not found)"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -721,14 +914,30 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     fn command_that_hangs_is_stopped_with_all_its_processes() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
-        let command = format!("echo thinking >&2; sleep 100 & echo $! > '{}'; wait", pid.display());
-        let options = CommandOptions { timeout_s: 0.5, ..CommandOptions::new(&command) };
+        let command = format!(
+            "echo thinking >&2; sleep 100 & echo $! > '{}'; wait",
+            pid.display()
+        );
+        let options = CommandOptions {
+            timeout_s: 0.5,
+            ..CommandOptions::new(&command)
+        };
         let start = Instant::now();
-        let message = CommandTeacher::new(options).unwrap().ask(&numbers(&[1.0])).unwrap_err().to_string();
+        let message = CommandTeacher::new(options)
+            .unwrap()
+            .ask(&numbers(&[1.0]))
+            .unwrap_err()
+            .to_string();
         assert!(start.elapsed() < Duration::from_secs(10));
-        assert!(message.contains("within 0.5 s") && message.contains("| thinking"), "{message}");
+        assert!(
+            message.contains("within 0.5 s") && message.contains("| thinking"),
+            "{message}"
+        );
         let pid = fs::read_to_string(pid).unwrap();
-        let alive = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z"));
+        let alive = || {
+            fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+                .is_ok_and(|stat| !stat.contains(") Z"))
+        };
         let gone = (0..100).any(|_| {
             thread::sleep(Duration::from_millis(20));
             !alive()
@@ -739,7 +948,9 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     #[test]
     fn command_with_too_few_or_too_many_rows_is_refused() {
         let counts = |error| match error {
-            Error::CommandRows { found, expected, .. } => (found, expected),
+            Error::CommandRows {
+                found, expected, ..
+            } => (found, expected),
             other => panic!("{other}"),
         };
         assert_eq!(counts(error("echo 1", 2)), (1, 2));
@@ -764,11 +975,18 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     #[test]
     fn command_with_huge_stderr_does_not_block_and_its_end_is_shown() {
         let noise = "seq 1 300000 >&2";
-        let answers = teacher(&format!("{noise}; {DOUBLE}")).ask(&numbers(&[1.0])).unwrap();
+        let answers = teacher(&format!("{noise}; {DOUBLE}"))
+            .ask(&numbers(&[1.0]))
+            .unwrap();
         assert_eq!(answers.prediction, [2.0]);
-        let Error::CommandFailed { stderr, .. } = error(&format!("{noise}; exit 1"), 1) else { panic!("did not fail") };
+        let Error::CommandFailed { stderr, .. } = error(&format!("{noise}; exit 1"), 1) else {
+            panic!("did not fail")
+        };
         assert_eq!(stderr.0.len(), STDERR_LINES);
-        assert_eq!((stderr.0[0].as_str(), stderr.0[19].as_str()), ("299981", "300000"));
+        assert_eq!(
+            (stderr.0[0].as_str(), stderr.0[19].as_str()),
+            ("299981", "300000")
+        );
     }
 
     #[test]
@@ -782,7 +1000,10 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     fn command_that_leaves_a_process_behind_is_not_waited_for() {
         let start = Instant::now();
         let command = format!("sleep 30 >/dev/null 2>&1 </dev/null & {DOUBLE}");
-        assert_eq!(teacher(&command).ask(&numbers(&[4.0])).unwrap().prediction, [8.0]);
+        assert_eq!(
+            teacher(&command).ask(&numbers(&[4.0])).unwrap().prediction,
+            [8.0]
+        );
         assert!(start.elapsed() < Duration::from_secs(15));
     }
 
@@ -790,8 +1011,14 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     fn answered_batches_stay_known_after_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let flag = folder.path().join("second");
-        let command = format!("if [ -e '{0}' ]; then exit 1; fi; touch '{0}'; {DOUBLE}", flag.display());
-        let options = CommandOptions { batch_rows: 1, ..CommandOptions::new(&command) };
+        let command = format!(
+            "if [ -e '{0}' ]; then exit 1; fi; touch '{0}'; {DOUBLE}",
+            flag.display()
+        );
+        let options = CommandOptions {
+            batch_rows: 1,
+            ..CommandOptions::new(&command)
+        };
         let teacher = CommandTeacher::new(options).unwrap();
         assert!(teacher.ask(&numbers(&[1.0, 2.0])).is_err());
         assert_eq!(teacher.ask(&numbers(&[1.0])).unwrap().prediction, [2.0]);
@@ -799,11 +1026,22 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
 
     #[test]
     fn command_options_are_checked() {
-        let refused = |options: CommandOptions| CommandTeacher::new(options).unwrap_err().to_string();
+        let refused =
+            |options: CommandOptions| CommandTeacher::new(options).unwrap_err().to_string();
         assert!(refused(CommandOptions::new(" ")).contains("not blank"));
-        assert!(refused(CommandOptions { batch_rows: 0, ..CommandOptions::new("cat") }).contains("batch_rows is 0"));
         assert!(
-            refused(CommandOptions { timeout_s: f64::NAN, ..CommandOptions::new("cat") }).contains("timeout_s is NaN")
+            refused(CommandOptions {
+                batch_rows: 0,
+                ..CommandOptions::new("cat")
+            })
+            .contains("batch_rows is 0")
+        );
+        assert!(
+            refused(CommandOptions {
+                timeout_s: f64::NAN,
+                ..CommandOptions::new("cat")
+            })
+            .contains("timeout_s is NaN")
         );
     }
 }

@@ -95,7 +95,9 @@ pub enum Error {
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
     /// The teacher command cannot be started.
-    #[error("cannot start the teacher command `{command}`: {source}; it is run by `sh -c`, which must exist")]
+    #[error(
+        "cannot start the teacher command `{command}`: {source}; it is run by `sh -c`, which must exist"
+    )]
     CommandStart {
         /// The command.
         command: String,
@@ -103,7 +105,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The teacher command ended with an error.
-    #[error("the teacher command `{command}` ended with {status} on a batch of {rows} rows{stderr}")]
+    #[error(
+        "the teacher command `{command}` ended with {status} on a batch of {rows} rows{stderr}"
+    )]
     CommandFailed {
         /// The command.
         command: String,
@@ -161,7 +165,9 @@ pub enum Error {
         stderr: Stderr,
     },
     /// A line of the answer that is no prediction.
-    #[error("the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}")]
+    #[error(
+        "the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}"
+    )]
     CommandAnswer {
         /// The command.
         command: String,
@@ -201,7 +207,9 @@ pub enum Error {
         message: String,
     },
     /// A prediction without a logarithm where logarithms are learned.
-    #[error("the model predicts a number that is not above 0 for row {row}, and data.log_target learns logarithms; leave out --log-target")]
+    #[error(
+        "the model predicts a number that is not above 0 for row {row}, and data.log_target learns logarithms; leave out --log-target"
+    )]
     ModelLog {
         /// Row of the table, from 1.
         row: usize,

@@ -81,19 +81,42 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    fn fit(&self, sample: &Sample<'_>, rows: &[usize], job: &Job, kept: &Checkpoints) -> Result<Fit> {
+    fn fit(
+        &self,
+        sample: &Sample<'_>,
+        rows: &[usize],
+        job: &Job,
+        kept: &Checkpoints,
+    ) -> Result<Fit> {
         let name = format!("{}-{}", job.learner.name(), job.name);
         match job.learner {
             Learner::Trees => kept_trees(kept, &name, || {
                 let features = sample.features.select(rows);
-                trees::fit(&features, &sample.target_of(rows), &sample.weight_of(rows), &self.trees, job.seed, 1)
+                trees::fit(
+                    &features,
+                    &sample.target_of(rows),
+                    &sample.weight_of(rows),
+                    &self.trees,
+                    job.seed,
+                    1,
+                )
             })
             .map(Fit::Trees),
-            Learner::Network => Network::fit(sample, rows, &self.network, job.seed, self.stop, kept.saver(name)).map(Fit::Network),
+            Learner::Network => Network::fit(
+                sample,
+                rows,
+                &self.network,
+                job.seed,
+                self.stop,
+                kept.saver(name),
+            )
+            .map(Fit::Network),
             // A factor of a covariance takes a second or two: made again rather than kept.
             Learner::Process => match &self.process {
                 Some(plan) => Process::fit(sample, rows, plan).map(Fit::Process),
-                None => Err(Error::MalformedTeacher { message: "it has no kernel for its Gaussian process".into() }),
+                None => Err(Error::MalformedTeacher {
+                    message: "it has no kernel for its Gaussian process".into(),
+                }),
             },
         }
     }
@@ -103,12 +126,25 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    pub(crate) fn folds(&self, sample: &Sample<'_>, learner: Learner, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+    pub(crate) fn folds(
+        &self,
+        sample: &Sample<'_>,
+        learner: Learner,
+        seed: u64,
+        kept: &Checkpoints,
+    ) -> Result<Vec<Fit>> {
         let fit = |fold: u32| {
-            let job = Job { learner, name: (fold + 1).to_string(), seed: seed + u64::from(fold) };
+            let job = Job {
+                learner,
+                name: (fold + 1).to_string(),
+                seed: seed + u64::from(fold),
+            };
             self.fit(sample, &sample.training_rows(fold), &job, kept)
         };
-        (0..sample.folds.count() as u32).into_par_iter().map(fit).collect()
+        (0..sample.folds.count() as u32)
+            .into_par_iter()
+            .map(fit)
+            .collect()
     }
 
     /// Fits a learner on all rows of a sample, `count` times, each time with another seed.
@@ -116,21 +152,44 @@ impl Plan {
     /// # Errors
     ///
     /// As the learner's.
-    pub(crate) fn fits(&self, sample: &Sample<'_>, learner: Learner, count: usize, name: &str, seed: u64, kept: &Checkpoints) -> Result<Vec<Fit>> {
+    pub(crate) fn fits(
+        &self,
+        sample: &Sample<'_>,
+        learner: Learner,
+        count: usize,
+        name: &str,
+        seed: u64,
+        kept: &Checkpoints,
+    ) -> Result<Vec<Fit>> {
         let rows: Vec<usize> = (0..sample.target.len()).collect();
         let fit = |at: usize| {
-            let job = Job { learner, name: format!("{name}-{}", at + 1), seed: seed + at as u64 };
+            let job = Job {
+                learner,
+                name: format!("{name}-{}", at + 1),
+                seed: seed + at as u64,
+            };
             self.fit(sample, &rows, &job, kept)
         };
         // A Gaussian process has no seed.
-        let count = if learner == Learner::Process { 1 } else { count };
+        let count = if learner == Learner::Process {
+            1
+        } else {
+            count
+        };
         (0..count).into_par_iter().map(fit).collect()
     }
 }
 
 /// Trees as a piece of their file form.
-fn kept_trees(kept: &Checkpoints, name: &str, fit: impl FnOnce() -> Result<Forest>) -> Result<Forest> {
-    if let Some(known) = kept.load::<Vec<u8>>(name).and_then(|bytes| Forest::from_bytes(&bytes).ok()) {
+fn kept_trees(
+    kept: &Checkpoints,
+    name: &str,
+    fit: impl FnOnce() -> Result<Forest>,
+) -> Result<Forest> {
+    if let Some(known) = kept
+        .load::<Vec<u8>>(name)
+        .and_then(|bytes| Forest::from_bytes(&bytes).ok())
+    {
         return Ok(known);
     }
     let forest = fit()?;
@@ -147,7 +206,9 @@ impl Fit {
     pub(crate) fn predict(&self, features: &Features) -> Result<Predicted> {
         match self {
             Self::Trees(forest) => Ok((forest.predict(features)?, None)),
-            Self::Network(network) => network.predict(features).map(|(mean, spread)| (mean, Some(spread))),
+            Self::Network(network) => network
+                .predict(features)
+                .map(|(mean, spread)| (mean, Some(spread))),
             Self::Process(process) => Ok((process.predict(features)?, None)),
         }
     }
@@ -168,7 +229,9 @@ impl Fit {
     /// Where a part cannot be written.
     pub(crate) fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         match self {
-            Self::Trees(forest) => container.put_numbers(name, Numbers::U32(words(&forest.to_bytes()?))),
+            Self::Trees(forest) => {
+                container.put_numbers(name, Numbers::U32(words(&forest.to_bytes()?)))
+            }
             Self::Network(network) => network.store(container, name)?,
             Self::Process(process) => process.store(container, name)?,
         }
@@ -184,7 +247,9 @@ impl Fit {
         match learner {
             Learner::Trees => match &container.tensor(name)?.numbers {
                 Numbers::U32(words) => Forest::from_bytes(&bytes_of(words)).map(Self::Trees),
-                _ => Err(Error::MalformedTeacher { message: format!("`{name}` holds no words") }),
+                _ => Err(Error::MalformedTeacher {
+                    message: format!("`{name}` holds no words"),
+                }),
             },
             Learner::Network => Network::restore(container, name).map(Self::Network),
             Learner::Process => Process::restore(container, name).map(Self::Process),
@@ -204,7 +269,9 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 }
 
 fn bytes_of(words: &[u32]) -> Vec<u8> {
-    let Some((&len, rest)) = words.split_first() else { return Vec::new() };
+    let Some((&len, rest)) = words.split_first() else {
+        return Vec::new();
+    };
     let mut bytes: Vec<u8> = rest.iter().flat_map(|word| word.to_le_bytes()).collect();
     bytes.truncate(len as usize);
     bytes

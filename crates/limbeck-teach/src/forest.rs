@@ -85,7 +85,12 @@ impl Forest {
             return Err(malformed(message));
         }
         let scorer = Scorer::new(&trees, inputs.width());
-        Ok(Self { inputs, trees, output, scorer })
+        Ok(Self {
+            inputs,
+            trees,
+            output,
+            scorer,
+        })
     }
 
     /// Predictions in the target's unit, one per row.
@@ -99,12 +104,15 @@ impl Forest {
     pub fn predict(&self, x: &Features) -> Result<Vec<f64>> {
         let matrix = self.inputs.encode(x)?;
         let mut predictions = vec![0.0; x.rows];
-        predictions.par_chunks_mut(BLOCK).enumerate().for_each(|(block, predictions)| {
-            let sums = self.sums(&matrix, block * BLOCK, predictions.len());
-            for (prediction, sum) in predictions.iter_mut().zip(sums) {
-                *prediction = self.output.shift + self.output.scale * f64::from(sum);
-            }
-        });
+        predictions
+            .par_chunks_mut(BLOCK)
+            .enumerate()
+            .for_each(|(block, predictions)| {
+                let sums = self.sums(&matrix, block * BLOCK, predictions.len());
+                for (prediction, sum) in predictions.iter_mut().zip(sums) {
+                    *prediction = self.output.shift + self.output.scale * f64::from(sum);
+                }
+            });
         Ok(predictions)
     }
 
@@ -117,12 +125,15 @@ impl Forest {
         let matrix = self.inputs.encode(x)?;
         let trees = self.trees.len();
         let mut leaves = vec![0; x.rows * trees];
-        leaves.par_chunks_mut(trees.max(1)).enumerate().for_each(|(row, leaves)| {
-            for (tree, leaf) in leaves.iter_mut().enumerate() {
-                let node = self.trees.walk(tree, |input| matrix[input][row]);
-                *leaf = self.trees.ordinal[node];
-            }
-        });
+        leaves
+            .par_chunks_mut(trees.max(1))
+            .enumerate()
+            .for_each(|(row, leaves)| {
+                for (tree, leaf) in leaves.iter_mut().enumerate() {
+                    let node = self.trees.walk(tree, |input| matrix[input][row]);
+                    *leaf = self.trees.ordinal[node];
+                }
+            });
         Ok(leaves)
     }
 
@@ -148,8 +159,12 @@ impl Forest {
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         let name = |column: usize| self.inputs.columns[column].name.as_str();
-        let mut pairs: Vec<_> =
-            self.inputs.slants.iter().map(|slant| (name(slant.first), name(slant.second))).collect();
+        let mut pairs: Vec<_> = self
+            .inputs
+            .slants
+            .iter()
+            .map(|slant| (name(slant.first), name(slant.second)))
+            .collect();
         pairs.dedup();
         pairs
     }
@@ -178,7 +193,11 @@ impl Forest {
     /// [`Error::Runtime`] is not expected: the texts are made of numbers and names.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let trees = &self.trees;
-        let sizes = trees.starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let sizes = trees
+            .starts
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect();
         let mut container = Container::new(KIND);
         container.put_json("inputs", &self.inputs)?;
         container.put_json("output", &self.output)?;
@@ -198,15 +217,27 @@ impl Forest {
     /// trees that would lead nowhere. Never a panic, on any bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
-        let malformed = |message: &str| Error::MalformedForest { message: message.to_owned() };
-        let &[base] = container.f32s("base")? else { return Err(malformed("`base` is not one number")) };
+        let malformed = |message: &str| Error::MalformedForest {
+            message: message.to_owned(),
+        };
+        let &[base] = container.f32s("base")? else {
+            return Err(malformed("`base` is not one number"));
+        };
         let integers = |name: &str| match &container.tensor(name)?.numbers {
             Numbers::U32(numbers) => Ok(numbers.clone()),
             _ => Err(malformed(&format!("`{name}` does not hold U32 numbers"))),
         };
         let value = container.f32s("value")?.to_vec();
-        let trees = Trees::from_parts(base, &integers("nodes")?, integers("split")?, integers("right")?, value)
-            .ok_or_else(|| malformed("`nodes`, `split`, `right` and `value` disagree on the number of nodes"))?;
+        let trees = Trees::from_parts(
+            base,
+            &integers("nodes")?,
+            integers("split")?,
+            integers("right")?,
+            value,
+        )
+        .ok_or_else(|| {
+            malformed("`nodes`, `split`, `right` and `value` disagree on the number of nodes")
+        })?;
         Self::new(container.json("inputs")?, trees, container.json("output")?)
     }
 }
@@ -232,13 +263,26 @@ pub(crate) enum NodeView {
     /// A leaf and its value.
     Leaf(f32),
     /// A test `input < threshold`.
-    Split { input: u32, threshold: f32, missing_left: bool, left: usize, right: usize },
+    Split {
+        input: u32,
+        threshold: f32,
+        missing_left: bool,
+        left: usize,
+        right: usize,
+    },
 }
 
 impl Trees {
     /// No trees yet.
     pub(crate) fn new(base: f32) -> Self {
-        Self { base, starts: vec![0], split: Vec::new(), right: Vec::new(), value: Vec::new(), ordinal: Vec::new() }
+        Self {
+            base,
+            starts: vec![0],
+            split: Vec::new(),
+            right: Vec::new(),
+            value: Vec::new(),
+            ordinal: Vec::new(),
+        }
     }
 
     /// Lowers a tree of `nodes` nodes whose root is node 0. The caller's tree is sound: no cycles.
@@ -262,7 +306,13 @@ impl Trees {
                     self.value.push(value);
                     leaves += 1;
                 }
-                NodeView::Split { input, threshold, missing_left, left, right } => {
+                NodeView::Split {
+                    input,
+                    threshold,
+                    missing_left,
+                    left,
+                    right,
+                } => {
                     self.split.push(2 * input + u32::from(missing_left));
                     self.value.push(threshold);
                     pending.push((right, Some(place)));
@@ -276,11 +326,21 @@ impl Trees {
     /// The first `rounds` trees for the runtime, without the base score.
     pub(crate) fn lower(&self, rounds: usize) -> TreeEnsemble {
         let nodes = 0..self.starts[rounds.min(self.len())] as usize;
-        let splits = nodes.clone().filter(|node| self.split[*node] != LEAF).count() as u32;
+        let splits = nodes
+            .clone()
+            .filter(|node| self.split[*node] != LEAF)
+            .count() as u32;
         // In preorder, so that a child's number is above its parent's.
         let (mut split, mut leaf) = (0..splits, splits..);
         let number: Vec<u32> = nodes
-            .map(|node| if self.split[node] == LEAF { leaf.next() } else { split.next() }.unwrap_or(LEAF))
+            .map(|node| {
+                if self.split[node] == LEAF {
+                    leaf.next()
+                } else {
+                    split.next()
+                }
+                .unwrap_or(LEAF)
+            })
             .collect();
         let mut made = TreeEnsemble::default();
         for tree in 0..rounds.min(self.len()) {
@@ -292,14 +352,21 @@ impl Trees {
                 } else {
                     made.inputs.push(self.split[node]);
                     made.threshold.push(self.value[node]);
-                    made.children.extend([number[node + 1], number[root + self.right[node] as usize]]);
+                    made.children
+                        .extend([number[node + 1], number[root + self.right[node] as usize]]);
                 }
             }
         }
         made
     }
 
-    fn from_parts(base: f32, sizes: &[u32], split: Vec<u32>, right: Vec<u32>, value: Vec<f32>) -> Option<Self> {
+    fn from_parts(
+        base: f32,
+        sizes: &[u32],
+        split: Vec<u32>,
+        right: Vec<u32>,
+        value: Vec<f32>,
+    ) -> Option<Self> {
         let mut starts = vec![0];
         let mut end = 0_u32;
         for size in sizes {
@@ -308,7 +375,14 @@ impl Trees {
         }
         let nodes = end as usize;
         let agree = split.len() == nodes && right.len() == nodes && value.len() == nodes;
-        let mut trees = Self { base, starts, split, right, value, ordinal: Vec::new() };
+        let mut trees = Self {
+            base,
+            starts,
+            split,
+            right,
+            value,
+            ordinal: Vec::new(),
+        };
         agree.then(|| {
             trees.ordinal = trees.ordinals();
             trees
@@ -350,8 +424,16 @@ impl Trees {
         let mut node = root;
         while self.split[node] != LEAF {
             let value = value(self.input(node));
-            let left = if value.is_nan() { self.missing_left(node) } else { value < self.value[node] };
-            node = if left { node + 1 } else { root + self.right[node] as usize };
+            let left = if value.is_nan() {
+                self.missing_left(node)
+            } else {
+                value < self.value[node]
+            };
+            node = if left {
+                node + 1
+            } else {
+                root + self.right[node] as usize
+            };
         }
         node
     }
@@ -359,7 +441,9 @@ impl Trees {
     fn sums(&self, matrix: &InputMatrix, start: usize, rows: usize) -> Vec<f32> {
         let sum = |row: usize| {
             let leaf = |tree| self.value[self.walk(tree, |input| matrix[input][row])];
-            (0..self.len()).map(leaf).fold(self.base, |sum, leaf| sum + leaf)
+            (0..self.len())
+                .map(leaf)
+                .fold(self.base, |sum, leaf| sum + leaf)
         };
         (start..start + rows).map(sum).collect()
     }
@@ -374,9 +458,15 @@ impl Trees {
         }
         let outside = |node: &usize| self.split[*node] != LEAF && self.input(*node) >= width;
         if let Some(node) = (0..self.split.len()).find(outside) {
-            return Some(format!("node {node} tests input {}, but there are {width}", self.input(node)));
+            return Some(format!(
+                "node {node} tests input {}, but there are {width}",
+                self.input(node)
+            ));
         }
-        (0..self.len()).find_map(|tree| self.shape_problem(tree).map(|what| format!("tree {tree}: {what}")))
+        (0..self.len()).find_map(|tree| {
+            self.shape_problem(tree)
+                .map(|what| format!("tree {tree}: {what}"))
+        })
     }
 
     /// In preorder a subtree is a run of nodes; each node must split its run into the two of its children.
@@ -392,14 +482,18 @@ impl Trees {
         // Ends of the runs that are open, innermost last.
         let mut ends = vec![size];
         for place in 0..size {
-            let Some(end) = ends.pop() else { return Some(format!("node {place} has no parent")) };
+            let Some(end) = ends.pop() else {
+                return Some(format!("node {place} has no parent"));
+            };
             let right = self.right[root + place] as usize;
             if self.split[root + place] == LEAF {
                 if end != place + 1 || right != 0 {
                     return Some(format!("leaf {place} has children"));
                 }
             } else if right <= place + 1 || right >= end {
-                return Some(format!("node {place} has its right child at {right}, outside its own nodes"));
+                return Some(format!(
+                    "node {place} has its right child at {right}, outside its own nodes"
+                ));
             } else {
                 ends.push(end);
                 ends.push(right);
@@ -451,11 +545,16 @@ impl Scorer {
         }
         for thresholds in &mut thresholds {
             // −0 and 0 are one threshold to a comparison, and must be one here.
-            thresholds.iter_mut().for_each(|threshold| *threshold += 0.0);
+            thresholds
+                .iter_mut()
+                .for_each(|threshold| *threshold += 0.0);
             thresholds.sort_unstable_by(f32::total_cmp);
             thresholds.dedup();
         }
-        if thresholds.iter().any(|thresholds| thresholds.len() >= PLACES) {
+        if thresholds
+            .iter()
+            .any(|thresholds| thresholds.len() >= PLACES)
+        {
             return None;
         }
         let mut scorer = Self {
@@ -473,23 +572,43 @@ impl Scorer {
     fn push(&mut self, trees: &Trees, tree: usize) -> Option<()> {
         let nodes = trees.nodes(tree);
         let first_leaf = self.leaves.len();
-        self.leaves.extend(nodes.clone().filter(|node| trees.split[*node] == LEAF).map(|node| trees.value[node]));
+        self.leaves.extend(
+            nodes
+                .clone()
+                .filter(|node| trees.split[*node] == LEAF)
+                .map(|node| trees.value[node]),
+        );
         if self.leaves.len() - first_leaf > SET {
             return None;
         }
         let mut tests: Vec<(usize, Test)> = Vec::new();
         for node in nodes.clone().filter(|node| trees.split[*node] != LEAF) {
             let input = trees.input(node);
-            let (first, end) = (trees.ordinal[node], trees.ordinal[nodes.start + trees.right[node] as usize]);
-            let rank = self.thresholds[input].partition_point(|threshold| *threshold < trees.value[node]);
+            let (first, end) = (
+                trees.ordinal[node],
+                trees.ordinal[nodes.start + trees.right[node] as usize],
+            );
+            let rank =
+                self.thresholds[input].partition_point(|threshold| *threshold < trees.value[node]);
             let left = (u64::MAX >> (SET - usize::from(end - first))) << first;
-            tests.push((input, Test { place: rank as u8 + 1, missing_left: trees.missing_left(node), keep: !left }));
+            tests.push((
+                input,
+                Test {
+                    place: rank as u8 + 1,
+                    missing_left: trees.missing_left(node),
+                    keep: !left,
+                },
+            ));
         }
         tests.sort_by_key(|(input, test)| (*input, test.place));
         for chunk in tests.chunk_by(|(a, _), (b, _)| a == b) {
             let start = self.tests.len();
             self.tests.extend(chunk.iter().map(|(_, test)| *test));
-            self.groups.push(Group { input: chunk[0].0, start, end: self.tests.len() });
+            self.groups.push(Group {
+                input: chunk[0].0,
+                start,
+                end: self.tests.len(),
+            });
         }
         self.group_starts.push(self.groups.len());
         self.leaf_starts.push(self.leaves.len());
@@ -498,8 +617,9 @@ impl Scorer {
 
     /// Sums of leaves of a block of rows.
     fn sums(&self, trees: &Trees, matrix: &InputMatrix, start: usize, rows: usize) -> Vec<f32> {
-        let places: Vec<Vec<u8>> =
-            (0..matrix.len()).map(|input| self.places(input, &matrix[input][start..start + rows])).collect();
+        let places: Vec<Vec<u8>> = (0..matrix.len())
+            .map(|input| self.places(input, &matrix[input][start..start + rows]))
+            .collect();
         let mut sums = vec![trees.base; rows];
         let mut tables: Vec<Table> = Vec::new();
         for tree in 0..trees.len() {
@@ -521,7 +641,11 @@ impl Scorer {
             true => MISSING_PLACE,
             false => thresholds.partition_point(|threshold| *threshold <= *value) as u8,
         };
-        if thresholds.is_empty() { Vec::new() } else { values.iter().map(place).collect() }
+        if thresholds.is_empty() {
+            Vec::new()
+        } else {
+            values.iter().map(place).collect()
+        }
     }
 
     /// The leaves that the tests of a group leave possible, for each place.
@@ -547,7 +671,13 @@ impl Scorer {
 type Table = [u64; PLACES + 1];
 
 /// Adds to each row's sum the leaf that all groups leave possible.
-fn add_leaves(groups: &[Group], tables: &[Table], places: &[Vec<u8>], leaves: &[f32], sums: &mut [f32]) {
+fn add_leaves(
+    groups: &[Group],
+    tables: &[Table],
+    places: &[Vec<u8>],
+    leaves: &[f32],
+    sums: &mut [f32],
+) {
     // A set always keeps the row's own leaf; the padding makes that known to the compiler.
     let mut padded = [0.0; SET];
     padded[..leaves.len()].copy_from_slice(leaves);
@@ -601,8 +731,17 @@ mod tests {
 
     /// Inputs as they are: `width` number columns without scaling.
     fn plain_inputs(width: usize) -> Inputs {
-        let column = |i| InputColumn { name: format!("x{i}"), coding: Coding::Number { center: 0.0, scale: 1.0 } };
-        Inputs { columns: (0..width).map(column).collect(), slants: Vec::new() }
+        let column = |i| InputColumn {
+            name: format!("x{i}"),
+            coding: Coding::Number {
+                center: 0.0,
+                scale: 1.0,
+            },
+        };
+        Inputs {
+            columns: (0..width).map(column).collect(),
+            slants: Vec::new(),
+        }
     }
 
     fn features(columns: &[Vec<f64>]) -> Features {
@@ -611,11 +750,26 @@ mod tests {
             values: FeatureValues::Number(values.clone()),
             integer: false,
         };
-        Features { rows: columns[0].len(), columns: columns.iter().enumerate().map(feature).collect() }
+        Features {
+            rows: columns[0].len(),
+            columns: columns.iter().enumerate().map(feature).collect(),
+        }
     }
 
-    fn split(input: u32, threshold: f32, missing_left: bool, left: usize, right: usize) -> NodeView {
-        NodeView::Split { input, threshold, missing_left, left, right }
+    fn split(
+        input: u32,
+        threshold: f32,
+        missing_left: bool,
+        left: usize,
+        right: usize,
+    ) -> NodeView {
+        NodeView::Split {
+            input,
+            threshold,
+            missing_left,
+            left,
+            right,
+        }
     }
 
     /// x0 < 1 (missing left) ? (x1 < 2 (missing right) ? 10 : 20) : 30
@@ -628,21 +782,37 @@ mod tests {
             3 => NodeView::Leaf(10.0),
             _ => NodeView::Leaf(20.0),
         });
-        Forest::new(plain_inputs(2), trees, Output { scale: 2.0, shift: 1.0 }).unwrap()
+        Forest::new(
+            plain_inputs(2),
+            trees,
+            Output {
+                scale: 2.0,
+                shift: 1.0,
+            },
+        )
+        .unwrap()
     }
 
     /// A random tree over `width` inputs with `leaves` leaves; thresholds from a few values, so that they repeat.
     fn random_tree(trees: &mut Trees, width: u32, leaves: usize, rng: &mut rand_pcg::Pcg64) {
         let mut children: Vec<Option<(usize, usize)>> = vec![None];
         while children.len() < 2 * leaves - 1 {
-            let open: Vec<usize> = (0..children.len()).filter(|node| children[*node].is_none()).collect();
+            let open: Vec<usize> = (0..children.len())
+                .filter(|node| children[*node].is_none())
+                .collect();
             let node = open[rng.random_range(0..open.len())];
             children[node] = Some((children.len(), children.len() + 1));
             children.extend([None, None]);
         }
         let tests: Vec<(u32, f32, bool)> = children
             .iter()
-            .map(|_| (rng.random_range(0..width), rng.random_range(-8..8) as f32 / 4.0, rng.random()))
+            .map(|_| {
+                (
+                    rng.random_range(0..width),
+                    rng.random_range(-8..8) as f32 / 4.0,
+                    rng.random(),
+                )
+            })
             .collect();
         let values: Vec<f32> = children.iter().map(|_| rng.random::<f32>() - 0.5).collect();
         trees.push(children.len(), |node| match children[node] {
@@ -657,7 +827,15 @@ mod tests {
         for _ in 0..count {
             random_tree(&mut trees, 4, leaves, &mut rng);
         }
-        Forest::new(plain_inputs(4), trees, Output { scale: 1.5, shift: -3.0 }).unwrap()
+        Forest::new(
+            plain_inputs(4),
+            trees,
+            Output {
+                scale: 1.5,
+                shift: -3.0,
+            },
+        )
+        .unwrap()
     }
 
     /// Values that often equal a threshold, with missing ones and both zeros.
@@ -669,7 +847,9 @@ mod tests {
             2 => rng.random::<f64>() * 1e300,
             _ => f64::from(rng.random_range(-9..9)) / 4.0,
         };
-        let columns: Vec<Vec<f64>> = (0..4).map(|_| (0..rows).map(|_| cell()).collect()).collect();
+        let columns: Vec<Vec<f64>> = (0..4)
+            .map(|_| (0..rows).map(|_| cell()).collect())
+            .collect();
         features(&columns)
     }
 
@@ -690,9 +870,18 @@ mod tests {
             let forest = random_forest(20, leaves);
             let x = random_rows(3 * STRIP + 5);
             let matrix = forest.inputs.encode(&x).unwrap();
-            let fast = forest.scorer.as_ref().unwrap().sums(&forest.trees, &matrix, 3, x.rows - 3);
+            let fast = forest
+                .scorer
+                .as_ref()
+                .unwrap()
+                .sums(&forest.trees, &matrix, 3, x.rows - 3);
             let slow = forest.trees.sums(&matrix, 3, x.rows - 3);
-            assert!(fast.iter().zip(&slow).all(|(a, b)| a.to_bits() == b.to_bits()), "{leaves} leaves");
+            assert!(
+                fast.iter()
+                    .zip(&slow)
+                    .all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{leaves} leaves"
+            );
             assert!(leaves == 1 || slow.iter().any(|sum| sum.to_bits() != slow[0].to_bits()));
         }
     }
@@ -711,8 +900,15 @@ mod tests {
         let whole = forest.predict(&x).unwrap();
         let rows: Vec<usize> = (BLOCK - 10..BLOCK + 20).collect();
         let part = forest.predict(&x.select(&rows)).unwrap();
-        assert!(rows.iter().zip(&part).all(|(row, value)| whole[*row].to_bits() == value.to_bits()));
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert!(
+            rows.iter()
+                .zip(&part)
+                .all(|(row, value)| whole[*row].to_bits() == value.to_bits())
+        );
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
         assert_eq!(one.install(|| forest.predict(&x).unwrap()), whole);
     }
 
@@ -741,7 +937,15 @@ mod tests {
     fn complaint(change: impl Fn(&mut Trees)) -> String {
         let mut trees = small().trees;
         change(&mut trees);
-        let error = Forest::new(plain_inputs(2), trees, Output { scale: 1.0, shift: 0.0 }).unwrap_err();
+        let error = Forest::new(
+            plain_inputs(2),
+            trees,
+            Output {
+                scale: 1.0,
+                shift: 0.0,
+            },
+        )
+        .unwrap_err();
         error.to_string()
     }
 

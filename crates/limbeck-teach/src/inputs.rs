@@ -46,7 +46,12 @@ pub(crate) enum Coding {
     /// An input per level, 1 where it is the level. Missing and unseen: all 0.
     OneHot { levels: Vec<String> },
     /// One input: the smoothed mean of the target of the level.
-    MeanTarget { levels: Vec<String>, means: Vec<f64>, missing: f64, unseen: f64 },
+    MeanTarget {
+        levels: Vec<String>,
+        means: Vec<f64>,
+        missing: f64,
+        unseen: f64,
+    },
 }
 
 /// The input `by_first · first + by_second · second` of two number columns, in standardized units.
@@ -60,7 +65,14 @@ pub(crate) struct Slant {
 }
 
 /// The six directions between two axes: 27°, 45°, 63° and their mirror images.
-const DIRECTIONS: [(f64, f64); 6] = [(1.0, 1.0), (1.0, -1.0), (1.0, 2.0), (1.0, -2.0), (2.0, 1.0), (2.0, -1.0)];
+const DIRECTIONS: [(f64, f64); 6] = [
+    (1.0, 1.0),
+    (1.0, -1.0),
+    (1.0, 2.0),
+    (1.0, -2.0),
+    (2.0, 1.0),
+    (2.0, -1.0),
+];
 
 /// Inputs by column: `[width][rows]`.
 pub(crate) type InputMatrix = Vec<Vec<f32>>;
@@ -81,8 +93,12 @@ impl Inputs {
                     let column = coding_of_numbers(&coding, values);
                     (coding, vec![column])
                 }
-                FeatureValues::Category { codes, levels } if levels_used(codes, levels.len()) <= ONE_HOT_LEVELS => {
-                    let coding = Coding::OneHot { levels: used_levels(codes, levels) };
+                FeatureValues::Category { codes, levels }
+                    if levels_used(codes, levels.len()) <= ONE_HOT_LEVELS =>
+                {
+                    let coding = Coding::OneHot {
+                        levels: used_levels(codes, levels),
+                    };
                     let columns = coding_of_categories(&coding, codes, levels);
                     (coding, columns)
                 }
@@ -91,7 +107,10 @@ impl Inputs {
                     (coding, vec![column])
                 }
             };
-            inputs.columns.push(InputColumn { name: feature.name.clone(), coding });
+            inputs.columns.push(InputColumn {
+                name: feature.name.clone(),
+                coding,
+            });
             matrix.extend(columns);
         }
         (inputs, matrix)
@@ -99,13 +118,22 @@ impl Inputs {
 
     /// Adds all directions of a pair of number columns.
     pub(crate) fn add_pair(&mut self, first: usize, second: usize) {
-        let slant = |&(by_first, by_second): &(f64, f64)| Slant { first, second, by_first, by_second };
+        let slant = |&(by_first, by_second): &(f64, f64)| Slant {
+            first,
+            second,
+            by_first,
+            by_second,
+        };
         self.slants.extend(DIRECTIONS.iter().map(slant));
     }
 
     /// Number of inputs.
     pub(crate) fn width(&self) -> usize {
-        self.columns.iter().map(|column| column.coding.width()).sum::<usize>() + self.slants.len()
+        self.columns
+            .iter()
+            .map(|column| column.coding.width())
+            .sum::<usize>()
+            + self.slants.len()
     }
 
     /// For each input of the columns, the number column that it is; `None` for a category's.
@@ -119,7 +147,11 @@ impl Inputs {
 
     /// Fitted numbers and levels.
     pub(crate) fn parameters(&self) -> usize {
-        self.columns.iter().map(|column| column.coding.parameters()).sum::<usize>() + 2 * self.slants.len()
+        self.columns
+            .iter()
+            .map(|column| column.coding.parameters())
+            .sum::<usize>()
+            + 2 * self.slants.len()
     }
 
     /// The inputs of all rows.
@@ -144,38 +176,67 @@ impl Inputs {
 
     /// The slanted inputs of all rows. Features must have the fitted columns.
     pub(crate) fn slants(&self, x: &Features) -> Vec<Vec<f32>> {
-        let standardized = |index: usize| match (&self.columns[index].coding, &x.columns[index].values) {
-            (Coding::Number { center, scale }, FeatureValues::Number(values)) => {
-                values.iter().map(|value| (value - center) / scale).collect::<Vec<f64>>()
-            }
-            _ => unreachable!("slants are made of number columns, checked when a forest is built"),
-        };
+        let standardized =
+            |index: usize| match (&self.columns[index].coding, &x.columns[index].values) {
+                (Coding::Number { center, scale }, FeatureValues::Number(values)) => values
+                    .iter()
+                    .map(|value| (value - center) / scale)
+                    .collect::<Vec<f64>>(),
+                _ => unreachable!(
+                    "slants are made of number columns, checked when a forest is built"
+                ),
+            };
         let mut standard: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for index in self.slants.iter().flat_map(|slant| [slant.first, slant.second]) {
+        for index in self
+            .slants
+            .iter()
+            .flat_map(|slant| [slant.first, slant.second])
+        {
             standard.entry(index).or_insert_with(|| standardized(index));
         }
         let slanted = |slant: &Slant| {
             let (a, b) = (&standard[&slant.first], &standard[&slant.second]);
-            a.iter().zip(b).map(|(a, b)| single(slant.by_first * a + slant.by_second * b)).collect()
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| single(slant.by_first * a + slant.by_second * b))
+                .collect()
         };
         self.slants.iter().map(slanted).collect()
     }
 
     fn wrong_column(&self, x: &Features, position: usize) -> Error {
-        let found = x.columns.get(position).map_or("missing".to_owned(), |column| format!("`{}`", column.name));
-        let expected = self.columns.get(position).map_or("no column", |column| &column.name);
-        Error::WrongColumn { position: position + 1, found, expected: expected.to_owned() }
+        let found = x
+            .columns
+            .get(position)
+            .map_or("missing".to_owned(), |column| format!("`{}`", column.name));
+        let expected = self
+            .columns
+            .get(position)
+            .map_or("no column", |column| &column.name);
+        Error::WrongColumn {
+            position: position + 1,
+            found,
+            expected: expected.to_owned(),
+        }
     }
 
     /// What is wrong with inputs that came from outside, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
-        let is_number =
-            |index: usize| matches!(self.columns.get(index).map(|c| &c.coding), Some(Coding::Number { .. }));
+        let is_number = |index: usize| {
+            matches!(
+                self.columns.get(index).map(|c| &c.coding),
+                Some(Coding::Number { .. })
+            )
+        };
         let slant = |slant: &Slant| {
             let finite = slant.by_first.is_finite() && slant.by_second.is_finite();
-            (!is_number(slant.first) || !is_number(slant.second) || !finite).then(|| format!("bad slant {slant:?}"))
+            (!is_number(slant.first) || !is_number(slant.second) || !finite)
+                .then(|| format!("bad slant {slant:?}"))
         };
-        self.columns.iter().find_map(InputColumn::problem).or_else(|| self.slants.iter().find_map(slant))
+        self.columns
+            .iter()
+            .find_map(InputColumn::problem)
+            .or_else(|| self.slants.iter().find_map(slant))
     }
 }
 
@@ -185,26 +246,43 @@ impl InputColumn {
             (coding @ Coding::Number { .. }, FeatureValues::Number(values)) => {
                 Ok(vec![coding_of_numbers(coding, values)])
             }
-            (Coding::OneHot { .. } | Coding::MeanTarget { .. }, FeatureValues::Category { codes, levels }) => {
-                Ok(coding_of_categories(&self.coding, codes, levels))
+            (
+                Coding::OneHot { .. } | Coding::MeanTarget { .. },
+                FeatureValues::Category { codes, levels },
+            ) => Ok(coding_of_categories(&self.coding, codes, levels)),
+            (Coding::Number { .. }, FeatureValues::Category { .. }) => {
+                Err(self.wrong_kind("categories", "numbers"))
             }
-            (Coding::Number { .. }, FeatureValues::Category { .. }) => Err(self.wrong_kind("categories", "numbers")),
             (_, FeatureValues::Number(_)) => Err(self.wrong_kind("numbers", "categories")),
         }
     }
 
     fn wrong_kind(&self, found: &'static str, expected: &'static str) -> Error {
-        Error::WrongKind { column: self.name.clone(), found, expected }
+        Error::WrongKind {
+            column: self.name.clone(),
+            found,
+            expected,
+        }
     }
 
     fn problem(&self) -> Option<String> {
         let sound = match &self.coding {
-            Coding::Number { center, scale } => center.is_finite() && scale.is_finite() && *scale > 0.0,
+            Coding::Number { center, scale } => {
+                center.is_finite() && scale.is_finite() && *scale > 0.0
+            }
             Coding::OneHot { levels } => levels.is_sorted(),
-            Coding::MeanTarget { levels, means, missing, unseen } => {
+            Coding::MeanTarget {
+                levels,
+                means,
+                missing,
+                unseen,
+            } => {
                 levels.is_sorted()
                     && levels.len() == means.len()
-                    && means.iter().chain([missing, unseen]).all(|mean| mean.is_finite())
+                    && means
+                        .iter()
+                        .chain([missing, unseen])
+                        .all(|mean| mean.is_finite())
             }
         };
         (!sound).then(|| format!("bad coding of column `{}`", self.name))
@@ -239,34 +317,56 @@ fn number_coding(values: &[f64], w: &[f64]) -> Coding {
     let total: f64 = known().map(|(_, w)| w).sum();
     // Divided before it is summed, so that the largest numbers do not overflow.
     let center: f64 = known().map(|(value, w)| value * (w / total)).sum();
-    let variance: f64 = known().map(|(value, w)| (value - center).powi(2) * (w / total)).sum();
+    let variance: f64 = known()
+        .map(|(value, w)| (value - center).powi(2) * (w / total))
+        .sum();
     let scale = variance.sqrt();
     match (center.is_finite(), scale.is_finite() && scale > 0.0) {
         (true, true) => Coding::Number { center, scale },
         (true, false) => Coding::Number { center, scale: 1.0 },
-        (false, _) => Coding::Number { center: 0.0, scale: 1.0 },
+        (false, _) => Coding::Number {
+            center: 0.0,
+            scale: 1.0,
+        },
     }
 }
 
 fn coding_of_numbers(coding: &Coding, values: &[f64]) -> Vec<f32> {
-    let Coding::Number { center, scale } = coding else { unreachable!("called for numbers only") };
-    values.iter().map(|value| single((value - center) / scale)).collect()
+    let Coding::Number { center, scale } = coding else {
+        unreachable!("called for numbers only")
+    };
+    values
+        .iter()
+        .map(|value| single((value - center) / scale))
+        .collect()
 }
 
 /// Inputs of a category column; its levels are matched by text.
 fn coding_of_categories(coding: &Coding, codes: &[u32], levels: &[String]) -> InputMatrix {
     let find = |fitted: &[String]| -> Vec<Option<usize>> {
-        levels.iter().map(|level| fitted.binary_search(level).ok()).collect()
+        levels
+            .iter()
+            .map(|level| fitted.binary_search(level).ok())
+            .collect()
     };
     let place = |known: &[Option<usize>], code: u32| known.get(code as usize).copied().flatten();
     match coding {
         Coding::OneHot { levels: fitted } => {
             let known = find(fitted);
-            let input =
-                |level| codes.iter().map(|code| f32::from(u8::from(place(&known, *code) == Some(level)))).collect();
+            let input = |level| {
+                codes
+                    .iter()
+                    .map(|code| f32::from(u8::from(place(&known, *code) == Some(level))))
+                    .collect()
+            };
             (0..fitted.len()).map(input).collect()
         }
-        Coding::MeanTarget { levels: fitted, means, missing, unseen } => {
+        Coding::MeanTarget {
+            levels: fitted,
+            means,
+            missing,
+            unseen,
+        } => {
             let known = find(fitted);
             let mean = |code: &u32| match place(&known, *code) {
                 Some(level) => means[level],
@@ -281,7 +381,10 @@ fn coding_of_categories(coding: &Coding, codes: &[u32], levels: &[String]) -> In
 
 fn used(codes: &[u32], levels: usize) -> Vec<bool> {
     let mut used = vec![false; levels];
-    codes.iter().filter(|code| **code != MISSING).for_each(|code| used[*code as usize] = true);
+    codes
+        .iter()
+        .filter(|code| **code != MISSING)
+        .for_each(|code| used[*code as usize] = true);
     used
 }
 
@@ -292,8 +395,12 @@ fn levels_used(codes: &[u32], levels: usize) -> usize {
 /// The levels that occur, sorted.
 fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     let used = used(codes, levels.len());
-    let mut kept: Vec<String> =
-        levels.iter().zip(used).filter(|(_, used)| *used).map(|(level, _)| level.clone()).collect();
+    let mut kept: Vec<String> = levels
+        .iter()
+        .zip(used)
+        .filter(|(_, used)| *used)
+        .map(|(level, _)| level.clone())
+        .collect();
     kept.sort_unstable();
     kept
 }
@@ -317,12 +424,24 @@ impl Share {
     }
 }
 
-fn mean_target(codes: &[u32], levels: &[String], y: &[f64], w: &[f64], rng: &mut Pcg64) -> (Coding, Vec<f32>) {
+fn mean_target(
+    codes: &[u32],
+    levels: &[String],
+    y: &[f64],
+    w: &[f64],
+    rng: &mut Pcg64,
+) -> (Coding, Vec<f32>) {
     let mut all = Share::default();
     y.iter().zip(w).for_each(|(y, w)| all.add(*y, *w));
     let prior = all.target / all.weight;
 
-    let place = |code: u32| if code == MISSING { levels.len() } else { code as usize };
+    let place = |code: u32| {
+        if code == MISSING {
+            levels.len()
+        } else {
+            code as usize
+        }
+    };
     let mut shares = vec![Share::default(); levels.len() + 1];
     let mut order: Vec<usize> = (0..codes.len()).collect();
     order.shuffle(rng);
@@ -334,11 +453,22 @@ fn mean_target(codes: &[u32], levels: &[String], y: &[f64], w: &[f64], rng: &mut
     }
 
     let kept = used_levels(codes, levels);
-    let by_text: BTreeMap<&String, f64> =
-        levels.iter().zip(&shares).map(|(level, share)| (level, share.mean(prior))).collect();
+    let by_text: BTreeMap<&String, f64> = levels
+        .iter()
+        .zip(&shares)
+        .map(|(level, share)| (level, share.mean(prior)))
+        .collect();
     let means = kept.iter().map(|level| by_text[level]).collect();
     let missing = shares[levels.len()].mean(prior);
-    (Coding::MeanTarget { levels: kept, means, missing, unseen: prior }, column)
+    (
+        Coding::MeanTarget {
+            levels: kept,
+            means,
+            missing,
+            unseen: prior,
+        },
+        column,
+    )
 }
 
 #[cfg(test)]
@@ -348,14 +478,21 @@ mod tests {
     use std::sync::Arc;
 
     fn number(name: &str, values: &[f64]) -> Feature {
-        Feature { name: name.to_owned(), values: FeatureValues::Number(values.to_vec()), integer: false }
+        Feature {
+            name: name.to_owned(),
+            values: FeatureValues::Number(values.to_vec()),
+            integer: false,
+        }
     }
 
     fn category(name: &str, codes: &[u32], levels: &[&str]) -> Feature {
         let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
         Feature {
             name: name.to_owned(),
-            values: FeatureValues::Category { codes: codes.to_vec(), levels },
+            values: FeatureValues::Category {
+                codes: codes.to_vec(),
+                levels,
+            },
             integer: false,
         }
     }
@@ -372,13 +509,22 @@ mod tests {
         // Mean 2, population standard deviation 1.
         assert_eq!((matrix[0][0], matrix[0][2]), (-1.0, 1.0));
         assert!(matrix[0][1].is_nan());
-        assert_eq!(inputs.columns[0].coding, Coding::Number { center: 2.0, scale: 1.0 });
+        assert_eq!(
+            inputs.columns[0].coding,
+            Coding::Number {
+                center: 2.0,
+                scale: 1.0
+            }
+        );
     }
 
     #[test]
     fn constant_and_huge_columns_stay_finite() {
-        let x =
-            features(vec![number("c", &[5.0; 3]), number("h", &[1e308, -1e308, 1e308]), number("n", &[f64::NAN; 3])]);
+        let x = features(vec![
+            number("c", &[5.0; 3]),
+            number("h", &[1e308, -1e308, 1e308]),
+            number("n", &[f64::NAN; 3]),
+        ]);
         let (inputs, matrix) = Inputs::fit(&x, &[0.0; 3], &[1.0; 3], &mut generator(0, "t", 0));
         assert!(matrix[..2].iter().flatten().all(|value| value.is_finite()));
         assert!(matrix[2].iter().all(|value| value.is_nan()));
@@ -391,14 +537,19 @@ mod tests {
         let (inputs, matrix) = Inputs::fit(&x, &[0.0; 3], &[1.0; 3], &mut generator(0, "t", 0));
         assert_eq!(matrix, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
         let other = features(vec![category("k", &[0, 1, 2], &["b", "c", "a"])]);
-        assert_eq!(inputs.encode(&other).unwrap(), [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+        assert_eq!(
+            inputs.encode(&other).unwrap(),
+            [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+        );
     }
 
     #[test]
     fn mean_target_of_many_levels_is_smoothed_and_does_not_leak() {
         // Twelve levels, two rows each; only level 0 has targets of 12, so the prior is 1.
         let codes: Vec<u32> = (0..24).map(|row| row / 2).collect();
-        let y: Vec<f64> = (0..24).map(|row| if row < 2 { 12.0 } else { 0.0 }).collect();
+        let y: Vec<f64> = (0..24)
+            .map(|row| if row < 2 { 12.0 } else { 0.0 })
+            .collect();
         let names: Vec<String> = (0..12).map(|level| format!("l{level:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let x = features(vec![category("k", &codes, &names)]);
@@ -431,9 +582,18 @@ mod tests {
         let (inputs, _) = Inputs::fit(&x, &[0.0], &[1.0], &mut generator(0, "t", 0));
         let renamed = features(vec![number("a", &[1.0]), category("m", &[0], &["p"])]);
         let message = inputs.encode(&renamed).unwrap_err().to_string();
-        assert!(message.contains("column 2") && message.contains("`m`") && message.contains("`k`"), "{message}");
+        assert!(
+            message.contains("column 2") && message.contains("`m`") && message.contains("`k`"),
+            "{message}"
+        );
         let missing = features(vec![number("a", &[1.0])]);
-        assert!(inputs.encode(&missing).unwrap_err().to_string().contains("missing"));
+        assert!(
+            inputs
+                .encode(&missing)
+                .unwrap_err()
+                .to_string()
+                .contains("missing")
+        );
         let kind = features(vec![number("a", &[1.0]), number("k", &[0.0])]);
         assert!(matches!(inputs.encode(&kind), Err(Error::WrongKind { .. })));
     }

@@ -70,7 +70,10 @@ fn network_layers(network: &Network, features: &Features) -> Result<Vec<Layer>> 
     let members = network.hidden(features)?;
     let layers = members.first().map_or(0, Vec::len);
     let beside = |layer: usize| {
-        let width: usize = members.iter().map(|member| member[layer].len() / features.rows.max(1)).sum();
+        let width: usize = members
+            .iter()
+            .map(|member| member[layer].len() / features.rows.max(1))
+            .sum();
         let mut values = Vec::with_capacity(width * features.rows);
         for row in 0..features.rows {
             for member in &members {
@@ -86,11 +89,17 @@ fn network_layers(network: &Network, features: &Features) -> Result<Vec<Layer>> 
 fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<Layer>> {
     let leaves = forest.leaves(features)?;
     let trees = forest.len();
-    Ok(leaf_layers(features.rows, trees, |row, tree| u32::from(leaves[row * trees + tree])))
+    Ok(leaf_layers(features.rows, trees, |row, tree| {
+        u32::from(leaves[row * trees + tree])
+    }))
 }
 
 /// Leaf embeddings of trees, as [`Teacher::layers`] says; `leaf` is the leaf of a row in a tree, as any number of its own.
-pub(crate) fn leaf_layers(rows: usize, trees: usize, leaf: impl Fn(usize, usize) -> u32) -> Vec<Layer> {
+pub(crate) fn leaf_layers(
+    rows: usize,
+    trees: usize,
+    leaf: impl Fn(usize, usize) -> u32,
+) -> Vec<Layer> {
     let layers = LEAF_LAYERS.min(trees.max(1));
     let embed = |layer: usize| {
         let span = layer * trees / layers..(layer + 1) * trees / layers;
@@ -102,7 +111,10 @@ pub(crate) fn leaf_layers(rows: usize, trees: usize, leaf: impl Fn(usize, usize)
                 values[hash as usize % LEAF_WIDTH] += if hash >> 63 == 0 { size } else { -size };
             }
         }
-        Layer { width: LEAF_WIDTH, values }
+        Layer {
+            width: LEAF_WIDTH,
+            values,
+        }
     };
     (0..layers).map(embed).collect()
 }

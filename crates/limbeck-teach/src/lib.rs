@@ -6,7 +6,10 @@
 //! - [`import::ImportedTeacher`] is a model file of another library.
 //!
 //! Nothing here knows of students.
-#![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "hand-worked values are exact")
+)]
 
 pub mod command;
 mod error;
@@ -29,4 +32,6 @@ pub use forest::Forest;
 pub use layers::{Layer, Model};
 pub use sample::Sample;
 pub use spread::Spread;
-pub use teacher::{EarlyAnswers, FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions};
+pub use teacher::{
+    EarlyAnswers, FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions,
+};

@@ -9,7 +9,10 @@ use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, metrics};
 use limbeck_nets::loss::{Moment, PointLoss, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Rows, Schedule, Segment, TrainOptions, TrainState, Trainer};
+use limbeck_nets::{
+    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Rows, Schedule,
+    Segment, TrainOptions, TrainState, Trainer,
+};
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -87,7 +90,11 @@ impl NetworkOptions {
         let wanted = self.epochs * rows / BATCH;
         let steps = wanted.clamp(self.steps.0.min(self.steps.1), self.steps.1);
         TrainOptions {
-            schedule: Schedule { steps, peak: self.learning_rate, warmup: 0.05 },
+            schedule: Schedule {
+                steps,
+                peak: self.learning_rate,
+                warmup: 0.05,
+            },
             batch: BATCH,
             weight_decay: self.weight_decay,
             input_noise: 0.0,
@@ -117,10 +124,16 @@ pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>)
     let mut segments = Vec::new();
     for (column, span) in encoder.columns.iter().zip(encoder.column_spans()) {
         match column.encoding {
-            Encoding::OneHot { .. } | Encoding::Hashed { .. } => segments.push(Segment::OneHot { levels: span.len() }),
+            Encoding::OneHot { .. } | Encoding::Hashed { .. } => {
+                segments.push(Segment::OneHot { levels: span.len() })
+            }
             Encoding::Number { .. } | Encoding::Ordinal { .. } => {
                 let edges = edges(span.start);
-                segments.push(if edges.len() < 2 { Segment::Linear } else { Segment::Spline { edges } });
+                segments.push(if edges.len() < 2 {
+                    Segment::Linear
+                } else {
+                    Segment::Spline { edges }
+                });
                 // The indicator of a missing number is 0 or 1 and needs no bins.
                 segments.extend(span.skip(1).map(|_| Segment::Linear));
             }
@@ -175,7 +188,11 @@ fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Resul
     let mut all = Vec::with_capacity(features.rows * layout.width());
     for row in encoded.chunks_exact(width) {
         all.extend_from_slice(row);
-        all.extend(plain.iter().map(|&column| row[column] / (1.0 + (row[column] / FAR).powi(2)).sqrt()));
+        all.extend(
+            plain
+                .iter()
+                .map(|&column| row[column] / (1.0 + (row[column] / FAR).powi(2)).sqrt()),
+        );
     }
     Ok(all)
 }
@@ -210,25 +227,52 @@ pub struct NetworkFolds {
 }
 
 impl Network {
-    fn train(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64, mut saver: Saver<'_>) -> Result<Curve> {
+    fn train(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: &NetworkOptions,
+        seed: u64,
+        stop: f64,
+        mut saver: Saver<'_>,
+    ) -> Result<Curve> {
         if !(8..=1000).contains(&options.head_bins) {
             let found = options.head_bins.to_string();
-            return Err(Error::InvalidOption { option: "teacher.network.head_bins", found, expected: "8 to 1000" });
+            return Err(Error::InvalidOption {
+                option: "teacher.network.head_bins",
+                found,
+                expected: "8 to 1000",
+            });
         }
         if !(0.0..=1.0).contains(&options.balance) {
             let found = options.balance.to_string();
-            return Err(Error::InvalidOption { option: "teacher.network.balance", found, expected: "0 to 1" });
+            return Err(Error::InvalidOption {
+                option: "teacher.network.balance",
+                found,
+                expected: "0 to 1",
+            });
         }
-        let encode = EncodeOptions { max_width_for_categories: 256, ..EncodeOptions::default() };
+        let encode = EncodeOptions {
+            max_width_for_categories: 256,
+            ..EncodeOptions::default()
+        };
         let encoder = fit_encoder(sample.features, rows, &encode);
         let features = sample.features.select(rows);
         let encoded = encoder.encode(&features.raw(), features.rows)?;
         let width = encoder.width();
-        let values = |column: usize| encoded.iter().skip(column).step_by(width).copied().collect::<Vec<f32>>();
+        let values = |column: usize| {
+            encoded
+                .iter()
+                .skip(column)
+                .step_by(width)
+                .copied()
+                .collect::<Vec<f32>>()
+        };
         let mut layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
         if options.plain {
             let plain = plain_columns(&layout).len();
-            layout.segments.extend(std::iter::repeat_n(Segment::Linear, plain));
+            layout
+                .segments
+                .extend(std::iter::repeat_n(Segment::Linear, plain));
         }
         let encoded = inputs(&encoder, &layout, &features)?;
         let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
@@ -236,8 +280,15 @@ impl Network {
         let center = metrics::weighted_mean(&target, &weight);
         let variance = metrics::variance(&target, &weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        let standard: Vec<f32> = target.iter().map(|y| ((y - center) / scale) as f32).collect();
-        let (least, most) = standard.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| (a.min(y), b.max(y)));
+        let standard: Vec<f32> = target
+            .iter()
+            .map(|y| ((y - center) / scale) as f32)
+            .collect();
+        let (least, most) = standard
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| {
+                (a.min(y), b.max(y))
+            });
         let head = Head::over(options.head, least, most, options.head_bins);
         let loss: &dyn StepLoss = match head {
             Head::Point => &Hard(LabelLoss::Point(PointLoss::Squared)),
@@ -246,7 +297,10 @@ impl Network {
         };
         let shape = MlpShape::new(layout, options.hidden.clone(), head.outputs())?;
         let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
-        let mut data = Rows { positions: shape.input().positions(&encoded), labels: Vec::with_capacity(2 * rows.len()) };
+        let mut data = Rows {
+            positions: shape.input().positions(&encoded),
+            labels: Vec::with_capacity(2 * rows.len()),
+        };
         for (y, w) in standard.iter().zip(&weight) {
             data.labels.extend([*y, (w / mean_weight) as f32]);
         }
@@ -254,16 +308,36 @@ impl Network {
         let steps = train.schedule.steps;
         let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
         let trainer = Trainer::new(shape.clone(), train, &data, loss)?;
-        let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver.load().unwrap_or_else(|| (trainer.start(), Vec::new()));
+        let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver
+            .load()
+            .unwrap_or_else(|| (trainer.start(), Vec::new()));
         let mut saved = Ok(());
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
             points.push((report.state.step, report.state.average.clone()));
             // Training that is done is a state as any other: what is kept then is all of it.
-            saved = if report.state.step == until { saver.save(&(report.state, &points)) } else { saver.offer(|| (report.state, &points)) };
-            if saved.is_ok() { Control::Continue } else { Control::Stop }
+            saved = if report.state.step == until {
+                saver.save(&(report.state, &points))
+            } else {
+                saver.offer(|| (report.state, &points))
+            };
+            if saved.is_ok() {
+                Control::Continue
+            } else {
+                Control::Stop
+            }
         })?;
         saved?;
-        Ok(Curve { network: Self { encoder, shape, head, params: state.average, center, scale }, points })
+        Ok(Curve {
+            network: Self {
+                encoder,
+                shape,
+                head,
+                params: state.average,
+                center,
+                scale,
+            },
+            points,
+        })
     }
 
     /// Trains one network on the given rows, stopping after the share `stop` of its schedule. `saver` keeps it while it trains and when it
@@ -272,7 +346,14 @@ impl Network {
     /// # Errors
     ///
     /// As training's.
-    pub fn fit(sample: &Sample<'_>, rows: &[usize], options: &NetworkOptions, seed: u64, stop: f64, saver: Saver<'_>) -> Result<Self> {
+    pub fn fit(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: &NetworkOptions,
+        seed: u64,
+        stop: f64,
+        saver: Saver<'_>,
+    ) -> Result<Self> {
         Ok(Self::train(sample, rows, options, seed, stop, saver)?.network)
     }
 
@@ -281,30 +362,49 @@ impl Network {
     /// # Errors
     ///
     /// As training's.
-    pub fn fit_folds(sample: &Sample<'_>, options: &NetworkOptions, seed: u64, kept: &Checkpoints) -> Result<NetworkFolds> {
+    pub fn fit_folds(
+        sample: &Sample<'_>,
+        options: &NetworkOptions,
+        seed: u64,
+        kept: &Checkpoints,
+    ) -> Result<NetworkFolds> {
         let count = sample.folds.count();
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
             .into_par_iter()
             .map(|fold| {
                 let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
                 let saver = kept.saver(format!("network-{}", fold + 1));
-                let curve = Self::train(sample, &rows, options, seed + u64::from(fold), 1.0, saver)?;
+                let curve =
+                    Self::train(sample, &rows, options, seed + u64::from(fold), 1.0, saver)?;
                 let features = sample.features.select(&held);
                 let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
                 let mut network = curve.network.clone();
                 let mut errors = Vec::with_capacity(curve.points.len());
                 for (_, params) in &curve.points {
                     network.params.clone_from(params);
-                    let error_sq = metrics::rmse(&network.predict(&features)?.0, &target, &weight).powi(2);
+                    let error_sq =
+                        metrics::rmse(&network.predict(&features)?.0, &target, &weight).powi(2);
                     errors.push(error_sq);
                 }
                 Ok((curve, errors, weight.iter().sum::<f64>()))
             })
             .collect::<Result<_>>()?;
-        let points = curves.iter().map(|(_, errors, _)| errors.len()).min().unwrap_or(0);
+        let points = curves
+            .iter()
+            .map(|(_, errors, _)| errors.len())
+            .min()
+            .unwrap_or(0);
         let judges = sample.folds.judges();
-        let total = |point: usize| judges.iter().map(|&fold| &curves[fold as usize]).map(|(_, errors, weight)| errors[point] * weight).sum::<f64>();
-        let best = (0..points).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(0);
+        let total = |point: usize| {
+            judges
+                .iter()
+                .map(|&fold| &curves[fold as usize])
+                .map(|(_, errors, weight)| errors[point] * weight)
+                .sum::<f64>()
+        };
+        let best = (0..points)
+            .min_by(|&a, &b| total(a).total_cmp(&total(b)))
+            .unwrap_or(0);
         let stop = curves.first().map_or(1.0, |(curve, ..)| {
             curve.points[best].0 as f64 / curve.points.last().map_or(1, |(step, _)| *step) as f64
         });
@@ -312,7 +412,10 @@ impl Network {
             curve.network.params = std::mem::take(&mut curve.points[best].1);
             curve.network
         });
-        Ok(NetworkFolds { networks: networks.collect(), stop })
+        Ok(NetworkFolds {
+            networks: networks.collect(),
+            stop,
+        })
     }
 
     /// Mean and standard deviation per row: of the mixture of the members' distributions.
@@ -325,11 +428,18 @@ impl Network {
     ///
     /// Where a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
-        let positions = self.shape.input().positions(&inputs(&self.encoder, self.shape.input(), features)?);
+        let positions =
+            self.shape
+                .input()
+                .positions(&inputs(&self.encoder, self.shape.input(), features)?);
         let members = self.params.len() / self.shape.weights();
         let mut sums = vec![[0.0; 3]; features.rows];
         for params in self.params.chunks(self.shape.weights()) {
-            for (sum, out) in sums.iter_mut().zip(self.shape.predict(params, &positions).chunks(self.head.outputs())) {
+            for (sum, out) in sums.iter_mut().zip(
+                self.shape
+                    .predict(params, &positions)
+                    .chunks(self.head.outputs()),
+            ) {
                 let (mean, noise) = self.head.moments(out);
                 sum[0] += mean;
                 sum[1] += mean * mean;
@@ -340,7 +450,10 @@ impl Network {
         let moments = sums.into_iter().map(|[mean, square, noise]| {
             let mean = mean / m;
             let variance = (square / m - mean * mean).max(0.0) + noise / m;
-            (self.center + self.scale * mean, self.scale * variance.sqrt())
+            (
+                self.center + self.scale * mean,
+                self.scale * variance.sqrt(),
+            )
         });
         Ok(moments.unzip())
     }
@@ -351,8 +464,15 @@ impl Network {
     ///
     /// Where a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
-        let positions = self.shape.input().positions(&inputs(&self.encoder, self.shape.input(), features)?);
-        Ok(self.params.chunks(self.shape.weights()).map(|params| self.shape.hidden_of(params, &positions)).collect())
+        let positions =
+            self.shape
+                .input()
+                .positions(&inputs(&self.encoder, self.shape.input(), features)?);
+        Ok(self
+            .params
+            .chunks(self.shape.weights())
+            .map(|params| self.shape.hidden_of(params, &positions))
+            .collect())
     }
 
     /// Fitted numbers that prediction reads.
@@ -370,7 +490,10 @@ impl Network {
         container.put_encoder(&format!("{name}.encoder"), &self.encoder)?;
         container.put_json(&format!("{name}.shape"), &self.shape)?;
         container.put_numbers(&format!("{name}.params"), Numbers::F32(self.params.clone()));
-        container.put_numbers(&format!("{name}.target"), Numbers::F64(vec![self.center, self.scale]));
+        container.put_numbers(
+            &format!("{name}.target"),
+            Numbers::F64(vec![self.center, self.scale]),
+        );
         container.put_json(&format!("{name}.head"), &self.head)?;
         Ok(())
     }
@@ -389,28 +512,61 @@ impl Network {
             return Err(malformed(format!("`{name}.target` holds no f64 numbers")));
         };
         let [center, scale] = target[..] else {
-            return Err(malformed(format!("`{name}.target` holds {} numbers, expected 2", target.len())));
+            return Err(malformed(format!(
+                "`{name}.target` holds {} numbers, expected 2",
+                target.len()
+            )));
         };
         // Files of before there was a choice have no head in them.
         let key = format!("{name}.head");
-        let head = if container.text(&key).is_ok() { container.json(&key)? } else { Head::Gaussian };
-        if let Head::Binned(Bins { low, width, .. }) = head && !(low.is_finite() && width.is_finite() && width > 0.0) {
-            return Err(malformed(format!("the bins of `{name}` begin at {low} and are {width} wide, expected finite numbers and a width above 0")));
+        let head = if container.text(&key).is_ok() {
+            container.json(&key)?
+        } else {
+            Head::Gaussian
+        };
+        if let Head::Binned(Bins { low, width, .. }) = head
+            && !(low.is_finite() && width.is_finite() && width > 0.0)
+        {
+            return Err(malformed(format!(
+                "the bins of `{name}` begin at {low} and are {width} wide, expected finite numbers and a width above 0"
+            )));
         }
         let splines = shape.input().segments.iter().all(|segment| match segment {
-            Segment::Spline { edges } => edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1]),
+            Segment::Spline { edges } => {
+                edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1])
+            }
             Segment::Linear | Segment::OneHot { .. } => true,
         });
-        let checked = MlpShape::new(shape.input().clone(), shape.hidden().to_vec(), shape.outputs())?;
-        let (width, plain) = (checked.input().width(), plain_columns(checked.input()).len());
+        let checked = MlpShape::new(
+            shape.input().clone(),
+            shape.hidden().to_vec(),
+            shape.outputs(),
+        )?;
+        let (width, plain) = (
+            checked.input().width(),
+            plain_columns(checked.input()).len(),
+        );
         let fits = width == encoder.width() || width == encoder.width() + plain;
         if !splines || checked.outputs() != head.outputs() || !fits {
-            return Err(malformed(format!("the layers of `{name}` do not fit its encoder")));
+            return Err(malformed(format!(
+                "the layers of `{name}` do not fit its encoder"
+            )));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {
-            return Err(malformed(format!("`{name}` has {} weights, expected a multiple of {}", params.len(), checked.weights())));
+            return Err(malformed(format!(
+                "`{name}` has {} weights, expected a multiple of {}",
+                params.len(),
+                checked.weights()
+            )));
         }
-        Ok(Self { encoder, shape: checked, head, params, center, scale })
+        Ok(Self {
+            encoder,
+            shape: checked,
+            head,
+            params,
+            center,
+            scale,
+        })
     }
 }
 
@@ -422,8 +578,15 @@ mod tests {
 
     fn features(columns: [Vec<f64>; 2]) -> Features {
         let rows = columns[0].len();
-        let column = |(values, name): (Vec<f64>, &str)| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
-        Features { columns: columns.into_iter().zip(["a", "b"]).map(column).collect(), rows }
+        let column = |(values, name): (Vec<f64>, &str)| Feature {
+            name: name.into(),
+            values: FeatureValues::Number(values),
+            integer: false,
+        };
+        Features {
+            columns: columns.into_iter().zip(["a", "b"]).map(column).collect(),
+            rows,
+        }
     }
 
     /// Between the bends of its bins and neurons a network is linear, so that over a short step the difference quotient of gradient matching
@@ -431,21 +594,55 @@ mod tests {
     #[test]
     fn difference_over_a_short_step_is_the_exact_derivative() {
         let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0;
-        let (a, b): (Vec<f64>, Vec<f64>) = (0..400).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
-        let target: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (2.0 * a).sin() + a * b).collect();
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..400)
+            .map(|i| (at(i, 0.754_877), at(i, 0.569_840)))
+            .unzip();
+        let target: Vec<f64> = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| (2.0 * a).sin() + a * b)
+            .collect();
         let rows: Vec<usize> = (0..400).collect();
         let known = features([a.clone(), b.clone()]);
-        let sample = Sample { features: &known, target: &target, weight: &[1.0; 400], folds: Folds::default() };
-        let options = NetworkOptions { members: 2, steps: (300, 300), ..NetworkOptions::default() };
-        let network = Network::fit(&sample, &rows, &options, 3, 1.0, NO_CHECKPOINTS.saver("t".into())).unwrap();
+        let sample = Sample {
+            features: &known,
+            target: &target,
+            weight: &[1.0; 400],
+            folds: Folds::default(),
+        };
+        let options = NetworkOptions {
+            members: 2,
+            steps: (300, 300),
+            ..NetworkOptions::default()
+        };
+        let network = Network::fit(
+            &sample,
+            &rows,
+            &options,
+            3,
+            1.0,
+            NO_CHECKPOINTS.saver("t".into()),
+        )
+        .unwrap();
         let quotient = |step: f64| -> Vec<f64> {
-            let moved = features([a.iter().map(|v| v + 0.8 * step).collect(), b.iter().map(|v| v - 0.6 * step).collect()]);
-            let (to, from) = (network.predict(&moved).unwrap().0, network.predict(&known).unwrap().0);
-            to.iter().zip(from).map(|(to, from)| (to - from) / step).collect()
+            let moved = features([
+                a.iter().map(|v| v + 0.8 * step).collect(),
+                b.iter().map(|v| v - 0.6 * step).collect(),
+            ]);
+            let (to, from) = (
+                network.predict(&moved).unwrap().0,
+                network.predict(&known).unwrap().0,
+            );
+            to.iter()
+                .zip(from)
+                .map(|(to, from)| (to - from) / step)
+                .collect()
         };
         let exact_over = |step: f64| {
             let pairs = quotient(step).into_iter().zip(quotient(step / 4.0));
-            pairs.filter(|(long, short)| (long - short).abs() < 0.02 * (1.0 + short.abs())).count()
+            pairs
+                .filter(|(long, short)| (long - short).abs() < 0.02 * (1.0 + short.abs()))
+                .count()
         };
         assert!(exact_over(0.001) > 360, "{}", exact_over(0.001));
         // A long step averages over bends.

@@ -32,10 +32,19 @@ impl Spread {
     /// with errors `e_i` and raw spreads `r_i`; both have mean squared z of 1, so the likelihoods differ in the mean
     /// logarithm alone.
     #[must_use]
-    pub fn fit(sample: &Sample<'_>, known: &[usize], mean: &[f64], raw: Option<&[f64]>) -> (Self, Vec<String>) {
+    pub fn fit(
+        sample: &Sample<'_>,
+        known: &[usize],
+        mean: &[f64],
+        raw: Option<&[f64]>,
+    ) -> (Self, Vec<String>) {
         let total: f64 = known.iter().map(|&row| sample.weight[row]).sum();
         let average = |value: &dyn Fn(usize) -> f64| {
-            known.iter().map(|&row| sample.weight[row] * value(row)).sum::<f64>() / total
+            known
+                .iter()
+                .map(|&row| sample.weight[row] * value(row))
+                .sum::<f64>()
+                / total
         };
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
@@ -73,10 +82,18 @@ mod tests {
     use limbeck_data::{Features, Folds};
 
     fn fit(errors: &[f64], raw: Option<&[f64]>) -> (Spread, Vec<String>) {
-        let features = Features { columns: Vec::new(), rows: errors.len() };
+        let features = Features {
+            columns: Vec::new(),
+            rows: errors.len(),
+        };
         let target = vec![0.0; errors.len()];
         let weight = vec![1.0; errors.len()];
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
         let known: Vec<usize> = (0..errors.len()).collect();
         Spread::fit(&sample, &known, errors, raw)
     }

@@ -22,16 +22,31 @@ const FREEDOM: f64 = 0.3;
 ///
 /// `predictions` has a value per learner and row of the sample, of which `rows` are read.
 #[must_use]
-pub(crate) fn weights(predictions: &[&[f64]], target: &[f64], weight: &[f64], rows: &[usize], negligible: f64) -> Vec<f64> {
+pub(crate) fn weights(
+    predictions: &[&[f64]],
+    target: &[f64],
+    weight: &[f64],
+    rows: &[usize],
+    negligible: f64,
+) -> Vec<f64> {
     let learners = predictions.len();
     if learners < 2 || rows.is_empty() {
         return vec![1.0 / learners.max(1) as f64; learners];
     }
     let total: f64 = rows.iter().map(|&row| weight[row]).sum();
     let error = |learner: usize, row: usize| predictions[learner][row] - target[row];
-    let product = |a: usize, b: usize| rows.iter().map(|&row| weight[row] * error(a, row) * error(b, row)).sum::<f64>() * rows.len() as f64 / total;
+    let product = |a: usize, b: usize| {
+        rows.iter()
+            .map(|&row| weight[row] * error(a, row) * error(b, row))
+            .sum::<f64>()
+            * rows.len() as f64
+            / total
+    };
     let mut products = DMatrix::from_fn(learners, learners, product);
-    let least = (0..learners).map(|l| products[(l, l)]).fold(f64::INFINITY, f64::min) / rows.len() as f64;
+    let least = (0..learners)
+        .map(|l| products[(l, l)])
+        .fold(f64::INFINITY, f64::min)
+        / rows.len() as f64;
     // Above 0, so that exact learners share the weight.
     let prior = least / (FREEDOM * FREEDOM) + 1e-200;
     for l in 0..learners {
@@ -40,9 +55,15 @@ pub(crate) fn weights(predictions: &[&[f64]], target: &[f64], weight: &[f64], ro
     let mut used: Vec<usize> = (0..learners).collect();
     loop {
         let found = best(&products, &used);
-        let least = (0..learners).filter(|&l| found[l] > 0.0).min_by(|&a, &b| found[a].total_cmp(&found[b]));
+        let least = (0..learners)
+            .filter(|&l| found[l] > 0.0)
+            .min_by(|&a, &b| found[a].total_cmp(&found[b]));
         match least {
-            Some(least) if found[least] < negligible => used = (0..learners).filter(|&l| l != least && found[l] > 0.0).collect(),
+            Some(least) if found[least] < negligible => {
+                used = (0..learners)
+                    .filter(|&l| l != least && found[l] > 0.0)
+                    .collect()
+            }
             _ => return found,
         }
     }
@@ -54,13 +75,23 @@ pub(crate) fn weights(predictions: &[&[f64]], target: &[f64], weight: &[f64], ro
 fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {
     let mut least = (f64::INFINITY, vec![0.0; a.nrows()]);
     for subset in 1_usize..1 << used.len() {
-        let chosen: Vec<usize> = used.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, &l)| l).collect();
-        let Some(found) = on_plane(a, &chosen) else { continue };
+        let chosen: Vec<usize> = used
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| subset >> bit & 1 == 1)
+            .map(|(_, &l)| l)
+            .collect();
+        let Some(found) = on_plane(a, &chosen) else {
+            continue;
+        };
         if found.iter().any(|&w| w < 0.0) {
             continue;
         }
         let mut all = vec![0.0; a.nrows()];
-        chosen.iter().zip(found.iter()).for_each(|(&l, &w)| all[l] = w);
+        chosen
+            .iter()
+            .zip(found.iter())
+            .for_each(|(&l, &w)| all[l] = w);
         let w = DVector::from_column_slice(&all);
         let value = w.dot(&(a * &w));
         if value < least.0 {
@@ -91,17 +122,26 @@ mod tests {
     fn weights_are_those_worked_by_hand() {
         // Uncorrelated errors ±1 and ±2 on n rows: A = n·diag(1, 4) + 1/0.09, so that w₁ : w₂ = (4 n + p) : (n + p), p = 1/0.09.
         let n = 400;
-        let one: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-        let two: Vec<f64> = (0..n).map(|i| if i / 2 % 2 == 0 { 2.0 } else { -2.0 }).collect();
+        let one: Vec<f64> = (0..n)
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
+        let two: Vec<f64> = (0..n)
+            .map(|i| if i / 2 % 2 == 0 { 2.0 } else { -2.0 })
+            .collect();
         let p = 1.0 / 0.09;
         let (a, b) = (1600.0 + p, 400.0 + p);
         let found = of(&[&one, &two], &vec![0.0; n]);
-        assert!((found[0] - a / (a + b)).abs() < 1e-12 && (found[1] - b / (a + b)).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found[0] - a / (a + b)).abs() < 1e-12 && (found[1] - b / (a + b)).abs() < 1e-12,
+            "{found:?}"
+        );
     }
 
     #[test]
     fn learner_that_only_adds_error_is_left_out() {
-        let good: Vec<f64> = (0..400).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let good: Vec<f64> = (0..400)
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
         let worse: Vec<f64> = good.iter().map(|e| 3.0 * e).collect();
         assert_eq!(of(&[&worse, &good], &[0.0; 400]), [0.0, 1.0]);
         assert_eq!(of(&[&worse, &good, &worse], &[0.0; 400]), [0.0, 1.0, 0.0]);
@@ -110,18 +150,30 @@ mod tests {
     #[test]
     fn few_rows_leave_weights_near_the_plain_mean() {
         let weight = |n: usize| {
-            let one: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-            let two: Vec<f64> = (0..n).map(|i| if i / 2 % 2 == 0 { 1.2 } else { -1.2 }).collect();
+            let one: Vec<f64> = (0..n)
+                .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+                .collect();
+            let two: Vec<f64> = (0..n)
+                .map(|i| if i / 2 % 2 == 0 { 1.2 } else { -1.2 })
+                .collect();
             of(&[&one, &two], &vec![0.0; n])[0]
         };
-        assert!((weight(4) - 0.5).abs() < 0.03 && (weight(4000) - 0.59).abs() < 0.005, "{} {}", weight(4), weight(4000));
+        assert!(
+            (weight(4) - 0.5).abs() < 0.03 && (weight(4000) - 0.59).abs() < 0.005,
+            "{} {}",
+            weight(4),
+            weight(4000)
+        );
     }
 
     #[test]
     fn same_learner_twice_shares_its_weight() {
         let one: Vec<f64> = (0..100).map(|i| f64::from(i % 7) - 3.0).collect();
         let found = of(&[&one, &one], &[0.0; 100]);
-        assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 0.5).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found[0] - 0.5).abs() < 1e-9 && (found[1] - 0.5).abs() < 1e-9,
+            "{found:?}"
+        );
     }
 
     #[test]

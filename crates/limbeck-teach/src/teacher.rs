@@ -71,7 +71,11 @@ const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
     fn fits_of(&self, rows: usize) -> usize {
-        if rows > MANY_ROWS { self.fits.min(FITS_OF_MANY) } else { self.fits }
+        if rows > MANY_ROWS {
+            self.fits.min(FITS_OF_MANY)
+        } else {
+            self.fits
+        }
     }
 }
 
@@ -134,7 +138,11 @@ struct Part {
 impl Part {
     /// The early fits that predict.
     fn early(&self) -> &[Fit] {
-        if self.joined || self.last.is_empty() { &self.early } else { &[] }
+        if self.joined || self.last.is_empty() {
+            &self.early
+        } else {
+            &[]
+        }
     }
 
     fn current(&self) -> impl Iterator<Item = &Fit> {
@@ -180,53 +188,130 @@ impl Teacher {
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for `folds` out of range; otherwise as the learners'.
-    pub fn fit_folds(sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<FoldTeachers> {
+    pub fn fit_folds(
+        sample: &Sample<'_>,
+        options: &TeacherOptions,
+        seed: u64,
+        kept: &Checkpoints,
+    ) -> Result<FoldTeachers> {
         if !(2..=20).contains(&options.folds) {
             let found = options.folds.to_string();
-            return Err(Error::InvalidOption { option: "teacher.folds", found, expected: "2 to 20" });
+            return Err(Error::InvalidOption {
+                option: "teacher.folds",
+                found,
+                expected: "2 to 20",
+            });
         }
         if !(1..=20).contains(&options.fits) {
             let found = options.fits.to_string();
-            return Err(Error::InvalidOption { option: "teacher.fits", found, expected: "1 to 20" });
+            return Err(Error::InvalidOption {
+                option: "teacher.fits",
+                found,
+                expected: "1 to 20",
+            });
         }
         options.gp.check()?;
-        let mut plan = Plan { trees: options.trees.clone(), network: options.network.clone(), stop: 1.0, process: None };
+        let mut plan = Plan {
+            trees: options.trees.clone(),
+            network: options.network.clone(),
+            stop: 1.0,
+            process: None,
+        };
         let mut candidates = Vec::new();
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Trees) {
             plan.trees = kept.piece("tree-options", || choose_trees(sample, options, seed))?;
             let folds = plan.folds(sample, Learner::Trees, seed, kept)?;
             candidates.push(Candidate::new(Learner::Trees, folds, sample)?);
         }
-        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network) && let Some(network) = network_options(sample, &candidates, options, seed, kept)? {
+        if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network)
+            && let Some(network) = network_options(sample, &candidates, options, seed, kept)?
+        {
             let fitted = Network::fit_folds(sample, &network, seed, kept)?;
             (plan.network, plan.stop) = (network, fitted.stop);
-            candidates.push(Candidate::new(Learner::Network, fitted.networks.into_iter().map(Fit::Network).collect(), sample)?);
+            candidates.push(Candidate::new(
+                Learner::Network,
+                fitted.networks.into_iter().map(Fit::Network).collect(),
+                sample,
+            )?);
         }
         let few = sample.target.len() <= options.gp.most_rows;
         if options.kind == TeacherKind::Gp || (options.kind == TeacherKind::Auto && few) {
-            plan.process = Some(kept.piece("gp-kernel", || ProcessPlan::choose(sample, &options.gp, seed))?);
+            plan.process = Some(kept.piece("gp-kernel", || {
+                ProcessPlan::choose(sample, &options.gp, seed)
+            })?);
             let folds = plan.folds(sample, Learner::Process, seed, kept)?;
             candidates.push(Candidate::new(Learner::Process, folds, sample)?);
         }
         let judges = sample.folds.judges();
-        let known = |folds: &dyn Fn(u32) -> bool| -> Vec<usize> { (0..sample.folds.of.len()).filter(|&row| folds(sample.folds.of[row])).collect() };
-        let means: Vec<&[f64]> = candidates.iter().map(|candidate| &candidate.out.mean[..]).collect();
-        let weights = stack::weights(&means, sample.target, sample.weight, &known(&|fold| judges.contains(&fold)), NEGLIGIBLE);
-        let used: Vec<(Candidate, f64)> = candidates.into_iter().zip(weights).filter(|(_, weight)| *weight > 0.0).collect();
-        let outs = || used.iter().map(|(candidate, weight)| (&candidate.out.mean[..], *weight));
+        let known = |folds: &dyn Fn(u32) -> bool| -> Vec<usize> {
+            (0..sample.folds.of.len())
+                .filter(|&row| folds(sample.folds.of[row]))
+                .collect()
+        };
+        let means: Vec<&[f64]> = candidates
+            .iter()
+            .map(|candidate| &candidate.out.mean[..])
+            .collect();
+        let weights = stack::weights(
+            &means,
+            sample.target,
+            sample.weight,
+            &known(&|fold| judges.contains(&fold)),
+            NEGLIGIBLE,
+        );
+        let used: Vec<(Candidate, f64)> = candidates
+            .into_iter()
+            .zip(weights)
+            .filter(|(_, weight)| *weight > 0.0)
+            .collect();
+        let outs = || {
+            used.iter()
+                .map(|(candidate, weight)| (&candidate.out.mean[..], *weight))
+        };
         let mean = weighted(outs(), sample.target.len());
-        let raw = used.iter().find_map(|(candidate, _)| candidate.out.spread.as_deref());
+        let raw = used
+            .iter()
+            .find_map(|(candidate, _)| candidate.out.spread.as_deref());
         let (spread, notes) = Spread::fit(sample, &known(&|fold| fold != NO_FOLD), &mean, raw);
         let sd = spread.apply(raw, mean.len());
-        let labels = Labels { prediction: Prediction { mean, spread: sd }, fold: sample.folds.of.clone() };
+        let labels = Labels {
+            prediction: Prediction { mean, spread: sd },
+            fold: sample.folds.of.clone(),
+        };
         let part = |(candidate, weight): (Candidate, f64)| {
             let Candidate { learner, folds, .. } = candidate;
-            let anew = sample.folds.follow_time() || learner == Learner::Process || sample.target.len() <= FEW_ROWS;
-            let early = if anew { plan.fits(sample, learner, options.fits_of(sample.target.len()), "early", seed, kept)? } else { folds };
-            Ok(Part { share: Share { learner, weight }, early, last: Vec::new(), joined: !anew && sample.target.len() > MANY_ROWS })
+            let anew = sample.folds.follow_time()
+                || learner == Learner::Process
+                || sample.target.len() <= FEW_ROWS;
+            let early = if anew {
+                plan.fits(
+                    sample,
+                    learner,
+                    options.fits_of(sample.target.len()),
+                    "early",
+                    seed,
+                    kept,
+                )?
+            } else {
+                folds
+            };
+            Ok(Part {
+                share: Share { learner, weight },
+                early,
+                last: Vec::new(),
+                joined: !anew && sample.target.len() > MANY_ROWS,
+            })
         };
         let parts = used.into_iter().map(part).collect::<Result<_>>()?;
-        Ok(FoldTeachers { teacher: Self { parts, spread, plan }, labels, notes })
+        Ok(FoldTeachers {
+            teacher: Self {
+                parts,
+                spread,
+                plan,
+            },
+            labels,
+            notes,
+        })
     }
 
     /// This teacher with last fits of its learners, on all rows of `sample`, which predict from now on.
@@ -234,20 +319,48 @@ impl Teacher {
     /// # Errors
     ///
     /// As the learners'.
-    pub fn with_full_fit(&self, sample: &Sample<'_>, options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Self> {
+    pub fn with_full_fit(
+        &self,
+        sample: &Sample<'_>,
+        options: &TeacherOptions,
+        seed: u64,
+        kept: &Checkpoints,
+    ) -> Result<Self> {
         let part = |part: &Part| {
-            let count = if part.joined { 1 } else { options.fits_of(sample.target.len()) };
-            Ok(Part { last: self.plan.fits(sample, part.share.learner, count, "full", seed, kept)?, ..part.clone() })
+            let count = if part.joined {
+                1
+            } else {
+                options.fits_of(sample.target.len())
+            };
+            Ok(Part {
+                last: self
+                    .plan
+                    .fits(sample, part.share.learner, count, "full", seed, kept)?,
+                ..part.clone()
+            })
         };
         let parts = self.parts.par_iter().map(part).collect::<Result<_>>()?;
-        Ok(Self { parts, ..self.clone() })
+        Ok(Self {
+            parts,
+            ..self.clone()
+        })
     }
 
     /// The teacher of the early fits alone, which know nothing of validation rows.
     #[must_use]
     pub fn early(&self) -> Self {
-        let parts = self.parts.iter().map(|part| Part { last: Vec::new(), ..part.clone() }).collect();
-        Self { parts, ..self.clone() }
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| Part {
+                last: Vec::new(),
+                ..part.clone()
+            })
+            .collect();
+        Self {
+            parts,
+            ..self.clone()
+        }
     }
 
     /// Mean and predictive standard deviation of new rows.
@@ -267,7 +380,12 @@ impl Teacher {
     ///
     /// As [`predict`](Self::predict).
     pub fn early_answers(&self, features: &Features) -> Result<EarlyAnswers> {
-        Ok(EarlyAnswers(self.parts.par_iter().map(|part| mean_of(part.early(), features)).collect::<Result<_>>()?))
+        Ok(EarlyAnswers(
+            self.parts
+                .par_iter()
+                .map(|part| mean_of(part.early(), features))
+                .collect::<Result<_>>()?,
+        ))
     }
 
     /// [`predict`](Self::predict), where the early fits were asked already.
@@ -286,21 +404,51 @@ impl Teacher {
                 return Ok(last);
             }
             let join = |early: &[f64], last: &[f64]| -> Vec<f64> {
-                early.iter().zip(last).map(|(early, last)| (before * early + after * last) / (before + after)).collect()
+                early
+                    .iter()
+                    .zip(last)
+                    .map(|(early, last)| (before * early + after * last) / (before + after))
+                    .collect()
             };
-            let raw = early.1.as_ref().zip(last.1.as_ref()).map(|(early, last)| join(early, last));
+            let raw = early
+                .1
+                .as_ref()
+                .zip(last.1.as_ref())
+                .map(|(early, last)| join(early, last));
             Ok((join(&early.0, &last.0), raw))
         };
-        let parts: Vec<Predicted> = self.parts.par_iter().zip(&early.0).map(of_part).collect::<Result<_>>()?;
-        let mean = weighted(parts.iter().zip(&self.parts).map(|((mean, _), part)| (&mean[..], part.share.weight)), features.rows);
+        let parts: Vec<Predicted> = self
+            .parts
+            .par_iter()
+            .zip(&early.0)
+            .map(of_part)
+            .collect::<Result<_>>()?;
+        let mean = weighted(
+            parts
+                .iter()
+                .zip(&self.parts)
+                .map(|((mean, _), part)| (&mean[..], part.share.weight)),
+            features.rows,
+        );
         let raw = parts.iter().find_map(|(_, spread)| spread.as_deref());
-        Ok(Prediction { mean, spread: self.spread.apply(raw, features.rows) })
+        Ok(Prediction {
+            mean,
+            spread: self.spread.apply(raw, features.rows),
+        })
     }
 
     /// A fit that shows its features: of the learner with most weight, the first early or the last one.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
-        let part = self.parts.iter().rev().max_by(|a, b| a.share.weight.total_cmp(&b.share.weight))?;
-        if early { part.early.first() } else { part.last.last().or(part.early.last()) }
+        let part = self
+            .parts
+            .iter()
+            .rev()
+            .max_by(|a, b| a.share.weight.total_cmp(&b.share.weight))?;
+        if early {
+            part.early.first()
+        } else {
+            part.last.last().or(part.early.last())
+        }
     }
 
     /// The learners and their weights, of sum 1.
@@ -312,7 +460,11 @@ impl Teacher {
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.parts.iter().flat_map(Part::current).map(Fit::parameters).sum()
+        self.parts
+            .iter()
+            .flat_map(Part::current)
+            .map(Fit::parameters)
+            .sum()
     }
 
     /// The file form: a container of kind `teacher`.
@@ -322,7 +474,11 @@ impl Teacher {
     /// Where a part cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut container = Container::new(KIND);
-        let counts: Vec<Counts> = self.parts.iter().map(|part| (part.share, part.early.len(), part.last.len(), part.joined)).collect();
+        let counts: Vec<Counts> = self
+            .parts
+            .iter()
+            .map(|part| (part.share, part.early.len(), part.last.len(), part.joined))
+            .collect();
         container.put_json("parts", &counts)?;
         container.put_json("spread", &self.spread)?;
         container.put_json("plan", &self.plan)?;
@@ -346,17 +502,38 @@ impl Teacher {
         }
         let counts: Vec<Counts> = container.json("parts")?;
         let part = |(at, (share, early, last, joined)): (usize, &Counts)| {
-            let fit = |index: usize| Fit::restore(&container, &format!("part.{at}.{index}"), share.learner);
-            let (early, last) = (0..*early).map(fit).collect::<Result<_>>().and_then(|fits| Ok((fits, (*early..*early + *last).map(fit).collect::<Result<_>>()?)))?;
-            Ok(Part { share: *share, early, last, joined: *joined })
+            let fit = |index: usize| {
+                Fit::restore(&container, &format!("part.{at}.{index}"), share.learner)
+            };
+            let (early, last) = (0..*early)
+                .map(fit)
+                .collect::<Result<_>>()
+                .and_then(|fits| {
+                    Ok((
+                        fits,
+                        (*early..*early + *last).map(fit).collect::<Result<_>>()?,
+                    ))
+                })?;
+            Ok(Part {
+                share: *share,
+                early,
+                last,
+                joined: *joined,
+            })
         };
         let parts: Vec<Part> = counts.iter().enumerate().map(part).collect::<Result<_>>()?;
-        let sound = |part: &Part| !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0;
+        let sound = |part: &Part| {
+            !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0
+        };
         if parts.is_empty() || !parts.iter().all(sound) {
             let message = "its learners have no fits, or weights outside (0, 1]".to_owned();
             return Err(Error::MalformedTeacher { message });
         }
-        Ok(Self { parts, spread: container.json("spread")?, plan: container.json("plan")? })
+        Ok(Self {
+            parts,
+            spread: container.json("spread")?,
+            plan: container.json("plan")?,
+        })
     }
 
     /// The first form of the file: counts of trees and of networks, the last of each fitted on all rows, averaged with the others.
@@ -367,20 +544,45 @@ impl Teacher {
             return Err(malformed("`mix` holds no f64 numbers".into()));
         };
         let [network_weight, stop] = mix[..] else {
-            return Err(malformed(format!("`mix` holds {} numbers, expected 2", mix.len())));
+            return Err(malformed(format!(
+                "`mix` holds {} numbers, expected 2",
+                mix.len()
+            )));
         };
         let part = |learner, name: &str, count: usize, weight: f64| {
-            let fits: Vec<Fit> = (0..count).map(|index| Fit::restore(container, &format!("{name}.{index}"), learner)).collect::<Result<_>>()?;
+            let fits: Vec<Fit> = (0..count)
+                .map(|index| Fit::restore(container, &format!("{name}.{index}"), learner))
+                .collect::<Result<_>>()?;
             let (early, last) = fits.split_at(count.saturating_sub(1));
-            Ok(Part { share: Share { learner, weight }, early: early.to_vec(), last: last.to_vec(), joined: true })
+            Ok(Part {
+                share: Share { learner, weight },
+                early: early.to_vec(),
+                last: last.to_vec(),
+                joined: true,
+            })
         };
-        let parts = [part(Learner::Trees, "forest", trees, 1.0 - network_weight), part(Learner::Network, "network", networks, network_weight)];
+        let parts = [
+            part(Learner::Trees, "forest", trees, 1.0 - network_weight),
+            part(Learner::Network, "network", networks, network_weight),
+        ];
         let parts: Vec<Part> = parts.into_iter().collect::<Result<_>>()?;
-        let parts: Vec<Part> = parts.into_iter().filter(|part| !part.last.is_empty()).collect();
+        let parts: Vec<Part> = parts
+            .into_iter()
+            .filter(|part| !part.last.is_empty())
+            .collect();
         if parts.is_empty() {
             return Err(malformed("it holds neither trees nor networks".into()));
         }
-        Ok(Self { parts, spread: container.json("spread")?, plan: Plan { trees: container.json("trees")?, network: NetworkOptions::default(), stop, process: None } })
+        Ok(Self {
+            parts,
+            spread: container.json("spread")?,
+            plan: Plan {
+                trees: container.json("trees")?,
+                network: NetworkOptions::default(),
+                stop,
+                process: None,
+            },
+        })
     }
 }
 
@@ -406,38 +608,69 @@ impl Candidate {
             let predicted = fit.predict(&sample.features.select(&rows))?;
             Ok((rows, predicted))
         };
-        let parts: Vec<(Vec<usize>, Predicted)> = folds.par_iter().enumerate().map(of_fold).collect::<Result<_>>()?;
-        let mut out = OutOfFold { mean: vec![f64::NAN; sample.target.len()], spread: None };
+        let parts: Vec<(Vec<usize>, Predicted)> = folds
+            .par_iter()
+            .enumerate()
+            .map(of_fold)
+            .collect::<Result<_>>()?;
+        let mut out = OutOfFold {
+            mean: vec![f64::NAN; sample.target.len()],
+            spread: None,
+        };
         for (rows, (mean, spread)) in parts {
             for (i, &row) in rows.iter().enumerate() {
                 out.mean[row] = mean[i];
             }
             if let Some(spread) = spread {
-                let all = out.spread.get_or_insert_with(|| vec![f64::NAN; sample.target.len()]);
+                let all = out
+                    .spread
+                    .get_or_insert_with(|| vec![f64::NAN; sample.target.len()]);
                 for (i, &row) in rows.iter().enumerate() {
                     all[row] = spread[i];
                 }
             }
         }
-        Ok(Self { learner, folds, out })
+        Ok(Self {
+            learner,
+            folds,
+            out,
+        })
     }
 }
 
 /// Options of the networks; none where a mix with them is unlikely to beat the trees alone, which is tried on the first fold that judges, if
 /// there are many rows. Where they are far better than the trees there, they are worth a larger budget.
-fn network_options(sample: &Sample<'_>, others: &[Candidate], options: &TeacherOptions, seed: u64, kept: &Checkpoints) -> Result<Option<NetworkOptions>> {
-    let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else { return Ok(Some(options.network.clone())) };
+fn network_options(
+    sample: &Sample<'_>,
+    others: &[Candidate],
+    options: &TeacherOptions,
+    seed: u64,
+    kept: &Checkpoints,
+) -> Result<Option<NetworkOptions>> {
+    let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else {
+        return Ok(Some(options.network.clone()));
+    };
     let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
     if sample.target.len() <= MANY_ROWS {
         return Ok(Some(options.network.clone()));
     }
-    let network = Network::fit(sample, &rows, &options.network, seed, 1.0, kept.saver("network-try".into()))?;
+    let network = Network::fit(
+        sample,
+        &rows,
+        &options.network,
+        seed,
+        1.0,
+        kept.saver("network-try".into()),
+    )?;
     let mean = network.predict(&sample.features.select(&held))?.0;
     let tree: Vec<f64> = held.iter().map(|&row| trees.out.mean[row]).collect();
     let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
     let all: Vec<usize> = (0..held.len()).collect();
     let weights = stack::weights(&[&tree, &mean], &target, &weight, &all, NEGLIGIBLE);
-    let mixed = weighted([(&tree[..], weights[0]), (&mean[..], weights[1])].into_iter(), held.len());
+    let mixed = weighted(
+        [(&tree[..], weights[0]), (&mean[..], weights[1])].into_iter(),
+        held.len(),
+    );
     let error = |pred: &[f64]| metrics::rmse(pred, &target, &weight);
     if error(&mean) < (1.0 - FAR_BETTER) * error(&tree) {
         return Ok(Some(options.network.larger()));
@@ -449,7 +682,15 @@ fn network_options(sample: &Sample<'_>, others: &[Candidate], options: &TeacherO
 fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<TreeOptions> {
     let candidates = options.trees.candidates(sample.target.len());
     let threads = rayon::current_num_threads();
-    let choice = trees::choose(sample.features, sample.target, sample.weight, &sample.folds, &candidates, seed, threads)?;
+    let choice = trees::choose(
+        sample.features,
+        sample.target,
+        sample.weight,
+        &sample.folds,
+        &candidates,
+        seed,
+        threads,
+    )?;
     Ok(choice.options)
 }
 
@@ -466,10 +707,18 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
 
 /// Mean over fits; nothing of none.
 fn mean_of(fits: &[Fit], features: &Features) -> Result<Predicted> {
-    let parts: Vec<Predicted> = fits.par_iter().map(|fit| fit.predict(features)).collect::<Result<_>>()?;
+    let parts: Vec<Predicted> = fits
+        .par_iter()
+        .map(|fit| fit.predict(features))
+        .collect::<Result<_>>()?;
     let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, spread)| spread.as_deref()).collect();
-    let raw = raw.filter(|raw| !raw.is_empty()).map(|raw| average_of(raw.into_iter(), features.rows));
-    Ok((average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows), raw))
+    let raw = raw
+        .filter(|raw| !raw.is_empty())
+        .map(|raw| average_of(raw.into_iter(), features.rows));
+    Ok((
+        average_of(parts.iter().map(|(mean, _)| &mean[..]), features.rows),
+        raw,
+    ))
 }
 
 /// Mean over models, summed in their order.
@@ -487,10 +736,24 @@ mod tests {
 
     fn table(rows: usize) -> (Features, Vec<f64>) {
         let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0 - 2.0;
-        let (a, b): (Vec<f64>, Vec<f64>) = (0..rows).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
-        let y = (0..rows).map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + 0.3 * at(i, 0.43)).collect();
-        let number = |name: &str, values| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
-        (Features { columns: vec![number("a", a), number("b", b)], rows }, y)
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..rows)
+            .map(|i| (at(i, 0.754_877), at(i, 0.569_840)))
+            .unzip();
+        let y = (0..rows)
+            .map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + 0.3 * at(i, 0.43))
+            .collect();
+        let number = |name: &str, values| Feature {
+            name: name.into(),
+            values: FeatureValues::Number(values),
+            integer: false,
+        };
+        (
+            Features {
+                columns: vec![number("a", a), number("b", b)],
+                rows,
+            },
+            y,
+        )
     }
 
     fn quick(kind: TeacherKind) -> TeacherOptions {
@@ -498,35 +761,79 @@ mod tests {
             kind,
             folds: 3,
             fits: 2,
-            trees: TreeOptions { rounds: 30, step: 0.2, leaf_rows: 2.0, ..TreeOptions::default() },
-            network: NetworkOptions { members: 2, steps: (120, 120), ..NetworkOptions::default() },
-            gp: ProcessOptions { evidence_rows: 60, steps: 8, ..ProcessOptions::default() },
+            trees: TreeOptions {
+                rounds: 30,
+                step: 0.2,
+                leaf_rows: 2.0,
+                ..TreeOptions::default()
+            },
+            network: NetworkOptions {
+                members: 2,
+                steps: (120, 120),
+                ..NetworkOptions::default()
+            },
+            gp: ProcessOptions {
+                evidence_rows: 60,
+                steps: 8,
+                ..ProcessOptions::default()
+            },
         }
     }
 
     fn fitted(folds: &Folds, kind: TeacherKind, kept: &Checkpoints) -> (FoldTeachers, Teacher) {
         let (x, y) = table(folds.of.len());
         let weight = vec![1.0; y.len()];
-        let sample = Sample { features: &x, target: &y, weight: &weight, folds: folds.clone() };
+        let sample = Sample {
+            features: &x,
+            target: &y,
+            weight: &weight,
+            folds: folds.clone(),
+        };
         let first = Teacher::fit_folds(&sample, &quick(kind), 4, kept).unwrap();
         // Other targets, so that early and last fits differ: of so few rows, both are fitted on all.
         let other: Vec<f64> = y.iter().map(|y| y + 1.0).collect();
-        let all = Sample { folds: Folds::default(), target: &other, ..sample };
-        let last = first.teacher.with_full_fit(&all, &quick(kind), 4, kept).unwrap();
+        let all = Sample {
+            folds: Folds::default(),
+            target: &other,
+            ..sample
+        };
+        let last = first
+            .teacher
+            .with_full_fit(&all, &quick(kind), 4, kept)
+            .unwrap();
         (first, last)
     }
 
     #[test]
     fn file_of_each_learner_round_trips() {
         let (x, _) = table(50);
-        for kind in [TeacherKind::Trees, TeacherKind::Network, TeacherKind::Gp, TeacherKind::Auto] {
+        for kind in [
+            TeacherKind::Trees,
+            TeacherKind::Network,
+            TeacherKind::Gp,
+            TeacherKind::Auto,
+        ] {
             let (first, last) = fitted(&Folds::random(150, 3, 0), kind, &NO_CHECKPOINTS);
             let again = Teacher::from_bytes(&last.to_bytes().unwrap()).unwrap();
-            assert_eq!(again.predict(&x).unwrap(), last.predict(&x).unwrap(), "{kind:?}");
-            assert_eq!(again.early().predict(&x).unwrap(), first.teacher.predict(&x).unwrap(), "{kind:?}");
+            assert_eq!(
+                again.predict(&x).unwrap(),
+                last.predict(&x).unwrap(),
+                "{kind:?}"
+            );
+            assert_eq!(
+                again.early().predict(&x).unwrap(),
+                first.teacher.predict(&x).unwrap(),
+                "{kind:?}"
+            );
             assert_eq!(again.shares(), last.shares());
-            assert!((last.shares().iter().map(|share| share.weight).sum::<f64>() - 1.0).abs() < 1e-12);
-            assert_ne!(again.early().predict(&x).unwrap(), again.predict(&x).unwrap(), "{kind:?}");
+            assert!(
+                (last.shares().iter().map(|share| share.weight).sum::<f64>() - 1.0).abs() < 1e-12
+            );
+            assert_ne!(
+                again.early().predict(&x).unwrap(),
+                again.predict(&x).unwrap(),
+                "{kind:?}"
+            );
         }
     }
 
@@ -535,12 +842,26 @@ mod tests {
         let folds = Folds::stretches(&(0..150).map(|row| row / 3).collect::<Vec<u32>>(), 3, 0);
         let (x, _) = table(50);
         let with = |threads: usize, kind, kept: &Checkpoints| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| fitted(&folds, kind, kept).1.predict(&x).unwrap())
         };
         let pieces = [
-            (TeacherKind::Trees, ["tree-options", "trees-1", "trees-early-1", "trees-full-2"]),
-            (TeacherKind::Network, ["network-1", "network-3", "network-early-1", "network-full-2"]),
+            (
+                TeacherKind::Trees,
+                ["tree-options", "trees-1", "trees-early-1", "trees-full-2"],
+            ),
+            (
+                TeacherKind::Network,
+                [
+                    "network-1",
+                    "network-3",
+                    "network-early-1",
+                    "network-full-2",
+                ],
+            ),
             (TeacherKind::Gp, ["gp-kernel"; 4]),
         ];
         for (kind, pieces) in pieces {
@@ -550,7 +871,12 @@ mod tests {
             assert_eq!(with(3, kind, &NO_CHECKPOINTS), one, "{kind:?}");
             // Everything is there already.
             assert_eq!(with(2, kind, &kept), one, "{kind:?}");
-            assert!(pieces.iter().all(|piece| folder.path().join(format!("{piece}.piece")).exists()), "{kind:?}");
+            assert!(
+                pieces
+                    .iter()
+                    .all(|piece| folder.path().join(format!("{piece}.piece")).exists()),
+                "{kind:?}"
+            );
         }
     }
 
@@ -559,7 +885,10 @@ mod tests {
         let folds = Folds::stretches(&(0..150).map(|row| row / 3).collect::<Vec<u32>>(), 3, 0);
         let (first, last) = fitted(&folds, TeacherKind::Trees, &NO_CHECKPOINTS);
         // Two fits on all rows rather than one per fold.
-        assert_eq!((first.teacher.parts[0].early.len(), last.parts[0].last.len()), (2, 2));
+        assert_eq!(
+            (first.teacher.parts[0].early.len(), last.parts[0].last.len()),
+            (2, 2)
+        );
         let (x, _) = table(150);
         let sample_fit = |early: &Teacher| early.predict(&x).unwrap().mean;
         // They have seen the rows of the last stretch, its fold teacher has not.
@@ -570,12 +899,19 @@ mod tests {
 
     #[test]
     fn mean_of_early_and_last_fits_counts_each_fit_once() {
-        let (mut first, mut last) = fitted(&Folds::random(150, 3, 0), TeacherKind::Trees, &NO_CHECKPOINTS);
+        let (mut first, mut last) = fitted(
+            &Folds::random(150, 3, 0),
+            TeacherKind::Trees,
+            &NO_CHECKPOINTS,
+        );
         (first.teacher.parts[0].joined, last.parts[0].joined) = (true, true);
         let (x, _) = table(20);
         let early = first.teacher.early_answers(&x).unwrap();
         let found = last.predict_after(&x, &early).unwrap().mean;
-        let all: Vec<Vec<f64>> = last.parts[0].current().map(|fit| fit.predict(&x).unwrap().0).collect();
+        let all: Vec<Vec<f64>> = last.parts[0]
+            .current()
+            .map(|fit| fit.predict(&x).unwrap().0)
+            .collect();
         assert_eq!(all.len(), 4);
         for row in 0..20 {
             let mean = all.iter().map(|fit| fit[row]).sum::<f64>() / 4.0;

@@ -82,30 +82,65 @@ impl TreeOptions {
     /// For a first look: about a third of the default's time.
     #[must_use]
     pub fn fast() -> Self {
-        Self { rounds: 300, step: 0.12, bins: 128, ..Self::default() }
+        Self {
+            rounds: 300,
+            step: 0.12,
+            bins: 128,
+            ..Self::default()
+        }
     }
 
     /// For the last per cent of error: two to three times the default's time.
     #[must_use]
     pub fn best() -> Self {
-        Self { rounds: 1500, step: 0.03, leaves: 48, ..Self::default() }
+        Self {
+            rounds: 1500,
+            step: 0.03,
+            leaves: 48,
+            ..Self::default()
+        }
     }
 
     /// Sensible alternatives to choose from by [`choose`]: without slanted views, with those of one pair and of many, and
     /// smaller leaves for few rows.
     #[must_use]
     pub fn candidates(&self, rows: usize) -> Vec<Self> {
-        let leaf_rows = if rows < 4000 { self.leaf_rows.min(3.0) } else { self.leaf_rows };
-        let leaves = if rows < 4000 { self.leaves.min(16) } else { self.leaves };
-        let with = |pairs| Self { pairs, leaf_rows, leaves, ..self.clone() };
+        let leaf_rows = if rows < 4000 {
+            self.leaf_rows.min(3.0)
+        } else {
+            self.leaf_rows
+        };
+        let leaves = if rows < 4000 {
+            self.leaves.min(16)
+        } else {
+            self.leaves
+        };
+        let with = |pairs| Self {
+            pairs,
+            leaf_rows,
+            leaves,
+            ..self.clone()
+        };
         // Slanted inputs add resolution of their own; fewer bins lose nothing there and pay for the many inputs.
-        vec![with(0), with(1), Self { bins: self.bins.min(64), ..with(10) }]
+        vec![
+            with(0),
+            with(1),
+            Self {
+                bins: self.bins.min(64),
+                ..with(10)
+            },
+        ]
     }
 
     /// Nearly the same fit in a fraction of the time.
     fn hurried(&self) -> Self {
         let step = (self.step * HURRY as f64).min(1.0);
-        Self { step, rounds: self.rounds.div_ceil(HURRY), bins: self.bins.min(HURRIED_BINS), ..self.clone() }
+        Self {
+            step,
+            rounds: self.rounds.div_ceil(HURRY),
+            bins: self.bins.min(HURRIED_BINS),
+            ..self.clone()
+        }
     }
 
     /// # Errors
@@ -115,18 +150,62 @@ impl TreeOptions {
         let share = |value: f64| value > 0.0 && value <= 1.0;
         let amount = |value: f64| value >= 0.0 && value.is_finite();
         let checks = [
-            ("rounds", self.rounds.to_string(), (1..=20_000).contains(&self.rounds), "1 to 20000"),
-            ("step", self.step.to_string(), share(self.step), "above 0 and at most 1"),
-            ("leaves", self.leaves.to_string(), (2..=4096).contains(&self.leaves), "2 to 4096"),
-            ("leaf_rows", self.leaf_rows.to_string(), amount(self.leaf_rows), "a number of rows, 0 or more"),
-            ("row_share", self.row_share.to_string(), share(self.row_share), "above 0 and at most 1"),
-            ("column_share", self.column_share.to_string(), share(self.column_share), "above 0 and at most 1"),
-            ("ridge", self.ridge.to_string(), amount(self.ridge), "a number of rows, 0 or more"),
-            ("bins", self.bins.to_string(), (2..=4096).contains(&self.bins), "2 to 4096"),
+            (
+                "rounds",
+                self.rounds.to_string(),
+                (1..=20_000).contains(&self.rounds),
+                "1 to 20000",
+            ),
+            (
+                "step",
+                self.step.to_string(),
+                share(self.step),
+                "above 0 and at most 1",
+            ),
+            (
+                "leaves",
+                self.leaves.to_string(),
+                (2..=4096).contains(&self.leaves),
+                "2 to 4096",
+            ),
+            (
+                "leaf_rows",
+                self.leaf_rows.to_string(),
+                amount(self.leaf_rows),
+                "a number of rows, 0 or more",
+            ),
+            (
+                "row_share",
+                self.row_share.to_string(),
+                share(self.row_share),
+                "above 0 and at most 1",
+            ),
+            (
+                "column_share",
+                self.column_share.to_string(),
+                share(self.column_share),
+                "above 0 and at most 1",
+            ),
+            (
+                "ridge",
+                self.ridge.to_string(),
+                amount(self.ridge),
+                "a number of rows, 0 or more",
+            ),
+            (
+                "bins",
+                self.bins.to_string(),
+                (2..=4096).contains(&self.bins),
+                "2 to 4096",
+            ),
             ("pairs", self.pairs.to_string(), self.pairs <= 64, "0 to 64"),
         ];
         match checks.into_iter().find(|(_, _, sound, _)| !sound) {
-            Some((option, found, _, expected)) => Err(Error::InvalidOption { option, found, expected }),
+            Some((option, found, _, expected)) => Err(Error::InvalidOption {
+                option,
+                found,
+                expected,
+            }),
             None => Ok(()),
         }
     }
@@ -141,7 +220,14 @@ impl TreeOptions {
 ///
 /// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;
 /// [`Error::Trees`] if the library refuses.
-pub fn fit(x: &Features, y: &[f64], w: &[f64], options: &TreeOptions, seed: u64, threads: usize) -> Result<Forest> {
+pub fn fit(
+    x: &Features,
+    y: &[f64],
+    w: &[f64],
+    options: &TreeOptions,
+    seed: u64,
+    threads: usize,
+) -> Result<Forest> {
     let (fitted, _) = fit_watched(x, y, w, None, options, seed, threads)?;
     Ok(fitted)
 }
@@ -190,28 +276,58 @@ pub fn choose(
     held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
     if candidates.is_empty() || held.is_empty() {
         let found = format!("{} candidates, {} folds", candidates.len(), held.len());
-        return Err(Error::InvalidOption { option: "candidates", found, expected: "at least one, and a fold" });
+        return Err(Error::InvalidOption {
+            option: "candidates",
+            found,
+            expected: "at least one, and a fold",
+        });
     }
     candidates.iter().try_for_each(TreeOptions::check)?;
-    let jobs: Vec<(TreeOptions, u32)> =
-        candidates.iter().flat_map(|options| held.iter().map(move |fold| (options.hurried(), *fold))).collect();
-    let curve = |(options, fold): &(TreeOptions, u32)| held_out_curve(x, y, w, folds, *fold, options, seed);
-    let curves: Vec<Vec<f64>> = pool(threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
+    let jobs: Vec<(TreeOptions, u32)> = candidates
+        .iter()
+        .flat_map(|options| held.iter().map(move |fold| (options.hurried(), *fold)))
+        .collect();
+    let curve =
+        |(options, fold): &(TreeOptions, u32)| held_out_curve(x, y, w, folds, *fold, options, seed);
+    let curves: Vec<Vec<f64>> =
+        pool(threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
 
-    let weight: f64 = folds.of.iter().zip(w).filter(|(fold, _)| held.contains(fold)).map(|(_, w)| w).sum();
-    let best = curves.chunks(held.len()).map(|curves| least(curves, weight)).collect::<Vec<(usize, f64)>>();
+    let weight: f64 = folds
+        .of
+        .iter()
+        .zip(w)
+        .filter(|(fold, _)| held.contains(fold))
+        .map(|(_, w)| w)
+        .sum();
+    let best = curves
+        .chunks(held.len())
+        .map(|curves| least(curves, weight))
+        .collect::<Vec<(usize, f64)>>();
     let rmse: Vec<f64> = best.iter().map(|(_, rmse)| *rmse).collect();
-    let index = (0..rmse.len()).min_by(|a, b| rmse[*a].total_cmp(&rmse[*b])).unwrap_or(0);
+    let index = (0..rmse.len())
+        .min_by(|a, b| rmse[*a].total_cmp(&rmse[*b]))
+        .unwrap_or(0);
     let rounds = (HURRY * best[index].0).min(candidates[index].rounds);
-    Ok(Choice { options: TreeOptions { rounds, ..candidates[index].clone() }, index, rmse })
+    Ok(Choice {
+        options: TreeOptions {
+            rounds,
+            ..candidates[index].clone()
+        },
+        index,
+        rmse,
+    })
 }
 
 /// Number of rounds with the least summed squared error, and the RMSE there.
 fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
     let rounds = curves.iter().map(Vec::len).min().unwrap_or(0);
-    let best = (0..rounds).map(|round| (round + 1, total(round))).min_by(|a, b| a.1.total_cmp(&b.1));
-    best.map_or((1, f64::NAN), |(rounds, error)| (rounds, (error / weight).sqrt()))
+    let best = (0..rounds)
+        .map(|round| (round + 1, total(round)))
+        .min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map_or((1, f64::NAN), |(rounds, error)| {
+        (rounds, (error / weight).sqrt())
+    })
 }
 
 /// Summed weighted squared error on one fold after each round, fitted on the others.
@@ -224,12 +340,29 @@ fn held_out_curve(
     options: &TreeOptions,
     seed: u64,
 ) -> Result<Vec<f64>> {
-    let take = |values: &[f64], rows: &[usize]| -> Vec<f64> { rows.iter().map(|row| values[*row]).collect() };
+    let take = |values: &[f64], rows: &[usize]| -> Vec<f64> {
+        rows.iter().map(|row| values[*row]).collect()
+    };
     let (fitted, held) = (folds.training_rows(fold), folds.held_rows(fold));
-    let fitted: Vec<usize> = fitted.iter().copied().step_by(fitted.len().div_ceil(ENOUGH).max(1)).collect();
-    let watched = Watched { x: x.select(&held), y: take(y, &held), w: take(w, &held) };
-    let (_, curve) =
-        fit_watched(&x.select(&fitted), &take(y, &fitted), &take(w, &fitted), Some(&watched), options, seed, 1)?;
+    let fitted: Vec<usize> = fitted
+        .iter()
+        .copied()
+        .step_by(fitted.len().div_ceil(ENOUGH).max(1))
+        .collect();
+    let watched = Watched {
+        x: x.select(&held),
+        y: take(y, &held),
+        w: take(w, &held),
+    };
+    let (_, curve) = fit_watched(
+        &x.select(&fitted),
+        &take(y, &fitted),
+        &take(w, &fitted),
+        Some(&watched),
+        options,
+        seed,
+        1,
+    )?;
     let weight: f64 = watched.w.iter().sum();
     Ok(curve.into_iter().map(|rmse| rmse * rmse * weight).collect())
 }
@@ -263,8 +396,15 @@ fn fit_watched(
         let mut sample: Vec<usize> = (0..x.rows).collect();
         sample.shuffle(&mut rng);
         sample.truncate(SCREENED_ROWS);
-        for (first, second) in interacting_pairs(&inputs, &matrix, &labels, &weights, &sample, options.pairs, threads)?
-        {
+        for (first, second) in interacting_pairs(
+            &inputs,
+            &matrix,
+            &labels,
+            &weights,
+            &sample,
+            options.pairs,
+            threads,
+        )? {
             inputs.add_pair(first, second);
         }
         matrix.extend(inputs.slants(x));
@@ -272,16 +412,28 @@ fn fit_watched(
 
     let params = params(options, rng.random(), threads)?;
     let data = library_data(&matrix, &labels, &weights)?;
-    let held = watched.map(|held| library_data(&inputs.encode(&held.x)?, &target.apply(&held.y), &single(&held.w)));
+    let held = watched.map(|held| {
+        library_data(
+            &inputs.encode(&held.x)?,
+            &target.apply(&held.y),
+            &single(&held.w),
+        )
+    });
     let held = held.transpose()?;
     let mut trainer = Trainer::new(&params, &data, options.rounds);
     if let Some(held) = &held {
         trainer = trainer.eval(held, "held out");
     }
     let result = trainer.train().map_err(refused)?;
-    let curve =
-        result.history.rounds().filter_map(|round| round.values().first().map(|rmse| rmse * target.scale)).collect();
-    let output = Output { scale: target.scale, shift: target.center };
+    let curve = result
+        .history
+        .rounds()
+        .filter_map(|round| round.values().first().map(|rmse| rmse * target.scale))
+        .collect();
+    let output = Output {
+        scale: target.scale,
+        shift: target.center,
+    };
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
 
@@ -308,7 +460,10 @@ pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Resul
     let mut cuts = vec![Vec::new(); columns.len()];
     for tree in quick_fit(columns, &labels, &unit_weights(w), threads)?.trees() {
         for node in tree.nodes().iter().filter(|node| !node.is_leaf()) {
-            cuts[node.split_feature as usize].push(Cut { at: node.split_cond, gain: f64::from(node.split_gain) });
+            cuts[node.split_feature as usize].push(Cut {
+                at: node.split_cond,
+                gain: f64::from(node.split_gain),
+            });
         }
     }
     Ok(cuts)
@@ -364,7 +519,9 @@ pub fn ensemble(
     options.check()?;
     let weights: Vec<f64> = rows.weights.iter().map(|w| f64::from(*w)).collect();
     let data = library_data(rows.columns, rows.labels, &unit_weights(&weights))?;
-    let held = held.map(|held| library_data(held.columns, held.labels, held.weights)).transpose()?;
+    let held = held
+        .map(|held| library_data(held.columns, held.labels, held.weights))
+        .transpose()?;
     let seed = generator(seed, "student trees", 0).random();
     let params = params(options, seed, threads)?;
     let mut trainer = Trainer::new(&params, &data, options.rounds);
@@ -372,12 +529,24 @@ pub fn ensemble(
         trainer = trainer.eval(held, "held out");
     }
     let result = trainer.train().map_err(refused)?;
-    let curve = result.history.rounds().filter_map(|round| round.values().first().copied()).collect();
-    Ok(Ensemble { trees: lower(&result.model), curve })
+    let curve = result
+        .history
+        .rounds()
+        .filter_map(|round| round.values().first().copied())
+        .collect();
+    Ok(Ensemble {
+        trees: lower(&result.model),
+        curve,
+    })
 }
 
 /// A hundred small trees, enough to see where the signal is.
-fn quick_fit(columns: &[Vec<f32>], labels: &[f32], weights: &[f32], threads: usize) -> Result<BoostedModel> {
+fn quick_fit(
+    columns: &[Vec<f32>],
+    labels: &[f32],
+    weights: &[f32],
+    threads: usize,
+) -> Result<BoostedModel> {
     let quick = TreeOptions {
         rounds: 100,
         step: 0.1,
@@ -388,7 +557,12 @@ fn quick_fit(columns: &[Vec<f32>], labels: &[f32], weights: &[f32], threads: usi
         ..TreeOptions::default()
     };
     let data = library_data(columns, labels, weights)?;
-    Ok(Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds).train().map_err(refused)?.model)
+    Ok(
+        Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds)
+            .train()
+            .map_err(refused)?
+            .model,
+    )
 }
 
 /// Rows that the search for pairs looks at.
@@ -416,10 +590,17 @@ fn interacting_pairs(
     }
     let model = quick_fit(&matrix, &take(labels), &take(weights), threads)?;
     let mut gains: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-    model.trees().iter().for_each(|tree| add_gains(tree, &columns, &mut gains));
+    model
+        .trees()
+        .iter()
+        .for_each(|tree| add_gains(tree, &columns, &mut gains));
     let mut pairs: Vec<_> = gains.into_iter().collect();
     pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Ok(pairs.into_iter().take(count).map(|(pair, _)| pair).collect())
+    Ok(pairs
+        .into_iter()
+        .take(count)
+        .map(|(pair, _)| pair)
+        .collect())
 }
 
 fn has_three_values(values: &[f32]) -> bool {
@@ -474,10 +655,17 @@ fn library_data(matrix: &[Vec<f32>], labels: &[f32], weights: &[f32]) -> Result<
     let (rows, width) = (labels.len(), matrix.len());
     let mut flat = vec![0.0; rows * width];
     for (input, column) in matrix.iter().enumerate() {
-        flat.iter_mut().skip(input).step_by(width).zip(column).for_each(|(cell, value)| *cell = *value);
+        flat.iter_mut()
+            .skip(input)
+            .step_by(width)
+            .zip(column)
+            .for_each(|(cell, value)| *cell = *value);
     }
     let data = DMatrix::from_dense_vec(flat, rows, width).map_err(refused)?;
-    data.with_labels(labels).map_err(refused)?.with_weights(weights).map_err(refused)
+    data.with_labels(labels)
+        .map_err(refused)?
+        .with_weights(weights)
+        .map_err(refused)
 }
 
 fn lower(model: &BoostedModel) -> Trees {
@@ -501,26 +689,49 @@ fn lower(model: &BoostedModel) -> Trees {
     trees
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the form that `map_err` takes"
+)]
 fn refused(error: HessboostError) -> Error {
-    Error::Trees { message: error.to_string() }
+    Error::Trees {
+        message: error.to_string(),
+    }
 }
 
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-    pool.map_err(|error| Error::Trees { message: error.to_string() })
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .build();
+    pool.map_err(|error| Error::Trees {
+        message: error.to_string(),
+    })
 }
 
 fn check_length(what: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected { Ok(()) } else { Err(Error::Length { what, found, expected }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what,
+            found,
+            expected,
+        })
+    }
 }
 
 fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {
     check_length("the target", y.len(), x.rows)?;
     check_length("the weights", w.len(), x.rows)?;
-    let first = |values: &[f64], sound: fn(f64) -> bool| values.iter().position(|value| !sound(*value));
+    let first =
+        |values: &[f64], sound: fn(f64) -> bool| values.iter().position(|value| !sound(*value));
     if let Some(row) = first(y, f64::is_finite) {
-        return Err(Error::NotFinite { what: "the target", row, value: y[row], expected: "a finite number" });
+        return Err(Error::NotFinite {
+            what: "the target",
+            row,
+            value: y[row],
+            expected: "a finite number",
+        });
     }
     if let Some(row) = first(w, |weight| weight.is_finite() && weight >= 0.0) {
         return Err(Error::NotFinite {
@@ -546,14 +757,28 @@ impl Standard {
     fn fit(y: &[f64], w: &[f64]) -> Self {
         let total: f64 = w.iter().sum();
         // Divided before it is summed, so that large numbers do not overflow.
-        let mean = |value: &dyn Fn(f64) -> f64| y.iter().zip(w).map(|(y, w)| value(*y) * (w / total)).sum::<f64>();
+        let mean = |value: &dyn Fn(f64) -> f64| {
+            y.iter()
+                .zip(w)
+                .map(|(y, w)| value(*y) * (w / total))
+                .sum::<f64>()
+        };
         let center = mean(&|y| y);
         let scale = mean(&|y| (y - center).powi(2)).sqrt();
-        Self { center, scale: if scale > 0.0 && scale.is_finite() { scale } else { 1.0 } }
+        Self {
+            center,
+            scale: if scale > 0.0 && scale.is_finite() {
+                scale
+            } else {
+                1.0
+            },
+        }
     }
 
     fn apply(&self, y: &[f64]) -> Vec<f32> {
-        y.iter().map(|y| ((y - self.center) / self.scale) as f32).collect()
+        y.iter()
+            .map(|y| ((y - self.center) / self.scale) as f32)
+            .collect()
     }
 }
 
@@ -571,23 +796,41 @@ fn single(w: &[f64]) -> Vec<f32> {
 mod tests {
     use super::*;
     use hessboost::model::Iterations;
-    use limbeck_runtime::{Graph, Node, Op};
     use limbeck_data::{Feature, FeatureValues, MISSING};
+    use limbeck_runtime::{Graph, Node, Op};
     use std::sync::Arc;
 
     fn features(columns: Vec<(&str, FeatureValues)>) -> Features {
         let rows = columns[0].1.len();
-        let feature = |(name, values): (&str, FeatureValues)| Feature { name: name.to_owned(), values, integer: false };
-        Features { columns: columns.into_iter().map(feature).collect(), rows }
+        let feature = |(name, values): (&str, FeatureValues)| Feature {
+            name: name.to_owned(),
+            values,
+            integer: false,
+        };
+        Features {
+            columns: columns.into_iter().map(feature).collect(),
+            rows,
+        }
     }
 
     /// `y = |a + b| + level`, with missing cells.
     fn sample(rows: usize) -> (Features, Vec<f64>) {
         let mut rng = generator(3, "sample", 0);
-        let mut draw = || -> Vec<f64> { (0..rows).map(|_| rng.random::<f64>() * 4.0 - 2.0).collect() };
+        let mut draw =
+            || -> Vec<f64> { (0..rows).map(|_| rng.random::<f64>() * 4.0 - 2.0).collect() };
         let (mut a, b) = (draw(), draw());
-        let codes: Vec<u32> = (0..rows).map(|row| if row % 11 == 0 { MISSING } else { row as u32 % 3 }).collect();
-        let y = (0..rows).map(|row| (a[row] + b[row]).abs() + f64::from(codes[row] % 3)).collect();
+        let codes: Vec<u32> = (0..rows)
+            .map(|row| {
+                if row % 11 == 0 {
+                    MISSING
+                } else {
+                    row as u32 % 3
+                }
+            })
+            .collect();
+        let y = (0..rows)
+            .map(|row| (a[row] + b[row]).abs() + f64::from(codes[row] % 3))
+            .collect();
         a.iter_mut().step_by(7).for_each(|cell| *cell = f64::NAN);
         let levels = Arc::new(["p", "q", "r"].map(str::to_owned).to_vec());
         let columns = vec![
@@ -599,7 +842,12 @@ mod tests {
     }
 
     fn quick() -> TreeOptions {
-        TreeOptions { rounds: 40, step: 0.2, leaf_rows: 2.0, ..TreeOptions::default() }
+        TreeOptions {
+            rounds: 40,
+            step: 0.2,
+            leaf_rows: 2.0,
+            ..TreeOptions::default()
+        }
     }
 
     fn rmse(a: &[f64], b: &[f64]) -> f64 {
@@ -609,23 +857,54 @@ mod tests {
     #[test]
     fn forest_agrees_with_library() {
         let mut rng = generator(8, "matrix", 0);
-        let mut cell = || if rng.random::<f64>() < 0.1 { f64::NAN } else { f64::from(rng.random_range(0..300)) / 7.0 };
-        let columns: Vec<Vec<f64>> = (0..5).map(|_| (0..3000).map(|_| cell()).collect()).collect();
-        let y: Vec<f64> = (0..3000).map(|row| columns.iter().map(|c| c[row].max(5.0).sin()).sum()).collect();
+        let mut cell = || {
+            if rng.random::<f64>() < 0.1 {
+                f64::NAN
+            } else {
+                f64::from(rng.random_range(0..300)) / 7.0
+            }
+        };
+        let columns: Vec<Vec<f64>> = (0..5)
+            .map(|_| (0..3000).map(|_| cell()).collect())
+            .collect();
+        let y: Vec<f64> = (0..3000)
+            .map(|row| columns.iter().map(|c| c[row].max(5.0).sin()).sum())
+            .collect();
         let names = ["a", "b", "c", "d", "e"];
-        let x = features(names.into_iter().zip(columns.into_iter().map(FeatureValues::Number)).collect());
+        let x = features(
+            names
+                .into_iter()
+                .zip(columns.into_iter().map(FeatureValues::Number))
+                .collect(),
+        );
         let w = vec![1.0; 3000];
         let (inputs, matrix) = Inputs::fit(&x, &y, &w, &mut generator(0, "", 0));
         for leaves in [32, 200] {
             let options = TreeOptions { leaves, ..quick() };
             let labels = Standard::fit(&y, &w).apply(&y);
             let data = library_data(&matrix, &labels, &unit_weights(&w)).unwrap();
-            let model = Trainer::new(&params(&options, 1, 2).unwrap(), &data, 50).train().unwrap().model;
+            let model = Trainer::new(&params(&options, 1, 2).unwrap(), &data, 50)
+                .train()
+                .unwrap()
+                .model;
             let theirs = model.predict(&data, Iterations::Best).unwrap();
-            let forest = Forest::new(inputs.clone(), lower(&model), Output { scale: 1.0, shift: 0.0 }).unwrap();
+            let forest = Forest::new(
+                inputs.clone(),
+                lower(&model),
+                Output {
+                    scale: 1.0,
+                    shift: 0.0,
+                },
+            )
+            .unwrap();
             let ours = forest.predict(&x).unwrap();
             let bits = |value: f64| (value as f32).to_bits();
-            assert!(ours.iter().zip(theirs.as_slice()).all(|(a, b)| bits(*a) == b.to_bits()), "{leaves} leaves");
+            assert!(
+                ours.iter()
+                    .zip(theirs.as_slice())
+                    .all(|(a, b)| bits(*a) == b.to_bits()),
+                "{leaves} leaves"
+            );
         }
     }
 
@@ -648,28 +927,64 @@ mod tests {
         let w = vec![1.0; 1500];
         let forest = fit(&x, &y, &w, &quick(), 7, 1).unwrap();
         assert_eq!(forest.pairs(), [("a", "b")]);
-        let straight = fit(&x, &y, &w, &TreeOptions { pairs: 0, ..quick() }, 7, 1).unwrap();
+        let straight = fit(
+            &x,
+            &y,
+            &w,
+            &TreeOptions {
+                pairs: 0,
+                ..quick()
+            },
+            7,
+            1,
+        )
+        .unwrap();
         assert!(straight.pairs().is_empty());
     }
 
     #[test]
     fn scale_of_target_and_weights_does_not_matter() {
         let (x, y) = sample(600);
-        let small = fit(&x, &y, &vec![1.0; 600], &quick(), 7, 1).unwrap().predict(&x).unwrap();
+        let small = fit(&x, &y, &vec![1.0; 600], &quick(), 7, 1)
+            .unwrap()
+            .predict(&x)
+            .unwrap();
         // Powers of two, so that standardizing gives the same bits.
         let scaled: Vec<f64> = y.iter().map(|y| y * 1024.0).collect();
-        let large = fit(&x, &scaled, &vec![4.0; 600], &quick(), 7, 1).unwrap().predict(&x).unwrap();
-        assert!(small.iter().zip(&large).all(|(a, b)| (a * 1024.0 - b).abs() < 1e-9));
+        let large = fit(&x, &scaled, &vec![4.0; 600], &quick(), 7, 1)
+            .unwrap()
+            .predict(&x)
+            .unwrap();
+        assert!(
+            small
+                .iter()
+                .zip(&large)
+                .all(|(a, b)| (a * 1024.0 - b).abs() < 1e-9)
+        );
     }
 
     #[test]
     fn rows_of_weight_zero_are_ignored() {
         let (x, mut y) = sample(600);
-        let w: Vec<f64> = (0..600).map(|row| f64::from(u8::from(row % 2 == 0))).collect();
-        let options = TreeOptions { row_share: 1.0, ..quick() };
-        let clean = fit(&x, &y, &w, &options, 7, 1).unwrap().predict(&x).unwrap();
+        let w: Vec<f64> = (0..600)
+            .map(|row| f64::from(u8::from(row % 2 == 0)))
+            .collect();
+        let options = TreeOptions {
+            row_share: 1.0,
+            ..quick()
+        };
+        let clean = fit(&x, &y, &w, &options, 7, 1)
+            .unwrap()
+            .predict(&x)
+            .unwrap();
         y.iter_mut().skip(1).step_by(2).for_each(|y| *y = 1e3);
-        assert_eq!(fit(&x, &y, &w, &options, 7, 1).unwrap().predict(&x).unwrap(), clean);
+        assert_eq!(
+            fit(&x, &y, &w, &options, 7, 1)
+                .unwrap()
+                .predict(&x)
+                .unwrap(),
+            clean
+        );
     }
 
     #[test]
@@ -686,15 +1001,26 @@ mod tests {
     fn fit_rejects_bad_rows_and_options() {
         let (x, y) = sample(20);
         let w = vec![1.0; 20];
-        let message =
-            |y: &[f64], w: &[f64], options: &TreeOptions| fit(&x, y, w, options, 0, 1).unwrap_err().to_string();
+        let message = |y: &[f64], w: &[f64], options: &TreeOptions| {
+            fit(&x, y, w, options, 0, 1).unwrap_err().to_string()
+        };
         assert!(message(&y[1..], &w, &quick()).contains("19 values for 20 rows"));
         let mut bad = y.clone();
         bad[3] = f64::NAN;
         assert!(message(&bad, &w, &quick()).contains("row 3"));
         assert!(message(&y, &[0.0; 20], &quick()).contains("0 rows with positive weight"));
         assert!(message(&y, &[-1.0; 20], &quick()).contains("weight of row 0"));
-        assert!(message(&y, &w, &TreeOptions { step: 0.0, ..quick() }).starts_with("step is 0"));
+        assert!(
+            message(
+                &y,
+                &w,
+                &TreeOptions {
+                    step: 0.0,
+                    ..quick()
+                }
+            )
+            .starts_with("step is 0")
+        );
         assert!(message(&y, &w, &TreeOptions { bins: 1, ..quick() }).starts_with("bins is 1"));
     }
 
@@ -702,43 +1028,98 @@ mod tests {
     fn choose_prefers_slants_where_they_help() {
         let (x, y) = sample(1500);
         let folds = Folds::random(1500, 5, 2);
-        let candidates = [TreeOptions { pairs: 0, ..quick() }, quick()];
+        let candidates = [
+            TreeOptions {
+                pairs: 0,
+                ..quick()
+            },
+            quick(),
+        ];
         let choice = choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 2).unwrap();
         assert_eq!(choice.index, 1, "{choice:?}");
         assert!(choice.rmse[1] < choice.rmse[0] && choice.options.rounds <= 40);
-        assert_eq!(choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 1).unwrap(), choice);
+        assert_eq!(
+            choose(&x, &y, &vec![1.0; 1500], &folds, &candidates, 1, 1).unwrap(),
+            choice
+        );
     }
 
     #[test]
     fn presets_construct_and_are_in_range() {
-        for options in [TreeOptions::fast(), TreeOptions::default(), TreeOptions::best()] {
+        for options in [
+            TreeOptions::fast(),
+            TreeOptions::default(),
+            TreeOptions::best(),
+        ] {
             options.check().unwrap();
-            assert!(options.candidates(500).iter().all(|candidate| candidate.check().is_ok()));
+            assert!(
+                options
+                    .candidates(500)
+                    .iter()
+                    .all(|candidate| candidate.check().is_ok())
+            );
         }
     }
 
     #[test]
     fn ensemble_agrees_with_its_graph_and_can_be_cut_short() {
         let rows = 400;
-        let column = |j: usize| (0..rows).map(|i| ((i * (2 * j + 3)) as f32 * 0.618_034).fract() - 0.5).collect::<Vec<f32>>();
+        let column = |j: usize| {
+            (0..rows)
+                .map(|i| ((i * (2 * j + 3)) as f32 * 0.618_034).fract() - 0.5)
+                .collect::<Vec<f32>>()
+        };
         let mut columns: Vec<Vec<f32>> = (0..3).map(column).collect();
-        let labels: Vec<f32> = (0..rows).map(|i| columns[0][i] * columns[1][i] * 4.0 + columns[2][i].abs()).collect();
+        let labels: Vec<f32> = (0..rows)
+            .map(|i| columns[0][i] * columns[1][i] * 4.0 + columns[2][i].abs())
+            .collect();
         columns[2][7] = f32::NAN;
         let weights = vec![2.0; rows];
-        let data = EncodedRows { columns: &columns, labels: &labels, weights: &weights };
-        let options = TreeOptions { rounds: 30, step: 0.2, leaves: 6, row_share: 1.0, column_share: 1.0, ..TreeOptions::default() };
+        let data = EncodedRows {
+            columns: &columns,
+            labels: &labels,
+            weights: &weights,
+        };
+        let options = TreeOptions {
+            rounds: 30,
+            step: 0.2,
+            leaves: 6,
+            row_share: 1.0,
+            column_share: 1.0,
+            ..TreeOptions::default()
+        };
         let fitted = ensemble(&data, Some(&data), &options, 5, 1).unwrap();
         assert_eq!(fitted.curve().len(), 30);
-        let x: Vec<f32> = (0..rows).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
+        let x: Vec<f32> = (0..rows)
+            .flat_map(|i| columns.iter().map(move |column| column[i]))
+            .collect();
         for rounds in [1, 7, 30] {
             let trees = fitted.first(rounds);
             // Per tree of l leaves 5 l − 3 numbers.
-            assert_eq!((trees.roots.len(), trees.parameters()), (rounds, 5 * trees.leaves.len() - 3 * rounds));
-            let out = Graph::new(3, vec![Node::new(Op::TreeEnsemble(trees), [0])]).unwrap().run(&x, rows);
-            let mean = out.iter().zip(&labels).map(|(p, y)| f64::from(p - y).powi(2)).sum::<f64>() / rows as f64;
-            assert!((mean.sqrt() - fitted.curve()[rounds - 1]).abs() < 1e-5, "{} {}", mean.sqrt(), fitted.curve()[rounds - 1]);
+            assert_eq!(
+                (trees.roots.len(), trees.parameters()),
+                (rounds, 5 * trees.leaves.len() - 3 * rounds)
+            );
+            let out = Graph::new(3, vec![Node::new(Op::TreeEnsemble(trees), [0])])
+                .unwrap()
+                .run(&x, rows);
+            let mean = out
+                .iter()
+                .zip(&labels)
+                .map(|(p, y)| f64::from(p - y).powi(2))
+                .sum::<f64>()
+                / rows as f64;
+            assert!(
+                (mean.sqrt() - fitted.curve()[rounds - 1]).abs() < 1e-5,
+                "{} {}",
+                mean.sqrt(),
+                fitted.curve()[rounds - 1]
+            );
         }
         let again = ensemble(&data, None, &options, 5, 2).unwrap();
-        assert_eq!((again.first(30), again.curve().len()), (fitted.first(30), 0));
+        assert_eq!(
+            (again.first(30), again.curve().len()),
+            (fitted.first(30), 0)
+        );
     }
 }

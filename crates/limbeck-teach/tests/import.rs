@@ -1,7 +1,13 @@
 //! Imported teachers against the libraries that wrote their files, and against damage.
 //!
 //! Files and expected predictions: `evidence/fixtures.py`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp, clippy::print_stdout, reason = "tests; figures are shown")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::print_stdout,
+    reason = "tests; figures are shown"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +18,22 @@ use limbeck_teach::import::{ImportedTeacher, ModelFormat};
 /// Share of the larger of |prediction| and the target's standard deviation by which we may differ: expected values have 7 digits.
 const TOLERANCE: f64 = 1e-5;
 
-const LIGHTGBM: [&str; 6] =
-    ["lightgbm_regression", "lightgbm_poisson", "lightgbm_tweedie", "lightgbm_sqrt", "lightgbm_forest", "lightgbm_linear"];
-const XGBOOST: [&str; 6] =
-    ["xgboost_squared", "xgboost_categories", "xgboost_poisson", "xgboost_tweedie", "xgboost_gamma", "xgboost_dart"];
+const LIGHTGBM: [&str; 6] = [
+    "lightgbm_regression",
+    "lightgbm_poisson",
+    "lightgbm_tweedie",
+    "lightgbm_sqrt",
+    "lightgbm_forest",
+    "lightgbm_linear",
+];
+const XGBOOST: [&str; 6] = [
+    "xgboost_squared",
+    "xgboost_categories",
+    "xgboost_poisson",
+    "xgboost_tweedie",
+    "xgboost_gamma",
+    "xgboost_dart",
+];
 const ONNX: [&str; 4] = ["onnx_gemm", "onnx_named", "onnx_sum", "onnx_average"];
 
 fn fixture(name: &str) -> PathBuf {
@@ -53,7 +71,10 @@ fn plain(filled: bool) -> Features {
     features.columns.retain(|column| column.name != "kind");
     for column in &mut features.columns {
         if let FeatureValues::Number(values) = &mut column.values {
-            values.iter_mut().filter(|value| filled && value.is_nan()).for_each(|value| *value = 0.0);
+            values
+                .iter_mut()
+                .filter(|value| filled && value.is_nan())
+                .for_each(|value| *value = 0.0);
         }
     }
     features
@@ -71,14 +92,26 @@ fn agrees(name: &str) {
     let expected = numbers(&table("expected.csv"), name);
     let target = numbers(&table("rows.csv"), "target");
     let mean = target.iter().sum::<f64>() / target.len() as f64;
-    let sd = (target.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / target.len() as f64).sqrt();
-    let found = ImportedTeacher::read(fixture(name)).unwrap().predict(&rows_of(name)).unwrap();
+    let sd =
+        (target.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / target.len() as f64).sqrt();
+    let found = ImportedTeacher::read(fixture(name))
+        .unwrap()
+        .predict(&rows_of(name))
+        .unwrap();
     assert_eq!((found.len(), expected.len()), (1000, 1000));
-    let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs() / e.abs().max(sd)).fold(0.0, f64::max);
+    let worst = found
+        .iter()
+        .zip(&expected)
+        .map(|(f, e)| (f - e).abs() / e.abs().max(sd))
+        .fold(0.0, f64::max);
     println!("{name}: {worst:.1e}");
     assert!(worst <= TOLERANCE, "{name}: {worst:e}");
     // A constant would agree with a constant.
-    assert!(expected.iter().any(|value| (value - expected[0]).abs() > 0.1));
+    assert!(
+        expected
+            .iter()
+            .any(|value| (value - expected[0]).abs() > 0.1)
+    );
 }
 
 #[test]
@@ -104,7 +137,9 @@ fn rows_have_gaps_zeros_and_categories() {
         FeatureValues::Category { .. } => panic!("a category"),
     };
     assert!(number(0).iter().any(|value| value.is_nan()) && number(1).contains(&0.0));
-    let FeatureValues::Category { codes, levels } = &features.columns[3].values else { panic!("no category") };
+    let FeatureValues::Category { codes, levels } = &features.columns[3].values else {
+        panic!("no category")
+    };
     assert!(levels.len() == 5 && codes.contains(&limbeck_data::MISSING));
 }
 
@@ -112,7 +147,9 @@ fn rows_have_gaps_zeros_and_categories() {
 fn formats_are_recognized_by_content() {
     let format = |name: &str| {
         let bytes = std::fs::read(fixture(name)).unwrap();
-        ImportedTeacher::from_bytes(&bytes, "model").unwrap().format()
+        ImportedTeacher::from_bytes(&bytes, "model")
+            .unwrap()
+            .format()
     };
     assert_eq!(format("lightgbm_sqrt"), ModelFormat::Lightgbm);
     assert_eq!(format("xgboost_dart"), ModelFormat::Xgboost);
@@ -128,7 +165,10 @@ fn predictions_are_the_same_for_any_order_of_columns_and_any_rows() {
         features.columns.reverse();
         assert_eq!(teacher.predict(&features).unwrap(), whole);
         let some = [999, 0, 500];
-        assert_eq!(teacher.predict(&features.select(&some)).unwrap(), some.map(|row| whole[row]));
+        assert_eq!(
+            teacher.predict(&features.select(&some)).unwrap(),
+            some.map(|row| whole[row])
+        );
     }
 }
 
@@ -138,24 +178,52 @@ fn every_file_shows_features_of_its_rows() {
         let teacher = ImportedTeacher::read(fixture(name)).unwrap();
         let features = rows_of(name);
         let layers = teacher.layers(&features).unwrap();
-        assert_eq!(layers.len(), match name {
-            "onnx_named" => 1,
-            "onnx_gemm" => 2,
-            _ => 3,
-        });
+        assert_eq!(
+            layers.len(),
+            match name {
+                "onnx_named" => 1,
+                "onnx_gemm" => 2,
+                _ => 3,
+            }
+        );
         let some = [999, 0, 500];
-        for (layer, few) in layers.iter().zip(teacher.layers(&features.select(&some)).unwrap()) {
+        for (layer, few) in layers
+            .iter()
+            .zip(teacher.layers(&features.select(&some)).unwrap())
+        {
             assert_eq!(layer.values.len(), 1000 * layer.width);
-            assert_eq!(few.values, some.map(|row| &layer.values[row * layer.width..][..layer.width]).concat(), "{name}");
+            assert_eq!(
+                few.values,
+                some.map(|row| &layer.values[row * layer.width..][..layer.width])
+                    .concat(),
+                "{name}"
+            );
         }
         // Linear leaves aside, predictions differ where features do, but for a few leaves that fall into one place.
         if name != "lightgbm_linear" {
-            let of = |row: usize| layers.iter().flat_map(|layer| &layer.values[row * layer.width..][..layer.width]).map(|v| v.to_bits()).collect::<Vec<_>>();
+            let of = |row: usize| {
+                layers
+                    .iter()
+                    .flat_map(|layer| &layer.values[row * layer.width..][..layer.width])
+                    .map(|v| v.to_bits())
+                    .collect::<Vec<_>>()
+            };
             let predictions = teacher.predict(&features).unwrap();
             let mut seen = std::collections::HashMap::new();
-            let mut clash = |(row, prediction): (usize, &f64)| seen.entry(of(row)).or_insert(*prediction) != prediction;
-            let clashes = predictions.iter().enumerate().map(&mut clash).filter(|&clash| clash).count();
-            assert!(clashes <= 20 && seen.len() > 10, "{name}: {clashes} of {}", seen.len());
+            let mut clash = |(row, prediction): (usize, &f64)| {
+                seen.entry(of(row)).or_insert(*prediction) != prediction
+            };
+            let clashes = predictions
+                .iter()
+                .enumerate()
+                .map(&mut clash)
+                .filter(|&clash| clash)
+                .count();
+            assert!(
+                clashes <= 20 && seen.len() > 10,
+                "{name}: {clashes} of {}",
+                seen.len()
+            );
         }
     }
 }
@@ -168,10 +236,19 @@ fn explicit_columns_replace_names() {
     let mut reversed = plain(true);
     reversed.columns.reverse();
     assert_ne!(teacher.predict(&reversed).unwrap(), expected);
-    let named = teacher.clone().with_columns(&order(["flow", "load", "head"]));
+    let named = teacher
+        .clone()
+        .with_columns(&order(["flow", "load", "head"]));
     assert_eq!(named.predict(&reversed).unwrap(), expected);
-    let message = teacher.with_columns(&order(["flow", "lod", "head"])).predict(&reversed).unwrap_err().to_string();
-    assert!(message.contains("`lod`") && message.contains("model_columns"), "{message}");
+    let message = teacher
+        .with_columns(&order(["flow", "lod", "head"]))
+        .predict(&reversed)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("`lod`") && message.contains("model_columns"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -180,7 +257,12 @@ fn missing_column_is_named() {
     let mut features = features();
     features.columns.remove(1);
     let message = teacher.predict(&features).unwrap_err().to_string();
-    assert!(message.contains("lightgbm_regression.txt") && message.contains("`load`") && message.contains("`flow`"), "{message}");
+    assert!(
+        message.contains("lightgbm_regression.txt")
+            && message.contains("`load`")
+            && message.contains("`flow`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -194,7 +276,11 @@ fn unknown_categories_are_missing() {
                 texts.push(level.to_owned());
                 *levels = texts.into();
                 let last = levels.len() as u32 - 1;
-                codes[..100].fill(if level.is_empty() { limbeck_data::MISSING } else { last });
+                codes[..100].fill(if level.is_empty() {
+                    limbeck_data::MISSING
+                } else {
+                    last
+                });
             }
             teacher.predict(&features).unwrap()
         };
@@ -206,14 +292,20 @@ fn unknown_categories_are_missing() {
 fn nan_answers_are_refused_with_the_row() {
     let teacher = ImportedTeacher::read(fixture("onnx_gemm")).unwrap();
     let message = teacher.predict(&plain(false)).unwrap_err().to_string();
-    assert!(message.contains("predicts NaN for row") && message.contains("fill missing values"), "{message}");
+    assert!(
+        message.contains("predicts NaN for row") && message.contains("fill missing values"),
+        "{message}"
+    );
 }
 
 fn refused(bytes: impl AsRef<[u8]>) -> String {
     let error = ImportedTeacher::from_bytes(bytes.as_ref(), "model.bin").unwrap_err();
     assert!(matches!(error, Error::Model { .. }), "{error:?}");
     let message = error.to_string();
-    assert!(message.starts_with("model.bin cannot be the teacher: "), "{message}");
+    assert!(
+        message.starts_with("model.bin cannot be the teacher: "),
+        "{message}"
+    );
     message
 }
 
@@ -230,15 +322,38 @@ fn objectives_that_are_no_regression_are_named() {
     assert!(lightgbm("objective=binary sigmoid:1").contains("LightGBM objective is `binary`"));
     assert!(lightgbm("objective=lambdarank").contains("`lambdarank`"));
     let xgboost = |to: &str| refused(changed("xgboost_poisson", "\"name\":\"count:poisson\"", to));
-    assert!(xgboost("\"name\":\"binary:logistic\"").contains("XGBoost objective is `binary:logistic`"));
+    assert!(
+        xgboost("\"name\":\"binary:logistic\"").contains("XGBoost objective is `binary:logistic`")
+    );
     assert!(xgboost("\"name\":\"reg:logistic\"").contains("`reg:logistic`"));
 }
 
 #[test]
 fn several_outputs_are_refused() {
-    assert!(refused(changed("lightgbm_poisson", "num_tree_per_iteration=1", "num_tree_per_iteration=3")).contains("3 outputs"));
-    assert!(refused(changed("xgboost_poisson", "\"num_target\":\"1\"", "\"num_target\":\"2\"")).contains("2 targets"));
-    assert!(refused(changed("xgboost_poisson", "\"name\":\"gbtree\"", "\"name\":\"gblinear\"")).contains("`gblinear`"));
+    assert!(
+        refused(changed(
+            "lightgbm_poisson",
+            "num_tree_per_iteration=1",
+            "num_tree_per_iteration=3"
+        ))
+        .contains("3 outputs")
+    );
+    assert!(
+        refused(changed(
+            "xgboost_poisson",
+            "\"num_target\":\"1\"",
+            "\"num_target\":\"2\""
+        ))
+        .contains("2 targets")
+    );
+    assert!(
+        refused(changed(
+            "xgboost_poisson",
+            "\"name\":\"gbtree\"",
+            "\"name\":\"gblinear\""
+        ))
+        .contains("`gblinear`")
+    );
 }
 
 #[test]
@@ -246,7 +361,9 @@ fn what_is_no_model_is_refused() {
     assert!(refused("").contains("found nothing"));
     assert!(refused("a,b,y\n1,2,3\n").contains("LightGBM text model, an XGBoost JSON model"));
     assert!(refused("{\"a\": 1}").contains("learner"));
-    assert!(refused("{\"learner\": {").contains("EOF") || refused("{\"learner\": {").contains("line 1"));
+    assert!(
+        refused("{\"learner\": {").contains("EOF") || refused("{\"learner\": {").contains("line 1")
+    );
     assert!(refused(b"{L\x00\x00\x00\x00\x00\x00\x00\x01i\x07learner\xff").contains("UBJSON"));
     assert!(refused(b"\x08\x08\x12\x07").contains("7 bytes with 0 left"));
     assert!(refused("tree\nversion=v4\n").contains("end of trees"));
@@ -258,14 +375,22 @@ fn what_is_no_model_is_refused() {
 fn missing_file_is_named() {
     let error = ImportedTeacher::read("nowhere/model.txt").unwrap_err();
     assert!(matches!(error, Error::ModelFile { .. }));
-    assert!(error.to_string().contains("nowhere/model.txt") && error.to_string().contains("ONNX"), "{error}");
+    assert!(
+        error.to_string().contains("nowhere/model.txt") && error.to_string().contains("ONNX"),
+        "{error}"
+    );
 }
 
 #[test]
 fn trees_that_lead_nowhere_are_refused() {
     let lightgbm = |from: &str, to: &str| refused(changed("lightgbm_sqrt", from, to));
     let text = std::fs::read_to_string(fixture("lightgbm_sqrt")).unwrap();
-    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let line = |name: &str| {
+        text.lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .to_owned()
+    };
     let first = |name: &str, value: &str| {
         let line = line(name);
         let rest = line.split_once('=').unwrap().1.split_once(' ').unwrap().1;
@@ -273,27 +398,50 @@ fn trees_that_lead_nowhere_are_refused() {
     };
     assert!(first("left_child", "0").contains("two ways to node 0"));
     assert!(first("left_child", "15").contains("a way to node"));
-    assert!(first("right_child", "-99").contains("node 109"), "{}", first("right_child", "-99"));
+    assert!(
+        first("right_child", "-99").contains("node 109"),
+        "{}",
+        first("right_child", "-99")
+    );
     assert!(first("split_feature", "4000000000").contains("input 4000000000 of 4"));
     assert!(first("threshold", "nan").contains("tree 0"));
     assert!(first("leaf_value", "inf").contains("the number inf"));
     assert!(first("leaf_value", "x").contains("`x`"));
     assert!(first("split_feature", "").contains("10 numbers, expected 11"));
-    assert!(lightgbm("num_leaves=12", "num_leaves=99999999999999").contains("12 numbers, expected 99999999999999"));
+    assert!(
+        lightgbm("num_leaves=12", "num_leaves=99999999999999")
+            .contains("12 numbers, expected 99999999999999")
+    );
     assert!(lightgbm("num_leaves=12", "num_leaves=0").contains("expected 0"));
     let xgboost = |from: &str, to: &str| refused(changed("xgboost_squared", from, to));
-    assert!(xgboost("\"left_children\":[1,", "\"left_children\":[0,").contains("two ways to node 0"));
+    assert!(
+        xgboost("\"left_children\":[1,", "\"left_children\":[0,").contains("two ways to node 0")
+    );
     assert!(xgboost("\"left_children\":[1,", "\"left_children\":[77777,").contains("node 77777"));
     assert!(xgboost("\"left_children\":[1,", "\"left_children\":[").contains("lists of"));
-    assert!(xgboost("\"num_feature\":\"3\",\"num_target\"", "\"num_feature\":\"99999999999\",\"num_target\"").contains("99999999999"));
-    assert!(refused(changed("xgboost_gamma", "\"base_score\":\"[", "\"base_score\":\"[-")).contains("base_score"));
+    assert!(
+        xgboost(
+            "\"num_feature\":\"3\",\"num_target\"",
+            "\"num_feature\":\"99999999999\",\"num_target\""
+        )
+        .contains("99999999999")
+    );
+    assert!(
+        refused(changed(
+            "xgboost_gamma",
+            "\"base_score\":\"[",
+            "\"base_score\":\"[-"
+        ))
+        .contains("base_score")
+    );
 }
 
 #[test]
 fn very_deep_trees_do_not_overflow_the_stack() {
     // A chain of 100 000 splits on one input: each goes left to a leaf, right to the next.
     let splits = 100_000;
-    let list = |of: &dyn Fn(usize) -> String, n: usize| (0..n).map(of).collect::<Vec<_>>().join(" ");
+    let list =
+        |of: &dyn Fn(usize) -> String, n: usize| (0..n).map(of).collect::<Vec<_>>().join(" ");
     let text = format!(
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=regression\nfeature_names=flow\n\
          feature_infos=[0:1]\n\nTree=0\nnum_leaves={}\nnum_cat=0\nsplit_feature={}\nthreshold={}\ndecision_type={}\nleft_child={}\n\
@@ -303,7 +451,14 @@ fn very_deep_trees_do_not_overflow_the_stack() {
         list(&|at| format!("{at}.5"), splits),
         list(&|_| "10".into(), splits),
         list(&|at| format!("-{}", at + 1), splits),
-        list(&|at| if at + 1 < splits { format!("{}", at + 1) } else { format!("-{}", splits + 1) }, splits),
+        list(
+            &|at| if at + 1 < splits {
+                format!("{}", at + 1)
+            } else {
+                format!("-{}", splits + 1)
+            },
+            splits
+        ),
         list(&|at| format!("{at}"), splits + 1),
     );
     let teacher = ImportedTeacher::from_bytes(text.as_bytes(), "deep.txt").unwrap();
@@ -376,12 +531,18 @@ fn truncated_files_are_refused_at_any_length() {
         let bytes = std::fs::read(fixture(name)).unwrap();
         // Behind its trees a LightGBM file has its categories only; behind its graph an ONNX file has versions, in less than 32 bytes.
         let end = match name {
-            "lightgbm_regression" => bytes.windows(12).position(|part| part == b"end of trees").unwrap(),
+            "lightgbm_regression" => bytes
+                .windows(12)
+                .position(|part| part == b"end of trees")
+                .unwrap(),
             "onnx_gemm" => bytes.len() - 32,
             _ => bytes.len() - 1,
         };
         for length in (0..end).step_by(7) {
-            assert!(ImportedTeacher::from_bytes(&bytes[..length], name).is_err(), "{name} {length}");
+            assert!(
+                ImportedTeacher::from_bytes(&bytes[..length], name).is_err(),
+                "{name} {length}"
+            );
         }
     }
 }
@@ -397,12 +558,23 @@ fn category_lists_of_lightgbm_find_their_columns_among_constant_ones() {
     let folder = std::env::temp_dir().join(format!("limbeck-lists-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("rows.csv");
-    std::fs::write(&path, "zero,city,one,kind\n0,Rome,1,red\n0,Rome,1,blue\n0,Rome,1,red\n").unwrap();
-    let features = Features::from_table(Table::read(&path, &ReadOptions::default()).unwrap()).unwrap();
+    std::fs::write(
+        &path,
+        "zero,city,one,kind\n0,Rome,1,red\n0,Rome,1,blue\n0,Rome,1,red\n",
+    )
+    .unwrap();
+    let features =
+        Features::from_table(Table::read(&path, &ReadOptions::default()).unwrap()).unwrap();
     assert_eq!(teacher.predict(&features).unwrap(), [5.0, 7.0, 5.0]);
     // Without the column that tells, no list is guessed.
     let mut fewer = features.clone();
     fewer.columns.remove(1);
-    assert!(teacher.predict(&fewer).unwrap_err().to_string().contains("no list of their texts"));
+    assert!(
+        teacher
+            .predict(&fewer)
+            .unwrap_err()
+            .to_string()
+            .contains("no list of their texts")
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -12,7 +12,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Recipe::for_table(table, target)
     } else {
         limbeck_data::simulate::thermistor(400, 1).write_csv(folder.join("thermistor.csv"))?;
-        Recipe::for_table(folder.join("thermistor.csv"), limbeck_data::simulate::THERMISTOR_TARGET)
+        Recipe::for_table(
+            folder.join("thermistor.csv"),
+            limbeck_data::simulate::THERMISTOR_TARGET,
+        )
     };
     recipe.student.params = 1000;
     recipe.student.steps = 500;
@@ -20,7 +23,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = distill(&recipe, folder.join("run"), &Silent)?;
     #[expect(clippy::print_stdout, reason = "an example talks")]
     {
-        println!("{}\n{}", run.report().proof.verdict.sentence, run.path().display());
+        println!(
+            "{}\n{}",
+            run.report().proof.verdict.sentence,
+            run.path().display()
+        );
     }
     Ok(())
 }

@@ -32,14 +32,19 @@ const LEAST_ROUNDS: usize = 40;
 /// The recipe with its time limit replaced by options; unchanged without one.
 pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) -> Result<Recipe> {
     let mut resolved = recipe.clone();
-    let Some(limit) = resolved.time_limit.take() else { return Ok(resolved) };
+    let Some(limit) = resolved.time_limit.take() else {
+        return Ok(resolved);
+    };
     // The limit is planned for these seeds alone.
     resolved.max_repeats = resolved.repeats;
     observer.event(&Event::Stage("measure speed"));
     let threads = rayon::current_num_threads() as f64;
     // Each outer fold takes as long as the run itself.
     let planned = limit * PLANNED / (1 + recipe.outer_folds) as f64;
-    let fits_teacher = recipe.teacher.from.is_none() && recipe.teacher.model.is_none() && recipe.teacher.command.is_none() && data.given.is_none();
+    let fits_teacher = recipe.teacher.from.is_none()
+        && recipe.teacher.model.is_none()
+        && recipe.teacher.command.is_none()
+        && data.given.is_none();
     let mut student_time = planned;
     if fits_teacher {
         let fits = (recipe.teacher.folds + recipe.teacher.fits) as f64;
@@ -47,15 +52,21 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
         shrink_trees(&mut resolved.teacher.trees, rounds);
         let share = (rounds / recipe.teacher.trees.rounds as f64).min(1.0);
         let network = &mut resolved.teacher.network;
-        network.steps = (scaled(network.steps.0, share, 100), scaled(network.steps.1, share, 100));
+        network.steps = (
+            scaled(network.steps.0, share, 100),
+            scaled(network.steps.1, share, 100),
+        );
         resolved.teacher.gp.steps = scaled(resolved.teacher.gp.steps, share, 5);
         student_time = planned * (1.0 - TEACHER);
     }
     let allowed = student_time * threads / seconds_per_step(recipe, data)?;
-    let splits = recipe.student.splits_of(data.split.train.len() + data.split.valid.len());
+    let splits = recipe
+        .student
+        .splits_of(data.split.train.len() + data.split.valid.len());
     resolved.student.steps = longest_within(&recipe.student, splits, recipe.repeats, allowed);
     let share = resolved.student.steps as f64 / recipe.student.steps as f64;
-    resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000).min(resolved.transfer.munge_rows);
+    resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000)
+        .min(resolved.transfer.munge_rows);
     observer.event(&Event::Budget(&format!(
         "{limit} s allow {} rounds of trees, {} network steps and {} student steps",
         resolved.teacher.trees.rounds, resolved.teacher.network.steps.1, resolved.student.steps
@@ -66,14 +77,22 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
 /// The longest schedule with which search and refits take at most so many steps; the recipe's own where that is shorter.
 fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
     let taken = |steps: usize| {
-        let student = StudentOptions { steps, ..student.clone() };
-        (search::search_steps(&student, splits) + 2 * repeats * search::longest_schedule(&student, splits)) as f64
+        let student = StudentOptions {
+            steps,
+            ..student.clone()
+        };
+        (search::search_steps(&student, splits)
+            + 2 * repeats * search::longest_schedule(&student, splits)) as f64
     };
     // Longer schedules take more steps: halve the range until it is one value.
     let (mut fits, mut beyond) = (LEAST_STEPS.min(student.steps), student.steps + 1);
     while beyond - fits > 1 {
         let middle = fits.midpoint(beyond);
-        if taken(middle) <= allowed { fits = middle } else { beyond = middle }
+        if taken(middle) <= allowed {
+            fits = middle
+        } else {
+            beyond = middle
+        }
     }
     fits
 }
@@ -93,11 +112,25 @@ fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
 
 fn seconds_per_round(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
-    let target: Vec<f64> = rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row])).collect();
-    let options = TreeOptions { rounds: ROUNDS, pairs: 0, ..recipe.teacher.trees.clone() };
+    let target: Vec<f64> = rows
+        .iter()
+        .map(|&row| learned(recipe.data.log_target, data.target[row]))
+        .collect();
+    let options = TreeOptions {
+        rounds: ROUNDS,
+        pairs: 0,
+        ..recipe.teacher.trees.clone()
+    };
     let features = data.features.select(&rows);
     let start = Instant::now();
-    trees::fit(&features, &target, &data.weight_of(&rows), &options, recipe.seed, 1)?;
+    trees::fit(
+        &features,
+        &target,
+        &data.weight_of(&rows),
+        &options,
+        recipe.seed,
+        1,
+    )?;
     // Cost per round grows with the rows, beside a part that does not.
     let growth = 0.3 + 0.7 * data.split.train.len() as f64 / rows.len() as f64;
     Ok(start.elapsed().as_secs_f64() / ROUNDS as f64 * growth)
@@ -105,11 +138,27 @@ fn seconds_per_round(recipe: &Recipe, data: &Dataset) -> Result<f64> {
 
 fn seconds_per_step(recipe: &Recipe, data: &Dataset) -> Result<f64> {
     let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
-    let target: Vec<f64> = rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row])).collect();
+    let target: Vec<f64> = rows
+        .iter()
+        .map(|&row| learned(recipe.data.log_target, data.target[row]))
+        .collect();
     let (features, weight) = (data.features.select(&rows), data.weight_of(&rows));
     let none = vec![f64::NAN; rows.len()];
-    let new = NewRows { features: features.select(&[]), ..NewRows::default() };
-    let material = Material { rows: &rows, features: &features, target: &target, weight: &weight, blocks: None, teacher: &none, spread: &none, new: &new, coordinates: None };
+    let new = NewRows {
+        features: features.select(&[]),
+        ..NewRows::default()
+    };
+    let material = Material {
+        rows: &rows,
+        features: &features,
+        target: &target,
+        weight: &weight,
+        blocks: None,
+        teacher: &none,
+        spread: &none,
+        new: &new,
+        coordinates: None,
+    };
     let plan = Plan {
         student: &recipe.student,
         objective: &recipe.objective,
@@ -132,13 +181,24 @@ mod tests {
 
     #[test]
     fn longest_schedule_spends_the_steps_that_are_allowed() {
-        let student = StudentOptions { trials: 1, ..StudentOptions::default() };
+        let student = StudentOptions {
+            trials: 1,
+            ..StudentOptions::default()
+        };
         // Both sides: three trials of a fortieth, one of a tenth, two of the whole at most; twice two refits of the whole.
-        let steps = longest_within(&student, 1, 2, 100_000.0 * (2.0 * (3.0 / 40.0 + 0.1 + 2.0) + 4.0) + 10.0);
+        let steps = longest_within(
+            &student,
+            1,
+            2,
+            100_000.0 * (2.0 * (3.0 / 40.0 + 0.1 + 2.0) + 4.0) + 10.0,
+        );
         assert!((99_900..=100_100).contains(&steps), "{steps}");
         assert_eq!(longest_within(&student, 1, 2, 1e9), student.steps);
         assert_eq!(longest_within(&student, 1, 2, 0.0), LEAST_STEPS);
-        let short = StudentOptions { steps: 70, ..student };
+        let short = StudentOptions {
+            steps: 70,
+            ..student
+        };
         assert_eq!(longest_within(&short, 3, 2, 0.0), 70);
     }
 }

@@ -22,7 +22,11 @@ use crate::unfinished::Unfinished;
 pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
     let entries = std::fs::read_dir(folder).map_err(Error::file("read the folder", folder))?;
     let is_done = |path: &PathBuf| Unfinished::names(path).0 != *path;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && is_done(path)).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && is_done(path))
+        .collect();
     paths.sort_by_key(|path| natural(&path.to_string_lossy()));
     let (mut found, mut faults) = (Vec::new(), Vec::new());
     for path in paths {
@@ -45,7 +49,12 @@ fn natural(name: &str) -> Vec<(u64, String)> {
     for c in name.chars() {
         let last = parts.len() - 1;
         match c.to_digit(10) {
-            Some(digit) if parts[last].1.is_empty() && last > 0 => parts[last].0 = parts[last].0.saturating_mul(10).saturating_add(u64::from(digit)),
+            Some(digit) if parts[last].1.is_empty() && last > 0 => {
+                parts[last].0 = parts[last]
+                    .0
+                    .saturating_mul(10)
+                    .saturating_add(u64::from(digit))
+            }
             Some(digit) => parts.push((u64::from(digit), String::new())),
             None => parts[last].1.push(c),
         }
@@ -78,15 +87,32 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     }
     let measure = first.report().measure();
     if measure != second.report().measure() {
-        return Ok(Err(format!("one predicts {}, the other {}", first.report().predicted(), second.report().predicted())));
+        return Ok(Err(format!(
+            "one predicts {}, the other {}",
+            first.report().predicted(),
+            second.report().predicted()
+        )));
     }
-    let Some(gain) = judge_file(measure, &a.target, &a.weight, a.block.as_deref(), [&b.shipped, &a.shipped], 0.0) else {
+    let Some(gain) = judge_file(
+        measure,
+        &a.target,
+        &a.weight,
+        a.block.as_deref(),
+        [&b.shipped, &a.shipped],
+        0.0,
+    ) else {
         return Ok(Err("no test rows with a weight".into()));
     };
-    Ok(match (gain.error_saved.low, gain.error_saved.high, gain.reason) {
-        (Some(low), Some(high), _) => Ok(Paired { saved: gain.error_saved.value, low, high }),
-        (_, _, reason) => Err(reason.unwrap_or_else(|| "errors that are no numbers".into())),
-    })
+    Ok(
+        match (gain.error_saved.low, gain.error_saved.high, gain.reason) {
+            (Some(low), Some(high), _) => Ok(Paired {
+                saved: gain.error_saved.value,
+                low,
+                high,
+            }),
+            (_, _, reason) => Err(reason.unwrap_or_else(|| "errors that are no numbers".into())),
+        },
+    )
 }
 
 struct Answers {
@@ -107,11 +133,24 @@ impl Answers {
         let table = Table::read(&path, &ReadOptions::default())?;
         let column = |name: &str| match table.column(name).map(|column| &column.values) {
             Some(Values::Number(values)) => Ok(values.clone()),
-            _ => Err(Error::NotARun { path: run.path().to_owned(), message: format!("its {PREDICTIONS} has no numbers `{name}`") }),
+            _ => Err(Error::NotARun {
+                path: run.path().to_owned(),
+                message: format!("its {PREDICTIONS} has no numbers `{name}`"),
+            }),
         };
-        let block = table.column("block").is_some().then(|| column("block")).transpose()?;
+        let block = table
+            .column("block")
+            .is_some()
+            .then(|| column("block"))
+            .transpose()?;
         let block = block.map(|block| block.into_iter().map(|block| block as u32).collect());
-        Ok(Some(Self { block, row: column("row")?, target: column("target")?, weight: column("weight")?, shipped: column("shipped")? }))
+        Ok(Some(Self {
+            block,
+            row: column("row")?,
+            target: column("target")?,
+            weight: column("weight")?,
+            shipped: column("shipped")?,
+        }))
     }
 }
 
@@ -129,15 +168,30 @@ pub fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
         })
         .collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
-    let values = |key: &String| flat.iter().map(|all| all.get(key).cloned().unwrap_or_else(|| "–".into())).collect::<Vec<_>>();
-    keys.into_iter().map(|key| (key.clone(), values(key))).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
+    let values = |key: &String| {
+        flat.iter()
+            .map(|all| all.get(key).cloned().unwrap_or_else(|| "–".into()))
+            .collect::<Vec<_>>()
+    };
+    keys.into_iter()
+        .map(|key| (key.clone(), values(key)))
+        .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
+        .collect()
 }
 
 fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
-                flatten(&if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") }, value, all);
+                flatten(
+                    &if prefix.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{prefix}.{key}")
+                    },
+                    value,
+                    all,
+                );
             }
         }
         other => {
@@ -149,10 +203,28 @@ fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
 /// Header and cells of the table of runs, for a terminal as for a page.
 #[must_use]
 pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let header = vec!["run", "target", "test rows", "teacher", "teacher error", "alone", "distilled", "shipped", "gap closed", "verdict", "parameters", "bytes", "seconds"];
+    let header = vec![
+        "run",
+        "target",
+        "test rows",
+        "teacher",
+        "teacher error",
+        "alone",
+        "distilled",
+        "shipped",
+        "gap closed",
+        "verdict",
+        "parameters",
+        "bytes",
+        "seconds",
+    ];
     let line = |run: &Run| {
         let report = run.report();
-        let gap = report.proof.gap_closed.value.map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
+        let gap = report
+            .proof
+            .gap_closed
+            .value
+            .map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
         vec![
             run.path().display().to_string(),
             report.predicted(),
@@ -163,7 +235,15 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             short(report.test.distilled.error()),
             short(report.test.shipped.error()),
             gap,
-            format!("{}{}", report.proof.verdict.kind.name(), if report.interrupted { " (stopped early)" } else { "" }),
+            format!(
+                "{}{}",
+                report.proof.verdict.kind.name(),
+                if report.interrupted {
+                    " (stopped early)"
+                } else {
+                    ""
+                }
+            ),
             report.student.parameters.to_string(),
             report.student.bytes.to_string(),
             format!("{:.0}", report.measured.seconds),
@@ -178,7 +258,9 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
 ///
 /// As [`paired`].
 pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
-    let Some((first, others)) = runs.split_first() else { return Ok(Vec::new()) };
+    let Some((first, others)) = runs.split_first() else {
+        return Ok(Vec::new());
+    };
     let sentence = |other: &Run| {
         let (a, b) = (first.path().display(), other.path().display());
         Ok(match paired(first, other)? {
@@ -190,7 +272,12 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                     _ => "not significantly different",
                 };
                 let measure = first.report().measure().name();
-                format!("{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})", short(saved), short(low), short(high))
+                format!(
+                    "{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})",
+                    short(saved),
+                    short(low),
+                    short(high)
+                )
             }
         })
     };
@@ -210,9 +297,17 @@ const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 pub fn page(runs: &[Run]) -> Result<String> {
     let (header, rows) = table(runs);
     let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
-    let list: String = sentences(runs)?.iter().map(|sentence| format!("<li>{}</li>", escape(sentence))).collect();
-    let names: Vec<String> = std::iter::once("option".to_owned()).chain(runs.iter().map(|run| run.path().display().to_string())).collect();
-    let options: Vec<Vec<String>> = differences(runs).into_iter().map(|(key, values)| [vec![key], values].concat()).collect();
+    let list: String = sentences(runs)?
+        .iter()
+        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+        .collect();
+    let names: Vec<String> = std::iter::once("option".to_owned())
+        .chain(runs.iter().map(|run| run.path().display().to_string()))
+        .collect();
+    let options: Vec<Vec<String>> = differences(runs)
+        .into_iter()
+        .map(|(key, values)| [vec![key], values].concat())
+        .collect();
     let errors = errors(runs);
     let charts: String = errors
         .iter()
@@ -223,12 +318,42 @@ pub fn page(runs: &[Run]) -> Result<String> {
         })
         .collect();
     // `<` cannot end a script from within.
-    let data = serde_json::to_string(&errors).unwrap_or_default().replace('<', "\\u003c");
+    let data = serde_json::to_string(&errors)
+        .unwrap_or_default()
+        .replace('<', "\\u003c");
     let parts = [
-        format!("<h1>{} runs</h1>{}", runs.len(), grid("runs", &header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &rows, &words)),
+        format!(
+            "<h1>{} runs</h1>{}",
+            runs.len(),
+            grid(
+                "runs",
+                &header
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+                &rows,
+                &words
+            )
+        ),
         charts,
-        if list.is_empty() { list } else { format!("<h2>Against the first, row by row</h2><ul>{list}</ul>") },
-        if options.is_empty() { String::new() } else { format!("<h2>Options that differ</h2>{}", grid("options that differ", &names, &options, &vec![true; names.len()])) },
+        if list.is_empty() {
+            list
+        } else {
+            format!("<h2>Against the first, row by row</h2><ul>{list}</ul>")
+        },
+        if options.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "<h2>Options that differ</h2>{}",
+                grid(
+                    "options that differ",
+                    &names,
+                    &options,
+                    &vec![true; names.len()]
+                )
+            )
+        },
     ];
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
@@ -242,13 +367,27 @@ pub fn page(runs: &[Run]) -> Result<String> {
 /// A table that scrolls by itself where it is too wide; `words` says which columns hold text.
 fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) -> String {
     let class = |at: usize| if words[at] { " class=\"text\"" } else { "" };
-    let head: String = header.iter().enumerate().map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), escape(name))).collect();
+    let head: String = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), escape(name)))
+        .collect();
     let cell = |(at, cell): (usize, &String)| match at {
         0 => format!("<th scope=\"row\">{}</th>", escape(cell)),
         _ => format!("<td{}>{}</td>", class(at), escape(cell)),
     };
-    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>", row.iter().enumerate().map(cell).collect::<String>())).collect();
-    format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+    let body: String = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "<tr>{}</tr>",
+                row.iter().enumerate().map(cell).collect::<String>()
+            )
+        })
+        .collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 }
 
 /// Errors of the runs on one target.
@@ -267,13 +406,28 @@ fn errors(runs: &[Run]) -> Vec<Errors> {
     for run in runs {
         let (report, test) = (run.report(), &run.report().test);
         let name = report.predicted();
-        let at = all.iter().position(|target| target.name == name).unwrap_or_else(|| {
-            all.push(Errors { name, measure: report.measure().name(), runs: Vec::new(), sides: BTreeMap::new() });
-            all.len() - 1
-        });
+        let at = all
+            .iter()
+            .position(|target| target.name == name)
+            .unwrap_or_else(|| {
+                all.push(Errors {
+                    name,
+                    measure: report.measure().name(),
+                    runs: Vec::new(),
+                    sides: BTreeMap::new(),
+                });
+                all.len() - 1
+            });
         all[at].runs.push(run.path().display().to_string());
-        let sides = [("teacher", test.teacher.error()), ("alone", test.alone.error()), ("distilled", test.distilled.error()), ("shipped", test.shipped.error())];
-        sides.into_iter().for_each(|(side, error)| all[at].sides.entry(side).or_default().push(error));
+        let sides = [
+            ("teacher", test.teacher.error()),
+            ("alone", test.alone.error()),
+            ("distilled", test.distilled.error()),
+            ("shipped", test.shipped.error()),
+        ];
+        sides
+            .into_iter()
+            .for_each(|(side, error)| all[at].sides.entry(side).or_default().push(error));
     }
     all
 }

@@ -39,14 +39,32 @@ pub(crate) struct Field {
 /// | `fidelity_rmse` | RMSE against the teacher there |
 /// | `gap_to_teacher` | `valid_error` less the teacher's |
 pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec<Field> {
-    let Training { phase, setting, seed } = training;
+    let Training {
+        phase,
+        setting,
+        seed,
+    } = training;
     let progress = point.step as f64 / setting.steps.max(1) as f64;
-    let fixed = |name, cell| Field { name, cell, is_curve: false };
-    let curve = |name, value| Field { name, cell: Cell::Number(value), is_curve: true };
-    let layers = |name, values| Field { name, cell: Cell::Numbers(values), is_curve: true };
+    let fixed = |name, cell| Field {
+        name,
+        cell,
+        is_curve: false,
+    };
+    let curve = |name, value| Field {
+        name,
+        cell: Cell::Number(value),
+        is_curve: true,
+    };
+    let layers = |name, values| Field {
+        name,
+        cell: Cell::Numbers(values),
+        is_curve: true,
+    };
     let count = point.terms.layers.len();
     let hinted = recipe.hints.kind != HintKind::None && setting.alpha.is_some();
-    let layer_weight = |layer| recipe.hints.weight_at(progress) * recipe.hints.layer_weight(layer, count, progress);
+    let layer_weight = |layer| {
+        recipe.hints.weight_at(progress) * recipe.hints.layer_weight(layer, count, progress)
+    };
     vec![
         fixed("training", Cell::Text(training.to_string())),
         fixed("phase", Cell::Text(phase.clone())),
@@ -64,10 +82,25 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         curve("loss_slope", point.terms.slope),
         layers("alignment", point.terms.layers.clone()),
         curve("learning_rate", Some(point.learning_rate)),
-        curve("alpha", setting.alpha.map(|alpha| recipe.objective.alpha_at(alpha, progress))),
+        curve(
+            "alpha",
+            setting
+                .alpha
+                .map(|alpha| recipe.objective.alpha_at(alpha, progress)),
+        ),
         curve("temperature", point.terms.temperature),
-        curve("stage", hinted.then(|| 1.0 + recipe.hints.stage(progress) as f64)),
-        layers("layer_weight", if hinted { (0..count).map(layer_weight).collect() } else { Vec::new() }),
+        curve(
+            "stage",
+            hinted.then(|| 1.0 + recipe.hints.stage(progress) as f64),
+        ),
+        layers(
+            "layer_weight",
+            if hinted {
+                (0..count).map(layer_weight).collect()
+            } else {
+                Vec::new()
+            },
+        ),
         curve("valid_error", point.valid_error),
         curve("fidelity_rmse", point.fidelity_rmse),
         curve("gap_to_teacher", point.gap_to_teacher),
@@ -76,7 +109,12 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
 
 /// The names of the fields as the first line of a CSV file.
 pub(crate) fn csv_header(fields: &[Field]) -> String {
-    fields.iter().map(|field| field.name).collect::<Vec<_>>().join(",") + "\n"
+    fields
+        .iter()
+        .map(|field| field.name)
+        .collect::<Vec<_>>()
+        .join(",")
+        + "\n"
 }
 
 /// A line of CSV.
@@ -85,7 +123,11 @@ pub(crate) fn csv_line(fields: &[Field]) -> String {
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
         Cell::Number(value) => value.map_or_else(String::new, |value| value.to_string()),
-        Cell::Numbers(values) => values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
+        Cell::Numbers(values) => values
+            .iter()
+            .map(f64::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
     };
     fields.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
@@ -107,10 +149,23 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
 }
 
 /// All trainings of a run in their order, those of students that are no networks left out.
-pub(crate) fn trainings<'a>(recipe: &Recipe, choice: &'a Choice, refits: &'a [Refitted]) -> Vec<(Training, &'a Trial)> {
-    let search = choice.alone.iter().chain(&choice.distilled).map(|trial| (Training::search(trial.setting, recipe.seed), trial));
-    let refit = (recipe.seed..).zip(refits).flat_map(|(seed, pair)| [&pair.alone, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial)));
-    search.chain(refit).filter(|(_, trial)| !trial.curve.is_empty()).collect()
+pub(crate) fn trainings<'a>(
+    recipe: &Recipe,
+    choice: &'a Choice,
+    refits: &'a [Refitted],
+) -> Vec<(Training, &'a Trial)> {
+    let search = choice
+        .alone
+        .iter()
+        .chain(&choice.distilled)
+        .map(|trial| (Training::search(trial.setting, recipe.seed), trial));
+    let refit = (recipe.seed..).zip(refits).flat_map(|(seed, pair)| {
+        [&pair.alone, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial))
+    });
+    search
+        .chain(refit)
+        .filter(|(_, trial)| !trial.curve.is_empty())
+        .collect()
 }
 
 /// `metrics.csv` and `metrics.jsonl` of all trainings.
@@ -137,17 +192,46 @@ mod tests {
 
     #[test]
     fn lines_are_worked_by_hand() {
-        let setting = Setting { weight_decay: 0.01, ..Setting::plain(Some(0.5), 200) };
-        let terms = Terms { hard: Some(0.25), soft: None, slope: None, layers: vec![1.5, 2.0], temperature: Some(3.0) };
-        let point = Point { step: 100, loss: 2.0, learning_rate: 0.001, valid_error: Some(3.0), fidelity_rmse: None, gap_to_teacher: Some(1.0), terms };
+        let setting = Setting {
+            weight_decay: 0.01,
+            ..Setting::plain(Some(0.5), 200)
+        };
+        let terms = Terms {
+            hard: Some(0.25),
+            soft: None,
+            slope: None,
+            layers: vec![1.5, 2.0],
+            temperature: Some(3.0),
+        };
+        let point = Point {
+            step: 100,
+            loss: 2.0,
+            learning_rate: 0.001,
+            valid_error: Some(3.0),
+            fidelity_rmse: None,
+            gap_to_teacher: Some(1.0),
+            terms,
+        };
         let mut recipe = Recipe::default();
-        (recipe.hints.kind, recipe.hints.weight, recipe.hints.weight_end, recipe.hints.progressive) = (HintKind::Hint, 0.5, None, false);
+        (
+            recipe.hints.kind,
+            recipe.hints.weight,
+            recipe.hints.weight_end,
+            recipe.hints.progressive,
+        ) = (HintKind::Hint, 0.5, None, false);
         let fields = fields(&recipe, &Training::refit(setting, 3), &point);
         let (header, line) = (csv_header(&fields), csv_line(&fields));
-        assert_eq!(line, "refit-distilled-alpha0.5-size1-decay0.01-noise0-steps200-seed3,refit,distilled,3,0.5,1,0.01,0,200,100,2,0.25,,,1.5 2,0.001,0.5,3,1,0.5 0.5,3,,1\n");
+        assert_eq!(
+            line,
+            "refit-distilled-alpha0.5-size1-decay0.01-noise0-steps200-seed3,refit,distilled,3,0.5,1,0.01,0,200,100,2,0.25,,,1.5 2,0.001,0.5,3,1,0.5 0.5,3,,1\n"
+        );
         assert_eq!(header.split(',').count(), line.split(',').count());
-        let object: serde_json::Map<String, Value> = serde_json::from_str(&json_line(&fields)).unwrap();
+        let object: serde_json::Map<String, Value> =
+            serde_json::from_str(&json_line(&fields)).unwrap();
         assert_eq!(object.len(), fields.len());
-        assert_eq!((&object["loss_soft"], &object["alignment"], &object["side"]), (&Value::Null, &json!([1.5, 2.0]), &json!("distilled")));
+        assert_eq!(
+            (&object["loss_soft"], &object["alignment"], &object["side"]),
+            (&Value::Null, &json!([1.5, 2.0]), &json!("distilled"))
+        );
     }
 }

@@ -36,15 +36,21 @@ impl Elsewhere {
     /// whose teacher knows its columns by name.
     pub(crate) fn read(path: &Path, columns: &[String]) -> Result<Self> {
         if !path.is_dir() {
-            return Ok(Self::File(Box::new(ImportedTeacher::read(path)?.with_columns(columns))));
+            return Ok(Self::File(Box::new(
+                ImportedTeacher::read(path)?.with_columns(columns),
+            )));
         }
         if !columns.is_empty() {
             let message = "a run's teacher knows its columns by name; leave it out".to_owned();
-            return Err(Error::Recipe { place: "teacher.model_columns".into(), message });
+            return Err(Error::Recipe {
+                place: "teacher.model_columns".into(),
+                message,
+            });
         }
         let run = Run::open(path)?;
         let file = path.join(TEACHER).join(TEACHER_FILE);
-        let bytes = std::fs::read(&file).map_err(Error::file("read the teacher of that run", &file))?;
+        let bytes =
+            std::fs::read(&file).map_err(Error::file("read the teacher of that run", &file))?;
         Ok(Self::Run {
             teacher: Box::new(Teacher::from_bytes(&bytes)?),
             kind: run.report().teacher.kind.clone(),
@@ -91,15 +97,30 @@ impl Elsewhere {
     pub(crate) fn predict(&self, x: &Features, log_target: bool) -> Result<Prediction> {
         match self {
             Self::File(model) => {
-                let mean = model.predict(x)?.into_iter().map(|p| learned(log_target, p)).collect();
-                Ok(Prediction { mean, spread: Vec::new() })
+                let mean = model
+                    .predict(x)?
+                    .into_iter()
+                    .map(|p| learned(log_target, p))
+                    .collect();
+                Ok(Prediction {
+                    mean,
+                    spread: Vec::new(),
+                })
             }
-            Self::Run { teacher, log_target: theirs, .. } => {
+            Self::Run {
+                teacher,
+                log_target: theirs,
+                ..
+            } => {
                 let mut prediction = teacher.predict(x)?;
                 if *theirs != log_target {
                     for (mean, spread) in prediction.mean.iter_mut().zip(&mut prediction.spread) {
                         let y = target_unit(*theirs, *mean);
-                        *spread = if *theirs { *spread * y.abs() } else { *spread / y.abs() };
+                        *spread = if *theirs {
+                            *spread * y.abs()
+                        } else {
+                            *spread / y.abs()
+                        };
                         *mean = learned(log_target, y);
                     }
                 }

@@ -113,7 +113,10 @@ impl Error {
     pub fn is_interruption(&self) -> bool {
         match self {
             Self::Kept { source, .. } => source.is_interruption(),
-            error => matches!(error, Self::Interrupted | Self::Distill(limbeck_distill::Error::Interrupted)),
+            error => matches!(
+                error,
+                Self::Interrupted | Self::Distill(limbeck_distill::Error::Interrupted)
+            ),
         }
     }
 
@@ -123,14 +126,31 @@ impl Error {
         use limbeck_teach::Error as Teach;
         let is_command = matches!(
             self,
-            Self::Teach(Teach::CommandStart { .. } | Teach::CommandFailed { .. } | Teach::CommandTimeout { .. } | Teach::CommandPipe { .. } | Teach::CommandRows { .. } | Teach::CommandOutput { .. })
+            Self::Teach(
+                Teach::CommandStart { .. }
+                    | Teach::CommandFailed { .. }
+                    | Teach::CommandTimeout { .. }
+                    | Teach::CommandPipe { .. }
+                    | Teach::CommandRows { .. }
+                    | Teach::CommandOutput { .. }
+            )
         );
-        let sources = || std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
-        self.is_interruption() || is_command || sources().any(|source| source.is::<std::io::Error>())
+        let sources =
+            || std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        self.is_interruption()
+            || is_command
+            || sources().any(|source| source.is::<std::io::Error>())
     }
 
-    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
     }
 }

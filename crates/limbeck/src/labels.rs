@@ -6,7 +6,9 @@ use std::path::Path;
 
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::folds::NO_FOLD;
-use limbeck_data::{Column, Dataset, Features, Folds, GivenTeacher, ReadOptions, Table, Values, metrics};
+use limbeck_data::{
+    Column, Dataset, Features, Folds, GivenTeacher, ReadOptions, Table, Values, metrics,
+};
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
@@ -68,14 +70,25 @@ pub(crate) fn learned(log_target: bool, value: f64) -> f64 {
 }
 
 /// Answers and their spread in the learned unit; with a logarithm the spread becomes relative: `sd(ln y) ≈ sd(y) / |y|`.
-fn learned_answers(log_target: bool, prediction: &[f64], spread: Option<&[f64]>) -> (Vec<f64>, Option<Vec<f64>>) {
+fn learned_answers(
+    log_target: bool,
+    prediction: &[f64],
+    spread: Option<&[f64]>,
+) -> (Vec<f64>, Option<Vec<f64>>) {
     let relative = |(sd, p): (&f64, &f64)| if log_target { sd / p.abs() } else { *sd };
-    (prediction.iter().map(|&p| learned(log_target, p)).collect(), spread.map(|spread| spread.iter().zip(prediction).map(relative).collect()))
+    (
+        prediction.iter().map(|&p| learned(log_target, p)).collect(),
+        spread.map(|spread| spread.iter().zip(prediction).map(relative).collect()),
+    )
 }
 
 /// Labels, with those that are given in their place.
 fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
-    for (label, &given) in labels.iter_mut().zip(given).filter(|(_, given)| !given.is_nan()) {
+    for (label, &given) in labels
+        .iter_mut()
+        .zip(given)
+        .filter(|(_, given)| !given.is_nan())
+    {
         *label = given;
     }
     labels
@@ -96,9 +109,25 @@ pub(crate) fn target_unit(log_target: bool, value: f64) -> f64 {
 /// # Errors
 ///
 /// As the teacher's; [`Error::ForeignLabels`] where labels of another run do not fit.
-pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
-    let target: Vec<f64> = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
-    let context = Context { recipe, data, target, kept, observer };
+pub(crate) fn make(
+    recipe: &Recipe,
+    data: &Dataset,
+    kept: &Checkpoints,
+    clock: &mut Clock,
+    observer: &dyn Observer,
+) -> Result<LabelStore> {
+    let target: Vec<f64> = data
+        .target
+        .iter()
+        .map(|&y| learned(recipe.data.log_target, y))
+        .collect();
+    let context = Context {
+        recipe,
+        data,
+        target,
+        kept,
+        observer,
+    };
     let first = context.first(clock)?;
     if recipe.teacher.with.is_empty() {
         return Ok(first);
@@ -107,14 +136,22 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &
     for run in &recipe.teacher.with {
         stores.push(context.read(run)?);
     }
-    if stores.iter().any(|store| store.new.rows != stores[0].new.rows) {
+    if stores
+        .iter()
+        .any(|store| store.new.rows != stores[0].new.rows)
+    {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
             message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
         });
     }
     let mut store = several::combine(stores, data, recipe.teacher.combine, recipe.data.log_target);
-    let weights: Vec<String> = store.summary.members.iter().map(|member| format!("{} {:.2}", member.kind, member.weight)).collect();
+    let weights: Vec<String> = store
+        .summary
+        .members
+        .iter()
+        .map(|member| format!("{} {:.2}", member.kind, member.weight))
+        .collect();
     let note = format!("several teachers, weighted {}", weights.join(", "));
     observer.event(&Event::Note(&note));
     store.summary.notes.push(note);
@@ -126,9 +163,27 @@ pub(crate) fn make(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &
 /// # Errors
 ///
 /// As the teacher's.
-pub(crate) fn for_search(recipe: &Recipe, data: &Dataset, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<LabelStore> {
-    let target = data.target.iter().map(|&y| learned(recipe.data.log_target, y)).collect();
-    Ok(Context { recipe, data, target, kept, observer }.pilot(clock)?.store)
+pub(crate) fn for_search(
+    recipe: &Recipe,
+    data: &Dataset,
+    kept: &Checkpoints,
+    clock: &mut Clock,
+    observer: &dyn Observer,
+) -> Result<LabelStore> {
+    let target = data
+        .target
+        .iter()
+        .map(|&y| learned(recipe.data.log_target, y))
+        .collect();
+    Ok(Context {
+        recipe,
+        data,
+        target,
+        kept,
+        observer,
+    }
+    .pilot(clock)?
+    .store)
 }
 
 /// Labels of the fold teachers, and what the final teacher is made of.
@@ -161,7 +216,9 @@ impl Context<'_> {
             let columns = asked.model_columns.as_deref().unwrap_or_default();
             return self.imported(&Elsewhere::read(path, columns)?, clock);
         }
-        if self.recipe.hints.kind != HintKind::None && (self.data.given.is_some() || asked.command.is_some()) {
+        if self.recipe.hints.kind != HintKind::None
+            && (self.data.given.is_some() || asked.command.is_some())
+        {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
                 message: "a command or a column of predictions shows no features; leave hints out, or give a model file (teacher.model) or let limbeck fit the teacher".into(),
@@ -182,7 +239,12 @@ impl Context<'_> {
     fn transfer(&self) -> Result<Transfer> {
         let rows = &self.data.split.train;
         let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
-        let mut new = transfer::make(&self.data.features.select(rows), &target, &self.recipe.transfer, self.recipe.seed)?;
+        let mut new = transfer::make(
+            &self.data.features.select(rows),
+            &target,
+            &self.recipe.transfer,
+            self.recipe.seed,
+        )?;
         if let Some(path) = &self.recipe.unlabeled {
             let table = Table::read_like(path, &self.data.summary.schema())?;
             new.append_rows(Features::from_table(table)?)?;
@@ -196,17 +258,44 @@ impl Context<'_> {
     fn pilot(&self, clock: &mut Clock) -> Result<Pilot> {
         let split = &self.data.split;
         let (features, target, weight) = self.rows(&split.train);
-        let folds = Folds::new(self.data, &split.train, self.recipe.teacher.folds, self.recipe.seed);
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds };
-        self.observer.event(&Event::Stage("teacher: out-of-fold fits"));
-        let fitted = clock.stage("teacher folds", || Teacher::fit_folds(&sample, &self.recipe.teacher.options(), self.recipe.seed, self.kept))?;
+        let folds = Folds::new(
+            self.data,
+            &split.train,
+            self.recipe.teacher.folds,
+            self.recipe.seed,
+        );
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds,
+        };
+        self.observer
+            .event(&Event::Stage("teacher: out-of-fold fits"));
+        let fitted = clock.stage("teacher folds", || {
+            Teacher::fit_folds(
+                &sample,
+                &self.recipe.teacher.options(),
+                self.recipe.seed,
+                self.kept,
+            )
+        })?;
         for note in &fitted.notes {
             self.observer.event(&Event::Note(note));
         }
         let new = clock.stage("augment", || self.transfer())?;
         let mut store = self.empty();
-        self.place(&mut store, &split.train, &fitted.labels.prediction, Some(&fitted.labels.fold));
-        let valid = clock.stage("label", || fitted.teacher.predict(&self.data.features.select(&split.valid)))?;
+        self.place(
+            &mut store,
+            &split.train,
+            &fitted.labels.prediction,
+            Some(&fitted.labels.fold),
+        );
+        let valid = clock.stage("label", || {
+            fitted
+                .teacher
+                .predict(&self.data.features.select(&split.valid))
+        })?;
         self.place(&mut store, &split.valid, &valid, None);
         store.summary.notes = fitted.notes;
         let before = clock.seconds();
@@ -217,39 +306,79 @@ impl Context<'_> {
         self.adopt(&mut store, new);
         store.pilot = with_given(labels.mean.clone(), &given);
         self.believe(&mut store, labels, &given);
-        Ok(Pilot { store, teacher: fitted.teacher, early, label_seconds, given })
+        Ok(Pilot {
+            store,
+            teacher: fitted.teacher,
+            early,
+            label_seconds,
+            given,
+        })
     }
 
     /// The final teacher, fitted on training and validation rows, and its labels: of test rows, and of new rows for the refit.
     fn full(&self, pilot: Pilot, clock: &mut Clock) -> Result<LabelStore> {
-        let Pilot { mut store, teacher, early, label_seconds, given } = pilot;
+        let Pilot {
+            mut store,
+            teacher,
+            early,
+            label_seconds,
+            given,
+        } = pilot;
         let split = &self.data.split;
-        self.observer.event(&Event::Stage("teacher: fit on all rows"));
+        self.observer
+            .event(&Event::Stage("teacher: fit on all rows"));
         let (features, target, weight) = self.rows(&split.train_valid());
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
-        let teacher = clock.stage("teacher full", || teacher.with_full_fit(&sample, &self.recipe.teacher.options(), self.recipe.seed, self.kept))?;
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
+        let teacher = clock.stage("teacher full", || {
+            teacher.with_full_fit(
+                &sample,
+                &self.recipe.teacher.options(),
+                self.recipe.seed,
+                self.kept,
+            )
+        })?;
         self.observer.event(&Event::Stage("labels"));
         let seconds = clock.seconds();
         let full = clock.stage("label", || teacher.predict_after(&store.new, &early))?;
-        store.us_per_row = (store.new.rows > 0).then(|| (label_seconds + clock.seconds() - seconds) * 1e6 / store.new.rows as f64);
-        let test = clock.stage("label", || teacher.predict(&self.data.features.select(&split.test)))?;
+        store.us_per_row = (store.new.rows > 0)
+            .then(|| (label_seconds + clock.seconds() - seconds) * 1e6 / store.new.rows as f64);
+        let test = clock.stage("label", || {
+            teacher.predict(&self.data.features.select(&split.test))
+        })?;
         self.place(&mut store, &split.test, &test, None);
         let bytes = teacher.to_bytes()?;
         let shares = teacher.shares();
-        store.summary.kind = if let [only] = &shares[..] { only.learner.name().into() } else { "stack".into() };
+        store.summary.kind = if let [only] = &shares[..] {
+            only.learner.name().into()
+        } else {
+            "stack".into()
+        };
         store.summary.learners = shares;
         store.summary.parameters = Some(teacher.parameters());
         store.summary.bytes = Some(bytes.len());
         store.file = Some(bytes);
         self.believe(&mut store, full, &given);
         self.tell_rejected(&mut store);
-        store.features = clock.stage("features", || self.features(&store, &store.teacher, |model, x| Ok(teacher.layers(model, x)?)))?;
+        store.features = clock.stage("features", || {
+            self.features(&store, &store.teacher, |model, x| {
+                Ok(teacher.layers(model, x)?)
+            })
+        })?;
         Ok(store)
     }
 
     /// Inputs, learned targets and weights of rows of the data set.
     fn rows(&self, rows: &[usize]) -> (Features, Vec<f64>, Vec<f64>) {
-        (self.data.features.select(rows), rows.iter().map(|&row| self.target[row]).collect(), self.data.weight_of(rows))
+        (
+            self.data.features.select(rows),
+            rows.iter().map(|&row| self.target[row]).collect(),
+            self.data.weight_of(rows),
+        )
     }
 
     fn command(&self, teacher: &CommandTeacher, clock: &mut Clock) -> Result<LabelStore> {
@@ -276,14 +405,18 @@ impl Context<'_> {
         self.observer.event(&Event::Stage("teacher file"));
         let log = self.recipe.data.log_target;
         // Before the new rows, since a column that is missing is known at once.
-        let Prediction { mut mean, mut spread } = clock.stage("label", || teacher.predict(&self.data.features, log))?;
+        let Prediction {
+            mut mean,
+            mut spread,
+        } = clock.stage("label", || teacher.predict(&self.data.features, log))?;
         let known = mean.clone();
         self.refuse_no_logarithm(&mean)?;
         let split = &self.data.split;
         let new = clock.stage("augment", || self.transfer())?;
         let before = clock.seconds();
         let answers = clock.stage("label", || teacher.predict(&new.features, log))?;
-        let us_per_row = (new.features.rows > 0).then(|| (clock.seconds() - before) * 1e6 / new.features.rows as f64);
+        let us_per_row = (new.features.rows > 0)
+            .then(|| (clock.seconds() - before) * 1e6 / new.features.rows as f64);
         mean.extend(answers.mean);
         spread.extend(answers.spread);
         let (mut store, prediction) = self.outside(mean, (!spread.is_empty()).then_some(&spread));
@@ -295,14 +428,21 @@ impl Context<'_> {
             store.teacher[row] = f64::NAN;
         }
         let note = match &self.data.given {
-            Some(GivenTeacher { prediction, fold: Some(fold), .. }) => {
+            Some(GivenTeacher {
+                prediction,
+                fold: Some(fold),
+                ..
+            }) => {
                 for &row in split.train.iter().filter(|&&row| fold[row] != NO_FOLD) {
-                    (store.teacher[row], store.fold[row]) = (finite(learned(log, prediction[row])), fold[row]);
+                    (store.teacher[row], store.fold[row]) =
+                        (finite(learned(log, prediction[row])), fold[row]);
                 }
                 "training rows take the out-of-fold predictions of the table"
             }
-            _ => "training rows keep their targets alone; out-of-fold predictions beside it (data.teacher_column with data.teacher_fold) \
-                  would label them, too",
+            _ => {
+                "training rows keep their targets alone; out-of-fold predictions beside it (data.teacher_column with data.teacher_fold) \
+                  would label them, too"
+            }
         };
         let note = format!(
             "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
@@ -310,13 +450,21 @@ impl Context<'_> {
         self.observer.event(&Event::Note(&note));
         store.summary.notes.push(note);
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
-        store.features = clock.stage("features", || self.features(&store, &known, |_, x| teacher.layers(x)))?;
+        store.features = clock.stage("features", || {
+            self.features(&store, &known, |_, x| teacher.layers(x))
+        })?;
         Ok(store)
     }
 
     fn given(&self) -> Result<LabelStore> {
-        let Some(given) = &self.data.given else { return Ok(self.empty()) };
-        let (mean, spread) = learned_answers(self.recipe.data.log_target, &given.prediction, given.spread.as_deref());
+        let Some(given) = &self.data.given else {
+            return Ok(self.empty());
+        };
+        let (mean, spread) = learned_answers(
+            self.recipe.data.log_target,
+            &given.prediction,
+            given.spread.as_deref(),
+        );
         self.refuse_no_logarithm(&mean)?;
         let (mut store, _) = self.outside(mean, spread.as_deref());
         store.summary.kind = "column".into();
@@ -340,8 +488,16 @@ impl Context<'_> {
     /// Refuses a teacher whose answer on a row that is judged has no logarithm. On training and new rows such an answer is no label.
     fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
         let split = &self.data.split;
-        match split.valid.iter().chain(&split.test).find(|&&row| !mean[row].is_finite()) {
-            Some(&row) => Err(limbeck_teach::Error::ModelLog { row: self.data.rows[row] + 1 }.into()),
+        match split
+            .valid
+            .iter()
+            .chain(&split.test)
+            .find(|&&row| !mean[row].is_finite())
+        {
+            Some(&row) => Err(limbeck_teach::Error::ModelLog {
+                row: self.data.rows[row] + 1,
+            }
+            .into()),
             None => Ok(()),
         }
     }
@@ -351,10 +507,18 @@ impl Context<'_> {
         let mut store = self.empty();
         let rows = &self.data.split.valid;
         let weight = self.data.weight_of(rows);
-        let features = Features { columns: Vec::new(), rows: rows.len() };
+        let features = Features {
+            columns: Vec::new(),
+            rows: rows.len(),
+        };
         let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
         let target = pick(&self.target);
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
         let known: Vec<usize> = (0..rows.len()).collect();
         let (spread, notes) = Spread::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
         for note in &notes {
@@ -363,7 +527,10 @@ impl Context<'_> {
         store.summary.notes = notes;
         store.spread = spread.apply(raw, mean.len());
         let at = self.data.target.len();
-        let new = Prediction { mean: mean.split_off(at), spread: store.spread.split_off(at) };
+        let new = Prediction {
+            mean: mean.split_off(at),
+            spread: store.spread.split_off(at),
+        };
         store.teacher = mean.into_iter().map(finite).collect();
         (store, new)
     }
@@ -371,7 +538,9 @@ impl Context<'_> {
     /// Takes the labels of the training rows back where they look like memory of their targets.
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
-            let note = "its labels of the training rows are not used; those rows keep their targets alone".to_owned();
+            let note =
+                "its labels of the training rows are not used; those rows keep their targets alone"
+                    .to_owned();
             for &row in &self.data.split.train {
                 store.teacher[row] = f64::NAN;
             }
@@ -383,8 +552,13 @@ impl Context<'_> {
     /// True, with a note, where the teacher is far better on training rows than on validation and test rows.
     fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
         let rmse = |rows: &[usize]| {
-            let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
-            metrics::rmse(&pick(&store.teacher), &pick(&self.target), &self.data.weight_of(rows))
+            let pick =
+                |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+            metrics::rmse(
+                &pick(&store.teacher),
+                &pick(&self.target),
+                &self.data.weight_of(rows),
+            )
         };
         let split = &self.data.split;
         let (seen, unseen) = (rmse(&split.train), rmse(&split.valid));
@@ -404,10 +578,22 @@ impl Context<'_> {
 
     fn empty(&self) -> LabelStore {
         let n = self.data.target.len();
-        LabelStore { teacher: vec![f64::NAN; n], spread: vec![f64::NAN; n], fold: vec![NO_FOLD; n], new: self.data.features.select(&[]), ..LabelStore::default() }
+        LabelStore {
+            teacher: vec![f64::NAN; n],
+            spread: vec![f64::NAN; n],
+            fold: vec![NO_FOLD; n],
+            new: self.data.features.select(&[]),
+            ..LabelStore::default()
+        }
     }
 
-    fn place(&self, store: &mut LabelStore, rows: &[usize], prediction: &Prediction, fold: Option<&[u32]>) {
+    fn place(
+        &self,
+        store: &mut LabelStore,
+        rows: &[usize],
+        prediction: &Prediction,
+        fold: Option<&[u32]>,
+    ) {
         for (i, &row) in rows.iter().enumerate() {
             store.teacher[row] = prediction.mean[i];
             store.spread[row] = prediction.spread[i];
@@ -428,12 +614,24 @@ impl Context<'_> {
 
     /// Takes labels for the refit, and decides which of the new rows are believed.
     fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
-        let mut spread: Vec<f64> =
-            self.data.split.train.iter().map(|&row| store.spread[row]).filter(|sd| sd.is_finite()).collect();
+        let mut spread: Vec<f64> = self
+            .data
+            .split
+            .train
+            .iter()
+            .map(|&row| store.spread[row])
+            .filter(|sd| sd.is_finite())
+            .collect();
         spread.sort_by(f64::total_cmp);
-        let typical = spread.get(spread.len() / 2).copied().unwrap_or(f64::INFINITY);
+        let typical = spread
+            .get(spread.len() / 2)
+            .copied()
+            .unwrap_or(f64::INFINITY);
         let Prediction { mean, spread } = labels;
-        store.full = Prediction { mean: with_given(mean, given), spread };
+        store.full = Prediction {
+            mean: with_given(mean, given),
+            spread,
+        };
         store.believed = believed(&store.full, typical, self.recipe.transfer.reject_spread);
         store.summary.new_rows = store.believed.len();
         store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
@@ -443,7 +641,9 @@ impl Context<'_> {
         if store.summary.rejected_rows > 0 {
             let note = format!(
                 "{} of {} new rows were rejected: the teacher's spread there exceeds {} times its median on training rows",
-                store.summary.rejected_rows, store.summary.new_rows, self.recipe.transfer.reject_spread
+                store.summary.rejected_rows,
+                store.summary.new_rows,
+                self.recipe.transfer.reject_spread
             );
             self.observer.event(&Event::Note(&note));
             store.summary.notes.push(note);
@@ -453,32 +653,63 @@ impl Context<'_> {
     fn adopt(&self, store: &mut LabelStore, new: Transfer) {
         let rows = &self.data.split.train;
         store.synthetic = new.made;
-        store.source = new.source.into_iter().map(|source| source.map(|at| rows[at as usize])).collect();
+        store.source = new
+            .source
+            .into_iter()
+            .map(|source| source.map(|at| rows[at as usize]))
+            .collect();
         store.new = new.features;
         store.second = new.second;
         store.candidate = new.candidate;
     }
 
     /// Coordinates of the layers that `layers` shows, where the recipe asks for hints; `answers` are the teacher's on the rows of the data set.
-    fn features(&self, store: &LabelStore, answers: &[f64], layers: impl Fn(Model, &Features) -> Result<Vec<Layer>> + Sync) -> Result<Option<TeacherFeatures>> {
+    fn features(
+        &self,
+        store: &LabelStore,
+        answers: &[f64],
+        layers: impl Fn(Model, &Features) -> Result<Vec<Layer>> + Sync,
+    ) -> Result<Option<TeacherFeatures>> {
         let hints = &self.recipe.hints;
         if hints.kind == HintKind::None {
             return Ok(None);
         }
-        self.observer.event(&Event::Stage("features of the teacher"));
+        self.observer
+            .event(&Event::Stage("features of the teacher"));
         let split = &self.data.split;
         let of = |model, rows: &[usize]| -> Result<Coordinates> {
             let known = layers(model, &self.data.features.select(rows))?;
             let answers: Vec<f64> = rows.iter().map(|&row| answers[row]).collect();
-            let spaces: Vec<Space> =
-                known.iter().map(|layer| Space::fit(&layer.values, layer.width, &answers, hints.kind, hints.width)).collect();
+            let spaces: Vec<Space> = known
+                .iter()
+                .map(|layer| {
+                    Space::fit(
+                        &layer.values,
+                        layer.width,
+                        &answers,
+                        hints.kind,
+                        hints.width,
+                    )
+                })
+                .collect();
             let project = |features: &Features| -> Result<Vec<f32>> {
-                let blocks: Vec<Vec<usize>> =
-                    (0..features.rows).step_by(FEATURE_BLOCK).map(|at| (at..(at + FEATURE_BLOCK).min(features.rows)).collect()).collect();
+                let blocks: Vec<Vec<usize>> = (0..features.rows)
+                    .step_by(FEATURE_BLOCK)
+                    .map(|at| (at..(at + FEATURE_BLOCK).min(features.rows)).collect())
+                    .collect();
                 let parts = blocks.into_par_iter().map(|rows| {
                     let found = layers(model, &features.select(&rows))?;
-                    let parts: Vec<Vec<f32>> = spaces.iter().zip(&found).map(|(space, layer)| space.project(&layer.values)).collect();
-                    let row = |i: usize| parts.iter().flat_map(move |part| &part[i * hints.width..][..hints.width]).copied();
+                    let parts: Vec<Vec<f32>> = spaces
+                        .iter()
+                        .zip(&found)
+                        .map(|(space, layer)| space.project(&layer.values))
+                        .collect();
+                    let row = |i: usize| {
+                        parts
+                            .iter()
+                            .flat_map(move |part| &part[i * hints.width..][..hints.width])
+                            .copied()
+                    };
                     Ok((0..rows.len()).flat_map(row).collect::<Vec<f32>>())
                 });
                 Ok(parts.collect::<Result<Vec<_>>>()?.concat())
@@ -486,41 +717,65 @@ impl Context<'_> {
             Ok(Coordinates {
                 rows: project(&self.data.features)?,
                 new: project(&store.new)?,
-                attention: spaces.iter().flat_map(|space| space.attention().iter().copied()).collect(),
+                attention: spaces
+                    .iter()
+                    .flat_map(|space| space.attention().iter().copied())
+                    .collect(),
             })
         };
-        Ok(Some(TeacherFeatures { pilot: of(Model::First, &split.train)?, full: of(Model::Last, &split.train_valid())? }))
+        Ok(Some(TeacherFeatures {
+            pilot: of(Model::First, &split.train)?,
+            full: of(Model::Last, &split.train_valid())?,
+        }))
     }
 
     /// Labels of another run, whose new rows are made again from its seed and options.
     fn read(&self, run: &Path) -> Result<LabelStore> {
-        self.observer.event(&Event::Stage("labels of an earlier run"));
+        self.observer
+            .event(&Event::Stage("labels of an earlier run"));
         let source = crate::run::Run::open(run)?;
         let theirs = source.recipe();
-        let foreign = |message: String| Error::ForeignLabels { path: run.to_owned(), message };
+        let foreign = |message: String| Error::ForeignLabels {
+            path: run.to_owned(),
+            message,
+        };
         let same = |what: &str, same: bool| match same {
             true => Ok(()),
-            false => Err(foreign(format!("{what} differs from the recipe of that run; give the same, or fit a teacher"))),
+            false => Err(foreign(format!(
+                "{what} differs from the recipe of that run; give the same, or fit a teacher"
+            ))),
         };
-        same("the table's content or split", source.report().data.same_rows(&self.data.summary))?;
+        same(
+            "the table's content or split",
+            source.report().data.same_rows(&self.data.summary),
+        )?;
         same("data", theirs.data == self.recipe.data)?;
-        let path = source.path().join(crate::run::TEACHER).join(crate::run::TEACHER_FILE);
+        let path = source
+            .path()
+            .join(crate::run::TEACHER)
+            .join(crate::run::TEACHER_FILE);
         let teacher = || -> Result<Teacher> {
-            let bytes = std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
+            let bytes =
+                std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
             Ok(Teacher::from_bytes(&bytes)?)
         };
         if self.recipe.hints.kind != HintKind::None && !path.exists() {
             return Err(foreign("it has no teacher that could show features (hints.kind): leave hints out, or name the teacher's own file by teacher.model".into()));
         }
         let same_seed = theirs.seed == self.recipe.seed;
-        let same_rows = same_seed && theirs.transfer == self.recipe.transfer && theirs.unlabeled == self.recipe.unlabeled;
+        let same_rows = same_seed
+            && theirs.transfer == self.recipe.transfer
+            && theirs.unlabeled == self.recipe.unlabeled;
         // Other new rows are fine where their teacher is there to label them.
         if !same_rows && !path.exists() {
             same("seed", same_seed)?;
             same("transfer", theirs.transfer == self.recipe.transfer)?;
             same("unlabeled", false)?;
         }
-        let table = Table::read(source.path().join(crate::run::LABELS), &ReadOptions::default())?;
+        let table = Table::read(
+            source.path().join(crate::run::LABELS),
+            &ReadOptions::default(),
+        )?;
         let mut store = self.empty();
         let has_new = table.rows > self.data.target.len();
         if has_new && same_rows {
@@ -531,7 +786,9 @@ impl Context<'_> {
         if same_rows {
             store.fill_new(&table).map_err(foreign)?;
         } else {
-            self.observer.event(&Event::Stage("labels of other rows by the teacher of that run"));
+            self.observer.event(&Event::Stage(
+                "labels of other rows by the teacher of that run",
+            ));
             let new = self.transfer()?;
             let teacher = teacher()?;
             let pilot = teacher.early().predict(&new.features)?;
@@ -540,7 +797,9 @@ impl Context<'_> {
         }
         if self.recipe.hints.kind != HintKind::None {
             let teacher = teacher()?;
-            store.features = self.features(&store, &store.teacher, |model, x| Ok(teacher.layers(model, x)?))?;
+            store.features = self.features(&store, &store.teacher, |model, x| {
+                Ok(teacher.layers(model, x)?)
+            })?;
         }
         Ok(store)
     }
@@ -578,27 +837,55 @@ impl LabelStore {
     pub fn to_table(&self, data: &Dataset) -> Table {
         let n = self.teacher.len();
         let mut set = vec![SETS[3]; n + self.new.rows];
-        for (rows, name) in [(&data.split.train, SETS[0]), (&data.split.valid, SETS[1]), (&data.split.test, SETS[2])] {
+        for (rows, name) in [
+            (&data.split.train, SETS[0]),
+            (&data.split.valid, SETS[1]),
+            (&data.split.test, SETS[2]),
+        ] {
             for &row in rows {
                 set[row] = name;
             }
         }
         let both = |own: &[f64], new: &[f64]| own.iter().chain(new).copied().collect::<Vec<f64>>();
-        let position = data.rows.iter().map(|&row| row as f64).chain((0..self.new.rows).map(|row| row as f64));
-        let fold = |&fold: &u32| if fold == NO_FOLD { f64::NAN } else { f64::from(fold) };
+        let position = data
+            .rows
+            .iter()
+            .map(|&row| row as f64)
+            .chain((0..self.new.rows).map(|row| row as f64));
+        let fold = |&fold: &u32| {
+            if fold == NO_FOLD {
+                f64::NAN
+            } else {
+                f64::from(fold)
+            }
+        };
         let missing = vec![f64::NAN; n.max(self.new.rows)];
-        let believed: Vec<f64> = self.believed.iter().map(|&b| f64::from(u8::from(b))).collect();
+        let believed: Vec<f64> = self
+            .believed
+            .iter()
+            .map(|&b| f64::from(u8::from(b)))
+            .collect();
         let columns = vec![
             Column::category("set", set.into_iter().map(Some)),
             Column::number("row", position.collect()),
-            Column::number("fold", both(&self.fold.iter().map(fold).collect::<Vec<_>>(), &missing[..self.new.rows])),
+            Column::number(
+                "fold",
+                both(
+                    &self.fold.iter().map(fold).collect::<Vec<_>>(),
+                    &missing[..self.new.rows],
+                ),
+            ),
             Column::number("teacher", both(&self.teacher, &self.full.mean)),
             Column::number("spread", both(&self.spread, &self.full.spread)),
             Column::number("pilot", both(&missing[..n], &self.pilot)),
             Column::number("believed", both(&missing[..n], &believed)),
         ];
         let rows = n + self.new.rows;
-        Table { columns, rows, ..Table::default() }
+        Table {
+            columns,
+            rows,
+            ..Table::default()
+        }
     }
 
     /// Fills in the rows of the data set from its labels table.
@@ -609,10 +896,18 @@ impl LabelStore {
         }
         let numbers = |name| numbers(table, name);
         let rows = numbers("row")?;
-        if data.rows.iter().zip(rows).any(|(&row, found)| (row as f64).total_cmp(found).is_ne()) {
+        if data
+            .rows
+            .iter()
+            .zip(rows)
+            .any(|(&row, found)| (row as f64).total_cmp(found).is_ne())
+        {
             return Err("its labels belong to other rows".into());
         }
-        self.fold = numbers("fold")?[..n].iter().map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 }).collect();
+        self.fold = numbers("fold")?[..n]
+            .iter()
+            .map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 })
+            .collect();
         let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
         self.teacher = teacher[..n].to_vec();
         self.spread = spread[..n].to_vec();
@@ -623,11 +918,17 @@ impl LabelStore {
     fn fill_new(&mut self, table: &Table) -> std::result::Result<(), String> {
         let n = self.teacher.len();
         if table.rows != n + self.new.rows {
-            return Err(format!("it has {} labels for {n} rows and {} new rows", table.rows, self.new.rows));
+            return Err(format!(
+                "it has {} labels for {n} rows and {} new rows",
+                table.rows, self.new.rows
+            ));
         }
         let numbers = |name| numbers(table, name);
         let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
-        self.full = Prediction { mean: teacher[n..].to_vec(), spread: spread[n..].to_vec() };
+        self.full = Prediction {
+            mean: teacher[n..].to_vec(),
+            spread: spread[n..].to_vec(),
+        };
         if self.new.rows > 0 {
             self.pilot = numbers("pilot")?[n..].to_vec();
             self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();

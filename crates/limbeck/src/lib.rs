@@ -24,14 +24,17 @@
 //! | `unfinished` | a run in the making, and one that was ended: checkpoints, lock, [`resume`] |
 //! | `live`, `curves` | log, training curves and event files as a run goes on |
 //! | [`run`] | [`Run`]: a run directory |
-#![cfg_attr(test, allow(clippy::float_cmp, reason = "hand-worked values are exact"))]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "hand-worked values are exact")
+)]
 
 mod budget;
 pub mod compare;
 mod curves;
 mod elsewhere;
-pub mod export;
 mod error;
+pub mod export;
 pub mod labels;
 mod live;
 mod lone;
@@ -48,10 +51,10 @@ mod several;
 mod splits;
 pub mod targets;
 pub mod tensorboard;
-pub mod verify;
 mod timing;
 mod unfinished;
 mod verdict;
+pub mod verify;
 
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};

@@ -46,17 +46,29 @@ impl Log {
     pub(crate) fn open(&self, folder: &Path) -> Result<()> {
         let path = folder.join(LOG);
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("write", &path))?;
-        file.write_all(&std::mem::take(&mut sink.early)).map_err(Error::file("write", &path))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::file("write", &path))?;
+        file.write_all(&std::mem::take(&mut sink.early))
+            .map_err(Error::file("write", &path))?;
         sink.file = Some(file);
         Ok(())
     }
 
     /// What `tracing` hands events to: this log, and whoever listened before.
     pub(crate) fn dispatch(&self) -> Dispatch {
-        let lines = tracing_subscriber::fmt::layer().with_writer(self.clone()).with_ansi(false).with_target(false);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(self.clone())
+            .with_ansi(false)
+            .with_target(false);
         let outer = dispatcher::get_default(Dispatch::clone);
-        Dispatch::new(tracing_subscriber::registry().with(lines).with(Forward(outer)))
+        Dispatch::new(
+            tracing_subscriber::registry()
+                .with(lines)
+                .with(Forward(outer)),
+        )
     }
 }
 
@@ -124,8 +136,19 @@ impl<'a> Recorder<'a> {
         };
         let events = folder.join(run::TENSORBOARD);
         remove_folder(&events)?;
-        let open = Open { csv: fresh(run::METRICS)?, jsonl: fresh(run::METRICS_JSON)?, events: BTreeMap::new(), has_header: false };
-        Ok(Self { inner, recipe, folder: folder.to_owned(), files: Mutex::new(Files { open: Some(open) }), nanoseconds: AtomicU64::new(0) })
+        let open = Open {
+            csv: fresh(run::METRICS)?,
+            jsonl: fresh(run::METRICS_JSON)?,
+            events: BTreeMap::new(),
+            has_header: false,
+        };
+        Ok(Self {
+            inner,
+            recipe,
+            folder: folder.to_owned(),
+            files: Mutex::new(Files { open: Some(open) }),
+            nanoseconds: AtomicU64::new(0),
+        })
     }
 
     /// Who watches the run: for trainings that are not the run's own, which have no curves in it.
@@ -140,7 +163,10 @@ impl<'a> Recorder<'a> {
 
     /// Closes the files and takes the event files away, before they are written in order.
     pub(crate) fn close(&self) -> Result<()> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).open = None;
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open = None;
         remove_folder(&self.folder.join(run::TENSORBOARD))
     }
 
@@ -151,15 +177,23 @@ impl<'a> Recorder<'a> {
             && let Err(error) = self.add(open, progress)
         {
             files.open = None;
-            let note = format!("training curves cannot be followed any more, {} cannot be written: {error}", self.folder.display());
+            let note = format!(
+                "training curves cannot be followed any more, {} cannot be written: {error}",
+                self.folder.display()
+            );
             tracing::warn!("{note}");
             self.inner.event(&Event::Note(&note));
         }
         if progress.point.step >= progress.until {
-            let Progress { training, point, .. } = progress;
+            let Progress {
+                training, point, ..
+            } = progress;
             tracing::info!(training = %training, step = point.step, loss = point.loss, valid_error = point.valid_error, "training done");
         }
-        self.nanoseconds.fetch_add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.nanoseconds.fetch_add(
+            u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     fn add(&self, open: &mut Open, progress: &Progress<'_>) -> io::Result<()> {
@@ -169,7 +203,8 @@ impl<'a> Recorder<'a> {
             open.has_header = true;
         }
         open.csv.write_all(curves::csv_line(&fields).as_bytes())?;
-        open.jsonl.write_all(curves::json_line(&fields).as_bytes())?;
+        open.jsonl
+            .write_all(curves::json_line(&fields).as_bytes())?;
         let name = progress.training.to_string();
         let records = Events::default().point(progress.point.step, &fields);
         let file = match open.events.entry(name) {
@@ -188,7 +223,9 @@ impl<'a> Recorder<'a> {
 
 fn remove_folder(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove", folder)(error))
+        }
         _ => Ok(()),
     }
 }

@@ -17,16 +17,32 @@ pub(crate) struct Fitted {
 ///
 /// Other kinds than the lone student's are searched here unless the search has been there; networks are not, which would take
 /// as long as the run.
-pub(crate) fn fit(search: &Search<'_>, refit: &Stage<'_>, choice: &Choice, alone: Fitted, seed: u64) -> Result<Vec<Fitted>> {
+pub(crate) fn fit(
+    search: &Search<'_>,
+    refit: &Stage<'_>,
+    choice: &Choice,
+    alone: Fitted,
+    seed: u64,
+) -> Result<Vec<Fitted>> {
     let own = alone.chosen.setting.kind();
     let mut all = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.student_kind() != own) {
-        let tried = choice.alone.iter().filter(|trial| trial.setting.kind() == kind.student_kind());
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.student_kind() != own)
+    {
+        let tried = choice
+            .alone
+            .iter()
+            .filter(|trial| trial.setting.kind() == kind.student_kind());
         let chosen = match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
             Some(trial) => Some(trial.clone()),
             None => kinds::lone(search, kind)?,
         };
-        let Some((chosen, spec)) = chosen.and_then(|chosen| chosen.setting.spec.map(|spec| (chosen, spec))) else { continue };
+        let Some((chosen, spec)) =
+            chosen.and_then(|chosen| chosen.setting.spec.map(|spec| (chosen, spec)))
+        else {
+            continue;
+        };
         let refitted = kinds::fit(refit, None, spec, seed)?;
         all.push(Fitted { chosen, refitted });
     }
@@ -44,22 +60,51 @@ pub(crate) struct Judged<'a> {
 /// Adds the models to the report, and what the shipped file gains over the best of them.
 ///
 /// `answers` of the models' files on test rows, in their order.
-pub(crate) fn add(report: &mut Report, models: Vec<LoneModel>, answers: &[Vec<f64>], shipped: &[f64], test: &Judged<'_>, worth: f64) {
-    let least = |among: &mut dyn Iterator<Item = usize>| among.min_by(|&a, &b| models[a].valid_error.total_cmp(&models[b].valid_error));
-    let Some(best) = least(&mut (0..models.len())) else { return };
+pub(crate) fn add(
+    report: &mut Report,
+    models: Vec<LoneModel>,
+    answers: &[Vec<f64>],
+    shipped: &[f64],
+    test: &Judged<'_>,
+    worth: f64,
+) {
+    let least = |among: &mut dyn Iterator<Item = usize>| {
+        among.min_by(|&a, &b| models[a].valid_error.total_cmp(&models[b].valid_error))
+    };
+    let Some(best) = least(&mut (0..models.len())) else {
+        return;
+    };
     let valid_error = match report.shipped.kind {
         ShippedKind::Alone => report.shipped.valid_error_alone,
         ShippedKind::Distilled => report.shipped.valid_error_distilled,
     };
     let does_as_well = |at: &usize| {
         let model = &models[*at];
-        model.size.kind != report.student.kind && model.valid_error <= valid_error && model.size.bytes <= report.student.bytes
+        model.size.kind != report.student.kind
+            && model.valid_error <= valid_error
+            && model.size.bytes <= report.student.bytes
     };
     let as_good = least(&mut (0..models.len()).filter(does_as_well));
     let measure = report.measure();
-    let is_shipped = report.shipped.kind == ShippedKind::Alone && models[best].size.kind == report.student.kind;
-    let against = Against { size: models[best].size, is_shipped, test_error: measure.score(&answers[best], test.target, test.weight) };
-    let gain = judge_file(measure, test.target, test.weight, test.blocks, [shipped, &answers[best]], worth);
+    let is_shipped =
+        report.shipped.kind == ShippedKind::Alone && models[best].size.kind == report.student.kind;
+    let against = Against {
+        size: models[best].size,
+        is_shipped,
+        test_error: measure.score(&answers[best], test.target, test.weight),
+    };
+    let gain = judge_file(
+        measure,
+        test.target,
+        test.weight,
+        test.blocks,
+        [shipped, &answers[best]],
+        worth,
+    );
     report.file = gain.map(|gain| FileReport { gain, against });
-    report.lone = Some(LoneReport { best: models[best].size.kind, as_good: as_good.map(|at| models[at].size.kind), models });
+    report.lone = Some(LoneReport {
+        best: models[best].size.kind,
+        as_good: as_good.map(|at| models[at].size.kind),
+        models,
+    });
 }

@@ -50,14 +50,20 @@ pub enum FileState {
 
 impl FileEntry {
     fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: sha256(bytes) }
+        Self {
+            bytes: bytes.len() as u64,
+            sha256: sha256(bytes),
+        }
     }
 }
 
 /// SHA-256 in hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl Manifest {
@@ -72,14 +78,32 @@ impl Manifest {
             let bytes = std::fs::read(&path).map_err(Error::file("read", &path))?;
             Ok((name.clone(), FileEntry::of(&bytes)))
         };
-        Ok(Self { version: env!("CARGO_PKG_VERSION").into(), student, files: names.iter().map(entry).collect::<Result<_>>()? })
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            student,
+            files: names.iter().map(entry).collect::<Result<_>>()?,
+        })
     }
 
     /// The manifest of a run: of those of its files that are there.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", run::TEACHER, run::TEACHER_FILE);
-        let names = [run::RECIPE, run::LABELS, run::METRICS, run::METRICS_JSON, run::PREDICTIONS, run::PAGE, run::STUDENT, run::REPORT, &teacher];
-        let mut there: Vec<String> = names.into_iter().filter(|name| folder.join(name).exists()).map(str::to_owned).collect();
+        let names = [
+            run::RECIPE,
+            run::LABELS,
+            run::METRICS,
+            run::METRICS_JSON,
+            run::PREDICTIONS,
+            run::PAGE,
+            run::STUDENT,
+            run::REPORT,
+            &teacher,
+        ];
+        let mut there: Vec<String> = names
+            .into_iter()
+            .filter(|name| folder.join(name).exists())
+            .map(str::to_owned)
+            .collect();
         there.extend(tensorboard::files(folder));
         Self::of(folder, &there, None)
     }
@@ -102,13 +126,22 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(damaged(path, &error)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(damaged(path, &error));
+            }
             other => other.map_err(Error::file("read", path))?,
         };
         let manifest: Self = serde_json::from_str(&text).map_err(|error| damaged(path, &error))?;
-        let outside = |name: &&String| Path::new(name.as_str()).components().any(|part| !matches!(part, std::path::Component::Normal(_)));
+        let outside = |name: &&String| {
+            Path::new(name.as_str())
+                .components()
+                .any(|part| !matches!(part, std::path::Component::Normal(_)))
+        };
         if let Some(name) = manifest.files.keys().find(outside) {
-            return Err(damaged(path, &format!("it names `{name}`, expected files of its folder")));
+            return Err(damaged(
+                path,
+                &format!("it names `{name}`, expected files of its folder"),
+            ));
         }
         Ok(Some(manifest))
     }
@@ -118,16 +151,26 @@ impl Manifest {
     pub fn compare(&self, folder: &Path) -> Vec<(String, FileState)> {
         let state = |name: &String, entry: &FileEntry| match std::fs::read(folder.join(name)) {
             Err(error) => FileState::Missing(error.to_string()),
-            Ok(bytes) if bytes.len() as u64 != entry.bytes => FileState::Changed(format!("{} bytes, expected {}", bytes.len(), entry.bytes)),
-            Ok(bytes) if sha256(&bytes) != entry.sha256 => FileState::Changed("same size, other bytes".into()),
+            Ok(bytes) if bytes.len() as u64 != entry.bytes => {
+                FileState::Changed(format!("{} bytes, expected {}", bytes.len(), entry.bytes))
+            }
+            Ok(bytes) if sha256(&bytes) != entry.sha256 => {
+                FileState::Changed("same size, other bytes".into())
+            }
             Ok(_) => FileState::Whole,
         };
-        self.files.iter().map(|(name, entry)| (name.clone(), state(name, entry))).collect()
+        self.files
+            .iter()
+            .map(|(name, entry)| (name.clone(), state(name, entry)))
+            .collect()
     }
 }
 
 fn damaged(path: &Path, what: &dyn std::fmt::Display) -> Error {
-    Error::NotAnArtefact { path: path.to_owned(), message: format!("the manifest is damaged: {what}") }
+    Error::NotAnArtefact {
+        path: path.to_owned(),
+        message: format!("the manifest is damaged: {what}"),
+    }
 }
 
 #[cfg(test)]
@@ -137,18 +180,31 @@ mod tests {
     #[test]
     fn sha256_matches_the_published_vector() {
         // FIPS 180-2, appendix B.1.
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]
     fn every_change_of_a_file_shows() {
         let folder = tempfile::tempdir().unwrap();
         let names: Vec<String> = ["a", "b", "c"].map(String::from).into();
-        names.iter().for_each(|name| std::fs::write(folder.path().join(name), "same").unwrap());
+        names
+            .iter()
+            .for_each(|name| std::fs::write(folder.path().join(name), "same").unwrap());
         let path = folder.path().join("m.json");
-        Manifest::of(folder.path(), &names, None).unwrap().write(&path).unwrap();
+        Manifest::of(folder.path(), &names, None)
+            .unwrap()
+            .write(&path)
+            .unwrap();
         let manifest = Manifest::read(&path).unwrap().unwrap();
-        assert!(manifest.compare(folder.path()).iter().all(|(_, state)| *state == FileState::Whole));
+        assert!(
+            manifest
+                .compare(folder.path())
+                .iter()
+                .all(|(_, state)| *state == FileState::Whole)
+        );
         std::fs::write(folder.path().join("a"), "sane").unwrap();
         std::fs::write(folder.path().join("b"), "same ").unwrap();
         std::fs::remove_file(folder.path().join("c")).unwrap();
@@ -156,9 +212,20 @@ mod tests {
         assert!(matches!(&found[0].1, FileState::Changed(why) if why.contains("other bytes")));
         assert!(matches!(&found[1].1, FileState::Changed(why) if why == "5 bytes, expected 4"));
         assert!(matches!(found[2].1, FileState::Missing(_)));
-        let outside = std::fs::read_to_string(&path).unwrap().replace("\"a\"", "\"../a\"");
+        let outside = std::fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"a\"", "\"../a\"");
         std::fs::write(&path, outside).unwrap();
-        assert!(Manifest::read(&path).unwrap_err().to_string().contains("../a"));
-        assert!(Manifest::read(&folder.path().join("none")).unwrap().is_none());
+        assert!(
+            Manifest::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("../a")
+        );
+        assert!(
+            Manifest::read(&folder.path().join("none"))
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -13,7 +13,9 @@ use limbeck_data::{Column, DataSummary, Dataset, FeatureValues, Features, MISSIN
 use limbeck_distill::hints::{Coordinates, HintKind};
 use limbeck_distill::objective::AlphaSchedule;
 use limbeck_distill::proof::{Evidence, Proof, judge};
-use limbeck_distill::search::{self, Choice, Material, NewRows, Plan, Progress, Search, Setting, Stage, Training, Trial};
+use limbeck_distill::search::{
+    self, Choice, Material, NewRows, Plan, Progress, Search, Setting, Stage, Training, Trial,
+};
 use limbeck_distill::student::StudentKind;
 use limbeck_nets::Control;
 use limbeck_runtime::{GoldenValue, Student, Value};
@@ -30,11 +32,12 @@ use crate::outer;
 use crate::page::{self, Answers};
 use crate::recipe::Recipe;
 use crate::report::{
-    self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, TestScores,
+    self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes,
+    StudentReport, TestScores,
 };
 use crate::rounds;
-use crate::splits::{self, OtherSplit};
 use crate::run::{self, Run};
+use crate::splits::{self, OtherSplit};
 use crate::tensorboard;
 use crate::timing::{Clock, best_microseconds, peak_memory_bytes};
 use crate::unfinished::{self, Ticket, Unfinished};
@@ -103,7 +106,17 @@ pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) 
     let out = out.as_ref();
     recipe.validate()?;
     unfinished::refuse_taken(out)?;
-    make(recipe, &|data| Unfinished::begin(out, &Ticket::new(recipe, Some(data))?, recipe.checkpoint_every), observer)
+    make(
+        recipe,
+        &|data| {
+            Unfinished::begin(
+                out,
+                &Ticket::new(recipe, Some(data))?,
+                recipe.checkpoint_every,
+            )
+        },
+        observer,
+    )
 }
 
 /// Goes on with a run that was ended before it was done.
@@ -114,7 +127,9 @@ pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer)
     let place = Mutex::new(Some(place));
     let take = |data: &Dataset| {
         let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(place) = place else { unreachable!("a run is made once") };
+        let Some(place) = place else {
+            unreachable!("a run is made once")
+        };
         place.check(ticket, data)?;
         Ok(place)
     };
@@ -122,19 +137,41 @@ pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer)
 }
 
 /// Makes a run in the place that it gets once its table is read.
-fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync), observer: &dyn Observer) -> Result<Run> {
+fn make(
+    recipe: &Recipe,
+    place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
+    observer: &dyn Observer,
+) -> Result<Run> {
     let log = Log::default();
     on_threads(recipe.threads, Some(&log), || {
         let mut clock = Clock::start();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
         let data = clock.stage("read", || read(recipe, observer))?;
-        let DataSummary { rows, train, valid, test, .. } = data.summary;
-        tracing::info!(rows, train, valid, test, features = data.summary.features.len(), "table");
-        data.summary.warnings.iter().for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
+        let DataSummary {
+            rows,
+            train,
+            valid,
+            test,
+            ..
+        } = data.summary;
+        tracing::info!(
+            rows,
+            train,
+            valid,
+            test,
+            features = data.summary.features.len(),
+            "table"
+        );
+        data.summary
+            .warnings
+            .iter()
+            .for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
         limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
         outer::check(recipe, &data)?;
         let place = place(&data)?;
-        let made = log.open(place.path()).and_then(|()| work(recipe, &data, &place, clock, observer));
+        let made = log
+            .open(place.path())
+            .and_then(|()| work(recipe, &data, &place, clock, observer));
         match made {
             Ok(made) => {
                 tracing::info!("done");
@@ -154,24 +191,48 @@ fn make(recipe: &Recipe, place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync)
 const LATE: f64 = 1.25;
 
 /// All that comes after the table, in the folder of the run.
-fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, observer: &dyn Observer) -> Result<(Recipe, Report)> {
+fn work(
+    recipe: &Recipe,
+    data: &Dataset,
+    place: &Unfinished,
+    mut clock: Clock,
+    observer: &dyn Observer,
+) -> Result<(Recipe, Report)> {
     let (kept, limit) = (place.kept(), recipe.time_limit);
     // How fast this machine is is measured once in the life of a run.
     let recipe = &match recipe.time_limit {
-        Some(_) => clock.stage("budget", || kept.piece("budget", || budget::resolve(recipe, data, observer)))?,
+        Some(_) => clock.stage("budget", || {
+            kept.piece("budget", || budget::resolve(recipe, data, observer))
+        })?,
         None => recipe.clone(),
     };
     let observer = &Recorder::new(observer, recipe, place.path())?;
     let store = kept.piece("labels", || {
         let mut store = labels::make(recipe, data, kept, &mut clock, observer)?;
         rounds::complete(recipe, data, &mut store, kept, &mut clock, observer)?;
-        if observer.stop() { Err(Error::Interrupted) } else { Ok(store) }
+        if observer.stop() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(store)
+        }
     })?;
     let others = splits::others(recipe, data, &store, kept, &mut clock, observer)?;
-    let report = Students { recipe, data, store: &store, kept, observer }.run(&others, place, observer, clock)?;
+    let report = Students {
+        recipe,
+        data,
+        store: &store,
+        kept,
+        observer,
+    }
+    .run(&others, place, observer, clock)?;
     if let Some(limit) = limit.filter(|limit| report.measured.seconds > LATE * limit) {
-        let (took, text) = (report.measured.seconds, "the time limit could not be kept: the shortest schedules that still learn something take longer here");
-        observer.event(&Event::Note(&format!("{text} ({took:.0} s, asked were {limit:.0} s)")));
+        let (took, text) = (
+            report.measured.seconds,
+            "the time limit could not be kept: the shortest schedules that still learn something take longer here",
+        );
+        observer.event(&Event::Note(&format!(
+            "{text} ({took:.0} s, asked were {limit:.0} s)"
+        )));
     }
     Ok((recipe.clone(), report))
 }
@@ -181,18 +242,31 @@ fn work(recipe: &Recipe, data: &Dataset, place: &Unfinished, mut clock: Clock, o
 /// # Errors
 ///
 /// As [`distill`].
-pub fn label(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<crate::report::TeacherReport> {
+pub fn label(
+    recipe: &Recipe,
+    out: impl AsRef<Path>,
+    observer: &dyn Observer,
+) -> Result<crate::report::TeacherReport> {
     let out = out.as_ref();
     recipe.validate()?;
     if out.exists() {
-        return Err(Error::OutExists { path: out.to_owned() });
+        return Err(Error::OutExists {
+            path: out.to_owned(),
+        });
     }
     on_threads(recipe.threads, None, || {
         let mut clock = Clock::start();
         let data = read(recipe, observer)?;
         let recipe = budget::resolve(recipe, &data, observer)?;
         let mut store = labels::make(&recipe, &data, &NO_CHECKPOINTS, &mut clock, observer)?;
-        rounds::complete(&recipe, &data, &mut store, &NO_CHECKPOINTS, &mut clock, observer)?;
+        rounds::complete(
+            &recipe,
+            &data,
+            &mut store,
+            &NO_CHECKPOINTS,
+            &mut clock,
+            observer,
+        )?;
         let table = store.to_table(&data);
         if out.extension().is_some_and(|extension| extension == "csv") {
             table.write_csv(out)?;
@@ -214,7 +288,10 @@ pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> 
             data.target_name,
             data.target[at]
         );
-        return Err(Error::Recipe { place: "data.target".into(), message });
+        return Err(Error::Recipe {
+            place: "data.target".into(),
+            message,
+        });
     }
     observer.event(&Event::Data(&data.summary));
     Ok(data)
@@ -224,14 +301,22 @@ pub(crate) fn read(recipe: &Recipe, observer: &dyn Observer) -> Result<Dataset> 
 const LARGEST: f64 = 1e30;
 
 /// Runs `work` on a pool of its own, so that the number of threads is the recipe's, and what these threads say goes into the run's log.
-pub(crate) fn on_threads<T: Send>(threads: usize, log: Option<&Log>, work: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn on_threads<T: Send>(
+    threads: usize,
+    log: Option<&Log>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T> {
     let dispatch = log.map_or_else(|| dispatcher::get_default(Dispatch::clone), Log::dispatch);
     // For as long as the thread lives, which is as long as the pool.
     let listen = move |_| std::mem::forget(dispatcher::set_default(&dispatch));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(listen).build().map_err(|error| Error::Recipe {
-        place: "threads".into(),
-        message: format!("{threads} threads cannot be started: {error}"),
-    })?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .start_handler(listen)
+        .build()
+        .map_err(|error| Error::Recipe {
+            place: "threads".into(),
+            message: format!("{threads} threads cannot be started: {error}"),
+        })?;
     Ok(pool.install(work))
 }
 
@@ -257,8 +342,17 @@ pub(crate) struct SearchRows {
 
 impl SearchRows {
     pub(crate) fn stage<'a>(&'a self, plan: &'a Plan<'a>) -> Result<Stage<'a>> {
-        let Self { train, valid, new, shown } = self;
-        Ok(Stage::new(plan, &material(train, new, shown.as_ref()), Some(&material(valid, new, None)))?)
+        let Self {
+            train,
+            valid,
+            new,
+            shown,
+        } = self;
+        Ok(Stage::new(
+            plan,
+            &material(train, new, shown.as_ref()),
+            Some(&material(valid, new, None)),
+        )?)
     }
 }
 
@@ -280,10 +374,24 @@ struct Files<'t> {
 }
 
 impl<'t> Files<'t> {
-    fn choose(stage: &Stage<'_>, trials: &'t [search::Refitted], features: &Features) -> Result<Self> {
-        let of = |side: fn(&search::Refitted) -> &Trial| search::typical(stage, &trials.iter().map(side).collect::<Vec<_>>(), features);
+    fn choose(
+        stage: &Stage<'_>,
+        trials: &'t [search::Refitted],
+        features: &Features,
+    ) -> Result<Self> {
+        let of = |side: fn(&search::Refitted) -> &Trial| {
+            search::typical(
+                stage,
+                &trials.iter().map(side).collect::<Vec<_>>(),
+                features,
+            )
+        };
         let repeats = [of(|pair| &pair.alone)?, of(|pair| &pair.distilled)?];
-        Ok(Self { alone: &trials[repeats[0]].alone, distilled: &trials[repeats[1]].distilled, repeats })
+        Ok(Self {
+            alone: &trials[repeats[0]].alone,
+            distilled: &trials[repeats[1]].distilled,
+            repeats,
+        })
     }
 }
 
@@ -309,58 +417,153 @@ pub(crate) struct Fitted<'f> {
 
 impl Students<'_> {
     /// Chooses and fits both students, and hands them to `then`.
-    fn fit<T>(&self, others: &[OtherSplit<'_>], clock: &mut Clock, then: impl FnOnce(&Fitted<'_>, &mut Clock) -> Result<T>) -> Result<T> {
+    fn fit<T>(
+        &self,
+        others: &[OtherSplit<'_>],
+        clock: &mut Clock,
+        then: impl FnOnce(&Fitted<'_>, &mut Clock) -> Result<T>,
+    ) -> Result<T> {
         let recipe = self.recipe;
         let split = &self.data.split;
         let plan = self.plan();
         let watch = |progress: &Progress<'_>| {
             self.observer.event(&Event::Training(progress));
-            if self.observer.stop() { Control::Stop } else { Control::Continue }
+            if self.observer.stop() {
+                Control::Stop
+            } else {
+                Control::Continue
+            }
         };
         let test = self.part(&split.test);
         let rows: Vec<SearchRows> = clock.stage("search", || {
-            let other = |other: &OtherSplit<'_>| Students { data: &other.data, store: &other.store, ..*self }.search_rows();
-            std::iter::once(self.search_rows()).chain(others.iter().map(other)).collect()
+            let other = |other: &OtherSplit<'_>| {
+                Students {
+                    data: &other.data,
+                    store: &other.store,
+                    ..*self
+                }
+                .search_rows()
+            };
+            std::iter::once(self.search_rows())
+                .chain(others.iter().map(other))
+                .collect()
         });
-        let search = clock.stage("search", || Ok::<_, Error>(Search::new(rows.iter().map(|rows| rows.stage(&plan)).collect::<Result<_>>()?)))?;
-        self.observer.event(&Event::Stage("search on validation rows"));
-        self.observer.event(&Event::Steps(search::search_steps(&recipe.student, rows.len())));
+        let search = clock.stage("search", || {
+            Ok::<_, Error>(Search::new(
+                rows.iter()
+                    .map(|rows| rows.stage(&plan))
+                    .collect::<Result<_>>()?,
+            ))
+        })?;
+        self.observer
+            .event(&Event::Stage("search on validation rows"));
+        self.observer.event(&Event::Steps(search::search_steps(
+            &recipe.student,
+            rows.len(),
+        )));
         let choice = clock.stage("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
 
         let interrupted_in_search = self.observer.stop();
-        let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| recipe.seed + repeat).collect();
+        let seeds: Vec<u64> = (0..recipe.repeats as u64)
+            .map(|repeat| recipe.seed + repeat)
+            .collect();
         let all = self.part(&split.train_valid());
         let refit_new = clock.stage("refit", || self.new_rows(&self.store.full.mean));
-        let refit_shown = self.store.features.as_ref().map(|features| self.shown(&features.full, &all.rows));
+        let refit_shown = self
+            .store
+            .features
+            .as_ref()
+            .map(|features| self.shown(&features.full, &all.rows));
         let refit_stage;
         let (stage, trials) = if interrupted_in_search {
-            (search.first(), vec![search::Refitted { alone: alone.clone(), distilled: distilled.clone() }])
+            (
+                search.first(),
+                vec![search::Refitted {
+                    alone: alone.clone(),
+                    distilled: distilled.clone(),
+                }],
+            )
         } else {
-            refit_stage = clock.stage("refit", || Stage::new(&plan, &material(&all, &refit_new, refit_shown.as_ref()), None))?;
-            self.observer.event(&Event::Stage("refit on all training rows"));
-            self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
-            let chosen = ((alone.setting, alone.stop), (distilled.setting, distilled.stop));
-            let mut trials = clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?;
+            refit_stage = clock.stage("refit", || {
+                Stage::new(
+                    &plan,
+                    &material(&all, &refit_new, refit_shown.as_ref()),
+                    None,
+                )
+            })?;
+            self.observer
+                .event(&Event::Stage("refit on all training rows"));
+            self.observer
+                .event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+            let chosen = (
+                (alone.setting, alone.stop),
+                (distilled.setting, distilled.stop),
+            );
+            let mut trials = clock.stage("refit", || {
+                search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch)
+            })?;
             if let Some(seeds) = self.more_seeds(&refit_stage, &trials, &test)? {
-                self.observer.event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
-                trials.extend(clock.stage("refit", || search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch))?);
+                self.observer
+                    .event(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+                trials.extend(clock.stage("refit", || {
+                    search::refit(&refit_stage, chosen.0, chosen.1, &seeds, &watch)
+                })?);
             }
             (&refit_stage, trials)
         };
-        let compared = if refit_new.features.rows > 0 { &refit_new.features } else { &all.features };
+        let compared = if refit_new.features.rows > 0 {
+            &refit_new.features
+        } else {
+            &all.features
+        };
         let files = Files::choose(stage, &trials, compared)?;
-        let fitted = Fitted { rows: &rows, search: &search, choice: &choice, alone, distilled, stage, trials: &trials, files, test: &test, interrupted_in_search };
+        let fitted = Fitted {
+            rows: &rows,
+            search: &search,
+            choice: &choice,
+            alone,
+            distilled,
+            stage,
+            trials: &trials,
+            files,
+            test: &test,
+            interrupted_in_search,
+        };
         then(&fitted, clock)
     }
 
-    fn run(&self, others: &[OtherSplit<'_>], place: &Unfinished, recorder: &Recorder<'_>, mut clock: Clock) -> Result<Report> {
-        self.fit(others, &mut clock, |fitted, clock| self.prove(fitted, place, recorder, clock))
+    fn run(
+        &self,
+        others: &[OtherSplit<'_>],
+        place: &Unfinished,
+        recorder: &Recorder<'_>,
+        mut clock: Clock,
+    ) -> Result<Report> {
+        self.fit(others, &mut clock, |fitted, clock| {
+            self.prove(fitted, place, recorder, clock)
+        })
     }
 
     /// Tests what was fitted, and writes the run.
-    fn prove(&self, fitted: &Fitted<'_>, place: &Unfinished, recorder: &Recorder<'_>, clock: &mut Clock) -> Result<Report> {
-        let Fitted { rows, search, choice, stage, trials, ref files, test, interrupted_in_search, .. } = *fitted;
+    fn prove(
+        &self,
+        fitted: &Fitted<'_>,
+        place: &Unfinished,
+        recorder: &Recorder<'_>,
+        clock: &mut Clock,
+    ) -> Result<Report> {
+        let Fitted {
+            rows,
+            search,
+            choice,
+            stage,
+            trials,
+            ref files,
+            test,
+            interrupted_in_search,
+            ..
+        } = *fitted;
         let recipe = self.recipe;
         self.observer.event(&Event::Stage("test"));
         let (shipped, winner) = self.shipped(fitted);
@@ -376,7 +579,10 @@ impl Students<'_> {
         report.sizes = self.sizes(stage, files, &report, train)?;
         if !interrupted_in_search && !self.observer.stop() {
             let models = clock.stage("lone models", || {
-                let own = lone::Fitted { chosen: fitted.alone.clone(), refitted: files.alone.clone() };
+                let own = lone::Fitted {
+                    chosen: fitted.alone.clone(),
+                    refitted: files.alone.clone(),
+                };
                 // Models of other kinds learn means.
                 let fitted = match recipe.objective.quantile {
                     Some(_) => vec![own],
@@ -386,13 +592,29 @@ impl Students<'_> {
             });
             match models {
                 Ok((models, answers)) => {
-                    let (target, blocks) = (self.data.target_of(&self.data.split.test), self.data.blocks_of(&self.data.split.test));
-                    let judged = lone::Judged { target: &target, weight: &test.weight, blocks: blocks.as_deref() };
+                    let (target, blocks) = (
+                        self.data.target_of(&self.data.split.test),
+                        self.data.blocks_of(&self.data.split.test),
+                    );
+                    let judged = lone::Judged {
+                        target: &target,
+                        weight: &test.weight,
+                        blocks: blocks.as_deref(),
+                    };
                     let shipped = student.predict(&test.features.raw(), test.features.rows)?;
-                    lone::add(&mut report, models, &answers, &shipped, &judged, recipe.worth);
+                    lone::add(
+                        &mut report,
+                        models,
+                        &answers,
+                        &shipped,
+                        &judged,
+                        recipe.worth,
+                    );
                 }
                 // A row of the report is not worth the run.
-                Err(error) => self.observer.event(&Event::Note(&format!("no lone models of other kinds: {error}"))),
+                Err(error) => self.observer.event(&Event::Note(&format!(
+                    "no lone models of other kinds: {error}"
+                ))),
             }
             match clock.stage("outer folds", || outer::repeat(self, recorder.watched())) {
                 Ok(found) => report.outer = found,
@@ -405,18 +627,45 @@ impl Students<'_> {
                 }
             }
         }
-        let causes = if verdict::is_alarming(&report) { self.causes(test) } else { Vec::new() };
+        let causes = if verdict::is_alarming(&report) {
+            self.causes(test)
+        } else {
+            Vec::new()
+        };
         verdict::refuse_gains(&mut report);
         report.proof.verdict.sentence = verdict::sentence(&report, &causes);
         report.measured = self.measure(&student, &test.features, clock);
-        report.measured.stages.insert("curves written while training".into(), recorder.seconds());
-        report.measured.stages.insert("checkpoints".into(), self.kept.seconds());
+        report
+            .measured
+            .stages
+            .insert("curves written while training".into(), recorder.seconds());
+        report
+            .measured
+            .stages
+            .insert("checkpoints".into(), self.kept.seconds());
         recorder.close()?;
         let answers = self.answers(stage, &student, files, test)?;
         let trainings = curves::trainings(recipe, choice, trials);
         // Each by the layers of the stage that made it: their sizes may differ.
-        let weights: Vec<Vec<&[f32]>> = trainings.iter().map(|(training, trial)| if training.phase == "refit" { stage.weights(trial) } else { search.first().weights(trial) }).collect();
-        let made = Made { student: &bytes, report: &report, choice, trainings: &trainings, weights: &weights, test, answers: &answers };
+        let weights: Vec<Vec<&[f32]>> = trainings
+            .iter()
+            .map(|(training, trial)| {
+                if training.phase == "refit" {
+                    stage.weights(trial)
+                } else {
+                    search.first().weights(trial)
+                }
+            })
+            .collect();
+        let made = Made {
+            student: &bytes,
+            report: &report,
+            choice,
+            trainings: &trainings,
+            weights: &weights,
+            test,
+            answers: &answers,
+        };
         self.write(place, &made)?;
         Ok(report)
     }
@@ -424,14 +673,37 @@ impl Students<'_> {
     /// Errors of all sides on the test rows of this data set, and nothing else: no file is written.
     pub(crate) fn errors(&self, others: &[OtherSplit<'_>]) -> Result<outer::Fold> {
         self.fit(others, &mut Clock::start(), |fitted, _| {
-            let Fitted { stage, trials, test, .. } = *fitted;
+            let Fitted {
+                stage,
+                trials,
+                test,
+                ..
+            } = *fitted;
             let (shipped, winner) = self.shipped(fitted);
             let student = stage.student(winner, BTreeMap::new(), Vec::new())?;
             let report = self.report(&student, stage, trials, fitted.choice, shipped, test)?;
-            let error = |r: &report::TestScores| [r.teacher.error(), r.alone.error(), r.distilled.error(), r.shipped.error()];
+            let error = |r: &report::TestScores| {
+                [
+                    r.teacher.error(),
+                    r.alone.error(),
+                    r.distilled.error(),
+                    r.shipped.error(),
+                ]
+            };
             let [teacher, alone, distilled, shipped] = error(&report.test);
-            let taught = trials.iter().any(|trial| self.taught(&trial.distilled.setting));
-            Ok(outer::Fold { learned: self.data.split.train.len() + self.data.split.valid.len(), tested: test.rows.len(), teacher, alone, distilled, shipped, ships: report.shipped.kind, taught })
+            let taught = trials
+                .iter()
+                .any(|trial| self.taught(&trial.distilled.setting));
+            Ok(outer::Fold {
+                learned: self.data.split.train.len() + self.data.split.valid.len(),
+                tested: test.rows.len(),
+                teacher,
+                alone,
+                distilled,
+                shipped,
+                ships: report.shipped.kind,
+                taught,
+            })
         })
     }
 
@@ -454,7 +726,10 @@ impl Students<'_> {
         Part {
             rows: rows.to_vec(),
             features: self.data.features.select(rows),
-            target: rows.iter().map(|&row| learned(log, self.data.target[row])).collect(),
+            target: rows
+                .iter()
+                .map(|&row| learned(log, self.data.target[row]))
+                .collect(),
             weight: self.data.weight_of(rows),
             blocks: self.data.blocks_of(rows),
             teacher: rows.iter().map(|&row| self.store.teacher[row]).collect(),
@@ -464,9 +739,21 @@ impl Students<'_> {
 
     /// What trials on this split of the rows learn from: nothing of it knows validation rows.
     pub(crate) fn search_rows(&self) -> SearchRows {
-        let (train, valid) = (self.part(&self.data.split.train), self.part(&self.data.split.valid));
-        let shown = self.store.features.as_ref().map(|features| self.shown(&features.pilot, &train.rows));
-        SearchRows { train, valid, new: self.new_rows(&self.store.pilot), shown }
+        let (train, valid) = (
+            self.part(&self.data.split.train),
+            self.part(&self.data.split.valid),
+        );
+        let shown = self
+            .store
+            .features
+            .as_ref()
+            .map(|features| self.shown(&features.pilot, &train.rows));
+        SearchRows {
+            train,
+            valid,
+            new: self.new_rows(&self.store.pilot),
+            shown,
+        }
     }
 
     pub(crate) fn new_rows(&self, mean: &[f64]) -> NewRows {
@@ -478,7 +765,10 @@ impl Students<'_> {
             features: self.store.new.select(&kept),
             mean: pick(mean),
             spread: pick(&self.store.full.spread),
-            weight: source.iter().map(|source| if source.is_some() { lambda } else { 1.0 }).collect(),
+            weight: source
+                .iter()
+                .map(|source| if source.is_some() { lambda } else { 1.0 })
+                .collect(),
             source,
             second: kept.iter().map(|&row| self.store.second[row]).collect(),
         }
@@ -488,14 +778,27 @@ impl Students<'_> {
     pub(crate) fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
         let pick = |values: &[f32], rows: &[usize]| -> Vec<f32> {
             let width = all.attention.len();
-            rows.iter().flat_map(|&row| &values[row * width..][..width]).copied().collect()
+            rows.iter()
+                .flat_map(|&row| &values[row * width..][..width])
+                .copied()
+                .collect()
         };
-        Coordinates { rows: pick(&all.rows, rows), new: pick(&all.new, &self.store.kept()), attention: all.attention.clone() }
+        Coordinates {
+            rows: pick(&all.rows, rows),
+            new: pick(&all.new, &self.store.kept()),
+            attention: all.attention.clone(),
+        }
     }
 
     /// Which student is shipped: the better one on validation rows.
     fn shipped<'f>(&self, fitted: &Fitted<'f>) -> (Shipped, &'f Trial) {
-        let Fitted { search, alone, distilled, ref files, .. } = *fitted;
+        let Fitted {
+            search,
+            alone,
+            distilled,
+            ref files,
+            ..
+        } = *fitted;
         let distilled_ships = distilled.valid_error <= alone.valid_error;
         let (kind, trial, repeat) = match distilled_ships {
             true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
@@ -514,26 +817,63 @@ impl Students<'_> {
     }
 
     /// Kind, parameters and bytes of what a trial makes.
-    fn size(&self, stage: &Stage<'_>, trial: &Trial, report: &Report, train: &Features) -> Result<(Size, Student)> {
-        let student = stage.student(trial, self.provenance(&report.shipped), self.examples(train))?;
-        let size = Size { kind: trial.setting.kind(), parameters: student.parameters(), bytes: student.to_bytes()?.len() };
+    fn size(
+        &self,
+        stage: &Stage<'_>,
+        trial: &Trial,
+        report: &Report,
+        train: &Features,
+    ) -> Result<(Size, Student)> {
+        let student = stage.student(
+            trial,
+            self.provenance(&report.shipped),
+            self.examples(train),
+        )?;
+        let size = Size {
+            kind: trial.setting.kind(),
+            parameters: student.parameters(),
+            bytes: student.to_bytes()?.len(),
+        };
         Ok((size, student))
     }
 
     /// Sizes of both sides, where they are not those of one design.
-    fn sizes(&self, stage: &Stage<'_>, files: &Files<'_>, report: &Report, train: &Features) -> Result<Option<Sizes>> {
+    fn sizes(
+        &self,
+        stage: &Stage<'_>,
+        files: &Files<'_>,
+        report: &Report,
+        train: &Features,
+    ) -> Result<Option<Sizes>> {
         let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
-        if files.alone.setting.kind() == StudentKind::Mlp && design(files.alone) == design(files.distilled) {
+        if files.alone.setting.kind() == StudentKind::Mlp
+            && design(files.alone) == design(files.distilled)
+        {
             return Ok(None);
         }
         let size = |trial: &Trial| self.size(stage, trial, report, train).map(|(size, _)| size);
-        Ok(Some(Sizes { alone: size(files.alone)?, distilled: size(files.distilled)? }))
+        Ok(Some(Sizes {
+            alone: size(files.alone)?,
+            distilled: size(files.distilled)?,
+        }))
     }
 
-    fn lone_models(&self, stage: &Stage<'_>, fitted: &[lone::Fitted], report: &Report, train: &Features, test: &Part) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
-        let (teacher, target) = (self.teacher_answers(test), self.data.target_of(&self.data.split.test));
+    fn lone_models(
+        &self,
+        stage: &Stage<'_>,
+        fitted: &[lone::Fitted],
+        report: &Report,
+        train: &Features,
+        test: &Part,
+    ) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
+        let (teacher, target) = (
+            self.teacher_answers(test),
+            self.data.target_of(&self.data.split.test),
+        );
         let measure = self.recipe.objective.measure();
-        let own = report.sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
+        let own = report
+            .sizes
+            .map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
         let model = |fitted: &lone::Fitted| {
             let (size, student) = self.size(stage, &fitted.refitted, report, train)?;
             let answers = student.predict(&test.features.raw(), test.features.rows)?;
@@ -541,15 +881,32 @@ impl Students<'_> {
                 true => report.test.alone,
                 false => report::student_scores(measure, &answers, &teacher, &target, &test.weight),
             };
-            Ok((LoneModel { size, spec: fitted.chosen.setting.spec, valid_error: fitted.chosen.valid_error, test }, answers))
+            Ok((
+                LoneModel {
+                    size,
+                    spec: fitted.chosen.setting.spec,
+                    valid_error: fitted.chosen.valid_error,
+                    test,
+                },
+                answers,
+            ))
         };
-        Ok(fitted.iter().map(model).collect::<Result<Vec<_>>>()?.into_iter().unzip())
+        Ok(fitted
+            .iter()
+            .map(model)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .unzip())
     }
 
     /// What a binned head cannot say; none where its bins hold all labels and all test targets.
     fn clamped(&self, stage: &Stage<'_>, test: &Part) -> Option<String> {
         let (beyond, labels) = stage.beyond_bins()?;
-        let targets = test.target.iter().filter(|&&y| stage.is_beyond_bins(y)).count();
+        let targets = test
+            .target
+            .iter()
+            .filter(|&&y| stage.is_beyond_bins(y))
+            .count();
         (beyond + targets > 0).then(|| {
             format!(
                 "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull to the last bin, and \
@@ -560,7 +917,13 @@ impl Students<'_> {
     }
 
     /// What all sides answer on test rows: of the students, those that are files.
-    fn answers(&self, stage: &Stage<'_>, shipped: &Student, files: &Files<'_>, test: &Part) -> Result<Answers> {
+    fn answers(
+        &self,
+        stage: &Stage<'_>,
+        shipped: &Student,
+        files: &Files<'_>,
+        test: &Part,
+    ) -> Result<Answers> {
         let predict = |trial: &Trial| -> Result<Vec<f64>> {
             let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
             Ok(student.predict(&test.features.raw(), test.features.rows)?)
@@ -576,21 +939,55 @@ impl Students<'_> {
 
     fn predictions(&self, test: &Part, answers: &Answers) -> Table {
         // Rows of the table are counted from 1, as messages count them.
-        let row = test.rows.iter().map(|&row| (self.data.rows[row] + 1) as f64).collect();
-        let Answers { target, teacher, alone, distilled, shipped } = answers;
-        let sides = [("target", target), ("weight", &test.weight), ("teacher", teacher), ("alone", alone), ("distilled", distilled), ("shipped", shipped)];
+        let row = test
+            .rows
+            .iter()
+            .map(|&row| (self.data.rows[row] + 1) as f64)
+            .collect();
+        let Answers {
+            target,
+            teacher,
+            alone,
+            distilled,
+            shipped,
+        } = answers;
+        let sides = [
+            ("target", target),
+            ("weight", &test.weight),
+            ("teacher", teacher),
+            ("alone", alone),
+            ("distilled", distilled),
+            ("shipped", shipped),
+        ];
         let sides = sides.map(|(name, values)| Column::number(name, values.clone()));
         // Rows of a block are resampled together.
-        let blocks = self.data.blocks_of(&test.rows).map(|blocks| Column::number("block", blocks.into_iter().map(f64::from).collect()));
-        let columns: Vec<Column> = std::iter::once(Column::number("row", row)).chain(sides).chain(blocks).collect();
-        Table { columns, rows: target.len(), source: run::PREDICTIONS.into(), notes: Vec::new() }
+        let blocks = self
+            .data
+            .blocks_of(&test.rows)
+            .map(|blocks| Column::number("block", blocks.into_iter().map(f64::from).collect()));
+        let columns: Vec<Column> = std::iter::once(Column::number("row", row))
+            .chain(sides)
+            .chain(blocks)
+            .collect();
+        Table {
+            columns,
+            rows: target.len(),
+            source: run::PREDICTIONS.into(),
+            notes: Vec::new(),
+        }
     }
 
     /// What the teacher answers, in the target's unit.
     fn teacher_answers(&self, part: &Part) -> Vec<f64> {
         let objective = &self.recipe.objective;
-        let answers = part.teacher.iter().zip(&part.spread).map(|(&mean, &sd)| objective.answer(mean, sd));
-        answers.map(|answer| target_unit(self.recipe.data.log_target, answer)).collect()
+        let answers = part
+            .teacher
+            .iter()
+            .zip(&part.spread)
+            .map(|(&mean, &sd)| objective.answer(mean, sd));
+        answers
+            .map(|answer| target_unit(self.recipe.data.log_target, answer))
+            .collect()
     }
 
     fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
@@ -598,7 +995,11 @@ impl Students<'_> {
             ShippedKind::Alone => "alone",
             ShippedKind::Distilled => "distilled",
         };
-        let quantile = self.recipe.objective.quantile.map(|quantile| ("quantile".to_owned(), quantile.to_string()));
+        let quantile = self
+            .recipe
+            .objective
+            .quantile
+            .map(|quantile| ("quantile".to_owned(), quantile.to_string()));
         let own = [
             ("limbeck".into(), env!("CARGO_PKG_VERSION").into()),
             ("seed".into(), shipped.seed.to_string()),
@@ -612,28 +1013,60 @@ impl Students<'_> {
     /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
     fn examples(&self, train: &Features) -> Vec<Vec<GoldenValue>> {
         let made = self.store.synthetic.min(self.store.new.rows);
-        let (source, rows) = if made > 0 { (&self.store.new, made) } else { (train, train.rows) };
+        let (source, rows) = if made > 0 {
+            (&self.store.new, made)
+        } else {
+            (train, train.rows)
+        };
         let step = (rows / EXAMPLES).max(1);
-        (0..rows).step_by(step).take(EXAMPLES).map(|row| golden_row(source, row)).collect()
+        (0..rows)
+            .step_by(step)
+            .take(EXAMPLES)
+            .map(|row| golden_row(source, row))
+            .collect()
     }
 
     /// True where a student of that setting takes something from the teacher.
     fn taught(&self, setting: &Setting) -> bool {
-        let Recipe { objective, hints, transfer, .. } = self.recipe;
-        let share = |alpha: f64| alpha > 0.0 || (objective.alpha_schedule != AlphaSchedule::Constant && objective.alpha_end > 0.0);
+        let Recipe {
+            objective,
+            hints,
+            transfer,
+            ..
+        } = self.recipe;
+        let share = |alpha: f64| {
+            alpha > 0.0
+                || (objective.alpha_schedule != AlphaSchedule::Constant
+                    && objective.alpha_end > 0.0)
+        };
         let is_network = setting.spec.is_none();
-        setting.alpha.is_some_and(share) || (is_network && (hints.kind != HintKind::None || transfer.slope_rows > 0))
+        setting.alpha.is_some_and(share)
+            || (is_network && (hints.kind != HintKind::None || transfer.slope_rows > 0))
     }
 
     /// Answers of both sides on test rows, by seed, and what they prove.
-    fn judged(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Judged> {
-        let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
+    fn judged(
+        &self,
+        stage: &Stage<'_>,
+        trials: &[search::Refitted],
+        test: &Part,
+    ) -> Result<Judged> {
+        let (target, teacher) = (
+            self.data.target_of(&self.data.split.test),
+            self.teacher_answers(test),
+        );
         let predict = |trial: &Trial| -> Result<Vec<f64>> {
             let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
             Ok(student.predict(&test.features.raw(), test.features.rows)?)
         };
-        let alone: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.alone)).collect::<Result<_>>()?;
-        let distilled: Vec<Vec<f64>> = trials.iter().map(|t| predict(&t.distilled)).collect::<Result<_>>()?;
+        let alone: Vec<Vec<f64>> = trials
+            .iter()
+            .map(|t| predict(&t.alone))
+            .collect::<Result<_>>()?;
+        let distilled: Vec<Vec<f64>> = trials
+            .iter()
+            .map(|t| predict(&t.distilled))
+            .collect::<Result<_>>()?;
         let blocks = self.data.blocks_of(&self.data.split.test);
         let evidence = Evidence {
             measure: self.recipe.objective.measure(),
@@ -643,31 +1076,56 @@ impl Students<'_> {
             teacher: &teacher,
             alone: &alone,
             distilled: &distilled,
-            taught: trials.iter().any(|trial| self.taught(&trial.distilled.setting)),
+            taught: trials
+                .iter()
+                .any(|trial| self.taught(&trial.distilled.setting)),
         };
         let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
             place: "data".into(),
             message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
         })?;
-        Ok(Judged { alone, distilled, proof })
+        Ok(Judged {
+            alone,
+            distilled,
+            proof,
+        })
     }
 
     /// Seeds to train beside those there are, up to `max_repeats`, where they vary more than half as much as test rows do. Variances decide, never who is better, and they
     /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
-    fn more_seeds(&self, stage: &Stage<'_>, trials: &[search::Refitted], test: &Part) -> Result<Option<Vec<u64>>> {
+    fn more_seeds(
+        &self,
+        stage: &Stage<'_>,
+        trials: &[search::Refitted],
+        test: &Part,
+    ) -> Result<Option<Vec<u64>>> {
         let (done, most) = (trials.len(), self.recipe.max_repeats);
         if done >= most || self.observer.stop() {
             return Ok(None);
         }
-        let needs = self.judged(stage, trials, test)?.proof.method.is_some_and(|method| method.needs_seeds());
-        Ok(needs.then(|| (done..most).map(|repeat| self.recipe.seed + repeat as u64).collect()))
+        let needs = self
+            .judged(stage, trials, test)?
+            .proof
+            .method
+            .is_some_and(|method| method.needs_seeds());
+        Ok(needs.then(|| {
+            (done..most)
+                .map(|repeat| self.recipe.seed + repeat as u64)
+                .collect()
+        }))
     }
 
     /// Likely causes of figures that no one wants.
     fn causes(&self, test: &Part) -> Vec<String> {
         let answers = self.teacher_answers(test);
         let truth = self.data.target_of(&self.data.split.test);
-        verdict::causes(&verdict::Answered { target: &self.data.target, rows: &self.data.rows, answers: &answers, truth: &truth, is_imported: self.recipe.teacher.model.is_some() })
+        verdict::causes(&verdict::Answered {
+            target: &self.data.target,
+            rows: &self.data.rows,
+            answers: &answers,
+            truth: &truth,
+            is_imported: self.recipe.teacher.model.is_some(),
+        })
     }
 
     fn report(
@@ -680,21 +1138,40 @@ impl Students<'_> {
         test: &Part,
     ) -> Result<Report> {
         let log = self.recipe.data.log_target;
-        let (target, teacher) = (self.data.target_of(&self.data.split.test), self.teacher_answers(test));
+        let (target, teacher) = (
+            self.data.target_of(&self.data.split.test),
+            self.teacher_answers(test),
+        );
         let measure = self.recipe.objective.measure();
-        let Judged { alone, distilled, proof } = self.judged(stage, trials, test)?;
-        let scores = |pred: &Vec<f64>| report::student_scores(measure, pred, &teacher, &target, &test.weight);
+        let Judged {
+            alone,
+            distilled,
+            proof,
+        } = self.judged(stage, trials, test)?;
+        let scores = |pred: &Vec<f64>| {
+            report::student_scores(measure, pred, &teacher, &target, &test.weight)
+        };
         let test_seeds: Vec<SeedScores> = (self.recipe.seed..)
             .zip(alone.iter().zip(&distilled))
-            .map(|(seed, (a, d))| SeedScores { seed, alone: scores(a), distilled: scores(d) })
+            .map(|(seed, (a, d))| SeedScores {
+                seed,
+                alone: scores(a),
+                distilled: scores(d),
+            })
             .collect();
         let mean = |side: &dyn Fn(&SeedScores) -> report::StudentScores| {
             report::mean_scores(&test_seeds.iter().map(side).collect::<Vec<_>>())
         };
         let shipped_pred = student.predict(&test.features.raw(), test.features.rows)?;
         let (kind, layers) = match shipped.kind {
-            ShippedKind::Alone => (trials[0].alone.setting.kind(), stage.layers(&trials[0].alone)),
-            ShippedKind::Distilled => (trials[0].distilled.setting.kind(), stage.layers(&trials[0].distilled)),
+            ShippedKind::Alone => (
+                trials[0].alone.setting.kind(),
+                stage.layers(&trials[0].alone),
+            ),
+            ShippedKind::Distilled => (
+                trials[0].distilled.setting.kind(),
+                stage.layers(&trials[0].distilled),
+            ),
         };
         Ok(Report {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -710,7 +1187,8 @@ impl Students<'_> {
                 parameters: student.parameters(),
                 bytes: 0,
                 hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
-                inputs: layers.map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
+                inputs: layers
+                    .map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
             },
             notes: Vec::new(),
             sizes: None,
@@ -759,10 +1237,20 @@ impl Students<'_> {
 
     /// Writes all files of the run, its manifest last.
     fn write(&self, place: &Unfinished, made: &Made<'_>) -> Result<()> {
-        let Made { student, report, choice, trainings, weights, test, answers } = *made;
+        let Made {
+            student,
+            report,
+            choice,
+            trainings,
+            weights,
+            test,
+            answers,
+        } = *made;
         let (out, recipe) = (place.path(), self.recipe.to_toml()?);
         run::write_file(out, run::RECIPE, recipe.as_bytes())?;
-        self.store.to_table(self.data).write_parquet(out.join(run::LABELS))?;
+        self.store
+            .to_table(self.data)
+            .write_parquet(out.join(run::LABELS))?;
         if let Some(teacher) = &self.store.file {
             let folder = out.join(run::TEACHER);
             std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
@@ -772,8 +1260,16 @@ impl Students<'_> {
         run::write_file(out, run::METRICS, csv.as_bytes())?;
         run::write_file(out, run::METRICS_JSON, jsonl.as_bytes())?;
         run::write_file(out, run::STUDENT, student)?;
-        self.predictions(test, answers).write_parquet(out.join(run::PREDICTIONS))?;
-        tensorboard::write(&out.join(run::TENSORBOARD), trainings, weights, report, self.recipe, answers)?;
+        self.predictions(test, answers)
+            .write_parquet(out.join(run::PREDICTIONS))?;
+        tensorboard::write(
+            &out.join(run::TENSORBOARD),
+            trainings,
+            weights,
+            report,
+            self.recipe,
+            answers,
+        )?;
         let (alone, distilled) = choice.best()?;
         let source = page::Source {
             report,
@@ -813,9 +1309,31 @@ struct Made<'a> {
     answers: &'a Answers,
 }
 
-pub(crate) fn material<'a>(part: &'a Part, new: &'a NewRows, coordinates: Option<&'a Coordinates>) -> Material<'a> {
-    let Part { rows, features, target, weight, blocks, teacher, spread } = part;
-    Material { rows, features, target, weight, blocks: blocks.as_deref(), teacher, spread, new, coordinates }
+pub(crate) fn material<'a>(
+    part: &'a Part,
+    new: &'a NewRows,
+    coordinates: Option<&'a Coordinates>,
+) -> Material<'a> {
+    let Part {
+        rows,
+        features,
+        target,
+        weight,
+        blocks,
+        teacher,
+        spread,
+    } = part;
+    Material {
+        rows,
+        features,
+        target,
+        weight,
+        blocks: blocks.as_deref(),
+        teacher,
+        spread,
+        new,
+        coordinates,
+    }
 }
 
 fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
@@ -823,9 +1341,15 @@ fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
         FeatureValues::Number(values) if values[row].is_nan() => GoldenValue::Missing,
         FeatureValues::Number(values) => GoldenValue::Number(values[row]),
         FeatureValues::Category { codes, .. } if codes[row] == MISSING => GoldenValue::Missing,
-        FeatureValues::Category { codes, levels } => GoldenValue::Text(levels[codes[row] as usize].clone()),
+        FeatureValues::Category { codes, levels } => {
+            GoldenValue::Text(levels[codes[row] as usize].clone())
+        }
     };
-    features.columns.iter().map(|column| cell(&column.values)).collect()
+    features
+        .columns
+        .iter()
+        .map(|column| cell(&column.values))
+        .collect()
 }
 
 pub(crate) fn as_value(value: &GoldenValue) -> Value<'_> {

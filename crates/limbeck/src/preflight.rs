@@ -20,8 +20,8 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Dataset, Features};
 use limbeck_distill::hints::HintOptions;
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
-use crate::pipeline::{OnlyProgress, Event, Observer, Students, material, on_threads, read};
+use crate::pipeline::{Event, Observer, OnlyProgress, Students, material, on_threads, read};
 use crate::recipe::Recipe;
 use crate::timing::Clock;
 
@@ -291,14 +291,33 @@ pub struct Measured {
 ///
 /// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
 /// as teacher, or a teacher that fails.
-pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Observer) -> Result<PreflightReport> {
+pub fn preflight(
+    recipe: &Recipe,
+    options: &PreflightOptions,
+    observer: &dyn Observer,
+) -> Result<PreflightReport> {
     recipe.validate()?;
-    let refuse = |place: &str, message: String| Err(Error::Recipe { place: place.into(), message });
+    let refuse = |place: &str, message: String| {
+        Err(Error::Recipe {
+            place: place.into(),
+            message,
+        })
+    };
     if options.rows < rules::LEAST_ROWS {
-        return refuse("rows", format!("found {}, expected at least {}", options.rows, rules::LEAST_ROWS));
+        return refuse(
+            "rows",
+            format!(
+                "found {}, expected at least {}",
+                options.rows,
+                rules::LEAST_ROWS
+            ),
+        );
     }
     if recipe.teacher.from.is_some() {
-        return refuse("teacher.from", "the report of that run has the verdict on its labels already".into());
+        return refuse(
+            "teacher.from",
+            "the report of that run has the verdict on its labels already".into(),
+        );
     }
     if recipe.objective.quantile.is_some() {
         return refuse("objective.quantile", "pilots are judged by RMSE, which is for means; run limbeck distill on a sample of the table".into());
@@ -309,23 +328,36 @@ pub fn preflight(recipe: &Recipe, options: &PreflightOptions, observer: &dyn Obs
         let available = data.split.train.len() + data.split.valid.len();
         if available < rules::LEAST_ROWS {
             let least = rules::LEAST_ROWS;
-            let message = format!("{available} training and validation rows are too few for a pilot, which needs {least}; add rows");
+            let message = format!(
+                "{available} training and validation rows are too few for a pilot, which needs {least}; add rows"
+            );
             return refuse("data", message);
         }
         let recipe = quick(recipe);
         let mut held = Held::default();
         let mut first = None;
-        let turns = turns(&data, options.rows.min(available), recipe.teacher.command.is_some());
+        let turns = turns(
+            &data,
+            options.rows.min(available),
+            recipe.teacher.command.is_some(),
+        );
         for turn in 0..turns {
             observer.event(&Event::Stage(&format!("pilot {} of {turns}", turn + 1)));
             let pilot = data.pilot(options.rows, turn, recipe.seed)?;
-            Pilot { recipe: &recipe, data: &pilot, observer }.run(turn, &mut held)?;
+            Pilot {
+                recipe: &recipe,
+                data: &pilot,
+                observer,
+            }
+            .run(turn, &mut held)?;
             if observer.stop() {
                 return Err(Error::Interrupted);
             }
             first.get_or_insert(pilot);
         }
-        let Some(pilot) = first else { unreachable!("there is at least one turn") };
+        let Some(pilot) = first else {
+            unreachable!("there is at least one turn")
+        };
         let rows = Rows {
             available,
             test: data.split.test.len(),
@@ -349,7 +381,13 @@ const MOST_PILOTS: usize = 3;
 /// How many pilots a sample of so many rows gets; a command is asked once.
 fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     let held = (sampled / 5).max(1);
-    if command { 1 } else { ENOUGH_HELD_OUT.div_ceil(held).clamp(1, data.pilots().min(MOST_PILOTS)) }
+    if command {
+        1
+    } else {
+        ENOUGH_HELD_OUT
+            .div_ceil(held)
+            .clamp(1, data.pilots().min(MOST_PILOTS))
+    }
 }
 
 /// Steps of a pilot's students.
@@ -421,11 +459,24 @@ impl Pilot<'_> {
         let (recipe, data) = (self.recipe, self.data);
         let within = OnlyProgress(self.observer);
         let store = labels::make(recipe, data, &NO_CHECKPOINTS, &mut Clock::start(), &within)?;
-        let students = Students { recipe, data, store: &store, kept: &NO_CHECKPOINTS, observer: &within };
-        let plan = Plan { seed: recipe.seed + turn as u64, ..students.plan() };
+        let students = Students {
+            recipe,
+            data,
+            store: &store,
+            kept: &NO_CHECKPOINTS,
+            observer: &within,
+        };
+        let plan = Plan {
+            seed: recipe.seed + turn as u64,
+            ..students.plan()
+        };
         let watch = |progress: &Progress<'_>| {
             within.event(&Event::Training(progress));
-            if within.stop() { Control::Stop } else { Control::Continue }
+            if within.stop() {
+                Control::Stop
+            } else {
+                Control::Continue
+            }
         };
         let split = &data.split;
         let test = students.part(&split.test);
@@ -434,36 +485,66 @@ impl Pilot<'_> {
         within.event(&Event::Steps(search::search_steps(&recipe.student, 1)));
         let choice = search::choose(&search, &watch)?;
         let (alone, distilled) = choice.best()?;
-        let pure = choice.distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)).max_by_key(|trial| trial.setting.steps);
+        let pure = choice
+            .distilled
+            .iter()
+            .filter(|trial| trial.setting.alpha == Some(1.0))
+            .max_by_key(|trial| trial.setting.steps);
 
         // The refit of a full run: all rows but those held out, and several seeds.
         let all = students.part(&split.train_valid());
         let refit_new = students.new_rows(&store.full.mean);
         let refit_stage = Stage::new(&plan, &material(&all, &refit_new, None), None)?;
-        let seeds: Vec<u64> = (0..recipe.repeats as u64).map(|repeat| plan.seed + repeat).collect();
-        let refitted = search::refit(&refit_stage, (alone.setting, alone.stop), (distilled.setting, distilled.stop), &seeds, &watch)?;
+        let seeds: Vec<u64> = (0..recipe.repeats as u64)
+            .map(|repeat| plan.seed + repeat)
+            .collect();
+        let refitted = search::refit(
+            &refit_stage,
+            (alone.setting, alone.stop),
+            (distilled.setting, distilled.stop),
+            &seeds,
+            &watch,
+        )?;
         let target = data.target_of(&split.test);
         let errors = |trial: &dyn Fn(&search::Refitted) -> &Trial| -> Result<Vec<f64>> {
             let mut sum = vec![0.0; target.len()];
             for pair in &refitted {
-                let errors = Measure::Rmse.rows(&predict(&refit_stage, trial(pair), &test.features)?, &target);
-                sum.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error / refitted.len() as f64);
+                let errors = Measure::Rmse.rows(
+                    &predict(&refit_stage, trial(pair), &test.features)?,
+                    &target,
+                );
+                sum.iter_mut()
+                    .zip(errors)
+                    .for_each(|(sum, error)| *sum += error / refitted.len() as f64);
             }
             Ok(sum)
         };
-        let (alone_errors, distilled_errors) = (errors(&|pair| &pair.alone)?, errors(&|pair| &pair.distilled)?);
+        let (alone_errors, distilled_errors) = (
+            errors(&|pair| &pair.alone)?,
+            errors(&|pair| &pair.distilled)?,
+        );
 
         if turn == 0 {
             held.curve = self.learning_curve(&students, &plan, (search.first(), alone), &watch)?;
         }
         let log = recipe.data.log_target;
-        held.alone.extend(predict(search.first(), alone, &test.features)?);
+        held.alone
+            .extend(predict(search.first(), alone, &test.features)?);
         if let Some(pure) = pure {
-            held.pure.extend(predict(search.first(), pure, &test.features)?);
+            held.pure
+                .extend(predict(search.first(), pure, &test.features)?);
         }
-        let teacher: Vec<f64> = test.teacher.iter().map(|&mean| target_unit(log, mean)).collect();
+        let teacher: Vec<f64> = test
+            .teacher
+            .iter()
+            .map(|&mean| target_unit(log, mean))
+            .collect();
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
-        held.by_pilot.push(Rmse { teacher: metrics::rmse(&teacher, &target, &test.weight), alone: root(&alone_errors), distilled: root(&distilled_errors) });
+        held.by_pilot.push(Rmse {
+            teacher: metrics::rmse(&teacher, &target, &test.weight),
+            alone: root(&alone_errors),
+            distilled: root(&distilled_errors),
+        });
         held.alone_errors.extend(alone_errors);
         held.distilled_errors.extend(distilled_errors);
         held.target.extend(target);
@@ -480,35 +561,76 @@ impl Pilot<'_> {
     }
 
     /// The lone student on half of the training rows and on all of them.
-    fn learning_curve(&self, students: &Students<'_>, plan: &Plan<'_>, all: (&Stage<'_>, &Trial), watch: search::Watch<'_>) -> Result<Option<LearningCurve>> {
+    fn learning_curve(
+        &self,
+        students: &Students<'_>,
+        plan: &Plan<'_>,
+        all: (&Stage<'_>, &Trial),
+        watch: search::Watch<'_>,
+    ) -> Result<Option<LearningCurve>> {
         let (data, split) = (self.data, &self.data.split);
         let rows = data.half(&split.train);
-        let (half, valid, test) = (students.part(&rows), students.part(&split.valid), students.part(&split.test));
-        let none = NewRows { features: data.features.select(&[]), ..NewRows::default() };
-        let search = Search::new(vec![Stage::new(plan, &material(&half, &none, None), Some(&material(&valid, &none, None)))?]);
+        let (half, valid, test) = (
+            students.part(&rows),
+            students.part(&split.valid),
+            students.part(&split.test),
+        );
+        let none = NewRows {
+            features: data.features.select(&[]),
+            ..NewRows::default()
+        };
+        let search = Search::new(vec![Stage::new(
+            plan,
+            &material(&half, &none, None),
+            Some(&material(&valid, &none, None)),
+        )?]);
         let trial = search::choose_alone(&search, watch)?;
         let target = data.target_of(&split.test);
-        let errors = |stage, trial| Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target));
+        let errors = |stage, trial| {
+            Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target))
+        };
         let (half, all) = (errors(search.first(), &trial)?, errors(all.0, all.1)?);
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
         let growth = split.train.len() as f64 / rows.len().max(1) as f64;
-        let lost: Vec<f64> = half.iter().zip(&all).map(|(half, all)| half - all).collect();
+        let lost: Vec<f64> = half
+            .iter()
+            .zip(&all)
+            .map(|(half, all)| half - all)
+            .collect();
         let gained = paired(&lost, &test.weight, &blocks(data));
         let (half, all) = (root(&half), root(&all));
-        Ok(Some(LearningCurve { half, all, slope: slope(half, all, growth), gained }))
+        Ok(Some(LearningCurve {
+            half,
+            all,
+            slope: slope(half, all, growth),
+            gained,
+        }))
     }
 
     /// Squared errors of the teacher on training rows, out of fold and in sample; none for a teacher from outside.
     fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
-        let Some(bytes) = &store.file else { return Ok(None) };
+        let Some(bytes) = &store.file else {
+            return Ok(None);
+        };
         // Rows that no fold teacher labels, the earliest in time, are left out of both.
-        let rows: Vec<usize> = self.data.split.train.iter().copied().filter(|&row| store.teacher[row].is_finite()).collect();
+        let rows: Vec<usize> = self
+            .data
+            .split
+            .train
+            .iter()
+            .copied()
+            .filter(|&row| store.teacher[row].is_finite())
+            .collect();
         let teacher = Teacher::from_bytes(bytes)?;
         let seen = teacher.predict(&self.data.features.select(&rows))?.mean;
         let unseen: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
-        let target: Vec<f64> = rows.iter().map(|&row| learned(self.recipe.data.log_target, self.data.target[row])).collect();
+        let target: Vec<f64> = rows
+            .iter()
+            .map(|&row| learned(self.recipe.data.log_target, self.data.target[row]))
+            .collect();
         let weight = self.data.weight_of(&rows);
-        let error = |pred: &[f64]| metrics::weighted_mean(&Measure::Rmse.rows(pred, &target), &weight);
+        let error =
+            |pred: &[f64]| metrics::weighted_mean(&Measure::Rmse.rows(pred, &target), &weight);
         Ok(Some((error(&unseen), error(&seen))))
     }
 }
@@ -516,7 +638,8 @@ impl Pilot<'_> {
 /// What belongs together among the held-out rows.
 fn blocks(data: &Dataset) -> Vec<u32> {
     let rows = &data.split.test;
-    data.blocks_of(rows).unwrap_or_else(|| rows.iter().map(|&row| row as u32).collect())
+    data.blocks_of(rows)
+        .unwrap_or_else(|| rows.iter().map(|&row| row as u32).collect())
 }
 
 fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
@@ -541,12 +664,18 @@ impl Held {
 
     fn report(&self, recipe: &Recipe, data: &Dataset, rows: Rows) -> Result<PreflightReport> {
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
-        let rmse = Rmse { teacher: self.rmse(&self.teacher), alone: root(&self.alone_errors), distilled: root(&self.distilled_errors) };
+        let rmse = Rmse {
+            teacher: self.rmse(&self.teacher),
+            alone: root(&self.alone_errors),
+            distilled: root(&self.distilled_errors),
+        };
         let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
         let saved = self.difference(&self.alone_errors, &self.distilled_errors);
         let closed_form = self.closed_form(recipe.seed);
         let teacher_fit = teacher_fit(&self.teacher_fit);
-        let Some(learning_curve) = self.curve else { unreachable!("the first pilot measures it") };
+        let Some(learning_curve) = self.curve else {
+            unreachable!("the first pilot measures it")
+        };
         let mut notes = self.notes.clone();
         if teacher_fit.is_none() {
             notes.push(
@@ -556,14 +685,30 @@ impl Held {
             );
         }
         if closed_form.is_none() {
-            let why = if recipe.objective.alpha == Alpha::Auto { "both fits agree" } else { "`alpha` is fixed" };
-            notes.push(format!("not available: the closed-form share of teacher labels, since {why}"));
+            let why = if recipe.objective.alpha == Alpha::Auto {
+                "both fits agree"
+            } else {
+                "`alpha` is fixed"
+            };
+            notes.push(format!(
+                "not available: the closed-form share of teacher labels, since {why}"
+            ));
         }
         if recipe.unlabeled.is_some() {
             notes.push("the pilots did without the rows without targets".into());
         }
         let over_pilots = over_pilots(&self.by_pilot);
-        let verdict = judge(&Findings { rows, worth: recipe.worth, teacher_gap, saved, over_pilots, rmse, teacher_fit, closed_form, learning_curve });
+        let verdict = judge(&Findings {
+            rows,
+            worth: recipe.worth,
+            teacher_gap,
+            saved,
+            over_pilots,
+            rmse,
+            teacher_fit,
+            closed_form,
+            learning_curve,
+        });
         Ok(PreflightReport {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
@@ -588,14 +733,28 @@ impl Held {
         if self.pure.len() != self.target.len() {
             return None;
         }
-        closed_form(&self.alone, &self.pure, &self.target, &self.weight, &self.blocks, seed)
+        closed_form(
+            &self.alone,
+            &self.pure,
+            &self.target,
+            &self.weight,
+            &self.blocks,
+            seed,
+        )
     }
 }
 
 /// Mean of differences with its standard error over blocks; 0 for one block, which has no spread to tell.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     let (mean, standard_error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
-    Paired { mean, standard_error: if standard_error.is_finite() { standard_error } else { 0.0 } }
+    Paired {
+        mean,
+        standard_error: if standard_error.is_finite() {
+            standard_error
+        } else {
+            0.0
+        },
+    }
 }
 
 /// How the squared error falls with `growth` times the rows.
@@ -604,14 +763,34 @@ fn slope(half: f64, all: f64, growth: f64) -> f64 {
 }
 
 /// [`search::closed_form_alpha`] with a bootstrap interval over blocks.
-fn closed_form(alone: &[f64], pure: &[f64], target: &[f64], weight: &[f64], blocks: &[u32], seed: u64) -> Option<Share> {
+fn closed_form(
+    alone: &[f64],
+    pure: &[f64],
+    target: &[f64],
+    weight: &[f64],
+    blocks: &[u32],
+    seed: u64,
+) -> Option<Share> {
     let value = search::closed_form_alpha(alone, pure, target, weight)?;
     let rows = || alone.iter().zip(pure).zip(target);
-    let top: Vec<f64> = rows().map(|((alone, pure), y)| (pure - alone) * (y - alone)).collect();
-    let bottom: Vec<f64> = rows().map(|((alone, pure), _)| (pure - alone).powi(2)).collect();
-    let options = bootstrap::Options { seed, ..bootstrap::Options::default() };
+    let top: Vec<f64> = rows()
+        .map(|((alone, pure), y)| (pure - alone) * (y - alone))
+        .collect();
+    let bottom: Vec<f64> = rows()
+        .map(|((alone, pure), _)| (pure - alone).powi(2))
+        .collect();
+    let options = bootstrap::Options {
+        seed,
+        ..bootstrap::Options::default()
+    };
     let ratio = |seeds: &[[f64; 2]]| seeds[0][0] / seeds[0][1];
-    let Interval { low, high, .. } = bootstrap::paired(&[[&top[..], &bottom]], weight, Some(blocks), &options, ratio)?;
+    let Interval { low, high, .. } = bootstrap::paired(
+        &[[&top[..], &bottom]],
+        weight,
+        Some(blocks),
+        &options,
+        ratio,
+    )?;
     Some(Share { value, low, high })
 }
 
@@ -619,18 +798,37 @@ fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
     if pilots.is_empty() {
         return None;
     }
-    let root_mean = |value: &dyn Fn(&(f64, f64)) -> f64| (pilots.iter().map(value).sum::<f64>() / pilots.len() as f64).sqrt();
+    let root_mean = |value: &dyn Fn(&(f64, f64)) -> f64| {
+        (pilots.iter().map(value).sum::<f64>() / pilots.len() as f64).sqrt()
+    };
     let (out_of_fold, in_sample) = (root_mean(&|pilot| pilot.0), root_mean(&|pilot| pilot.1));
-    Some(TeacherFit { out_of_fold, in_sample, ratio: in_sample / out_of_fold })
+    Some(TeacherFit {
+        out_of_fold,
+        in_sample,
+        ratio: in_sample / out_of_fold,
+    })
 }
 
 /// By all rows of the sample, beside the teacher's error on held-out ones.
 fn noise_floor(recipe: &Recipe, pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
     let log = recipe.data.log_target;
-    let to_learned = |values: &[f64]| values.iter().map(|&value| learned(log, value)).collect::<Vec<f64>>();
+    let to_learned = |values: &[f64]| {
+        values
+            .iter()
+            .map(|&value| learned(log, value))
+            .collect::<Vec<f64>>()
+    };
     let found = noise(&pilot.features, &to_learned(&pilot.target))?;
-    let teacher = metrics::rmse(&to_learned(&held.teacher), &to_learned(&held.target), &held.weight);
-    Ok(found.map(|noise| NoiseFloor { gamma: noise.gamma.sqrt(), nearest: noise.nearest.sqrt(), teacher }))
+    let teacher = metrics::rmse(
+        &to_learned(&held.teacher),
+        &to_learned(&held.target),
+        &held.weight,
+    );
+    Ok(found.map(|noise| NoiseFloor {
+        gamma: noise.gamma.sqrt(),
+        nearest: noise.nearest.sqrt(),
+        teacher,
+    }))
 }
 
 /// What the verdict rests on.
@@ -652,7 +850,17 @@ struct Findings {
 /// The rules of [`Verdict`].
 fn judge(found: &Findings) -> Verdict {
     let expected = expected(found);
-    let (chance, saving) = expected.map_or((0.0, Saving { value: 0.0, low: 0.0, high: 0.0 }), |expected| (expected.chance(found.worth), expected.saving()));
+    let (chance, saving) = expected.map_or(
+        (
+            0.0,
+            Saving {
+                value: 0.0,
+                low: 0.0,
+                high: 0.0,
+            },
+        ),
+        |expected| (expected.chance(found.worth), expected.saving()),
+    );
     let kind = if chance >= rules::PAYS_FROM {
         Answer::Pays
     } else if chance <= rules::WILL_NOT_UP_TO {
@@ -660,7 +868,13 @@ fn judge(found: &Findings) -> Verdict {
     } else {
         Answer::Unsure
     };
-    Verdict { kind, worth: found.worth, chance, saving, reasons: reasons(found) }
+    Verdict {
+        kind,
+        worth: found.worth,
+        chance,
+        saving,
+        reasons: reasons(found),
+    }
 }
 
 /// What the full run saves, in shares of the lone student's squared error: a normal distribution.
@@ -679,7 +893,11 @@ impl Expected {
     fn saving(self) -> Saving {
         let of_rmse = |share: f64| 1.0 - (1.0 - share).max(0.0).sqrt();
         let reach = rules::INTERVAL * self.standard_deviation;
-        Saving { value: of_rmse(self.mean), low: of_rmse(self.mean - reach), high: of_rmse(self.mean + reach) }
+        Saving {
+            value: of_rmse(self.mean),
+            low: of_rmse(self.mean - reach),
+            high: of_rmse(self.mean + reach),
+        }
     }
 }
 
@@ -700,8 +918,14 @@ fn expected(found: &Findings) -> Option<Expected> {
     let full = rows * (found.rows.held_out as f64 / found.rows.test.max(1) as f64).sqrt();
     let growth = growth(&found.rows);
     let left = growth.powf(rules::CURVE * found.learning_curve.slope.clamp(-1.0, 0.0));
-    let spread = left * left * variance + rules::LUCK.powi(2) + (rules::GROWTH * growth.ln()).powi(2) + full.powi(2);
-    Some(Expected { mean: left * mean, standard_deviation: spread.sqrt() })
+    let spread = left * left * variance
+        + rules::LUCK.powi(2)
+        + (rules::GROWTH * growth.ln()).powi(2)
+        + full.powi(2);
+    Some(Expected {
+        mean: left * mean,
+        standard_deviation: spread.sqrt(),
+    })
 }
 
 /// Rows that the full run's students are fitted on to those of a pilot's, at least 1: all of the table but its test rows, and all of the
@@ -713,8 +937,14 @@ fn growth(rows: &Rows) -> f64 {
 
 /// Standard error of the mean saving over pilots; 0 of a single one.
 fn over_pilots(pilots: &[Rmse]) -> f64 {
-    let saved: Vec<f64> = pilots.iter().map(|pilot| pilot.alone.powi(2) - pilot.distilled.powi(2)).collect();
-    let (count, mean) = (saved.len() as f64, saved.iter().sum::<f64>() / saved.len() as f64);
+    let saved: Vec<f64> = pilots
+        .iter()
+        .map(|pilot| pilot.alone.powi(2) - pilot.distilled.powi(2))
+        .collect();
+    let (count, mean) = (
+        saved.len() as f64,
+        saved.iter().sum::<f64>() / saved.len() as f64,
+    );
     let squares: f64 = saved.iter().map(|saved| (saved - mean).powi(2)).sum();
     (squares / (count - 1.0).max(1.0) / count).sqrt()
 }
@@ -726,7 +956,17 @@ fn normal(z: f64) -> f64 {
 
 /// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
 fn reasons(found: &Findings) -> Vec<String> {
-    let Findings { rows, teacher_gap, saved, rmse, teacher_fit, closed_form, learning_curve, over_pilots: _, worth: _ } = found;
+    let Findings {
+        rows,
+        teacher_gap,
+        saved,
+        rmse,
+        teacher_fit,
+        closed_form,
+        learning_curve,
+        over_pilots: _,
+        worth: _,
+    } = found;
     let mut reasons = vec![format!(
         "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}",
         rows.held_out,
@@ -763,15 +1003,27 @@ fn reasons(found: &Findings) -> Vec<String> {
 }
 
 fn lead(difference: &Paired) -> String {
-    let side = if difference.mean >= 0.0 { "lower" } else { "higher" };
-    format!("{side} by {} ± {}", short(difference.mean.abs()), short(difference.standard_error))
+    let side = if difference.mean >= 0.0 {
+        "lower"
+    } else {
+        "higher"
+    };
+    format!(
+        "{side} by {} ± {}",
+        short(difference.mean.abs()),
+        short(difference.standard_error)
+    )
 }
 
 impl Paired {
     /// The mean in standard errors; 0 where both are 0.
     #[must_use]
     pub fn in_standard_errors(&self) -> f64 {
-        if self.mean == 0.0 { 0.0 } else { self.mean / self.standard_error }
+        if self.mean == 0.0 {
+            0.0
+        } else {
+            self.mean / self.standard_error
+        }
     }
 }
 
@@ -779,20 +1031,53 @@ impl Paired {
 mod tests {
     use super::*;
 
-    const ROWS: Rows = Rows { available: 5000, test: 1000, sampled: 2000, pilots: 1, train: 1200, held_out: 600 };
+    const ROWS: Rows = Rows {
+        available: 5000,
+        test: 1000,
+        sampled: 2000,
+        pilots: 1,
+        train: 1200,
+        held_out: 600,
+    };
 
     /// Findings of a teacher that leads and a student that follows it.
     fn found() -> Findings {
         Findings {
             rows: ROWS,
             worth: 0.01,
-            teacher_gap: Paired { mean: 4.0, standard_error: 1.0 },
-            saved: Paired { mean: 3.0, standard_error: 1.0 },
+            teacher_gap: Paired {
+                mean: 4.0,
+                standard_error: 1.0,
+            },
+            saved: Paired {
+                mean: 3.0,
+                standard_error: 1.0,
+            },
             over_pilots: 0.5,
-            rmse: Rmse { teacher: 4.0, alone: 6.0, distilled: 5.0 },
-            teacher_fit: Some(TeacherFit { out_of_fold: 4.0, in_sample: 3.0, ratio: 0.75 }),
-            closed_form: Some(Share { value: 0.8, low: 0.5, high: 1.0 }),
-            learning_curve: LearningCurve { half: 7.0, all: 6.0, slope: -0.1, gained: Paired { mean: 13.0, standard_error: 2.0 } },
+            rmse: Rmse {
+                teacher: 4.0,
+                alone: 6.0,
+                distilled: 5.0,
+            },
+            teacher_fit: Some(TeacherFit {
+                out_of_fold: 4.0,
+                in_sample: 3.0,
+                ratio: 0.75,
+            }),
+            closed_form: Some(Share {
+                value: 0.8,
+                low: 0.5,
+                high: 1.0,
+            }),
+            learning_curve: LearningCurve {
+                half: 7.0,
+                all: 6.0,
+                slope: -0.1,
+                gained: Paired {
+                    mean: 13.0,
+                    standard_error: 2.0,
+                },
+            },
         }
     }
 
@@ -821,9 +1106,27 @@ mod tests {
     #[test]
     fn closed_form_share_is_worked_by_hand() {
         // s_y = 0, s_t = 2, y = 1 in each row: ξ* = 2 / 4 in every resample.
-        let share = closed_form(&[0.0; 5], &[2.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7).unwrap();
+        let share = closed_form(
+            &[0.0; 5],
+            &[2.0; 5],
+            &[1.0; 5],
+            &[1.0; 5],
+            &[0, 1, 2, 3, 4],
+            7,
+        )
+        .unwrap();
         assert_eq!((share.value, share.low, share.high), (0.5, 0.5, 0.5));
-        assert_eq!(closed_form(&[1.0; 5], &[1.0; 5], &[1.0; 5], &[1.0; 5], &[0, 1, 2, 3, 4], 7), None);
+        assert_eq!(
+            closed_form(
+                &[1.0; 5],
+                &[1.0; 5],
+                &[1.0; 5],
+                &[1.0; 5],
+                &[0, 1, 2, 3, 4],
+                7
+            ),
+            None
+        );
         // y = 0 and 2: each row says 0 or 1.
         let share = closed_form(&[0.0; 2], &[2.0; 2], &[0.0, 2.0], &[1.0; 2], &[0, 1], 7).unwrap();
         assert_eq!((share.value, share.low, share.high), (0.5, 0.0, 1.0));
@@ -838,7 +1141,12 @@ mod tests {
 
     #[test]
     fn normal_agrees_with_tables() {
-        for (z, p) in [(0.0, 0.5), (1.0, 0.841_344_746), (1.96, 0.975_002_105), (-3.0, 0.001_349_898)] {
+        for (z, p) in [
+            (0.0, 0.5),
+            (1.0, 0.841_344_746),
+            (1.96, 0.975_002_105),
+            (-3.0, 0.001_349_898),
+        ] {
             assert!((normal(z) - p).abs() < 1e-9, "{z}");
         }
     }
@@ -847,52 +1155,128 @@ mod tests {
     fn expected_saving_is_worked_by_hand() {
         // Errors of 100: saved .04 ± .02 over rows and ± .015 over pilots, so s = .025; a lead of .1, so μ = .065.
         let findings = Findings {
-            saved: Paired { mean: 4.0, standard_error: 2.0 },
+            saved: Paired {
+                mean: 4.0,
+                standard_error: 2.0,
+            },
             over_pilots: 1.5,
-            teacher_gap: Paired { mean: 10.0, standard_error: 5.0 },
-            rmse: Rmse { alone: 10.0, ..found().rmse },
-            rows: Rows { held_out: 900, test: 3600, available: 1100, ..ROWS },
+            teacher_gap: Paired {
+                mean: 10.0,
+                standard_error: 5.0,
+            },
+            rmse: Rmse {
+                alone: 10.0,
+                ..found().rmse
+            },
+            rows: Rows {
+                held_out: 900,
+                test: 3600,
+                available: 1100,
+                ..ROWS
+            },
             ..found()
         };
         // As many rows as a pilot has: v = 1 / (1600 + 1479.29), m = v (.04 · 1600 + .065 · 1479.29) = .0520101; t = .01:
         // d² = .000324750 + .000144 + .0001 = .000568750.
         let expected = |findings: &Findings| super::expected(findings).unwrap();
         let found_here = expected(&findings);
-        assert!((found_here.mean - 0.052_010_1).abs() < 1e-6 && (found_here.standard_deviation - 0.000_568_750_f64.sqrt()).abs() < 1e-6, "{found_here:?}");
+        assert!(
+            (found_here.mean - 0.052_010_1).abs() < 1e-6
+                && (found_here.standard_deviation - 0.000_568_750_f64.sqrt()).abs() < 1e-6,
+            "{found_here:?}"
+        );
         // Φ((.0520101 − .0199) / .0238485) = Φ(1.346416), and 1 − √(1 − .0520101 ∓ 1.96 · .0238485).
-        assert!((found_here.chance(0.01) - 0.910_91).abs() < 1e-4, "{}", found_here.chance(0.01));
+        assert!(
+            (found_here.chance(0.01) - 0.910_91).abs() < 1e-4,
+            "{}",
+            found_here.chance(0.01)
+        );
         let Saving { value, low, high } = found_here.saving();
-        assert!((value - 0.026_352).abs() < 1e-5 && (low - 0.002_638).abs() < 1e-5 && (high - 0.050_658).abs() < 1e-5, "{value} {low} {high}");
+        assert!(
+            (value - 0.026_352).abs() < 1e-5
+                && (low - 0.002_638).abs() < 1e-5
+                && (high - 0.050_658).abs() < 1e-5,
+            "{value} {low} {high}"
+        );
         // What has to be saved in order to pay.
         assert!(found_here.chance(0.05) < found_here.chance(0.01));
         let with = |saved: f64, lead: f64| {
-            expected(&Findings { saved: Paired { mean: saved, standard_error: 2.0 }, teacher_gap: Paired { mean: lead, standard_error: 5.0 }, ..findings }).mean
+            expected(&Findings {
+                saved: Paired {
+                    mean: saved,
+                    standard_error: 2.0,
+                },
+                teacher_gap: Paired {
+                    mean: lead,
+                    standard_error: 5.0,
+                },
+                ..findings
+            })
+            .mean
         };
         assert!(with(8.0, 10.0) > with(4.0, 10.0) && with(4.0, 12.0) > with(4.0, 10.0));
         // The pilots of 900 held-out rows in all are fitted on 2000 − 900 = 1100 rows, a full run of 5500 on five times as many.
-        let grown = Rows { available: 5500, ..findings.rows };
-        let slope = |slope: f64, rows| expected(&Findings { learning_curve: LearningCurve { slope, ..found().learning_curve }, rows, ..findings });
+        let grown = Rows {
+            available: 5500,
+            ..findings.rows
+        };
+        let slope = |slope: f64, rows| {
+            expected(&Findings {
+                learning_curve: LearningCurve {
+                    slope,
+                    ..found().learning_curve
+                },
+                rows,
+                ..findings
+            })
+        };
         assert_eq!(growth(&grown), 5.0);
         // More rows leave less to save where the lone student still gains from them, and make the saving less sure.
-        assert!(slope(-0.8, grown).mean < slope(-0.1, grown).mean && slope(0.0, grown).standard_deviation > found_here.standard_deviation);
+        assert!(
+            slope(-0.8, grown).mean < slope(-0.1, grown).mean
+                && slope(0.0, grown).standard_deviation > found_here.standard_deviation
+        );
         assert_eq!(slope(-3.0, grown).mean, slope(-1.0, grown).mean);
         // Leads beyond the clamp say no more, and without an error there is nothing to save.
         assert_eq!(with(4.0, 31.0), with(4.0, 500.0));
-        let nothing = judge(&Findings { rmse: Rmse { alone: 0.0, ..found().rmse }, ..findings });
+        let nothing = judge(&Findings {
+            rmse: Rmse {
+                alone: 0.0,
+                ..found().rmse
+            },
+            ..findings
+        });
         assert_eq!((nothing.kind, nothing.chance), (Answer::WillNotPay, 0.0));
     }
 
     #[test]
     fn standard_error_over_pilots_is_worked_by_hand() {
-        let pilot = |alone: f64, distilled: f64| Rmse { teacher: 0.0, alone, distilled };
+        let pilot = |alone: f64, distilled: f64| Rmse {
+            teacher: 0.0,
+            alone,
+            distilled,
+        };
         // Saved 3, 5 and 7: variance 4, over three.
-        assert!((over_pilots(&[pilot(2.0, 1.0), pilot(3.0, 2.0), pilot(4.0, 3.0)]) - (4.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert!(
+            (over_pilots(&[pilot(2.0, 1.0), pilot(3.0, 2.0), pilot(4.0, 3.0)])
+                - (4.0_f64 / 3.0).sqrt())
+            .abs()
+                < 1e-12
+        );
         assert_eq!(over_pilots(&[pilot(2.0, 1.0)]), 0.0);
     }
 
     #[test]
     fn verdict_follows_the_chance() {
-        let with = |saved: f64| judge(&Findings { saved: Paired { mean: saved, standard_error: 1.0 }, ..found() });
+        let with = |saved: f64| {
+            judge(&Findings {
+                saved: Paired {
+                    mean: saved,
+                    standard_error: 1.0,
+                },
+                ..found()
+            })
+        };
         for saved in [-9.0, -3.0, 0.0, 1.0, 2.0, 5.0] {
             let verdict = with(saved);
             let expected = match verdict.chance {
@@ -902,36 +1286,102 @@ mod tests {
             };
             assert_eq!(verdict.kind, expected);
         }
-        assert_eq!([with(9.0).kind, with(-9.0).kind], [Answer::Pays, Answer::WillNotPay]);
+        assert_eq!(
+            [with(9.0).kind, with(-9.0).kind],
+            [Answer::Pays, Answer::WillNotPay]
+        );
     }
 
     #[test]
     fn reasons_name_what_was_found() {
         let text = |findings: &Findings| reasons(findings).join("\n");
         let plain = text(&found());
-        assert!(plain.contains("RMSE 5.000 against 6.000, squared error lower by 3.000 ± 1.000"), "{plain}");
-        assert!(plain.contains("the teacher is better than the student alone: squared error lower by 4.000 ± 1.000"), "{plain}");
+        assert!(
+            plain.contains("RMSE 5.000 against 6.000, squared error lower by 3.000 ± 1.000"),
+            "{plain}"
+        );
+        assert!(
+            plain.contains(
+                "the teacher is better than the student alone: squared error lower by 4.000 ± 1.000"
+            ),
+            "{plain}"
+        );
         assert_eq!(reasons(&found()).len(), 2);
-        let gap = |mean| text(&Findings { teacher_gap: Paired { mean, standard_error: 1.0 }, ..found() });
-        assert!(gap(1.0).contains("may be better") && gap(-1.0).contains("no better"), "{}", gap(-1.0));
-        let share = Some(Share { value: 0.1, low: -0.2, high: 0.4 });
-        assert!(text(&Findings { closed_form: share, ..found() }).contains("targets alone do as well"));
-        let fit = Some(TeacherFit { out_of_fold: 4.0, in_sample: 1.0, ratio: 0.25 });
-        assert!(text(&Findings { teacher_fit: fit, ..found() }).contains("repeats the targets"));
-        let steep = LearningCurve { slope: -0.6, ..found().learning_curve };
-        assert!(text(&Findings { learning_curve: steep, ..found() }).contains("5000 for the sample's 2000"));
+        let gap = |mean| {
+            text(&Findings {
+                teacher_gap: Paired {
+                    mean,
+                    standard_error: 1.0,
+                },
+                ..found()
+            })
+        };
+        assert!(
+            gap(1.0).contains("may be better") && gap(-1.0).contains("no better"),
+            "{}",
+            gap(-1.0)
+        );
+        let share = Some(Share {
+            value: 0.1,
+            low: -0.2,
+            high: 0.4,
+        });
+        assert!(
+            text(&Findings {
+                closed_form: share,
+                ..found()
+            })
+            .contains("targets alone do as well")
+        );
+        let fit = Some(TeacherFit {
+            out_of_fold: 4.0,
+            in_sample: 1.0,
+            ratio: 0.25,
+        });
+        assert!(
+            text(&Findings {
+                teacher_fit: fit,
+                ..found()
+            })
+            .contains("repeats the targets")
+        );
+        let steep = LearningCurve {
+            slope: -0.6,
+            ..found().learning_curve
+        };
+        assert!(
+            text(&Findings {
+                learning_curve: steep,
+                ..found()
+            })
+            .contains("5000 for the sample's 2000")
+        );
         // Nothing is said of a larger table where there is none.
-        let all = Rows { available: 2000, ..ROWS };
-        assert!(!text(&Findings { learning_curve: steep, rows: all, ..found() }).contains("slope"));
+        let all = Rows {
+            available: 2000,
+            ..ROWS
+        };
+        assert!(
+            !text(&Findings {
+                learning_curve: steep,
+                rows: all,
+                ..found()
+            })
+            .contains("slope")
+        );
     }
 
     #[test]
     fn few_pilots_hold_out_enough_rows_and_a_command_is_asked_once() {
         let mut table = limbeck_data::simulate::thermistor(300, 1);
         table.source = "sensor.csv".into();
-        let options = limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
+        let options =
+            limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
         let data = Dataset::from_table(table, &options, None, 0).unwrap();
-        assert_eq!([100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)), [3, 3, 3, 3, 1]);
+        assert_eq!(
+            [100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)),
+            [3, 3, 3, 3, 1]
+        );
         assert_eq!(turns(&data, 100, true), 1);
     }
 
@@ -941,10 +1391,21 @@ mod tests {
         recipe.student.steps = 200;
         recipe.teacher.network.members = 1;
         let found = quick(&recipe);
-        assert_eq!((found.student.steps, found.teacher.network.members), (200, 1));
+        assert_eq!(
+            (found.student.steps, found.teacher.network.members),
+            (200, 1)
+        );
         let best = Recipe::preset(crate::Quality::Best);
         let found = quick(&best);
-        assert_eq!((found.student.steps, found.student.trials, found.teacher.network.members, found.transfer.munge_rows), (STEPS, TRIALS, MEMBERS, NEW_ROWS));
+        assert_eq!(
+            (
+                found.student.steps,
+                found.student.trials,
+                found.teacher.network.members,
+                found.transfer.munge_rows
+            ),
+            (STEPS, TRIALS, MEMBERS, NEW_ROWS)
+        );
         assert_eq!(found.teacher.trees, best.teacher.trees);
     }
 }

@@ -68,7 +68,13 @@ pub enum Preset {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Default, Self::Features, Self::SmallData, Self::NoisyTeacher, Self::HousePrice];
+    pub const ALL: [Self; 5] = [
+        Self::Default,
+        Self::Features,
+        Self::SmallData,
+        Self::NoisyTeacher,
+        Self::HousePrice,
+    ];
 
     /// Its name in recipes and flags.
     #[must_use]
@@ -98,7 +104,10 @@ impl std::str::FromStr for Preset {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|preset| preset.name() == text).ok_or_else(|| format!("found `{text}`, expected one of {}", names()))
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == text)
+            .ok_or_else(|| format!("found `{text}`, expected one of {}", names()))
     }
 }
 
@@ -206,7 +215,14 @@ const LONGEST: f64 = 31_536_000.0;
 
 impl Default for TeacherSection {
     fn default() -> Self {
-        let TeacherOptions { kind, folds, fits, trees, network, gp } = TeacherOptions::default();
+        let TeacherOptions {
+            kind,
+            folds,
+            fits,
+            trees,
+            network,
+            gp,
+        } = TeacherOptions::default();
         Self {
             kind,
             from: None,
@@ -228,8 +244,23 @@ impl Default for TeacherSection {
 
 impl TeacherSection {
     pub(crate) fn options(&self) -> TeacherOptions {
-        let Self { kind, folds, fits, trees, network, gp, .. } = self.clone();
-        TeacherOptions { kind, folds, fits, trees, network, gp }
+        let Self {
+            kind,
+            folds,
+            fits,
+            trees,
+            network,
+            gp,
+            ..
+        } = self.clone();
+        TeacherOptions {
+            kind,
+            folds,
+            fits,
+            trees,
+            network,
+            gp,
+        }
     }
 }
 
@@ -271,8 +302,16 @@ impl Recipe {
                 recipe.repeats = 2;
                 recipe.max_repeats = 4;
                 recipe.teacher.trees = TreeOptions::fast();
-                recipe.teacher.network = NetworkOptions { members: 2, steps: (1500, 3000), ..NetworkOptions::default() };
-                recipe.teacher.gp = ProcessOptions { evidence_rows: 300, steps: 25, ..ProcessOptions::default() };
+                recipe.teacher.network = NetworkOptions {
+                    members: 2,
+                    steps: (1500, 3000),
+                    ..NetworkOptions::default()
+                };
+                recipe.teacher.gp = ProcessOptions {
+                    evidence_rows: 300,
+                    steps: 25,
+                    ..ProcessOptions::default()
+                };
                 recipe.teacher.fits = 1;
                 recipe.transfer.munge_rows = 100_000;
                 recipe.student.steps = 16_000;
@@ -281,8 +320,18 @@ impl Recipe {
                 recipe.repeats = 5;
                 recipe.max_repeats = 9;
                 recipe.teacher.trees = TreeOptions::best();
-                recipe.teacher.network = NetworkOptions { members: 8, hidden: vec![128, 128], epochs: 120, steps: (5000, 12_000), ..NetworkOptions::default() };
-                recipe.teacher.gp = ProcessOptions { evidence_rows: 800, steps: 80, most_rows: 5000 };
+                recipe.teacher.network = NetworkOptions {
+                    members: 8,
+                    hidden: vec![128, 128],
+                    epochs: 120,
+                    steps: (5000, 12_000),
+                    ..NetworkOptions::default()
+                };
+                recipe.teacher.gp = ProcessOptions {
+                    evidence_rows: 800,
+                    steps: 80,
+                    most_rows: 5000,
+                };
                 recipe.teacher.fits = 5;
                 recipe.transfer.munge_rows = 1_000_000;
                 recipe.student.steps = 250_000;
@@ -295,7 +344,11 @@ impl Recipe {
     /// The default recipe for one table and target.
     #[must_use]
     pub fn for_table(table: impl Into<PathBuf>, target: &str) -> Self {
-        Self { table: table.into(), data: DataOptions::for_target(target), ..Self::default() }
+        Self {
+            table: table.into(),
+            data: DataOptions::for_target(target),
+            ..Self::default()
+        }
     }
 
     /// Reads a recipe from TOML text, with `flags` laid over it.
@@ -306,9 +359,21 @@ impl Recipe {
     pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
         // Read alone first: only the text knows its lines.
         if let Err(error) = toml::from_str::<Self>(text) {
-            let line = error.span().map(|span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
-            let place = line.map_or_else(|| source.to_owned(), |line| format!("{source}, line {line}"));
-            return Err(Error::Recipe { place, message: explain(error.message()) });
+            let line = error.span().map(|span| {
+                1 + text
+                    .bytes()
+                    .take(span.start)
+                    .filter(|byte| *byte == b'\n')
+                    .count()
+            });
+            let place = line.map_or_else(
+                || source.to_owned(),
+                |line| format!("{source}, line {line}"),
+            );
+            return Err(Error::Recipe {
+                place,
+                message: explain(error.message()),
+            });
         }
         let own: Table = toml::from_str(text).map_err(|e| recipe_error(source, e.message()))?;
         Self::resolve(own, flags)
@@ -335,18 +400,38 @@ impl Recipe {
         lay_over(&mut all, flags);
         let quality = match all.get("quality") {
             None => Quality::Default,
-            Some(Value::String(text)) => text.parse().map_err(|message: String| recipe_error("quality", &message))?,
-            Some(other) => return Err(recipe_error("quality", &format!("found {other}, expected fast, default or best"))),
+            Some(Value::String(text)) => text
+                .parse()
+                .map_err(|message: String| recipe_error("quality", &message))?,
+            Some(other) => {
+                return Err(recipe_error(
+                    "quality",
+                    &format!("found {other}, expected fast, default or best"),
+                ));
+            }
         };
         let preset: Preset = match all.get("preset") {
             None => Preset::Default,
-            Some(Value::String(text)) => text.parse().map_err(|message: String| recipe_error("preset", &message))?,
-            Some(other) => return Err(recipe_error("preset", &format!("found {other}, expected the name of a preset"))),
+            Some(Value::String(text)) => text
+                .parse()
+                .map_err(|message: String| recipe_error("preset", &message))?,
+            Some(other) => {
+                return Err(recipe_error(
+                    "preset",
+                    &format!("found {other}, expected the name of a preset"),
+                ));
+            }
         };
-        let mut merged = Table::try_from(Self::preset(quality)).map_err(|e| recipe_error("quality", &e.to_string()))?;
-        lay_over(&mut merged, toml::from_str(preset.options()).map_err(|e| recipe_error("preset", e.message()))?);
+        let mut merged = Table::try_from(Self::preset(quality))
+            .map_err(|e| recipe_error("quality", &e.to_string()))?;
+        lay_over(
+            &mut merged,
+            toml::from_str(preset.options()).map_err(|e| recipe_error("preset", e.message()))?,
+        );
         lay_over(&mut merged, all);
-        merged.try_into().map_err(|e: toml::de::Error| recipe_error("options", e.message()))
+        merged
+            .try_into()
+            .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
     }
 
     /// The recipe as TOML, every option written out.
@@ -365,14 +450,20 @@ impl Recipe {
     /// For the first option out of its range.
     pub fn validate(&self) -> Result<()> {
         if self.table.as_os_str().is_empty() {
-            return Err(recipe_error("table", "none given; name the CSV or Parquet file to learn from"));
+            return Err(recipe_error(
+                "table",
+                "none given; name the CSV or Parquet file to learn from",
+            ));
         }
         if !self.targets.is_empty() {
             let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
             return Err(recipe_error("targets", message));
         }
         let out_of_range = |place: &str, found: String, expected: &str| {
-            Err(recipe_error(place, &format!("found {found}, expected {expected}")))
+            Err(recipe_error(
+                place,
+                &format!("found {found}, expected {expected}"),
+            ))
         };
         if !(1..=100).contains(&self.repeats) {
             return out_of_range("repeats", self.repeats.to_string(), "1 to 100");
@@ -381,7 +472,11 @@ impl Recipe {
             return out_of_range("max_repeats", self.max_repeats.to_string(), "up to 100");
         }
         if self.outer_folds == 1 || self.outer_folds > 20 {
-            return out_of_range("outer_folds", self.outer_folds.to_string(), "0 (none), or 2 to 20");
+            return out_of_range(
+                "outer_folds",
+                self.outer_folds.to_string(),
+                "0 (none), or 2 to 20",
+            );
         }
         if self.outer_folds > 0 && (self.teacher.from.is_some() || !self.teacher.with.is_empty()) {
             return Err(Error::Recipe {
@@ -392,30 +487,62 @@ impl Recipe {
             });
         }
         if !(0.0..=1.0).contains(&self.worth) {
-            return out_of_range("worth", self.worth.to_string(), "a share from 0 to 1, such as 0.01");
+            return out_of_range(
+                "worth",
+                self.worth.to_string(),
+                "a share from 0 to 1, such as 0.01",
+            );
         }
         if !(0.0..=LONGEST).contains(&self.checkpoint_every) {
-            return out_of_range("checkpoint_every", format!("{:?}", self.checkpoint_every), "0 to 31 536 000 seconds");
+            return out_of_range(
+                "checkpoint_every",
+                format!("{:?}", self.checkpoint_every),
+                "0 to 31 536 000 seconds",
+            );
         }
-        if self.time_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
-            return out_of_range("time_limit", format!("{:?}", self.time_limit), "a positive number of seconds");
+        if self
+            .time_limit
+            .is_some_and(|limit| !(limit > 0.0 && limit.is_finite()))
+        {
+            return out_of_range(
+                "time_limit",
+                format!("{:?}", self.time_limit),
+                "a positive number of seconds",
+            );
         }
         if self.require_r2.is_some_and(|r2| r2.is_nan() || r2 > 1.0) {
             return out_of_range("require_r2", format!("{:?}", self.require_r2), "at most 1");
         }
         self.validate_quantile()?;
         if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
-            return Err(recipe_error("teacher.command", "excludes `data.teacher_column`: there is one teacher"));
+            return Err(recipe_error(
+                "teacher.command",
+                "excludes `data.teacher_column`: there is one teacher",
+            ));
         }
         self.validate_model()?;
-        if self.unlabeled.is_some() && self.data.teacher_column.is_some() && self.teacher.model.is_none() {
-            return Err(recipe_error("unlabeled", "needs a teacher that can be asked; `data.teacher_column` cannot label new rows"));
+        if self.unlabeled.is_some()
+            && self.data.teacher_column.is_some()
+            && self.teacher.model.is_none()
+        {
+            return Err(recipe_error(
+                "unlabeled",
+                "needs a teacher that can be asked; `data.teacher_column` cannot label new rows",
+            ));
         }
         if self.teacher.residual_rounds > 10 {
-            return out_of_range("teacher.residual_rounds", self.teacher.residual_rounds.to_string(), "0 to 10");
+            return out_of_range(
+                "teacher.residual_rounds",
+                self.teacher.residual_rounds.to_string(),
+                "0 to 10",
+            );
         }
         if !(self.teacher.residual_step > 0.0 && self.teacher.residual_step <= 1.0) {
-            return out_of_range("teacher.residual_step", self.teacher.residual_step.to_string(), "above 0, up to 1");
+            return out_of_range(
+                "teacher.residual_step",
+                self.teacher.residual_step.to_string(),
+                "above 0, up to 1",
+            );
         }
         self.data.validate()?;
         self.transfer.validate()?;
@@ -426,10 +553,16 @@ impl Recipe {
         limbeck_distill::kinds::check(&self.student, &self.objective)?;
         let network = self.student.kind == StudentKind::Mlp;
         if !network && self.hints.kind != HintKind::None {
-            return Err(recipe_error("hints.kind", "only a network (student.kind = \"mlp\") has layers to compare; leave hints out"));
+            return Err(recipe_error(
+                "hints.kind",
+                "only a network (student.kind = \"mlp\") has layers to compare; leave hints out",
+            ));
         }
         if !network && self.transfer.slope_rows > 0 {
-            return Err(recipe_error("transfer.slope_rows", "only a network (student.kind = \"mlp\") matches slopes; leave it at 0"));
+            return Err(recipe_error(
+                "transfer.slope_rows",
+                "only a network (student.kind = \"mlp\") matches slopes; leave it at 0",
+            ));
         }
         Ok(())
     }
@@ -441,12 +574,18 @@ impl Recipe {
         let teacher = &self.teacher;
         if teacher.model.is_none() {
             return match teacher.model_columns {
-                Some(_) => Err(recipe_error("teacher.model_columns", "needs `teacher.model`, whose inputs they are")),
+                Some(_) => Err(recipe_error(
+                    "teacher.model_columns",
+                    "needs `teacher.model`, whose inputs they are",
+                )),
                 None => Ok(()),
             };
         }
         if teacher.command.is_some() || teacher.from.is_some() {
-            return Err(recipe_error("teacher.model", "excludes `teacher.command` and `teacher.from`: there is one teacher"));
+            return Err(recipe_error(
+                "teacher.model",
+                "excludes `teacher.command` and `teacher.from`: there is one teacher",
+            ));
         }
         if self.data.teacher_column.is_some() && self.data.teacher_fold.is_none() {
             return Err(recipe_error(
@@ -465,27 +604,93 @@ impl Recipe {
         let plain = Self::for_table("", "");
         let same = |a: f64, b: f64| a.total_cmp(&b).is_eq();
         let options = [
-            ("transfer.perturb_scale", same(transfer.perturb_scale, plain.transfer.perturb_scale), transfer.perturb_rows > 0, "transfer.perturb_rows"),
-            ("transfer.perturb_weight", same(transfer.perturb_weight, plain.transfer.perturb_weight), transfer.perturb_rows > 0, "transfer.perturb_rows"),
-            ("transfer.slope_reach", same(transfer.slope_reach, plain.transfer.slope_reach), transfer.slope_rows > 0, "transfer.slope_rows"),
-            ("objective.slope_weight", same(objective.slope_weight, plain.objective.slope_weight), transfer.slope_rows > 0, "transfer.slope_rows"),
-            ("transfer.mixup_bandwidth", same(transfer.mixup_bandwidth, plain.transfer.mixup_bandwidth), transfer.mixup_rows > 0, "transfer.mixup_rows"),
-            ("transfer.boundary_reach", same(transfer.boundary_reach, plain.transfer.boundary_reach), transfer.boundary_rows > 0, "transfer.boundary_rows"),
+            (
+                "transfer.perturb_scale",
+                same(transfer.perturb_scale, plain.transfer.perturb_scale),
+                transfer.perturb_rows > 0,
+                "transfer.perturb_rows",
+            ),
+            (
+                "transfer.perturb_weight",
+                same(transfer.perturb_weight, plain.transfer.perturb_weight),
+                transfer.perturb_rows > 0,
+                "transfer.perturb_rows",
+            ),
+            (
+                "transfer.slope_reach",
+                same(transfer.slope_reach, plain.transfer.slope_reach),
+                transfer.slope_rows > 0,
+                "transfer.slope_rows",
+            ),
+            (
+                "objective.slope_weight",
+                same(objective.slope_weight, plain.objective.slope_weight),
+                transfer.slope_rows > 0,
+                "transfer.slope_rows",
+            ),
+            (
+                "transfer.mixup_bandwidth",
+                same(transfer.mixup_bandwidth, plain.transfer.mixup_bandwidth),
+                transfer.mixup_rows > 0,
+                "transfer.mixup_rows",
+            ),
+            (
+                "transfer.boundary_reach",
+                same(transfer.boundary_reach, plain.transfer.boundary_reach),
+                transfer.boundary_rows > 0,
+                "transfer.boundary_rows",
+            ),
             (
                 "transfer.adversarial_candidates",
                 transfer.adversarial_candidates == plain.transfer.adversarial_candidates,
                 transfer.adversarial_rows > 0,
                 "transfer.adversarial_rows",
             ),
-            ("objective.huber_delta", same(objective.huber_delta, plain.objective.huber_delta), objective.loss == LossKind::Huber, "objective.loss"),
-            ("objective.alpha_end", same(objective.alpha_end, plain.objective.alpha_end), objective.alpha_schedule != AlphaSchedule::Constant, "objective.alpha_schedule"),
-            ("hints.weight", same(hints.weight, plain.hints.weight), hints.kind != HintKind::None, "hints.kind"),
-            ("hints.width", hints.width == plain.hints.width, hints.kind != HintKind::None, "hints.kind"),
-            ("hints.stages", hints.stages == plain.hints.stages, hints.progressive, "hints.progressive"),
-            ("teacher.combine", self.teacher.combine == plain.teacher.combine, !self.teacher.with.is_empty(), "teacher.with"),
+            (
+                "objective.huber_delta",
+                same(objective.huber_delta, plain.objective.huber_delta),
+                objective.loss == LossKind::Huber,
+                "objective.loss",
+            ),
+            (
+                "objective.alpha_end",
+                same(objective.alpha_end, plain.objective.alpha_end),
+                objective.alpha_schedule != AlphaSchedule::Constant,
+                "objective.alpha_schedule",
+            ),
+            (
+                "hints.weight",
+                same(hints.weight, plain.hints.weight),
+                hints.kind != HintKind::None,
+                "hints.kind",
+            ),
+            (
+                "hints.width",
+                hints.width == plain.hints.width,
+                hints.kind != HintKind::None,
+                "hints.kind",
+            ),
+            (
+                "hints.stages",
+                hints.stages == plain.hints.stages,
+                hints.progressive,
+                "hints.progressive",
+            ),
+            (
+                "teacher.combine",
+                self.teacher.combine == plain.teacher.combine,
+                !self.teacher.with.is_empty(),
+                "teacher.with",
+            ),
         ];
-        match options.into_iter().find(|(_, is_plain, plays, _)| !is_plain && !plays) {
-            Some((place, _, _, needs)) => Err(recipe_error(place, &format!("plays no part without `{needs}`; set that, too, or leave it out"))),
+        match options
+            .into_iter()
+            .find(|(_, is_plain, plays, _)| !is_plain && !plays)
+        {
+            Some((place, _, _, needs)) => Err(recipe_error(
+                place,
+                &format!("plays no part without `{needs}`; set that, too, or leave it out"),
+            )),
             None => Ok(()),
         }
     }
@@ -497,13 +702,17 @@ impl Recipe {
         }
         let refused = |why: &str| Err(recipe_error("objective.quantile", why));
         if self.student.kind != StudentKind::Mlp {
-            return refused("needs `student.kind` mlp; trees, linear models and tables learn means");
+            return refused(
+                "needs `student.kind` mlp; trees, linear models and tables learn means",
+            );
         }
         if self.teacher.residual_rounds > 0 {
             return refused("excludes `teacher.residual_rounds`, which mend means");
         }
         if self.transfer.slope_rows > 0 {
-            return refused("excludes `transfer.slope_rows`: the teacher's slopes are those of its mean");
+            return refused(
+                "excludes `transfer.slope_rows`: the teacher's slopes are those of its mean",
+            );
         }
         if self.objective.gate == Gate::Bounded {
             return refused("excludes `objective.gate` bounded, which compares errors of means");
@@ -516,7 +725,10 @@ impl Recipe {
 }
 
 fn recipe_error(place: &str, message: &str) -> Error {
-    Error::Recipe { place: place.to_owned(), message: explain(message) }
+    Error::Recipe {
+        place: place.to_owned(),
+        message: explain(message),
+    }
 }
 
 /// Replaces values, key by key, tables within tables.
@@ -558,7 +770,10 @@ mod tests {
             recipe.table = "a.csv".into();
             recipe.data.target = "y".into();
             let text = recipe.to_toml().unwrap();
-            assert_eq!(Recipe::parse(&text, "recipe.toml", Table::new()).unwrap(), recipe);
+            assert_eq!(
+                Recipe::parse(&text, "recipe.toml", Table::new()).unwrap(),
+                recipe
+            );
         }
     }
 
@@ -567,7 +782,14 @@ mod tests {
         let text = "table = 'a.csv'\nquality = 'fast'\n[student]\nparams = 900\nsteps = 50\n";
         let flags: Table = toml::from_str("[student]\nsteps = 70").unwrap();
         let recipe = Recipe::parse(text, "r", flags).unwrap();
-        assert_eq!((recipe.student.params, recipe.student.steps, recipe.student.trials), (900, 70, 4));
+        assert_eq!(
+            (
+                recipe.student.params,
+                recipe.student.steps,
+                recipe.student.trials
+            ),
+            (900, 70, 4)
+        );
         assert_eq!(recipe.teacher.trees, TreeOptions::fast());
     }
 
@@ -575,30 +797,55 @@ mod tests {
     fn presets_lie_between_quality_and_own_options() {
         for preset in Preset::ALL {
             assert_eq!(preset.name().parse(), Ok(preset));
-            let text = format!("table = 'a.csv'\npreset = '{}'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", preset.name());
+            let text = format!(
+                "table = 'a.csv'\npreset = '{}'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n",
+                preset.name()
+            );
             let recipe = Recipe::parse(&text, "r", Table::new()).unwrap();
             recipe.validate().unwrap();
             assert_eq!((recipe.preset, recipe.objective.huber_delta), (preset, 0.5));
             let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
             assert_eq!(recipe == plain, preset == Preset::Default, "{preset:?}");
-            assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "again", Table::new()).unwrap(), recipe);
+            assert_eq!(
+                Recipe::parse(&recipe.to_toml().unwrap(), "again", Table::new()).unwrap(),
+                recipe
+            );
         }
-        let flags: Table = toml::from_str("preset = 'house-price'\n[objective]\nalpha = 0.2").unwrap();
+        let flags: Table =
+            toml::from_str("preset = 'house-price'\n[objective]\nalpha = 0.2").unwrap();
         let recipe = Recipe::resolve(Table::new(), flags).unwrap();
-        assert!(recipe.data.log_target && recipe.objective.alpha == limbeck_distill::objective::Alpha::Fixed(0.2));
-        let error = Recipe::parse("preset = 'house'", "r", Table::new()).unwrap_err().to_string();
+        assert!(
+            recipe.data.log_target
+                && recipe.objective.alpha == limbeck_distill::objective::Alpha::Fixed(0.2)
+        );
+        let error = Recipe::parse("preset = 'house'", "r", Table::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("house"), "{error}");
     }
 
     #[test]
     fn options_that_play_no_part_are_refused() {
-        let error = |text: &str| Recipe::parse(&format!("table = 'a.csv'\n{text}\n[data]\ntarget = 'y'\n"), "r", Table::new()).unwrap().validate().map_err(|error| error.to_string());
+        let error = |text: &str| {
+            Recipe::parse(
+                &format!("table = 'a.csv'\n{text}\n[data]\ntarget = 'y'\n"),
+                "r",
+                Table::new(),
+            )
+            .unwrap()
+            .validate()
+            .map_err(|error| error.to_string())
+        };
         for (section, option, with) in [
             ("transfer", "perturb_weight = 3.0", "perturb_rows = 9"),
             ("transfer", "slope_reach = 0.5", "slope_rows = 9"),
             ("transfer", "mixup_bandwidth = 0.5", "mixup_rows = 9"),
             ("transfer", "boundary_reach = 0.5", "boundary_rows = 9"),
-            ("transfer", "adversarial_candidates = 3", "adversarial_rows = 9"),
+            (
+                "transfer",
+                "adversarial_candidates = 3",
+                "adversarial_rows = 9",
+            ),
             ("objective", "huber_delta = 2.0", "loss = 'huber'"),
             ("objective", "alpha_end = 0.1", "alpha_schedule = 'linear'"),
             ("hints", "weight = 0.5", "kind = 'hint'"),
@@ -607,28 +854,53 @@ mod tests {
         ] {
             let refused = error(&format!("[{section}]\n{option}")).unwrap_err();
             let name = option.split(' ').next().unwrap();
-            assert!(refused.contains(&format!("{section}.{name}")) && refused.contains("plays no part without"), "{refused}");
+            assert!(
+                refused.contains(&format!("{section}.{name}"))
+                    && refused.contains("plays no part without"),
+                "{refused}"
+            );
             assert_eq!(error(&format!("[{section}]\n{option}\n{with}")), Ok(()));
         }
     }
 
     #[test]
     fn recipe_rejects_unknown_key_with_line_and_nearest_name() {
-        let error = Recipe::parse("table = 'a'\n[student]\nparms = 3\n", "r.toml", Table::new()).unwrap_err().to_string();
-        assert!(error.contains("r.toml, line 3") && error.contains("did you mean `params`"), "{error}");
+        let error = Recipe::parse(
+            "table = 'a'\n[student]\nparms = 3\n",
+            "r.toml",
+            Table::new(),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("r.toml, line 3") && error.contains("did you mean `params`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn recipe_rejects_wrong_kind_with_line() {
-        let error = Recipe::parse("seed = 'x'\n", "r.toml", Table::new()).unwrap_err().to_string();
-        assert!(error.contains("line 1") && error.contains("expected"), "{error}");
-        let error = Recipe::parse("[objective]\nalpha = 1.5\n", "r.toml", Table::new()).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("[0, 1]"), "{error}");
+        let error = Recipe::parse("seed = 'x'\n", "r.toml", Table::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 1") && error.contains("expected"),
+            "{error}"
+        );
+        let error = Recipe::parse("[objective]\nalpha = 1.5\n", "r.toml", Table::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 2") && error.contains("[0, 1]"),
+            "{error}"
+        );
     }
 
     #[test]
     fn recipe_rejects_text_that_is_no_toml() {
-        let error = Recipe::parse("= 3", "r.toml", Table::new()).unwrap_err().to_string();
+        let error = Recipe::parse("= 3", "r.toml", Table::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("line 1"), "{error}");
     }
 }

@@ -24,8 +24,8 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::metrics::{self, Measure};
 use limbeck_data::DataSummary;
+use limbeck_data::metrics::{self, Measure};
 use limbeck_distill::kinds::Spec;
 use limbeck_distill::proof::{FileGain, Proof};
 use limbeck_distill::search::{Setting, Trial};
@@ -90,7 +90,8 @@ impl Report {
     /// How its models are judged.
     #[must_use]
     pub fn measure(&self) -> Measure {
-        self.quantile.map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
+        self.quantile
+            .map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
     }
 
     /// What is predicted: the target, or which quantile of it.
@@ -258,7 +259,12 @@ fn one() -> usize {
 
 impl From<&Trial> for TrialReport {
     fn from(trial: &Trial) -> Self {
-        Self { setting: trial.setting, stop: trial.stop, valid_error: trial.valid_error, seeds: 1 + trial.again.len() }
+        Self {
+            setting: trial.setting,
+            stop: trial.stop,
+            valid_error: trial.valid_error,
+            seeds: 1 + trial.again.len(),
+        }
     }
 }
 
@@ -395,22 +401,51 @@ pub struct Measured {
 }
 
 /// Figures of a teacher's predictions.
-pub(crate) fn teacher_scores(measure: Measure, pred: &[f64], target: &[f64], weight: &[f64]) -> TeacherScores {
+pub(crate) fn teacher_scores(
+    measure: Measure,
+    pred: &[f64],
+    target: &[f64],
+    weight: &[f64],
+) -> TeacherScores {
     let metrics::Scores { rmse, mae, r2 } = metrics::scores(pred, target, weight);
     let quantile = match measure {
         Measure::Rmse => None,
-        Measure::Pinball { .. } => {
-            Some(QuantileScores { pinball: measure.score(pred, target, weight), covered: metrics::covered(pred, target, weight) })
-        }
+        Measure::Pinball { .. } => Some(QuantileScores {
+            pinball: measure.score(pred, target, weight),
+            covered: metrics::covered(pred, target, weight),
+        }),
     };
-    TeacherScores { rmse, mae, r2, quantile }
+    TeacherScores {
+        rmse,
+        mae,
+        r2,
+        quantile,
+    }
 }
 
 /// Figures of a student's predictions.
-pub(crate) fn student_scores(measure: Measure, pred: &[f64], teacher: &[f64], target: &[f64], weight: &[f64]) -> StudentScores {
-    let TeacherScores { rmse, mae, r2, quantile } = teacher_scores(measure, pred, target, weight);
+pub(crate) fn student_scores(
+    measure: Measure,
+    pred: &[f64],
+    teacher: &[f64],
+    target: &[f64],
+    weight: &[f64],
+) -> StudentScores {
+    let TeacherScores {
+        rmse,
+        mae,
+        r2,
+        quantile,
+    } = teacher_scores(measure, pred, target, weight);
     let fidelity = metrics::scores(pred, teacher, weight);
-    StudentScores { rmse, mae, r2, fidelity_rmse: fidelity.rmse, fidelity_r2: fidelity.r2, quantile }
+    StudentScores {
+        rmse,
+        mae,
+        r2,
+        fidelity_rmse: fidelity.rmse,
+        fidelity_r2: fidelity.r2,
+        quantile,
+    }
 }
 
 /// Mean of each figure.
@@ -418,7 +453,10 @@ pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
     let n = all.len() as f64;
     let mean = |value: &dyn Fn(&StudentScores) -> f64| all.iter().map(value).sum::<f64>() / n;
     let optional = |value: &dyn Fn(&StudentScores) -> Option<f64>| {
-        all.iter().map(value).sum::<Option<f64>>().map(|sum| sum / n)
+        all.iter()
+            .map(value)
+            .sum::<Option<f64>>()
+            .map(|sum| sum / n)
     };
     StudentScores {
         rmse: mean(&|s| s.rmse),
@@ -438,12 +476,17 @@ mod tests {
 
     #[test]
     fn names_of_earlier_reports_are_read() {
-        let trial: TrialReport = serde_json::from_str(r#"{"alpha":1.0,"steps":3,"weight_decay":0.0,"stop":2,"valid_rmse":0.5}"#).unwrap();
+        let trial: TrialReport = serde_json::from_str(
+            r#"{"alpha":1.0,"steps":3,"weight_decay":0.0,"stop":2,"valid_rmse":0.5}"#,
+        )
+        .unwrap();
         assert_eq!((trial.stop, trial.valid_error), (2, 0.5));
         // Networks filled the budget, without noise.
         assert_eq!(trial.setting, Setting::plain(Some(1.0), 3));
         let difference = r#"{"value":1.0,"low":0.5,"high":2.0}"#;
-        let verdict = format!(r#"{{"kind":"helps","teacher_better":true,"rmse_saved":{difference},"teacher_lead":{difference},"sentence":""}}"#);
+        let verdict = format!(
+            r#"{{"kind":"helps","teacher_better":true,"rmse_saved":{difference},"teacher_lead":{difference},"sentence":""}}"#
+        );
         let verdict: limbeck_distill::proof::Verdict = serde_json::from_str(&verdict).unwrap();
         assert_eq!(verdict.error_saved.low, Some(0.5));
     }

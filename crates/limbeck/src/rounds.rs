@@ -23,9 +23,25 @@ const QUICK_ALPHA: f64 = 0.7;
 /// # Errors
 ///
 /// As training's and the teacher's.
-pub(crate) fn complete(recipe: &Recipe, data: &Dataset, store: &mut LabelStore, kept: &Checkpoints, clock: &mut Clock, observer: &dyn Observer) -> Result<()> {
-    let rounds = Rounds { recipe, data, kept, observer };
-    let candidates: Vec<usize> = store.kept().into_iter().filter(|&row| store.candidate[row]).collect();
+pub(crate) fn complete(
+    recipe: &Recipe,
+    data: &Dataset,
+    store: &mut LabelStore,
+    kept: &Checkpoints,
+    clock: &mut Clock,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let rounds = Rounds {
+        recipe,
+        data,
+        kept,
+        observer,
+    };
+    let candidates: Vec<usize> = store
+        .kept()
+        .into_iter()
+        .filter(|&row| store.candidate[row])
+        .collect();
     if candidates.len() > recipe.transfer.adversarial_rows {
         clock.stage("disputed rows", || rounds.keep_disputed(store, &candidates))?;
     }
@@ -45,38 +61,77 @@ struct Rounds<'a> {
 impl Rounds<'_> {
     /// What a quick student, trained on the training rows, says of rows.
     fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
-        let students = Students { recipe: self.recipe, data: self.data, store, kept: self.kept, observer: self.observer };
+        let students = Students {
+            recipe: self.recipe,
+            data: self.data,
+            store,
+            kept: self.kept,
+            observer: self.observer,
+        };
         // A network, whatever kind the student is to be.
-        let student = StudentOptions { kind: StudentKind::Mlp, ..self.recipe.student.clone() };
-        let plan = Plan { student: &student, ..students.plan() };
+        let student = StudentOptions {
+            kind: StudentKind::Mlp,
+            ..self.recipe.student.clone()
+        };
+        let plan = Plan {
+            student: &student,
+            ..students.plan()
+        };
         let train = students.part(&self.data.split.train);
         let new = students.new_rows(&store.pilot);
-        let shown = store.features.as_ref().map(|features| students.shown(&features.pilot, &train.rows));
+        let shown = store
+            .features
+            .as_ref()
+            .map(|features| students.shown(&features.pilot, &train.rows));
         let stage = Stage::new(&plan, &material(&train, &new, shown.as_ref()), None)?;
         let alpha = match self.recipe.objective.alpha {
             Alpha::Auto => QUICK_ALPHA,
             Alpha::Fixed(alpha) => alpha,
         };
-        let watch = |_: &Progress<'_>| if self.observer.stop() { Control::Stop } else { Control::Continue };
+        let watch = |_: &Progress<'_>| {
+            if self.observer.stop() {
+                Control::Stop
+            } else {
+                Control::Continue
+            }
+        };
         let trial = stage.quick(phase, alpha, &watch)?;
-        Ok(asked.iter().map(|features| stage.answers(&trial, features)).collect::<std::result::Result<_, _>>()?)
+        Ok(asked
+            .iter()
+            .map(|features| stage.answers(&trial, features))
+            .collect::<std::result::Result<_, _>>()?)
     }
 
     /// Keeps the candidates on which a student that has not seen them is furthest from the teacher.
     fn keep_disputed(&self, store: &mut LabelStore, candidates: &[usize]) -> Result<()> {
-        self.observer.event(&Event::Stage("rows that a quick student disputes"));
-        candidates.iter().for_each(|&row| store.believed[row] = false);
+        self.observer
+            .event(&Event::Stage("rows that a quick student disputes"));
+        candidates
+            .iter()
+            .for_each(|&row| store.believed[row] = false);
         let asked = store.new.select(candidates);
         let answers = self.quick("disputed", store, &[&asked])?;
         // What the teacher answers to the question of the student, which may be a quantile.
-        let labels: Vec<f64> = candidates.iter().map(|&row| self.recipe.objective.answer(store.pilot[row], store.full.spread[row])).collect();
+        let labels: Vec<f64> = candidates
+            .iter()
+            .map(|&row| {
+                self.recipe
+                    .objective
+                    .answer(store.pilot[row], store.full.spread[row])
+            })
+            .collect();
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(store, format!(
             "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",
             candidates.len(),
             self.recipe.transfer.adversarial_rows
         ));
-        for place in most_disputed(&answers[0], &labels, &all, self.recipe.transfer.adversarial_rows) {
+        for place in most_disputed(
+            &answers[0],
+            &labels,
+            &all,
+            self.recipe.transfer.adversarial_rows,
+        ) {
             store.believed[candidates[place]] = true;
         }
         Ok(())
@@ -88,7 +143,8 @@ impl Rounds<'_> {
     /// Corrects a biased teacher, since `r̂` is judged by targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
     /// here every round trains its student anew.
     fn teach_residuals(&self, store: &mut LabelStore) -> Result<()> {
-        self.observer.event(&Event::Stage("teacher of the student's residuals"));
+        self.observer
+            .event(&Event::Stage("teacher of the student's residuals"));
         let (data, recipe) = (self.data, self.recipe);
         let split = &data.split;
         let round = format!("residual{}", store.summary.residual_rounds + 1);
@@ -96,17 +152,37 @@ impl Rounds<'_> {
         let answers = self.quick(&round, store, &[&data.features, &store.new])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {
-            rows.iter().map(|&row| learned(recipe.data.log_target, data.target[row]) - own[row]).collect()
+            rows.iter()
+                .map(|&row| learned(recipe.data.log_target, data.target[row]) - own[row])
+                .collect()
         };
-        let sample_of = |rows: &[usize]| (data.features.select(rows), residual(rows), data.weight_of(rows));
+        let sample_of = |rows: &[usize]| {
+            (
+                data.features.select(rows),
+                residual(rows),
+                data.weight_of(rows),
+            )
+        };
         let (features, target, weight) = sample_of(&split.train);
         let folds = Folds::new(data, &split.train, recipe.teacher.folds, recipe.seed);
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds };
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds,
+        };
         let options = recipe.teacher.options();
         let fitted = Teacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
         let (features, target, weight) = sample_of(&split.train_valid());
-        let sample = Sample { features: &features, target: &target, weight: &weight, folds: Folds::default() };
-        let teacher = fitted.teacher.with_full_fit(&sample, &options, recipe.seed, &kept)?;
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
+        let teacher = fitted
+            .teacher
+            .with_full_fit(&sample, &options, recipe.seed, &kept)?;
         let step = recipe.teacher.residual_step;
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {
@@ -115,13 +191,29 @@ impl Rounds<'_> {
             }
         };
         place(&split.train, &fitted.labels.prediction);
-        place(&split.valid, &fitted.teacher.predict(&data.features.select(&split.valid))?);
-        place(&split.test, &teacher.predict(&data.features.select(&split.test))?);
+        place(
+            &split.valid,
+            &fitted
+                .teacher
+                .predict(&data.features.select(&split.valid))?,
+        );
+        place(
+            &split.test,
+            &teacher.predict(&data.features.select(&split.test))?,
+        );
         let pilot = fitted.teacher.predict(&store.new)?;
         let full = teacher.predict(&store.new)?;
-        let moved = |residual: &[f64]| new.iter().zip(residual).map(|(s, r)| s + step * r).collect();
+        let moved = |residual: &[f64]| {
+            new.iter()
+                .zip(residual)
+                .map(|(s, r)| s + step * r)
+                .collect()
+        };
         store.pilot = moved(&pilot.mean);
-        store.full = Prediction { mean: moved(&full.mean), spread: full.spread };
+        store.full = Prediction {
+            mean: moved(&full.mean),
+            spread: full.spread,
+        };
         // The stored teacher is no longer the one that labels.
         store.file = None;
         store.summary.residual_rounds += 1;

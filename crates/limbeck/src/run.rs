@@ -78,16 +78,28 @@ impl Run {
                 message: format!("its {name} cannot be read: {source}"),
             })
         };
-        let recipe = Recipe::parse(&text(RECIPE)?, &path.join(RECIPE).display().to_string(), toml::Table::new())?;
+        let recipe = Recipe::parse(
+            &text(RECIPE)?,
+            &path.join(RECIPE).display().to_string(),
+            toml::Table::new(),
+        )?;
         let report = serde_json::from_str(&text(REPORT)?).map_err(|error| Error::NotARun {
             path: path.clone(),
             message: format!("its {REPORT} is damaged: {error}"),
         })?;
-        Ok(Self { path, recipe, report })
+        Ok(Self {
+            path,
+            recipe,
+            report,
+        })
     }
 
     pub(crate) fn assemble(path: PathBuf, recipe: Recipe, report: Report) -> Self {
-        Self { path, recipe, report }
+        Self {
+            path,
+            recipe,
+            report,
+        }
     }
 
     /// Where it lies.

@@ -42,59 +42,130 @@ pub struct Member {
 /// # Source
 ///
 /// Inverse variance as in arXiv 2601.18909 (abstract); stacking: Breiman, *Stacked regressions*, Machine Learning 24, 1996.
-pub(crate) fn combine(stores: Vec<LabelStore>, data: &Dataset, how: Combine, log_target: bool) -> LabelStore {
+pub(crate) fn combine(
+    stores: Vec<LabelStore>,
+    data: &Dataset,
+    how: Combine,
+    log_target: bool,
+) -> LabelStore {
     let rows = judged_rows(&stores, data);
-    let target: Vec<f64> = rows.iter().map(|&row| learned(log_target, data.target[row])).collect();
+    let target: Vec<f64> = rows
+        .iter()
+        .map(|&row| learned(log_target, data.target[row]))
+        .collect();
     let weight = data.weight_of(&rows);
-    let errors: Vec<Vec<f64>> =
-        stores.iter().map(|store| rows.iter().zip(&target).map(|(&row, y)| store.teacher[row] - y).collect()).collect();
+    let errors: Vec<Vec<f64>> = stores
+        .iter()
+        .map(|store| {
+            rows.iter()
+                .zip(&target)
+                .map(|(&row, y)| store.teacher[row] - y)
+                .collect()
+        })
+        .collect();
     let shares = match how {
         Combine::InverseVariance => inverse_variance(&errors, &weight),
         Combine::Stacked => stacked(&errors, &weight),
     };
-    let members = stores.iter().zip(&shares).map(|(store, &weight)| Member { kind: store.summary.kind.clone(), weight }).collect();
+    let members = stores
+        .iter()
+        .zip(&shares)
+        .map(|(store, &weight)| Member {
+            kind: store.summary.kind.clone(),
+            weight,
+        })
+        .collect();
     let kinds: Vec<&str> = stores.iter().map(|store| &store.summary.kind[..]).collect();
     let kind = kinds.join(" + ");
-    let known: Vec<(&[f64], &[f64])> = stores.iter().map(|store| (&store.teacher[..], &store.spread[..])).collect();
+    let known: Vec<(&[f64], &[f64])> = stores
+        .iter()
+        .map(|store| (&store.teacher[..], &store.spread[..]))
+        .collect();
     let (teacher, spread) = mixture(&known, &shares);
-    let new: Vec<(&[f64], &[f64])> = stores.iter().map(|store| (&store.full.mean[..], &store.full.spread[..])).collect();
+    let new: Vec<(&[f64], &[f64])> = stores
+        .iter()
+        .map(|store| (&store.full.mean[..], &store.full.spread[..]))
+        .collect();
     let (mean, new_spread) = mixture(&new, &shares);
-    let pilot = mixture(&stores.iter().map(|store| (&store.pilot[..], &store.full.spread[..])).collect::<Vec<_>>(), &shares).0;
-    let believed = (0..stores[0].believed.len()).map(|row| stores.iter().all(|store| store.believed[row])).collect();
+    let pilot = mixture(
+        &stores
+            .iter()
+            .map(|store| (&store.pilot[..], &store.full.spread[..]))
+            .collect::<Vec<_>>(),
+        &shares,
+    )
+    .0;
+    let believed = (0..stores[0].believed.len())
+        .map(|row| stores.iter().all(|store| store.believed[row]))
+        .collect();
     let mut first = stores.into_iter().next().unwrap_or_default();
     first.summary.kind = kind;
     first.summary.members = members;
     (first.summary.parameters, first.summary.bytes) = (None, None);
     first.summary.learners.clear();
-    let full = Prediction { mean, spread: new_spread };
+    let full = Prediction {
+        mean,
+        spread: new_spread,
+    };
     // The stored teacher would be one of several.
-    LabelStore { teacher, spread, pilot, full, believed, file: None, ..first }
+    LabelStore {
+        teacher,
+        spread,
+        pilot,
+        full,
+        believed,
+        file: None,
+        ..first
+    }
 }
 
 fn judged_rows(stores: &[LabelStore], data: &Dataset) -> Vec<usize> {
     let of_all = |rows: &[usize]| -> Vec<usize> {
-        rows.iter().copied().filter(|&row| stores.iter().all(|store| store.teacher[row].is_finite())).collect()
+        rows.iter()
+            .copied()
+            .filter(|&row| stores.iter().all(|store| store.teacher[row].is_finite()))
+            .collect()
     };
     let train = of_all(&data.split.train);
-    if train.is_empty() { of_all(&data.split.valid) } else { train }
+    if train.is_empty() {
+        of_all(&data.split.valid)
+    } else {
+        train
+    }
 }
 
 fn mixture(parts: &[(&[f64], &[f64])], shares: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let rows = parts.first().map_or(0, |(mean, _)| mean.len());
     let row = |row: usize| {
-        let sum = |of: &dyn Fn(f64, f64) -> f64| parts.iter().zip(shares).map(|((t, sd), w)| w * of(t[row], sd[row])).sum::<f64>();
+        let sum = |of: &dyn Fn(f64, f64) -> f64| {
+            parts
+                .iter()
+                .zip(shares)
+                .map(|((t, sd), w)| w * of(t[row], sd[row]))
+                .sum::<f64>()
+        };
         let mean = sum(&|t, _| t);
-        (mean, (sum(&|t, sd| sd * sd + (t - mean).powi(2))).max(0.0).sqrt())
+        (
+            mean,
+            (sum(&|t, sd| sd * sd + (t - mean).powi(2))).max(0.0).sqrt(),
+        )
     };
     (0..rows).map(row).unzip()
 }
 
 fn inner(a: &[f64], b: &[f64], weight: &[f64]) -> f64 {
-    a.iter().zip(b).zip(weight).map(|((a, b), w)| a * b * w).sum()
+    a.iter()
+        .zip(b)
+        .zip(weight)
+        .map(|((a, b), w)| a * b * w)
+        .sum()
 }
 
 fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
-    let precision: Vec<f64> = errors.iter().map(|e| 1.0 / inner(e, e, weight).max(f64::MIN_POSITIVE)).collect();
+    let precision: Vec<f64> = errors
+        .iter()
+        .map(|e| 1.0 / inner(e, e, weight).max(f64::MIN_POSITIVE))
+        .collect();
     let sum: f64 = precision.iter().sum();
     precision.iter().map(|p| p / sum).collect()
 }
@@ -103,12 +174,21 @@ fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
 fn stacked(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     const SWEEPS: usize = 200;
     let count = errors.len();
-    let products: Vec<Vec<f64>> = errors.iter().map(|a| errors.iter().map(|b| inner(a, b, weight)).collect()).collect();
+    let products: Vec<Vec<f64>> = errors
+        .iter()
+        .map(|a| errors.iter().map(|b| inner(a, b, weight)).collect())
+        .collect();
     let mut shares = vec![1.0 / count as f64; count];
     for _ in 0..SWEEPS {
         for i in 0..count {
             for j in 0..i {
-                let slope = |k: usize| products[k].iter().zip(&shares).map(|(p, w)| p * w).sum::<f64>();
+                let slope = |k: usize| {
+                    products[k]
+                        .iter()
+                        .zip(&shares)
+                        .map(|(p, w)| p * w)
+                        .sum::<f64>()
+                };
                 let curvature = products[i][i] - 2.0 * products[i][j] + products[j][j];
                 if curvature > 0.0 {
                     let step = ((slope(j) - slope(i)) / curvature).clamp(-shares[i], shares[j]);
@@ -135,8 +215,14 @@ mod tests {
         let found = stacked(&errors, &[1.0, 1.0]);
         assert!((found[0] - 0.75).abs() < 1e-9, "{found:?}");
         // The second only repeats the first's errors, larger: it gets nothing.
-        let found = stacked(&[vec![1.0, -1.0], vec![2.0, -2.0], vec![1.5, -1.5]], &[1.0, 2.0]);
-        assert!((found[0] - 1.0).abs() < 1e-9 && found.iter().all(|w| *w >= 0.0), "{found:?}");
+        let found = stacked(
+            &[vec![1.0, -1.0], vec![2.0, -2.0], vec![1.5, -1.5]],
+            &[1.0, 2.0],
+        );
+        assert!(
+            (found[0] - 1.0).abs() < 1e-9 && found.iter().all(|w| *w >= 0.0),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -44,7 +44,13 @@ pub(crate) fn others<'a>(
     let learn = data.split.train.len() + data.split.valid.len();
     let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
     if more.is_empty() || !is_fitted_here(recipe, data) {
-        return Ok(more.into_iter().map(|data| OtherSplit { data, store: Cow::Borrowed(store) }).collect());
+        return Ok(more
+            .into_iter()
+            .map(|data| OtherSplit {
+                data,
+                store: Cow::Borrowed(store),
+            })
+            .collect());
     }
     observer.event(&Event::Stage("labels for further splits of the rows"));
     let mut own = recipe.clone();
@@ -54,8 +60,17 @@ pub(crate) fn others<'a>(
     let quiet = OnlyProgress(observer);
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
-        let store = kept.piece(&format!("labels-{name}"), || labels::for_search(&own, &data, &kept.scope(&name), clock, &quiet))?;
-        if observer.stop() { Err(Error::Interrupted) } else { Ok(OtherSplit { data, store: Cow::Owned(store) }) }
+        let store = kept.piece(&format!("labels-{name}"), || {
+            labels::for_search(&own, &data, &kept.scope(&name), clock, &quiet)
+        })?;
+        if observer.stop() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(OtherSplit {
+                data,
+                store: Cow::Owned(store),
+            })
+        }
     };
     more.into_iter().enumerate().map(labelled).collect()
 }
@@ -63,6 +78,13 @@ pub(crate) fn others<'a>(
 /// True where labels are nothing but the answers of a teacher that limbeck fits.
 fn is_fitted_here(recipe: &Recipe, data: &Dataset) -> bool {
     let teacher = &recipe.teacher;
-    let is_own = teacher.from.is_none() && teacher.model.is_none() && teacher.command.is_none() && teacher.with.is_empty() && data.given.is_none();
-    is_own && teacher.residual_rounds == 0 && recipe.transfer.adversarial_rows == 0 && recipe.hints.kind == HintKind::None
+    let is_own = teacher.from.is_none()
+        && teacher.model.is_none()
+        && teacher.command.is_none()
+        && teacher.with.is_empty()
+        && data.given.is_none();
+    is_own
+        && teacher.residual_rounds == 0
+        && recipe.transfer.adversarial_rows == 0
+        && recipe.hints.kind == HintKind::None
 }

@@ -37,7 +37,11 @@ struct Entry {
 /// # Errors
 ///
 /// As [`distill`]; [`Error::Kept`] where one target was done before the error.
-pub fn distill_each(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
+pub fn distill_each(
+    recipe: &Recipe,
+    out: impl AsRef<Path>,
+    observer: &dyn Observer,
+) -> Result<Vec<Run>> {
     let out = out.as_ref();
     if recipe.targets.is_empty() {
         return Ok(vec![distill(recipe, out, observer)?]);
@@ -92,7 +96,10 @@ fn all(recipes: &[Recipe], place: Unfinished, observer: &dyn Observer) -> Result
 }
 
 fn each_in(recipes: &[Recipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
-    let entries: Vec<Entry> = folders(recipes).into_iter().map(|(target, folder)| Entry { target, folder }).collect();
+    let entries: Vec<Entry> = folders(recipes)
+        .into_iter()
+        .map(|(target, folder)| Entry { target, folder })
+        .collect();
     for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
         let out = place.path().join(&entry.folder);
         let name = format!("target {} of {}: {}", at + 1, recipes.len(), entry.target);
@@ -109,8 +116,10 @@ fn each_in(recipes: &[Recipe], place: &Unfinished, observer: &dyn Observer) -> R
             false => distill(recipe, &out, observer).map(|_| ())?,
         }
     }
-    let list = serde_json::to_string_pretty(&entries)
-        .map_err(|error| Error::NotARun { path: place.path().to_owned(), message: format!("its {TARGETS} cannot be written: {error}") })?;
+    let list = serde_json::to_string_pretty(&entries).map_err(|error| Error::NotARun {
+        path: place.path().to_owned(),
+        message: format!("its {TARGETS} cannot be written: {error}"),
+    })?;
     crate::run::write_file(place.path(), TARGETS, list.as_bytes())
 }
 
@@ -133,20 +142,43 @@ pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(Error::file("read the list of targets", &file))?,
     };
-    let damaged = |message: String| Error::NotARun { path: path.to_owned(), message };
-    let entries: Vec<Entry> = serde_json::from_str(&text).map_err(|error| damaged(format!("its {TARGETS} is damaged: {error}")))?;
+    let damaged = |message: String| Error::NotARun {
+        path: path.to_owned(),
+        message,
+    };
+    let entries: Vec<Entry> = serde_json::from_str(&text)
+        .map_err(|error| damaged(format!("its {TARGETS} is damaged: {error}")))?;
     let outside = |entry: &&Entry| entry.folder != folder_name(&entry.folder);
     if let Some(entry) = entries.iter().find(outside) {
-        return Err(damaged(format!("its {TARGETS} names the folder `{}`, expected a plain name", entry.folder)));
+        return Err(damaged(format!(
+            "its {TARGETS} names the folder `{}`, expected a plain name",
+            entry.folder
+        )));
     }
-    Ok(Some(entries.into_iter().map(|entry| path.join(entry.folder)).collect()))
+    Ok(Some(
+        entries
+            .into_iter()
+            .map(|entry| path.join(entry.folder))
+            .collect(),
+    ))
 }
 
 /// A recipe for each target, to which the others are no features.
 fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
-    let all: Vec<&String> = std::iter::once(&recipe.data.target).chain(&recipe.targets).collect();
-    let refuse = |place: &str, message: String| Err(Error::Recipe { place: place.into(), message });
-    if let Some(twice) = all.iter().enumerate().find(|(at, target)| all[..*at].contains(target)) {
+    let all: Vec<&String> = std::iter::once(&recipe.data.target)
+        .chain(&recipe.targets)
+        .collect();
+    let refuse = |place: &str, message: String| {
+        Err(Error::Recipe {
+            place: place.into(),
+            message,
+        })
+    };
+    if let Some(twice) = all
+        .iter()
+        .enumerate()
+        .find(|(at, target)| all[..*at].contains(target))
+    {
         return refuse("targets", format!("`{}` is named twice", twice.1));
     }
     let teacher = &recipe.teacher;
@@ -166,7 +198,11 @@ fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
         own.targets.clear();
         own.time_limit = share;
         own.data.target.clone_from(target);
-        own.data.drop.extend(all.iter().filter(|other| *other != target && !recipe.data.drop.contains(other)).map(|other| (*other).clone()));
+        own.data.drop.extend(
+            all.iter()
+                .filter(|other| *other != target && !recipe.data.drop.contains(other))
+                .map(|other| (*other).clone()),
+        );
         own
     };
     Ok(all.iter().map(own).collect())
@@ -179,24 +215,52 @@ fn folders(recipes: &[Recipe]) -> Vec<(String, String)> {
         let target = &recipe.data.target;
         let plain = folder_name(target);
         // Names that differ in letter case alone are one on some systems.
-        let free = |name: &String| !taken.iter().any(|(_, folder)| folder.eq_ignore_ascii_case(name));
-        let folder = std::iter::once(plain.clone()).chain((2..).map(|n| format!("{plain}_{n}"))).find(free).unwrap_or(plain);
+        let free = |name: &String| {
+            !taken
+                .iter()
+                .any(|(_, folder)| folder.eq_ignore_ascii_case(name))
+        };
+        let folder = std::iter::once(plain.clone())
+            .chain((2..).map(|n| format!("{plain}_{n}")))
+            .find(free)
+            .unwrap_or(plain);
         taken.push((target.clone(), folder));
     }
     taken
 }
 
 fn folder_name(target: &str) -> String {
-    let name: String = target.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).take(60).collect();
+    let name: String = target
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .take(60)
+        .collect();
     if name.is_empty() { "_".into() } else { name }
 }
 
 /// Refuses a folder of several runs where one is wanted.
 pub(crate) fn refuse_several(path: &Path) -> Result<()> {
-    let Some(folders) = list(path)? else { return Ok(()) };
-    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    let message = format!("it holds a run for each of several targets; name one of them: {}", names.join(", "));
-    Err(Error::NotARun { path: path.to_owned(), message })
+    let Some(folders) = list(path)? else {
+        return Ok(());
+    };
+    let names: Vec<String> = folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
+    let message = format!(
+        "it holds a run for each of several targets; name one of them: {}",
+        names.join(", ")
+    );
+    Err(Error::NotARun {
+        path: path.to_owned(),
+        message,
+    })
 }
 
 #[cfg(test)]
@@ -214,22 +278,54 @@ mod tests {
         let mut several = recipe(&["a", "b", "c"]);
         (several.data.drop, several.time_limit) = (vec!["b".into(), "z".into()], Some(30.0));
         let found = each(&several).unwrap();
-        let drops: Vec<Vec<String>> = found.iter().map(|recipe| recipe.data.drop.clone()).collect();
-        assert_eq!(drops, [vec!["b", "z", "c"], vec!["b", "z", "a", "c"], vec!["b", "z", "a"]]);
-        assert!(found.iter().all(|recipe| recipe.targets.is_empty() && recipe.time_limit == Some(10.0)));
+        let drops: Vec<Vec<String>> = found
+            .iter()
+            .map(|recipe| recipe.data.drop.clone())
+            .collect();
+        assert_eq!(
+            drops,
+            [
+                vec!["b", "z", "c"],
+                vec!["b", "z", "a", "c"],
+                vec!["b", "z", "a"]
+            ]
+        );
+        assert!(
+            found
+                .iter()
+                .all(|recipe| recipe.targets.is_empty() && recipe.time_limit == Some(10.0))
+        );
     }
 
     #[test]
     fn a_target_twice_and_a_teacher_of_one_are_refused() {
-        assert!(each(&recipe(&["a", "b", "a"])).unwrap_err().to_string().contains("twice"));
+        assert!(
+            each(&recipe(&["a", "b", "a"]))
+                .unwrap_err()
+                .to_string()
+                .contains("twice")
+        );
         let mut with = recipe(&["a", "b"]);
         with.data.teacher_column = Some("p".into());
-        assert!(each(&with).unwrap_err().to_string().contains("data.teacher_column"));
+        assert!(
+            each(&with)
+                .unwrap_err()
+                .to_string()
+                .contains("data.teacher_column")
+        );
     }
 
     #[test]
     fn folders_are_plain_and_differ() {
-        let names: Vec<String> = folders(&[recipe(&["../a b"]), recipe(&["___a_b"]), recipe(&["A B"]), recipe(&["a_b"])]).into_iter().map(|(_, f)| f).collect();
+        let names: Vec<String> = folders(&[
+            recipe(&["../a b"]),
+            recipe(&["___a_b"]),
+            recipe(&["A B"]),
+            recipe(&["a_b"]),
+        ])
+        .into_iter()
+        .map(|(_, f)| f)
+        .collect();
         assert_eq!(names, ["___a_b", "___a_b_2", "A_B", "a_b_2"]);
     }
 }

@@ -12,7 +12,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now(), stages: BTreeMap::new() }
+        Self {
+            start: Instant::now(),
+            stages: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn stage<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {

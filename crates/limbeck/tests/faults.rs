@@ -1,5 +1,10 @@
 //! Random damage to the files of a run: found by the manifest, and never a panic of whoever reads them.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,7 +18,11 @@ use rand::RngExt;
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+        if path.is_dir() {
+            files_below(&path, found)
+        } else {
+            found.push(path)
+        }
     }
 }
 
@@ -34,15 +43,26 @@ fn read_all(run: &Path) {
 /// `LIMBECK_FAULTS` says how many [default: 1500].
 #[test]
 fn damaged_files_are_found_and_never_panic() {
-    let count: usize = std::env::var("LIMBECK_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1500);
+    let count: usize = std::env::var("LIMBECK_FAULTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1500);
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("t.csv");
     simulate::thermistor(200, 1).write_csv(&table).unwrap();
     let mut recipe = Recipe::for_table(table, simulate::THERMISTOR_TARGET);
     recipe.repeats = 1;
-    (recipe.teacher.kind, recipe.teacher.folds, recipe.teacher.trees.rounds) = (TeacherKind::Trees, 2, 5);
+    (
+        recipe.teacher.kind,
+        recipe.teacher.folds,
+        recipe.teacher.trees.rounds,
+    ) = (TeacherKind::Trees, 2, 5);
     recipe.transfer.munge_factor = 1;
-    (recipe.student.params, recipe.student.steps, recipe.student.trials) = (300, 100, 1);
+    (
+        recipe.student.params,
+        recipe.student.steps,
+        recipe.student.trials,
+    ) = (300, 100, 1);
     let out = folder.path().join("run");
     distill(&recipe, &out, &Silent).unwrap();
     let manifest = Manifest::read(&out.join("manifest.json")).unwrap().unwrap();
@@ -78,7 +98,13 @@ fn damaged_files_are_found_and_never_panic() {
         }
         let found = match Manifest::read(&out.join("manifest.json")) {
             Err(_) | Ok(None) => true,
-            Ok(Some(read)) => read != manifest || read.compare(&out).iter().any(|(_, state)| *state != FileState::Whole),
+            Ok(Some(read)) => {
+                read != manifest
+                    || read
+                        .compare(&out)
+                        .iter()
+                        .any(|(_, state)| *state != FileState::Whole)
+            }
         };
         // A blank more or less in the manifest changes nothing that it says.
         if !found && !path.ends_with("manifest.json") {
@@ -88,5 +114,8 @@ fn damaged_files_are_found_and_never_panic() {
     }
     drop(std::panic::take_hook());
     eprintln!("{count} faults in {} files", files.len());
-    assert!(panics.is_empty() && unnoticed.is_empty(), "panics {panics:?}\nunnoticed {unnoticed:?}");
+    assert!(
+        panics.is_empty() && unnoticed.is_empty(),
+        "panics {panics:?}\nunnoticed {unnoticed:?}"
+    );
 }

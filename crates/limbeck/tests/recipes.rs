@@ -11,9 +11,17 @@ fn recipes_of_the_project_can_be_used() {
     for entry in std::fs::read_dir(&folder).expect("the folder `recipes`") {
         let path = entry.expect("an entry of it").path();
         let flags = toml::from_str("table = 'a.csv'\n[data]\ntarget = 'y'").expect("flags");
-        let recipe = Recipe::read(&path, flags).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        recipe.validate().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let again = Recipe::parse(&recipe.to_toml().expect("as TOML"), "resolved", toml::Table::new()).expect("the resolved recipe");
+        let recipe = Recipe::read(&path, flags)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        recipe
+            .validate()
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let again = Recipe::parse(
+            &recipe.to_toml().expect("as TOML"),
+            "resolved",
+            toml::Table::new(),
+        )
+        .expect("the resolved recipe");
         assert_eq!(again, recipe, "{}", path.display());
         found += 1;
     }

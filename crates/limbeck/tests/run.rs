@@ -14,9 +14,17 @@ fn quick(folder: &std::path::Path) -> Recipe {
     simulate::thermistor(300, 7).write_csv(&table).unwrap();
     let mut recipe = Recipe::for_table(table, simulate::THERMISTOR_TARGET);
     recipe.repeats = 1;
-    (recipe.teacher.kind, recipe.teacher.folds, recipe.teacher.trees.rounds) = (TeacherKind::Trees, 3, 20);
+    (
+        recipe.teacher.kind,
+        recipe.teacher.folds,
+        recipe.teacher.trees.rounds,
+    ) = (TeacherKind::Trees, 3, 20);
     recipe.transfer.munge_factor = 3;
-    (recipe.student.params, recipe.student.steps, recipe.student.trials) = (600, 200, 1);
+    (
+        recipe.student.params,
+        recipe.student.steps,
+        recipe.student.trials,
+    ) = (600, 200, 1);
     recipe
 }
 
@@ -32,7 +40,11 @@ impl Observer for Impatient {
     }
 
     fn stop(&self) -> bool {
-        self.0.lock().unwrap().iter().any(|stage| stage.contains("search"))
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|stage| stage.contains("search"))
     }
 }
 
@@ -48,14 +60,22 @@ fn run_round_trips_through_its_directory() {
     assert_eq!(student.parameters(), made.report().student.parameters);
     let (features, table) = opened.read_rows(&recipe.table).unwrap();
     assert_eq!((features.rows, table.columns.len()), (300, 6));
-    assert!(student.predict(&features.raw(), features.rows).unwrap().iter().all(|value| value.is_finite()));
+    assert!(
+        student
+            .predict(&features.raw(), features.rows)
+            .unwrap()
+            .iter()
+            .all(|value| value.is_finite())
+    );
 }
 
 #[test]
 fn run_directory_is_never_used_twice() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = quick(folder.path());
-    let error = distill(&recipe, folder.path(), &Silent).unwrap_err().to_string();
+    let error = distill(&recipe, folder.path(), &Silent)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("exists already"), "{error}");
 }
 
@@ -74,41 +94,99 @@ fn stopped_run_is_marked_and_valid() {
 fn example_of_the_library_runs() {
     // Cargo builds the examples beside the tests: `<profile>/deps/run-…` and `<profile>/examples/distill`.
     let test = std::env::current_exe().unwrap();
-    let example = test.ancestors().nth(2).unwrap().join("examples").join(format!("distill{}", std::env::consts::EXE_SUFFIX));
+    let example = test
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples")
+        .join(format!("distill{}", std::env::consts::EXE_SUFFIX));
     let done = std::process::Command::new(example).output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(said.contains("istillation"), "{said}");
     let run = limbeck::Run::open(said.lines().last().unwrap().trim()).unwrap();
-    assert_eq!(run.report().target, limbeck_data::simulate::THERMISTOR_TARGET);
+    assert_eq!(
+        run.report().target,
+        limbeck_data::simulate::THERMISTOR_TARGET
+    );
 }
 
 #[test]
 fn features_of_every_teacher_are_learned_from() {
     let folder = tempfile::tempdir().unwrap();
-    for (kind, name) in [(TeacherKind::Trees, "trees"), (TeacherKind::Network, "network")] {
+    for (kind, name) in [
+        (TeacherKind::Trees, "trees"),
+        (TeacherKind::Network, "network"),
+    ] {
         let mut recipe = quick(folder.path());
-        (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (kind, (40, 40), 2);
+        (
+            recipe.teacher.kind,
+            recipe.teacher.network.steps,
+            recipe.teacher.network.members,
+        ) = (kind, (40, 40), 2);
         (recipe.student.hidden, recipe.student.bins) = (Some(vec![8, 8, 8]), Some(4));
         let plain = distill(&recipe, folder.path().join(name), &Silent).unwrap();
-        for hints in [HintKind::Hint, HintKind::Attention, HintKind::AttentionLiteral, HintKind::Relational] {
-            recipe.hints = HintOptions { kind: hints, weight: 0.5, width: 4, progressive: true, ..HintOptions::default() };
+        for hints in [
+            HintKind::Hint,
+            HintKind::Attention,
+            HintKind::AttentionLiteral,
+            HintKind::Relational,
+        ] {
+            recipe.hints = HintOptions {
+                kind: hints,
+                weight: 0.5,
+                width: 4,
+                progressive: true,
+                ..HintOptions::default()
+            };
             recipe.teacher.from = Some(folder.path().join(name));
             let out = folder.path().join(format!("{name}-{hints:?}"));
             let run = distill(&recipe, &out, &Silent).unwrap();
             // The lone student knows nothing of features, the distilled one has no adapters in its file.
             assert_eq!(run.report().test.alone, plain.report().test.alone);
-            assert_ne!(run.report().test.distilled, plain.report().test.distilled, "{hints:?}");
-            assert_eq!(run.report().student.parameters, plain.report().student.parameters);
+            assert_ne!(
+                run.report().test.distilled,
+                plain.report().test.distilled,
+                "{hints:?}"
+            );
+            assert_eq!(
+                run.report().student.parameters,
+                plain.report().student.parameters
+            );
             let metrics = std::fs::read_to_string(out.join(limbeck::run::METRICS)).unwrap();
             // The third layer joins in the third stage, and rises there.
-            assert!(metrics.lines().any(|line| line.contains(",1,0.5 0 0,")), "{metrics}");
-            assert!(metrics.lines().any(|line| line.contains(",3,0.5 0.5 0.5,")), "{metrics}");
+            assert!(
+                metrics.lines().any(|line| line.contains(",1,0.5 0 0,")),
+                "{metrics}"
+            );
+            assert!(
+                metrics.lines().any(|line| line.contains(",3,0.5 0.5 0.5,")),
+                "{metrics}"
+            );
             // How far each layer is from its partner, of the distilled student alone.
-            let column = metrics.lines().next().unwrap().split(',').position(|name| name == "alignment").unwrap();
+            let column = metrics
+                .lines()
+                .next()
+                .unwrap()
+                .split(',')
+                .position(|name| name == "alignment")
+                .unwrap();
             for line in metrics.lines().skip(1) {
-                let layers = line.split(',').nth(column).unwrap().split_whitespace().count();
-                assert_eq!(layers, if line.contains(",alone,") { 0 } else { 3 }, "{line}");
+                let layers = line
+                    .split(',')
+                    .nth(column)
+                    .unwrap()
+                    .split_whitespace()
+                    .count();
+                assert_eq!(
+                    layers,
+                    if line.contains(",alone,") { 0 } else { 3 },
+                    "{line}"
+                );
             }
         }
     }
@@ -124,10 +202,15 @@ fn labels_of_an_earlier_run_serve_other_new_rows() {
     recipe.teacher.from = Some(folder.path().join("first"));
     let reused = distill(&recipe, folder.path().join("reused"), &Silent).unwrap();
     // The stored teacher labels the new rows as it did when it was fitted.
-    assert_eq!((&reused.report().test, &reused.report().test_seeds), (&fresh.report().test, &fresh.report().test_seeds));
+    assert_eq!(
+        (&reused.report().test, &reused.report().test_seeds),
+        (&fresh.report().test, &fresh.report().test_seeds)
+    );
     assert_ne!(first.report().test.distilled, fresh.report().test.distilled);
     std::fs::remove_file(folder.path().join("first/teacher/teacher.limbeck")).unwrap();
-    let error = distill(&recipe, folder.path().join("other"), &Silent).unwrap_err().to_string();
+    let error = distill(&recipe, folder.path().join("other"), &Silent)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("transfer differs"), "{error}");
 }
 
@@ -142,7 +225,9 @@ fn features_need_a_teacher_that_shows_them() {
         timeout_s: 1.0,
     });
     recipe.hints.kind = HintKind::Hint;
-    let error = distill(&recipe, folder.path().join("run"), &Silent).unwrap_err().to_string();
+    let error = distill(&recipe, folder.path().join("run"), &Silent)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("hints.kind"), "{error}");
 }
 
@@ -156,8 +241,14 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
     let teacher = &run.report().teacher;
     // Three times as many munged rows as training rows, and four candidates for each of 50, of which 50 are kept.
     assert_eq!(teacher.new_rows - 200, 3 * run.report().data.train);
-    let labels = limbeck_data::Table::read(folder.path().join("disputed/labels.parquet"), &Default::default()).unwrap();
-    let limbeck_data::Values::Number(believed) = &labels.column("believed").unwrap().values else { panic!() };
+    let labels = limbeck_data::Table::read(
+        folder.path().join("disputed/labels.parquet"),
+        &Default::default(),
+    )
+    .unwrap();
+    let limbeck_data::Values::Number(believed) = &labels.column("believed").unwrap().values else {
+        panic!()
+    };
     let candidates = &believed[believed.len() - 200..];
     assert_eq!(candidates.iter().filter(|b| **b > 0.5).count(), 50);
     // The choice is stored with the labels, so a run on the same rows repeats itself.
@@ -181,14 +272,22 @@ fn several_teachers_are_one_mix_with_weights_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
     distill(&recipe, folder.path().join("trees"), &Silent).unwrap();
-    (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (TeacherKind::Network, (60, 60), 2);
+    (
+        recipe.teacher.kind,
+        recipe.teacher.network.steps,
+        recipe.teacher.network.members,
+    ) = (TeacherKind::Network, (60, 60), 2);
     for combine in [Combine::InverseVariance, Combine::Stacked] {
         recipe.teacher.with = vec![folder.path().join("trees")];
         recipe.teacher.combine = combine;
         let run = distill(&recipe, folder.path().join(format!("{combine:?}")), &Silent).unwrap();
         let teacher = &run.report().teacher;
         assert_eq!(teacher.kind, "network + trees");
-        assert!((teacher.members.iter().map(|m| m.weight).sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", teacher.members);
+        assert!(
+            (teacher.members.iter().map(|m| m.weight).sum::<f64>() - 1.0).abs() < 1e-9,
+            "{:?}",
+            teacher.members
+        );
         assert!(teacher.members.iter().all(|m| m.weight >= 0.0));
         let opened = Run::open(folder.path().join(format!("{combine:?}"))).unwrap();
         assert_eq!(opened.report(), run.report());
@@ -214,11 +313,19 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
     (recipe.student.hidden, recipe.student.bins) = (Some(vec![8, 8, 8]), Some(4));
-    recipe.hints = HintOptions { kind: HintKind::Attention, progressive: true, ..HintOptions::default() };
+    recipe.hints = HintOptions {
+        kind: HintKind::Attention,
+        progressive: true,
+        ..HintOptions::default()
+    };
     let seen = Stages::default();
     distill(&recipe, folder.path().join("run"), &seen).unwrap();
     let seen = seen.0.into_inner().unwrap();
-    for wanted in ["none", "stage 1 of 3, layers 1.0 0.0 0.0", "stage 3 of 3, layers 1.0 1.0 1.0"] {
+    for wanted in [
+        "none",
+        "stage 1 of 3, layers 1.0 0.0 0.0",
+        "stage 3 of 3, layers 1.0 1.0 1.0",
+    ] {
         assert!(seen.contains(wanted), "{wanted}: {seen:?}");
     }
 }
@@ -228,26 +335,61 @@ fn several_targets_have_a_run_each() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
     recipe.targets = vec!["air_speed_m_s".into()];
-    assert!(distill(&recipe, folder.path().join("one"), &Silent).unwrap_err().to_string().contains("targets"));
+    assert!(
+        distill(&recipe, folder.path().join("one"), &Silent)
+            .unwrap_err()
+            .to_string()
+            .contains("targets")
+    );
     let out = folder.path().join("both");
     let made = limbeck::distill_each(&recipe, &out, &Silent).unwrap();
     let opened = limbeck::open_each(&out).unwrap();
     assert_eq!(opened.len(), 2);
     for (made, opened) in made.iter().zip(&opened) {
         assert_eq!(made.report(), opened.report());
-        let columns: Vec<String> = opened.student().unwrap().encoder.columns.iter().map(|column| column.name.clone()).collect();
-        assert!(!columns.iter().any(|name| name == simulate::THERMISTOR_TARGET || name == "air_speed_m_s"), "{columns:?}");
+        let columns: Vec<String> = opened
+            .student()
+            .unwrap()
+            .encoder
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        assert!(
+            !columns
+                .iter()
+                .any(|name| name == simulate::THERMISTOR_TARGET || name == "air_speed_m_s"),
+            "{columns:?}"
+        );
     }
-    assert_eq!((opened[0].report().target.as_str(), opened[1].report().target.as_str()), (simulate::THERMISTOR_TARGET, "air_speed_m_s"));
+    assert_eq!(
+        (
+            opened[0].report().target.as_str(),
+            opened[1].report().target.as_str()
+        ),
+        (simulate::THERMISTOR_TARGET, "air_speed_m_s")
+    );
     // The first is what a run with the other column dropped would have been.
     recipe.targets.clear();
     recipe.data.drop = vec!["air_speed_m_s".into()];
     let alone = distill(&recipe, folder.path().join("alone"), &Silent).unwrap();
     assert_eq!(alone.report().test, opened[0].report().test);
     let refused = Run::open(&out).unwrap_err().to_string();
-    assert!(refused.contains("several targets") && refused.contains("air_speed_m_s"), "{refused}");
-    std::fs::write(out.join("targets.json"), r#"[{"target": "a", "folder": "../../x"}]"#).unwrap();
-    assert!(limbeck::open_each(&out).unwrap_err().to_string().contains("plain name"));
+    assert!(
+        refused.contains("several targets") && refused.contains("air_speed_m_s"),
+        "{refused}"
+    );
+    std::fs::write(
+        out.join("targets.json"),
+        r#"[{"target": "a", "folder": "../../x"}]"#,
+    )
+    .unwrap();
+    assert!(
+        limbeck::open_each(&out)
+            .unwrap_err()
+            .to_string()
+            .contains("plain name")
+    );
 }
 
 #[test]
@@ -257,7 +399,11 @@ fn network_teachers_have_the_head_that_is_asked_for() {
     recipe.teacher.kind = TeacherKind::Network;
     recipe.teacher.network.members = 2;
     recipe.teacher.network.steps = (60, 60);
-    for head in [limbeck_nets::HeadKind::Point, limbeck_nets::HeadKind::Gaussian, limbeck_nets::HeadKind::Binned] {
+    for head in [
+        limbeck_nets::HeadKind::Point,
+        limbeck_nets::HeadKind::Gaussian,
+        limbeck_nets::HeadKind::Binned,
+    ] {
         recipe.teacher.network.head = head;
         let out = folder.path().join(format!("{head:?}"));
         let run = distill(&recipe, &out, &Silent).unwrap();
@@ -265,11 +411,21 @@ fn network_teachers_have_the_head_that_is_asked_for() {
         // Its file is read again: as the teacher of another run.
         let mut other = quick(folder.path());
         other.teacher.model = Some(out);
-        let found = distill(&other, folder.path().join(format!("{head:?} again")), &Silent).unwrap();
+        let found = distill(
+            &other,
+            folder.path().join(format!("{head:?} again")),
+            &Silent,
+        )
+        .unwrap();
         assert!((found.report().test.teacher.rmse - run.report().test.teacher.rmse).abs() < 1e-9);
     }
     recipe.teacher.network.head_bins = 3;
-    assert!(distill(&recipe, folder.path().join("x"), &Silent).unwrap_err().to_string().contains("head_bins"));
+    assert!(
+        distill(&recipe, folder.path().join("x"), &Silent)
+            .unwrap_err()
+            .to_string()
+            .contains("head_bins")
+    );
 }
 
 /// Every file of a folder and below.
@@ -277,7 +433,11 @@ fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(files_below(&path))
+        } else {
+            found.push(path)
+        }
     }
     found.sort();
     found
@@ -287,25 +447,58 @@ fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn page_and_predictions_say_what_the_report_says() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
-    let table = std::fs::read_to_string(&recipe.table).unwrap().replacen("board_temperature_c", "</script><b>\u{2028}{{DATA}}", 1);
+    let table = std::fs::read_to_string(&recipe.table).unwrap().replacen(
+        "board_temperature_c",
+        "</script><b>\u{2028}{{DATA}}",
+        1,
+    );
     std::fs::write(&recipe.table, table).unwrap();
     recipe.table = folder.path().join("sensor.csv");
     let run = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
     let page = std::fs::read_to_string(folder.path().join("run").join("report.html")).unwrap();
-    let sentence = run.report().proof.verdict.sentence.split(". ").next().unwrap().to_owned();
+    let sentence = run
+        .report()
+        .proof
+        .verdict
+        .sentence
+        .split(". ")
+        .next()
+        .unwrap()
+        .to_owned();
     assert!(page.contains(&sentence) && page.contains("student.limbeck") && page.len() < 3_000_000);
     // Nothing of a table's text becomes markup, and no place is left open or filled twice.
     assert!(!page.contains("<b>\u{2028}") && !page.contains("{{MODELS}}"));
-    assert_eq!((page.matches("</script>").count(), page.matches("<script").count()), (3, 3));
+    assert_eq!(
+        (
+            page.matches("</script>").count(),
+            page.matches("<script").count()
+        ),
+        (3, 3)
+    );
     // The one address is an empty icon within the page.
-    assert_eq!((page.matches(" src=").count(), page.matches("<link").count(), page.matches("href=\"data:,\"").count()), (0, 1, 1));
-    let answers = limbeck_data::Table::read(folder.path().join("run").join("predictions.parquet"), &limbeck_data::ReadOptions::default()).unwrap();
+    assert_eq!(
+        (
+            page.matches(" src=").count(),
+            page.matches("<link").count(),
+            page.matches("href=\"data:,\"").count()
+        ),
+        (0, 1, 1)
+    );
+    let answers = limbeck_data::Table::read(
+        folder.path().join("run").join("predictions.parquet"),
+        &limbeck_data::ReadOptions::default(),
+    )
+    .unwrap();
     let numbers = |name: &str| match &answers.column(name).unwrap().values {
         limbeck_data::Values::Number(values) => values.clone(),
         other => panic!("{other:?}"),
     };
-    let rmse = limbeck_data::metrics::rmse(&numbers("shipped"), &numbers("target"), &numbers("weight"));
-    assert!((rmse - run.report().test.shipped.rmse).abs() < 1e-12 * rmse.max(1.0), "{rmse}");
+    let rmse =
+        limbeck_data::metrics::rmse(&numbers("shipped"), &numbers("target"), &numbers("weight"));
+    assert!(
+        (rmse - run.report().test.shipped.rmse).abs() < 1e-12 * rmse.max(1.0),
+        "{rmse}"
+    );
     assert_eq!(answers.rows, run.report().data.test);
 }
 
@@ -319,15 +512,31 @@ fn every_changed_byte_of_a_run_is_found() {
     let student = run.student().unwrap();
     for format in Format::ALL {
         export(&student, format, &out.join("export"), "thermistor").unwrap();
-        let again = export(&student, format, &out.join("export"), "thermistor").unwrap_err().to_string();
+        let again = export(&student, format, &out.join("export"), "thermistor")
+            .unwrap_err()
+            .to_string();
         assert!(again.contains("never overwritten"), "{again}");
     }
-    let wrong = || verify(&out).unwrap().into_iter().filter(|finding| finding.state == State::Wrong).collect::<Vec<_>>();
+    let wrong = || {
+        verify(&out)
+            .unwrap()
+            .into_iter()
+            .filter(|finding| finding.state == State::Wrong)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(wrong(), []);
-    assert!(verify(&out).unwrap().iter().any(|finding| finding.detail.contains("max |difference|")));
+    assert!(
+        verify(&out)
+            .unwrap()
+            .iter()
+            .any(|finding| finding.detail.contains("max |difference|"))
+    );
     let mut checked = 0;
     // The log is for people and speaks for itself.
-    for path in files_below(&out).into_iter().filter(|path| !path.ends_with("log.txt")) {
+    for path in files_below(&out)
+        .into_iter()
+        .filter(|path| !path.ends_with("log.txt"))
+    {
         let whole = std::fs::read(&path).unwrap();
         for at in [0, whole.len() / 2, whole.len() - 1] {
             let mut bytes = whole.clone();
@@ -347,8 +556,16 @@ fn every_changed_byte_of_a_run_is_found() {
     }
     assert!(checked >= 3 * 14 && wrong().is_empty(), "{checked}");
     let single = verify(&out.join("export").join("thermistor.h")).unwrap();
-    assert!(single.iter().all(|finding| finding.state != State::Wrong) && single.len() >= 5, "{single:?}");
-    assert!(verify(&folder.path().join("sensor.csv")).unwrap_err().to_string().contains("no exported file"));
+    assert!(
+        single.iter().all(|finding| finding.state != State::Wrong) && single.len() >= 5,
+        "{single:?}"
+    );
+    assert!(
+        verify(&folder.path().join("sensor.csv"))
+            .unwrap_err()
+            .to_string()
+            .contains("no exported file")
+    );
 }
 
 #[test]
@@ -366,17 +583,49 @@ fn runs_are_listed_and_compared_row_by_row() {
     std::fs::create_dir(out.join("broken")).unwrap();
     std::fs::write(out.join("broken").join("report.json"), "{").unwrap();
     let (found, faults) = runs(&out).unwrap();
-    let names: Vec<String> = found.iter().map(|run| run.path().file_name().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!((names, faults.len()), (vec!["a-2".to_owned(), "a-10".to_owned(), "b".to_owned()], 1));
+    let names: Vec<String> = found
+        .iter()
+        .map(|run| {
+            run.path()
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert_eq!(
+        (names, faults.len()),
+        (vec!["a-2".to_owned(), "a-10".to_owned(), "b".to_owned()], 1)
+    );
     let against = paired(&first, &smaller).unwrap().unwrap();
     let expected = first.report().test.shipped.rmse - smaller.report().test.shipped.rmse;
-    assert!((against.saved - expected).abs() < 1e-9 && against.low <= against.saved && against.saved <= against.high, "{against:?}");
+    assert!(
+        (against.saved - expected).abs() < 1e-9
+            && against.low <= against.saved
+            && against.saved <= against.high,
+        "{against:?}"
+    );
     let same = paired(&first, &first).unwrap().unwrap();
     assert_eq!((same.saved, same.low, same.high), (0.0, 0.0, 0.0));
-    assert!(paired(&first, &elsewhere).unwrap().unwrap_err().contains("other test rows"));
-    assert_eq!(differences(&[first.clone(), smaller.clone()]), [("student.params".to_owned(), vec!["600".to_owned(), "300".to_owned()])]);
+    assert!(
+        paired(&first, &elsewhere)
+            .unwrap()
+            .unwrap_err()
+            .contains("other test rows")
+    );
+    assert_eq!(
+        differences(&[first.clone(), smaller.clone()]),
+        [(
+            "student.params".to_owned(),
+            vec!["600".to_owned(), "300".to_owned()]
+        )]
+    );
     let page = page(&[first.clone(), smaller, elsewhere]).unwrap();
-    assert!(page.contains("student.params") && page.contains("not comparable") && sentences(&[first]).unwrap().is_empty());
+    assert!(
+        page.contains("student.params")
+            && page.contains("not comparable")
+            && sentences(&[first]).unwrap().is_empty()
+    );
 }
 
 /// Asks to stop once the second target is fitted.
@@ -406,13 +655,24 @@ fn a_stop_at_the_second_target_keeps_the_first() {
     recipe.targets = vec!["supply_v".into()];
     let out = folder.path().join("both");
     let observer = StopsAtSecond::default();
-    let Err(error) = limbeck::distill_each(&recipe, &out, &observer) else { panic!("it was stopped before the second had a student") };
-    assert!(error.is_interruption() && error.to_string().contains("--resume"), "{error}");
+    let Err(error) = limbeck::distill_each(&recipe, &out, &observer) else {
+        panic!("it was stopped before the second had a student")
+    };
+    assert!(
+        error.is_interruption() && error.to_string().contains("--resume"),
+        "{error}"
+    );
     assert!(!out.exists());
-    let first = folder.path().join("both.unfinished").join(limbeck_data::simulate::THERMISTOR_TARGET);
+    let first = folder
+        .path()
+        .join("both.unfinished")
+        .join(limbeck_data::simulate::THERMISTOR_TARGET);
     let report = Run::open(&first).unwrap().report().clone();
     let runs = limbeck::resume(&out, &Silent).unwrap();
-    assert_eq!((runs.len(), limbeck::open_each(&out).unwrap().len()), (2, 2));
+    assert_eq!(
+        (runs.len(), limbeck::open_each(&out).unwrap().len()),
+        (2, 2)
+    );
     assert_eq!(runs[0].report(), &report);
     assert!(!runs[1].report().interrupted);
     // What is done is only opened.
@@ -421,11 +681,25 @@ fn a_stop_at_the_second_target_keeps_the_first() {
 
 /// What must repeat of a run: all files but those that hold times.
 fn contents(run: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let times = ["report.json", "report.html", "manifest.json", "log.txt", "events.out.tfevents.limbeck"];
+    let times = [
+        "report.json",
+        "report.html",
+        "manifest.json",
+        "log.txt",
+        "events.out.tfevents.limbeck",
+    ];
     let mut files = files_below(run);
     files.retain(|file| !times.iter().any(|name| file.ends_with(name)));
     files.sort();
-    files.into_iter().map(|file| (file.strip_prefix(run).unwrap().to_owned(), std::fs::read(&file).unwrap())).collect()
+    files
+        .into_iter()
+        .map(|file| {
+            (
+                file.strip_prefix(run).unwrap().to_owned(),
+                std::fs::read(&file).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// Ends the run as a kill would, by a panic, once it has been told so many things.
@@ -434,7 +708,12 @@ struct Killed(std::sync::atomic::AtomicUsize);
 impl Observer for Killed {
     fn event(&self, _event: &Event<'_>) {
         use std::sync::atomic::Ordering;
-        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1))).unwrap();
+        let left = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                Some(left.saturating_sub(1))
+            })
+            .unwrap();
         assert!(left > 0, "killed");
     }
 }
@@ -446,21 +725,39 @@ fn killed_run_goes_on_to_the_same_bytes() {
     recipe.checkpoint_every = 0.0;
     recipe.threads = 1;
     recipe.repeats = 2;
-    (recipe.teacher.kind, recipe.teacher.network.steps, recipe.teacher.network.members) = (TeacherKind::Auto, (40, 40), 2);
-    recipe.hints = HintOptions { kind: HintKind::Attention, progressive: true, width: 4, ..HintOptions::default() };
-    (recipe.transfer.adversarial_rows, recipe.teacher.residual_rounds) = (100, 1);
+    (
+        recipe.teacher.kind,
+        recipe.teacher.network.steps,
+        recipe.teacher.network.members,
+    ) = (TeacherKind::Auto, (40, 40), 2);
+    recipe.hints = HintOptions {
+        kind: HintKind::Attention,
+        progressive: true,
+        width: 4,
+        ..HintOptions::default()
+    };
+    (
+        recipe.transfer.adversarial_rows,
+        recipe.teacher.residual_rounds,
+    ) = (100, 1);
     let whole = folder.path().join("whole");
     let report = distill(&recipe, &whole, &Silent).unwrap().report().clone();
     std::panic::set_hook(Box::new(|_| {}));
     for after in [3, 5, 8, 30, 50, 70, 90, 110] {
         let out = folder.path().join(format!("killed-{after}"));
-        let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
+        let killed =
+            std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
         assert!(killed.is_err() && !out.exists(), "after {after}");
         // Ended again on its way, or done already, which is then only opened.
-        let _ = std::panic::catch_unwind(|| limbeck::resume(&out, &Killed((after / 2).into())).map(|_| ()));
+        let _ = std::panic::catch_unwind(|| {
+            limbeck::resume(&out, &Killed((after / 2).into())).map(|_| ())
+        });
         let runs = limbeck::resume(&out, &Silent).unwrap();
         assert_eq!(contents(&out), contents(&whole), "after {after}");
-        assert_eq!((&runs[0].report().test, &runs[0].report().proof), (&report.test, &report.proof));
+        assert_eq!(
+            (&runs[0].report().test, &runs[0].report().proof),
+            (&report.test, &report.proof)
+        );
     }
     drop(std::panic::take_hook());
 }
@@ -489,40 +786,89 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     let plain = distill(&recipe, folder.path().join("plain"), &Silent).unwrap();
     recipe.outer_folds = 3;
     let outer = distill(&recipe, folder.path().join("outer"), &Silent).unwrap();
-    let student = |run: &str| std::fs::read(folder.path().join(run).join("student.limbeck")).unwrap();
+    let student =
+        |run: &str| std::fs::read(folder.path().join(run).join("student.limbeck")).unwrap();
     assert_eq!(student("plain"), student("outer"));
-    assert_eq!((&plain.report().test, &plain.report().proof.method), (&outer.report().test, &outer.report().proof.method));
+    assert_eq!(
+        (&plain.report().test, &plain.report().proof.method),
+        (&outer.report().test, &outer.report().proof.method)
+    );
     let found = outer.report().outer.as_ref().unwrap();
-    assert_eq!(found.folds.iter().map(|fold| (fold.learned, fold.tested)).collect::<Vec<_>>(), [(200, 100); 3]);
+    assert_eq!(
+        found
+            .folds
+            .iter()
+            .map(|fold| (fold.learned, fold.tested))
+            .collect::<Vec<_>>(),
+        [(200, 100); 3]
+    );
     // Other rows, another teacher.
-    assert!(found.folds[0].teacher.to_bits() != found.folds[1].teacher.to_bits() && found.error_saved.low.unwrap() < found.error_saved.value);
-    let (page, sentence) = (std::fs::read_to_string(folder.path().join("outer/report.html")).unwrap(), &outer.report().proof.verdict.sentence);
-    assert!(page.contains("The same on other splits") && sentence.contains("Over 3 outer folds"), "{sentence}");
+    assert!(
+        found.folds[0].teacher.to_bits() != found.folds[1].teacher.to_bits()
+            && found.error_saved.low.unwrap() < found.error_saved.value
+    );
+    let (page, sentence) = (
+        std::fs::read_to_string(folder.path().join("outer/report.html")).unwrap(),
+        &outer.report().proof.verdict.sentence,
+    );
+    assert!(
+        page.contains("The same on other splits") && sentence.contains("Over 3 outer folds"),
+        "{sentence}"
+    );
     assert!(!plain.report().proof.verdict.sentence.contains("Over 3"));
 
     let mut other = recipe.clone();
     other.teacher.from = Some(folder.path().join("plain"));
     let error = other.validate().unwrap_err().to_string();
-    assert!(error.contains("outer_folds") && error.contains("teacher.model"), "{error}");
-    other = Recipe { outer_folds: 1, ..recipe.clone() };
-    assert!(other.validate().unwrap_err().to_string().contains("0 (none), or 2 to 20"));
+    assert!(
+        error.contains("outer_folds") && error.contains("teacher.model"),
+        "{error}"
+    );
+    other = Recipe {
+        outer_folds: 1,
+        ..recipe.clone()
+    };
+    assert!(
+        other
+            .validate()
+            .unwrap_err()
+            .to_string()
+            .contains("0 (none), or 2 to 20")
+    );
 
     // Too many folds are refused before any work is done.
-    other = Recipe { outer_folds: 20, ..recipe.clone() };
-    let (groups, out) = (folder.path().join("groups.csv"), folder.path().join("refused"));
+    other = Recipe {
+        outer_folds: 20,
+        ..recipe.clone()
+    };
+    let (groups, out) = (
+        folder.path().join("groups.csv"),
+        folder.path().join("refused"),
+    );
     let mut table = simulate::thermistor(300, 7);
-    table.columns.push(limbeck_data::Column::category("day", (0..300_usize).map(|row| Some(["a", "b", "c", "d", "e"][row / 60]))));
+    table.columns.push(limbeck_data::Column::category(
+        "day",
+        (0..300_usize).map(|row| Some(["a", "b", "c", "d", "e"][row / 60])),
+    ));
     table.write_csv(&groups).unwrap();
     (other.table, other.data.group) = (groups, Some("day".into()));
     let error = distill(&other, &out, &Silent).unwrap_err().to_string();
-    assert!(error.contains("20 outer folds need at least as many groups") && error.contains("found 5"), "{error}");
+    assert!(
+        error.contains("20 outer folds need at least as many groups") && error.contains("found 5"),
+        "{error}"
+    );
     assert!(!out.exists() && !folder.path().join("refused.unfinished").exists());
 
     // A run that is stopped there goes on with the second fold.
     let out = folder.path().join("stopped");
-    let error = distill(&recipe, &out, &InSecondFold::default()).unwrap_err().to_string();
+    let error = distill(&recipe, &out, &InSecondFold::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("--resume"), "{error}");
-    assert_eq!(limbeck::resume(&out, &Silent).unwrap()[0].report().outer, outer.report().outer);
+    assert_eq!(
+        limbeck::resume(&out, &Silent).unwrap()[0].report().outer,
+        outer.report().outer
+    );
 }
 
 #[test]
@@ -533,7 +879,8 @@ fn run_goes_on_only_where_nothing_has_changed() {
     let error = limbeck::resume(&out, &Silent).unwrap_err().to_string();
     assert!(error.contains("no unfinished run"), "{error}");
     std::panic::set_hook(Box::new(|_| {}));
-    let killed = std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(20.into())).map(|_| ()));
+    let killed =
+        std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(20.into())).map(|_| ()));
     drop(std::panic::take_hook());
     assert!(killed.is_err());
     let unfinished = folder.path().join("run.unfinished");
@@ -544,11 +891,17 @@ fn run_goes_on_only_where_nothing_has_changed() {
     // Begun is begun, whoever asks.
     let error = distill(&recipe, &out, &Silent).unwrap_err().to_string();
     assert!(error.contains("--resume"), "{error}");
-    assert_eq!(limbeck::run::unfinished(folder.path()), [(out.clone(), false)]);
+    assert_eq!(
+        limbeck::run::unfinished(folder.path()),
+        [(out.clone(), false)]
+    );
     let lock = std::fs::File::open(unfinished.join("lock")).unwrap();
     lock.lock().unwrap();
     refused("another process");
-    assert_eq!(limbeck::run::unfinished(folder.path()), [(out.clone(), true)]);
+    assert_eq!(
+        limbeck::run::unfinished(folder.path()),
+        [(out.clone(), true)]
+    );
     drop(lock);
     let table = std::fs::read_to_string(&recipe.table).unwrap();
     let last = table.trim_end().rfind('\n').unwrap();
@@ -561,13 +914,20 @@ fn run_goes_on_only_where_nothing_has_changed() {
     refused("is not what it was");
     std::fs::write(&recipe.table, &table).unwrap();
     let ticket = std::fs::read_to_string(unfinished.join("resume.json")).unwrap();
-    std::fs::write(unfinished.join("resume.json"), ticket.replace("\"version\": \"0", "\"version\": \"9")).unwrap();
+    std::fs::write(
+        unfinished.join("resume.json"),
+        ticket.replace("\"version\": \"0", "\"version\": \"9"),
+    )
+    .unwrap();
     refused("begun by limbeck 9");
     std::fs::write(unfinished.join("resume.json"), &ticket[..40]).unwrap();
     refused("damaged");
     std::fs::write(unfinished.join("resume.json"), ticket).unwrap();
     // Damaged pieces are made again.
-    for piece in files_below(&unfinished).into_iter().filter(|file| file.extension().is_some_and(|found| found == "piece")) {
+    for piece in files_below(&unfinished)
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|found| found == "piece"))
+    {
         let mut bytes = std::fs::read(&piece).unwrap();
         let at = bytes.len() / 2;
         bytes[at] ^= 1;
@@ -578,6 +938,16 @@ fn run_goes_on_only_where_nothing_has_changed() {
     distill(&recipe, &whole, &Silent).unwrap();
     assert_eq!(contents(&out), contents(&whole));
     let log = std::fs::read_to_string(out.join("log.txt")).unwrap();
-    assert!(log.contains("made again") && log.contains("search on validation rows") && log.ends_with("done\n"), "{log}");
-    assert!(!unfinished.exists() && !out.join("resume.json").exists() && !out.join("lock").exists() && !out.join("checkpoints").exists());
+    assert!(
+        log.contains("made again")
+            && log.contains("search on validation rows")
+            && log.ends_with("done\n"),
+        "{log}"
+    );
+    assert!(
+        !unfinished.exists()
+            && !out.join("resume.json").exists()
+            && !out.join("lock").exists()
+            && !out.join("checkpoints").exists()
+    );
 }

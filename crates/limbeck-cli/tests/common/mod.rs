@@ -1,5 +1,11 @@
 //! Clean folders, small tables and the real binary.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, reason = "shared by test binaries that each use a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "shared by test binaries that each use a part"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -50,13 +56,17 @@ impl From<Output> for Outcome {
 impl Place {
     /// An empty folder.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A folder with `sensor.csv` (300 rows) and `quick.toml`.
     pub fn with_table() -> Self {
         let place = Self::empty();
-        simulate::thermistor(300, 7).write_csv(place.path("sensor.csv")).unwrap();
+        simulate::thermistor(300, 7)
+            .write_csv(place.path("sensor.csv"))
+            .unwrap();
         place.file("quick.toml", QUICK);
         place
     }
@@ -103,7 +113,11 @@ impl Place {
     /// The binary with arguments, not yet started.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_limbeck"));
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("NO_COLOR");
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .env_remove("NO_COLOR");
         command
     }
 
@@ -113,13 +127,33 @@ impl Place {
 
     /// A quick run on `sensor.csv`.
     pub fn distill(&self, args: &[&str]) -> Outcome {
-        self.limbeck(&[&["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml"], args].concat())
+        self.limbeck(
+            &[
+                &[
+                    "distill",
+                    "sensor.csv",
+                    "--target",
+                    TARGET,
+                    "--recipe",
+                    "quick.toml",
+                ],
+                args,
+            ]
+            .concat(),
+        )
     }
 
     /// Runs a shell line in which `limbeck` is the binary.
     pub fn shell(&self, line: &str) -> Outcome {
         let line = line.replace("limbeck ", &format!("{} ", env!("CARGO_BIN_EXE_limbeck")));
-        Command::new("sh").arg("-c").arg(line).current_dir(self.folder.path()).stdin(Stdio::null()).output().unwrap().into()
+        Command::new("sh")
+            .arg("-c")
+            .arg(line)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+            .into()
     }
 
     /// Asserts exit 2 with one `error:` that has all of `parts`, no result, no panic and no new file.
@@ -133,12 +167,37 @@ impl Place {
     pub fn refuses_table(&self, content: impl AsRef<[u8]>, target: &str, parts: &[&str]) {
         self.file("bad.csv", content);
         self.file("quick.toml", QUICK);
-        self.refuses(&["distill", "bad.csv", "--target", target, "--recipe", "quick.toml", "--out", "run"], parts);
+        self.refuses(
+            &[
+                "distill",
+                "bad.csv",
+                "--target",
+                target,
+                "--recipe",
+                "quick.toml",
+                "--out",
+                "run",
+            ],
+            parts,
+        );
     }
 
     /// As [`refuses`](Self::refuses), for a quick distillation of `sensor.csv`.
     pub fn refuses_distill(&self, args: &[&str], parts: &[&str]) {
-        let all = [&["distill", "sensor.csv", "--target", TARGET, "--recipe", "quick.toml", "--out", "run"], args].concat();
+        let all = [
+            &[
+                "distill",
+                "sensor.csv",
+                "--target",
+                TARGET,
+                "--recipe",
+                "quick.toml",
+                "--out",
+                "run",
+            ],
+            args,
+        ]
+        .concat();
         self.refuses(&all, parts);
     }
 }
@@ -152,11 +211,19 @@ impl Outcome {
     pub fn fails(self, parts: &[&str]) -> Self {
         assert_eq!(self.code, Some(2), "{self:?}");
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        let errors = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count();
         assert_eq!(errors, 1, "{}", self.stderr);
         assert_eq!(self.stdout, "");
         for part in parts {
-            assert!(self.stderr.contains(part), "no `{part}` in: {}", self.stderr);
+            assert!(
+                self.stderr.contains(part),
+                "no `{part}` in: {}",
+                self.stderr
+            );
         }
         self
     }
@@ -168,7 +235,12 @@ fn list(root: &Path, folder: &Path, found: &mut Vec<String>) {
         if path.is_dir() {
             list(root, &path, found);
         } else {
-            found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
+            found.push(
+                path.strip_prefix(root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
         }
     }
 }
@@ -185,6 +257,9 @@ pub fn csv(header: &str, rows: usize, row: impl Fn(usize) -> String) -> String {
 
 /// Two features and a target that is no copy of either.
 pub fn plain(index: usize) -> String {
-    let (a, b) = ((index * 37 % 101) as f64 / 10.0, (index * 53 % 89) as f64 / 7.0);
+    let (a, b) = (
+        (index * 37 % 101) as f64 / 10.0,
+        (index * 53 % 89) as f64 / 7.0,
+    );
     format!("{a},{b:.4},{:.4}", a * b + a)
 }

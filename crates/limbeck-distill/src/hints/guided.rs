@@ -35,7 +35,17 @@ pub struct Guided {
 impl Guided {
     /// The mean loss of the pairs of some rows; none where there is no pair.
     pub(crate) fn slope(&self, block: &Block<'_>, labels: &[f32]) -> Option<f64> {
-        let found = if self.pairs { pairs(self.blend.soft.head(), self.outputs(), block, labels, self.columns()) } else { Vec::new() };
+        let found = if self.pairs {
+            pairs(
+                self.blend.soft.head(),
+                self.outputs(),
+                block,
+                labels,
+                self.columns(),
+            )
+        } else {
+            Vec::new()
+        };
         let sum: f64 = found.iter().map(|pair| f64::from(pair.loss)).sum();
         (!found.is_empty()).then(|| sum / found.len() as f64)
     }
@@ -68,25 +78,52 @@ impl StepLoss for Guided {
 
     /// The blend alone, without pairs and hints.
     fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
-        self.blend.direct(pred, &label_rows(labels, self.columns()), moment, grad)
+        self.blend
+            .direct(pred, &label_rows(labels, self.columns()), moment, grad)
     }
 
-    fn inside(&self, block: Block<'_>, labels: &[f32], moment: Moment, own: &[f32], grad_own: &mut [f32]) -> f32 {
+    fn inside(
+        &self,
+        block: Block<'_>,
+        labels: &[f32],
+        moment: Moment,
+        own: &[f32],
+        grad_own: &mut [f32],
+    ) -> f32 {
         let (columns, outputs) = (self.columns(), self.outputs());
         let mut sum = self.direct(block.pred, labels, moment, block.grad_pred);
         if self.pairs {
-            sum += pairs(self.blend.soft.head(), outputs, &block, labels, columns).iter().fold(0.0, |sum, pair| {
-                for (at, slope) in [(pair.second, pair.slope), (pair.second - 1, -pair.slope)] {
-                    mean_slope(self.blend.soft.head(), &block.pred[at * outputs..][..outputs], slope, &mut block.grad_pred[at * outputs..][..outputs]);
-                }
-                sum + pair.loss
-            });
+            sum += pairs(self.blend.soft.head(), outputs, &block, labels, columns)
+                .iter()
+                .fold(0.0, |sum, pair| {
+                    for (at, slope) in [(pair.second, pair.slope), (pair.second - 1, -pair.slope)] {
+                        mean_slope(
+                            self.blend.soft.head(),
+                            &block.pred[at * outputs..][..outputs],
+                            slope,
+                            &mut block.grad_pred[at * outputs..][..outputs],
+                        );
+                    }
+                    sum + pair.loss
+                });
         }
         if let Some(hints) = &self.hints {
-            let coordinates: Vec<f32> = labels.chunks_exact(columns).flat_map(|row| &row[LabelRow::COLUMNS + 1..]).copied().collect();
-            let weight: Vec<f32> = labels.chunks_exact(columns).map(|row| row[LabelRow::COLUMNS - 1]).collect();
+            let coordinates: Vec<f32> = labels
+                .chunks_exact(columns)
+                .flat_map(|row| &row[LabelRow::COLUMNS + 1..])
+                .copied()
+                .collect();
+            let weight: Vec<f32> = labels
+                .chunks_exact(columns)
+                .map(|row| row[LabelRow::COLUMNS - 1])
+                .collect();
             let inside = (block.hidden, block.grad_hidden);
-            sum += hints.add(inside, (own, grad_own), (&coordinates, &weight), f64::from(moment.progress));
+            sum += hints.add(
+                inside,
+                (own, grad_own),
+                (&coordinates, &weight),
+                f64::from(moment.progress),
+            );
         }
         sum
     }
@@ -94,7 +131,11 @@ impl StepLoss for Guided {
 
 /// The part of the labels that a [`Blend`] reads.
 fn label_rows(labels: &[f32], columns: usize) -> Vec<f32> {
-    labels.chunks_exact(columns).flat_map(|row| &row[..LabelRow::COLUMNS]).copied().collect()
+    labels
+        .chunks_exact(columns)
+        .flat_map(|row| &row[..LabelRow::COLUMNS])
+        .copied()
+        .collect()
 }
 
 struct PairLoss {
@@ -104,7 +145,13 @@ struct PairLoss {
     slope: f32,
 }
 
-fn pairs(head: Head, outputs: usize, block: &Block<'_>, labels: &[f32], columns: usize) -> Vec<PairLoss> {
+fn pairs(
+    head: Head,
+    outputs: usize,
+    block: &Block<'_>,
+    labels: &[f32],
+    columns: usize,
+) -> Vec<PairLoss> {
     let teacher = LabelRow::TEACHER;
     let mean = |row: usize| head.predict(&block.pred[row * outputs..][..outputs]);
     let rows = labels.len() / columns;
@@ -112,9 +159,14 @@ fn pairs(head: Head, outputs: usize, block: &Block<'_>, labels: &[f32], columns:
     let second = (1..rows).step_by(2).filter(|&row| weight(row) > 0.0);
     second
         .map(|second| {
-            let moved = labels[second * columns + teacher] - labels[(second - 1) * columns + teacher];
+            let moved =
+                labels[second * columns + teacher] - labels[(second - 1) * columns + teacher];
             let error = mean(second) - mean(second - 1) - moved;
-            PairLoss { second, loss: weight(second) * error * error, slope: 2.0 * weight(second) * error }
+            PairLoss {
+                second,
+                loss: weight(second) * error * error,
+                slope: 2.0 * weight(second) * error,
+            }
         })
         .collect()
 }
@@ -144,16 +196,43 @@ mod tests {
     use rand_pcg::Pcg64;
 
     fn guided(head: HeadKind, hints: bool) -> Guided {
-        let options = ObjectiveOptions { head, bins: 8, ..ObjectiveOptions::default() };
+        let options = ObjectiveOptions {
+            head,
+            bins: 8,
+            ..ObjectiveOptions::default()
+        };
         let (hard, soft) = options.losses(options.head(-2.0, 2.0));
-        let blend = Blend { options, alpha: 0.6, hard, soft, labelled: 0.5, data_temperature: 1.0, typical_spread: 0.5 };
-        let options = HintOptions { kind: HintKind::Hint, width: 2, ..HintOptions::default() };
-        Guided { blend, hints: hints.then(|| HintLoss::new(&options, &[3], &[0.4, 0.6])), pairs: true }
+        let blend = Blend {
+            options,
+            alpha: 0.6,
+            hard,
+            soft,
+            labelled: 0.5,
+            data_temperature: 1.0,
+            typical_spread: 0.5,
+        };
+        let options = HintOptions {
+            kind: HintKind::Hint,
+            width: 2,
+            ..HintOptions::default()
+        };
+        Guided {
+            blend,
+            hints: hints.then(|| HintLoss::new(&options, &[3], &[0.4, 0.6])),
+            pairs: true,
+        }
     }
 
     /// Labels of one row: teacher, pair weight, coordinates.
     fn row(loss: &Guided, teacher: f32, pair: f32, coordinates: [f32; 2]) -> Vec<f32> {
-        let label = LabelRow { target: 0.0, teacher, spread: 0.3, gate: 1.0, labelled: 0.0, weight: 0.0 };
+        let label = LabelRow {
+            target: 0.0,
+            teacher,
+            spread: 0.3,
+            gate: 1.0,
+            labelled: 0.0,
+            weight: 0.0,
+        };
         let mut row = label.columns().to_vec();
         row.push(pair);
         row.extend(coordinates);
@@ -165,10 +244,22 @@ mod tests {
     fn pairs_are_worked_by_hand() {
         let loss = guided(HeadKind::Point, false);
         // The student moves by 3, the teacher by 1: 0.5 · 2². The next pair has no weight.
-        let labels: Vec<f32> = [(0.0, 0.0), (1.0, 0.5), (0.0, 0.0), (9.0, 0.0)].iter().flat_map(|&(t, p)| row(&loss, t, p, [0.0; 2])).collect();
+        let labels: Vec<f32> = [(0.0, 0.0), (1.0, 0.5), (0.0, 0.0), (9.0, 0.0)]
+            .iter()
+            .flat_map(|&(t, p)| row(&loss, t, p, [0.0; 2]))
+            .collect();
         let mut grad = [f32::NAN; 4];
-        let block = Block { row: 0, pred: &[2.0, 5.0, 0.0, 0.0], hidden: &[], grad_pred: &mut grad, grad_hidden: &mut [] };
-        assert_eq!(loss.inside(block, &labels, Moment::default(), &[], &mut []), 2.0);
+        let block = Block {
+            row: 0,
+            pred: &[2.0, 5.0, 0.0, 0.0],
+            hidden: &[],
+            grad_pred: &mut grad,
+            grad_hidden: &mut [],
+        };
+        assert_eq!(
+            loss.inside(block, &labels, Moment::default(), &[], &mut []),
+            2.0
+        );
         assert_eq!(grad, [-2.0, 2.0, 0.0, 0.0]);
     }
 
@@ -180,16 +271,37 @@ mod tests {
             let (n, outputs) = (4, loss.outputs());
             let labels: Vec<f32> = (0..n)
                 .flat_map(|i| {
-                    let mut row = row(&loss, rng.random_range(-1.0..1.0), if i % 2 == 1 { 0.7 } else { 0.0 }, [0.3, -0.4]);
+                    let mut row = row(
+                        &loss,
+                        rng.random_range(-1.0..1.0),
+                        if i % 2 == 1 { 0.7 } else { 0.0 },
+                        [0.3, -0.4],
+                    );
                     row[LabelRow::COLUMNS - 1] = rng.random_range(0.5..1.5);
                     row
                 })
                 .collect();
-            let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();
+            let mut draw = |count: usize| {
+                (0..count)
+                    .map(|_| rng.random_range(-1.0..1.0))
+                    .collect::<Vec<f32>>()
+            };
             let (pred, hidden, own) = (draw(n * outputs), draw(n * 3), draw(loss.own_weights()));
             let value = |pred: &[f32], grad: &mut [f32]| {
-                let block = Block { row: 0, pred, hidden: &hidden, grad_pred: grad, grad_hidden: &mut vec![0.0; n * 3] };
-                loss.inside(block, &labels, Moment::default(), &own, &mut vec![0.0; own.len()])
+                let block = Block {
+                    row: 0,
+                    pred,
+                    hidden: &hidden,
+                    grad_pred: grad,
+                    grad_hidden: &mut vec![0.0; n * 3],
+                };
+                loss.inside(
+                    block,
+                    &labels,
+                    Moment::default(),
+                    &own,
+                    &mut vec![0.0; own.len()],
+                )
             };
             let mut grad = vec![f32::NAN; pred.len()];
             value(&pred, &mut grad);
@@ -200,7 +312,11 @@ mod tests {
                     f64::from(value(&moved, &mut vec![0.0; pred.len()]))
                 };
                 let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
-                assert!((difference - f64::from(grad[i])).abs() < 2e-2 * (1.0 + difference.abs()), "{head:?} {difference} {}", grad[i]);
+                assert!(
+                    (difference - f64::from(grad[i])).abs() < 2e-2 * (1.0 + difference.abs()),
+                    "{head:?} {difference} {}",
+                    grad[i]
+                );
             }
         }
     }

@@ -64,7 +64,12 @@ impl HintLoss {
     #[must_use]
     pub fn new(options: &HintOptions, hidden: &[usize], attention: &[f32]) -> Self {
         let theirs = attention.len() / options.width;
-        Self { options: options.clone(), hidden: hidden.to_vec(), theirs, attention: attention.to_vec() }
+        Self {
+            options: options.clone(),
+            hidden: hidden.to_vec(),
+            theirs,
+            attention: attention.to_vec(),
+        }
     }
 
     /// Coordinates per row.
@@ -78,14 +83,24 @@ impl HintLoss {
     pub fn own_weights(&self) -> usize {
         match self.options.kind {
             HintKind::None | HintKind::Relational => 0,
-            _ => self.hidden.iter().map(|width| (width + 1) * self.options.width).sum(),
+            _ => self
+                .hidden
+                .iter()
+                .map(|width| (width + 1) * self.options.width)
+                .sum(),
         }
     }
 
     fn pairs(&self) -> impl Iterator<Item = Pair> {
         let (mut before, mut own) = (0, 0);
         self.hidden.iter().enumerate().map(move |(layer, &width)| {
-            let pair = Pair { layer, width, before, own, partner: partner(layer, self.hidden.len(), self.theirs) };
+            let pair = Pair {
+                layer,
+                width,
+                before,
+                own,
+                partner: partner(layer, self.hidden.len(), self.theirs),
+            };
             before += width;
             own += (width + 1) * self.options.width;
             pair
@@ -109,9 +124,16 @@ impl HintLoss {
         let mut total = 0.0;
         for pair in self.pairs().filter(|_| !weight.is_empty()) {
             let layers = self.hidden.len();
-            let share = self.options.weight_at(progress) * self.options.layer_weight(pair.layer, layers, progress);
+            let share = self.options.weight_at(progress)
+                * self.options.layer_weight(pair.layer, layers, progress);
             if share != 0.0 {
-                total += self.layer(&pair, share as f32, (hidden, &mut *grad_hidden), (own, &mut *grad_own), (coordinates, weight));
+                total += self.layer(
+                    &pair,
+                    share as f32,
+                    (hidden, &mut *grad_hidden),
+                    (own, &mut *grad_own),
+                    (coordinates, weight),
+                );
             }
         }
         total
@@ -122,8 +144,18 @@ impl HintLoss {
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
         let (mut grad_hidden, mut grad_own) = (vec![0.0; hidden.len()], vec![0.0; own.len()]);
-        let mut distance = |pair: Pair| self.layer(&pair, 1.0, (hidden, &mut grad_hidden), (own, &mut grad_own), (coordinates, &vec![1.0; rows]));
-        self.pairs().map(|pair| f64::from(distance(pair)) / rows as f64).collect()
+        let mut distance = |pair: Pair| {
+            self.layer(
+                &pair,
+                1.0,
+                (hidden, &mut grad_hidden),
+                (own, &mut grad_own),
+                (coordinates, &vec![1.0; rows]),
+            )
+        };
+        self.pairs()
+            .map(|pair| f64::from(distance(pair)) / rows as f64)
+            .collect()
     }
 
     /// `share` times the sum of one layer.
@@ -139,16 +171,34 @@ impl HintLoss {
         let attention = &self.attention[pair.partner * k..][..k];
         let span = pair.before * n..(pair.before + pair.width) * n;
         let (h, grad_h) = (&hidden[span.clone()], &mut grad_hidden[span]);
-        let z: Vec<f32> =
-            coordinates.chunks_exact(self.columns()).flat_map(|row| &row[pair.partner * k..][..k]).copied().collect();
+        let z: Vec<f32> = coordinates
+            .chunks_exact(self.columns())
+            .flat_map(|row| &row[pair.partner * k..][..k])
+            .copied()
+            .collect();
         if self.options.kind == HintKind::Relational {
             let is_alive = attention.iter().any(|a| *a > 0.0);
-            return if is_alive { relational((h, pair.width), (&z, k), share, grad_h) } else { 0.0 };
+            return if is_alive {
+                relational((h, pair.width), (&z, k), share, grad_h)
+            } else {
+                0.0
+            };
         }
-        let (matrix, end) = (pair.own..pair.own + pair.width * k, pair.own + (pair.width + 1) * k);
+        let (matrix, end) = (
+            pair.own..pair.own + pair.width * k,
+            pair.own + (pair.width + 1) * k,
+        );
         let bias = matrix.end..end;
         let mut error = vec![0.0; n * k];
-        kernel::matmul_bias(h, &own[matrix.clone()], Some(&own[bias.clone()]), &mut error, n, pair.width, k);
+        kernel::matmul_bias(
+            h,
+            &own[matrix.clone()],
+            Some(&own[bias.clone()]),
+            &mut error,
+            n,
+            pair.width,
+            k,
+        );
         error.iter_mut().zip(&z).for_each(|(e, z)| *e -= z);
         let mut total = 0.0;
         for (row, &r) in error.chunks_exact_mut(k).zip(weight) {
@@ -159,7 +209,9 @@ impl HintLoss {
         }
         kernel::matmul_at_b(h, &error, &mut grad_own[matrix.clone()], n, pair.width, k);
         let grad_bias = &mut grad_own[bias];
-        error.chunks_exact(k).for_each(|row| grad_bias.iter_mut().zip(row).for_each(|(g, e)| *g += e));
+        error
+            .chunks_exact(k)
+            .for_each(|row| grad_bias.iter_mut().zip(row).for_each(|(g, e)| *g += e));
         let mut below = vec![0.0; n * pair.width];
         kernel::matmul_a_bt(&error, &own[matrix], &mut below, n, k, pair.width);
         grad_h.iter_mut().zip(&below).for_each(|(g, b)| *g += b);
@@ -169,11 +221,19 @@ impl HintLoss {
 
 /// Huber's loss of threshold 1 and its slope.
 fn huber(x: f32) -> (f32, f32) {
-    if x.abs() <= 1.0 { (0.5 * x * x, x) } else { (x.abs() - 0.5, x.signum()) }
+    if x.abs() <= 1.0 {
+        (0.5 * x * x, x)
+    } else {
+        (x.abs() - 0.5, x.signum())
+    }
 }
 
 fn difference(rows: &[f32], width: usize, i: usize, j: usize) -> Vec<f32> {
-    rows[i * width..][..width].iter().zip(&rows[j * width..][..width]).map(|(a, b)| a - b).collect()
+    rows[i * width..][..width]
+        .iter()
+        .zip(&rows[j * width..][..width])
+        .map(|(a, b)| a - b)
+        .collect()
 }
 
 fn norm(v: &[f32]) -> f32 {
@@ -181,15 +241,26 @@ fn norm(v: &[f32]) -> f32 {
 }
 
 /// The relational form, of one layer pair; its gradient is added.
-fn relational((h, m): (&[f32], usize), (z, k): (&[f32], usize), share: f32, grad: &mut [f32]) -> f32 {
+fn relational(
+    (h, m): (&[f32], usize),
+    (z, k): (&[f32], usize),
+    share: f32,
+    grad: &mut [f32],
+) -> f32 {
     let n = h.len() / m;
-    let near: Vec<(usize, usize)> = (0..n).flat_map(|i| (i + 1..(i + 1 + REACH).min(n)).map(move |j| (i, j))).collect();
+    let near: Vec<(usize, usize)> = (0..n)
+        .flat_map(|i| (i + 1..(i + 1 + REACH).min(n)).map(move |j| (i, j)))
+        .collect();
     let scale = share * n as f32;
     if near.is_empty() {
         return 0.0;
     }
     let count = near.len() as f32;
-    let distances = |rows: &[f32], width| near.iter().map(|&(i, j)| norm(&difference(rows, width, i, j))).collect::<Vec<f32>>();
+    let distances = |rows: &[f32], width| {
+        near.iter()
+            .map(|&(i, j)| norm(&difference(rows, width, i, j)))
+            .collect::<Vec<f32>>()
+    };
     let (ours, theirs) = (distances(h, m), distances(z, k));
     let mean = |values: &[f32]| values.iter().sum::<f32>() / count;
     let (mu, mu_z) = (mean(&ours), mean(&theirs));
@@ -206,7 +277,12 @@ fn relational((h, m): (&[f32], usize), (z, k): (&[f32], usize), share: f32, grad
             .collect();
         // d/μ with μ a mean of all d: every distance moves every ratio.
         let shared = slopes.iter().zip(&ours).map(|(s, d)| s * d).sum::<f32>() / (count * mu * mu);
-        for ((&(i, j), &d), slope) in near.iter().zip(&ours).zip(slopes).filter(|((_, d), _)| **d > 0.0) {
+        for ((&(i, j), &d), slope) in near
+            .iter()
+            .zip(&ours)
+            .zip(slopes)
+            .filter(|((_, d), _)| **d > 0.0)
+        {
             let factor = scale / count * (slope / mu - shared) / d;
             for (axis, difference) in difference(h, m, i, j).into_iter().enumerate() {
                 grad[i * m + axis] += factor * difference;
@@ -245,25 +321,46 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
 
-    const KINDS: [HintKind; 4] = [HintKind::Hint, HintKind::Attention, HintKind::AttentionLiteral, HintKind::Relational];
+    const KINDS: [HintKind; 4] = [
+        HintKind::Hint,
+        HintKind::Attention,
+        HintKind::AttentionLiteral,
+        HintKind::Relational,
+    ];
 
     fn options(kind: HintKind) -> HintOptions {
-        HintOptions { kind, weight: 1.0, width: 2, ..HintOptions::default() }
+        HintOptions {
+            kind,
+            weight: 1.0,
+            width: 2,
+            ..HintOptions::default()
+        }
     }
 
     #[test]
     fn hints_are_worked_by_hand() {
         // One row, one layer of one unit: 3 · (2, −1) + (1, 0) − (5, −1) = (2, −2); 2 · (0.25 · 4 + 0.75 · 4) = 8, half of it.
-        let options = HintOptions { weight: 0.5, ..options(HintKind::Hint) };
+        let options = HintOptions {
+            weight: 0.5,
+            ..options(HintKind::Hint)
+        };
         let loss = HintLoss::new(&options, &[1], &[0.25, 0.75]);
         let (mut grad_h, mut grad_own) = ([0.0], [0.0; 4]);
-        let found = loss.add((&[3.0], &mut grad_h), (&[2.0, -1.0, 1.0, 0.0], &mut grad_own), (&[5.0, -1.0], &[2.0]), 0.0);
+        let found = loss.add(
+            (&[3.0], &mut grad_h),
+            (&[2.0, -1.0, 1.0, 0.0], &mut grad_own),
+            (&[5.0, -1.0], &[2.0]),
+            0.0,
+        );
         assert_eq!((loss.own_weights(), loss.columns(), found), (4, 2, 4.0));
         // Slopes of the errors: 2 · 0.5 · 2 · w · e = (1, −3).
         assert_eq!(grad_own, [3.0, -9.0, 1.0, -3.0]);
         assert_eq!(grad_h, [1.0 * 2.0 + 3.0]);
         // Without row weight and share: 0.25 · 4 + 0.75 · 4.
-        assert_eq!(loss.distances(&[3.0], &[2.0, -1.0, 1.0, 0.0], &[5.0, -1.0]), [4.0]);
+        assert_eq!(
+            loss.distances(&[3.0], &[2.0, -1.0, 1.0, 0.0], &[5.0, -1.0]),
+            [4.0]
+        );
     }
 
     #[test]
@@ -271,11 +368,17 @@ mod tests {
         let mut rng = Pcg64::seed_from_u64(3);
         let z: Vec<f32> = (0..20).map(|_| rng.random_range(-1.0..1.0)).collect();
         // The student's layer is the teacher's, larger and turned by a right angle.
-        let h: Vec<f32> = z.chunks(2).flat_map(|p| [-3.0 * p[1], 3.0 * p[0]]).collect();
+        let h: Vec<f32> = z
+            .chunks(2)
+            .flat_map(|p| [-3.0 * p[1], 3.0 * p[0]])
+            .collect();
         let loss = HintLoss::new(&options(HintKind::Relational), &[2], &[0.5, 0.5]);
         let mut grad = [0.0; 20];
         let found = loss.add((&h, &mut grad), (&[], &mut []), (&z, &[1.0; 10]), 0.0);
-        assert!(found.abs() < 1e-5 && grad.iter().all(|g| g.abs() < 1e-4), "{found}");
+        assert!(
+            found.abs() < 1e-5 && grad.iter().all(|g| g.abs() < 1e-4),
+            "{found}"
+        );
     }
 
     #[test]
@@ -290,7 +393,11 @@ mod tests {
                 ..options(kind)
             };
             let loss = HintLoss::new(&options, &[3, 4], &[0.3, 0.7, 0.6, 0.4]);
-            let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();
+            let mut draw = |count: usize| {
+                (0..count)
+                    .map(|_| rng.random_range(-1.0..1.0))
+                    .collect::<Vec<f32>>()
+            };
             let (h, own, z) = (draw(7 * n), draw(loss.own_weights()), draw(4 * n));
             let weight: Vec<f32> = match kind {
                 HintKind::Relational => vec![1.0; n],
@@ -301,15 +408,27 @@ mod tests {
                 f64::from(loss.add((h, &mut a), (own, &mut b), (&z, &weight), 0.75))
             };
             let (mut grad_h, mut grad_own) = (vec![0.0; h.len()], vec![0.0; own.len()]);
-            assert!(loss.add((&h, &mut grad_h), (&own, &mut grad_own), (&z, &weight), 0.75) > 0.0);
-            let close = |difference: f64, grad: f32| (difference - f64::from(grad)).abs() < 2e-2 * (1.0 + difference.abs());
+            assert!(
+                loss.add(
+                    (&h, &mut grad_h),
+                    (&own, &mut grad_own),
+                    (&z, &weight),
+                    0.75
+                ) > 0.0
+            );
+            let close = |difference: f64, grad: f32| {
+                (difference - f64::from(grad)).abs() < 2e-2 * (1.0 + difference.abs())
+            };
             for i in 0..h.len() {
                 let at = |step: f32| {
                     let mut moved = h.clone();
                     moved[i] += step;
                     value(&moved, &own)
                 };
-                assert!(close((at(2e-3) - at(-2e-3)) / 4e-3, grad_h[i]), "{kind:?} {i}");
+                assert!(
+                    close((at(2e-3) - at(-2e-3)) / 4e-3, grad_h[i]),
+                    "{kind:?} {i}"
+                );
             }
             for i in 0..own.len() {
                 let at = |step: f32| {
@@ -317,17 +436,28 @@ mod tests {
                     moved[i] += step;
                     value(&h, &moved)
                 };
-                assert!(close((at(5e-3) - at(-5e-3)) / 1e-2, grad_own[i]), "{kind:?} own {i}");
+                assert!(
+                    close((at(5e-3) - at(-5e-3)) / 1e-2, grad_own[i]),
+                    "{kind:?} own {i}"
+                );
             }
         }
     }
 
     #[test]
     fn layers_that_have_not_joined_have_no_gradient() {
-        let options = HintOptions { progressive: true, ..options(HintKind::Hint) };
+        let options = HintOptions {
+            progressive: true,
+            ..options(HintKind::Hint)
+        };
         let loss = HintLoss::new(&options, &[1, 1], &[0.5, 0.5]);
         let (mut grad_h, mut grad_own) = ([0.0; 2], [0.0; 8]);
-        loss.add((&[1.0, 1.0], &mut grad_h), (&[1.0; 8], &mut grad_own), (&[5.0, 3.0], &[1.0]), 0.0);
+        loss.add(
+            (&[1.0, 1.0], &mut grad_h),
+            (&[1.0; 8], &mut grad_own),
+            (&[5.0, 3.0], &[1.0]),
+            0.0,
+        );
         assert!(grad_h[0] != 0.0 && grad_h[1] == 0.0 && grad_own[4..] == [0.0; 4]);
     }
 
@@ -335,10 +465,18 @@ mod tests {
     fn no_rows_cost_nothing_and_a_nan_shows() {
         for kind in KINDS {
             let loss = HintLoss::new(&options(kind), &[2], &[0.5, 0.5]);
-            assert_eq!(loss.add((&[], &mut []), (&[0.0; 6], &mut [0.0; 6]), (&[], &[]), 0.0), 0.0);
+            assert_eq!(
+                loss.add((&[], &mut []), (&[0.0; 6], &mut [0.0; 6]), (&[], &[]), 0.0),
+                0.0
+            );
         }
         let loss = HintLoss::new(&options(HintKind::Hint), &[1], &[0.5, 0.5]);
-        let found = loss.add((&[f32::NAN], &mut [0.0]), (&[1.0; 4], &mut [0.0; 4]), (&[0.0, 0.0], &[1.0]), 0.0);
+        let found = loss.add(
+            (&[f32::NAN], &mut [0.0]),
+            (&[1.0; 4], &mut [0.0; 4]),
+            (&[0.0, 0.0], &[1.0]),
+            0.0,
+        );
         assert!(found.is_nan());
     }
 }

@@ -62,7 +62,14 @@ pub struct HintOptions {
 
 impl Default for HintOptions {
     fn default() -> Self {
-        Self { kind: HintKind::None, weight: 0.05, weight_end: None, width: 16, progressive: false, stages: 3 }
+        Self {
+            kind: HintKind::None,
+            weight: 0.05,
+            weight_end: None,
+            width: 16,
+            progressive: false,
+            stages: 3,
+        }
     }
 }
 
@@ -74,17 +81,55 @@ impl HintOptions {
     /// [`Error::InvalidOption`] for one out of its range, or one that plays no part without a `kind`.
     pub fn validate(&self) -> Result<()> {
         let check = |fine: bool, option, found: String, expected| {
-            if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+            if fine {
+                Ok(())
+            } else {
+                Err(Error::InvalidOption {
+                    option,
+                    found,
+                    expected,
+                })
+            }
         };
         let active = self.kind != HintKind::None;
-        check(self.weight > 0.0 && self.weight.is_finite(), "hints.weight", self.weight.to_string(), "positive")?;
+        check(
+            self.weight > 0.0 && self.weight.is_finite(),
+            "hints.weight",
+            self.weight.to_string(),
+            "positive",
+        )?;
         if let Some(end) = self.weight_end {
-            check(end >= 0.0 && end.is_finite(), "hints.weight_end", end.to_string(), "0 or more")?;
-            check(active, "hints.weight_end", end.to_string(), "left out unless hints.kind asks for feature distillation")?;
+            check(
+                end >= 0.0 && end.is_finite(),
+                "hints.weight_end",
+                end.to_string(),
+                "0 or more",
+            )?;
+            check(
+                active,
+                "hints.weight_end",
+                end.to_string(),
+                "left out unless hints.kind asks for feature distillation",
+            )?;
         }
-        check((1..=64).contains(&self.width), "hints.width", self.width.to_string(), "1 to 64")?;
-        check((2..=16).contains(&self.stages), "hints.stages", self.stages.to_string(), "2 to 16")?;
-        check(active || !self.progressive, "hints.progressive", "true".into(), "false unless hints.kind asks for feature distillation")
+        check(
+            (1..=64).contains(&self.width),
+            "hints.width",
+            self.width.to_string(),
+            "1 to 64",
+        )?;
+        check(
+            (2..=16).contains(&self.stages),
+            "hints.stages",
+            self.stages.to_string(),
+            "2 to 16",
+        )?;
+        check(
+            active || !self.progressive,
+            "hints.progressive",
+            "true".into(),
+            "false unless hints.kind asks for feature distillation",
+        )
     }
 
     /// Weight of all feature losses when the share `progress` of training is done.
@@ -96,7 +141,11 @@ impl HintOptions {
     /// The stage under way, from 0; 0 for all-at-once.
     #[must_use]
     pub fn stage(&self, progress: f64) -> usize {
-        if self.progressive { ((progress * self.stages as f64) as usize).min(self.stages - 1) } else { 0 }
+        if self.progressive {
+            ((progress * self.stages as f64) as usize).min(self.stages - 1)
+        } else {
+            0
+        }
     }
 
     /// Weight of one layer pair of `layers` beside the others, the first nearest the input.
@@ -134,7 +183,11 @@ pub struct Coordinates {
 /// proportion between; the last for a student of one layer.
 #[must_use]
 pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
-    if layers < 2 { theirs - 1 } else { (2 * layer * (theirs - 1) + layers - 1) / (2 * (layers - 1)) }
+    if layers < 2 {
+        theirs - 1
+    } else {
+        (2 * layer * (theirs - 1) + layers - 1) / (2 * (layers - 1))
+    }
 }
 
 #[cfg(test)]
@@ -142,33 +195,58 @@ mod tests {
     use super::*;
 
     fn progressive() -> HintOptions {
-        HintOptions { kind: HintKind::Hint, progressive: true, ..HintOptions::default() }
+        HintOptions {
+            kind: HintKind::Hint,
+            progressive: true,
+            ..HintOptions::default()
+        }
     }
 
     #[test]
     fn layers_join_from_the_input_on() {
-        let at = |progress| (0..3).map(|layer| progressive().layer_weight(layer, 3, progress)).collect::<Vec<_>>();
+        let at = |progress| {
+            (0..3)
+                .map(|layer| progressive().layer_weight(layer, 3, progress))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(at(0.0), [1.0, 0.0, 0.0]);
         assert_eq!(at(0.5), [1.0, 1.0, 0.0]);
         assert_eq!(at(1.0), [1.0, 1.0, 1.0]);
         // A quarter into the second stage.
         assert!((at(5.0 / 12.0)[1] - 0.5).abs() < 1e-12);
-        assert_eq!([0.0, 0.4, 0.99, 1.0].map(|p| progressive().stage(p)), [0, 1, 2, 2]);
-        let all = HintOptions { progressive: false, ..progressive() };
+        assert_eq!(
+            [0.0, 0.4, 0.99, 1.0].map(|p| progressive().stage(p)),
+            [0, 1, 2, 2]
+        );
+        let all = HintOptions {
+            progressive: false,
+            ..progressive()
+        };
         assert_eq!(all.layer_weight(2, 3, 0.0), 1.0);
         assert_eq!(progressive().layer_weight(0, 1, 0.0), 1.0);
     }
 
     #[test]
     fn features_first_fade_out() {
-        let options = HintOptions { weight: 2.0, weight_end: Some(0.0), ..progressive() };
-        assert_eq!([0.0, 0.5, 1.0].map(|p| options.weight_at(p)), [2.0, 1.0, 0.0]);
+        let options = HintOptions {
+            weight: 2.0,
+            weight_end: Some(0.0),
+            ..progressive()
+        };
+        assert_eq!(
+            [0.0, 0.5, 1.0].map(|p| options.weight_at(p)),
+            [2.0, 1.0, 0.0]
+        );
         assert_eq!(progressive().weight_at(0.7), 0.05);
     }
 
     #[test]
     fn layers_meet_their_partners() {
-        let partners = |layers, theirs| (0..layers).map(|layer| partner(layer, layers, theirs)).collect::<Vec<_>>();
+        let partners = |layers, theirs| {
+            (0..layers)
+                .map(|layer| partner(layer, layers, theirs))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(partners(2, 2), [0, 1]);
         assert_eq!(partners(3, 2), [0, 1, 1]);
         assert_eq!(partners(2, 3), [0, 2]);
@@ -180,13 +258,34 @@ mod tests {
     fn options_that_play_no_part_are_refused() {
         assert!(HintOptions::default().validate().is_ok() && progressive().validate().is_ok());
         for bad in [
-            HintOptions { progressive: true, ..HintOptions::default() },
-            HintOptions { weight_end: Some(0.0), ..HintOptions::default() },
-            HintOptions { weight: 0.0, ..progressive() },
-            HintOptions { weight: f64::NAN, ..progressive() },
-            HintOptions { weight_end: Some(-1.0), ..progressive() },
-            HintOptions { width: 0, ..progressive() },
-            HintOptions { stages: 1, ..progressive() },
+            HintOptions {
+                progressive: true,
+                ..HintOptions::default()
+            },
+            HintOptions {
+                weight_end: Some(0.0),
+                ..HintOptions::default()
+            },
+            HintOptions {
+                weight: 0.0,
+                ..progressive()
+            },
+            HintOptions {
+                weight: f64::NAN,
+                ..progressive()
+            },
+            HintOptions {
+                weight_end: Some(-1.0),
+                ..progressive()
+            },
+            HintOptions {
+                width: 0,
+                ..progressive()
+            },
+            HintOptions {
+                stages: 1,
+                ..progressive()
+            },
         ] {
             assert!(bad.validate().is_err(), "{bad:?}");
         }

@@ -55,7 +55,11 @@ impl Space {
         }
         let mut covariance = DMatrix::<f64>::zeros(raw, raw);
         for row in values.chunks_exact(raw) {
-            let centered: Vec<f64> = row.iter().zip(&mean).map(|(&f, m)| f64::from(f) - m).collect();
+            let centered: Vec<f64> = row
+                .iter()
+                .zip(&mean)
+                .map(|(&f, m)| f64::from(f) - m)
+                .collect();
             for i in 0..raw {
                 for j in 0..=i {
                     covariance[(i, j)] += centered[i] * centered[j] / n;
@@ -70,9 +74,14 @@ impl Space {
             let mut order: Vec<usize> = (0..raw).collect();
             order.sort_by(|&a, &b| size[b].total_cmp(&size[a]).then(a.cmp(&b)));
             order.truncate(width);
-            let scale = (order.iter().map(|&j| variance(j)).sum::<f64>() / order.len() as f64).sqrt();
+            let scale =
+                (order.iter().map(|&j| variance(j)).sum::<f64>() / order.len() as f64).sqrt();
             let largest = size[order[0]];
-            for (k, &j) in order.iter().enumerate().filter(|(_, j)| scale > 0.0 && variance(**j) > 0.0) {
+            for (k, &j) in order
+                .iter()
+                .enumerate()
+                .filter(|(_, j)| scale > 0.0 && variance(**j) > 0.0)
+            {
                 matrix[j * width + k] = (1.0 / scale) as f32;
                 attention[k] = (size[j] - largest).exp();
             }
@@ -87,30 +96,60 @@ impl Space {
                 if value <= FLAT * largest || value <= 0.0 {
                     break;
                 }
-                let scale = if kind == HintKind::Relational { total.sqrt() } else { value.sqrt() };
+                let scale = if kind == HintKind::Relational {
+                    total.sqrt()
+                } else {
+                    value.sqrt()
+                };
                 for i in 0..raw {
                     matrix[i * width + k] = (eigen.eigenvectors[(i, j)] / scale) as f32;
                 }
                 attention[k] = 1.0;
             }
         }
-        let shift = (0..width).map(|k| -(0..raw).map(|j| mean[j] * f64::from(matrix[j * width + k])).sum::<f64>() as f32).collect();
-        let mut space = Self { matrix, shift, raw, attention: Vec::new() };
+        let shift = (0..width)
+            .map(|k| {
+                -(0..raw)
+                    .map(|j| mean[j] * f64::from(matrix[j * width + k]))
+                    .sum::<f64>() as f32
+            })
+            .collect();
+        let mut space = Self {
+            matrix,
+            shift,
+            raw,
+            attention: Vec::new(),
+        };
         if kind == HintKind::Attention {
             let slopes = space.slopes(values, teacher);
-            attention.iter_mut().zip(&slopes).for_each(|(a, slope)| *a *= slope.abs());
+            attention
+                .iter_mut()
+                .zip(&slopes)
+                .for_each(|(a, slope)| *a *= slope.abs());
         }
         let sum: f64 = attention.iter().sum();
-        space.attention = attention.iter().map(|a| if sum > 0.0 { (a / sum) as f32 } else { 0.0 }).collect();
+        space.attention = attention
+            .iter()
+            .map(|a| if sum > 0.0 { (a / sum) as f32 } else { 0.0 })
+            .collect();
         space
     }
 
     fn slopes(&self, values: &[f32], teacher: &[f64]) -> Vec<f64> {
         let width = self.shift.len();
         let z = self.project(values);
-        let known: Vec<usize> = (0..teacher.len()).filter(|&row| teacher[row].is_finite()).collect();
+        let known: Vec<usize> = (0..teacher.len())
+            .filter(|&row| teacher[row].is_finite())
+            .collect();
         let mean = known.iter().map(|&row| teacher[row]).sum::<f64>() / known.len().max(1) as f64;
-        (0..width).map(|k| known.iter().map(|&row| (teacher[row] - mean) * f64::from(z[row * width + k])).sum()).collect()
+        (0..width)
+            .map(|k| {
+                known
+                    .iter()
+                    .map(|&row| (teacher[row] - mean) * f64::from(z[row * width + k]))
+                    .sum()
+            })
+            .collect()
     }
 
     /// How much each coordinate counts; they add up to 1, unless the features never vary.
@@ -124,7 +163,15 @@ impl Space {
     pub fn project(&self, values: &[f32]) -> Vec<f32> {
         let (n, width) = (values.len() / self.raw, self.shift.len());
         let mut out = vec![0.0; n * width];
-        kernel::matmul_bias(values, &self.matrix, Some(&self.shift), &mut out, n, self.raw, width);
+        kernel::matmul_bias(
+            values,
+            &self.matrix,
+            Some(&self.shift),
+            &mut out,
+            n,
+            self.raw,
+            width,
+        );
         out
     }
 }
@@ -158,7 +205,10 @@ mod tests {
             let variance = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 4000.0;
             assert!(mean.abs() < 1e-4, "{mean}");
             // Two directions have variance; the third and fourth do not exist.
-            assert!((variance - f64::from(u8::from(k < 2))).abs() < 1e-3, "{k}: {variance}");
+            assert!(
+                (variance - f64::from(u8::from(k < 2))).abs() < 1e-3,
+                "{k}: {variance}"
+            );
         }
         assert_eq!(space.attention(), [0.5, 0.5, 0.0, 0.0]);
     }
@@ -178,21 +228,39 @@ mod tests {
         let space = Space::fit(&values, 3, &[0.0, 1.0], HintKind::AttentionLiteral, 3);
         let total = 1.0 + (-2f64).exp();
         let expected = [0.0, 1.0 / total, (-2f64).exp() / total];
-        assert!(space.attention().iter().zip(expected).all(|(a, e)| (f64::from(*a) - e).abs() < 1e-6), "{:?}", space.attention());
+        assert!(
+            space
+                .attention()
+                .iter()
+                .zip(expected)
+                .all(|(a, e)| (f64::from(*a) - e).abs() < 1e-6),
+            "{:?}",
+            space.attention()
+        );
     }
 
     #[test]
     fn relational_coordinates_keep_the_ratio_of_distances() {
         let (values, teacher) = rows();
         let z = Space::fit(&values, 3, &teacher, HintKind::Relational, 3).project(&values);
-        let distance = |m: &[f32], a: usize, b: usize| (0..3).map(|k| (m[a * 3 + k] - m[b * 3 + k]).powi(2)).sum::<f32>().sqrt();
+        let distance = |m: &[f32], a: usize, b: usize| {
+            (0..3)
+                .map(|k| (m[a * 3 + k] - m[b * 3 + k]).powi(2))
+                .sum::<f32>()
+                .sqrt()
+        };
         let ratio = |a, b| distance(&z, a, b) / distance(&values, a, b);
         assert!((ratio(0, 1) / ratio(2, 3) - 1.0).abs() < 1e-4);
     }
 
     #[test]
     fn features_that_never_vary_count_for_nothing() {
-        for kind in [HintKind::Hint, HintKind::Attention, HintKind::AttentionLiteral, HintKind::Relational] {
+        for kind in [
+            HintKind::Hint,
+            HintKind::Attention,
+            HintKind::AttentionLiteral,
+            HintKind::Relational,
+        ] {
             let space = Space::fit(&[1.0; 8], 2, &[0.0, 1.0, f64::NAN, 2.0], kind, 2);
             assert_eq!(space.attention(), [0.0, 0.0], "{kind:?}");
             assert!(space.project(&[3.0, 1.0]).iter().all(|v| *v == 0.0));

@@ -15,16 +15,29 @@ const CATEGORY_WIDTH: usize = 256;
 /// The encoder of a linear student: each input costs a weight beside what codes it.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
-    let numbers = features.columns.iter().filter(|column| matches!(column.values, FeatureValues::Number(_))).count();
+    let numbers = features
+        .columns
+        .iter()
+        .filter(|column| matches!(column.values, FeatureValues::Number(_)))
+        .count();
     // At worst a number has a fill value, two of its scale, an indicator, and a weight for either; a level counts itself and its weight.
-    let room = options.params.saturating_sub(TARGET_PARAMETERS + 1 + 5 * numbers);
-    fit_encoder(features, &rows, &encode_options(options, (room / 2).min(CATEGORY_WIDTH)))
+    let room = options
+        .params
+        .saturating_sub(TARGET_PARAMETERS + 1 + 5 * numbers);
+    fit_encoder(
+        features,
+        &rows,
+        &encode_options(options, (room / 2).min(CATEGORY_WIDTH)),
+    )
 }
 
 /// All penalties, on one set of normal equations.
 pub(super) fn candidates(rows: &Rows) -> Vec<(Spec, Op)> {
     let normal = Normal::new(rows);
-    RIDGES.iter().map(|&ridge| (Spec::Linear { ridge }, normal.solve(ridge))).collect()
+    RIDGES
+        .iter()
+        .map(|&ridge| (Spec::Linear { ridge }, normal.solve(ridge)))
+        .collect()
 }
 
 /// Ridge regression.
@@ -53,7 +66,13 @@ struct Normal {
 impl Normal {
     fn new(rows: &Rows) -> Self {
         let width = rows.width;
-        let mut normal = Self { mean: vec![0.0; width], label: 0.0, gram: vec![0.0; width * width], moment: vec![0.0; width], total: 0.0 };
+        let mut normal = Self {
+            mean: vec![0.0; width],
+            label: 0.0,
+            gram: vec![0.0; width * width],
+            moment: vec![0.0; width],
+            total: 0.0,
+        };
         for ((x, &y), &w) in rows.x.chunks_exact(width).zip(&rows.y).zip(&rows.w) {
             let (y, w) = (f64::from(y), f64::from(w));
             normal.total += w;
@@ -67,7 +86,9 @@ impl Normal {
                 normal.mean[i] += a;
                 normal.moment[i] += a * y;
                 let line = &mut normal.gram[i * width..=i * width + i];
-                line.iter_mut().zip(x).for_each(|(sum, &b)| *sum += a * f64::from(b));
+                line.iter_mut()
+                    .zip(x)
+                    .for_each(|(sum, &b)| *sum += a * f64::from(b));
             }
         }
         normal.center();
@@ -92,7 +113,12 @@ impl Normal {
         (0..width).for_each(|i| matrix[i * width + i] += ridge * self.total.max(f64::MIN_POSITIVE));
         let beta = cholesky(matrix, self.moment.clone());
         let bias = self.label - beta.iter().zip(&self.mean).map(|(b, m)| b * m).sum::<f64>();
-        Op::Linear { rows: width, cols: 1, weight: beta.iter().map(|&b| b as f32).collect(), bias: vec![bias as f32] }
+        Op::Linear {
+            rows: width,
+            cols: 1,
+            weight: beta.iter().map(|&b| b as f32).collect(),
+            bias: vec![bias as f32],
+        }
     }
 }
 
@@ -104,7 +130,11 @@ fn cholesky(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
             let dot: f64 = (0..j).map(|k| a[i * n + k] * a[j * n + k]).sum();
             let rest = a[i * n + j] - dot;
             // What rounding leaves of a dependent column gets no weight.
-            a[i * n + j] = if i == j { rest.max(1e-12).sqrt() } else { rest / a[j * n + j] };
+            a[i * n + j] = if i == j {
+                rest.max(1e-12).sqrt()
+            } else {
+                rest / a[j * n + j]
+            };
         }
     }
     for i in 0..n {
@@ -123,7 +153,9 @@ mod tests {
     use super::*;
 
     fn weights(op: Op) -> (Vec<f32>, f32) {
-        let Op::Linear { weight, bias, .. } = op else { panic!("not linear") };
+        let Op::Linear { weight, bias, .. } = op else {
+            panic!("not linear")
+        };
         (weight, bias[0])
     }
 
@@ -131,13 +163,21 @@ mod tests {
     fn cholesky_is_worked_by_hand() {
         // [[4, 2], [2, 3]] x = [10, 9] has x = [1.5, 2].
         let x = cholesky(vec![4.0, 0.0, 2.0, 3.0], vec![10.0, 9.0]);
-        assert!((x[0] - 1.5).abs() < 1e-12 && (x[1] - 2.0).abs() < 1e-12, "{x:?}");
+        assert!(
+            (x[0] - 1.5).abs() < 1e-12 && (x[1] - 2.0).abs() < 1e-12,
+            "{x:?}"
+        );
     }
 
     #[test]
     fn line_is_found_and_shrunk_as_by_hand() {
         // y = 2 x + 1 at x = −1, 1: variance 1, so that a ridge of 1 halves the slope and leaves the mean.
-        let rows = Rows { x: vec![-1.0, 1.0], width: 1, y: vec![-1.0, 3.0], w: vec![3.0; 2] };
+        let rows = Rows {
+            x: vec![-1.0, 1.0],
+            width: 1,
+            y: vec![-1.0, 3.0],
+            w: vec![3.0; 2],
+        };
         let (slope, bias) = weights(fit(&rows, 0.0));
         assert!((slope[0] - 2.0).abs() < 1e-6 && (bias - 1.0).abs() < 1e-6);
         assert_eq!(weights(fit(&rows, 1.0)), (vec![1.0], 1.0));
@@ -146,15 +186,33 @@ mod tests {
     #[test]
     fn weights_of_rows_count() {
         // The same line twice, or once with twice the weight.
-        let once = Rows { x: vec![0.0, 1.0, 3.0], width: 1, y: vec![0.0, 2.0, 3.0], w: vec![1.0, 2.0, 1.0] };
-        let twice = Rows { x: vec![0.0, 1.0, 1.0, 3.0], width: 1, y: vec![0.0, 2.0, 2.0, 3.0], w: vec![1.0; 4] };
+        let once = Rows {
+            x: vec![0.0, 1.0, 3.0],
+            width: 1,
+            y: vec![0.0, 2.0, 3.0],
+            w: vec![1.0, 2.0, 1.0],
+        };
+        let twice = Rows {
+            x: vec![0.0, 1.0, 1.0, 3.0],
+            width: 1,
+            y: vec![0.0, 2.0, 2.0, 3.0],
+            w: vec![1.0; 4],
+        };
         assert_eq!(weights(fit(&once, 0.01)), weights(fit(&twice, 0.01)));
     }
 
     #[test]
     fn dependent_columns_share() {
-        let rows = Rows { x: vec![-1.0, -1.0, 1.0, 1.0], width: 2, y: vec![-2.0, 2.0], w: vec![1.0; 2] };
+        let rows = Rows {
+            x: vec![-1.0, -1.0, 1.0, 1.0],
+            width: 2,
+            y: vec![-2.0, 2.0],
+            w: vec![1.0; 2],
+        };
         let (slopes, _) = weights(fit(&rows, 1e-6));
-        assert!((slopes[0] - 1.0).abs() < 1e-3 && (slopes[1] - 1.0).abs() < 1e-3, "{slopes:?}");
+        assert!(
+            (slopes[0] - 1.0).abs() < 1e-3 && (slopes[1] - 1.0).abs() < 1e-3,
+            "{slopes:?}"
+        );
     }
 }

@@ -115,7 +115,10 @@ impl Kind {
     /// Kinds that are searched for an option, beside the network.
     #[must_use]
     pub fn asked(kind: StudentKind) -> Vec<Self> {
-        Self::ALL.into_iter().filter(|own| kind == StudentKind::Auto || own.student_kind() == kind).collect()
+        Self::ALL
+            .into_iter()
+            .filter(|own| kind == StudentKind::Auto || own.student_kind() == kind)
+            .collect()
     }
 
     /// The encoder, and how many parameters it leaves for the graph.
@@ -133,7 +136,11 @@ impl Kind {
         };
         let smallest = encoder.parameters() + TARGET_PARAMETERS + smallest;
         if smallest > options.params {
-            return Err(Error::BudgetTooSmall { columns: features.columns.len(), smallest, allowed: options.params });
+            return Err(Error::BudgetTooSmall {
+                columns: features.columns.len(),
+                smallest,
+                allowed: options.params,
+            });
         }
         let room = options.params - encoder.parameters() - TARGET_PARAMETERS;
         Ok((encoder, room))
@@ -150,18 +157,52 @@ pub fn check(student: &StudentOptions, objective: &ObjectiveOptions) -> Result<(
         return Ok(());
     }
     let check = |fine: bool, option, found: String, expected| {
-        if fine { Ok(()) } else { Err(Error::InvalidOption { option, found, expected }) }
+        if fine {
+            Ok(())
+        } else {
+            Err(Error::InvalidOption {
+                option,
+                found,
+                expected,
+            })
+        }
     };
     let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     let name = student.kind.name();
     let with = |value: String| format!("{value} with student.kind {name}");
-    check(objective.head == HeadKind::Point, "objective.head", with(word(&objective.head)), "point: only a network (mlp) learns distributions")?;
-    check(objective.loss == LossKind::Squared, "objective.loss", with(word(&objective.loss)), "squared: only a network (mlp) has another")?;
+    check(
+        objective.head == HeadKind::Point,
+        "objective.head",
+        with(word(&objective.head)),
+        "point: only a network (mlp) learns distributions",
+    )?;
+    check(
+        objective.loss == LossKind::Squared,
+        "objective.loss",
+        with(word(&objective.loss)),
+        "squared: only a network (mlp) has another",
+    )?;
     let constant = objective.alpha_schedule == AlphaSchedule::Constant;
-    check(constant, "objective.alpha_schedule", with(word(&objective.alpha_schedule)), "constant: only a network (mlp) trains step by step")?;
-    check(objective.gate == Gate::None, "objective.gate", with(word(&objective.gate)), "none: only a network (mlp) has gates")?;
-    let layers = student.kind == StudentKind::Auto || (student.hidden.is_none() && student.bins.is_none());
-    check(layers, "student.hidden or student.bins", with("set".into()), "left out: only a network (mlp) has them")
+    check(
+        constant,
+        "objective.alpha_schedule",
+        with(word(&objective.alpha_schedule)),
+        "constant: only a network (mlp) trains step by step",
+    )?;
+    check(
+        objective.gate == Gate::None,
+        "objective.gate",
+        with(word(&objective.gate)),
+        "none: only a network (mlp) has gates",
+    )?;
+    let layers =
+        student.kind == StudentKind::Auto || (student.hidden.is_none() && student.bins.is_none());
+    check(
+        layers,
+        "student.hidden or student.bins",
+        with("set".into()),
+        "left out: only a network (mlp) has them",
+    )
 }
 
 /// Refuses columns that the kind asked for cannot read, before a teacher is fitted.
@@ -170,7 +211,11 @@ pub fn check(student: &StudentOptions, objective: &ObjectiveOptions) -> Result<(
 ///
 /// [`Error::NotATable`].
 pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()> {
-    if student.kind == StudentKind::Table { table::check(features) } else { Ok(()) }
+    if student.kind == StudentKind::Table {
+        table::check(features)
+    } else {
+        Ok(())
+    }
 }
 
 /// Encoded rows and what they are to be predicted as, in standardized units.
@@ -185,14 +230,29 @@ pub(crate) struct Rows {
 impl Rows {
     /// A list per column.
     fn columns(&self) -> Vec<Vec<f32>> {
-        (0..self.width).map(|at| self.x.iter().skip(at).step_by(self.width).copied().collect()).collect()
+        (0..self.width)
+            .map(|at| {
+                self.x
+                    .iter()
+                    .skip(at)
+                    .step_by(self.width)
+                    .copied()
+                    .collect()
+            })
+            .collect()
     }
 
     /// Every `n`-th row.
     fn every(&self, n: usize) -> Self {
         let n = n.max(1);
         Self {
-            x: self.x.chunks(self.width).step_by(n).flatten().copied().collect(),
+            x: self
+                .x
+                .chunks(self.width)
+                .step_by(n)
+                .flatten()
+                .copied()
+                .collect(),
             width: self.width,
             y: self.y.iter().step_by(n).copied().collect(),
             w: self.w.iter().step_by(n).copied().collect(),
@@ -218,7 +278,11 @@ impl<'s, 'a> Bench<'s, 'a> {
         let (encoder, room) = kind.encoder(features, stage.plan.student)?;
         let encode = |features: &Features| encoder.encode(&features.raw(), features.rows);
         let known = encode(features)?;
-        let new = if distilled && new.features.rows > 0 { encode(&new.features)? } else { Vec::new() };
+        let new = if distilled && new.features.rows > 0 {
+            encode(&new.features)?
+        } else {
+            Vec::new()
+        };
         let valid = match &stage.held {
             None => None,
             Some(held) => Some(Rows {
@@ -228,16 +292,37 @@ impl<'s, 'a> Bench<'s, 'a> {
                 w: held.weight.iter().map(|&w| w as f32).collect(),
             }),
         };
-        Ok(Self { stage, kind, encoder, room, known, new, valid })
+        Ok(Self {
+            stage,
+            kind,
+            encoder,
+            room,
+            known,
+            new,
+            valid,
+        })
     }
 
     /// What a student with this share of teacher labels is fitted to.
     fn rows(&self, alpha: Option<f64>) -> Rows {
-        let (known, new) = (self.stage.pool.target.len(), self.stage.pool.new_teacher.len());
-        let pool = Pool { new_second: vec![false; new], coordinates: Coordinates::default(), ..self.stage.pool.clone() };
+        let (known, new) = (
+            self.stage.pool.target.len(),
+            self.stage.pool.new_teacher.len(),
+        );
+        let pool = Pool {
+            new_second: vec![false; new],
+            coordinates: Coordinates::default(),
+            ..self.stage.pool.clone()
+        };
         // Squared points whatever the network beside it minimizes.
         let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
-        let aim = Aim { objective, hints, slope_reach: 1.0, head: limbeck_nets::Head::Point, hidden: &[] };
+        let aim = Aim {
+            objective,
+            hints,
+            slope_reach: 1.0,
+            head: limbeck_nets::Head::Point,
+            hidden: &[],
+        };
         // Without inputs: a lesson's labels alone.
         let labels = pool.lesson(aim, alpha, &Inputs::default()).rows.labels;
         let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
@@ -253,7 +338,11 @@ impl<'s, 'a> Bench<'s, 'a> {
             x,
             width: self.encoder.width(),
             y: first.iter().chain(last).map(|pair| pair[0]).collect(),
-            w: first.iter().map(|pair| pair[1] * copies).chain(last.iter().map(|pair| pair[1])).collect(),
+            w: first
+                .iter()
+                .map(|pair| pair[1] * copies)
+                .chain(last.iter().map(|pair| pair[1]))
+                .collect(),
         }
     }
 
@@ -262,11 +351,18 @@ impl<'s, 'a> Bench<'s, 'a> {
         let rows = self.rows(alpha);
         let fitted = match (self.kind, &self.valid) {
             (Kind::Linear, _) => linear::candidates(&rows),
-            (Kind::Trees, Some(valid)) => trees::candidates(&rows, valid, self.room, self.stage.plan.seed)?,
-            (Kind::Table, Some(_)) => table::candidates(&rows, self.room, &|op| self.valid_error(op)),
+            (Kind::Trees, Some(valid)) => {
+                trees::candidates(&rows, valid, self.room, self.stage.plan.seed)?
+            }
+            (Kind::Table, Some(_)) => {
+                table::candidates(&rows, self.room, &|op| self.valid_error(op))
+            }
             (Kind::Trees | Kind::Table, None) => Vec::new(),
         };
-        fitted.into_iter().map(|(spec, op)| self.trial(alpha, spec, op)).collect()
+        fitted
+            .into_iter()
+            .map(|(spec, op)| self.trial(alpha, spec, op))
+            .collect()
     }
 
     /// One candidate with this share of teacher labels.
@@ -274,8 +370,22 @@ impl<'s, 'a> Bench<'s, 'a> {
         let rows = self.rows(alpha);
         let op = match spec {
             Spec::Linear { ridge } => linear::fit(&rows, ridge),
-            Spec::Trees { leaves, step, leaf_rows, rounds } => {
-                let options = TreeOptions { leaves, step, leaf_rows, rounds, row_share: 1.0, column_share: 1.0, pairs: 0, ..TreeOptions::default() };
+            Spec::Trees {
+                leaves,
+                step,
+                leaf_rows,
+                rounds,
+            } => {
+                let options = TreeOptions {
+                    leaves,
+                    step,
+                    leaf_rows,
+                    rounds,
+                    row_share: 1.0,
+                    column_share: 1.0,
+                    pairs: 0,
+                    ..TreeOptions::default()
+                };
                 trees::fit(&rows, &options, self.room, seed)?
             }
             Spec::Table { knots, smoothing } => table::fit(&rows, knots, smoothing),
@@ -288,28 +398,45 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 
     fn valid_pred(&self, graph: &Graph) -> Result<Vec<f64>> {
-        let Some(valid) = &self.valid else { return Ok(Vec::new()) };
+        let Some(valid) = &self.valid else {
+            return Ok(Vec::new());
+        };
         let mut out = vec![0.0; valid.y.len()];
         limbeck_runtime::Plan::new(graph)?.run(&valid.x, out.len(), &mut out);
-        Ok(out.into_iter().map(|z| self.stage.center + self.stage.scale * f64::from(z)).collect())
+        Ok(out
+            .into_iter()
+            .map(|z| self.stage.center + self.stage.scale * f64::from(z))
+            .collect())
     }
 
     /// Validation RMSE in the target's unit; infinite for an op that cannot be run.
     fn valid_error(&self, op: &Op) -> f64 {
-        let pred = self.graph(op.clone()).and_then(|graph| self.valid_pred(&graph));
+        let pred = self
+            .graph(op.clone())
+            .and_then(|graph| self.valid_pred(&graph));
         pred.map_or(f64::INFINITY, |pred| self.score(&pred))
     }
 
     fn score(&self, pred: &[f64]) -> f64 {
-        self.stage.held.as_ref().map_or(f64::INFINITY, |held| self.stage.error(pred, held.target, held.weight))
+        self.stage.held.as_ref().map_or(f64::INFINITY, |held| {
+            self.stage.error(pred, held.target, held.weight)
+        })
     }
 
     fn trial(&self, alpha: Option<f64>, spec: Spec, op: Op) -> Result<Trial> {
         let graph = self.graph(op)?;
         let valid_pred = self.valid_pred(&graph)?;
         let setting = Setting::of_spec(alpha, spec);
-        let model = Model { encoder: self.encoder.clone(), graph };
-        Ok(Trial::of_model(setting, self.score(&valid_pred), valid_pred, model))
+        let model = Model {
+            encoder: self.encoder.clone(),
+            graph,
+        };
+        Ok(Trial::of_model(
+            setting,
+            self.score(&valid_pred),
+            valid_pred,
+            model,
+        ))
     }
 }
 
@@ -321,13 +448,21 @@ struct Benches<'s, 'a> {
 
 impl<'s, 'a> Benches<'s, 'a> {
     fn new(search: &'s Search<'a>, kind: Kind, distilled: bool) -> Result<Self> {
-        let all = search.stages().iter().map(|stage| Bench::new(stage, kind, distilled)).collect::<Result<_>>()?;
+        let all = search
+            .stages()
+            .iter()
+            .map(|stage| Bench::new(stage, kind, distilled))
+            .collect::<Result<_>>()?;
         Ok(Self { search, all })
     }
 
     /// All candidates of the first split with this share of teacher labels, judged on the validation rows of all splits.
     fn candidates(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
-        self.all[0].all(alpha)?.into_iter().map(|trial| self.judged(trial)).collect()
+        self.all[0]
+            .all(alpha)?
+            .into_iter()
+            .map(|trial| self.judged(trial))
+            .collect()
     }
 
     /// One candidate with this share of teacher labels.
@@ -343,7 +478,11 @@ impl<'s, 'a> Benches<'s, 'a> {
     fn judged(&self, mut trial: Trial) -> Result<Trial> {
         if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
             for bench in others {
-                trial.valid_pred.extend(bench.one(trial.setting.alpha, spec, self.seed())?.valid_pred);
+                trial.valid_pred.extend(
+                    bench
+                        .one(trial.setting.alpha, spec, self.seed())?
+                        .valid_pred,
+                );
             }
             trial.valid_error = self.search.error(&trial.valid_pred);
         }
@@ -367,18 +506,33 @@ pub fn choose(search: &Search<'_>, kind: Kind) -> Result<Choice> {
     let mut distilled = benches.candidates(Some(first))?;
     let mut closed_form = None;
     if let (Alpha::Auto, Some(lone), Some(pure)) = (asked, best(&alone), best(&distilled)) {
-        closed_form = closed_form_alpha(&lone.valid_pred, &pure.valid_pred, search.target(), search.weight());
+        closed_form = closed_form_alpha(
+            &lone.valid_pred,
+            &pure.valid_pred,
+            search.target(),
+            search.weight(),
+        );
         let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
-        let others: Vec<f64> = [0.7, seed].into_iter().filter(|alpha| (0.05..=0.95).contains(alpha)).collect();
+        let others: Vec<f64> = [0.7, seed]
+            .into_iter()
+            .filter(|alpha| (0.05..=0.95).contains(alpha))
+            .collect();
         let spec = pure.setting.spec;
         for (at, &alpha) in others.iter().enumerate() {
-            let tried = others[..at].iter().any(|other| (other - alpha).abs() < 0.05);
+            let tried = others[..at]
+                .iter()
+                .any(|other| (other - alpha).abs() < 0.05);
             if let Some(spec) = spec.filter(|_| !tried) {
                 distilled.push(benches.one(Some(alpha), spec)?);
             }
         }
     }
-    Ok(Choice { alone, distilled, closed_form, ..Choice::default() })
+    Ok(Choice {
+        alone,
+        distilled,
+        closed_form,
+        ..Choice::default()
+    })
 }
 
 /// The best lone student of a kind on validation rows; none where the kind does not fit columns or budget.
@@ -410,45 +564,108 @@ mod tests {
     use limbeck_data::{Feature, FeatureValues};
 
     use super::*;
-    use limbeck_data::checkpoint::NO_CHECKPOINTS;
     use crate::search::{NewRows, Plan};
+    use limbeck_data::checkpoint::NO_CHECKPOINTS;
 
     fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {
         let n = rows.len();
         let number = |j: usize| Feature {
             name: format!("n{j}"),
-            values: FeatureValues::Number(rows.clone().map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            values: FeatureValues::Number(
+                rows.clone()
+                    .map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract())
+                    .collect(),
+            ),
             integer: false,
         };
         let mut columns: Vec<Feature> = (0..columns).map(number).collect();
         if category {
             let levels = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
             let codes = rows.map(|i| (i * 7 % 40) as u32).collect();
-            columns.push(Feature { name: "c".into(), values: FeatureValues::Category { codes, levels }, integer: false });
+            columns.push(Feature {
+                name: "c".into(),
+                values: FeatureValues::Category { codes, levels },
+                integer: false,
+            });
         }
         Features { columns, rows: n }
     }
 
     fn target(features: &Features) -> Vec<f64> {
-        let FeatureValues::Number(first) = &features.columns[0].values else { return vec![0.0; features.rows] };
-        first.iter().enumerate().map(|(i, x)| 100.0 + 20.0 * (5.0 * x).sin() + (i % 7) as f64).collect()
+        let FeatureValues::Number(first) = &features.columns[0].values else {
+            return vec![0.0; features.rows];
+        };
+        first
+            .iter()
+            .enumerate()
+            .map(|(i, x)| 100.0 + 20.0 * (5.0 * x).sin() + (i % 7) as f64)
+            .collect()
     }
 
     /// A search on these columns, its teacher a little off, with new rows; every split is the same.
-    fn on_search(columns: usize, category: bool, student: &StudentOptions, splits: usize, check: impl FnOnce(&Search<'_>)) {
+    fn on_search(
+        columns: usize,
+        category: bool,
+        student: &StudentOptions,
+        splits: usize,
+        check: impl FnOnce(&Search<'_>),
+    ) {
         let objective = ObjectiveOptions::default();
         let hints = HintOptions::default();
-        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3, kept: &NO_CHECKPOINTS };
-        let (train, valid) = (features(columns, category, 0..400), features(columns, category, 400..500));
+        let plan = Plan {
+            student,
+            objective: &objective,
+            hints: &hints,
+            slope_reach: 1.0,
+            log_target: false,
+            target_name: "y",
+            seed: 3,
+            kept: &NO_CHECKPOINTS,
+        };
+        let (train, valid) = (
+            features(columns, category, 0..400),
+            features(columns, category, 400..500),
+        );
         let off = |target: &[f64]| target.iter().map(|y| y + 0.5).collect::<Vec<f64>>();
         let (y, v) = (target(&train), target(&valid));
         let (t, tv) = (off(&y), off(&v));
-        let (ones, spread, rows) = (vec![1.0; 400], vec![1.0; 400], (0..400).collect::<Vec<usize>>());
+        let (ones, spread, rows) = (
+            vec![1.0; 400],
+            vec![1.0; 400],
+            (0..400).collect::<Vec<usize>>(),
+        );
         let more = features(columns, category, 1000..1200);
         let mean = off(&target(&more));
-        let new = NewRows { features: more, mean, spread: vec![1.0; 200], source: vec![None; 200], weight: vec![1.0; 200], second: vec![false; 200] };
-        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, teacher: &t, spread: &spread, blocks: None, new: &new, coordinates: None };
-        let held = Material { rows: &rows[..100], features: &valid, target: &v, weight: &ones[..100], teacher: &tv, spread: &spread[..100], blocks: None, new: &new, coordinates: None };
+        let new = NewRows {
+            features: more,
+            mean,
+            spread: vec![1.0; 200],
+            source: vec![None; 200],
+            weight: vec![1.0; 200],
+            second: vec![false; 200],
+        };
+        let material = Material {
+            rows: &rows,
+            features: &train,
+            target: &y,
+            weight: &ones,
+            teacher: &t,
+            spread: &spread,
+            blocks: None,
+            new: &new,
+            coordinates: None,
+        };
+        let held = Material {
+            rows: &rows[..100],
+            features: &valid,
+            target: &v,
+            weight: &ones[..100],
+            teacher: &tv,
+            spread: &spread[..100],
+            blocks: None,
+            new: &new,
+            coordinates: None,
+        };
         let stage = || Stage::new(&plan, &material, Some(&held)).unwrap();
         check(&Search::new((0..splits).map(|_| stage()).collect()));
     }
@@ -456,28 +673,59 @@ mod tests {
     #[test]
     fn every_kind_stays_within_its_budget_on_both_sides() {
         for params in [250, 1500] {
-            for (kind, columns, category) in
-                [(Kind::Linear, 5, true), (Kind::Trees, 5, true), (Kind::Table, 1, false), (Kind::Table, 2, false), (Kind::Table, 3, false)]
-            {
-                let student = StudentOptions { kind: kind.student_kind(), params, ..StudentOptions::default() };
+            for (kind, columns, category) in [
+                (Kind::Linear, 5, true),
+                (Kind::Trees, 5, true),
+                (Kind::Table, 1, false),
+                (Kind::Table, 2, false),
+                (Kind::Table, 3, false),
+            ] {
+                let student = StudentOptions {
+                    kind: kind.student_kind(),
+                    params,
+                    ..StudentOptions::default()
+                };
                 on_search(columns, category, &student, 2, |search| {
                     let stage = search.first();
                     let choice = choose(search, kind).unwrap();
                     for trial in choice.alone.iter().chain(&choice.distilled) {
                         let spec = trial.setting.spec.unwrap();
                         assert_eq!(spec.kind(), kind);
-                        let student = stage.student(trial, Default::default(), Vec::new()).unwrap();
-                        assert!(student.parameters() <= params, "{spec:?}: {} of {params}", student.parameters());
+                        let student = stage
+                            .student(trial, Default::default(), Vec::new())
+                            .unwrap();
+                        assert!(
+                            student.parameters() <= params,
+                            "{spec:?}: {} of {params}",
+                            student.parameters()
+                        );
                         assert!(trial.valid_error.is_finite());
                         // Both splits are the same here.
-                        assert_eq!((trial.valid_pred.len(), trial.valid_pred[0]), (200, trial.valid_pred[100]));
+                        assert_eq!(
+                            (trial.valid_pred.len(), trial.valid_pred[0]),
+                            (200, trial.valid_pred[100])
+                        );
                         let again = fit(stage, trial.setting.alpha, spec, 3).unwrap();
-                        assert!(again.model.as_ref().is_some_and(|model| model.parameters() <= params), "{spec:?}");
+                        assert!(
+                            again
+                                .model
+                                .as_ref()
+                                .is_some_and(|model| model.parameters() <= params),
+                            "{spec:?}"
+                        );
                     }
                     let found = best(&choice.alone).unwrap();
                     let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
-                    assert!(found.valid_error < limit, "{:?}: {}", found.setting.spec, found.valid_error);
-                    assert_eq!(lone(search, kind).unwrap().map(|trial| trial.setting), Some(found.setting));
+                    assert!(
+                        found.valid_error < limit,
+                        "{:?}: {}",
+                        found.setting.spec,
+                        found.valid_error
+                    );
+                    assert_eq!(
+                        lone(search, kind).unwrap().map(|trial| trial.setting),
+                        Some(found.setting)
+                    );
                 });
             }
         }
@@ -485,16 +733,28 @@ mod tests {
 
     #[test]
     fn rows_have_blended_labels_and_copies_as_weight() {
-        let student = StudentOptions { kind: StudentKind::Linear, ..StudentOptions::default() };
+        let student = StudentOptions {
+            kind: StudentKind::Linear,
+            ..StudentOptions::default()
+        };
         on_search(2, false, &student, 1, |search| {
             let stage = search.first();
             let bench = Bench::new(stage, Kind::Linear, true).unwrap();
             let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
-            assert_eq!((alone.y.len(), pure.y.len(), pure.x.len()), (400, 600, 1200));
+            assert_eq!(
+                (alone.y.len(), pure.y.len(), pure.x.len()),
+                (400, 600, 1200)
+            );
             assert!(alone.w.iter().chain(&pure.w).all(|&w| w == 1.0));
             // The teacher's label is 0.5 above the target.
             let step = (0.5 / stage.scale) as f32;
-            assert!(alone.y.iter().zip(&pure.y).all(|(y, t)| (t - y - step).abs() < 1e-5));
+            assert!(
+                alone
+                    .y
+                    .iter()
+                    .zip(&pure.y)
+                    .all(|(y, t)| (t - y - step).abs() < 1e-5)
+            );
             // Hardly any teacher: labelled rows nine times as heavy as all others, in four or five copies.
             let hard = bench.rows(Some(0.0));
             assert!(hard.w[0] > 1.0 && hard.w[500] == 0.0 && hard.y[0] == alone.y[0]);
@@ -503,35 +763,78 @@ mod tests {
 
     #[test]
     fn kinds_that_do_not_fit_are_passed_over_or_named() {
-        let student = StudentOptions { kind: StudentKind::Linear, params: 250, ..StudentOptions::default() };
+        let student = StudentOptions {
+            kind: StudentKind::Linear,
+            params: 250,
+            ..StudentOptions::default()
+        };
         on_search(4, false, &student, 1, |search| {
             assert!(lone(search, Kind::Table).unwrap().is_none());
-            assert!(choose(search, Kind::Table).unwrap_err().to_string().contains("reads 1 to 3 numbers, found 4 features"));
+            assert!(
+                choose(search, Kind::Table)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("reads 1 to 3 numbers, found 4 features")
+            );
         });
         on_search(90, false, &student, 1, |search| {
             assert!(lone(search, Kind::Linear).unwrap().is_none());
-            assert!(matches!(choose(search, Kind::Linear), Err(Error::BudgetTooSmall { allowed: 250, .. })));
+            assert!(matches!(
+                choose(search, Kind::Linear),
+                Err(Error::BudgetTooSmall { allowed: 250, .. })
+            ));
         });
         // A network of so many columns does not fit either: `auto` takes what does.
-        let student = StudentOptions { kind: StudentKind::Auto, params: 330, ..StudentOptions::default() };
+        let student = StudentOptions {
+            kind: StudentKind::Auto,
+            params: 330,
+            ..StudentOptions::default()
+        };
         on_search(90, false, &student, 1, |search| {
-            let kinds = crate::search::choose(search, &|_| limbeck_nets::Control::Continue).unwrap();
-            assert!(kinds.alone.iter().all(|trial| trial.setting.kind() == StudentKind::Trees) && !kinds.alone.is_empty());
+            let kinds =
+                crate::search::choose(search, &|_| limbeck_nets::Control::Continue).unwrap();
+            assert!(
+                kinds
+                    .alone
+                    .iter()
+                    .all(|trial| trial.setting.kind() == StudentKind::Trees)
+                    && !kinds.alone.is_empty()
+            );
         });
     }
 
     #[test]
     fn options_of_networks_are_refused() {
-        let student = StudentOptions { kind: StudentKind::Trees, ..StudentOptions::default() };
+        let student = StudentOptions {
+            kind: StudentKind::Trees,
+            ..StudentOptions::default()
+        };
         let objective = ObjectiveOptions::default();
         check(&student, &objective).unwrap();
-        let layered = StudentOptions { hidden: Some(vec![4]), ..student.clone() };
-        assert!(check(&layered, &objective).unwrap_err().to_string().contains("student.hidden"));
-        let auto = StudentOptions { kind: StudentKind::Auto, ..layered };
+        let layered = StudentOptions {
+            hidden: Some(vec![4]),
+            ..student.clone()
+        };
+        assert!(
+            check(&layered, &objective)
+                .unwrap_err()
+                .to_string()
+                .contains("student.hidden")
+        );
+        let auto = StudentOptions {
+            kind: StudentKind::Auto,
+            ..layered
+        };
         check(&auto, &objective).unwrap();
-        let binned = ObjectiveOptions { head: HeadKind::Binned, ..objective };
+        let binned = ObjectiveOptions {
+            head: HeadKind::Binned,
+            ..objective
+        };
         let error = check(&student, &binned).unwrap_err().to_string();
-        assert!(error.contains("objective.head is binned with student.kind trees"), "{error}");
+        assert!(
+            error.contains("objective.head is binned with student.kind trees"),
+            "{error}"
+        );
         check(&StudentOptions::default(), &binned).unwrap();
     }
 }

@@ -22,7 +22,9 @@ const MOST_POINTS: usize = 60_000;
 /// Penalties that are tried.
 const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
 /// Knots per axis that are tried, as far as the budget goes.
-const KNOTS: [usize; 18] = [2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
+const KNOTS: [usize; 18] = [
+    2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
+];
 /// Tables tried to give each axis its own number of knots.
 const STRETCHES: usize = 12;
 /// Conjugate gradients end at this relative residual, or after so many steps.
@@ -33,11 +35,18 @@ const ITERATIONS: usize = 2000;
 pub(super) fn check(features: &Features) -> Result<()> {
     let columns = features.columns.len();
     if !(1..=MOST_COLUMNS).contains(&columns) {
-        return Err(Error::NotATable { found: format!("{columns} features") });
+        return Err(Error::NotATable {
+            found: format!("{columns} features"),
+        });
     }
-    let category = features.columns.iter().find(|column| matches!(column.values, FeatureValues::Category { .. }));
+    let category = features
+        .columns
+        .iter()
+        .find(|column| matches!(column.values, FeatureValues::Category { .. }));
     match category {
-        Some(column) => Err(Error::NotATable { found: format!("the category `{}`", column.name) }),
+        Some(column) => Err(Error::NotATable {
+            found: format!("the category `{}`", column.name),
+        }),
         None => Ok(()),
     }
 }
@@ -46,7 +55,14 @@ pub(super) fn check(features: &Features) -> Result<()> {
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
     check(features)?;
     let rows: Vec<usize> = (0..features.rows).collect();
-    Ok(fit_encoder(features, &rows, &EncodeOptions { indicator: false, ..encode_options(options, 0) }))
+    Ok(fit_encoder(
+        features,
+        &rows,
+        &EncodeOptions {
+            indicator: false,
+            ..encode_options(options, 0)
+        },
+    ))
 }
 
 /// Grows all axes together, then stretches each alone, by `score` (less is better).
@@ -54,9 +70,17 @@ pub(super) fn candidates(rows: &Rows, room: usize, score: &dyn Fn(&Op) -> f64) -
     let sorted = rows.columns();
     let most: Vec<usize> = sorted.iter().map(|column| different(column)).collect();
     let fits = |sizes: &[usize]| points(sizes) <= MOST_POINTS && parameters(sizes) <= room;
-    let held = |knots: usize| -> Vec<usize> { most.iter().map(|&most| knots.min(most).max(2)).collect() };
-    let largest = (2..=MOST_POINTS).take_while(|&knots| fits(&vec![knots; rows.width])).last();
-    let mut sizes: Vec<Vec<usize>> = KNOTS.into_iter().chain(largest).map(held).filter(|sizes| fits(sizes)).collect();
+    let held =
+        |knots: usize| -> Vec<usize> { most.iter().map(|&most| knots.min(most).max(2)).collect() };
+    let largest = (2..=MOST_POINTS)
+        .take_while(|&knots| fits(&vec![knots; rows.width]))
+        .last();
+    let mut sizes: Vec<Vec<usize>> = KNOTS
+        .into_iter()
+        .chain(largest)
+        .map(held)
+        .filter(|sizes| fits(sizes))
+        .collect();
     sizes.sort_unstable();
     sizes.dedup();
     let mut all: Vec<(Spec, Op)> = Vec::new();
@@ -72,13 +96,16 @@ pub(super) fn candidates(rows: &Rows, room: usize, score: &dyn Fn(&Op) -> f64) -
             all.push((spec(&sizes, smoothing), op));
         }
     }
-    let Some((mut least, mut sizes, smoothing)) = best.filter(|_| rows.width > 1) else { return all };
+    let Some((mut least, mut sizes, smoothing)) = best.filter(|_| rows.width > 1) else {
+        return all;
+    };
     let mut seen: Vec<Vec<usize>> = vec![sizes.clone()];
     'search: while seen.len() < STRETCHES {
         for axis in 0..rows.width {
             for factor in [1.5, 1.0 / 1.5] {
                 let mut next = sizes.clone();
-                next[axis] = ((sizes[axis] as f64 * factor).round() as usize).clamp(2, most[axis].max(2));
+                next[axis] =
+                    ((sizes[axis] as f64 * factor).round() as usize).clamp(2, most[axis].max(2));
                 if !fits(&next) || seen.contains(&next) {
                     continue;
                 }
@@ -119,7 +146,9 @@ fn spec(sizes: &[usize], smoothing: f64) -> Spec {
 }
 
 fn points(sizes: &[usize]) -> usize {
-    sizes.iter().fold(1, |points, &knots| points.saturating_mul(knots))
+    sizes
+        .iter()
+        .fold(1, |points, &knots| points.saturating_mul(knots))
 }
 
 /// Knots and values.
@@ -142,7 +171,9 @@ fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
         edges.dedup_by(|b, a| *b - *a < f32::MIN_POSITIVE);
         match edges.len() {
             // One value alone: any cell beside it says the same.
-            0 | 1 => column.first().map_or(vec![0.0, 1.0], |&x| vec![x, x + x.abs().max(1.0)]),
+            0 | 1 => column
+                .first()
+                .map_or(vec![0.0, 1.0], |&x| vec![x, x + x.abs().max(1.0)]),
             _ => edges,
         }
     };
@@ -168,11 +199,22 @@ impl Normal {
         let strides: Vec<usize> = (0..axes).map(|axis| points(&sizes[axis + 1..])).collect();
         let neighbors = 3usize.pow(axes as u32);
         let step = |neighbor: usize| {
-            (0..axes).map(|axis| (neighbor / 3usize.pow(axis as u32) % 3) as isize - 1).zip(&strides).map(|(d, &s)| d * s as isize).sum()
+            (0..axes)
+                .map(|axis| (neighbor / 3usize.pow(axis as u32) % 3) as isize - 1)
+                .zip(&strides)
+                .map(|(d, &s)| d * s as isize)
+                .sum()
         };
         let steps: Vec<isize> = (0..neighbors).map(step).collect();
         let points = points(&sizes);
-        let mut normal = Self { knots, strides, stencil: vec![0.0; points * neighbors], steps, moment: vec![0.0; points], total: 0.0 };
+        let mut normal = Self {
+            knots,
+            strides,
+            stencil: vec![0.0; points * neighbors],
+            steps,
+            moment: vec![0.0; points],
+            total: 0.0,
+        };
         for ((x, &y), &w) in rows.x.chunks_exact(rows.width).zip(&rows.y).zip(&rows.w) {
             normal.add(x, f64::from(y), f64::from(w));
         }
@@ -186,18 +228,21 @@ impl Normal {
         let mut corners = [(0usize, 1.0f64); 1 << MOST_COLUMNS];
         for (axis, (knots, &x)) in self.knots.iter().zip(x).enumerate() {
             let cell = knots[1..knots.len() - 1].partition_point(|&knot| x >= knot);
-            let share = f64::from(((x - knots[cell]) / (knots[cell + 1] - knots[cell])).clamp(0.0, 1.0));
+            let share =
+                f64::from(((x - knots[cell]) / (knots[cell + 1] - knots[cell])).clamp(0.0, 1.0));
             for corner in 0..1 << axis {
                 let (at, part) = corners[corner];
                 corners[corner] = (at + cell * self.strides[axis], part * (1.0 - share));
-                corners[corner + (1 << axis)] = (at + (cell + 1) * self.strides[axis], part * share);
+                corners[corner + (1 << axis)] =
+                    (at + (cell + 1) * self.strides[axis], part * share);
             }
         }
         let neighbors = self.steps.len();
         for (a, &(at, part)) in corners[..1 << axes].iter().enumerate() {
             self.moment[at] += w * part * y;
             for (b, &(_, other)) in corners[..1 << axes].iter().enumerate() {
-                let toward = |axis: usize| (1 + (b >> axis & 1) - (a >> axis & 1)) * 3usize.pow(axis as u32);
+                let toward =
+                    |axis: usize| (1 + (b >> axis & 1) - (a >> axis & 1)) * 3usize.pow(axis as u32);
                 let neighbor: usize = (0..axes).map(toward).sum();
                 self.stencil[at * neighbors + neighbor] += w * part * other;
             }
@@ -223,21 +268,38 @@ impl Normal {
             }
             self.apply(&way, bend, ridge, &mut image);
             let length = product / dot(&way, &image);
-            values.iter_mut().zip(&way).for_each(|(v, w)| *v += length * w);
-            rest.iter_mut().zip(&image).for_each(|(r, i)| *r -= length * i);
-            pre.iter_mut().zip(&rest).zip(&diagonal).for_each(|((p, r), d)| *p = r / d);
+            values
+                .iter_mut()
+                .zip(&way)
+                .for_each(|(v, w)| *v += length * w);
+            rest.iter_mut()
+                .zip(&image)
+                .for_each(|(r, i)| *r -= length * i);
+            pre.iter_mut()
+                .zip(&rest)
+                .zip(&diagonal)
+                .for_each(|((p, r), d)| *p = r / d);
             let next = dot(&rest, &pre);
             let turn = next / product;
-            way.iter_mut().zip(&pre).for_each(|(w, p)| *w = p + turn * *w);
+            way.iter_mut()
+                .zip(&pre)
+                .for_each(|(w, p)| *w = p + turn * *w);
             product = next;
         }
         let values = values.into_iter().map(|v| v as f32).collect();
-        Op::TableInterp(TableInterp { knots: self.knots.clone(), values })
+        Op::TableInterp(TableInterp {
+            knots: self.knots.clone(),
+            values,
+        })
     }
 
     fn apply(&self, values: &[f64], bend: f64, ridge: f64, out: &mut [f64]) {
         let neighbors = self.steps.len();
-        for (at, (out, line)) in out.iter_mut().zip(self.stencil.chunks_exact(neighbors)).enumerate() {
+        for (at, (out, line)) in out
+            .iter_mut()
+            .zip(self.stencil.chunks_exact(neighbors))
+            .enumerate()
+        {
             *out = ridge * values[at];
             for (&weight, &step) in line.iter().zip(&self.steps) {
                 // Beyond the edge there is no weight.
@@ -256,7 +318,11 @@ impl Normal {
 
     fn diagonal(&self, bend: f64, ridge: f64) -> Vec<f64> {
         let neighbors = self.steps.len();
-        let mut diagonal: Vec<f64> = self.stencil.chunks_exact(neighbors).map(|line| line[neighbors / 2] + ridge).collect();
+        let mut diagonal: Vec<f64> = self
+            .stencil
+            .chunks_exact(neighbors)
+            .map(|line| line[neighbors / 2] + ridge)
+            .collect();
         self.bends(|[before, at, after], [a, b]| {
             diagonal[at] += bend;
             diagonal[before] += bend * a * a;
@@ -271,7 +337,10 @@ impl Normal {
             let size = knots.len();
             for block in (0..self.moment.len()).step_by(size * stride) {
                 for (i, knots) in knots.windows(3).enumerate() {
-                    let (left, right) = (f64::from(knots[1] - knots[0]), f64::from(knots[2] - knots[1]));
+                    let (left, right) = (
+                        f64::from(knots[1] - knots[0]),
+                        f64::from(knots[2] - knots[1]),
+                    );
                     let shares = [right / (left + right), left / (left + right)];
                     for within in 0..stride {
                         let before = block + i * stride + within;
@@ -292,19 +361,34 @@ mod tests {
     use super::*;
 
     fn table(op: Op) -> TableInterp {
-        let Op::TableInterp(table) = op else { panic!("no table") };
+        let Op::TableInterp(table) = op else {
+            panic!("no table")
+        };
         table
     }
 
     fn rows(x: Vec<f32>, width: usize, y: impl Fn(&[f32]) -> f32) -> Rows {
         let y: Vec<f32> = x.chunks(width).map(y).collect();
-        Rows { w: vec![1.0; y.len()], x, width, y }
+        Rows {
+            w: vec![1.0; y.len()],
+            x,
+            width,
+            y,
+        }
     }
 
     #[test]
     fn polyline_is_found() {
         // Knots at the quantiles 0, 1, …, 4 of 0, 0.1, …, 4; the target bends at 1 and 3 alone.
-        let bent = |x: &[f32]| if x[0] < 1.0 { x[0] } else if x[0] < 3.0 { 2.0 - x[0] } else { 2.0 * x[0] - 7.0 };
+        let bent = |x: &[f32]| {
+            if x[0] < 1.0 {
+                x[0]
+            } else if x[0] < 3.0 {
+                2.0 - x[0]
+            } else {
+                2.0 * x[0] - 7.0
+            }
+        };
         let rows = rows((0..=40).map(|i| i as f32 / 10.0).collect(), 1, bent);
         let found = table(fit(&rows, [5, 0, 0], 1e-7));
         for (found, expected) in found.values.iter().zip([0.0, 1.0, 0.0, -1.0, 1.0]) {
@@ -333,18 +417,29 @@ mod tests {
 
     #[test]
     fn trilinear_function_is_found() {
-        let grid = (0..1000).flat_map(|i| [i % 10, i / 10 % 10, i / 100].map(|j| j as f32 / 9.0)).collect();
+        let grid = (0..1000)
+            .flat_map(|i| [i % 10, i / 10 % 10, i / 100].map(|j| j as f32 / 9.0))
+            .collect();
         let product = |x: &[f32]| x[0] * x[1] * x[2] - x[1];
         let found = table(fit(&rows(grid, 3, product), [2, 3, 2], 1e-6));
         assert_eq!(found.values.len(), 12);
         let last = found.values[11];
-        assert!((last - 0.0).abs() < 1e-3 && (found.values[4] + 1.0).abs() < 1e-3, "{:?}", found.values);
+        assert!(
+            (last - 0.0).abs() < 1e-3 && (found.values[4] + 1.0).abs() < 1e-3,
+            "{:?}",
+            found.values
+        );
     }
 
     #[test]
     fn stencil_is_that_of_the_products() {
         // One row in the middle of one cell: each corner 1/4, each product 1/16.
-        let rows = Rows { x: vec![0.5, 0.5], width: 2, y: vec![8.0], w: vec![2.0] };
+        let rows = Rows {
+            x: vec![0.5, 0.5],
+            width: 2,
+            y: vec![8.0],
+            w: vec![2.0],
+        };
         let normal = Normal::new(&rows, vec![vec![0.0, 1.0, 2.0], vec![0.0, 1.0]]);
         assert_eq!(normal.moment, [4.0, 4.0, 4.0, 4.0, 0.0, 0.0]);
         // Point 0 with itself (step 0, 0), its neighbors (1, 0), (0, 1) and (1, 1).
@@ -361,7 +456,10 @@ mod tests {
             let all = candidates(&rows, room, &|_| 1.0);
             assert!(all.len() > 3);
             assert!(all.iter().all(|(_, op)| op.parameters() <= room));
-            assert!(all.iter().any(|(_, op)| 3 * op.parameters() >= room), "{width} {room}");
+            assert!(
+                all.iter().any(|(_, op)| 3 * op.parameters() >= room),
+                "{width} {room}"
+            );
         }
     }
 

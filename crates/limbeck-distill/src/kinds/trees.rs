@@ -29,7 +29,14 @@ const FEW_ROWS: usize = 4000;
 /// The encoder of a student of trees.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
-    fit_encoder(features, &rows, &encode_options(options, (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH)))
+    fit_encoder(
+        features,
+        &rows,
+        &encode_options(
+            options,
+            (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH),
+        ),
+    )
 }
 
 /// Numbers of a tree: see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
@@ -41,7 +48,10 @@ fn parameters(leaves: usize) -> usize {
 fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let leaf_rows = if rows < FEW_ROWS { 3.0 } else { 10.0 };
     let rounds = |leaves: usize| room / parameters(leaves);
-    let sizes = LEAVES.into_iter().filter(|&leaves| ROUNDS.contains(&rounds(leaves))).take(SIZES);
+    let sizes = LEAVES
+        .into_iter()
+        .filter(|&leaves| ROUNDS.contains(&rounds(leaves)))
+        .take(SIZES);
     let mut sizes: Vec<usize> = sizes.collect();
     if sizes.is_empty() {
         // A budget for a handful of stumps, or for more than all of these.
@@ -51,7 +61,16 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     for leaves in sizes {
         let rounds = rounds(leaves).clamp(1, *ROUNDS.end());
         for step in STEPS {
-            all.push(TreeOptions { rounds, step, leaves, leaf_rows, row_share: 1.0, column_share: 1.0, pairs: 0, ..TreeOptions::default() });
+            all.push(TreeOptions {
+                rounds,
+                step,
+                leaves,
+                leaf_rows,
+                row_share: 1.0,
+                column_share: 1.0,
+                pairs: 0,
+                ..TreeOptions::default()
+            });
         }
     }
     all
@@ -59,26 +78,65 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
 
 /// Sizes and steps within `room`, each with the number of rounds that is best on `valid`, the last one being the best of them
 /// on all rows.
-pub(super) fn candidates(rows: &Rows, valid: &Rows, room: usize, seed: u64) -> Result<Vec<(Spec, Op)>> {
+pub(super) fn candidates(
+    rows: &Rows,
+    valid: &Rows,
+    room: usize,
+    seed: u64,
+) -> Result<Vec<(Spec, Op)>> {
     let seen = rows.every(rows.y.len().div_ceil(SEEN_ROWS));
     let (columns, held) = (seen.columns(), valid.columns());
-    let train = EncodedRows { columns: &columns, labels: &seen.y, weights: &seen.w };
-    let held = EncodedRows { columns: &held, labels: &valid.y, weights: &valid.w };
+    let train = EncodedRows {
+        columns: &columns,
+        labels: &seen.y,
+        weights: &seen.w,
+    };
+    let held = EncodedRows {
+        columns: &held,
+        labels: &valid.y,
+        weights: &valid.w,
+    };
     let fitted: Vec<(TreeOptions, Ensemble)> = options(seen.y.len(), room)
         .into_par_iter()
-        .map(|options| Ok((options.clone(), trees::ensemble(&train, Some(&held), &options, seed, 1)?)))
+        .map(|options| {
+            Ok((
+                options.clone(),
+                trees::ensemble(&train, Some(&held), &options, seed, 1)?,
+            ))
+        })
         .collect::<Result<_>>()?;
-    let best = fitted.iter().min_by(|a, b| least(a.1.curve()).1.total_cmp(&least(b.1.curve()).1)).map(|(options, _)| options.clone());
+    let best = fitted
+        .iter()
+        .min_by(|a, b| least(a.1.curve()).1.total_cmp(&least(b.1.curve()).1))
+        .map(|(options, _)| options.clone());
     let spec = |options: &TreeOptions, ensemble: &Ensemble| {
         let rounds = within(ensemble, least(ensemble.curve()).0, room);
-        let spec = Spec::Trees { leaves: options.leaves, step: options.step, leaf_rows: options.leaf_rows, rounds };
+        let spec = Spec::Trees {
+            leaves: options.leaves,
+            step: options.step,
+            leaf_rows: options.leaf_rows,
+            rounds,
+        };
         (spec, Op::TreeEnsemble(ensemble.first(rounds)))
     };
-    let mut all: Vec<(Spec, Op)> = fitted.iter().map(|(options, ensemble)| spec(options, ensemble)).collect();
+    let mut all: Vec<(Spec, Op)> = fitted
+        .iter()
+        .map(|(options, ensemble)| spec(options, ensemble))
+        .collect();
     if let Some(best) = best.filter(|_| seen.y.len() < rows.y.len()) {
         let columns = rows.columns();
-        let train = EncodedRows { columns: &columns, labels: &rows.y, weights: &rows.w };
-        let ensemble = trees::ensemble(&train, Some(&held), &best, seed, rayon::current_num_threads())?;
+        let train = EncodedRows {
+            columns: &columns,
+            labels: &rows.y,
+            weights: &rows.w,
+        };
+        let ensemble = trees::ensemble(
+            &train,
+            Some(&held),
+            &best,
+            seed,
+            rayon::current_num_threads(),
+        )?;
         all.push(spec(&best, &ensemble));
     }
     Ok(all)
@@ -87,20 +145,35 @@ pub(super) fn candidates(rows: &Rows, valid: &Rows, room: usize, seed: u64) -> R
 /// The trees of a spec on other rows.
 pub(super) fn fit(rows: &Rows, options: &TreeOptions, room: usize, seed: u64) -> Result<Op> {
     let columns = rows.columns();
-    let train = EncodedRows { columns: &columns, labels: &rows.y, weights: &rows.w };
+    let train = EncodedRows {
+        columns: &columns,
+        labels: &rows.y,
+        weights: &rows.w,
+    };
     let ensemble = trees::ensemble(&train, None, options, seed, rayon::current_num_threads())?;
-    Ok(Op::TreeEnsemble(ensemble.first(within(&ensemble, options.rounds, room))))
+    Ok(Op::TreeEnsemble(ensemble.first(within(
+        &ensemble,
+        options.rounds,
+        room,
+    ))))
 }
 
 /// Rounds up to the least error, and that error.
 fn least(curve: &[f64]) -> (usize, f64) {
-    let rounds = curve.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+    let rounds = curve
+        .iter()
+        .copied()
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1));
     rounds.map_or((1, f64::INFINITY), |(at, error)| (at + 1, error))
 }
 
 /// At most so many rounds as fit into `room`; at least one.
 fn within(ensemble: &Ensemble, rounds: usize, room: usize) -> usize {
-    (1..=rounds).rev().find(|&rounds| ensemble.first(rounds).parameters() <= room).unwrap_or(1)
+    (1..=rounds)
+        .rev()
+        .find(|&rounds| ensemble.first(rounds).parameters() <= room)
+        .unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -114,10 +187,16 @@ mod tests {
             assert!(!all.is_empty() && all.len() <= 3 * SIZES);
             for options in all {
                 options.check().unwrap();
-                assert!(options.rounds * parameters(options.leaves) <= room, "{options:?} of {room}");
+                assert!(
+                    options.rounds * parameters(options.leaves) <= room,
+                    "{options:?} of {room}"
+                );
             }
         }
-        let leaves: Vec<usize> = options(10_000, 5169).iter().map(|options| options.leaves).collect();
+        let leaves: Vec<usize> = options(10_000, 5169)
+            .iter()
+            .map(|options| options.leaves)
+            .collect();
         assert_eq!(leaves, [4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32]);
     }
 

@@ -72,13 +72,28 @@ const AGAIN: usize = 2;
 /// Rows that are so few that trials have several splits are seen often enough on shorter schedules: a sixteenth, and a quarter in place of
 /// the whole.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
-    let (middle, whole) = if splits > 1 { (steps / 16, steps.div_ceil(4)) } else { (steps / 10, steps) };
-    [(steps / 40).max(whole.min(1500)), middle.max(whole.min(4000)), whole]
+    let (middle, whole) = if splits > 1 {
+        (steps / 16, steps.div_ceil(4))
+    } else {
+        (steps / 10, steps)
+    };
+    [
+        (steps / 40).max(whole.min(1500)),
+        middle.max(whole.min(4000)),
+        whole,
+    ]
 }
 
 /// Trials of a side on the first and on the second rung; fewer there where each is trained on several splits.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
-    (3 * trials, if splits > 1 { trials } else { trials + trials / 2 })
+    (
+        3 * trials,
+        if splits > 1 {
+            trials
+        } else {
+            trials + trials / 2
+        },
+    )
 }
 
 /// Trials of a side on the last rung, at most.
@@ -115,7 +130,8 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     };
     for asked in Kind::asked(kind) {
         match kinds::choose(search, asked) {
-            Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) if kind == StudentKind::Auto => {}
+            Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
+                if kind == StudentKind::Auto => {}
             Err(error) => return Err(error),
             Ok(more) => {
                 choice.alone.extend(more.alone);
@@ -132,14 +148,30 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
 /// network is [`preferred`].
 pub(super) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
-    let teacher_leads = search.valid_error_teacher().is_some_and(|error| error < choice.alone[alone].valid_error);
-    Some((alone, preferred(search, &choice.distilled, eligible(&choice.distilled), distilled, teacher_leads)))
+    let teacher_leads = search
+        .valid_error_teacher()
+        .is_some_and(|error| error < choice.alone[alone].valid_error);
+    Some((
+        alone,
+        preferred(
+            search,
+            &choice.distilled,
+            eligible(&choice.distilled),
+            distilled,
+            teacher_leads,
+        ),
+    ))
 }
 
 /// The trials that may be chosen: networks that were trained as often as any, and all non-neural students, which have no luck with seeds.
 fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
-    let most = trials.iter().map(|trial| trial.again.len()).max().unwrap_or(0);
-    (0..trials.len()).filter(move |&at| trials[at].setting.spec.is_some() || trials[at].again.len() == most)
+    let most = trials
+        .iter()
+        .map(|trial| trial.again.len())
+        .max()
+        .unwrap_or(0);
+    (0..trials.len())
+        .filter(move |&at| trials[at].setting.spec.is_some() || trials[at].again.len() == most)
 }
 
 fn least(trials: &[Trial]) -> Option<usize> {
@@ -152,16 +184,26 @@ fn least(trials: &[Trial]) -> Option<usize> {
 /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
 /// validation rows the best one is so by luck, and short schedules and small shares are: the transfer set takes longer to learn from, and
 /// the teacher's labels carry less noise. Without a better teacher neither holds, and long schedules overfit the targets.
-fn preferred(search: &Search<'_>, trials: &[Trial], among: impl IntoIterator<Item = usize>, best: usize, teacher_leads: bool) -> usize {
+fn preferred(
+    search: &Search<'_>,
+    trials: &[Trial],
+    among: impl IntoIterator<Item = usize>,
+    best: usize,
+    teacher_leads: bool,
+) -> usize {
     let found = &trials[best];
     if found.setting.spec.is_some() || !teacher_leads {
         return best;
     }
-    let is_close = |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
+    let is_close =
+        |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
     let share = |trial: &Trial| trial.setting.alpha.unwrap_or(0.0);
     let most = among.into_iter().filter(is_close).max_by(|&a, &b| {
         let [a, b] = [a, b].map(|at| &trials[at]);
-        share(a).total_cmp(&share(b)).then(a.setting.steps.cmp(&b.setting.steps)).then(b.valid_error.total_cmp(&a.valid_error))
+        share(a)
+            .total_cmp(&share(b))
+            .then(a.setting.steps.cmp(&b.setting.steps))
+            .then(b.valid_error.total_cmp(&a.valid_error))
     });
     most.unwrap_or(best)
 }
@@ -204,28 +246,56 @@ impl<'s, 'a> Ladder<'s, 'a> {
             let own = stage.sizes()?;
             sizes.retain(|size| own.contains(size));
         }
-        let is_paired = search.stages().iter().any(|stage| stage.pool.new_second.contains(&true));
+        let is_paired = search
+            .stages()
+            .iter()
+            .any(|stage| stage.pool.new_second.contains(&true));
         let has_hints = plan.hints.kind != crate::hints::HintKind::None;
         let splits = search.stages().len();
-        let (steps, counts) = (rungs(plan.student.steps, splits), counts(plan.student.trials, splits));
-        Ok(Self { search, watch, sizes, steps, counts, may_add_noise: !is_paired && !has_hints })
+        let (steps, counts) = (
+            rungs(plan.student.steps, splits),
+            counts(plan.student.trials, splits),
+        );
+        Ok(Self {
+            search,
+            watch,
+            sizes,
+            steps,
+            counts,
+            may_add_noise: !is_paired && !has_hints,
+        })
     }
 
     fn climb(&self) -> Result<Choice> {
-        let run = |alone: Vec<Setting>, distilled: Vec<Setting>, trials: &mut [Vec<Trial>; 2]| -> Result<()> {
-            let both = self.search.train_all(distilled.into_iter().chain(alone).collect(), self.watch)?;
-            both.into_iter().for_each(|trial| trials[usize::from(trial.setting.alpha.is_some())].push(trial));
+        let run = |alone: Vec<Setting>,
+                   distilled: Vec<Setting>,
+                   trials: &mut [Vec<Trial>; 2]|
+         -> Result<()> {
+            let both = self
+                .search
+                .train_all(distilled.into_iter().chain(alone).collect(), self.watch)?;
+            both.into_iter()
+                .for_each(|trial| trials[usize::from(trial.setting.alpha.is_some())].push(trial));
             Ok(())
         };
         let mut trials = [Vec::new(), Vec::new()];
         run(self.first_alone(), self.first_distilled(), &mut trials)?;
         let closed_form = self.closed_form(&trials);
-        run(self.moves_alone(&trials[0]), self.moves_distilled(&trials[1], best(&trials[0]), closed_form), &mut trials)?;
+        run(
+            self.moves_alone(&trials[0]),
+            self.moves_distilled(&trials[1], best(&trials[0]), closed_form),
+            &mut trials,
+        )?;
         let last = self.last_distilled(&trials[1], best(&trials[0]));
         run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
         self.finals(&mut trials)?;
         let [alone, distilled] = trials;
-        Ok(Choice { alone, distilled, closed_form, chosen: None })
+        Ok(Choice {
+            alone,
+            distilled,
+            closed_form,
+            chosen: None,
+        })
     }
 
     /// Trains the best of both sides again, where rows are few, until the best one has been: among many trials on few validation rows the
@@ -236,18 +306,33 @@ impl<'s, 'a> Ladder<'s, 'a> {
         }
         let [alone, distilled] = trials;
         let teacher = self.search.valid_error_teacher();
-        let teacher_leads = best(&*alone).is_some_and(|lone| teacher.is_some_and(|error| error < lone.valid_error));
+        let teacher_leads =
+            best(&*alone).is_some_and(|lone| teacher.is_some_and(|error| error < lone.valid_error));
         let of_alone = || self.confirm(alone, &|_, found| found);
-        let of_distilled = || self.confirm(distilled, &|trials, found| preferred(self.search, trials, 0..trials.len(), found, teacher_leads));
+        let of_distilled = || {
+            self.confirm(distilled, &|trials, found| {
+                preferred(self.search, trials, 0..trials.len(), found, teacher_leads)
+            })
+        };
         let (one, other) = rayon::join(of_alone, of_distilled);
         one.and(other)
     }
 
     /// Trains the trial that `pick` takes, given the best one, again, until it takes one that was: at most [`FINALISTS`] times.
-    fn confirm(&self, trials: &mut [Trial], pick: &(dyn Fn(&[Trial], usize) -> usize + Sync)) -> Result<()> {
+    fn confirm(
+        &self,
+        trials: &mut [Trial],
+        pick: &(dyn Fn(&[Trial], usize) -> usize + Sync),
+    ) -> Result<()> {
         for _ in 0..FINALISTS {
-            let found = (0..trials.len()).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
-            let Some(found) = found.map(|found| pick(trials, found)).filter(|&found| trials[found].again.is_empty()) else { break };
+            let found = (0..trials.len())
+                .min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error));
+            let Some(found) = found
+                .map(|found| pick(trials, found))
+                .filter(|&found| trials[found].again.is_empty())
+            else {
+                break;
+            };
             trials[found] = self.search.train_again(&trials[found], AGAIN, self.watch)?;
         }
         Ok(())
@@ -259,53 +344,123 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     fn first_alone(&self) -> Vec<Setting> {
         let settings = ALONE.iter().filter(|(size, _)| self.has(*size));
-        let setting = |&(size, weight_decay): &(f64, f64)| Setting { size, weight_decay, ..Setting::plain(None, self.steps[0]) };
+        let setting = |&(size, weight_decay): &(f64, f64)| Setting {
+            size,
+            weight_decay,
+            ..Setting::plain(None, self.steps[0])
+        };
         settings.map(setting).take(self.counts.0).collect()
     }
 
     fn first_distilled(&self) -> Vec<Setting> {
-        let setting = |size, alpha, weight_decay| Setting { size, weight_decay, ..Setting::plain(Some(alpha), self.steps[0]) };
-        let settings: Vec<Setting> = match self.search.first().plan.objective.alpha {
-            Alpha::Auto => DISTILLED.iter().map(|&(size, alpha, decay)| setting(size, alpha, decay)).collect(),
-            Alpha::Fixed(alpha) => DECAYS.iter().flat_map(|&decay| self.sizes.iter().map(move |&size| (size, decay))).map(|(size, decay)| setting(size, alpha, decay)).collect(),
+        let setting = |size, alpha, weight_decay| Setting {
+            size,
+            weight_decay,
+            ..Setting::plain(Some(alpha), self.steps[0])
         };
-        settings.into_iter().filter(|setting| self.has(setting.size)).take(self.counts.0).collect()
+        let settings: Vec<Setting> = match self.search.first().plan.objective.alpha {
+            Alpha::Auto => DISTILLED
+                .iter()
+                .map(|&(size, alpha, decay)| setting(size, alpha, decay))
+                .collect(),
+            Alpha::Fixed(alpha) => DECAYS
+                .iter()
+                .flat_map(|&decay| self.sizes.iter().map(move |&size| (size, decay)))
+                .map(|(size, decay)| setting(size, alpha, decay))
+                .collect(),
+        };
+        settings
+            .into_iter()
+            .filter(|setting| self.has(setting.size))
+            .take(self.counts.0)
+            .collect()
     }
 
     /// Moves from the best lone student: longer schedules need less decay for the same pull towards 0.
     fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
-        let Some(start) = best(tried).map(|trial| trial.setting) else { return Vec::new() };
+        let Some(start) = best(tried).map(|trial| trial.setting) else {
+            return Vec::new();
+        };
         let [short, middle, _] = self.steps;
-        let longer = Setting { steps: middle, ..start };
-        let runner_up = self.other_size(tried, start).map(|setting| Setting { steps: middle, ..setting });
+        let longer = Setting {
+            steps: middle,
+            ..start
+        };
+        let runner_up = self.other_size(tried, start).map(|setting| Setting {
+            steps: middle,
+            ..setting
+        });
         let moves = [
             Some(longer),
-            Some(Setting { weight_decay: start.weight_decay / 5.0, ..longer }),
+            Some(Setting {
+                weight_decay: start.weight_decay / 5.0,
+                ..longer
+            }),
             runner_up,
-            self.noisy(Setting { steps: short, ..start }),
+            self.noisy(Setting {
+                steps: short,
+                ..start
+            }),
             self.noisy(longer),
-            Some(Setting { weight_decay: start.weight_decay * 4.0, ..start }),
-            self.noisy(Setting { weight_decay: start.weight_decay / 5.0, ..longer }),
+            Some(Setting {
+                weight_decay: start.weight_decay * 4.0,
+                ..start
+            }),
+            self.noisy(Setting {
+                weight_decay: start.weight_decay / 5.0,
+                ..longer
+            }),
         ];
         self.new_moves(moves, tried)
     }
 
     /// Moves from the best distilled student; and the best lone student's size, decay and noise, with a share of the teacher.
-    fn moves_distilled(&self, tried: &[Trial], lone: Option<&Trial>, closed_form: Option<f64>) -> Vec<Setting> {
-        let Some(start) = best(tried).map(|trial| trial.setting) else { return Vec::new() };
-        let longer = Setting { steps: self.steps[1], ..start };
-        let runner_up = self.other_size(tried, start).map(|setting| Setting { steps: self.steps[1], ..setting });
-        let share = |alpha: f64| Some(Setting { alpha: Some(hundredths(alpha)), ..longer });
+    fn moves_distilled(
+        &self,
+        tried: &[Trial],
+        lone: Option<&Trial>,
+        closed_form: Option<f64>,
+    ) -> Vec<Setting> {
+        let Some(start) = best(tried).map(|trial| trial.setting) else {
+            return Vec::new();
+        };
+        let longer = Setting {
+            steps: self.steps[1],
+            ..start
+        };
+        let runner_up = self.other_size(tried, start).map(|setting| Setting {
+            steps: self.steps[1],
+            ..setting
+        });
+        let share = |alpha: f64| {
+            Some(Setting {
+                alpha: Some(hundredths(alpha)),
+                ..longer
+            })
+        };
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
-        let seed = closed_form.map(|alpha| alpha.clamp(0.0, 1.0)).filter(|_| is_chosen);
-        let as_lone = lone.zip(seed).map(|(lone, seed)| Setting { alpha: Some(hundredths(seed.min(0.4))), steps: self.steps[1], ..lone.setting });
+        let seed = closed_form
+            .map(|alpha| alpha.clamp(0.0, 1.0))
+            .filter(|_| is_chosen);
+        let as_lone = lone.zip(seed).map(|(lone, seed)| Setting {
+            alpha: Some(hundredths(seed.min(0.4))),
+            steps: self.steps[1],
+            ..lone.setting
+        });
         let moves = [
             Some(longer),
             seed.and_then(share),
             if is_chosen { share(1.0) } else { None },
             as_lone,
             runner_up,
-            Some(Setting { weight_decay: if longer.weight_decay < 0.1 { 0.05 } else { longer.weight_decay / 5.0 }, ..longer }),
+            Some(Setting {
+                weight_decay: if longer.weight_decay < 0.1 {
+                    0.05
+                } else {
+                    longer.weight_decay / 5.0
+                },
+                ..longer
+            }),
             seed.and_then(|seed| share((1.0 + seed) / 2.0)),
             self.noisy(longer),
             seed.and_then(|seed| share(seed / 2.0)),
@@ -315,11 +470,19 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     /// The whole schedule for the best lone student, and with less decay where a longer one has paid before: at most `count` trials.
     fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
-        let Some(start) = best(tried) else { return Vec::new() };
+        let Some(start) = best(tried) else {
+            return Vec::new();
+        };
         let [short, middle, whole] = self.steps;
         let has_paid = start.setting.steps > short || short == middle;
-        let longer = Setting { steps: whole, ..start.setting };
-        let weaker = has_paid.then_some(Setting { weight_decay: longer.weight_decay / 5.0, ..longer });
+        let longer = Setting {
+            steps: whole,
+            ..start.setting
+        };
+        let weaker = has_paid.then_some(Setting {
+            weight_decay: longer.weight_decay / 5.0,
+            ..longer
+        });
         let mut moves = self.new_moves([Some(longer), weaker], tried);
         moves.truncate(count.max(1));
         moves
@@ -335,29 +498,64 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// carry less noise, so a smaller share of them has to earn its place.
     fn last_distilled(&self, tried: &[Trial], lone: Option<&Trial>) -> Vec<Setting> {
-        let Some(start) = best(tried) else { return Vec::new() };
-        let close = tried.iter().filter(|trial| trial.setting.steps == start.setting.steps && self.search.as_good(trial, start));
-        let most = close.max_by(|a, b| a.setting.alpha.unwrap_or(0.0).total_cmp(&b.setting.alpha.unwrap_or(0.0)).then(b.valid_error.total_cmp(&a.valid_error)));
-        let longer = most.map(|trial| Setting { steps: self.steps[2], ..trial.setting });
+        let Some(start) = best(tried) else {
+            return Vec::new();
+        };
+        let close = tried.iter().filter(|trial| {
+            trial.setting.steps == start.setting.steps && self.search.as_good(trial, start)
+        });
+        let most = close.max_by(|a, b| {
+            a.setting
+                .alpha
+                .unwrap_or(0.0)
+                .total_cmp(&b.setting.alpha.unwrap_or(0.0))
+                .then(b.valid_error.total_cmp(&a.valid_error))
+        });
+        let longer = most.map(|trial| Setting {
+            steps: self.steps[2],
+            ..trial.setting
+        });
         let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
-        let pure = longer.filter(|_| is_chosen).map(|longer| Setting { alpha: Some(1.0), weight_decay: DISTILLED_DECAY, input_noise: 0.0, ..longer });
-        let noise = lone.filter(|_| self.may_add_noise).map_or(0.0, |lone| lone.setting.input_noise);
+        let pure = longer.filter(|_| is_chosen).map(|longer| Setting {
+            alpha: Some(1.0),
+            weight_decay: DISTILLED_DECAY,
+            input_noise: 0.0,
+            ..longer
+        });
+        let noise = lone
+            .filter(|_| self.may_add_noise)
+            .map_or(0.0, |lone| lone.setting.input_noise);
         let blended = longer.filter(|longer| !is_chosen || longer.alpha != Some(1.0));
-        let blended = blended.map(|blended| Setting { input_noise: blended.input_noise.max(noise), ..blended });
+        let blended = blended.map(|blended| Setting {
+            input_noise: blended.input_noise.max(noise),
+            ..blended
+        });
         self.new_moves([blended, pure], tried)
     }
 
     /// The best of the settings of another size.
     fn other_size(&self, tried: &[Trial], start: Setting) -> Option<Setting> {
-        best(tried.iter().filter(|trial| (trial.setting.size - start.size).abs() > 1e-9)).map(|trial| trial.setting)
+        best(
+            tried
+                .iter()
+                .filter(|trial| (trial.setting.size - start.size).abs() > 1e-9),
+        )
+        .map(|trial| trial.setting)
     }
 
     fn noisy(&self, setting: Setting) -> Option<Setting> {
-        self.may_add_noise.then_some(Setting { input_noise: NOISE, ..setting })
+        self.may_add_noise.then_some(Setting {
+            input_noise: NOISE,
+            ..setting
+        })
     }
 
     /// As many of the moves as the rung has trials, none tried before.
-    fn new_moves(&self, moves: impl IntoIterator<Item = Option<Setting>>, tried: &[Trial]) -> Vec<Setting> {
+    fn new_moves(
+        &self,
+        moves: impl IntoIterator<Item = Option<Setting>>,
+        tried: &[Trial],
+    ) -> Vec<Setting> {
         let mut new: Vec<Setting> = Vec::new();
         for setting in moves.into_iter().flatten() {
             if !new.contains(&setting) && tried.iter().all(|trial| trial.setting != setting) {
@@ -370,11 +568,18 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     /// The closed form of the best lone student and the best on the teacher alone.
     fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
-        let pure = best(distilled.iter().filter(|trial| trial.setting.alpha == Some(1.0)))?;
+        let pure = best(
+            distilled
+                .iter()
+                .filter(|trial| trial.setting.alpha == Some(1.0)),
+        )?;
         // The closed form is that of squared errors.
-        let squared = self.search.measure() == Measure::Rmse && self.search.first().plan.objective.alpha == Alpha::Auto;
+        let squared = self.search.measure() == Measure::Rmse
+            && self.search.first().plan.objective.alpha == Alpha::Auto;
         let (target, weight) = (self.search.target(), self.search.weight());
-        best(alone).filter(|_| squared).and_then(|lone| closed_form_alpha(&lone.valid_pred, &pure.valid_pred, target, weight))
+        best(alone)
+            .filter(|_| squared)
+            .and_then(|lone| closed_form_alpha(&lone.valid_pred, &pure.valid_pred, target, weight))
     }
 }
 
@@ -393,7 +598,10 @@ mod tests {
     #[test]
     fn both_sides_have_as_many_settings_on_the_first_rung() {
         for trials in 1..=5 {
-            assert_eq!(ALONE.iter().take(counts(trials, 1).0).count(), DISTILLED.iter().take(counts(trials, 1).0).count());
+            assert_eq!(
+                ALONE.iter().take(counts(trials, 1).0).count(),
+                DISTILLED.iter().take(counts(trials, 1).0).count()
+            );
             assert_eq!(ALONE.iter().take(counts(trials, 1).0).count(), 3 * trials);
         }
     }

@@ -118,19 +118,31 @@ impl Setting {
     /// A network of the whole budget, without decay or noise.
     #[must_use]
     pub fn plain(alpha: Option<f64>, steps: usize) -> Self {
-        Self { alpha, size: 1.0, steps: steps.max(1), weight_decay: 0.0, input_noise: 0.0, spec: None }
+        Self {
+            alpha,
+            size: 1.0,
+            steps: steps.max(1),
+            weight_decay: 0.0,
+            input_noise: 0.0,
+            spec: None,
+        }
     }
 
     /// The setting of a non-neural student.
     #[must_use]
     pub fn of_spec(alpha: Option<f64>, spec: Spec) -> Self {
-        Self { steps: 0, spec: Some(spec), ..Self::plain(alpha, 0) }
+        Self {
+            steps: 0,
+            spec: Some(spec),
+            ..Self::plain(alpha, 0)
+        }
     }
 
     /// The kind of student that it makes.
     #[must_use]
     pub fn kind(&self) -> StudentKind {
-        self.spec.map_or(StudentKind::Mlp, |spec| spec.kind().student_kind())
+        self.spec
+            .map_or(StudentKind::Mlp, |spec| spec.kind().student_kind())
     }
 }
 
@@ -147,7 +159,11 @@ pub struct Training {
 
 impl Training {
     fn new(phase: &str, setting: Setting, seed: u64) -> Self {
-        Self { phase: phase.to_owned(), setting, seed }
+        Self {
+            phase: phase.to_owned(),
+            setting,
+            seed,
+        }
     }
 
     /// One of the search on the first split of the rows.
@@ -158,8 +174,16 @@ impl Training {
 
     /// One of the search on a split of the rows, from 0.
     fn search_on(split: usize, setting: Setting, seed: u64) -> Self {
-        let phase = if split == 0 { "search".to_owned() } else { format!("search-{}", split + 1) };
-        Self { phase, setting, seed }
+        let phase = if split == 0 {
+            "search".to_owned()
+        } else {
+            format!("search-{}", split + 1)
+        };
+        Self {
+            phase,
+            setting,
+            seed,
+        }
     }
 
     /// One of the refit on all training rows.
@@ -171,19 +195,38 @@ impl Training {
     /// `alone` or `distilled`.
     #[must_use]
     pub fn side(&self) -> &'static str {
-        if self.setting.alpha.is_some() { "distilled" } else { "alone" }
+        if self.setting.alpha.is_some() {
+            "distilled"
+        } else {
+            "alone"
+        }
     }
 }
 
 /// A plain name that no other training of the run has.
 impl std::fmt::Display for Training {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { phase, setting: Setting { alpha, size, steps, weight_decay, input_noise, .. }, seed } = self;
+        let Self {
+            phase,
+            setting:
+                Setting {
+                    alpha,
+                    size,
+                    steps,
+                    weight_decay,
+                    input_noise,
+                    ..
+                },
+            seed,
+        } = self;
         write!(f, "{phase}-{}-", self.side())?;
         if let Some(alpha) = alpha {
             write!(f, "alpha{alpha}-")?;
         }
-        write!(f, "size{size}-decay{weight_decay}-noise{input_noise}-steps{steps}-seed{seed}")
+        write!(
+            f,
+            "size{size}-decay{weight_decay}-noise{input_noise}-steps{steps}-seed{seed}"
+        )
     }
 }
 
@@ -230,14 +273,30 @@ pub struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn of_model(setting: Setting, valid_error: f64, valid_pred: Vec<f64>, model: Model) -> Self {
-        Self { setting, curve: Vec::new(), stop: 0, valid_error, valid_pred, again: Vec::new(), params: Vec::new(), model: Some(model) }
+    pub(crate) fn of_model(
+        setting: Setting,
+        valid_error: f64,
+        valid_pred: Vec<f64>,
+        model: Model,
+    ) -> Self {
+        Self {
+            setting,
+            curve: Vec::new(),
+            stop: 0,
+            valid_error,
+            valid_pred,
+            again: Vec::new(),
+            params: Vec::new(),
+            model: Some(model),
+        }
     }
 }
 
 /// The trial with the least validation error.
 pub(crate) fn best<'t>(trials: impl IntoIterator<Item = &'t Trial>) -> Option<&'t Trial> {
-    trials.into_iter().min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
+    trials
+        .into_iter()
+        .min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
 }
 
 /// What a watcher is told while students train. A training that was begun in an earlier life of the run tells its points again.
@@ -295,7 +354,12 @@ impl Choice {
 ///
 /// Dang et al. 2026, arXiv 2602.17565: exact where fitting is linear in the labels, here the seed of a search.
 #[must_use]
-pub fn closed_form_alpha(on_target: &[f64], on_teacher: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
+pub fn closed_form_alpha(
+    on_target: &[f64],
+    on_teacher: &[f64],
+    target: &[f64],
+    weight: &[f64],
+) -> Option<f64> {
     let (mut top, mut bottom) = (0.0, 0.0);
     for (((s_y, s_t), y), w) in on_target.iter().zip(on_teacher).zip(target).zip(weight) {
         top += w * (s_t - s_y) * (y - s_y);
@@ -317,11 +381,26 @@ pub struct Refitted {
 /// # Errors
 ///
 /// Where a training fails.
-pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, usize), seeds: &[u64], watch: Watch<'_>) -> Result<Vec<Refitted>> {
+pub fn refit(
+    stage: &Stage<'_>,
+    alone: (Setting, usize),
+    distilled: (Setting, usize),
+    seeds: &[u64],
+    watch: Watch<'_>,
+) -> Result<Vec<Refitted>> {
     // Read by all seeds of a side: copies of so many rows would drive each other from the cache.
-    let lesson = |setting: Setting| setting.spec.is_none().then(|| stage.lesson(setting)).transpose();
+    let lesson = |setting: Setting| {
+        setting
+            .spec
+            .is_none()
+            .then(|| stage.lesson(setting))
+            .transpose()
+    };
     let lessons = (lesson(alone.0)?, lesson(distilled.0)?);
-    let jobs: Vec<(u64, bool)> = seeds.iter().flat_map(|&seed| [(seed, true), (seed, false)]).collect();
+    let jobs: Vec<(u64, bool)> = seeds
+        .iter()
+        .flat_map(|&seed| [(seed, true), (seed, false)])
+        .collect();
     let trials: Vec<Trial> = jobs
         .into_par_iter()
         .map(|(seed, is_distilled)| {
@@ -331,7 +410,9 @@ pub fn refit(stage: &Stage<'_>, alone: (Setting, usize), distilled: (Setting, us
             };
             match (setting.spec, lesson) {
                 (Some(spec), _) => kinds::fit(stage, setting.alpha, spec, seed),
-                (None, Some(lesson)) => Ok(stage.train(lesson, &Training::refit(setting, seed), stop, watch)?.last(setting)),
+                (None, Some(lesson)) => Ok(stage
+                    .train(lesson, &Training::refit(setting, seed), stop, watch)?
+                    .last(setting)),
                 (None, None) => unreachable!("networks have a lesson"),
             }
         })
@@ -360,18 +441,32 @@ pub fn typical(stage: &Stage<'_>, trials: &[&Trial], features: &Features) -> Res
     if trials.len() < 3 || trials.iter().any(|trial| trial.setting.spec.is_some()) {
         return Ok(0);
     }
-    let rows: Vec<usize> = (0..features.rows).step_by(features.rows.div_ceil(COMPARED).max(1)).collect();
+    let rows: Vec<usize> = (0..features.rows)
+        .step_by(features.rows.div_ceil(COMPARED).max(1))
+        .collect();
     let features = features.select(&rows);
-    let answers: Vec<Vec<f64>> = trials.iter().map(|trial| stage.answers(trial, &features)).collect::<Result<_>>()?;
+    let answers: Vec<Vec<f64>> = trials
+        .iter()
+        .map(|trial| stage.answers(trial, &features))
+        .collect::<Result<_>>()?;
     Ok(nearest_to_mean(&answers))
 }
 
 fn nearest_to_mean(answers: &[Vec<f64>]) -> usize {
     let rows = answers.first().map_or(0, Vec::len);
-    let mean: Vec<f64> = (0..rows).map(|row| answers.iter().map(|one| one[row]).sum::<f64>() / answers.len() as f64).collect();
-    let distance = |one: &Vec<f64>| one.iter().zip(&mean).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+    let mean: Vec<f64> = (0..rows)
+        .map(|row| answers.iter().map(|one| one[row]).sum::<f64>() / answers.len() as f64)
+        .collect();
+    let distance = |one: &Vec<f64>| {
+        one.iter()
+            .zip(&mean)
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f64>()
+    };
     let distances: Vec<f64> = answers.iter().map(distance).collect();
-    (0..distances.len()).min_by(|&a, &b| distances[a].total_cmp(&distances[b])).unwrap_or(0)
+    (0..distances.len())
+        .min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -381,23 +476,43 @@ mod tests {
     #[test]
     fn typical_answers_are_nearest_to_the_mean() {
         // Mean (2, 2): distances 5, 1, 2.
-        assert_eq!(nearest_to_mean(&[vec![0.0, 1.0], vec![2.0, 3.0], vec![4.0, 2.0]]), 1);
+        assert_eq!(
+            nearest_to_mean(&[vec![0.0, 1.0], vec![2.0, 3.0], vec![4.0, 2.0]]),
+            1
+        );
         assert_eq!(nearest_to_mean(&[]), 0);
     }
 
     #[test]
     fn closed_form_alpha_is_worked_by_hand() {
         // s_y = 0, s_t = 2, y = 1 and 3: (2·1 + 2·3) / (4 + 4) = 1
-        assert_eq!(closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]), Some(1.0));
+        assert_eq!(
+            closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]),
+            Some(1.0)
+        );
         assert_eq!(closed_form_alpha(&[1.0], &[1.0], &[2.0], &[1.0]), None);
     }
 
     #[test]
     fn trainings_are_named_by_all_that_sets_them_apart() {
-        let setting = Setting { size: 0.5, weight_decay: 0.05, ..Setting::plain(Some(0.7), 50) };
-        assert_eq!(Training::search(setting, 3).to_string(), "search-distilled-alpha0.7-size0.5-decay0.05-noise0-steps50-seed3");
+        let setting = Setting {
+            size: 0.5,
+            weight_decay: 0.05,
+            ..Setting::plain(Some(0.7), 50)
+        };
+        assert_eq!(
+            Training::search(setting, 3).to_string(),
+            "search-distilled-alpha0.7-size0.5-decay0.05-noise0-steps50-seed3"
+        );
         assert_eq!(Training::search_on(1, setting, 3).phase, "search-2");
-        let alone = Setting { alpha: None, input_noise: 0.2, ..setting };
-        assert_eq!(Training::refit(alone, 0).to_string(), "refit-alone-size0.5-decay0.05-noise0.2-steps50-seed0");
+        let alone = Setting {
+            alpha: None,
+            input_noise: 0.2,
+            ..setting
+        };
+        assert_eq!(
+            Training::refit(alone, 0).to_string(),
+            "refit-alone-size0.5-decay0.05-noise0.2-steps50-seed0"
+        );
     }
 }

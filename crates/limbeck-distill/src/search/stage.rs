@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use limbeck_data::metrics::{self, Measure};
 use limbeck_data::Features;
+use limbeck_data::metrics::{self, Measure};
 use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use serde::{Deserialize, Serialize};
@@ -71,8 +71,22 @@ pub(super) struct Trained {
 impl Trained {
     /// The student as it was when training ended.
     pub(super) fn last(self, setting: Setting) -> Trial {
-        let Self { curve, step, params, .. } = self;
-        Trial { setting, curve, stop: step, valid_error: f64::INFINITY, valid_pred: Vec::new(), again: Vec::new(), params, model: None }
+        let Self {
+            curve,
+            step,
+            params,
+            ..
+        } = self;
+        Trial {
+            setting,
+            curve,
+            stop: step,
+            valid_error: f64::INFINITY,
+            valid_pred: Vec::new(),
+            again: Vec::new(),
+            params,
+            model: None,
+        }
     }
 }
 
@@ -101,16 +115,39 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// As [`Design::fit`], and where rows cannot be encoded.
-    pub fn new(plan: &'a Plan<'a>, material: &Material<'a>, valid: Option<&Material<'a>>) -> Result<Self> {
+    pub fn new(
+        plan: &'a Plan<'a>,
+        material: &Material<'a>,
+        valid: Option<&Material<'a>>,
+    ) -> Result<Self> {
         let center = metrics::weighted_mean(material.target, material.weight);
         let variance = metrics::variance(material.target, material.weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        let standard = |values: &[f64]| values.iter().map(|v| ((v - center) / scale) as f32).collect::<Vec<f32>>();
+        let standard = |values: &[f64]| {
+            values
+                .iter()
+                .map(|v| ((v - center) / scale) as f32)
+                .collect::<Vec<f32>>()
+        };
         let target = standard(material.target);
-        let range = target.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| (a.min(*y), b.max(*y)));
+        let range = target
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
+                (a.min(*y), b.max(*y))
+            });
         let head = plan.objective.head(range.0, range.1);
-        let spread = |values: &[f64]| values.iter().map(|sd| (sd / scale) as f32).collect::<Vec<f32>>();
-        let place: BTreeMap<usize, usize> = material.rows.iter().enumerate().map(|(at, &row)| (row, at)).collect();
+        let spread = |values: &[f64]| {
+            values
+                .iter()
+                .map(|sd| (sd / scale) as f32)
+                .collect::<Vec<f32>>()
+        };
+        let place: BTreeMap<usize, usize> = material
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(at, &row)| (row, at))
+            .collect();
         let pool = Pool {
             target,
             teacher: standard(material.teacher),
@@ -118,18 +155,38 @@ impl<'a> Stage<'a> {
             weight: material.weight.iter().map(|&w| w as f32).collect(),
             new_teacher: standard(&material.new.mean),
             new_spread: spread(&material.new.spread),
-            new_source: material.new.source.iter().map(|source| source.and_then(|row| place.get(&row).copied())).collect(),
+            new_source: material
+                .new
+                .source
+                .iter()
+                .map(|source| source.and_then(|row| place.get(&row).copied()))
+                .collect(),
             new_weight: material.new.weight.iter().map(|&w| w as f32).collect(),
             new_second: material.new.second.clone(),
             coordinates: material.coordinates.cloned().unwrap_or_default(),
         };
         let has_network = plan.student.kind.has_network();
         let cuts = match has_network {
-            true => Cuts::fit(material.features, material.target, material.weight, plan.student)?,
+            true => Cuts::fit(
+                material.features,
+                material.target,
+                material.weight,
+                plan.student,
+            )?,
             false => Cuts::default(),
         };
         let (material, held) = (material.clone(), valid.cloned());
-        let stage = Self { plan, arms: Default::default(), cuts, head, pool, center, scale, material, held };
+        let stage = Self {
+            plan,
+            arms: Default::default(),
+            cuts,
+            head,
+            pool,
+            center,
+            scale,
+            material,
+            held,
+        };
         if has_network {
             match stage.arm(SIZES[0]) {
                 // Another kind may fit where no network does.
@@ -149,13 +206,32 @@ impl<'a> Stage<'a> {
         if let Some(arm) = self.arms[at].get() {
             return Ok(arm);
         }
-        let options = StudentOptions { params: (self.plan.student.params as f64 * size) as usize, ..self.plan.student.clone() };
+        let options = StudentOptions {
+            params: (self.plan.student.params as f64 * size) as usize,
+            ..self.plan.student.clone()
+        };
         let rows: Vec<usize> = (0..self.material.features.rows).collect();
-        let design = Design::fit(self.material.features, &rows, &self.cuts, &options, self.head)?;
-        let inputs = Inputs { known: design.positions(self.material.features)?, new: design.positions(&self.material.new.features)? };
-        let valid = self.held.as_ref().map_or(Ok(Vec::new()), |held| design.positions(held.features))?;
+        let design = Design::fit(
+            self.material.features,
+            &rows,
+            &self.cuts,
+            &options,
+            self.head,
+        )?;
+        let inputs = Inputs {
+            known: design.positions(self.material.features)?,
+            new: design.positions(&self.material.new.features)?,
+        };
+        let valid = self
+            .held
+            .as_ref()
+            .map_or(Ok(Vec::new()), |held| design.positions(held.features))?;
         // Whoever was first made the same.
-        Ok(self.arms[at].get_or_init(|| Arm { design, inputs, valid }))
+        Ok(self.arms[at].get_or_init(|| Arm {
+            design,
+            inputs,
+            valid,
+        }))
     }
 
     /// Rows with a target, those for validation among them: the same for the search and for the refit.
@@ -171,7 +247,11 @@ impl<'a> Stage<'a> {
     /// The sizes that differ from each other: all that the budget allows, or the whole alone where the layers are given.
     pub(super) fn sizes(&self) -> Result<Vec<f64>> {
         let StudentOptions { hidden, bins, .. } = self.plan.student;
-        let asked = if hidden.is_some() || bins.is_some() { &SIZES[..1] } else { &SIZES[..] };
+        let asked = if hidden.is_some() || bins.is_some() {
+            &SIZES[..1]
+        } else {
+            &SIZES[..]
+        };
         let mut fits: Vec<f64> = Vec::new();
         for &size in asked {
             match self.arm(size) {
@@ -199,19 +279,30 @@ impl<'a> Stage<'a> {
 
     /// Values of the learned unit, standardized.
     pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
-        values.iter().map(|v| ((v - self.center) / self.scale) as f32).collect()
+        values
+            .iter()
+            .map(|v| ((v - self.center) / self.scale) as f32)
+            .collect()
     }
 
     /// Values of the learned unit in the target's.
     pub(super) fn unit(&self, value: f64) -> f64 {
-        if self.plan.log_target { value.exp() } else { value }
+        if self.plan.log_target {
+            value.exp()
+        } else {
+            value
+        }
     }
 
     /// Predictions of rows given as positions, in the learned unit.
     fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
-        let means = out.chunks_exact(self.head.outputs()).map(|outputs| self.head.predict(outputs));
-        means.map(|z| self.center + self.scale * f64::from(z)).collect()
+        let means = out
+            .chunks_exact(self.head.outputs())
+            .map(|outputs| self.head.predict(outputs));
+        means
+            .map(|z| self.center + self.scale * f64::from(z))
+            .collect()
     }
 
     pub(crate) fn measure(&self) -> Measure {
@@ -220,11 +311,16 @@ impl<'a> Stage<'a> {
 
     /// The measure of predictions against labels, both in the learned unit; labels that are missing are left out.
     pub(crate) fn error(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
-        self.measure().of_mean(self.mean(self.measure(), pred, label, weight))
+        self.measure()
+            .of_mean(self.mean(self.measure(), pred, label, weight))
     }
 
     fn mean(&self, measure: Measure, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
-        let both = pred.iter().zip(label).zip(weight).filter(|((_, label), _)| label.is_finite());
+        let both = pred
+            .iter()
+            .zip(label)
+            .zip(weight)
+            .filter(|((_, label), _)| label.is_finite());
         let (mut sum, mut total) = (0.0, 0.0);
         for ((pred, label), weight) in both {
             sum += weight * measure.row(self.unit(*pred), self.unit(*label));
@@ -235,32 +331,67 @@ impl<'a> Stage<'a> {
 
     /// What the teacher answers on the validation rows, in the learned unit.
     pub(super) fn valid_teacher(&self) -> Vec<f64> {
-        let answers = |held: &Material<'_>| held.teacher.iter().zip(held.spread).map(|(mean, sd)| self.plan.objective.answer(*mean, *sd)).collect();
+        let answers = |held: &Material<'_>| {
+            held.teacher
+                .iter()
+                .zip(held.spread)
+                .map(|(mean, sd)| self.plan.objective.answer(*mean, *sd))
+                .collect()
+        };
         self.held.as_ref().map_or_else(Vec::new, answers)
     }
 
     /// Of the labels that students learn from, how many lie beyond the bins of their head, and how many there are; none without bins.
     #[must_use]
     pub fn beyond_bins(&self) -> Option<(usize, usize)> {
-        let Head::Binned(bins) = self.head else { return None };
+        let Head::Binned(bins) = self.head else {
+            return None;
+        };
         let (low, high) = (bins.edge(0), bins.edge(bins.count));
-        let labels = || [&self.pool.target, &self.pool.teacher, &self.pool.new_teacher].into_iter().flatten().filter(|label| label.is_finite());
-        Some((labels().filter(|&&label| label < low || label > high).count(), labels().count()))
+        let labels = || {
+            [
+                &self.pool.target,
+                &self.pool.teacher,
+                &self.pool.new_teacher,
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|label| label.is_finite())
+        };
+        Some((
+            labels()
+                .filter(|&&label| label < low || label > high)
+                .count(),
+            labels().count(),
+        ))
     }
 
     /// True where no student of this stage can predict a value of the learned unit: it lies beyond the bins of their head.
     #[must_use]
     pub fn is_beyond_bins(&self, value: f64) -> bool {
-        let Head::Binned(bins) = self.head else { return false };
+        let Head::Binned(bins) = self.head else {
+            return false;
+        };
         let z = ((value - self.center) / self.scale) as f32;
         z < bins.edge(0) || z > bins.edge(bins.count)
     }
 
     /// What a student of this setting learns from.
     pub(super) fn lesson(&self, setting: Setting) -> Result<Lesson> {
-        let Plan { objective, hints, slope_reach, .. } = *self.plan;
+        let Plan {
+            objective,
+            hints,
+            slope_reach,
+            ..
+        } = *self.plan;
         let Arm { design, inputs, .. } = self.arm(setting.size)?;
-        let aim = Aim { objective, hints, slope_reach, head: self.head, hidden: design.shape.hidden() };
+        let aim = Aim {
+            objective,
+            hints,
+            slope_reach,
+            head: self.head,
+            hidden: design.shape.hidden(),
+        };
         Ok(self.pool.lesson(aim, setting.alpha, inputs))
     }
 
@@ -269,12 +400,23 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// [`Error::Nets`](crate::Error) where the loss is not finite, and where a checkpoint cannot be written.
-    pub(super) fn train(&self, lesson: &Lesson, training: &Training, until: usize, watch: Watch<'_>) -> Result<Trained> {
+    pub(super) fn train(
+        &self,
+        lesson: &Lesson,
+        training: &Training,
+        until: usize,
+        watch: Watch<'_>,
+    ) -> Result<Trained> {
         let setting = training.setting;
         let Arm { design, valid, .. } = self.arm(setting.size)?;
         let tell = |point: &Point| {
             let staged = self.staged(setting, design, point.step);
-            watch(&Progress { training, until, point, staged: staged.as_deref() })
+            watch(&Progress {
+                training,
+                until,
+                point,
+                staged: staged.as_deref(),
+            })
         };
         let (kept, name) = (self.plan.kept, training.to_string());
         if let Some(trained) = kept.load::<Trained>(&name) {
@@ -284,7 +426,11 @@ impl<'a> Stage<'a> {
             return Ok(trained);
         }
         let Lesson { rows, loss, probe } = lesson;
-        let schedule = Schedule { steps: setting.steps, peak: self.plan.student.learning_rate as f32, warmup: 0.03 };
+        let schedule = Schedule {
+            steps: setting.steps,
+            peak: self.plan.student.learning_rate as f32,
+            warmup: 0.03,
+        };
         let options = TrainOptions {
             schedule,
             batch: self.plan.student.batch_of(self.rows()),
@@ -296,49 +442,74 @@ impl<'a> Stage<'a> {
         let trainer = Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?;
         let mut saver = kept.saver(format!("{name}.begun"));
         let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
-        let (mut state, mut curve, mut snapshots) = begun.unwrap_or_else(|| (trainer.start(), Vec::new(), Vec::new()));
+        let (mut state, mut curve, mut snapshots) =
+            begun.unwrap_or_else(|| (trainer.start(), Vec::new(), Vec::new()));
         curve.iter().for_each(|point| {
             tell(point);
         });
         // What comes after the network's weights are adapters, which predict nothing.
         let weights = design.shape.weights();
         let teacher = self.valid_teacher();
-        let teacher_error = self.held.as_ref().and_then(|held| self.teacher_error(&teacher, held.target, held.weight));
+        let teacher_error = self
+            .held
+            .as_ref()
+            .and_then(|held| self.teacher_error(&teacher, held.target, held.weight));
         let (mut is_stopped, mut saved) = (false, Ok(()));
-        trainer.run(&mut state, until, setting.steps.div_ceil(CURVE), &mut |report| {
-            let step = report.state.step;
-            let average = &report.state.average;
-            let mut point = Point {
-                step,
-                loss: f64::from(report.loss),
-                learning_rate: f64::from(report.rate),
-                valid_error: None,
-                fidelity_rmse: None,
-                gap_to_teacher: None,
-                terms: probe.terms(&design.shape, average, step as f64 / setting.steps as f64),
-            };
-            if let Some(held) = &self.held {
-                let params = average[..weights].to_vec();
-                let pred = self.predict(design, &params, valid);
-                let mean = self.mean(self.measure(), &pred, held.target, held.weight);
-                let fidelity = self.mean(Measure::Rmse, &pred, &teacher, held.weight).sqrt();
-                let error = self.measure().of_mean(mean);
-                point.valid_error = Some(error);
-                point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
-                point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                snapshots.push(Snapshot { step, mean, pred, params });
-            }
-            is_stopped = tell(&point) == Control::Stop;
-            curve.push(point);
-            if self.hopeless(&snapshots) || is_stopped {
-                return Control::Stop;
-            }
-            saved = saver.offer(|| (report.state, &curve, &snapshots));
-            if saved.is_ok() { Control::Continue } else { Control::Stop }
-        })?;
+        trainer.run(
+            &mut state,
+            until,
+            setting.steps.div_ceil(CURVE),
+            &mut |report| {
+                let step = report.state.step;
+                let average = &report.state.average;
+                let mut point = Point {
+                    step,
+                    loss: f64::from(report.loss),
+                    learning_rate: f64::from(report.rate),
+                    valid_error: None,
+                    fidelity_rmse: None,
+                    gap_to_teacher: None,
+                    terms: probe.terms(&design.shape, average, step as f64 / setting.steps as f64),
+                };
+                if let Some(held) = &self.held {
+                    let params = average[..weights].to_vec();
+                    let pred = self.predict(design, &params, valid);
+                    let mean = self.mean(self.measure(), &pred, held.target, held.weight);
+                    let fidelity = self
+                        .mean(Measure::Rmse, &pred, &teacher, held.weight)
+                        .sqrt();
+                    let error = self.measure().of_mean(mean);
+                    point.valid_error = Some(error);
+                    point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
+                    point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
+                    snapshots.push(Snapshot {
+                        step,
+                        mean,
+                        pred,
+                        params,
+                    });
+                }
+                is_stopped = tell(&point) == Control::Stop;
+                curve.push(point);
+                if self.hopeless(&snapshots) || is_stopped {
+                    return Control::Stop;
+                }
+                saved = saver.offer(|| (report.state, &curve, &snapshots));
+                if saved.is_ok() {
+                    Control::Continue
+                } else {
+                    Control::Stop
+                }
+            },
+        )?;
         saved?;
         state.average.truncate(weights);
-        let trained = Trained { curve, snapshots, step: state.step, params: state.average };
+        let trained = Trained {
+            curve,
+            snapshots,
+            step: state.step,
+            params: state.average,
+        };
         // A training that the user cut short is none that another life of the run may take for the whole one.
         if !is_stopped {
             kept.save(&name, &trained)?;
@@ -348,9 +519,18 @@ impl<'a> Stage<'a> {
     }
 
     /// Error of a teacher's answers against targets, in the target's unit, on the rows that it has labelled; none where there are none.
-    pub(super) fn teacher_error(&self, answers: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
+    pub(super) fn teacher_error(
+        &self,
+        answers: &[f64],
+        target: &[f64],
+        weight: &[f64],
+    ) -> Option<f64> {
         // Targets are the labels that must be there.
-        let targets: Vec<f64> = answers.iter().zip(target).map(|(t, y)| if t.is_finite() { *y } else { f64::NAN }).collect();
+        let targets: Vec<f64> = answers
+            .iter()
+            .zip(target)
+            .map(|(t, y)| if t.is_finite() { *y } else { f64::NAN })
+            .collect();
         Some(self.error(answers, &targets, weight)).filter(|error| error.is_finite())
     }
 
@@ -361,13 +541,22 @@ impl<'a> Stage<'a> {
             return None;
         }
         let progress = step as f64 / setting.steps as f64;
-        let weights: Vec<String> = (0..layers).map(|layer| format!("{:.1}", hints.layer_weight(layer, layers, progress))).collect();
-        Some(format!("stage {} of {}, layers {}", hints.stage(progress) + 1, hints.stages, weights.join(" ")))
+        let weights: Vec<String> = (0..layers)
+            .map(|layer| format!("{:.1}", hints.layer_weight(layer, layers, progress)))
+            .collect();
+        Some(format!(
+            "stage {} of {}, layers {}",
+            hints.stage(progress) + 1,
+            hints.stages,
+            weights.join(" ")
+        ))
     }
 
     fn hopeless(&self, snapshots: &[Snapshot]) -> bool {
         let means: Vec<f64> = snapshots.iter().map(|snapshot| snapshot.mean).collect();
-        let (Some(best), Some(last)) = (smooth_best(&means).1, snapshots.last()) else { return false };
+        let (Some(best), Some(last)) = (smooth_best(&means).1, snapshots.last()) else {
+            return false;
+        };
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.plan.student.steps as f64
     }
 
@@ -378,14 +567,25 @@ impl<'a> Stage<'a> {
     ///
     /// Where the loss is not finite, or a checkpoint cannot be written.
     pub fn quick(&self, phase: &str, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
-        let setting = Setting { weight_decay: super::ladder::DISTILLED_DECAY, ..Setting::plain(Some(alpha), self.plan.student.steps / QUICK) };
-        Ok(self.train(&self.lesson(setting)?, &Training::new(phase, setting, self.plan.seed), setting.steps, watch)?.last(setting))
+        let setting = Setting {
+            weight_decay: super::ladder::DISTILLED_DECAY,
+            ..Setting::plain(Some(alpha), self.plan.student.steps / QUICK)
+        };
+        Ok(self
+            .train(
+                &self.lesson(setting)?,
+                &Training::new(phase, setting, self.plan.seed),
+                setting.steps,
+                watch,
+            )?
+            .last(setting))
     }
 
     /// The weights of a trial's network by layer; empty for a non-neural student.
     #[must_use]
     pub fn weights<'t>(&self, trial: &'t Trial) -> Vec<&'t [f32]> {
-        self.layers(trial).map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
+        self.layers(trial)
+            .map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
     }
 
     /// What a trained network says of rows, in the learned unit.
@@ -408,7 +608,13 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let setting = Setting::plain(None, steps);
-        self.train(&self.lesson(setting)?, &Training::new("warm-up", setting, 0), steps, &|_| Control::Continue).map(|_| ())
+        self.train(
+            &self.lesson(setting)?,
+            &Training::new("warm-up", setting, 0),
+            steps,
+            &|_| Control::Continue,
+        )
+        .map(|_| ())
     }
 
     /// The trained student as data, with golden vectors on `examples`.
@@ -416,16 +622,30 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// Where the runtime refuses a part.
-    pub fn student(&self, trial: &Trial, provenance: BTreeMap<String, String>, examples: Vec<Vec<GoldenValue>>) -> Result<Student> {
+    pub fn student(
+        &self,
+        trial: &Trial,
+        provenance: BTreeMap<String, String>,
+        examples: Vec<Vec<GoldenValue>>,
+    ) -> Result<Student> {
         let target = match self.plan.log_target {
-            false => TargetTransform::Affine { scale: self.scale, shift: self.center },
-            true => TargetTransform::LogAffine { scale: self.scale, shift: self.center },
+            false => TargetTransform::Affine {
+                scale: self.scale,
+                shift: self.center,
+            },
+            true => TargetTransform::LogAffine {
+                scale: self.scale,
+                shift: self.center,
+            },
         };
         let (encoder, graph) = match &trial.model {
             Some(model) => (model.encoder.clone(), model.graph.clone()),
             None => {
                 let design = self.design(trial);
-                (design.encoder.clone(), design.shape.lower(&trial.params, self.head)?)
+                (
+                    design.encoder.clone(),
+                    design.shape.lower(&trial.params, self.head)?,
+                )
             }
         };
         let parts = StudentParts {

@@ -26,14 +26,27 @@ impl<'a> Search<'a> {
     /// Stages of one plan, each with validation rows; at least one.
     #[must_use]
     pub fn new(stages: Vec<Stage<'a>>) -> Self {
-        let all = |of: &dyn Fn(&Stage<'a>) -> Vec<f64>| stages.iter().flat_map(of).collect::<Vec<f64>>();
-        let held = |of: &dyn Fn(&super::Material<'a>) -> Vec<f64>| all(&|stage| stage.held.as_ref().map_or_else(Vec::new, of));
+        let all =
+            |of: &dyn Fn(&Stage<'a>) -> Vec<f64>| stages.iter().flat_map(of).collect::<Vec<f64>>();
+        let held = |of: &dyn Fn(&super::Material<'a>) -> Vec<f64>| {
+            all(&|stage| stage.held.as_ref().map_or_else(Vec::new, of))
+        };
         let target = held(&|held| held.target.to_vec());
         let weight = held(&|held| held.weight.to_vec());
         let teacher = all(&Stage::valid_teacher);
         // A group is held out by one split at most.
-        let blocks = stages.iter().map(|stage| stage.held.as_ref().and_then(|held| held.blocks)).collect::<Option<Vec<_>>>().map(|blocks| blocks.concat());
-        Self { stages, target, weight, blocks, teacher }
+        let blocks = stages
+            .iter()
+            .map(|stage| stage.held.as_ref().and_then(|held| held.blocks))
+            .collect::<Option<Vec<_>>>()
+            .map(|blocks| blocks.concat());
+        Self {
+            stages,
+            target,
+            weight,
+            blocks,
+            teacher,
+        }
     }
 
     /// The first split of the rows.
@@ -70,20 +83,25 @@ impl<'a> Search<'a> {
     /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
     #[must_use]
     pub fn valid_error_teacher(&self) -> Option<f64> {
-        self.first().teacher_error(&self.teacher, &self.target, &self.weight)
+        self.first()
+            .teacher_error(&self.teacher, &self.target, &self.weight)
     }
 
     /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
-        trial.valid_error <= other.valid_error || self.close(&self.losses(trial), &self.losses(other))
+        trial.valid_error <= other.valid_error
+            || self.close(&self.losses(trial), &self.losses(other))
     }
 
     /// Loss of each validation row, the mean over the seeds of a trial.
     fn losses(&self, trial: &Trial) -> Vec<f64> {
         let mut losses = self.losses_of(&trial.valid_pred);
         for pred in &trial.again {
-            losses.iter_mut().zip(self.losses_of(pred)).for_each(|(sum, loss)| *sum += loss);
+            losses
+                .iter_mut()
+                .zip(self.losses_of(pred))
+                .for_each(|(sum, loss)| *sum += loss);
         }
         let seeds = (1 + trial.again.len()) as f64;
         losses.iter_mut().for_each(|loss| *loss /= seeds);
@@ -92,13 +110,21 @@ impl<'a> Search<'a> {
 
     fn losses_of(&self, pred: &[f64]) -> Vec<f64> {
         let stage = self.first();
-        pred.iter().zip(&self.target).map(|(&pred, &target)| self.measure().row(stage.unit(pred), stage.unit(target))).collect()
+        pred.iter()
+            .zip(&self.target)
+            .map(|(&pred, &target)| self.measure().row(stage.unit(pred), stage.unit(target)))
+            .collect()
     }
 
     /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
     fn close(&self, losses: &[f64], best: &[f64]) -> bool {
-        let lost: Vec<f64> = losses.iter().zip(best).map(|(loss, best)| loss - best).collect();
-        let (mean, standard_error) = metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
+        let lost: Vec<f64> = losses
+            .iter()
+            .zip(best)
+            .map(|(loss, best)| loss - best)
+            .collect();
+        let (mean, standard_error) =
+            metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
         mean <= standard_error
     }
 
@@ -108,56 +134,127 @@ impl<'a> Search<'a> {
     }
 
     /// One training of a setting on every split, until a step of its schedule, with the seeds of a round.
-    fn trained(&self, setting: Setting, until: usize, round: usize, watch: Watch<'_>) -> Result<Vec<Trained>> {
+    fn trained(
+        &self,
+        setting: Setting,
+        until: usize,
+        round: usize,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Trained>> {
         let one = |(at, stage): (usize, &Stage<'a>)| {
             // Other weights on every split: a setting should not be chosen for its luck with one seed either.
             let seed = stage.plan.seed + (at + round * self.stages.len()) as u64;
-            stage.train(&stage.lesson(setting)?, &Training::search_on(at, setting, seed), until, watch)
+            stage.train(
+                &stage.lesson(setting)?,
+                &Training::search_on(at, setting, seed),
+                until,
+                watch,
+            )
         };
         self.stages.par_iter().enumerate().map(one).collect()
     }
 
     /// Trains a network again with other seeds, `rounds` times, until the step at which it is to stop. Its validation error becomes the mean
     /// over all its seeds: that of the first is too good, since it was the best of many.
-    pub(super) fn train_again(&self, trial: &Trial, rounds: usize, watch: Watch<'_>) -> Result<Trial> {
+    pub(super) fn train_again(
+        &self,
+        trial: &Trial,
+        rounds: usize,
+        watch: Watch<'_>,
+    ) -> Result<Trial> {
         let one = |round: usize| -> Result<Option<Vec<f64>>> {
             let trained = self.trained(trial.setting, trial.stop, round, watch)?;
             // One that was cut short before its first point says nothing.
-            Ok(trained.into_iter().map(|mut one| Some(one.snapshots.pop()?.pred)).collect::<Option<Vec<_>>>().map(|preds| preds.concat()))
+            Ok(trained
+                .into_iter()
+                .map(|mut one| Some(one.snapshots.pop()?.pred))
+                .collect::<Option<Vec<_>>>()
+                .map(|preds| preds.concat()))
         };
-        let again: Vec<Option<Vec<f64>>> = (1..=rounds).into_par_iter().map(one).collect::<Result<_>>()?;
-        let mut trial = Trial { again: again.into_iter().flatten().collect(), ..trial.clone() };
-        trial.valid_error = self.measure().of_mean(metrics::weighted_mean(&self.losses(&trial), &self.weight));
+        let again: Vec<Option<Vec<f64>>> = (1..=rounds)
+            .into_par_iter()
+            .map(one)
+            .collect::<Result<_>>()?;
+        let mut trial = Trial {
+            again: again.into_iter().flatten().collect(),
+            ..trial.clone()
+        };
+        trial.valid_error = self
+            .measure()
+            .of_mean(metrics::weighted_mean(&self.losses(&trial), &self.weight));
         Ok(trial)
     }
 
     /// Trains several settings beside each other.
     pub(super) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
-        settings.into_par_iter().map(|setting| self.train(setting, watch)).collect()
+        settings
+            .into_par_iter()
+            .map(|setting| self.train(setting, watch))
+            .collect()
     }
 
     /// One trial out of its trainings. The end of the schedule, where weights have settled, is given up only for a gain of more than one
     /// standard error.
     fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
-        let points = trained.iter().map(|one| one.snapshots.len()).min().unwrap_or(0);
-        let weights: Vec<f64> = self.stages.iter().map(|stage| stage.held.as_ref().map_or(0.0, |held| held.weight.iter().sum())).collect();
+        let points = trained
+            .iter()
+            .map(|one| one.snapshots.len())
+            .min()
+            .unwrap_or(0);
+        let weights: Vec<f64> = self
+            .stages
+            .iter()
+            .map(|stage| {
+                stage
+                    .held
+                    .as_ref()
+                    .map_or(0.0, |held| held.weight.iter().sum())
+            })
+            .collect();
         let total: f64 = weights.iter().sum();
-        let mean = |point: usize| trained.iter().zip(&weights).map(|(one, weight)| one.snapshots[point].mean * weight).sum::<f64>() / total;
+        let mean = |point: usize| {
+            trained
+                .iter()
+                .zip(&weights)
+                .map(|(one, weight)| one.snapshots[point].mean * weight)
+                .sum::<f64>()
+                / total
+        };
         let (smooth, best) = smooth_best(&(0..points).map(mean).collect::<Vec<f64>>());
         let Some(mut stop) = best else {
             // Nothing was validated: a training that was cut short before its first point.
             return trained.swap_remove(0).last(setting);
         };
         let valid_error = self.measure().of_mean(smooth[stop]);
-        let pred = |point: usize| trained.iter().flat_map(|one| &one.snapshots[point].pred).copied().collect::<Vec<f64>>();
+        let pred = |point: usize| {
+            trained
+                .iter()
+                .flat_map(|one| &one.snapshots[point].pred)
+                .copied()
+                .collect::<Vec<f64>>()
+        };
         let is_whole = trained[0].snapshots[points - 1].step == setting.steps;
-        if is_whole && self.close(&self.losses_of(&pred(points - 1)), &self.losses_of(&pred(stop))) {
+        if is_whole
+            && self.close(
+                &self.losses_of(&pred(points - 1)),
+                &self.losses_of(&pred(stop)),
+            )
+        {
             stop = points - 1;
         }
         let valid_pred = pred(stop);
         let first = trained.swap_remove(0);
         let snapshot = &first.snapshots[stop];
-        Trial { setting, stop: snapshot.step, valid_error, valid_pred, again: Vec::new(), params: snapshot.params.clone(), curve: first.curve, model: None }
+        Trial {
+            setting,
+            stop: snapshot.step,
+            valid_error,
+            valid_pred,
+            again: Vec::new(),
+            params: snapshot.params.clone(),
+            curve: first.curve,
+            model: None,
+        }
     }
 }
 
@@ -176,63 +273,157 @@ mod tests {
     fn features(rows: std::ops::Range<usize>) -> Features {
         let number = |j: usize| Feature {
             name: format!("n{j}"),
-            values: FeatureValues::Number(rows.clone().map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract()).collect()),
+            values: FeatureValues::Number(
+                rows.clone()
+                    .map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract())
+                    .collect(),
+            ),
             integer: false,
         };
-        Features { columns: (0..2).map(number).collect(), rows: rows.len() }
+        Features {
+            columns: (0..2).map(number).collect(),
+            rows: rows.len(),
+        }
     }
 
     fn target(features: &Features) -> Vec<f64> {
-        let FeatureValues::Number(first) = &features.columns[0].values else { unreachable!("numbers") };
+        let FeatureValues::Number(first) = &features.columns[0].values else {
+            unreachable!("numbers")
+        };
         first.iter().map(|x| 10.0 + (5.0 * x).sin()).collect()
     }
 
     /// A search on splits with these validation rows; what comes before and after them is learned from.
-    fn on_splits(student: &StudentOptions, valid: &[(usize, usize)], blocks: Option<&[u32]>, check: impl FnOnce(&Search<'_>)) {
+    fn on_splits(
+        student: &StudentOptions,
+        valid: &[(usize, usize)],
+        blocks: Option<&[u32]>,
+        check: impl FnOnce(&Search<'_>),
+    ) {
         let (objective, hints) = (ObjectiveOptions::default(), HintOptions::default());
-        let plan = Plan { student, objective: &objective, hints: &hints, slope_reach: 1.0, log_target: false, target_name: "y", seed: 3, kept: &NO_CHECKPOINTS };
+        let plan = Plan {
+            student,
+            objective: &objective,
+            hints: &hints,
+            slope_reach: 1.0,
+            log_target: false,
+            target_name: "y",
+            seed: 3,
+            kept: &NO_CHECKPOINTS,
+        };
         let (train, more) = (features(0..200), features(500..600));
         let (y, mean) = (target(&train), target(&more));
         let (ones, rows) = (vec![1.0; 200], (0..200).collect::<Vec<usize>>());
-        let new = NewRows { features: more, mean, spread: ones[..100].to_vec(), source: vec![None; 100], weight: ones[..100].to_vec(), second: vec![false; 100] };
-        let parts: Vec<(Features, Vec<f64>)> = valid.iter().map(|&(from, to)| features(from..to)).map(|x| (x.clone(), target(&x))).collect();
-        let material = Material { rows: &rows, features: &train, target: &y, weight: &ones, blocks: None, teacher: &y, spread: &ones, new: &new, coordinates: None };
+        let new = NewRows {
+            features: more,
+            mean,
+            spread: ones[..100].to_vec(),
+            source: vec![None; 100],
+            weight: ones[..100].to_vec(),
+            second: vec![false; 100],
+        };
+        let parts: Vec<(Features, Vec<f64>)> = valid
+            .iter()
+            .map(|&(from, to)| features(from..to))
+            .map(|x| (x.clone(), target(&x)))
+            .collect();
+        let material = Material {
+            rows: &rows,
+            features: &train,
+            target: &y,
+            weight: &ones,
+            blocks: None,
+            teacher: &y,
+            spread: &ones,
+            new: &new,
+            coordinates: None,
+        };
         let stages = parts.iter().map(|(features, target)| {
             let n = target.len();
             let (rows, weight, spread) = (&rows[..n], &ones[..n], &ones[..n]);
-            let held = Material { rows, features, target, weight, blocks, teacher: target, spread, ..material.clone() };
+            let held = Material {
+                rows,
+                features,
+                target,
+                weight,
+                blocks,
+                teacher: target,
+                spread,
+                ..material.clone()
+            };
             Stage::new(&plan, &material, Some(&held)).unwrap()
         });
         check(&Search::new(stages.collect()));
     }
 
     fn trial(valid_error: f64, valid_pred: &[f64]) -> Trial {
-        Trial { setting: Setting::plain(None, 1), curve: Vec::new(), stop: 0, valid_error, valid_pred: valid_pred.to_vec(), again: Vec::new(), params: Vec::new(), model: None }
+        Trial {
+            setting: Setting::plain(None, 1),
+            curve: Vec::new(),
+            stop: 0,
+            valid_error,
+            valid_pred: valid_pred.to_vec(),
+            again: Vec::new(),
+            params: Vec::new(),
+            model: None,
+        }
     }
 
     #[test]
     fn both_sides_have_the_same_trials_on_all_validation_rows() {
-        let student = StudentOptions { params: 2000, steps: 240, trials: 2, ..StudentOptions::default() };
+        let student = StudentOptions {
+            params: 2000,
+            steps: 240,
+            trials: 2,
+            ..StudentOptions::default()
+        };
         on_splits(&student, &[(200, 230), (300, 350)], None, |search| {
             let choice = choose(search, &|_| Control::Continue).unwrap();
             for trial in choice.alone.iter().chain(&choice.distilled) {
                 assert_eq!(trial.valid_pred.len(), 80);
                 let stage = search.first();
-                assert!(stage.student(trial, Default::default(), Vec::new()).unwrap().parameters() <= (2000.0 * trial.setting.size) as usize);
+                assert!(
+                    stage
+                        .student(trial, Default::default(), Vec::new())
+                        .unwrap()
+                        .parameters()
+                        <= (2000.0 * trial.setting.size) as usize
+                );
                 // The smoothed error is near that of the predictions kept.
-                assert!((search.error(&trial.valid_pred) / trial.valid_error - 1.0).abs() < 0.5, "{:?}", trial.setting);
+                assert!(
+                    (search.error(&trial.valid_pred) / trial.valid_error - 1.0).abs() < 0.5,
+                    "{:?}",
+                    trial.setting
+                );
             }
-            let sizes = |trials: &[Trial]| trials.iter().map(|trial| trial.setting.size.to_string()).collect::<std::collections::BTreeSet<_>>().len();
+            let sizes = |trials: &[Trial]| {
+                trials
+                    .iter()
+                    .map(|trial| trial.setting.size.to_string())
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .len()
+            };
             assert_eq!(sizes(&choice.alone), 4);
             assert!(sizes(&choice.distilled) >= 3);
             // The best of each side was trained again, with two more seeds.
             let (alone, distilled) = choice.best().unwrap();
             assert_eq!((alone.again.len(), distilled.again.len()), (2, 2));
             assert_eq!(alone.again[0].len(), 80);
-            let mean = |trial: &Trial| std::iter::once(&trial.valid_pred).chain(&trial.again).map(|pred| search.error(pred).powi(2)).sum::<f64>() / 3.0;
+            let mean = |trial: &Trial| {
+                std::iter::once(&trial.valid_pred)
+                    .chain(&trial.again)
+                    .map(|pred| search.error(pred).powi(2))
+                    .sum::<f64>()
+                    / 3.0
+            };
             assert!((mean(alone).sqrt() - alone.valid_error).abs() < 1e-9);
             // All schedules fall together here: six of the first rung, three moves of each side.
-            assert!(choice.alone.len() >= 8 && choice.distilled.len() >= 8, "{} {}", choice.alone.len(), choice.distilled.len());
+            assert!(
+                choice.alone.len() >= 8 && choice.distilled.len() >= 8,
+                "{} {}",
+                choice.alone.len(),
+                choice.distilled.len()
+            );
             assert!(choice.closed_form.is_none() || choice.closed_form.is_some_and(f64::is_finite));
             assert_eq!(search.valid_error_teacher(), Some(0.0));
         });
@@ -240,9 +431,25 @@ mod tests {
 
     #[test]
     fn standard_errors_heed_groups() {
-        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
         // Worse by a little in the first half of the rows, better by less in the other.
-        let shift = |y: &[f64]| y.iter().enumerate().map(|(i, y)| y + if i < 4 { 0.2 + 0.01 * (i % 2) as f64 } else { 0.02 }).collect::<Vec<f64>>();
+        let shift = |y: &[f64]| {
+            y.iter()
+                .enumerate()
+                .map(|(i, y)| {
+                    y + if i < 4 {
+                        0.2 + 0.01 * (i % 2) as f64
+                    } else {
+                        0.02
+                    }
+                })
+                .collect::<Vec<f64>>()
+        };
         let base = |y: &[f64]| y.iter().map(|y| y + 0.1).collect::<Vec<f64>>();
         let close = |blocks: Option<&[u32]>| {
             let mut found = false;
@@ -260,13 +467,31 @@ mod tests {
 
     #[test]
     fn longest_distilled_schedule_within_one_standard_error_is_chosen() {
-        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
         on_splits(&student, &[(200, 220)], None, |search| {
             // Errors of 0.1, whose signs differ from row to row, so that squared errors differ by chance alone; and errors of 0.5.
-            let off = |by: f64, turn: usize| search.target().iter().enumerate().map(|(i, y)| y + by * (1.0 + 0.5 * ((i + turn) % 2) as f64)).collect::<Vec<f64>>();
-            let of = |alpha, steps, error, pred: &[f64]| Trial { setting: Setting::plain(alpha, steps), ..trial(error, pred) };
+            let off = |by: f64, turn: usize| {
+                search
+                    .target()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, y)| y + by * (1.0 + 0.5 * ((i + turn) % 2) as f64))
+                    .collect::<Vec<f64>>()
+            };
+            let of = |alpha, steps, error, pred: &[f64]| Trial {
+                setting: Setting::plain(alpha, steps),
+                ..trial(error, pred)
+            };
             let choice = |long: Trial| crate::search::Choice {
-                alone: vec![of(None, 9, 0.3, &off(0.1, 0)), of(None, 1, 0.2, &off(0.1, 1))],
+                alone: vec![
+                    of(None, 9, 0.3, &off(0.1, 0)),
+                    of(None, 1, 0.2, &off(0.1, 1)),
+                ],
                 distilled: vec![of(Some(0.4), 1, 0.10, &off(0.1, 0)), long],
                 ..Default::default()
             };
@@ -279,27 +504,59 @@ mod tests {
 
     #[test]
     fn larger_share_is_taken_only_where_the_teacher_leads() {
-        let student = StudentOptions { params: 500, steps: 20, trials: 1, ..StudentOptions::default() };
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
         on_splits(&student, &[(200, 220)], None, |search| {
-            let off = |turn: usize| search.target().iter().enumerate().map(|(i, y)| y + 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64)).collect::<Vec<f64>>();
-            let of = |alpha, error, pred: &[f64]| Trial { setting: Setting::plain(alpha, 9), ..trial(error, pred) };
+            let off = |turn: usize| {
+                search
+                    .target()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, y)| y + 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64))
+                    .collect::<Vec<f64>>()
+            };
+            let of = |alpha, error, pred: &[f64]| Trial {
+                setting: Setting::plain(alpha, 9),
+                ..trial(error, pred)
+            };
             let choice = |lone: f64| crate::search::Choice {
                 alone: vec![of(None, lone, &off(0))],
                 distilled: vec![of(Some(0.4), 0.10, &off(0)), of(Some(1.0), 0.11, &off(1))],
                 ..Default::default()
             };
             // The teacher makes no error here, which only a lone student without one equals.
-            assert_eq!(crate::search::ladder::chosen(search, &choice(0.2)), Some((0, 1)));
-            assert_eq!(crate::search::ladder::chosen(search, &choice(0.0)), Some((0, 0)));
+            assert_eq!(
+                crate::search::ladder::chosen(search, &choice(0.2)),
+                Some((0, 1))
+            );
+            assert_eq!(
+                crate::search::ladder::chosen(search, &choice(0.0)),
+                Some((0, 0))
+            );
         });
     }
 
     #[test]
     fn layers_that_are_given_have_one_size() {
-        let student = StudentOptions { hidden: Some(vec![4]), steps: 20, trials: 1, ..StudentOptions::default() };
+        let student = StudentOptions {
+            hidden: Some(vec![4]),
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
         on_splits(&student, &[(200, 220)], None, |search| {
             let choice = choose(search, &|_| Control::Continue).unwrap();
-            assert!(choice.alone.iter().chain(&choice.distilled).all(|trial| trial.setting.size == 1.0));
+            assert!(
+                choice
+                    .alone
+                    .iter()
+                    .chain(&choice.distilled)
+                    .all(|trial| trial.setting.size == 1.0)
+            );
         });
     }
 }

@@ -18,13 +18,28 @@ const STEP: f64 = 0.2;
 ///
 /// The idea of adversarial belief matching, Micaelli & Storkey, *Zero-shot Knowledge Transfer via Adversarial Belief Matching*, NeurIPS
 /// 2019; for regression Kang & Kang 2024. Both follow gradients of a generator, which needs a teacher that has them.
-pub(super) fn candidates(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Result<Transfer> {
-    let own = TransferOptions { munge_neighbors: options.munge_neighbors, ..TransferOptions::default() };
+pub(super) fn candidates(
+    features: &Features,
+    count: usize,
+    options: &TransferOptions,
+    seed: u64,
+) -> Result<Transfer> {
+    let own = TransferOptions {
+        munge_neighbors: options.munge_neighbors,
+        ..TransferOptions::default()
+    };
     // Another seed than the munged rows themselves have.
-    let base = munge(features, count.saturating_mul(options.adversarial_candidates), &own, seed ^ 0xad_5e_a7)?;
+    let base = munge(
+        features,
+        count.saturating_mul(options.adversarial_candidates),
+        &own,
+        seed ^ 0xad_5e_a7,
+    )?;
     let mut rng = generator(seed, "adversarial", 0);
     let all: Vec<usize> = (0..base.rows).collect();
-    let moved = moved_numbers(&base, &all, |_, _, range| STEP * range.sd * limbeck_data::rng::normal(&mut rng));
+    let moved = moved_numbers(&base, &all, |_, _, range| {
+        STEP * range.sd * limbeck_data::rng::normal(&mut rng)
+    });
     let mut transfer = Transfer::asked(moved);
     transfer.candidate.fill(true);
     Ok(transfer)
@@ -32,9 +47,18 @@ pub(super) fn candidates(features: &Features, count: usize, options: &TransferOp
 
 /// The `count` candidates on which student and teacher disagree most, in the order of the rows; ties go to the earlier row.
 #[must_use]
-pub fn most_disputed(student: &[f64], teacher: &[f64], candidates: &[usize], count: usize) -> Vec<usize> {
+pub fn most_disputed(
+    student: &[f64],
+    teacher: &[f64],
+    candidates: &[usize],
+    count: usize,
+) -> Vec<usize> {
     let dispute = |row: usize| (student[row] - teacher[row]).powi(2);
-    let mut order: Vec<usize> = candidates.iter().copied().filter(|&row| dispute(row).is_finite()).collect();
+    let mut order: Vec<usize> = candidates
+        .iter()
+        .copied()
+        .filter(|&row| dispute(row).is_finite())
+        .collect();
     order.sort_by(|&a, &b| dispute(b).total_cmp(&dispute(a)).then(a.cmp(&b)));
     order.truncate(count);
     order.sort_unstable();
@@ -48,7 +72,10 @@ mod tests {
     #[test]
     fn the_most_disputed_are_kept_in_order() {
         let (student, teacher) = ([0.0, 5.0, 1.0, f64::NAN, -3.0], [0.0; 5]);
-        assert_eq!(most_disputed(&student, &teacher, &[0, 1, 2, 3, 4], 2), [1, 4]);
+        assert_eq!(
+            most_disputed(&student, &teacher, &[0, 1, 2, 3, 4], 2),
+            [1, 4]
+        );
         assert_eq!(most_disputed(&student, &teacher, &[0, 2], 5), [0, 2]);
         assert!(most_disputed(&student, &teacher, &[3], 1).is_empty());
     }

@@ -16,9 +16,16 @@ const TAIL: f64 = 0.1;
 /// ```
 ///
 /// All other values stay, so that the row stays among the data. The teacher labels it.
-pub(super) fn moved(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Features {
+pub(super) fn moved(
+    features: &Features,
+    count: usize,
+    options: &TransferOptions,
+    seed: u64,
+) -> Features {
     let mut rng = generator(seed, "boundary", 0);
-    let columns: Vec<(usize, Vec<usize>)> = (0..features.columns.len()).filter_map(|j| Some((j, ascending(features, j)?))).collect();
+    let columns: Vec<(usize, Vec<usize>)> = (0..features.columns.len())
+        .filter_map(|j| Some((j, ascending(features, j)?)))
+        .collect();
     if columns.is_empty() {
         return features.select(&[]);
     }
@@ -27,34 +34,66 @@ pub(super) fn moved(features: &Features, count: usize, options: &TransferOptions
         let (column, order) = &columns[rng.random_range(0..columns.len())];
         let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
         let at = rng.random_range(0..tail);
-        rows.push(if rng.random() { order[at] } else { order[order.len() - 1 - at] });
+        rows.push(if rng.random() {
+            order[at]
+        } else {
+            order[order.len() - 1 - at]
+        });
         chosen.push(*column);
         steps.push(options.boundary_reach * rng.random_range(-1.0..=1.0));
     }
     let step = |at: usize, column: usize, range: &Range| {
-        if chosen[at] == column { steps[at] * (range.high - range.low) } else { 0.0 }
+        if chosen[at] == column {
+            steps[at] * (range.high - range.low)
+        } else {
+            0.0
+        }
     };
     moved_numbers(features, &rows, step)
 }
 
 /// Rows in the order of a number column that varies, those where it is known.
 fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
-    let FeatureValues::Number(values) = &features.columns[column].values else { return None };
-    let mut order: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
+    let FeatureValues::Number(values) = &features.columns[column].values else {
+        return None;
+    };
+    let mut order: Vec<usize> = (0..values.len())
+        .filter(|&row| !values[row].is_nan())
+        .collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     (values[*order.first()?] < values[*order.last()?]).then_some(order)
 }
 
 /// The literal form: one noise `δ ~ N(0, ε²)` per row, added to every number and to the target in units of their standard
 /// deviations. It says that a step of all inputs moves the target as far, which is true of no table; it is here to be measured.
-pub(super) fn literal(features: &Features, target: &[f64], count: usize, options: &TransferOptions, seed: u64) -> Transfer {
+pub(super) fn literal(
+    features: &Features,
+    target: &[f64],
+    count: usize,
+    options: &TransferOptions,
+    seed: u64,
+) -> Transfer {
     let mut rng = generator(seed, "boundary, literal", 0);
     let rows: Vec<usize> = (0..count).map(|index| index % features.rows).collect();
-    let noise: Vec<f64> = rows.iter().map(|_| options.boundary_reach * normal(&mut rng)).collect();
+    let noise: Vec<f64> = rows
+        .iter()
+        .map(|_| options.boundary_reach * normal(&mut rng))
+        .collect();
     let sd = limbeck_data::metrics::variance(target, &vec![1.0; target.len()]).sqrt();
-    let label = rows.iter().zip(&noise).map(|(&row, noise)| target[row] + noise * sd).collect();
+    let label = rows
+        .iter()
+        .zip(&noise)
+        .map(|(&row, noise)| target[row] + noise * sd)
+        .collect();
     let features = moved_numbers(features, &rows, |at, _, range| noise[at] * range.sd);
-    Transfer { features, source: vec![None; count], label, second: vec![false; count], candidate: vec![false; count], made: 0 }
+    Transfer {
+        features,
+        source: vec![None; count],
+        label,
+        second: vec![false; count],
+        candidate: vec![false; count],
+        made: 0,
+    }
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {

@@ -101,32 +101,79 @@ impl TransferOptions {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let share = |value: f64| value > 0.0 && value <= 1.0;
         let checks = [
-            ("transfer.munge_swap", self.munge_swap, share(self.munge_swap), "in (0, 1]"),
-            ("transfer.munge_locality", self.munge_locality, self.munge_locality > 0.0, "positive"),
-            ("transfer.munge_neighbors", self.munge_neighbors as f64, self.munge_neighbors > 0, "at least 1"),
-            ("transfer.boundary_reach", self.boundary_reach, share(self.boundary_reach), "in (0, 1]"),
-            ("transfer.mixup_bandwidth", self.mixup_bandwidth, positive(self.mixup_bandwidth), "positive"),
-            ("transfer.perturb_scale", self.perturb_scale, positive(self.perturb_scale), "positive"),
-            ("transfer.perturb_weight", self.perturb_weight, positive(self.perturb_weight), "positive"),
+            (
+                "transfer.munge_swap",
+                self.munge_swap,
+                share(self.munge_swap),
+                "in (0, 1]",
+            ),
+            (
+                "transfer.munge_locality",
+                self.munge_locality,
+                self.munge_locality > 0.0,
+                "positive",
+            ),
+            (
+                "transfer.munge_neighbors",
+                self.munge_neighbors as f64,
+                self.munge_neighbors > 0,
+                "at least 1",
+            ),
+            (
+                "transfer.boundary_reach",
+                self.boundary_reach,
+                share(self.boundary_reach),
+                "in (0, 1]",
+            ),
+            (
+                "transfer.mixup_bandwidth",
+                self.mixup_bandwidth,
+                positive(self.mixup_bandwidth),
+                "positive",
+            ),
+            (
+                "transfer.perturb_scale",
+                self.perturb_scale,
+                positive(self.perturb_scale),
+                "positive",
+            ),
+            (
+                "transfer.perturb_weight",
+                self.perturb_weight,
+                positive(self.perturb_weight),
+                "positive",
+            ),
             (
                 "transfer.adversarial_candidates",
                 self.adversarial_candidates as f64,
                 (2..=100).contains(&self.adversarial_candidates),
                 "2 to 100",
             ),
-            ("transfer.slope_reach", self.slope_reach, positive(self.slope_reach), "positive"),
+            (
+                "transfer.slope_reach",
+                self.slope_reach,
+                positive(self.slope_reach),
+                "positive",
+            ),
             (
                 "transfer.boundary_literal",
                 1.0,
                 !self.boundary_literal || self.boundary_rows > 0,
                 "left out unless `boundary_rows` asks for rows",
             ),
-            ("transfer.reject_spread", self.reject_spread, self.reject_spread > 1.0, "above 1"),
+            (
+                "transfer.reject_spread",
+                self.reject_spread,
+                self.reject_spread > 1.0,
+                "above 1",
+            ),
         ];
         match checks.into_iter().find(|(_, _, fine, _)| !fine) {
-            Some((option, found, _, expected)) => {
-                Err(Error::InvalidOption { option, found: found.to_string(), expected })
-            }
+            Some((option, found, _, expected)) => Err(Error::InvalidOption {
+                option,
+                found: found.to_string(),
+                expected,
+            }),
             None => Ok(()),
         }
     }
@@ -162,7 +209,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Munge, Self::Boundary, Self::Mixup, Self::Perturb, Self::Slope, Self::Adversarial];
+    pub const ALL: [Self; 6] = [
+        Self::Munge,
+        Self::Boundary,
+        Self::Mixup,
+        Self::Perturb,
+        Self::Slope,
+        Self::Adversarial,
+    ];
 }
 
 /// New inputs, and what is known of them before the teacher is asked.
@@ -185,7 +239,14 @@ pub struct Transfer {
 impl Transfer {
     fn asked(features: Features) -> Self {
         let rows = features.rows;
-        Self { features, source: vec![None; rows], label: vec![f64::NAN; rows], second: vec![false; rows], candidate: vec![false; rows], made: 0 }
+        Self {
+            features,
+            source: vec![None; rows],
+            label: vec![f64::NAN; rows],
+            second: vec![false; rows],
+            candidate: vec![false; rows],
+            made: 0,
+        }
     }
 
     fn append(&mut self, other: Self) -> Result<()> {
@@ -212,17 +273,26 @@ impl Transfer {
 /// # Errors
 ///
 /// As [`TransferOptions::validate`], and where rows cannot be encoded.
-pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed: u64) -> Result<Transfer> {
+pub fn make(
+    features: &Features,
+    target: &[f64],
+    options: &TransferOptions,
+    seed: u64,
+) -> Result<Transfer> {
     options.validate()?;
     let mut transfer = Transfer::asked(features.select(&[]));
     for kind in Kind::ALL {
-        let count = options.rows(kind).min(options.munge_factor.saturating_mul(features.rows));
+        let count = options
+            .rows(kind)
+            .min(options.munge_factor.saturating_mul(features.rows));
         if count == 0 || features.rows < 2 {
             continue;
         }
         transfer.append(match kind {
             Kind::Munge => Transfer::asked(munge(features, count, options, seed)?),
-            Kind::Boundary if options.boundary_literal => boundary::literal(features, target, count, options, seed),
+            Kind::Boundary if options.boundary_literal => {
+                boundary::literal(features, target, count, options, seed)
+            }
             Kind::Boundary => Transfer::asked(boundary::moved(features, count, options, seed)),
             Kind::Mixup => Transfer::asked(mixup::mixed(features, target, count, options, seed)),
             Kind::Perturb => perturb::perturbed(features, count, options, seed),
@@ -235,11 +305,19 @@ pub fn make(features: &Features, target: &[f64], options: &TransferOptions, seed
 }
 
 /// The given rows with each known number moved by `step` and kept in its column's range, whole numbers whole.
-fn moved_numbers(features: &Features, rows: &[usize], mut step: impl FnMut(usize, usize, &Range) -> f64) -> Features {
+fn moved_numbers(
+    features: &Features,
+    rows: &[usize],
+    mut step: impl FnMut(usize, usize, &Range) -> f64,
+) -> Features {
     let mut moved = features.select(rows);
     for (index, column) in moved.columns.iter_mut().enumerate() {
-        let Some(range) = Range::of(&features.columns[index]) else { continue };
-        let FeatureValues::Number(values) = &mut column.values else { continue };
+        let Some(range) = Range::of(&features.columns[index]) else {
+            continue;
+        };
+        let FeatureValues::Number(values) = &mut column.values else {
+            continue;
+        };
         for (at, value) in values.iter_mut().enumerate() {
             let step = step(at, index, &range);
             // A step of 0 leaves the value as it is, bit for bit; a missing one stays missing.
@@ -261,11 +339,22 @@ struct Range {
 
 impl Range {
     fn of(column: &Feature) -> Option<Self> {
-        let FeatureValues::Number(values) = &column.values else { return None };
+        let FeatureValues::Number(values) = &column.values else {
+            return None;
+        };
         let known: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-        let (low, high) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        let (low, high) = known
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| {
+                (l.min(v), h.max(v))
+            });
         let sd = limbeck_data::metrics::variance(&known, &vec![1.0; known.len()]).sqrt();
-        (low <= high).then_some(Self { low, high, sd, integer: column.integer })
+        (low <= high).then_some(Self {
+            low,
+            high,
+            sd,
+            integer: column.integer,
+        })
     }
 
     fn hold(&self, value: f64) -> f64 {
@@ -278,7 +367,10 @@ impl Range {
 #[must_use]
 pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
     let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);
-    spread.zip(&prediction.mean).map(|(fine, mean)| fine && mean.is_finite()).collect()
+    spread
+        .zip(&prediction.mean)
+        .map(|(fine, mean)| fine && mean.is_finite())
+        .collect()
 }
 
 #[cfg(test)]
@@ -299,8 +391,14 @@ pub(crate) mod tests {
             columns: vec![
                 number("x", false, &|i| i as f64 * 0.1),
                 number("count", true, &|i| (i % 7) as f64),
-                number("holes", false, &|i| if i % 5 == 0 { f64::NAN } else { 1.0 + i as f64 }),
-                Feature { name: "kind".into(), values: FeatureValues::Category { codes, levels }, integer: false },
+                number("holes", false, &|i| {
+                    if i % 5 == 0 { f64::NAN } else { 1.0 + i as f64 }
+                }),
+                Feature {
+                    name: "kind".into(),
+                    values: FeatureValues::Category { codes, levels },
+                    integer: false,
+                },
             ],
             rows: n,
         }
@@ -311,7 +409,9 @@ pub(crate) mod tests {
     }
 
     fn numbers(features: &Features, column: usize) -> &[f64] {
-        let FeatureValues::Number(values) = &features.columns[column].values else { panic!() };
+        let FeatureValues::Number(values) = &features.columns[column].values else {
+            panic!()
+        };
         values
     }
 
@@ -334,31 +434,69 @@ pub(crate) mod tests {
             let make = |seed| make(&features(), &target(), &only(kind, 1000), seed).unwrap();
             let made = make(3);
             let new = &made.features;
-            assert_eq!((new.rows, made.source.len(), made.label.len()), (1000, 1000, 1000));
-            assert!(numbers(new, 0).iter().all(|v| (0.0..=4.9).contains(v)), "{kind:?}");
-            assert!(numbers(new, 1).iter().all(|v| v.fract() == 0.0 && (0.0..=6.0).contains(v)), "{kind:?}");
+            assert_eq!(
+                (new.rows, made.source.len(), made.label.len()),
+                (1000, 1000, 1000)
+            );
+            assert!(
+                numbers(new, 0).iter().all(|v| (0.0..=4.9).contains(v)),
+                "{kind:?}"
+            );
+            assert!(
+                numbers(new, 1)
+                    .iter()
+                    .all(|v| v.fract() == 0.0 && (0.0..=6.0).contains(v)),
+                "{kind:?}"
+            );
             let missing = numbers(new, 2).iter().filter(|v| v.is_nan()).count();
             assert!((50..600).contains(&missing), "{kind:?}: {missing}");
-            let FeatureValues::Category { codes, .. } = &new.columns[3].values else { panic!() };
+            let FeatureValues::Category { codes, .. } = &new.columns[3].values else {
+                panic!()
+            };
             assert!(codes.iter().all(|&c| c < 2));
             assert!(made.label.iter().all(|label| label.is_nan()));
             assert_eq!(format!("{new:?}"), format!("{:?}", make(3).features));
             assert_ne!(format!("{new:?}"), format!("{:?}", make(4).features));
-            assert_eq!(made.source.iter().all(Option::is_some), kind == Kind::Perturb);
+            assert_eq!(
+                made.source.iter().all(Option::is_some),
+                kind == Kind::Perturb
+            );
         }
     }
 
     #[test]
     fn kinds_add_up() {
-        let options = TransferOptions { boundary_rows: 30, munge_rows: 20, munge_factor: 1, ..TransferOptions::default() };
-        assert_eq!(make(&features(), &target(), &options, 1).unwrap().features.rows, 50);
-        let none = TransferOptions { munge_rows: 0, ..TransferOptions::default() };
-        assert_eq!(make(&features(), &target(), &none, 1).unwrap().features.rows, 0);
+        let options = TransferOptions {
+            boundary_rows: 30,
+            munge_rows: 20,
+            munge_factor: 1,
+            ..TransferOptions::default()
+        };
+        assert_eq!(
+            make(&features(), &target(), &options, 1)
+                .unwrap()
+                .features
+                .rows,
+            50
+        );
+        let none = TransferOptions {
+            munge_rows: 0,
+            ..TransferOptions::default()
+        };
+        assert_eq!(
+            make(&features(), &target(), &none, 1)
+                .unwrap()
+                .features
+                .rows,
+            0
+        );
     }
 
     #[test]
     fn boundary_rows_reach_for_the_edges() {
-        let new = make(&features(), &target(), &only(Kind::Boundary, 2000), 3).unwrap().features;
+        let new = make(&features(), &target(), &only(Kind::Boundary, 2000), 3)
+            .unwrap()
+            .features;
         let near_edge = |v: &&f64| **v < 0.98 || **v > 3.92;
         // Half of the rows are chosen for other columns; the others would have 40 % there.
         let share = numbers(&new, 0).iter().filter(near_edge).count() as f64 / 2000.0;
@@ -367,13 +505,19 @@ pub(crate) mod tests {
 
     #[test]
     fn literal_boundary_moves_inputs_and_target_by_one_noise() {
-        let options = TransferOptions { boundary_literal: true, ..only(Kind::Boundary, 50) };
+        let options = TransferOptions {
+            boundary_literal: true,
+            ..only(Kind::Boundary, 50)
+        };
         let made = make(&features(), &target(), &options, 3).unwrap();
         let x_sd = limbeck_data::metrics::variance(numbers(&features(), 0), &[1.0; 50]).sqrt();
         let y_sd = limbeck_data::metrics::variance(&target(), &[1.0; 50]).sqrt();
         for row in 5..45 {
             let noise = (numbers(&made.features, 0)[row] - row as f64 * 0.1) / x_sd;
-            assert!((made.label[row] - target()[row] - noise * y_sd).abs() < 1e-9, "{row}");
+            assert!(
+                (made.label[row] - target()[row] - noise * y_sd).abs() < 1e-9,
+                "{row}"
+            );
         }
     }
 
@@ -382,7 +526,9 @@ pub(crate) mod tests {
         let made = make(&features(), &target(), &only(Kind::Perturb, 500), 3).unwrap();
         for (row, source) in made.source.iter().enumerate() {
             let source = source.unwrap() as usize;
-            assert!((numbers(&made.features, 0)[row] - source as f64 * 0.1).abs() < 0.05 * 1.5 * 5.0);
+            assert!(
+                (numbers(&made.features, 0)[row] - source as f64 * 0.1).abs() < 0.05 * 1.5 * 5.0
+            );
         }
     }
 
@@ -390,30 +536,62 @@ pub(crate) mod tests {
     fn mixed_rows_come_from_near_targets() {
         // Targets rise with x, so that a mixture of near targets is near in x.
         let apart = |mixup_bandwidth| {
-            let options = TransferOptions { mixup_bandwidth, ..only(Kind::Mixup, 500) };
+            let options = TransferOptions {
+                mixup_bandwidth,
+                ..only(Kind::Mixup, 500)
+            };
             let new = make(&features(), &target(), &options, 3).unwrap().features;
-            let steps = numbers(&new, 0).iter().enumerate().map(|(at, x)| (x - (at % 50) as f64 * 0.1).abs());
+            let steps = numbers(&new, 0)
+                .iter()
+                .enumerate()
+                .map(|(at, x)| (x - (at % 50) as f64 * 0.1).abs());
             steps.sum::<f64>() / 500.0
         };
-        assert!(apart(0.05) < 0.2 && apart(1e3) > 0.6, "{} {}", apart(0.05), apart(1e3));
+        assert!(
+            apart(0.05) < 0.2 && apart(1e3) > 0.6,
+            "{} {}",
+            apart(0.05),
+            apart(1e3)
+        );
     }
 
     #[test]
     fn options_out_of_range_are_refused() {
         for options in [
-            TransferOptions { munge_locality: 0.0, ..TransferOptions::default() },
-            TransferOptions { boundary_reach: 1.5, ..TransferOptions::default() },
-            TransferOptions { mixup_bandwidth: f64::NAN, ..TransferOptions::default() },
-            TransferOptions { perturb_weight: -1.0, ..TransferOptions::default() },
-            TransferOptions { boundary_literal: true, ..TransferOptions::default() },
+            TransferOptions {
+                munge_locality: 0.0,
+                ..TransferOptions::default()
+            },
+            TransferOptions {
+                boundary_reach: 1.5,
+                ..TransferOptions::default()
+            },
+            TransferOptions {
+                mixup_bandwidth: f64::NAN,
+                ..TransferOptions::default()
+            },
+            TransferOptions {
+                perturb_weight: -1.0,
+                ..TransferOptions::default()
+            },
+            TransferOptions {
+                boundary_literal: true,
+                ..TransferOptions::default()
+            },
         ] {
-            assert!(matches!(make(&features(), &target(), &options, 0), Err(Error::InvalidOption { .. })));
+            assert!(matches!(
+                make(&features(), &target(), &options, 0),
+                Err(Error::InvalidOption { .. })
+            ));
         }
     }
 
     #[test]
     fn excessive_spread_is_not_believed() {
-        let prediction = Prediction { mean: vec![1.0, 1.0, f64::NAN], spread: vec![2.9, 3.1, 1.0] };
+        let prediction = Prediction {
+            mean: vec![1.0, 1.0, f64::NAN],
+            spread: vec![2.9, 3.1, 1.0],
+        };
         assert_eq!(believed(&prediction, 1.0, 3.0), [true, false, false]);
     }
 }

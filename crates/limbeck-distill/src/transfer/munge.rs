@@ -31,19 +31,31 @@ use crate::neighbors::Tree;
 ///
 /// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. There the two rows exchange values and one neighbor is
 /// used; ranges and whole numbers are this crate's addition.
-pub fn munge(features: &Features, count: usize, options: &TransferOptions, seed: u64) -> Result<Features> {
+pub fn munge(
+    features: &Features,
+    count: usize,
+    options: &TransferOptions,
+    seed: u64,
+) -> Result<Features> {
     let n = features.rows;
     if n < 2 || count == 0 {
         return Ok(features.select(&[]));
     }
     let all: Vec<usize> = (0..n).collect();
-    let encode = EncodeOptions { max_width_for_categories: 128, indicator: false, ..EncodeOptions::default() };
+    let encode = EncodeOptions {
+        max_width_for_categories: 128,
+        indicator: false,
+        ..EncodeOptions::default()
+    };
     let encoder = fit_encoder(features, &all, &encode);
     let mut points = encoder.encode(&features.raw(), n)?;
     // Standardized extremes would make a row its own island; neighbors in a long tail are compared by a bounded value.
     points.iter_mut().for_each(|p| *p = p.clamp(-4.0, 4.0));
     let tree = Tree::new(&points, encoder.width());
-    let near: Vec<Vec<u32>> = (0..n).into_par_iter().map(|row| tree.near(row, options.munge_neighbors)).collect();
+    let near: Vec<Vec<u32>> = (0..n)
+        .into_par_iter()
+        .map(|row| tree.near(row, options.munge_neighbors))
+        .collect();
     let mut rng = generator(seed, "munge rows", 0);
     let pairs: Vec<(usize, usize)> = (0..count)
         .map(|index| {
@@ -56,16 +68,33 @@ pub fn munge(features: &Features, count: usize, options: &TransferOptions, seed:
         .columns
         .par_iter()
         .enumerate()
-        .map(|(index, column)| munge_column(column, &pairs, options, &mut generator(seed, "munge column", index as u64)))
+        .map(|(index, column)| {
+            munge_column(
+                column,
+                &pairs,
+                options,
+                &mut generator(seed, "munge column", index as u64),
+            )
+        })
         .collect();
-    Ok(Features { columns, rows: count })
+    Ok(Features {
+        columns,
+        rows: count,
+    })
 }
 
-fn munge_column(column: &Feature, pairs: &[(usize, usize)], options: &TransferOptions, rng: &mut impl Rng) -> Feature {
+fn munge_column(
+    column: &Feature,
+    pairs: &[(usize, usize)],
+    options: &TransferOptions,
+    rng: &mut impl Rng,
+) -> Feature {
     let values = match &column.values {
         FeatureValues::Number(values) => {
             let known = values.iter().copied().filter(|v| !v.is_nan());
-            let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+            let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+                (l.min(v), h.max(v))
+            });
             let draw = |&(row, near): &(usize, usize)| {
                 let (own, other) = (values[row], values[near]);
                 if rng.random::<f64>() >= options.munge_swap {
@@ -74,7 +103,8 @@ fn munge_column(column: &Feature, pairs: &[(usize, usize)], options: &TransferOp
                 if own.is_nan() || other.is_nan() {
                     return other;
                 }
-                let noise = limbeck_data::rng::normal(rng) * (own - other).abs() / options.munge_locality;
+                let noise =
+                    limbeck_data::rng::normal(rng) * (own - other).abs() / options.munge_locality;
                 let value = (other + noise).clamp(low, high);
                 if column.integer { value.round() } else { value }
             };
@@ -82,12 +112,23 @@ fn munge_column(column: &Feature, pairs: &[(usize, usize)], options: &TransferOp
         }
         FeatureValues::Category { codes, levels } => {
             let draw = |&(row, near): &(usize, usize)| {
-                if rng.random::<f64>() < options.munge_swap { codes[near] } else { codes[row] }
+                if rng.random::<f64>() < options.munge_swap {
+                    codes[near]
+                } else {
+                    codes[row]
+                }
             };
-            FeatureValues::Category { codes: pairs.iter().map(draw).collect(), levels: levels.clone() }
+            FeatureValues::Category {
+                codes: pairs.iter().map(draw).collect(),
+                levels: levels.clone(),
+            }
         }
     };
-    Feature { name: column.name.clone(), values, integer: column.integer }
+    Feature {
+        name: column.name.clone(),
+        values,
+        integer: column.integer,
+    }
 }
 
 #[cfg(test)]
@@ -99,15 +140,32 @@ mod tests {
     fn munged_rows_stay_in_range_whole_and_among_known_levels() {
         let out = munge(&features(), 2000, &TransferOptions::default(), 3).unwrap();
         assert_eq!(out.rows, 2000);
-        let FeatureValues::Number(x) = &out.columns[0].values else { panic!() };
+        let FeatureValues::Number(x) = &out.columns[0].values else {
+            panic!()
+        };
         assert!(x.iter().all(|v| (0.0..=4.9).contains(v)));
-        assert!(x.iter().filter(|v| ((**v * 10.0).round() - **v * 10.0).abs() > 1e-9).count() > 500);
-        let FeatureValues::Number(count) = &out.columns[1].values else { panic!() };
-        assert!(count.iter().all(|v| v.fract() == 0.0 && (0.0..=6.0).contains(v)));
-        let FeatureValues::Number(holes) = &out.columns[2].values else { panic!() };
+        assert!(
+            x.iter()
+                .filter(|v| ((**v * 10.0).round() - **v * 10.0).abs() > 1e-9)
+                .count()
+                > 500
+        );
+        let FeatureValues::Number(count) = &out.columns[1].values else {
+            panic!()
+        };
+        assert!(
+            count
+                .iter()
+                .all(|v| v.fract() == 0.0 && (0.0..=6.0).contains(v))
+        );
+        let FeatureValues::Number(holes) = &out.columns[2].values else {
+            panic!()
+        };
         let missing = holes.iter().filter(|v| v.is_nan()).count();
         assert!((200..600).contains(&missing), "{missing}");
-        let FeatureValues::Category { codes, .. } = &out.columns[3].values else { panic!() };
+        let FeatureValues::Category { codes, .. } = &out.columns[3].values else {
+            panic!()
+        };
         assert!(codes.iter().all(|&c| c < 2));
     }
 

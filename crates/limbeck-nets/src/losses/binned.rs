@@ -8,9 +8,17 @@ use crate::head::Bins;
 const LEAST: (f32, f32) = (1.0, 0.5);
 
 /// `T² Σ_k q_k ln(q_k / p_k)`: see [`super::LabelLoss::row`].
-pub(super) fn row(bins: Bins, out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {
+pub(super) fn row(
+    bins: Bins,
+    out: &[f32],
+    label: Label,
+    temperature: f32,
+    grad: &mut [f32],
+) -> f32 {
     let hard = label.sd == 0.0;
-    let sd = label.sd.max(bins.width * if hard { LEAST.0 } else { LEAST.1 });
+    let sd = label
+        .sd
+        .max(bins.width * if hard { LEAST.0 } else { LEAST.1 });
     // A target is what it is at every temperature; a teacher's density is tempered as the student's is.
     let temperature = if hard { 1.0 } else { temperature };
     masses_of(out, temperature, grad);
@@ -19,7 +27,11 @@ pub(super) fn row(bins: Bins, out: &[f32], label: Label, temperature: f32, grad:
     let inside = cdf((bins.edge(bins.count) - label.mean) * scale) - below;
     // A label far outside the bins has all its mass in the nearest one.
     if inside <= 1e-6 {
-        let nearest = if label.mean < bins.low { 0 } else { bins.count - 1 };
+        let nearest = if label.mean < bins.low {
+            0
+        } else {
+            bins.count - 1
+        };
         let loss = -ln(grad[nearest]);
         grad[nearest] -= 1.0;
         grad.iter_mut().for_each(|g| *g *= temperature);
@@ -42,7 +54,11 @@ pub(super) fn row(bins: Bins, out: &[f32], label: Label, temperature: f32, grad:
 
 /// The logarithm of a mass that may have vanished; a NaN stays one.
 fn ln(mass: f32) -> f32 {
-    if mass < f32::MIN_POSITIVE { f32::MIN_POSITIVE.ln() } else { mass.ln() }
+    if mass < f32::MIN_POSITIVE {
+        f32::MIN_POSITIVE.ln()
+    } else {
+        mass.ln()
+    }
 }
 
 /// `softmax(z / T)`.
@@ -60,7 +76,11 @@ pub(super) fn masses_of(out: &[f32], temperature: f32, masses: &mut [f32]) {
 mod tests {
     use super::*;
 
-    const BINS: Bins = Bins { low: -4.0, width: 0.5, count: 16 };
+    const BINS: Bins = Bins {
+        low: -4.0,
+        width: 0.5,
+        count: 16,
+    };
 
     fn value(out: &[f32], mean: f32, sd: f32, temperature: f32) -> f32 {
         row(BINS, out, Label { mean, sd }, temperature, &mut [0.0; 16])
@@ -69,18 +89,27 @@ mod tests {
     /// Logits whose masses are the label's own.
     fn own(mean: f32, sd: f32) -> Vec<f32> {
         let cdf = |z: f32| cdf((z - mean) / sd);
-        (0..16).map(|k| (cdf(BINS.edge(k + 1)) - cdf(BINS.edge(k))).max(1e-20).ln()).collect()
+        (0..16)
+            .map(|k| (cdf(BINS.edge(k + 1)) - cdf(BINS.edge(k))).max(1e-20).ln())
+            .collect()
     }
 
     #[test]
     fn a_target_between_two_bins_is_worked_by_hand() {
         // Two bins meeting at the target: half a mass each, against masses 3/4 and 1/4.
-        let bins = Bins { low: -1.0, width: 1.0, count: 2 };
+        let bins = Bins {
+            low: -1.0,
+            width: 1.0,
+            count: 2,
+        };
         let mut grad = [0.0; 2];
         let found = row(bins, &[3f32.ln(), 0.0], Label::hard(0.0), 5.0, &mut grad);
         let expected = 0.5 * (0.5f32 / 0.75).ln() + 0.5 * (0.5f32 / 0.25).ln();
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
-        assert!((grad[0] - 0.25).abs() < 1e-6 && (grad[1] + 0.25).abs() < 1e-6, "{grad:?}");
+        assert!(
+            (grad[0] - 0.25).abs() < 1e-6 && (grad[1] + 0.25).abs() < 1e-6,
+            "{grad:?}"
+        );
     }
 
     #[test]
@@ -105,7 +134,16 @@ mod tests {
         let mut grad = [0.0; 16];
         assert!(row(BINS, &[0.0; 16], Label::hard(50.0), 1.0, &mut grad).is_finite());
         assert!(grad[15] < 0.0 && grad[..15].iter().all(|&g| g > 0.0));
-        row(BINS, &[0.0; 16], Label { mean: -50.0, sd: 0.1 }, 2.0, &mut grad);
+        row(
+            BINS,
+            &[0.0; 16],
+            Label {
+                mean: -50.0,
+                sd: 0.1,
+            },
+            2.0,
+            &mut grad,
+        );
         assert!(grad[0] < 0.0);
     }
 }

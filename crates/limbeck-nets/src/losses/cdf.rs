@@ -40,7 +40,13 @@ mod tests {
 
     #[test]
     fn table_is_the_normal_distribution_function() {
-        for (z, expected) in [(0.0, 0.5), (1.0, 0.841_344_8), (-1.96, 0.024_997_9), (7.0, 1.0), (-9.0, 0.0)] {
+        for (z, expected) in [
+            (0.0, 0.5),
+            (1.0, 0.841_344_8),
+            (-1.96, 0.024_997_9),
+            (7.0, 1.0),
+            (-9.0, 0.0),
+        ] {
             assert!((cdf(z) - expected).abs() < 1e-6, "{z}");
         }
     }

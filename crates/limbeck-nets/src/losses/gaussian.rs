@@ -7,9 +7,17 @@ use crate::head::LOG_VARIANCE_LIMIT;
 pub(super) fn row(out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {
     let held = out[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT);
     let (error, precision, variance) = (out[0] - label.mean, (-held).exp(), label.sd * label.sd);
-    let constant = if variance > 0.0 { temperature * (variance.ln() + 1.0) } else { 0.0 };
+    let constant = if variance > 0.0 {
+        temperature * (variance.ln() + 1.0)
+    } else {
+        0.0
+    };
     grad[0] = 2.0 * error * precision;
-    let inside = if out[1].abs() < LOG_VARIANCE_LIMIT { 1.0 } else { 0.0 };
+    let inside = if out[1].abs() < LOG_VARIANCE_LIMIT {
+        1.0
+    } else {
+        0.0
+    };
     grad[1] = inside * (temperature * (1.0 - variance * precision) - error * error * precision);
     error * error * precision + temperature * (held + variance * precision) - constant
 }
@@ -42,7 +50,13 @@ mod tests {
     fn kl_is_zero_at_equality_and_positive_elsewhere() {
         for temperature in [1.0, 3.0] {
             assert!(value(0.3, (0.4f32 * 0.4).ln(), 0.3, 0.4, temperature).abs() < 1e-6);
-            for (m, v) in [(0.31, -1.8326), (0.3, -1.7), (0.3, -2.0), (5.0, 3.0), (-2.0, -6.0)] {
+            for (m, v) in [
+                (0.31, -1.8326),
+                (0.3, -1.7),
+                (0.3, -2.0),
+                (5.0, 3.0),
+                (-2.0, -6.0),
+            ] {
                 assert!(value(m, v, 0.3, 0.4, temperature) > 0.0);
             }
         }

@@ -125,7 +125,11 @@ impl StepLoss for Hard {
     fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
         let outputs = self.outputs();
         let mut sum = 0.0;
-        for ((pred, label), grad) in pred.chunks_exact(outputs).zip(labels.chunks_exact(2)).zip(grad.chunks_exact_mut(outputs)) {
+        for ((pred, label), grad) in pred
+            .chunks_exact(outputs)
+            .zip(labels.chunks_exact(2))
+            .zip(grad.chunks_exact_mut(outputs))
+        {
             sum += self.0.row(pred, Label::hard(label[0]), 1.0, grad) * label[1];
             grad.iter_mut().for_each(|g| *g *= label[1]);
         }
@@ -157,10 +161,16 @@ pub(crate) mod tests {
     use rand_pcg::Pcg64;
 
     fn losses(rng: &mut Pcg64) -> Vec<LabelLoss> {
-        let bins = Bins { low: rng.random_range(-4.0..-3.0), width: rng.random_range(0.5..0.8), count: 12 };
+        let bins = Bins {
+            low: rng.random_range(-4.0..-3.0),
+            width: rng.random_range(0.5..0.8),
+            count: 12,
+        };
         vec![
             LabelLoss::Point(PointLoss::Squared),
-            LabelLoss::Point(PointLoss::Huber { delta: rng.random_range(0.2..1.5) }),
+            LabelLoss::Point(PointLoss::Huber {
+                delta: rng.random_range(0.2..1.5),
+            }),
             LabelLoss::Quantile(rng.random_range(0.05..0.95)),
             LabelLoss::Gaussian,
             LabelLoss::Binned(bins),
@@ -174,9 +184,18 @@ pub(crate) mod tests {
         let mut rng = Pcg64::seed_from_u64(21);
         for _ in 0..20 {
             for loss in losses(&mut rng) {
-                let out: Vec<f32> = (0..loss.outputs()).map(|_| rng.random_range(-1.5..1.5)).collect();
-                let sd = if rng.random() { 0.0 } else { rng.random_range(0.1..1.5) };
-                let label = Label { mean: rng.random_range(-2.0..2.0), sd };
+                let out: Vec<f32> = (0..loss.outputs())
+                    .map(|_| rng.random_range(-1.5..1.5))
+                    .collect();
+                let sd = if rng.random() {
+                    0.0
+                } else {
+                    rng.random_range(0.1..1.5)
+                };
+                let label = Label {
+                    mean: rng.random_range(-2.0..2.0),
+                    sd,
+                };
                 let temperature = rng.random_range(0.5..4.0);
                 let mut grad = vec![f32::NAN; out.len()];
                 let value = loss.row(&out, label, temperature, &mut grad);
@@ -189,7 +208,11 @@ pub(crate) mod tests {
                     };
                     let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
                     let scale = 1.0 + difference.abs();
-                    assert!((difference - f64::from(grad[i])).abs() < 2e-2 * scale, "{loss:?} {i}: {difference} {}", grad[i]);
+                    assert!(
+                        (difference - f64::from(grad[i])).abs() < 2e-2 * scale,
+                        "{loss:?} {i}: {difference} {}",
+                        grad[i]
+                    );
                 }
             }
         }
@@ -199,8 +222,26 @@ pub(crate) mod tests {
     fn a_nan_shows() {
         for loss in losses(&mut Pcg64::seed_from_u64(1)) {
             let mut grad = vec![0.0; loss.outputs()];
-            assert!(loss.row(&vec![f32::NAN; loss.outputs()], Label::hard(0.0), 1.0, &mut grad).is_nan(), "{loss:?}");
-            assert!(loss.row(&vec![0.5; loss.outputs()], Label::hard(f32::NAN), 1.0, &mut grad).is_nan(), "{loss:?}");
+            assert!(
+                loss.row(
+                    &vec![f32::NAN; loss.outputs()],
+                    Label::hard(0.0),
+                    1.0,
+                    &mut grad
+                )
+                .is_nan(),
+                "{loss:?}"
+            );
+            assert!(
+                loss.row(
+                    &vec![0.5; loss.outputs()],
+                    Label::hard(f32::NAN),
+                    1.0,
+                    &mut grad
+                )
+                .is_nan(),
+                "{loss:?}"
+            );
         }
     }
 
@@ -216,22 +257,55 @@ pub(crate) mod tests {
     fn hard_losses_weigh_their_rows() {
         // (3 − 1)² · 1 + (0 − 1)² · 0.5
         let mut grad = [f32::NAN; 2];
-        assert_eq!(Hard::SQUARED.direct(&[3.0, 0.0], &[1.0, 1.0, 1.0, 0.5], Moment::default(), &mut grad), 4.5);
+        assert_eq!(
+            Hard::SQUARED.direct(
+                &[3.0, 0.0],
+                &[1.0, 1.0, 1.0, 0.5],
+                Moment::default(),
+                &mut grad
+            ),
+            4.5
+        );
         assert_eq!(grad, [4.0, -1.0]);
         // v = ln 4, error 2: ln 4 + 4 / 4, weighed 3
         let mut grad = [f32::NAN; 2];
-        let found = Hard(LabelLoss::Gaussian).direct(&[1.0, 4f32.ln()], &[3.0, 3.0], Moment::default(), &mut grad);
-        assert!((found - 3.0 * (4f32.ln() + 1.0)).abs() < 1e-6 && (grad[0] + 3.0).abs() < 1e-6 && grad[1].abs() < 1e-6, "{found} {grad:?}");
+        let found = Hard(LabelLoss::Gaussian).direct(
+            &[1.0, 4f32.ln()],
+            &[3.0, 3.0],
+            Moment::default(),
+            &mut grad,
+        );
+        assert!(
+            (found - 3.0 * (4f32.ln() + 1.0)).abs() < 1e-6
+                && (grad[0] + 3.0).abs() < 1e-6
+                && grad[1].abs() < 1e-6,
+            "{found} {grad:?}"
+        );
     }
 
     #[test]
     fn squared_mean_is_worked_by_hand() {
         let mut grad = [f32::NAN; 2];
-        assert_eq!(LabelLoss::SquaredMean(Head::Gaussian).row(&[3.0, -5.0], Label::hard(1.0), 1.0, &mut grad), 4.0);
+        assert_eq!(
+            LabelLoss::SquaredMean(Head::Gaussian).row(
+                &[3.0, -5.0],
+                Label::hard(1.0),
+                1.0,
+                &mut grad
+            ),
+            4.0
+        );
         assert_eq!(grad, [4.0, 0.0]);
         // Two bins at 0.5 and 1.5, masses one half: mean 1.
-        let bins = Head::Binned(Bins { low: 0.0, width: 1.0, count: 2 });
-        assert_eq!(LabelLoss::SquaredMean(bins).row(&[0.0, 0.0], Label::hard(3.0), 1.0, &mut grad), 4.0);
+        let bins = Head::Binned(Bins {
+            low: 0.0,
+            width: 1.0,
+            count: 2,
+        });
+        assert_eq!(
+            LabelLoss::SquaredMean(bins).row(&[0.0, 0.0], Label::hard(3.0), 1.0, &mut grad),
+            4.0
+        );
         // 2 · (1 − 3) · ½ · ∓½
         assert_eq!(grad, [1.0, -1.0]);
     }

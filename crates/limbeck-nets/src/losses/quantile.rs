@@ -46,7 +46,11 @@ mod tests {
         let at = 1.0 + 2.0 * 1.281_552;
         assert!(value(0.9, at, 1.0, 2.0).1.abs() < 1e-5);
         let least = value(0.9, at, 1.0, 2.0).0;
-        assert!([-0.5, 0.5].iter().all(|d| value(0.9, at + d, 1.0, 2.0).0 > least));
+        assert!(
+            [-0.5, 0.5]
+                .iter()
+                .all(|d| value(0.9, at + d, 1.0, 2.0).0 > least)
+        );
     }
 
     #[test]

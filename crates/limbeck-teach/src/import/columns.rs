@@ -45,7 +45,11 @@ impl Label {
         match text {
             "true" | "True" | "TRUE" => Some(1.0),
             "false" | "False" | "FALSE" => Some(0.0),
-            _ => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+            _ => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite()),
         }
     }
 }
@@ -54,9 +58,25 @@ impl Label {
 ///
 /// LightGBM writes `_` for characters that its names cannot hold, so such a name is looked for, too. An input that the model never reads
 /// may be missing.
-pub(crate) fn assign(inputs: &[Input], used: &[bool], order: &[String], x: &Features) -> Result<Vec<Option<usize>>, String> {
-    let position: HashMap<&str, usize> = x.columns.iter().enumerate().map(|(at, column)| (column.name.as_str(), at)).collect();
-    let listed = || x.columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
+pub(crate) fn assign(
+    inputs: &[Input],
+    used: &[bool],
+    order: &[String],
+    x: &Features,
+) -> Result<Vec<Option<usize>>, String> {
+    let position: HashMap<&str, usize> = x
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| (column.name.as_str(), at))
+        .collect();
+    let listed = || {
+        x.columns
+            .iter()
+            .map(|column| format!("`{}`", column.name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let lost = |name: &str| {
         format!(
             "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
@@ -70,9 +90,17 @@ pub(crate) fn assign(inputs: &[Input], used: &[bool], order: &[String], x: &Feat
     };
     if !order.is_empty() {
         if order.len() != inputs.len() {
-            return Err(format!("teacher.model_columns has {} names; expected {}, one per input of the model", order.len(), inputs.len()));
+            return Err(format!(
+                "teacher.model_columns has {} names; expected {}, one per input of the model",
+                order.len(),
+                inputs.len()
+            ));
         }
-        return order.iter().zip(used).map(|(name, used)| find(name, *used)).collect();
+        return order
+            .iter()
+            .zip(used)
+            .map(|(name, used)| find(name, *used))
+            .collect();
     }
     if inputs.iter().all(|input| input.name.is_some()) && !inputs.is_empty() {
         let mut cleaned: BTreeMap<String, &str> = BTreeMap::new();
@@ -82,7 +110,14 @@ pub(crate) fn assign(inputs: &[Input], used: &[bool], order: &[String], x: &Feat
         let by_name = |(input, used): (&Input, &bool)| {
             let name = input.name.as_deref().unwrap_or_default();
             let exact = position.contains_key(name);
-            find(if exact { name } else { cleaned.get(&clean(name)).copied().unwrap_or(name) }, *used)
+            find(
+                if exact {
+                    name
+                } else {
+                    cleaned.get(&clean(name)).copied().unwrap_or(name)
+                },
+                *used,
+            )
         };
         return inputs.iter().zip(used).map(by_name).collect();
     }
@@ -102,10 +137,21 @@ pub(crate) fn assign(inputs: &[Input], used: &[bool], order: &[String], x: &Feat
 ///
 /// They belong to the inputs that are declared categories, and to undeclared ones whose column of the table holds categories. Where that is not
 /// as many inputs as lists, none is given, and categories of the table are refused when they are read.
-pub(crate) fn with_lists<'a>(inputs: &'a [Input], lists: &[Vec<Label>], assigned: &[Option<usize>], x: &Features) -> Cow<'a, [Input]> {
-    let holds_categories = |at: &Option<usize>| at.is_some_and(|at| matches!(x.columns[at].values, FeatureValues::Category { .. }));
-    let is_category = |(input, at): (&Input, &Option<usize>)| input.declared.unwrap_or_else(|| holds_categories(at));
-    let owners: Vec<usize> = (0..inputs.len()).filter(|&index| is_category((&inputs[index], &assigned[index]))).collect();
+pub(crate) fn with_lists<'a>(
+    inputs: &'a [Input],
+    lists: &[Vec<Label>],
+    assigned: &[Option<usize>],
+    x: &Features,
+) -> Cow<'a, [Input]> {
+    let holds_categories = |at: &Option<usize>| {
+        at.is_some_and(|at| matches!(x.columns[at].values, FeatureValues::Category { .. }))
+    };
+    let is_category = |(input, at): (&Input, &Option<usize>)| {
+        input.declared.unwrap_or_else(|| holds_categories(at))
+    };
+    let owners: Vec<usize> = (0..inputs.len())
+        .filter(|&index| is_category((&inputs[index], &assigned[index])))
+        .collect();
     if lists.is_empty() || owners.len() != lists.len() {
         return Cow::Borrowed(inputs);
     }
@@ -118,7 +164,15 @@ pub(crate) fn with_lists<'a>(inputs: &'a [Input], lists: &[Vec<Label>], assigned
 
 /// White space and the characters of JSON's syntax, as LightGBM replaces them.
 fn clean(name: &str) -> String {
-    name.chars().map(|c| if c.is_whitespace() || "\",:[]{}".contains(c) { '_' } else { c }).collect()
+    name.chars()
+        .map(|c| {
+            if c.is_whitespace() || "\",:[]{}".contains(c) {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 impl Input {
@@ -141,30 +195,51 @@ impl Input {
                         "column `{column}` holds numbers; the model lists texts as its categories: read it as category with data.types"
                     ));
                 }
-                Ok(values.iter().map(|value| code.get(&key(*value)).copied().unwrap_or(f64::NAN)).collect())
+                Ok(values
+                    .iter()
+                    .map(|value| code.get(&key(*value)).copied().unwrap_or(f64::NAN))
+                    .collect())
             }
             (FeatureValues::Category { codes, levels }, Some(labels)) => {
-                let texts: HashMap<&str, usize> =
-                    labels.iter().enumerate().filter_map(|(code, label)| match label {
+                let texts: HashMap<&str, usize> = labels
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(code, label)| match label {
                         Label::Text(text) => Some((text.as_str(), code)),
                         _ => None,
-                    }).collect();
-                let numbers: HashMap<u64, usize> =
-                    labels.iter().enumerate().filter_map(|(code, label)| Some((key(label.number()?), code))).collect();
+                    })
+                    .collect();
+                let numbers: HashMap<u64, usize> = labels
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(code, label)| Some((key(label.number()?), code)))
+                    .collect();
                 let find = |level: &String| {
                     let number = || numbers.get(&key(Label::of_text(level)?));
-                    texts.get(level.as_str()).or_else(number).map_or(f64::NAN, |code| *code as f64)
+                    texts
+                        .get(level.as_str())
+                        .or_else(number)
+                        .map_or(f64::NAN, |code| *code as f64)
                 };
                 let by_level: Vec<f64> = levels.iter().map(find).collect();
                 if !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
-                    return Err(format!("no category of column `{column}` is among those of the model; is it the same column?"));
+                    return Err(format!(
+                        "no category of column `{column}` is among those of the model; is it the same column?"
+                    ));
                 }
-                Ok(codes.iter().map(|code| by_level.get(*code as usize).copied().unwrap_or(f64::NAN)).collect())
+                Ok(codes
+                    .iter()
+                    .map(|code| by_level.get(*code as usize).copied().unwrap_or(f64::NAN))
+                    .collect())
             }
             (FeatureValues::Category { .. }, None) => Err(format!(
                 "column `{column}` holds categories; the model has {}; give the table the numbers that the model was fitted on, or save \
                  the model from a pandas table with category columns",
-                if self.category { "codes there and no list of their texts" } else { "a number there" }
+                if self.category {
+                    "codes there and no list of their texts"
+                } else {
+                    "a number there"
+                }
             )),
         }
     }
@@ -184,15 +259,30 @@ mod tests {
 
     fn category(levels: &[&str], codes: &[u32]) -> Feature {
         let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
-        Feature { name: "k".into(), values: FeatureValues::Category { codes: codes.to_vec(), levels }, integer: false }
+        Feature {
+            name: "k".into(),
+            values: FeatureValues::Category {
+                codes: codes.to_vec(),
+                levels,
+            },
+            integer: false,
+        }
     }
 
     fn numbers(name: &str, values: &[f64]) -> Feature {
-        Feature { name: name.into(), values: FeatureValues::Number(values.to_vec()), integer: false }
+        Feature {
+            name: name.into(),
+            values: FeatureValues::Number(values.to_vec()),
+            integer: false,
+        }
     }
 
     fn labeled(labels: Vec<Label>) -> Input {
-        Input { category: true, labels: Some(labels), ..Input::default() }
+        Input {
+            category: true,
+            labels: Some(labels),
+            ..Input::default()
+        }
     }
 
     fn shown(values: Vec<f64>) -> String {
@@ -202,37 +292,90 @@ mod tests {
     #[test]
     fn categories_are_found_by_text_and_by_number() {
         let texts = labeled(vec![Label::Text("blue".into()), Label::Text("red".into())]);
-        let found = texts.read(&category(&["green", "red"], &[1, 0, MISSING, 1])).unwrap();
+        let found = texts
+            .read(&category(&["green", "red"], &[1, 0, MISSING, 1]))
+            .unwrap();
         assert_eq!(shown(found), "[1.0, NaN, NaN, 1.0]");
         let numbered = labeled(vec![Label::Number(3.0), Label::Number(10.0)]);
-        assert_eq!(shown(numbered.read(&category(&["10", "3"], &[0, 1])).unwrap()), "[1.0, 0.0]");
-        assert_eq!(shown(numbered.read(&numbers("k", &[3.0, 10.0, 4.0])).unwrap()), "[0.0, 1.0, NaN]");
+        assert_eq!(
+            shown(numbered.read(&category(&["10", "3"], &[0, 1])).unwrap()),
+            "[1.0, 0.0]"
+        );
+        assert_eq!(
+            shown(numbered.read(&numbers("k", &[3.0, 10.0, 4.0])).unwrap()),
+            "[0.0, 1.0, NaN]"
+        );
         let truths = labeled(vec![Label::Bool(false), Label::Bool(true)]);
-        assert_eq!(shown(truths.read(&numbers("k", &[1.0, 0.0])).unwrap()), "[1.0, 0.0]");
+        assert_eq!(
+            shown(truths.read(&numbers("k", &[1.0, 0.0])).unwrap()),
+            "[1.0, 0.0]"
+        );
     }
 
     #[test]
     fn categories_without_a_list_or_of_another_column_are_refused() {
-        let plain = Input { category: true, ..Input::default() };
-        assert!(plain.read(&category(&["red"], &[0])).unwrap_err().contains("no list of their texts"));
+        let plain = Input {
+            category: true,
+            ..Input::default()
+        };
+        assert!(
+            plain
+                .read(&category(&["red"], &[0]))
+                .unwrap_err()
+                .contains("no list of their texts")
+        );
         let texts = labeled(vec![Label::Text("blue".into())]);
-        assert!(texts.read(&category(&["red"], &[0])).unwrap_err().contains("no category of column `k`"));
-        assert!(texts.read(&numbers("k", &[1.0])).unwrap_err().contains("data.types"));
+        assert!(
+            texts
+                .read(&category(&["red"], &[0]))
+                .unwrap_err()
+                .contains("no category of column `k`")
+        );
+        assert!(
+            texts
+                .read(&numbers("k", &[1.0]))
+                .unwrap_err()
+                .contains("data.types")
+        );
     }
 
     #[test]
     fn columns_are_found_by_order_then_name_then_position() {
-        let x = Features { columns: vec![numbers("a b", &[1.0]), numbers("c", &[2.0])], rows: 1 };
-        let named = |name: &str| Input { name: Some(name.into()), ..Input::default() };
+        let x = Features {
+            columns: vec![numbers("a b", &[1.0]), numbers("c", &[2.0])],
+            rows: 1,
+        };
+        let named = |name: &str| Input {
+            name: Some(name.into()),
+            ..Input::default()
+        };
         let both = [true, true];
-        assert_eq!(assign(&[named("c"), named("a_b")], &both, &[], &x), Ok(vec![Some(1), Some(0)]));
+        assert_eq!(
+            assign(&[named("c"), named("a_b")], &both, &[], &x),
+            Ok(vec![Some(1), Some(0)])
+        );
         let order = ["c".to_owned(), "c".to_owned()];
-        assert_eq!(assign(&[named("c"), named("a_b")], &both, &order, &x), Ok(vec![Some(1), Some(1)]));
+        assert_eq!(
+            assign(&[named("c"), named("a_b")], &both, &order, &x),
+            Ok(vec![Some(1), Some(1)])
+        );
         let unnamed = [Input::default(), Input::default()];
         assert_eq!(assign(&unnamed, &both, &[], &x), Ok(vec![Some(0), Some(1)]));
-        assert!(assign(&unnamed[..1], &both[..1], &[], &x).unwrap_err().contains("1 inputs without names"));
-        assert!(assign(&[named("d")], &[true], &[], &x).unwrap_err().contains("`d`"));
+        assert!(
+            assign(&unnamed[..1], &both[..1], &[], &x)
+                .unwrap_err()
+                .contains("1 inputs without names")
+        );
+        assert!(
+            assign(&[named("d")], &[true], &[], &x)
+                .unwrap_err()
+                .contains("`d`")
+        );
         assert_eq!(assign(&[named("d")], &[false], &[], &x), Ok(vec![None]));
-        assert!(assign(&unnamed, &both, &order[..1], &x).unwrap_err().contains("teacher.model_columns has 1"));
+        assert!(
+            assign(&unnamed, &both, &order[..1], &x)
+                .unwrap_err()
+                .contains("teacher.model_columns has 1")
+        );
     }
 }

@@ -9,26 +9,48 @@ pub(crate) type Parsed<T> = std::result::Result<T, Fault>;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The file is damaged, or something else.
-    Malformed { place: String, found: String, expected: String },
+    Malformed {
+        place: String,
+        found: String,
+        expected: String,
+    },
     /// A sound file of a model that cannot be a teacher here.
     Unsupported { what: String, mend: String },
 }
 
 impl Fault {
-    pub(crate) fn malformed(place: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::Malformed { place: place.into(), found: found.into(), expected: expected.into() }
+    pub(crate) fn malformed(
+        place: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Malformed {
+            place: place.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }
     }
 
     pub(crate) fn unsupported(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Unsupported { what: what.into(), mend: mend.into() }
+        Self::Unsupported {
+            what: what.into(),
+            mend: mend.into(),
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed { place, found, expected } => {
-                write!(f, "{place}: found {found}, expected {expected}; save the model again")
+            Self::Malformed {
+                place,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "{place}: found {found}, expected {expected}; save the model again"
+                )
             }
             Self::Unsupported { what, mend } => write!(f, "{what}; {mend}"),
         }

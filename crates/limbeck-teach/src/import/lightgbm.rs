@@ -25,34 +25,59 @@ type Lines<'a> = BTreeMap<&'a str, &'a str>;
 
 /// True for text that begins as such a file.
 pub(crate) fn recognizes(text: &str) -> bool {
-    text.lines().next().is_some_and(|line| line.trim_end() == FIRST_LINE)
+    text.lines()
+        .next()
+        .is_some_and(|line| line.trim_end() == FIRST_LINE)
 }
 
 /// Reads a model, its inputs and the categories of those that are categories.
 pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>>)> {
-    let (body, rest) = text
-        .split_once("\nend of trees")
-        .ok_or_else(|| Fault::malformed("the file", "no line `end of trees`", "a complete LightGBM text model"))?;
+    let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
+        Fault::malformed(
+            "the file",
+            "no line `end of trees`",
+            "a complete LightGBM text model",
+        )
+    })?;
     let mut sections = body.split("\nTree=");
     let header = lines(sections.next().unwrap_or_default());
     let whole = |name: &str| number::<usize>("header", &header, name);
     if whole("num_class")? != 1 || whole("num_tree_per_iteration")? != 1 {
         let classes = whole("num_tree_per_iteration")?.max(whole("num_class")?);
-        return Err(Fault::unsupported(format!("the model has {classes} outputs"), "give a regression model with one output"));
+        return Err(Fault::unsupported(
+            format!("the model has {classes} outputs"),
+            "give a regression model with one output",
+        ));
     }
-    let names: Vec<&str> = field("header", &header, "feature_names")?.split(' ').collect();
+    let names: Vec<&str> = field("header", &header, "feature_names")?
+        .split(' ')
+        .collect();
     let width = names.len();
     let expected = whole("max_feature_idx")?.saturating_add(1);
     if width != expected {
-        return Err(Fault::malformed("header, `feature_names`", format!("{width} names"), format!("{expected}, by `max_feature_idx`")));
+        return Err(Fault::malformed(
+            "header, `feature_names`",
+            format!("{width} names"),
+            format!("{expected}, by `max_feature_idx`"),
+        ));
     }
-    let infos: Vec<&str> = header.get("feature_infos").map(|infos| infos.split(' ').collect()).unwrap_or_default();
-    let trees = sections.enumerate().map(|(index, section)| tree(index, section)).collect::<Parsed<Vec<Tree>>>()?;
+    let infos: Vec<&str> = header
+        .get("feature_infos")
+        .map(|infos| infos.split(' ').collect())
+        .unwrap_or_default();
+    let trees = sections
+        .enumerate()
+        .map(|(index, section)| tree(index, section))
+        .collect::<Parsed<Vec<Tree>>>()?;
     let base = TreeModel {
         trees,
         weights: Vec::new(),
         base: 0.0,
-        aggregate: if header.contains_key("average_output") { Aggregate::Average } else { Aggregate::Sum },
+        aggregate: if header.contains_key("average_output") {
+            Aggregate::Average
+        } else {
+            Aggregate::Sum
+        },
         link: link(header.get("objective").copied())?,
         single: false,
     };
@@ -63,40 +88,72 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>
 
 /// `name=value` by line; a line without `=` has no value.
 fn lines(section: &str) -> Lines<'_> {
-    section.lines().map(|line| line.split_once('=').unwrap_or((line, ""))).collect()
+    section
+        .lines()
+        .map(|line| line.split_once('=').unwrap_or((line, "")))
+        .collect()
 }
 
 fn field<'a>(place: &str, lines: &Lines<'a>, name: &str) -> Parsed<&'a str> {
-    lines.get(name).copied().ok_or_else(|| Fault::malformed(place, format!("no line `{name}=`"), "a complete LightGBM text model"))
+    lines.get(name).copied().ok_or_else(|| {
+        Fault::malformed(
+            place,
+            format!("no line `{name}=`"),
+            "a complete LightGBM text model",
+        )
+    })
 }
 
 fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
     let text = field(place, lines, name)?;
-    text.trim().parse().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "a whole number"))
+    text.trim()
+        .parse()
+        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "a whole number"))
 }
 
 /// Numbers with spaces between; `count` of them, where it is known.
-fn list<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str, count: Option<usize>) -> Parsed<Vec<T>> {
+fn list<T: FromStr>(
+    place: &str,
+    lines: &Lines<'_>,
+    name: &str,
+    count: Option<usize>,
+) -> Parsed<Vec<T>> {
     let text = field(place, lines, name)?;
-    let parse = |word: &str| word.parse::<T>().map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(word), "numbers with spaces between"));
-    let numbers = text.split_ascii_whitespace().map(parse).collect::<Parsed<Vec<T>>>()?;
+    let parse = |word: &str| {
+        word.parse::<T>().map_err(|_| {
+            Fault::malformed(
+                format!("{place}, `{name}`"),
+                short(word),
+                "numbers with spaces between",
+            )
+        })
+    };
+    let numbers = text
+        .split_ascii_whitespace()
+        .map(parse)
+        .collect::<Parsed<Vec<T>>>()?;
     match count {
-        Some(count) if count != numbers.len() => {
-            Err(Fault::malformed(format!("{place}, `{name}`"), format!("{} numbers", numbers.len()), format!("{count}")))
-        }
+        Some(count) if count != numbers.len() => Err(Fault::malformed(
+            format!("{place}, `{name}`"),
+            format!("{} numbers", numbers.len()),
+            format!("{count}"),
+        )),
         _ => Ok(numbers),
     }
 }
 
 /// What LightGBM does with the sum, by its `ConvertOutput`.
 fn link(objective: Option<&str>) -> Parsed<Link> {
-    let Some(objective) = objective else { return Ok(Link::Identity) };
+    let Some(objective) = objective else {
+        return Ok(Link::Identity);
+    };
     let mut words = objective.split_ascii_whitespace();
     let name = words.next().unwrap_or_default();
     let root = words.any(|word| word == "sqrt");
     match name {
         "regression" if root => Ok(Link::SignedSquare),
-        "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom" | "none" => Ok(Link::Identity),
+        "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom"
+        | "none" => Ok(Link::Identity),
         "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
@@ -139,13 +196,40 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
                     0 => Missing::AsZero,
                     1 => Missing::WithZero(goes_left),
                     2 => Missing::Answer(goes_left),
-                    _ => return Err(Fault::malformed(format!("{place}, `decision_type`"), decision.to_string(), "a known missing type")),
+                    _ => {
+                        return Err(Fault::malformed(
+                            format!("{place}, `decision_type`"),
+                            decision.to_string(),
+                            "a known missing type",
+                        ));
+                    }
                 };
-                Node::Number { input, test: Test::AtMost, threshold: threshold[node], missing, yes, no }
+                Node::Number {
+                    input,
+                    test: Test::AtMost,
+                    threshold: threshold[node],
+                    missing,
+                    yes,
+                    no,
+                }
             } else {
-                let set = (threshold[node] >= 0.0).then(|| sets.get(threshold[node] as usize)).flatten();
-                let set = set.ok_or_else(|| Fault::malformed(format!("{place}, `threshold`"), format!("category set {}", threshold[node]), format!("one of {}", sets.len())))?;
-                Node::Category { input, set: set.clone(), missing_yes: false, yes, no }
+                let set = (threshold[node] >= 0.0)
+                    .then(|| sets.get(threshold[node] as usize))
+                    .flatten();
+                let set = set.ok_or_else(|| {
+                    Fault::malformed(
+                        format!("{place}, `threshold`"),
+                        format!("category set {}", threshold[node]),
+                        format!("one of {}", sets.len()),
+                    )
+                })?;
+                Node::Category {
+                    input,
+                    set: set.clone(),
+                    missing_yes: false,
+                    yes,
+                    no,
+                }
             });
         }
     }
@@ -165,27 +249,56 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
     let words: Vec<u32> = list(place, lines, "cat_threshold", None)?;
     let bounds: Vec<usize> = list(place, lines, "cat_boundaries", None)?;
     if bounds.len() != count.saturating_add(1) {
-        return Err(Fault::malformed(format!("{place}, `cat_boundaries`"), format!("{} numbers", bounds.len()), format!("one more than the {count} sets")));
+        return Err(Fault::malformed(
+            format!("{place}, `cat_boundaries`"),
+            format!("{} numbers", bounds.len()),
+            format!("one more than the {count} sets"),
+        ));
     }
     let codes = |(at, word): (usize, &u32)| {
         let word = *word;
-        (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at as u32 * 32 + bit)
+        (0..32)
+            .filter(move |bit| word >> bit & 1 == 1)
+            .map(move |bit| at as u32 * 32 + bit)
     };
-    let set = |pair: &[usize]| Some(words.get(pair[0]..pair[1])?.iter().enumerate().flat_map(codes).collect::<Arc<[u32]>>());
+    let set = |pair: &[usize]| {
+        Some(
+            words
+                .get(pair[0]..pair[1])?
+                .iter()
+                .enumerate()
+                .flat_map(codes)
+                .collect::<Arc<[u32]>>(),
+        )
+    };
     bounds
         .windows(2)
-        .map(|pair| set(pair).ok_or_else(|| Fault::malformed(format!("{place}, `cat_boundaries`"), format!("{} to {}", pair[0], pair[1]), format!("a part of {} words", words.len()))))
+        .map(|pair| {
+            set(pair).ok_or_else(|| {
+                Fault::malformed(
+                    format!("{place}, `cat_boundaries`"),
+                    format!("{} to {}", pair[0], pair[1]),
+                    format!("a part of {} words", words.len()),
+                )
+            })
+        })
         .collect()
 }
 
 fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
     let constants: Vec<f64> = list(place, lines, "leaf_const", Some(values.len()))?;
     let counts: Vec<usize> = list(place, lines, "num_features", Some(values.len()))?;
-    let total = counts.iter().try_fold(0_usize, |sum, count| sum.checked_add(*count));
+    let total = counts
+        .iter()
+        .try_fold(0_usize, |sum, count| sum.checked_add(*count));
     let features: Vec<u32> = list(place, lines, "leaf_features", total)?;
     let coefficients: Vec<f64> = list(place, lines, "leaf_coeff", total)?;
     if features.len() != coefficients.len() || Some(features.len()) != total {
-        return Err(Fault::malformed(format!("{place}, `leaf_coeff`"), format!("{} numbers", coefficients.len()), format!("{}", features.len())));
+        return Err(Fault::malformed(
+            format!("{place}, `leaf_coeff`"),
+            format!("{} numbers", coefficients.len()),
+            format!("{}", features.len()),
+        ));
     }
     let mut terms = features.into_iter().zip(coefficients);
     let leaf = |((value, constant), count): ((&f64, f64), usize)| Node::Linear {
@@ -201,8 +314,16 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
 /// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
 /// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
 /// only a table tells those from numbers: see [`super::columns::with_lists`].
-fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<(Vec<Input>, Vec<Vec<Label>>)> {
-    let plain = names.iter().enumerate().all(|(index, name)| *name == format!("Column_{index}"));
+fn inputs(
+    model: &TreeModel,
+    names: &[&str],
+    infos: &[&str],
+    rest: &str,
+) -> Parsed<(Vec<Input>, Vec<Vec<Label>>)> {
+    let plain = names
+        .iter()
+        .enumerate()
+        .all(|(index, name)| *name == format!("Column_{index}"));
     let declared = |index: usize| match infos.get(index) {
         None | Some(&"none") => None,
         Some(info) => Some(!info.starts_with('[')),
@@ -218,11 +339,18 @@ fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Pars
             inputs[*input as usize].category = true;
         }
     }
-    let lists = rest.lines().find_map(|line| line.strip_prefix("pandas_categorical:"));
+    let lists = rest
+        .lines()
+        .find_map(|line| line.strip_prefix("pandas_categorical:"));
     let lists = match lists.map(str::trim) {
         None | Some("null") => Vec::new(),
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| Fault::malformed("`pandas_categorical`", format!("{} ({error})", short(text)), "a list of lists of categories"))?,
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            Fault::malformed(
+                "`pandas_categorical`",
+                format!("{} ({error})", short(text)),
+                "a list of lists of categories",
+            )
+        })?,
     };
     Ok((inputs, lists))
 }

@@ -104,7 +104,10 @@ impl ImportedTeacher {
     /// that cannot be a teacher of one number: a classifier, several outputs, an objective or operation that is not known.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::ModelFile { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::ModelFile {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::from_bytes(&bytes, path)
     }
 
@@ -117,13 +120,27 @@ impl ImportedTeacher {
         let path = path.into();
         let (format, body, inputs, lists) = match parse(bytes) {
             Ok(parts) => parts,
-            Err(fault) => return Err(Error::Model { path, message: fault.to_string() }),
+            Err(fault) => {
+                return Err(Error::Model {
+                    path,
+                    message: fault.to_string(),
+                });
+            }
         };
         let used = match &body {
             Body::Trees(trees) => trees.used(inputs.len()),
             Body::Graph(_) => vec![true; inputs.len()],
         };
-        Ok(Self { path, format, inputs, lists, used, order: Vec::new(), bytes: bytes.len(), body })
+        Ok(Self {
+            path,
+            format,
+            inputs,
+            lists,
+            used,
+            order: Vec::new(),
+            bytes: bytes.len(),
+            body,
+        })
     }
 
     /// The same teacher with the columns of its inputs named, in the model's order; an empty list leaves it as it was.
@@ -216,16 +233,28 @@ impl ImportedTeacher {
     }
 
     /// What `of` makes of each block of rows, in their order: it is told the first row, the inputs row by row, their number, and the rows.
-    fn blocks<T: Send>(&self, x: &Features, of: impl Fn(usize, &[f64], usize, usize) -> Result<T, String> + Sync) -> Result<Vec<T>> {
+    fn blocks<T: Send>(
+        &self,
+        x: &Features,
+        of: impl Fn(usize, &[f64], usize, usize) -> Result<T, String> + Sync,
+    ) -> Result<Vec<T>> {
         let columns = self.columns(x).map_err(|message| self.error(message))?;
         let block = |start: usize| {
             let rows = start..(start + BLOCK).min(x.rows);
-            let value = |row: usize| columns.iter().map(move |column| column.as_ref().map_or(f64::NAN, |column| column[row]));
+            let value = |row: usize| {
+                columns
+                    .iter()
+                    .map(move |column| column.as_ref().map_or(f64::NAN, |column| column[row]))
+            };
             let values: Vec<f64> = rows.clone().flat_map(value).collect();
             of(start, &values, columns.len(), rows.len())
         };
         let starts: Vec<usize> = (0..x.rows).step_by(BLOCK).collect();
-        starts.into_par_iter().map(block).collect::<Result<_, String>>().map_err(|message| self.error(message))
+        starts
+            .into_par_iter()
+            .map(block)
+            .collect::<Result<_, String>>()
+            .map_err(|message| self.error(message))
     }
 
     fn columns(&self, x: &Features) -> Result<Vec<Option<Vec<f64>>>, String> {
@@ -235,11 +264,19 @@ impl ImportedTeacher {
             Some(at) if *used => input.read(&x.columns[at]).map(Some),
             _ => Ok(None),
         };
-        assigned.into_iter().zip(inputs.iter()).zip(&self.used).map(read).collect()
+        assigned
+            .into_iter()
+            .zip(inputs.iter())
+            .zip(&self.used)
+            .map(read)
+            .collect()
     }
 
     fn error(&self, message: String) -> Error {
-        Error::Model { path: self.path.clone(), message }
+        Error::Model {
+            path: self.path.clone(),
+            message,
+        }
     }
 }
 
@@ -249,11 +286,21 @@ type Parts = (ModelFormat, Body, Vec<Input>, Vec<Vec<Label>>);
 fn parse(bytes: &[u8]) -> Parsed<Parts> {
     let begin = bytes.trim_ascii_start();
     if begin.is_empty() {
-        return Err(Fault::malformed("the file", "nothing", "a LightGBM text model, an XGBoost JSON model or an ONNX model"));
+        return Err(Fault::malformed(
+            "the file",
+            "nothing",
+            "a LightGBM text model, an XGBoost JSON model or an ONNX model",
+        ));
     }
     // UBJSON has a length where JSON has a name.
-    if [b"{L", b"{l", b"{i", b"{U", b"{I"].iter().any(|start| begin.starts_with(*start)) {
-        return Err(Fault::unsupported("the file is XGBoost's UBJSON", "save it as JSON: model.save_model(\"model.json\")"));
+    if [b"{L", b"{l", b"{i", b"{U", b"{I"]
+        .iter()
+        .any(|start| begin.starts_with(*start))
+    {
+        return Err(Fault::unsupported(
+            "the file is XGBoost's UBJSON",
+            "save it as JSON: model.save_model(\"model.json\")",
+        ));
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         if lightgbm::recognizes(text.trim_start()) {

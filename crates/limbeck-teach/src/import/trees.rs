@@ -22,11 +22,28 @@ pub(crate) enum Node {
     /// Value of a leaf.
     Leaf(f64),
     /// `constant + Σ coefficient · input`, or `fallback` where one of the inputs is missing.
-    Linear { fallback: f64, constant: f64, terms: Vec<(u32, f64)> },
+    Linear {
+        fallback: f64,
+        constant: f64,
+        terms: Vec<(u32, f64)>,
+    },
     /// A test of one number.
-    Number { input: u32, test: Test, threshold: f64, missing: Missing, yes: u32, no: u32 },
+    Number {
+        input: u32,
+        test: Test,
+        threshold: f64,
+        missing: Missing,
+        yes: u32,
+        no: u32,
+    },
     /// A test of one category: `yes` for the codes listed, in ascending order.
-    Category { input: u32, set: Arc<[u32]>, missing_yes: bool, yes: u32, no: u32 },
+    Category {
+        input: u32,
+        set: Arc<[u32]>,
+        missing_yes: bool,
+        yes: u32,
+        no: u32,
+    },
 }
 
 /// What is asked of a number.
@@ -135,13 +152,27 @@ impl TreeModel {
     /// Checks that each tree leads from its root to leaves, over inputs below `width`, and that every number on the way is finite.
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
         for (index, tree) in self.trees.iter().enumerate() {
-            tree.check(width).map_err(|found| Fault::malformed(format!("tree {index}"), found, "a tree with finite numbers, whose every way ends in a leaf"))?;
+            tree.check(width).map_err(|found| {
+                Fault::malformed(
+                    format!("tree {index}"),
+                    found,
+                    "a tree with finite numbers, whose every way ends in a leaf",
+                )
+            })?;
         }
         if !self.base.is_finite() || self.weights.iter().any(|weight| !weight.is_finite()) {
-            return Err(Fault::malformed("base score and weights of trees", "a number that is not finite", "finite numbers"));
+            return Err(Fault::malformed(
+                "base score and weights of trees",
+                "a number that is not finite",
+                "finite numbers",
+            ));
         }
         if !self.weights.is_empty() && self.weights.len() != self.trees.len() {
-            return Err(Fault::malformed("weights of trees", format!("{} for {} trees", self.weights.len(), self.trees.len()), "one per tree"));
+            return Err(Fault::malformed(
+                "weights of trees",
+                format!("{} for {} trees", self.weights.len(), self.trees.len()),
+                "one per tree",
+            ));
         }
         Ok(self)
     }
@@ -152,8 +183,12 @@ impl TreeModel {
         for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
             match node {
                 Node::Leaf(_) => {}
-                Node::Linear { terms, .. } => terms.iter().for_each(|(input, _)| mark(&mut used, *input)),
-                Node::Number { input, .. } | Node::Category { input, .. } => mark(&mut used, *input),
+                Node::Linear { terms, .. } => {
+                    terms.iter().for_each(|(input, _)| mark(&mut used, *input))
+                }
+                Node::Number { input, .. } | Node::Category { input, .. } => {
+                    mark(&mut used, *input)
+                }
             }
         }
         used
@@ -166,7 +201,11 @@ impl TreeModel {
             Node::Linear { terms, .. } => terms.iter().map(|(input, _)| *input as usize).max(),
             Node::Number { input, .. } | Node::Category { input, .. } => Some(*input as usize),
         };
-        self.trees.iter().flat_map(|tree| &tree.nodes).filter_map(read).max()
+        self.trees
+            .iter()
+            .flat_map(|tree| &tree.nodes)
+            .filter_map(read)
+            .max()
     }
 
     /// Thresholds, sets, leaf values.
@@ -176,7 +215,13 @@ impl TreeModel {
             Node::Category { set, .. } => set.len().max(1),
             Node::Leaf(_) | Node::Number { .. } => 1,
         };
-        self.trees.iter().flat_map(|tree| &tree.nodes).map(of).sum::<usize>() + self.weights.len() + 1
+        self.trees
+            .iter()
+            .flat_map(|tree| &tree.nodes)
+            .map(of)
+            .sum::<usize>()
+            + self.weights.len()
+            + 1
     }
 
     /// One prediction per row of `width` inputs; `rows` is row by row.
@@ -194,7 +239,9 @@ impl TreeModel {
             for (row, prediction) in predictions.iter_mut().enumerate() {
                 let leaf = tree.value(&rows[row * width..(row + 1) * width]) * weight;
                 *prediction = match self.aggregate {
-                    Aggregate::Sum | Aggregate::Average => self.round(*prediction + self.round(leaf)),
+                    Aggregate::Sum | Aggregate::Average => {
+                        self.round(*prediction + self.round(leaf))
+                    }
                     Aggregate::Min => prediction.min(leaf),
                     Aggregate::Max => prediction.max(leaf),
                 };
@@ -214,7 +261,9 @@ impl TreeModel {
     /// Leaf embeddings of `count` rows of `width` inputs.
     pub(crate) fn layers(&self, rows: &[f64], width: usize, count: usize) -> Vec<Layer> {
         let rows = self.inputs(rows);
-        leaf_layers(count, self.trees.len(), |row, tree| self.trees[tree].leaf(&rows[row * width..(row + 1) * width]) as u32)
+        leaf_layers(count, self.trees.len(), |row, tree| {
+            self.trees[tree].leaf(&rows[row * width..(row + 1) * width]) as u32
+        })
     }
 
     /// Rows in the precision of the library.
@@ -226,7 +275,11 @@ impl TreeModel {
     }
 
     fn round(&self, value: f64) -> f64 {
-        if self.single { f64::from(value as f32) } else { value }
+        if self.single {
+            f64::from(value as f32)
+        } else {
+            value
+        }
     }
 }
 
@@ -240,8 +293,14 @@ impl Tree {
     fn value(&self, row: &[f64]) -> f64 {
         match &self.nodes[self.leaf(row)] {
             Node::Leaf(value) => *value,
-            Node::Linear { fallback, constant, terms } => {
-                let add = |sum: f64, (input, coefficient): &(u32, f64)| sum + coefficient * row[*input as usize];
+            Node::Linear {
+                fallback,
+                constant,
+                terms,
+            } => {
+                let add = |sum: f64, (input, coefficient): &(u32, f64)| {
+                    sum + coefficient * row[*input as usize]
+                };
                 let value = terms.iter().fold(*constant, add);
                 if value.is_finite() { value } else { *fallback }
             }
@@ -255,14 +314,31 @@ impl Tree {
         loop {
             at = match &self.nodes[at] {
                 Node::Leaf(_) | Node::Linear { .. } => return at,
-                Node::Number { input, test, threshold, missing, yes, no } => {
+                Node::Number {
+                    input,
+                    test,
+                    threshold,
+                    missing,
+                    yes,
+                    no,
+                } => {
                     let answer = missing.answer(row[*input as usize]);
                     let goes = answer.unwrap_or_else(|value| test.holds(value, *threshold));
                     (if goes { *yes } else { *no }) as usize
                 }
-                Node::Category { input, set, missing_yes, yes, no } => {
+                Node::Category {
+                    input,
+                    set,
+                    missing_yes,
+                    yes,
+                    no,
+                } => {
                     let code = row[*input as usize];
-                    let goes = if code.is_nan() { *missing_yes } else { contains(set, code) };
+                    let goes = if code.is_nan() {
+                        *missing_yes
+                    } else {
+                        contains(set, code)
+                    };
                     (if goes { *yes } else { *no }) as usize
                 }
             };
@@ -277,15 +353,27 @@ impl Tree {
             true => Ok(()),
             false => Err(format!("a test of input {input} of {width}")),
         };
-        let finite = |value: f64| if value.is_finite() { Ok(()) } else { Err(format!("the number {value}")) };
+        let finite = |value: f64| {
+            if value.is_finite() {
+                Ok(())
+            } else {
+                Err(format!("the number {value}"))
+            }
+        };
         while let Some(at) = pending.pop() {
-            let Some(node) = self.nodes.get(at as usize) else { return Err(format!("a way to node {at} of {}", self.nodes.len())) };
+            let Some(node) = self.nodes.get(at as usize) else {
+                return Err(format!("a way to node {at} of {}", self.nodes.len()));
+            };
             if std::mem::replace(&mut seen[at as usize], true) {
                 return Err(format!("two ways to node {at}"));
             }
             match node {
                 Node::Leaf(value) => finite(*value)?,
-                Node::Linear { fallback, constant, terms } => {
+                Node::Linear {
+                    fallback,
+                    constant,
+                    terms,
+                } => {
                     finite(*fallback)?;
                     finite(*constant)?;
                     for (input, coefficient) in terms {
@@ -293,7 +381,13 @@ impl Tree {
                         finite(*coefficient)?;
                     }
                 }
-                Node::Number { input, threshold, yes, no, .. } => {
+                Node::Number {
+                    input,
+                    threshold,
+                    yes,
+                    no,
+                    ..
+                } => {
                     inside(*input)?;
                     // An infinite threshold still orders numbers, and libraries write it.
                     if threshold.is_nan() {
@@ -321,9 +415,25 @@ mod tests {
     use super::*;
 
     fn stump(missing: Missing) -> TreeModel {
-        let split = Node::Number { input: 0, test: Test::AtMost, threshold: -1.0, missing, yes: 1, no: 2 };
-        let tree = Tree { nodes: vec![split, Node::Leaf(1.0), Node::Leaf(2.0)] };
-        TreeModel { trees: vec![tree], weights: vec![], base: 0.5, aggregate: Aggregate::Sum, link: Link::Identity, single: false }
+        let split = Node::Number {
+            input: 0,
+            test: Test::AtMost,
+            threshold: -1.0,
+            missing,
+            yes: 1,
+            no: 2,
+        };
+        let tree = Tree {
+            nodes: vec![split, Node::Leaf(1.0), Node::Leaf(2.0)],
+        };
+        TreeModel {
+            trees: vec![tree],
+            weights: vec![],
+            base: 0.5,
+            aggregate: Aggregate::Sum,
+            link: Link::Identity,
+            single: false,
+        }
     }
 
     fn ask(model: &TreeModel, value: f64) -> f64 {
@@ -345,13 +455,18 @@ mod tests {
         let layers = stump(Missing::AsZero).layers(&[-2.0, -1.0, 3.0], 1, 3);
         assert_eq!(layers.len(), 1);
         let rows: Vec<&[f32]> = layers[0].values.chunks_exact(layers[0].width).collect();
-        assert!(rows.iter().all(|row| row.iter().map(|value| value.abs()).sum::<f32>() == 1.0));
+        assert!(
+            rows.iter()
+                .all(|row| row.iter().map(|value| value.abs()).sum::<f32>() == 1.0)
+        );
         assert!(rows[0] == rows[1] && rows[1] != rows[2]);
     }
 
     #[test]
     fn aggregates_and_links_are_worked_by_hand() {
-        let leaf = |value| Tree { nodes: vec![Node::Leaf(value)] };
+        let leaf = |value| Tree {
+            nodes: vec![Node::Leaf(value)],
+        };
         let model = |aggregate, link| TreeModel {
             trees: vec![leaf(-3.0), leaf(1.0)],
             weights: vec![],
@@ -369,7 +484,10 @@ mod tests {
     #[test]
     fn sets_hold_their_codes_and_nothing_else() {
         let set = [1, 3, 32];
-        let found: Vec<f64> = [-1.0, 0.0, 1.5, 2.0, 3.0, 32.0, 33.0, 64.0, 1e300].into_iter().filter(|c| contains(&set, *c)).collect();
+        let found: Vec<f64> = [-1.0, 0.0, 1.5, 2.0, 3.0, 32.0, 33.0, 64.0, 1e300]
+            .into_iter()
+            .filter(|c| contains(&set, *c))
+            .collect();
         assert_eq!(found, [1.5, 3.0, 32.0]);
     }
 
@@ -380,9 +498,29 @@ mod tests {
             change(&mut model.trees[0].nodes[0]);
             model.checked(1).unwrap_err().to_string()
         };
-        assert!(refused(|n| if let Node::Number { yes, .. } = n { *yes = 0 }).contains("two ways to node 0"));
-        assert!(refused(|n| if let Node::Number { yes, .. } = n { *yes = 7 }).contains("node 7 of 3"));
-        assert!(refused(|n| if let Node::Number { input, .. } = n { *input = 1 }).contains("input 1 of 1"));
-        assert!(refused(|n| if let Node::Number { threshold, .. } = n { *threshold = f64::NAN }).contains("no number"));
+        assert!(
+            refused(|n| if let Node::Number { yes, .. } = n {
+                *yes = 0
+            })
+            .contains("two ways to node 0")
+        );
+        assert!(
+            refused(|n| if let Node::Number { yes, .. } = n {
+                *yes = 7
+            })
+            .contains("node 7 of 3")
+        );
+        assert!(
+            refused(|n| if let Node::Number { input, .. } = n {
+                *input = 1
+            })
+            .contains("input 1 of 1")
+        );
+        assert!(
+            refused(|n| if let Node::Number { threshold, .. } = n {
+                *threshold = f64::NAN
+            })
+            .contains("no number")
+        );
     }
 }

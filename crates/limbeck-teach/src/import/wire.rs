@@ -23,7 +23,12 @@ pub(crate) fn fields(mut rest: &[u8]) -> Parsed<Vec<(u64, Value<'_>)>> {
             1 => Value::Fixed64(take(&mut rest)?),
             2 => {
                 let length = usize::try_from(varint(&mut rest)?).unwrap_or(usize::MAX);
-                let (bytes, after) = rest.split_at_checked(length).ok_or_else(|| cut(format!("a field of {length} bytes with {} left", rest.len())))?;
+                let (bytes, after) = rest.split_at_checked(length).ok_or_else(|| {
+                    cut(format!(
+                        "a field of {length} bytes with {} left",
+                        rest.len()
+                    ))
+                })?;
                 rest = after;
                 Value::Bytes(bytes)
             }
@@ -36,7 +41,11 @@ pub(crate) fn fields(mut rest: &[u8]) -> Parsed<Vec<(u64, Value<'_>)>> {
 }
 
 fn cut(found: String) -> Fault {
-    Fault::malformed("the file", found, "a LightGBM text model, an XGBoost JSON model or an undamaged ONNX model")
+    Fault::malformed(
+        "the file",
+        found,
+        "a LightGBM text model, an XGBoost JSON model or an undamaged ONNX model",
+    )
 }
 
 fn varint(rest: &mut &[u8]) -> Parsed<u64> {
@@ -52,7 +61,9 @@ fn varint(rest: &mut &[u8]) -> Parsed<u64> {
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Parsed<[u8; N]> {
-    let (bytes, after) = rest.split_first_chunk().ok_or_else(|| cut("an end within a field".to_owned()))?;
+    let (bytes, after) = rest
+        .split_first_chunk()
+        .ok_or_else(|| cut("an end within a field".to_owned()))?;
     *rest = after;
     Ok(*bytes)
 }
@@ -96,7 +107,9 @@ impl<'a> Value<'a> {
             Self::Fixed32(bytes) => into.push(f64::from(f32::from_le_bytes(bytes))),
             Self::Fixed64(bytes) => into.push(f64::from_le_bytes(bytes)),
             Self::Bytes(bytes) if wide => into.extend(numbers(bytes, f64::from_le_bytes)?),
-            Self::Bytes(bytes) => into.extend(numbers(bytes, |bytes| f64::from(f32::from_le_bytes(bytes)))?),
+            Self::Bytes(bytes) => into.extend(numbers(bytes, |bytes| {
+                f64::from(f32::from_le_bytes(bytes))
+            })?),
             Self::Varint(_) => return Err(cut("a whole number where others belong".to_owned())),
         }
         Ok(())
@@ -104,11 +117,17 @@ impl<'a> Value<'a> {
 }
 
 /// Numbers of `N` bytes each.
-pub(crate) fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Parsed<Vec<f64>> {
+pub(crate) fn numbers<const N: usize>(
+    bytes: &[u8],
+    read: impl Fn([u8; N]) -> f64,
+) -> Parsed<Vec<f64>> {
     let (chunks, rest) = bytes.as_chunks::<N>();
     match rest.is_empty() {
         true => Ok(chunks.iter().map(|chunk| read(*chunk)).collect()),
-        false => Err(cut(format!("{} bytes of numbers of {N} bytes each", bytes.len()))),
+        false => Err(cut(format!(
+            "{} bytes of numbers of {N} bytes each",
+            bytes.len()
+        ))),
     }
 }
 
@@ -121,15 +140,33 @@ mod tests {
         // "Encoding" in the protobuf documentation: field 1 is 150, field 2 the text `testing`.
         let bytes = [&[0x08, 0x96, 0x01, 0x12, 0x07][..], b"testing"].concat();
         let found = fields(&bytes).unwrap();
-        assert_eq!(found, [(1, Value::Varint(150)), (2, Value::Bytes(b"testing"))]);
+        assert_eq!(
+            found,
+            [(1, Value::Varint(150)), (2, Value::Bytes(b"testing"))]
+        );
         assert_eq!(found[1].1.text().unwrap(), "testing");
     }
 
     #[test]
     fn fields_reject_lengths_beyond_the_end() {
-        let message = fields(&[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 1]).unwrap_err().to_string();
-        assert!(message.contains("4294967295 bytes with 1 left"), "{message}");
-        assert!(fields(&[0xff; 11]).unwrap_err().to_string().contains("64 bits"));
-        assert!(fields(&[0x0b]).unwrap_err().to_string().contains("wire type 3"));
+        let message = fields(&[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 1])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("4294967295 bytes with 1 left"),
+            "{message}"
+        );
+        assert!(
+            fields(&[0xff; 11])
+                .unwrap_err()
+                .to_string()
+                .contains("64 bits")
+        );
+        assert!(
+            fields(&[0x0b])
+                .unwrap_err()
+                .to_string()
+                .contains("wire type 3")
+        );
     }
 }

@@ -114,8 +114,14 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
     let one = |text: &str| matches!(text.trim(), "" | "0" | "1");
     let params = &learner.learner_model_param;
     if !one(&params.num_class) || !one(&params.num_target) {
-        let what = format!("the model has {} classes and {} targets", params.num_class, params.num_target);
-        return Err(Fault::unsupported(what, "give a regression model with one output"));
+        let what = format!(
+            "the model has {} classes and {} targets",
+            params.num_class, params.num_target
+        );
+        return Err(Fault::unsupported(
+            what,
+            "give a regression model with one output",
+        ));
     }
     let width = whole("`num_feature`", &params.num_feature)?;
     let link = link(&learner.objective.name)?;
@@ -127,30 +133,74 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
             let count = inner.model.trees.len();
             let weights = booster.weight_drop.unwrap_or_default();
             if weights.len() != count {
-                return Err(Fault::malformed("`weight_drop`", format!("{} weights", weights.len()), format!("{count}, one per tree")));
+                return Err(Fault::malformed(
+                    "`weight_drop`",
+                    format!("{} weights", weights.len()),
+                    format!("{count}, one per tree"),
+                ));
             }
             (inner.model, weights)
         }
-        ("gbtree" | "dart", ..) => return Err(Fault::malformed("`gradient_booster`", "no `model`", "a model with trees")),
-        (name, ..) => return Err(Fault::unsupported(format!("the booster is {}", short(name)), "expected gbtree or dart")),
+        ("gbtree" | "dart", ..) => {
+            return Err(Fault::malformed(
+                "`gradient_booster`",
+                "no `model`",
+                "a model with trees",
+            ));
+        }
+        (name, ..) => {
+            return Err(Fault::unsupported(
+                format!("the booster is {}", short(name)),
+                "expected gbtree or dart",
+            ));
+        }
     };
     let names = learner.feature_names;
     if !names.is_empty() && names.len() != width {
-        return Err(Fault::malformed("`feature_names`", format!("{} names", names.len()), format!("{width}, by `num_feature`")));
+        return Err(Fault::malformed(
+            "`feature_names`",
+            format!("{} names", names.len()),
+            format!("{width}, by `num_feature`"),
+        ));
     }
-    let trees = model.trees.iter().enumerate().map(|(index, tree)| tree.read(index)).collect::<Parsed<Vec<Tree>>>()?;
-    let read = TreeModel { trees, weights, base, aggregate: Aggregate::Sum, link, single: true };
+    let trees = model
+        .trees
+        .iter()
+        .enumerate()
+        .map(|(index, tree)| tree.read(index))
+        .collect::<Parsed<Vec<Tree>>>()?;
+    let read = TreeModel {
+        trees,
+        weights,
+        base,
+        aggregate: Aggregate::Sum,
+        link,
+        single: true,
+    };
     let read = read.checked(width)?;
     // Only now is `width` no more than a count: a tree may name a large input, but only inputs with names or a table's columns are asked.
     if names.is_empty() && width > MOST_INPUTS {
-        return Err(Fault::malformed("`num_feature`", width.to_string(), format!("at most {MOST_INPUTS}")));
+        return Err(Fault::malformed(
+            "`num_feature`",
+            width.to_string(),
+            format!("at most {MOST_INPUTS}"),
+        ));
     }
     let mut inputs: Vec<Input> = match names.is_empty() {
         true => vec![Input::default(); width],
-        false => names.into_iter().map(|name| Input { name: Some(name), ..Input::default() }).collect(),
+        false => names
+            .into_iter()
+            .map(|name| Input {
+                name: Some(name),
+                ..Input::default()
+            })
+            .collect(),
     };
     for (index, input) in inputs.iter_mut().enumerate() {
-        input.category = learner.feature_types.get(index).is_some_and(|kind| kind == "c");
+        input.category = learner
+            .feature_types
+            .get(index)
+            .is_some_and(|kind| kind == "c");
         input.labels = model.cats.enc.get(index).and_then(Encoding::labels);
     }
     for node in read.trees.iter().flat_map(|tree| &tree.nodes) {
@@ -165,13 +215,20 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
 const MOST_INPUTS: usize = 1 << 16;
 
 fn whole(place: &str, text: &str) -> Parsed<usize> {
-    text.trim().parse().map_err(|_| Fault::malformed(place, short(text), "a whole number"))
+    text.trim()
+        .parse()
+        .map_err(|_| Fault::malformed(place, short(text), "a whole number"))
 }
 
 /// What XGBoost does with the sum, by its `PredTransform`.
 fn link(objective: &str) -> Parsed<Link> {
     match objective {
-        "reg:squarederror" | "reg:linear" | "reg:squaredlogerror" | "reg:absoluteerror" | "reg:pseudohubererror" | "reg:quantileerror" => Ok(Link::Identity),
+        "reg:squarederror"
+        | "reg:linear"
+        | "reg:squaredlogerror"
+        | "reg:absoluteerror"
+        | "reg:pseudohubererror"
+        | "reg:quantileerror" => Ok(Link::Identity),
         "count:poisson" | "reg:gamma" | "reg:tweedie" => Ok(Link::Exp),
         _ => Err(Fault::unsupported(
             format!("the XGBoost objective is {}", short(objective)),
@@ -184,11 +241,19 @@ fn link(objective: &str) -> Parsed<Link> {
 /// The base score as a sum of leaves has it; version 3 writes it in brackets.
 fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
     let number = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let value = number.parse::<f32>().ok().filter(|value| value.is_finite()).map(f64::from);
+    let value = number
+        .parse::<f32>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .map(f64::from);
     match value {
         Some(value) if link != Link::Exp => Ok(value),
         Some(value) if value > 0.0 => Ok(f64::from((value as f32).ln())),
-        _ => Err(Fault::malformed("`base_score`", short(text), format!("a number that {objective} can begin with"))),
+        _ => Err(Fault::malformed(
+            "`base_score`",
+            short(text),
+            format!("a number that {objective} can begin with"),
+        )),
     }
 }
 
@@ -196,7 +261,12 @@ impl Encoding {
     /// None where the texts are damaged; the input is then refused where a table has texts.
     fn labels(&self) -> Option<Vec<Label>> {
         let Some(offsets) = &self.offsets else {
-            return (!self.values.is_empty()).then(|| self.values.iter().map(|&value| Label::Number(value)).collect());
+            return (!self.values.is_empty()).then(|| {
+                self.values
+                    .iter()
+                    .map(|&value| Label::Number(value))
+                    .collect()
+            });
         };
         let bytes: Vec<u8> = self.values.iter().map(|&byte| byte as i64 as u8).collect();
         let text = |pair: &[usize]| {
@@ -212,10 +282,19 @@ impl FileTree {
     fn read(&self, index: usize) -> Parsed<Tree> {
         let place = || format!("tree {index}");
         let count = self.left_children.len();
-        let lengths = [self.right_children.len(), self.split_indices.len(), self.split_conditions.len(), self.default_left.len()];
+        let lengths = [
+            self.right_children.len(),
+            self.split_indices.len(),
+            self.split_conditions.len(),
+            self.default_left.len(),
+        ];
         let typed = self.split_type.is_empty() || self.split_type.len() == count;
         if lengths.iter().any(|&length| length != count) || !typed {
-            return Err(Fault::malformed(place(), format!("lists of {count} and {lengths:?} nodes"), "lists of one length and one output per leaf"));
+            return Err(Fault::malformed(
+                place(),
+                format!("lists of {count} and {lengths:?} nodes"),
+                "lists of one length and one output per leaf",
+            ));
         }
         let sets = self.sets(index)?;
         let mut nodes = Vec::with_capacity(count);
@@ -242,11 +321,19 @@ impl FileTree {
                     yes: left,
                     no: right,
                 },
-                (Some(1), Some(set)) => {
-                    Node::Category { input, set: set.clone(), missing_yes: !default_left, yes: right, no: left }
-                }
+                (Some(1), Some(set)) => Node::Category {
+                    input,
+                    set: set.clone(),
+                    missing_yes: !default_left,
+                    yes: right,
+                    no: left,
+                },
                 (Some(kind), _) => {
-                    return Err(Fault::malformed(place(), format!("node {node} of split type {kind} without a known test"), "a number or a set of categories"));
+                    return Err(Fault::malformed(
+                        place(),
+                        format!("node {node} of split type {kind} without a known test"),
+                        "a number or a set of categories",
+                    ));
                 }
             });
         }
@@ -255,17 +342,39 @@ impl FileTree {
 
     /// The sets of categories by node. They are parts of one list, so that they take no more room than the file.
     fn sets(&self, index: usize) -> Parsed<BTreeMap<usize, Arc<[u32]>>> {
-        let broken = |found: String| Fault::malformed(format!("tree {index}, `categories`"), found, "a set of codes for each node that tests categories");
+        let broken = |found: String| {
+            Fault::malformed(
+                format!("tree {index}, `categories`"),
+                found,
+                "a set of codes for each node that tests categories",
+            )
+        };
         let counts = [self.categories_segments.len(), self.categories_sizes.len()];
-        if counts.iter().any(|&count| count != self.categories_nodes.len()) {
-            return Err(broken(format!("{} nodes, {} segments, {} sizes", self.categories_nodes.len(), counts[0], counts[1])));
+        if counts
+            .iter()
+            .any(|&count| count != self.categories_nodes.len())
+        {
+            return Err(broken(format!(
+                "{} nodes, {} segments, {} sizes",
+                self.categories_nodes.len(),
+                counts[0],
+                counts[1]
+            )));
         }
         let mut sets = BTreeMap::new();
         let mut free = 0;
         for (at, &node) in self.categories_nodes.iter().enumerate() {
             let (start, size) = (self.categories_segments[at], self.categories_sizes[at]);
-            let codes = start.checked_add(size).filter(|_| start >= free).and_then(|end| self.categories.get(start..end));
-            let codes = codes.ok_or_else(|| broken(format!("the part from {start} of length {size} of {} codes", self.categories.len())))?;
+            let codes = start
+                .checked_add(size)
+                .filter(|_| start >= free)
+                .and_then(|end| self.categories.get(start..end));
+            let codes = codes.ok_or_else(|| {
+                broken(format!(
+                    "the part from {start} of length {size} of {} codes",
+                    self.categories.len()
+                ))
+            })?;
             free = start + size;
             let mut codes = codes.to_vec();
             codes.sort_unstable();

@@ -43,19 +43,29 @@ impl Evidence {
     /// Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, equations 5.8 and 5.9.
     pub(super) fn value(&self, kernel: &Kernel) -> (f64, Vec<f64>) {
         let derivatives = kernel.derivatives(&self.x);
-        let (value, w) = linear::factor_with_noise(&mut derivatives.covariance(), &self.noise_scale, kernel.noise(), |factor| {
-            let alpha = linear::solve(factor, &self.z);
-            let log_root: f64 = factor.diagonal().iter().map(|root| root.ln()).sum();
-            let n = self.z.len() as f64;
-            let value = -0.5 * self.z.dot(&alpha) - log_root - 0.5 * n * (2.0 * std::f64::consts::PI).ln();
-            let inverse = linear::inverse_lower(factor);
-            let mut w = inverse.tr_mul(&inverse);
-            w.gemm(1.0, &alpha, &alpha.transpose(), -1.0);
-            (value, w)
-        });
+        let (value, w) = linear::factor_with_noise(
+            &mut derivatives.covariance(),
+            &self.noise_scale,
+            kernel.noise(),
+            |factor| {
+                let alpha = linear::solve(factor, &self.z);
+                let log_root: f64 = factor.diagonal().iter().map(|root| root.ln()).sum();
+                let n = self.z.len() as f64;
+                let value = -0.5 * self.z.dot(&alpha)
+                    - log_root
+                    - 0.5 * n * (2.0 * std::f64::consts::PI).ln();
+                let inverse = linear::inverse_lower(factor);
+                let mut w = inverse.tr_mul(&inverse);
+                w.gemm(1.0, &alpha, &alpha.transpose(), -1.0);
+                (value, w)
+            },
+        );
         let mut gradient = kernel.gradient(derivatives, &w, &self.noise_scale);
         let (prior, prior_gradient) = kernel.log_prior();
-        gradient.iter_mut().zip(prior_gradient).for_each(|(g, p)| *g += p);
+        gradient
+            .iter_mut()
+            .zip(prior_gradient)
+            .for_each(|(g, p)| *g += p);
         (value + prior, gradient)
     }
 
@@ -81,7 +91,12 @@ impl Evidence {
             let mut found = None;
             for halving in 0..HALVINGS {
                 let step = &direction * 0.5f64.powi(halving as i32);
-                let theta = kernel.theta().iter().zip(step.iter()).map(|(theta, step)| theta + step).collect();
+                let theta = kernel
+                    .theta()
+                    .iter()
+                    .zip(step.iter())
+                    .map(|(theta, step)| theta + step)
+                    .collect();
                 let next = kernel.with_theta(theta);
                 let (next_value, next_gradient) = self.value(&next);
                 if next_value > value + 1e-4 * step.dot(&slope) {
@@ -89,7 +104,9 @@ impl Evidence {
                     break;
                 }
             }
-            let Some((next, next_value, next_gradient, step)) = found else { break };
+            let Some((next, next_value, next_gradient, step)) = found else {
+                break;
+            };
             // Of the negative, which is minimized.
             let change = &slope - DVector::from_vec(next_gradient.clone());
             if step.dot(&change) > 1e-12 {
@@ -138,7 +155,9 @@ mod tests {
     fn gradient_of_evidence_matches_differences() {
         for (at, shape) in Shape::ALL.into_iter().enumerate() {
             let mut rng = generator(5, "evidence", at as u64);
-            let mut draw = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.random::<f64>() * 2.0 - 1.0).collect() };
+            let mut draw = |n: usize| -> Vec<f64> {
+                (0..n).map(|_| rng.random::<f64>() * 2.0 - 1.0).collect()
+            };
             let x = DMatrix::from_vec(4, 30, draw(120));
             let noise = draw(30).into_iter().map(|v| 1.0 + 0.5 * v).collect();
             let evidence = Evidence::new(x, DVector::from_vec(draw(30)), noise);
@@ -152,7 +171,11 @@ mod tests {
                     evidence.value(&kernel.with_theta(theta)).0
                 };
                 let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                assert!((difference - gradient[place]).abs() < 1e-5 * (1.0 + difference.abs()), "{shape:?} {place}: {difference} {}", gradient[place]);
+                assert!(
+                    (difference - gradient[place]).abs() < 1e-5 * (1.0 + difference.abs()),
+                    "{shape:?} {place}: {difference} {}",
+                    gradient[place]
+                );
             }
         }
     }
@@ -160,7 +183,11 @@ mod tests {
     #[test]
     fn evidence_of_one_row_is_the_normal_density() {
         let kernel = Kernel::start(Shape::Smooth, &[0]).with_theta(vec![0.0, 0.0, -60.0, 0.0]);
-        let evidence = Evidence::new(DMatrix::from_element(1, 1, 0.3), DVector::from_element(1, 1.2), vec![1.0]);
+        let evidence = Evidence::new(
+            DMatrix::from_element(1, 1, 0.3),
+            DVector::from_element(1, 1.2),
+            vec![1.0],
+        );
         // Variance 1 + 1 + the least noise.
         let variance: f64 = 2.0 + 1e-6;
         let expected = -0.5 * 1.44 / variance - 0.5 * (2.0 * std::f64::consts::PI * variance).ln();
@@ -169,7 +196,9 @@ mod tests {
 
     #[test]
     fn search_gains_evidence_and_finds_a_short_scale() {
-        let x = DMatrix::from_fn(2, 120, |d, i| ((i * (3 + 2 * d)) as f64 * 0.618_034).fract() * 4.0 - 2.0);
+        let x = DMatrix::from_fn(2, 120, |d, i| {
+            ((i * (3 + 2 * d)) as f64 * 0.618_034).fract() * 4.0 - 2.0
+        });
         let z = DVector::from_fn(120, |i, _| (3.0 * x[(0, i)]).sin());
         let evidence = Evidence::new(x, z, vec![1.0; 120]);
         let start = Kernel::start(Shape::Smooth, &[0, 1]);
@@ -177,6 +206,10 @@ mod tests {
         let (kernel, after) = evidence.maximize(start, 40);
         assert!(after > before + 50.0, "{before} {after}");
         // The second column says nothing: its length scale is far longer.
-        assert!(kernel.theta()[3] > kernel.theta()[4] + 1.5, "{:?}", kernel.theta());
+        assert!(
+            kernel.theta()[3] > kernel.theta()[4] + 1.5,
+            "{:?}",
+            kernel.theta()
+        );
     }
 }

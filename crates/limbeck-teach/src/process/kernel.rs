@@ -40,7 +40,10 @@ impl Shape {
             Self::Matern => {
                 let r = (5.0 * r_sq).sqrt();
                 let fall = (-r).exp();
-                ((1.0 + r + r * r / 3.0) * fall, -5.0 / 6.0 * (1.0 + r) * fall)
+                (
+                    (1.0 + r + r * r / 3.0) * fall,
+                    -5.0 / 6.0 * (1.0 + r) * fall,
+                )
             }
             Self::Smooth => {
                 let value = (-0.5 * r_sq).exp();
@@ -68,7 +71,10 @@ fn fast_exp(x: f32) -> f32 {
     let t = x.max(-87.0) * std::f32::consts::LOG2_E;
     let n = (t + ROUND) - ROUND;
     let f = (t - n) * std::f32::consts::LN_2;
-    let p = 1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
+    let p = 1.0
+        + f * (1.0
+            + f * (0.5
+                + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
     p * f32::from_bits(((n as i32 + 127) << 23) as u32)
 }
 
@@ -95,7 +101,11 @@ impl Kernel {
         let columns = groups.iter().max().map_or(0, |last| last + 1);
         let mut theta = vec![0.0, -4.0, -2.0];
         theta.extend(vec![prior_rate(columns).0 + 0.5; columns]);
-        Self { shape, theta, groups: groups.to_vec() }
+        Self {
+            shape,
+            theta,
+            groups: groups.to_vec(),
+        }
     }
 
     pub(super) fn theta(&self) -> &[f64] {
@@ -103,7 +113,10 @@ impl Kernel {
     }
 
     pub(super) fn with_theta(&self, theta: Vec<f64>) -> Self {
-        Self { theta, ..self.clone() }
+        Self {
+            theta,
+            ..self.clone()
+        }
     }
 
     pub(super) fn parameters(&self) -> usize {
@@ -113,7 +126,9 @@ impl Kernel {
     /// True for sound numbers of rows of this width.
     pub(super) fn fits(&self, width: usize) -> bool {
         let columns = self.groups.iter().max().map_or(0, |last| last + 1);
-        self.groups.len() == width && self.theta.len() == RATES + columns && self.theta.iter().all(|theta| theta.abs() < 100.0)
+        self.groups.len() == width
+            && self.theta.len() == RATES + columns
+            && self.theta.iter().all(|theta| theta.abs() < 100.0)
     }
 
     /// Variance of the noise.
@@ -153,8 +168,22 @@ impl Kernel {
             let (center, width) = place(at);
             ((theta - center) / width, width)
         };
-        let value = self.theta.iter().enumerate().map(pull).map(|(z, _)| -0.5 * z * z).sum();
-        (value, self.theta.iter().enumerate().map(pull).map(|(z, width)| -z / width).collect())
+        let value = self
+            .theta
+            .iter()
+            .enumerate()
+            .map(pull)
+            .map(|(z, _)| -0.5 * z * z)
+            .sum();
+        (
+            value,
+            self.theta
+                .iter()
+                .enumerate()
+                .map(pull)
+                .map(|(z, width)| -z / width)
+                .collect(),
+        )
     }
 
     /// Coordinates divided by their length scales.
@@ -176,7 +205,12 @@ impl Kernel {
     }
 
     /// Squared distances `[a, b]` of scaled rows.
-    fn distances(a: &DMatrix<f64>, b: DMatrixView<'_, f64>, a_norms: &[f64], b_norms: &[f64]) -> DMatrix<f64> {
+    fn distances(
+        a: &DMatrix<f64>,
+        b: DMatrixView<'_, f64>,
+        a_norms: &[f64],
+        b_norms: &[f64],
+    ) -> DMatrix<f64> {
         let mut distances = a.tr_mul(&b);
         for (mut column, b) in distances.column_iter_mut().zip(b_norms) {
             for (value, a) in column.iter_mut().zip(a_norms) {
@@ -190,7 +224,9 @@ impl Kernel {
     pub(super) fn between(&self, a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
         let mut values = Self::distances(a, b.as_view(), &norms(a), &norms(b));
         let signal = self.signal();
-        values.iter_mut().for_each(|value| *value = signal * self.shape.value(*value));
+        values
+            .iter_mut()
+            .for_each(|value| *value = signal * self.shape.value(*value));
         values + self.products(a, b) * self.slope()
     }
 
@@ -200,7 +236,13 @@ impl Kernel {
     }
 
     /// `k(x, rows) · alpha` of scaled rows.
-    pub(super) fn times(&self, x: &DMatrix<f64>, rows: &DMatrix<f64>, row_norms: &[f64], alpha: &DVector<f64>) -> Vec<f64> {
+    pub(super) fn times(
+        &self,
+        x: &DMatrix<f64>,
+        rows: &DMatrix<f64>,
+        row_norms: &[f64],
+        alpha: &DVector<f64>,
+    ) -> Vec<f64> {
         let distances = Self::distances(rows, x.as_view(), row_norms, &norms(x));
         let signal = self.signal();
         let mut direction = rows * alpha;
@@ -220,7 +262,11 @@ impl Kernel {
             }
             signal * (sums[0] + sums[1] + sums[2] + sums[3]) + slope
         };
-        distances.column_iter().zip(slopes.iter()).map(far).collect()
+        distances
+            .column_iter()
+            .zip(slopes.iter())
+            .map(far)
+            .collect()
     }
 
     /// Covariance without noise, and what [`gradient`](Self::gradient) needs of it.
@@ -235,7 +281,12 @@ impl Kernel {
             (*value, *fall) = (signal * kappa, signal * slope);
         }
         let products = x.tr_mul(x) * self.slope();
-        Derivatives { scaled, values, falls, products }
+        Derivatives {
+            scaled,
+            values,
+            falls,
+            products,
+        }
     }
 
     /// `½ Σ_ij W_ij ∂(K + noise)_ij/∂θ` of a symmetric `W`.
@@ -247,18 +298,39 @@ impl Kernel {
     /// ```text
     /// ½ Σ V_ij · 2 (x_id − x_jd)² = 2 (Σ_i v_i x_id² − Σ_ij x_id V_ij x_jd)
     /// ```
-    pub(super) fn gradient(&self, of: Derivatives, w: &DMatrix<f64>, noise_scale: &[f64]) -> Vec<f64> {
-        let Derivatives { scaled, values, mut falls, products } = of;
+    pub(super) fn gradient(
+        &self,
+        of: Derivatives,
+        w: &DMatrix<f64>,
+        noise_scale: &[f64],
+    ) -> Vec<f64> {
+        let Derivatives {
+            scaled,
+            values,
+            mut falls,
+            products,
+        } = of;
         let mut gradient = vec![0.0; self.theta.len()];
         gradient[SIGNAL] = 0.5 * w.dot(&values);
         gradient[SLOPE] = 0.5 * w.dot(&products);
-        gradient[NOISE] = 0.5 * self.theta[NOISE].exp() * noise_scale.iter().enumerate().map(|(i, scale)| w[(i, i)] * scale).sum::<f64>();
+        gradient[NOISE] = 0.5
+            * self.theta[NOISE].exp()
+            * noise_scale
+                .iter()
+                .enumerate()
+                .map(|(i, scale)| w[(i, i)] * scale)
+                .sum::<f64>();
         falls.component_mul_assign(w);
         let sums: Vec<f64> = falls.column_iter().map(|column| column.sum()).collect();
         let mixed = &scaled * &falls;
         for (coordinate, &group) in self.groups.iter().enumerate() {
             let (own, mixed) = (scaled.row(coordinate), mixed.row(coordinate));
-            let sum: f64 = own.iter().zip(mixed.iter()).zip(&sums).map(|((x, mixed), v)| v * x * x - x * mixed).sum();
+            let sum: f64 = own
+                .iter()
+                .zip(mixed.iter())
+                .zip(&sums)
+                .map(|((x, mixed), v)| v * x * x - x * mixed)
+                .sum();
             gradient[RATES + group] += 2.0 * sum;
         }
         gradient
@@ -267,7 +339,10 @@ impl Kernel {
 
 /// Center and width of the prior of a logarithmic inverse length scale.
 fn prior_rate(columns: usize) -> (f64, f64) {
-    (-(2f64.sqrt() + 0.5 * (columns.max(1) as f64).ln()) + 0.5, 3f64.sqrt())
+    (
+        -(2f64.sqrt() + 0.5 * (columns.max(1) as f64).ln()) + 0.5,
+        3f64.sqrt(),
+    )
 }
 
 /// Matrices of a kernel and its derivatives.
@@ -296,14 +371,23 @@ mod tests {
 
     #[test]
     fn values_are_those_worked_by_hand() {
-        let kernel = |shape| Kernel { shape, theta: vec![2f64.ln(), 0.0, 3f64.ln(), 0.5f64.ln()], groups: vec![0, 0] };
+        let kernel = |shape| Kernel {
+            shape,
+            theta: vec![2f64.ln(), 0.0, 3f64.ln(), 0.5f64.ln()],
+            groups: vec![0, 0],
+        };
         let a = DMatrix::from_column_slice(2, 1, &[1.0, 2.0]);
         let b = DMatrix::from_column_slice(2, 1, &[3.0, -1.0]);
         // r² = ¼ (4 + 9) = 3.25; ⟨a, b⟩ = 1, times 3 / 2.
-        let between = |kernel: Kernel| kernel.between(&kernel.scaled(&a), &kernel.scaled(&b))[(0, 0)];
+        let between =
+            |kernel: Kernel| kernel.between(&kernel.scaled(&a), &kernel.scaled(&b))[(0, 0)];
         assert!((between(kernel(Shape::Smooth)) - (2.0 * (-1.625f64).exp() + 1.5)).abs() < 1e-12);
         let r = 16.25f64.sqrt();
-        assert!((between(kernel(Shape::Matern)) - (2.0 * (1.0 + r + 16.25 / 3.0) * (-r).exp() + 1.5)).abs() < 1e-12);
+        assert!(
+            (between(kernel(Shape::Matern)) - (2.0 * (1.0 + r + 16.25 / 3.0) * (-r).exp() + 1.5))
+                .abs()
+                < 1e-12
+        );
     }
 
     #[test]
@@ -311,7 +395,10 @@ mod tests {
         for shape in Shape::ALL {
             for step in 0..4000 {
                 let r_sq = f64::from(step) * 0.02;
-                assert!((f64::from(shape.fast(r_sq as f32)) - shape.value(r_sq)).abs() < 4e-7, "{shape:?} {r_sq}");
+                assert!(
+                    (f64::from(shape.fast(r_sq as f32)) - shape.value(r_sq)).abs() < 4e-7,
+                    "{shape:?} {r_sq}"
+                );
             }
             assert_eq!(shape.fast(0.0), 1.0);
         }
@@ -319,12 +406,21 @@ mod tests {
 
     #[test]
     fn product_with_a_vector_agrees_with_the_matrix() {
-        let kernel = Kernel { shape: Shape::Matern, theta: vec![0.3, -1.0, -0.5, 0.2, -0.4], groups: vec![0, 1, 1] };
+        let kernel = Kernel {
+            shape: Shape::Matern,
+            theta: vec![0.3, -1.0, -0.5, 0.2, -0.4],
+            groups: vec![0, 1, 1],
+        };
         let at = |n: usize, k: f64| DMatrix::from_fn(3, n, |d, i| ((i * 3 + d) as f64 * k).sin());
         let (rows, x) = (kernel.scaled(&at(40, 0.7)), kernel.scaled(&at(9, 1.3)));
         let alpha = DVector::from_fn(40, |i, _| (i as f64).cos());
         let exact = kernel.between(&x, &rows) * &alpha;
         let found = kernel.times(&x, &rows, &norms(&rows), &alpha);
-        assert!(found.iter().zip(exact.iter()).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(
+            found
+                .iter()
+                .zip(exact.iter())
+                .all(|(a, b)| (a - b).abs() < 1e-5)
+        );
     }
 }

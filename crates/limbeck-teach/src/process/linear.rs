@@ -17,21 +17,31 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
                 let factor = a[(j, p)];
                 let (left, right) = a.as_mut_slice().split_at_mut(j * n);
                 let (left, right) = (&left[p * n + j..(p + 1) * n], &mut right[j..n]);
-                right.iter_mut().zip(left).for_each(|(right, left)| *right -= factor * left);
+                right
+                    .iter_mut()
+                    .zip(left)
+                    .for_each(|(right, left)| *right -= factor * left);
             }
             let pivot = a[(j, j)];
             if !(pivot > 0.0 && pivot.is_finite()) {
                 return false;
             }
             let root = pivot.sqrt();
-            a.as_mut_slice()[j * n + j..(j + 1) * n].iter_mut().for_each(|value| *value /= root);
+            a.as_mut_slice()[j * n + j..(j + 1) * n]
+                .iter_mut()
+                .for_each(|value| *value /= root);
         }
         let panel = a.view((end, at), (n - end, end - at)).into_owned();
         let across = panel.transpose();
         for from in (end..n).step_by(BLOCK) {
             let columns = BLOCK.min(n - from);
             let below = panel.rows(from - end, n - from);
-            a.view_mut((from, from), (n - from, columns)).gemm(-1.0, &below, &across.columns(from - end, columns), 1.0);
+            a.view_mut((from, from), (n - from, columns)).gemm(
+                -1.0,
+                &below,
+                &across.columns(from - end, columns),
+                1.0,
+            );
         }
     }
     true
@@ -39,7 +49,12 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
 
 /// Factors a covariance with `noise · scale_i` on its diagonal, adding more where rounding has made it indefinite, and gives what `then`
 /// makes of the factor.
-pub(super) fn factor_with_noise<T>(covariance: &mut DMatrix<f64>, scale: &[f64], noise: f64, then: impl FnOnce(&DMatrix<f64>) -> T) -> T {
+pub(super) fn factor_with_noise<T>(
+    covariance: &mut DMatrix<f64>,
+    scale: &[f64],
+    noise: f64,
+    then: impl FnOnce(&DMatrix<f64>) -> T,
+) -> T {
     let mut jitter = 0.0;
     loop {
         let mut factor = covariance.clone();
@@ -51,7 +66,11 @@ pub(super) fn factor_with_noise<T>(covariance: &mut DMatrix<f64>, scale: &[f64],
         }
         // Ends: a large diagonal dominates any finite matrix. One that is not finite has no answer either way.
         let size = covariance.diagonal().amax();
-        jitter = if jitter > 0.0 { jitter * 10.0 } else { 1e-8 * size.max(1e-8) };
+        jitter = if jitter > 0.0 {
+            jitter * 10.0
+        } else {
+            1e-8 * size.max(1e-8)
+        };
         if !jitter.is_finite() || !size.is_finite() {
             return then(&DMatrix::identity(covariance.nrows(), covariance.nrows()));
         }
@@ -66,7 +85,10 @@ pub(super) fn forward(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
         let column = column.as_slice();
         let value = x[j] / column[j];
         x[j] = value;
-        x.as_mut_slice()[j + 1..].iter_mut().zip(&column[j + 1..]).for_each(|(x, l)| *x -= value * l);
+        x.as_mut_slice()[j + 1..]
+            .iter_mut()
+            .zip(&column[j + 1..])
+            .for_each(|(x, l)| *x -= value * l);
     }
     x
 }
@@ -77,7 +99,11 @@ pub(super) fn solve(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     for j in (0..x.len()).rev() {
         let column = factor.column(j);
         let column = column.as_slice();
-        let rest: f64 = column[j + 1..].iter().zip(&x.as_slice()[j + 1..]).map(|(l, x)| l * x).sum();
+        let rest: f64 = column[j + 1..]
+            .iter()
+            .zip(&x.as_slice()[j + 1..])
+            .map(|(l, x)| l * x)
+            .sum();
         x[j] = (x[j] - rest) / column[j];
     }
     x
@@ -108,8 +134,12 @@ pub(super) fn inverse_lower(factor: &DMatrix<f64>) -> DMatrix<f64> {
     let b = &c * factor.view((half, 0), (n - half, half)) * &a;
     let mut inverse = DMatrix::zeros(n, n);
     inverse.view_mut((0, 0), (half, half)).copy_from(&a);
-    inverse.view_mut((half, half), (n - half, n - half)).copy_from(&c);
-    inverse.view_mut((half, 0), (n - half, half)).copy_from(&(-b));
+    inverse
+        .view_mut((half, half), (n - half, n - half))
+        .copy_from(&c);
+    inverse
+        .view_mut((half, 0), (n - half, half))
+        .copy_from(&(-b));
     inverse
 }
 
@@ -118,7 +148,9 @@ mod tests {
     use super::*;
 
     fn positive(n: usize) -> DMatrix<f64> {
-        DMatrix::from_fn(n, n, |i, j| (-((i as f64 - j as f64) / 20.0).powi(2)).exp() + if i == j { 0.5 } else { 0.0 })
+        DMatrix::from_fn(n, n, |i, j| {
+            (-((i as f64 - j as f64) / 20.0).powi(2)).exp() + if i == j { 0.5 } else { 0.0 }
+        })
     }
 
     #[test]
@@ -131,7 +163,10 @@ mod tests {
             assert!((&lower * lower.transpose() - &a).amax() < 1e-12, "{n}");
             let b = DVector::from_fn(n, |i, _| (i as f64 * 0.7).sin());
             assert!((&a * solve(&factor, &b) - &b).amax() < 1e-11, "{n}");
-            assert!((inverse_lower(&factor) * lower - DMatrix::identity(n, n)).amax() < 1e-11, "{n}");
+            assert!(
+                (inverse_lower(&factor) * lower - DMatrix::identity(n, n)).amax() < 1e-11,
+                "{n}"
+            );
         }
     }
 
@@ -148,7 +183,9 @@ mod tests {
     fn indefinite_matrix_is_refused_and_mended_by_noise() {
         let mut a = DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 2.0, 1.0]);
         assert!(!cholesky(&mut a.clone()));
-        let found = factor_with_noise(&mut a, &[1.0, 1.0], 3.0, |factor| solve(factor, &DVector::from_vec(vec![6.0, 6.0])));
+        let found = factor_with_noise(&mut a, &[1.0, 1.0], 3.0, |factor| {
+            solve(factor, &DVector::from_vec(vec![6.0, 6.0]))
+        });
         // (4 2; 2 4) x = (6, 6).
         assert!((found[0] - 1.0).abs() < 1e-12 && (found[1] - 1.0).abs() < 1e-12);
         assert!(factor_with_noise(&mut a, &[1.0, 1.0], 0.0, |factor| factor[(0, 0)]) > 1.0);

@@ -139,8 +139,10 @@ impl ProcessPlan {
         let look = rows.len().min(FIRST_LOOK);
         let start = |(shape, warp): (Shape, Warp)| {
             let z = DVector::from_vec(warp.apply(&target[..look]));
-            let evidence = Evidence::new(x.columns(0, look).into_owned(), z, noise[..look].to_vec());
-            let (kernel, value) = evidence.maximize(Kernel::start(shape, &groups), options.steps / 2);
+            let evidence =
+                Evidence::new(x.columns(0, look).into_owned(), z, noise[..look].to_vec());
+            let (kernel, value) =
+                evidence.maximize(Kernel::start(shape, &groups), options.steps / 2);
             (kernel, warp, value + warp.log_slope(&target[..look]))
         };
         let candidates: Vec<(Shape, Warp)> = Warp::candidates(&target)
@@ -153,7 +155,11 @@ impl ProcessPlan {
         };
         let evidence = Evidence::new(x, DVector::from_vec(warp.apply(&target)), noise);
         let (kernel, _) = evidence.maximize(kernel, options.steps);
-        Ok(Self { encoder, kernel, warp })
+        Ok(Self {
+            encoder,
+            kernel,
+            warp,
+        })
     }
 }
 
@@ -164,20 +170,37 @@ impl Process {
     ///
     /// [`Error::Data`] where a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight.
     pub fn fit(sample: &Sample<'_>, rows: &[usize], plan: &ProcessPlan) -> Result<Self> {
-        let rows: Vec<usize> = rows.iter().copied().filter(|&row| sample.weight[row] > 0.0).collect();
+        let rows: Vec<usize> = rows
+            .iter()
+            .copied()
+            .filter(|&row| sample.weight[row] > 0.0)
+            .collect();
         if rows.is_empty() {
-            return Err(Error::TooFewRows { found: 0, expected: 1 });
+            return Err(Error::TooFewRows {
+                found: 0,
+                expected: 1,
+            });
         }
         let x = coordinates(&plan.encoder, &sample.features.select(&rows))?;
         let z = plan.warp.apply(&sample.target_of(&rows));
         let scaled = plan.kernel.scaled(&x);
         let mut covariance = plan.kernel.covariance(&scaled);
         let noise = noise_scale(&sample.weight_of(&rows));
-        let range = z.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &z| (low.min(z), high.max(z)));
-        let alpha = linear::factor_with_noise(&mut covariance, &noise, plan.kernel.noise(), |factor| {
-            linear::solve(factor, &DVector::from_vec(z.clone()))
-        });
-        Ok(Self { plan: plan.clone(), rows: scaled, alpha, range })
+        let range = z
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &z| {
+                (low.min(z), high.max(z))
+            });
+        let alpha =
+            linear::factor_with_noise(&mut covariance, &noise, plan.kernel.noise(), |factor| {
+                linear::solve(factor, &DVector::from_vec(z.clone()))
+            });
+        Ok(Self {
+            plan: plan.clone(),
+            rows: scaled,
+            alpha,
+            range,
+        })
     }
 
     /// Mean per row.
@@ -190,10 +213,15 @@ impl Process {
         let norms = kernel::norms(&self.rows);
         let room = BEYOND * (self.range.1 - self.range.0);
         let block = |rows: &[usize]| -> Result<Vec<f64>> {
-            let x = self.plan.kernel.scaled(&coordinates(&self.plan.encoder, &features.select(rows))?);
+            let x = self
+                .plan
+                .kernel
+                .scaled(&coordinates(&self.plan.encoder, &features.select(rows))?);
             let mean = self.plan.kernel.times(&x, &self.rows, &norms, &self.alpha);
             let noise = self.plan.kernel.noise().sqrt();
-            let bounded = mean.iter().map(|z| z.clamp(self.range.0 - room, self.range.1 + room));
+            let bounded = mean
+                .iter()
+                .map(|z| z.clamp(self.range.0 - room, self.range.1 + room));
             Ok(bounded.map(|z| self.plan.warp.mean(z, noise)).collect())
         };
         let parts: Vec<Vec<f64>> = all.par_chunks(BLOCK).map(block).collect::<Result<_>>()?;
@@ -206,16 +234,28 @@ impl Process {
     ///
     /// [`Error::Data`] where a row cannot be encoded.
     pub(crate) fn features(&self, features: &Features, most: usize) -> Result<(usize, Vec<f32>)> {
-        let marks = self.rows.columns(0, self.rows.ncols().min(most)).into_owned();
-        let x = self.plan.kernel.scaled(&coordinates(&self.plan.encoder, features)?);
+        let marks = self
+            .rows
+            .columns(0, self.rows.ncols().min(most))
+            .into_owned();
+        let x = self
+            .plan
+            .kernel
+            .scaled(&coordinates(&self.plan.encoder, features)?);
         let values = self.plan.kernel.between(&marks, &x);
-        Ok((marks.ncols(), values.iter().map(|&value| value as f32).collect()))
+        Ok((
+            marks.ncols(),
+            values.iter().map(|&value| value as f32).collect(),
+        ))
     }
 
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.plan.encoder.parameters() + self.plan.kernel.parameters() + self.rows.len() + self.alpha.len()
+        self.plan.encoder.parameters()
+            + self.plan.kernel.parameters()
+            + self.rows.len()
+            + self.alpha.len()
     }
 
     /// Adds it to a container, under `name`.
@@ -226,9 +266,18 @@ impl Process {
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         self.plan.encoder.check()?;
         container.put_json(&format!("{name}.plan"), &self.plan)?;
-        container.put_numbers(&format!("{name}.rows"), Numbers::F64(self.rows.as_slice().to_vec()));
-        container.put_numbers(&format!("{name}.alpha"), Numbers::F64(self.alpha.as_slice().to_vec()));
-        container.put_numbers(&format!("{name}.range"), Numbers::F64(vec![self.range.0, self.range.1]));
+        container.put_numbers(
+            &format!("{name}.rows"),
+            Numbers::F64(self.rows.as_slice().to_vec()),
+        );
+        container.put_numbers(
+            &format!("{name}.alpha"),
+            Numbers::F64(self.alpha.as_slice().to_vec()),
+        );
+        container.put_numbers(
+            &format!("{name}.range"),
+            Numbers::F64(vec![self.range.0, self.range.1]),
+        );
         Ok(())
     }
 
@@ -240,21 +289,40 @@ impl Process {
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {
-            Numbers::F64(numbers) if numbers.iter().all(|number| number.is_finite()) => Ok(numbers.clone()),
-            _ => Err(malformed(format!("`{name}.{part}` holds no finite f64 numbers"))),
+            Numbers::F64(numbers) if numbers.iter().all(|number| number.is_finite()) => {
+                Ok(numbers.clone())
+            }
+            _ => Err(malformed(format!(
+                "`{name}.{part}` holds no finite f64 numbers"
+            ))),
         };
         let plan: ProcessPlan = container.json(&format!("{name}.plan"))?;
         plan.encoder.check()?;
         let (rows, alpha, range) = (numbers("rows")?, numbers("alpha")?, numbers("range")?);
         let width = plan.encoder.width();
         let [low, high] = range[..] else {
-            return Err(malformed(format!("`{name}.range` holds {} numbers, expected 2", range.len())));
+            return Err(malformed(format!(
+                "`{name}.range` holds {} numbers, expected 2",
+                range.len()
+            )));
         };
-        if alpha.is_empty() || rows.len() != width * alpha.len() || low > high || !plan.kernel.fits(width) || !plan.warp.is_sound() {
-            return Err(malformed(format!("the parts of `{name}` do not fit each other")));
+        if alpha.is_empty()
+            || rows.len() != width * alpha.len()
+            || low > high
+            || !plan.kernel.fits(width)
+            || !plan.warp.is_sound()
+        {
+            return Err(malformed(format!(
+                "the parts of `{name}` do not fit each other"
+            )));
         }
         let rows = DMatrix::from_vec(width, alpha.len(), rows);
-        Ok(Self { plan, rows, alpha: DVector::from_vec(alpha), range: (low, high) })
+        Ok(Self {
+            plan,
+            rows,
+            alpha: DVector::from_vec(alpha),
+            range: (low, high),
+        })
     }
 }
 
@@ -264,18 +332,36 @@ fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
     let width = encoder.width();
     let mut number = vec![false; width];
     for (column, span) in encoder.columns.iter().zip(encoder.column_spans()) {
-        if matches!(column.encoding, Encoding::Number { .. } | Encoding::Ordinal { .. }) {
+        if matches!(
+            column.encoding,
+            Encoding::Number { .. } | Encoding::Ordinal { .. }
+        ) {
             number[span.start] = true;
         }
     }
     let draw_in = |x: f64| x / (1.0 + (x / FAR).powi(2)).sqrt();
-    let value = |(at, &x): (usize, &f32)| if number[at % width] { draw_in(f64::from(x)) } else { f64::from(x) };
-    Ok(DMatrix::from_vec(width, features.rows, encoded.iter().enumerate().map(value).collect()))
+    let value = |(at, &x): (usize, &f32)| {
+        if number[at % width] {
+            draw_in(f64::from(x))
+        } else {
+            f64::from(x)
+        }
+    };
+    Ok(DMatrix::from_vec(
+        width,
+        features.rows,
+        encoded.iter().enumerate().map(value).collect(),
+    ))
 }
 
 /// The column that each coordinate comes from, since coordinates of one column share a length scale.
 fn groups(encoder: &Encoder) -> Vec<usize> {
-    encoder.column_spans().into_iter().enumerate().flat_map(|(column, span)| span.map(move |_| column)).collect()
+    encoder
+        .column_spans()
+        .into_iter()
+        .enumerate()
+        .flat_map(|(column, span)| span.map(move |_| column))
+        .collect()
 }
 
 /// Noise variance of each row, in units of that of a row of mean weight.
@@ -292,20 +378,47 @@ mod tests {
 
     fn table(rows: usize) -> (Features, Vec<f64>) {
         let at = |i: usize, k: f64| (i as f64 * k).fract() * 4.0 - 2.0;
-        let (mut a, b): (Vec<f64>, Vec<f64>) = (0..rows).map(|i| (at(i, 0.754_877), at(i, 0.569_840))).unzip();
+        let (mut a, b): (Vec<f64>, Vec<f64>) = (0..rows)
+            .map(|i| (at(i, 0.754_877), at(i, 0.569_840)))
+            .unzip();
         let codes: Vec<u32> = (0..rows).map(|i| i as u32 % 3).collect();
-        let y = (0..rows).map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + f64::from(codes[i])).collect();
+        let y = (0..rows)
+            .map(|i| (2.0 * a[i]).sin() + a[i] * b[i] + f64::from(codes[i]))
+            .collect();
         a.iter_mut().step_by(17).for_each(|cell| *cell = f64::NAN);
         let levels = Arc::new(["p", "q", "r"].map(str::to_owned).to_vec());
-        let number = |name: &str, values| Feature { name: name.into(), values: FeatureValues::Number(values), integer: false };
-        let category = Feature { name: "k".into(), values: FeatureValues::Category { codes, levels }, integer: false };
-        (Features { columns: vec![number("a", a), number("b", b), category], rows }, y)
+        let number = |name: &str, values| Feature {
+            name: name.into(),
+            values: FeatureValues::Number(values),
+            integer: false,
+        };
+        let category = Feature {
+            name: "k".into(),
+            values: FeatureValues::Category { codes, levels },
+            integer: false,
+        };
+        (
+            Features {
+                columns: vec![number("a", a), number("b", b), category],
+                rows,
+            },
+            y,
+        )
     }
 
     fn fitted(rows: usize) -> (Features, Vec<f64>, Process) {
         let (x, y) = table(rows);
-        let sample = Sample { features: &x, target: &y, weight: &vec![1.0; rows], folds: Folds::default() };
-        let options = ProcessOptions { evidence_rows: 120, steps: 20, ..ProcessOptions::default() };
+        let sample = Sample {
+            features: &x,
+            target: &y,
+            weight: &vec![1.0; rows],
+            folds: Folds::default(),
+        };
+        let options = ProcessOptions {
+            evidence_rows: 120,
+            steps: 20,
+            ..ProcessOptions::default()
+        };
         let plan = ProcessPlan::choose(&sample, &options, 1).unwrap();
         let all: Vec<usize> = (0..rows).filter(|row| row % 4 != 0).collect();
         let process = Process::fit(&sample, &all, &plan).unwrap();
@@ -316,8 +429,15 @@ mod tests {
     fn smooth_function_is_learned_and_the_file_round_trips() {
         let (x, y, process) = fitted(400);
         let mean = process.predict(&x).unwrap();
-        let held: Vec<usize> = (0..400).filter(|row| row % 4 == 0 && row % 17 != 0).collect();
-        let rmse = (held.iter().map(|&row| (mean[row] - y[row]).powi(2)).sum::<f64>() / held.len() as f64).sqrt();
+        let held: Vec<usize> = (0..400)
+            .filter(|row| row % 4 == 0 && row % 17 != 0)
+            .collect();
+        let rmse = (held
+            .iter()
+            .map(|&row| (mean[row] - y[row]).powi(2))
+            .sum::<f64>()
+            / held.len() as f64)
+            .sqrt();
         // The target's own standard deviation is about 1.8.
         assert!(rmse < 0.25, "{rmse}");
         let mut container = Container::new("teacher");
@@ -330,10 +450,21 @@ mod tests {
 
     #[test]
     fn threads_change_nothing() {
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| fitted(200));
-        let two = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap().install(|| fitted(200));
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap()
+            .install(|| fitted(200));
+        let two = rayon::ThreadPoolBuilder::new()
+            .num_threads(3)
+            .build()
+            .unwrap()
+            .install(|| fitted(200));
         assert_eq!(one.2, two.2);
-        assert_eq!(one.2.predict(&one.0).unwrap(), two.2.predict(&two.0).unwrap());
+        assert_eq!(
+            one.2.predict(&one.0).unwrap(),
+            two.2.predict(&two.0).unwrap()
+        );
     }
 
     #[test]

@@ -60,25 +60,49 @@ impl Warp {
     /// The warps that may be tried on a target.
     pub(super) fn candidates(target: &[f64]) -> Vec<Self> {
         let positive = target.iter().all(|&y| y > 0.0);
-        let powers: &[Power] = if positive { &[Power::One, Power::Half, Power::Log] } else { &[Power::One] };
-        powers.iter().map(|&power| Self::fit(power, target)).collect()
+        let powers: &[Power] = if positive {
+            &[Power::One, Power::Half, Power::Log]
+        } else {
+            &[Power::One]
+        };
+        powers
+            .iter()
+            .map(|&power| Self::fit(power, target))
+            .collect()
     }
 
     fn fit(power: Power, target: &[f64]) -> Self {
         let n = target.len().max(1) as f64;
         let center = target.iter().map(|&y| power.apply(y) / n).sum::<f64>();
-        let variance = target.iter().map(|&y| (power.apply(y) - center).powi(2) / n).sum::<f64>();
+        let variance = target
+            .iter()
+            .map(|&y| (power.apply(y) - center).powi(2) / n)
+            .sum::<f64>();
         let scale = variance.sqrt();
-        Self { power, center, scale: if scale > 0.0 && scale.is_finite() { scale } else { 1.0 } }
+        Self {
+            power,
+            center,
+            scale: if scale > 0.0 && scale.is_finite() {
+                scale
+            } else {
+                1.0
+            },
+        }
     }
 
     pub(super) fn apply(&self, target: &[f64]) -> Vec<f64> {
-        target.iter().map(|&y| (self.power.apply(y) - self.center) / self.scale).collect()
+        target
+            .iter()
+            .map(|&y| (self.power.apply(y) - self.center) / self.scale)
+            .collect()
     }
 
     /// `Σ ln dz/dy`: what a density of `z` gains to become one of `y`.
     pub(super) fn log_slope(&self, target: &[f64]) -> f64 {
-        target.iter().map(|&y| self.power.log_slope(y) - self.scale.ln()).sum()
+        target
+            .iter()
+            .map(|&y| self.power.log_slope(y) - self.scale.ln())
+            .sum()
     }
 
     /// Mean of `y` where `z` is normal, by the three-point Gauss–Hermite rule, which is exact for polynomials up to the fifth degree.
@@ -99,7 +123,11 @@ mod tests {
 
     #[test]
     fn means_are_those_worked_by_hand() {
-        let warp = |power| Warp { power, center: 2.0, scale: 0.5 };
+        let warp = |power| Warp {
+            power,
+            center: 2.0,
+            scale: 0.5,
+        };
         assert_eq!(warp(Power::One).mean(1.0, 0.3), 2.5);
         // E (2 + z/2)² for z ~ N(1, 0.6²): 2.5² + 0.3².
         assert!((warp(Power::Half).mean(1.0, 0.6) - 6.34).abs() < 1e-12);
@@ -113,7 +141,12 @@ mod tests {
         for warp in Warp::candidates(&target) {
             let step = 1e-6;
             let up: Vec<f64> = target.iter().map(|y| y + step).collect();
-            let slopes = warp.apply(&up).iter().zip(warp.apply(&target)).map(|(up, at)| ((up - at) / step).ln()).sum::<f64>();
+            let slopes = warp
+                .apply(&up)
+                .iter()
+                .zip(warp.apply(&target))
+                .map(|(up, at)| ((up - at) / step).ln())
+                .sum::<f64>();
             assert!((slopes - warp.log_slope(&target)).abs() < 1e-5, "{warp:?}");
         }
         assert_eq!(Warp::candidates(&[1.0, -1.0]).len(), 1);

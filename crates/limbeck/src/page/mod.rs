@@ -67,7 +67,11 @@ pub(crate) struct Answers {
 
 impl Answers {
     fn sides(&self) -> [(&'static str, &[f64]); 3] {
-        [("teacher", &self.teacher), ("alone", &self.alone), ("distilled", &self.distilled)]
+        [
+            ("teacher", &self.teacher),
+            ("alone", &self.alone),
+            ("distilled", &self.distilled),
+        ]
     }
 }
 
@@ -77,7 +81,9 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let slices = slices::slices(source.features);
     let measure = source.report.measure();
     let weight = source.weight;
-    let rank = |measure: Measure, pred: &[f64], truth: &[f64]| slices::rank(&slices, measure, &measure.rows(pred, truth), weight);
+    let rank = |measure: Measure, pred: &[f64], truth: &[f64]| {
+        slices::rank(&slices, measure, &measure.rows(pred, truth), weight)
+    };
     let wrong_teacher = rank(measure, &answers.teacher, &answers.target);
     let apart = rank(Measure::Rmse, &answers.shipped, &answers.teacher);
     let wrong = rank(measure, &answers.shipped, &answers.target);
@@ -99,26 +105,81 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let report = source.report;
     // The verdict is the headline; what it says beside that is said under it.
     let sentence = &report.proof.verdict.sentence;
-    let (first, rest) = sentence.split_once(". ").map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
-    let has_layers = source.chosen.iter().flatten().any(|trial| trial.curve.iter().any(|point| !point.terms.layers.is_empty()));
+    let (first, rest) = sentence
+        .split_once(". ")
+        .map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
+    let has_layers = source.chosen.iter().flatten().any(|trial| {
+        trial
+            .curve
+            .iter()
+            .any(|point| !point.terms.layers.is_empty())
+    });
     let parts: [(&str, String); 21] = [
-        ("TITLE", escape(&format!("{}: {}", report.target, report.data.source))),
+        (
+            "TITLE",
+            escape(&format!("{}: {}", report.target, report.data.source)),
+        ),
         ("STYLE", STYLE.into()),
-        ("KIND", if crate::verdict::is_alarming(report) { "hurts".into() } else { headline_kind(report).into() }),
+        (
+            "KIND",
+            if crate::verdict::is_alarming(report) {
+                "hurts".into()
+            } else {
+                headline_kind(report).into()
+            },
+        ),
         ("ASKED", asked(report)),
         ("SENTENCE", escape(first)),
-        ("MORE", [rest, if report.interrupted { STOPPED } else { "" }].into_iter().filter(|text| !text.is_empty()).map(|text| format!("<p>{}</p>", escape(text))).collect()),
+        (
+            "MORE",
+            [rest, if report.interrupted { STOPPED } else { "" }]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .map(|text| format!("<p>{}</p>", escape(text)))
+                .collect(),
+        ),
         ("TILES", tiles(report)),
         ("INTERVAL", interval(report)),
         ("CHECKS", checks(report)),
         ("MODELS", models(report)),
         ("MEASURE", measure.name().into()),
         ("SHIPPED", shipped(report)),
-        ("OUTER", report.outer.as_ref().map_or_else(String::new, |outer| other_splits(outer, measure.name()))),
+        (
+            "OUTER",
+            report
+                .outer
+                .as_ref()
+                .map_or_else(String::new, |outer| other_splits(outer, measure.name())),
+        ),
         ("DISAGREE", ranked(&apart, slices.len(), "distance")),
-        ("TEACHER", ranked(&wrong_teacher, slices.len(), measure.name())),
-        ("COLUMNS", columns.iter().enumerate().map(|(at, column)| figure(&format!("column-{at}"), &format!("{} by {column}", measure.name()))).collect()),
-        ("LAYERS", if has_layers { figure("layers", "Distance of hidden layers to the teacher's features") } else { String::new() }),
+        (
+            "TEACHER",
+            ranked(&wrong_teacher, slices.len(), measure.name()),
+        ),
+        (
+            "COLUMNS",
+            columns
+                .iter()
+                .enumerate()
+                .map(|(at, column)| {
+                    figure(
+                        &format!("column-{at}"),
+                        &format!("{} by {column}", measure.name()),
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "LAYERS",
+            if has_layers {
+                figure(
+                    "layers",
+                    "Distance of hidden layers to the teacher's features",
+                )
+            } else {
+                String::new()
+            },
+        ),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run)),
         // `<` cannot end a script from within.
@@ -126,13 +187,21 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("SCRIPT", [THEME, SCRIPT].concat()),
     ];
     // The library last: nothing in it is a place to fill.
-    let page = parts.iter().fold(TEMPLATE.to_owned(), |page, (name, text)| page.replacen(&format!("{{{{{name}}}}}"), text, 1));
+    let page = parts
+        .iter()
+        .fold(TEMPLATE.to_owned(), |page, (name, text)| {
+            page.replacen(&format!("{{{{{name}}}}}"), text, 1)
+        });
     page.replacen("{{CHARTS}}", CHARTS, 1)
 }
 
 /// Text for a page.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace("{{", "{&#123;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace("{{", "{&#123;")
 }
 
 /// The color of the headline, which is about the file.
@@ -147,7 +216,10 @@ fn headline_kind(report: &Report) -> &'static str {
 fn asked(report: &Report) -> String {
     let data = &report.data;
     let what = match report.quantile {
-        Some(quantile) => format!("the {quantile}-quantile of <b>{}</b>", escape(&report.target)),
+        Some(quantile) => format!(
+            "the {quantile}-quantile of <b>{}</b>",
+            escape(&report.target)
+        ),
         None => format!("<b>{}</b>", escape(&report.target)),
     };
     format!(
@@ -166,15 +238,36 @@ fn interval(report: &Report) -> String {
     let saved = &report.proof.verdict.error_saved;
     let measure = report.measure().name();
     let (Some(low), Some(high)) = (saved.low, saved.high) else {
-        return format!("<p class=\"small\">{measure} saved by distillation: {}, without an interval.</p>", short(saved.value));
+        return format!(
+            "<p class=\"small\">{measure} saved by distillation: {}, without an interval.</p>",
+            short(saved.value)
+        );
     };
-    let reach = [low, high, saved.value].into_iter().fold(0.0f64, |most, value| most.max(value.abs())).max(f64::MIN_POSITIVE);
+    let reach = [low, high, saved.value]
+        .into_iter()
+        .fold(0.0f64, |most, value| most.max(value.abs()))
+        .max(f64::MIN_POSITIVE);
     let tick = tick(reach);
     let end = tick * (reach / tick).ceil();
     let at = |value: f64| 50.0 + 46.0 * value / end;
     let ticks = [-end, -end / 2.0, 0.0, end / 2.0, end];
-    let lines: String = ticks.map(|value| format!("<line x1=\"{0:.2}\" x2=\"{0:.2}\" y1=\"13\" y2=\"16\" class=\"tick\"/>", at(value))).concat();
-    let labels: String = ticks.map(|value| format!("<span style=\"left:{:.2}%\">{}</span>", at(value), plain(value))).concat();
+    let lines: String = ticks
+        .map(|value| {
+            format!(
+                "<line x1=\"{0:.2}\" x2=\"{0:.2}\" y1=\"13\" y2=\"16\" class=\"tick\"/>",
+                at(value)
+            )
+        })
+        .concat();
+    let labels: String = ticks
+        .map(|value| {
+            format!(
+                "<span style=\"left:{:.2}%\">{}</span>",
+                at(value),
+                plain(value)
+            )
+        })
+        .concat();
     format!(
         "<figure class=\"scale\"><figcaption>{measure} saved by distillation, in the unit of {}: {} (95 % interval {} to {}); above 0 it is better, below 0 worse</figcaption><svg class=\"interval\" \
          viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{measure} saved by distillation {}, 95 % interval {} to {}\"><line x1=\"50\" x2=\"50\" y1=\"0\" y2=\"13\" \
@@ -196,8 +289,12 @@ fn interval(report: &Report) -> String {
 
 /// 1, 2 or 5 times a power of ten, about half of a length.
 fn tick(reach: f64) -> f64 {
-    let power = 10f64.powf((reach / 2.0).log10().floor()).max(f64::MIN_POSITIVE);
-    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= reach / 2.0);
+    let power = 10f64
+        .powf((reach / 2.0).log10().floor())
+        .max(f64::MIN_POSITIVE);
+    let times = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|times| times * power >= reach / 2.0);
     power * times.unwrap_or(10.0)
 }
 
@@ -214,59 +311,181 @@ fn plain(value: f64) -> String {
 fn tiles(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let name = report.measure().name();
-    let r2 = test.shipped.r2.filter(|_| report.quantile.is_none()).map_or_else(String::new, |r2| format!(", R² {}", short(r2)));
+    let r2 = test
+        .shipped
+        .r2
+        .filter(|_| report.quantile.is_none())
+        .map_or_else(String::new, |r2| format!(", R² {}", short(r2)));
     let against = report.file.as_ref().filter(|file| !file.against.is_shipped);
-    let beside = against.map_or_else(String::new, |file| format!("; best file without a teacher {}", short(file.against.test_error)));
-    let teacher_bytes = report.teacher.bytes.map_or_else(String::new, |bytes| format!("; teacher {} bytes", grouped(bytes)));
-    let teacher_us = measured.teacher_us_per_row.map_or_else(String::new, |us| format!("; teacher {} µs", short(us)));
+    let beside = against.map_or_else(String::new, |file| {
+        format!(
+            "; best file without a teacher {}",
+            short(file.against.test_error)
+        )
+    });
+    let teacher_bytes = report.teacher.bytes.map_or_else(String::new, |bytes| {
+        format!("; teacher {} bytes", grouped(bytes))
+    });
+    let teacher_us = measured
+        .teacher_us_per_row
+        .map_or_else(String::new, |us| format!("; teacher {} µs", short(us)));
     let tiles = [
-        ("Error", short(test.shipped.error()), format!("test {name}{r2}; teacher {}{beside}", short(test.teacher.error()))),
-        ("Size", format!("{} bytes", grouped(report.student.bytes)), format!("{} parameters{teacher_bytes}", grouped(report.student.parameters))),
-        ("Time", format!("{} µs", short(measured.student_us_per_row)), format!("per row, in a batch{teacher_us}")),
+        (
+            "Error",
+            short(test.shipped.error()),
+            format!(
+                "test {name}{r2}; teacher {}{beside}",
+                short(test.teacher.error())
+            ),
+        ),
+        (
+            "Size",
+            format!("{} bytes", grouped(report.student.bytes)),
+            format!(
+                "{} parameters{teacher_bytes}",
+                grouped(report.student.parameters)
+            ),
+        ),
+        (
+            "Time",
+            format!("{} µs", short(measured.student_us_per_row)),
+            format!("per row, in a batch{teacher_us}"),
+        ),
     ];
-    let tile = |(title, figure, rest): &(&str, String, String)| format!("<div class=\"tile\"><h2>{title}</h2><p class=\"figure\">{figure}</p><p class=\"small\">{}</p></div>", escape(rest));
-    format!("<div class=\"tiles\">{}</div>", tiles.iter().map(tile).collect::<String>())
+    let tile = |(title, figure, rest): &(&str, String, String)| {
+        format!(
+            "<div class=\"tile\"><h2>{title}</h2><p class=\"figure\">{figure}</p><p class=\"small\">{}</p></div>",
+            escape(rest)
+        )
+    };
+    format!(
+        "<div class=\"tiles\">{}</div>",
+        tiles.iter().map(tile).collect::<String>()
+    )
 }
 
 fn models(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
-    let header = if report.quantile.is_some() { ["pinball loss", "covered", "RMSE"] } else { ["RMSE", "MAE", "R²"] };
-    let figures = |rmse: f64, mae: f64, r2: Option<f64>, quantile: Option<QuantileScores>| match quantile {
-        Some(quantile) => [short(quantile.pinball), format!("{:.1} %", 100.0 * quantile.covered), short(rmse)],
-        None => [short(rmse), short(mae), r2.map_or_else(|| "–".into(), |value| format!("{value:.4}"))],
+    let header = if report.quantile.is_some() {
+        ["pinball loss", "covered", "RMSE"]
+    } else {
+        ["RMSE", "MAE", "R²"]
     };
+    let figures =
+        |rmse: f64, mae: f64, r2: Option<f64>, quantile: Option<QuantileScores>| match quantile {
+            Some(quantile) => [
+                short(quantile.pinball),
+                format!("{:.1} %", 100.0 * quantile.covered),
+                short(rmse),
+            ],
+            None => [
+                short(rmse),
+                short(mae),
+                r2.map_or_else(|| "–".into(), |value| format!("{value:.4}")),
+            ],
+        };
     let mut rows = String::new();
     let mut row = |name: &str, class: &str, figures: [String; 3], cells: [String; 4]| {
-        let cells: String = figures.iter().chain(&cells).map(|cell| format!("<td>{cell}</td>")).collect();
-        let _ = write!(rows, "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>", escape(name));
+        let cells: String = figures
+            .iter()
+            .chain(&cells)
+            .map(|cell| format!("<td>{cell}</td>"))
+            .collect();
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>",
+            escape(name)
+        );
     };
     let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
     row(
         &format!("teacher ({})", report.teacher.kind),
         "teacher",
-        figures(test.teacher.rmse, test.teacher.mae, test.teacher.r2, test.teacher.quantile),
-        ["–".into(), count(report.teacher.parameters), count(report.teacher.bytes), optional(measured.teacher_us_per_row)],
+        figures(
+            test.teacher.rmse,
+            test.teacher.mae,
+            test.teacher.r2,
+            test.teacher.quantile,
+        ),
+        [
+            "–".into(),
+            count(report.teacher.parameters),
+            count(report.teacher.bytes),
+            optional(measured.teacher_us_per_row),
+        ],
     );
     let sizes = report.sizes;
-    let mut student = |name: &str, class: &str, scores: &StudentScores, (parameters, bytes): (usize, usize), us: Option<f64>| {
+    let mut student = |name: &str,
+                       class: &str,
+                       scores: &StudentScores,
+                       (parameters, bytes): (usize, usize),
+                       us: Option<f64>| {
         let figures = figures(scores.rmse, scores.mae, scores.r2, scores.quantile);
-        row(name, class, figures, [short(scores.fidelity_rmse), grouped(parameters), grouped(bytes), optional(us)]);
+        row(
+            name,
+            class,
+            figures,
+            [
+                short(scores.fidelity_rmse),
+                grouped(parameters),
+                grouped(bytes),
+                optional(us),
+            ],
+        );
     };
-    let own = |size: Option<crate::report::Size>| size.map_or((report.student.parameters, report.student.bytes), |size| (size.parameters, size.bytes));
-    let (alone, distilled) = (own(sizes.map(|sizes| sizes.alone)), own(sizes.map(|sizes| sizes.distilled)));
+    let own = |size: Option<crate::report::Size>| {
+        size.map_or((report.student.parameters, report.student.bytes), |size| {
+            (size.parameters, size.bytes)
+        })
+    };
+    let (alone, distilled) = (
+        own(sizes.map(|sizes| sizes.alone)),
+        own(sizes.map(|sizes| sizes.distilled)),
+    );
     // What was measured is the student that ships; another of the same design is as fast.
     let us = Some(measured.student_us_per_row);
     let of = |kind: ShippedKind| us.filter(|_| sizes.is_none() || report.shipped.kind == kind);
-    student("student alone", "alone", &test.alone, alone, of(ShippedKind::Alone));
-    student("student distilled", "distilled", &test.distilled, distilled, of(ShippedKind::Distilled));
-    student("shipped", "shipped", &test.shipped, (report.student.parameters, report.student.bytes), us);
+    student(
+        "student alone",
+        "alone",
+        &test.alone,
+        alone,
+        of(ShippedKind::Alone),
+    );
+    student(
+        "student distilled",
+        "distilled",
+        &test.distilled,
+        distilled,
+        of(ShippedKind::Distilled),
+    );
+    student(
+        "shipped",
+        "shipped",
+        &test.shipped,
+        (report.student.parameters, report.student.bytes),
+        us,
+    );
     if let Some(lone) = &report.lone {
-        for model in lone.models.iter().filter(|model| model.size.kind == lone.best) {
-            student(&format!("best lone model of the same budget ({})", lone.best.name()), "lone", &model.test, (model.size.parameters, model.size.bytes), None);
+        for model in lone
+            .models
+            .iter()
+            .filter(|model| model.size.kind == lone.best)
+        {
+            student(
+                &format!("best lone model of the same budget ({})", lone.best.name()),
+                "lone",
+                &model.test,
+                (model.size.parameters, model.size.bytes),
+                None,
+            );
         }
     }
-    let header: String = header.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    let header: String = header
+        .iter()
+        .map(|name| format!("<th scope=\"col\">{name}</th>"))
+        .collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}<th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
          row</th></tr></thead><tbody>{rows}</tbody></table></div>"
@@ -282,8 +501,17 @@ fn shipped(report: &Report) -> String {
         Some(alpha) => format!(", with {} of the loss from the teacher", short(alpha)),
         None => String::new(),
     };
-    let notes: String = report.notes.iter().chain(&report.teacher.notes).map(|note| format!("<li>{}</li>", escape(note))).collect();
-    let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
+    let notes: String = report
+        .notes
+        .iter()
+        .chain(&report.teacher.notes)
+        .map(|note| format!("<li>{}</li>", escape(note)))
+        .collect();
+    let notes = if notes.is_empty() {
+        notes
+    } else {
+        format!("<ul class=\"notes\">{notes}</ul>")
+    };
     let seeds = report.test_seeds.len();
     format!(
         "<p>Shipped is {side}{setting}: the better one on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; µs are those of the shipped \
@@ -295,16 +523,31 @@ fn shipped(report: &Report) -> String {
 /// Errors by outer fold, and their means.
 fn other_splits(outer: &Outer, measure: &str) -> String {
     let row = |name: &str, rows: [String; 2], errors: [f64; 4], ships: &str| {
-        let cells: String = rows.into_iter().chain(errors.map(short)).map(|cell| format!("<td>{cell}</td>")).collect();
+        let cells: String = rows
+            .into_iter()
+            .chain(errors.map(short))
+            .map(|cell| format!("<td>{cell}</td>"))
+            .collect();
         format!("<tr><th scope=\"row\">{name}</th>{cells}<td class=\"text\">{ships}</td></tr>")
     };
     let of = |fold: &Fold| [fold.teacher, fold.alone, fold.distilled, fold.shipped];
     let folds = (1..).zip(&outer.folds).map(|(at, fold): (usize, &Fold)| {
-        let ships = if fold.ships == ShippedKind::Alone { "alone" } else { "distilled" };
-        row(&at.to_string(), [grouped(fold.learned), grouped(fold.tested)], of(fold), ships)
+        let ships = if fold.ships == ShippedKind::Alone {
+            "alone"
+        } else {
+            "distilled"
+        };
+        row(
+            &at.to_string(),
+            [grouped(fold.learned), grouped(fold.tested)],
+            of(fold),
+            ships,
+        )
     });
     let mean = [0, 1, 2, 3].map(|side| outer.mean(|fold| of(fold)[side]));
-    let rows: String = folds.chain([row("mean", [String::new(), String::new()], mean, "")]).collect();
+    let rows: String = folds
+        .chain([row("mean", [String::new(), String::new()], mean, "")])
+        .collect();
     let saved = &outer.error_saved;
     let interval = match (saved.low, saved.high) {
         (Some(low), Some(high)) => format!("95 % interval {} to {}", short(low), short(high)),
@@ -347,37 +590,74 @@ fn checks(report: &Report) -> String {
         return "<p>The checks found nothing.</p>".into();
     }
     let line = |warning: &limbeck_data::Warning| {
-        format!("<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>", escape(&warning.message), escape(&warning.check), escape(&warning.action.to_string()))
+        format!(
+            "<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>",
+            escape(&warning.message),
+            escape(&warning.check),
+            escape(&warning.action.to_string())
+        )
     };
-    format!("<ul>{}</ul>", report.data.warnings.iter().map(line).collect::<String>())
+    format!(
+        "<ul>{}</ul>",
+        report.data.warnings.iter().map(line).collect::<String>()
+    )
 }
 
 fn usage(run: &str) -> String {
     let lines = [
-        ("Predict new rows", format!("limbeck predict {run} new.csv -o predicted.csv")),
-        ("Measure on rows with targets", format!("limbeck evaluate {run} other.csv")),
-        ("C for a microcontroller", format!("limbeck export {run} --to c")),
+        (
+            "Predict new rows",
+            format!("limbeck predict {run} new.csv -o predicted.csv"),
+        ),
+        (
+            "Measure on rows with targets",
+            format!("limbeck evaluate {run} other.csv"),
+        ),
+        (
+            "C for a microcontroller",
+            format!("limbeck export {run} --to c"),
+        ),
         ("ONNX", format!("limbeck export {run} --to onnx")),
         ("Is it still what it was?", format!("limbeck verify {run}")),
-        ("In Rust", format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;")),
-        ("The same run again", format!("limbeck distill --recipe {run}/recipe.toml --out another")),
+        (
+            "In Rust",
+            format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;"),
+        ),
+        (
+            "The same run again",
+            format!("limbeck distill --recipe {run}/recipe.toml --out another"),
+        ),
     ];
     let line = |(what, command): &(&str, String)| {
-        format!("<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>", escape(command))
+        format!(
+            "<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>",
+            escape(command)
+        )
     };
     lines.iter().map(line).collect()
 }
 
 fn figure(id: &str, title: &str) -> String {
     let title = escape(title);
-    format!("<figure><h3>{title}</h3><div class=\"plot\"><canvas id=\"{id}\" role=\"img\" aria-label=\"{title}\"></canvas></div></figure>")
+    format!(
+        "<figure><h3>{title}</h3><div class=\"plot\"><canvas id=\"{id}\" role=\"img\" aria-label=\"{title}\"></canvas></div></figure>"
+    )
 }
 
 /// Digits in groups of three.
 fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let from_end = |at: usize| digits.len() - at;
-    digits.char_indices().map(|(at, digit)| if at > 0 && from_end(at).is_multiple_of(3) { format!("\u{202f}{digit}") } else { digit.to_string() }).collect()
+    digits
+        .char_indices()
+        .map(|(at, digit)| {
+            if at > 0 && from_end(at).is_multiple_of(3) {
+                format!("\u{202f}{digit}")
+            } else {
+                digit.to_string()
+            }
+        })
+        .collect()
 }
 
 /// A figure to five digits, which is what a screen shows; none for what is no number.
@@ -385,12 +665,19 @@ fn shown(value: f64) -> Value {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 { json!(0) } else { Value::Null };
     }
-    format!("{value:.4e}").parse::<f64>().map_or(Value::Null, Value::from)
+    format!("{value:.4e}")
+        .parse::<f64>()
+        .map_or(Value::Null, Value::from)
 }
 
 fn scatter(answers: &Answers) -> Value {
     let step = answers.target.len().div_ceil(POINTS).max(1);
-    let points = |pred: &[f64]| (0..pred.len()).step_by(step).map(|row| json!([shown(answers.target[row]), shown(pred[row])])).collect::<Vec<_>>();
+    let points = |pred: &[f64]| {
+        (0..pred.len())
+            .step_by(step)
+            .map(|row| json!([shown(answers.target[row]), shown(pred[row])]))
+            .collect::<Vec<_>>()
+    };
     json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
 }
 
@@ -399,30 +686,73 @@ fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
     let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(PARTS).max(1)).collect();
-    let labels: Vec<Value> = parts.iter().map(|part| shown(mean(part, weight, |row| answers.target[row]))).collect();
+    let labels: Vec<Value> = parts
+        .iter()
+        .map(|part| shown(mean(part, weight, |row| answers.target[row])))
+        .collect();
     let sides = answers.sides().map(|(name, pred)| {
-        let of = |value: &dyn Fn(f64, f64) -> f64| parts.iter().map(|part| mean(part, weight, |row| value(pred[row], answers.target[row]))).collect::<Vec<f64>>();
-        let bias: Vec<Value> = of(&|pred, target| pred - target).into_iter().map(shown).collect();
-        let error: Vec<Value> = of(&|pred, target| measure.row(pred, target)).into_iter().map(|mean| shown(measure.of_mean(mean))).collect();
+        let of = |value: &dyn Fn(f64, f64) -> f64| {
+            parts
+                .iter()
+                .map(|part| mean(part, weight, |row| value(pred[row], answers.target[row])))
+                .collect::<Vec<f64>>()
+        };
+        let bias: Vec<Value> = of(&|pred, target| pred - target)
+            .into_iter()
+            .map(shown)
+            .collect();
+        let error: Vec<Value> = of(&|pred, target| measure.row(pred, target))
+            .into_iter()
+            .map(|mean| shown(measure.of_mean(mean)))
+            .collect();
         json!({ "name": name, "bias": bias, "error": error })
     });
     json!({ "labels": labels, "sides": sides })
 }
 
-fn by_column(column: &str, slices: &[Slice], answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
-    let own: Vec<&Slice> = slices.iter().filter(|slice| slice.column == column).take(16).collect();
-    let error = |pred: &[f64]| own.iter().map(|slice| shown(measure.of_mean(mean(&slice.rows, weight, |row| measure.row(pred[row], answers.target[row]))))).collect::<Vec<_>>();
-    let sides = answers.sides().map(|(name, pred)| json!({ "name": name, "error": error(pred) }));
+fn by_column(
+    column: &str,
+    slices: &[Slice],
+    answers: &Answers,
+    measure: Measure,
+    weight: &[f64],
+) -> Value {
+    let own: Vec<&Slice> = slices
+        .iter()
+        .filter(|slice| slice.column == column)
+        .take(16)
+        .collect();
+    let error = |pred: &[f64]| {
+        own.iter()
+            .map(|slice| {
+                shown(measure.of_mean(mean(&slice.rows, weight, |row| {
+                    measure.row(pred[row], answers.target[row])
+                })))
+            })
+            .collect::<Vec<_>>()
+    };
+    let sides = answers
+        .sides()
+        .map(|(name, pred)| json!({ "name": name, "error": error(pred) }));
     json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
 }
 
 fn curves(chosen: [Option<&Trial>; 2]) -> Value {
     let curve = |name: &str, trial: &Trial| {
         let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
-            trial.curve.iter().filter_map(|point| Some(json!([point.step, shown(value(point)?)]))).collect::<Vec<_>>()
+            trial
+                .curve
+                .iter()
+                .filter_map(|point| Some(json!([point.step, shown(value(point)?)])))
+                .collect::<Vec<_>>()
         };
-        let layers = trial.curve.first().map_or(0, |point| point.terms.layers.len());
-        let layers: Vec<_> = (0..layers).map(|layer| points(&|p| p.terms.layers.get(layer).copied())).collect();
+        let layers = trial
+            .curve
+            .first()
+            .map_or(0, |point| point.terms.layers.len());
+        let layers: Vec<_> = (0..layers)
+            .map(|layer| points(&|p| p.terms.layers.get(layer).copied()))
+            .collect();
         json!({
             "name": name,
             "hard": points(&|p| p.terms.hard),
@@ -435,19 +765,41 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
         })
     };
     let both = ["alone", "distilled"].into_iter().zip(chosen);
-    both.filter_map(|(name, trial)| trial.filter(|trial| !trial.curve.is_empty()).map(|trial| curve(name, trial))).collect()
+    both.filter_map(|(name, trial)| {
+        trial
+            .filter(|trial| !trial.curve.is_empty())
+            .map(|trial| curve(name, trial))
+    })
+    .collect()
 }
 
 /// Error against bytes and against time.
 fn sizes(report: &Report) -> Value {
     let mut points = Vec::new();
     let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {
-        points.push(json!({ "name": name, "bytes": bytes, "us": us.map(shown), "error": shown(error) }));
+        points.push(
+            json!({ "name": name, "bytes": bytes, "us": us.map(shown), "error": shown(error) }),
+        );
     };
-    add("teacher".into(), report.teacher.bytes, report.measured.teacher_us_per_row, report.test.teacher.error());
-    add("shipped".into(), Some(report.student.bytes), Some(report.measured.student_us_per_row), report.test.shipped.error());
+    add(
+        "teacher".into(),
+        report.teacher.bytes,
+        report.measured.teacher_us_per_row,
+        report.test.teacher.error(),
+    );
+    add(
+        "shipped".into(),
+        Some(report.student.bytes),
+        Some(report.measured.student_us_per_row),
+        report.test.shipped.error(),
+    );
     for model in report.lone.iter().flat_map(|lone| &lone.models) {
-        add(format!("alone, {}", model.size.kind.name()), Some(model.size.bytes), None, model.test.error());
+        add(
+            format!("alone, {}", model.size.kind.name()),
+            Some(model.size.bytes),
+            None,
+            model.test.error(),
+        );
     }
     Value::from(points)
 }
@@ -458,31 +810,62 @@ mod tests {
 
     #[test]
     fn texts_cannot_leave_their_place() {
-        assert_eq!(escape("<b>&\"{{DATA}}"), "&lt;b&gt;&amp;&quot;{&#123;DATA}}");
+        assert_eq!(
+            escape("<b>&\"{{DATA}}"),
+            "&lt;b&gt;&amp;&quot;{&#123;DATA}}"
+        );
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
     }
 
     #[test]
     fn figures_are_short_and_never_nan() {
         assert_eq!(shown(1.0 / 3.0), json!(0.33333));
-        assert_eq!((shown(f64::NAN), shown(0.0), shown(-123_456.7)), (Value::Null, json!(0), json!(-123_460.0)));
+        assert_eq!(
+            (shown(f64::NAN), shown(0.0), shown(-123_456.7)),
+            (Value::Null, json!(0), json!(-123_460.0))
+        );
     }
 
     #[test]
     fn ticks_are_round_numbers() {
-        assert_eq!([tick(0.9), tick(1.1), tick(7.0), tick(3e-12)].map(plain), ["0.5", "1", "5", "2.000e-12"]);
-        assert_eq!((plain(0.25), plain(-100.0), plain(0.0)), ("0.25".into(), "-100".into(), "0".into()));
+        assert_eq!(
+            [tick(0.9), tick(1.1), tick(7.0), tick(3e-12)].map(plain),
+            ["0.5", "1", "5", "2.000e-12"]
+        );
+        assert_eq!(
+            (plain(0.25), plain(-100.0), plain(0.0)),
+            ("0.25".into(), "-100".into(), "0".into())
+        );
     }
 
     #[test]
     fn parts_are_worked_by_hand() {
         let target: Vec<f64> = (0..20).map(f64::from).collect();
-        let answers = Answers { teacher: target.clone(), alone: target.iter().map(|y| y + 2.0).collect(), distilled: target.clone(), shipped: target.clone(), target };
+        let answers = Answers {
+            teacher: target.clone(),
+            alone: target.iter().map(|y| y + 2.0).collect(),
+            distilled: target.clone(),
+            shipped: target.clone(),
+            target,
+        };
         let found = parts(&answers, Measure::Rmse, &[1.0; 20]);
         assert_eq!(found["labels"][0], json!(0.5));
-        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9], &found["sides"][0]["error"][3]), (&json!(2.0), &json!(2.0), &json!(0)));
+        assert_eq!(
+            (
+                &found["sides"][1]["bias"][9],
+                &found["sides"][1]["error"][9],
+                &found["sides"][0]["error"][3]
+            ),
+            (&json!(2.0), &json!(2.0), &json!(0))
+        );
         // Too high by 2 costs 0.1 · 2 to a 0.9-quantile.
         let found = parts(&answers, Measure::Pinball { quantile: 0.9 }, &[1.0; 20]);
-        assert_eq!((&found["sides"][1]["bias"][9], &found["sides"][1]["error"][9]), (&json!(2.0), &json!(0.2)));
+        assert_eq!(
+            (
+                &found["sides"][1]["bias"][9],
+                &found["sides"][1]["error"][9]
+            ),
+            (&json!(2.0), &json!(0.2))
+        );
     }
 }

@@ -41,7 +41,11 @@ enum Inside {
     /// What products read that other products made of the rows: the hidden layers of a network, after their activations.
     Layers(Vec<(usize, usize)>),
     /// The input of the trees of this step.
-    Trees { step: usize, slot: usize, width: usize },
+    Trees {
+        step: usize,
+        slot: usize,
+        width: usize,
+    },
     /// Nothing that belongs to a row.
     #[default]
     Nothing,
@@ -69,7 +73,11 @@ impl Graph {
             Op::Imputer { values, .. } => values.len(),
             _ => 0,
         };
-        self.constants.iter().map(|(_, tensor)| tensor.data.len()).sum::<usize>() + self.steps.iter().map(of).sum::<usize>()
+        self.constants
+            .iter()
+            .map(|(_, tensor)| tensor.data.len())
+            .sum::<usize>()
+            + self.steps.iter().map(of).sum::<usize>()
     }
 
     /// One prediction per row; `rows` is row by row, the columns of the inputs one after the other.
@@ -81,8 +89,14 @@ impl Graph {
                 Ok(())
             }
             other => {
-                let found = other.map_or("nothing".to_owned(), |tensor| format!("the shape {:?}", tensor.shape));
-                Err(Fault::malformed("the output", format!("{found} for {count} rows"), "one number per row: a regression model with one output, and a dynamic first axis"))
+                let found = other.map_or("nothing".to_owned(), |tensor| {
+                    format!("the shape {:?}", tensor.shape)
+                });
+                Err(Fault::malformed(
+                    "the output",
+                    format!("{found} for {count} rows"),
+                    "one number per row: a regression model with one output, and a dynamic first axis",
+                ))
             }
         }
     }
@@ -92,15 +106,30 @@ impl Graph {
         let values = self.run(rows, count)?;
         let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
             Some(tensor) if tensor.shape == [count, width] => Ok(tensor),
-            other => Err(Fault::malformed("a hidden layer", format!("{:?}", other.map(|tensor| &tensor.shape)), format!("[{count}, {width}]"))),
+            other => Err(Fault::malformed(
+                "a hidden layer",
+                format!("{:?}", other.map(|tensor| &tensor.shape)),
+                format!("[{count}, {width}]"),
+            )),
         };
         match &self.inside {
             Inside::Layers(layers) => {
-                let layer = |&(slot, width): &(usize, usize)| Ok(Layer { width, values: tensor(slot, width)?.data.iter().map(|&value| value as f32).collect() });
+                let layer = |&(slot, width): &(usize, usize)| {
+                    Ok(Layer {
+                        width,
+                        values: tensor(slot, width)?
+                            .data
+                            .iter()
+                            .map(|&value| value as f32)
+                            .collect(),
+                    })
+                };
                 layers.iter().map(layer).collect()
             }
             Inside::Trees { step, slot, width } => match &self.steps[*step].op {
-                Op::Trees(trees, _) => Ok(trees.layers(&tensor(*slot, *width)?.data, *width, count)),
+                Op::Trees(trees, _) => {
+                    Ok(trees.layers(&tensor(*slot, *width)?.data, *width, count))
+                }
                 _ => Ok(Vec::new()),
             },
             Inside::Nothing => Ok(Vec::new()),
@@ -124,19 +153,30 @@ impl Graph {
             width(0).filter(|_| width(0) == width(1))
         };
         let (mut of_rows, mut made) = (vec![false; self.slots], vec![false; self.slots]);
-        self.feeds.iter().for_each(|&(slot, ..)| of_rows[slot] = true);
+        self.feeds
+            .iter()
+            .for_each(|&(slot, ..)| of_rows[slot] = true);
         let mut layers: Vec<(usize, usize)> = Vec::new();
         let mut trees = None;
         for (at, step) in self.steps.iter().enumerate() {
             let read = || step.inputs.iter().flatten().copied();
-            let product = matches!(step.op, Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. });
+            let product = matches!(
+                step.op,
+                Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. }
+            );
             for slot in read().filter(|&slot| product && made[slot]) {
-                if let Some(width) = by_row(slot).filter(|_| layers.iter().all(|layer| layer.0 != slot)) {
+                if let Some(width) =
+                    by_row(slot).filter(|_| layers.iter().all(|layer| layer.0 != slot))
+                {
                     layers.push((slot, width));
                 }
             }
             if let (Op::Trees(..), None, Some(slot)) = (&step.op, &trees, read().next()) {
-                trees = by_row(slot).map(|width| Inside::Trees { step: at, slot, width });
+                trees = by_row(slot).map(|width| Inside::Trees {
+                    step: at,
+                    slot,
+                    width,
+                });
             }
             of_rows[step.output] = read().any(|slot| of_rows[slot]);
             made[step.output] = of_rows[step.output] && (product || read().any(|slot| made[slot]));
@@ -158,16 +198,31 @@ impl Graph {
         }
         let (mut start, mut held) = (0, 0_usize);
         for &(slot, columns, flat) in &self.feeds {
-            let data = rows.chunks_exact(width).flat_map(|row| &row[start..start + columns]).copied().collect();
-            let shape = if flat { vec![count] } else { vec![count, columns] };
+            let data = rows
+                .chunks_exact(width)
+                .flat_map(|row| &row[start..start + columns])
+                .copied()
+                .collect();
+            let shape = if flat {
+                vec![count]
+            } else {
+                vec![count, columns]
+            };
             values[slot] = Some(Arc::new(self.rounded(Tensor { shape, data })));
             start += columns;
         }
         for step in &self.steps {
-            let wrong = |found: String, expected: String| Fault::malformed(step.name.clone(), found, expected);
+            let wrong = |found: String, expected: String| {
+                Fault::malformed(step.name.clone(), found, expected)
+            };
             let mut inputs = Vec::with_capacity(step.inputs.len());
             for slot in step.inputs.iter().flatten() {
-                inputs.push(values[*slot].as_deref().ok_or_else(|| wrong("an input that nothing has computed".into(), "nodes in the order of their use".into()))?);
+                inputs.push(values[*slot].as_deref().ok_or_else(|| {
+                    wrong(
+                        "an input that nothing has computed".into(),
+                        "nodes in the order of their use".into(),
+                    )
+                })?);
             }
             let result = step.op.run(&inputs).filter(|result| !result.data.is_empty()).ok_or_else(|| {
                 let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape.as_slice()).collect();
@@ -175,7 +230,10 @@ impl Graph {
             })?;
             held = held.saturating_add(result.data.len());
             if held > MOST_AT_ONCE {
-                return Err(wrong(format!("more than {MOST_AT_ONCE} numbers in all for {count} rows"), "a smaller graph".into()));
+                return Err(wrong(
+                    format!("more than {MOST_AT_ONCE} numbers in all for {count} rows"),
+                    "a smaller graph".into(),
+                ));
             }
             values[step.output] = Some(Arc::new(self.rounded(result)));
         }
@@ -197,7 +255,10 @@ mod tests {
     use super::*;
 
     fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor { shape: shape.to_vec(), data: data.to_vec() }
+        Tensor {
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        }
     }
 
     /// A graph of one input of two columns that reads the constants given first.
@@ -206,11 +267,25 @@ mod tests {
         let steps: Vec<Step> = steps
             .into_iter()
             .enumerate()
-            .map(|(at, (op, inputs))| Step { name: format!("node {at}"), op, inputs: inputs.into_iter().map(Some).collect(), output: input + 1 + at })
+            .map(|(at, (op, inputs))| Step {
+                name: format!("node {at}"),
+                op,
+                inputs: inputs.into_iter().map(Some).collect(),
+                output: input + 1 + at,
+            })
             .collect();
         let slots = input + 1 + steps.len();
         let constants = constants.into_iter().map(Arc::new).enumerate().collect();
-        Graph { steps, constants, feeds: vec![(input, 2, false)], slots, output: slots - 1, single: true, inside: Inside::default() }.tried()
+        Graph {
+            steps,
+            constants,
+            feeds: vec![(input, 2, false)],
+            slots,
+            output: slots - 1,
+            single: true,
+            inside: Inside::default(),
+        }
+        .tried()
     }
 
     #[test]
@@ -218,17 +293,33 @@ mod tests {
         let ones = |shape: &[usize]| tensor(shape, &vec![1.0; shape.iter().product()]);
         // x (A B) C with a hidden layer of 3 before C; A B has two rows, as a block of two rows has.
         let constants = vec![ones(&[2, 5]), ones(&[5, 3]), ones(&[3, 1])];
-        let graph = graph(constants, vec![(Op::MatMul, vec![0, 1]), (Op::MatMul, vec![3, 4]), (Op::MatMul, vec![5, 2])]).unwrap();
+        let graph = graph(
+            constants,
+            vec![
+                (Op::MatMul, vec![0, 1]),
+                (Op::MatMul, vec![3, 4]),
+                (Op::MatMul, vec![5, 2]),
+            ],
+        )
+        .unwrap();
         assert_eq!(graph.inside, Inside::Layers(vec![(5, 3)]));
         for count in 1..6 {
             let layers = graph.layers(&vec![0.5; 2 * count], count).unwrap();
-            assert_eq!(layers, [Layer { width: 3, values: vec![5.0; 3 * count] }]);
+            assert_eq!(
+                layers,
+                [Layer {
+                    width: 3,
+                    values: vec![5.0; 3 * count]
+                }]
+            );
         }
     }
 
     #[test]
     fn trees_of_a_constant_show_nothing() {
-        let leaf = super::super::trees::Tree { nodes: vec![super::super::trees::Node::Leaf(1.0)] };
+        let leaf = super::super::trees::Tree {
+            nodes: vec![super::super::trees::Node::Leaf(1.0)],
+        };
         let trees = super::super::trees::TreeModel {
             trees: vec![leaf],
             weights: vec![],
@@ -238,16 +329,33 @@ mod tests {
             single: true,
         };
         let constants = vec![tensor(&[1, 2], &[0.0; 2]), tensor(&[2, 1], &[1.0; 2])];
-        let steps = vec![(Op::Trees(trees, 0), vec![0]), (Op::MatMul, vec![2, 1]), (Op::Pairs(op::Pairs::Add), vec![4, 3])];
+        let steps = vec![
+            (Op::Trees(trees, 0), vec![0]),
+            (Op::MatMul, vec![2, 1]),
+            (Op::Pairs(op::Pairs::Add), vec![4, 3]),
+        ];
         let graph = graph(constants, steps).unwrap();
-        assert_eq!((&graph.inside, graph.layers(&[0.0; 8], 4).unwrap()), (&Inside::Nothing, vec![]));
+        assert_eq!(
+            (&graph.inside, graph.layers(&[0.0; 8], 4).unwrap()),
+            (&Inside::Nothing, vec![])
+        );
     }
 
     #[test]
     fn tensors_of_one_run_have_a_limit_together() {
-        let constants = vec![tensor(&[4096, 1], &[0.0; 4096]), tensor(&[1, 4096], &[0.0; 4096]), tensor(&[2, 1], &[1.0; 2])];
-        let many = std::iter::repeat_n((Op::Pairs(op::Pairs::Add), vec![0, 1]), 5).chain([(Op::MatMul, vec![3, 2])]);
-        assert!(graph(constants, many.collect()).unwrap_err().to_string().contains("numbers in all"));
+        let constants = vec![
+            tensor(&[4096, 1], &[0.0; 4096]),
+            tensor(&[1, 4096], &[0.0; 4096]),
+            tensor(&[2, 1], &[1.0; 2]),
+        ];
+        let many = std::iter::repeat_n((Op::Pairs(op::Pairs::Add), vec![0, 1]), 5)
+            .chain([(Op::MatMul, vec![3, 2])]);
+        assert!(
+            graph(constants, many.collect())
+                .unwrap_err()
+                .to_string()
+                .contains("numbers in all")
+        );
     }
 
     #[test]
@@ -256,16 +364,50 @@ mod tests {
         let (graph, _) = parse(&std::fs::read(file).unwrap()).unwrap();
         let rows = [0.5, -1.0, 2.0, 1.5, 0.0, -0.25];
         let layers = graph.layers(&rows, 2).unwrap();
-        assert_eq!(layers.iter().map(|layer| layer.width).collect::<Vec<_>>(), [24, 16]);
+        assert_eq!(
+            layers.iter().map(|layer| layer.width).collect::<Vec<_>>(),
+            [24, 16]
+        );
         // Behind a relu and a hyperbolic tangent.
-        assert!(layers[0].values.iter().all(|&value| value >= 0.0) && layers[0].values.contains(&0.0));
-        assert!(layers[1].values.iter().all(|&value| value.abs() < 1.0 && value != 0.0));
+        assert!(
+            layers[0].values.iter().all(|&value| value >= 0.0) && layers[0].values.contains(&0.0)
+        );
+        assert!(
+            layers[1]
+                .values
+                .iter()
+                .all(|&value| value.abs() < 1.0 && value != 0.0)
+        );
         let last = graph.steps.last().unwrap();
-        let weights: Vec<&Tensor> = last.inputs[1..].iter().map(|slot| &*graph.constants.iter().find(|(at, _)| Some(*at) == *slot).unwrap().1).collect();
-        let hidden = tensor(&[2, 16], &layers[1].values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
+        let weights: Vec<&Tensor> = last.inputs[1..]
+            .iter()
+            .map(|slot| {
+                &*graph
+                    .constants
+                    .iter()
+                    .find(|(at, _)| Some(*at) == *slot)
+                    .unwrap()
+                    .1
+            })
+            .collect();
+        let hidden = tensor(
+            &[2, 16],
+            &layers[1]
+                .values
+                .iter()
+                .map(|&value| f64::from(value))
+                .collect::<Vec<_>>(),
+        );
         let mut predictions = [0.0; 2];
         graph.predict(&rows, &mut predictions).unwrap();
-        for (found, expected) in last.op.run(&[&hidden, weights[0], weights[1]]).unwrap().data.iter().zip(predictions) {
+        for (found, expected) in last
+            .op
+            .run(&[&hidden, weights[0], weights[1]])
+            .unwrap()
+            .data
+            .iter()
+            .zip(predictions)
+        {
             assert!((found - expected).abs() < 1e-5, "{found} {expected}");
         }
     }

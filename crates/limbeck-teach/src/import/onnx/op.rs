@@ -8,21 +8,55 @@ use super::tensor::{MOST_AXES, Tensor, axis_of, broadcast, concat, multiply, res
 pub(super) enum Op {
     Each(Each),
     Pairs(Pairs),
-    Clip { low: f64, high: f64 },
-    Gemm { alpha: f64, beta: f64, left_transposed: bool, right_transposed: bool },
+    Clip {
+        low: f64,
+        high: f64,
+    },
+    Gemm {
+        alpha: f64,
+        beta: f64,
+        left_transposed: bool,
+        right_transposed: bool,
+    },
     MatMul,
-    Flatten { axis: i64 },
-    Reshape { shape: Vec<i64>, zero_is_zero: bool },
-    Squeeze { axes: Vec<i64> },
-    Unsqueeze { axes: Vec<i64> },
+    Flatten {
+        axis: i64,
+    },
+    Reshape {
+        shape: Vec<i64>,
+        zero_is_zero: bool,
+    },
+    Squeeze {
+        axes: Vec<i64>,
+    },
+    Unsqueeze {
+        axes: Vec<i64>,
+    },
     Transpose,
-    Concat { axis: i64 },
-    BatchNormalization { epsilon: f64 },
-    LayerNormalization { epsilon: f64 },
-    Scaler { offset: Vec<f64>, scale: Vec<f64> },
-    Imputer { values: Vec<f64>, replaced: f64 },
-    Normalizer { norm: Norm },
-    LinearRegressor { coefficients: Vec<f64>, intercept: f64 },
+    Concat {
+        axis: i64,
+    },
+    BatchNormalization {
+        epsilon: f64,
+    },
+    LayerNormalization {
+        epsilon: f64,
+    },
+    Scaler {
+        offset: Vec<f64>,
+        scale: Vec<f64>,
+    },
+    Imputer {
+        values: Vec<f64>,
+        replaced: f64,
+    },
+    Normalizer {
+        norm: Norm,
+    },
+    LinearRegressor {
+        coefficients: Vec<f64>,
+        intercept: f64,
+    },
     /// Trees and the least number of columns that they read.
     Trees(TreeModel, usize),
 }
@@ -39,10 +73,16 @@ pub(super) enum Each {
     Sigmoid,
     LeakyRelu(f64),
     Elu(f64),
-    Selu { alpha: f64, gamma: f64 },
+    Selu {
+        alpha: f64,
+        gamma: f64,
+    },
     Softplus,
     Softsign,
-    HardSigmoid { alpha: f64, beta: f64 },
+    HardSigmoid {
+        alpha: f64,
+        beta: f64,
+    },
     HardSwish,
     Gelu,
     GeluTanh,
@@ -78,10 +118,25 @@ impl Op {
     /// The result, or none for inputs that do not go together.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
-        let same = |data: Vec<f64>| Tensor { shape: first.shape.clone(), data };
+        let same = |data: Vec<f64>| Tensor {
+            shape: first.shape.clone(),
+            data,
+        };
         match self {
             Self::Each(each) => Some(same(first.data.iter().map(|&x| each.of(x)).collect())),
-            Self::Clip { low, high } => Some(same(first.data.iter().map(|x| if x.is_nan() { *x } else { x.max(*low).min(*high) }).collect())),
+            Self::Clip { low, high } => Some(same(
+                first
+                    .data
+                    .iter()
+                    .map(|x| {
+                        if x.is_nan() {
+                            *x
+                        } else {
+                            x.max(*low).min(*high)
+                        }
+                    })
+                    .collect(),
+            )),
             Self::Pairs(pairs) => {
                 let mut result = first.clone();
                 for other in &inputs[1..] {
@@ -89,79 +144,150 @@ impl Op {
                 }
                 Some(result)
             }
-            Self::Gemm { alpha, beta, left_transposed, right_transposed } => {
-                let transposed = |tensor: &Tensor, yes: bool| if yes { transpose(tensor) } else { Some(tensor.clone()) };
+            Self::Gemm {
+                alpha,
+                beta,
+                left_transposed,
+                right_transposed,
+            } => {
+                let transposed = |tensor: &Tensor, yes: bool| {
+                    if yes {
+                        transpose(tensor)
+                    } else {
+                        Some(tensor.clone())
+                    }
+                };
                 let second = *inputs.get(1)?;
-                let mut product = multiply(&transposed(first, *left_transposed)?, &transposed(second, *right_transposed)?)?;
+                let mut product = multiply(
+                    &transposed(first, *left_transposed)?,
+                    &transposed(second, *right_transposed)?,
+                )?;
                 product.data.iter_mut().for_each(|value| *value *= alpha);
                 match inputs.get(2) {
                     None => Some(product),
                     Some(bias) => {
                         let shape = product.shape.clone();
-                        broadcast(&product, bias, |a, b| a + beta * b).filter(|sum| sum.shape == shape)
+                        broadcast(&product, bias, |a, b| a + beta * b)
+                            .filter(|sum| sum.shape == shape)
                     }
                 }
             }
             Self::MatMul => {
                 let second = *inputs.get(1)?;
                 if second.shape.len() == 1 {
-                    let column = Tensor { shape: vec![second.shape[0], 1], data: second.data.clone() };
+                    let column = Tensor {
+                        shape: vec![second.shape[0], 1],
+                        data: second.data.clone(),
+                    };
                     let product = multiply(first, &column)?;
-                    return Some(Tensor { shape: vec![product.shape[0]], data: product.data });
+                    return Some(Tensor {
+                        shape: vec![product.shape[0]],
+                        data: product.data,
+                    });
                 }
                 multiply(first, second)
             }
             Self::Flatten { axis } => {
                 let rank = first.shape.len();
-                let axis = if *axis == rank as i64 { rank } else { axis_of(*axis, rank)? };
+                let axis = if *axis == rank as i64 {
+                    rank
+                } else {
+                    axis_of(*axis, rank)?
+                };
                 let rows = first.shape[..axis].iter().product();
-                Some(Tensor { shape: vec![rows, first.shape[axis..].iter().product()], data: first.data.clone() })
+                Some(Tensor {
+                    shape: vec![rows, first.shape[axis..].iter().product()],
+                    data: first.data.clone(),
+                })
             }
-            Self::Reshape { shape, zero_is_zero } => reshape(first, shape, *zero_is_zero),
+            Self::Reshape {
+                shape,
+                zero_is_zero,
+            } => reshape(first, shape, *zero_is_zero),
             Self::Squeeze { axes } => {
                 let rank = first.shape.len();
-                let axes = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<usize>>>()?;
+                let axes = axes
+                    .iter()
+                    .map(|&axis| axis_of(axis, rank))
+                    .collect::<Option<Vec<usize>>>()?;
                 // Without axes every size of 1 goes, except the rows, which may be one by chance.
-                let goes = |at: usize| if axes.is_empty() { at > 0 && first.shape[at] == 1 } else { axes.contains(&at) };
+                let goes = |at: usize| {
+                    if axes.is_empty() {
+                        at > 0 && first.shape[at] == 1
+                    } else {
+                        axes.contains(&at)
+                    }
+                };
                 if axes.iter().any(|&at| first.shape[at] != 1) {
                     return None;
                 }
-                let shape = (0..rank).filter(|&at| !goes(at)).map(|at| first.shape[at]).collect();
-                Some(Tensor { shape, data: first.data.clone() })
+                let shape = (0..rank)
+                    .filter(|&at| !goes(at))
+                    .map(|at| first.shape[at])
+                    .collect();
+                Some(Tensor {
+                    shape,
+                    data: first.data.clone(),
+                })
             }
             Self::Unsqueeze { axes } => {
-                let rank = Some(first.shape.len() + axes.len()).filter(|rank| *rank <= MOST_AXES)?;
-                let axes = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<Vec<usize>>>()?;
+                let rank =
+                    Some(first.shape.len() + axes.len()).filter(|rank| *rank <= MOST_AXES)?;
+                let axes = axes
+                    .iter()
+                    .map(|&axis| axis_of(axis, rank))
+                    .collect::<Option<Vec<usize>>>()?;
                 let mut sizes = first.shape.iter().copied();
-                let shape = (0..rank).map(|at| if axes.contains(&at) { Some(1) } else { sizes.next() }).collect::<Option<Vec<usize>>>()?;
-                sizes.next().is_none().then(|| Tensor { shape, data: first.data.clone() })
+                let shape = (0..rank)
+                    .map(|at| {
+                        if axes.contains(&at) {
+                            Some(1)
+                        } else {
+                            sizes.next()
+                        }
+                    })
+                    .collect::<Option<Vec<usize>>>()?;
+                sizes.next().is_none().then(|| Tensor {
+                    shape,
+                    data: first.data.clone(),
+                })
             }
             Self::Transpose => transpose(first),
             Self::Concat { axis } => concat(inputs, *axis),
             Self::BatchNormalization { epsilon } => {
-                let [x, scale, shift, mean, variance] = inputs else { return None };
+                let [x, scale, shift, mean, variance] = inputs else {
+                    return None;
+                };
                 let width = *x.shape.get(1).filter(|_| x.shape.len() == 2)?;
-                if [scale, shift, mean, variance].iter().any(|tensor| tensor.data.len() != width) {
+                if [scale, shift, mean, variance]
+                    .iter()
+                    .any(|tensor| tensor.data.len() != width)
+                {
                     return None;
                 }
                 let of = |(at, value): (usize, &f64)| {
                     let column = at % width;
-                    (value - mean.data[column]) / (variance.data[column] + epsilon).sqrt() * scale.data[column] + shift.data[column]
+                    (value - mean.data[column]) / (variance.data[column] + epsilon).sqrt()
+                        * scale.data[column]
+                        + shift.data[column]
                 };
                 Some(same(x.data.iter().enumerate().map(of).collect()))
             }
             Self::LayerNormalization { epsilon } => {
                 let width = *first.shape.last().filter(|&&width| width > 0)?;
                 let (scale, shift) = (inputs.get(1)?, inputs.get(2));
-                if scale.data.len() != width || shift.is_some_and(|shift| shift.data.len() != width) {
+                if scale.data.len() != width || shift.is_some_and(|shift| shift.data.len() != width)
+                {
                     return None;
                 }
                 let mut data = first.data.clone();
                 for row in data.chunks_mut(width) {
                     let mean = row.iter().sum::<f64>() / width as f64;
-                    let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
+                    let variance =
+                        row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
                     for (column, x) in row.iter_mut().enumerate() {
-                        *x = (*x - mean) / (variance + epsilon).sqrt() * scale.data[column] + shift.map_or(0.0, |shift| shift.data[column]);
+                        *x = (*x - mean) / (variance + epsilon).sqrt() * scale.data[column]
+                            + shift.map_or(0.0, |shift| shift.data[column]);
                     }
                 }
                 Some(same(data))
@@ -174,16 +300,37 @@ impl Op {
                     _ => None,
                 };
                 let width = *first.shape.last()?;
-                let of = |(at, x): (usize, &f64)| Some((x - pick(offset, at, width, 0.0)?) * pick(scale, at, width, 1.0)?);
-                Some(same(first.data.iter().enumerate().map(of).collect::<Option<_>>()?))
+                let of = |(at, x): (usize, &f64)| {
+                    Some((x - pick(offset, at, width, 0.0)?) * pick(scale, at, width, 1.0)?)
+                };
+                Some(same(
+                    first
+                        .data
+                        .iter()
+                        .enumerate()
+                        .map(of)
+                        .collect::<Option<_>>()?,
+                ))
             }
             Self::Imputer { values, replaced } => {
                 let width = *first.shape.last()?;
                 if values.is_empty() || !(values.len() == 1 || values.len() == width) {
                     return None;
                 }
-                let lost = |x: f64| if replaced.is_nan() { x.is_nan() } else { x.total_cmp(replaced).is_eq() };
-                let of = |(at, &x): (usize, &f64)| if lost(x) { values[at % width % values.len()] } else { x };
+                let lost = |x: f64| {
+                    if replaced.is_nan() {
+                        x.is_nan()
+                    } else {
+                        x.total_cmp(replaced).is_eq()
+                    }
+                };
+                let of = |(at, &x): (usize, &f64)| {
+                    if lost(x) {
+                        values[at % width % values.len()]
+                    } else {
+                        x
+                    }
+                };
                 Some(same(first.data.iter().enumerate().map(of).collect()))
             }
             Self::Normalizer { norm } => {
@@ -201,20 +348,38 @@ impl Op {
                 }
                 Some(same(data))
             }
-            Self::LinearRegressor { coefficients, intercept } => {
-                let [rows, width] = *first.shape.as_slice() else { return None };
-                let row = |row: &[f64]| row.iter().zip(coefficients).map(|(x, c)| x * c).sum::<f64>() + intercept;
-                (width == coefficients.len() && width > 0)
-                    .then(|| Tensor { shape: vec![rows, 1], data: first.data.chunks(width).map(row).collect() })
+            Self::LinearRegressor {
+                coefficients,
+                intercept,
+            } => {
+                let [rows, width] = *first.shape.as_slice() else {
+                    return None;
+                };
+                let row = |row: &[f64]| {
+                    row.iter()
+                        .zip(coefficients)
+                        .map(|(x, c)| x * c)
+                        .sum::<f64>()
+                        + intercept
+                };
+                (width == coefficients.len() && width > 0).then(|| Tensor {
+                    shape: vec![rows, 1],
+                    data: first.data.chunks(width).map(row).collect(),
+                })
             }
             Self::Trees(trees, least) => {
-                let [rows, width] = *first.shape.as_slice() else { return None };
+                let [rows, width] = *first.shape.as_slice() else {
+                    return None;
+                };
                 if width < *least {
                     return None;
                 }
                 let mut data = vec![0.0; rows];
                 trees.predict(&first.data, width, &mut data);
-                Some(Tensor { shape: vec![rows, 1], data })
+                Some(Tensor {
+                    shape: vec![rows, 1],
+                    data,
+                })
             }
         }
     }
@@ -226,19 +391,48 @@ impl Each {
             Self::Identity => x,
             Self::Single => f64::from(x as f32),
             Self::Truncate => x.trunc(),
-            Self::Relu => if x < 0.0 { 0.0 } else { x },
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Self::Tanh => x.tanh(),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Self::LeakyRelu(alpha) => if x < 0.0 { alpha * x } else { x },
-            Self::Elu(alpha) => if x < 0.0 { alpha * x.exp_m1() } else { x },
+            Self::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
+            Self::Elu(alpha) => {
+                if x < 0.0 {
+                    alpha * x.exp_m1()
+                } else {
+                    x
+                }
+            }
             Self::Selu { alpha, gamma } => gamma * if x < 0.0 { alpha * x.exp_m1() } else { x },
             // Stable on both sides: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
-            Self::Softplus => if x.is_nan() { x } else { x.max(0.0) + (-x.abs()).exp().ln_1p() },
+            Self::Softplus => {
+                if x.is_nan() {
+                    x
+                } else {
+                    x.max(0.0) + (-x.abs()).exp().ln_1p()
+                }
+            }
             Self::Softsign => x / (1.0 + x.abs()),
             Self::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
             Self::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
             Self::Gelu => 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
-            Self::GeluTanh => 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh()),
+            Self::GeluTanh => {
+                0.5 * x
+                    * (1.0
+                        + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x))
+                            .tanh())
+            }
             Self::Erf => libm::erf(x),
             Self::Exp => x.exp(),
             Self::Log => x.ln(),
@@ -270,25 +464,51 @@ mod tests {
     use super::*;
 
     fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor { shape: shape.to_vec(), data: data.to_vec() }
+        Tensor {
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        }
     }
 
     #[test]
     fn products_are_worked_by_hand() {
-        let (a, b) = (tensor(&[1, 2], &[1.0, 2.0]), tensor(&[2, 2], &[3.0, 4.0, 5.0, 6.0]));
-        let gemm = |right_transposed| Op::Gemm { alpha: 2.0, beta: 3.0, left_transposed: false, right_transposed };
+        let (a, b) = (
+            tensor(&[1, 2], &[1.0, 2.0]),
+            tensor(&[2, 2], &[3.0, 4.0, 5.0, 6.0]),
+        );
+        let gemm = |right_transposed| Op::Gemm {
+            alpha: 2.0,
+            beta: 3.0,
+            left_transposed: false,
+            right_transposed,
+        };
         let bias = tensor(&[2], &[1.0, -1.0]);
-        assert_eq!(gemm(false).run(&[&a, &b, &bias]).unwrap().data, [29.0, 29.0]);
+        assert_eq!(
+            gemm(false).run(&[&a, &b, &bias]).unwrap().data,
+            [29.0, 29.0]
+        );
         assert_eq!(gemm(true).run(&[&a, &b, &bias]).unwrap().data, [25.0, 31.0]);
-        assert_eq!(Op::MatMul.run(&[&a, &tensor(&[2], &[7.0, 8.0])]).unwrap(), tensor(&[1], &[23.0]));
+        assert_eq!(
+            Op::MatMul.run(&[&a, &tensor(&[2], &[7.0, 8.0])]).unwrap(),
+            tensor(&[1], &[23.0])
+        );
     }
 
     #[test]
     fn axes_come_and_go() {
         let x = tensor(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(Op::Unsqueeze { axes: vec![-1] }.run(&[&x]).unwrap().shape, [2, 3, 1]);
+        assert_eq!(
+            Op::Unsqueeze { axes: vec![-1] }.run(&[&x]).unwrap().shape,
+            [2, 3, 1]
+        );
         assert_eq!(Op::Squeeze { axes: vec![0] }.run(&[&x]), None);
-        assert_eq!(Op::Flatten { axis: 1 }.run(&[&tensor(&[2, 1, 3], &x.data)]).unwrap().shape, [2, 3]);
+        assert_eq!(
+            Op::Flatten { axis: 1 }
+                .run(&[&tensor(&[2, 1, 3], &x.data)])
+                .unwrap()
+                .shape,
+            [2, 3]
+        );
     }
 
     #[test]

@@ -37,9 +37,15 @@ struct Attribute<'a> {
 
 /// Reads a graph and its inputs.
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<(Graph, Vec<Input>)> {
-    let graph = wire::fields(bytes)?.into_iter().find(|(number, _)| *number == 7);
+    let graph = wire::fields(bytes)?
+        .into_iter()
+        .find(|(number, _)| *number == 7);
     let (_, graph) = graph.ok_or_else(|| {
-        Fault::malformed("the file", "no graph", "a LightGBM text model, an XGBoost JSON model or an ONNX model")
+        Fault::malformed(
+            "the file",
+            "no graph",
+            "a LightGBM text model, an XGBoost JSON model or an ONNX model",
+        )
     })?;
     let mut reader = Reader::default();
     let (mut nodes, mut inputs, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
@@ -52,33 +58,69 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<(Graph, Vec<Input>)> {
             }
             11 => inputs.push(reader.input(value.bytes()?)?),
             12 => outputs.push(reader.input(value.bytes()?)?),
-            15 => return Err(Fault::unsupported("the graph has sparse weights", "export it with dense ones")),
+            15 => {
+                return Err(Fault::unsupported(
+                    "the graph has sparse weights",
+                    "export it with dense ones",
+                ));
+            }
             _ => {}
         }
     }
-    let inputs: Vec<Feed> = inputs.into_iter().filter(|feed| !reader.is_constant(&feed.name)).collect();
+    let inputs: Vec<Feed> = inputs
+        .into_iter()
+        .filter(|feed| !reader.is_constant(&feed.name))
+        .collect();
     if inputs.is_empty() {
-        return Err(Fault::malformed("the graph", "no input", "an input of [rows, columns]"));
+        return Err(Fault::malformed(
+            "the graph",
+            "no input",
+            "an input of [rows, columns]",
+        ));
     }
     let mut feeds = Vec::new();
     for feed in &inputs {
         let columns = feed.columns()?;
         feeds.push((reader.slot(&feed.name), columns, feed.flat()));
         if feeds.iter().map(|(_, columns, _)| columns).sum::<usize>() > MOST_COLUMNS as usize {
-            return Err(Fault::unsupported(format!("the graph has more than {MOST_COLUMNS} columns in all"), "expected fewer"));
+            return Err(Fault::unsupported(
+                format!("the graph has more than {MOST_COLUMNS} columns in all"),
+                "expected fewer",
+            ));
         }
     }
-    let steps = nodes.iter().map(|node| reader.step(node)).collect::<Parsed<Vec<Option<Step>>>>()?;
+    let steps = nodes
+        .iter()
+        .map(|node| reader.step(node))
+        .collect::<Parsed<Vec<Option<Step>>>>()?;
     let steps: Vec<Step> = steps.into_iter().flatten().collect();
     let [output] = outputs.as_slice() else {
-        return Err(Fault::unsupported(format!("the graph has {} outputs", outputs.len()), "give a regression model with one output of one column"));
+        return Err(Fault::unsupported(
+            format!("the graph has {} outputs", outputs.len()),
+            "give a regression model with one output of one column",
+        ));
     };
     let output = reader.slot(&output.name);
-    let graph = Graph { steps, slots: reader.slots.len(), feeds, output, single: !reader.double, constants: reader.constants, inside: Inside::default() }.tried()?;
+    let graph = Graph {
+        steps,
+        slots: reader.slots.len(),
+        feeds,
+        output,
+        single: !reader.double,
+        constants: reader.constants,
+        inside: Inside::default(),
+    }
+    .tried()?;
     let width: usize = graph.feeds.iter().map(|(_, columns, _)| columns).sum();
     let named = inputs.len() > 1 && graph.feeds.iter().all(|(_, columns, _)| *columns == 1);
     let inputs = match named {
-        true => inputs.into_iter().map(|feed| Input { name: Some(feed.name), ..Input::default() }).collect(),
+        true => inputs
+            .into_iter()
+            .map(|feed| Input {
+                name: Some(feed.name),
+                ..Input::default()
+            })
+            .collect(),
         false => vec![Input::default(); width],
     };
     Ok((graph, inputs))
@@ -108,7 +150,11 @@ impl Feed {
         match self.shape.as_slice() {
             [_] => Ok(1),
             [_, Some(columns @ 1..=MOST_COLUMNS)] => Ok(*columns as usize),
-            other => Err(Fault::malformed(place(), format!("the shape {other:?}"), "[rows, columns] with a fixed number of columns")),
+            other => Err(Fault::malformed(
+                place(),
+                format!("the shape {other:?}"),
+                "[rows, columns] with a fixed number of columns",
+            )),
         }
     }
 }
@@ -178,7 +224,9 @@ impl Reader {
     }
 
     fn is_constant(&self, name: &str) -> bool {
-        self.slots.get(name).is_some_and(|slot| self.by_slot.contains_key(slot))
+        self.slots
+            .get(name)
+            .is_some_and(|slot| self.by_slot.contains_key(slot))
     }
 
     fn known(&self, name: &str) -> Option<&Tensor> {
@@ -187,12 +235,19 @@ impl Reader {
     }
 
     fn input(&mut self, bytes: &[u8]) -> Parsed<Feed> {
-        let mut feed = Feed { name: String::new(), kind: 0, shape: Vec::new() };
+        let mut feed = Feed {
+            name: String::new(),
+            kind: 0,
+            shape: Vec::new(),
+        };
         for (number, value) in wire::fields(bytes)? {
             match number {
                 1 => value.text()?.clone_into(&mut feed.name),
                 2 => {
-                    for (_, tensor) in wire::fields(value.bytes()?)?.into_iter().filter(|(number, _)| *number == 1) {
+                    for (_, tensor) in wire::fields(value.bytes()?)?
+                        .into_iter()
+                        .filter(|(number, _)| *number == 1)
+                    {
                         for (number, value) in wire::fields(tensor.bytes()?)? {
                             match number {
                                 1 => feed.kind = value.int()?,
@@ -223,7 +278,10 @@ impl Reader {
                 9 => raw = Some(value.bytes()?),
                 10 => value.floats(true, &mut data)?,
                 14 if value.int()? == 1 => {
-                    return Err(Fault::unsupported("the weights lie in another file", "save the model as one file"));
+                    return Err(Fault::unsupported(
+                        "the weights lie in another file",
+                        "save the model as one file",
+                    ));
                 }
                 _ => {}
             }
@@ -242,14 +300,34 @@ impl Reader {
         }
         let place = || format!("weights {}", short(&name));
         if !matches!(kind, FLOAT | DOUBLE | INT32 | INT64 | BOOL) {
-            return Err(Fault::unsupported(format!("{} have elements of type {kind}", place()), "expected FLOAT, DOUBLE, INT32, INT64 or BOOL"));
+            return Err(Fault::unsupported(
+                format!("{} have elements of type {kind}", place()),
+                "expected FLOAT, DOUBLE, INT32, INT64 or BOOL",
+            ));
         }
-        let shape = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<Vec<usize>>>();
-        let count = shape.as_ref().and_then(|shape| shape.iter().try_fold(1_usize, |count, dim| count.checked_mul(*dim)));
+        let shape = dims
+            .iter()
+            .map(|&dim| usize::try_from(dim).ok())
+            .collect::<Option<Vec<usize>>>();
+        let count = shape.as_ref().and_then(|shape| {
+            shape
+                .iter()
+                .try_fold(1_usize, |count, dim| count.checked_mul(*dim))
+        });
         match shape {
             // Nothing at all is fine as a list, such as no axes.
-            Some(shape) if count == Some(data.len()) && shape.len() <= MOST_AXES && (!data.is_empty() || shape.len() < 2) => Ok((name, Tensor { shape, data })),
-            _ => Err(Fault::malformed(place(), format!("{} numbers", data.len()), format!("as many as the shape {dims:?} has, and at most {MOST_AXES} axes"))),
+            Some(shape)
+                if count == Some(data.len())
+                    && shape.len() <= MOST_AXES
+                    && (!data.is_empty() || shape.len() < 2) =>
+            {
+                Ok((name, Tensor { shape, data }))
+            }
+            _ => Err(Fault::malformed(
+                place(),
+                format!("{} numbers", data.len()),
+                format!("as many as the shape {dims:?} has, and at most {MOST_AXES} axes"),
+            )),
         }
     }
 
@@ -265,38 +343,89 @@ impl Reader {
             return Ok(None);
         }
         let op = self.op(node, &name)?;
-        let inputs = node.inputs.iter().map(|input| (!input.is_empty()).then(|| self.slot(input))).collect();
-        Ok(Some(Step { name, op, inputs, output: self.slot(output) }))
+        let inputs = node
+            .inputs
+            .iter()
+            .map(|input| (!input.is_empty()).then(|| self.slot(input)))
+            .collect();
+        Ok(Some(Step {
+            name,
+            op,
+            inputs,
+            output: self.slot(output),
+        }))
     }
 
     fn constant_of(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Tensor> {
-        let scalar = |value| Tensor { shape: Vec::new(), data: vec![value] };
-        let row = |data: Vec<f64>| Tensor { shape: vec![data.len()], data };
+        let scalar = |value| Tensor {
+            shape: Vec::new(),
+            data: vec![value],
+        };
+        let row = |data: Vec<f64>| Tensor {
+            shape: vec![data.len()],
+            data,
+        };
         for (kind, attribute) in &node.attributes {
             match (*kind, attribute.tensor) {
                 ("value", Some(tensor)) => return Ok(self.tensor(tensor)?.1),
                 ("value_float", _) => return Ok(scalar(attribute.float)),
                 ("value_int", _) => return Ok(scalar(attribute.int as f64)),
                 ("value_floats", _) => return Ok(row(attribute.floats.clone())),
-                ("value_ints", _) => return Ok(row(attribute.ints.iter().map(|&int| int as f64).collect())),
+                ("value_ints", _) => {
+                    return Ok(row(attribute.ints.iter().map(|&int| int as f64).collect()));
+                }
                 _ => {}
             }
         }
-        Err(Fault::unsupported(format!("{name} has no number as its value"), "export the model with numbers alone"))
+        Err(Fault::unsupported(
+            format!("{name} has no number as its value"),
+            "export the model with numbers alone",
+        ))
     }
 
     /// Whole numbers from the attribute, or from the constant that is the input at `place`; none where neither is there.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
-        let given = node.attributes.get(attribute).map(|attribute| attribute.ints.clone());
-        given.or_else(|| Some(self.known(node.inputs.get(place)?)?.data.iter().map(|&value| value as i64).collect()))
+        let given = node
+            .attributes
+            .get(attribute)
+            .map(|attribute| attribute.ints.clone());
+        given.or_else(|| {
+            Some(
+                self.known(node.inputs.get(place)?)?
+                    .data
+                    .iter()
+                    .map(|&value| value as i64)
+                    .collect(),
+            )
+        })
     }
 
     fn op(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
-        let float = |key: &str, default: f64| node.attributes.get(key).map_or(default, |attribute| attribute.float);
-        let int = |key: &str, default: i64| node.attributes.get(key).map_or(default, |attribute| attribute.int);
-        let floats = |key: &str| node.attributes.get(key).map(|attribute| attribute.floats.clone()).unwrap_or_default();
-        let text = |key: &str, default: &'static str| node.attributes.get(key).map_or(default.into(), |attribute| String::from_utf8_lossy(attribute.text));
-        let unsupported = |mend: &str| Fault::unsupported(format!("{name} cannot be computed"), mend.to_owned());
+        let float = |key: &str, default: f64| {
+            node.attributes
+                .get(key)
+                .map_or(default, |attribute| attribute.float)
+        };
+        let int = |key: &str, default: i64| {
+            node.attributes
+                .get(key)
+                .map_or(default, |attribute| attribute.int)
+        };
+        let floats = |key: &str| {
+            node.attributes
+                .get(key)
+                .map(|attribute| attribute.floats.clone())
+                .unwrap_or_default()
+        };
+        let text = |key: &str, default: &'static str| {
+            node.attributes
+                .get(key)
+                .map_or(default.into(), |attribute| {
+                    String::from_utf8_lossy(attribute.text)
+                })
+        };
+        let unsupported =
+            |mend: &str| Fault::unsupported(format!("{name} cannot be computed"), mend.to_owned());
         Ok(match node.op {
             "Identity" | "Dropout" => Op::Each(Each::Identity),
             "Cast" => match int("to", 0) {
@@ -306,17 +435,27 @@ impl Reader {
                 }
                 FLOAT | FLOAT16 => Op::Each(Each::Single),
                 INT32 | INT64 => Op::Each(Each::Truncate),
-                _ => return Err(unsupported("expected a cast to FLOAT, DOUBLE, INT32 or INT64")),
+                _ => {
+                    return Err(unsupported(
+                        "expected a cast to FLOAT, DOUBLE, INT32 or INT64",
+                    ));
+                }
             },
             "Relu" => Op::Each(Each::Relu),
             "Tanh" => Op::Each(Each::Tanh),
             "Sigmoid" => Op::Each(Each::Sigmoid),
             "LeakyRelu" => Op::Each(Each::LeakyRelu(float("alpha", 0.01))),
             "Elu" => Op::Each(Each::Elu(float("alpha", 1.0))),
-            "Selu" => Op::Each(Each::Selu { alpha: float("alpha", 1.673_263_192_176_818_8), gamma: float("gamma", 1.050_701_022_148_132_3) }),
+            "Selu" => Op::Each(Each::Selu {
+                alpha: float("alpha", 1.673_263_192_176_818_8),
+                gamma: float("gamma", 1.050_701_022_148_132_3),
+            }),
             "Softplus" => Op::Each(Each::Softplus),
             "Softsign" => Op::Each(Each::Softsign),
-            "HardSigmoid" => Op::Each(Each::HardSigmoid { alpha: float("alpha", 0.2), beta: float("beta", 0.5) }),
+            "HardSigmoid" => Op::Each(Each::HardSigmoid {
+                alpha: float("alpha", 0.2),
+                beta: float("beta", 0.5),
+            }),
             "HardSwish" => Op::Each(Each::HardSwish),
             "Gelu" if text("approximate", "none") == "tanh" => Op::Each(Each::GeluTanh),
             "Gelu" => Op::Each(Each::Gelu),
@@ -338,13 +477,17 @@ impl Reader {
                 let bound = |key: &str, place: usize, default: f64| -> Parsed<f64> {
                     match node.inputs.get(place).filter(|input| !input.is_empty()) {
                         None => Ok(float(key, default)),
-                        Some(input) => match self.known(input).map(|tensor| tensor.data.as_slice()) {
+                        Some(input) => match self.known(input).map(|tensor| tensor.data.as_slice())
+                        {
                             Some([bound]) => Ok(*bound),
                             _ => Err(unsupported("expected constant bounds")),
                         },
                     }
                 };
-                Op::Clip { low: bound("min", 1, f64::NEG_INFINITY)?, high: bound("max", 2, f64::INFINITY)? }
+                Op::Clip {
+                    low: bound("min", 1, f64::NEG_INFINITY)?,
+                    high: bound("max", 2, f64::INFINITY)?,
+                }
             }
             "Gemm" => Op::Gemm {
                 alpha: float("alpha", 1.0),
@@ -353,24 +496,50 @@ impl Reader {
                 right_transposed: int("transB", 0) != 0,
             },
             "MatMul" => Op::MatMul,
-            "Flatten" => Op::Flatten { axis: int("axis", 1) },
+            "Flatten" => Op::Flatten {
+                axis: int("axis", 1),
+            },
             "Reshape" => match self.whole(node, "shape", 1) {
-                Some(shape) => Op::Reshape { shape, zero_is_zero: int("allowzero", 0) != 0 },
+                Some(shape) => Op::Reshape {
+                    shape,
+                    zero_is_zero: int("allowzero", 0) != 0,
+                },
                 None => return Err(unsupported("expected a constant shape such as [-1, 1]")),
             },
-            "Squeeze" => Op::Squeeze { axes: self.whole(node, "axes", 1).unwrap_or_default() },
+            "Squeeze" => Op::Squeeze {
+                axes: self.whole(node, "axes", 1).unwrap_or_default(),
+            },
             "Unsqueeze" => match self.whole(node, "axes", 1) {
                 Some(axes) => Op::Unsqueeze { axes },
                 None => return Err(unsupported("expected constant axes")),
             },
-            "Transpose" if node.attributes.get("perm").is_some_and(|perm| perm.ints == [0, 1]) => Op::Each(Each::Identity),
+            "Transpose"
+                if node
+                    .attributes
+                    .get("perm")
+                    .is_some_and(|perm| perm.ints == [0, 1]) =>
+            {
+                Op::Each(Each::Identity)
+            }
             "Transpose" => Op::Transpose,
-            "Concat" => Op::Concat { axis: int("axis", 1) },
+            "Concat" => Op::Concat {
+                axis: int("axis", 1),
+            },
             "FeatureVectorizer" => Op::Concat { axis: 1 },
-            "BatchNormalization" if int("training_mode", 0) == 0 => Op::BatchNormalization { epsilon: float("epsilon", 1e-5) },
-            "LayerNormalization" if int("axis", -1) == -1 => Op::LayerNormalization { epsilon: float("epsilon", 1e-5) },
-            "Scaler" => Op::Scaler { offset: floats("offset"), scale: floats("scale") },
-            "Imputer" => Op::Imputer { values: floats("imputed_value_floats"), replaced: float("replaced_value_float", 0.0) },
+            "BatchNormalization" if int("training_mode", 0) == 0 => Op::BatchNormalization {
+                epsilon: float("epsilon", 1e-5),
+            },
+            "LayerNormalization" if int("axis", -1) == -1 => Op::LayerNormalization {
+                epsilon: float("epsilon", 1e-5),
+            },
+            "Scaler" => Op::Scaler {
+                offset: floats("offset"),
+                scale: floats("scale"),
+            },
+            "Imputer" => Op::Imputer {
+                values: floats("imputed_value_floats"),
+                replaced: float("replaced_value_float", 0.0),
+            },
             "Normalizer" => Op::Normalizer {
                 norm: match &*text("norm", "MAX") {
                     "MAX" => Norm::Max,
@@ -382,9 +551,20 @@ impl Reader {
             "LinearRegressor" => {
                 no_transform(&text("post_transform", "NONE"))?;
                 match (int("targets", 1), floats("intercepts").as_slice()) {
-                    (1, []) => Op::LinearRegressor { coefficients: floats("coefficients"), intercept: 0.0 },
-                    (1, [intercept]) => Op::LinearRegressor { coefficients: floats("coefficients"), intercept: *intercept },
-                    _ => return Err(Fault::unsupported(format!("{name} has several targets"), "give a regression model with one output")),
+                    (1, []) => Op::LinearRegressor {
+                        coefficients: floats("coefficients"),
+                        intercept: 0.0,
+                    },
+                    (1, [intercept]) => Op::LinearRegressor {
+                        coefficients: floats("coefficients"),
+                        intercept: *intercept,
+                    },
+                    _ => {
+                        return Err(Fault::unsupported(
+                            format!("{name} has several targets"),
+                            "give a regression model with one output",
+                        ));
+                    }
                 }
             }
             "TreeEnsembleRegressor" => {
@@ -395,10 +575,17 @@ impl Reader {
             }
             other => {
                 let mend = match other {
-                    "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier" => "give a regression model",
-                    _ => "expected the operations of a perceptron or TreeEnsembleRegressor; or ask the model by --teacher-command",
+                    "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier" => {
+                        "give a regression model"
+                    }
+                    _ => {
+                        "expected the operations of a perceptron or TreeEnsembleRegressor; or ask the model by --teacher-command"
+                    }
                 };
-                return Err(Fault::unsupported(format!("the graph has the operation {}", short(other)), mend));
+                return Err(Fault::unsupported(
+                    format!("the graph has the operation {}", short(other)),
+                    mend,
+                ));
             }
         })
     }
@@ -406,37 +593,91 @@ impl Reader {
     /// The trees of a `TreeEnsembleRegressor`.
     fn trees(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<TreeModel> {
         let broken = |found: String, expected: &str| Fault::malformed(name, found, expected);
-        let ints = |key: &str| node.attributes.get(key).map(|attribute| attribute.ints.as_slice()).unwrap_or_default();
+        let ints = |key: &str| {
+            node.attributes
+                .get(key)
+                .map(|attribute| attribute.ints.as_slice())
+                .unwrap_or_default()
+        };
         let mut numbers = |key: &str| -> Parsed<Vec<f64>> {
-            let as_tensor = node.attributes.get(format!("{key}_as_tensor").as_str()).and_then(|attribute| attribute.tensor);
+            let as_tensor = node
+                .attributes
+                .get(format!("{key}_as_tensor").as_str())
+                .and_then(|attribute| attribute.tensor);
             match as_tensor {
                 Some(bytes) => Ok(self.tensor(bytes)?.1.data),
-                None => Ok(node.attributes.get(key).map(|attribute| attribute.floats.clone()).unwrap_or_default()),
+                None => Ok(node
+                    .attributes
+                    .get(key)
+                    .map(|attribute| attribute.floats.clone())
+                    .unwrap_or_default()),
             }
         };
-        let (values, weights, base) = (numbers("nodes_values")?, numbers("target_weights")?, numbers("base_values")?);
-        let (tree_ids, node_ids, features) = (ints("nodes_treeids"), ints("nodes_nodeids"), ints("nodes_featureids"));
-        let (yes, no, tracks) = (ints("nodes_truenodeids"), ints("nodes_falsenodeids"), ints("nodes_missing_value_tracks_true"));
-        let modes: &[&[u8]] = node.attributes.get("nodes_modes").map(|modes| modes.texts.as_slice()).unwrap_or_default();
+        let (values, weights, base) = (
+            numbers("nodes_values")?,
+            numbers("target_weights")?,
+            numbers("base_values")?,
+        );
+        let (tree_ids, node_ids, features) = (
+            ints("nodes_treeids"),
+            ints("nodes_nodeids"),
+            ints("nodes_featureids"),
+        );
+        let (yes, no, tracks) = (
+            ints("nodes_truenodeids"),
+            ints("nodes_falsenodeids"),
+            ints("nodes_missing_value_tracks_true"),
+        );
+        let modes: &[&[u8]] = node
+            .attributes
+            .get("nodes_modes")
+            .map(|modes| modes.texts.as_slice())
+            .unwrap_or_default();
         let count = tree_ids.len();
-        let lengths = [node_ids.len(), features.len(), yes.len(), no.len(), modes.len(), values.len()];
-        if lengths.iter().any(|&length| length != count) || !(tracks.is_empty() || tracks.len() == count) {
-            return Err(broken(format!("lists of {count} and {lengths:?} nodes"), "lists of one length"));
+        let lengths = [
+            node_ids.len(),
+            features.len(),
+            yes.len(),
+            no.len(),
+            modes.len(),
+            values.len(),
+        ];
+        if lengths.iter().any(|&length| length != count)
+            || !(tracks.is_empty() || tracks.len() == count)
+        {
+            return Err(broken(
+                format!("lists of {count} and {lengths:?} nodes"),
+                "lists of one length",
+            ));
         }
-        let targets = [ints("target_treeids"), ints("target_nodeids"), ints("target_ids")];
-        let targets_declared = node.attributes.get("n_targets").map_or(1, |attribute| attribute.int);
+        let targets = [
+            ints("target_treeids"),
+            ints("target_nodeids"),
+            ints("target_ids"),
+        ];
+        let targets_declared = node
+            .attributes
+            .get("n_targets")
+            .map_or(1, |attribute| attribute.int);
         if targets_declared != 1 || targets[2].iter().any(|&id| id != 0) || base.len() > 1 {
-            return Err(Fault::unsupported(format!("{name} has several targets"), "give a regression model with one output"));
+            return Err(Fault::unsupported(
+                format!("{name} has several targets"),
+                "give a regression model with one output",
+            ));
         }
         if targets.iter().any(|ids| ids.len() != weights.len()) {
-            return Err(broken(format!("{} target weights", weights.len()), "one per target id"));
+            return Err(broken(
+                format!("{} target weights", weights.len()),
+                "one per target id",
+            ));
         }
         let mut leaf: HashMap<(i64, i64), f64> = HashMap::new();
         for (at, weight) in weights.iter().enumerate() {
             *leaf.entry((targets[0][at], targets[1][at])).or_default() += weight;
         }
         // Nodes by tree, in the order of the file.
-        let (mut order, mut members): (Vec<i64>, HashMap<i64, Vec<usize>>) = (Vec::new(), HashMap::new());
+        let (mut order, mut members): (Vec<i64>, HashMap<i64, Vec<usize>>) =
+            (Vec::new(), HashMap::new());
         for (at, tree) in tree_ids.iter().enumerate() {
             let nodes = members.entry(*tree).or_default();
             if nodes.is_empty() {
@@ -447,23 +688,43 @@ impl Reader {
         let mut trees = Vec::with_capacity(order.len());
         for tree in &order {
             let mut nodes = members.remove(tree).unwrap_or_default();
-            let children: std::collections::HashSet<i64> =
-                nodes.iter().filter(|&&at| modes[at] != b"LEAF").flat_map(|&at| [yes[at], no[at]]).collect();
-            let root = nodes.iter().position(|&at| !children.contains(&node_ids[at]));
-            let root = root.ok_or_else(|| broken(format!("no root in tree {tree}"), "a node that is no child"))?;
+            let children: std::collections::HashSet<i64> = nodes
+                .iter()
+                .filter(|&&at| modes[at] != b"LEAF")
+                .flat_map(|&at| [yes[at], no[at]])
+                .collect();
+            let root = nodes
+                .iter()
+                .position(|&at| !children.contains(&node_ids[at]));
+            let root = root.ok_or_else(|| {
+                broken(format!("no root in tree {tree}"), "a node that is no child")
+            })?;
             nodes.swap(0, root);
-            let place: HashMap<i64, u32> = nodes.iter().enumerate().map(|(place, &at)| (node_ids[at], place as u32)).collect();
+            let place: HashMap<i64, u32> = nodes
+                .iter()
+                .enumerate()
+                .map(|(place, &at)| (node_ids[at], place as u32))
+                .collect();
             let child = |id: i64| place.get(&id).copied().unwrap_or(u32::MAX);
             let read = |&at: &usize| -> Parsed<TreeNode> {
                 let test = match modes[at] {
-                    b"LEAF" => return Ok(TreeNode::Leaf(leaf.get(&(*tree, node_ids[at])).copied().unwrap_or(0.0))),
+                    b"LEAF" => {
+                        return Ok(TreeNode::Leaf(
+                            leaf.get(&(*tree, node_ids[at])).copied().unwrap_or(0.0),
+                        ));
+                    }
                     b"BRANCH_LEQ" => Test::AtMost,
                     b"BRANCH_LT" => Test::Below,
                     b"BRANCH_GTE" => Test::AtLeast,
                     b"BRANCH_GT" => Test::Above,
                     b"BRANCH_EQ" => Test::Equal,
                     b"BRANCH_NEQ" => Test::Unequal,
-                    other => return Err(broken(format!("the mode {}", short(&String::from_utf8_lossy(other))), "LEAF or BRANCH_LEQ, LT, GTE, GT, EQ, NEQ")),
+                    other => {
+                        return Err(broken(
+                            format!("the mode {}", short(&String::from_utf8_lossy(other))),
+                            "LEAF or BRANCH_LEQ, LT, GTE, GT, EQ, NEQ",
+                        ));
+                    }
                 };
                 let tracks = tracks.get(at).is_some_and(|&tracks| tracks != 0);
                 Ok(TreeNode::Number {
@@ -475,14 +736,25 @@ impl Reader {
                     no: child(no[at]),
                 })
             };
-            trees.push(Tree { nodes: nodes.iter().map(read).collect::<Parsed<_>>()? });
+            trees.push(Tree {
+                nodes: nodes.iter().map(read).collect::<Parsed<_>>()?,
+            });
         }
-        let aggregate = match node.attributes.get("aggregate_function").map_or(&b"SUM"[..], |attribute| attribute.text) {
+        let aggregate = match node
+            .attributes
+            .get("aggregate_function")
+            .map_or(&b"SUM"[..], |attribute| attribute.text)
+        {
             b"SUM" => Aggregate::Sum,
             b"AVERAGE" => Aggregate::Average,
             b"MIN" => Aggregate::Min,
             b"MAX" => Aggregate::Max,
-            other => return Err(broken(format!("the aggregate {}", short(&String::from_utf8_lossy(other))), "SUM, AVERAGE, MIN or MAX")),
+            other => {
+                return Err(broken(
+                    format!("the aggregate {}", short(&String::from_utf8_lossy(other))),
+                    "SUM, AVERAGE, MIN or MAX",
+                ));
+            }
         };
         let model = TreeModel {
             trees,
@@ -499,14 +771,22 @@ impl Reader {
 fn no_transform(transform: &str) -> Parsed<()> {
     match transform {
         "NONE" => Ok(()),
-        other => Err(Fault::unsupported(format!("the post-transform is {}", short(other)), "expected NONE, as regressors have it")),
+        other => Err(Fault::unsupported(
+            format!("the post-transform is {}", short(other)),
+            "expected NONE, as regressors have it",
+        )),
     }
 }
 
 fn dimensions(bytes: &[u8]) -> Parsed<Vec<Option<i64>>> {
     let mut shape = Vec::new();
-    for (_, dimension) in wire::fields(bytes)?.into_iter().filter(|(number, _)| *number == 1) {
-        let size = wire::fields(dimension.bytes()?)?.into_iter().find(|(number, _)| *number == 1);
+    for (_, dimension) in wire::fields(bytes)?
+        .into_iter()
+        .filter(|(number, _)| *number == 1)
+    {
+        let size = wire::fields(dimension.bytes()?)?
+            .into_iter()
+            .find(|(number, _)| *number == 1);
         shape.push(size.map(|(_, value)| value.int()).transpose()?);
     }
     Ok(shape)

@@ -16,23 +16,42 @@ pub(super) struct Tensor {
 /// An axis counted from either end.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Option<usize> {
     let rank = i64::try_from(rank).ok()?;
-    let axis = if axis < 0 { axis.checked_add(rank)? } else { axis };
+    let axis = if axis < 0 {
+        axis.checked_add(rank)?
+    } else {
+        axis
+    };
     (0..rank).contains(&axis).then_some(axis as usize)
 }
 
 pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) -> Option<Tensor> {
     if a.shape == b.shape {
-        return Some(Tensor { shape: a.shape.clone(), data: a.data.iter().zip(&b.data).map(|(a, b)| of(*a, *b)).collect() });
+        return Some(Tensor {
+            shape: a.shape.clone(),
+            data: a
+                .data
+                .iter()
+                .zip(&b.data)
+                .map(|(a, b)| of(*a, *b))
+                .collect(),
+        });
     }
     let rank = a.shape.len().max(b.shape.len());
-    let size = |tensor: &Tensor, at: usize| (at + tensor.shape.len()).checked_sub(rank).map_or(1, |at| tensor.shape[at]);
+    let size = |tensor: &Tensor, at: usize| {
+        (at + tensor.shape.len())
+            .checked_sub(rank)
+            .map_or(1, |at| tensor.shape[at])
+    };
     let together = |at: usize| match (size(a, at), size(b, at)) {
         (a, b) if a == b => Some(a),
         (1, size) | (size, 1) => Some(size),
         _ => None,
     };
     let shape = (0..rank).map(together).collect::<Option<Vec<usize>>>()?;
-    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size)).filter(|&count| count <= MOST_NUMBERS)?;
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, size| count.checked_mul(*size))
+        .filter(|&count| count <= MOST_NUMBERS)?;
     // Steps through the data per axis; 0 where a size of 1 is repeated.
     let strides = |tensor: &Tensor| {
         let mut stride = 1;
@@ -67,24 +86,40 @@ pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) ->
 
 /// `[m, k] · [k, n]`; rows of zeros have no NaN to hide, so that no factor is skipped.
 pub(super) fn multiply(a: &Tensor, b: &Tensor) -> Option<Tensor> {
-    let (&[m, k], &[same, n]) = (a.shape.as_slice(), b.shape.as_slice()) else { return None };
+    let (&[m, k], &[same, n]) = (a.shape.as_slice(), b.shape.as_slice()) else {
+        return None;
+    };
     let count = m.checked_mul(n).filter(|&count| count <= MOST_NUMBERS)?;
-    count.checked_mul(k).filter(|&products| products <= MOST_PRODUCTS && k == same)?;
+    count
+        .checked_mul(k)
+        .filter(|&products| products <= MOST_PRODUCTS && k == same)?;
     let mut data = vec![0.0; count];
     if n > 0 && k > 0 {
         for (row, sums) in a.data.chunks_exact(k).zip(data.chunks_exact_mut(n)) {
             for (factor, weights) in row.iter().zip(b.data.chunks_exact(n)) {
-                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += factor * weight);
+                sums.iter_mut()
+                    .zip(weights)
+                    .for_each(|(sum, weight)| *sum += factor * weight);
             }
         }
     }
-    Some(Tensor { shape: vec![m, n], data })
+    Some(Tensor {
+        shape: vec![m, n],
+        data,
+    })
 }
 
 pub(super) fn transpose(tensor: &Tensor) -> Option<Tensor> {
-    let &[m, n] = tensor.shape.as_slice() else { return None };
-    let data = (0..n).flat_map(|column| (0..m).map(move |row| tensor.data[row * n + column])).collect();
-    Some(Tensor { shape: vec![n, m], data })
+    let &[m, n] = tensor.shape.as_slice() else {
+        return None;
+    };
+    let data = (0..n)
+        .flat_map(|column| (0..m).map(move |row| tensor.data[row * n + column]))
+        .collect();
+    Some(Tensor {
+        shape: vec![n, m],
+        data,
+    })
 }
 
 pub(super) fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Option<Tensor> {
@@ -103,23 +138,40 @@ pub(super) fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Opt
             size => usize::try_from(size).ok()?,
         });
     }
-    let known = sizes.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+    let known = sizes
+        .iter()
+        .try_fold(1_usize, |count, size| count.checked_mul(*size))?;
     if let Some(at) = free {
         sizes[at] = tensor.data.len().checked_div(known)?;
     }
-    let count = sizes.iter().try_fold(1_usize, |count, size| count.checked_mul(*size))?;
-    (count == tensor.data.len()).then(|| Tensor { shape: sizes, data: tensor.data.clone() })
+    let count = sizes
+        .iter()
+        .try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+    (count == tensor.data.len()).then(|| Tensor {
+        shape: sizes,
+        data: tensor.data.clone(),
+    })
 }
 
 pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
     let first = inputs.first()?;
     let axis = axis_of(axis, first.shape.len())?;
     let fits = |tensor: &&Tensor| {
-        tensor.shape.len() == first.shape.len() && tensor.shape.iter().zip(&first.shape).enumerate().all(|(at, (a, b))| at == axis || a == b)
+        tensor.shape.len() == first.shape.len()
+            && tensor
+                .shape
+                .iter()
+                .zip(&first.shape)
+                .enumerate()
+                .all(|(at, (a, b))| at == axis || a == b)
     };
     let outer: usize = first.shape[..axis].iter().product();
-    let length = inputs.iter().try_fold(0_usize, |sum, tensor| sum.checked_add(tensor.shape.get(axis).copied().unwrap_or(0)))?;
-    let total = inputs.iter().try_fold(0_usize, |sum, tensor| sum.checked_add(tensor.data.len()))?;
+    let length = inputs.iter().try_fold(0_usize, |sum, tensor| {
+        sum.checked_add(tensor.shape.get(axis).copied().unwrap_or(0))
+    })?;
+    let total = inputs
+        .iter()
+        .try_fold(0_usize, |sum, tensor| sum.checked_add(tensor.data.len()))?;
     if !inputs.iter().all(fits) || total > MOST_NUMBERS {
         return None;
     }
@@ -140,17 +192,26 @@ mod tests {
     use super::*;
 
     fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor { shape: shape.to_vec(), data: data.to_vec() }
+        Tensor {
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        }
     }
 
     #[test]
     fn broadcasting_repeats_sizes_of_one() {
-        let (column, row) = (tensor(&[2, 1], &[1.0, 2.0]), tensor(&[3], &[10.0, 20.0, 30.0]));
+        let (column, row) = (
+            tensor(&[2, 1], &[1.0, 2.0]),
+            tensor(&[3], &[10.0, 20.0, 30.0]),
+        );
         let sum = broadcast(&column, &row, |a, b| a + b).unwrap();
         assert_eq!(sum, tensor(&[2, 3], &[11.0, 21.0, 31.0, 12.0, 22.0, 32.0]));
         assert_eq!(broadcast(&row, &tensor(&[2], &[0.0; 2]), |a, _| a), None);
         let huge = tensor(&[5000, 1], &[0.0; 5000]);
-        assert_eq!(broadcast(&huge, &tensor(&[5000], &[0.0; 5000]), |a, _| a), None);
+        assert_eq!(
+            broadcast(&huge, &tensor(&[5000], &[0.0; 5000]), |a, _| a),
+            None
+        );
     }
 
     #[test]
@@ -159,7 +220,10 @@ mod tests {
         assert_eq!(reshape(&x, &[0, -1, 1], false).unwrap().shape, [2, 3, 1]);
         assert_eq!(reshape(&x, &[4, -1], false), None);
         assert_eq!(reshape(&x, &[-1, 0], true), None);
-        assert_eq!(concat(&[&x, &x], 1).unwrap().data, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 4.0, 5.0, 6.0]);
+        assert_eq!(
+            concat(&[&x, &x], 1).unwrap().data,
+            [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 4.0, 5.0, 6.0]
+        );
         assert_eq!(transpose(&x).unwrap().data, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     }
 }
