@@ -735,14 +735,6 @@ impl Writer {
                 }
                 Op::TreeEnsemble(trees) => self.trees(index, trees, &first, &out),
                 Op::TableInterp(table) => self.table(index, table, &first, &out),
-                other => {
-                    return Err(Error::Refused {
-                        format: "C",
-                        place: format!("node {index}"),
-                        what: format!("the operation `{}`", other.name()),
-                        mend: "a newer limbeck may know it",
-                    });
-                }
             }
             values.push(out);
         }

@@ -351,7 +351,7 @@ impl Builder {
 
     fn graph(&mut self, student: &Student, x: String) -> Result<String> {
         let mut values = vec![x];
-        for (index, node) in student.graph.nodes.iter().enumerate() {
+        for node in &student.graph.nodes {
             let inputs: Vec<String> = node
                 .inputs
                 .iter()
@@ -385,14 +385,6 @@ impl Builder {
                 Op::Softmax => self.with("Softmax", &[first], vec![attribute::int("axis", 1)]),
                 Op::TreeEnsemble(trees) => self.trees(first, trees),
                 Op::TableInterp(table) => self.table(first, table),
-                other => {
-                    return Err(Error::Refused {
-                        format: FORMAT,
-                        place: format!("node {index}"),
-                        what: format!("the operation `{}`", other.name()),
-                        mend: "a newer limbeck may know it",
-                    });
-                }
             };
             values.push(value);
         }
