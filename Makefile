@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check test bench evidence ablation exports teachers durability intervals null same sizes
+.PHONY: help demo build check audit test bench evidence ablation exports teachers durability intervals null same sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -14,11 +14,16 @@ demo: ## build, then distill a simulated thermistor and predict with the student
 	$(CARGO) build --release --workspace --locked
 	$(LIMBECK) demo
 
-check: ## formatting of new files aside: lints and documentation, warnings denied
+check: ## formatting, lints and documentation, warnings denied
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --locked
 
-test: ## everything that guards a change
+audit: ## licences, banned and duplicate crates by deny.toml; needs cargo-deny, and the network for advisories
+	$(CARGO) deny check licenses bans sources
+	$(CARGO) deny check advisories
+
+test: check ## everything that guards a change
 	$(CARGO) test --release --workspace --locked
 
 bench: ## training step and prediction, beside PyTorch and ONNX Runtime where they are installed
