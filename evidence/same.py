@@ -175,7 +175,7 @@ def columns_differ(base, tree):
 
 def compare_files(base, tree):
     out = []
-    for pattern in ("**/predictions.parquet", "**/labels.parquet", "**/*.limbeck"):
+    for pattern in ("**/predictions.parquet", "**/labels.parquet", "**/student*.limbeck"):
         names = sorted({path.relative_to(folder) for folder in (base, tree) for path in folder.glob(pattern)})
         for name in names:
             old, new = base / name, tree / name

@@ -286,7 +286,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             self.moves_distilled(&trials[1], best(&trials[0]), closed_form),
             &mut trials,
         )?;
-        let last = self.last_distilled(&trials[1], best(&trials[0]));
+        let last = self.last_distilled(&trials[1]);
         run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
         self.finals(&mut trials)?;
         let [alone, distilled] = trials;
@@ -492,12 +492,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// teacher alone, hardly decayed, where that is another: short schedules favor targets and decay, since the transfer set takes longer to
     /// learn from and leaves little to overfit.
     ///
-    /// A share of the targets is learned with the input noise that the best `lone` student has: on so long a schedule, noise that helps it
-    /// against overfitting them helps here.
-    ///
     /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// carry less noise, so a smaller share of them has to earn its place.
-    fn last_distilled(&self, tried: &[Trial], lone: Option<&Trial>) -> Vec<Setting> {
+    fn last_distilled(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
         };
@@ -522,14 +519,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             input_noise: 0.0,
             ..longer
         });
-        let noise = lone
-            .filter(|_| self.may_add_noise)
-            .map_or(0.0, |lone| lone.setting.input_noise);
         let blended = longer.filter(|longer| !is_chosen || longer.alpha != Some(1.0));
-        let blended = blended.map(|blended| Setting {
-            input_noise: blended.input_noise.max(noise),
-            ..blended
-        });
         self.new_moves([blended, pure], tried)
     }
 
