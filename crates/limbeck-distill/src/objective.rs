@@ -888,7 +888,7 @@ mod tests {
                     statistic: 0.0,
                 };
                 let mut grad = vec![f32::NAN; pred.len()];
-                let sum = blend.direct(&pred, &labels, moment, &mut grad);
+                blend.direct(&pred, &labels, moment, &mut grad);
                 for i in 0..pred.len() {
                     let at = |h: f32| {
                         let mut moved = pred.clone();
