@@ -275,7 +275,7 @@ fn preflight_respects_groups_and_time() {
             &grouped["pilots"],
             grouped["held_out"].as_u64().unwrap() % 8
         ),
-        (&Value::from(5), 0)
+        (&Value::from(3), 0)
     );
 }
 
