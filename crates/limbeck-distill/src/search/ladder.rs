@@ -197,7 +197,8 @@ fn preferred(
     }
     let is_close =
         |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
-    let share = |trial: &Trial| trial.setting.alpha.unwrap_or(0.0);
+    // Shares that hardly differ are one: a quarter.
+    let share = |trial: &Trial| (4.0 * trial.setting.alpha.unwrap_or(0.0)).round();
     let most = among.into_iter().filter(is_close).max_by(|&a, &b| {
         let [a, b] = [a, b].map(|at| &trials[at]);
         share(a)
