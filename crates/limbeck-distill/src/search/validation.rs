@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn longest_distilled_schedule_within_one_standard_error_is_chosen() {
+    fn larger_share_on_a_longer_schedule_is_chosen_within_one_standard_error() {
         let student = StudentOptions {
             params: 500,
             steps: 20,
@@ -537,6 +537,44 @@ mod tests {
                 crate::search::ladder::chosen(search, &choice(0.0)),
                 Some((0, 0))
             );
+        });
+    }
+
+    #[test]
+    fn shares_that_hardly_differ_are_one() {
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            let off = |turn: usize| -> Vec<f64> {
+                let target = search.target().iter().enumerate();
+                let error = |i: usize| 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64);
+                target.map(|(i, y)| y + error(i)).collect()
+            };
+            let of = |alpha, steps, error, turn| Trial {
+                setting: Setting::plain(alpha, steps),
+                ..trial(error, &off(turn))
+            };
+            let chosen = |lone: f64, distilled: [(f64, usize); 2]| {
+                let [best, other] = distilled;
+                let choice = crate::search::Choice {
+                    alone: vec![of(None, 1, lone, 0)],
+                    distilled: vec![
+                        of(Some(best.0), best.1, 0.10, 0),
+                        of(Some(other.0), other.1, 0.11, 1),
+                    ],
+                    ..Default::default()
+                };
+                crate::search::ladder::chosen(search, &choice)
+            };
+            assert_eq!(chosen(0.2, [(0.40, 9), (0.44, 1)]), Some((0, 0)));
+            assert_eq!(chosen(0.2, [(0.44, 1), (0.40, 9)]), Some((0, 1)));
+            assert_eq!(chosen(0.2, [(0.40, 9), (0.70, 1)]), Some((0, 1)));
+            // Without a better teacher, long schedules are no better for being long.
+            assert_eq!(chosen(0.0, [(0.44, 1), (0.40, 9)]), Some((0, 0)));
         });
     }
 
