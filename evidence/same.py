@@ -89,7 +89,7 @@ def tables(folder):
 
 def build_base(base):
     """The base's program, built in a worktree of its own."""
-    tree = WORK / "base"
+    tree = WORK / "worktree"
     commit = subprocess.run(["git", "rev-parse", "--verify", f"{base}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     program = WORK / f"limbeck-{commit[:12]}"
     if not program.exists():
