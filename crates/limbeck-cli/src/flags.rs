@@ -320,7 +320,7 @@ pub(crate) struct StudentFlags {
     /// Seeds where the first ones vary more than half as much as test rows do [default: by quality]
     #[arg(long, value_name = "N")]
     max_repeats: Option<u64>,
-    /// Least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher [default: 0.01]
+    /// Least gain that is worth having, as a share of the error without a teacher: of the shipped file, or of what preflight expects [default: 0.01]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     worth: Option<f64>,
     /// Repeat the whole run on N other splits of the rows, to see whether its verdict holds there; takes N times as long again [default: 0]

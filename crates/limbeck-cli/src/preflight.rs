@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use limbeck::PreflightOptions;
-use limbeck::preflight::{Answer, Paired, PreflightReport, Saving};
+use limbeck::preflight::{Answer, Paired, PreflightReport, Share};
 use limbeck_distill::proof::short;
 
 use crate::INTERRUPTED;
@@ -142,7 +142,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
         Answer::WillNotPay => "Distillation will probably not pay",
         Answer::Unsure => "Unsure whether distillation will pay",
     };
-    let Saving { value, low, high } = report.verdict.saving;
+    let Share { value, low, high } = report.verdict.saving;
     text.push_str(&format!(
         "\n\n{}: expected to save {:.1} % of the lone student's RMSE ({:.1} to {:.1} %); the chance of at least {} % is {:.0} %.\n",
         style.bold(answer),

@@ -114,7 +114,7 @@ pub struct PreflightReport {
     pub saved: Paired,
     /// The teacher on seen and unseen rows; none where limbeck does not fit it.
     pub teacher_fit: Option<TeacherFit>,
-    /// Closed-form share of teacher labels; none where `alpha` is fixed below 1.
+    /// Closed-form share of teacher labels, [`search::closed_form_alpha`]; none where `alpha` is fixed below 1.
     pub closed_form: Option<Share>,
     /// The lone student on half of the rows and on all.
     pub learning_curve: LearningCurve,
@@ -189,25 +189,15 @@ pub enum Answer {
 pub struct Verdict {
     /// The answer.
     pub kind: Answer,
-    /// Share of its RMSE that a saving has to be worth.
+    /// Least saving that pays, as a share of the lone student's RMSE: the recipe's `worth`.
     pub worth: f64,
     /// Chance that the full run saves at least that.
     pub chance: f64,
-    /// Share of the lone student's test RMSE that the full run is expected to save, `1 − √(1 − m)`, with 95 % of the chances: below 0 where it loses.
-    pub saving: Saving,
+    /// Share of the lone student's test RMSE that the full run is expected to save, `1 − √(1 − m)`; its ends by `m ∓ 1.96 d`. Below 0 where
+    /// the full run is expected to lose.
+    pub saving: Share,
     /// Why, in sentences.
     pub reasons: Vec<String>,
-}
-
-/// An expected share of an RMSE.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Saving {
-    /// Expected.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// RMSE on held-out rows.
@@ -241,14 +231,14 @@ pub struct TeacherFit {
     pub ratio: f64,
 }
 
-/// Closed-form share of teacher labels with its 95 % interval.
+/// A share with the range that holds 95 % of its distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// `ξ*` of [`search::closed_form_alpha`].
+    /// The estimate.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the range.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the range.
     pub high: f64,
 }
 
@@ -835,7 +825,7 @@ fn noise_floor(recipe: &Recipe, pilot: &Dataset, held: &Held) -> Result<Option<N
 #[derive(Clone, Copy, Debug)]
 struct Findings {
     rows: Rows,
-    /// Share of its RMSE that a saving has to be worth.
+    /// Least saving that pays, as a share of the lone student's RMSE.
     worth: f64,
     teacher_gap: Paired,
     saved: Paired,
@@ -853,7 +843,7 @@ fn judge(found: &Findings) -> Verdict {
     let (chance, saving) = expected.map_or(
         (
             0.0,
-            Saving {
+            Share {
                 value: 0.0,
                 low: 0.0,
                 high: 0.0,
@@ -890,10 +880,10 @@ impl Expected {
     }
 
     /// As shares of the RMSE.
-    fn saving(self) -> Saving {
+    fn saving(self) -> Share {
         let of_rmse = |share: f64| 1.0 - (1.0 - share).max(0.0).sqrt();
         let reach = rules::INTERVAL * self.standard_deviation;
-        Saving {
+        Share {
             value: of_rmse(self.mean),
             low: of_rmse(self.mean - reach),
             high: of_rmse(self.mean + reach),
@@ -1191,7 +1181,7 @@ mod tests {
             "{}",
             found_here.chance(0.01)
         );
-        let Saving { value, low, high } = found_here.saving();
+        let Share { value, low, high } = found_here.saving();
         assert!(
             (value - 0.026_352).abs() < 1e-5
                 && (low - 0.002_638).abs() < 1e-5

@@ -179,7 +179,7 @@ fn least(trials: &[Trial]) -> Option<usize> {
 }
 
 /// The distilled network to take: where the teacher is better than the lone student, of those whose error is within one standard error of
-/// the best the one with the largest share of the teacher, and then the one with the longest schedule; otherwise the best.
+/// the best the one with the largest share of the teacher (in quarters), and then the one with the longest schedule; otherwise the best.
 ///
 /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
 /// validation rows the best one is so by luck, and short schedules and small shares are: the transfer set takes longer to learn from, and
@@ -197,7 +197,7 @@ fn preferred(
     }
     let is_close =
         |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
-    // Shares that hardly differ are one: a quarter.
+    // In quarters: shares that hardly differ are one.
     let share = |trial: &Trial| (4.0 * trial.setting.alpha.unwrap_or(0.0)).round();
     let most = among.into_iter().filter(is_close).max_by(|&a, &b| {
         let [a, b] = [a, b].map(|at| &trials[at]);

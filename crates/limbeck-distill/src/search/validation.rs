@@ -503,45 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn larger_share_is_taken_only_where_the_teacher_leads() {
-        let student = StudentOptions {
-            params: 500,
-            steps: 20,
-            trials: 1,
-            ..StudentOptions::default()
-        };
-        on_splits(&student, &[(200, 220)], None, |search| {
-            let off = |turn: usize| {
-                search
-                    .target()
-                    .iter()
-                    .enumerate()
-                    .map(|(i, y)| y + 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64))
-                    .collect::<Vec<f64>>()
-            };
-            let of = |alpha, error, pred: &[f64]| Trial {
-                setting: Setting::plain(alpha, 9),
-                ..trial(error, pred)
-            };
-            let choice = |lone: f64| crate::search::Choice {
-                alone: vec![of(None, lone, &off(0))],
-                distilled: vec![of(Some(0.4), 0.10, &off(0)), of(Some(1.0), 0.11, &off(1))],
-                ..Default::default()
-            };
-            // The teacher makes no error here, which only a lone student without one equals.
-            assert_eq!(
-                crate::search::ladder::chosen(search, &choice(0.2)),
-                Some((0, 1))
-            );
-            assert_eq!(
-                crate::search::ladder::chosen(search, &choice(0.0)),
-                Some((0, 0))
-            );
-        });
-    }
-
-    #[test]
-    fn shares_that_hardly_differ_are_one() {
+    fn larger_share_is_taken_only_where_the_teacher_leads_and_near_ones_are_one() {
         let student = StudentOptions {
             params: 500,
             steps: 20,
@@ -573,8 +535,9 @@ mod tests {
             assert_eq!(chosen(0.2, [(0.40, 9), (0.44, 1)]), Some((0, 0)));
             assert_eq!(chosen(0.2, [(0.44, 1), (0.40, 9)]), Some((0, 1)));
             assert_eq!(chosen(0.2, [(0.40, 9), (0.70, 1)]), Some((0, 1)));
-            // Without a better teacher, long schedules are no better for being long.
+            // The teacher makes no error here, which only a lone student without one equals: then neither share nor schedule counts.
             assert_eq!(chosen(0.0, [(0.44, 1), (0.40, 9)]), Some((0, 0)));
+            assert_eq!(chosen(0.0, [(0.40, 9), (1.00, 9)]), Some((0, 0)));
         });
     }
 
