@@ -45,9 +45,9 @@ pub mod rules {
     /// Fewer training and validation rows than this say nothing.
     pub const LEAST_ROWS: usize = 100;
     /// From this chance on, distillation is said to pay.
-    pub const PAYS_FROM: f64 = 0.6;
+    pub const PAYS_FROM: f64 = 0.7;
     /// Up to this chance, it is said not to pay; between the two nothing is said.
-    pub const WILL_NOT_UP_TO: f64 = 0.5;
+    pub const WILL_NOT_UP_TO: f64 = 0.45;
     /// What distillation saves of the lone student's squared error on tables at large, where the teacher does not lead.
     pub const PRIOR: f64 = 0.0;
     /// How much more of it for each share by which the teacher leads.
