@@ -58,7 +58,11 @@ impl Demo {
         );
         print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
         let Some(run) = watched(self.quiet, |progress| {
-            Ok(limbeck::distill(&self.recipe(&file), &out, progress)?)
+            Ok(limbeck::distill(
+                &self.recipe(&file).check()?,
+                &out,
+                progress,
+            )?)
         })?
         else {
             return Ok(INTERRUPTED.into());

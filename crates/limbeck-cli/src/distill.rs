@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use limbeck::Run;
 use limbeck_distill::proof::short;
 
 use crate::error::{Error, Result};
-use crate::flags::{self, DataFlags, JobFlags, StudentFlags, TeacherFlags};
+use crate::flags::{self, Distilling, Flags};
 use crate::output::{Style, print, tell};
 use crate::progress::{Progress, is_stopped, watch_interrupts};
 use crate::{INTERRUPTED, MISSED, render};
@@ -18,31 +18,32 @@ use crate::{INTERRUPTED, MISSED, render};
 /// Fits a teacher (or asks yours), labels many rows with it, trains the student with and without the teacher, ships the one
 /// that is better on validation rows and reports both on held-out test rows.
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Distill {
+    #[command(flatten)]
+    flags: Flags<Distilling>,
     /// Go on with a run that was ended before it was done: with its own recipe, from its last checkpoint, to the same result
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    #[command(flatten)]
-    job: JobFlags,
-    #[command(flatten)]
-    data: DataFlags,
-    #[command(flatten)]
-    teacher: TeacherFlags,
-    #[command(flatten)]
-    student: StudentFlags,
     /// Run directory to create; never an existing one [default: runs/TABLE-N]
-    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How often a training in progress is saved, for `--resume`, such as 10, 30s or 5m [default: 10]
-    #[arg(long, value_name = "TIME", value_parser = flags::seconds, help_heading = "Output")]
-    checkpoint_every: Option<f64>,
     /// Print report.json instead of the table
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     json: bool,
     /// No progress, notes or warnings
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
+    /// Print the options that people need
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print all options by group
+    #[arg(long, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
 }
+
+/// Where the other options are told.
+pub(crate) const MORE: &str = "More options, by group: --help-all. Every option of a recipe, with its default: `limbeck init`, or docs/options.md.";
 
 impl Distill {
     /// Runs the command.
@@ -53,9 +54,7 @@ impl Distill {
                 watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?))?
             }
             None => {
-                let mut recipe =
-                    flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
-                recipe.checkpoint_every = self.checkpoint_every.unwrap_or(recipe.checkpoint_every);
+                let recipe = self.flags.recipe()?;
                 let out = self
                     .out
                     .clone()
@@ -87,20 +86,7 @@ impl Distill {
 
     /// A run that goes on has its recipe: other options would be another run.
     fn refuse_others(&self) -> Result<()> {
-        let Self {
-            job,
-            data,
-            teacher,
-            student,
-            out,
-            checkpoint_every,
-            ..
-        } = self;
-        let alone = *job == JobFlags::default()
-            && *data == DataFlags::default()
-            && *teacher == TeacherFlags::default()
-            && *student == StudentFlags::default();
-        if alone && out.is_none() && checkpoint_every.is_none() {
+        if self.flags.is_empty() && self.out.is_none() {
             return Ok(());
         }
         Err(Error::Message("--resume goes on with the run's own recipe, under its own name: leave out the table and all options but --json and --quiet".into()))

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
-use crate::distill::watched;
+use crate::distill::{MORE, watched};
 use crate::error::Result;
-use crate::flags::{self, DataFlags, JobFlags, TeacherFlags};
+use crate::flags::{Flags, Labelling};
 use crate::output::{print, tell};
 use crate::render::grouped;
 use crate::source::Target;
@@ -18,25 +18,22 @@ use crate::{INTERRUPTED, render};
 /// Training rows get out-of-fold labels, new rows those of the final teacher. Columns: set, row, fold, teacher, spread, and
 /// for new rows pilot and believed. With --log-target, labels are logarithms.
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Label {
     #[command(flatten)]
-    job: JobFlags,
-    #[command(flatten)]
-    data: DataFlags,
-    #[command(flatten)]
-    teacher: TeacherFlags,
+    flags: Flags<Labelling>,
     /// New .parquet or .csv file for the labels
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "labels.parquet",
-        help_heading = "Output"
-    )]
+    #[arg(short, long, value_name = "FILE", default_value = "labels.parquet")]
     out: PathBuf,
     /// No progress, notes or warnings
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
+    /// Print the options that people need
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print all options by group
+    #[arg(long, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
 }
 
 impl Label {
@@ -45,7 +42,7 @@ impl Label {
         // Refused now rather than after the teacher is fitted.
         let target = Target::parse(&self.out)?;
         target.require_file("labels")?;
-        let recipe = flags::recipe(&self.job, &self.data, &self.teacher, None)?;
+        let recipe = self.flags.recipe()?;
         let Some(teacher) = watched(self.quiet, |progress| {
             Ok(limbeck::label(&recipe, &self.out, progress)?)
         })?

@@ -17,6 +17,7 @@ mod flags;
 mod init;
 mod inspect;
 mod label;
+mod options;
 mod output;
 mod predict;
 mod preflight;

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use limbeck::PreflightOptions;
 use limbeck::preflight::{Answer, Paired, PreflightReport, Share};
 use limbeck_distill::proof::short;
 
 use crate::INTERRUPTED;
-use crate::distill::watched;
+use crate::distill::{MORE, watched};
 use crate::error::Result;
-use crate::flags::{self, DataFlags, JobFlags, StudentFlags, TeacherFlags};
+use crate::flags::{Flags, Piloting};
 use crate::output::{Style, print};
 use crate::render::{Grid, grouped};
 
@@ -20,30 +20,31 @@ use crate::render::{Grid, grouped};
 /// unsure, with what it is expected to save and the figures behind it. It pays if the distilled student's RMSE is at least 1 % below the
 /// lone one's (`--worth`). Takes the flags of `distill`; writes nothing and looks at no test row.
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Preflight {
     #[command(flatten)]
-    job: JobFlags,
-    #[command(flatten)]
-    data: DataFlags,
-    #[command(flatten)]
-    teacher: TeacherFlags,
-    #[command(flatten)]
-    student: StudentFlags,
+    flags: Flags<Piloting>,
     /// Most rows of the sample, at least 100 [default: 4000]
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
     /// Print the figures as JSON
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     json: bool,
     /// No progress, notes or warnings
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
+    /// Print the options that people need
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print all options by group
+    #[arg(long, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
 }
 
 impl Preflight {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let recipe = flags::recipe(&self.job, &self.data, &self.teacher, Some(&self.student))?;
+        let recipe = self.flags.recipe()?;
         let defaults = PreflightOptions::default();
         let options = PreflightOptions {
             rows: self.rows.unwrap_or(defaults.rows),

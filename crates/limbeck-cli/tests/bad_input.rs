@@ -470,7 +470,7 @@ fn distill_rejects_objectives_that_only_a_network_has() {
                 &[
                     part,
                     args[1],
-                    &format!("student.kind {kind}"),
+                    &format!("`student.kind` mlp, found {kind}"),
                     "only a network",
                 ],
             );

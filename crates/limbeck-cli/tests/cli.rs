@@ -25,23 +25,15 @@ fn help_of_each_command_is_worth_reading() {
             "distill",
             &[
                 "--target",
-                "--split-file",
                 "--teacher-command",
                 "--params",
-                "--require-r2",
-                "--quiet",
+                "--help-all",
+                "docs/options.md",
             ][..],
         ),
         (
             "preflight",
-            &[
-                "--target",
-                "--rows",
-                "--teacher-command",
-                "--json",
-                "likely to pay",
-                "at no test row",
-            ],
+            &["--target", "--rows", "--teacher-command", "likely to pay"],
         ),
         ("label", &["--target", "--out"]),
         ("predict", &["--out", ".parquet", "standard output"]),
@@ -65,6 +57,29 @@ fn help_of_each_command_is_worth_reading() {
         }
         let short = place.limbeck(&[command, "-h"]).succeeds();
         assert!(short.stdout.lines().count() <= help.stdout.lines().count());
+    }
+    for (command, words) in [
+        (
+            "distill",
+            &[
+                "--split-file",
+                "--require-r2",
+                "--quiet",
+                "Objective:",
+                "binned:",
+            ][..],
+        ),
+        ("preflight", &["--json", "at no test row", "--worth"]),
+        ("label", &["--teacher-fold", "out-of-fold labels"]),
+    ] {
+        let help = place.limbeck(&[command, "--help-all"]).succeeds().stdout;
+        let few = place.limbeck(&[command, "--help"]).succeeds().stdout;
+        for word in words {
+            assert!(
+                help.contains(word) && !few.contains(word),
+                "{command}: {word}"
+            );
+        }
     }
     let all = place.limbeck(&["--help"]).succeeds().stdout;
     assert!(

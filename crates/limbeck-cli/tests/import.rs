@@ -285,7 +285,7 @@ fn teacher_model_that_wants_a_column_more_is_refused() {
     refuses(
         &place,
         &["--teacher-model-columns", "flow"],
-        &["teacher.model_columns", "needs `teacher.model`"],
+        &["teacher.model_columns", "no effect without `teacher.model`"],
     );
 }
 
@@ -301,7 +301,7 @@ fn teacher_model_beside_another_teacher_is_refused() {
     refuses(
         &place,
         &args,
-        &["teacher.model", "excludes `teacher.command`"],
+        &["teacher.model", "excludes `teacher.command.command`"],
     );
 }
 

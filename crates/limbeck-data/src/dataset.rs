@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use limbeck_options::{Options, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{
@@ -22,85 +23,76 @@ use crate::split::{FoldKind, Part, Split, Ties, parts_from_file, time_blocks};
 use crate::table::{Column, ReadOptions, Table, Values, infinite_cell};
 use crate::{Error, Result};
 
-/// What is the target, what are features, how rows are split, what the checks do.
-///
-/// | option | default | purpose | range |
-/// |---|---|---|---|
-/// | `target` | required | the column to predict | a number column |
-/// | `log_target` | false | the student fits the target's logarithm | all targets > 0 |
-/// | `drop` | none | columns that are no features | |
-/// | `keep` | none | columns that stay features in spite of a check or of being `group` or `time` | |
-/// | `weight` | none | column of row weights, in losses, metrics and intervals | ≥ 0 |
-/// | `group` | none | column whose equal values stay together | not with `time` |
-/// | `time` | none | column to order rows by; later rows are held out | not with `group` |
-/// | `split_column` | none | column with `train`, `valid`, `test` (or `drop`) for each row | one split only |
-/// | `split_file` | none | `FILE:NAME`, rows of the split `NAME` by position | one split only |
-/// | `test` | none | a second table, all of it test rows | one split only |
-/// | `test_share` | 0.2 | share held out for the test where no split is given | (0, 0.9] |
-/// | `valid_share` | 0.1 | share of training rows for validation where none is given | (0, 0.9] |
-/// | `types` | none | kinds that replace the inferred ones | |
-/// | `ordinal` | none | category columns encoded as one ordered number, levels in sorted order | |
-/// | `checks` | none | actions that replace the default ones, see [`checks`](crate::checks) | |
-/// | `teacher_column` | none | predictions of a teacher | finite |
-/// | `teacher_spread` | none | its standard deviation by row | > 0, with `teacher_column` |
-/// | `teacher_fold` | none | the fold of its fit by row, none for rows it was fitted on | whole, with `teacher_column` |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct DataOptions {
-    pub target: String,
-    pub log_target: bool,
-    pub drop: Vec<String>,
-    pub keep: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub split_column: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub split_file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<PathBuf>,
-    pub test_share: f64,
-    pub valid_share: f64,
-    pub ordinal: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teacher_column: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teacher_spread: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teacher_fold: Option<String>,
-    pub types: BTreeMap<String, Kind>,
-    pub checks: BTreeMap<String, Action>,
-}
-
-impl Default for DataOptions {
-    fn default() -> Self {
-        Self {
-            target: String::new(),
-            log_target: false,
-            drop: Vec::new(),
-            keep: Vec::new(),
-            weight: None,
-            group: None,
-            time: None,
-            split_column: None,
-            split_file: None,
-            test: None,
-            test_share: 0.2,
-            valid_share: 0.1,
-            ordinal: Vec::new(),
-            teacher_column: None,
-            teacher_spread: None,
-            teacher_fold: None,
-            types: BTreeMap::new(),
-            checks: BTreeMap::new(),
-        }
+limbeck_options::options! {
+    /// The table: its target, its columns and its rows.
+    pub struct DataOptions in "data", "Data" {
+        /// Column to predict, a number.
+        target: String = String::new();
+        /// Learn the target's logarithm; figures stay in the target's own unit.
+        ///
+        /// All targets have to be above 0.
+        log_target: bool = false => [flag("log-target", "")];
+        /// Columns that are no features.
+        drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
+        /// Columns that stay features although a check would drop them.
+        ///
+        /// Columns named by `group`, `time` and `weight` are features only if they are named here, too.
+        keep: Vec<String> = Vec::new() => [flag("keep", "COLUMN")];
+        /// Column of row weights, used in losses, metrics and intervals.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\"")];
+        /// Column whose equal values stay together in one part.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<String> = None => [
+            flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
+            rules(&[Rule::Without("data.time", "rows are split by one of them; where both matter, give the split yourself by split_column")]),
+        ];
+        /// Column to order rows by; the last ones are held out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\"")];
+        /// Column that says train, valid, test or drop for each row.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        split_column: Option<String> = None => [
+            flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
+            rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
+        ];
+        /// Split NAME of a file with the columns split, set, start, stop.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        split_file: Option<String> = None => [
+            flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),
+        ];
+        /// Second table, all of it test rows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test: Option<PathBuf> = None => [flag("test", "FILE"), under("Split"), common(), example("\"test.csv\"")];
+        /// Share of rows held out for the test where no split is given.
+        test_share: f64 = 0.2 => [above(0.0), up_to(0.9)];
+        /// Share of training rows for validation where none are given.
+        valid_share: f64 = 0.1 => [above(0.0), up_to(0.9)];
+        /// Category columns encoded as one ordered number, levels in sorted order.
+        ordinal: Vec<String> = Vec::new();
+        /// Column of the table with a teacher's predictions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\"")];
+        /// Column with the standard deviation of those predictions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_spread: Option<String> = None => [
+            flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column")]),
+        ];
+        /// Column with the fold of those predictions, empty for rows the teacher was fitted on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_fold: Option<String> = None => [
+            flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
+        ];
+        /// Kinds of columns that replace the inferred ones: number, boolean, category, time or text.
+        types: BTreeMap<String, Kind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
+        /// What a check does when it finds something: warn, drop or refuse, such as leak=warn.
+        ///
+        /// See [`checks`](crate::checks).
+        checks: BTreeMap<String, Action> = BTreeMap::new() => [flag("check", "CHECK=ACTION")];
     }
 }
+
+const ONE_SPLIT: &str = "the test rows come from one of them";
 
 impl DataOptions {
     /// The defaults, for one target.
@@ -137,63 +129,20 @@ impl DataOptions {
     ///
     /// [`Error::InvalidOption`] for a share outside its range, for options that exclude each other, for a column in two
     /// roles, or for a check that does not exist.
-    pub fn validate(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
         if self.target.is_empty() {
             return Err(Error::option(
-                "target",
+                "data.target",
                 "none given; name the column to predict",
             ));
         }
-        for (option, share) in [
-            ("test_share", self.test_share),
-            ("valid_share", self.valid_share),
-        ] {
-            if !(share > 0.0 && share <= 0.9) {
-                return Err(Error::option(
-                    option,
-                    format!("found {share}, expected a share above 0 and up to 0.9"),
-                ));
-            }
-        }
-        if self.group.is_some() && self.time.is_some() {
-            return Err(Error::option(
-                "group",
-                "excludes `time`: rows are split by one of them; give the split yourself",
-            ));
-        }
-        let splits = [
-            ("split_column", self.split_column.is_some()),
-            ("split_file", self.split_file.is_some()),
-            ("test", self.test.is_some()),
-        ];
-        let given: Vec<&str> = splits
-            .iter()
-            .filter(|(_, given)| *given)
-            .map(|(name, _)| *name)
-            .collect();
-        if let [first, second, ..] = given.as_slice() {
-            return Err(Error::option(
-                first,
-                format!("excludes `{second}`: the test rows come from one of them"),
-            ));
-        }
-        for (option, column) in [
-            ("teacher_spread", &self.teacher_spread),
-            ("teacher_fold", &self.teacher_fold),
-        ] {
-            if column.is_some() && self.teacher_column.is_none() {
-                return Err(Error::option(
-                    option,
-                    "needs `teacher_column`, the predictions that it belongs to",
-                ));
-            }
-        }
-        self.validate_roles()
+        self.validate()?;
+        self.check_roles()
     }
 
     /// Each column has one role.
-    fn validate_roles(&self) -> Result<()> {
+    fn check_roles(&self) -> Result<()> {
         let singles = self.single_columns();
         for (index, (option, column)) in singles.iter().enumerate() {
             if let Some((other, _)) = singles[..index].iter().find(|(_, other)| other == column) {
@@ -349,7 +298,7 @@ impl Dataset {
     ///
     /// As [`Table::read`] and [`from_table`](Self::from_table).
     pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
-        options.validate()?;
+        options.check()?;
         let table = Table::read(
             path,
             &ReadOptions {
@@ -384,7 +333,7 @@ impl Dataset {
         test: Option<Table>,
         seed: u64,
     ) -> Result<Self> {
-        options.validate()?;
+        options.check()?;
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
             return Err(Error::option(
                 "test",
@@ -1439,19 +1388,22 @@ mod tests {
             let error = message(set);
             assert!(error.contains(expected), "{error}");
         };
-        has(|o| o.test_share = 1.0, "`test_share`: found 1");
-        has(|o| o.valid_share = f64::NAN, "`valid_share`: found NaN");
+        has(|o| o.test_share = 1.0, "`data.test_share`: found 1");
+        has(
+            |o| o.valid_share = f64::NAN,
+            "`data.valid_share`: found NaN",
+        );
         has(
             |o| (o.group, o.time) = (Some("group".into()), Some("day".into())),
-            "excludes `time`",
+            "excludes `data.time`",
         );
         has(
             |o| (o.split_file, o.split_column) = (Some("a:b".into()), Some("part".into())),
-            "excludes `split_file`",
+            "excludes `data.split_file`",
         );
         has(
             |o| o.teacher_fold = Some("a".into()),
-            "needs `teacher_column`",
+            "no effect without `data.teacher_column`",
         );
         has(
             |o| o.weight = Some("y".into()),

@@ -280,6 +280,12 @@ pub(crate) fn quoted(names: &[String], limit: usize) -> String {
     text
 }
 
+impl From<limbeck_options::Refused> for Error {
+    fn from(refused: limbeck_options::Refused) -> Self {
+        Self::option(&refused.key, refused.message)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,16 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A number that must lie in a range does not.
-    #[error("{option} is {found}; it must be {expected}")]
-    InvalidOption {
-        /// Name of the option.
-        option: &'static str,
-        /// Its value.
-        found: String,
-        /// What is allowed.
-        expected: &'static str,
-    },
+    /// An option outside its range, or one that does not go with others.
+    #[error(transparent)]
+    InvalidOption(#[from] limbeck_options::Refused),
     /// Even the smallest network for these columns has more parameters than allowed.
     #[error(
         "the smallest student for these {columns} columns has {smallest} parameters and {allowed} are allowed; raise --params \

@@ -11,19 +11,20 @@ pub use limbeck_nets::HeadKind;
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::losses::{Label, LabelLoss};
 use limbeck_nets::{Head, Moment, StepLoss};
+use limbeck_options::{Form, Options, Refused, Rule, Seen, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// Which loss compares student and label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    /// Squared error.
-    #[default]
-    Squared,
-    /// Huber's, linear beyond `huber_delta`.
-    Huber,
+limbeck_options::words! {
+    /// Which loss compares student and label.
+    pub enum LossKind {
+        /// Squared error.
+        #[default]
+        Squared = "squared",
+        /// Huber's, linear beyond `huber_delta`.
+        Huber = "huber",
+    }
 }
 
 /// Share of the soft loss.
@@ -112,36 +113,42 @@ impl std::str::FromStr for Alpha {
     }
 }
 
-/// How `alpha` moves while a student trains.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlphaSchedule {
-    /// Not at all.
-    #[default]
-    Constant,
-    /// In a straight line to `alpha_end`.
-    Linear,
-    /// Along half a cosine to `alpha_end`: slow, fast, slow.
-    Cosine,
+limbeck_options::words! {
+    /// How `alpha` moves while a student trains.
+    pub enum AlphaSchedule {
+        /// Not at all.
+        #[default]
+        Constant = "constant",
+        /// In a straight line to `alpha_end`.
+        Linear = "linear",
+        /// Along half a cosine to `alpha_end`: slow, fast, slow.
+        Cosine = "cosine",
+    }
 }
 
-/// Which teacher labels are believed, of rows that have a target to judge them by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gate {
-    /// All of them.
-    #[default]
-    None,
-    /// Only while the student is further from the target than the teacher is (Chen et al., NeurIPS 2017).
-    Bounded,
-    /// By the teacher's own error: `clamp(1 − (t − y)² / η, 0, 1)`, `η` the range of `(t − y)²` over the training rows; 1 where
-    /// `η = 0` (Saputra et al., ICCV 2019).
-    Attentive,
-    /// Not those that are outliers: `|t − y|` above three robust standard deviations (Takamoto et al. 2020).
-    Outlier,
-    /// By the teacher's spread: `min(1, (median σ_t / σ_t)²)`. Without new rows at `alpha` 1, surely better than no gate on all four sets of
-    /// `docs/ablation.md` whose teacher's spread differs by row.
-    Confidence,
+limbeck_options::words! {
+    /// Which teacher labels are believed, of rows that have a target to judge them by.
+    pub enum Gate {
+        /// All of them.
+        #[default]
+        None = "none",
+        /// Only while the student is further from the target than the teacher is.
+        ///
+        /// Chen et al., NeurIPS 2017.
+        Bounded = "bounded",
+        /// By the teacher's own error: `clamp(1 − (t − y)² / η, 0, 1)`.
+        ///
+        /// `η` is the range of `(t − y)²` over the training rows; 1 where `η = 0`. Saputra et al., ICCV 2019.
+        Attentive = "attentive",
+        /// Not those that are outliers: `|t − y|` above three robust standard deviations.
+        ///
+        /// Takamoto et al. 2020.
+        Outlier = "outlier",
+        /// By the teacher's spread: `min(1, (median σ_t / σ_t)²)`.
+        ///
+        /// Without new rows at `alpha` 1, surely better than no gate on all four sets of `docs/ablation.md` whose teacher's spread differs by row.
+        Confidence = "confidence",
+    }
 }
 
 /// Temperature of the soft loss of distributions.
@@ -205,182 +212,123 @@ impl<'de> Deserialize<'de> for Temperature {
     }
 }
 
-/// The objective of both students.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `alpha` | auto | share of the soft loss | auto, or 0 to 1 |
-/// | `alpha_schedule` | constant | how `alpha` moves to `alpha_end` | constant, linear, cosine |
-/// | `alpha_end` | 0.5 | `alpha` at the end of a schedule | 0 to 1 |
-/// | `head` | point | what the student predicts while it learns | point, gaussian, binned |
-/// | `bins` | 50 | bins of a binned head | 8 to 1000 |
-/// | `loss` | squared | soft and hard loss of a point | squared, huber |
-/// | `quantile` | none | learn and judge this quantile in place of the mean, by the pinball loss | (0, 1) |
-/// | `huber_delta` | 1 | where Huber's loss becomes linear, in standard deviations of the target | > 0 |
-/// | `temperature` | 1 | of the soft loss of a distribution | > 0, batch, data, spread |
-/// | `temperature_end` | none | temperature at the end of training, on a straight line from `temperature` | > 0 |
-/// | `temperature_base`, `temperature_scale` | 1, 0.1 | of the temperatures batch and data | ≥ 0, not both 0 |
-/// | `literal` | false | the literal *KL + MSE*: squared error of the mean as hard loss of a distribution | |
-/// | `slope_weight` | 0.1 | `γ`: weight of gradient matching beside the others, where `transfer.slope_rows` makes pairs | > 0 |
-/// | `gate` | none | which teacher labels are believed | none, bounded, attentive, outlier, confidence |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct ObjectiveOptions {
-    pub alpha: Alpha,
-    pub alpha_schedule: AlphaSchedule,
-    pub alpha_end: f64,
-    pub head: HeadKind,
-    pub bins: usize,
-    pub loss: LossKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quantile: Option<f64>,
-    pub huber_delta: f64,
-    pub temperature: Temperature,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature_end: Option<f64>,
-    pub temperature_base: f64,
-    pub temperature_scale: f64,
-    pub literal: bool,
-    pub slope_weight: f64,
-    pub gate: Gate,
-}
+impl Value for Alpha {
+    const FORM: Form = Form::NumberOr(&["auto"]);
 
-impl Default for ObjectiveOptions {
-    fn default() -> Self {
-        Self {
-            alpha: Alpha::Auto,
-            alpha_schedule: AlphaSchedule::Constant,
-            alpha_end: 0.5,
-            head: HeadKind::Point,
-            bins: 50,
-            loss: LossKind::Squared,
-            quantile: None,
-            huber_delta: 1.0,
-            temperature: Temperature::default(),
-            temperature_end: None,
-            temperature_base: 1.0,
-            temperature_scale: 0.1,
-            literal: false,
-            slope_weight: 0.1,
-            gate: Gate::None,
+    fn seen(&self) -> Seen {
+        match self {
+            Self::Auto => Seen::Text("auto".into()),
+            Self::Fixed(alpha) => alpha.seen(),
         }
     }
 }
 
+impl Value for Temperature {
+    const FORM: Form = Form::NumberOr(&["batch", "data", "spread"]);
+
+    fn seen(&self) -> Seen {
+        match self {
+            Self::Fixed(value) => value.seen(),
+            Self::Batch => Seen::Text("batch".into()),
+            Self::Data => Seen::Text("data".into()),
+            Self::Spread => Seen::Text("spread".into()),
+        }
+    }
+}
+
+limbeck_options::options! {
+    /// What both students minimize: alpha · loss against the teacher + (1 − alpha) · loss against the target.
+    pub struct ObjectiveOptions in "objective", "Objective" {
+        /// Share of the teacher in the loss: chosen on validation rows (auto), or a number from 0 to 1.
+        alpha: Alpha = Alpha::Auto => [within(0.0, 1.0), flag("alpha", "SHARE")];
+        /// How alpha moves to alpha_end while a student trains.
+        alpha_schedule: AlphaSchedule = AlphaSchedule::Constant => [
+            flag("alpha-schedule", "FORM"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network trains step by step")]),
+        ];
+        /// Alpha at the end of a schedule.
+        alpha_end: f64 = 0.5 => [
+            within(0.0, 1.0), flag("alpha-end", "SHARE"), rules(&[Rule::Where("objective.alpha_schedule", &["linear", "cosine"], "a constant alpha has no other end")]),
+        ];
+        /// What the student predicts while it learns; its file gives the mean.
+        head: HeadKind = HeadKind::Point => [
+            flag("head", "HEAD"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network learns distributions")]),
+        ];
+        /// Bins of a binned head.
+        bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only that head has bins")])];
+        /// Loss of a point against target and teacher.
+        loss: LossKind = LossKind::Squared => [
+            flag("loss", "LOSS"),
+            rules(&[
+                Rule::Where("objective.head", &["point"], "distributions have losses of their own"),
+                Rule::Where("student.kind", &["mlp"], "only a network has another"),
+            ]),
+        ];
+        /// Learn and judge this quantile in place of the mean, such as 0.9: by pinball loss, with the teacher's spread.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quantile: Option<f64> = None => [
+            above(0.0), below(1.0), flag("quantile", "Q"), example("0.9"),
+            rules(&[
+                Rule::Where("student.kind", &["mlp"], "trees, linear models and tables learn means"),
+                Rule::Where("objective.head", &["point"], "a quantile has a loss of its own"),
+                Rule::Where("objective.loss", &["squared"], "a quantile has a loss of its own"),
+                Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "the bounded gate compares errors of means"),
+                Rule::Without("teacher.residual_rounds", "those correct means"),
+                Rule::Without("transfer.slope_rows", "the teacher's slopes are those of its mean"),
+                Rule::Without("require_r2", "quantiles are judged by their pinball loss"),
+            ]),
+        ];
+        /// Where the Huber loss turns linear, in standard deviations of the target.
+        huber_delta: f64 = 1.0 => [above(0.0), flag("huber-delta", "X"), rules(&[Rule::Where("objective.loss", &["huber"], "only that loss has one")])];
+        /// Temperature of the KL divergence of distributions: a number, batch, data or spread.
+        ///
+        /// `spread` is by the teacher's spread, row by row.
+        temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(SPREAD)];
+        /// Temperature at the end of training, on a straight line from a number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(SPREAD)];
+        /// Of the temperatures batch and data: base + scale · range of the teacher's labels.
+        temperature_base: f64 = 1.0 => [at_least(0.0), rules(RANGE)];
+        /// See temperature_base.
+        temperature_scale: f64 = 0.1 => [at_least(0.0), rules(RANGE)];
+        /// The literal KL + MSE: squared error of the mean as hard loss of a distribution.
+        literal: bool = false => [flag("literal", ""), rules(SPREAD)];
+        /// Weight `γ` of the pairs of transfer.slope_rows beside the others.
+        slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
+        /// Teacher labels that are believed: all, only while the student is worse, or by error or spread.
+        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has gates")])];
+    }
+}
+
+const SPREAD: &[Rule] = &[Rule::Where(
+    "objective.head",
+    &["gaussian", "binned"],
+    "a point has no spread to temper",
+)];
+const RANGE: &[Rule] = &[Rule::Where(
+    "objective.temperature",
+    &["batch", "data"],
+    "others have no range of labels",
+)];
+
 impl ObjectiveOptions {
-    /// Checks each option.
+    /// Checks each option, and beside the others.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for one out of its range, or one that plays no part with the others.
-    pub fn validate(&self) -> Result<()> {
-        let check = |fine: bool, option, found: String, expected| {
-            if fine {
-                Ok(())
-            } else {
-                Err(Error::InvalidOption {
-                    option,
-                    found,
-                    expected,
-                })
-            }
-        };
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let share = (0.0..=1.0).contains(&self.alpha_end);
-        check(
-            share,
-            "objective.alpha_end",
-            self.alpha_end.to_string(),
-            "0 to 1",
-        )?;
-        check(
-            (8..=1000).contains(&self.bins),
-            "objective.bins",
-            self.bins.to_string(),
-            "8 to 1000",
-        )?;
-        check(
-            positive(self.huber_delta),
-            "objective.huber_delta",
-            self.huber_delta.to_string(),
-            "positive",
-        )?;
-        if let Temperature::Fixed(value) = self.temperature {
-            check(
-                positive(value),
-                "objective.temperature",
-                value.to_string(),
-                "positive, or batch, data or spread",
-            )?;
+    /// [`Error::InvalidOption`] for one out of its range, or one that has no effect beside the others.
+    pub fn check(&self) -> Result<()> {
+        if self.temperature_end.is_some() && !matches!(self.temperature, Temperature::Fixed(_)) {
+            let message = format!(
+                "needs `objective.temperature` to be a number, found {}",
+                self.temperature.seen()
+            );
+            return Err(Refused::new("objective.temperature_end", message).into());
         }
-        if let Some(end) = self.temperature_end {
-            check(
-                positive(end),
-                "objective.temperature_end",
-                end.to_string(),
-                "positive",
-            )?;
-            let number = matches!(self.temperature, Temperature::Fixed(_));
-            check(
-                number,
-                "objective.temperature_end",
-                end.to_string(),
-                "left out unless `temperature` is a number",
-            )?;
+        if self.temperature_base + self.temperature_scale <= 0.0 {
+            let message = "found 0 beside temperature_base 0, expected one of them to be above 0";
+            return Err(Refused::new("objective.temperature_scale", message).into());
         }
-        check(
-            positive(self.slope_weight),
-            "objective.slope_weight",
-            self.slope_weight.to_string(),
-            "positive",
-        )?;
-        let (base, scale) = (self.temperature_base, self.temperature_scale);
-        let fine = base >= 0.0 && scale >= 0.0 && positive(base + scale);
-        check(
-            fine,
-            "objective.temperature_scale",
-            format!("{scale} and temperature_base {base}"),
-            "0 or more, and not both 0",
-        )?;
-        if let Some(quantile) = self.quantile {
-            check(
-                quantile > 0.0 && quantile < 1.0,
-                "objective.quantile",
-                quantile.to_string(),
-                "above 0 and below 1",
-            )?;
-            let plain = self.head == HeadKind::Point && self.loss == LossKind::Squared;
-            check(
-                plain,
-                "objective.quantile",
-                quantile.to_string(),
-                "left out beside another head or loss: a quantile has its own",
-            )?;
-        }
-        let plain = self.temperature == Temperature::default() && self.temperature_end.is_none();
-        let point = self.head == HeadKind::Point;
-        let expected =
-            "1 for a point, which has no spread to temper; choose head gaussian or binned";
-        check(
-            !point || plain,
-            "objective.temperature",
-            "set".into(),
-            expected,
-        )?;
-        check(
-            !point || !self.literal,
-            "objective.literal",
-            "true".into(),
-            "false for a point; choose head gaussian or binned",
-        )?;
-        let squared = point || self.loss == LossKind::Squared;
-        check(
-            squared,
-            "objective.loss",
-            "huber".into(),
-            "squared unless the head is a point: distributions have losses of their own",
-        )
+        Ok(self.validate()?)
     }
 
     /// The head for standardized targets that range over `[least, most]`.
@@ -913,10 +861,10 @@ mod tests {
     }
 
     #[test]
-    fn options_that_play_no_part_are_refused() {
-        let refused = |options: ObjectiveOptions| options.validate().is_err();
+    fn options_without_effect_are_refused() {
+        let refused = |options: ObjectiveOptions| options.check().is_err();
         let default = ObjectiveOptions::default;
-        assert!(default().validate().is_ok());
+        assert!(default().check().is_ok());
         assert!(refused(ObjectiveOptions {
             temperature: Temperature::Fixed(3.0),
             ..default()
@@ -947,7 +895,7 @@ mod tests {
             temperature: Temperature::Spread,
             ..default()
         };
-        assert!(spread.validate().is_ok());
+        assert!(spread.check().is_ok());
         assert!(refused(ObjectiveOptions {
             temperature_end: Some(1.0),
             ..spread

@@ -3,54 +3,42 @@
 use limbeck_data::encode::{EncodeOptions, EncodeScaling, fit_encoder};
 use limbeck_data::{FeatureValues, Features};
 use limbeck_nets::{Head, MlpShape};
+use limbeck_options::{Options, Refused, Rule};
 use limbeck_runtime::Encoder;
 use limbeck_teach::network::input_layout;
-use serde::{Deserialize, Serialize};
 
 use crate::bins::{self, Cuts, NumberColumn};
 use crate::error::{Error, Result};
 
-/// How numbers are scaled before they are binned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScalingKind {
-    /// By mean and standard deviation.
-    #[default]
-    Standard,
-    /// Through quantiles to a normal distribution; the quantiles count as parameters.
-    Quantile,
+limbeck_options::words! {
+    /// How numbers are scaled before they are binned.
+    pub enum ScalingKind {
+        /// By mean and standard deviation.
+        #[default]
+        Standard = "standard",
+        /// Through quantiles to a normal distribution; the quantiles count as parameters.
+        Quantile = "quantile",
+    }
 }
 
-/// What the student is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StudentKind {
-    /// A multilayer perceptron.
-    #[default]
-    Mlp,
-    /// A few boosted trees, see [`crate::kinds`].
-    Trees,
-    /// A linear model.
-    Linear,
-    /// An interpolated table of one to three numbers.
-    Table,
-    /// The best of all that fit the columns and the budget, on validation rows.
-    Auto,
+limbeck_options::words! {
+    /// What the student is.
+    pub enum StudentKind {
+        /// A multilayer perceptron.
+        #[default]
+        Mlp = "mlp",
+        /// A few boosted trees.
+        Trees = "trees",
+        /// A linear model.
+        Linear = "linear",
+        /// An interpolated table of one to three numbers.
+        Table = "table",
+        /// The best of all that fit the columns and the budget, on validation rows.
+        Auto = "auto",
+    }
 }
 
 impl StudentKind {
-    /// Its name in recipes and reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mlp => "mlp",
-            Self::Trees => "trees",
-            Self::Linear => "linear",
-            Self::Table => "table",
-            Self::Auto => "auto",
-        }
-    }
-
     /// True where a network is trained.
     #[must_use]
     pub fn has_network(self) -> bool {
@@ -58,59 +46,47 @@ impl StudentKind {
     }
 }
 
-/// What the student looks like and how long it learns.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `kind` | mlp | what the student is, see [`crate::kinds`]; the rows from `hidden` on, but for `scaling` and `ordinal`, are a network's | mlp, trees, linear, table, auto |
-/// | `params` | 5000 | most fitted numbers that prediction reads, edges and scales included | 250 to 1 000 000 |
-/// | `hidden` | by `params` | widths of the hidden layers | |
-/// | `bins` | by `params` | bins per number on average, see [`crate::bins`] | 1 to 256 |
-/// | `scaling` | standard | scaling before binning | |
-/// | `ordinal` | none | category columns read as one ordered number | |
-/// | `steps` | 110 000 | steps of the longest schedule | ≥ 1 |
-/// | `batch` | 64 with fewer than 3000 rows, else 256 | rows per step; small batches are noisy, which keeps few rows from being learned by heart | ≥ 1 |
-/// | `learning_rate` | 0.004 | peak of the schedule | > 0 |
-/// | `trials` | 4 | how many settings are tried on validation rows, for the lone and the distilled student alike: three times as many on short schedules, about as many on middle ones, one or two on the whole schedule ([`crate::search`]) | 1 to 5 |
-/// | `splits` | 2 with fewer than 3000 rows, else 1 | splits of the rows on which every setting is tried, each with other validation rows; with more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time | 1 to 10 |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct StudentOptions {
-    pub kind: StudentKind,
-    pub params: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hidden: Option<Vec<usize>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bins: Option<usize>,
-    pub scaling: ScalingKind,
-    pub ordinal: Vec<String>,
-    pub steps: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<usize>,
-    pub learning_rate: f64,
-    pub trials: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub splits: Option<usize>,
-}
-
-impl Default for StudentOptions {
-    fn default() -> Self {
-        Self {
-            kind: StudentKind::Mlp,
-            params: 5000,
-            hidden: None,
-            bins: None,
-            scaling: ScalingKind::Standard,
-            ordinal: Vec::new(),
-            steps: 110_000,
-            batch: None,
-            learning_rate: 4e-3,
-            trials: 4,
-            splits: None,
-        }
+limbeck_options::options! {
+    /// What the student looks like and how long it learns.
+    pub struct StudentOptions in "student", "Student" {
+        /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these on validation rows.
+        kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
+        /// Most fitted numbers that prediction may read, bin edges and scales included.
+        params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
+        /// Widths of the hidden layers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hidden: Option<Vec<usize>> = None => [within(1.0, 4096.0), unset("by params"), example("[32, 32]"), rules(LAYERS)];
+        /// Bins per number on average.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bins: Option<usize> = None => [within(1.0, 256.0), unset("by params"), example("16"), rules(LAYERS)];
+        /// Scaling of numbers before binning.
+        scaling: ScalingKind = ScalingKind::Standard;
+        /// Category columns that the student reads as one ordered number.
+        ordinal: Vec<String> = Vec::new();
+        /// Steps of the longest training schedule.
+        steps: usize = 110_000 => [at_least(1.0), flag("steps", "N")];
+        /// Rows per step; small batches are noisy, which keeps few rows from being learned by heart.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 rows, else 256"), example("64")];
+        /// Peak of the learning rate's schedule.
+        learning_rate: f64 = 4e-3 => [above(0.0)];
+        /// How many settings are tried on validation rows, for the lone and the distilled student alike.
+        ///
+        /// Three times as many are tried on short schedules, about as many on middle ones, one or two on the whole schedule.
+        trials: usize = 4 => [within(1.0, 5.0)];
+        /// Splits of the rows on which every setting is tried, each with other validation rows.
+        ///
+        /// With more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        splits: Option<usize> = None => [within(1.0, 10.0), unset("2 with fewer than 3000 rows, else 1"), example("3")];
     }
 }
+
+const LAYERS: &[Rule] = &[Rule::Where(
+    "student.kind",
+    &["mlp", "auto"],
+    "only a network has layers and bins",
+)];
 
 impl StudentOptions {
     /// Checks each option.
@@ -118,70 +94,15 @@ impl StudentOptions {
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for one out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let in_range = |fine: bool, option, found: String, expected| {
-            if fine {
-                Ok(())
-            } else {
-                Err(Error::InvalidOption {
-                    option,
-                    found,
-                    expected,
-                })
-            }
-        };
-        in_range(
-            (250..=1_000_000).contains(&self.params),
-            "student.params",
-            self.params.to_string(),
-            "250 to 1000000",
-        )?;
-        in_range(
-            self.bins.is_none_or(|b| (1..=256).contains(&b)),
-            "student.bins",
-            format!("{:?}", self.bins),
-            "1 to 256",
-        )?;
-        let hidden = self
-            .hidden
-            .as_ref()
-            .is_none_or(|h| !h.is_empty() && h.iter().all(|w| (1..=4096).contains(w)));
-        in_range(
-            hidden,
-            "student.hidden",
-            format!("{:?}", self.hidden),
-            "one or more widths from 1 to 4096",
-        )?;
-        in_range(
-            self.steps > 0,
-            "student.steps",
-            self.steps.to_string(),
-            "at least 1",
-        )?;
-        in_range(
-            self.batch != Some(0),
-            "student.batch",
-            "0".into(),
-            "at least 1",
-        )?;
-        in_range(
-            self.learning_rate > 0.0,
-            "student.learning_rate",
-            self.learning_rate.to_string(),
-            "positive",
-        )?;
-        in_range(
-            (1..=5).contains(&self.trials),
-            "student.trials",
-            self.trials.to_string(),
-            "1 to 5",
-        )?;
-        in_range(
-            self.splits.is_none_or(|n| (1..=10).contains(&n)),
-            "student.splits",
-            format!("{:?}", self.splits),
-            "1 to 10",
-        )
+    pub fn check(&self) -> Result<()> {
+        if self.hidden.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Refused::new(
+                "student.hidden",
+                "found no layer, expected one or more widths",
+            )
+            .into());
+        }
+        Ok(self.validate()?)
     }
 
     /// Rows per step, of so many rows to learn from.
@@ -238,7 +159,7 @@ impl Design {
         options: &StudentOptions,
         head: Head,
     ) -> Result<Self> {
-        options.validate()?;
+        options.check()?;
         let params = options.params as f64;
         let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
         let mut smallest = usize::MAX;
@@ -543,12 +464,9 @@ mod tests {
             params: 10,
             ..StudentOptions::default()
         };
-        assert!(matches!(
-            options.validate(),
-            Err(Error::InvalidOption {
-                option: "student.params",
-                ..
-            })
-        ));
+        assert_eq!(
+            options.check().unwrap_err().to_string(),
+            "student.params: found 10, expected 250 to 1000000"
+        );
     }
 }

@@ -3,19 +3,21 @@
 use limbeck_runtime::Op;
 use serde::{Deserialize, Serialize};
 
-/// What a network predicts while it learns; a student's file gives the mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadKind {
-    /// A number.
-    #[default]
-    Point,
-    /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence. On the sets of `docs/ablation.md` surely
-    /// better than a point on one at some temperatures, and surely worse on three.
-    Gaussian,
-    /// Masses of bins: learns from both by cross-entropy and KL divergence. Never better than a point on the sets of
-    /// `docs/ablation.md`: bins cost a small student much of its budget.
-    Binned,
+limbeck_options::words! {
+    /// What a network predicts while it learns; a student's file gives the mean.
+    pub enum HeadKind {
+        /// A number.
+        #[default]
+        Point = "point",
+        /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence.
+        ///
+        /// On the sets of `docs/ablation.md` surely better than a point on one at some temperatures, and surely worse on three.
+        Gaussian = "gaussian",
+        /// Masses of bins: learns from both by cross-entropy and KL divergence.
+        ///
+        /// Never better than a point on the sets of `docs/ablation.md`: bins cost a small student much of its budget.
+        Binned = "binned",
+    }
 }
 
 /// How outputs are read as a prediction, in standardized target units.

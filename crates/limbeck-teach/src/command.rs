@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
+use limbeck_options::{Options, Refused, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, Stderr};
@@ -46,49 +47,38 @@ const POLL: Duration = Duration::from_millis(5);
 const NUMBER_LINE: &str =
     "a finite number, optionally followed by a comma and a spread of 0 or more";
 
-/// What the command gets on its stdin.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CommandFormat {
-    /// CSV: header, comma, UTF-8, LF. Missing cells are empty, numbers come back bit for bit.
-    #[default]
-    Csv,
-    /// One Parquet file.
-    Parquet,
+limbeck_options::words! {
+    /// What the command gets on its stdin.
+    pub enum CommandFormat {
+        /// CSV: header, comma, UTF-8, LF. Missing cells are empty, numbers come back bit for bit.
+        #[default]
+        Csv = "csv",
+        /// One Parquet file.
+        Parquet = "parquet",
+    }
 }
 
-/// How a teacher command is asked.
-///
-/// | option | default | purpose | range |
-/// |---|---|---|---|
-/// | `command` | | what `sh -c` runs, once per batch | not blank |
-/// | `format` | `csv` | what it gets on stdin | `csv`, `parquet` |
-/// | `batch_rows` | 50 000 | rows per run of the command | ≥ 1 |
-/// | `timeout_s` | 600 | seconds that one batch may take | > 0, at most a year |
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandOptions {
-    /// What `sh -c` runs, once per batch.
-    pub command: String,
-    /// What it gets on stdin.
-    #[serde(default)]
-    pub format: CommandFormat,
-    /// Rows per run of the command.
-    #[serde(default = "default_batch_rows")]
-    pub batch_rows: usize,
-    /// Seconds that one batch may take.
-    #[serde(default = "default_timeout_s")]
-    pub timeout_s: f64,
+limbeck_options::options! {
+    /// Your own model as the teacher, a command.
+    pub struct CommandOptions in "teacher.command", "Teacher" {
+        /// Your own model: a shell command that reads rows on stdin and answers `prediction[,spread]` per row.
+        ///
+        /// Run by `sh -c`, once per batch.
+        command: String = String::new() => [
+            flag("teacher-command", "COMMAND"), common(), example("\"python3 score.py\""),
+            rules(&[Rule::Without("data.teacher_column", ONE_TEACHER), Rule::Without("teacher.model", ONE_TEACHER), Rule::Without("teacher.from", ONE_TEACHER)]),
+        ];
+        /// What the command gets on stdin.
+        format: CommandFormat = CommandFormat::Csv => [flag("teacher-format", "FORMAT"), example("\"csv\""), rules(ASKED)];
+        /// Rows per run of the command.
+        batch_rows: usize = 50_000 => [at_least(1.0), example("50000"), rules(ASKED)];
+        /// Seconds that one batch of rows may take.
+        timeout_s: f64 = 600.0 => [seconds(), above(0.0), up_to(LONGEST_TIMEOUT_S), flag("teacher-timeout", "TIME"), example("600.0"), rules(ASKED)];
+    }
 }
 
-fn default_batch_rows() -> usize {
-    50_000
-}
-
-fn default_timeout_s() -> f64 {
-    600.0
-}
-
+const ONE_TEACHER: &str = "there is one teacher";
+const ASKED: &[Rule] = &[Rule::With("teacher.command.command")];
 const LONGEST_TIMEOUT_S: f64 = 365.0 * 24.0 * 3600.0;
 
 impl CommandOptions {
@@ -97,38 +87,19 @@ impl CommandOptions {
     pub fn new(command: &str) -> Self {
         Self {
             command: command.to_owned(),
-            format: CommandFormat::default(),
-            batch_rows: default_batch_rows(),
-            timeout_s: default_timeout_s(),
+            ..Self::default()
         }
     }
 
     fn check(&self) -> Result<()> {
-        let bad = |option, found: String, expected| {
-            Err(Error::InvalidOption {
-                option,
-                found,
-                expected,
-            })
-        };
         if self.command.trim().is_empty() || self.command.contains('\0') {
-            return bad(
-                "teacher command",
-                format!("{:?}", self.command),
-                "a shell command, not blank",
+            let message = format!(
+                "found {:?}, expected a shell command, not blank",
+                self.command
             );
+            return Err(Refused::new("teacher.command.command", message).into());
         }
-        if self.batch_rows == 0 {
-            return bad("batch_rows", "0".to_owned(), "at least 1");
-        }
-        if !(self.timeout_s > 0.0 && self.timeout_s <= LONGEST_TIMEOUT_S) {
-            return bad(
-                "timeout_s",
-                self.timeout_s.to_string(),
-                "a number of seconds above 0, at most a year",
-            );
-        }
-        Ok(())
+        Ok(self.validate()?)
     }
 }
 
@@ -1034,14 +1005,14 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
                 batch_rows: 0,
                 ..CommandOptions::new("cat")
             })
-            .contains("batch_rows is 0")
+            .contains("teacher.command.batch_rows: found 0")
         );
         assert!(
             refused(CommandOptions {
                 timeout_s: f64::NAN,
                 ..CommandOptions::new("cat")
             })
-            .contains("timeout_s is NaN")
+            .contains("teacher.command.timeout_s: found NaN")
         );
     }
 }

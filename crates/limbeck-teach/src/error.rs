@@ -11,16 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option outside its range.
-    #[error("{option} is {found}; it must be {expected}")]
-    InvalidOption {
-        /// Name of the option.
-        option: &'static str,
-        /// Its value.
-        found: String,
-        /// What is allowed.
-        expected: &'static str,
-    },
+    /// An option outside its range, or one that does not go with others.
+    #[error(transparent)]
+    InvalidOption(#[from] limbeck_options::Refused),
     /// Targets or weights that do not go with the rows.
     #[error("{what} has {found} values for {expected} rows")]
     Length {

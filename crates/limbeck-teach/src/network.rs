@@ -15,58 +15,37 @@ use limbeck_nets::{
 };
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+
+use limbeck_options::Options;
 
 use crate::error::{Error, Result};
 use crate::sample::Sample;
 
-/// How network teachers are made.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `members` | 4 | networks averaged | ≥ 1 |
-/// | `hidden` | 64, 64 | widths of the hidden layers | ≥ 1 each |
-/// | `bins` | 16 | bins of the piecewise-linear encoding | ≥ 1 |
-/// | `head` | gaussian | what each member predicts: a number, a Gaussian by likelihood, or masses of bins by cross-entropy | point, gaussian, binned |
-/// | `head_bins` | 50 | bins of a binned head | 8 to 1000 |
-/// | `epochs` | 120 | passes over the rows, within `steps` | ≥ 1 |
-/// | `steps` | 2500 to 6000 | bounds of the number of steps | |
-/// | `learning_rate` | 0.003 | peak of the schedule | > 0 |
-/// | `weight_decay` | 0.05 | decoupled weight decay | ≥ 0 |
-/// | `balance` | 0.5 | how a Gaussian head's mean is trained: by likelihood (0), by squared error (1) or between | [0, 1] |
-/// | `plain` | true | the plain number beside its piecewise-linear encoding | |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct NetworkOptions {
-    pub members: usize,
-    pub hidden: Vec<usize>,
-    pub bins: usize,
-    pub head: HeadKind,
-    pub head_bins: usize,
-    pub epochs: usize,
-    pub steps: (usize, usize),
-    pub learning_rate: f32,
-    pub weight_decay: f32,
-    pub balance: f32,
-    pub plain: bool,
-}
-
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        Self {
-            members: 4,
-            hidden: vec![64, 64],
-            bins: 16,
-            head: HeadKind::Gaussian,
-            head_bins: 50,
-            epochs: 120,
-            steps: (2500, 6000),
-            learning_rate: 3e-3,
-            weight_decay: 0.05,
-            balance: 0.5,
-            plain: true,
-        }
+limbeck_options::options! {
+    /// How network teachers, ensembles of perceptrons, are made.
+    pub struct NetworkOptions in "teacher.network", "Teacher" {
+        /// Networks averaged.
+        members: usize = 4 => [at_least(1.0)];
+        /// Widths of the hidden layers.
+        hidden: Vec<usize> = vec![64, 64] => [within(1.0, 4096.0)];
+        /// Bins of the piecewise-linear encoding.
+        bins: usize = 16 => [at_least(1.0)];
+        /// What each network of a network teacher predicts.
+        head: HeadKind = HeadKind::Gaussian => [flag("teacher-head", "HEAD")];
+        /// Bins of a binned head.
+        head_bins: usize = 50 => [within(8.0, 1000.0)];
+        /// Passes over the rows, within `steps`.
+        epochs: usize = 120 => [at_least(1.0)];
+        /// Least and most steps.
+        steps: (usize, usize) = (2500, 6000) => [at_least(1.0)];
+        /// Peak of the schedule.
+        learning_rate: f32 = 3e-3 => [above(0.0)];
+        /// Decoupled weight decay.
+        weight_decay: f32 = 0.05 => [at_least(0.0)];
+        /// How a Gaussian head's mean is trained: by likelihood (0), by squared error (1) or between.
+        balance: f32 = 0.5 => [within(0.0, 1.0)];
+        /// The plain number beside its piecewise-linear encoding.
+        plain: bool = true;
     }
 }
 
@@ -235,22 +214,7 @@ impl Network {
         stop: f64,
         mut saver: Saver<'_>,
     ) -> Result<Curve> {
-        if !(8..=1000).contains(&options.head_bins) {
-            let found = options.head_bins.to_string();
-            return Err(Error::InvalidOption {
-                option: "teacher.network.head_bins",
-                found,
-                expected: "8 to 1000",
-            });
-        }
-        if !(0.0..=1.0).contains(&options.balance) {
-            let found = options.balance.to_string();
-            return Err(Error::InvalidOption {
-                option: "teacher.network.balance",
-                found,
-                expected: "0 to 1",
-            });
-        }
+        options.validate()?;
         let encode = EncodeOptions {
             max_width_for_categories: 256,
             ..EncodeOptions::default()

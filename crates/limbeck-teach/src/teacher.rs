@@ -3,6 +3,7 @@
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{Features, metrics};
+use limbeck_options::{Options, Refused};
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -16,19 +17,19 @@ use crate::spread::Spread;
 use crate::stack;
 use crate::trees::{self, TreeOptions};
 
-/// Which learners a teacher is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TeacherKind {
-    /// Trees, networks and, of few rows, a Gaussian process, mixed by out-of-fold error; a learner that would get next to no weight is left out.
-    #[default]
-    Auto,
-    /// Boosted trees.
-    Trees,
-    /// An ensemble of perceptrons.
-    Network,
-    /// An exact Gaussian process, whatever `gp.most_rows` says.
-    Gp,
+limbeck_options::words! {
+    /// Which learners a teacher is made of.
+    pub enum TeacherKind {
+        /// Trees, networks and, of few rows, a Gaussian process, mixed by out-of-fold error; a learner that would get next to no weight is left out.
+        #[default]
+        Auto = "auto",
+        /// Boosted trees.
+        Trees = "trees",
+        /// An ensemble of perceptrons.
+        Network = "network",
+        /// An exact Gaussian process, whatever `gp.most_rows` says.
+        Gp = "gp",
+    }
 }
 
 /// How a teacher is fitted.
@@ -194,23 +195,18 @@ impl Teacher {
         seed: u64,
         kept: &Checkpoints,
     ) -> Result<FoldTeachers> {
-        if !(2..=20).contains(&options.folds) {
-            let found = options.folds.to_string();
-            return Err(Error::InvalidOption {
-                option: "teacher.folds",
-                found,
-                expected: "2 to 20",
-            });
+        for (key, found) in [
+            ("teacher.folds", options.folds),
+            ("teacher.fits", options.fits),
+        ] {
+            let least = if key == "teacher.folds" { 2 } else { 1 };
+            if !(least..=20).contains(&found) {
+                return Err(
+                    Refused::new(key, format!("found {found}, expected {least} to 20")).into(),
+                );
+            }
         }
-        if !(1..=20).contains(&options.fits) {
-            let found = options.fits.to_string();
-            return Err(Error::InvalidOption {
-                option: "teacher.fits",
-                found,
-                expected: "1 to 20",
-            });
-        }
-        options.gp.check()?;
+        options.gp.validate()?;
         let mut plan = Plan {
             trees: options.trees.clone(),
             network: options.network.clone(),

@@ -16,65 +16,37 @@ use hessboost::objective::{Objective, RegLoss};
 use hessboost::training::Trainer;
 use hessboost::tree::RegTree;
 use limbeck_data::{Features, Folds, generator};
+use limbeck_options::{Options, Refused};
 use limbeck_runtime::TreeEnsemble;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::forest::{NodeView, Output, Trees};
 use crate::inputs::{InputMatrix, Inputs};
 use crate::{Error, Forest, Result};
 
-/// How boosted trees are fitted.
-///
-/// | option | default | purpose | range |
-/// |---|---|---|---|
-/// | `rounds` | 800 | number of trees | 1 to 20 000 |
-/// | `step` | 0.06 | share of each tree's leaf values that is added; halve it and double `rounds` for accuracy | (0, 1] |
-/// | `leaves` | 32 | leaves of a tree; up to 64 predict fast | 2 to 4096 |
-/// | `leaf_rows` | 10 | smallest summed weight of a leaf, in rows of mean weight | ≥ 0 |
-/// | `row_share` | 0.8 | share of rows that each tree sees | (0, 1] |
-/// | `column_share` | 0.5 | share of inputs offered to each split | (0, 1] |
-/// | `ridge` | 1 | L2 penalty on leaf values, in rows | ≥ 0 |
-/// | `bins` | 254 | bins per input; up to 254 predict fast | 2 to 4096 |
-/// | `pairs` | 1 | pairs of number columns, those that interact most, whose slanted sums the trees see too | 0 to 64 |
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TreeOptions {
-    /// Number of trees.
-    pub rounds: usize,
-    /// Learning rate.
-    pub step: f64,
-    /// Most leaves of a tree.
-    pub leaves: usize,
-    /// Smallest summed weight of a leaf, in rows of mean weight.
-    pub leaf_rows: f64,
-    /// Share of rows that each tree sees.
-    pub row_share: f64,
-    /// Share of inputs offered to each split.
-    pub column_share: f64,
-    /// L2 penalty on leaf values, in rows.
-    pub ridge: f64,
-    /// Bins per input.
-    pub bins: usize,
-    /// Pairs of columns that are also offered aslant.
-    pub pairs: usize,
-}
-
-impl Default for TreeOptions {
-    fn default() -> Self {
-        Self {
-            rounds: 800,
-            step: 0.06,
-            leaves: 32,
-            leaf_rows: 10.0,
-            row_share: 0.8,
-            column_share: 0.5,
-            ridge: 1.0,
-            bins: 254,
-            pairs: 1,
-        }
+limbeck_options::options! {
+    /// How boosted trees are fitted.
+    pub struct TreeOptions in "teacher.trees", "Teacher" {
+        /// Number of trees.
+        rounds: usize = 800 => [within(1.0, 20_000.0)];
+        /// Share of each tree's leaf values that is added; halve it and double `rounds` for accuracy.
+        step: f64 = 0.06 => [above(0.0), up_to(1.0)];
+        /// Most leaves of a tree; up to 64 predict fast.
+        leaves: usize = 32 => [within(2.0, 4096.0)];
+        /// Smallest leaf: its summed weight, in rows of mean weight.
+        leaf_rows: f64 = 10.0 => [at_least(0.0)];
+        /// Share of rows that each tree sees.
+        row_share: f64 = 0.8 => [above(0.0), up_to(1.0)];
+        /// Share of inputs offered to each split.
+        column_share: f64 = 0.5 => [above(0.0), up_to(1.0)];
+        /// L2 penalty on leaf values, in rows.
+        ridge: f64 = 1.0 => [at_least(0.0)];
+        /// Bins per input; up to 254 predict fast.
+        bins: usize = 254 => [within(2.0, 4096.0)];
+        /// Pairs of number columns, those that interact most, whose slanted sums the trees see too.
+        pairs: usize = 1 => [within(0.0, 64.0)];
     }
 }
 
@@ -140,73 +112,6 @@ impl TreeOptions {
             rounds: self.rounds.div_ceil(HURRY),
             bins: self.bins.min(HURRIED_BINS),
             ..self.clone()
-        }
-    }
-
-    /// # Errors
-    ///
-    /// [`Error::InvalidOption`] for the first option outside its range.
-    pub fn check(&self) -> Result<()> {
-        let share = |value: f64| value > 0.0 && value <= 1.0;
-        let amount = |value: f64| value >= 0.0 && value.is_finite();
-        let checks = [
-            (
-                "rounds",
-                self.rounds.to_string(),
-                (1..=20_000).contains(&self.rounds),
-                "1 to 20000",
-            ),
-            (
-                "step",
-                self.step.to_string(),
-                share(self.step),
-                "above 0 and at most 1",
-            ),
-            (
-                "leaves",
-                self.leaves.to_string(),
-                (2..=4096).contains(&self.leaves),
-                "2 to 4096",
-            ),
-            (
-                "leaf_rows",
-                self.leaf_rows.to_string(),
-                amount(self.leaf_rows),
-                "a number of rows, 0 or more",
-            ),
-            (
-                "row_share",
-                self.row_share.to_string(),
-                share(self.row_share),
-                "above 0 and at most 1",
-            ),
-            (
-                "column_share",
-                self.column_share.to_string(),
-                share(self.column_share),
-                "above 0 and at most 1",
-            ),
-            (
-                "ridge",
-                self.ridge.to_string(),
-                amount(self.ridge),
-                "a number of rows, 0 or more",
-            ),
-            (
-                "bins",
-                self.bins.to_string(),
-                (2..=4096).contains(&self.bins),
-                "2 to 4096",
-            ),
-            ("pairs", self.pairs.to_string(), self.pairs <= 64, "0 to 64"),
-        ];
-        match checks.into_iter().find(|(_, _, sound, _)| !sound) {
-            Some((option, found, _, expected)) => Err(Error::InvalidOption {
-                option,
-                found,
-                expected,
-            }),
-            None => Ok(()),
         }
     }
 }
@@ -276,13 +181,10 @@ pub fn choose(
     held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
     if candidates.is_empty() || held.is_empty() {
         let found = format!("{} candidates, {} folds", candidates.len(), held.len());
-        return Err(Error::InvalidOption {
-            option: "candidates",
-            found,
-            expected: "at least one, and a fold",
-        });
+        let message = format!("found {found}, expected at least one, and a fold");
+        return Err(Refused::new("candidates", message).into());
     }
-    candidates.iter().try_for_each(TreeOptions::check)?;
+    candidates.iter().try_for_each(TreeOptions::validate)?;
     let jobs: Vec<(TreeOptions, u32)> = candidates
         .iter()
         .flat_map(|options| held.iter().map(move |fold| (options.hurried(), *fold)))
@@ -384,7 +286,7 @@ fn fit_watched(
     seed: u64,
     threads: usize,
 ) -> Result<(Forest, Vec<f64>)> {
-    options.check()?;
+    options.validate()?;
     check_rows(x, y, w)?;
     let target = Standard::fit(y, w);
     let labels = target.apply(y);
@@ -516,7 +418,7 @@ pub fn ensemble(
     seed: u64,
     threads: usize,
 ) -> Result<Ensemble> {
-    options.check()?;
+    options.validate()?;
     let weights: Vec<f64> = rows.weights.iter().map(|w| f64::from(*w)).collect();
     let data = library_data(rows.columns, rows.labels, &unit_weights(&weights))?;
     let held = held
@@ -1019,9 +921,12 @@ mod tests {
                     ..quick()
                 }
             )
-            .starts_with("step is 0")
+            .starts_with("teacher.trees.step: found 0")
         );
-        assert!(message(&y, &w, &TreeOptions { bins: 1, ..quick() }).starts_with("bins is 1"));
+        assert!(
+            message(&y, &w, &TreeOptions { bins: 1, ..quick() })
+                .starts_with("teacher.trees.bins: found 1")
+        );
     }
 
     #[test]
@@ -1051,12 +956,12 @@ mod tests {
             TreeOptions::default(),
             TreeOptions::best(),
         ] {
-            options.check().unwrap();
+            options.validate().unwrap();
             assert!(
                 options
                     .candidates(500)
                     .iter()
-                    .all(|candidate| candidate.check().is_ok())
+                    .all(|candidate| candidate.validate().is_ok())
             );
         }
     }

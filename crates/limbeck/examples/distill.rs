@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     recipe.student.params = 1000;
     recipe.student.steps = 500;
     recipe.repeats = 1;
-    let run = distill(&recipe, folder.join("run"), &Silent)?;
+    let run = distill(&recipe.check()?, folder.join("run"), &Silent)?;
     #[expect(clippy::print_stdout, reason = "an example talks")]
     {
         println!(

@@ -14,7 +14,7 @@ use limbeck_teach::trees::{self, TreeOptions};
 use crate::error::Result;
 use crate::labels::learned;
 use crate::pipeline::{Event, Observer};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TeacherSource};
 
 /// Part of the limit that is planned for; the rest is for reading, testing and what was misjudged.
 const PLANNED: f64 = 0.8;
@@ -41,10 +41,7 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, observer: &dyn Observer) 
     let threads = rayon::current_num_threads() as f64;
     // Each outer fold takes as long as the run itself.
     let planned = limit * PLANNED / (1 + recipe.outer_folds) as f64;
-    let fits_teacher = recipe.teacher.from.is_none()
-        && recipe.teacher.model.is_none()
-        && recipe.teacher.command.is_none()
-        && data.given.is_none();
+    let fits_teacher = recipe.teacher_source() == TeacherSource::Fit;
     let mut student_time = planned;
     if fits_teacher {
         let fits = (recipe.teacher.folds + recipe.teacher.fits) as f64;

@@ -14,6 +14,9 @@ pub enum Error {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// An option outside its range, or one that does not go with others.
+    #[error(transparent)]
+    Option(#[from] limbeck_options::Refused),
     /// A file that cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

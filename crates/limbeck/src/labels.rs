@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::elsewhere::Elsewhere;
 use crate::error::{Error, Result};
 use crate::pipeline::{Event, Observer};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TeacherSource};
 use crate::report::TeacherReport;
 use crate::several;
 use crate::timing::Clock;
@@ -208,31 +208,25 @@ struct Context<'a> {
 impl Context<'_> {
     /// The labels of the one teacher that the recipe names, or of the first of several.
     fn first(&self, clock: &mut Clock) -> Result<LabelStore> {
-        if let Some(from) = &self.recipe.teacher.from {
-            return self.read(from);
-        }
-        let asked = &self.recipe.teacher;
-        if let Some(path) = &asked.model {
-            let columns = asked.model_columns.as_deref().unwrap_or_default();
-            return self.imported(&Elsewhere::read(path, columns)?, clock);
-        }
-        if self.recipe.hints.kind != HintKind::None
-            && (self.data.given.is_some() || asked.command.is_some())
-        {
+        let source = self.recipe.teacher_source();
+        let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
+        if self.recipe.hints.kind != HintKind::None && !shows_features {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
                 message: "a command or a column of predictions shows no features; leave hints out, or give a model file (teacher.model) or let limbeck fit the teacher".into(),
             });
         }
-        if self.data.given.is_some() {
-            return self.given();
-        }
-        match &self.recipe.teacher.command {
-            Some(options) => {
+        match source {
+            TeacherSource::Run(run) => self.read(run),
+            TeacherSource::Model { path, columns } => {
+                self.imported(&Elsewhere::read(path, columns)?, clock)
+            }
+            TeacherSource::Column => self.given(),
+            TeacherSource::Command(options) => {
                 let teacher = CommandTeacher::new(options.clone())?.keeping(self.kept.clone());
                 self.command(&teacher, clock)
             }
-            None => self.full(self.pilot(clock)?, clock),
+            TeacherSource::Fit => self.full(self.pilot(clock)?, clock),
         }
     }
 

@@ -9,7 +9,7 @@
 //!
 //! let mut recipe = Recipe::for_table("housing.csv", "median_house_value");
 //! recipe.student.params = 5200;
-//! let run = distill(&recipe, "runs/housing", &Silent)?;
+//! let run = distill(&recipe.check()?, "runs/housing", &Silent)?;
 //! println!("{}", run.report().proof.verdict.sentence);
 //! # Ok::<(), limbeck::Error>(())
 //! ```
@@ -59,7 +59,7 @@ pub mod verify;
 pub use error::{Error, Result};
 pub use pipeline::{Event, Observer, Silent, distill, label};
 pub use preflight::{PreflightOptions, PreflightReport, preflight};
-pub use recipe::{Preset, Quality, Recipe};
+pub use recipe::{CheckedRecipe, Preset, Quality, Recipe, TeacherSource};
 pub use report::Report;
 pub use run::Run;
 pub use several::{Combine, Member};

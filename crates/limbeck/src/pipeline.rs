@@ -30,7 +30,7 @@ use crate::lone;
 use crate::manifest::Manifest;
 use crate::outer;
 use crate::page::{self, Answers};
-use crate::recipe::Recipe;
+use crate::recipe::{CheckedRecipe, Recipe};
 use crate::report::{
     self, LoneModel, Measured, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes,
     StudentReport, TestScores,
@@ -102,9 +102,13 @@ impl Observer for Silent {
 ///
 /// For a recipe or table that cannot be used, an `out` that exists, a teacher that fails, or a file that cannot be written.
 /// Bad input leaves no folder behind; [`Error::Kept`] where work was done before the error.
-pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) -> Result<Run> {
+pub fn distill(
+    recipe: &CheckedRecipe,
+    out: impl AsRef<Path>,
+    observer: &dyn Observer,
+) -> Result<Run> {
     let out = out.as_ref();
-    recipe.validate()?;
+    recipe.refuse_several()?;
     unfinished::refuse_taken(out)?;
     make(
         recipe,
@@ -121,8 +125,8 @@ pub fn distill(recipe: &Recipe, out: impl AsRef<Path>, observer: &dyn Observer) 
 
 /// Goes on with a run that was ended before it was done.
 pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer) -> Result<Run> {
-    let recipe = ticket.recipe(place.path())?;
-    recipe.validate()?;
+    let recipe = ticket.recipe(place.path())?.check()?;
+    recipe.refuse_several()?;
     // Handed over once the table is read: until then, an error leaves the folder as it is.
     let place = Mutex::new(Some(place));
     let take = |data: &Dataset| {
@@ -243,12 +247,12 @@ fn work(
 ///
 /// As [`distill`].
 pub fn label(
-    recipe: &Recipe,
+    recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
     observer: &dyn Observer,
 ) -> Result<crate::report::TeacherReport> {
     let out = out.as_ref();
-    recipe.validate()?;
+    recipe.refuse_several()?;
     if out.exists() {
         return Err(Error::OutExists {
             path: out.to_owned(),

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore, learned, target_unit};
 use crate::pipeline::{Event, Observer, OnlyProgress, Students, material, on_threads, read};
-use crate::recipe::Recipe;
+use crate::recipe::{CheckedRecipe, Recipe};
 use crate::timing::Clock;
 
 /// Constants of the verdict.
@@ -282,11 +282,11 @@ pub struct Measured {
 /// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
 /// as teacher, or a teacher that fails.
 pub fn preflight(
-    recipe: &Recipe,
+    recipe: &CheckedRecipe,
     options: &PreflightOptions,
     observer: &dyn Observer,
 ) -> Result<PreflightReport> {
-    recipe.validate()?;
+    recipe.refuse_several()?;
     let refuse = |place: &str, message: String| {
         Err(Error::Recipe {
             place: place.into(),

@@ -6,88 +6,56 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
-use limbeck_distill::hints::{HintKind, HintOptions};
-use limbeck_distill::objective::{AlphaSchedule, Gate, LossKind, ObjectiveOptions};
-use limbeck_distill::student::{StudentKind, StudentOptions};
+use limbeck_distill::hints::HintOptions;
+use limbeck_distill::objective::ObjectiveOptions;
+use limbeck_distill::student::StudentOptions;
 use limbeck_distill::transfer::TransferOptions;
+use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
 use limbeck_teach::{TeacherKind, TeacherOptions};
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 use crate::several::Combine;
 
-/// How much time a run may take: a preset that the recipe's own options are laid over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quality {
-    /// For a first look.
-    Fast,
-    /// The balance that the documentation's figures are measured with.
-    #[default]
-    Default,
-    /// A better teacher and longer schedules, several times slower.
-    Best,
-}
-
-impl std::str::FromStr for Quality {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "fast" => Ok(Self::Fast),
-            "default" => Ok(Self::Default),
-            "best" => Ok(Self::Best),
-            _ => Err(format!("found `{text}`, expected fast, default or best")),
-        }
+limbeck_options::words! {
+    /// How much time a run may take: a preset that the recipe's own options are laid over.
+    pub enum Quality {
+        /// For a first look.
+        Fast = "fast",
+        /// The balance that the documentation's figures are measured with.
+        #[default]
+        Default = "default",
+        /// A better teacher and longer schedules, several times slower.
+        Best = "best",
     }
 }
 
-/// A sane combination of methods for one situation, laid over `quality` and under everything else.
-///
-/// Each is a file of the folder `recipes`, which is where to look what it sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    /// Squared points and rows between near rows: what pays on most tables.
-    #[default]
-    Default,
-    /// Inner features first. Did not pay on the sets of `docs/ablation.md`; here to be tried on other tables.
-    Features,
-    /// Few rows.
-    SmallData,
-    /// A teacher that is far off on some rows.
-    NoisyTeacher,
-    /// Seven tenths of the loss from the teacher, of the logarithm.
-    HousePrice,
+limbeck_options::words! {
+    /// A sane combination of methods for one situation, laid over `quality` and under everything else.
+    ///
+    /// Each is a file of the folder `recipes`, which is where to look what it sets.
+    pub enum Preset {
+        /// Squared points and rows between near rows: what pays on most tables.
+        #[default]
+        Default = "default",
+        /// Inner features first.
+        ///
+        /// Did not pay on the sets of `docs/ablation.md`; here to be tried on other tables.
+        Features = "features",
+        /// Few rows.
+        SmallData = "small-data",
+        /// A teacher that is far off on some rows.
+        NoisyTeacher = "noisy-teacher",
+        /// Seven tenths of the loss from the teacher, of the logarithm.
+        HousePrice = "house-price",
+    }
 }
 
 impl Preset {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Default,
-        Self::Features,
-        Self::SmallData,
-        Self::NoisyTeacher,
-        Self::HousePrice,
-    ];
-
-    /// Its name in recipes and flags.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Features => "features",
-            Self::SmallData => "small-data",
-            Self::NoisyTeacher => "noisy-teacher",
-            Self::HousePrice => "house-price",
-        }
-    }
-
     fn options(self) -> &'static str {
         match self {
             Self::Default => "",
@@ -99,148 +67,121 @@ impl Preset {
     }
 }
 
-impl std::str::FromStr for Preset {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|preset| preset.name() == text)
-            .ok_or_else(|| format!("found `{text}`, expected one of {}", names()))
+limbeck_options::options! {
+    /// A recipe of limbeck: everything that a run depends on but its table and its command line.
+    pub struct Recipe in "", "Options" {
+        /// CSV or Parquet file to learn from.
+        table: PathBuf = PathBuf::new();
+        /// File of further rows without targets, for the teacher to label.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unlabeled: Option<PathBuf> = None => [flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\"")];
+        /// Further targets beside that of `data`: each gets a run of its own, in which the others are no features.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        targets: Vec<String> = Vec::new() => [example("[\"other\"]")];
+        /// How much work to do: a first look, the balance, or several times slower for the last per cent.
+        quality: Quality = Quality::Default => [flag("quality", "LEVEL"), letter('q'), common()];
+        /// Which methods to use: a combination for one situation, each a file of the folder `recipes`.
+        preset: Preset = Preset::Default => [flag("preset", "NAME")];
+        /// Seed of splits, folds, weights and augmentation.
+        seed: u64 = 0 => [flag("seed", "N"), common()];
+        /// Seeds with which both students are trained for the proof.
+        repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
+        /// Seeds where the first ones vary more than half as much as test rows do.
+        ///
+        /// No more than `repeats` under a `time_limit`.
+        max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];
+        /// Least gain that is worth having, as a share of the error without a teacher: of the shipped file, or of what preflight expects.
+        worth: f64 = 0.01 => [within(0.0, 1.0), flag("worth", "SHARE"), under("Proof")];
+        /// Repeat the whole run on so many other splits of the rows, to see whether its verdict holds there; each takes as long as the run.
+        ///
+        /// 0 for none, or 2 to 20.
+        outer_folds: usize = 0 => [
+            within(0.0, 20.0), flag("outer-folds", "N"), under("Proof"),
+            rules(&[Rule::Without("teacher.from", OTHER_SPLIT), Rule::Without("teacher.with", OTHER_SPLIT)]),
+        ];
+        /// Threads; they change no result.
+        threads: usize = 0 => [flag("threads", "N"), unset("one per core")];
+        /// Time that the run may take; the options that it leads to replace it in the run's recipe.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time_limit: Option<f64> = None => [seconds(), above(0.0), flag("time-limit", "TIME"), common(), example("300.0")];
+        /// How often a training in progress is saved, for `--resume`; changes no result.
+        checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
+        /// Exit with 1 unless the shipped student's test R² is at least this.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        require_r2: Option<f64> = None => [up_to(1.0), flag("require-r2", "R2"), under("Proof"), example("0.9")];
+    }
+    with {
+        /// The table.
+        data: DataOptions;
+        /// The teacher.
+        teacher: TeacherSection;
+        /// New rows.
+        transfer: TransferOptions;
+        /// The student.
+        student: StudentOptions;
+        /// The loss.
+        objective: ObjectiveOptions;
+        /// Feature distillation.
+        hints: HintOptions;
     }
 }
 
-/// A run, before it is one.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `table` | required | CSV or Parquet file to learn from | |
-/// | `unlabeled` | none | file of further rows, without targets, for the teacher to label | |
-/// | `targets` | none | further targets beside `data.target`, each with a run of its own, in which the others are no features | `limbeck distill` only |
-/// | `quality` | default | how much time: options of all sections | fast, default, best |
-/// | `preset` | default | which methods: laid over `quality` | default, features, small-data, noisy-teacher, house-price |
-/// | `seed` | 0 | of splits, folds, weights and augmentation | |
-/// | `repeats` | 3 | seeds with which both students are refitted | 1 to 100 |
-/// | `max_repeats` | 5 | seeds where those of `repeats` vary more than half as much as test rows do; no more than those under a `time_limit` | up to 100 |
-/// | `worth` | 0.01 | least gain of the shipped file that is worth having, as a share of the error of the best file without a teacher | 0 to 1 |
-/// | `outer_folds` | 0 | times that the whole run is repeated on other splits, to see whether its verdict holds there; each takes as long as the run | 0, or 2 to 20 |
-/// | `threads` | 0 | threads; 0 is one per core; changes no result | |
-/// | `time_limit` | none | seconds that the run may take; replaced by the options that it leads to | > 0 |
-/// | `checkpoint_every` | 10 | seconds after which a training in progress is saved again, so that a run which was ended goes on from there; changes no result | ≥ 0 |
-/// | `require_r2` | none | least test R² of the shipped student, else exit code 1 | ≤ 1 |
-/// | `data` | | [`DataOptions`] | |
-/// | `teacher` | | [`TeacherSection`] | |
-/// | `transfer` | | [`TransferOptions`] | |
-/// | `student` | | [`StudentOptions`] | |
-/// | `objective` | | [`ObjectiveOptions`] | |
-/// | `hints` | | [`HintOptions`] | |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct Recipe {
-    pub table: PathBuf,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unlabeled: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub targets: Vec<String>,
-    pub quality: Quality,
-    pub preset: Preset,
-    pub seed: u64,
-    pub repeats: usize,
-    pub max_repeats: usize,
-    pub worth: f64,
-    pub outer_folds: usize,
-    pub threads: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_limit: Option<f64>,
-    pub checkpoint_every: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub require_r2: Option<f64>,
-    pub data: DataOptions,
-    pub teacher: TeacherSection,
-    pub transfer: TransferOptions,
-    pub student: StudentOptions,
-    pub objective: ObjectiveOptions,
-    pub hints: HintOptions,
+const OTHER_SPLIT: &str = "labels of another run belong to its split, and outer folds split the rows anew; that run's teacher may be given as teacher.model";
+
+limbeck_options::options! {
+    /// The teacher, and how its labels are made.
+    ///
+    /// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
+    pub struct TeacherSection in "teacher", "Teacher" {
+        /// What limbeck fits itself: the best mix by out-of-fold error (auto), or one kind.
+        kind: TeacherKind = TeacherKind::Auto => [flag("teacher", "KIND")];
+        /// Earlier run whose labels are used again, so that no teacher runs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<PathBuf> = None => [flag("teacher-from", "RUN"), example("\"runs/table-1\"")];
+        /// Further runs on this table, whose teachers are mixed with the first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
+        /// How several teachers are mixed.
+        combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
+        /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows of these columns.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<PathBuf> = None => [
+            flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
+            rules(&[Rule::Without("teacher.command.command", ONE_TEACHER), Rule::Without("teacher.from", ONE_TEACHER)]),
+        ];
+        /// Column of each of that model's inputs, in its order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model_columns: Option<Vec<String>> = None => [
+            flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
+        ];
+        /// Folds of out-of-fold labelling.
+        folds: usize = 5 => [within(2.0, 20.0)];
+        /// Fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2.
+        fits: usize = 3 => [within(1.0, 20.0)];
+        /// Rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals.
+        ///
+        /// Surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none.
+        residual_rounds: usize = 0 => [within(0.0, 10.0), flag("residual-rounds", "N")];
+        /// Share of the fitted residual that is added, `η`.
+        residual_step: f64 = 1.0 => [above(0.0), up_to(1.0), rules(&[Rule::With("teacher.residual_rounds")])];
+    }
+    with {
+        /// The user's own scoring command.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        command: Option<CommandOptions>;
+        /// Boosted trees.
+        trees: TreeOptions;
+        /// Networks.
+        network: NetworkOptions;
+        /// Gaussian processes.
+        gp: ProcessOptions;
+    }
 }
 
-/// Where labels come from.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `kind` | auto | what limbeck fits itself, unless one of the next three is given | auto, trees, network, gp |
-/// | `command` | none | the user's own scoring command, [`CommandOptions`] | |
-/// | `from` | none | a run whose labels are used again | |
-/// | `with` | none | further runs on this table, whose teachers are mixed with the first | |
-/// | `combine` | inverse_variance | how several teachers are mixed, [`Combine`] | inverse_variance, stacked |
-/// | `model` | none | a LightGBM, XGBoost or ONNX model file, [`ImportedTeacher`](limbeck_teach::import::ImportedTeacher), or the folder of a run on other rows of the same columns | |
-/// | `model_columns` | by name, else in order | column of each of that model's inputs, in its order | with `model` |
-/// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
-/// | `fits` | 3 | fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2 | 1 to 20 |
-/// | `residual_rounds` | 0 | rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals; surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none | 0 to 10 |
-/// | `residual_step` | 1 | `η`: share of the fitted residual that is added | (0, 1] |
-/// | `trees` | | [`TreeOptions`] | |
-/// | `network` | | [`NetworkOptions`] | |
-/// | `gp` | | [`ProcessOptions`] | |
-///
-/// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct TeacherSection {
-    pub kind: TeacherKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub with: Vec<PathBuf>,
-    pub combine: Combine,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_columns: Option<Vec<String>>,
-    pub folds: usize,
-    pub fits: usize,
-    pub residual_rounds: usize,
-    pub residual_step: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<CommandOptions>,
-    pub trees: TreeOptions,
-    pub network: NetworkOptions,
-    pub gp: ProcessOptions,
-}
+const ONE_TEACHER: &str = "there is one teacher";
 
 /// Seconds of a year: more is a slip of the keys.
 const LONGEST: f64 = 31_536_000.0;
-
-impl Default for TeacherSection {
-    fn default() -> Self {
-        let TeacherOptions {
-            kind,
-            folds,
-            fits,
-            trees,
-            network,
-            gp,
-        } = TeacherOptions::default();
-        Self {
-            kind,
-            from: None,
-            with: Vec::new(),
-            combine: Combine::default(),
-            model: None,
-            model_columns: None,
-            folds,
-            fits,
-            residual_rounds: 0,
-            residual_step: 1.0,
-            command: None,
-            trees,
-            network,
-            gp,
-        }
-    }
-}
 
 impl TeacherSection {
     pub(crate) fn options(&self) -> TeacherOptions {
@@ -264,37 +205,13 @@ impl TeacherSection {
     }
 }
 
-impl Default for Recipe {
-    fn default() -> Self {
-        Self::preset(Quality::Default)
-    }
-}
-
 impl Recipe {
     /// The options of a preset, without table and target.
     #[must_use]
     pub fn preset(quality: Quality) -> Self {
         let mut recipe = Self {
-            table: PathBuf::new(),
-            unlabeled: None,
-            targets: Vec::new(),
             quality,
-            preset: Preset::Default,
-            seed: 0,
-            repeats: 3,
-            max_repeats: 5,
-            worth: 0.01,
-            outer_folds: 0,
-            threads: 0,
-            time_limit: None,
-            checkpoint_every: 10.0,
-            require_r2: None,
-            data: DataOptions::default(),
-            teacher: TeacherSection::default(),
-            transfer: TransferOptions::default(),
-            student: StudentOptions::default(),
-            objective: ObjectiveOptions::default(),
-            hints: HintOptions::default(),
+            ..Self::default()
         };
         match quality {
             Quality::Default => {}
@@ -443,284 +360,134 @@ impl Recipe {
         toml::to_string(self).map_err(|e| recipe_error("recipe", &e.to_string()))
     }
 
-    /// Checks what can be checked without a table.
+    /// The options of all sections and their values.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let teacher = &self.teacher;
+        vec![
+            self.view(),
+            self.data.view(),
+            teacher.view(),
+            teacher.command.clone().unwrap_or_default().view(),
+            teacher.trees.view(),
+            teacher.network.view(),
+            teacher.gp.view(),
+            self.transfer.view(),
+            self.student.view(),
+            self.objective.view(),
+            self.hints.view(),
+        ]
+    }
+
+    /// Checks what can be checked without a table. What comes back is the only thing that runs.
     ///
     /// # Errors
     ///
-    /// For the first option out of its range.
-    pub fn validate(&self) -> Result<()> {
-        if self.table.as_os_str().is_empty() {
+    /// For the first option out of its range, and for options that do not go with each other.
+    pub fn check(&self) -> Result<CheckedRecipe> {
+        self.data.check()?;
+        limbeck_options::check(&self.views())?;
+        self.student.check()?;
+        self.objective.check()?;
+        if self.outer_folds == 1 {
             return Err(recipe_error(
-                "table",
-                "none given; name the CSV or Parquet file to learn from",
-            ));
-        }
-        if !self.targets.is_empty() {
-            let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
-            return Err(recipe_error("targets", message));
-        }
-        let out_of_range = |place: &str, found: String, expected: &str| {
-            Err(recipe_error(
-                place,
-                &format!("found {found}, expected {expected}"),
-            ))
-        };
-        if !(1..=100).contains(&self.repeats) {
-            return out_of_range("repeats", self.repeats.to_string(), "1 to 100");
-        }
-        if self.max_repeats > 100 {
-            return out_of_range("max_repeats", self.max_repeats.to_string(), "up to 100");
-        }
-        if self.outer_folds == 1 || self.outer_folds > 20 {
-            return out_of_range(
                 "outer_folds",
-                self.outer_folds.to_string(),
-                "0 (none), or 2 to 20",
-            );
-        }
-        if self.outer_folds > 0 && (self.teacher.from.is_some() || !self.teacher.with.is_empty()) {
-            return Err(Error::Recipe {
-                place: "outer_folds".into(),
-                message: "labels of another run (teacher.from, teacher.with) belong to its split, and outer folds split the rows anew; leave one of the two out, or give that run's \
-                          teacher as teacher.model"
-                    .into(),
-            });
-        }
-        if !(0.0..=1.0).contains(&self.worth) {
-            return out_of_range(
-                "worth",
-                self.worth.to_string(),
-                "a share from 0 to 1, such as 0.01",
-            );
-        }
-        if !(0.0..=LONGEST).contains(&self.checkpoint_every) {
-            return out_of_range(
-                "checkpoint_every",
-                format!("{:?}", self.checkpoint_every),
-                "0 to 31 536 000 seconds",
-            );
-        }
-        if self
-            .time_limit
-            .is_some_and(|limit| !(limit > 0.0 && limit.is_finite()))
-        {
-            return out_of_range(
-                "time_limit",
-                format!("{:?}", self.time_limit),
-                "a positive number of seconds",
-            );
-        }
-        if self.require_r2.is_some_and(|r2| r2.is_nan() || r2 > 1.0) {
-            return out_of_range("require_r2", format!("{:?}", self.require_r2), "at most 1");
-        }
-        self.validate_quantile()?;
-        if self.teacher.command.is_some() && self.data.teacher_column.is_some() {
-            return Err(recipe_error(
-                "teacher.command",
-                "excludes `data.teacher_column`: there is one teacher",
+                "found 1, expected 0 (none), or 2 to 20",
             ));
         }
-        self.validate_model()?;
-        if self.unlabeled.is_some()
-            && self.data.teacher_column.is_some()
-            && self.teacher.model.is_none()
-        {
-            return Err(recipe_error(
-                "unlabeled",
-                "needs a teacher that can be asked; `data.teacher_column` cannot label new rows",
-            ));
-        }
-        if self.teacher.residual_rounds > 10 {
-            return out_of_range(
-                "teacher.residual_rounds",
-                self.teacher.residual_rounds.to_string(),
-                "0 to 10",
-            );
-        }
-        if !(self.teacher.residual_step > 0.0 && self.teacher.residual_step <= 1.0) {
-            return out_of_range(
-                "teacher.residual_step",
-                self.teacher.residual_step.to_string(),
-                "above 0, up to 1",
-            );
-        }
-        self.data.validate()?;
-        self.transfer.validate()?;
-        self.student.validate()?;
-        self.objective.validate()?;
-        self.hints.validate()?;
-        self.validate_idle()?;
-        limbeck_distill::kinds::check(&self.student, &self.objective)?;
-        let network = self.student.kind == StudentKind::Mlp;
-        if !network && self.hints.kind != HintKind::None {
-            return Err(recipe_error(
-                "hints.kind",
-                "only a network (student.kind = \"mlp\") has layers to compare; leave hints out",
-            ));
-        }
-        if !network && self.transfer.slope_rows > 0 {
-            return Err(recipe_error(
-                "transfer.slope_rows",
-                "only a network (student.kind = \"mlp\") matches slopes; leave it at 0",
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl Recipe {
-    /// A model file is a teacher of its own; beside it there may be out-of-fold predictions of the same model.
-    fn validate_model(&self) -> Result<()> {
-        let teacher = &self.teacher;
-        if teacher.model.is_none() {
-            return match teacher.model_columns {
-                Some(_) => Err(recipe_error(
-                    "teacher.model_columns",
-                    "needs `teacher.model`, whose inputs they are",
-                )),
-                None => Ok(()),
-            };
-        }
-        if teacher.command.is_some() || teacher.from.is_some() {
-            return Err(recipe_error(
-                "teacher.model",
-                "excludes `teacher.command` and `teacher.from`: there is one teacher",
-            ));
-        }
-        if self.data.teacher_column.is_some() && self.data.teacher_fold.is_none() {
+        let (column, fold) = (&self.data.teacher_column, &self.data.teacher_fold);
+        if self.teacher.model.is_some() && column.is_some() && fold.is_none() {
             return Err(recipe_error(
                 "teacher.model",
                 "beside `data.teacher_column` needs `data.teacher_fold`: the column is for out-of-fold predictions of training rows",
             ));
         }
-        Ok(())
+        if self.unlabeled.is_some() && matches!(self.teacher_source(), TeacherSource::Column) {
+            return Err(recipe_error(
+                "unlabeled",
+                "needs a teacher that can be asked; `data.teacher_column` cannot label new rows",
+            ));
+        }
+        Ok(CheckedRecipe(self.clone()))
+    }
+
+    /// Who makes the labels, or the first of those that do.
+    #[must_use]
+    pub fn teacher_source(&self) -> TeacherSource<'_> {
+        let teacher = &self.teacher;
+        if let Some(run) = &teacher.from {
+            TeacherSource::Run(run)
+        } else if let Some(path) = &teacher.model {
+            TeacherSource::Model {
+                path,
+                columns: teacher.model_columns.as_deref().unwrap_or_default(),
+            }
+        } else if self.data.teacher_column.is_some() {
+            TeacherSource::Column
+        } else if let Some(options) = &teacher.command {
+            TeacherSource::Command(options)
+        } else {
+            TeacherSource::Fit
+        }
     }
 }
 
-impl Recipe {
-    /// Nothing that was asked for is passed over in silence: an option that plays no part with the others is refused where it was changed.
-    fn validate_idle(&self) -> Result<()> {
-        let (transfer, objective, hints) = (&self.transfer, &self.objective, &self.hints);
-        let plain = Self::for_table("", "");
-        let same = |a: f64, b: f64| a.total_cmp(&b).is_eq();
-        let options = [
-            (
-                "transfer.perturb_scale",
-                same(transfer.perturb_scale, plain.transfer.perturb_scale),
-                transfer.perturb_rows > 0,
-                "transfer.perturb_rows",
-            ),
-            (
-                "transfer.perturb_weight",
-                same(transfer.perturb_weight, plain.transfer.perturb_weight),
-                transfer.perturb_rows > 0,
-                "transfer.perturb_rows",
-            ),
-            (
-                "transfer.slope_reach",
-                same(transfer.slope_reach, plain.transfer.slope_reach),
-                transfer.slope_rows > 0,
-                "transfer.slope_rows",
-            ),
-            (
-                "objective.slope_weight",
-                same(objective.slope_weight, plain.objective.slope_weight),
-                transfer.slope_rows > 0,
-                "transfer.slope_rows",
-            ),
-            (
-                "transfer.mixup_bandwidth",
-                same(transfer.mixup_bandwidth, plain.transfer.mixup_bandwidth),
-                transfer.mixup_rows > 0,
-                "transfer.mixup_rows",
-            ),
-            (
-                "transfer.boundary_reach",
-                same(transfer.boundary_reach, plain.transfer.boundary_reach),
-                transfer.boundary_rows > 0,
-                "transfer.boundary_rows",
-            ),
-            (
-                "transfer.adversarial_candidates",
-                transfer.adversarial_candidates == plain.transfer.adversarial_candidates,
-                transfer.adversarial_rows > 0,
-                "transfer.adversarial_rows",
-            ),
-            (
-                "objective.huber_delta",
-                same(objective.huber_delta, plain.objective.huber_delta),
-                objective.loss == LossKind::Huber,
-                "objective.loss",
-            ),
-            (
-                "objective.alpha_end",
-                same(objective.alpha_end, plain.objective.alpha_end),
-                objective.alpha_schedule != AlphaSchedule::Constant,
-                "objective.alpha_schedule",
-            ),
-            (
-                "hints.weight",
-                same(hints.weight, plain.hints.weight),
-                hints.kind != HintKind::None,
-                "hints.kind",
-            ),
-            (
-                "hints.width",
-                hints.width == plain.hints.width,
-                hints.kind != HintKind::None,
-                "hints.kind",
-            ),
-            (
-                "hints.stages",
-                hints.stages == plain.hints.stages,
-                hints.progressive,
-                "hints.progressive",
-            ),
-            (
-                "teacher.combine",
-                self.teacher.combine == plain.teacher.combine,
-                !self.teacher.with.is_empty(),
-                "teacher.with",
-            ),
-        ];
-        match options
-            .into_iter()
-            .find(|(_, is_plain, plays, _)| !is_plain && !plays)
-        {
-            Some((place, _, _, needs)) => Err(recipe_error(
-                place,
-                &format!("plays no part without `{needs}`; set that, too, or leave it out"),
-            )),
-            None => Ok(()),
+/// Who makes the labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TeacherSource<'r> {
+    /// A teacher that limbeck fits.
+    Fit,
+    /// The user's command.
+    Command(&'r CommandOptions),
+    /// A model file, or the teacher of a run on other rows.
+    Model {
+        /// File or folder.
+        path: &'r Path,
+        /// Column of each input, where they are given.
+        columns: &'r [String],
+    },
+    /// The labels of an earlier run.
+    Run(&'r Path),
+    /// Predictions in the table.
+    Column,
+}
+
+impl TeacherSource<'_> {
+    /// The option that names it; none for a teacher that limbeck fits.
+    #[must_use]
+    pub fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Fit => None,
+            Self::Command(_) => Some("teacher.command"),
+            Self::Model { .. } => Some("teacher.model"),
+            Self::Run(_) => Some("teacher.from"),
+            Self::Column => Some("data.teacher_column"),
         }
     }
+}
 
-    /// What knows means only does not go with a quantile.
-    fn validate_quantile(&self) -> Result<()> {
-        if self.objective.quantile.is_none() {
+/// A recipe whose options go together: the only thing that runs. [`Recipe::check`] makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedRecipe(Recipe);
+
+impl CheckedRecipe {
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] for one of several targets.
+    pub(crate) fn refuse_several(&self) -> Result<()> {
+        if self.targets.is_empty() {
             return Ok(());
         }
-        let refused = |why: &str| Err(recipe_error("objective.quantile", why));
-        if self.student.kind != StudentKind::Mlp {
-            return refused(
-                "needs `student.kind` mlp; trees, linear models and tables learn means",
-            );
-        }
-        if self.teacher.residual_rounds > 0 {
-            return refused("excludes `teacher.residual_rounds`, which mend means");
-        }
-        if self.transfer.slope_rows > 0 {
-            return refused(
-                "excludes `transfer.slope_rows`: the teacher's slopes are those of its mean",
-            );
-        }
-        if self.objective.gate == Gate::Bounded {
-            return refused("excludes `objective.gate` bounded, which compares errors of means");
-        }
-        if self.require_r2.is_some() {
-            return refused("excludes `require_r2`: quantiles are judged by their pinball loss");
-        }
-        Ok(())
+        let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
+        Err(recipe_error("targets", message))
+    }
+}
+
+impl std::ops::Deref for CheckedRecipe {
+    type Target = Recipe;
+
+    fn deref(&self) -> &Recipe {
+        &self.0
     }
 }
 
@@ -795,14 +562,14 @@ mod tests {
 
     #[test]
     fn presets_lie_between_quality_and_own_options() {
-        for preset in Preset::ALL {
+        for &preset in Preset::ALL {
             assert_eq!(preset.name().parse(), Ok(preset));
             let text = format!(
                 "table = 'a.csv'\npreset = '{}'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n",
                 preset.name()
             );
             let recipe = Recipe::parse(&text, "r", Table::new()).unwrap();
-            recipe.validate().unwrap();
+            recipe.check().unwrap();
             assert_eq!((recipe.preset, recipe.objective.huber_delta), (preset, 0.5));
             let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
             assert_eq!(recipe == plain, preset == Preset::Default, "{preset:?}");
@@ -825,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_play_no_part_are_refused() {
+    fn options_without_effect_are_refused() {
         let error = |text: &str| {
             Recipe::parse(
                 &format!("table = 'a.csv'\n{text}\n[data]\ntarget = 'y'\n"),
@@ -833,7 +600,8 @@ mod tests {
                 Table::new(),
             )
             .unwrap()
-            .validate()
+            .check()
+            .map(|_| ())
             .map_err(|error| error.to_string())
         };
         for (section, option, with) in [
@@ -856,7 +624,7 @@ mod tests {
             let name = option.split(' ').next().unwrap();
             assert!(
                 refused.contains(&format!("{section}.{name}"))
-                    && refused.contains("plays no part without"),
+                    && (refused.contains("has no effect without") || refused.contains("needs `")),
                 "{refused}"
             );
             assert_eq!(error(&format!("[{section}]\n{option}\n{with}")), Ok(()));

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::labels::{LabelStore, learned};
 
-/// How the labels of several teachers are mixed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Combine {
-    /// Weights `1 / MSE`, scaled to add up to 1.
-    #[default]
-    InverseVariance,
-    /// The weights, none negative and 1 in all, with the least squared error of the mix.
-    Stacked,
+limbeck_options::words! {
+    /// How the labels of several teachers are mixed.
+    pub enum Combine {
+        /// Weights `1 / MSE`, scaled to add up to 1.
+        #[default]
+        InverseVariance = "inverse_variance",
+        /// The weights, none negative and 1 in all, with the least squared error of the mix.
+        Stacked = "stacked",
+    }
 }
 
 /// One of several teachers.

@@ -9,7 +9,7 @@ use limbeck_distill::hints::HintKind;
 use crate::error::{Error, Result};
 use crate::labels::{self, LabelStore};
 use crate::pipeline::{Event, Observer, OnlyProgress};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TeacherSource};
 use crate::timing::Clock;
 
 /// A split of the rows with other validation rows, and labels for it.
@@ -43,7 +43,7 @@ pub(crate) fn others<'a>(
 ) -> Result<Vec<OtherSplit<'a>>> {
     let learn = data.split.train.len() + data.split.valid.len();
     let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
-    if more.is_empty() || !is_fitted_here(recipe, data) {
+    if more.is_empty() || !is_fitted_here(recipe) {
         return Ok(more
             .into_iter()
             .map(|data| OtherSplit {
@@ -76,15 +76,10 @@ pub(crate) fn others<'a>(
 }
 
 /// True where labels are nothing but the answers of a teacher that limbeck fits.
-fn is_fitted_here(recipe: &Recipe, data: &Dataset) -> bool {
-    let teacher = &recipe.teacher;
-    let is_own = teacher.from.is_none()
-        && teacher.model.is_none()
-        && teacher.command.is_none()
-        && teacher.with.is_empty()
-        && data.given.is_none();
-    is_own
-        && teacher.residual_rounds == 0
+fn is_fitted_here(recipe: &Recipe) -> bool {
+    recipe.teacher_source() == TeacherSource::Fit
+        && recipe.teacher.with.is_empty()
+        && recipe.teacher.residual_rounds == 0
         && recipe.transfer.adversarial_rows == 0
         && recipe.hints.kind == HintKind::None
 }

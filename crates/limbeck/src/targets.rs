@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Event, Observer, distill, go_on};
-use crate::recipe::Recipe;
+use crate::recipe::{CheckedRecipe, Recipe};
 use crate::run::Run;
 use crate::unfinished::{self, Ticket, Unfinished};
 
@@ -38,7 +38,7 @@ struct Entry {
 ///
 /// As [`distill`]; [`Error::Kept`] where one target was done before the error.
 pub fn distill_each(
-    recipe: &Recipe,
+    recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
     observer: &dyn Observer,
 ) -> Result<Vec<Run>> {
@@ -47,9 +47,6 @@ pub fn distill_each(
         return Ok(vec![distill(recipe, out, observer)?]);
     }
     let recipes = each(recipe)?;
-    for recipe in &recipes {
-        recipe.validate()?;
-    }
     unfinished::refuse_taken(out)?;
     let place = Unfinished::begin(out, &Ticket::new(recipe, None)?, recipe.checkpoint_every)?;
     all(&recipes, place, observer)
@@ -80,7 +77,7 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
 }
 
 /// The runs of all targets in one folder, those that are there already left as they are.
-fn all(recipes: &[Recipe], place: Unfinished, observer: &dyn Observer) -> Result<Vec<Run>> {
+fn all(recipes: &[CheckedRecipe], place: Unfinished, observer: &dyn Observer) -> Result<Vec<Run>> {
     let last = place.last().to_owned();
     match each_in(recipes, &place, observer) {
         Ok(()) => {
@@ -95,7 +92,7 @@ fn all(recipes: &[Recipe], place: Unfinished, observer: &dyn Observer) -> Result
     }
 }
 
-fn each_in(recipes: &[Recipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
+fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
     let entries: Vec<Entry> = folders(recipes)
         .into_iter()
         .map(|(target, folder)| Entry { target, folder })
@@ -164,7 +161,7 @@ pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
 }
 
 /// A recipe for each target, to which the others are no features.
-fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
+fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all: Vec<&String> = std::iter::once(&recipe.data.target)
         .chain(&recipe.targets)
         .collect();
@@ -181,15 +178,8 @@ fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
     {
         return refuse("targets", format!("`{}` is named twice", twice.1));
     }
-    let teacher = &recipe.teacher;
-    let one = [
-        ("teacher.command", teacher.command.is_some()),
-        ("teacher.model", teacher.model.is_some()),
-        ("teacher.from", teacher.from.is_some()),
-        ("teacher.with", !teacher.with.is_empty()),
-        ("data.teacher_column", recipe.data.teacher_column.is_some()),
-    ];
-    if let Some((place, _)) = one.into_iter().find(|(_, given)| *given) {
+    let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
+    if let Some(place) = recipe.teacher_source().option().or(mixed) {
         return refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into());
     }
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
@@ -203,13 +193,13 @@ fn each(recipe: &Recipe) -> Result<Vec<Recipe>> {
                 .filter(|other| *other != target && !recipe.data.drop.contains(other))
                 .map(|other| (*other).clone()),
         );
-        own
+        own.check()
     };
-    Ok(all.iter().map(own).collect())
+    all.iter().map(own).collect()
 }
 
 /// Target and folder of each recipe: the target's name where it is a fair name of a folder.
-fn folders(recipes: &[Recipe]) -> Vec<(String, String)> {
+fn folders(recipes: &[CheckedRecipe]) -> Vec<(String, String)> {
     let mut taken: Vec<(String, String)> = Vec::new();
     for recipe in recipes {
         let target = &recipe.data.target;
@@ -276,7 +266,7 @@ mod tests {
     #[test]
     fn other_targets_are_no_features() {
         let mut several = recipe(&["a", "b", "c"]);
-        (several.data.drop, several.time_limit) = (vec!["b".into(), "z".into()], Some(30.0));
+        (several.data.drop, several.time_limit) = (vec!["z".into()], Some(30.0));
         let found = each(&several).unwrap();
         let drops: Vec<Vec<String>> = found
             .iter()
@@ -285,9 +275,9 @@ mod tests {
         assert_eq!(
             drops,
             [
-                vec!["b", "z", "c"],
-                vec!["b", "z", "a", "c"],
-                vec!["b", "z", "a"]
+                vec!["z", "b", "c"],
+                vec!["z", "a", "c"],
+                vec!["z", "a", "b"]
             ]
         );
         assert!(
@@ -317,15 +307,11 @@ mod tests {
 
     #[test]
     fn folders_are_plain_and_differ() {
-        let names: Vec<String> = folders(&[
-            recipe(&["../a b"]),
-            recipe(&["___a_b"]),
-            recipe(&["A B"]),
-            recipe(&["a_b"]),
-        ])
-        .into_iter()
-        .map(|(_, f)| f)
-        .collect();
+        let recipes = ["../a b", "___a_b", "A B", "a_b"];
+        let names: Vec<String> = folders(&recipes.map(|target| recipe(&[target]).check().unwrap()))
+            .into_iter()
+            .map(|(_, f)| f)
+            .collect();
         assert_eq!(names, ["___a_b", "___a_b_2", "A_B", "a_b_2"]);
     }
 }

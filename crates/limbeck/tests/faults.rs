@@ -64,7 +64,7 @@ fn damaged_files_are_found_and_never_panic() {
         recipe.student.trials,
     ) = (300, 100, 1);
     let out = folder.path().join("run");
-    distill(&recipe, &out, &Silent).unwrap();
+    distill(&recipe.check().unwrap(), &out, &Silent).unwrap();
     let manifest = Manifest::read(&out.join("manifest.json")).unwrap().unwrap();
     let mut files = Vec::new();
     files_below(&out, &mut files);

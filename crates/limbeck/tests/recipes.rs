@@ -14,7 +14,7 @@ fn recipes_of_the_project_can_be_used() {
         let recipe = Recipe::read(&path, flags)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         recipe
-            .validate()
+            .check()
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let again = Recipe::parse(
             &recipe.to_toml().expect("as TOML"),

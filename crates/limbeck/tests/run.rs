@@ -52,7 +52,7 @@ impl Observer for Impatient {
 fn run_round_trips_through_its_directory() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = quick(folder.path());
-    let made = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
+    let made = distill(&recipe.check().unwrap(), folder.path().join("run"), &Silent).unwrap();
     let opened = Run::open(folder.path().join("run")).unwrap();
     assert_eq!((opened.recipe(), opened.report()), (&recipe, made.report()));
     let student = opened.student().unwrap();
@@ -73,7 +73,7 @@ fn run_round_trips_through_its_directory() {
 fn run_directory_is_never_used_twice() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = quick(folder.path());
-    let error = distill(&recipe, folder.path(), &Silent)
+    let error = distill(&recipe.check().unwrap(), folder.path(), &Silent)
         .unwrap_err()
         .to_string();
     assert!(error.contains("exists already"), "{error}");
@@ -84,7 +84,12 @@ fn stopped_run_is_marked_and_valid() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
     recipe.student.steps = 100_000;
-    let run = distill(&recipe, folder.path().join("run"), &Impatient::default()).unwrap();
+    let run = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("run"),
+        &Impatient::default(),
+    )
+    .unwrap();
     assert!(run.report().interrupted);
     assert!(run.report().shipped.steps < 100_000);
     run.student().unwrap().verify_golden().unwrap();
@@ -129,7 +134,7 @@ fn features_of_every_teacher_are_learned_from() {
             recipe.teacher.network.members,
         ) = (kind, (40, 40), 2);
         (recipe.student.hidden, recipe.student.bins) = (Some(vec![8, 8, 8]), Some(4));
-        let plain = distill(&recipe, folder.path().join(name), &Silent).unwrap();
+        let plain = distill(&recipe.check().unwrap(), folder.path().join(name), &Silent).unwrap();
         for hints in [
             HintKind::Hint,
             HintKind::Attention,
@@ -145,7 +150,7 @@ fn features_of_every_teacher_are_learned_from() {
             };
             recipe.teacher.from = Some(folder.path().join(name));
             let out = folder.path().join(format!("{name}-{hints:?}"));
-            let run = distill(&recipe, &out, &Silent).unwrap();
+            let run = distill(&recipe.check().unwrap(), &out, &Silent).unwrap();
             // The lone student knows nothing of features, the distilled one has no adapters in its file.
             assert_eq!(run.report().test.alone, plain.report().test.alone);
             assert_ne!(
@@ -196,11 +201,26 @@ fn features_of_every_teacher_are_learned_from() {
 fn labels_of_an_earlier_run_serve_other_new_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
-    let first = distill(&recipe, folder.path().join("first"), &Silent).unwrap();
+    let first = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("first"),
+        &Silent,
+    )
+    .unwrap();
     recipe.transfer.slope_rows = 101;
-    let fresh = distill(&recipe, folder.path().join("fresh"), &Silent).unwrap();
+    let fresh = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("fresh"),
+        &Silent,
+    )
+    .unwrap();
     recipe.teacher.from = Some(folder.path().join("first"));
-    let reused = distill(&recipe, folder.path().join("reused"), &Silent).unwrap();
+    let reused = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("reused"),
+        &Silent,
+    )
+    .unwrap();
     // The stored teacher labels the new rows as it did when it was fitted.
     assert_eq!(
         (&reused.report().test, &reused.report().test_seeds),
@@ -208,9 +228,13 @@ fn labels_of_an_earlier_run_serve_other_new_rows() {
     );
     assert_ne!(first.report().test.distilled, fresh.report().test.distilled);
     std::fs::remove_file(folder.path().join("first/teacher/teacher.limbeck")).unwrap();
-    let error = distill(&recipe, folder.path().join("other"), &Silent)
-        .unwrap_err()
-        .to_string();
+    let error = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("other"),
+        &Silent,
+    )
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("transfer differs"), "{error}");
 }
 
@@ -225,7 +249,7 @@ fn features_need_a_teacher_that_shows_them() {
         timeout_s: 1.0,
     });
     recipe.hints.kind = HintKind::Hint;
-    let error = distill(&recipe, folder.path().join("run"), &Silent)
+    let error = distill(&recipe.check().unwrap(), folder.path().join("run"), &Silent)
         .unwrap_err()
         .to_string();
     assert!(error.contains("hints.kind"), "{error}");
@@ -237,7 +261,12 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
     let mut recipe = quick(folder.path());
     recipe.student.steps = 1200;
     recipe.transfer.adversarial_rows = 50;
-    let run = distill(&recipe, folder.path().join("disputed"), &Silent).unwrap();
+    let run = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("disputed"),
+        &Silent,
+    )
+    .unwrap();
     let teacher = &run.report().teacher;
     // Three times as many munged rows as training rows, and four candidates for each of 50, of which 50 are kept.
     assert_eq!(teacher.new_rows - 200, 3 * run.report().data.train);
@@ -253,17 +282,37 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
     assert_eq!(candidates.iter().filter(|b| **b > 0.5).count(), 50);
     // The choice is stored with the labels, so a run on the same rows repeats itself.
     recipe.teacher.from = Some(folder.path().join("disputed"));
-    let again = distill(&recipe, folder.path().join("again"), &Silent).unwrap();
+    let again = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("again"),
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(again.report().test, run.report().test);
     let mut recipe = quick(folder.path());
-    let plain = distill(&recipe, folder.path().join("plain"), &Silent).unwrap();
+    let plain = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("plain"),
+        &Silent,
+    )
+    .unwrap();
     recipe.teacher.residual_rounds = 2;
-    let residual = distill(&recipe, folder.path().join("residual"), &Silent).unwrap();
+    let residual = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("residual"),
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(residual.report().teacher.residual_rounds, 2);
     assert_ne!(residual.report().test.teacher, plain.report().test.teacher);
     assert!(!folder.path().join("residual/teacher").exists());
     recipe.teacher.from = Some(folder.path().join("residual"));
-    let again = distill(&recipe, folder.path().join("residual again"), &Silent).unwrap();
+    let again = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("residual again"),
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(again.report().test, residual.report().test);
 }
 
@@ -271,7 +320,12 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
 fn several_teachers_are_one_mix_with_weights_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
-    distill(&recipe, folder.path().join("trees"), &Silent).unwrap();
+    distill(
+        &recipe.check().unwrap(),
+        folder.path().join("trees"),
+        &Silent,
+    )
+    .unwrap();
     (
         recipe.teacher.kind,
         recipe.teacher.network.steps,
@@ -280,7 +334,12 @@ fn several_teachers_are_one_mix_with_weights_in_the_report() {
     for combine in [Combine::InverseVariance, Combine::Stacked] {
         recipe.teacher.with = vec![folder.path().join("trees")];
         recipe.teacher.combine = combine;
-        let run = distill(&recipe, folder.path().join(format!("{combine:?}")), &Silent).unwrap();
+        let run = distill(
+            &recipe.check().unwrap(),
+            folder.path().join(format!("{combine:?}")),
+            &Silent,
+        )
+        .unwrap();
         let teacher = &run.report().teacher;
         assert_eq!(teacher.kind, "network + trees");
         assert!(
@@ -319,7 +378,7 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
         ..HintOptions::default()
     };
     let seen = Stages::default();
-    distill(&recipe, folder.path().join("run"), &seen).unwrap();
+    distill(&recipe.check().unwrap(), folder.path().join("run"), &seen).unwrap();
     let seen = seen.0.into_inner().unwrap();
     for wanted in [
         "none",
@@ -336,13 +395,13 @@ fn several_targets_have_a_run_each() {
     let mut recipe = quick(folder.path());
     recipe.targets = vec!["air_speed_m_s".into()];
     assert!(
-        distill(&recipe, folder.path().join("one"), &Silent)
+        distill(&recipe.check().unwrap(), folder.path().join("one"), &Silent)
             .unwrap_err()
             .to_string()
             .contains("targets")
     );
     let out = folder.path().join("both");
-    let made = limbeck::distill_each(&recipe, &out, &Silent).unwrap();
+    let made = limbeck::distill_each(&recipe.check().unwrap(), &out, &Silent).unwrap();
     let opened = limbeck::open_each(&out).unwrap();
     assert_eq!(opened.len(), 2);
     for (made, opened) in made.iter().zip(&opened) {
@@ -372,7 +431,12 @@ fn several_targets_have_a_run_each() {
     // The first is what a run with the other column dropped would have been.
     recipe.targets.clear();
     recipe.data.drop = vec!["air_speed_m_s".into()];
-    let alone = distill(&recipe, folder.path().join("alone"), &Silent).unwrap();
+    let alone = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("alone"),
+        &Silent,
+    )
+    .unwrap();
     assert_eq!(alone.report().test, opened[0].report().test);
     let refused = Run::open(&out).unwrap_err().to_string();
     assert!(
@@ -406,13 +470,13 @@ fn network_teachers_have_the_head_that_is_asked_for() {
     ] {
         recipe.teacher.network.head = head;
         let out = folder.path().join(format!("{head:?}"));
-        let run = distill(&recipe, &out, &Silent).unwrap();
+        let run = distill(&recipe.check().unwrap(), &out, &Silent).unwrap();
         assert!(run.report().test.teacher.rmse.is_finite());
         // Its file is read again: as the teacher of another run.
         let mut other = quick(folder.path());
         other.teacher.model = Some(out);
         let found = distill(
-            &other,
+            &other.check().unwrap(),
             folder.path().join(format!("{head:?} again")),
             &Silent,
         )
@@ -421,7 +485,8 @@ fn network_teachers_have_the_head_that_is_asked_for() {
     }
     recipe.teacher.network.head_bins = 3;
     assert!(
-        distill(&recipe, folder.path().join("x"), &Silent)
+        recipe
+            .check()
             .unwrap_err()
             .to_string()
             .contains("head_bins")
@@ -454,7 +519,7 @@ fn page_and_predictions_say_what_the_report_says() {
     );
     std::fs::write(&recipe.table, table).unwrap();
     recipe.table = folder.path().join("sensor.csv");
-    let run = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
+    let run = distill(&recipe.check().unwrap(), folder.path().join("run"), &Silent).unwrap();
     let page = std::fs::read_to_string(folder.path().join("run").join("report.html")).unwrap();
     let sentence = run
         .report()
@@ -508,7 +573,7 @@ fn every_changed_byte_of_a_run_is_found() {
     use limbeck::verify::{State, verify};
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let run = distill(&quick(folder.path()), &out, &Silent).unwrap();
+    let run = distill(&quick(folder.path()).check().unwrap(), &out, &Silent).unwrap();
     let student = run.student().unwrap();
     for format in Format::ALL {
         export(&student, format, &out.join("export"), "thermistor").unwrap();
@@ -574,11 +639,11 @@ fn runs_are_listed_and_compared_row_by_row() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs");
     let mut recipe = quick(folder.path());
-    let first = distill(&recipe, out.join("a-2"), &Silent).unwrap();
+    let first = distill(&recipe.check().unwrap(), out.join("a-2"), &Silent).unwrap();
     recipe.student.params = 300;
-    let smaller = distill(&recipe, out.join("a-10"), &Silent).unwrap();
+    let smaller = distill(&recipe.check().unwrap(), out.join("a-10"), &Silent).unwrap();
     recipe.seed = 9;
-    let elsewhere = distill(&recipe, out.join("b"), &Silent).unwrap();
+    let elsewhere = distill(&recipe.check().unwrap(), out.join("b"), &Silent).unwrap();
     std::fs::create_dir(out.join("no run")).unwrap();
     std::fs::create_dir(out.join("broken")).unwrap();
     std::fs::write(out.join("broken").join("report.json"), "{").unwrap();
@@ -655,7 +720,7 @@ fn a_stop_at_the_second_target_keeps_the_first() {
     recipe.targets = vec!["supply_v".into()];
     let out = folder.path().join("both");
     let observer = StopsAtSecond::default();
-    let Err(error) = limbeck::distill_each(&recipe, &out, &observer) else {
+    let Err(error) = limbeck::distill_each(&recipe.check().unwrap(), &out, &observer) else {
         panic!("it was stopped before the second had a student")
     };
     assert!(
@@ -741,12 +806,16 @@ fn killed_run_goes_on_to_the_same_bytes() {
         recipe.teacher.residual_rounds,
     ) = (100, 1);
     let whole = folder.path().join("whole");
-    let report = distill(&recipe, &whole, &Silent).unwrap().report().clone();
+    let report = distill(&recipe.check().unwrap(), &whole, &Silent)
+        .unwrap()
+        .report()
+        .clone();
     std::panic::set_hook(Box::new(|_| {}));
     for after in [3, 5, 8, 30, 50, 70, 90, 110] {
         let out = folder.path().join(format!("killed-{after}"));
-        let killed =
-            std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(after.into())).map(|_| ()));
+        let killed = std::panic::catch_unwind(|| {
+            distill(&recipe.check().unwrap(), &out, &Killed(after.into())).map(|_| ())
+        });
         assert!(killed.is_err() && !out.exists(), "after {after}");
         // Ended again on its way, or done already, which is then only opened.
         let _ = std::panic::catch_unwind(|| {
@@ -783,9 +852,19 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());
     recipe.repeats = 2;
-    let plain = distill(&recipe, folder.path().join("plain"), &Silent).unwrap();
+    let plain = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("plain"),
+        &Silent,
+    )
+    .unwrap();
     recipe.outer_folds = 3;
-    let outer = distill(&recipe, folder.path().join("outer"), &Silent).unwrap();
+    let outer = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("outer"),
+        &Silent,
+    )
+    .unwrap();
     let student =
         |run: &str| std::fs::read(folder.path().join(run).join("student.limbeck")).unwrap();
     assert_eq!(student("plain"), student("outer"));
@@ -819,7 +898,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
 
     let mut other = recipe.clone();
     other.teacher.from = Some(folder.path().join("plain"));
-    let error = other.validate().unwrap_err().to_string();
+    let error = other.check().unwrap_err().to_string();
     assert!(
         error.contains("outer_folds") && error.contains("teacher.model"),
         "{error}"
@@ -830,7 +909,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     };
     assert!(
         other
-            .validate()
+            .check()
             .unwrap_err()
             .to_string()
             .contains("0 (none), or 2 to 20")
@@ -852,7 +931,9 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
     ));
     table.write_csv(&groups).unwrap();
     (other.table, other.data.group) = (groups, Some("day".into()));
-    let error = distill(&other, &out, &Silent).unwrap_err().to_string();
+    let error = distill(&other.check().unwrap(), &out, &Silent)
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("20 outer folds need at least as many groups") && error.contains("found 5"),
         "{error}"
@@ -861,7 +942,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
 
     // A run that is stopped there goes on with the second fold.
     let out = folder.path().join("stopped");
-    let error = distill(&recipe, &out, &InSecondFold::default())
+    let error = distill(&recipe.check().unwrap(), &out, &InSecondFold::default())
         .unwrap_err()
         .to_string();
     assert!(error.contains("--resume"), "{error}");
@@ -879,8 +960,9 @@ fn run_goes_on_only_where_nothing_has_changed() {
     let error = limbeck::resume(&out, &Silent).unwrap_err().to_string();
     assert!(error.contains("no unfinished run"), "{error}");
     std::panic::set_hook(Box::new(|_| {}));
-    let killed =
-        std::panic::catch_unwind(|| distill(&recipe, &out, &Killed(20.into())).map(|_| ()));
+    let killed = std::panic::catch_unwind(|| {
+        distill(&recipe.check().unwrap(), &out, &Killed(20.into())).map(|_| ())
+    });
     drop(std::panic::take_hook());
     assert!(killed.is_err());
     let unfinished = folder.path().join("run.unfinished");
@@ -889,7 +971,9 @@ fn run_goes_on_only_where_nothing_has_changed() {
         assert!(error.contains(what), "{error}");
     };
     // Begun is begun, whoever asks.
-    let error = distill(&recipe, &out, &Silent).unwrap_err().to_string();
+    let error = distill(&recipe.check().unwrap(), &out, &Silent)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("--resume"), "{error}");
     assert_eq!(
         limbeck::run::unfinished(folder.path()),
@@ -935,7 +1019,7 @@ fn run_goes_on_only_where_nothing_has_changed() {
     }
     limbeck::resume(&out, &Silent).unwrap();
     let whole = folder.path().join("whole");
-    distill(&recipe, &whole, &Silent).unwrap();
+    distill(&recipe.check().unwrap(), &whole, &Silent).unwrap();
     assert_eq!(contents(&out), contents(&whole));
     let log = std::fs::read_to_string(out.join("log.txt")).unwrap();
     assert!(

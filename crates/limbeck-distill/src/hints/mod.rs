@@ -13,125 +13,53 @@ pub use guided::Guided;
 pub use loss::HintLoss;
 pub use space::Space;
 
+use limbeck_options::Rule;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-
-/// How a student's hidden layer is held against a teacher's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HintKind {
-    /// Not at all.
-    #[default]
-    None,
-    /// Squared distance through an adapter, all coordinates alike (Romero et al., *FitNets*, ICLR 2015).
-    Hint,
-    /// The same, coordinates weighted by how much the teacher's answer moves with them.
-    Attention,
-    /// The same on the teacher's features as they are, weighted by `softmax(mean |f_t|)`.
-    AttentionLiteral,
-    /// Distances and angles among rows, without an adapter (Park et al., *Relational Knowledge Distillation*, CVPR 2019).
-    Relational,
+limbeck_options::words! {
+    /// How a student's hidden layer is held against a teacher's.
+    pub enum HintKind {
+        /// Not at all.
+        #[default]
+        None = "none",
+        /// Squared distance through an adapter, all coordinates alike.
+        ///
+        /// Romero et al., *FitNets*, ICLR 2015.
+        Hint = "hint",
+        /// The same, coordinates weighted by how much the teacher's answer moves with them.
+        Attention = "attention",
+        /// The same on the teacher's features as they are, weighted by `softmax(mean |f_t|)`.
+        AttentionLiteral = "attention_literal",
+        /// Distances and angles among rows, without an adapter.
+        ///
+        /// Park et al., *Relational Knowledge Distillation*, CVPR 2019.
+        Relational = "relational",
+    }
 }
 
-/// Learning from features.
-///
-/// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any of five sets, at about three times the
-/// time (six for `relational`); features without answers were surely worse on three, *features first* on one. So all of this is off unless asked for.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `kind` | none | distance between hidden layers | none, hint, attention, attention_literal, relational |
-/// | `weight` | 0.05 | of the feature loss beside the others | > 0 |
-/// | `weight_end` | as `weight` | at the end of training, on a straight line: 0 for *features first* | ≥ 0 |
-/// | `width` | 16 | coordinates of a teacher's layer | 1 to 64 |
-/// | `progressive` | false | layer pairs join one after the other, from the input on | |
-/// | `stages` | 3 | stages of that | 2 to 16 |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct HintOptions {
-    pub kind: HintKind,
-    pub weight: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight_end: Option<f64>,
-    pub width: usize,
-    pub progressive: bool,
-    pub stages: usize,
-}
-
-impl Default for HintOptions {
-    fn default() -> Self {
-        Self {
-            kind: HintKind::None,
-            weight: 0.05,
-            weight_end: None,
-            width: 16,
-            progressive: false,
-            stages: 3,
-        }
+limbeck_options::options! {
+    /// Learning from the inner features of the teacher, which any but a command or a column has.
+    ///
+    /// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any of five sets, at about three times the
+    /// time (six for `relational`); features without answers were surely worse on three, *features first* on one. So all of this is off unless asked for.
+    pub struct HintOptions in "hints", "Features" {
+        /// Learn from the teacher's inner features: how hidden layers are compared.
+        kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
+        /// Weight of the feature loss beside the others.
+        weight: f64 = 0.05 => [above(0.0), flag("hint-weight", "X"), rules(&[Rule::With("hints.kind")])];
+        /// Weight of the feature loss at the end of training, on a straight line; 0 for features first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight_end: Option<f64> = None => [at_least(0.0), flag("hint-weight-end", "X"), unset("as hints.weight"), example("0.0"), rules(&[Rule::With("hints.kind")])];
+        /// Coordinates of a teacher's layer.
+        width: usize = 16 => [within(1.0, 64.0), rules(&[Rule::With("hints.kind")])];
+        /// Align layers one after the other, from the input on.
+        progressive: bool = false => [flag("progressive", ""), rules(&[Rule::With("hints.kind")])];
+        /// Stages of progressive alignment.
+        stages: usize = 3 => [within(2.0, 16.0), flag("stages", "N"), rules(&[Rule::With("hints.progressive")])];
     }
 }
 
 impl HintOptions {
-    /// Checks each option.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidOption`] for one out of its range, or one that plays no part without a `kind`.
-    pub fn validate(&self) -> Result<()> {
-        let check = |fine: bool, option, found: String, expected| {
-            if fine {
-                Ok(())
-            } else {
-                Err(Error::InvalidOption {
-                    option,
-                    found,
-                    expected,
-                })
-            }
-        };
-        let active = self.kind != HintKind::None;
-        check(
-            self.weight > 0.0 && self.weight.is_finite(),
-            "hints.weight",
-            self.weight.to_string(),
-            "positive",
-        )?;
-        if let Some(end) = self.weight_end {
-            check(
-                end >= 0.0 && end.is_finite(),
-                "hints.weight_end",
-                end.to_string(),
-                "0 or more",
-            )?;
-            check(
-                active,
-                "hints.weight_end",
-                end.to_string(),
-                "left out unless hints.kind asks for feature distillation",
-            )?;
-        }
-        check(
-            (1..=64).contains(&self.width),
-            "hints.width",
-            self.width.to_string(),
-            "1 to 64",
-        )?;
-        check(
-            (2..=16).contains(&self.stages),
-            "hints.stages",
-            self.stages.to_string(),
-            "2 to 16",
-        )?;
-        check(
-            active || !self.progressive,
-            "hints.progressive",
-            "true".into(),
-            "false unless hints.kind asks for feature distillation",
-        )
-    }
-
     /// Weight of all feature losses when the share `progress` of training is done.
     #[must_use]
     pub fn weight_at(&self, progress: f64) -> f64 {
@@ -192,6 +120,8 @@ pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use limbeck_options::Options;
+
     use super::*;
 
     fn progressive() -> HintOptions {
@@ -255,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_play_no_part_are_refused() {
+    fn options_without_effect_are_refused() {
         assert!(HintOptions::default().validate().is_ok() && progressive().validate().is_ok());
         for bad in [
             HintOptions {

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::hints::{Coordinates, HintOptions};
 use crate::lesson::{Aim, Inputs, Pool};
-use crate::objective::{Alpha, AlphaSchedule, Gate, HeadKind, LossKind, ObjectiveOptions};
+use crate::objective::{Alpha, ObjectiveOptions};
 use crate::search::{Choice, Material, Search, Setting, Stage, Trial, best, closed_form_alpha};
 use crate::student::{StudentKind, StudentOptions, TARGET_PARAMETERS};
 
@@ -145,64 +145,6 @@ impl Kind {
         let room = options.params - encoder.parameters() - TARGET_PARAMETERS;
         Ok((encoder, room))
     }
-}
-
-/// Refuses what only a network can do, for other kinds and for `auto`, whose kinds share one objective.
-///
-/// # Errors
-///
-/// [`Error::InvalidOption`] for the first such option.
-pub fn check(student: &StudentOptions, objective: &ObjectiveOptions) -> Result<()> {
-    if student.kind == StudentKind::Mlp {
-        return Ok(());
-    }
-    let check = |fine: bool, option, found: String, expected| {
-        if fine {
-            Ok(())
-        } else {
-            Err(Error::InvalidOption {
-                option,
-                found,
-                expected,
-            })
-        }
-    };
-    let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-    let name = student.kind.name();
-    let with = |value: String| format!("{value} with student.kind {name}");
-    check(
-        objective.head == HeadKind::Point,
-        "objective.head",
-        with(word(&objective.head)),
-        "point: only a network (mlp) learns distributions",
-    )?;
-    check(
-        objective.loss == LossKind::Squared,
-        "objective.loss",
-        with(word(&objective.loss)),
-        "squared: only a network (mlp) has another",
-    )?;
-    let constant = objective.alpha_schedule == AlphaSchedule::Constant;
-    check(
-        constant,
-        "objective.alpha_schedule",
-        with(word(&objective.alpha_schedule)),
-        "constant: only a network (mlp) trains step by step",
-    )?;
-    check(
-        objective.gate == Gate::None,
-        "objective.gate",
-        with(word(&objective.gate)),
-        "none: only a network (mlp) has gates",
-    )?;
-    let layers =
-        student.kind == StudentKind::Auto || (student.hidden.is_none() && student.bins.is_none());
-    check(
-        layers,
-        "student.hidden or student.bins",
-        with("set".into()),
-        "left out: only a network (mlp) has them",
-    )
 }
 
 /// Refuses columns that the kind asked for cannot read, before a teacher is fitted.
@@ -563,7 +505,10 @@ mod tests {
 
     use limbeck_data::{Feature, FeatureValues};
 
+    use limbeck_options::Options;
+
     use super::*;
+    use crate::objective::HeadKind;
     use crate::search::{NewRows, Plan};
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
 
@@ -805,36 +750,38 @@ mod tests {
 
     #[test]
     fn options_of_networks_are_refused() {
+        let refused = |student: &StudentOptions, objective: &ObjectiveOptions| {
+            limbeck_options::check(&[student.view(), objective.view()])
+                .map_err(|refused| refused.to_string())
+        };
         let student = StudentOptions {
             kind: StudentKind::Trees,
             ..StudentOptions::default()
         };
         let objective = ObjectiveOptions::default();
-        check(&student, &objective).unwrap();
+        assert_eq!(refused(&student, &objective), Ok(()));
         let layered = StudentOptions {
             hidden: Some(vec![4]),
             ..student.clone()
         };
         assert!(
-            check(&layered, &objective)
+            refused(&layered, &objective)
                 .unwrap_err()
-                .to_string()
                 .contains("student.hidden")
         );
         let auto = StudentOptions {
             kind: StudentKind::Auto,
             ..layered
         };
-        check(&auto, &objective).unwrap();
+        assert_eq!(refused(&auto, &objective), Ok(()));
         let binned = ObjectiveOptions {
             head: HeadKind::Binned,
             ..objective
         };
-        let error = check(&student, &binned).unwrap_err().to_string();
-        assert!(
-            error.contains("objective.head is binned with student.kind trees"),
-            "{error}"
+        assert_eq!(
+            refused(&student, &binned).unwrap_err(),
+            "objective.head: binned needs `student.kind` mlp, found trees: only a network learns distributions"
         );
-        check(&StudentOptions::default(), &binned).unwrap();
+        assert_eq!(refused(&StudentOptions::default(), &binned), Ok(()));
     }
 }

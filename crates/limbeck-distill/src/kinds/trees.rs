@@ -178,6 +178,8 @@ fn within(ensemble: &Ensemble, rounds: usize, room: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use limbeck_options::Options;
+
     use super::*;
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
             let all = options(10_000, room);
             assert!(!all.is_empty() && all.len() <= 3 * SIZES);
             for options in all {
-                options.check().unwrap();
+                options.validate().unwrap();
                 assert!(
                     options.rounds * parameters(options.leaves) <= room,
                     "{options:?} of {room}"

@@ -12,172 +12,65 @@ mod perturb;
 mod slope;
 
 use limbeck_data::{Feature, FeatureValues, Features};
+use limbeck_options::{Options, Rule};
 use limbeck_teach::Prediction;
-use serde::{Deserialize, Serialize};
 
 pub use adversarial::most_disputed;
 pub use munge::munge;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// How new inputs are made and which of the teacher's answers are believed.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `munge_rows` | 300 000 | most rows between near rows; 0 makes none | ≥ 0 |
-/// | `munge_factor` | 100 | most new rows of each kind per training row | ≥ 0 |
-/// | `munge_swap` | 0.5 | chance that a value is taken from the neighbor | (0, 1] |
-/// | `munge_locality` | 1 | `s`: larger keeps values closer to the neighbor's | > 0 |
-/// | `munge_neighbors` | 5 | neighbors to draw from | ≥ 1 |
-/// | `boundary_rows` | 0 | most rows moved near the edge of a column; surely better than no new rows on no set of `docs/ablation.md`, surely worse on one | ≥ 0 |
-/// | `boundary_reach` | 0.1 | `ε`: how far they move, as a share of the column's range | (0, 1] |
-/// | `boundary_literal` | false | one noise on inputs and target instead of a teacher's label; surely worse than no new rows on two of five sets of `docs/ablation.md`, surely better on one noisy set | with `boundary_rows` |
-/// | `mixup_rows` | 0 | most rows mixed from two with near targets | ≥ 0 |
-/// | `mixup_bandwidth` | 0.3 | how near, in standard deviations of the target | > 0 |
-/// | `perturb_rows` | 0 | most slightly moved training rows, on which the student has to stay with the teacher; surely better on no set of `docs/ablation.md` | ≥ 0 |
-/// | `perturb_scale` | 0.05 | how far they move, in standard deviations of each column | > 0 |
-/// | `perturb_weight` | 1 | `λ`: their weight beside other rows | > 0 |
-/// | `slope_rows` | 0 | most rows in pairs for gradient matching, see `slope_weight` of the objective | ≥ 0 |
-/// | `slope_reach` | 0.2 | `ρ`: how far apart a pair is, in standard deviations of the columns; 0.001 makes it the exact derivative of a network | > 0 |
-/// | `adversarial_rows` | 0 | most rows on which a quick student disagrees most with the teacher | ≥ 0 |
-/// | `adversarial_candidates` | 4 | rows labelled for each that is kept | 2 to 100 |
-/// | `reject_spread` | 3 | a row is refused where the teacher's spread exceeds this many times its median on training rows | > 1 |
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct TransferOptions {
-    pub munge_rows: usize,
-    pub munge_factor: usize,
-    pub munge_swap: f64,
-    pub munge_locality: f64,
-    pub munge_neighbors: usize,
-    pub boundary_rows: usize,
-    pub boundary_reach: f64,
-    pub boundary_literal: bool,
-    pub mixup_rows: usize,
-    pub mixup_bandwidth: f64,
-    pub perturb_rows: usize,
-    pub perturb_scale: f64,
-    pub perturb_weight: f64,
-    pub slope_rows: usize,
-    pub slope_reach: f64,
-    pub adversarial_rows: usize,
-    pub adversarial_candidates: usize,
-    pub reject_spread: f64,
-}
-
-impl Default for TransferOptions {
-    fn default() -> Self {
-        Self {
-            munge_rows: 300_000,
-            munge_factor: 100,
-            munge_swap: 0.5,
-            munge_locality: 1.0,
-            munge_neighbors: 5,
-            boundary_rows: 0,
-            boundary_reach: 0.1,
-            boundary_literal: false,
-            mixup_rows: 0,
-            mixup_bandwidth: 0.3,
-            perturb_rows: 0,
-            perturb_scale: 0.05,
-            perturb_weight: 1.0,
-            slope_rows: 0,
-            slope_reach: 0.2,
-            adversarial_rows: 0,
-            adversarial_candidates: 4,
-            reject_spread: 3.0,
-        }
+limbeck_options::options! {
+    /// New rows that the teacher labels, and which of its answers are believed.
+    pub struct TransferOptions in "transfer", "Transfer set" {
+        /// Most rows between near rows that the teacher labels; 0 makes none.
+        munge_rows: usize = 300_000 => [flag("munge-rows", "N")];
+        /// Most new rows of each kind per training row.
+        munge_factor: usize = 100;
+        /// Chance that a value is taken from the neighbor.
+        munge_swap: f64 = 0.5 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.munge_rows")])];
+        /// Locality `s`: larger keeps values closer to the neighbor's.
+        munge_locality: f64 = 1.0 => [above(0.0), rules(&[Rule::With("transfer.munge_rows")])];
+        /// Neighbors to draw from.
+        munge_neighbors: usize = 5 => [at_least(1.0), rules(&[Rule::With("transfer.munge_rows")])];
+        /// Most rows moved near the edge of a column.
+        ///
+        /// Surely better than no new rows on no set of `docs/ablation.md`, surely worse on one.
+        boundary_rows: usize = 0 => [flag("boundary-rows", "N")];
+        /// How far boundary rows move, `ε`, as a share of the column's range.
+        boundary_reach: f64 = 0.1 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.boundary_rows")])];
+        /// Boundary rows by one noise on inputs and target instead of the teacher's label.
+        ///
+        /// Surely worse than no new rows on two of five sets of `docs/ablation.md`, surely better on one noisy set.
+        boundary_literal: bool = false => [flag("boundary-literal", ""), rules(&[Rule::With("transfer.boundary_rows")])];
+        /// Most rows mixed from two with near targets.
+        mixup_rows: usize = 0 => [flag("mixup-rows", "N")];
+        /// How near the targets of mixed rows are, in standard deviations of the target.
+        mixup_bandwidth: f64 = 0.3 => [above(0.0), rules(&[Rule::With("transfer.mixup_rows")])];
+        /// Most slightly moved training rows, on which the student has to stay with the teacher.
+        ///
+        /// Surely better on no set of `docs/ablation.md`.
+        perturb_rows: usize = 0 => [flag("perturb-rows", "N")];
+        /// How far perturbed rows move, in standard deviations of each column.
+        perturb_scale: f64 = 0.05 => [above(0.0), rules(&[Rule::With("transfer.perturb_rows")])];
+        /// Weight `λ` of perturbed rows beside other rows.
+        perturb_weight: f64 = 1.0 => [above(0.0), flag("perturb-weight", "X"), rules(&[Rule::With("transfer.perturb_rows")])];
+        /// Most rows in pairs, between which the student has to move as the teacher does (gradient matching).
+        slope_rows: usize = 0 => [flag("slope-rows", "N"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network matches slopes")])];
+        /// How far apart a pair is, `ρ`, in standard deviations of the columns.
+        ///
+        /// 0.001 makes it the exact derivative of a network.
+        slope_reach: f64 = 0.2 => [above(0.0), rules(&[Rule::With("transfer.slope_rows")])];
+        /// Most rows on which a quick student disagrees most with the teacher (adversarial belief matching).
+        adversarial_rows: usize = 0 => [flag("adversarial-rows", "N")];
+        /// Rows labelled for each adversarial row that is kept.
+        adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
+        /// A new row is rejected where the teacher's spread exceeds this many times its median on training rows.
+        reject_spread: f64 = 3.0 => [above(1.0)];
     }
 }
 
 impl TransferOptions {
-    /// Checks each option.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidOption`] for one out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let share = |value: f64| value > 0.0 && value <= 1.0;
-        let checks = [
-            (
-                "transfer.munge_swap",
-                self.munge_swap,
-                share(self.munge_swap),
-                "in (0, 1]",
-            ),
-            (
-                "transfer.munge_locality",
-                self.munge_locality,
-                self.munge_locality > 0.0,
-                "positive",
-            ),
-            (
-                "transfer.munge_neighbors",
-                self.munge_neighbors as f64,
-                self.munge_neighbors > 0,
-                "at least 1",
-            ),
-            (
-                "transfer.boundary_reach",
-                self.boundary_reach,
-                share(self.boundary_reach),
-                "in (0, 1]",
-            ),
-            (
-                "transfer.mixup_bandwidth",
-                self.mixup_bandwidth,
-                positive(self.mixup_bandwidth),
-                "positive",
-            ),
-            (
-                "transfer.perturb_scale",
-                self.perturb_scale,
-                positive(self.perturb_scale),
-                "positive",
-            ),
-            (
-                "transfer.perturb_weight",
-                self.perturb_weight,
-                positive(self.perturb_weight),
-                "positive",
-            ),
-            (
-                "transfer.adversarial_candidates",
-                self.adversarial_candidates as f64,
-                (2..=100).contains(&self.adversarial_candidates),
-                "2 to 100",
-            ),
-            (
-                "transfer.slope_reach",
-                self.slope_reach,
-                positive(self.slope_reach),
-                "positive",
-            ),
-            (
-                "transfer.boundary_literal",
-                1.0,
-                !self.boundary_literal || self.boundary_rows > 0,
-                "left out unless `boundary_rows` asks for rows",
-            ),
-            (
-                "transfer.reject_spread",
-                self.reject_spread,
-                self.reject_spread > 1.0,
-                "above 1",
-            ),
-        ];
-        match checks.into_iter().find(|(_, _, fine, _)| !fine) {
-            Some((option, found, _, expected)) => Err(Error::InvalidOption {
-                option,
-                found: found.to_string(),
-                expected,
-            }),
-            None => Ok(()),
-        }
-    }
-
     fn rows(&self, kind: Kind) -> usize {
         match kind {
             Kind::Munge => self.munge_rows,
@@ -581,7 +474,7 @@ pub(crate) mod tests {
         ] {
             assert!(matches!(
                 make(&features(), &target(), &options, 0),
-                Err(Error::InvalidOption { .. })
+                Err(crate::Error::InvalidOption(_))
             ));
         }
     }

@@ -33,54 +33,15 @@ use evidence::Evidence;
 use kernel::{Kernel, Shape};
 use warp::Warp;
 
-/// How a Gaussian process is fitted.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `most_rows` | 3000 | a table of more rows gets none; time grows with the cube of the rows | 0 to 20 000 |
-/// | `evidence_rows` | 500 | rows by whose evidence the kernel is chosen | 20 to 5000 |
-/// | `steps` | 40 | steps of the search for the kernel | ≥ 1 |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
-pub struct ProcessOptions {
-    pub most_rows: usize,
-    pub evidence_rows: usize,
-    pub steps: usize,
-}
-
-impl Default for ProcessOptions {
-    fn default() -> Self {
-        Self {
-            most_rows: 3000,
-            evidence_rows: 500,
-            steps: 40,
-        }
-    }
-}
-
-impl ProcessOptions {
-    /// # Errors
-    ///
-    /// [`Error::InvalidOption`] for the first option outside its range.
-    pub fn check(&self) -> Result<()> {
-        let bad = |option, found: usize, expected| {
-            Err(Error::InvalidOption {
-                option,
-                found: found.to_string(),
-                expected,
-            })
-        };
-        if self.most_rows > 20_000 {
-            return bad("teacher.gp.most_rows", self.most_rows, "0 to 20000");
-        }
-        if !(20..=5000).contains(&self.evidence_rows) {
-            return bad("teacher.gp.evidence_rows", self.evidence_rows, "20 to 5000");
-        }
-        if self.steps == 0 {
-            return bad("teacher.gp.steps", 0, "at least 1");
-        }
-        Ok(())
+limbeck_options::options! {
+    /// How a Gaussian process, of few rows, is fitted.
+    pub struct ProcessOptions in "teacher.gp", "Teacher" {
+        /// A table of more rows gets none; time grows with the cube of the rows.
+        most_rows: usize = 3000 => [within(0.0, 20_000.0)];
+        /// Rows by whose evidence the kernel is chosen.
+        evidence_rows: usize = 500 => [within(20.0, 5000.0)];
+        /// Steps of the search for the kernel.
+        steps: usize = 40 => [at_least(1.0)];
     }
 }
 

@@ -1,0 +1,260 @@
+//! The options of a recipe as help, `limbeck init` and the reference show them: all from their declarations.
+
+use std::sync::LazyLock;
+
+use limbeck::{Quality, Recipe};
+use limbeck_options::{Form, Section, Spec};
+use toml::{Table, Value};
+
+/// An option and where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed {
+    pub(crate) section: Section,
+    pub(crate) spec: &'static Spec,
+}
+
+impl Listed {
+    /// Its name in a recipe.
+    pub(crate) fn key(&self) -> String {
+        self.section.key(self.spec)
+    }
+
+    /// Heading of its flag.
+    pub(crate) fn heading(&self) -> &'static str {
+        self.spec
+            .flag
+            .and_then(|flag| flag.heading)
+            .unwrap_or(self.section.heading)
+    }
+
+    /// Its value at a quality; none where it is not set.
+    fn value(&self, quality: usize) -> Option<&'static Value> {
+        let mut table = &QUALITIES[quality];
+        for section in self.section.name.split('.').filter(|name| !name.is_empty()) {
+            table = table.get(section)?.as_table()?;
+        }
+        table.get(self.spec.name)
+    }
+
+    /// Its value at a quality as TOML; none where it is not set.
+    pub(crate) fn toml(&self, quality: Quality) -> Option<String> {
+        let at = Quality::ALL.iter().position(|one| *one == quality)?;
+        self.value(at).map(shown)
+    }
+
+    /// Its default in words; none where there is nothing to say.
+    pub(crate) fn default(&self) -> Option<String> {
+        let [fast, default, best] = [0, 1, 2].map(|quality| self.value(quality).map(words));
+        if let Some(unset) = self.spec.unset {
+            return Some(unset.to_owned());
+        }
+        if (fast != default || default != best) && self.key() != "quality" {
+            return Some("by quality".to_owned());
+        }
+        default.filter(|value| !value.is_empty() && value != "false")
+    }
+
+    /// What it may be, where its type does not say it: a range, or words.
+    pub(crate) fn range(&self) -> Option<String> {
+        match self.spec.form {
+            Form::Word(words) => {
+                let words: Vec<&str> = words.iter().map(|word| word.name).collect();
+                Some(words.join(", "))
+            }
+            Form::NumberOr(words) if !self.spec.range.is_open() => {
+                Some(format!("{}, or {}", self.spec.range, words.join(", ")))
+            }
+            _ if self.spec.range.is_open() => None,
+            _ => Some(self.spec.range.to_string()),
+        }
+    }
+}
+
+/// The sections in the order of a recipe.
+pub(crate) fn sections() -> Vec<Section> {
+    Recipe::default()
+        .views()
+        .into_iter()
+        .map(|view| view.section)
+        .collect()
+}
+
+/// All options in the order of a recipe.
+pub(crate) fn all() -> Vec<Listed> {
+    let options = |section: Section| {
+        section
+            .options
+            .iter()
+            .map(move |spec| Listed { section, spec })
+    };
+    sections().into_iter().flat_map(options).collect()
+}
+
+/// The recipe of each quality.
+static QUALITIES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+    let table = |quality: &Quality| Table::try_from(Recipe::preset(*quality)).unwrap_or_default();
+    Quality::ALL.iter().map(table).collect()
+});
+
+/// A value as people write it: numbers held in 32 bits lose the digits that these do not have.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Float(number) if f64::from(*number as f32).total_cmp(number).is_eq() => {
+            format!("{:?}", *number as f32)
+        }
+        Value::Array(values) => format!(
+            "[{}]",
+            values.iter().map(shown).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// A value in words: without quotes, brackets and empty decimals.
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Table(table) if table.is_empty() => String::new(),
+        value => shown(value).trim_end_matches(".0").to_owned(),
+    }
+}
+
+/// The page of all options, `docs/options.md`.
+#[cfg(test)]
+fn page() -> String {
+    use limbeck_options::one_line;
+
+    let mut text = "# Options\n\nEvery option of a recipe, and its flag. `limbeck init` writes a recipe that lists them; `limbeck distill --help` shows the few that people \
+                    need, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nAn option that has no \
+                    effect beside the others is refused, and so are two that exclude each other.\n"
+        .to_owned();
+    for section in sections() {
+        let name = if section.name.is_empty() {
+            "The recipe itself".to_owned()
+        } else {
+            format!("`[{}]`", section.name)
+        };
+        text += &format!(
+            "\n## {name}\n\n{}.\n\n| option | flag | default | range | purpose |\n|---|---|---|---|---|\n",
+            one_line(section.doc)
+        );
+        for spec in section.options {
+            let option = Listed { section, spec };
+            let flag = spec.flag.map(|flag| {
+                let letter = flag.letter.map(|letter| format!("`-{letter}` "));
+                let value = Some(flag.value).filter(|value| !value.is_empty());
+                let value = value.map(|value| format!(" {value}"));
+                let name = format!("`--{}{}`", flag.name, value.unwrap_or_default());
+                letter.unwrap_or_default() + &name
+            });
+            let cells = [
+                format!("`{}`", spec.name),
+                flag.unwrap_or_default(),
+                option.default().unwrap_or_default(),
+                option.range().unwrap_or_default(),
+                [spec.summary() + ".", spec.details()]
+                    .join(" ")
+                    .trim_end()
+                    .to_owned(),
+            ];
+            text += &format!(
+                "| {} |\n",
+                cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+            );
+            if let Form::Word(words) = spec.form
+                && words.iter().any(|word| !word.doc.trim().is_empty())
+            {
+                let each: Vec<String> = words
+                    .iter()
+                    .map(|word| format!("`{}`: {}", word.name, one_line(word.doc)))
+                    .collect();
+                text += &format!("| | | | | {} |\n", each.join("; ").replace('|', "\\|"));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn page_of_options_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md");
+        let page = page();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == page,
+            "docs/options.md is not what the declarations say; run this test with UPDATE_DOCS=1"
+        );
+    }
+
+    #[test]
+    fn flags_and_letters_are_unique() {
+        let flags: Vec<_> = all()
+            .into_iter()
+            .filter_map(|option| option.spec.flag)
+            .collect();
+        let names: BTreeSet<&str> = flags.iter().map(|flag| flag.name).collect();
+        let letters: Vec<char> = flags.iter().filter_map(|flag| flag.letter).collect();
+        assert_eq!(
+            (names.len(), letters.iter().collect::<BTreeSet<_>>().len()),
+            (flags.len(), letters.len())
+        );
+    }
+
+    #[test]
+    fn rules_name_options_that_exist() {
+        use limbeck_options::Rule;
+        let keys: BTreeSet<String> = all().iter().map(Listed::key).collect();
+        for option in all() {
+            for rule in option.spec.rules {
+                let (Rule::With(key) | Rule::Where(key, ..) | Rule::Without(key, _)) = rule;
+                assert!(keys.contains(*key), "{} speaks of {key}", option.key());
+                if let Rule::Where(key, words, _) = rule {
+                    let other = all()
+                        .into_iter()
+                        .find(|option| option.key() == *key)
+                        .unwrap();
+                    let known = match other.spec.form {
+                        Form::Word(known) => known.iter().map(|word| word.name).collect(),
+                        Form::NumberOr(known) => known.to_vec(),
+                        _ => Vec::new(),
+                    };
+                    assert!(
+                        words.iter().all(|word| known.contains(word)),
+                        "{} speaks of {words:?}",
+                        option.key()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_in_words() {
+        let of = |key: &str| {
+            all()
+                .into_iter()
+                .find(|option| option.key() == key)
+                .unwrap()
+                .default()
+        };
+        assert_eq!(of("student.steps").as_deref(), Some("by quality"));
+        assert_eq!(of("student.params").as_deref(), Some("5000"));
+        assert_eq!(of("teacher.network.hidden").as_deref(), Some("by quality"));
+        assert_eq!(of("objective.slope_weight").as_deref(), Some("0.1"));
+        assert_eq!(of("threads").as_deref(), Some("one per core"));
+        assert_eq!(
+            (of("data.weight"), of("objective.literal"), of("data.drop")),
+            (None, None, None)
+        );
+    }
+}

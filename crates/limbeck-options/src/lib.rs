@@ -1,0 +1,908 @@
+//! Options of a recipe, each declared once.
+//!
+//! [`options!`] makes a struct of options, [`words!`] an option that is one of several words. A declaration says
+//! all that is known of an option: what it is for, its type, its default, its range, its flag and the options that it needs or excludes. The recipe
+//! reader, [`check`], `--help`, `limbeck init` and `docs/options.md` read these declarations and know no option by name.
+//!
+//! ```
+//! limbeck_options::options! {
+//!     /// How a fit is made.
+//!     pub struct FitOptions in "fit", "Fit" {
+//!         /// Passes over the rows.
+//!         passes: usize = 10 => [within(1.0, 100.0), flag("passes", "N")];
+//!         /// Share of rows that each pass sees.
+//!         share: f64 = 1.0 => [above(0.0), up_to(1.0)];
+//!     }
+//! }
+//! use limbeck_options::Options;
+//!
+//! let mut options = FitOptions::default();
+//! assert!(options.validate().is_ok());
+//! options.share = 2.0;
+//! let refused = options.validate().unwrap_err();
+//! assert_eq!(refused.to_string(), "fit.share: found 2, expected above 0 and up to 1");
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// How the value of an option is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Form {
+    /// A whole number.
+    Whole,
+    /// A number.
+    Number,
+    /// A number of seconds; flags take `90s`, `5m` and `1h` as well.
+    Seconds,
+    /// `true` or `false`; as a flag, `true` by being there.
+    Switch,
+    /// Text, such as the name of a column.
+    Text,
+    /// A file or folder.
+    Path,
+    /// One of some words.
+    Word(&'static [Word]),
+    /// A number, or one of some words.
+    NumberOr(&'static [&'static str]),
+    /// Several values.
+    List(&'static Form),
+    /// Values by name.
+    Map,
+}
+
+/// A word that an option may be, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The word, as recipes and flags write it.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// A value, as [`check`] sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// None given.
+    None,
+    /// A number, in the digits in which it is written.
+    Number(f64),
+    /// A switch.
+    Switch(bool),
+    /// Text or a word.
+    Text(String),
+    /// Several values.
+    List(Vec<Seen>),
+}
+
+impl Seen {
+    /// True for a value that asks for something: a number that is not 0, a word that is not `none`, a switch that is on, a list that is not empty.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Number(number) => *number != 0.0,
+            Self::Switch(on) => *on,
+            Self::Text(text) => !text.is_empty() && text != "none",
+            Self::List(values) => !values.is_empty(),
+        }
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        match self {
+            Self::Number(number) => vec![*number],
+            Self::List(values) => values.iter().flat_map(Self::numbers).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Number(number) => number.fmt(f),
+            Self::Switch(on) => on.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::List(values) => {
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
+            }
+        }
+    }
+}
+
+/// A type that an option may have.
+pub trait Value {
+    /// How it is written.
+    const FORM: Form;
+
+    /// What it is now.
+    fn seen(&self) -> Seen;
+}
+
+macro_rules! numbers {
+    ($($type:ty: $form:ident),*) => {$(
+        impl Value for $type {
+            const FORM: Form = Form::$form;
+
+            fn seen(&self) -> Seen {
+                // By its digits: 0.05 of 32 bits is not 0.05000000074505806.
+                Seen::Number(self.to_string().parse().unwrap_or(f64::NAN))
+            }
+        }
+    )*};
+}
+
+numbers!(usize: Whole, u64: Whole, f64: Number, f32: Number);
+
+impl Value for bool {
+    const FORM: Form = Form::Switch;
+
+    fn seen(&self) -> Seen {
+        Seen::Switch(*self)
+    }
+}
+
+impl Value for String {
+    const FORM: Form = Form::Text;
+
+    fn seen(&self) -> Seen {
+        Seen::Text(self.clone())
+    }
+}
+
+impl Value for PathBuf {
+    const FORM: Form = Form::Path;
+
+    fn seen(&self) -> Seen {
+        Seen::Text(self.display().to_string())
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const FORM: Form = T::FORM;
+
+    fn seen(&self) -> Seen {
+        self.as_ref().map_or(Seen::None, Value::seen)
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const FORM: Form = Form::List(&T::FORM);
+
+    fn seen(&self) -> Seen {
+        Seen::List(self.iter().map(Value::seen).collect())
+    }
+}
+
+impl<T: Value> Value for (T, T) {
+    const FORM: Form = Form::List(&T::FORM);
+
+    fn seen(&self) -> Seen {
+        Seen::List(vec![self.0.seen(), self.1.seen()])
+    }
+}
+
+impl<T: fmt::Display> Value for BTreeMap<String, T> {
+    const FORM: Form = Form::Map;
+
+    fn seen(&self) -> Seen {
+        Seen::List(
+            self.iter()
+                .map(|(name, value)| Seen::Text(format!("{name} = {value}")))
+                .collect(),
+        )
+    }
+}
+
+/// Numbers that an option may be, finite ones always.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Range {
+    /// Least number, and whether it is one of them.
+    low: Option<(f64, bool)>,
+    /// Largest number, and whether it is one of them.
+    high: Option<(f64, bool)>,
+}
+
+impl Range {
+    fn holds(&self, number: f64) -> bool {
+        let above = self
+            .low
+            .is_none_or(|(low, own)| number > low || (own && number >= low));
+        let below = self
+            .high
+            .is_none_or(|(high, own)| number < high || (own && number <= high));
+        number.is_finite() && above && below
+    }
+
+    /// True where all finite numbers are allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.low.is_none() && self.high.is_none()
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.low, self.high) {
+            (Some((low, true)), Some((high, true))) => write!(f, "{low} to {high}"),
+            (low, high) => {
+                let low = low
+                    .map(|(low, own)| format!("{}{low}", if own { "at least " } else { "above " }));
+                let high = high
+                    .map(|(high, own)| format!("{}{high}", if own { "up to " } else { "below " }));
+                let both: Vec<String> = low.into_iter().chain(high).collect();
+                if both.is_empty() {
+                    f.write_str("a finite number")
+                } else {
+                    f.write_str(&both.join(" and "))
+                }
+            }
+        }
+    }
+}
+
+/// What else has to be so for an option to be set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Another option is on, see [`Seen::is_on`]; without it this one has no effect.
+    With(&'static str),
+    /// Another option is one of some words; why.
+    Where(&'static str, &'static [&'static str], &'static str),
+    /// Another option is not on; why.
+    Without(&'static str, &'static str),
+}
+
+/// A flag of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// Its name, without dashes.
+    pub name: &'static str,
+    /// What `--help` calls its value.
+    pub value: &'static str,
+    /// Its letter.
+    pub letter: Option<char>,
+    /// Heading in `--help-all`, where it is not that of the section.
+    pub heading: Option<&'static str>,
+    /// True for one of the few that `--help` shows.
+    pub is_common: bool,
+}
+
+/// One option: all that is known of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Its name within its section.
+    pub name: &'static str,
+    /// What it is for: a sentence, and more after an empty line.
+    pub doc: &'static str,
+    /// How its value is written.
+    pub form: Form,
+    /// Numbers that it may be.
+    pub range: Range,
+    /// Its flag.
+    pub flag: Option<Flag>,
+    /// What it needs and excludes.
+    pub rules: &'static [Rule],
+    /// What holds where it is not set, if no value says so.
+    pub unset: Option<&'static str>,
+    /// A value as TOML, for one without a default.
+    pub example: Option<&'static str>,
+}
+
+impl Spec {
+    /// An option with a name, a documentation and a form.
+    #[must_use]
+    pub const fn new(name: &'static str, doc: &'static str, form: Form) -> Self {
+        Self {
+            name,
+            doc,
+            form,
+            range: Range {
+                low: None,
+                high: None,
+            },
+            flag: None,
+            rules: &[],
+            unset: None,
+            example: None,
+        }
+    }
+
+    /// From `low` on.
+    #[must_use]
+    pub const fn at_least(mut self, low: f64) -> Self {
+        self.range.low = Some((low, true));
+        self
+    }
+
+    /// Above `low`.
+    #[must_use]
+    pub const fn above(mut self, low: f64) -> Self {
+        self.range.low = Some((low, false));
+        self
+    }
+
+    /// Up to `high`.
+    #[must_use]
+    pub const fn up_to(mut self, high: f64) -> Self {
+        self.range.high = Some((high, true));
+        self
+    }
+
+    /// Below `high`.
+    #[must_use]
+    pub const fn below(mut self, high: f64) -> Self {
+        self.range.high = Some((high, false));
+        self
+    }
+
+    /// From `low` to `high`.
+    #[must_use]
+    pub const fn within(self, low: f64, high: f64) -> Self {
+        self.at_least(low).up_to(high)
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub const fn seconds(mut self) -> Self {
+        self.form = Form::Seconds;
+        self
+    }
+
+    /// The flag `--name VALUE`.
+    #[must_use]
+    pub const fn flag(mut self, name: &'static str, value: &'static str) -> Self {
+        self.flag = Some(Flag {
+            name,
+            value,
+            letter: None,
+            heading: None,
+            is_common: false,
+        });
+        self
+    }
+
+    const fn flagged(self) -> Flag {
+        match self.flag {
+            Some(flag) => flag,
+            None => panic!("say flag(…) first"),
+        }
+    }
+
+    /// The flag's letter.
+    #[must_use]
+    pub const fn letter(mut self, letter: char) -> Self {
+        self.flag = Some(Flag {
+            letter: Some(letter),
+            ..self.flagged()
+        });
+        self
+    }
+
+    /// The flag's heading in `--help-all`.
+    #[must_use]
+    pub const fn under(mut self, heading: &'static str) -> Self {
+        self.flag = Some(Flag {
+            heading: Some(heading),
+            ..self.flagged()
+        });
+        self
+    }
+
+    /// `--help` shows the flag.
+    #[must_use]
+    pub const fn common(mut self) -> Self {
+        self.flag = Some(Flag {
+            is_common: true,
+            ..self.flagged()
+        });
+        self
+    }
+
+    /// What it needs and excludes.
+    #[must_use]
+    pub const fn rules(mut self, rules: &'static [Rule]) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// What holds where it is not set.
+    #[must_use]
+    pub const fn unset(mut self, unset: &'static str) -> Self {
+        self.unset = Some(unset);
+        self
+    }
+
+    /// A value as TOML.
+    #[must_use]
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    /// What it is for, on one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        one_line(self.doc)
+    }
+
+    /// What its documentation says beyond its [`summary`](Self::summary).
+    #[must_use]
+    pub fn details(&self) -> String {
+        self.doc
+            .split_once("\n\n")
+            .map_or_else(String::new, |(_, rest)| {
+                rest.split_whitespace().collect::<Vec<_>>().join(" ")
+            })
+    }
+}
+
+/// The first paragraph of a documentation on one line, without its full stop.
+#[must_use]
+pub fn one_line(doc: &str) -> String {
+    let first = doc.split("\n\n").next().unwrap_or_default();
+    let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.strip_suffix('.').unwrap_or(&line).to_owned()
+}
+
+/// Options that belong together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Section {
+    /// Its name, with that of the section around it, such as `teacher.trees`; empty for the first one.
+    pub name: &'static str,
+    /// Heading of its flags.
+    pub heading: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// Its options.
+    pub options: &'static [Spec],
+}
+
+impl Section {
+    /// The name of an option in a recipe, such as `teacher.trees.rounds`.
+    #[must_use]
+    pub fn key(&self, option: &Spec) -> String {
+        match self.name {
+            "" => option.name.to_owned(),
+            section => format!("{section}.{}", option.name),
+        }
+    }
+}
+
+/// The options of a section and their values.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What they are.
+    pub section: Section,
+    /// What they are set to.
+    pub seen: Vec<Seen>,
+    /// What they are set to by default.
+    pub default: Vec<Seen>,
+}
+
+/// A struct that [`options!`] made.
+pub trait Options: Default {
+    /// Its options.
+    const SECTION: Section;
+
+    /// Their values, in that order.
+    fn seen(&self) -> Vec<Seen>;
+
+    /// Both, for [`check`].
+    fn view(&self) -> View {
+        View {
+            section: Self::SECTION,
+            seen: self.seen(),
+            default: Self::default().seen(),
+        }
+    }
+
+    /// Checks each option by itself, and beside the others of this section.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] for the first that is out of its range, or that does not go with the others.
+    fn validate(&self) -> Result<(), Refused> {
+        check(&[self.view()])
+    }
+}
+
+/// An option that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct Refused {
+    /// Its name in a recipe.
+    pub key: String,
+    /// What is wrong with it, and how to fix it.
+    pub message: String,
+}
+
+impl Refused {
+    /// An option and what is wrong with it.
+    #[must_use]
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Checks ranges, then what options exclude, then what they need. Only options that are not at their defaults need or exclude anything, so that
+/// nothing that was asked for is passed over in silence. An option of a section that is not among `views` is not asked for.
+///
+/// # Errors
+///
+/// [`Refused`] for the first option that cannot be used.
+pub fn check(views: &[View]) -> Result<(), Refused> {
+    let options = || {
+        views.iter().flat_map(|view| {
+            view.section
+                .options
+                .iter()
+                .zip(&view.seen)
+                .zip(&view.default)
+                .map(|((spec, seen), default)| (view.section.key(spec), spec, seen, default))
+        })
+    };
+    for (key, spec, seen, _) in options() {
+        if let Some(number) = seen
+            .numbers()
+            .into_iter()
+            .find(|number| !spec.range.holds(*number))
+        {
+            return Err(Refused::new(
+                key,
+                format!("found {number}, expected {}", spec.range),
+            ));
+        }
+    }
+    let values: BTreeMap<String, &Seen> = options().map(|(key, _, seen, _)| (key, seen)).collect();
+    let rules = || {
+        options()
+            .filter(|(_, _, seen, default)| seen != default)
+            .flat_map(|(key, spec, seen, _)| {
+                spec.rules.iter().map(move |rule| (key.clone(), seen, rule))
+            })
+    };
+    for (key, _, rule) in rules() {
+        if let Rule::Without(other, why) = rule
+            && values.get(*other).is_some_and(|seen| seen.is_on())
+        {
+            return Err(Refused::new(
+                key,
+                format!("excludes `{other}`: {why}; leave one of the two out"),
+            ));
+        }
+    }
+    for (key, seen, rule) in rules() {
+        let message = match rule {
+            Rule::With(other) if values.get(*other).is_some_and(|seen| !seen.is_on()) => {
+                format!("has no effect without `{other}`; set that, too, or leave it out")
+            }
+            Rule::Where(other, words, why) => match values.get(*other).map(ToString::to_string) {
+                Some(word) if !words.contains(&word.as_str()) => format!(
+                    "{seen} needs `{other}` {}, found {word}: {why}",
+                    words.join(" or ")
+                ),
+                _ => continue,
+            },
+            _ => continue,
+        };
+        return Err(Refused::new(key, message));
+    }
+    Ok(())
+}
+
+/// Declares a struct of options.
+///
+/// ```text
+/// pub struct NAME in "SECTION", "HEADING" {
+///     /// What it is for.
+///     ///
+///     /// Details, for the reference.
+///     name: type = default => [within(1.0, 9.0), flag("name", "N")];
+///     …
+/// }
+/// with { field: OtherOptions; … }
+/// ```
+///
+/// What stands in the brackets are methods of [`Spec`](crate::Spec). The struct is `Clone`, `Debug`, `PartialEq`, `Default` and read by
+/// serde, every field filled in from its default and no others allowed. `with` names fields that are sections of their own.
+#[macro_export]
+macro_rules! options {
+    (
+        $(#[doc = $about:literal])+
+        pub struct $name:ident in $section:literal, $heading:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[serde($($serde:tt)*)])*
+                $field:ident: $type:ty = $default:expr
+                    $(=> [$($method:ident($($argument:expr),* $(,)?)),* $(,)?])?;
+            )*
+        }
+        $(with {
+            $(
+                $(#[doc = $part_doc:literal])+
+                $(#[serde($($part_serde:tt)*)])*
+                $part:ident: $part_type:ty;
+            )*
+        })?
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[doc = $doc])+
+                $(#[serde($($serde)*)])*
+                pub $field: $type,
+            )*
+            $($(
+                $(#[doc = $part_doc])+
+                $(#[serde($($part_serde)*)])*
+                pub $part: $part_type,
+            )*)?
+        }
+
+        impl ::core::default::Default for $name {
+            fn default() -> Self {
+                Self {
+                    $($field: $default,)*
+                    $($($part: ::core::default::Default::default(),)*)?
+                }
+            }
+        }
+
+        impl $crate::Options for $name {
+            const SECTION: $crate::Section = $crate::Section {
+                name: $section,
+                heading: $heading,
+                doc: ::core::concat!($($about, "\n"),+),
+                options: &[
+                    $(
+                        $crate::Spec::new(
+                            ::core::stringify!($field),
+                            ::core::concat!($($doc, "\n"),+),
+                            <$type as $crate::Value>::FORM,
+                        )
+                        $($(.$method($($argument),*))*)?,
+                    )*
+                ],
+            };
+
+            fn seen(&self) -> ::std::vec::Vec<$crate::Seen> {
+                ::std::vec![$($crate::Value::seen(&self.$field)),*]
+            }
+        }
+    };
+}
+
+/// Declares an option that is one of several words: an enum, its words in recipes and flags, and what each means.
+///
+/// The enum is `Clone`, `Copy`, `Debug`, `Default`, `PartialEq`, `Eq`, read from and written as its word by serde and `FromStr`, and has `ALL` and
+/// `name`.
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[doc = $about:literal])+
+        pub enum $name:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[default $($default:tt)?])?
+                $variant:ident = $word:literal,
+            )+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name {
+            $(
+                $(#[doc = $doc])+
+                $(#[default $($default)?])?
+                #[serde(rename = $word)]
+                $variant,
+            )+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its word in recipes and flags.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl $crate::Value for $name {
+            const FORM: $crate::Form = $crate::Form::Word(&[
+                $($crate::Word { name: $word, doc: ::core::concat!($($doc, "\n"),+) },)+
+            ]);
+
+            fn seen(&self) -> $crate::Seen {
+                $crate::Seen::Text(self.name().to_owned())
+            }
+        }
+
+        impl ::core::str::FromStr for $name {
+            type Err = ::std::string::String;
+
+            fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|one| one.name() == text)
+                    .ok_or_else(|| ::std::format!("found `{text}`, expected {}", [$($word),+].join(", ")))
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unreachable_pub, reason = "the macros make public items")]
+
+    use super::*;
+
+    words! {
+        /// How it cuts.
+        pub enum Cut {
+            /// Not at all.
+            #[default]
+            None = "none",
+            /// Along the grain.
+            Along = "along_grain",
+        }
+    }
+
+    options! {
+        /// A plane.
+        ///
+        /// And more.
+        pub struct Plane in "tools.plane", "Tools" {
+            /// How it cuts.
+            cut: Cut = Cut::None => [flag("cut", "HOW"), letter('c'), common()];
+            /// Depth of a cut,
+            /// in millimeters.
+            ///
+            /// More tears.
+            depth: f32 = 0.3 => [above(0.0), below(2.0), rules(&[Rule::Where("tools.plane.cut", &["along_grain"], "nothing is cut")])];
+            /// Strokes of two passes.
+            strokes: (usize, usize) = (2, 9) => [at_least(1.0)];
+            /// Wax on the sole.
+            wax: bool = false => [rules(&[Rule::With("tools.plane.cut"), Rule::Without("tools.plane.oil", "one of them is enough")])];
+            /// Oil on the sole.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            oil: Option<String> = None;
+        }
+    }
+
+    fn message(change: impl FnOnce(&mut Plane)) -> String {
+        let mut plane = Plane::default();
+        change(&mut plane);
+        plane.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn declaration_says_all_of_an_option() {
+        let section = Plane::SECTION;
+        assert_eq!(
+            (section.name, one_line(section.doc).as_str()),
+            ("tools.plane", "A plane")
+        );
+        let [cut, depth, strokes, ..] = section.options else {
+            panic!()
+        };
+        assert_eq!(section.key(cut), "tools.plane.cut");
+        let flag = cut.flag.unwrap();
+        assert_eq!(
+            (flag.name, flag.letter, flag.is_common),
+            ("cut", Some('c'), true)
+        );
+        assert!(matches!(
+            cut.form,
+            Form::Word([
+                Word { name: "none", .. },
+                Word {
+                    name: "along_grain",
+                    ..
+                }
+            ])
+        ));
+        assert_eq!(
+            (depth.summary(), depth.details()),
+            (
+                "Depth of a cut, in millimeters".into(),
+                "More tears.".into()
+            )
+        );
+        assert_eq!(depth.range.to_string(), "above 0 and below 2");
+        assert_eq!(
+            (strokes.form, strokes.range.to_string()),
+            (Form::List(&Form::Whole), "at least 1".into())
+        );
+    }
+
+    #[test]
+    fn words_are_read_and_written() {
+        assert_eq!("along_grain".parse(), Ok(Cut::Along));
+        assert_eq!(
+            "across".parse::<Cut>(),
+            Err("found `across`, expected none, along_grain".into())
+        );
+        assert_eq!(
+            serde_json::to_string(&Cut::Along).unwrap(),
+            "\"along_grain\""
+        );
+        assert_eq!(
+            serde_json::from_str::<Plane>("{\"cut\": \"along_grain\"}")
+                .unwrap()
+                .cut,
+            Cut::Along
+        );
+        assert!(serde_json::from_str::<Plane>("{\"cuts\": \"none\"}").is_err());
+    }
+
+    #[test]
+    fn check_refuses_what_cannot_be_used() {
+        assert_eq!(Plane::default().validate(), Ok(()));
+        let cutting = |plane: &mut Plane| plane.cut = Cut::Along;
+        assert_eq!(
+            message(|plane| plane.depth = 2.0),
+            "tools.plane.depth: found 2, expected above 0 and below 2"
+        );
+        assert_eq!(
+            message(|plane| plane.depth = f32::NAN),
+            "tools.plane.depth: found NaN, expected above 0 and below 2"
+        );
+        assert_eq!(
+            message(|plane| plane.strokes.1 = 0),
+            "tools.plane.strokes: found 0, expected at least 1"
+        );
+        assert_eq!(
+            message(|plane| plane.depth = 0.5),
+            "tools.plane.depth: 0.5 needs `tools.plane.cut` along_grain, found none: nothing is cut"
+        );
+        assert_eq!(
+            message(|plane| plane.wax = true),
+            "tools.plane.wax: has no effect without `tools.plane.cut`; set that, too, or leave it out"
+        );
+        let both = message(|plane| {
+            cutting(plane);
+            (plane.wax, plane.oil) = (true, Some("camellia".into()));
+        });
+        assert_eq!(
+            both,
+            "tools.plane.wax: excludes `tools.plane.oil`: one of them is enough; leave one of the two out"
+        );
+        let mut plane = Plane {
+            wax: true,
+            depth: 0.5,
+            ..Plane::default()
+        };
+        cutting(&mut plane);
+        assert_eq!(plane.validate(), Ok(()));
+    }
+
+    #[test]
+    fn values_ask_for_something_or_not() {
+        assert!(
+            !Seen::None.is_on()
+                && !Seen::Number(0.0).is_on()
+                && !Seen::Text("none".into()).is_on()
+                && !Seen::List(vec![]).is_on()
+        );
+        assert!(
+            Seen::Number(0.1).is_on()
+                && Seen::Text("a".into()).is_on()
+                && Seen::Switch(true).is_on()
+        );
+        assert_eq!(0.05_f32.seen(), Seen::Number(0.05));
+    }
+}
