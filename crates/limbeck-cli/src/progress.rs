@@ -182,7 +182,7 @@ impl Observer for Progress {
             Event::Note(text) => self.line(&format!("{}: {text}", self.style.cyan("note"))),
             Event::Budget(text) => self.line(&format!("{}: {text}", self.style.cyan("budget"))),
             Event::Steps(total) => self.steps(*total),
-            Event::Training(training) => self.training(training),
+            Event::Training(training) | Event::Aside(training) => self.training(training),
         }
     }
 

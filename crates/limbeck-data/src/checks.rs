@@ -22,37 +22,13 @@
 //! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id` and `leak` with a warning.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use crate::error::nearest;
 use crate::kind::Kind;
 use crate::metrics::{pearson, ranks, same};
 use crate::table::{Column, MISSING, Values};
+pub use crate::warning::{Action, Warning};
 use crate::{Error, Result};
-
-/// What a check does when it finds something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Say so and go on.
-    Warn,
-    /// Leave out the column or the rows, and say so.
-    Drop,
-    /// Stop with an error.
-    Refuse,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Warn => "warn",
-            Self::Drop => "drop",
-            Self::Refuse => "refuse",
-        })
-    }
-}
 
 /// One of the checks; see the table of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,19 +106,6 @@ impl Check {
             | Self::SeenTest => &[Warn, Refuse],
         }
     }
-}
-
-/// One thing found, as it stands in the report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// Name of the check.
-    pub check: String,
-    /// What was done.
-    pub action: Action,
-    /// The column it is about, if one.
-    pub column: Option<String>,
-    /// One sentence with the place.
-    pub message: String,
 }
 
 /// Where findings go: decides by the user's actions and collects warnings.

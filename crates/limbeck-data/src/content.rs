@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
-use crate::dataset::GivenTeacher;
 use crate::features::{FeatureValues, Features};
+use crate::given::GivenTeacher;
 use crate::split::Split;
 
 /// How many of the rows of `test` equal one of `learn`, in features and target.

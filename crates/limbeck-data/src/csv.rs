@@ -319,7 +319,8 @@ impl Iterator for Records<'_> {
 mod tests {
     use super::*;
     use crate::Kind;
-    use crate::table::{ReadOptions, Values};
+    use crate::files::ReadOptions;
+    use crate::table::Values;
 
     fn read_bytes(bytes: &[u8]) -> Result<Table> {
         read_named("t.csv", bytes, &ReadOptions::default())

@@ -7,9 +7,7 @@ use rand::seq::SliceRandom;
 use crate::dataset::Dataset;
 use crate::rng::generator;
 use crate::split::FoldKind;
-
-/// The fold of a row that no fold teacher predicts.
-pub const NO_FOLD: u32 = u32::MAX;
+pub use crate::split::NO_FOLD;
 
 /// Share of the blocks that is left out on either side of a held-out stretch of time.
 const GAP: f64 = 0.01;

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use arrow::array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
-use crate::table::{MISSING, MISSING_TIME, Values};
+use crate::cells::{MISSING, MISSING_TIME, Values};
 
 /// What the cells of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

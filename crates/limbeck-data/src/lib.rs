@@ -16,6 +16,7 @@
 //! | module | noun |
 //! |---|---|
 //! | [`table`] | [`Table`], [`Column`], reading by file name, writing |
+//! | [`targets`] | [`Targets`]: what is predicted, and the unit in which it is learned |
 //! | [`kind`] | [`Kind`] and how it is inferred from cells |
 //! | [`features`] | [`Features`], the one matrix type that teachers and encoders read |
 //! | [`dataset`] | [`Dataset`], [`DataOptions`]: from table to split, checked rows |
@@ -49,6 +50,7 @@
 )]
 
 pub mod bootstrap;
+mod cells;
 pub mod checkpoint;
 pub mod checks;
 mod content;
@@ -58,7 +60,9 @@ pub mod dataset;
 pub mod encode;
 mod error;
 pub mod features;
+mod files;
 pub mod folds;
+mod given;
 pub mod kind;
 pub mod metrics;
 mod parquet;
@@ -68,16 +72,23 @@ pub mod rng;
 pub mod simulate;
 pub mod split;
 pub mod table;
+pub mod targets;
+mod warning;
 pub mod write;
 
+pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
-pub use checks::{Action, Check, Warning};
-pub use dataset::{DataOptions, DataSummary, Dataset, GivenTeacher};
+pub use checks::Check;
+pub use dataset::{DataOptions, DataSummary, Dataset};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureValues, Features};
+pub use files::ReadOptions;
 pub use folds::Folds;
+pub use given::GivenTeacher;
 pub use kind::Kind;
 pub use rng::generator;
 pub use split::{FoldKind, Split};
-pub use table::{Column, MISSING, ReadOptions, Table, Values};
+pub use table::{Column, Table};
+pub use targets::{LearnedUnit, TargetSpec, Targets};
+pub use warning::{Action, Warning};

@@ -15,9 +15,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::checks::{Action, Warning};
 use crate::kind::{Cells, Kind, Parsed, convert, infer_text};
 use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
+use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
 /// Reads the wanted columns of a Parquet file.
@@ -237,7 +237,8 @@ fn malformed(path: &Path, error: &dyn std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, ReadOptions};
+    use crate::files::ReadOptions;
+    use crate::table::Column;
     use std::fs;
 
     #[test]

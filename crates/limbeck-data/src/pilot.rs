@@ -156,7 +156,7 @@ impl Dataset {
         let pick = |values: &[f64]| kept.iter().map(|row| values[*row]).collect();
         let mut pilot = Self {
             features: self.features.select(&kept),
-            target: self.target_of(&kept),
+            targets: self.targets.select(&kept),
             weight: self.weight_of(&kept),
             rows: kept.iter().map(|row| self.rows[*row]).collect(),
             blocks: self.blocks_of(&kept),
@@ -175,7 +175,6 @@ impl Dataset {
                     .as_ref()
                     .map(|fold| kept.iter().map(|row| fold[*row]).collect()),
             }),
-            target_name: self.target_name.clone(),
             summary: self.summary.clone(),
         };
         (pilot.summary.rows, pilot.summary.warnings) = (kept.len(), Vec::new());
@@ -238,7 +237,7 @@ mod tests {
         let test: Vec<usize> = in_table(&all, &all.split.test);
         assert!(pilot.rows.iter().all(|row| !test.contains(row)));
         // Every list goes with its row: the given prediction is the row's number and a half.
-        let given = pilot.given.unwrap().prediction;
+        let given = pilot.given.clone().unwrap().prediction;
         assert!(
             pilot
                 .rows
@@ -250,7 +249,7 @@ mod tests {
             pilot
                 .rows
                 .iter()
-                .zip(&pilot.target)
+                .zip(pilot.target())
                 .all(|(row, y)| *y == (row * 53 % 89) as f64 + *row as f64 / 1000.0)
         );
     }
@@ -280,7 +279,7 @@ mod tests {
             (o.group, o.drop) = (Some("who".into()), vec!["when".into()]);
         });
         let pilot = all.pilot(305, 1, 1).unwrap();
-        assert_eq!(pilot.target.len(), 300);
+        assert_eq!(pilot.target().len(), 300);
         let blocks = pilot.blocks.clone().unwrap();
         let groups = |rows: &[usize]| {
             rows.iter()
@@ -305,7 +304,7 @@ mod tests {
         let pilot = all.pilot(300, 0, 1).unwrap();
         // 800 rows are not held out for the test; stretches have √200 ≈ 14 rows.
         assert!(
-            pilot.rows.iter().all(|row| (486..800).contains(row)) && pilot.target.len() > 280,
+            pilot.rows.iter().all(|row| (486..800).contains(row)) && pilot.target().len() > 280,
             "{:?}",
             pilot.rows
         );

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{nearest, quoted};
 use crate::{Error, Result};
 
+/// The fold of a row that no fold teacher predicts.
+pub const NO_FOLD: u32 = u32::MAX;
+
 /// Positions of the rows of each part, ascending, without overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {

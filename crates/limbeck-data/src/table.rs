@@ -1,9 +1,6 @@
 //! Tables: named columns of one length, read from and written to CSV and Parquet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -11,15 +8,10 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
-use crate::checks::{Action, Warning};
+pub use crate::cells::{MISSING, MISSING_TIME, Values};
 use crate::kind::{BadCell, Kind, Parsed, encode_levels};
-use crate::{Error, Result, csv, parquet, write};
-
-/// The code of a missing category.
-pub const MISSING: u32 = u32::MAX;
-
-/// The value of a missing time.
-pub const MISSING_TIME: i64 = i64::MIN;
+use crate::warning::{Action, Warning};
+use crate::{Error, Result};
 
 /// Named columns of one length.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,78 +35,6 @@ pub struct Column {
     pub kind: Kind,
     /// Its cells.
     pub values: Values,
-}
-
-/// The cells of a column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Numbers, and booleans as 0 and 1; NaN is missing.
-    Number(Vec<f64>),
-    /// Codes into sorted levels; [`MISSING`] is missing.
-    Category {
-        /// One per row.
-        codes: Vec<u32>,
-        /// The texts, sorted.
-        levels: Vec<String>,
-    },
-    /// Microseconds since 1970-01-01T00:00 UTC; [`MISSING_TIME`] is missing.
-    Time(Vec<i64>),
-    /// Free text.
-    Text(Vec<Option<String>>),
-}
-
-impl Values {
-    /// Number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Number(values) => values.len(),
-            Self::Category { codes, .. } => codes.len(),
-            Self::Time(values) => values.len(),
-            Self::Text(values) => values.len(),
-        }
-    }
-
-    /// True without rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The given rows, in that order.
-    pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Number(values) => Self::Number(rows.iter().map(|row| values[*row]).collect()),
-            Self::Category { codes, levels } => Self::Category {
-                codes: rows.iter().map(|row| codes[*row]).collect(),
-                levels: levels.clone(),
-            },
-            Self::Time(values) => Self::Time(rows.iter().map(|row| values[*row]).collect()),
-            Self::Text(values) => Self::Text(rows.iter().map(|row| values[*row].clone()).collect()),
-        }
-    }
-
-    /// True where the cell of a row is missing.
-    #[must_use]
-    pub fn is_missing(&self, row: usize) -> bool {
-        match self {
-            Self::Number(values) => values[row].is_nan(),
-            Self::Category { codes, .. } => codes[row] == MISSING,
-            Self::Time(values) => values[row] == MISSING_TIME,
-            Self::Text(values) => values[row].is_none(),
-        }
-    }
-}
-
-/// How to read a table.
-///
-/// | option | default | purpose |
-/// |---|---|---|
-/// | `types` | none | kinds that replace the inferred ones, by column |
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadOptions {
-    /// Kinds that replace the inferred ones, by column.
-    pub types: BTreeMap<String, Kind>,
 }
 
 /// Which columns to read and of what kind.
@@ -155,11 +75,6 @@ impl Wanted<'_> {
     }
 }
 
-enum Format {
-    Text,
-    Parquet,
-}
-
 impl Table {
     /// A table made in memory.
     ///
@@ -190,30 +105,6 @@ impl Table {
             source: "table".to_owned(),
             notes: Vec::new(),
         })
-    }
-
-    /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
-    ///
-    /// The format follows the extension (`.csv`, `.tsv`, `.parquet`, `.pq`), else the first bytes. A `.csv` whose header
-    /// has no comma but a semicolon or a tab is separated by that. An empty column name becomes `unnamed_N`. Parquet
-    /// columns of nested or binary type are left out with a note.
-    ///
-    /// # Errors
-    ///
-    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
-    /// column that is not there.
-    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
-        read(path.as_ref(), &Wanted::All(&options.types))
-    }
-
-    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
-    /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
-    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, Kind)]) -> Result<Self> {
-        read(path.as_ref(), &Wanted::These(schema))
     }
 
     /// The column of that name.
@@ -271,28 +162,8 @@ impl Table {
         Ok(())
     }
 
-    /// Writes a CSV file: header, comma, LF; missing cells are empty; numbers in their shortest exact form.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`]; nothing is left under the name then.
-    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
-        let batch = self.to_batch()?;
-        write::atomic(path, |file| csv::write(&batch, file))
-    }
-
-    /// Writes a Parquet file, compressed with zstd; missing cells are null. The same table gives the same bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`]; nothing is left under the name then.
-    pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
-        let batch = self.to_batch()?;
-        write::atomic(path, |file| parquet::write(&batch, file))
-    }
-
     /// The table as Arrow data.
-    fn to_batch(&self) -> Result<RecordBatch> {
+    pub(crate) fn to_batch(&self) -> Result<RecordBatch> {
         let fields: Vec<Field> = self
             .columns
             .iter()
@@ -475,54 +346,10 @@ pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
     })
 }
 
-fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
-    match format(path)? {
-        Format::Text => csv::read(path, wanted),
-        Format::Parquet => parquet::read(path, wanted),
-    }
-}
-
-fn format(path: &Path) -> Result<Format> {
-    let extension = path
-        .extension()
-        .and_then(|text| text.to_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match extension.as_str() {
-        "csv" | "tsv" | "txt" => Ok(Format::Text),
-        "parquet" | "pq" => Ok(Format::Parquet),
-        _ => sniff(path),
-    }
-}
-
-/// Parquet by its four magic bytes, text by a first line without control characters.
-fn sniff(path: &Path) -> Result<Format> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(4096).read_to_end(&mut start))
-        .map_err(Error::read(path))?;
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    if start.starts_with(b"PAR1") {
-        Ok(Format::Parquet)
-    } else if start.is_empty() {
-        Err(Error::Empty {
-            path: path.to_owned(),
-        })
-    } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
-        Ok(Format::Text)
-    } else {
-        Err(Error::UnknownFormat {
-            path: path.to_owned(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::ReadOptions;
     use std::fs;
 
     fn sample() -> Table {

@@ -148,10 +148,10 @@ fn large_parquet_is_read_and_split_by_time() {
     let data = Dataset::load(folder.join("beijing_air/beijing_air.parquet"), &options, 0).unwrap();
     eprintln!(
         "beijing_air: {} rows in {:.2} s",
-        data.target.len(),
+        data.target().len(),
         begin.elapsed().as_secs_f64()
     );
-    assert_eq!(data.target.len(), 420_768 - 8_739);
+    assert_eq!(data.target().len(), 420_768 - 8_739);
     assert!(data.features.names().contains(&"station".to_owned()));
 }
 

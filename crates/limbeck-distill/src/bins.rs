@@ -15,7 +15,7 @@ use limbeck_runtime::{Encoder, Encoding};
 use limbeck_teach::trees::{self, Cut};
 
 use crate::error::Result;
-use crate::student::{StudentOptions, encode_options};
+use crate::student::options::{StudentOptions, encode_options};
 
 /// Cuts of a quick fit of trees, per feature, in encoded units; none for categories.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -32,8 +32,11 @@ pub mod objective;
 pub mod probe;
 pub mod proof;
 pub mod search;
+pub mod stage;
 pub mod student;
 pub mod transfer;
+pub mod trial;
+pub mod validation;
 
 pub use error::{Error, Result};
 

@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod blocks;
 mod encoder;
 mod error;
 mod file;
@@ -23,7 +24,9 @@ mod fnv;
 mod graph;
 mod hex;
 pub mod kernel;
+mod lanes;
 mod normal;
+mod piecewise;
 mod plan;
 mod simd;
 mod student;

@@ -9,71 +9,12 @@
 )]
 
 use crate::{
-    kernel::{self, PANEL, Product},
-    plan::{Piecewise, Term},
+    blocks::{self, PANEL, Product, Term},
+    lanes::{Lanes, Plain},
+    piecewise::Piecewise,
 };
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 use core::arch::x86_64 as x86;
-
-/// Some neighboring f32.
-pub(crate) trait Lanes: Copy {
-    /// How many.
-    const WIDTH: usize;
-    /// All lanes the same.
-    fn splat(value: f32) -> Self;
-    /// The first [`WIDTH`](Self::WIDTH) values of a slice.
-    fn load(from: &[f32]) -> Self;
-    /// Into the first [`WIDTH`](Self::WIDTH) values of a slice.
-    fn store(self, to: &mut [f32]);
-    /// `self · b + c` in each lane.
-    fn mul_add(self, b: Self, c: Self) -> Self;
-    /// `a · b + c` rounded as [`mul_add`](Self::mul_add) rounds.
-    fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32;
-}
-
-/// The plain twin: no instruction beyond the build's target.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain([f32; 4]);
-
-/// Fused multiply-add belongs to the build's target.
-#[cfg(feature = "std")]
-const BASE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-
-impl Lanes for Plain {
-    const WIDTH: usize = 4;
-
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        Plain([value; 4])
-    }
-
-    #[inline(always)]
-    fn load(from: &[f32]) -> Self {
-        Plain([from[0], from[1], from[2], from[3]])
-    }
-
-    #[inline(always)]
-    fn store(self, to: &mut [f32]) {
-        to[..4].copy_from_slice(&self.0);
-    }
-
-    #[inline(always)]
-    fn mul_add(self, b: Self, c: Self) -> Self {
-        Plain(core::array::from_fn(|i| {
-            Self::scalar_mul_add(self.0[i], b.0[i], c.0[i])
-        }))
-    }
-
-    #[inline(always)]
-    fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32 {
-        // Without `std` there is no `mul_add` to ask for.
-        #[cfg(feature = "std")]
-        if BASE_FMA {
-            return a.mul_add(b, c);
-        }
-        a * b + c
-    }
-}
 
 /// [`Lanes`] over a register of this processor family.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -168,14 +109,14 @@ impl Isa {
     }
 }
 
-/// [`kernel::gemm`] with the tile that suits the processor.
+/// [`blocks::gemm`] with the tile that suits the processor.
 pub(crate) fn gemm(product: Product<'_>, out: &mut [f32]) {
     gemm_on(Isa::detect(), product, out);
 }
 
 fn gemm_on(isa: Isa, product: Product<'_>, out: &mut [f32]) {
     match isa {
-        Isa::Plain => kernel::gemm::<Plain, 4, { PANEL * 8 }>(product, out),
+        Isa::Plain => blocks::gemm::<Plain, 4, { PANEL * 8 }>(product, out),
         // SAFETY: `Isa::detect` makes this variant only after the processor reported avx2 and fma.
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Isa::Avx2 => unsafe { gemm_avx2(product, out) },
@@ -188,13 +129,13 @@ fn gemm_on(isa: Isa, product: Product<'_>, out: &mut [f32]) {
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[target_feature(enable = "avx2,fma")]
 fn gemm_avx2(product: Product<'_>, out: &mut [f32]) {
-    kernel::gemm::<Avx2, 6, { PANEL * 16 }>(product, out);
+    blocks::gemm::<Avx2, 6, { PANEL * 16 }>(product, out);
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn gemm_avx512(product: Product<'_>, out: &mut [f32]) {
-    kernel::gemm::<Avx512, 8, { PANEL * 32 }>(product, out);
+    blocks::gemm::<Avx512, 8, { PANEL * 32 }>(product, out);
 }
 
 /// [`Piecewise::run`] with the vectors that suit the processor.

@@ -17,50 +17,35 @@
 //! | module | noun |
 //! |---|---|
 //! | [`recipe`] | [`Recipe`]: every option, read from TOML, presets and flags |
-//! | [`labels`] | [`LabelStore`](labels::LabelStore): what the teacher said, kept in `labels.parquet` |
-//! | [`pipeline`] | [`distill`]: the stages in order |
-//! | [`preflight`](mod@preflight) | [`preflight()`]: a pilot that says whether a run is likely to pay |
-//! | [`report`] | [`Report`]: every figure of a run |
-//! | `unfinished` | a run in the making, and one that was ended: checkpoints, lock, [`resume`] |
-//! | `live`, `curves` | log, training curves and event files as a run goes on |
-//! | [`run`] | [`Run`]: a run directory |
+//! | [`session`] | [`Session`]: who watches, what is kept, the time |
+//! | [`pipeline`] | [`fit`] in memory, [`distill`] into a folder: the stages in order |
+//! | `stages` | each stage, and [`LabelStore`]: what the teacher said |
+//! | [`report`] | [`Report`]: every figure of a run; its verdict in words, its page |
+//! | [`run`] | [`Run`]: a run directory, and one in the making |
+//! | [`targets`] | a run for each of several targets |
+//! | [`preflight`](mod@preflight) | [`preflight()`]: pilots that say whether a run is likely to pay |
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")
 )]
 
-mod budget;
-pub mod compare;
-mod curves;
-mod elsewhere;
 mod error;
-pub mod export;
-pub mod labels;
-mod live;
-mod lone;
-pub mod manifest;
-pub mod outer;
-mod page;
 pub mod pipeline;
 pub mod preflight;
 pub mod recipe;
 pub mod report;
-mod rounds;
 pub mod run;
-mod several;
-mod splits;
+pub mod session;
+mod stages;
 pub mod targets;
-pub mod tensorboard;
-mod timing;
-mod unfinished;
-mod verdict;
-pub mod verify;
 
 pub use error::{Error, Result};
-pub use pipeline::{Event, Observer, Silent, distill, label};
+pub use pipeline::{distill, fit, label};
 pub use preflight::{PreflightOptions, PreflightReport, preflight};
-pub use recipe::{CheckedRecipe, Preset, Quality, Recipe, TeacherSource};
-pub use report::Report;
-pub use run::Run;
-pub use several::{Combine, Member};
-pub use targets::{distill_each, open_each, resume};
+pub use recipe::{CheckedRecipe, Combine, Preset, Quality, Recipe, TeacherSource};
+pub use report::{Member, Report, compare, outer};
+pub use run::{Run, export, manifest, open_each, tensorboard, verify};
+pub use session::{Event, Observer, Session, Silent};
+pub use stages::fitted::Fitted;
+pub use stages::store::{LabelStore, TeacherFeatures};
+pub use targets::{distill_each, resume};

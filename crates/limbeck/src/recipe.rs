@@ -19,7 +19,6 @@ use limbeck_teach::{TeacherKind, TeacherOptions};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
-use crate::several::Combine;
 
 limbeck_options::words! {
     /// How much time a run may take: a preset that the recipe's own options are laid over.
@@ -52,6 +51,17 @@ limbeck_options::words! {
         NoisyTeacher = "noisy-teacher",
         /// Seven tenths of the loss from the teacher, of the logarithm.
         HousePrice = "house-price",
+    }
+}
+
+limbeck_options::words! {
+    /// How the labels of several teachers are mixed.
+    pub enum Combine {
+        /// Weights `1 / MSE`, scaled to add up to 1.
+        #[default]
+        InverseVariance = "inverse_variance",
+        /// The weights, none negative and 1 in all, with the least squared error of the mix.
+        Stacked = "stacked",
     }
 }
 

@@ -9,26 +9,16 @@
 //! What one target teaches about another is not used: every student has its own teacher, size and verdict, so that a target on which
 //! distillation does not pay says so by itself.
 
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::pipeline::{Event, Observer, distill, go_on};
+use crate::pipeline::{distill, go_on};
 use crate::recipe::{CheckedRecipe, Recipe};
-use crate::run::Run;
-use crate::unfinished::{self, Ticket, Unfinished};
-
-/// Name of the list of targets in the folder of several runs.
-pub const TARGETS: &str = "targets.json";
-
-/// One line of that list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    target: String,
-    folder: String,
-}
+use crate::run::files::write_file;
+use crate::run::several::{Entry, TARGETS, folder_name};
+use crate::run::unfinished::{self, Ticket, Unfinished};
+use crate::run::{Run, open_each};
+use crate::session::{Event, Observer};
 
 /// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target this is [`distill`].
 ///
@@ -117,47 +107,7 @@ fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observe
         path: place.path().to_owned(),
         message: format!("its {TARGETS} cannot be written: {error}"),
     })?;
-    crate::run::write_file(place.path(), TARGETS, list.as_bytes())
-}
-
-/// Opens a run, or the runs of several targets, in their order.
-///
-/// # Errors
-///
-/// As [`Run::open`]; for a damaged list of targets.
-pub fn open_each(path: impl AsRef<Path>) -> Result<Vec<Run>> {
-    match list(path.as_ref())? {
-        None => Ok(vec![Run::open(path.as_ref())?]),
-        Some(folders) => folders.into_iter().map(Run::open).collect(),
-    }
-}
-
-/// The folders of the runs of several targets; none for any other folder.
-pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    let file = path.join(TARGETS);
-    let text = match std::fs::read_to_string(&file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Error::file("read the list of targets", &file))?,
-    };
-    let damaged = |message: String| Error::NotARun {
-        path: path.to_owned(),
-        message,
-    };
-    let entries: Vec<Entry> = serde_json::from_str(&text)
-        .map_err(|error| damaged(format!("its {TARGETS} is damaged: {error}")))?;
-    let outside = |entry: &&Entry| entry.folder != folder_name(&entry.folder);
-    if let Some(entry) = entries.iter().find(outside) {
-        return Err(damaged(format!(
-            "its {TARGETS} names the folder `{}`, expected a plain name",
-            entry.folder
-        )));
-    }
-    Ok(Some(
-        entries
-            .into_iter()
-            .map(|entry| path.join(entry.folder))
-            .collect(),
-    ))
+    write_file(place.path(), TARGETS, list.as_bytes())
 }
 
 /// A recipe for each target, to which the others are no features.
@@ -217,40 +167,6 @@ fn folders(recipes: &[CheckedRecipe]) -> Vec<(String, String)> {
         taken.push((target.clone(), folder));
     }
     taken
-}
-
-fn folder_name(target: &str) -> String {
-    let name: String = target
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || c == '-' || c == '_' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(60)
-        .collect();
-    if name.is_empty() { "_".into() } else { name }
-}
-
-/// Refuses a folder of several runs where one is wanted.
-pub(crate) fn refuse_several(path: &Path) -> Result<()> {
-    let Some(folders) = list(path)? else {
-        return Ok(());
-    };
-    let names: Vec<String> = folders
-        .iter()
-        .map(|folder| folder.display().to_string())
-        .collect();
-    let message = format!(
-        "it holds a run for each of several targets; name one of them: {}",
-        names.join(", ")
-    );
-    Err(Error::NotARun {
-        path: path.to_owned(),
-        message,
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use limbeck_data::encode::fit_encoder;
 use limbeck_data::{FeatureValues, Features};
 use limbeck_runtime::{Encoder, Op};
 
-use super::{Rows, Spec, TARGET_PARAMETERS};
-use crate::student::{StudentOptions, encode_options};
+use super::rows::Rows;
+use super::spec::{Spec, TARGET_PARAMETERS};
+use crate::student::options::{StudentOptions, encode_options};
 
 /// Penalties that are tried.
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];

@@ -14,113 +14,29 @@
 //! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given. An `alpha` near 0 is the lone side's.
 
 mod linear;
+mod rows;
+pub(crate) mod spec;
 mod table;
 mod trees;
 
 use limbeck_data::Features;
 use limbeck_runtime::{Encoder, Graph, Node, Op};
 use limbeck_teach::trees::TreeOptions;
-use serde::{Deserialize, Serialize};
 
+use self::rows::Rows;
+use self::spec::TARGET_PARAMETERS;
+pub use self::spec::{Kind, Model, Spec};
 use crate::error::{Error, Result};
 use crate::hints::{Coordinates, HintOptions};
 use crate::lesson::{Aim, Inputs, Pool};
 use crate::objective::{Alpha, ObjectiveOptions};
-use crate::search::{Choice, Material, Search, Setting, Stage, Trial, best, closed_form_alpha};
-use crate::student::{StudentKind, StudentOptions, TARGET_PARAMETERS};
-
-/// A kind of student that is fitted without gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Ridge regression.
-    Linear,
-    /// A few boosted trees.
-    Trees,
-    /// A table of one to three numbers.
-    Table,
-}
-
-/// What was chosen on validation rows for such a student.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spec {
-    /// A linear model.
-    Linear {
-        /// Penalty on squared weights, beside mean squared errors of a standardized target.
-        ridge: f64,
-    },
-    /// Boosted trees.
-    Trees {
-        /// Most leaves of each.
-        leaves: usize,
-        /// Share of each tree's values that is added.
-        step: f64,
-        /// Smallest leaf, in rows of mean weight.
-        leaf_rows: f64,
-        /// How many trees.
-        rounds: usize,
-    },
-    /// An interpolated table.
-    Table {
-        /// Most knots of each axis; 0 beyond the last axis.
-        knots: [usize; 3],
-        /// Penalty on bends.
-        smoothing: f64,
-    },
-}
-
-impl Spec {
-    /// The kind that it belongs to.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Linear { .. } => Kind::Linear,
-            Self::Trees { .. } => Kind::Trees,
-            Self::Table { .. } => Kind::Table,
-        }
-    }
-}
-
-/// A fitted student that is no network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// Raw columns to numbers.
-    pub encoder: Encoder,
-    /// Numbers to the standardized target.
-    pub graph: Graph,
-}
-
-impl Model {
-    /// Fitted numbers that prediction reads.
-    #[must_use]
-    pub fn parameters(&self) -> usize {
-        self.encoder.parameters() + self.graph.parameters() + TARGET_PARAMETERS
-    }
-}
+use crate::stage::Stage;
+use crate::student::options::{StudentKind, StudentOptions};
+use crate::transfer::set::TransferSet;
+use crate::trial::{Choice, Setting, Trial, best, closed_form_alpha};
+use crate::validation::Search;
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Linear, Self::Trees, Self::Table];
-
-    /// The same as an option.
-    #[must_use]
-    pub fn student_kind(self) -> StudentKind {
-        match self {
-            Self::Linear => StudentKind::Linear,
-            Self::Trees => StudentKind::Trees,
-            Self::Table => StudentKind::Table,
-        }
-    }
-
-    /// Kinds that are searched for an option, beside the network.
-    #[must_use]
-    pub fn asked(kind: StudentKind) -> Vec<Self> {
-        Self::ALL
-            .into_iter()
-            .filter(|own| kind == StudentKind::Auto || own.student_kind() == kind)
-            .collect()
-    }
-
     /// The encoder, and how many parameters it leaves for the graph.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
@@ -160,48 +76,6 @@ pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()
     }
 }
 
-/// Encoded rows and what they are to be predicted as, in standardized units.
-pub(crate) struct Rows {
-    /// `[rows, width]`.
-    x: Vec<f32>,
-    width: usize,
-    y: Vec<f32>,
-    w: Vec<f32>,
-}
-
-impl Rows {
-    /// A list per column.
-    fn columns(&self) -> Vec<Vec<f32>> {
-        (0..self.width)
-            .map(|at| {
-                self.x
-                    .iter()
-                    .skip(at)
-                    .step_by(self.width)
-                    .copied()
-                    .collect()
-            })
-            .collect()
-    }
-
-    /// Every `n`-th row.
-    fn every(&self, n: usize) -> Self {
-        let n = n.max(1);
-        Self {
-            x: self
-                .x
-                .chunks(self.width)
-                .step_by(n)
-                .flatten()
-                .copied()
-                .collect(),
-            width: self.width,
-            y: self.y.iter().step_by(n).copied().collect(),
-            w: self.w.iter().step_by(n).copied().collect(),
-        }
-    }
-}
-
 /// A kind on the rows of a stage.
 struct Bench<'s, 'a> {
     stage: &'s Stage<'a>,
@@ -216,7 +90,8 @@ struct Bench<'s, 'a> {
 
 impl<'s, 'a> Bench<'s, 'a> {
     fn new(stage: &'s Stage<'a>, kind: Kind, distilled: bool) -> Result<Self> {
-        let Material { features, new, .. } = &stage.material;
+        let TransferSet { known, new, .. } = stage.set;
+        let features = &known.features;
         let (encoder, room) = kind.encoder(features, stage.plan.student)?;
         let encode = |features: &Features| encoder.encode(&features.raw(), features.rows);
         let known = encode(features)?;
@@ -228,9 +103,9 @@ impl<'s, 'a> Bench<'s, 'a> {
         let valid = match &stage.held {
             None => None,
             Some(held) => Some(Rows {
-                x: encode(held.features)?,
+                x: encode(&held.features)?,
                 width: encoder.width(),
-                y: stage.standard(held.target),
+                y: stage.standard(&held.target),
                 w: held.weight.iter().map(|&w| w as f32).collect(),
             }),
         };
@@ -361,7 +236,7 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     fn score(&self, pred: &[f64]) -> f64 {
         self.stage.held.as_ref().map_or(f64::INFINITY, |held| {
-            self.stage.error(pred, held.target, held.weight)
+            self.stage.error(pred, &held.target, &held.weight)
         })
     }
 
@@ -509,7 +384,8 @@ mod tests {
 
     use super::*;
     use crate::objective::HeadKind;
-    use crate::search::{NewRows, Plan};
+    use crate::search::{KnownRows, NewRows, Plan};
+    use crate::stage::Y;
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
 
     fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {
@@ -562,8 +438,7 @@ mod tests {
             objective: &objective,
             hints: &hints,
             slope_reach: 1.0,
-            log_target: false,
-            target_name: "y",
+            target: &Y,
             seed: 3,
             kept: &NO_CHECKPOINTS,
         };
@@ -589,29 +464,29 @@ mod tests {
             weight: vec![1.0; 200],
             second: vec![false; 200],
         };
-        let material = Material {
-            rows: &rows,
-            features: &train,
-            target: &y,
-            weight: &ones,
-            teacher: &t,
-            spread: &spread,
-            blocks: None,
-            new: &new,
+        let set = TransferSet {
+            known: KnownRows {
+                rows: rows.clone(),
+                features: train,
+                target: y,
+                weight: ones.clone(),
+                blocks: None,
+                teacher: t,
+                spread: spread.clone(),
+            },
+            new,
             coordinates: None,
         };
-        let held = Material {
-            rows: &rows[..100],
-            features: &valid,
-            target: &v,
-            weight: &ones[..100],
-            teacher: &tv,
-            spread: &spread[..100],
+        let held = KnownRows {
+            rows: rows[..100].to_vec(),
+            features: valid,
+            target: v,
+            weight: ones[..100].to_vec(),
             blocks: None,
-            new: &new,
-            coordinates: None,
+            teacher: tv,
+            spread: spread[..100].to_vec(),
         };
-        let stage = || Stage::new(&plan, &material, Some(&held)).unwrap();
+        let stage = || Stage::new(&plan, &set, Some(&held)).unwrap();
         check(&Search::new((0..splits).map(|_| stage()).collect()));
     }
 

@@ -11,9 +11,10 @@ use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{FeatureValues, Features};
 use limbeck_runtime::{Encoder, Op, TableInterp};
 
-use super::{Rows, Spec};
+use super::rows::Rows;
+use super::spec::Spec;
 use crate::error::{Error, Result};
-use crate::student::{StudentOptions, encode_options};
+use crate::student::options::{StudentOptions, encode_options};
 
 /// Most columns of a table.
 pub(super) const MOST_COLUMNS: usize = 3;

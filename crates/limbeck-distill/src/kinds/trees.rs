@@ -6,9 +6,10 @@ use limbeck_runtime::{Encoder, Op};
 use limbeck_teach::trees::{self, EncodedRows, Ensemble, TreeOptions};
 use rayon::prelude::*;
 
-use super::{Rows, Spec};
+use super::rows::Rows;
+use super::spec::Spec;
 use crate::error::Result;
-use crate::student::{StudentOptions, encode_options};
+use crate::student::options::{StudentOptions, encode_options};
 
 /// Widest code of categories, and the share of all parameters that it may cost.
 const CATEGORY_WIDTH: usize = 64;

@@ -13,15 +13,14 @@
 
 use limbeck_data::metrics::Measure;
 
-use super::validation::Search;
-use super::{Choice, Setting, Trial, Watch, best, closed_form_alpha};
 use crate::error::{Error, Result};
 use crate::kinds::{self, Kind};
 use crate::objective::Alpha;
-use crate::student::{StudentKind, StudentOptions};
+use crate::stage::DISTILLED_DECAY;
+use crate::student::options::{StudentKind, StudentOptions};
+use crate::trial::{Choice, Setting, Trial, Watch, best, closed_form_alpha};
+use crate::validation::Search;
 
-/// Weight decay of distilled students: labels without noise leave little to overfit.
-pub(super) const DISTILLED_DECAY: f64 = 1e-3;
 /// Sizes and weight decays of the lone student on the first rung, the likeliest first.
 const ALONE: [(f64, f64); 15] = [
     (1.0, 0.05),
@@ -146,7 +145,7 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
 
 /// The positions of the trials that are refitted, of those that were trained most often: of each side the best one, unless another distilled
 /// network is [`preferred`].
-pub(super) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
+pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
     let teacher_leads = search
         .valid_error_teacher()

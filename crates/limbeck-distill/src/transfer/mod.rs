@@ -9,6 +9,7 @@ mod boundary;
 mod mixup;
 mod munge;
 mod perturb;
+pub mod set;
 mod slope;
 
 use limbeck_data::{Feature, FeatureValues, Features};
@@ -17,6 +18,7 @@ use limbeck_teach::Prediction;
 
 pub use adversarial::most_disputed;
 pub use munge::munge;
+pub use set::{KnownRows, NewRows, TransferSet};
 
 use crate::error::Result;
 

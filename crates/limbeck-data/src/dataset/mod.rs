@@ -1,0 +1,843 @@
+//! From a table to checked, split rows.
+//!
+//! The order of things matters and is this: split file or split column (by position in the file, before any row is
+//! dropped), infinite numbers, rows without target, held-out rows, then the checks of columns on training and
+//! validation rows alone.
+
+mod options;
+mod source;
+mod summary;
+
+use std::path::Path;
+
+pub use options::DataOptions;
+pub use summary::{DataSummary, FeatureKind, TargetSummary};
+
+use self::source::Source;
+use self::summary::summarize;
+use crate::checks::{
+    Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
+};
+use crate::content::{content, seen};
+use crate::features::{Feature, Features};
+use crate::files::ReadOptions;
+use crate::given::GivenTeacher;
+use crate::kind::Kind;
+use crate::rng::generator;
+use crate::split::{FoldKind, Part, Split, Ties, time_blocks};
+use crate::table::Table;
+use crate::targets::{TargetSpec, Targets};
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// Rows ready to learn from: no missing or infinite target, features checked, parts chosen.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Features of all rows.
+    pub features: Features,
+    /// What is predicted, in its own unit.
+    pub targets: Targets,
+    /// Weights; ones where none are given.
+    pub weight: Vec<f64>,
+    /// Position of each row in the file, from 0; rows of a second, test table count on from the first table's last.
+    pub rows: Vec<usize>,
+    /// Group or stretch of time of each row, for the bootstrap and for folds; stretches are numbered in order of time.
+    pub blocks: Option<Vec<u32>>,
+    /// Which rows are fitted, chosen on and reported on.
+    pub split: Split,
+    /// True where the validation rows were given, and not drawn from the training rows.
+    pub valid_given: bool,
+    /// How folds are drawn.
+    pub fold_kind: FoldKind,
+    /// Predictions of a teacher in the table.
+    pub given: Option<GivenTeacher>,
+    /// What the report says of the data.
+    pub summary: DataSummary,
+}
+
+impl Dataset {
+    /// Reads the table, and the test table if the options name one, and makes a data set of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::read`] and [`from_table`](Self::from_table).
+    pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
+        options.check()?;
+        let table = Table::read(
+            path,
+            &ReadOptions {
+                types: options.types.clone(),
+            },
+        )?;
+        let test = match &options.test {
+            None => None,
+            Some(test) => {
+                // Asked for before the test table is opened, so that the right table is named.
+                table.require(&options.target, "option `target`")?;
+                let schema: Vec<_> = table
+                    .schema()
+                    .into_iter()
+                    .filter(|(name, _)| !options.drop.contains(name))
+                    .collect();
+                Some(Table::read_like(test, &schema)?)
+            }
+        };
+        Self::from_table(table, options, test, seed)
+    }
+
+    /// Checks and splits a table. Rows of `test`, a second table read with the kinds of the first, are all test rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`], [`Error::NoSuchColumn`], [`Error::Cell`], [`Error::Refused`] or [`Error::Split`], each
+    /// with the place.
+    pub fn from_table(
+        table: Table,
+        options: &DataOptions,
+        test: Option<Table>,
+        seed: u64,
+    ) -> Result<Self> {
+        options.check()?;
+        if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
+            return Err(Error::option(
+                "test",
+                "excludes `split_column` and `split_file`",
+            ));
+        }
+        let mut findings = Findings::new(&options.checks, &options.keep)?;
+        check_names(&table, options)?;
+        let given_columns = table.columns.len();
+        let mut source = Source::join(table, options, test)?;
+        note_markers(&source.table.notes, &mut findings)?;
+
+        let mut parts = source.given_parts(options)?;
+        source.check_infinite(options, &mut parts, &mut findings)?;
+        let mut target = source.target(&options.target)?;
+        let rows = source.usable_rows(&options.target, &target, &parts, &mut findings)?;
+        let parts: Vec<Part> = rows.iter().map(|row| parts[*row]).collect();
+        target = rows.iter().map(|row| target[*row]).collect();
+        if options.log_target {
+            source.check_log_target(&options.target, &rows, &target)?;
+        }
+        let weight = source.weights(options, &rows)?;
+        let given = source.given_teacher(options, &rows)?;
+        let group = options
+            .group
+            .as_ref()
+            .map(|name| source.groups(name, &rows))
+            .transpose()?;
+        let time = options
+            .time
+            .as_ref()
+            .map(|name| source.times(name, &rows))
+            .transpose()?;
+
+        let ties = match (&group, &time) {
+            (Some(group), _) => Ties::Group(group),
+            (None, Some(time)) => Ties::Time(time),
+            (None, None) => Ties::None,
+        };
+        let valid_given = parts.contains(&Part::Valid);
+        let split = split(&parts, &ties, source.has_split(options), options, seed)?;
+        let learn = split.train_valid();
+        for (part, part_rows) in [
+            ("training", &split.train),
+            ("validation", &split.valid),
+            ("test", &split.test),
+        ] {
+            if !part_rows.is_empty() && part_rows.iter().all(|row| weight[*row] == 0.0) {
+                let message = format!(
+                    "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
+                );
+                return Err(Error::option("weight", message));
+            }
+        }
+        let name = source.name().to_owned();
+        check_rows(&name, split.train.len(), &mut findings)?;
+        check_varied_target(&name, &options.target, &learn, &target)?;
+        check_capped_target(&name, &options.target, &learn, &target, &mut findings)?;
+
+        let total_rows = source.table.rows;
+        let columns = source.feature_columns(options, &rows);
+        let columns = check_features(&name, columns, &learn, &target, &mut findings)?;
+        if columns.is_empty() {
+            let message = format!(
+                "{name}: no feature column is left; see the warnings, or name columns in `keep`"
+            );
+            return Err(Error::Shape { message });
+        }
+        let kinds = columns
+            .iter()
+            .map(|column| FeatureKind {
+                name: column.name.clone(),
+                kind: column.kind,
+            })
+            .collect();
+        let mut features = Features {
+            columns: columns
+                .into_iter()
+                .filter_map(Feature::from_column)
+                .collect(),
+            rows: rows.len(),
+        };
+        features.mark_integers(&learn);
+        check_seen_test(
+            &name,
+            seen(&features, &target, &learn, &split.test),
+            split.test.len(),
+            &mut findings,
+        )?;
+
+        let (fold_kind, blocks) = match (group, time) {
+            (Some(group), _) => (FoldKind::Group, Some(group)),
+            (None, Some(time)) => (FoldKind::Time, Some(time_blocks(&time, split.test.len()))),
+            (None, None) => (FoldKind::Random, None),
+        };
+        let summary = DataSummary {
+            source: name,
+            rows: total_rows,
+            columns: given_columns,
+            train: split.train.len(),
+            valid: split.valid.len(),
+            test: split.test.len(),
+            features: kinds,
+            target: summarize(&target, &weight, &learn),
+            warnings: findings.warnings,
+            content: content(&features, &[&target, &weight], given.as_ref(), &split),
+        };
+        let spec = TargetSpec {
+            name: options.target.clone(),
+            unit: options.learned_unit(),
+        };
+        Ok(Self {
+            features,
+            targets: Targets::one(spec, target),
+            weight,
+            rows,
+            blocks,
+            split,
+            valid_given,
+            fold_kind,
+            given,
+            summary,
+        })
+    }
+
+    /// The target, in its own unit.
+    #[must_use]
+    pub fn target(&self) -> &[f64] {
+        self.targets.only().1
+    }
+
+    /// What the target is.
+    #[must_use]
+    pub fn spec(&self) -> &TargetSpec {
+        self.targets.only().0
+    }
+
+    /// Targets of the given rows.
+    #[must_use]
+    pub fn target_of(&self, rows: &[usize]) -> Vec<f64> {
+        let target = self.target();
+        rows.iter().map(|row| target[*row]).collect()
+    }
+
+    /// Targets of the given rows in the unit in which they are learned.
+    #[must_use]
+    pub fn learned_of(&self, rows: &[usize]) -> Vec<f64> {
+        let (spec, target) = self.targets.only();
+        rows.iter()
+            .map(|row| spec.unit.learn(target[*row]))
+            .collect()
+    }
+
+    /// Weights of the given rows.
+    #[must_use]
+    pub fn weight_of(&self, rows: &[usize]) -> Vec<f64> {
+        rows.iter().map(|row| self.weight[*row]).collect()
+    }
+
+    /// Blocks of the given rows, where the data set has blocks.
+    #[must_use]
+    pub fn blocks_of(&self, rows: &[usize]) -> Option<Vec<u32>> {
+        self.blocks
+            .as_ref()
+            .map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
+    }
+}
+
+/// Each column named by an option is there.
+fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
+    for (option, column) in options.single_columns() {
+        table.require(column, &format!("option `{option}`"))?;
+    }
+    let lists = [
+        ("drop", &options.drop),
+        ("keep", &options.keep),
+        ("ordinal", &options.ordinal),
+    ];
+    for (option, columns) in lists {
+        for column in columns {
+            table.require(column, &format!("option `{option}`"))?;
+        }
+    }
+    for column in &options.ordinal {
+        let kind = table.require(column, "option `ordinal`")?.kind;
+        if kind != Kind::Category {
+            return Err(Error::option(
+                "ordinal",
+                format!("column `{column}` is of kind {kind}, expected category"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
+    for note in notes {
+        if note.check == Check::MissingMarker.name() {
+            findings.found(
+                Check::MissingMarker,
+                note.column.as_deref(),
+                note.message.clone(),
+            )?;
+        } else {
+            findings.warnings.push(note.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Fills in the parts that were not given.
+fn split(
+    parts: &[Part],
+    ties: &Ties<'_>,
+    given: bool,
+    options: &DataOptions,
+    seed: u64,
+) -> Result<Split> {
+    let of = |part: Part| {
+        (0..parts.len())
+            .filter(|row| parts[*row] == part)
+            .collect::<Vec<usize>>()
+    };
+    let mut split = Split {
+        train: of(Part::Train),
+        valid: of(Part::Valid),
+        test: of(Part::Test),
+    };
+    if !given {
+        split.test = ties.hold_out(
+            &split.train,
+            options.test_share,
+            &mut generator(seed, "test rows", 0),
+        )?;
+        split.train = without(&split.train, &split.test);
+    }
+    if split.test.is_empty() {
+        return Err(Error::Split {
+            message: "the given split has no test row with a target".to_owned(),
+        });
+    }
+    if split.train.is_empty() {
+        return Err(Error::Split {
+            message: "the given split has no training row with a target".to_owned(),
+        });
+    }
+    if split.valid.is_empty() {
+        split.valid = ties.hold_out(
+            &split.train,
+            options.valid_share,
+            &mut generator(seed, "valid rows", 0),
+        )?;
+        split.train = without(&split.train, &split.valid);
+    }
+    Ok(split)
+}
+
+/// Ascending rows without those in `held`, ascending too.
+fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
+    rows.iter()
+        .copied()
+        .filter(|row| held.binary_search(row).is_err())
+        .collect()
+}
+
+/// A target with one value leaves nothing to learn.
+fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64]) -> Result<()> {
+    let first = target[rows[0]];
+    if rows
+        .iter()
+        .any(|row| target[*row].total_cmp(&first).is_ne())
+    {
+        return Ok(());
+    }
+    let message = format!(
+        "{source}: column `{column}` is {first} in all {} rows to learn from; nothing can be learned from a constant \
+         target, name another column",
+        rows.len()
+    );
+    Err(Error::Shape { message })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rng::normal;
+    use crate::table::{Column, Values};
+    use crate::warning::Action;
+    use rand::RngExt;
+
+    /// 400 rows: two features, a target, and roles to choose from.
+    fn table() -> Table {
+        let mut rng = generator(9, "dataset test", 0);
+        let mut draws = |n: usize| (0..n).map(|_| normal(&mut rng)).collect::<Vec<f64>>();
+        let (a, b, noise) = (draws(400), draws(400), draws(400));
+        let y = (0..400)
+            .map(|row| a[row] + 0.5 * b[row].abs() + 0.1 * noise[row] + 10.0)
+            .collect();
+        let day = |row: usize| (399 - row as i64) / 4 * 86_400_000_000;
+        let columns = vec![
+            Column::number("a", a),
+            Column::number("b", b),
+            Column::category(
+                "group",
+                (0..400).map(|row| {
+                    Some(["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9"][row / 7 % 10])
+                }),
+            ),
+            Column {
+                name: "day".to_owned(),
+                kind: Kind::Time,
+                values: Values::Time((0..400).map(day).collect()),
+            },
+            Column::number("weight", (0..400).map(|row| f64::from(row % 3)).collect()),
+            Column::category(
+                "part",
+                (0..400).map(|row| Some(["train", "train", "Valid", "test", "drop"][row % 5])),
+            ),
+            Column::number("y", y),
+        ];
+        Table::new(columns).unwrap()
+    }
+
+    fn options(set: impl FnOnce(&mut DataOptions)) -> DataOptions {
+        let mut options = DataOptions::for_target("y");
+        options.drop = vec!["day".into(), "weight".into(), "part".into()];
+        set(&mut options);
+        options
+    }
+
+    fn make(set: impl FnOnce(&mut DataOptions)) -> Result<Dataset> {
+        Dataset::from_table(table(), &options(set), None, 3)
+    }
+
+    fn message(set: impl FnOnce(&mut DataOptions)) -> String {
+        make(set).unwrap_err().to_string()
+    }
+
+    fn edited(edit: impl FnOnce(&mut Vec<Column>)) -> Table {
+        let mut table = table();
+        edit(&mut table.columns);
+        table
+    }
+
+    fn set_number(table: &mut Table, name: &str, row: usize, value: f64) {
+        let column = table
+            .columns
+            .iter_mut()
+            .find(|column| column.name == name)
+            .unwrap();
+        let Values::Number(values) = &mut column.values else {
+            panic!("number")
+        };
+        values[row] = value;
+    }
+
+    fn sizes(data: &Dataset) -> [usize; 3] {
+        [
+            data.split.train.len(),
+            data.split.valid.len(),
+            data.split.test.len(),
+        ]
+    }
+
+    #[test]
+    fn random_split_holds_out_a_fifth_and_a_tenth() {
+        let data = make(|_| {}).unwrap();
+        assert_eq!(sizes(&data), [288, 32, 80]);
+        assert_eq!(data.features.names(), ["a", "b", "group"]);
+        let mut all = [data.split.train_valid(), data.split.test.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..400).collect::<Vec<_>>());
+        assert_eq!((data.fold_kind, &data.blocks), (FoldKind::Random, &None));
+        assert_eq!(data.split, make(|_| {}).unwrap().split);
+        assert_ne!(
+            data.split,
+            Dataset::from_table(table(), &options(|_| {}), None, 4)
+                .unwrap()
+                .split
+        );
+        assert_eq!(
+            data.summary.schema()[2],
+            ("group".to_owned(), Kind::Category)
+        );
+    }
+
+    #[test]
+    fn groups_are_never_torn() {
+        let data = make(|o| o.group = Some("group".into())).unwrap();
+        assert_eq!(data.features.names(), ["a", "b"]);
+        let blocks = data.blocks.clone().unwrap();
+        let of = |rows: &[usize]| {
+            rows.iter()
+                .map(|row| blocks[*row])
+                .collect::<BTreeSet<u32>>()
+        };
+        let (train, valid, test) = (
+            of(&data.split.train),
+            of(&data.split.valid),
+            of(&data.split.test),
+        );
+        assert!(train.is_disjoint(&test) && train.is_disjoint(&valid) && valid.is_disjoint(&test));
+        let kept = make(|o| {
+            o.group = Some("group".into());
+            o.keep = vec!["group".into()];
+        });
+        assert_eq!(kept.unwrap().features.names(), ["a", "b", "group"]);
+    }
+
+    #[test]
+    fn later_times_are_held_out() {
+        let data = make(|o| {
+            o.time = Some("day".into());
+            o.drop = vec!["weight".into(), "part".into()];
+        })
+        .unwrap();
+        // The file runs backwards: the last days are the first rows, four to a day.
+        assert_eq!(data.split.test, (0..80).collect::<Vec<_>>());
+        assert_eq!(data.split.valid, (80..112).collect::<Vec<_>>());
+        assert_eq!(data.fold_kind, FoldKind::Time);
+        let folds = crate::Folds::new(&data, &data.split.train, 5, 0);
+        assert!(folds.follow_time());
+        assert_eq!((folds.of.first(), folds.of.last()), (Some(&4), Some(&0)));
+    }
+
+    #[test]
+    fn number_columns_order_rows_too() {
+        let data = make(|o| {
+            o.time = Some("a".into());
+            o.drop.push("group".into());
+        })
+        .unwrap();
+        assert_eq!(data.features.names(), ["b"]);
+    }
+
+    #[test]
+    fn split_column_gives_the_parts() {
+        let data = make(|o| o.split_column = Some("part".into())).unwrap();
+        assert_eq!(sizes(&data), [160, 80, 80]);
+        assert!(data.split.test.iter().all(|row| data.rows[*row] % 5 == 3));
+        assert!(
+            message(|o| o.split_column = Some("group".into()))
+                .contains("row 1, column `group`: found \"g0\", expected train, valid")
+        );
+        assert!(
+            message(|o| o.split_column = Some("a".into())).contains("expected the words train")
+        );
+    }
+
+    #[test]
+    fn split_file_counts_rows_before_any_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("splits.csv");
+        std::fs::write(
+            &path,
+            "split,set,start,stop\ns,test,100,200\ns,drop,200,250\n",
+        )
+        .unwrap();
+        let mut table = table();
+        (0..150).for_each(|row| set_number(&mut table, "y", row, f64::NAN));
+        let options = options(|o| o.split_file = Some(format!("{}:s", path.display())));
+        let data = Dataset::from_table(table, &options, None, 0).unwrap();
+        assert_eq!(sizes(&data), [135, 15, 50]);
+        assert_eq!(data.rows[data.split.test[0]], 150);
+        assert!(
+            data.summary.warnings[0]
+                .message
+                .contains("150 of 350 rows have no target, the first is row 1"),
+            "{:?}",
+            data.summary.warnings
+        );
+    }
+
+    #[test]
+    fn test_table_is_all_test() {
+        let mut other = table();
+        other.source = "other.csv".into();
+        // Columns in another order, one of them new.
+        other.columns.reverse();
+        other.columns.push(Column::number("new", vec![0.0; 400]));
+        let data = Dataset::from_table(table(), &options(|_| {}), Some(other.clone()), 0).unwrap();
+        assert_eq!(sizes(&data), [360, 40, 400]);
+        assert_eq!(data.rows[data.split.test[0]], 400);
+        set_number(&mut other, "a", 7, f64::INFINITY);
+        let error = Dataset::from_table(table(), &options(|_| {}), Some(other), 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("other.csv: row 8, column `a`: found inf"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn missing_and_text_targets_are_named() {
+        assert!(
+            message(|o| o.target = "yy".into())
+                .contains("no column `yy` (asked for by option `target`); did you mean `y`?")
+        );
+        assert!(message(|o| o.target = String::new()).contains("name the column to predict"));
+        let table = edited(|columns| {
+            let texts: Vec<String> = (0..400)
+                .map(|row| {
+                    if row == 41 {
+                        "n.a.".into()
+                    } else {
+                        row.to_string()
+                    }
+                })
+                .collect();
+            columns[6] = Column::category("y", texts.iter().map(|text| Some(text.as_str())));
+        });
+        let error = Dataset::from_table(table, &options(|_| {}), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 42, column `y`: found \"n.a.\", expected a number"),
+            "{error}"
+        );
+        assert!(
+            message(|o| o.target = "day".into()).contains("found a date or time")
+                || message(|o| {
+                    o.target = "day".into();
+                    o.drop.clear();
+                })
+                .contains("found a date or time")
+        );
+    }
+
+    #[test]
+    fn infinite_numbers_follow_their_action() {
+        let with = |action: Option<Action>| {
+            let mut table = table();
+            set_number(&mut table, "a", 4, f64::NEG_INFINITY);
+            set_number(&mut table, "y", 5, f64::INFINITY);
+            let options = options(|o| {
+                o.checks
+                    .extend(action.map(|action| ("infinite".to_owned(), action)))
+            });
+            Dataset::from_table(table, &options, None, 0)
+        };
+        let error = with(None).unwrap_err().to_string();
+        assert!(
+            error.contains("row 5, column `a`: found -inf") && error.contains("checks.infinite"),
+            "{error}"
+        );
+        assert_eq!(with(Some(Action::Drop)).unwrap().target().len(), 398);
+        let warned = with(Some(Action::Warn)).unwrap();
+        assert_eq!(warned.target().len(), 399); // The row without target goes as one with a missing target.
+        assert!(warned.features.columns[0].is_missing(4));
+    }
+
+    #[test]
+    fn rows_are_the_same_by_content_or_by_what_an_earlier_version_wrote() {
+        let summary = |source: &str, content: &str, train| DataSummary {
+            source: source.into(),
+            content: content.into(),
+            train,
+            ..DataSummary::default()
+        };
+        let new = summary("a.csv", "x", 9);
+        assert!(
+            new.same_rows(&summary("moved.csv", "x", 9))
+                && !new.same_rows(&summary("a.csv", "y", 9))
+        );
+        assert!(
+            new.same_rows(&summary("a.csv", "", 9)) && !new.same_rows(&summary("a.csv", "", 8))
+        );
+    }
+
+    #[test]
+    fn weights_are_read_and_checked() {
+        let weighted = |o: &mut DataOptions| {
+            o.weight = Some("weight".into());
+            o.drop.retain(|column| column != "weight");
+        };
+        let data = make(weighted).unwrap();
+        assert_eq!(&data.weight[..3], [0.0, 1.0, 2.0]);
+        assert_eq!(data.features.names(), ["a", "b", "group"]);
+        let mut table = table();
+        set_number(&mut table, "weight", 9, -1.0);
+        let error = Dataset::from_table(table, &options(weighted), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 10, column `weight`: found -1, expected a finite weight"),
+            "{error}"
+        );
+        assert!(message(|o| o.weight = Some("group".into())).contains("found \"g0\""));
+        let zero = edited(|columns| columns[4] = Column::number("weight", vec![0.0; 400]));
+        assert!(
+            Dataset::from_table(zero, &options(weighted), None, 0)
+                .unwrap_err()
+                .to_string()
+                .contains("0 in all")
+        );
+    }
+
+    #[test]
+    fn given_teacher_is_read_and_is_no_feature() {
+        let table = edited(|columns| {
+            columns.push(Column::number("t", (0..400).map(f64::from).collect()));
+            columns.push(Column::number("s", vec![0.5; 400]));
+            columns.push(Column::number(
+                "f",
+                (0..400)
+                    .map(|row| if row < 9 { f64::NAN } else { 2.0 })
+                    .collect(),
+            ));
+        });
+        let options = options(|o| {
+            o.teacher_column = Some("t".into());
+            o.teacher_spread = Some("s".into());
+            o.teacher_fold = Some("f".into());
+        });
+        let mut data = Dataset::from_table(table.clone(), &options, None, 0).unwrap();
+        assert_eq!(data.features.names(), ["a", "b", "group"]);
+        let given = data.given.take().unwrap();
+        assert_eq!((given.prediction[7], given.spread.unwrap()[7]), (7.0, 0.5));
+        assert_eq!(given.fold.unwrap()[8..10], [crate::folds::NO_FOLD, 2]);
+        let mut gap = table;
+        set_number(&mut gap, "t", 0, f64::NAN);
+        let error = Dataset::from_table(gap, &options, None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 1, column `t`: found an empty cell, expected a finite prediction"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn log_target_needs_positive_targets() {
+        assert!(make(|o| o.log_target = true).is_ok());
+        let mut table = table();
+        set_number(&mut table, "y", 3, 0.0);
+        let error = Dataset::from_table(table, &options(|o| o.log_target = true), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("row 4, column `y`: found 0, expected a target above 0"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn options_that_contradict_are_named() {
+        let has = |set: fn(&mut DataOptions), expected: &str| {
+            let error = message(set);
+            assert!(error.contains(expected), "{error}");
+        };
+        has(|o| o.test_share = 1.0, "`data.test_share`: found 1");
+        has(
+            |o| o.valid_share = f64::NAN,
+            "`data.valid_share`: found NaN",
+        );
+        has(
+            |o| (o.group, o.time) = (Some("group".into()), Some("day".into())),
+            "excludes `data.time`",
+        );
+        has(
+            |o| (o.split_file, o.split_column) = (Some("a:b".into()), Some("part".into())),
+            "excludes `data.split_file`",
+        );
+        has(
+            |o| o.teacher_fold = Some("a".into()),
+            "no effect without `data.teacher_column`",
+        );
+        has(
+            |o| o.weight = Some("y".into()),
+            "column `y` is already the `target`",
+        );
+        has(
+            |o| o.keep = vec!["y".into()],
+            "column `y` is the `target`, which is no feature",
+        );
+        has(|o| o.drop = vec!["y".into()], "column `y` is the target");
+        has(|o| o.keep = vec!["day".into()], "also in `drop`");
+        has(
+            |o| o.drop = vec!["aa".into()],
+            "no column `aa` (asked for by option `drop`)",
+        );
+        has(|o| o.ordinal = vec!["a".into()], "expected category");
+        has(
+            |o| o.drop.extend(["a", "b", "group"].map(String::from)),
+            "no feature column is left",
+        );
+    }
+
+    #[test]
+    fn options_reject_unknown_keys_and_fill_in_defaults() {
+        let options: DataOptions =
+            serde_json::from_str(r#"{"target": "y", "checks": {"leak": "warn"}}"#).unwrap();
+        assert_eq!(
+            (options.valid_share, options.checks["leak"]),
+            (0.1, Action::Warn)
+        );
+        assert!(serde_json::from_str::<DataOptions>(r#"{"tarqet": "y"}"#).is_err());
+        let text = serde_json::to_string(&options).unwrap();
+        assert_eq!(serde_json::from_str::<DataOptions>(&text).unwrap(), options);
+    }
+
+    #[test]
+    fn tiny_tables_are_refused_whole() {
+        let one = Table::new(vec![
+            Column::number("a", vec![1.0]),
+            Column::number("y", vec![2.0]),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(one, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("1 rows are too few"), "{error}");
+        let none = Table::new(vec![
+            Column::number("a", vec![1.0; 3]),
+            Column::number("y", vec![f64::NAN; 3]),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(none, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("no row with a value in column `y`"),
+            "{error}"
+        );
+        let mut rng = generator(0, "tiny", 0);
+        let mut draw = || (0..25).map(|_| rng.random::<f64>()).collect::<Vec<f64>>();
+        let few = Table::new(vec![
+            Column::number("a", draw()),
+            Column::number("y", draw()),
+        ])
+        .unwrap();
+        let error = Dataset::from_table(few, &DataOptions::for_target("y"), None, 0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("18 rows to train on; expected at least 20"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! What is the target, what are features, how rows are split, what checks do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use limbeck_options::{Options, Rule};
+
+use crate::checks::Findings;
+use crate::kind::Kind;
+use crate::targets::LearnedUnit;
+use crate::warning::Action;
+use crate::{Error, Result};
+
+limbeck_options::options! {
+    /// The table: its target, its columns and its rows.
+    pub struct DataOptions in "data", "Data" {
+        /// Column to predict, a number.
+        target: String = String::new();
+        /// Learn the target's logarithm; figures stay in the target's own unit.
+        ///
+        /// All targets have to be above 0.
+        log_target: bool = false => [flag("log-target", "")];
+        /// Columns that are no features.
+        drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
+        /// Columns that stay features although a check would drop them.
+        ///
+        /// Columns named by `group`, `time` and `weight` are features only if they are named here, too.
+        keep: Vec<String> = Vec::new() => [flag("keep", "COLUMN")];
+        /// Column of row weights, used in losses, metrics and intervals.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\"")];
+        /// Column whose equal values stay together in one part.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<String> = None => [
+            flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
+            rules(&[Rule::Without("data.time", "rows are split by one of them; where both matter, give the split yourself by split_column")]),
+        ];
+        /// Column to order rows by; the last ones are held out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\"")];
+        /// Column that says train, valid, test or drop for each row.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        split_column: Option<String> = None => [
+            flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
+            rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
+        ];
+        /// Split NAME of a file with the columns split, set, start, stop.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        split_file: Option<String> = None => [
+            flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),
+        ];
+        /// Second table, all of it test rows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test: Option<PathBuf> = None => [flag("test", "FILE"), under("Split"), common(), example("\"test.csv\"")];
+        /// Share of rows held out for the test where no split is given.
+        test_share: f64 = 0.2 => [above(0.0), up_to(0.9)];
+        /// Share of training rows for validation where none are given.
+        valid_share: f64 = 0.1 => [above(0.0), up_to(0.9)];
+        /// Category columns encoded as one ordered number, levels in sorted order.
+        ordinal: Vec<String> = Vec::new();
+        /// Column of the table with a teacher's predictions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\"")];
+        /// Column with the standard deviation of those predictions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_spread: Option<String> = None => [
+            flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column")]),
+        ];
+        /// Column with the fold of those predictions, empty for rows the teacher was fitted on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        teacher_fold: Option<String> = None => [
+            flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
+        ];
+        /// Kinds of columns that replace the inferred ones: number, boolean, category, time or text.
+        types: BTreeMap<String, Kind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
+        /// What a check does when it finds something: warn, drop or refuse, such as leak=warn.
+        ///
+        /// See [`checks`](crate::checks).
+        checks: BTreeMap<String, Action> = BTreeMap::new() => [flag("check", "CHECK=ACTION")];
+    }
+}
+
+const ONE_SPLIT: &str = "the test rows come from one of them";
+
+impl DataOptions {
+    /// The defaults, for one target.
+    #[must_use]
+    pub fn for_target(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The unit in which the target is learned.
+    #[must_use]
+    pub fn learned_unit(&self) -> LearnedUnit {
+        if self.log_target {
+            LearnedUnit::Log
+        } else {
+            LearnedUnit::Own
+        }
+    }
+
+    /// Options that name one column, by option name.
+    pub(crate) fn single_columns(&self) -> Vec<(&'static str, &str)> {
+        let optional = [
+            ("weight", &self.weight),
+            ("group", &self.group),
+            ("time", &self.time),
+            ("split_column", &self.split_column),
+            ("teacher_column", &self.teacher_column),
+            ("teacher_spread", &self.teacher_spread),
+            ("teacher_fold", &self.teacher_fold),
+        ];
+        let given = optional
+            .into_iter()
+            .filter_map(|(option, column)| Some((option, column.as_deref()?)));
+        std::iter::once(("target", self.target.as_str()))
+            .chain(given)
+            .collect()
+    }
+
+    /// Checks what can be checked without a table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for a share outside its range, for options that exclude each other, for a column in two
+    /// roles, or for a check that does not exist.
+    pub fn check(&self) -> Result<()> {
+        Findings::new(&self.checks, &self.keep)?;
+        if self.target.is_empty() {
+            return Err(Error::option(
+                "data.target",
+                "none given; name the column to predict",
+            ));
+        }
+        self.validate()?;
+        self.check_roles()
+    }
+
+    /// Each column has one role.
+    fn check_roles(&self) -> Result<()> {
+        let singles = self.single_columns();
+        for (index, (option, column)) in singles.iter().enumerate() {
+            if let Some((other, _)) = singles[..index].iter().find(|(_, other)| other == column) {
+                return Err(Error::option(
+                    option,
+                    format!("column `{column}` is already the `{other}`"),
+                ));
+            }
+            if *option == "target" && self.drop.iter().any(|dropped| dropped == column) {
+                return Err(Error::option(
+                    "drop",
+                    format!("column `{column}` is the target"),
+                ));
+            }
+            let may_be_feature = matches!(*option, "group" | "time" | "weight");
+            if !may_be_feature && self.keep.iter().any(|kept| kept == column) {
+                return Err(Error::option(
+                    "keep",
+                    format!("column `{column}` is the `{option}`, which is no feature"),
+                ));
+            }
+        }
+        match self.keep.iter().find(|kept| self.drop.contains(kept)) {
+            Some(both) => Err(Error::option(
+                "keep",
+                format!("column `{both}` is also in `drop`"),
+            )),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Roles read from a table's columns: target, weight, groups, times, parts, given predictions, features.
+
+use std::collections::BTreeSet;
+
+use super::options::DataOptions;
+use crate::checks::{Check, Findings};
+use crate::given::GivenTeacher;
+use crate::kind::{number, shown};
+use crate::split::{Part, parts_from_file};
+use crate::table::{Column, Table, Values, infinite_cell};
+use crate::warning::Action;
+use crate::{Error, Result};
+
+/// The table, with the rows of a test table below its own.
+pub(super) struct Source {
+    pub(super) table: Table,
+    first_rows: usize,
+    test_source: Option<String>,
+}
+
+impl Source {
+    /// Joins the tables and leaves out the columns to drop.
+    pub(super) fn join(
+        mut table: Table,
+        options: &DataOptions,
+        test: Option<Table>,
+    ) -> Result<Self> {
+        let named: BTreeSet<&str> = options
+            .single_columns()
+            .into_iter()
+            .map(|(_, column)| column)
+            .collect();
+        // A column may be dropped as a feature and still be the group, the time or the weight.
+        let stays = |column: &str| {
+            named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
+        };
+        table.columns.retain(|column| stays(&column.name));
+        table
+            .notes
+            .retain(|note| note.column.as_deref().is_none_or(stays));
+        let first_rows = table.rows;
+        let test_source = test.as_ref().map(|test| test.source.clone());
+        if let Some(test) = test {
+            let aligned = align(test, &table)?;
+            table.append(aligned)?;
+        }
+        Ok(Self {
+            table,
+            first_rows,
+            test_source,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.table.source
+    }
+
+    /// File and data row, from 1, of a row of the joined table.
+    pub(super) fn place(&self, row: usize) -> (String, usize) {
+        match &self.test_source {
+            Some(test) if row >= self.first_rows => (test.clone(), row - self.first_rows + 1),
+            _ => (self.name().to_owned(), row + 1),
+        }
+    }
+
+    pub(super) fn cell(&self, column: &str, row: usize, found: String, expected: &str) -> Error {
+        let (source_name, row) = self.place(row);
+        let (column, expected) = (column.to_owned(), expected.to_owned());
+        Error::Cell {
+            source_name,
+            row,
+            line: None,
+            column,
+            found,
+            expected,
+        }
+    }
+
+    pub(super) fn has_split(&self, options: &DataOptions) -> bool {
+        self.test_source.is_some() || options.split_file.is_some() || options.split_column.is_some()
+    }
+
+    /// Parts by split file, split column or test table; all training where none is given.
+    pub(super) fn given_parts(&self, options: &DataOptions) -> Result<Vec<Part>> {
+        if let Some(spec) = &options.split_file {
+            return parts_from_file(spec, self.table.rows);
+        }
+        if let Some(name) = &options.split_column {
+            return self.parts_from_column(name);
+        }
+        let part = |row| {
+            if row < self.first_rows {
+                Part::Train
+            } else {
+                Part::Test
+            }
+        };
+        Ok((0..self.table.rows).map(part).collect())
+    }
+
+    pub(super) fn parts_from_column(&self, name: &str) -> Result<Vec<Part>> {
+        const EXPECTED: &str = "train, valid, test or drop";
+        let column = self.table.require(name, "option `split_column`")?;
+        let Values::Category { codes, levels } = &column.values else {
+            let message = format!(
+                "column `{name}` is of kind {}, expected the words {EXPECTED}",
+                column.kind
+            );
+            return Err(Error::option("split_column", message));
+        };
+        let part = |(row, code): (usize, &u32)| {
+            let level = levels.get(*code as usize).map_or("", String::as_str);
+            match level.to_ascii_lowercase().as_str() {
+                "train" => Ok(Part::Train),
+                "valid" | "val" | "validation" => Ok(Part::Valid),
+                "test" => Ok(Part::Test),
+                "drop" => Ok(Part::Dropped),
+                _ => Err(self.cell(name, row, shown(level), EXPECTED)),
+            }
+        };
+        codes.iter().enumerate().map(part).collect()
+    }
+
+    /// Finds infinite numbers in the target and in columns that may be features.
+    pub(super) fn check_infinite(
+        &mut self,
+        options: &DataOptions,
+        parts: &mut [Part],
+        findings: &mut Findings<'_>,
+    ) -> Result<()> {
+        for index in 0..self.table.columns.len() {
+            let Some(bad) = infinite_cell(&self.table.columns[index].values) else {
+                continue;
+            };
+            let name = self.table.columns[index].name.clone();
+            let is_role = options
+                .single_columns()
+                .iter()
+                .any(|(option, column)| *option != "target" && *column == name);
+            if is_role && !options.keep.contains(&name) {
+                continue; // Reported where the role is read.
+            }
+            let (source, row) = self.place(bad.row);
+            let place = format!(
+                "{source}: row {row}, column `{name}`: found {}, expected {}",
+                bad.found, bad.expected
+            );
+            let action = findings.action(Check::Infinite);
+            let Values::Number(values) = &mut self.table.columns[index].values else {
+                continue;
+            };
+            let infinite: Vec<usize> = (0..values.len())
+                .filter(|row| values[*row].is_infinite())
+                .collect();
+            let outcome = match action {
+                Action::Refuse => "; mend the cell, or set checks.infinite to \"drop\" (the rows) or \"warn\" (missing)".to_owned(),
+                Action::Drop => format!("; {} such rows were dropped", infinite.len()),
+                Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
+            };
+            findings.act(Check::Infinite, action, Some(&name), place + &outcome)?;
+            for row in infinite {
+                values[row] = f64::NAN;
+                if action == Action::Drop {
+                    parts[row] = Part::Dropped;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The target of all rows, NaN where missing.
+    pub(super) fn target(&self, name: &str) -> Result<Vec<f64>> {
+        let column = self.table.require(name, "option `target`")?;
+        if let Values::Number(values) = &column.values {
+            return Ok(values.clone());
+        }
+        let expected = "a number: the target must be numeric in all rows";
+        let row = (0..self.table.rows)
+            .find(|row| !is_number(&column.values, *row))
+            .unwrap_or(0);
+        Err(self.cell(name, row, found_text(column, row), expected))
+    }
+
+    /// Rows that are in a part and have a target.
+    pub(super) fn usable_rows(
+        &self,
+        name: &str,
+        target: &[f64],
+        parts: &[Part],
+        findings: &mut Findings<'_>,
+    ) -> Result<Vec<usize>> {
+        let in_part: Vec<usize> = (0..parts.len())
+            .filter(|row| parts[*row] != Part::Dropped)
+            .collect();
+        let usable: Vec<usize> = in_part
+            .iter()
+            .copied()
+            .filter(|row| !target[*row].is_nan())
+            .collect();
+        let missing = in_part.len() - usable.len();
+        if let Some(first) = in_part.iter().find(|row| target[**row].is_nan()) {
+            let (source, row) = self.place(*first);
+            let mut message = format!(
+                "{source}: column `{name}`: {missing} of {} rows have no target, the first is row {row}",
+                in_part.len()
+            );
+            message.push_str(match findings.action(Check::MissingTarget) {
+                Action::Refuse => "; fill them in, or leave checks.missing_target at \"drop\"",
+                Action::Drop | Action::Warn => "; they were left out",
+            });
+            findings.found(Check::MissingTarget, Some(name), message)?;
+        }
+        if usable.is_empty() {
+            let message = format!(
+                "{}: no row with a value in column `{name}` is left",
+                self.name()
+            );
+            return Err(Error::Split { message });
+        }
+        Ok(usable)
+    }
+
+    pub(super) fn check_log_target(
+        &self,
+        name: &str,
+        rows: &[usize],
+        target: &[f64],
+    ) -> Result<()> {
+        match target.iter().position(|value| *value <= 0.0) {
+            Some(index) => {
+                let expected = "a target above 0, since `log_target` takes its logarithm; leave that option off";
+                Err(self.cell(name, rows[index], target[index].to_string(), expected))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A number column of a role, for the given rows; `fits` tells which values will do.
+    pub(super) fn role_numbers(
+        &self,
+        option: &str,
+        name: &str,
+        rows: &[usize],
+        expected: &str,
+        fits: impl Fn(f64) -> bool,
+    ) -> Result<Vec<f64>> {
+        let column = self.table.require(name, &format!("option `{option}`"))?;
+        let expected = format!("{expected}, as option `{option}` asks");
+        let value = |row: &usize| match &column.values {
+            Values::Number(values) if fits(values[*row]) => Ok(values[*row]),
+            _ => Err(self.cell(name, *row, found_text(column, *row), &expected)),
+        };
+        rows.iter().map(value).collect()
+    }
+
+    pub(super) fn weights(&self, options: &DataOptions, rows: &[usize]) -> Result<Vec<f64>> {
+        match &options.weight {
+            None => Ok(vec![1.0; rows.len()]),
+            Some(name) => self.role_numbers(
+                "weight",
+                name,
+                rows,
+                "a finite weight of 0 or more",
+                |weight| weight.is_finite() && weight >= 0.0,
+            ),
+        }
+    }
+
+    pub(super) fn given_teacher(
+        &self,
+        options: &DataOptions,
+        rows: &[usize],
+    ) -> Result<Option<GivenTeacher>> {
+        let Some(name) = &options.teacher_column else {
+            return Ok(None);
+        };
+        let prediction = self.role_numbers(
+            "teacher_column",
+            name,
+            rows,
+            "a finite prediction",
+            f64::is_finite,
+        )?;
+        let spread = options.teacher_spread.as_ref().map(|name| {
+            let fits = |spread: f64| spread.is_finite() && spread > 0.0;
+            self.role_numbers(
+                "teacher_spread",
+                name,
+                rows,
+                "a finite standard deviation above 0",
+                fits,
+            )
+        });
+        let fold = options.teacher_fold.as_ref().map(|name| {
+            let fits =
+                |fold: f64| fold.is_nan() || (fold.fract() == 0.0 && (0.0..=1e6).contains(&fold));
+            let folds = self.role_numbers(
+                "teacher_fold",
+                name,
+                rows,
+                "a fold number from 0, or an empty cell",
+                fits,
+            )?;
+            let fold = |fold: &f64| {
+                if fold.is_nan() {
+                    crate::split::NO_FOLD
+                } else {
+                    *fold as u32
+                }
+            };
+            Ok::<_, Error>(folds.iter().map(fold).collect())
+        });
+        Ok(Some(GivenTeacher {
+            prediction,
+            spread: spread.transpose()?,
+            fold: fold.transpose()?,
+        }))
+    }
+
+    /// Group of each row, numbered from 0; rows without one are a group of their own.
+    pub(super) fn groups(&self, name: &str, rows: &[usize]) -> Result<Vec<u32>> {
+        let column = self.table.require(name, "option `group`")?;
+        Ok(match &column.values {
+            Values::Number(values) => dense(rows.iter().map(|row| values[*row].to_bits())),
+            Values::Category { codes, .. } => dense(rows.iter().map(|row| codes[*row])),
+            Values::Time(values) => dense(rows.iter().map(|row| values[*row])),
+            Values::Text(values) => dense(rows.iter().map(|row| values[*row].as_deref())),
+        })
+    }
+
+    /// Time of each row, as any whole number that orders them.
+    pub(super) fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
+        const EXPECTED: &str =
+            "a date, a time or a number to order the rows by, as option `time` asks";
+        let column = self.table.require(name, "option `time`")?;
+        if let Some(row) = rows.iter().find(|row| column.values.is_missing(**row)) {
+            return Err(self.cell(name, *row, "an empty cell".to_owned(), EXPECTED));
+        }
+        match &column.values {
+            Values::Time(values) => Ok(rows.iter().map(|row| values[*row]).collect()),
+            Values::Number(values) => Ok(order(
+                &rows.iter().map(|row| values[*row]).collect::<Vec<f64>>(),
+            )),
+            Values::Category { .. } | Values::Text(_) => {
+                let row = rows.first().copied().unwrap_or(0);
+                Err(self.cell(name, row, found_text(column, row), EXPECTED))
+            }
+        }
+    }
+
+    /// Columns that may be features, for the given rows.
+    pub(super) fn feature_columns(self, options: &DataOptions, rows: &[usize]) -> Vec<Column> {
+        let roles: BTreeSet<&str> = options
+            .single_columns()
+            .into_iter()
+            .map(|(_, column)| column)
+            .collect();
+        let is_feature = |column: &Column| {
+            options.keep.contains(&column.name)
+                || !(roles.contains(column.name.as_str()) || options.drop.contains(&column.name))
+        };
+        let columns = self.table.columns.into_iter().filter(is_feature);
+        columns
+            .map(|column| Column {
+                values: column.values.select(rows),
+                ..column
+            })
+            .collect()
+    }
+}
+
+/// The columns of `table` out of a test table, in the same order.
+fn align(test: Table, table: &Table) -> Result<Table> {
+    let columns = table.columns.iter().map(|column| {
+        let found = test.require(&column.name, "the first table")?;
+        if found.kind != column.kind {
+            let (name, source) = (&column.name, &test.source);
+            let message = format!(
+                "{source}: column `{name}` is of kind {}, in the first table {}",
+                found.kind, column.kind
+            );
+            return Err(Error::Shape { message });
+        }
+        Ok(found.clone())
+    });
+    Ok(Table {
+        columns: columns.collect::<Result<_>>()?,
+        rows: test.rows,
+        source: test.source.clone(),
+        notes: test.notes.clone(),
+    })
+}
+
+/// True where a cell is missing or reads as a number.
+fn is_number(values: &Values, row: usize) -> bool {
+    match values {
+        Values::Category { codes, levels } => levels
+            .get(codes[row] as usize)
+            .is_none_or(|level| number(level).is_some()),
+        Values::Text(values) => values[row]
+            .as_deref()
+            .is_none_or(|text| number(text).is_some()),
+        Values::Number(_) => true,
+        Values::Time(_) => values.is_missing(row),
+    }
+}
+
+/// A cell for a message.
+fn found_text(column: &Column, row: usize) -> String {
+    if column.values.is_missing(row) {
+        return "an empty cell".to_owned();
+    }
+    match &column.values {
+        Values::Number(values) => values[row].to_string(),
+        Values::Category { codes, levels } => levels
+            .get(codes[row] as usize)
+            .map_or_else(String::new, |level| shown(level)),
+        Values::Time(_) => "a date or time".to_owned(),
+        Values::Text(values) => shown(values[row].as_deref().unwrap_or_default()),
+    }
+}
+
+/// Numbers keys from 0 in ascending order.
+fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
+    let keys: Vec<T> = keys.collect();
+    let mut sorted = keys.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    keys.iter()
+        .map(|key| sorted.partition_point(|other| other < key) as u32)
+        .collect()
+}
+
+/// Position of each number among the distinct ones.
+fn order(values: &[f64]) -> Vec<i64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.dedup();
+    values
+        .iter()
+        .map(|value| sorted.partition_point(|other| other < value) as i64)
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! Tables as files: CSV and Parquet.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::kind::Kind;
+use crate::table::{Table, Wanted};
+use crate::{Error, Result, csv, parquet, write};
+
+/// How to read a table.
+///
+/// | option | default | purpose |
+/// |---|---|---|
+/// | `types` | none | kinds that replace the inferred ones, by column |
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOptions {
+    /// Kinds that replace the inferred ones, by column.
+    pub types: BTreeMap<String, Kind>,
+}
+
+impl Table {
+    /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
+    ///
+    /// The format follows the extension (`.csv`, `.tsv`, `.parquet`, `.pq`), else the first bytes. A `.csv` whose header
+    /// has no comma but a semicolon or a tab is separated by that. An empty column name becomes `unnamed_N`. Parquet
+    /// columns of nested or binary type are left out with a note.
+    ///
+    /// # Errors
+    ///
+    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
+    /// column that is not there.
+    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
+        read(path.as_ref(), &Wanted::All(&options.types))
+    }
+
+    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
+    /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
+    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, Kind)]) -> Result<Self> {
+        read(path.as_ref(), &Wanted::These(schema))
+    }
+
+    /// Writes a CSV file: header, comma, LF; missing cells are empty; numbers in their shortest exact form.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; nothing is left under the name then.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        let batch = self.to_batch()?;
+        write::atomic(path, |file| csv::write(&batch, file))
+    }
+
+    /// Writes a Parquet file, compressed with zstd; missing cells are null. The same table gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; nothing is left under the name then.
+    pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
+        let batch = self.to_batch()?;
+        write::atomic(path, |file| parquet::write(&batch, file))
+    }
+}
+
+enum Format {
+    Text,
+    Parquet,
+}
+
+fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
+    match format(path)? {
+        Format::Text => csv::read(path, wanted),
+        Format::Parquet => parquet::read(path, wanted),
+    }
+}
+
+fn format(path: &Path) -> Result<Format> {
+    let extension = path
+        .extension()
+        .and_then(|text| text.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match extension.as_str() {
+        "csv" | "tsv" | "txt" => Ok(Format::Text),
+        "parquet" | "pq" => Ok(Format::Parquet),
+        _ => sniff(path),
+    }
+}
+
+/// Parquet by its four magic bytes, text by a first line without control characters.
+fn sniff(path: &Path) -> Result<Format> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(4096).read_to_end(&mut start))
+        .map_err(Error::read(path))?;
+    let line = start
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    if start.starts_with(b"PAR1") {
+        Ok(Format::Parquet)
+    } else if start.is_empty() {
+        Err(Error::Empty {
+            path: path.to_owned(),
+        })
+    } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
+        Ok(Format::Text)
+    } else {
+        Err(Error::UnknownFormat {
+            path: path.to_owned(),
+        })
+    }
+}

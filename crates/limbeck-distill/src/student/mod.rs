@@ -1,0 +1,348 @@
+//! A student of at most so many parameters.
+
+pub(crate) mod options;
+
+use limbeck_data::encode::fit_encoder;
+use limbeck_data::{FeatureValues, Features};
+use limbeck_nets::{Head, MlpShape};
+use limbeck_runtime::Encoder;
+use limbeck_teach::network::input_layout;
+
+use self::options::encode_options;
+pub use self::options::{ScalingKind, StudentKind, StudentOptions};
+use crate::bins::{self, Cuts, NumberColumn};
+use crate::error::{Error, Result};
+use crate::kinds::spec::TARGET_PARAMETERS;
+
+/// Encoder and layers, fitted to rows but untrained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    /// Raw columns to numbers.
+    pub encoder: Encoder,
+    /// The network on them.
+    pub shape: MlpShape,
+    /// How its outputs are read.
+    pub head: Head,
+}
+
+/// Numbers of bins that are tried.
+const BINS: [usize; 22] = [
+    128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
+];
+/// With fewer bins than this, narrower layers are tried first.
+const FEW_BINS: usize = 6;
+
+impl Design {
+    /// The largest network for these rows within `options.params`.
+    ///
+    /// Two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` beyond (bins are cheap
+    /// in time, width is not), and as many bins as the rest pays for; where many columns
+    /// would leave few bins, narrower layers. What is left over widens the layers. `cuts` say how the bins are divided among
+    /// the columns and where their edges lie; [`Cuts::default`] gives every column the same, at quantiles.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
+    /// [`StudentOptions::validate`].
+    pub fn fit(
+        features: &Features,
+        rows: &[usize],
+        cuts: &Cuts,
+        options: &StudentOptions,
+        head: Head,
+    ) -> Result<Self> {
+        options.check()?;
+        let params = options.params as f64;
+        let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
+        let mut smallest = usize::MAX;
+        let mut width = round_width(ideal.max(2));
+        let mut fallback = None;
+        loop {
+            let candidates = Candidates::new((features, rows), cuts, options, head, width);
+            for bins in candidates.bins() {
+                let design = candidates.design(width, bins)?;
+                smallest = smallest.min(design.parameters());
+                if design.parameters() <= options.params {
+                    let grown = candidates.grow(design, width, bins)?;
+                    if bins >= FEW_BINS || options.bins.is_some() || candidates.saturated(bins) {
+                        return Ok(grown);
+                    }
+                    fallback.get_or_insert(grown);
+                    break;
+                }
+            }
+            if options.hidden.is_some() || width <= 2 {
+                break;
+            }
+            width = round_width(width - 1).min(width - 1);
+        }
+        fallback.ok_or(Error::BudgetTooSmall {
+            columns: features.columns.len(),
+            smallest,
+            allowed: options.params,
+        })
+    }
+
+    /// Fitted numbers that prediction reads.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let last = self.shape.hidden().last().copied().unwrap_or(0);
+        let hidden = self.shape.weights() - (last + 1) * self.shape.outputs();
+        self.encoder.parameters()
+            + self.shape.input().parameters()
+            + hidden
+            + self.head.parameters(last)
+            + TARGET_PARAMETERS
+    }
+
+    /// Network inputs of rows.
+    ///
+    /// # Errors
+    ///
+    /// Where a row cannot be encoded.
+    pub fn positions(&self, features: &Features) -> Result<Vec<f32>> {
+        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
+        Ok(self.shape.input().positions(&encoded))
+    }
+}
+
+/// Widths that the kernels like.
+fn round_width(width: usize) -> usize {
+    match width {
+        24.. => width / 8 * 8,
+        8.. => width / 4 * 4,
+        _ => width,
+    }
+}
+
+/// Designs that share an encoder.
+struct Candidates<'a> {
+    options: &'a StudentOptions,
+    head: Head,
+    encoder: Encoder,
+    columns: Vec<NumberColumn>,
+    rows: usize,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(
+        (features, rows): (&Features, &[usize]),
+        cuts: &Cuts,
+        options: &'a StudentOptions,
+        head: Head,
+        width: usize,
+    ) -> Self {
+        let has = |number: bool| {
+            features
+                .columns
+                .iter()
+                .any(|c| matches!(c.values, FeatureValues::Number(_)) == number)
+        };
+        // Half of what the first layer may cost goes to categories where there are numbers too.
+        let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
+        let encoder = fit_encoder(
+            features,
+            rows,
+            &encode_options(options, if has(true) { room / 2 } else { room }),
+        );
+        let chosen = features.select(rows);
+        let encoded = encoder
+            .encode(&chosen.raw(), chosen.rows)
+            .unwrap_or_default();
+        let columns = bins::number_columns(&encoder, &encoded, cuts);
+        Self {
+            options,
+            head,
+            encoder,
+            columns,
+            rows: rows.len(),
+        }
+    }
+
+    fn bins(&self) -> Vec<usize> {
+        match self.options.bins {
+            Some(bins) => vec![bins],
+            None => BINS
+                .iter()
+                .copied()
+                .chain([2, 1])
+                .filter(|&bins| bins == 1 || bins * 8 <= self.rows)
+                .collect(),
+        }
+    }
+
+    /// True where more bins could not be had anyway.
+    fn saturated(&self, bins: usize) -> bool {
+        self.bins().first() == Some(&bins)
+    }
+
+    fn design(&self, width: usize, bins: usize) -> Result<Design> {
+        let mut edges = bins::edges(&self.columns, bins);
+        let layout = input_layout(&self.encoder, |column| {
+            edges.remove(&column).unwrap_or_default()
+        });
+        let hidden = self
+            .options
+            .hidden
+            .clone()
+            .unwrap_or_else(|| vec![width; 2]);
+        let shape = MlpShape::new(layout, hidden, self.head.outputs())?;
+        Ok(Design {
+            encoder: self.encoder.clone(),
+            shape,
+            head: self.head,
+        })
+    }
+
+    /// Widens the layers while the budget allows.
+    fn grow(&self, mut design: Design, width: usize, bins: usize) -> Result<Design> {
+        if self.options.hidden.is_some() {
+            return Ok(design);
+        }
+        let step = if width >= 24 {
+            8
+        } else if width >= 8 {
+            4
+        } else {
+            1
+        };
+        let mut wider = width + step;
+        loop {
+            let hidden = vec![wider; 2];
+            let next = Design {
+                encoder: design.encoder.clone(),
+                shape: MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?,
+                head: self.head,
+            };
+            if next.parameters() > self.options.params {
+                return self.deepen(design, bins);
+            }
+            design = next;
+            wider += step;
+        }
+    }
+
+    /// Widens the second layer alone, by what is still left.
+    fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
+        let [first, second] = design.shape.hidden() else {
+            return Ok(design);
+        };
+        let left = self.options.params - design.parameters();
+        // One more neuron there: its weights, its bias, and what the outputs read of it.
+        let more = left / (first + 1 + self.head.parameters(1) - self.head.parameters(0));
+        let step = if *first >= 24 { 4 } else { 1 };
+        let hidden = vec![*first, second + more / step * step];
+        let shape = MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?;
+        Ok(Design {
+            encoder: design.encoder,
+            shape,
+            head: self.head,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limbeck_data::Feature;
+    use std::sync::Arc;
+
+    fn features(numbers: usize, categories: usize, rows: usize) -> Features {
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number(
+                (0..rows)
+                    .map(|i| ((i * (j + 3)) as f64 * 0.618_033_988).fract())
+                    .collect(),
+            ),
+            integer: false,
+        };
+        let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
+        let category = |j: usize| Feature {
+            name: format!("c{j}"),
+            values: FeatureValues::Category {
+                codes: (0..rows).map(|i| ((i * (j + 1)) % 40) as u32).collect(),
+                levels: levels.clone(),
+            },
+            integer: false,
+        };
+        Features {
+            columns: (0..numbers)
+                .map(number)
+                .chain((0..categories).map(category))
+                .collect(),
+            rows,
+        }
+    }
+
+    #[test]
+    fn students_use_their_budget_and_no_more() {
+        for params in [250, 1000, 5000, 5200, 21_000, 100_000] {
+            for (numbers, categories) in [(8, 1), (4, 0), (1, 0), (30, 10), (0, 3)] {
+                let features = features(numbers, categories, 2000);
+                let rows: Vec<usize> = (0..2000).collect();
+                let options = StudentOptions {
+                    params,
+                    ..StudentOptions::default()
+                };
+                match Design::fit(&features, &rows, &Cuts::default(), &options, Head::Point) {
+                    Ok(design) => {
+                        assert!(
+                            design.parameters() <= params,
+                            "{} of {params}",
+                            design.parameters()
+                        );
+                        assert!(
+                            design.parameters() * 10 >= params * 7,
+                            "{} of {params} ({numbers}, {categories})",
+                            design.parameters()
+                        );
+                    }
+                    Err(Error::BudgetTooSmall { smallest, .. }) => {
+                        assert!(
+                            params <= 1000 && smallest > params,
+                            "{params} {numbers} {categories}"
+                        );
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn given_layers_and_bins_are_kept() {
+        let rows: Vec<usize> = (0..500).collect();
+        let options = StudentOptions {
+            hidden: Some(vec![5, 3]),
+            bins: Some(4),
+            ..StudentOptions::default()
+        };
+        let design = Design::fit(
+            &features(2, 0, 500),
+            &rows,
+            &Cuts::default(),
+            &options,
+            Head::Point,
+        )
+        .unwrap();
+        assert_eq!(design.shape.hidden(), [5, 3]);
+        // encoder 2·3, edges 2·5, weights 8·5 + 5 + 15 + 3 + 3 + 1, target 2
+        assert_eq!(
+            design.parameters(),
+            design.encoder.parameters() + 10 + 67 + 2
+        );
+    }
+
+    #[test]
+    fn student_options_reject_a_budget_of_ten() {
+        let options = StudentOptions {
+            params: 10,
+            ..StudentOptions::default()
+        };
+        assert_eq!(
+            options.check().unwrap_err().to_string(),
+            "student.params: found 10, expected 250 to 1000000"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! What the student is and how long it learns.
+
+use limbeck_data::encode::{EncodeOptions, EncodeScaling};
+use limbeck_options::{Options, Refused, Rule};
+
+use crate::error::Result;
+
+limbeck_options::words! {
+    /// How numbers are scaled before they are binned.
+    pub enum ScalingKind {
+        /// By mean and standard deviation.
+        #[default]
+        Standard = "standard",
+        /// Through quantiles to a normal distribution; the quantiles count as parameters.
+        Quantile = "quantile",
+    }
+}
+
+limbeck_options::words! {
+    /// What the student is.
+    pub enum StudentKind {
+        /// A multilayer perceptron.
+        #[default]
+        Mlp = "mlp",
+        /// A few boosted trees.
+        Trees = "trees",
+        /// A linear model.
+        Linear = "linear",
+        /// An interpolated table of one to three numbers.
+        Table = "table",
+        /// The best of all that fit the columns and the budget, on validation rows.
+        Auto = "auto",
+    }
+}
+
+impl StudentKind {
+    /// True where a network is trained.
+    #[must_use]
+    pub fn has_network(self) -> bool {
+        matches!(self, Self::Mlp | Self::Auto)
+    }
+}
+
+limbeck_options::options! {
+    /// What the student looks like and how long it learns.
+    pub struct StudentOptions in "student", "Student" {
+        /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these on validation rows.
+        kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
+        /// Most fitted numbers that prediction may read, bin edges and scales included.
+        params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
+        /// Widths of the hidden layers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hidden: Option<Vec<usize>> = None => [within(1.0, 4096.0), unset("by params"), example("[32, 32]"), rules(LAYERS)];
+        /// Bins per number on average.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bins: Option<usize> = None => [within(1.0, 256.0), unset("by params"), example("16"), rules(LAYERS)];
+        /// Scaling of numbers before binning.
+        scaling: ScalingKind = ScalingKind::Standard;
+        /// Category columns that the student reads as one ordered number.
+        ordinal: Vec<String> = Vec::new();
+        /// Steps of the longest training schedule.
+        steps: usize = 110_000 => [at_least(1.0), flag("steps", "N")];
+        /// Rows per step; small batches are noisy, which keeps few rows from being learned by heart.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 rows, else 256"), example("64")];
+        /// Peak of the learning rate's schedule.
+        learning_rate: f64 = 4e-3 => [above(0.0)];
+        /// How many settings are tried on validation rows, for the lone and the distilled student alike.
+        ///
+        /// Three times as many are tried on short schedules, about as many on middle ones, one or two on the whole schedule.
+        trials: usize = 4 => [within(1.0, 5.0)];
+        /// Splits of the rows on which every setting is tried, each with other validation rows.
+        ///
+        /// With more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        splits: Option<usize> = None => [within(1.0, 10.0), unset("2 with fewer than 3000 rows, else 1"), example("3")];
+    }
+}
+
+const LAYERS: &[Rule] = &[Rule::Where(
+    "student.kind",
+    &["mlp", "auto"],
+    "only a network has layers and bins",
+)];
+
+impl StudentOptions {
+    /// Checks each option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for one out of its range.
+    pub fn check(&self) -> Result<()> {
+        if self.hidden.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Refused::new(
+                "student.hidden",
+                "found no layer, expected one or more widths",
+            )
+            .into());
+        }
+        Ok(self.validate()?)
+    }
+
+    /// Rows per step, of so many rows to learn from.
+    #[must_use]
+    pub fn batch_of(&self, rows: usize) -> usize {
+        self.batch.unwrap_or(if rows < FEW_ROWS { 64 } else { 256 })
+    }
+
+    /// Splits on which trials are validated, of so many rows to learn from.
+    #[must_use]
+    pub fn splits_of(&self, rows: usize) -> usize {
+        self.splits.unwrap_or(if rows < FEW_ROWS { 2 } else { 1 })
+    }
+}
+
+/// With fewer rows than this, every setting is tried on several splits of them.
+const FEW_ROWS: usize = 3000;
+
+/// How a student encodes, with at most so many inputs for categories.
+pub(crate) fn encode_options(
+    options: &StudentOptions,
+    max_width_for_categories: usize,
+) -> EncodeOptions {
+    EncodeOptions {
+        scaling: match options.scaling {
+            ScalingKind::Standard => EncodeScaling::Standard,
+            ScalingKind::Quantile => EncodeScaling::Quantile { n: 32 },
+        },
+        max_width_for_categories,
+        indicator: true,
+        ordinal: options.ordinal.clone(),
+    }
+}

@@ -1,0 +1,326 @@
+//! One training: its setting, its curve and what came of it.
+
+use limbeck_nets::Control;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::kinds::spec::{Model, Spec};
+use crate::probe::Terms;
+use crate::student::options::StudentKind;
+
+/// How one student is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Share of the soft loss; none for the lone student.
+    pub alpha: Option<f64>,
+    /// Share of the parameter budget that a network may fill.
+    #[serde(default = "whole")]
+    pub size: f64,
+    /// Steps of the schedule.
+    pub steps: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Noise on the numbers of a row while training, in their standard deviations.
+    #[serde(default)]
+    pub input_noise: f64,
+    /// What was chosen for a non-neural student, which takes no steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+}
+
+/// The size of networks in reports of versions that had no other.
+fn whole() -> f64 {
+    1.0
+}
+
+impl Setting {
+    /// A network of the whole budget, without decay or noise.
+    #[must_use]
+    pub fn plain(alpha: Option<f64>, steps: usize) -> Self {
+        Self {
+            alpha,
+            size: 1.0,
+            steps: steps.max(1),
+            weight_decay: 0.0,
+            input_noise: 0.0,
+            spec: None,
+        }
+    }
+
+    /// The setting of a non-neural student.
+    #[must_use]
+    pub fn of_spec(alpha: Option<f64>, spec: Spec) -> Self {
+        Self {
+            steps: 0,
+            spec: Some(spec),
+            ..Self::plain(alpha, 0)
+        }
+    }
+
+    /// The kind of student that it makes.
+    #[must_use]
+    pub fn kind(&self) -> StudentKind {
+        self.spec
+            .map_or(StudentKind::Mlp, |spec| spec.kind().student_kind())
+    }
+}
+
+/// One training of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// Part of the run: `search`, `search-2` on the second split of the rows, `refit`, or what asks for a quick student.
+    pub phase: String,
+    /// What is trained.
+    pub setting: Setting,
+    /// Seed of weights and order.
+    pub seed: u64,
+}
+
+impl Training {
+    pub(crate) fn new(phase: &str, setting: Setting, seed: u64) -> Self {
+        Self {
+            phase: phase.to_owned(),
+            setting,
+            seed,
+        }
+    }
+
+    /// One of the search on the first split of the rows.
+    #[must_use]
+    pub fn search(setting: Setting, seed: u64) -> Self {
+        Self::search_on(0, setting, seed)
+    }
+
+    /// One of the search on a split of the rows, from 0.
+    pub(crate) fn search_on(split: usize, setting: Setting, seed: u64) -> Self {
+        let phase = if split == 0 {
+            "search".to_owned()
+        } else {
+            format!("search-{}", split + 1)
+        };
+        Self {
+            phase,
+            setting,
+            seed,
+        }
+    }
+
+    /// One of the refit on all training rows.
+    #[must_use]
+    pub fn refit(setting: Setting, seed: u64) -> Self {
+        Self::new("refit", setting, seed)
+    }
+
+    /// `alone` or `distilled`.
+    #[must_use]
+    pub fn side(&self) -> &'static str {
+        if self.setting.alpha.is_some() {
+            "distilled"
+        } else {
+            "alone"
+        }
+    }
+}
+
+/// A plain name that no other training of the run has.
+impl std::fmt::Display for Training {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            phase,
+            setting:
+                Setting {
+                    alpha,
+                    size,
+                    steps,
+                    weight_decay,
+                    input_noise,
+                    ..
+                },
+            seed,
+        } = self;
+        write!(f, "{phase}-{}-", self.side())?;
+        if let Some(alpha) = alpha {
+            write!(f, "alpha{alpha}-")?;
+        }
+        write!(
+            f,
+            "size{size}-decay{weight_decay}-noise{input_noise}-steps{steps}-seed{seed}"
+        )
+    }
+}
+
+/// A point of a training curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps taken.
+    pub step: usize,
+    /// Loss of the batch, in squared standardized target units.
+    pub loss: f64,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Validation error in the target's unit, RMSE or pinball loss; none during the refit.
+    pub valid_error: Option<f64>,
+    /// RMSE against the teacher on validation rows, in the target's unit.
+    pub fidelity_rmse: Option<f64>,
+    /// Validation error less the teacher's: what is left of the way to it.
+    pub gap_to_teacher: Option<f64>,
+    /// Parts of the loss on a fixed sample of the training rows.
+    pub terms: Terms,
+}
+
+/// One setting, tried.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trial {
+    /// What was tried.
+    pub setting: Setting,
+    /// Its curve, on the first split of the rows.
+    pub curve: Vec<Point>,
+    /// Steps to take in the refit.
+    pub stop: usize,
+    /// Validation error there over all splits, smoothed over the neighboring points of the curve.
+    pub valid_error: f64,
+    /// Validation predictions there, in the learned unit, one split after the other.
+    pub valid_pred: Vec<f64>,
+    /// The same of trainings with other seeds, which only finalists have; `valid_error` is then that of all seeds together.
+    #[serde(default)]
+    pub again: Vec<Vec<f64>>,
+    /// Weights there, of the first split.
+    pub(crate) params: Vec<f32>,
+    /// In place of weights for a non-neural student; such a trial is not kept, since it is quickly made again.
+    #[serde(skip)]
+    pub(crate) model: Option<Model>,
+}
+
+impl Trial {
+    pub(crate) fn of_model(
+        setting: Setting,
+        valid_error: f64,
+        valid_pred: Vec<f64>,
+        model: Model,
+    ) -> Self {
+        Self {
+            setting,
+            curve: Vec::new(),
+            stop: 0,
+            valid_error,
+            valid_pred,
+            again: Vec::new(),
+            params: Vec::new(),
+            model: Some(model),
+        }
+    }
+}
+
+/// The trial with the least validation error.
+pub(crate) fn best<'t>(trials: impl IntoIterator<Item = &'t Trial>) -> Option<&'t Trial> {
+    trials
+        .into_iter()
+        .min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
+}
+
+/// What a watcher is told while students train. A training that was begun in an earlier life of the run tells its points again.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    /// Which training.
+    pub training: &'a Training,
+    /// Steps that it will take at most.
+    pub until: usize,
+    /// Where it stands.
+    pub point: &'a Point,
+    /// Stage and layer weights, where layers are aligned one after the other.
+    pub staged: Option<&'a str>,
+}
+
+/// Called at every point of every curve, from several threads; [`Control::Stop`] ends the training there.
+pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
+
+/// What the search found.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Trials of the lone student.
+    pub alone: Vec<Trial>,
+    /// Trials of the distilled student.
+    pub distilled: Vec<Trial>,
+    /// Closed-form share of the soft loss, before clamping; none where it is undefined.
+    pub closed_form: Option<f64>,
+    /// Positions of the trials that are refitted; none where a side has no trial.
+    pub(crate) chosen: Option<(usize, usize)>,
+}
+
+impl Choice {
+    /// The trial of each side that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] where a side has none.
+    pub fn best(&self) -> Result<(&Trial, &Trial)> {
+        let (alone, distilled) = self.chosen.ok_or(Error::Interrupted)?;
+        Ok((&self.alone[alone], &self.distilled[distilled]))
+    }
+}
+
+/// Best share of teacher labels by two fits, on validation rows.
+///
+/// # Formula
+///
+/// ```text
+/// ξ* = Σ w (s_t − s_y)(y − s_y) / Σ w (s_t − s_y)²
+/// ```
+///
+/// with `s_y` fitted on targets and `s_t` on the teacher. None where the two agree.
+///
+/// # Source
+///
+/// Dang et al. 2026, arXiv 2602.17565: exact where fitting is linear in the labels, here the seed of a search.
+#[must_use]
+pub fn closed_form_alpha(
+    on_target: &[f64],
+    on_teacher: &[f64],
+    target: &[f64],
+    weight: &[f64],
+) -> Option<f64> {
+    let (mut top, mut bottom) = (0.0, 0.0);
+    for (((s_y, s_t), y), w) in on_target.iter().zip(on_teacher).zip(target).zip(weight) {
+        top += w * (s_t - s_y) * (y - s_y);
+        bottom += w * (s_t - s_y).powi(2);
+    }
+    (bottom > 0.0).then(|| top / bottom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_form_alpha_is_worked_by_hand() {
+        // s_y = 0, s_t = 2, y = 1 and 3: (2·1 + 2·3) / (4 + 4) = 1
+        assert_eq!(
+            closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]),
+            Some(1.0)
+        );
+        assert_eq!(closed_form_alpha(&[1.0], &[1.0], &[2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn trainings_are_named_by_all_that_sets_them_apart() {
+        let setting = Setting {
+            size: 0.5,
+            weight_decay: 0.05,
+            ..Setting::plain(Some(0.7), 50)
+        };
+        assert_eq!(
+            Training::search(setting, 3).to_string(),
+            "search-distilled-alpha0.7-size0.5-decay0.05-noise0-steps50-seed3"
+        );
+        assert_eq!(Training::search_on(1, setting, 3).phase, "search-2");
+        let alone = Setting {
+            alpha: None,
+            input_noise: 0.2,
+            ..setting
+        };
+        assert_eq!(
+            Training::refit(alone, 0).to_string(),
+            "refit-alone-size0.5-decay0.05-noise0.2-steps50-seed0"
+        );
+    }
+}

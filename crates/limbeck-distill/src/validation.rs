@@ -1,0 +1,569 @@
+//! Trials judged on validation rows, over one split of the rows or several.
+//!
+//! A few dozen validation rows choose by luck. So where rows are few, the same rows are split several times, with validation rows that
+//! do not overlap, and a trial is trained on each split: its error is that of all validation rows together, and one stopping point,
+//! where the errors of all splits together are least, serves them all.
+
+use limbeck_data::metrics::{self, Measure};
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::stage::{Stage, Trained, smooth_best};
+use crate::transfer::set::KnownRows;
+use crate::trial::{Setting, Training, Trial, Watch};
+
+/// Splits of the rows, and the validation rows of all of them.
+pub struct Search<'a> {
+    stages: Vec<Stage<'a>>,
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    /// Numbers of what hangs together, over all splits; none where rows do not.
+    blocks: Option<Vec<u32>>,
+    /// What the teacher answers.
+    teacher: Vec<f64>,
+}
+
+impl<'a> Search<'a> {
+    /// Stages of one plan, each with validation rows; at least one.
+    #[must_use]
+    pub fn new(stages: Vec<Stage<'a>>) -> Self {
+        let all =
+            |of: &dyn Fn(&Stage<'a>) -> Vec<f64>| stages.iter().flat_map(of).collect::<Vec<f64>>();
+        let held = |of: &dyn Fn(&KnownRows) -> Vec<f64>| {
+            all(&|stage| stage.held.map_or_else(Vec::new, of))
+        };
+        let target = held(&|held| held.target.clone());
+        let weight = held(&|held| held.weight.clone());
+        let teacher = all(&Stage::valid_teacher);
+        // A group is held out by one split at most.
+        let blocks = stages
+            .iter()
+            .map(|stage| stage.held.and_then(|held| held.blocks.as_deref()))
+            .collect::<Option<Vec<_>>>()
+            .map(|blocks| blocks.concat());
+        Self {
+            stages,
+            target,
+            weight,
+            blocks,
+            teacher,
+        }
+    }
+
+    /// The first split of the rows.
+    #[must_use]
+    pub fn first(&self) -> &Stage<'a> {
+        &self.stages[0]
+    }
+
+    /// All splits of the rows.
+    #[must_use]
+    pub fn stages(&self) -> &[Stage<'a>] {
+        &self.stages
+    }
+
+    /// Targets of all validation rows, in the learned unit.
+    pub(crate) fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// Their weights.
+    pub(crate) fn weight(&self) -> &[f64] {
+        &self.weight
+    }
+
+    pub(crate) fn measure(&self) -> Measure {
+        self.first().measure()
+    }
+
+    /// Error of predictions of all validation rows, in the target's unit.
+    pub(crate) fn error(&self, pred: &[f64]) -> f64 {
+        self.first().error(pred, &self.target, &self.weight)
+    }
+
+    /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
+    #[must_use]
+    pub fn valid_error_teacher(&self) -> Option<f64> {
+        self.first()
+            .teacher_error(&self.teacher, &self.target, &self.weight)
+    }
+
+    /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
+    #[must_use]
+    pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
+        trial.valid_error <= other.valid_error
+            || self.close(&self.losses(trial), &self.losses(other))
+    }
+
+    /// Loss of each validation row, the mean over the seeds of a trial.
+    fn losses(&self, trial: &Trial) -> Vec<f64> {
+        let mut losses = self.losses_of(&trial.valid_pred);
+        for pred in &trial.again {
+            losses
+                .iter_mut()
+                .zip(self.losses_of(pred))
+                .for_each(|(sum, loss)| *sum += loss);
+        }
+        let seeds = (1 + trial.again.len()) as f64;
+        losses.iter_mut().for_each(|loss| *loss /= seeds);
+        losses
+    }
+
+    fn losses_of(&self, pred: &[f64]) -> Vec<f64> {
+        let stage = self.first();
+        pred.iter()
+            .zip(&self.target)
+            .map(|(&pred, &target)| self.measure().row(stage.unit(pred), stage.unit(target)))
+            .collect()
+    }
+
+    /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
+    fn close(&self, losses: &[f64], best: &[f64]) -> bool {
+        let lost: Vec<f64> = losses
+            .iter()
+            .zip(best)
+            .map(|(loss, best)| loss - best)
+            .collect();
+        let (mean, standard_error) =
+            metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
+        mean <= standard_error
+    }
+
+    /// Trains a setting on every split and stops it where the error of all validation rows is least.
+    pub(crate) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
+        Ok(self.stopped(setting, self.trained(setting, setting.steps, 0, watch)?))
+    }
+
+    /// One training of a setting on every split, until a step of its schedule, with the seeds of a round.
+    fn trained(
+        &self,
+        setting: Setting,
+        until: usize,
+        round: usize,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Trained>> {
+        let one = |(at, stage): (usize, &Stage<'a>)| {
+            // Other weights on every split: a setting should not be chosen for its luck with one seed either.
+            let seed = stage.plan.seed + (at + round * self.stages.len()) as u64;
+            stage.train(
+                &stage.lesson(setting)?,
+                &Training::search_on(at, setting, seed),
+                until,
+                watch,
+            )
+        };
+        self.stages.par_iter().enumerate().map(one).collect()
+    }
+
+    /// Trains a network again with other seeds, `rounds` times, until the step at which it is to stop. Its validation error becomes the mean
+    /// over all its seeds: that of the first is too good, since it was the best of many.
+    pub(crate) fn train_again(
+        &self,
+        trial: &Trial,
+        rounds: usize,
+        watch: Watch<'_>,
+    ) -> Result<Trial> {
+        let one = |round: usize| -> Result<Option<Vec<f64>>> {
+            let trained = self.trained(trial.setting, trial.stop, round, watch)?;
+            // One that was cut short before its first point says nothing.
+            Ok(trained
+                .into_iter()
+                .map(|mut one| Some(one.snapshots.pop()?.pred))
+                .collect::<Option<Vec<_>>>()
+                .map(|preds| preds.concat()))
+        };
+        let again: Vec<Option<Vec<f64>>> = (1..=rounds)
+            .into_par_iter()
+            .map(one)
+            .collect::<Result<_>>()?;
+        let mut trial = Trial {
+            again: again.into_iter().flatten().collect(),
+            ..trial.clone()
+        };
+        trial.valid_error = self
+            .measure()
+            .of_mean(metrics::weighted_mean(&self.losses(&trial), &self.weight));
+        Ok(trial)
+    }
+
+    /// Trains several settings beside each other.
+    pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
+        settings
+            .into_par_iter()
+            .map(|setting| self.train(setting, watch))
+            .collect()
+    }
+
+    /// One trial out of its trainings. The end of the schedule, where weights have settled, is given up only for a gain of more than one
+    /// standard error.
+    fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
+        let points = trained
+            .iter()
+            .map(|one| one.snapshots.len())
+            .min()
+            .unwrap_or(0);
+        let weights: Vec<f64> = self
+            .stages
+            .iter()
+            .map(|stage| {
+                stage
+                    .held
+                    .as_ref()
+                    .map_or(0.0, |held| held.weight.iter().sum())
+            })
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let mean = |point: usize| {
+            trained
+                .iter()
+                .zip(&weights)
+                .map(|(one, weight)| one.snapshots[point].mean * weight)
+                .sum::<f64>()
+                / total
+        };
+        let (smooth, best) = smooth_best(&(0..points).map(mean).collect::<Vec<f64>>());
+        let Some(mut stop) = best else {
+            // Nothing was validated: a training that was cut short before its first point.
+            return trained.swap_remove(0).last(setting);
+        };
+        let valid_error = self.measure().of_mean(smooth[stop]);
+        let pred = |point: usize| {
+            trained
+                .iter()
+                .flat_map(|one| &one.snapshots[point].pred)
+                .copied()
+                .collect::<Vec<f64>>()
+        };
+        let is_whole = trained[0].snapshots[points - 1].step == setting.steps;
+        if is_whole
+            && self.close(
+                &self.losses_of(&pred(points - 1)),
+                &self.losses_of(&pred(stop)),
+            )
+        {
+            stop = points - 1;
+        }
+        let valid_pred = pred(stop);
+        let first = trained.swap_remove(0);
+        let snapshot = &first.snapshots[stop];
+        Trial {
+            setting,
+            stop: snapshot.step,
+            valid_error,
+            valid_pred,
+            again: Vec::new(),
+            params: snapshot.params.clone(),
+            curve: first.curve,
+            model: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use limbeck_data::checkpoint::NO_CHECKPOINTS;
+    use limbeck_data::{Feature, FeatureValues, Features};
+    use limbeck_nets::Control;
+
+    use super::*;
+    use crate::hints::HintOptions;
+    use crate::objective::ObjectiveOptions;
+    use crate::search::{NewRows, Plan, TransferSet, choose};
+    use crate::stage::Y;
+    use crate::student::StudentOptions;
+
+    fn features(rows: std::ops::Range<usize>) -> Features {
+        let number = |j: usize| Feature {
+            name: format!("n{j}"),
+            values: FeatureValues::Number(
+                rows.clone()
+                    .map(|i| ((i * (2 * j + 3)) as f64 * 0.618_033_988).fract())
+                    .collect(),
+            ),
+            integer: false,
+        };
+        Features {
+            columns: (0..2).map(number).collect(),
+            rows: rows.len(),
+        }
+    }
+
+    fn target(features: &Features) -> Vec<f64> {
+        let FeatureValues::Number(first) = &features.columns[0].values else {
+            unreachable!("numbers")
+        };
+        first.iter().map(|x| 10.0 + (5.0 * x).sin()).collect()
+    }
+
+    /// A search on splits with these validation rows; what comes before and after them is learned from.
+    fn on_splits(
+        student: &StudentOptions,
+        valid: &[(usize, usize)],
+        blocks: Option<&[u32]>,
+        check: impl FnOnce(&Search<'_>),
+    ) {
+        let (objective, hints) = (ObjectiveOptions::default(), HintOptions::default());
+        let plan = Plan {
+            student,
+            objective: &objective,
+            hints: &hints,
+            slope_reach: 1.0,
+            target: &Y,
+            seed: 3,
+            kept: &NO_CHECKPOINTS,
+        };
+        let (train, more) = (features(0..200), features(500..600));
+        let (y, mean) = (target(&train), target(&more));
+        let (ones, rows) = (vec![1.0; 200], (0..200).collect::<Vec<usize>>());
+        let new = NewRows {
+            features: more,
+            mean,
+            spread: ones[..100].to_vec(),
+            source: vec![None; 100],
+            weight: ones[..100].to_vec(),
+            second: vec![false; 100],
+        };
+        let parts: Vec<(Features, Vec<f64>)> = valid
+            .iter()
+            .map(|&(from, to)| features(from..to))
+            .map(|x| (x.clone(), target(&x)))
+            .collect();
+        let set = TransferSet {
+            known: KnownRows {
+                rows: rows.clone(),
+                features: train,
+                target: y.clone(),
+                weight: ones.clone(),
+                blocks: None,
+                teacher: y,
+                spread: ones.clone(),
+            },
+            new,
+            coordinates: None,
+        };
+        let held: Vec<KnownRows> = parts
+            .into_iter()
+            .map(|(features, target)| {
+                let n = target.len();
+                KnownRows {
+                    rows: rows[..n].to_vec(),
+                    features,
+                    teacher: target.clone(),
+                    target,
+                    weight: ones[..n].to_vec(),
+                    blocks: blocks.map(<[u32]>::to_vec),
+                    spread: ones[..n].to_vec(),
+                }
+            })
+            .collect();
+        let stages = held
+            .iter()
+            .map(|held| Stage::new(&plan, &set, Some(held)).unwrap());
+        check(&Search::new(stages.collect()));
+    }
+
+    fn trial(valid_error: f64, valid_pred: &[f64]) -> Trial {
+        Trial {
+            setting: Setting::plain(None, 1),
+            curve: Vec::new(),
+            stop: 0,
+            valid_error,
+            valid_pred: valid_pred.to_vec(),
+            again: Vec::new(),
+            params: Vec::new(),
+            model: None,
+        }
+    }
+
+    #[test]
+    fn both_sides_have_the_same_trials_on_all_validation_rows() {
+        let student = StudentOptions {
+            params: 2000,
+            steps: 240,
+            trials: 2,
+            ..StudentOptions::default()
+        };
+        on_splits(&student, &[(200, 230), (300, 350)], None, |search| {
+            let choice = choose(search, &|_| Control::Continue).unwrap();
+            for trial in choice.alone.iter().chain(&choice.distilled) {
+                assert_eq!(trial.valid_pred.len(), 80);
+                let stage = search.first();
+                assert!(
+                    stage
+                        .student(trial, Default::default(), Vec::new())
+                        .unwrap()
+                        .parameters()
+                        <= (2000.0 * trial.setting.size) as usize
+                );
+                // The smoothed error is near that of the predictions kept.
+                assert!(
+                    (search.error(&trial.valid_pred) / trial.valid_error - 1.0).abs() < 0.5,
+                    "{:?}",
+                    trial.setting
+                );
+            }
+            let sizes = |trials: &[Trial]| {
+                trials
+                    .iter()
+                    .map(|trial| trial.setting.size.to_string())
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .len()
+            };
+            assert_eq!(sizes(&choice.alone), 4);
+            assert!(sizes(&choice.distilled) >= 3);
+            // The best of each side was trained again, with two more seeds.
+            let (alone, distilled) = choice.best().unwrap();
+            assert_eq!((alone.again.len(), distilled.again.len()), (2, 2));
+            assert_eq!(alone.again[0].len(), 80);
+            let mean = |trial: &Trial| {
+                std::iter::once(&trial.valid_pred)
+                    .chain(&trial.again)
+                    .map(|pred| search.error(pred).powi(2))
+                    .sum::<f64>()
+                    / 3.0
+            };
+            assert!((mean(alone).sqrt() - alone.valid_error).abs() < 1e-9);
+            // All schedules fall together here: six of the first rung, three moves of each side.
+            assert!(
+                choice.alone.len() >= 8 && choice.distilled.len() >= 8,
+                "{} {}",
+                choice.alone.len(),
+                choice.distilled.len()
+            );
+            assert!(choice.closed_form.is_none() || choice.closed_form.is_some_and(f64::is_finite));
+            assert_eq!(search.valid_error_teacher(), Some(0.0));
+        });
+    }
+
+    #[test]
+    fn standard_errors_heed_groups() {
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        // Worse by a little in the first half of the rows, better by less in the other.
+        let shift = |y: &[f64]| {
+            y.iter()
+                .enumerate()
+                .map(|(i, y)| {
+                    y + if i < 4 {
+                        0.2 + 0.01 * (i % 2) as f64
+                    } else {
+                        0.02
+                    }
+                })
+                .collect::<Vec<f64>>()
+        };
+        let base = |y: &[f64]| y.iter().map(|y| y + 0.1).collect::<Vec<f64>>();
+        let close = |blocks: Option<&[u32]>| {
+            let mut found = false;
+            on_splits(&student, &[(200, 208)], blocks, |search| {
+                let y = search.target().to_vec();
+                found = search.as_good(&trial(1.0, &shift(&y)), &trial(0.9, &base(&y)));
+            });
+            found
+        };
+        // Squared errors differ by about 0.0305 in four rows and by −0.0096 in four: mean 0.0105, standard error 0.0076 of eight rows, but
+        // 0.02 of two groups.
+        assert!(!close(None));
+        assert!(close(Some(&[0, 0, 0, 0, 1, 1, 1, 1])));
+    }
+
+    #[test]
+    fn larger_share_on_a_longer_schedule_is_chosen_within_one_standard_error() {
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            // Errors of 0.1, whose signs differ from row to row, so that squared errors differ by chance alone; and errors of 0.5.
+            let off = |by: f64, turn: usize| {
+                search
+                    .target()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, y)| y + by * (1.0 + 0.5 * ((i + turn) % 2) as f64))
+                    .collect::<Vec<f64>>()
+            };
+            let of = |alpha, steps, error, pred: &[f64]| Trial {
+                setting: Setting::plain(alpha, steps),
+                ..trial(error, pred)
+            };
+            let choice = |long: Trial| crate::search::Choice {
+                alone: vec![
+                    of(None, 9, 0.3, &off(0.1, 0)),
+                    of(None, 1, 0.2, &off(0.1, 1)),
+                ],
+                distilled: vec![of(Some(0.4), 1, 0.10, &off(0.1, 0)), long],
+                ..Default::default()
+            };
+            let close = choice(of(Some(1.0), 9, 0.11, &off(0.1, 1)));
+            assert_eq!(crate::search::ladder::chosen(search, &close), Some((1, 1)));
+            let worse = choice(of(Some(1.0), 9, 0.50, &off(0.5, 1)));
+            assert_eq!(crate::search::ladder::chosen(search, &worse), Some((1, 0)));
+        });
+    }
+
+    #[test]
+    fn larger_share_is_taken_only_where_the_teacher_leads_and_near_ones_are_one() {
+        let student = StudentOptions {
+            params: 500,
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            let off = |turn: usize| -> Vec<f64> {
+                let target = search.target().iter().enumerate();
+                let error = |i: usize| 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64);
+                target.map(|(i, y)| y + error(i)).collect()
+            };
+            let of = |alpha, steps, error, turn| Trial {
+                setting: Setting::plain(alpha, steps),
+                ..trial(error, &off(turn))
+            };
+            let chosen = |lone: f64, distilled: [(f64, usize); 2]| {
+                let [best, other] = distilled;
+                let choice = crate::search::Choice {
+                    alone: vec![of(None, 1, lone, 0)],
+                    distilled: vec![
+                        of(Some(best.0), best.1, 0.10, 0),
+                        of(Some(other.0), other.1, 0.11, 1),
+                    ],
+                    ..Default::default()
+                };
+                crate::search::ladder::chosen(search, &choice)
+            };
+            assert_eq!(chosen(0.2, [(0.40, 9), (0.44, 1)]), Some((0, 0)));
+            assert_eq!(chosen(0.2, [(0.44, 1), (0.40, 9)]), Some((0, 1)));
+            assert_eq!(chosen(0.2, [(0.40, 9), (0.70, 1)]), Some((0, 1)));
+            // The teacher makes no error here, which only a lone student without one equals: then neither share nor schedule counts.
+            assert_eq!(chosen(0.0, [(0.44, 1), (0.40, 9)]), Some((0, 0)));
+            assert_eq!(chosen(0.0, [(0.40, 9), (1.00, 9)]), Some((0, 0)));
+        });
+    }
+
+    #[test]
+    fn layers_that_are_given_have_one_size() {
+        let student = StudentOptions {
+            hidden: Some(vec![4]),
+            steps: 20,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        on_splits(&student, &[(200, 220)], None, |search| {
+            let choice = choose(search, &|_| Control::Continue).unwrap();
+            assert!(
+                choice
+                    .alone
+                    .iter()
+                    .chain(&choice.distilled)
+                    .all(|trial| trial.setting.size == 1.0)
+            );
+        });
+    }
+}

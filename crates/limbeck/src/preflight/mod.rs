@@ -1,0 +1,137 @@
+//! Will distillation pay? A pilot on a sample, before hours are spent.
+//!
+//! ```text
+//! sample of training and validation rows → pilots (teacher, labels, both students, quickly) → diagnostics → rules → verdict
+//! ```
+//!
+//! Test rows are counted and never looked at; nothing is written.
+//!
+//! | diagnostic | what | asks |
+//! |---|---|---|
+//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the lone student minus the teacher's | has the teacher something to teach? |
+//! | [`saved`](PreflightReport::saved) | squared error of the lone student minus the distilled one's | did it help here? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it has | does it repeat its training labels? |
+//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | do labels or targets carry less error? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | the lone student on half of the rows and on all | will more rows make the teacher needless? |
+//! | [`noise`](PreflightReport::noise) | variance that the columns cannot tell | is there anything left to learn? |
+//!
+//! *Pays* means that in `limbeck distill` on the whole table the distilled student's test RMSE will be below the lone one's by at least
+//! `worth` (1 % by default). The rules that lead there are in [`Verdict`], their constants in [`rules`].
+
+mod figures;
+mod pilots;
+pub mod rules;
+mod verdict;
+
+pub use figures::*;
+
+use self::pilots::{Held, Pilot, noise_floor, quick, turns};
+use crate::error::{Error, Result};
+use crate::recipe::CheckedRecipe;
+use crate::session::{Observer, Session, listener, on_threads};
+use crate::stages::read::read;
+
+/// How a pilot is made.
+///
+/// | name | default | purpose | range |
+/// |---|---|---|---|
+/// | `rows` | 4000 | most rows of the sample | ≥ 100 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreflightOptions {
+    /// Most rows of the sample.
+    pub rows: usize,
+}
+
+impl Default for PreflightOptions {
+    fn default() -> Self {
+        Self { rows: 4000 }
+    }
+}
+
+/// Fits a teacher and both students on a sample and says whether distillation of the whole table is likely to pay.
+///
+/// Writes nothing and looks at no test row. The time does not grow with the table, but for reading it.
+///
+/// # Errors
+///
+/// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
+/// as teacher, or a teacher that fails.
+pub fn preflight(
+    recipe: &CheckedRecipe,
+    options: &PreflightOptions,
+    observer: &dyn Observer,
+) -> Result<PreflightReport> {
+    recipe.refuse_several()?;
+    let refuse = |place: &str, message: String| {
+        Err(Error::Recipe {
+            place: place.into(),
+            message,
+        })
+    };
+    if options.rows < rules::LEAST_ROWS {
+        return refuse(
+            "rows",
+            format!(
+                "found {}, expected at least {}",
+                options.rows,
+                rules::LEAST_ROWS
+            ),
+        );
+    }
+    if recipe.teacher.from.is_some() {
+        return refuse(
+            "teacher.from",
+            "the report of that run has the verdict on its labels already".into(),
+        );
+    }
+    if recipe.objective.quantile.is_some() {
+        return refuse("objective.quantile", "pilots are judged by RMSE, which is for means; run limbeck distill on a sample of the table".into());
+    }
+    on_threads(recipe.threads, listener(), || {
+        let session = Session::new(observer);
+        let data = read(recipe, &session)?;
+        let available = data.split.train.len() + data.split.valid.len();
+        if available < rules::LEAST_ROWS {
+            let least = rules::LEAST_ROWS;
+            let message = format!(
+                "{available} training and validation rows are too few for a pilot, which needs {least}; add rows"
+            );
+            return refuse("data", message);
+        }
+        let recipe = quick(recipe);
+        let mut held = Held::default();
+        let mut first = None;
+        let turns = turns(
+            &data,
+            options.rows.min(available),
+            recipe.teacher.command.is_some(),
+        );
+        for turn in 0..turns {
+            session.begin(&format!("pilot {} of {turns}", turn + 1));
+            let pilot = data.pilot(options.rows, turn, recipe.seed)?;
+            Pilot {
+                recipe: &recipe,
+                data: &pilot,
+                session: &session.part("pilot"),
+            }
+            .run(turn, &mut held)?;
+            session.go_on()?;
+            first.get_or_insert(pilot);
+        }
+        let Some(pilot) = first else {
+            unreachable!("there is at least one turn")
+        };
+        let rows = Rows {
+            available,
+            test: data.split.test.len(),
+            sampled: pilot.target().len(),
+            pilots: turns,
+            train: pilot.split.train.len(),
+            held_out: held.target.len(),
+        };
+        let mut report = held.report(&recipe, &data, rows)?;
+        report.noise = noise_floor(&pilot, &held)?;
+        report.measured.seconds = session.seconds();
+        Ok(report)
+    })?
+}

@@ -1,0 +1,565 @@
+//! Small runs on a sample of the rows.
+
+use std::collections::BTreeMap;
+
+use limbeck_data::bootstrap::{self, Interval};
+use limbeck_data::metrics::{self, Measure};
+use limbeck_data::{Dataset, Features};
+use limbeck_distill::hints::HintOptions;
+use limbeck_distill::noise::noise;
+use limbeck_distill::objective::Alpha;
+use limbeck_distill::search::{self, Plan, Search, Stage, TransferSet, Trial};
+use limbeck_distill::student::StudentKind;
+use limbeck_teach::Teacher;
+
+use super::figures::{
+    LearningCurve, Measured, NoiseFloor, Paired, PreflightReport, Rmse, Rows, Share, TeacherFit,
+};
+use super::verdict::{Findings, judge, over_pilots};
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::session::{Event, Session};
+use crate::stages::labels;
+use crate::stages::plan::plan;
+use crate::stages::store::LabelStore;
+
+/// Held-out rows after which further pilots are not worth their time.
+const ENOUGH_HELD_OUT: usize = 1200;
+
+/// Most pilots: each fits a teacher, which takes most of the time.
+const MOST_PILOTS: usize = 3;
+
+/// How many pilots a sample of so many rows gets; a command is asked once.
+pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
+    let held = (sampled / 5).max(1);
+    if command {
+        1
+    } else {
+        ENOUGH_HELD_OUT
+            .div_ceil(held)
+            .clamp(1, data.pilots().min(MOST_PILOTS))
+    }
+}
+
+/// Steps of a pilot's students.
+const STEPS: usize = 16_000;
+
+/// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions): as many as by default, since a lone student
+/// that is hardly tuned leaves much to save.
+const TRIALS: usize = 3;
+
+/// Seeds of their refit.
+const REPEATS: usize = 2;
+
+/// New rows for their teacher to label.
+const NEW_ROWS: usize = 30_000;
+
+/// Networks of their teacher.
+const MEMBERS: usize = 2;
+
+/// The recipe with short schedules where its own are longer. The teacher stays almost as it is: what a weaker one saves says little.
+pub(super) fn quick(recipe: &Recipe) -> Recipe {
+    let mut quick = recipe.clone();
+    // Whether distillation pays is asked of a network that learns from answers alone.
+    quick.student.kind = StudentKind::Mlp;
+    quick.hints = HintOptions::default();
+    (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
+    (quick.teacher.residual_rounds, quick.teacher.with) = (0, Vec::new());
+    quick.time_limit = None;
+    quick.unlabeled = None;
+    quick.student.steps = quick.student.steps.min(STEPS);
+    quick.student.trials = quick.student.trials.min(TRIALS);
+    quick.transfer.munge_rows = quick.transfer.munge_rows.min(NEW_ROWS);
+    quick.transfer.boundary_rows = quick.transfer.boundary_rows.min(NEW_ROWS);
+    quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
+    quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
+    quick.repeats = quick.repeats.min(REPEATS);
+    quick.teacher.fits = 1;
+    quick.teacher.network.members = quick.teacher.network.members.min(MEMBERS);
+    quick
+}
+
+/// What all pilots say of their held-out rows, in the target's unit, and sums over pilots of what is measured on training rows.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) target: Vec<f64>,
+    weight: Vec<f64>,
+    blocks: Vec<u32>,
+    teacher: Vec<f64>,
+    /// Squared errors of the refitted students, means over seeds.
+    alone_errors: Vec<f64>,
+    distilled_errors: Vec<f64>,
+    /// By pilot.
+    by_pilot: Vec<Rmse>,
+    /// Predictions of the lone student of the search.
+    alone: Vec<f64>,
+    /// Of the first pilot.
+    curve: Option<LearningCurve>,
+    /// Of the student on teacher labels alone; missing where there is none.
+    pure: Vec<f64>,
+    /// Squared out-of-fold and in-sample errors of the teacher, by pilot.
+    teacher_fit: Vec<(f64, f64)>,
+    notes: Vec<String>,
+}
+
+/// One pilot.
+pub(super) struct Pilot<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) data: &'a Dataset,
+    pub(super) session: &'a Session<'a>,
+}
+
+impl Pilot<'_> {
+    pub(super) fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
+        let (recipe, data, session) = (self.recipe, self.data, self.session);
+        let labels = labels::make(recipe, data, session)?;
+        let plan = Plan {
+            seed: recipe.seed + turn as u64,
+            ..plan(recipe, data, session)
+        };
+        let watch = session.watch();
+        let split = &data.split;
+        let test = labels.known(data, &split.test);
+        let lambda = recipe.transfer.perturb_weight;
+        let (set, valid) = (
+            labels.for_search(data, lambda),
+            labels.known(data, &split.valid),
+        );
+        let search = Search::new(vec![Stage::new(&plan, &set, Some(&valid))?]);
+        session.tell(&Event::Steps(search::search_steps(&recipe.student, 1)));
+        let choice = search::choose(&search, &watch)?;
+        let (alone, distilled) = choice.best()?;
+        let pure = choice
+            .distilled
+            .iter()
+            .filter(|trial| trial.setting.alpha == Some(1.0))
+            .max_by_key(|trial| trial.setting.steps);
+
+        // The refit of a full run: all rows but those held out, and several seeds.
+        let all = labels.for_refit(data, lambda);
+        let refit_stage = Stage::new(&plan, &all, None)?;
+        let seeds: Vec<u64> = (0..recipe.repeats as u64)
+            .map(|repeat| plan.seed + repeat)
+            .collect();
+        let refitted = search::refit(
+            &refit_stage,
+            (alone.setting, alone.stop),
+            (distilled.setting, distilled.stop),
+            &seeds,
+            &watch,
+        )?;
+        let target = data.target_of(&split.test);
+        let errors = |trial: &dyn Fn(&search::Refitted) -> &Trial| -> Result<Vec<f64>> {
+            let mut sum = vec![0.0; target.len()];
+            for pair in &refitted {
+                let errors = Measure::Rmse.rows(
+                    &predict(&refit_stage, trial(pair), &test.features)?,
+                    &target,
+                );
+                sum.iter_mut()
+                    .zip(errors)
+                    .for_each(|(sum, error)| *sum += error / refitted.len() as f64);
+            }
+            Ok(sum)
+        };
+        let (alone_errors, distilled_errors) = (
+            errors(&|pair| &pair.alone)?,
+            errors(&|pair| &pair.distilled)?,
+        );
+
+        if turn == 0 {
+            held.curve = self.learning_curve(&labels, &plan, (search.first(), alone), &watch)?;
+        }
+        let unit = data.spec().unit;
+        held.alone
+            .extend(predict(search.first(), alone, &test.features)?);
+        if let Some(pure) = pure {
+            held.pure
+                .extend(predict(search.first(), pure, &test.features)?);
+        }
+        let teacher: Vec<f64> = test.teacher.iter().map(|&mean| unit.target(mean)).collect();
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
+        held.by_pilot.push(Rmse {
+            teacher: metrics::rmse(&teacher, &target, &test.weight),
+            alone: root(&alone_errors),
+            distilled: root(&distilled_errors),
+        });
+        held.alone_errors.extend(alone_errors);
+        held.distilled_errors.extend(distilled_errors);
+        held.target.extend(target);
+        held.teacher.extend(teacher);
+        // Blocks of different pilots are different rows, and the same block where a group is met again.
+        held.blocks.extend(blocks(data));
+        held.weight.extend(&test.weight);
+        held.teacher_fit.extend(self.teacher_fit(&labels)?);
+        // Those of the others say the same with other figures.
+        if turn == 0 {
+            held.notes = labels.summary.notes;
+        }
+        Ok(())
+    }
+
+    /// The lone student on half of the training rows and on all of them.
+    fn learning_curve(
+        &self,
+        labels: &LabelStore,
+        plan: &Plan<'_>,
+        all: (&Stage<'_>, &Trial),
+        watch: search::Watch<'_>,
+    ) -> Result<Option<LearningCurve>> {
+        let (data, split) = (self.data, &self.data.split);
+        let rows = data.half(&split.train);
+        let half = TransferSet::plain(labels.known(data, &rows));
+        let (valid, test) = (
+            labels.known(data, &split.valid),
+            labels.known(data, &split.test),
+        );
+        let search = Search::new(vec![Stage::new(plan, &half, Some(&valid))?]);
+        let trial = search::choose_alone(&search, watch)?;
+        let target = data.target_of(&split.test);
+        let errors = |stage, trial| {
+            Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target))
+        };
+        let (half, all) = (errors(search.first(), &trial)?, errors(all.0, all.1)?);
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
+        let growth = split.train.len() as f64 / rows.len().max(1) as f64;
+        let lost: Vec<f64> = half
+            .iter()
+            .zip(&all)
+            .map(|(half, all)| half - all)
+            .collect();
+        let gained = paired(&lost, &test.weight, &blocks(data));
+        let (half, all) = (root(&half), root(&all));
+        Ok(Some(LearningCurve {
+            half,
+            all,
+            slope: slope(half, all, growth),
+            gained,
+        }))
+    }
+
+    /// Squared errors of the teacher on training rows, out of fold and in sample; none for a teacher from outside.
+    fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
+        let Some(bytes) = &store.file else {
+            return Ok(None);
+        };
+        // Rows that no fold teacher labels, the earliest in time, are left out of both.
+        let rows: Vec<usize> = self
+            .data
+            .split
+            .train
+            .iter()
+            .copied()
+            .filter(|&row| store.teacher[row].is_finite())
+            .collect();
+        let teacher = Teacher::from_bytes(bytes)?;
+        let seen = teacher.predict(&self.data.features.select(&rows))?.mean;
+        let unseen: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
+        let target = self.data.learned_of(&rows);
+        let weight = self.data.weight_of(&rows);
+        let error =
+            |pred: &[f64]| metrics::weighted_mean(&Measure::Rmse.rows(pred, &target), &weight);
+        Ok(Some((error(&unseen), error(&seen))))
+    }
+}
+
+/// What belongs together among the held-out rows.
+fn blocks(data: &Dataset) -> Vec<u32> {
+    let rows = &data.split.test;
+    data.blocks_of(rows)
+        .unwrap_or_else(|| rows.iter().map(|&row| row as u32).collect())
+}
+
+fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
+    let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+    Ok(student.predict(&features.raw(), features.rows)?)
+}
+
+impl Held {
+    fn errors(&self, pred: &[f64]) -> Vec<f64> {
+        Measure::Rmse.rows(pred, &self.target)
+    }
+
+    fn rmse(&self, pred: &[f64]) -> f64 {
+        metrics::rmse(pred, &self.target, &self.weight)
+    }
+
+    /// Squared errors `worse` minus `better`.
+    fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
+        let lost: Vec<f64> = worse.iter().zip(better).map(|(a, b)| a - b).collect();
+        paired(&lost, &self.weight, &self.blocks)
+    }
+
+    pub(super) fn report(
+        &self,
+        recipe: &Recipe,
+        data: &Dataset,
+        rows: Rows,
+    ) -> Result<PreflightReport> {
+        let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
+        let rmse = Rmse {
+            teacher: self.rmse(&self.teacher),
+            alone: root(&self.alone_errors),
+            distilled: root(&self.distilled_errors),
+        };
+        let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
+        let saved = self.difference(&self.alone_errors, &self.distilled_errors);
+        let closed_form = self.closed_form(recipe.seed);
+        let teacher_fit = teacher_fit(&self.teacher_fit);
+        let Some(learning_curve) = self.curve else {
+            unreachable!("the first pilot measures it")
+        };
+        let mut notes = self.notes.clone();
+        if teacher_fit.is_none() {
+            notes.push(
+                "not available for a teacher that limbeck does not fit: its error on rows that it has seen and has not seen; if it \
+                 was fitted on rows of this table, its lead is overstated"
+                    .into(),
+            );
+        }
+        if closed_form.is_none() {
+            let why = if recipe.objective.alpha == Alpha::Auto {
+                "both fits agree"
+            } else {
+                "`alpha` is fixed"
+            };
+            notes.push(format!(
+                "not available: the closed-form share of teacher labels, since {why}"
+            ));
+        }
+        if recipe.unlabeled.is_some() {
+            notes.push("the pilots did without the rows without targets".into());
+        }
+        let over_pilots = over_pilots(&self.by_pilot);
+        let verdict = judge(&Findings {
+            rows,
+            worth: recipe.worth,
+            teacher_gap,
+            saved,
+            over_pilots,
+            rmse,
+            teacher_fit,
+            closed_form,
+            learning_curve,
+        });
+        Ok(PreflightReport {
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: recipe.seed,
+            source: data.summary.source.clone(),
+            target: data.spec().name.clone(),
+            rows,
+            verdict,
+            rmse,
+            by_pilot: self.by_pilot.clone(),
+            teacher_gap,
+            saved,
+            teacher_fit,
+            closed_form,
+            learning_curve,
+            noise: None,
+            notes,
+            measured: Measured::default(),
+        })
+    }
+
+    fn closed_form(&self, seed: u64) -> Option<Share> {
+        if self.pure.len() != self.target.len() {
+            return None;
+        }
+        closed_form(
+            &self.alone,
+            &self.pure,
+            &self.target,
+            &self.weight,
+            &self.blocks,
+            seed,
+        )
+    }
+}
+
+/// Mean of differences with its standard error over blocks; 0 for one block, which has no spread to tell.
+fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
+    let (mean, standard_error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
+    Paired {
+        mean,
+        standard_error: if standard_error.is_finite() {
+            standard_error
+        } else {
+            0.0
+        },
+    }
+}
+
+/// How the squared error falls with `growth` times the rows.
+fn slope(half: f64, all: f64, growth: f64) -> f64 {
+    2.0 * (all / half).ln() / growth.ln()
+}
+
+/// [`search::closed_form_alpha`] with a bootstrap interval over blocks.
+fn closed_form(
+    alone: &[f64],
+    pure: &[f64],
+    target: &[f64],
+    weight: &[f64],
+    blocks: &[u32],
+    seed: u64,
+) -> Option<Share> {
+    let value = search::closed_form_alpha(alone, pure, target, weight)?;
+    let rows = || alone.iter().zip(pure).zip(target);
+    let top: Vec<f64> = rows()
+        .map(|((alone, pure), y)| (pure - alone) * (y - alone))
+        .collect();
+    let bottom: Vec<f64> = rows()
+        .map(|((alone, pure), _)| (pure - alone).powi(2))
+        .collect();
+    let options = bootstrap::Options {
+        seed,
+        ..bootstrap::Options::default()
+    };
+    let ratio = |seeds: &[[f64; 2]]| seeds[0][0] / seeds[0][1];
+    let Interval { low, high, .. } = bootstrap::paired(
+        &[[&top[..], &bottom]],
+        weight,
+        Some(blocks),
+        &options,
+        ratio,
+    )?;
+    Some(Share { value, low, high })
+}
+
+fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
+    if pilots.is_empty() {
+        return None;
+    }
+    let root_mean = |value: &dyn Fn(&(f64, f64)) -> f64| {
+        (pilots.iter().map(value).sum::<f64>() / pilots.len() as f64).sqrt()
+    };
+    let (out_of_fold, in_sample) = (root_mean(&|pilot| pilot.0), root_mean(&|pilot| pilot.1));
+    Some(TeacherFit {
+        out_of_fold,
+        in_sample,
+        ratio: in_sample / out_of_fold,
+    })
+}
+
+/// By all rows of the sample, beside the teacher's error on held-out ones.
+pub(super) fn noise_floor(pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
+    let unit = pilot.spec().unit;
+    let to_learned = |values: &[f64]| {
+        values
+            .iter()
+            .map(|&value| unit.learn(value))
+            .collect::<Vec<f64>>()
+    };
+    let found = noise(&pilot.features, &to_learned(pilot.target()))?;
+    let teacher = metrics::rmse(
+        &to_learned(&held.teacher),
+        &to_learned(&held.target),
+        &held.weight,
+    );
+    Ok(found.map(|noise| NoiseFloor {
+        gamma: noise.gamma.sqrt(),
+        nearest: noise.nearest.sqrt(),
+        teacher,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn paired_difference_is_worked_by_hand() {
+        // Mean 2, deviations −1, 0, 1: variance 3/2 · 2 / 9.
+        let difference = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 1, 2]);
+        assert_eq!(difference.mean, 2.0);
+        assert!((difference.standard_error - (1.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        // Blocks {1, 2} and {3}: deviations −1 and 1, variance 2/1 · 2 / 9.
+        let blocked = paired(&[1.0, 2.0, 3.0], &[1.0; 3], &[0, 0, 1]);
+        assert!((blocked.standard_error - 2.0 / 3.0).abs() < 1e-15);
+        // Weight 3 and 1: mean (3·1 + 5) / 4 = 2; sums 3·(−1) and 3; variance 2 · 18 / 16.
+        let weighted = paired(&[1.0, 5.0], &[3.0, 1.0], &[0, 1]);
+        assert_eq!((weighted.mean, weighted.standard_error), (2.0, 1.5));
+        assert_eq!(paired(&[1.0], &[1.0], &[0]).standard_error, 0.0);
+    }
+
+    #[test]
+    fn slope_is_worked_by_hand() {
+        // The squared error halves with twice as many rows.
+        assert!((slope(2.0_f64.sqrt(), 1.0, 2.0) + 1.0).abs() < 1e-15);
+        assert_eq!(slope(3.0, 3.0, 2.0), 0.0);
+    }
+
+    #[test]
+    fn closed_form_share_is_worked_by_hand() {
+        // s_y = 0, s_t = 2, y = 1 in each row: ξ* = 2 / 4 in every resample.
+        let share = closed_form(
+            &[0.0; 5],
+            &[2.0; 5],
+            &[1.0; 5],
+            &[1.0; 5],
+            &[0, 1, 2, 3, 4],
+            7,
+        )
+        .unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.5, 0.5));
+        assert_eq!(
+            closed_form(
+                &[1.0; 5],
+                &[1.0; 5],
+                &[1.0; 5],
+                &[1.0; 5],
+                &[0, 1, 2, 3, 4],
+                7
+            ),
+            None
+        );
+        // y = 0 and 2: each row says 0 or 1.
+        let share = closed_form(&[0.0; 2], &[2.0; 2], &[0.0, 2.0], &[1.0; 2], &[0, 1], 7).unwrap();
+        assert_eq!((share.value, share.low, share.high), (0.5, 0.0, 1.0));
+    }
+
+    #[test]
+    fn teacher_fit_is_worked_by_hand() {
+        let fit = teacher_fit(&[(1.0, 0.0), (7.0, 2.0)]).unwrap();
+        assert_eq!((fit.out_of_fold, fit.in_sample, fit.ratio), (2.0, 1.0, 0.5));
+        assert_eq!(teacher_fit(&[]), None);
+    }
+
+    #[test]
+    fn few_pilots_hold_out_enough_rows_and_a_command_is_asked_once() {
+        let mut table = limbeck_data::simulate::thermistor(300, 1);
+        table.source = "sensor.csv".into();
+        let options =
+            limbeck_data::DataOptions::for_target(limbeck_data::simulate::THERMISTOR_TARGET);
+        let data = Dataset::from_table(table, &options, None, 0).unwrap();
+        assert_eq!(
+            [100, 1200, 1600, 2000, 6000].map(|rows| turns(&data, rows, false)),
+            [3, 3, 3, 3, 1]
+        );
+        assert_eq!(turns(&data, 100, true), 1);
+    }
+
+    #[test]
+    fn quick_recipe_keeps_what_is_quicker() {
+        let mut recipe = Recipe::default();
+        recipe.student.steps = 200;
+        recipe.teacher.network.members = 1;
+        let found = quick(&recipe);
+        assert_eq!(
+            (found.student.steps, found.teacher.network.members),
+            (200, 1)
+        );
+        let best = Recipe::preset(crate::Quality::Best);
+        let found = quick(&best);
+        assert_eq!(
+            (
+                found.student.steps,
+                found.student.trials,
+                found.teacher.network.members,
+                found.transfer.munge_rows
+            ),
+            (STEPS, TRIALS, MEMBERS, NEW_ROWS)
+        );
+        assert_eq!(found.teacher.trees, best.teacher.trees);
+    }
+}

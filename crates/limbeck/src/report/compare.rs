@@ -1,0 +1,446 @@
+//! Many runs side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use limbeck_data::{ReadOptions, Table, Values};
+use limbeck_distill::proof::{judge_file, short};
+use serde::Serialize;
+use toml::Value;
+
+use crate::error::{Error, Result};
+use crate::report::page::{CHARTS, STYLE, THEME, escape};
+use crate::run::files::{PREDICTIONS, REPORT};
+use crate::run::several;
+use crate::run::unfinished::Unfinished;
+use crate::run::{Run, open_each};
+
+/// The runs of a folder, by name, and what could not be opened with its reason.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
+    let entries = std::fs::read_dir(folder).map_err(Error::file("read the folder", folder))?;
+    let is_done = |path: &PathBuf| Unfinished::names(path).0 != *path;
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && is_done(path))
+        .collect();
+    paths.sort_by_key(|path| natural(&path.to_string_lossy()));
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        let opened = match several::list(&path) {
+            Ok(None) if !path.join(REPORT).exists() => continue,
+            Ok(_) => open_each(&path),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(runs) => found.extend(runs),
+            Err(error) => faults.push(error),
+        }
+    }
+    Ok((found, faults))
+}
+
+/// A key by which `run-2` comes before `run-10`.
+fn natural(name: &str) -> Vec<(u64, String)> {
+    let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
+    for c in name.chars() {
+        let last = parts.len() - 1;
+        match c.to_digit(10) {
+            Some(digit) if parts[last].1.is_empty() && last > 0 => {
+                parts[last].0 = parts[last]
+                    .0
+                    .saturating_mul(10)
+                    .saturating_add(u64::from(digit))
+            }
+            Some(digit) => parts.push((u64::from(digit), String::new())),
+            None => parts[last].1.push(c),
+        }
+    }
+    parts
+}
+
+/// The shipped students of two runs on the same test rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paired {
+    /// Test error of the first minus that of the second, as [`Report::measure`](crate::report::Report::measure) says: above 0 where the second is better.
+    pub saved: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
+///
+/// # Errors
+///
+/// Where answers cannot be read.
+pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, String>> {
+    let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
+        return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
+    };
+    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
+        return Ok(Err("other test rows, targets, weights or groups".into()));
+    }
+    let measure = first.report().measure();
+    if measure != second.report().measure() {
+        return Ok(Err(format!(
+            "one predicts {}, the other {}",
+            first.report().predicted(),
+            second.report().predicted()
+        )));
+    }
+    let Some(gain) = judge_file(
+        measure,
+        &a.target,
+        &a.weight,
+        a.block.as_deref(),
+        [&b.shipped, &a.shipped],
+        0.0,
+    ) else {
+        return Ok(Err("no test rows with a weight".into()));
+    };
+    Ok(
+        match (gain.error_saved.low, gain.error_saved.high, gain.reason) {
+            (Some(low), Some(high), _) => Ok(Paired {
+                saved: gain.error_saved.value,
+                low,
+                high,
+            }),
+            (_, _, reason) => Err(reason.unwrap_or_else(|| "errors that are no numbers".into())),
+        },
+    )
+}
+
+struct Answers {
+    row: Vec<f64>,
+    target: Vec<f64>,
+    weight: Vec<f64>,
+    shipped: Vec<f64>,
+    /// Groups or stretches of time, whose rows are resampled together.
+    block: Option<Vec<u32>>,
+}
+
+impl Answers {
+    fn read(run: &Run) -> Result<Option<Self>> {
+        let path = run.path().join(PREDICTIONS);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let table = Table::read(&path, &ReadOptions::default())?;
+        let column = |name: &str| match table.column(name).map(|column| &column.values) {
+            Some(Values::Number(values)) => Ok(values.clone()),
+            _ => Err(Error::NotARun {
+                path: run.path().to_owned(),
+                message: format!("its {PREDICTIONS} has no numbers `{name}`"),
+            }),
+        };
+        let block = table
+            .column("block")
+            .is_some()
+            .then(|| column("block"))
+            .transpose()?;
+        let block = block.map(|block| block.into_iter().map(|block| block as u32).collect());
+        Ok(Some(Self {
+            block,
+            row: column("row")?,
+            target: column("target")?,
+            weight: column("weight")?,
+            shipped: column("shipped")?,
+        }))
+    }
+}
+
+/// Options that differ between runs: key, and its value in each.
+#[must_use]
+pub fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
+    let flat: Vec<BTreeMap<String, String>> = runs
+        .iter()
+        .map(|run| {
+            let mut all = BTreeMap::new();
+            if let Ok(Value::Table(table)) = Value::try_from(run.recipe()) {
+                flatten("", &Value::Table(table), &mut all);
+            }
+            all
+        })
+        .collect();
+    let keys: BTreeSet<&String> = flat.iter().flat_map(BTreeMap::keys).collect();
+    let values = |key: &String| {
+        flat.iter()
+            .map(|all| all.get(key).cloned().unwrap_or_else(|| "–".into()))
+            .collect::<Vec<_>>()
+    };
+    keys.into_iter()
+        .map(|key| (key.clone(), values(key)))
+        .filter(|(_, values)| values.iter().any(|value| *value != values[0]))
+        .collect()
+}
+
+fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                flatten(
+                    &if prefix.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{prefix}.{key}")
+                    },
+                    value,
+                    all,
+                );
+            }
+        }
+        other => {
+            all.insert(prefix.to_owned(), other.to_string());
+        }
+    }
+}
+
+/// Header and cells of the table of runs, for a terminal as for a page.
+#[must_use]
+pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let header = vec![
+        "run",
+        "target",
+        "test rows",
+        "teacher",
+        "teacher error",
+        "alone",
+        "distilled",
+        "shipped",
+        "gap closed",
+        "verdict",
+        "parameters",
+        "bytes",
+        "seconds",
+    ];
+    let line = |run: &Run| {
+        let report = run.report();
+        let gap = report
+            .proof
+            .gap_closed
+            .value
+            .map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
+        vec![
+            run.path().display().to_string(),
+            report.predicted(),
+            report.data.test.to_string(),
+            report.teacher.kind.clone(),
+            short(report.test.teacher.error()),
+            short(report.test.alone.error()),
+            short(report.test.distilled.error()),
+            short(report.test.shipped.error()),
+            gap,
+            format!(
+                "{}{}",
+                report.proof.verdict.kind.name(),
+                if report.interrupted {
+                    " (stopped early)"
+                } else {
+                    ""
+                }
+            ),
+            report.student.parameters.to_string(),
+            report.student.bytes.to_string(),
+            format!("{:.0}", report.measured.seconds),
+        ]
+    };
+    (header, runs.iter().map(line).collect())
+}
+
+/// What the terminal says of each run against the first: a sentence.
+///
+/// # Errors
+///
+/// As [`paired`].
+pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
+    let Some((first, others)) = runs.split_first() else {
+        return Ok(Vec::new());
+    };
+    let sentence = |other: &Run| {
+        let (a, b) = (first.path().display(), other.path().display());
+        Ok(match paired(first, other)? {
+            Err(why) => format!("{b} against {a}: not comparable row by row ({why})"),
+            Ok(Paired { saved, low, high }) => {
+                let side = match (low > 0.0, high < 0.0) {
+                    (true, _) => "better",
+                    (_, true) => "worse",
+                    _ => "not significantly different",
+                };
+                let measure = first.report().measure().name();
+                format!(
+                    "{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})",
+                    short(saved),
+                    short(low),
+                    short(high)
+                )
+            }
+        })
+    };
+    others.iter().map(sentence).collect()
+}
+
+const SCRIPT: &str = include_str!("page/compare.js");
+
+/// Columns of [`table`] that hold words.
+const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
+
+/// The comparison as one page that needs nothing else.
+///
+/// # Errors
+///
+/// As [`paired`].
+pub fn page(runs: &[Run]) -> Result<String> {
+    let (header, rows) = table(runs);
+    let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
+    let list: String = sentences(runs)?
+        .iter()
+        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+        .collect();
+    let names: Vec<String> = std::iter::once("option".to_owned())
+        .chain(runs.iter().map(|run| run.path().display().to_string()))
+        .collect();
+    let options: Vec<Vec<String>> = differences(runs)
+        .into_iter()
+        .map(|(key, values)| [vec![key], values].concat())
+        .collect();
+    let errors = errors(runs);
+    let charts: String = errors
+        .iter()
+        .enumerate()
+        .map(|(at, target)| {
+            let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
+            format!("<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>")
+        })
+        .collect();
+    // `<` cannot end a script from within.
+    let data = serde_json::to_string(&errors)
+        .unwrap_or_default()
+        .replace('<', "\\u003c");
+    let parts = [
+        format!(
+            "<h1>{} runs</h1>{}",
+            runs.len(),
+            grid(
+                "runs",
+                &header
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+                &rows,
+                &words
+            )
+        ),
+        charts,
+        if list.is_empty() {
+            list
+        } else {
+            format!("<h2>Against the first, row by row</h2><ul>{list}</ul>")
+        },
+        if options.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "<h2>Options that differ</h2>{}",
+                grid(
+                    "options that differ",
+                    &names,
+                    &options,
+                    &vec![true; names.len()]
+                )
+            )
+        },
+    ];
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
+         content=\"light dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main>{}</main><script>{CHARTS}</script><script \
+         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{THEME}{SCRIPT}</script></body></html>\n",
+        runs.len(),
+        parts.concat()
+    ))
+}
+
+/// A table that scrolls by itself where it is too wide; `words` says which columns hold text.
+fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) -> String {
+    let class = |at: usize| if words[at] { " class=\"text\"" } else { "" };
+    let head: String = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("<th scope=\"col\"{}>{}</th>", class(at), escape(name)))
+        .collect();
+    let cell = |(at, cell): (usize, &String)| match at {
+        0 => format!("<th scope=\"row\">{}</th>", escape(cell)),
+        _ => format!("<td{}>{}</td>", class(at), escape(cell)),
+    };
+    let body: String = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "<tr>{}</tr>",
+                row.iter().enumerate().map(cell).collect::<String>()
+            )
+        })
+        .collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+}
+
+/// Errors of the runs on one target.
+#[derive(Serialize)]
+struct Errors {
+    name: String,
+    measure: &'static str,
+    runs: Vec<String>,
+    /// Of teacher, alone, distilled and shipped, by run.
+    sides: BTreeMap<&'static str, Vec<f64>>,
+}
+
+/// By what is predicted, since units and measures differ, in the order of the runs.
+fn errors(runs: &[Run]) -> Vec<Errors> {
+    let mut all: Vec<Errors> = Vec::new();
+    for run in runs {
+        let (report, test) = (run.report(), &run.report().test);
+        let name = report.predicted();
+        let at = all
+            .iter()
+            .position(|target| target.name == name)
+            .unwrap_or_else(|| {
+                all.push(Errors {
+                    name,
+                    measure: report.measure().name(),
+                    runs: Vec::new(),
+                    sides: BTreeMap::new(),
+                });
+                all.len() - 1
+            });
+        all[at].runs.push(run.path().display().to_string());
+        let sides = [
+            ("teacher", test.teacher.error()),
+            ("alone", test.alone.error()),
+            ("distilled", test.distilled.error()),
+            ("shipped", test.shipped.error()),
+        ];
+        sides
+            .into_iter()
+            .for_each(|(side, error)| all[at].sides.entry(side).or_default().push(error));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_people_count() {
+        let mut names = ["run-10", "run-2", "a", "run-2b", "run"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["a", "run", "run-2", "run-2b", "run-10"]);
+    }
+}

@@ -1,0 +1,129 @@
+//! What repetitions on other splits found.
+
+use limbeck_distill::proof::{Difference, VerdictKind, repeated};
+use serde::{Deserialize, Serialize};
+
+use super::shipped::ShippedKind;
+
+/// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss); those of students are means over seeds, except
+/// the shipped one's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fold {
+    /// Rows that were learned from or validated on.
+    pub learned: usize,
+    /// Rows that were tested on.
+    pub tested: usize,
+    /// The teacher's error.
+    pub teacher: f64,
+    /// The lone student's.
+    pub alone: f64,
+    /// The distilled student's.
+    pub distilled: f64,
+    /// That of the student that would be shipped.
+    pub shipped: f64,
+    /// Which one that is.
+    pub ships: ShippedKind,
+    /// True where the distilled student took something from the teacher.
+    pub taught: bool,
+}
+
+/// What all repetitions say together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outer {
+    /// One by fold.
+    pub folds: Vec<Fold>,
+    /// Distilled against alone, over folds.
+    pub kind: VerdictKind,
+    /// Error of the lone minus that of the distilled student, its mean over folds and its interval ([`repeated`]).
+    pub error_saved: Difference,
+    /// Error of the lone student minus that of the teacher.
+    pub teacher_lead: Difference,
+}
+
+impl Outer {
+    pub(crate) fn new(folds: Vec<Fold>) -> Self {
+        let ratio = folds
+            .iter()
+            .map(|fold| fold.tested as f64 / fold.learned as f64)
+            .sum::<f64>()
+            / folds.len() as f64;
+        let over = |of: &dyn Fn(&Fold) -> f64| {
+            repeated(&folds.iter().map(of).collect::<Vec<f64>>(), ratio)
+        };
+        let error_saved = over(&|fold| fold.alone - fold.distilled);
+        let teacher_lead = over(&|fold| fold.alone - fold.teacher);
+        let kind = match folds.iter().any(|fold| fold.taught) {
+            true if error_saved.is_above() => VerdictKind::Helps,
+            true if error_saved.is_below() => VerdictKind::Hurts,
+            _ => VerdictKind::NoGain,
+        };
+        Self {
+            folds,
+            kind,
+            error_saved,
+            teacher_lead,
+        }
+    }
+
+    /// Mean over folds.
+    #[must_use]
+    pub fn mean(&self, of: impl Fn(&Fold) -> f64) -> f64 {
+        self.folds.iter().map(of).sum::<f64>() / self.folds.len() as f64
+    }
+
+    /// Folds in which the distilled student was better.
+    #[must_use]
+    pub fn wins(&self) -> usize {
+        self.folds
+            .iter()
+            .filter(|fold| fold.distilled < fold.alone)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fold(alone: f64, distilled: f64, taught: bool) -> Fold {
+        Fold {
+            learned: 80,
+            tested: 20,
+            teacher: 1.0,
+            alone,
+            distilled,
+            shipped: distilled,
+            ships: ShippedKind::Distilled,
+            taught,
+        }
+    }
+
+    #[test]
+    fn interval_over_folds_is_wider_by_the_rows_they_share() {
+        // Saved: 0.1, 0.2, 0.3; S² = 0.01, (1/3 + 1/4) S² = 0.0764², t of two degrees 4.3027.
+        let outer = Outer::new(vec![
+            fold(2.0, 1.9, true),
+            fold(2.0, 1.8, true),
+            fold(2.0, 1.7, true),
+        ]);
+        let half = 4.302_653 * (0.01_f64 * (1.0 / 3.0 + 0.25)).sqrt();
+        assert!((outer.error_saved.value - 0.2).abs() < 1e-12);
+        assert!((outer.error_saved.low.unwrap() - (0.2 - half)).abs() < 1e-6);
+        assert_eq!((outer.kind, outer.wins()), (VerdictKind::NoGain, 3));
+        assert!((outer.mean(|fold| fold.shipped) - 1.8).abs() < 1e-12);
+        let sure = vec![
+            fold(2.0, 1.50, true),
+            fold(2.0, 1.51, true),
+            fold(2.0, 1.49, true),
+        ];
+        assert_eq!(Outer::new(sure.clone()).kind, VerdictKind::Helps);
+        let untaught = sure
+            .into_iter()
+            .map(|fold| Fold {
+                taught: false,
+                ..fold
+            })
+            .collect();
+        assert_eq!(Outer::new(untaught).kind, VerdictKind::NoGain);
+    }
+}

@@ -1,0 +1,852 @@
+//! `report.html`: a run as one page that needs nothing else.
+//!
+//! Tables and sentences are written here, so that the page can be read without scripts; charts are drawn by Chart.js from the data at its end.
+//! Chart.js 4 (MIT) is part of the page: 209 kB, no network.
+
+mod slices;
+
+use std::fmt::Write as _;
+
+use limbeck_data::Features;
+use limbeck_data::metrics::Measure;
+use limbeck_distill::proof::short;
+use limbeck_distill::search::Trial;
+use serde_json::{Value, json};
+
+use crate::report::{
+    Answers, Fold, Outer, QuantileScores, Report, ShippedKind, StudentScores, verdict,
+};
+use slices::{Ranked, Slice, mean};
+
+const TEMPLATE: &str = include_str!("page.html");
+/// The style of all pages.
+pub(crate) const STYLE: &str = include_str!("page.css");
+/// What the scripts of all pages begin with.
+pub(crate) const THEME: &str = include_str!("theme.js");
+const SCRIPT: &str = include_str!("page.js");
+/// Chart.js.
+pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
+
+/// Most points of a scatter plot: more say no more.
+const POINTS: usize = 1500;
+/// Lines of a list of slices.
+const LISTED: usize = 8;
+/// Columns whose errors are drawn.
+const DRAWN: usize = 3;
+/// What the page of a run that was stopped says under its headline.
+const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says, and another run of it may do better.";
+/// Parts of the target's range, by its quantiles.
+const PARTS: usize = 10;
+
+/// What the page is made of.
+pub(crate) struct Source<'a> {
+    /// All figures.
+    pub(crate) report: &'a Report,
+    /// The recipe as it is stored.
+    pub(crate) recipe: &'a str,
+    /// Test rows.
+    pub(crate) features: &'a Features,
+    /// Their weights.
+    pub(crate) weight: &'a [f64],
+    /// Their targets and answers, in the target's unit.
+    pub(crate) answers: &'a Answers,
+    /// Trials of both sides that were chosen on validation rows.
+    pub(crate) chosen: [Option<&'a Trial>; 2],
+    /// The run's folder, as the user named it.
+    pub(crate) run: &'a str,
+}
+
+/// The page.
+pub(crate) fn page(source: &Source<'_>) -> String {
+    let answers = source.answers;
+    let slices = slices::slices(source.features);
+    let measure = source.report.measure();
+    let weight = source.weight;
+    let rank = |measure: Measure, pred: &[f64], truth: &[f64]| {
+        slices::rank(&slices, measure, &measure.rows(pred, truth), weight)
+    };
+    let wrong_teacher = rank(measure, &answers.teacher, &answers.target);
+    let apart = rank(Measure::Rmse, &answers.shipped, &answers.teacher);
+    let wrong = rank(measure, &answers.shipped, &answers.target);
+    let mut columns: Vec<&str> = Vec::new();
+    for ranked in &wrong {
+        if !columns.contains(&ranked.slice.column.as_str()) && columns.len() < DRAWN {
+            columns.push(&ranked.slice.column);
+        }
+    }
+    let data = json!({
+        "unit": source.report.target,
+        "measure": measure.name(),
+        "scatter": scatter(answers),
+        "parts": parts(answers, measure, weight),
+        "columns": columns.iter().map(|column| by_column(column, &slices, answers, measure, weight)).collect::<Vec<_>>(),
+        "curves": curves(source.chosen),
+        "sizes": sizes(source.report),
+    });
+    let report = source.report;
+    // The verdict is the headline; what it says beside that is said under it.
+    let sentence = &report.proof.verdict.sentence;
+    let (first, rest) = sentence
+        .split_once(". ")
+        .map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
+    let has_layers = source.chosen.iter().flatten().any(|trial| {
+        trial
+            .curve
+            .iter()
+            .any(|point| !point.terms.layers.is_empty())
+    });
+    let parts: [(&str, String); 21] = [
+        (
+            "TITLE",
+            escape(&format!("{}: {}", report.target, report.data.source)),
+        ),
+        ("STYLE", STYLE.into()),
+        (
+            "KIND",
+            if verdict::is_alarming(report.quantile, &report.test) {
+                "hurts".into()
+            } else {
+                headline_kind(report).into()
+            },
+        ),
+        ("ASKED", asked(report)),
+        ("SENTENCE", escape(first)),
+        (
+            "MORE",
+            [rest, if report.interrupted { STOPPED } else { "" }]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .map(|text| format!("<p>{}</p>", escape(text)))
+                .collect(),
+        ),
+        ("TILES", tiles(report)),
+        ("INTERVAL", interval(report)),
+        ("CHECKS", checks(report)),
+        ("MODELS", models(report)),
+        ("MEASURE", measure.name().into()),
+        ("SHIPPED", shipped(report)),
+        (
+            "OUTER",
+            report
+                .outer
+                .as_ref()
+                .map_or_else(String::new, |outer| other_splits(outer, measure.name())),
+        ),
+        ("DISAGREE", ranked(&apart, slices.len(), "distance")),
+        (
+            "TEACHER",
+            ranked(&wrong_teacher, slices.len(), measure.name()),
+        ),
+        (
+            "COLUMNS",
+            columns
+                .iter()
+                .enumerate()
+                .map(|(at, column)| {
+                    figure(
+                        &format!("column-{at}"),
+                        &format!("{} by {column}", measure.name()),
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "LAYERS",
+            if has_layers {
+                figure(
+                    "layers",
+                    "Distance of hidden layers to the teacher's features",
+                )
+            } else {
+                String::new()
+            },
+        ),
+        ("RECIPE", escape(source.recipe)),
+        ("USE", usage(source.run)),
+        // `<` cannot end a script from within.
+        ("DATA", data.to_string().replace('<', "\\u003c")),
+        ("SCRIPT", [THEME, SCRIPT].concat()),
+    ];
+    // The library last: nothing in it is a place to fill.
+    let page = parts
+        .iter()
+        .fold(TEMPLATE.to_owned(), |page, (name, text)| {
+            page.replacen(&format!("{{{{{name}}}}}"), text, 1)
+        });
+    page.replacen("{{CHARTS}}", CHARTS, 1)
+}
+
+/// Text for a page.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace("{{", "{&#123;")
+}
+
+/// The color of the headline, which is about the file.
+fn headline_kind(report: &Report) -> &'static str {
+    match &report.file {
+        Some(file) if file.gain.worth_having => "helps",
+        Some(file) if file.gain.error_saved.is_below() => "hurts",
+        _ => "no gain",
+    }
+}
+
+fn asked(report: &Report) -> String {
+    let data = &report.data;
+    let what = match report.quantile {
+        Some(quantile) => format!(
+            "the {quantile}-quantile of <b>{}</b>",
+            escape(&report.target)
+        ),
+        None => format!("<b>{}</b>", escape(&report.target)),
+    };
+    format!(
+        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.",
+        grouped(report.student.parameters),
+        data.features.len(),
+        escape(&data.source),
+        grouped(data.train),
+        grouped(data.valid),
+        grouped(data.test)
+    )
+}
+
+/// The interval of the method with a scale in the target's unit.
+fn interval(report: &Report) -> String {
+    let saved = &report.proof.verdict.error_saved;
+    let measure = report.measure().name();
+    let (Some(low), Some(high)) = (saved.low, saved.high) else {
+        return format!(
+            "<p class=\"small\">{measure} saved by distillation: {}, without an interval.</p>",
+            short(saved.value)
+        );
+    };
+    let reach = [low, high, saved.value]
+        .into_iter()
+        .fold(0.0f64, |most, value| most.max(value.abs()))
+        .max(f64::MIN_POSITIVE);
+    let tick = tick(reach);
+    let end = tick * (reach / tick).ceil();
+    let at = |value: f64| 50.0 + 46.0 * value / end;
+    let ticks = [-end, -end / 2.0, 0.0, end / 2.0, end];
+    let lines: String = ticks
+        .map(|value| {
+            format!(
+                "<line x1=\"{0:.2}\" x2=\"{0:.2}\" y1=\"13\" y2=\"16\" class=\"tick\"/>",
+                at(value)
+            )
+        })
+        .concat();
+    let labels: String = ticks
+        .map(|value| {
+            format!(
+                "<span style=\"left:{:.2}%\">{}</span>",
+                at(value),
+                plain(value)
+            )
+        })
+        .concat();
+    format!(
+        "<figure class=\"scale\"><figcaption>{measure} saved by distillation, in the unit of {}: {} (95 % interval {} to {}); above 0 it is better, below 0 worse</figcaption><svg class=\"interval\" \
+         viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{measure} saved by distillation {}, 95 % interval {} to {}\"><line x1=\"50\" x2=\"50\" y1=\"0\" y2=\"13\" \
+         class=\"zero\"/><line x1=\"4\" x2=\"96\" y1=\"13\" y2=\"13\" class=\"tick\"/>{lines}<line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"6\" y2=\"6\" class=\"range\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"1\" \
+         y2=\"11\" class=\"value\"/></svg><p class=\"ticks\" aria-hidden=\"true\">{labels}</p></figure>",
+        escape(&report.target),
+        short(saved.value),
+        short(low),
+        short(high),
+        short(saved.value),
+        short(low),
+        short(high),
+        at(low),
+        at(high),
+        at(saved.value),
+        at(saved.value)
+    )
+}
+
+/// 1, 2 or 5 times a power of ten, about half of a length.
+fn tick(reach: f64) -> f64 {
+    let power = 10f64
+        .powf((reach / 2.0).log10().floor())
+        .max(f64::MIN_POSITIVE);
+    let times = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|times| times * power >= reach / 2.0);
+    power * times.unwrap_or(10.0)
+}
+
+/// A number of a scale, without the zeros at its end.
+fn plain(value: f64) -> String {
+    let text = short(value);
+    match text.contains('.') && !text.contains('e') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// Three figures: error, size, time.
+fn tiles(report: &Report) -> String {
+    let (test, measured) = (&report.test, &report.measured);
+    let name = report.measure().name();
+    let r2 = test
+        .shipped
+        .r2
+        .filter(|_| report.quantile.is_none())
+        .map_or_else(String::new, |r2| format!(", R² {}", short(r2)));
+    let against = report.file.as_ref().filter(|file| !file.against.is_shipped);
+    let beside = against.map_or_else(String::new, |file| {
+        format!(
+            "; best file without a teacher {}",
+            short(file.against.test_error)
+        )
+    });
+    let teacher_bytes = report.teacher.bytes.map_or_else(String::new, |bytes| {
+        format!("; teacher {} bytes", grouped(bytes))
+    });
+    let teacher_us = measured
+        .teacher_us_per_row
+        .map_or_else(String::new, |us| format!("; teacher {} µs", short(us)));
+    let tiles = [
+        (
+            "Error",
+            short(test.shipped.error()),
+            format!(
+                "test {name}{r2}; teacher {}{beside}",
+                short(test.teacher.error())
+            ),
+        ),
+        (
+            "Size",
+            format!("{} bytes", grouped(report.student.bytes)),
+            format!(
+                "{} parameters{teacher_bytes}",
+                grouped(report.student.parameters)
+            ),
+        ),
+        (
+            "Time",
+            format!("{} µs", short(measured.student_us_per_row)),
+            format!("per row, in a batch{teacher_us}"),
+        ),
+    ];
+    let tile = |(title, figure, rest): &(&str, String, String)| {
+        format!(
+            "<div class=\"tile\"><h2>{title}</h2><p class=\"figure\">{figure}</p><p class=\"small\">{}</p></div>",
+            escape(rest)
+        )
+    };
+    format!(
+        "<div class=\"tiles\">{}</div>",
+        tiles.iter().map(tile).collect::<String>()
+    )
+}
+
+fn models(report: &Report) -> String {
+    let (test, measured) = (&report.test, &report.measured);
+    let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
+    let header = if report.quantile.is_some() {
+        ["pinball loss", "covered", "RMSE"]
+    } else {
+        ["RMSE", "MAE", "R²"]
+    };
+    let figures =
+        |rmse: f64, mae: f64, r2: Option<f64>, quantile: Option<QuantileScores>| match quantile {
+            Some(quantile) => [
+                short(quantile.pinball),
+                format!("{:.1} %", 100.0 * quantile.covered),
+                short(rmse),
+            ],
+            None => [
+                short(rmse),
+                short(mae),
+                r2.map_or_else(|| "–".into(), |value| format!("{value:.4}")),
+            ],
+        };
+    let mut rows = String::new();
+    let mut row = |name: &str, class: &str, figures: [String; 3], cells: [String; 4]| {
+        let cells: String = figures
+            .iter()
+            .chain(&cells)
+            .map(|cell| format!("<td>{cell}</td>"))
+            .collect();
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>",
+            escape(name)
+        );
+    };
+    let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
+    row(
+        &format!("teacher ({})", report.teacher.kind),
+        "teacher",
+        figures(
+            test.teacher.rmse,
+            test.teacher.mae,
+            test.teacher.r2,
+            test.teacher.quantile,
+        ),
+        [
+            "–".into(),
+            count(report.teacher.parameters),
+            count(report.teacher.bytes),
+            optional(measured.teacher_us_per_row),
+        ],
+    );
+    let sizes = report.sizes;
+    let mut student = |name: &str,
+                       class: &str,
+                       scores: &StudentScores,
+                       (parameters, bytes): (usize, usize),
+                       us: Option<f64>| {
+        let figures = figures(scores.rmse, scores.mae, scores.r2, scores.quantile);
+        row(
+            name,
+            class,
+            figures,
+            [
+                short(scores.fidelity_rmse),
+                grouped(parameters),
+                grouped(bytes),
+                optional(us),
+            ],
+        );
+    };
+    let own = |size: Option<crate::report::Size>| {
+        size.map_or((report.student.parameters, report.student.bytes), |size| {
+            (size.parameters, size.bytes)
+        })
+    };
+    let (alone, distilled) = (
+        own(sizes.map(|sizes| sizes.alone)),
+        own(sizes.map(|sizes| sizes.distilled)),
+    );
+    // What was measured is the student that ships; another of the same design is as fast.
+    let us = Some(measured.student_us_per_row);
+    let of = |kind: ShippedKind| us.filter(|_| sizes.is_none() || report.shipped.kind == kind);
+    student(
+        "student alone",
+        "alone",
+        &test.alone,
+        alone,
+        of(ShippedKind::Alone),
+    );
+    student(
+        "student distilled",
+        "distilled",
+        &test.distilled,
+        distilled,
+        of(ShippedKind::Distilled),
+    );
+    student(
+        "shipped",
+        "shipped",
+        &test.shipped,
+        (report.student.parameters, report.student.bytes),
+        us,
+    );
+    if let Some(lone) = &report.lone {
+        for model in lone
+            .models
+            .iter()
+            .filter(|model| model.size.kind == lone.best)
+        {
+            student(
+                &format!("best lone model of the same budget ({})", lone.best.name()),
+                "lone",
+                &model.test,
+                (model.size.parameters, model.size.bytes),
+                None,
+            );
+        }
+    }
+    let header: String = header
+        .iter()
+        .map(|name| format!("<th scope=\"col\">{name}</th>"))
+        .collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}<th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
+         row</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+}
+
+fn shipped(report: &Report) -> String {
+    let side = match report.shipped.kind {
+        ShippedKind::Alone => "the one trained alone",
+        ShippedKind::Distilled => "the distilled one",
+    };
+    let setting = match report.shipped.setting.alpha {
+        Some(alpha) => format!(", with {} of the loss from the teacher", short(alpha)),
+        None => String::new(),
+    };
+    let notes: String = report
+        .notes
+        .iter()
+        .chain(&report.teacher.notes)
+        .map(|note| format!("<li>{}</li>", escape(note)))
+        .collect();
+    let notes = if notes.is_empty() {
+        notes
+    } else {
+        format!("<ul class=\"notes\">{notes}</ul>")
+    };
+    let seeds = report.test_seeds.len();
+    format!(
+        "<p>Shipped is {side}{setting}: the better one on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; µs are those of the shipped \
+         student in a batch.</p>{notes}",
+        if seeds == 1 { "seed" } else { "seeds" }
+    )
+}
+
+/// Errors by outer fold, and their means.
+fn other_splits(outer: &Outer, measure: &str) -> String {
+    let row = |name: &str, rows: [String; 2], errors: [f64; 4], ships: &str| {
+        let cells: String = rows
+            .into_iter()
+            .chain(errors.map(short))
+            .map(|cell| format!("<td>{cell}</td>"))
+            .collect();
+        format!("<tr><th scope=\"row\">{name}</th>{cells}<td class=\"text\">{ships}</td></tr>")
+    };
+    let of = |fold: &Fold| [fold.teacher, fold.alone, fold.distilled, fold.shipped];
+    let folds = (1..).zip(&outer.folds).map(|(at, fold): (usize, &Fold)| {
+        let ships = if fold.ships == ShippedKind::Alone {
+            "alone"
+        } else {
+            "distilled"
+        };
+        row(
+            &at.to_string(),
+            [grouped(fold.learned), grouped(fold.tested)],
+            of(fold),
+            ships,
+        )
+    });
+    let mean = [0, 1, 2, 3].map(|side| outer.mean(|fold| of(fold)[side]));
+    let rows: String = folds
+        .chain([row("mean", [String::new(), String::new()], mean, "")])
+        .collect();
+    let saved = &outer.error_saved;
+    let interval = match (saved.low, saved.high) {
+        (Some(low), Some(high)) => format!("95 % interval {} to {}", short(low), short(high)),
+        _ => "no interval".to_owned(),
+    };
+    format!(
+        "<h3>The same on other splits</h3><p>The whole run again, {} times: other test rows, another teacher, another search. {measure} saved by distillation: {} ({interval}, wider for the rows that folds share).</p>\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{measure} by outer fold\"><table><thead><tr><th scope=\"col\">outer fold</th><th scope=\"col\">rows learned from</th><th \
+         scope=\"col\">test rows</th><th scope=\"col\">teacher</th><th scope=\"col\">alone</th><th scope=\"col\">distilled</th><th scope=\"col\">shipped</th><th scope=\"col\" \
+         class=\"text\">ships</th></tr></thead><tbody>{rows}</tbody></table></div>",
+        outer.folds.len(),
+        short(saved.value),
+    )
+}
+
+fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
+    if found.is_empty() {
+        return "<p>No part of the rows stands out.</p>".into();
+    }
+    let row = |ranked: &Ranked| {
+        format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{:.2} ×</td></tr>",
+            escape(&ranked.slice.column),
+            escape(&ranked.slice.values),
+            grouped(ranked.count),
+            short(ranked.error),
+            ranked.times
+        )
+    };
+    let rows: String = found.iter().take(LISTED).map(row).collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"rows by column, {what}\"><table><thead><tr><th scope=\"col\">column</th><th scope=\"col\" class=\"text\">values</th><th scope=\"col\">rows</th><th \
+         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The surest of {looked} parts by one column \
+         each; of so many, a few stand out by chance.</p>"
+    )
+}
+
+fn checks(report: &Report) -> String {
+    if report.data.warnings.is_empty() {
+        return "<p>The checks found nothing.</p>".into();
+    }
+    let line = |warning: &limbeck_data::Warning| {
+        format!(
+            "<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>",
+            escape(&warning.message),
+            escape(&warning.check),
+            escape(&warning.action.to_string())
+        )
+    };
+    format!(
+        "<ul>{}</ul>",
+        report.data.warnings.iter().map(line).collect::<String>()
+    )
+}
+
+fn usage(run: &str) -> String {
+    let lines = [
+        (
+            "Predict new rows",
+            format!("limbeck predict {run} new.csv -o predicted.csv"),
+        ),
+        (
+            "Measure on rows with targets",
+            format!("limbeck evaluate {run} other.csv"),
+        ),
+        (
+            "C for a microcontroller",
+            format!("limbeck export {run} --to c"),
+        ),
+        ("ONNX", format!("limbeck export {run} --to onnx")),
+        ("Is it still what it was?", format!("limbeck verify {run}")),
+        (
+            "In Rust",
+            format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;"),
+        ),
+        (
+            "The same run again",
+            format!("limbeck distill --recipe {run}/recipe.toml --out another"),
+        ),
+    ];
+    let line = |(what, command): &(&str, String)| {
+        format!(
+            "<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>",
+            escape(command)
+        )
+    };
+    lines.iter().map(line).collect()
+}
+
+fn figure(id: &str, title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<figure><h3>{title}</h3><div class=\"plot\"><canvas id=\"{id}\" role=\"img\" aria-label=\"{title}\"></canvas></div></figure>"
+    )
+}
+
+/// Digits in groups of three.
+fn grouped(value: usize) -> String {
+    let digits = value.to_string();
+    let from_end = |at: usize| digits.len() - at;
+    digits
+        .char_indices()
+        .map(|(at, digit)| {
+            if at > 0 && from_end(at).is_multiple_of(3) {
+                format!("\u{202f}{digit}")
+            } else {
+                digit.to_string()
+            }
+        })
+        .collect()
+}
+
+/// A figure to five digits, which is what a screen shows; none for what is no number.
+fn shown(value: f64) -> Value {
+    if !value.is_finite() || value == 0.0 {
+        return if value == 0.0 { json!(0) } else { Value::Null };
+    }
+    format!("{value:.4e}")
+        .parse::<f64>()
+        .map_or(Value::Null, Value::from)
+}
+
+fn scatter(answers: &Answers) -> Value {
+    let step = answers.target.len().div_ceil(POINTS).max(1);
+    let points = |pred: &[f64]| {
+        (0..pred.len())
+            .step_by(step)
+            .map(|row| json!([shown(answers.target[row]), shown(pred[row])]))
+            .collect::<Vec<_>>()
+    };
+    json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
+}
+
+/// Mean error, and the error that the run judges by, by tenths of the target.
+fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
+    let mut order: Vec<usize> = (0..answers.target.len()).collect();
+    order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
+    let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(PARTS).max(1)).collect();
+    let labels: Vec<Value> = parts
+        .iter()
+        .map(|part| shown(mean(part, weight, |row| answers.target[row])))
+        .collect();
+    let sides = answers.sides().map(|(name, pred)| {
+        let of = |value: &dyn Fn(f64, f64) -> f64| {
+            parts
+                .iter()
+                .map(|part| mean(part, weight, |row| value(pred[row], answers.target[row])))
+                .collect::<Vec<f64>>()
+        };
+        let bias: Vec<Value> = of(&|pred, target| pred - target)
+            .into_iter()
+            .map(shown)
+            .collect();
+        let error: Vec<Value> = of(&|pred, target| measure.row(pred, target))
+            .into_iter()
+            .map(|mean| shown(measure.of_mean(mean)))
+            .collect();
+        json!({ "name": name, "bias": bias, "error": error })
+    });
+    json!({ "labels": labels, "sides": sides })
+}
+
+fn by_column(
+    column: &str,
+    slices: &[Slice],
+    answers: &Answers,
+    measure: Measure,
+    weight: &[f64],
+) -> Value {
+    let own: Vec<&Slice> = slices
+        .iter()
+        .filter(|slice| slice.column == column)
+        .take(16)
+        .collect();
+    let error = |pred: &[f64]| {
+        own.iter()
+            .map(|slice| {
+                shown(measure.of_mean(mean(&slice.rows, weight, |row| {
+                    measure.row(pred[row], answers.target[row])
+                })))
+            })
+            .collect::<Vec<_>>()
+    };
+    let sides = answers
+        .sides()
+        .map(|(name, pred)| json!({ "name": name, "error": error(pred) }));
+    json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
+}
+
+fn curves(chosen: [Option<&Trial>; 2]) -> Value {
+    let curve = |name: &str, trial: &Trial| {
+        let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
+            trial
+                .curve
+                .iter()
+                .filter_map(|point| Some(json!([point.step, shown(value(point)?)])))
+                .collect::<Vec<_>>()
+        };
+        let layers = trial
+            .curve
+            .first()
+            .map_or(0, |point| point.terms.layers.len());
+        let layers: Vec<_> = (0..layers)
+            .map(|layer| points(&|p| p.terms.layers.get(layer).copied()))
+            .collect();
+        json!({
+            "name": name,
+            "hard": points(&|p| p.terms.hard),
+            "soft": points(&|p| p.terms.soft),
+            "slope": points(&|p| p.terms.slope),
+            "layers": layers,
+            "valid": points(&|p| p.valid_error),
+            "fidelity": points(&|p| p.fidelity_rmse),
+            "stop": trial.stop,
+        })
+    };
+    let both = ["alone", "distilled"].into_iter().zip(chosen);
+    both.filter_map(|(name, trial)| {
+        trial
+            .filter(|trial| !trial.curve.is_empty())
+            .map(|trial| curve(name, trial))
+    })
+    .collect()
+}
+
+/// Error against bytes and against time.
+fn sizes(report: &Report) -> Value {
+    let mut points = Vec::new();
+    let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {
+        points.push(
+            json!({ "name": name, "bytes": bytes, "us": us.map(shown), "error": shown(error) }),
+        );
+    };
+    add(
+        "teacher".into(),
+        report.teacher.bytes,
+        report.measured.teacher_us_per_row,
+        report.test.teacher.error(),
+    );
+    add(
+        "shipped".into(),
+        Some(report.student.bytes),
+        Some(report.measured.student_us_per_row),
+        report.test.shipped.error(),
+    );
+    for model in report.lone.iter().flat_map(|lone| &lone.models) {
+        add(
+            format!("alone, {}", model.size.kind.name()),
+            Some(model.size.bytes),
+            None,
+            model.test.error(),
+        );
+    }
+    Value::from(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_cannot_leave_their_place() {
+        assert_eq!(
+            escape("<b>&\"{{DATA}}"),
+            "&lt;b&gt;&amp;&quot;{&#123;DATA}}"
+        );
+        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+    }
+
+    #[test]
+    fn figures_are_short_and_never_nan() {
+        assert_eq!(shown(1.0 / 3.0), json!(0.33333));
+        assert_eq!(
+            (shown(f64::NAN), shown(0.0), shown(-123_456.7)),
+            (Value::Null, json!(0), json!(-123_460.0))
+        );
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        assert_eq!(
+            [tick(0.9), tick(1.1), tick(7.0), tick(3e-12)].map(plain),
+            ["0.5", "1", "5", "2.000e-12"]
+        );
+        assert_eq!(
+            (plain(0.25), plain(-100.0), plain(0.0)),
+            ("0.25".into(), "-100".into(), "0".into())
+        );
+    }
+
+    #[test]
+    fn parts_are_worked_by_hand() {
+        let target: Vec<f64> = (0..20).map(f64::from).collect();
+        let answers = Answers {
+            teacher: target.clone(),
+            alone: target.iter().map(|y| y + 2.0).collect(),
+            distilled: target.clone(),
+            shipped: target.clone(),
+            target,
+        };
+        let found = parts(&answers, Measure::Rmse, &[1.0; 20]);
+        assert_eq!(found["labels"][0], json!(0.5));
+        assert_eq!(
+            (
+                &found["sides"][1]["bias"][9],
+                &found["sides"][1]["error"][9],
+                &found["sides"][0]["error"][3]
+            ),
+            (&json!(2.0), &json!(2.0), &json!(0))
+        );
+        // Too high by 2 costs 0.1 · 2 to a 0.9-quantile.
+        let found = parts(&answers, Measure::Pinball { quantile: 0.9 }, &[1.0; 20]);
+        assert_eq!(
+            (
+                &found["sides"][1]["bias"][9],
+                &found["sides"][1]["error"][9]
+            ),
+            (&json!(2.0), &json!(0.2))
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! Which student is shipped.
+
+use serde::{Deserialize, Serialize};
+
+/// Which student is in `student.limbeck`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShippedKind {
+    /// Trained without the teacher.
+    Alone,
+    /// Trained with it.
+    Distilled,
+}

@@ -1,0 +1,445 @@
+//! What a run says in words: what is wrong first, then the file, the method, the gap, and what the intervals cover.
+
+use limbeck_data::metrics::{pearson, quantile, r2};
+use limbeck_distill::proof::{
+    Difference, FileGain, GapClosed, Method, Proof, VerdictKind, percent, short,
+};
+use limbeck_distill::student::StudentKind;
+
+use super::{Against, Report, ShippedKind, TestScores};
+
+/// The sentences of a verdict, the most important one first; `causes` are those of an [`alarm`].
+pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
+    let parts = [
+        alarm(report, causes),
+        file(report),
+        method(report),
+        gap(report),
+        outer(report),
+        scope(report),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// The report with its sentence.
+pub(crate) fn spoken(mut report: Report, causes: &[String]) -> Report {
+    report.proof.verdict.sentence = sentence(&report, causes);
+    report
+}
+
+/// True where the shipped student or the teacher is no better than the mean of the test targets.
+pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
+    let is_bad = |r2: Option<f64>| r2.is_some_and(|r2| r2 <= 0.0);
+    // A quantile is not a mean.
+    quantile.is_none() && (is_bad(test.shipped.r2) || is_bad(test.teacher.r2))
+}
+
+/// A proof without what nobody should claim of a student or teacher that is no better than the mean: that distillation helps, and a share of
+/// the gap.
+pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
+    if !is_alarming {
+        return proof;
+    }
+    let why =
+        "the shipped student or the teacher is no better than predicting the mean of the target"
+            .to_owned();
+    if proof.gap_closed.value.is_some() {
+        proof.gap_closed = GapClosed {
+            value: None,
+            low: None,
+            high: None,
+            reason: Some(why),
+        };
+    }
+    if proof.verdict.kind == VerdictKind::Helps {
+        proof.verdict.kind = VerdictKind::NoGain;
+        proof
+            .method
+            .iter_mut()
+            .for_each(|method| method.kind = VerdictKind::NoGain);
+    }
+    proof
+}
+
+fn alarm(report: &Report, causes: &[String]) -> Option<String> {
+    if !is_alarming(report.quantile, &report.test) {
+        return None;
+    }
+    let (shipped, teacher) = (report.test.shipped.r2, report.test.teacher.r2);
+    let bad = |r2: Option<f64>| r2.filter(|r2| *r2 <= 0.0);
+    let what = match (bad(shipped), bad(teacher)) {
+        (Some(shipped), Some(teacher)) => format!(
+            "Neither the shipped student (test R² {}) nor the teacher (R² {}) is better than predicting the mean of the target.",
+            short(shipped),
+            short(teacher)
+        ),
+        (Some(shipped), None) => format!(
+            "The shipped student is no better than predicting the mean of the target (test R² {}).",
+            short(shipped)
+        ),
+        (None, Some(teacher)) => format!(
+            "The teacher is worse than predicting the mean of the target (test R² {}).",
+            short(teacher)
+        ),
+        (None, None) => return None,
+    };
+    let causes = match causes {
+        [] => "Likely causes: columns in another order than the teacher knows, another scale of its answers (such as a logarithm), an index column in them, or a target that the columns say nothing about.".to_owned(),
+        causes => format!("Likely cause: {}.", causes.join("; or ")),
+    };
+    Some(format!("{what} {causes}"))
+}
+
+fn interval(difference: &Difference) -> String {
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => format!("95 % interval {} to {}", short(low), short(high)),
+        _ => "no interval".to_owned(),
+    }
+}
+
+fn kind_name(kind: StudentKind) -> &'static str {
+    match kind {
+        StudentKind::Mlp => "network",
+        StudentKind::Trees => "trees",
+        StudentKind::Linear => "linear model",
+        StudentKind::Table => "table",
+        StudentKind::Auto => unreachable!("a model has one kind"),
+    }
+}
+
+/// What the shipped file gains over the best one without a teacher.
+fn file(report: &Report) -> Option<String> {
+    let shipped = &report.shipped;
+    let which = match shipped.kind {
+        ShippedKind::Alone => "Shipped is the student trained alone, which validation rows chose",
+        ShippedKind::Distilled => "Shipped is the distilled student",
+    };
+    let Some(file) = &report.file else {
+        return Some(format!("{which}."));
+    };
+    let Against {
+        size,
+        is_shipped,
+        test_error,
+    } = &file.against;
+    if *is_shipped {
+        return Some(format!(
+            "{which}: no file without a teacher within the budget was better on validation rows."
+        ));
+    }
+    let (name, FileGain { error_saved, .. }) = (report.measure().name(), &file.gain);
+    let compared = format!(
+        "its {name} is {}, that of the best file without a teacher ({}, {} bytes) {} (difference {}, {})",
+        short(report.test.shipped.error()),
+        kind_name(size.kind),
+        size.bytes,
+        short(*test_error),
+        short(error_saved.value),
+        interval(error_saved)
+    );
+    let gain = &file.gain;
+    let threshold = format!("{} % of that {name}", 100.0 * gain.worth);
+    let judged = match (
+        &gain.reason,
+        gain.worth_having,
+        gain.significant,
+        error_saved.is_below(),
+    ) {
+        (Some(reason), ..) => format!("whether that is worth having cannot be said: {reason}"),
+        (None, true, ..) => format!("significant, and worth having (at least {threshold})"),
+        (None, false, true, _) => {
+            format!("significant, but too little to be worth having (less than {threshold})")
+        }
+        (None, false, false, true) => "it is significantly worse, and not worth having".to_owned(),
+        (None, false, false, false) => {
+            "not significant, so not shown to be worth having".to_owned()
+        }
+    };
+    Some(format!("{which}: {compared}; {judged}."))
+}
+
+/// Distilled against alone.
+fn method(report: &Report) -> Option<String> {
+    let proof = &report.proof;
+    let (name, test, saved) = (
+        report.measure().name(),
+        &report.test,
+        &proof.verdict.error_saved,
+    );
+    let (alone, distilled) = (short(test.alone.error()), short(test.distilled.error()));
+    let reason = proof
+        .method
+        .as_ref()
+        .and_then(|method| method.reason.as_deref());
+    if let Some(reason) = reason.filter(|_| proof.verdict.kind == VerdictKind::TooFew) {
+        let difference = if saved.low.is_some() {
+            format!(" (difference {}, {})", short(saved.value), interval(saved))
+        } else {
+            String::new()
+        };
+        return Some(format!(
+            "No verdict on distillation: {reason}. {name} {alone} alone, {distilled} distilled{difference}."
+        ));
+    }
+    if proof
+        .gap_closed
+        .reason
+        .as_deref()
+        .is_some_and(|reason| reason.contains("took nothing"))
+    {
+        return Some(format!(
+            "Nothing was taken from the teacher: the student that was to be distilled learned from targets alone (alpha 0). {name} {alone} alone, {distilled} for it: chance and tuning, not distillation."
+        ));
+    }
+    if is_alarming(report.quantile, &report.test) && !saved.is_below() {
+        return Some(format!(
+            "No gain of distillation is claimed beside that: {name} {alone} alone, {distilled} distilled (difference {}, {}).",
+            short(saved.value),
+            interval(saved)
+        ));
+    }
+    let seeds = proof
+        .method
+        .as_ref()
+        .map_or(report.test_seeds.len(), |method: &Method| method.seeds);
+    let change = format!(
+        "{name} {alone} alone, {distilled} distilled in the mean of {seeds} seeds (difference {}, {})",
+        short(saved.value),
+        interval(saved)
+    );
+    let is_shipped = report.shipped.kind == ShippedKind::Distilled;
+    Some(match (proof.verdict.kind, is_shipped) {
+        (VerdictKind::Helps, true) => format!("Distillation helps: {change}."),
+        // Never "helps" beside a student that took nothing from it.
+        (VerdictKind::Helps, false) => format!(
+            "Students were better distilled on test rows, {change}, but validation rows chose the one trained alone, and test rows choose nothing."
+        ),
+        (VerdictKind::Hurts, _) => format!("Distillation hurts here: {change}."),
+        (VerdictKind::NoGain | VerdictKind::TooFew, _) => {
+            format!("Distillation brings no measurable gain here: {change}.")
+        }
+    })
+}
+
+/// The share of the gap, or what the teacher lacks.
+fn gap(report: &Report) -> Option<String> {
+    let (proof, test) = (&report.proof, &report.test);
+    let gap = &proof.gap_closed;
+    if proof.verdict.kind == VerdictKind::TooFew || is_alarming(report.quantile, &report.test) {
+        return None;
+    }
+    if let (Some(value), Some(low), Some(high)) = (gap.value, gap.low, gap.high) {
+        return Some(format!(
+            "It closes {} % of the gap to the teacher ({} to {} %).",
+            percent(value),
+            percent(low),
+            percent(high)
+        ));
+    }
+    let (teacher, alone) = (test.teacher.error(), test.alone.error());
+    match (proof.verdict.teacher_better, teacher < alone) {
+        (true, _) => None,
+        (false, true) => Some(format!(
+            "The teacher itself ({}) is not significantly better than the student alone.",
+            short(teacher)
+        )),
+        (false, false) => Some(format!(
+            "The teacher itself ({}) is no better than the student alone.",
+            short(teacher)
+        )),
+    }
+}
+
+/// What the whole procedure gave on other splits.
+fn outer(report: &Report) -> Option<String> {
+    let outer = report.outer.as_ref()?;
+    let (name, folds) = (report.measure().name(), outer.folds.len());
+    let found = match outer.kind {
+        VerdictKind::Helps => "distillation helps there too",
+        VerdictKind::Hurts => "distillation hurts there",
+        VerdictKind::NoGain | VerdictKind::TooFew => "no gain is shown beyond this split",
+    };
+    let [alone, distilled, shipped] = [
+        outer.mean(|fold| fold.alone),
+        outer.mean(|fold| fold.distilled),
+        outer.mean(|fold| fold.shipped),
+    ]
+    .map(short);
+    Some(format!(
+        "Over {folds} outer folds, each with a split, a teacher and a search of its own, {found}: {name} {alone} alone, {distilled} distilled, {shipped} shipped (alone less distilled {}, {}; better distilled in {} of {folds}).",
+        short(outer.error_saved.value),
+        interval(&outer.error_saved),
+        outer.wins()
+    ))
+}
+
+/// What the intervals are about.
+fn scope(report: &Report) -> Option<String> {
+    let text = match (report.proof.verdict.kind, &report.outer) {
+        (VerdictKind::TooFew, _) => return None,
+        (_, Some(_)) => {
+            "The intervals before that of the outer folds cover test rows and training seeds of this one split."
+        }
+        (_, None) => {
+            "The interval covers test rows and training seeds of this one split, not other splits or teachers (--outer-folds repeats the whole run on those)."
+        }
+    };
+    Some(text.to_owned())
+}
+
+/// Targets this many times the range of the middle half away from the median are far beyond the rest.
+const FAR: f64 = 30.0;
+/// More than this share of them is a heavy tail, not a glitch.
+const RARE: f64 = 0.01;
+
+/// What was asked and answered, to look for the cause of an alarm.
+pub(crate) struct Answered<'a> {
+    /// All targets, with the row of the table (from 1) of each.
+    pub(crate) target: &'a [f64],
+    pub(crate) rows: &'a [usize],
+    /// The teacher's answers on test rows, in the order of the table, and their targets.
+    pub(crate) answers: &'a [f64],
+    pub(crate) truth: &'a [f64],
+    pub(crate) is_imported: bool,
+}
+
+/// Likely causes of an [`alarm`], those that the figures speak for.
+pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(glitch(asked.target, asked.rows));
+    let (answers, truth) = (asked.answers, asked.truth);
+    let ones = vec![1.0; truth.len()];
+    let own = r2(answers, truth, &ones).unwrap_or(0.0);
+    if own <= 0.0 {
+        if is_index(answers) {
+            found.push("the teacher's answers count up in even steps: an index column is read for its predictions (print the predictions alone, one a line)".into());
+        }
+        let exp: Vec<f64> = answers.iter().map(|answer| answer.exp()).collect();
+        let logs = truth
+            .iter()
+            .all(|y| *y > 0.0)
+            .then(|| truth.iter().map(|y| y.ln()).collect::<Vec<f64>>());
+        let of_logs = logs
+            .and_then(|logs| r2(answers, &logs, &ones))
+            .unwrap_or(f64::NEG_INFINITY);
+        let of_exp = if exp.iter().all(|value| value.is_finite()) {
+            r2(&exp, truth, &ones).unwrap_or(f64::NEG_INFINITY)
+        } else {
+            f64::NEG_INFINITY
+        };
+        if of_exp.max(of_logs) > own.max(0.0) + 0.1 {
+            let figure = if of_exp >= of_logs {
+                format!("the exponential of its answers has R² {}", short(of_exp))
+            } else {
+                format!(
+                    "against the logarithm of the target they have R² {}",
+                    short(of_logs)
+                )
+            };
+            found.push(format!("the teacher answers on a log scale: {figure} (a model with a log link, such as Poisson, gives logarithms; export its predictions, or learn with --log-target)"));
+        } else if pearson(answers, truth).is_some_and(|r| r > 0.6) {
+            found.push(format!("the teacher answers on another scale: its answers have a correlation of {} with the target", short(pearson(answers, truth).unwrap_or(0.0))));
+        } else if asked.is_imported {
+            found.push("the columns of the model file are in another order (give theirs with --teacher-model-columns)".into());
+        }
+    }
+    found
+}
+
+/// A few targets far beyond the rest: which rows, which values.
+fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
+    let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (middle, range) = (
+        quantile(&sorted, 0.5),
+        quantile(&sorted, 0.75) - quantile(&sorted, 0.25),
+    );
+    let mut far: Vec<usize> = (0..target.len())
+        .filter(|&at| (target[at] - middle).abs() > FAR * range.max(f64::MIN_POSITIVE))
+        .collect();
+    if far.is_empty() || far.len() as f64 > (RARE * target.len() as f64).max(1.0) {
+        return None;
+    }
+    far.sort_by(|&a, &b| {
+        (target[b] - middle)
+            .abs()
+            .total_cmp(&(target[a] - middle).abs())
+    });
+    let named: Vec<String> = far
+        .iter()
+        .take(3)
+        .map(|&at| format!("row {} has {}", rows[at] + 1, short(target[at])))
+        .collect();
+    let more = if far.len() > named.len() { ", …" } else { "" };
+    Some(format!(
+        "a glitch in the target: {}{more}, while half of all targets lie between {} and {}",
+        named.join(", "),
+        short(quantile(&sorted, 0.25)),
+        short(quantile(&sorted, 0.75))
+    ))
+}
+
+/// Numbers that rise in steps of whole numbers with their place, as a row number does.
+fn is_index(answers: &[f64]) -> bool {
+    let rises = answers.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    let whole = answers
+        .iter()
+        .filter(|value| (**value - value.round()).abs() < 1e-9)
+        .count();
+    let places: Vec<f64> = (0..answers.len()).map(|at| at as f64).collect();
+    answers.len() > 10
+        && whole == answers.len()
+        && rises + 2 >= answers.len()
+        && pearson(answers, &places).is_some_and(|r| r > 0.98)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glitch_is_named_by_row_and_value() {
+        let mut target: Vec<f64> = (0..200).map(|i| f64::from(i % 17)).collect();
+        let rows: Vec<usize> = (0..200).collect();
+        assert_eq!(glitch(&target, &rows), None);
+        target[41] = 1e9;
+        let said = glitch(&target, &rows).unwrap();
+        assert!(said.contains("row 42 has 1000000000"), "{said}");
+        // A heavy tail is none.
+        target[..30].iter_mut().for_each(|y| *y = 1e9);
+        assert_eq!(glitch(&target, &rows), None);
+    }
+
+    #[test]
+    fn causes_of_a_teachers_nonsense_are_told_apart() {
+        let truth: Vec<f64> = (0..100)
+            .map(|i| 2.0 + 50.0 * f64::from(i * 37 % 101) / 101.0)
+            .collect();
+        let rows: Vec<usize> = (0..100).collect();
+        let of = |answers: &[f64], is_imported| {
+            causes(&Answered {
+                target: &truth,
+                rows: &rows,
+                answers,
+                truth: &truth,
+                is_imported,
+            })
+            .join("; ")
+        };
+        let logs: Vec<f64> = truth.iter().map(|y| y.ln()).collect();
+        assert!(of(&logs, true).contains("log scale"), "{}", of(&logs, true));
+        let index: Vec<f64> = (0..100).map(|i| f64::from(3 * i + i % 2)).collect();
+        assert!(
+            of(&index, false).contains("index column"),
+            "{}",
+            of(&index, false)
+        );
+        let shuffled: Vec<f64> = (0..100).map(|i| truth[i * 29 % 100] + 60.0).collect();
+        assert!(
+            of(&shuffled, true).contains("another order"),
+            "{}",
+            of(&shuffled, true)
+        );
+        assert_eq!(of(&truth, true), "");
+    }
+}

@@ -1,0 +1,181 @@
+//! Artefacts: a student as files that run without limbeck, beside a manifest and golden vectors.
+//!
+//! | format | files |
+//! |---|---|
+//! | C | `NAME.h`, `NAME.c`, `NAME_test.c`, `NAME.golden.json`, `NAME.c.manifest.json` |
+//! | ONNX | `NAME.onnx`, `NAME.onnx.golden.json`, `NAME.onnx.manifest.json` |
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use limbeck_data::write;
+use limbeck_runtime::Student;
+
+use crate::error::{Error, Result};
+use crate::run::files::EXPORT;
+use crate::run::manifest::{Manifest, sha256};
+use crate::run::{Run, open_each};
+
+/// What a student can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// C99 for any processor.
+    C,
+    /// ONNX, opset 17, with preprocessing inside.
+    Onnx,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::C, Self::Onnx];
+
+    /// Its name in flags, and the extension of its main file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::C => "c",
+            Self::Onnx => "onnx",
+        }
+    }
+
+    /// The name of the manifest of an artefact of this format.
+    #[must_use]
+    pub fn manifest(self, name: &str) -> String {
+        format!("{name}.{}.manifest.json", self.name())
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| format!("found `{text}`, expected c or onnx"))
+    }
+}
+
+/// The files of an artefact, by name, without its manifest: the same bytes for the same student, name and version.
+///
+/// # Errors
+///
+/// [`Error::Export`] where the format has no words for the student, or C none for the name.
+pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let golden = limbeck_export::golden(student)?.into_bytes();
+    Ok(match format {
+        Format::C => {
+            let limbeck_export::CFiles {
+                header,
+                source,
+                test,
+            } = limbeck_export::c(student, name)?;
+            vec![
+                (format!("{name}.h"), header.into_bytes()),
+                (format!("{name}.c"), source.into_bytes()),
+                (format!("{name}_test.c"), test.into_bytes()),
+                (format!("{name}.golden.json"), golden),
+            ]
+        }
+        Format::Onnx => vec![
+            (format!("{name}.onnx"), limbeck_export::onnx(student)?),
+            (format!("{name}.onnx.golden.json"), golden),
+        ],
+    })
+}
+
+/// Writes the student of a run, or those of several targets, as files: of the folder `out`, or each of its run's own folder for them.
+///
+/// Students of several targets are named `NAME_TARGET`, in the letters of C, so that they go into one program.
+///
+/// # Errors
+///
+/// As [`open_each`] and [`export`]; a student that the format has no words for is found before anything is written.
+pub fn export_runs(
+    path: &Path,
+    format: Format,
+    out: Option<&Path>,
+    name: &str,
+) -> Result<Vec<PathBuf>> {
+    let runs = open_each(path)?;
+    let students = runs.iter().map(Run::student).collect::<Result<Vec<_>>>()?;
+    let mut names: Vec<String> = Vec::new();
+    for run in &runs {
+        // A run of one target has the name as it is; the folders of several differ, their letters in C may not.
+        let folder = run
+            .path()
+            .file_name()
+            .map(|folder| folder.to_string_lossy())
+            .unwrap_or_default();
+        let letters: String = folder
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let plain = if runs.len() == 1 {
+            name.to_owned()
+        } else {
+            format!("{name}_{letters}")
+        };
+        let own = std::iter::once(plain.clone())
+            .chain((2..).map(|n| format!("{plain}_{n}")))
+            .find(|own| !names.contains(own));
+        names.push(own.unwrap_or(plain));
+    }
+    for (student, name) in students.iter().zip(&names) {
+        files(student, format, name)?;
+    }
+    let write = |((run, student), name): ((&Run, &Student), &String)| {
+        export(
+            student,
+            format,
+            out.unwrap_or(&run.path().join(EXPORT)),
+            name,
+        )
+    };
+    Ok(runs
+        .iter()
+        .zip(&students)
+        .zip(&names)
+        .map(write)
+        .collect::<Result<Vec<_>>>()?
+        .concat())
+}
+
+/// Writes a student as files of a folder, which is made where it is not there; the manifest last.
+///
+/// # Errors
+///
+/// As [`files`]; [`Error::FileExists`] before anything is written; where a file cannot be written.
+pub fn export(
+    student: &Student,
+    format: Format,
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<PathBuf>> {
+    if name.is_empty() || name.contains(['/', '\\']) {
+        return Err(Error::NotAnArtefact {
+            path: name.into(),
+            message: "is no name of files; choose one without a folder".into(),
+        });
+    }
+    let files = files(student, format, name)?;
+    let manifest = format.manifest(name);
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let paths: Vec<PathBuf> = names
+        .iter()
+        .chain([&manifest])
+        .map(|name| folder.join(name))
+        .collect();
+    if let Some(taken) = paths.iter().find(|path| path.exists()) {
+        return Err(Error::FileExists {
+            path: taken.clone(),
+        });
+    }
+    std::fs::create_dir_all(folder).map_err(Error::file("create the folder", folder))?;
+    for (path, (_, bytes)) in paths.iter().zip(&files) {
+        write::atomic(path, |file| file.write_all(bytes))?;
+    }
+    Manifest::of(folder, &names, Some(sha256(&student.to_bytes()?)))?
+        .write(&folder.join(manifest))?;
+    Ok(paths)
+}

@@ -1,0 +1,241 @@
+//! What a run says while it goes on: its log and its training curves, in the folder that it is made in.
+//!
+//! ```text
+//! log.txt         stages, notes, warnings and trainings with the time, through `tracing`
+//! metrics.csv     a line for each point of each training as it comes; put in order when the run is done
+//! metrics.jsonl   the same as JSON
+//! tensorboard/    event files that grow: `tensorboard --logdir` follows them
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use limbeck_distill::search::Progress;
+use tracing::Subscriber;
+use tracing::dispatcher::{self, Dispatch};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::run::tensorboard::{self, Events};
+use crate::run::{curves, files};
+use crate::session::{Event, Observer};
+
+/// Name of the log in a run.
+pub(crate) const LOG: &str = "log.txt";
+
+/// Where log lines go: into memory until the run has a folder.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(Arc<Mutex<Sink>>);
+
+#[derive(Debug, Default)]
+struct Sink {
+    early: Vec<u8>,
+    file: Option<File>,
+}
+
+impl Log {
+    /// Writes what was said so far into the log of a run, and all that follows.
+    pub(crate) fn open(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(LOG);
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::file("write", &path))?;
+        file.write_all(&std::mem::take(&mut sink.early))
+            .map_err(Error::file("write", &path))?;
+        sink.file = Some(file);
+        Ok(())
+    }
+
+    /// What `tracing` hands events to: this log, and whoever listened before.
+    pub(crate) fn dispatch(&self) -> Dispatch {
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(self.clone())
+            .with_ansi(false)
+            .with_target(false);
+        let outer = dispatcher::get_default(Dispatch::clone);
+        Dispatch::new(
+            tracing_subscriber::registry()
+                .with(lines)
+                .with(Forward(outer)),
+        )
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut sink.file {
+            Some(file) => file.write(bytes),
+            None => sink.early.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Hands events on.
+struct Forward(Dispatch);
+
+impl<S: Subscriber> Layer<S> for Forward {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        if self.0.enabled(event.metadata()) {
+            self.0.event(event);
+        }
+    }
+}
+
+/// An observer that writes down what it is told, and tells it on.
+pub(crate) struct Recorder<'a> {
+    inner: &'a dyn Observer,
+    recipe: &'a Recipe,
+    folder: PathBuf,
+    files: Mutex<Files>,
+    /// Time that writing took, over all threads.
+    nanoseconds: AtomicU64,
+}
+
+/// Files that grow while students train; none once one could not be written, or the run is past its trainings.
+struct Files {
+    open: Option<Open>,
+}
+
+struct Open {
+    csv: File,
+    jsonl: File,
+    events: BTreeMap<String, File>,
+    has_header: bool,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins the curves of a run anew: trainings that were begun in an earlier life tell their points again.
+    pub(crate) fn new(inner: &'a dyn Observer, recipe: &'a Recipe, folder: &Path) -> Result<Self> {
+        let fresh = |name: &str| {
+            let path = folder.join(name);
+            File::create(&path).map_err(Error::file("write", &path))
+        };
+        let events = folder.join(files::TENSORBOARD);
+        remove_folder(&events)?;
+        let open = Open {
+            csv: fresh(files::METRICS)?,
+            jsonl: fresh(files::METRICS_JSON)?,
+            events: BTreeMap::new(),
+            has_header: false,
+        };
+        Ok(Self {
+            inner,
+            recipe,
+            folder: folder.to_owned(),
+            files: Mutex::new(Files { open: Some(open) }),
+            nanoseconds: AtomicU64::new(0),
+        })
+    }
+
+    /// Closes the files and takes the event files away, before they are written in order.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open = None;
+        remove_folder(&self.folder.join(files::TENSORBOARD))
+    }
+
+    fn training(&self, progress: &Progress<'_>) {
+        let start = Instant::now();
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = &mut files.open
+            && let Err(error) = self.add(open, progress)
+        {
+            files.open = None;
+            let note = format!(
+                "training curves cannot be followed any more, {} cannot be written: {error}",
+                self.folder.display()
+            );
+            tracing::warn!("{note}");
+            self.inner.event(&Event::Note(&note));
+        }
+        if progress.point.step >= progress.until {
+            let Progress {
+                training, point, ..
+            } = progress;
+            tracing::info!(training = %training, step = point.step, loss = point.loss, valid_error = point.valid_error, "training done");
+        }
+        self.nanoseconds.fetch_add(
+            u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+    }
+
+    fn add(&self, open: &mut Open, progress: &Progress<'_>) -> io::Result<()> {
+        let fields = curves::fields(self.recipe, progress.training, progress.point);
+        if !open.has_header {
+            open.csv.write_all(curves::csv_header(&fields).as_bytes())?;
+            open.has_header = true;
+        }
+        open.csv.write_all(curves::csv_line(&fields).as_bytes())?;
+        open.jsonl
+            .write_all(curves::json_line(&fields).as_bytes())?;
+        let name = progress.training.to_string();
+        let records = Events::default().point(progress.point.step, &fields);
+        let file = match open.events.entry(name) {
+            std::collections::btree_map::Entry::Occupied(file) => file.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let folder = self.folder.join(files::TENSORBOARD).join(place.key());
+                std::fs::create_dir_all(&folder)?;
+                let mut file = File::create(folder.join(tensorboard::FILE))?;
+                file.write_all(Events::begun().bytes())?;
+                place.insert(file)
+            }
+        };
+        file.write_all(records.bytes())
+    }
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Stage(name) => tracing::info!("{name}"),
+            Event::Note(text) => tracing::warn!("{text}"),
+            Event::Budget(text) => tracing::info!("budget: {text}"),
+            Event::Training(progress) => self.training(progress),
+            Event::Data(_) | Event::Steps(_) | Event::Aside(_) => {}
+        }
+        self.inner.event(event);
+    }
+
+    fn seconds(&self) -> f64 {
+        self.nanoseconds.load(Ordering::Relaxed) as f64 * 1e-9
+    }
+
+    fn stop(&self) -> bool {
+        self.inner.stop()
+    }
+}

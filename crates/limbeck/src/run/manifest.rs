@@ -1,0 +1,230 @@
+//! Which bytes belong to a run or an artefact.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use limbeck_data::write;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::run::{files, tensorboard};
+
+/// Files by their path in the manifest's folder, with size and SHA-256.
+///
+/// A checksum tells an accident from the file that was made; it is no signature, since whoever changes a file can change its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of limbeck that wrote the files.
+    pub version: String,
+    /// The student that an artefact was made of, by the SHA-256 of its file; none for a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<String>,
+    /// The files.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// What a file is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// How a file compares with its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// As it was written.
+    Whole,
+    /// Not there, or not readable, with what the system said.
+    Missing(String),
+    /// Another size or other bytes.
+    Changed(String),
+}
+
+impl FileEntry {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.len() as u64,
+            sha256: sha256(bytes),
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Manifest {
+    /// The manifest of the named files of a folder.
+    ///
+    /// # Errors
+    ///
+    /// Where one cannot be read.
+    pub fn of(folder: &Path, names: &[String], student: Option<String>) -> Result<Self> {
+        let entry = |name: &String| {
+            let path = folder.join(name);
+            let bytes = std::fs::read(&path).map_err(Error::file("read", &path))?;
+            Ok((name.clone(), FileEntry::of(&bytes)))
+        };
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            student,
+            files: names.iter().map(entry).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The manifest of a run: of those of its files that are there.
+    pub(crate) fn of_run(folder: &Path) -> Result<Self> {
+        let teacher = format!("{}/{}", files::TEACHER, files::TEACHER_FILE);
+        let names = [
+            files::RECIPE,
+            files::LABELS,
+            files::METRICS,
+            files::METRICS_JSON,
+            files::PREDICTIONS,
+            files::PAGE,
+            files::STUDENT,
+            files::REPORT,
+            &teacher,
+        ];
+        let mut there: Vec<String> = names
+            .into_iter()
+            .filter(|name| folder.join(name).exists())
+            .map(str::to_owned)
+            .collect();
+        there.extend(tensorboard::files(folder));
+        Self::of(folder, &there, None)
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| damaged(path, &error))?;
+        Ok(write::atomic(path, |file| file.write_all(text.as_bytes()))?)
+    }
+
+    /// Reads one; none where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, is damaged, or names a file outside its folder.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(damaged(path, &error));
+            }
+            other => other.map_err(Error::file("read", path))?,
+        };
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| damaged(path, &error))?;
+        let outside = |name: &&String| {
+            Path::new(name.as_str())
+                .components()
+                .any(|part| !matches!(part, std::path::Component::Normal(_)))
+        };
+        if let Some(name) = manifest.files.keys().find(outside) {
+            return Err(damaged(
+                path,
+                &format!("it names `{name}`, expected files of its folder"),
+            ));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Compares each file with its entry.
+    #[must_use]
+    pub fn compare(&self, folder: &Path) -> Vec<(String, FileState)> {
+        let state = |name: &String, entry: &FileEntry| match std::fs::read(folder.join(name)) {
+            Err(error) => FileState::Missing(error.to_string()),
+            Ok(bytes) if bytes.len() as u64 != entry.bytes => {
+                FileState::Changed(format!("{} bytes, expected {}", bytes.len(), entry.bytes))
+            }
+            Ok(bytes) if sha256(&bytes) != entry.sha256 => {
+                FileState::Changed("same size, other bytes".into())
+            }
+            Ok(_) => FileState::Whole,
+        };
+        self.files
+            .iter()
+            .map(|(name, entry)| (name.clone(), state(name, entry)))
+            .collect()
+    }
+}
+
+fn damaged(path: &Path, what: &dyn std::fmt::Display) -> Error {
+    Error::NotAnArtefact {
+        path: path.to_owned(),
+        message: format!("the manifest is damaged: {what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_matches_the_published_vector() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn every_change_of_a_file_shows() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = ["a", "b", "c"].map(String::from).into();
+        names
+            .iter()
+            .for_each(|name| std::fs::write(folder.path().join(name), "same").unwrap());
+        let path = folder.path().join("m.json");
+        Manifest::of(folder.path(), &names, None)
+            .unwrap()
+            .write(&path)
+            .unwrap();
+        let manifest = Manifest::read(&path).unwrap().unwrap();
+        assert!(
+            manifest
+                .compare(folder.path())
+                .iter()
+                .all(|(_, state)| *state == FileState::Whole)
+        );
+        std::fs::write(folder.path().join("a"), "sane").unwrap();
+        std::fs::write(folder.path().join("b"), "same ").unwrap();
+        std::fs::remove_file(folder.path().join("c")).unwrap();
+        let found = manifest.compare(folder.path());
+        assert!(matches!(&found[0].1, FileState::Changed(why) if why.contains("other bytes")));
+        assert!(matches!(&found[1].1, FileState::Changed(why) if why == "5 bytes, expected 4"));
+        assert!(matches!(found[2].1, FileState::Missing(_)));
+        let outside = std::fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"a\"", "\"../a\"");
+        std::fs::write(&path, outside).unwrap();
+        assert!(
+            Manifest::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("../a")
+        );
+        assert!(
+            Manifest::read(&folder.path().join("none"))
+                .unwrap()
+                .is_none()
+        );
+    }
+}

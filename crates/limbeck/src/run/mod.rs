@@ -1,0 +1,137 @@
+//! A run directory.
+//!
+//! | file | what |
+//! |---|---|
+//! | `recipe.toml` | the recipe, every option written out |
+//! | `student.limbeck` | the shipped student |
+//! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
+//! | `report.json` | every figure, [`Report`] |
+//! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written as they come, in order in the end |
+//! | `log.txt` | what was said on the way, with the time; the one file that the manifest leaves out |
+//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (of each side the refit that its file holds), in the target's unit |
+//! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
+//! | `report.html` | the run as one page |
+//! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
+//! | `export/` | what `limbeck export` wrote, each with a manifest of its own |
+//! | `teacher/teacher.limbeck` | the teacher, where limbeck fitted it |
+
+pub(crate) mod curves;
+pub mod export;
+pub(crate) mod files;
+pub(crate) mod live;
+pub mod manifest;
+pub(crate) mod several;
+pub mod tensorboard;
+pub(crate) mod unfinished;
+pub mod verify;
+pub(crate) mod written;
+
+use std::path::{Path, PathBuf};
+
+use limbeck_data::{Features, Table};
+use limbeck_runtime::Student;
+
+pub use files::*;
+pub use several::TARGETS;
+pub use unfinished::{is_taken, unfinished};
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::report::Report;
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    path: PathBuf,
+    recipe: Recipe,
+    report: Report,
+}
+
+impl Run {
+    /// Opens a run directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARun`] where recipe or report are missing or damaged, or the folder holds [several runs](open_each).
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        crate::run::several::refuse_several(&path)?;
+        let text = |name: &str| {
+            std::fs::read_to_string(path.join(name)).map_err(|source| Error::NotARun {
+                path: path.clone(),
+                message: format!("its {name} cannot be read: {source}"),
+            })
+        };
+        let recipe = Recipe::parse(
+            &text(RECIPE)?,
+            &path.join(RECIPE).display().to_string(),
+            toml::Table::new(),
+        )?;
+        let report = serde_json::from_str(&text(REPORT)?).map_err(|error| Error::NotARun {
+            path: path.clone(),
+            message: format!("its {REPORT} is damaged: {error}"),
+        })?;
+        Ok(Self {
+            path,
+            recipe,
+            report,
+        })
+    }
+
+    pub(crate) fn assemble(path: PathBuf, recipe: Recipe, report: Report) -> Self {
+        Self {
+            path,
+            recipe,
+            report,
+        }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its recipe, resolved.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The shipped student.
+    ///
+    /// # Errors
+    ///
+    /// Where its file is missing or damaged.
+    pub fn student(&self) -> Result<Student> {
+        Ok(Student::load(self.path.join(STUDENT))?)
+    }
+
+    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on.
+    ///
+    /// # Errors
+    ///
+    /// Where a column is missing or holds another kind.
+    pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
+        let table = Table::read_like(table, &self.report.data.schema())?;
+        Ok((Features::from_table(table.clone())?, table))
+    }
+}
+
+/// Opens a run, or the runs of several targets, in their order.
+///
+/// # Errors
+///
+/// As [`Run::open`]; for a damaged list of targets.
+pub fn open_each(path: impl AsRef<Path>) -> Result<Vec<Run>> {
+    match several::list(path.as_ref())? {
+        None => Ok(vec![Run::open(path.as_ref())?]),
+        Some(folders) => folders.into_iter().map(Run::open).collect(),
+    }
+}

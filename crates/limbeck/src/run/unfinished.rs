@@ -1,0 +1,429 @@
+//! A run that is being made, and one that was ended before it was done.
+//!
+//! ```text
+//! runs/x.unfinished/
+//!   resume.json     what it was asked for, [`Ticket`]
+//!   lock            held by the process that works on it, by an advisory lock that ends with the process
+//!   checkpoints/    finished pieces of the work, and trainings in progress
+//!   …               files of the run as they are made: log, curves, event files
+//! ```
+//!
+//! Once all files of the run are there, the last of them its manifest, what is only needed to go on is removed and the folder takes the
+//! name `runs/x`. So a run appears whole or not at all, and one that was ended at any moment goes on from its last piece.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
+use limbeck_data::{Dataset, write};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::run::files;
+use crate::run::manifest::{FileState, Manifest, sha256};
+use crate::run::several;
+
+const TICKET: &str = "resume.json";
+const LOCK: &str = "lock";
+const CHECKPOINTS: &str = "checkpoints";
+const SUFFIX: &str = ".unfinished";
+
+/// What a run was asked for, so that it can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ticket {
+    /// Version of limbeck that began it: another one may come to other figures.
+    version: String,
+    /// The folder that paths of the recipe start from.
+    folder: PathBuf,
+    /// The recipe as it was given.
+    recipe: String,
+    /// SHA-256 of the table's summary, with its content and split; none where each of several targets has its own.
+    data: Option<String>,
+    /// SHA-256 of the other files that the run reads.
+    inputs: BTreeMap<PathBuf, String>,
+}
+
+impl Ticket {
+    /// For a run of that recipe.
+    pub(crate) fn new(recipe: &Recipe, data: Option<&Dataset>) -> Result<Self> {
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            folder: std::env::current_dir().unwrap_or_default(),
+            recipe: recipe.to_toml()?,
+            data: data.map(summary),
+            inputs: inputs(recipe)?,
+        })
+    }
+
+    /// The recipe as it was given.
+    pub(crate) fn recipe(&self, place: &Path) -> Result<Recipe> {
+        Recipe::parse(
+            &self.recipe,
+            &place.join(TICKET).display().to_string(),
+            toml::Table::new(),
+        )
+    }
+}
+
+fn summary(data: &Dataset) -> String {
+    sha256(
+        serde_json::to_string(&data.summary)
+            .unwrap_or_default()
+            .as_bytes(),
+    )
+}
+
+/// The files beside the table. Of a run that is read, its manifest stands for all of it.
+fn inputs(recipe: &Recipe) -> Result<BTreeMap<PathBuf, String>> {
+    let teacher = &recipe.teacher;
+    // The rows of one target have a checksum of their own; with several, the tables have.
+    let split = recipe
+        .data
+        .split_file
+        .as_deref()
+        .and_then(|file| file.rsplit_once(':'))
+        .map(|(file, _)| PathBuf::from(file));
+    let tables = [Some(recipe.table.clone()), recipe.data.test.clone(), split]
+        .into_iter()
+        .flatten()
+        .filter(|_| !recipe.targets.is_empty());
+    let given = recipe
+        .unlabeled
+        .iter()
+        .chain(&teacher.model)
+        .chain(&teacher.from)
+        .chain(&teacher.with)
+        .cloned()
+        .chain(tables);
+    let read = |path: PathBuf| {
+        let file = if path.is_dir() {
+            path.join(files::MANIFEST)
+        } else {
+            path.clone()
+        };
+        let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
+        Ok((path, sha256(&bytes)))
+    };
+    // One that cannot be read is missed where it is needed, with the better words for it.
+    given
+        .filter(|path| path.exists())
+        .map(read)
+        .filter(|found| found.is_ok())
+        .collect()
+}
+
+/// The folder of a run in the making, owned by this process.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    path: PathBuf,
+    last: PathBuf,
+    /// Released when it is closed, also by the end of the process.
+    _lock: File,
+    kept: Checkpoints,
+}
+
+impl Unfinished {
+    /// The folder of the run that will be `last`, and `last` itself where that names the folder.
+    #[must_use]
+    pub(crate) fn names(run: &Path) -> (PathBuf, PathBuf) {
+        let name = run
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match name.strip_suffix(SUFFIX) {
+            Some(last) if !last.is_empty() => (run.to_owned(), run.with_file_name(last)),
+            _ => (
+                run.with_file_name(format!("{name}{SUFFIX}")),
+                run.to_owned(),
+            ),
+        }
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(last: &Path, ticket: &Ticket, every: f64) -> Result<Self> {
+        let (path, last) = (Self::names(last).0, last.to_owned());
+        refuse_taken(&last)?;
+        let parent = last
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
+        // With its ticket and lock from the first moment under its name.
+        let fresh = tempfile::Builder::new()
+            .prefix(".limbeck-")
+            .tempdir_in(parent)
+            .map_err(Error::file("create a folder in", parent))?;
+        files::write_file(fresh.path(), TICKET, json(&path, ticket)?.as_bytes())?;
+        let lock = lock(fresh.path(), &last)?;
+        std::fs::rename(fresh.path(), &path).map_err(|source| match path.exists() {
+            true => Error::UnfinishedExists {
+                path: path.clone(),
+                run: last.clone(),
+            },
+            false => Error::File {
+                action: "create the folder",
+                path: path.clone(),
+                source,
+            },
+        })?;
+        let _ = fresh.keep();
+        Self::of(path, last, lock, every)
+    }
+
+    fn of(path: PathBuf, last: PathBuf, lock: File, every: f64) -> Result<Self> {
+        let kept = Checkpoints::in_folder(path.join(CHECKPOINTS), Duration::from_secs_f64(every))?;
+        Ok(Self {
+            path,
+            last,
+            _lock: lock,
+            kept,
+        })
+    }
+
+    /// Takes up a run that was ended, with what it was asked for; without where all is done but the name.
+    pub(crate) fn resume(run: &Path) -> Result<(Self, Option<Ticket>)> {
+        let (path, last) = Self::names(run);
+        let file = path.join(TICKET);
+        let broken = |message: String| Error::NotARun {
+            path: path.clone(),
+            message,
+        };
+        if !path.is_dir() {
+            return Err(broken(
+                "there is no unfinished run of that name to go on with".into(),
+            ));
+        }
+        let lock = lock(&path, &last)?;
+        write::sweep(&path)?;
+        if is_whole(&path) {
+            return Ok((
+                Self {
+                    path,
+                    last,
+                    _lock: lock,
+                    kept: NO_CHECKPOINTS.clone(),
+                },
+                None,
+            ));
+        }
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            broken(format!(
+                "its {TICKET} cannot be read: {error}; remove the folder and begin anew"
+            ))
+        })?;
+        let ticket: Ticket = serde_json::from_str(&text).map_err(|error| {
+            broken(format!(
+                "its {TICKET} is damaged: {error}; remove the folder and begin anew"
+            ))
+        })?;
+        if ticket.version != env!("CARGO_PKG_VERSION") {
+            return Err(broken(format!(
+                "it was begun by limbeck {}, and this is {}, which may come to other figures: finish it with that version, or remove the folder and begin anew",
+                ticket.version,
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        let recipe = ticket.recipe(&path)?;
+        let here = std::env::current_dir().unwrap_or_default();
+        if !recipe.table.exists() && here != ticket.folder {
+            return Err(broken(format!(
+                "its table {} is not here; it was begun in {}: go on from there",
+                recipe.table.display(),
+                ticket.folder.display()
+            )));
+        }
+        let found = inputs(&recipe)?;
+        if let Some((input, _)) = ticket
+            .inputs
+            .iter()
+            .find(|(path, sum)| found.get(*path) != Some(sum))
+        {
+            return Err(broken(format!(
+                "{} is not what it was when the run began; restore it, or remove the folder and begin anew",
+                input.display()
+            )));
+        }
+        let place = Self::of(path.clone(), last, lock, recipe.checkpoint_every)?;
+        Ok((place, Some(ticket)))
+    }
+
+    /// Refuses a table that is not what it was.
+    pub(crate) fn check(&self, ticket: &Ticket, data: &Dataset) -> Result<()> {
+        if ticket
+            .data
+            .as_deref()
+            .is_none_or(|known| known == summary(data))
+        {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is not what it was when the run began; restore it, or remove the folder and begin anew",
+            data.summary.source
+        );
+        Err(Error::NotARun {
+            path: self.path.clone(),
+            message,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name that it will have.
+    pub(crate) fn last(&self) -> &Path {
+        &self.last
+    }
+
+    pub(crate) fn kept(&self) -> &Checkpoints {
+        &self.kept
+    }
+
+    /// Takes away what is only needed to go on, and gives the folder its final name.
+    pub(crate) fn finish(self) -> Result<()> {
+        // A rename replaces an empty folder of that name, which may have come since.
+        refuse_existing(&self.last)?;
+        let gone = |path: &Path, outcome: std::io::Result<()>| match outcome {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file("remove", path)(error))
+            }
+            _ => Ok(()),
+        };
+        let [checkpoints, ticket, lock] =
+            [CHECKPOINTS, TICKET, LOCK].map(|name| self.path.join(name));
+        gone(&checkpoints, std::fs::remove_dir_all(&checkpoints))?;
+        gone(&ticket, std::fs::remove_file(&ticket))?;
+        gone(&lock, std::fs::remove_file(&lock))?;
+        std::fs::rename(&self.path, &self.last)
+            .map_err(Error::file("give its name to the run", &self.last))
+    }
+
+    /// What becomes of the folder when work ends with an error: it goes where nothing was kept yet or the error would come again, and else
+    /// stays, which the error says.
+    pub(crate) fn leave(self, error: Error) -> Error {
+        if self.has_runs() || error.may_pass() && !self.kept.is_empty() {
+            return Error::Kept {
+                run: self.last,
+                source: Box::new(error),
+            };
+        }
+        // Where even that fails, the folder's name says what it is.
+        let _ = std::fs::remove_dir_all(&self.path);
+        error
+    }
+
+    /// True where it holds folders of runs, as that of several targets does.
+    fn has_runs(&self) -> bool {
+        let entries = std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .map(|entry| entry.path())
+            .any(|path| path.join(files::REPORT).exists() || path.join(TICKET).exists())
+    }
+}
+
+/// True where all files are there and only the name is missing.
+fn is_whole(path: &Path) -> bool {
+    let is_run = matches!(Manifest::read(&path.join(files::MANIFEST)), Ok(Some(manifest)) if manifest.compare(path).iter().all(|(_, state)| *state == FileState::Whole));
+    let has_all =
+        || matches!(several::list(path), Ok(Some(runs)) if runs.iter().all(|run| run.is_dir()));
+    is_run || has_all()
+}
+
+/// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.
+pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let is_held = |path: &Path| {
+        File::open(path.join(LOCK))
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    };
+    let mut found: Vec<(PathBuf, bool)> = entries
+        .filter(|path| path.join(TICKET).exists())
+        .map(|path| (Unfinished::names(&path).1, is_held(&path)))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Refuses a name under which there is a run, finished or not.
+pub(crate) fn refuse_taken(last: &Path) -> Result<()> {
+    let (path, _) = Unfinished::names(last);
+    if path.exists() {
+        return Err(Error::UnfinishedExists {
+            path,
+            run: last.to_owned(),
+        });
+    }
+    refuse_existing(last)
+}
+
+fn refuse_existing(last: &Path) -> Result<()> {
+    if last.exists() {
+        Err(Error::OutExists {
+            path: last.to_owned(),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// The lock of a folder, for as long as the file is open.
+fn lock(folder: &Path, run: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let failed = || Error::file("lock", &path);
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            return Err(Error::InUse {
+                run: run.to_owned(),
+                process: owner.trim().to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed()(error)),
+    }
+    // Who holds it, for people: the lock itself is the system's.
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(failed())?;
+    Ok(file)
+}
+
+fn json(path: &Path, ticket: &Ticket) -> Result<String> {
+    serde_json::to_string_pretty(ticket).map_err(|error| Error::NotARun {
+        path: path.to_owned(),
+        message: format!("its {TICKET} cannot be written: {error}"),
+    })
+}
+
+/// True where a run of that name is there, finished or not.
+#[must_use]
+pub fn is_taken(run: &Path) -> bool {
+    refuse_taken(run).is_err()
+}
+
+/// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.
+#[must_use]
+pub fn unfinished(folder: &Path) -> Vec<(PathBuf, bool)> {
+    list(folder)
+}

@@ -1,0 +1,432 @@
+//! Is a run, a student or an artefact what it was when it was made, and does it still say what it said?
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use limbeck_runtime::{Scratch, Student, Value};
+
+use crate::error::{Error, Result};
+use crate::run::Run;
+use crate::run::export::{self, Format};
+use crate::run::files::{EXPORT, MANIFEST, REPORT, STUDENT};
+use crate::run::manifest::{FileState, Manifest, sha256};
+use crate::run::several;
+use crate::stages::golden::as_value;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What: a file or a question about it.
+    pub what: String,
+    /// The answer.
+    pub state: State,
+    /// Figures and reasons.
+    pub detail: String,
+}
+
+/// The answer to a question about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    Fine,
+    /// Not as it should be.
+    Wrong,
+    /// Could not be asked here.
+    Unknown,
+}
+
+fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> Finding {
+    Finding {
+        what: what.into(),
+        state,
+        detail: detail.into(),
+    }
+}
+
+/// Looks at everything that belongs to a run, a student's file, or an artefact (its `.c`, `.h`, `.onnx` or manifest).
+///
+/// Checksums of all files; golden vectors through limbeck's runtime, and through the compiled C where a compiler (`CC`, else cc, gcc, clang) is
+/// found and no file was changed (a manifest is no signature: verify only what you would run); for a run, whether report and student are of one piece and whether exported files are what its student exports to. ONNX files are not
+/// run here: their bytes are compared.
+///
+/// # Errors
+///
+/// For a path that is none of these; what is damaged is a [`Finding`].
+pub fn verify(path: &Path) -> Result<Vec<Finding>> {
+    if path.is_dir() {
+        return match several::list(path)? {
+            Some(runs) => Ok(runs
+                .iter()
+                .map(|run| verify_run(run))
+                .collect::<Result<Vec<_>>>()?
+                .concat()),
+            None => verify_run(path),
+        };
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("limbeck") => Ok(match std::fs::read(path) {
+            Ok(bytes) => verify_student(&shown(path), &bytes).1,
+            Err(error) => return Err(Error::file("read", path)(error)),
+        }),
+        _ => {
+            let (folder, name, format) = artefact(path)?;
+            verify_artefact(&folder, &name, format, None)
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn verify_run(path: &Path) -> Result<Vec<Finding>> {
+    let at = |name: &str| shown(&path.join(name));
+    let mut found = Vec::new();
+    match Manifest::read(&path.join(MANIFEST)) {
+        Err(error) => found.push(finding(at(MANIFEST), State::Wrong, error.to_string())),
+        Ok(None) if !path.join(REPORT).exists() => {
+            return Err(Error::NotARun {
+                path: path.to_owned(),
+                message: format!("it has no {REPORT}"),
+            });
+        }
+        Ok(None) => found.push(finding(
+            at(MANIFEST),
+            State::Unknown,
+            "not there: an earlier limbeck wrote none; checksums are not known",
+        )),
+        Ok(Some(manifest)) => found.extend(files(path, &manifest)),
+    }
+    let run = match Run::open(path) {
+        Ok(run) => Some(run),
+        Err(error) => {
+            found.push(finding(shown(path), State::Wrong, error.to_string()));
+            None
+        }
+    };
+    let file = path.join(STUDENT);
+    let student = match std::fs::read(&file) {
+        Ok(bytes) => {
+            let (student, findings) = verify_student(&shown(&file), &bytes);
+            found.extend(findings);
+            student.map(|student| (student, bytes.len()))
+        }
+        Err(error) => {
+            found.push(finding(shown(&file), State::Wrong, error.to_string()));
+            None
+        }
+    };
+    if let (Some(run), Some((student, bytes))) = (&run, &student) {
+        let report = run.report();
+        let pairs = [
+            ("target", report.target.clone(), student.target_name.clone()),
+            (
+                "parameters",
+                report.student.parameters.to_string(),
+                student.parameters().to_string(),
+            ),
+            ("bytes", report.student.bytes.to_string(), bytes.to_string()),
+            (
+                "seed",
+                report.seed.to_string(),
+                student.provenance.get("seed").cloned().unwrap_or_default(),
+            ),
+            (
+                "version",
+                report.version.clone(),
+                student
+                    .provenance
+                    .get("limbeck")
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
+        ];
+        let differ: Vec<String> = pairs
+            .into_iter()
+            .filter(|(_, report, student)| report != student)
+            .map(|(what, report, student)| {
+                format!("{what} {report} in the report, {student} in the student")
+            })
+            .collect();
+        let state = if differ.is_empty() {
+            State::Fine
+        } else {
+            State::Wrong
+        };
+        found.push(finding(
+            format!("{}: report and student", shown(path)),
+            state,
+            if differ.is_empty() {
+                "of one run".into()
+            } else {
+                differ.join("; ")
+            },
+        ));
+    }
+    let folder = path.join(EXPORT);
+    for (name, format) in artefacts(&folder) {
+        found.extend(verify_artefact(
+            &folder,
+            &name,
+            format,
+            student.as_ref().map(|(student, _)| student),
+        )?);
+    }
+    Ok(found)
+}
+
+fn files(folder: &Path, manifest: &Manifest) -> Vec<Finding> {
+    let state = |(name, state): (String, FileState)| {
+        let (state, detail) = match state {
+            FileState::Whole => (State::Fine, "as it was written".to_owned()),
+            FileState::Missing(why) => (State::Wrong, format!("missing: {why}")),
+            FileState::Changed(why) => (State::Wrong, format!("changed: {why}")),
+        };
+        finding(shown(&folder.join(name)), state, detail)
+    };
+    manifest.compare(folder).into_iter().map(state).collect()
+}
+
+/// The student of some bytes, and what its golden vectors say.
+fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
+    let student = match Student::from_bytes(bytes) {
+        Ok(student) => student,
+        Err(error) => return (None, vec![finding(what, State::Wrong, error.to_string())]),
+    };
+    let what = format!("{what}: golden vectors");
+    let found = match (student.golden.len(), student.verify_golden()) {
+        (0, _) => finding(what, State::Unknown, "it has none"),
+        (_, Err(error)) => finding(what, State::Wrong, error.to_string()),
+        (rows, Ok(())) => match largest_difference(&student) {
+            Ok(largest) => finding(
+                what,
+                State::Fine,
+                format!("{rows} rows, max |difference| {largest:.3e}"),
+            ),
+            Err(error) => finding(what, State::Wrong, error.to_string()),
+        },
+    };
+    (Some(student), vec![found])
+}
+
+fn largest_difference(student: &Student) -> Result<f64> {
+    let mut scratch = Scratch::default();
+    let mut largest = 0.0f64;
+    for golden in &student.golden {
+        let row: Vec<Value<'_>> = golden.raw.iter().map(as_value).collect();
+        largest =
+            largest.max((student.predict_row_with(&row, &mut scratch)? - golden.prediction).abs());
+    }
+    Ok(largest)
+}
+
+/// Folder, name and format of the artefact that a file belongs to.
+fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
+    let refuse = |message: &str| Error::NotAnArtefact {
+        path: path.to_owned(),
+        message: message.into(),
+    };
+    if !path.exists() {
+        return Err(refuse("no such file"));
+    }
+    let file = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    // The longest name first: `x_test.c` is a file of `x`.
+    let endings = [
+        ("_test.c", Format::C),
+        (".c.manifest.json", Format::C),
+        (".onnx.manifest.json", Format::Onnx),
+        (".onnx.golden.json", Format::Onnx),
+        (".golden.json", Format::C),
+        (".c", Format::C),
+        (".h", Format::C),
+        (".onnx", Format::Onnx),
+    ];
+    let fits = |(ending, format): &(&str, Format)| {
+        let name = file.strip_suffix(ending)?;
+        folder
+            .join(format.manifest(name))
+            .exists()
+            .then(|| (name.to_owned(), *format))
+    };
+    let (name, format) = endings.iter().find_map(fits).ok_or_else(|| {
+        refuse("is no run, no .limbeck file and no exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
+    })?;
+    Ok((folder, name, format))
+}
+
+/// The artefacts of a folder, by their manifests, in order of name.
+fn artefacts(folder: &Path) -> Vec<(String, Format)> {
+    let mut found: Vec<(String, Format)> = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        found.extend(Format::ALL.into_iter().filter_map(|format| {
+            Some((file.strip_suffix(&format.manifest(""))?.to_owned(), format))
+        }));
+    }
+    found.sort_by(|a, b| (&a.0, a.1.name()).cmp(&(&b.0, b.1.name())));
+    found
+}
+
+fn verify_artefact(
+    folder: &Path,
+    name: &str,
+    format: Format,
+    student: Option<&Student>,
+) -> Result<Vec<Finding>> {
+    let path = folder.join(format.manifest(name));
+    let manifest = match Manifest::read(&path) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => {
+            return Err(Error::NotAnArtefact {
+                path,
+                message: "no such file".into(),
+            });
+        }
+        Err(error) => return Ok(vec![finding(shown(&path), State::Wrong, error.to_string())]),
+    };
+    let mut found = files(folder, &manifest);
+    if let Some(student) = student {
+        found.push(same_as_now(folder, name, format, &manifest, student)?);
+    }
+    // Code that is not what was written is not run.
+    let is_whole = found.iter().all(|finding| finding.state != State::Wrong);
+    found.push(match format {
+        Format::C if !is_whole => finding(
+            shown(&folder.join(format!("{name}.c"))),
+            State::Unknown,
+            "not compiled or run: see what was changed",
+        ),
+        Format::C => run_c(folder, name),
+        Format::Onnx => finding(
+            shown(&folder.join(format!("{name}.onnx"))),
+            State::Unknown,
+            "not run here: limbeck has no runtime for it",
+        ),
+    });
+    Ok(found)
+}
+
+/// Whether the files are what the student is exported to today.
+fn same_as_now(
+    folder: &Path,
+    name: &str,
+    format: Format,
+    manifest: &Manifest,
+    student: &Student,
+) -> Result<Finding> {
+    let what = format!(
+        "{}: its student",
+        shown(&folder.join(format!("{name}.{}", format.name())))
+    );
+    if manifest.student.as_deref() != Some(&sha256(&student.to_bytes()?)) {
+        return Ok(finding(
+            what,
+            State::Wrong,
+            "another one than this run's: export again",
+        ));
+    }
+    if manifest.version != env!("CARGO_PKG_VERSION") {
+        return Ok(finding(
+            what,
+            State::Unknown,
+            format!(
+                "exported by limbeck {}; this version may write other bytes",
+                manifest.version
+            ),
+        ));
+    }
+    let now = export::files(student, format, name)?;
+    let differ: Vec<&str> = now
+        .iter()
+        .filter(|(file, bytes)| std::fs::read(folder.join(file)).ok().as_ref() != Some(bytes))
+        .map(|(file, _)| file.as_str())
+        .collect();
+    Ok(match differ.is_empty() {
+        true => finding(
+            what,
+            State::Fine,
+            "this run's; the bytes are what it exports to",
+        ),
+        false => finding(
+            what,
+            State::Wrong,
+            format!("not what it exports to: {}", differ.join(", ")),
+        ),
+    })
+}
+
+/// Compiles the test of an exported student and runs it.
+fn run_c(folder: &Path, name: &str) -> Finding {
+    let what = format!(
+        "{}: compiled and run",
+        shown(&folder.join(format!("{name}.c")))
+    );
+    let Some(compiler) = compiler() else {
+        return finding(what, State::Unknown, "no C compiler found; set CC");
+    };
+    let Ok(work) = tempfile::tempdir() else {
+        return finding(what, State::Unknown, "no temporary folder can be made");
+    };
+    let program = work.path().join("golden");
+    let built = Command::new(&compiler)
+        .args(["-std=c99", "-O2"])
+        .args([
+            folder.join(format!("{name}.c")),
+            folder.join(format!("{name}_test.c")),
+        ])
+        .arg("-lm")
+        .arg("-o")
+        .arg(&program)
+        .output();
+    match built {
+        Err(error) => return finding(what, State::Unknown, format!("{compiler}: {error}")),
+        Ok(built) if !built.status.success() => {
+            return finding(
+                what,
+                State::Wrong,
+                format!("{compiler}: {}", first_line(&built.stderr)),
+            );
+        }
+        Ok(_) => {}
+    }
+    match Command::new(&program).output() {
+        Err(error) => finding(what, State::Unknown, error.to_string()),
+        Ok(done) => {
+            let state = if done.status.success() {
+                State::Fine
+            } else {
+                State::Wrong
+            };
+            finding(
+                what,
+                state,
+                format!("{} ({compiler})", first_line(&done.stdout)),
+            )
+        }
+    }
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .lines()
+        .next()
+        .unwrap_or("it said nothing")
+        .to_owned()
+}
+
+fn compiler() -> Option<String> {
+    let works = |name: &String| {
+        Command::new(name)
+            .arg("--version")
+            .output()
+            .is_ok_and(|out| out.status.success())
+    };
+    let own = std::env::var("CC").ok().filter(|name| !name.is_empty());
+    own.into_iter()
+        .chain(["cc", "gcc", "clang"].map(String::from))
+        .find(works)
+}

@@ -1,0 +1,69 @@
+//! A run's files, all but the live ones.
+
+use limbeck_data::Dataset;
+
+use super::files::{
+    LABELS, METRICS, METRICS_JSON, PAGE, PREDICTIONS, RECIPE, REPORT, STUDENT, TEACHER,
+    TEACHER_FILE, TENSORBOARD, write_file,
+};
+use super::manifest::Manifest;
+use super::unfinished::Unfinished;
+use super::{curves, tensorboard};
+use crate::error::{Error, Result};
+use crate::report::page;
+use crate::stages::fitted::Fitted;
+
+/// Writes all files of a run, its manifest last.
+///
+/// # Errors
+///
+/// Where a file cannot be written.
+pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Result<()> {
+    let Fitted {
+        recipe,
+        labels,
+        proven,
+        choice,
+        refits,
+    } = fitted;
+    let (out, report) = (place.path(), &proven.report);
+    let text = recipe.to_toml()?;
+    write_file(out, RECIPE, text.as_bytes())?;
+    labels.to_table(data).write_parquet(out.join(LABELS))?;
+    if let Some(teacher) = &labels.file {
+        let folder = out.join(TEACHER);
+        std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
+        write_file(&folder, TEACHER_FILE, teacher)?;
+    }
+    let trainings = curves::trainings(recipe, choice, refits);
+    let (csv, jsonl) = curves::texts(recipe, &trainings);
+    write_file(out, METRICS, csv.as_bytes())?;
+    write_file(out, METRICS_JSON, jsonl.as_bytes())?;
+    write_file(out, STUDENT, &proven.student.to_bytes()?)?;
+    proven.predictions.write_parquet(out.join(PREDICTIONS))?;
+    tensorboard::write(
+        &out.join(TENSORBOARD),
+        &trainings,
+        &proven.weights,
+        report,
+        recipe,
+        &proven.answers,
+    )?;
+    let (alone, distilled) = choice.best()?;
+    let source = page::Source {
+        report,
+        recipe: &text,
+        features: &proven.test.features,
+        weight: &proven.test.weight,
+        answers: &proven.answers,
+        chosen: [Some(alone), Some(distilled)],
+        run: &place.last().display().to_string(),
+    };
+    write_file(out, PAGE, page::page(&source).as_bytes())?;
+    let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
+        path: out.to_owned(),
+        message: format!("its report cannot be written: {error}"),
+    })?;
+    write_file(out, REPORT, json.as_bytes())?;
+    Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
+}

@@ -1,0 +1,125 @@
+//! Answers of both sides on test rows, by seed, and what they prove.
+
+use std::collections::BTreeMap;
+
+use limbeck_data::Dataset;
+use limbeck_data::metrics::Measure;
+use limbeck_distill::hints::HintKind;
+use limbeck_distill::objective::AlphaSchedule;
+use limbeck_distill::proof::{Evidence, Proof, judge};
+use limbeck_distill::search::{KnownRows, Refitted, Setting, Stage, Trial};
+
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+
+/// The test rows of a data set, in the target's unit, and how students are judged on them.
+pub(crate) struct Judge<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) test: KnownRows,
+    pub(crate) measure: Measure,
+    pub(crate) target: Vec<f64>,
+    /// What the teacher answers.
+    pub(crate) teacher: Vec<f64>,
+}
+
+/// Answers by seed, and what they prove.
+pub(crate) struct Judged {
+    pub(crate) alone: Vec<Vec<f64>>,
+    pub(crate) distilled: Vec<Vec<f64>>,
+    pub(crate) proof: Proof,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(recipe: &'a Recipe, data: &Dataset, test: KnownRows) -> Self {
+        let (objective, unit) = (&recipe.objective, data.spec().unit);
+        let teacher = test
+            .teacher
+            .iter()
+            .zip(&test.spread)
+            .map(|(&mean, &sd)| unit.target(objective.answer(mean, sd)))
+            .collect();
+        Self {
+            recipe,
+            measure: objective.measure(),
+            target: data.target_of(&test.rows),
+            teacher,
+            test,
+        }
+    }
+
+    /// What a trial's student answers.
+    pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
+        let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+        let features = &self.test.features;
+        Ok(student.predict(&features.raw(), features.rows)?)
+    }
+
+    /// Answers of both sides by seed, and what they prove.
+    pub(crate) fn judged(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<Judged> {
+        let side = |of: fn(&Refitted) -> &Trial| -> Result<Vec<Vec<f64>>> {
+            trials
+                .iter()
+                .map(|trial| self.answers(stage, of(trial)))
+                .collect()
+        };
+        let (alone, distilled) = (side(|t| &t.alone)?, side(|t| &t.distilled)?);
+        let evidence = Evidence {
+            measure: self.measure,
+            target: &self.target,
+            weight: &self.test.weight,
+            blocks: self.test.blocks.as_deref(),
+            teacher: &self.teacher,
+            alone: &alone,
+            distilled: &distilled,
+            taught: self.taught(trials),
+        };
+        let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
+            place: "data".into(),
+            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
+        })?;
+        Ok(Judged {
+            alone,
+            distilled,
+            proof,
+        })
+    }
+
+    /// True where a distilled student takes something from the teacher.
+    pub(crate) fn taught(&self, trials: &[Refitted]) -> bool {
+        trials
+            .iter()
+            .any(|trial| is_taught(self.recipe, &trial.distilled.setting))
+    }
+
+    /// Seeds to train beside those there are, up to `max_repeats`, where they vary more than half as much as test rows do. Variances decide, never who is better, and they
+    /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
+    pub(crate) fn more_seeds(
+        &self,
+        stage: &Stage<'_>,
+        trials: &[Refitted],
+    ) -> Result<Option<Vec<u64>>> {
+        let (done, most) = (trials.len(), self.recipe.max_repeats);
+        if done >= most {
+            return Ok(None);
+        }
+        let method = self.judged(stage, trials)?.proof.method;
+        let needs = method.is_some_and(|method| method.needs_seeds());
+        Ok(needs.then(|| {
+            (done..most)
+                .map(|repeat| self.recipe.seed + repeat as u64)
+                .collect()
+        }))
+    }
+}
+
+/// True where a student of that setting takes something from the teacher.
+fn is_taught(recipe: &Recipe, setting: &Setting) -> bool {
+    let (objective, hints) = (&recipe.objective, &recipe.hints);
+    let share = |alpha: f64| {
+        alpha > 0.0
+            || (objective.alpha_schedule != AlphaSchedule::Constant && objective.alpha_end > 0.0)
+    };
+    let is_network = setting.spec.is_none();
+    setting.alpha.is_some_and(share)
+        || (is_network && (hints.kind != HintKind::None || recipe.transfer.slope_rows > 0))
+}

@@ -1,0 +1,738 @@
+//! Where labels are made: a teacher is fitted, asked, read or looked up, and says something of every row.
+
+use std::path::Path;
+
+use limbeck_data::folds::NO_FOLD;
+use limbeck_data::{
+    Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
+};
+use limbeck_distill::hints::{Coordinates, HintKind, Space};
+use limbeck_distill::transfer::{self, Transfer, believed};
+use limbeck_teach::command::CommandTeacher;
+use limbeck_teach::{EarlyAnswers, Layer, Model, Prediction, Sample, Spread, Teacher};
+use rayon::prelude::*;
+
+use super::elsewhere::Elsewhere;
+use super::store::{LabelStore, TeacherFeatures};
+use super::{rounds, several};
+use crate::error::{Error, Result};
+use crate::recipe::{Recipe, TeacherSource};
+use crate::run::Run;
+use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
+use crate::session::Session;
+
+/// Answers and their spread in the learned unit.
+fn learned_answers(
+    unit: LearnedUnit,
+    prediction: &[f64],
+    spread: Option<&[f64]>,
+) -> (Vec<f64>, Option<Vec<f64>>) {
+    (
+        prediction.iter().map(|&p| unit.learn(p)).collect(),
+        spread.map(|spread| {
+            spread
+                .iter()
+                .zip(prediction)
+                .map(|(&sd, &p)| unit.learn_spread(sd, p))
+                .collect()
+        }),
+    )
+}
+
+/// Labels, with those that are given in their place.
+fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
+    for (label, &given) in labels
+        .iter_mut()
+        .zip(given)
+        .filter(|(_, given)| !given.is_nan())
+    {
+        *label = given;
+    }
+    labels
+}
+
+/// A label, or none (NaN) where there is no finite one.
+fn finite(label: f64) -> f64 {
+    if label.is_finite() { label } else { f64::NAN }
+}
+
+/// Labels of everything, in their final form.
+///
+/// # Errors
+///
+/// As the teacher's; [`Error::ForeignLabels`] where labels of another run do not fit.
+pub(crate) fn make(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
+    let answers = answers(recipe, data, session)?;
+    rounds::complete(recipe, data, answers, session)
+}
+
+/// What the teachers that the recipe names answer.
+fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
+    let context = Context::new(recipe, data, session);
+    let first = context.first()?;
+    if recipe.teacher.with.is_empty() {
+        return Ok(first);
+    }
+    let mut stores = vec![first];
+    for run in &recipe.teacher.with {
+        stores.push(context.read(run)?);
+    }
+    if stores
+        .iter()
+        .any(|store| store.new.rows != stores[0].new.rows)
+    {
+        return Err(Error::Recipe {
+            place: "teacher.with".into(),
+            message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
+        });
+    }
+    let mut store = several::combine(stores, data, recipe.teacher.combine);
+    let weights: Vec<String> = store
+        .summary
+        .members
+        .iter()
+        .map(|member| format!("{} {:.2}", member.kind, member.weight))
+        .collect();
+    let note = format!("several teachers, weighted {}", weights.join(", "));
+    session.note(&note);
+    store.summary.notes.push(note);
+    Ok(store)
+}
+
+/// Labels for trials on one split of the rows, by a teacher that limbeck fits on its training rows alone.
+///
+/// # Errors
+///
+/// As the teacher's.
+pub(crate) fn for_search(
+    recipe: &Recipe,
+    data: &Dataset,
+    session: &Session<'_>,
+) -> Result<LabelStore> {
+    Ok(Context::new(recipe, data, session).pilot()?.store)
+}
+
+/// Labels of the fold teachers, and what the final teacher is made of.
+struct Pilot {
+    store: LabelStore,
+    teacher: Teacher,
+    /// What its early fits say of the new rows, and how long that took.
+    early: EarlyAnswers,
+    label_seconds: f64,
+    /// Labels of new rows that are known without a teacher, NaN elsewhere.
+    given: Vec<f64>,
+}
+
+struct Context<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    /// In the learned unit.
+    target: Vec<f64>,
+    unit: LearnedUnit,
+    session: &'a Session<'a>,
+}
+
+impl<'a> Context<'a> {
+    fn new(recipe: &'a Recipe, data: &'a Dataset, session: &'a Session<'a>) -> Self {
+        let unit = data.spec().unit;
+        Self {
+            recipe,
+            data,
+            target: data.target().iter().map(|&y| unit.learn(y)).collect(),
+            unit,
+            session,
+        }
+    }
+
+    /// The labels of the one teacher that the recipe names, or of the first of several.
+    fn first(&self) -> Result<LabelStore> {
+        let source = self.recipe.teacher_source();
+        let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
+        if self.recipe.hints.kind != HintKind::None && !shows_features {
+            return Err(Error::Recipe {
+                place: "hints.kind".into(),
+                message: "a command or a column of predictions shows no features; leave hints out, or give a model file (teacher.model) or let limbeck fit the teacher".into(),
+            });
+        }
+        match source {
+            TeacherSource::Run(run) => self.read(run),
+            TeacherSource::Model { path, columns } => {
+                self.imported(&Elsewhere::read(path, columns)?)
+            }
+            TeacherSource::Column => self.given(),
+            TeacherSource::Command(options) => {
+                let teacher =
+                    CommandTeacher::new(options.clone())?.keeping(self.session.kept().clone());
+                self.command(&teacher)
+            }
+            TeacherSource::Fit => self.full(self.pilot()?),
+        }
+    }
+
+    fn transfer(&self) -> Result<Transfer> {
+        let rows = &self.data.split.train;
+        let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
+        let mut new = transfer::make(
+            &self.data.features.select(rows),
+            &target,
+            &self.recipe.transfer,
+            self.recipe.seed,
+        )?;
+        if let Some(path) = &self.recipe.unlabeled {
+            let table = Table::read_like(path, &self.data.summary.schema())?;
+            new.append_rows(Features::from_table(table)?)?;
+        }
+        Ok(new)
+    }
+
+    /// The teacher of the folds and its labels: of training rows out of fold, of validation rows, and of new rows for the search.
+    ///
+    /// Nothing of it knows validation or test rows. Labels for the refit are those of the search until [`full`](Self::full) is asked.
+    fn pilot(&self) -> Result<Pilot> {
+        let split = &self.data.split;
+        let (features, target, weight) = self.rows(&split.train);
+        let folds = Folds::new(
+            self.data,
+            &split.train,
+            self.recipe.teacher.folds,
+            self.recipe.seed,
+        );
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds,
+        };
+        self.session.begin("teacher: out-of-fold fits");
+        let fitted = self.session.time("teacher folds", || {
+            Teacher::fit_folds(
+                &sample,
+                &self.recipe.teacher.options(),
+                self.recipe.seed,
+                self.session.kept(),
+            )
+        })?;
+        for note in &fitted.notes {
+            self.session.note(note);
+        }
+        let new = self.session.time("augment", || self.transfer())?;
+        let mut store = self.empty();
+        self.place(
+            &mut store,
+            &split.train,
+            &fitted.labels.prediction,
+            Some(&fitted.labels.fold),
+        );
+        let valid = self.session.time("label", || {
+            fitted
+                .teacher
+                .predict(&self.data.features.select(&split.valid))
+        })?;
+        self.place(&mut store, &split.valid, &valid, None);
+        store.summary.notes = fitted.notes;
+        let before = self.session.seconds();
+        let early = self
+            .session
+            .time("label", || fitted.teacher.early_answers(&new.features))?;
+        let labels = fitted.teacher.predict_after(&new.features, &early)?;
+        let label_seconds = self.session.seconds() - before;
+        let given = new.label.clone();
+        self.adopt(&mut store, new);
+        store.pilot = with_given(labels.mean.clone(), &given);
+        self.believe(&mut store, labels, &given);
+        Ok(Pilot {
+            store,
+            teacher: fitted.teacher,
+            early,
+            label_seconds,
+            given,
+        })
+    }
+
+    /// The final teacher, fitted on training and validation rows, and its labels: of test rows, and of new rows for the refit.
+    fn full(&self, pilot: Pilot) -> Result<LabelStore> {
+        let Pilot {
+            mut store,
+            teacher,
+            early,
+            label_seconds,
+            given,
+        } = pilot;
+        let split = &self.data.split;
+        self.session.begin("teacher: fit on all rows");
+        let (features, target, weight) = self.rows(&split.train_valid());
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
+        let teacher = self.session.time("teacher full", || {
+            teacher.with_full_fit(
+                &sample,
+                &self.recipe.teacher.options(),
+                self.recipe.seed,
+                self.session.kept(),
+            )
+        })?;
+        self.session.begin("labels");
+        let seconds = self.session.seconds();
+        let full = self
+            .session
+            .time("label", || teacher.predict_after(&store.new, &early))?;
+        store.us_per_row = (store.new.rows > 0).then(|| {
+            (label_seconds + self.session.seconds() - seconds) * 1e6 / store.new.rows as f64
+        });
+        let test = self.session.time("label", || {
+            teacher.predict(&self.data.features.select(&split.test))
+        })?;
+        self.place(&mut store, &split.test, &test, None);
+        let bytes = teacher.to_bytes()?;
+        let shares = teacher.shares();
+        store.summary.kind = if let [only] = &shares[..] {
+            only.learner.name().into()
+        } else {
+            "stack".into()
+        };
+        store.summary.learners = shares;
+        store.summary.parameters = Some(teacher.parameters());
+        store.summary.bytes = Some(bytes.len());
+        store.file = Some(bytes);
+        self.believe(&mut store, full, &given);
+        self.tell_rejected(&mut store);
+        store.features = self.session.time("features", || {
+            self.features(&store, &store.teacher, |model, x| {
+                Ok(teacher.layers(model, x)?)
+            })
+        })?;
+        Ok(store)
+    }
+
+    /// Inputs, learned targets and weights of rows of the data set.
+    fn rows(&self, rows: &[usize]) -> (Features, Vec<f64>, Vec<f64>) {
+        (
+            self.data.features.select(rows),
+            rows.iter().map(|&row| self.target[row]).collect(),
+            self.data.weight_of(rows),
+        )
+    }
+
+    fn command(&self, teacher: &CommandTeacher) -> Result<LabelStore> {
+        self.session.begin("teacher command");
+        let new = self.session.time("augment", || self.transfer())?;
+        let mut asked = self.data.features.clone();
+        asked.append(&new.features)?;
+        let before = self.session.seconds();
+        let answers = self.session.time("label", || teacher.ask(&asked))?;
+        let us_per_row = (self.session.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
+        let (mean, raw) =
+            learned_answers(self.unit, &answers.prediction, answers.spread.as_deref());
+        self.refuse_no_logarithm(&mean)?;
+        let (mut store, prediction) = self.outside(mean, raw.as_deref());
+        store.us_per_row = Some(us_per_row);
+        store.summary.kind = "command".into();
+        self.drop_in_sample(&mut store);
+        self.finish(&mut store, new, prediction.mean.clone(), prediction);
+        Ok(store)
+    }
+
+    /// A teacher from elsewhere has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
+    fn imported(&self, teacher: &Elsewhere) -> Result<LabelStore> {
+        self.session.begin("teacher file");
+        // Before the new rows, since a column that is missing is known at once.
+        let Prediction {
+            mut mean,
+            mut spread,
+        } = self
+            .session
+            .time("label", || teacher.predict(&self.data.features, self.unit))?;
+        let known = mean.clone();
+        self.refuse_no_logarithm(&mean)?;
+        let split = &self.data.split;
+        let new = self.session.time("augment", || self.transfer())?;
+        let before = self.session.seconds();
+        let answers = self
+            .session
+            .time("label", || teacher.predict(&new.features, self.unit))?;
+        let us_per_row = (new.features.rows > 0)
+            .then(|| (self.session.seconds() - before) * 1e6 / new.features.rows as f64);
+        mean.extend(answers.mean);
+        spread.extend(answers.spread);
+        let (mut store, prediction) = self.outside(mean, (!spread.is_empty()).then_some(&spread));
+        store.us_per_row = us_per_row;
+        store.summary.kind = teacher.kind();
+        store.summary.parameters = Some(teacher.parameters());
+        store.summary.bytes = Some(teacher.bytes());
+        for &row in &split.train {
+            store.teacher[row] = f64::NAN;
+        }
+        let note = match &self.data.given {
+            Some(GivenTeacher {
+                prediction,
+                fold: Some(fold),
+                ..
+            }) => {
+                for &row in split.train.iter().filter(|&&row| fold[row] != NO_FOLD) {
+                    (store.teacher[row], store.fold[row]) =
+                        (finite(self.unit.learn(prediction[row])), fold[row]);
+                }
+                "training rows take the out-of-fold predictions of the table"
+            }
+            _ => {
+                "training rows keep their targets alone; out-of-fold predictions beside it (data.teacher_column with data.teacher_fold) \
+                  would label them, too"
+            }
+        };
+        let note = format!(
+            "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
+        );
+        self.session.note(&note);
+        store.summary.notes.push(note);
+        self.finish(&mut store, new, prediction.mean.clone(), prediction);
+        store.features = self.session.time("features", || {
+            self.features(&store, &known, |_, x| teacher.layers(x))
+        })?;
+        Ok(store)
+    }
+
+    fn given(&self) -> Result<LabelStore> {
+        let Some(given) = &self.data.given else {
+            return Ok(self.empty());
+        };
+        let (mean, spread) = learned_answers(self.unit, &given.prediction, given.spread.as_deref());
+        self.refuse_no_logarithm(&mean)?;
+        let (mut store, _) = self.outside(mean, spread.as_deref());
+        store.summary.kind = "column".into();
+        let note = "a column of predictions cannot label new rows: no augmentation, which is what pays most; with a teacher \
+                    command it would be possible";
+        self.session.note(note);
+        store.summary.notes.push(note.to_owned());
+        if let Some(fold) = &given.fold {
+            store.fold.clone_from(fold);
+            for &row in &self.data.split.train {
+                if fold[row] == NO_FOLD {
+                    store.teacher[row] = f64::NAN;
+                }
+            }
+        } else {
+            self.drop_in_sample(&mut store);
+        }
+        Ok(store)
+    }
+
+    /// Refuses a teacher whose answer on a row that is judged has no logarithm. On training and new rows such an answer is no label.
+    fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
+        let split = &self.data.split;
+        match split
+            .valid
+            .iter()
+            .chain(&split.test)
+            .find(|&&row| !mean[row].is_finite())
+        {
+            Some(&row) => Err(limbeck_teach::Error::ModelLog {
+                row: self.data.rows[row] + 1,
+            }
+            .into()),
+            None => Ok(()),
+        }
+    }
+
+    /// A store with a prediction and its spread for each row of the table, and both for the rows of `mean` that come after those.
+    fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
+        let mut store = self.empty();
+        let rows = &self.data.split.valid;
+        let weight = self.data.weight_of(rows);
+        let features = Features {
+            columns: Vec::new(),
+            rows: rows.len(),
+        };
+        let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+        let target = pick(&self.target);
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
+        let known: Vec<usize> = (0..rows.len()).collect();
+        let (spread, notes) = Spread::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
+        for note in &notes {
+            self.session.note(note);
+        }
+        store.summary.notes = notes;
+        store.spread = spread.apply(raw, mean.len());
+        let at = self.data.target().len();
+        let new = Prediction {
+            mean: mean.split_off(at),
+            spread: store.spread.split_off(at),
+        };
+        store.teacher = mean.into_iter().map(finite).collect();
+        (store, new)
+    }
+
+    /// Takes the labels of the training rows back where they look like memory of their targets.
+    fn drop_in_sample(&self, store: &mut LabelStore) {
+        if self.looks_in_sample(store) {
+            let note =
+                "its labels of the training rows are not used; those rows keep their targets alone"
+                    .to_owned();
+            for &row in &self.data.split.train {
+                store.teacher[row] = f64::NAN;
+            }
+            self.session.note(&note);
+            store.summary.notes.push(note);
+        }
+    }
+
+    /// True, with a note, where the teacher is far better on training rows than on validation and test rows.
+    fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
+        let rmse = |rows: &[usize]| {
+            let pick =
+                |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+            metrics::rmse(
+                &pick(&store.teacher),
+                &pick(&self.target),
+                &self.data.weight_of(rows),
+            )
+        };
+        let split = &self.data.split;
+        let (seen, unseen) = (rmse(&split.train), rmse(&split.valid));
+        let found = seen < IN_SAMPLE * unseen;
+        if found {
+            let note = format!(
+                "the teacher's RMSE is {} on training rows and {} on validation rows: it looks fitted on the training rows, \
+                 where its labels repeat the targets; give out-of-fold predictions if you can",
+                limbeck_distill::proof::short(seen),
+                limbeck_distill::proof::short(unseen)
+            );
+            self.session.note(&note);
+            store.summary.notes.push(note);
+        }
+        found
+    }
+
+    fn empty(&self) -> LabelStore {
+        let n = self.data.target().len();
+        LabelStore {
+            teacher: vec![f64::NAN; n],
+            spread: vec![f64::NAN; n],
+            fold: vec![NO_FOLD; n],
+            new: self.data.features.select(&[]),
+            ..LabelStore::default()
+        }
+    }
+
+    fn place(
+        &self,
+        store: &mut LabelStore,
+        rows: &[usize],
+        prediction: &Prediction,
+        fold: Option<&[u32]>,
+    ) {
+        for (i, &row) in rows.iter().enumerate() {
+            store.teacher[row] = prediction.mean[i];
+            store.spread[row] = prediction.spread[i];
+            if let Some(fold) = fold {
+                store.fold[row] = fold[i];
+            }
+        }
+    }
+
+    /// Adds the new rows and decides which are believed.
+    fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
+        let given = new.label.clone();
+        self.adopt(store, new);
+        store.pilot = with_given(pilot, &given);
+        self.believe(store, full, &given);
+        self.tell_rejected(store);
+    }
+
+    /// Takes labels for the refit, and decides which of the new rows are believed.
+    fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
+        let mut spread: Vec<f64> = self
+            .data
+            .split
+            .train
+            .iter()
+            .map(|&row| store.spread[row])
+            .filter(|sd| sd.is_finite())
+            .collect();
+        spread.sort_by(f64::total_cmp);
+        let typical = spread
+            .get(spread.len() / 2)
+            .copied()
+            .unwrap_or(f64::INFINITY);
+        let Prediction { mean, spread } = labels;
+        store.full = Prediction {
+            mean: with_given(mean, given),
+            spread,
+        };
+        store.believed = believed(&store.full, typical, self.recipe.transfer.reject_spread);
+        store.summary.new_rows = store.believed.len();
+        store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
+    }
+
+    fn tell_rejected(&self, store: &mut LabelStore) {
+        if store.summary.rejected_rows > 0 {
+            let note = format!(
+                "{} of {} new rows were rejected: the teacher's spread there exceeds {} times its median on training rows",
+                store.summary.rejected_rows,
+                store.summary.new_rows,
+                self.recipe.transfer.reject_spread
+            );
+            self.session.note(&note);
+            store.summary.notes.push(note);
+        }
+    }
+
+    fn adopt(&self, store: &mut LabelStore, new: Transfer) {
+        let rows = &self.data.split.train;
+        store.synthetic = new.made;
+        store.source = new
+            .source
+            .into_iter()
+            .map(|source| source.map(|at| rows[at as usize]))
+            .collect();
+        store.new = new.features;
+        store.second = new.second;
+        store.candidate = new.candidate;
+    }
+
+    /// Coordinates of the layers that `layers` shows, where the recipe asks for hints; `answers` are the teacher's on the rows of the data set.
+    fn features(
+        &self,
+        store: &LabelStore,
+        answers: &[f64],
+        layers: impl Fn(Model, &Features) -> Result<Vec<Layer>> + Sync,
+    ) -> Result<Option<TeacherFeatures>> {
+        let hints = &self.recipe.hints;
+        if hints.kind == HintKind::None {
+            return Ok(None);
+        }
+        self.session.begin("features of the teacher");
+        let split = &self.data.split;
+        let of = |model, rows: &[usize]| -> Result<Coordinates> {
+            let known = layers(model, &self.data.features.select(rows))?;
+            let answers: Vec<f64> = rows.iter().map(|&row| answers[row]).collect();
+            let spaces: Vec<Space> = known
+                .iter()
+                .map(|layer| {
+                    Space::fit(
+                        &layer.values,
+                        layer.width,
+                        &answers,
+                        hints.kind,
+                        hints.width,
+                    )
+                })
+                .collect();
+            let project = |features: &Features| -> Result<Vec<f32>> {
+                let blocks: Vec<Vec<usize>> = (0..features.rows)
+                    .step_by(FEATURE_BLOCK)
+                    .map(|at| (at..(at + FEATURE_BLOCK).min(features.rows)).collect())
+                    .collect();
+                let parts = blocks.into_par_iter().map(|rows| {
+                    let found = layers(model, &features.select(&rows))?;
+                    let parts: Vec<Vec<f32>> = spaces
+                        .iter()
+                        .zip(&found)
+                        .map(|(space, layer)| space.project(&layer.values))
+                        .collect();
+                    let row = |i: usize| {
+                        parts
+                            .iter()
+                            .flat_map(move |part| &part[i * hints.width..][..hints.width])
+                            .copied()
+                    };
+                    Ok((0..rows.len()).flat_map(row).collect::<Vec<f32>>())
+                });
+                Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+            };
+            Ok(Coordinates {
+                rows: project(&self.data.features)?,
+                new: project(&store.new)?,
+                attention: spaces
+                    .iter()
+                    .flat_map(|space| space.attention().iter().copied())
+                    .collect(),
+            })
+        };
+        Ok(Some(TeacherFeatures {
+            pilot: of(Model::First, &split.train)?,
+            full: of(Model::Last, &split.train_valid())?,
+        }))
+    }
+
+    /// Labels of another run, whose new rows are made again from its seed and options.
+    fn read(&self, run: &Path) -> Result<LabelStore> {
+        self.session.begin("labels of an earlier run");
+        let source = Run::open(run)?;
+        let theirs = source.recipe();
+        let foreign = |message: String| Error::ForeignLabels {
+            path: run.to_owned(),
+            message,
+        };
+        let same = |what: &str, same: bool| match same {
+            true => Ok(()),
+            false => Err(foreign(format!(
+                "{what} differs from the recipe of that run; give the same, or fit a teacher"
+            ))),
+        };
+        same(
+            "the table's content or split",
+            source.report().data.same_rows(&self.data.summary),
+        )?;
+        same("data", theirs.data == self.recipe.data)?;
+        let path = source.path().join(TEACHER).join(TEACHER_FILE);
+        let teacher = || -> Result<Teacher> {
+            let bytes =
+                std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
+            Ok(Teacher::from_bytes(&bytes)?)
+        };
+        if self.recipe.hints.kind != HintKind::None && !path.exists() {
+            return Err(foreign("it has no teacher that could show features (hints.kind): leave hints out, or name the teacher's own file by teacher.model".into()));
+        }
+        let same_seed = theirs.seed == self.recipe.seed;
+        let same_rows = same_seed
+            && theirs.transfer == self.recipe.transfer
+            && theirs.unlabeled == self.recipe.unlabeled;
+        // Other new rows are fine where their teacher is there to label them.
+        if !same_rows && !path.exists() {
+            same("seed", same_seed)?;
+            same("transfer", theirs.transfer == self.recipe.transfer)?;
+            same("unlabeled", false)?;
+        }
+        let table = Table::read(source.path().join(LABELS), &ReadOptions::default())?;
+        let mut store = self.empty();
+        let has_new = table.rows > self.data.target().len();
+        if has_new && same_rows {
+            self.adopt(&mut store, self.transfer()?);
+        }
+        store.fill_known(&table, self.data).map_err(foreign)?;
+        store.summary = source.report().teacher.clone();
+        if same_rows {
+            store.fill_new(&table).map_err(foreign)?;
+        } else {
+            self.session
+                .begin("labels of other rows by the teacher of that run");
+            let new = self.transfer()?;
+            let teacher = teacher()?;
+            let pilot = teacher.early().predict(&new.features)?;
+            let full = teacher.predict(&new.features)?;
+            self.finish(&mut store, new, pilot.mean, full);
+        }
+        if self.recipe.hints.kind != HintKind::None {
+            let teacher = teacher()?;
+            store.features = self.features(&store, &store.teacher, |model, x| {
+                Ok(teacher.layers(model, x)?)
+            })?;
+        }
+        Ok(store)
+    }
+}
+
+/// Rows whose features are held at a time before they become coordinates.
+const FEATURE_BLOCK: usize = 4096;
+
+/// A training RMSE below this share of the validation RMSE looks like memory.
+const IN_SAMPLE: f64 = 0.75;

@@ -1,0 +1,113 @@
+//! Models of every kind without a teacher, beside which a student has to be worth its teacher.
+
+use limbeck_data::metrics::Measure;
+use limbeck_distill::kinds::{self, Kind};
+use limbeck_distill::proof::judge_file;
+use limbeck_distill::search::{Choice, Search, Stage, Trial};
+
+use crate::error::Result;
+use crate::report::{Against, FileReport, LoneModel, LoneReport, ShippedKind, Size};
+
+/// A model as chosen on validation rows, and as fitted on all training rows.
+pub(crate) struct Fitted {
+    pub(crate) chosen: Trial,
+    pub(crate) refitted: Trial,
+}
+
+/// The best lone model of each kind that fits columns and budget.
+///
+/// Other kinds than the lone student's are searched here unless the search has been there; networks are not, which would take
+/// as long as the run.
+pub(crate) fn fit(
+    search: &Search<'_>,
+    refit: &Stage<'_>,
+    choice: &Choice,
+    alone: Fitted,
+    seed: u64,
+) -> Result<Vec<Fitted>> {
+    let own = alone.chosen.setting.kind();
+    let mut all = Vec::new();
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.student_kind() != own)
+    {
+        let tried = choice
+            .alone
+            .iter()
+            .filter(|trial| trial.setting.kind() == kind.student_kind());
+        let chosen = match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
+            Some(trial) => Some(trial.clone()),
+            None => kinds::lone(search, kind)?,
+        };
+        let Some((chosen, spec)) =
+            chosen.and_then(|chosen| chosen.setting.spec.map(|spec| (chosen, spec)))
+        else {
+            continue;
+        };
+        let refitted = kinds::fit(refit, None, spec, seed)?;
+        all.push(Fitted { chosen, refitted });
+    }
+    all.push(alone);
+    Ok(all)
+}
+
+/// Test rows, by which files are judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) target: &'a [f64],
+    pub(crate) weight: &'a [f64],
+    pub(crate) blocks: Option<&'a [u32]>,
+}
+
+/// The shipped file, as the models are held against it.
+pub(crate) struct ShippedFile<'a> {
+    pub(crate) kind: ShippedKind,
+    pub(crate) size: Size,
+    pub(crate) valid_error: f64,
+    /// Its answers on test rows.
+    pub(crate) answers: &'a [f64],
+}
+
+/// The models, and what the shipped file gains over the best of them; none without models.
+///
+/// `answers` of the models' files on test rows, in their order.
+pub(crate) fn judge(
+    models: Vec<LoneModel>,
+    answers: &[Vec<f64>],
+    shipped: &ShippedFile<'_>,
+    test: &Judged<'_>,
+    measure: Measure,
+    worth: f64,
+) -> Option<(LoneReport, Option<FileReport>)> {
+    let least = |among: &mut dyn Iterator<Item = usize>| {
+        among.min_by(|&a, &b| models[a].valid_error.total_cmp(&models[b].valid_error))
+    };
+    let best = least(&mut (0..models.len()))?;
+    let does_as_well = |at: &usize| {
+        let model = &models[*at];
+        model.size.kind != shipped.size.kind
+            && model.valid_error <= shipped.valid_error
+            && model.size.bytes <= shipped.size.bytes
+    };
+    let as_good = least(&mut (0..models.len()).filter(does_as_well));
+    let is_shipped =
+        shipped.kind == ShippedKind::Alone && models[best].size.kind == shipped.size.kind;
+    let against = Against {
+        size: models[best].size,
+        is_shipped,
+        test_error: measure.score(&answers[best], test.target, test.weight),
+    };
+    let gain = judge_file(
+        measure,
+        test.target,
+        test.weight,
+        test.blocks,
+        [shipped.answers, &answers[best]],
+        worth,
+    );
+    let report = LoneReport {
+        best: models[best].size.kind,
+        as_good: as_good.map(|at| models[at].size.kind),
+        models,
+    };
+    Some((report, gain.map(|gain| FileReport { gain, against })))
+}

@@ -1,0 +1,29 @@
+//! The stages of a run: each gets what it needs as arguments and returns a value that no other stage changes.
+//!
+//! | file | stage |
+//! |---|---|
+//! | `read` | table → data set |
+//! | `budget` | time limit → options |
+//! | `labels`, with `elsewhere`, `several`, `rounds` | data set → labels (`store`) |
+//! | `splits` | labels for further splits of the rows |
+//! | `students` | labels → both students, chosen and fitted again |
+//! | `fitted` | all of these in order |
+//! | `prove`, with `judge`, `lone`, `outer`, `golden`, `timing` | students → report and file |
+
+pub(crate) mod budget;
+mod elsewhere;
+pub(crate) mod fitted;
+pub(crate) mod golden;
+mod judge;
+pub(crate) mod labels;
+mod lone;
+pub(crate) mod outer;
+pub(crate) mod plan;
+pub(crate) mod prove;
+pub(crate) mod read;
+mod rounds;
+mod several;
+pub(crate) mod splits;
+pub(crate) mod store;
+pub(crate) mod students;
+mod timing;

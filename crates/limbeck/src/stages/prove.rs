@@ -1,0 +1,507 @@
+//! What was trained is tested: the report, the file that is shipped, and what all sides answer.
+
+use std::collections::BTreeMap;
+
+use limbeck_data::{Column, Table};
+use limbeck_distill::search::{KnownRows, Trial};
+use limbeck_distill::student::StudentKind;
+use limbeck_runtime::{GoldenValue, Student, Value};
+
+use super::golden::{as_value, golden_row};
+use super::judge::{Judge, Judged};
+use super::lone::{self, ShippedFile};
+use super::outer;
+use super::splits::OtherSplit;
+use super::students::{Students, Trained};
+use super::timing::{best_microseconds, peak_memory_bytes};
+use crate::error::{Error, Result};
+use crate::report::{
+    self, Answers, FileReport, Fold, LoneModel, LoneReport, Measured, Outer, Report, SeedScores,
+    Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores, TestScores,
+    verdict,
+};
+use crate::run::curves;
+use crate::run::files::PREDICTIONS;
+
+/// What a run has proven and what it ships.
+pub(crate) struct Proven {
+    pub(crate) student: Student,
+    pub(crate) report: Report,
+    pub(crate) answers: Answers,
+    pub(crate) test: KnownRows,
+    pub(crate) predictions: Table,
+    /// Of each training of the run, by layer.
+    pub(crate) weights: Vec<Vec<Vec<f32>>>,
+}
+
+/// Golden vectors in a student's file.
+const EXAMPLES: usize = 16;
+
+impl Students<'_> {
+    /// Tests what was trained.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be proven on the test rows; [`Error::Interrupted`] where a stop leaves outer folds undone.
+    pub(crate) fn prove(&self, trained: &Trained<'_>) -> Result<Proven> {
+        let (recipe, session, judge) = (self.recipe, self.session, trained.judge);
+        session.begin("test");
+        // A stop from here on leaves nothing untrained.
+        let interrupted = session.is_stopped();
+        let (shipped, winner) = self.shipped(trained);
+        let (size, student) = self.size(trained, winner, &shipped)?;
+        let answers = self.answers(trained, &student)?;
+        let judged = judge.judged(trained.stage, trained.refits)?;
+        let sizes = self.sizes(trained, &shipped)?;
+        let test = self.scores(judge, &judged, &answers.shipped);
+        let mut notes: Vec<String> = clamped(trained).into_iter().collect();
+        notes.iter().for_each(|note| session.note(note));
+        let mut beside = Beside::default();
+        if !trained.interrupted_in_search && !interrupted {
+            beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
+            notes.extend(beside.note.take());
+        }
+        let is_alarming = verdict::is_alarming(recipe.objective.quantile, &test.0);
+        let causes = if is_alarming {
+            self.causes(&answers)
+        } else {
+            Vec::new()
+        };
+        let layers = trained.stage.layers(winner);
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: recipe.seed,
+            interrupted,
+            target: self.data.spec().name.clone(),
+            log_target: recipe.data.log_target,
+            quantile: recipe.objective.quantile,
+            data: self.data.summary.clone(),
+            teacher: self.labels.summary.clone(),
+            student: StudentReport {
+                kind: size.kind,
+                parameters: size.parameters,
+                bytes: size.bytes,
+                hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
+                inputs: layers
+                    .map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
+            },
+            notes,
+            sizes,
+            lone: beside.lone,
+            file: beside.file,
+            outer: beside.outer,
+            selection: Selection {
+                alone: trained.choice.alone.iter().map(Into::into).collect(),
+                distilled: trained.choice.distilled.iter().map(Into::into).collect(),
+                closed_form_alpha: trained.choice.closed_form,
+            },
+            shipped,
+            test: test.0,
+            test_seeds: test.1,
+            proof: verdict::without_gains(judged.proof, is_alarming),
+            measured: self.measure(&student, judge),
+        };
+        Ok(Proven {
+            predictions: self.predictions(judge, &answers),
+            test: judge.test.clone(),
+            report: verdict::spoken(report, &causes),
+            weights: self.weights(trained),
+            student,
+            answers,
+        })
+    }
+
+    /// Errors of all sides on the test rows, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`train`](Students::train).
+    pub(crate) fn errors(&self, others: &[OtherSplit<'_>]) -> Result<Fold> {
+        let (fold, ..) = self.train(others, |trained| {
+            let judge = trained.judge;
+            let (shipped, winner) = self.shipped(trained);
+            let answers = judge.answers(trained.stage, winner)?;
+            let judged = judge.judged(trained.stage, trained.refits)?;
+            let (test, _) = self.scores(judge, &judged, &answers);
+            Ok(Fold {
+                learned: self.data.split.train.len() + self.data.split.valid.len(),
+                tested: judge.target.len(),
+                teacher: test.teacher.error(),
+                alone: test.alone.error(),
+                distilled: test.distilled.error(),
+                shipped: test.shipped.error(),
+                ships: shipped.kind,
+                taught: judge.taught(trained.refits),
+            })
+        })?;
+        Ok(fold)
+    }
+
+    /// Which student is shipped: the better one on validation rows.
+    fn shipped<'t>(&self, trained: &Trained<'t>) -> (Shipped, &'t Trial) {
+        let Trained {
+            alone,
+            distilled,
+            ref files,
+            ..
+        } = *trained;
+        let distilled_ships = distilled.valid_error <= alone.valid_error;
+        let (kind, trial, repeat) = match distilled_ships {
+            true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
+            false => (ShippedKind::Alone, files.alone, files.repeats[0]),
+        };
+        let shipped = Shipped {
+            kind,
+            setting: trial.setting,
+            steps: trial.stop,
+            seed: self.recipe.seed + repeat as u64,
+            valid_error_teacher: trained.search.valid_error_teacher(),
+            valid_error_alone: alone.valid_error,
+            valid_error_distilled: distilled.valid_error,
+        };
+        (shipped, trial)
+    }
+
+    /// Test figures of all sides, and those of students by seed.
+    fn scores(
+        &self,
+        judge: &Judge<'_>,
+        judged: &Judged,
+        shipped: &[f64],
+    ) -> (TestScores, Vec<SeedScores>) {
+        let Judge {
+            measure,
+            ref target,
+            ref teacher,
+            ref test,
+            ..
+        } = *judge;
+        let scores = |pred: &[f64]| -> StudentScores {
+            report::student_scores(measure, pred, teacher, target, &test.weight)
+        };
+        let seeds: Vec<SeedScores> = (self.recipe.seed..)
+            .zip(judged.alone.iter().zip(&judged.distilled))
+            .map(|(seed, (alone, distilled))| SeedScores {
+                seed,
+                alone: scores(alone),
+                distilled: scores(distilled),
+            })
+            .collect();
+        let mean = |side: &dyn Fn(&SeedScores) -> StudentScores| {
+            report::mean_scores(&seeds.iter().map(side).collect::<Vec<_>>())
+        };
+        let test = TestScores {
+            teacher: report::teacher_scores(measure, teacher, target, &test.weight),
+            alone: mean(&|seed| seed.alone),
+            distilled: mean(&|seed| seed.distilled),
+            shipped: scores(shipped),
+        };
+        (test, seeds)
+    }
+
+    /// The file that a trial makes: kind, parameters and bytes, and the student in it.
+    fn size(
+        &self,
+        trained: &Trained<'_>,
+        trial: &Trial,
+        shipped: &Shipped,
+    ) -> Result<(Size, Student)> {
+        let student =
+            trained
+                .stage
+                .student(trial, self.provenance(shipped), self.examples(trained))?;
+        let size = Size {
+            kind: trial.setting.kind(),
+            parameters: student.parameters(),
+            bytes: student.to_bytes()?.len(),
+        };
+        Ok((size, student))
+    }
+
+    /// Sizes of both sides, where they are not those of one design.
+    fn sizes(&self, trained: &Trained<'_>, shipped: &Shipped) -> Result<Option<Sizes>> {
+        let files = &trained.files;
+        let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
+        if files.alone.setting.kind() == StudentKind::Mlp
+            && design(files.alone) == design(files.distilled)
+        {
+            return Ok(None);
+        }
+        let size = |trial: &Trial| self.size(trained, trial, shipped).map(|(size, _)| size);
+        Ok(Some(Sizes {
+            alone: size(files.alone)?,
+            distilled: size(files.distilled)?,
+        }))
+    }
+
+    fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
+        let kind = match shipped.kind {
+            ShippedKind::Alone => "alone",
+            ShippedKind::Distilled => "distilled",
+        };
+        let quantile = self
+            .recipe
+            .objective
+            .quantile
+            .map(|quantile| ("quantile".to_owned(), quantile.to_string()));
+        let own = [
+            ("limbeck".into(), env!("CARGO_PKG_VERSION").into()),
+            ("seed".into(), shipped.seed.to_string()),
+            ("kind".into(), kind.into()),
+            ("teacher".into(), self.labels.summary.kind.clone()),
+            ("steps".into(), shipped.steps.to_string()),
+        ];
+        own.into_iter().chain(quantile).collect()
+    }
+
+    /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
+    fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
+        let made = self.labels.synthetic.min(self.labels.new.rows);
+        let (source, rows) = if made > 0 {
+            (&self.labels.new, made)
+        } else {
+            (trained.train, trained.train.rows)
+        };
+        let step = (rows / EXAMPLES).max(1);
+        (0..rows)
+            .step_by(step)
+            .take(EXAMPLES)
+            .map(|row| golden_row(source, row))
+            .collect()
+    }
+
+    /// What all sides answer on test rows: of the students, those that are files.
+    fn answers(&self, trained: &Trained<'_>, shipped: &Student) -> Result<Answers> {
+        let judge = trained.judge;
+        let features = &judge.test.features;
+        Ok(Answers {
+            target: judge.target.clone(),
+            teacher: judge.teacher.clone(),
+            alone: judge.answers(trained.stage, trained.files.alone)?,
+            distilled: judge.answers(trained.stage, trained.files.distilled)?,
+            shipped: shipped.predict(&features.raw(), features.rows)?,
+        })
+    }
+
+    /// Test rows as `predictions.parquet` has them.
+    fn predictions(&self, judge: &Judge<'_>, answers: &Answers) -> Table {
+        // Rows of the table are counted from 1, as messages count them.
+        let row = judge
+            .test
+            .rows
+            .iter()
+            .map(|&row| (self.data.rows[row] + 1) as f64)
+            .collect();
+        let sides = [
+            ("target", &answers.target),
+            ("weight", &judge.test.weight),
+            ("teacher", &answers.teacher),
+            ("alone", &answers.alone),
+            ("distilled", &answers.distilled),
+            ("shipped", &answers.shipped),
+        ];
+        let sides = sides.map(|(name, values)| Column::number(name, values.clone()));
+        // Rows of a block are resampled together.
+        let blocks =
+            judge.test.blocks.as_ref().map(|blocks| {
+                Column::number("block", blocks.iter().copied().map(f64::from).collect())
+            });
+        let columns: Vec<Column> = std::iter::once(Column::number("row", row))
+            .chain(sides)
+            .chain(blocks)
+            .collect();
+        Table {
+            columns,
+            rows: answers.target.len(),
+            source: PREDICTIONS.into(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Weights of all trainings, each by the layers of the stage that made it: their sizes may differ.
+    fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
+        curves::trainings(self.recipe, trained.choice, trained.refits)
+            .iter()
+            .map(|(training, trial)| {
+                let stage = if training.phase == "refit" {
+                    trained.stage
+                } else {
+                    trained.search.first()
+                };
+                let layers = stage.weights(trial);
+                layers.into_iter().map(<[f32]>::to_vec).collect()
+            })
+            .collect()
+    }
+
+    /// Likely causes of figures that no one wants.
+    fn causes(&self, answers: &Answers) -> Vec<String> {
+        verdict::causes(&verdict::Answered {
+            target: self.data.target(),
+            rows: &self.data.rows,
+            answers: &answers.teacher,
+            truth: &answers.target,
+            is_imported: self.recipe.teacher.model.is_some(),
+        })
+    }
+
+    fn measure(&self, student: &Student, judge: &Judge<'_>) -> Measured {
+        let test = &judge.test.features;
+        let raw = test.raw();
+        let batch = best_microseconds(1, || {
+            let _ = std::hint::black_box(student.predict(&raw, test.rows));
+        });
+        let row: Vec<GoldenValue> = golden_row(test, 0);
+        let row: Vec<Value<'_>> = row.iter().map(as_value).collect();
+        let mut scratch = limbeck_runtime::Scratch::default();
+        let one = best_microseconds(2000, || {
+            let _ = std::hint::black_box(student.predict_row_with(&row, &mut scratch));
+        });
+        Measured {
+            seconds: self.session.seconds(),
+            stages: self.session.stages(),
+            student_us_per_row: batch / test.rows.max(1) as f64,
+            student_us_one_row: one,
+            teacher_us_per_row: self.labels.us_per_row,
+            peak_memory_bytes: peak_memory_bytes(),
+            threads: rayon::current_num_threads(),
+        }
+    }
+}
+
+/// What stands beside the students: models of other kinds without a teacher, and the whole procedure on other splits.
+#[derive(Default)]
+struct Beside {
+    lone: Option<LoneReport>,
+    file: Option<FileReport>,
+    outer: Option<Outer>,
+    note: Option<String>,
+}
+
+impl Students<'_> {
+    fn beside(
+        &self,
+        trained: &Trained<'_>,
+        shipped: &Shipped,
+        size: Size,
+        sizes: Option<Sizes>,
+        test: &TestScores,
+        answers: &Answers,
+    ) -> Result<Beside> {
+        let (recipe, session, judge) = (self.recipe, self.session, trained.judge);
+        let mut beside = Beside::default();
+        let models = session.time("lone models", || {
+            self.lone_models(trained, shipped, sizes, &test.alone)
+        });
+        match models {
+            Ok((models, others)) => {
+                let file = ShippedFile {
+                    kind: shipped.kind,
+                    size,
+                    valid_error: match shipped.kind {
+                        ShippedKind::Alone => shipped.valid_error_alone,
+                        ShippedKind::Distilled => shipped.valid_error_distilled,
+                    },
+                    answers: &answers.shipped,
+                };
+                let rows = lone::Judged {
+                    target: &judge.target,
+                    weight: &judge.test.weight,
+                    blocks: judge.test.blocks.as_deref(),
+                };
+                let measure = judge.measure;
+                if let Some((lone, gain)) =
+                    lone::judge(models, &others, &file, &rows, measure, recipe.worth)
+                {
+                    (beside.lone, beside.file) = (Some(lone), gain);
+                }
+            }
+            // A row of the report is not worth the run.
+            Err(error) => session.note(&format!("no lone models of other kinds: {error}")),
+        }
+        let repeated = session.time("outer folds", || {
+            outer::repeat(recipe, self.data, session, |students, others| {
+                students.errors(others)
+            })
+        });
+        match repeated {
+            Ok(found) => beside.outer = found,
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            // The run itself is whole.
+            Err(error) => {
+                let note = format!("no outer folds: {error}");
+                session.note(&note);
+                beside.note = Some(note);
+            }
+        }
+        Ok(beside)
+    }
+
+    /// The best lone model of each kind, and what its file answers on test rows.
+    fn lone_models(
+        &self,
+        trained: &Trained<'_>,
+        shipped: &Shipped,
+        sizes: Option<Sizes>,
+        alone: &StudentScores,
+    ) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
+        let judge = trained.judge;
+        let own = lone::Fitted {
+            chosen: trained.alone.clone(),
+            refitted: trained.files.alone.clone(),
+        };
+        // Models of other kinds learn means.
+        let fitted = match self.recipe.objective.quantile {
+            Some(_) => vec![own],
+            None => lone::fit(
+                trained.search,
+                trained.stage,
+                trained.choice,
+                own,
+                self.recipe.seed,
+            )?,
+        };
+        let own = sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
+        let model = |fitted: &lone::Fitted| -> Result<(LoneModel, Vec<f64>)> {
+            let (size, student) = self.size(trained, &fitted.refitted, shipped)?;
+            let features = &judge.test.features;
+            let answers = student.predict(&features.raw(), features.rows)?;
+            let test = match size.kind == own {
+                true => *alone,
+                false => report::student_scores(
+                    judge.measure,
+                    &answers,
+                    &judge.teacher,
+                    &judge.target,
+                    &judge.test.weight,
+                ),
+            };
+            let model = LoneModel {
+                size,
+                spec: fitted.chosen.setting.spec,
+                valid_error: fitted.chosen.valid_error,
+                test,
+            };
+            Ok((model, answers))
+        };
+        let models: Vec<(LoneModel, Vec<f64>)> = fitted.iter().map(model).collect::<Result<_>>()?;
+        Ok(models.into_iter().unzip())
+    }
+}
+
+/// What a binned head cannot say; none where its bins hold all labels and all test targets.
+fn clamped(trained: &Trained<'_>) -> Option<String> {
+    let test = &trained.judge.test.target;
+    let (beyond, labels) = trained.stage.beyond_bins()?;
+    let targets = test
+        .iter()
+        .filter(|&&y| trained.stage.is_beyond_bins(y))
+        .count();
+    (beyond + targets > 0).then(|| {
+        format!(
+            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull to the last bin, and \
+             {targets} of {} test targets are out of reach of any prediction",
+            test.len()
+        )
+    })
+}

@@ -1,0 +1,209 @@
+//! What needs a student before the search: rows that it disputes with its teacher, and teachers of its residuals.
+
+use limbeck_data::{Dataset, Features, Folds};
+use limbeck_distill::objective::Alpha;
+use limbeck_distill::search::{Plan, Progress, Stage};
+use limbeck_distill::student::{StudentKind, StudentOptions};
+use limbeck_distill::transfer::most_disputed;
+use limbeck_nets::Control;
+use limbeck_teach::{Prediction, Sample, Teacher};
+
+use super::plan::plan;
+use super::store::LabelStore;
+use crate::error::Result;
+use crate::recipe::Recipe;
+use crate::session::Session;
+
+/// Share of the soft loss of a quick student where the recipe leaves it open.
+const QUICK_ALPHA: f64 = 0.7;
+
+/// Labels in their final form, where the recipe asks for more than a teacher's answers.
+///
+/// # Errors
+///
+/// As training's and the teacher's.
+pub(crate) fn complete(
+    recipe: &Recipe,
+    data: &Dataset,
+    mut store: LabelStore,
+    session: &Session<'_>,
+) -> Result<LabelStore> {
+    let rounds = Rounds {
+        recipe,
+        data,
+        session,
+    };
+    let candidates: Vec<usize> = store
+        .kept()
+        .into_iter()
+        .filter(|&row| store.candidate[row])
+        .collect();
+    if candidates.len() > recipe.transfer.adversarial_rows {
+        store = session.time("disputed rows", || rounds.keep_disputed(store, &candidates))?;
+    }
+    for _ in store.summary.residual_rounds..recipe.teacher.residual_rounds {
+        store = session.time("residual teacher", || rounds.teach_residuals(store))?;
+    }
+    Ok(store)
+}
+
+struct Rounds<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    session: &'a Session<'a>,
+}
+
+impl Rounds<'_> {
+    /// What a quick student, trained on the training rows, says of rows.
+    fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
+        // A network, whatever kind the student is to be.
+        let student = StudentOptions {
+            kind: StudentKind::Mlp,
+            ..self.recipe.student.clone()
+        };
+        let plan = Plan {
+            student: &student,
+            ..plan(self.recipe, self.data, self.session)
+        };
+        let set = store.for_search(self.data, self.recipe.transfer.perturb_weight);
+        let stage = Stage::new(&plan, &set, None)?;
+        let alpha = match self.recipe.objective.alpha {
+            Alpha::Auto => QUICK_ALPHA,
+            Alpha::Fixed(alpha) => alpha,
+        };
+        let watch = |_: &Progress<'_>| {
+            if self.session.is_stopped() {
+                Control::Stop
+            } else {
+                Control::Continue
+            }
+        };
+        let trial = stage.quick(phase, alpha, &watch)?;
+        Ok(asked
+            .iter()
+            .map(|features| stage.answers(&trial, features))
+            .collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Keeps the candidates on which a student that has not seen them is furthest from the teacher.
+    fn keep_disputed(&self, mut store: LabelStore, candidates: &[usize]) -> Result<LabelStore> {
+        self.session.begin("rows that a quick student disputes");
+        candidates
+            .iter()
+            .for_each(|&row| store.believed[row] = false);
+        let asked = store.new.select(candidates);
+        let answers = self.quick("disputed", &store, &[&asked])?;
+        // What the teacher answers to the question of the student, which may be a quantile.
+        let labels: Vec<f64> = candidates
+            .iter()
+            .map(|&row| {
+                self.recipe
+                    .objective
+                    .answer(store.pilot[row], store.full.spread[row])
+            })
+            .collect();
+        let all: Vec<usize> = (0..candidates.len()).collect();
+        self.note(&mut store, format!(
+            "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",
+            candidates.len(),
+            self.recipe.transfer.adversarial_rows
+        ));
+        for place in most_disputed(
+            &answers[0],
+            &labels,
+            &all,
+            self.recipe.transfer.adversarial_rows,
+        ) {
+            store.believed[candidates[place]] = true;
+        }
+        Ok(store)
+    }
+
+    /// Residual-as-teacher: the labels become `s + η · r̂`, with `s` a quick student and `r̂` the teacher's class fitted, out of
+    /// fold, to `y − s`.
+    ///
+    /// Corrects a biased teacher, since `r̂` is judged by targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
+    /// here every round trains its student anew.
+    fn teach_residuals(&self, mut store: LabelStore) -> Result<LabelStore> {
+        self.session.begin("teacher of the student's residuals");
+        let (data, recipe) = (self.data, self.recipe);
+        let split = &data.split;
+        let round = format!("residual{}", store.summary.residual_rounds + 1);
+        let kept = self.session.kept().scope(&round);
+        let answers = self.quick(&round, &store, &[&data.features, &store.new])?;
+        let (own, new) = (&answers[0], &answers[1]);
+        let residual = |rows: &[usize]| -> Vec<f64> {
+            rows.iter()
+                .map(|&row| data.spec().unit.learn(data.target()[row]) - own[row])
+                .collect()
+        };
+        let sample_of = |rows: &[usize]| {
+            (
+                data.features.select(rows),
+                residual(rows),
+                data.weight_of(rows),
+            )
+        };
+        let (features, target, weight) = sample_of(&split.train);
+        let folds = Folds::new(data, &split.train, recipe.teacher.folds, recipe.seed);
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds,
+        };
+        let options = recipe.teacher.options();
+        let fitted = Teacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
+        let (features, target, weight) = sample_of(&split.train_valid());
+        let sample = Sample {
+            features: &features,
+            target: &target,
+            weight: &weight,
+            folds: Folds::default(),
+        };
+        let teacher = fitted
+            .teacher
+            .with_full_fit(&sample, &options, recipe.seed, &kept)?;
+        let step = recipe.teacher.residual_step;
+        let mut place = |rows: &[usize], residual: &Prediction| {
+            for (i, &row) in rows.iter().enumerate() {
+                store.teacher[row] = own[row] + step * residual.mean[i];
+                store.spread[row] = residual.spread[i];
+            }
+        };
+        place(&split.train, &fitted.labels.prediction);
+        place(
+            &split.valid,
+            &fitted
+                .teacher
+                .predict(&data.features.select(&split.valid))?,
+        );
+        place(
+            &split.test,
+            &teacher.predict(&data.features.select(&split.test))?,
+        );
+        let pilot = fitted.teacher.predict(&store.new)?;
+        let full = teacher.predict(&store.new)?;
+        let moved = |residual: &[f64]| {
+            new.iter()
+                .zip(residual)
+                .map(|(s, r)| s + step * r)
+                .collect()
+        };
+        store.pilot = moved(&pilot.mean);
+        store.full = Prediction {
+            mean: moved(&full.mean),
+            spread: full.spread,
+        };
+        // The stored teacher is no longer the one that labels.
+        store.file = None;
+        store.summary.residual_rounds += 1;
+        self.note(&mut store, "labels are a quick student plus a teacher of its residuals; the teacher's figures are those of both together".into());
+        Ok(store)
+    }
+
+    fn note(&self, store: &mut LabelStore, note: String) {
+        self.session.note(&note);
+        store.summary.notes.push(note);
+    }
+}

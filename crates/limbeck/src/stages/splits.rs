@@ -1,0 +1,78 @@
+//! Further splits of the rows, on which trials are validated where rows are few.
+
+use std::borrow::Cow;
+
+use limbeck_data::Dataset;
+use limbeck_distill::hints::HintKind;
+
+use super::labels;
+use super::store::LabelStore;
+use crate::error::Result;
+use crate::recipe::{Recipe, TeacherSource};
+use crate::session::Session;
+
+/// A split of the rows with other validation rows, and labels for it.
+pub(crate) struct OtherSplit<'a> {
+    pub(crate) data: Dataset,
+    pub(crate) store: Cow<'a, LabelStore>,
+}
+
+/// Folds of a teacher that labels for one of several splits.
+const FOLDS: usize = 3;
+/// Most fits of its learners on all rows.
+const FITS: usize = 2;
+/// New rows of such a split: its trials are short.
+const NEW_ROWS: usize = 20_000;
+
+/// The splits beside that of the data set, on which the recipe's trials are validated too.
+///
+/// A teacher that limbeck fits is fitted again for each, in less time, so that it knows nothing of the validation rows there. Labels that came from
+/// outside, or that took more than a teacher's answers to make, serve all splits: whoever made them may have seen any row.
+///
+/// # Errors
+///
+/// As the teacher's.
+pub(crate) fn others<'a>(
+    recipe: &Recipe,
+    data: &Dataset,
+    store: &'a LabelStore,
+    session: &Session<'_>,
+) -> Result<Vec<OtherSplit<'a>>> {
+    let learn = data.split.train.len() + data.split.valid.len();
+    let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
+    if more.is_empty() || !is_fitted_here(recipe) {
+        return Ok(more
+            .into_iter()
+            .map(|data| OtherSplit {
+                data,
+                store: Cow::Borrowed(store),
+            })
+            .collect());
+    }
+    session.begin("labels for further splits of the rows");
+    let mut own = recipe.clone();
+    own.teacher.folds = own.teacher.folds.min(FOLDS);
+    own.teacher.fits = own.teacher.fits.min(FITS);
+    own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
+    let labelled = |(at, data): (usize, Dataset)| {
+        let name = format!("split{}", at + 2);
+        let store = session.piece(&format!("labels-{name}"), || {
+            labels::for_search(&own, &data, &session.part(&name))
+        })?;
+        session.go_on()?;
+        Ok(OtherSplit {
+            data,
+            store: Cow::Owned(store),
+        })
+    };
+    more.into_iter().enumerate().map(labelled).collect()
+}
+
+/// True where labels are nothing but the answers of a teacher that limbeck fits.
+fn is_fitted_here(recipe: &Recipe) -> bool {
+    recipe.teacher_source() == TeacherSource::Fit
+        && recipe.teacher.with.is_empty()
+        && recipe.teacher.residual_rounds == 0
+        && recipe.transfer.adversarial_rows == 0
+        && recipe.hints.kind == HintKind::None
+}

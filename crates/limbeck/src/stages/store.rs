@@ -1,0 +1,272 @@
+//! What the teacher said: labels of every row, and of new rows.
+//!
+//! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
+
+use limbeck_data::folds::NO_FOLD;
+use limbeck_data::{Column, Dataset, Features, Table, Values};
+use limbeck_distill::hints::Coordinates;
+use limbeck_distill::search::{KnownRows, NewRows, TransferSet};
+use limbeck_teach::Prediction;
+use serde::{Deserialize, Serialize};
+
+use crate::report::TeacherReport;
+
+/// Labels of the rows of the data set, and of rows that only the teacher labelled.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LabelStore {
+    /// Teacher mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
+    /// the fold teachers; test rows: from the final teacher. NaN where there is none.
+    pub teacher: Vec<f64>,
+    /// Predictive standard deviation per row.
+    pub spread: Vec<f64>,
+    /// Fold per row, [`NO_FOLD`] outside the training rows.
+    pub fold: Vec<u32>,
+    /// New inputs.
+    pub new: Features,
+    /// The row of the data set that each stays with, for slightly moved rows.
+    pub source: Vec<Option<usize>>,
+    /// How many of them were made here: the first ones. Those of the user's files come after them.
+    #[serde(default)]
+    pub synthetic: usize,
+    /// True for the second row of a pair, which stands right after the first.
+    pub second: Vec<bool>,
+    /// True for a row that is kept only if it is among the most disputed ones.
+    pub candidate: Vec<bool>,
+    /// The teacher's features, where the recipe asks for them.
+    pub features: Option<TeacherFeatures>,
+    /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
+    pub pilot: Vec<f64>,
+    /// Labels of the new rows by the final teacher.
+    pub full: Prediction,
+    /// Which new rows are used.
+    pub believed: Vec<bool>,
+    /// What the report says of the teacher.
+    pub summary: TeacherReport,
+    /// The teacher as a file, where limbeck fitted it.
+    pub file: Option<Vec<u8>>,
+    /// Microseconds per row that labelling took; none where labels were read.
+    pub us_per_row: Option<f64>,
+}
+
+/// The teacher's features on all rows of the data set and on the new rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TeacherFeatures {
+    /// Of a model that knows nothing of validation rows.
+    pub pilot: Coordinates,
+    /// Of the final fit.
+    pub full: Coordinates,
+}
+
+/// Rows of the labels file that come from the table, by set.
+const SETS: [&str; 4] = ["train", "valid", "test", "new"];
+
+impl LabelStore {
+    /// The new rows that are used: those believed, and of pairs only whole ones.
+    #[must_use]
+    pub fn kept(&self) -> Vec<usize> {
+        let fine = |row: usize| match (self.second[row], self.second.get(row + 1)) {
+            (true, _) => self.believed[row] && self.believed[row - 1],
+            (false, Some(true)) => self.believed[row] && self.believed[row + 1],
+            (false, _) => self.believed[row],
+        };
+        (0..self.believed.len()).filter(|&row| fine(row)).collect()
+    }
+
+    /// The labels as a table: one row per row of the data set, then one per new row.
+    #[must_use]
+    pub fn to_table(&self, data: &Dataset) -> Table {
+        let n = self.teacher.len();
+        let mut set = vec![SETS[3]; n + self.new.rows];
+        for (rows, name) in [
+            (&data.split.train, SETS[0]),
+            (&data.split.valid, SETS[1]),
+            (&data.split.test, SETS[2]),
+        ] {
+            for &row in rows {
+                set[row] = name;
+            }
+        }
+        let both = |own: &[f64], new: &[f64]| own.iter().chain(new).copied().collect::<Vec<f64>>();
+        let position = data
+            .rows
+            .iter()
+            .map(|&row| row as f64)
+            .chain((0..self.new.rows).map(|row| row as f64));
+        let fold = |&fold: &u32| {
+            if fold == NO_FOLD {
+                f64::NAN
+            } else {
+                f64::from(fold)
+            }
+        };
+        let missing = vec![f64::NAN; n.max(self.new.rows)];
+        let believed: Vec<f64> = self
+            .believed
+            .iter()
+            .map(|&b| f64::from(u8::from(b)))
+            .collect();
+        let columns = vec![
+            Column::category("set", set.into_iter().map(Some)),
+            Column::number("row", position.collect()),
+            Column::number(
+                "fold",
+                both(
+                    &self.fold.iter().map(fold).collect::<Vec<_>>(),
+                    &missing[..self.new.rows],
+                ),
+            ),
+            Column::number("teacher", both(&self.teacher, &self.full.mean)),
+            Column::number("spread", both(&self.spread, &self.full.spread)),
+            Column::number("pilot", both(&missing[..n], &self.pilot)),
+            Column::number("believed", both(&missing[..n], &believed)),
+        ];
+        let rows = n + self.new.rows;
+        Table {
+            columns,
+            rows,
+            ..Table::default()
+        }
+    }
+
+    /// Fills in the rows of the data set from its labels table.
+    pub(crate) fn fill_known(
+        &mut self,
+        table: &Table,
+        data: &Dataset,
+    ) -> std::result::Result<(), String> {
+        let n = data.target().len();
+        if table.rows < n {
+            return Err(format!("it has {} labels for {n} rows", table.rows));
+        }
+        let numbers = |name| numbers(table, name);
+        let rows = numbers("row")?;
+        if data
+            .rows
+            .iter()
+            .zip(rows)
+            .any(|(&row, found)| (row as f64).total_cmp(found).is_ne())
+        {
+            return Err("its labels belong to other rows".into());
+        }
+        self.fold = numbers("fold")?[..n]
+            .iter()
+            .map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 })
+            .collect();
+        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
+        self.teacher = teacher[..n].to_vec();
+        self.spread = spread[..n].to_vec();
+        Ok(())
+    }
+
+    /// Fills in the new rows from a labels table.
+    pub(crate) fn fill_new(&mut self, table: &Table) -> std::result::Result<(), String> {
+        let n = self.teacher.len();
+        if table.rows != n + self.new.rows {
+            return Err(format!(
+                "it has {} labels for {n} rows and {} new rows",
+                table.rows, self.new.rows
+            ));
+        }
+        let numbers = |name| numbers(table, name);
+        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
+        self.full = Prediction {
+            mean: teacher[n..].to_vec(),
+            spread: spread[n..].to_vec(),
+        };
+        if self.new.rows > 0 {
+            self.pilot = numbers("pilot")?[n..].to_vec();
+            self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();
+        }
+        Ok(())
+    }
+
+    /// Rows of the data set with what the teacher says of them.
+    #[must_use]
+    pub fn known(&self, data: &Dataset, rows: &[usize]) -> KnownRows {
+        KnownRows {
+            rows: rows.to_vec(),
+            features: data.features.select(rows),
+            target: data.learned_of(rows),
+            weight: data.weight_of(rows),
+            blocks: data.blocks_of(rows),
+            teacher: rows.iter().map(|&row| self.teacher[row]).collect(),
+            spread: rows.iter().map(|&row| self.spread[row]).collect(),
+        }
+    }
+
+    /// The new rows that are used, labelled by `mean`; those that stay with a training row count `perturb_weight`.
+    fn new_rows(&self, mean: &[f64], perturb_weight: f64) -> NewRows {
+        let kept = self.kept();
+        let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
+        let source: Vec<Option<usize>> = kept.iter().map(|&row| self.source[row]).collect();
+        NewRows {
+            features: self.new.select(&kept),
+            mean: pick(mean),
+            spread: pick(&self.full.spread),
+            weight: source
+                .iter()
+                .map(|source| {
+                    if source.is_some() {
+                        perturb_weight
+                    } else {
+                        1.0
+                    }
+                })
+                .collect(),
+            source,
+            second: kept.iter().map(|&row| self.second[row]).collect(),
+        }
+    }
+
+    /// The teacher's features of the rows that students see.
+    fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
+        let pick = |values: &[f32], rows: &[usize]| -> Vec<f32> {
+            let width = all.attention.len();
+            rows.iter()
+                .flat_map(|&row| &values[row * width..][..width])
+                .copied()
+                .collect()
+        };
+        Coordinates {
+            rows: pick(&all.rows, rows),
+            new: pick(&all.new, &self.kept()),
+            attention: all.attention.clone(),
+        }
+    }
+
+    /// What trials learn from: nothing of it knows validation rows.
+    #[must_use]
+    pub fn for_search(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
+        let rows = &data.split.train;
+        TransferSet {
+            known: self.known(data, rows),
+            new: self.new_rows(&self.pilot, perturb_weight),
+            coordinates: self
+                .features
+                .as_ref()
+                .map(|all| self.shown(&all.pilot, rows)),
+        }
+    }
+
+    /// What refits learn from: all rows but those of the test, and the final teacher's labels.
+    #[must_use]
+    pub fn for_refit(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
+        let rows = data.split.train_valid();
+        TransferSet {
+            known: self.known(data, &rows),
+            new: self.new_rows(&self.full.mean, perturb_weight),
+            coordinates: self
+                .features
+                .as_ref()
+                .map(|all| self.shown(&all.full, &rows)),
+        }
+    }
+}
+
+/// A column of numbers of a labels table.
+fn numbers<'a>(table: &'a Table, name: &str) -> std::result::Result<&'a [f64], String> {
+    match table.column(name).map(|column| &column.values) {
+        Some(Values::Number(values)) => Ok(values),
+        _ => Err(format!("its labels have no number column `{name}`")),
+    }
+}
