@@ -117,13 +117,38 @@ fn student_figures(scores: &StudentScores) -> [String; 3] {
     figures((scores.rmse, scores.mae, scores.r2), scores.quantile)
 }
 
-/// The result of a run: test figures by model, the verdict, and what a reader should know.
-pub(crate) fn result(report: &Report, style: Style) -> String {
-    let [first, second, third] = if report.quantile.is_some() {
+/// Names of the three error columns.
+fn errors_of(report: &Report) -> [&'static str; 3] {
+    if report.quantile.is_some() {
         ["pinball loss", "covered", "RMSE"]
     } else {
         ["RMSE", "MAE", "R²"]
-    };
+    }
+}
+
+/// The result of a run: test figures by model, the verdict, and what a reader should know.
+pub(crate) fn result(report: &Report, style: Style) -> String {
+    let mut text = format!("{}\n", report.proof.verdict.sentence);
+    if report.interrupted {
+        text.push_str("Interrupted: the run is valid, but trained less than its recipe says.\n");
+    }
+    text.push('\n');
+    text.push_str(&models(report).render(style));
+    text.push_str(&footnotes(report).map(|note| style.dim(&note)).join("\n"));
+    if let Some(quantile) = report.quantile {
+        text.push('\n');
+        text.push_str(&style.dim(&format!(
+            "  learned is the {quantile}-quantile: covered is the share of targets at or below it, {} where it is right",
+            format_args!("{:.1} %", 100.0 * quantile)
+        )));
+    }
+    text.push('\n');
+    text
+}
+
+/// Test figures by model.
+fn models(report: &Report) -> Grid {
+    let [first, second, third] = errors_of(report);
     let header = [
         "test rows",
         first,
@@ -198,53 +223,39 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
             ],
         );
     }
+    grid
+}
+
+/// What a reader of the figures should know.
+fn footnotes(report: &Report) -> [String; 3] {
+    let [first, second, third] = errors_of(report);
+    let [error, middle, last] = student_figures(&report.test.shipped);
+    let (name, figure) = if report.quantile.is_some() {
+        (second, middle)
+    } else {
+        (third, last)
+    };
     let seeds = report.test_seeds.len();
     let over = if seeds == 1 {
         "of one seed".to_owned()
     } else {
         format!("means over {seeds} seeds")
     };
-    let notes = [
+    let sizes = match report.sizes {
+        None => "  both students have one design; size and speed are those of the shipped one",
+        Some(_) => "  each student has its own size; speed is that of the shipped one",
+    };
+    [
         format!(
-            "* shipped, as chosen on validation rows; the file itself has {first} {} and {} {}",
-            student_figures(&test.shipped)[0],
-            if report.quantile.is_some() {
-                second
-            } else {
-                third
-            },
-            student_figures(&test.shipped)[if report.quantile.is_some() { 1 } else { 2 }],
+            "* shipped, as chosen on validation rows; the file itself has {first} {error} and {name} {figure}"
         ),
         format!(
             "  {} test rows; errors in the unit of `{}`; students' figures are {over}",
             grouped(report.data.test),
             report.target
         ),
-        match report.sizes {
-            None => "  both students have one design; size and speed are those of the shipped one"
-                .to_owned(),
-            Some(_) => {
-                "  each student has its own size; speed is that of the shipped one".to_owned()
-            }
-        },
-    ];
-    let footnote = notes.map(|note| style.dim(&note)).join("\n");
-    let mut text = format!("{}\n", report.proof.verdict.sentence);
-    if report.interrupted {
-        text.push_str("Interrupted: the run is valid, but trained less than its recipe says.\n");
-    }
-    text.push('\n');
-    text.push_str(&grid.render(style));
-    text.push_str(&footnote);
-    if let Some(quantile) = report.quantile {
-        text.push('\n');
-        text.push_str(&style.dim(&format!(
-            "  learned is the {quantile}-quantile: covered is the share of targets at or below it, {} where it is right",
-            format_args!("{:.1} %", 100.0 * quantile)
-        )));
-    }
-    text.push('\n');
-    text
+        sizes.to_owned(),
+    ]
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, Rows, StepLoss};
 
-use crate::hints::{Coordinates, Guided, HintKind, HintLoss, HintOptions};
-use crate::objective::{Blend, Gate, LabelRow, ObjectiveOptions, range_temperature};
+use crate::hints::{Coordinates, HintKind, HintLoss, HintOptions};
+use crate::objective::{
+    Blend, Gate, LabelRow, Objective, ObjectiveOptions, Slopes, Term, range_temperature,
+};
 use crate::probe::Probe;
 
 /// Labelled and synthetic rows, in network units.
@@ -151,13 +153,15 @@ impl Pool {
             .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
             .chain(single.iter().copied().map(Row::New))
             .collect();
-        let hints = (alpha.is_some() && aim.hints.kind != HintKind::None)
-            .then(|| HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention));
-        let guided = Guided {
-            blend,
-            pairs: !paired.is_empty(),
-            hints,
-        };
+        let mut terms = Vec::new();
+        if !paired.is_empty() {
+            terms.push(Term::new("slope", Slopes { head: aim.head }));
+        }
+        if alpha.is_some() && aim.hints.kind != HintKind::None {
+            let hints = HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention);
+            terms.push(Term::new("layers", hints));
+        }
+        let loss = Objective { blend, terms };
         let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4)
             .into_iter()
             .flatten()
@@ -169,25 +173,25 @@ impl Pool {
         )
         .chain(some(&single, PROBE).into_iter().map(Row::New))
         .collect();
-        let labels = self.guided_labels(aim, &guided, &sample, label);
+        let labels = self.term_labels(aim, &loss, &sample, label);
         let probe = Probe {
             positions: self.positions_of(inputs, &sample),
             labels,
-            judge: guided.clone(),
+            judge: loss.clone(),
         };
         let positions = self.positions_of(inputs, &order);
-        if guided.hints.is_some() || guided.pairs {
-            let labels = self.guided_labels(aim, &guided, &order, label);
+        if loss.looks_inside() {
+            let labels = self.term_labels(aim, &loss, &order, label);
             return Lesson {
                 rows: Rows { positions, labels },
-                loss: Box::new(guided),
+                loss: Box::new(loss),
                 probe,
             };
         }
         if objective.blends_labels() {
             let labels = order
                 .iter()
-                .flat_map(|row| guided.blend.label(label(row)))
+                .flat_map(|row| loss.blend.label(label(row)))
                 .collect();
             return Lesson {
                 rows: Rows { positions, labels },
@@ -198,7 +202,7 @@ impl Pool {
         let labels = order.iter().flat_map(|row| label(row).columns()).collect();
         Lesson {
             rows: Rows { positions, labels },
-            loss: Box::new(guided.blend),
+            loss: Box::new(loss.blend),
             probe,
         }
     }
@@ -245,11 +249,11 @@ impl Pool {
         }
     }
 
-    /// What [`Guided`] reads of each row.
-    fn guided_labels(
+    /// What an [`Objective`] reads of each row.
+    fn term_labels(
         &self,
         aim: Aim<'_>,
-        loss: &Guided,
+        loss: &Objective,
         order: &[Row],
         label: impl Fn(&Row) -> LabelRow,
     ) -> Vec<f32> {
@@ -257,14 +261,18 @@ impl Pool {
         let pair = (aim.objective.slope_weight / aim.slope_reach.powi(2)) as f32;
         for row in order {
             labels.extend(label(row).columns());
-            let second = matches!(*row, Row::New(i) if self.new_second[i]);
-            labels.push(if second { pair } else { 0.0 });
-            if let Some(hints) = &loss.hints {
+            for term in &loss.terms {
+                if term.name == "slope" {
+                    let second = matches!(*row, Row::New(i) if self.new_second[i]);
+                    labels.push(if second { pair } else { 0.0 });
+                    continue;
+                }
                 let (of, i) = match *row {
                     Row::Known(i) => (&self.coordinates.rows, i),
                     Row::New(i) => (&self.coordinates.new, i),
                 };
-                labels.extend_from_slice(&of[i * hints.columns()..][..hints.columns()]);
+                let columns = term.loss.columns();
+                labels.extend_from_slice(&of[i * columns..][..columns]);
             }
         }
         labels

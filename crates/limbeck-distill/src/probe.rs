@@ -1,11 +1,10 @@
 //! The parts of a student's loss, told apart while it trains.
 
 use limbeck_nets::losses::Label;
-use limbeck_nets::{Block, MlpShape, Moment, StepLoss};
+use limbeck_nets::{MlpShape, Moment, StepLoss};
 use serde::{Deserialize, Serialize};
 
-use crate::hints::Guided;
-use crate::objective::{HeadKind, LabelRow};
+use crate::objective::{HeadKind, LabelRow, Objective};
 
 /// Parts of the loss on the rows of a [`Probe`], each a mean over the rows that it speaks of; none where no row does.
 ///
@@ -14,8 +13,7 @@ use crate::objective::{HeadKind, LabelRow};
 /// ```text
 /// hard      mean w L_hard(s, y)                       rows with a target
 /// soft      mean w L_soft(s, t)                       rows that the teacher labelled, where its gate is open
-/// slope     mean γ [Δs − Δt]² / ρ²                    pairs of rows
-/// layers    Σ_k w_k (h_l A_l + c_l − z_l)_k²           by hidden layer, without its weight in the schedule
+/// terms     what each says of itself                  [`Loss::figures`](crate::objective::Loss::figures)
 /// T         mean T                                    of the rows of the soft loss, where it tempers distributions
 /// ```
 ///
@@ -28,12 +26,19 @@ pub struct Terms {
     pub hard: Option<f64>,
     /// Against the teacher's answers.
     pub soft: Option<f64>,
-    /// Against how the teacher moves with its inputs.
-    pub slope: Option<f64>,
-    /// Of each hidden layer, against the teacher's features.
-    pub layers: Vec<f64>,
     /// Temperature of the soft loss.
     pub temperature: Option<f64>,
+    /// Of each [`Term`](crate::objective::Term) by its name: `slope`, or `layers` with a figure for each.
+    pub terms: Vec<(String, Vec<f64>)>,
+}
+
+impl Terms {
+    /// The figures of a term; none where the loss has no such term.
+    #[must_use]
+    pub fn of(&self, name: &str) -> &[f64] {
+        let found = self.terms.iter().find(|(own, _)| own == name);
+        found.map_or(&[], |(_, figures)| figures)
+    }
 }
 
 /// A small fixed part of what a student learns from. Batches blend labels, and which rows they hold is chance; these rows are always the
@@ -45,7 +50,7 @@ pub struct Probe {
     /// What `judge` reads of each row.
     pub labels: Vec<f32>,
     /// The losses.
-    pub judge: Guided,
+    pub judge: Objective,
 }
 
 impl Probe {
@@ -99,28 +104,16 @@ impl Probe {
                 }
             }
         }
-        let block = Block {
-            row: 0,
-            pred: &pred,
-            hidden: &[],
-            grad_pred: &mut [],
-            grad_hidden: &mut [],
+        let hidden = if judge.looks_inside() {
+            shape.hidden_of(params, positions).concat()
+        } else {
+            Vec::new()
         };
-        let layers = judge.hints.as_ref().map_or_else(Vec::new, |hints| {
-            let hidden = shape.hidden_of(params, positions).concat();
-            let coordinates: Vec<f32> = labels
-                .chunks_exact(columns)
-                .flat_map(|row| &row[LabelRow::COLUMNS + 1..])
-                .copied()
-                .collect();
-            hints.distances(&hidden, own, &coordinates)
-        });
         Terms {
             hard: hard.value(),
             soft: soft.value(),
-            slope: judge.slope(&block, labels),
-            layers,
             temperature: warmth.value(),
+            terms: judge.figures(&pred, &hidden, labels, own),
         }
     }
 }
@@ -146,7 +139,7 @@ impl Mean {
 mod tests {
     use super::*;
     use crate::hints::{HintKind, HintLoss, HintOptions};
-    use crate::objective::{Blend, ObjectiveOptions, Temperature};
+    use crate::objective::{Blend, ObjectiveOptions, Slopes, Temperature, Term};
     use limbeck_nets::{InputLayout, Segment};
 
     /// `s(x) = max(x, 0)` through one hidden unit.
@@ -162,7 +155,7 @@ mod tests {
         (shape, vec![1.0, 0.0, 1.0, 0.0])
     }
 
-    fn guided(hints: bool, pairs: bool) -> Guided {
+    fn objective(hints: bool, pairs: bool) -> Objective {
         let options = ObjectiveOptions {
             head: HeadKind::Point,
             ..ObjectiveOptions::default()
@@ -182,18 +175,22 @@ mod tests {
             width: 1,
             ..HintOptions::default()
         };
-        Guided {
+        let slopes = Slopes {
+            head: blend.soft.head(),
+        };
+        let slopes = pairs.then(|| Term::new("slope", slopes));
+        let layers = hints.then(|| Term::new("layers", HintLoss::new(&options, &[1], &[0.5])));
+        Objective {
             blend,
-            hints: hints.then(|| HintLoss::new(&options, &[1], &[0.5])),
-            pairs,
+            terms: slopes.into_iter().chain(layers).collect(),
         }
     }
 
-    fn labels(rows: &[LabelRow], pair: f32, coordinate: Option<f32>) -> Vec<f32> {
+    fn labels(rows: &[LabelRow], pair: Option<f32>, coordinate: Option<f32>) -> Vec<f32> {
         let row = |(at, row): (usize, &LabelRow)| {
             row.columns()
                 .into_iter()
-                .chain([if at % 2 == 1 { pair } else { 0.0 }])
+                .chain(pair.map(|pair| if at % 2 == 1 { pair } else { 0.0 }))
                 .chain(coordinate)
                 .collect::<Vec<f32>>()
         };
@@ -237,11 +234,10 @@ mod tests {
         ];
         let probe = Probe {
             positions: vec![0.0; 3],
-            labels: labels(&rows, 0.0, None),
-            judge: Guided {
+            labels: labels(&rows, None, None),
+            judge: Objective {
                 blend,
-                hints: None,
-                pairs: false,
+                terms: Vec::new(),
             },
         };
         let shape = MlpShape::new(
@@ -284,11 +280,11 @@ mod tests {
             weight: 1.0,
             ..known
         };
-        let rows = labels(&[known, unknown, closed], 0.0, None);
+        let rows = labels(&[known, unknown, closed], None, None);
         let probe = Probe {
             positions: vec![2.0, 3.0, 1.0],
             labels: rows,
-            judge: guided(false, false),
+            judge: objective(false, false),
         };
         // Hard: (2 · 1² + 1 · 1²) / 2. Soft: (2 · 2² + 1²) / 2.
         assert_eq!(
@@ -296,9 +292,8 @@ mod tests {
             Terms {
                 hard: Some(1.5),
                 soft: Some(4.5),
-                slope: None,
-                layers: vec![],
-                temperature: None
+                temperature: None,
+                terms: vec![]
             }
         );
         // A pair: the student moves by 1, the teacher by −2; γ / ρ² = 0.5.
@@ -313,18 +308,18 @@ mod tests {
         ];
         let probe = Probe {
             positions: vec![2.0, 3.0],
-            labels: labels(&pair, 0.5, Some(6.0)),
-            judge: guided(true, true),
+            labels: labels(&pair, Some(0.5), Some(6.0)),
+            judge: objective(true, true),
         };
         let found = probe.terms(&shape, &params, 0.5);
         assert_eq!(
-            (found.hard, found.slope, found.layers),
-            (None, Some(4.5), vec![4.25])
+            (found.hard, found.of("slope"), found.of("layers")),
+            (None, &[4.5][..], &[4.25][..])
         );
         let none = Probe {
             positions: vec![],
             labels: vec![],
-            judge: guided(false, false),
+            judge: objective(false, false),
         };
         assert_eq!(none.terms(&shape, &params, 0.0), Terms::default());
     }

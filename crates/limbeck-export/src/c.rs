@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    Encoding, GoldenValue, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
+    Encoding, GoldenValue, Graph, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
     TreeEnsemble,
 };
 
@@ -618,17 +618,7 @@ impl Writer {
             what: error.to_string(),
             mend: "the file is damaged",
         })?;
-        // How often each value is read by a node that leads to the output; others are left out, as compilers ask.
-        let mut uses = vec![0; widths.len()];
-        uses[graph.nodes.len()] = 1;
-        for (index, node) in graph.nodes.iter().enumerate().rev() {
-            // Trees without a split say the same of every row.
-            let is_constant =
-                matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
-            if uses[index + 1] > 0 && !is_constant {
-                node.inputs.iter().for_each(|&value| uses[value] += 1);
-            }
-        }
+        let uses = uses(graph, widths.len());
         self.reads_input = uses[0] > 0;
         let mut values = vec!["x".to_owned()];
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -636,109 +626,116 @@ impl Writer {
                 values.push(String::new());
                 continue;
             }
-            let (inputs, width) = (&node.inputs, widths[index + 1]);
-            let first = values[inputs[0]].clone();
-            let alone = uses[inputs[0]] == 1 && inputs.len() == 1;
-            // Bins that only a layer reads are never written down: that layer visits them.
-            let next = graph
-                .nodes
-                .iter()
-                .zip(&uses[1..])
-                .find(|(next, uses)| **uses > 0 && next.inputs == [index + 1]);
-            if matches!(node.op, Op::Ple { .. })
-                && uses[index + 1] == 1
-                && next.is_some_and(|(next, _)| matches!(next.op, Op::Linear { .. }))
-            {
+            let first = values[node.inputs[0]].clone();
+            if is_visited(graph, &uses, index) {
                 values.push(first);
                 continue;
             }
+            let alone = uses[node.inputs[0]] == 1 && node.inputs.len() == 1;
             let in_place = alone && matches!(node.op, Op::Relu | Op::Scale { .. } | Op::Softmax);
             let out = if in_place {
-                first.clone()
+                first
             } else {
-                format!("v{}", index + 1)
+                let own = format!("v{}", index + 1);
+                self.buffer(&own, widths[index + 1]);
+                own
             };
-            if !in_place {
-                self.buffer(&out, width);
-            }
-            match &node.op {
-                Op::Ple { edges } => {
-                    self.edges(index, edges);
-                    self.helper(BIN);
-                    self.helper(BINS);
-                    let _ = writeln!(
-                        self.code,
-                        "    bins_of({first}, {}, counts_{index}, edges_{index}, {out});",
-                        edges.len()
-                    );
-                }
-                Op::Linear {
-                    rows,
-                    cols,
-                    weight,
-                    bias,
-                } => {
-                    self.helper(ADD);
-                    self.floats(&format!("weight_{index}"), weight);
-                    self.floats(&format!("bias_{index}"), bias);
-                    let bins = inputs[0]
-                        .checked_sub(1)
-                        .map(|made_by| &graph.nodes[made_by].op);
-                    match bins {
-                        Some(Op::Ple { edges }) if uses[inputs[0]] == 1 => {
-                            self.edges(index, edges);
-                            self.helper(BIN);
-                            self.helper(BINNED_LINEAR);
-                            let columns = edges.len();
-                            let _ = writeln!(
-                                self.code,
-                                "    binned_linear({first}, {columns}, counts_{index}, edges_{index}, weight_{index}, bias_{index}, {out}, {cols});"
-                            );
-                        }
-                        _ => {
-                            self.helper(LINEAR);
-                            let _ = writeln!(
-                                self.code,
-                                "    linear({first}, {rows}, weight_{index}, bias_{index}, {out}, {cols});"
-                            );
-                        }
-                    }
-                }
-                Op::Relu => self.each(
-                    width,
-                    &format!("{out}[i] = {first}[i] < 0.0f ? 0.0f : {first}[i]"),
-                ),
-                Op::Scale { by, add } => self.each(
-                    width,
-                    &format!("{out}[i] = {first}[i] * {} + {}", float(*by), float(*add)),
-                ),
-                Op::Add | Op::Mean => {
-                    self.each(width, &format!("{out}[i] = {first}[i]"));
-                    for &input in &inputs[1..] {
-                        let other = values[input].clone();
-                        self.each(width, &format!("{out}[i] += {other}[i]"));
-                    }
-                    if matches!(node.op, Op::Mean) {
-                        self.each(
-                            width,
-                            &format!("{out}[i] /= {}", float(inputs.len() as f32)),
-                        );
-                    }
-                }
-                Op::Softmax => {
-                    self.math = true;
-                    self.helper(SOFTMAX);
-                    if !in_place {
-                        self.each(width, &format!("{out}[i] = {first}[i]"));
-                    }
-                    let _ = writeln!(self.code, "    softmax({out}, {width});");
-                }
-                Op::TreeEnsemble(trees) => self.trees(index, trees, &first, &out),
-                Op::TableInterp(table) => self.table(index, table, &first, &out),
-            }
+            let inputs: Vec<String> = node.inputs.iter().map(|&at| values[at].clone()).collect();
+            let bins = node.inputs[0]
+                .checked_sub(1)
+                .filter(|&made_by| is_visited(graph, &uses, made_by))
+                .map(|made_by| &graph.nodes[made_by].op);
+            self.node(
+                &Written {
+                    index,
+                    width: widths[index + 1],
+                    inputs: &inputs,
+                    out: &out,
+                    bins,
+                },
+                &node.op,
+            );
             values.push(out);
         }
         Ok(values.pop().unwrap_or_default())
+    }
+
+    /// The statements of one node.
+    fn node(&mut self, node: &Written<'_>, op: &Op) {
+        let Written {
+            index,
+            width,
+            inputs,
+            out,
+            bins,
+        } = *node;
+        let first = &inputs[0];
+        match op {
+            Op::Ple { edges } => {
+                self.edges(index, edges);
+                self.helper(BIN);
+                self.helper(BINS);
+                let _ = writeln!(
+                    self.code,
+                    "    bins_of({first}, {}, counts_{index}, edges_{index}, {out});",
+                    edges.len()
+                );
+            }
+            Op::Linear {
+                rows,
+                cols,
+                weight,
+                bias,
+            } => {
+                self.helper(ADD);
+                self.floats(&format!("weight_{index}"), weight);
+                self.floats(&format!("bias_{index}"), bias);
+                if let Some(Op::Ple { edges }) = bins {
+                    self.edges(index, edges);
+                    self.helper(BIN);
+                    self.helper(BINNED_LINEAR);
+                    let columns = edges.len();
+                    let _ = writeln!(
+                        self.code,
+                        "    binned_linear({first}, {columns}, counts_{index}, edges_{index}, weight_{index}, bias_{index}, {out}, {cols});"
+                    );
+                } else {
+                    self.helper(LINEAR);
+                    let _ = writeln!(
+                        self.code,
+                        "    linear({first}, {rows}, weight_{index}, bias_{index}, {out}, {cols});"
+                    );
+                }
+            }
+            Op::Relu => self.each(
+                width,
+                &format!("{out}[i] = {first}[i] < 0.0f ? 0.0f : {first}[i]"),
+            ),
+            Op::Scale { by, add } => self.each(
+                width,
+                &format!("{out}[i] = {first}[i] * {} + {}", float(*by), float(*add)),
+            ),
+            Op::Add | Op::Mean => {
+                self.each(width, &format!("{out}[i] = {first}[i]"));
+                for other in &inputs[1..] {
+                    self.each(width, &format!("{out}[i] += {other}[i]"));
+                }
+                if matches!(op, Op::Mean) {
+                    let count = float(inputs.len() as f32);
+                    self.each(width, &format!("{out}[i] /= {count}"));
+                }
+            }
+            Op::Softmax => {
+                self.math = true;
+                self.helper(SOFTMAX);
+                if out != first {
+                    self.each(width, &format!("{out}[i] = {first}[i]"));
+                }
+                let _ = writeln!(self.code, "    softmax({out}, {width});");
+            }
+            Op::TreeEnsemble(trees) => self.trees(index, trees, first, out),
+            Op::TableInterp(table) => self.table(index, table, first, out),
+        }
     }
 
     fn each(&mut self, width: usize, statement: &str) {
@@ -829,4 +826,43 @@ fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
         corner(0),
         corner(1)
     )
+}
+/// A node as it is written.
+struct Written<'a> {
+    index: usize,
+    width: usize,
+    /// Names of the buffers that it reads.
+    inputs: &'a [String],
+    /// Name of the buffer that it writes.
+    out: &'a str,
+    /// The piecewise encoding that it visits in place of reading its bins.
+    bins: Option<&'a Op>,
+}
+
+/// How often each value is read by a node that leads to the output; others are left out, as compilers ask.
+fn uses(graph: &Graph, values: usize) -> Vec<usize> {
+    let mut uses = vec![0; values];
+    uses[graph.nodes.len()] = 1;
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        // Trees without a split say the same of every row.
+        let is_constant = matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
+        if uses[index + 1] > 0 && !is_constant {
+            node.inputs.iter().for_each(|&value| uses[value] += 1);
+        }
+    }
+    uses
+}
+
+/// True for bins that only a layer reads: they are never written down, that layer visits them.
+fn is_visited(graph: &Graph, uses: &[usize], index: usize) -> bool {
+    let mut readers = graph
+        .nodes
+        .iter()
+        .zip(&uses[1..])
+        .filter(|(next, uses)| **uses > 0 && next.inputs == [index + 1]);
+    matches!(graph.nodes[index].op, Op::Ple { .. })
+        && uses[index + 1] == 1
+        && readers
+            .next()
+            .is_some_and(|(next, _)| matches!(next.op, Op::Linear { .. }))
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::forest::Forest;
 use crate::network::Network;
-use crate::teacher::Teacher;
+use crate::teacher::FittedTeacher;
 
 /// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
 /// over models and features may not.
@@ -32,7 +32,7 @@ const LEAF_WIDTH: usize = 128;
 /// Layers of a forest: early, middle and late trees.
 const LEAF_LAYERS: usize = 3;
 
-impl Teacher {
+impl FittedTeacher {
     /// Features of one model, layer by layer, the first nearest the input.
     ///
     /// Of networks, the hidden layers, the members' side by side. Of trees, leaf embeddings of the first, the middle and the last
@@ -94,7 +94,7 @@ fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<Layer>> {
     }))
 }
 
-/// Leaf embeddings of trees, as [`Teacher::layers`] says; `leaf` is the leaf of a row in a tree, as any number of its own.
+/// Leaf embeddings of trees, as [`FittedTeacher::layers`] says; `leaf` is the leaf of a row in a tree, as any number of its own.
 pub(crate) fn leaf_layers(
     rows: usize,
     trees: usize,

@@ -1,6 +1,6 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
-//! - [`Teacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
+//! - [`FittedTeacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
 //!   perceptrons ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
 //! - [`command::CommandTeacher`] asks the user's own scoring program;
 //! - [`import::ImportedTeacher`] is a model file of another library.
@@ -11,6 +11,7 @@
     allow(clippy::float_cmp, reason = "hand-worked values are exact")
 )]
 
+mod ask;
 pub mod command;
 mod error;
 mod fit;
@@ -26,6 +27,7 @@ mod stack;
 pub mod teacher;
 pub mod trees;
 
+pub use ask::Teacher;
 pub use error::{Error, Result, Stderr};
 pub use fit::Learner;
 pub use forest::Forest;
@@ -33,5 +35,6 @@ pub use layers::{Layer, Model};
 pub use sample::Sample;
 pub use spread::Spread;
 pub use teacher::{
-    EarlyAnswers, FoldTeachers, Labels, Prediction, Share, Teacher, TeacherKind, TeacherOptions,
+    EarlyAnswers, FittedTeacher, FoldTeachers, Labels, Prediction, Share, TeacherKind,
+    TeacherOptions,
 };

@@ -120,7 +120,7 @@ pub struct Share {
 /// *last* ones on all rows that may be learned from. From then on these predict alone. Only of many rows (more than 10 000), where a fold
 /// more or less teaches little and a fit takes long, a single last fit joins the early ones.
 #[derive(Clone, Debug)]
-pub struct Teacher {
+pub struct FittedTeacher {
     parts: Vec<Part>,
     spread: Spread,
     plan: Plan,
@@ -159,7 +159,7 @@ pub struct EarlyAnswers(Vec<Predicted>);
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
     /// For rows that none of its fits has seen: the fold teachers together, or, where rows follow time or are few, fits on all rows of the sample.
-    pub teacher: Teacher,
+    pub teacher: FittedTeacher,
     /// Out-of-fold labels of the sample.
     pub labels: Labels,
     /// What a reader of the report should know, such as a spread that is constant.
@@ -179,7 +179,7 @@ struct OutOfFold {
     spread: Option<Vec<f64>>,
 }
 
-impl Teacher {
+impl FittedTeacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
     /// Learners are mixed by out-of-fold error, those of next to no weight left out. Where rows follow time, the last
@@ -776,7 +776,11 @@ mod tests {
         }
     }
 
-    fn fitted(folds: &Folds, kind: TeacherKind, kept: &Checkpoints) -> (FoldTeachers, Teacher) {
+    fn fitted(
+        folds: &Folds,
+        kind: TeacherKind,
+        kept: &Checkpoints,
+    ) -> (FoldTeachers, FittedTeacher) {
         let (x, y) = table(folds.of.len());
         let weight = vec![1.0; y.len()];
         let sample = Sample {
@@ -785,7 +789,7 @@ mod tests {
             weight: &weight,
             folds: folds.clone(),
         };
-        let first = Teacher::fit_folds(&sample, &quick(kind), 4, kept).unwrap();
+        let first = FittedTeacher::fit_folds(&sample, &quick(kind), 4, kept).unwrap();
         // Other targets, so that early and last fits differ: of so few rows, both are fitted on all.
         let other: Vec<f64> = y.iter().map(|y| y + 1.0).collect();
         let all = Sample {
@@ -810,7 +814,7 @@ mod tests {
             TeacherKind::Auto,
         ] {
             let (first, last) = fitted(&Folds::random(150, 3, 0), kind, &NO_CHECKPOINTS);
-            let again = Teacher::from_bytes(&last.to_bytes().unwrap()).unwrap();
+            let again = FittedTeacher::from_bytes(&last.to_bytes().unwrap()).unwrap();
             assert_eq!(
                 again.predict(&x).unwrap(),
                 last.predict(&x).unwrap(),
@@ -886,7 +890,7 @@ mod tests {
             (2, 2)
         );
         let (x, _) = table(150);
-        let sample_fit = |early: &Teacher| early.predict(&x).unwrap().mean;
+        let sample_fit = |early: &FittedTeacher| early.predict(&x).unwrap().mean;
         // They have seen the rows of the last stretch, its fold teacher has not.
         let labels = &first.labels.prediction.mean;
         assert!((100..150).all(|row| labels[row].is_finite()));

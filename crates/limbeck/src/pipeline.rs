@@ -54,7 +54,7 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
 /// Refuses what only the table shows cannot be done, before any work is.
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
-    outer::check(recipe, data)
+    outer::check(recipe.outer_folds, recipe.seed, data)
 }
 
 /// Fits or asks the teacher, trains both students, proves and writes a run.
@@ -110,7 +110,9 @@ fn make(
     on_threads(recipe.threads, log.dispatch(), || {
         let session = Session::new(observer);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
-        let data = session.time("read", || read::read(recipe, &session))?;
+        let data = session.time("read", || {
+            read::read(&recipe.table, &recipe.data, recipe.seed, &session)
+        })?;
         log_summary(&data.summary);
         refuse(&data, recipe)?;
         let place = place(&data)?;
@@ -139,7 +141,7 @@ fn make_in(
     data: &Dataset,
     session: Session<'_>,
 ) -> Result<Fitted> {
-    let recorder = Recorder::new(session.observer(), recipe, place.path())?;
+    let recorder = Recorder::new(session.observer(), written::schedules(recipe), place.path())?;
     let session = session.keeping(place.kept().clone());
     let fitted = fitted::fit(data, recipe, &session.watched_by(&recorder))?;
     recorder.close()?;
@@ -182,7 +184,7 @@ pub fn label(
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
-        let data = read::read(recipe, &session)?;
+        let data = read::read(&recipe.table, &recipe.data, recipe.seed, &session)?;
         let recipe = budget::resolve(recipe, &data, &session)?;
         let labels = labels::make(&recipe, &data, &session)?;
         let table = labels.to_table(&data);

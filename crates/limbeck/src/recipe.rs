@@ -421,6 +421,30 @@ impl Recipe {
         Ok(CheckedRecipe(self.clone()))
     }
 
+    /// The files beside the table that a run reads. The rows of one target have a checksum of their own; with several targets, the tables
+    /// are among them.
+    pub(crate) fn inputs(&self) -> Vec<PathBuf> {
+        let split = self
+            .data
+            .split_file
+            .as_deref()
+            .and_then(|file| file.rsplit_once(':'))
+            .map(|(file, _)| PathBuf::from(file));
+        let tables = [Some(self.table.clone()), self.data.test.clone(), split]
+            .into_iter()
+            .flatten()
+            .filter(|_| !self.targets.is_empty());
+        let teacher = &self.teacher;
+        self.unlabeled
+            .iter()
+            .chain(&teacher.model)
+            .chain(&teacher.from)
+            .chain(&teacher.with)
+            .cloned()
+            .chain(tables)
+            .collect()
+    }
+
     /// Who makes the labels, or the first of those that do.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {

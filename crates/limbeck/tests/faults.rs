@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use limbeck::manifest::{FileState, Manifest};
 use limbeck::{Recipe, Run, Silent, distill};
 use limbeck_data::{ReadOptions, Table, generator, simulate};
-use limbeck_teach::{Teacher, TeacherKind};
+use limbeck_teach::{FittedTeacher, TeacherKind};
 use rand::RngExt;
 
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -36,7 +36,7 @@ fn read_all(run: &Path) {
         let _ = Table::read(run.join(name), &ReadOptions::default());
     }
     if let Ok(bytes) = std::fs::read(run.join("teacher").join("teacher.limbeck")) {
-        let _ = Teacher::from_bytes(&bytes);
+        let _ = FittedTeacher::from_bytes(&bytes);
     }
 }
 

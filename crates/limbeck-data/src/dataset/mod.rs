@@ -25,7 +25,7 @@ use crate::given::GivenTeacher;
 use crate::kind::Kind;
 use crate::rng::generator;
 use crate::split::{FoldKind, Part, Split, Ties, time_blocks};
-use crate::table::Table;
+use crate::table::{Column, Table};
 use crate::targets::{TargetSpec, Targets};
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -100,8 +100,8 @@ impl Dataset {
         options.check()?;
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
             return Err(Error::option(
-                "test",
-                "excludes `split_column` and `split_file`",
+                "data.test",
+                "excludes `data.split_column` and `data.split_file`",
             ));
         }
         let mut findings = Findings::new(&options.checks, &options.keep)?;
@@ -140,18 +140,7 @@ impl Dataset {
         let valid_given = parts.contains(&Part::Valid);
         let split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let learn = split.train_valid();
-        for (part, part_rows) in [
-            ("training", &split.train),
-            ("validation", &split.valid),
-            ("test", &split.test),
-        ] {
-            if !part_rows.is_empty() && part_rows.iter().all(|row| weight[*row] == 0.0) {
-                let message = format!(
-                    "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
-                );
-                return Err(Error::option("weight", message));
-            }
-        }
+        check_part_weights(&split, &weight)?;
         let name = source.name().to_owned();
         check_rows(&name, split.train.len(), &mut findings)?;
         check_varied_target(&name, &options.target, &learn, &target)?;
@@ -160,27 +149,7 @@ impl Dataset {
         let total_rows = source.table.rows;
         let columns = source.feature_columns(options, &rows);
         let columns = check_features(&name, columns, &learn, &target, &mut findings)?;
-        if columns.is_empty() {
-            let message = format!(
-                "{name}: no feature column is left; see the warnings, or name columns in `keep`"
-            );
-            return Err(Error::Shape { message });
-        }
-        let kinds = columns
-            .iter()
-            .map(|column| FeatureKind {
-                name: column.name.clone(),
-                kind: column.kind,
-            })
-            .collect();
-        let mut features = Features {
-            columns: columns
-                .into_iter()
-                .filter_map(Feature::from_column)
-                .collect(),
-            rows: rows.len(),
-        };
-        features.mark_integers(&learn);
+        let (kinds, features) = features_of(&name, columns, rows.len(), &learn)?;
         check_seen_test(
             &name,
             seen(&features, &target, &learn, &split.test),
@@ -264,6 +233,55 @@ impl Dataset {
             .as_ref()
             .map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
     }
+}
+
+/// Each part of the rows has some weight.
+fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
+    let parts = [
+        ("training", &split.train),
+        ("validation", &split.valid),
+        ("test", &split.test),
+    ];
+    for (part, rows) in parts {
+        if !rows.is_empty() && rows.iter().all(|row| weight[*row] == 0.0) {
+            let message = format!(
+                "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
+            );
+            return Err(Error::option("data.weight", message));
+        }
+    }
+    Ok(())
+}
+
+/// Features with their kinds, whole numbers told by the rows that are learned from.
+fn features_of(
+    source: &str,
+    columns: Vec<Column>,
+    rows: usize,
+    learn: &[usize],
+) -> Result<(Vec<FeatureKind>, Features)> {
+    if columns.is_empty() {
+        let message = format!(
+            "{source}: no feature column is left; see the warnings, or name columns in `keep`"
+        );
+        return Err(Error::Shape { message });
+    }
+    let kinds = columns
+        .iter()
+        .map(|column| FeatureKind {
+            name: column.name.clone(),
+            kind: column.kind,
+        })
+        .collect();
+    let mut features = Features {
+        columns: columns
+            .into_iter()
+            .filter_map(Feature::from_column)
+            .collect(),
+        rows,
+    };
+    features.mark_integers(learn);
+    Ok((kinds, features))
 }
 
 /// Each column named by an option is there.
@@ -386,7 +404,7 @@ mod tests {
 
     use super::*;
     use crate::rng::normal;
-    use crate::table::{Column, Values};
+    use crate::table::Values;
     use crate::warning::Action;
     use rand::RngExt;
 

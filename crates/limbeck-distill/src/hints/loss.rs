@@ -3,6 +3,8 @@
 use limbeck_runtime::kernel;
 
 use super::{HintKind, HintOptions, partner};
+use crate::objective::LabelRow;
+use crate::objective::term::{Loss, View};
 
 /// Feature loss of a block of rows, over the layer pairs of a student and its teacher.
 ///
@@ -216,6 +218,36 @@ impl HintLoss {
         kernel::matmul_a_bt(&error, &own[matrix], &mut below, n, k, pair.width);
         grad_h.iter_mut().zip(&below).for_each(|(g, b)| *g += b);
         total
+    }
+}
+
+impl Loss for HintLoss {
+    fn columns(&self) -> usize {
+        Self::columns(self)
+    }
+
+    fn own_weights(&self) -> usize {
+        Self::own_weights(self)
+    }
+
+    fn add(&self, view: View<'_>) -> f32 {
+        let weight: Vec<f32> = view
+            .rows
+            .chunks_exact(LabelRow::COLUMNS)
+            .map(|row| row[LabelRow::COLUMNS - 1])
+            .collect();
+        Self::add(
+            self,
+            (view.hidden, view.grad_hidden),
+            (view.own, view.grad_own),
+            (view.labels, &weight),
+            view.progress,
+        )
+    }
+
+    /// The distance of each layer from its partner.
+    fn figures(&self, view: View<'_>) -> Vec<f64> {
+        self.distances(view.hidden, view.own, view.labels)
     }
 }
 

@@ -1,15 +1,13 @@
 //! What a student learns from its teacher's inner features, and not from its answers alone.
 //!
 //! Every teacher that is a model has features, imported ones too: the hidden layers of networks, or leaf embeddings of trees
-//! (`limbeck_teach::Teacher::layers`). A [`Space`] turns those of one layer into a few coordinates; a student's hidden layer is
-//! held against them by a [`HintLoss`], through an adapter that is trained along and left behind. How the loss meets targets and
-//! teacher labels is told by [`Guided`].
+//! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] turns those of one layer into a few coordinates; a student's hidden layer is
+//! held against them by a [`HintLoss`], through an adapter that is trained along and left behind. It is a term of an
+//! [`Objective`](crate::objective::Objective).
 
-mod guided;
 mod loss;
 mod space;
 
-pub use guided::Guided;
 pub use loss::HintLoss;
 pub use space::Space;
 

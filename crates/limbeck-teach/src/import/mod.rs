@@ -199,7 +199,7 @@ impl ImportedTeacher {
         Ok(parts.concat())
     }
 
-    /// Inner features, layer by layer, the first nearest the input: leaf embeddings of trees as in [`Teacher::layers`](crate::Teacher::layers); of a
+    /// Inner features, layer by layer, the first nearest the input: leaf embeddings of trees as in [`FittedTeacher::layers`](crate::FittedTeacher::layers); of a
     /// graph what its products read that other products made, which are the hidden layers of a network after their activations.
     ///
     /// # Errors

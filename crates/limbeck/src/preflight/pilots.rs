@@ -10,7 +10,7 @@ use limbeck_distill::noise::noise;
 use limbeck_distill::objective::Alpha;
 use limbeck_distill::search::{self, Plan, Search, Stage, TransferSet, Trial};
 use limbeck_distill::student::StudentKind;
-use limbeck_teach::Teacher;
+use limbeck_teach::FittedTeacher;
 
 use super::figures::{
     LearningCurve, Measured, NoiseFloor, Paired, PreflightReport, Rmse, Rows, Share, TeacherFit,
@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::session::{Event, Session};
 use crate::stages::labels;
-use crate::stages::plan::plan;
 use crate::stages::store::LabelStore;
+use crate::stages::students::plan;
 
 /// Held-out rows after which further pilots are not worth their time.
 const ENOUGH_HELD_OUT: usize = 1200;
@@ -252,7 +252,7 @@ impl Pilot<'_> {
             .copied()
             .filter(|&row| store.teacher[row].is_finite())
             .collect();
-        let teacher = Teacher::from_bytes(bytes)?;
+        let teacher = FittedTeacher::from_bytes(bytes)?;
         let seen = teacher.predict(&self.data.features.select(&rows))?.mean;
         let unseen: Vec<f64> = rows.iter().map(|&row| store.teacher[row]).collect();
         let target = self.data.learned_of(&rows);

@@ -2,11 +2,17 @@
 
 use std::fmt::Write as _;
 
-use limbeck_distill::hints::HintKind;
+use limbeck_distill::hints::{HintKind, HintOptions};
+use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{Choice, Point, Refitted, Training, Trial};
 use serde_json::{Value, json};
 
-use crate::recipe::Recipe;
+/// What moves while students train, beside their weights.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Schedules {
+    pub(crate) objective: ObjectiveOptions,
+    pub(crate) hints: HintOptions,
+}
 
 /// What stands in one field.
 pub(crate) enum Cell {
@@ -38,7 +44,7 @@ pub(crate) struct Field {
 /// | `valid_error` | RMSE (or pinball loss) on validation rows |
 /// | `fidelity_rmse` | RMSE against the teacher there |
 /// | `gap_to_teacher` | `valid_error` less the teacher's |
-pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec<Field> {
+pub(crate) fn fields(schedules: &Schedules, training: &Training, point: &Point) -> Vec<Field> {
     let Training {
         phase,
         setting,
@@ -60,10 +66,10 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         cell: Cell::Numbers(values),
         is_curve: true,
     };
-    let count = point.terms.layers.len();
-    let hinted = recipe.hints.kind != HintKind::None && setting.alpha.is_some();
+    let count = point.terms.of("layers").len();
+    let hinted = schedules.hints.kind != HintKind::None && setting.alpha.is_some();
     let layer_weight = |layer| {
-        recipe.hints.weight_at(progress) * recipe.hints.layer_weight(layer, count, progress)
+        schedules.hints.weight_at(progress) * schedules.hints.layer_weight(layer, count, progress)
     };
     vec![
         fixed("training", Cell::Text(training.to_string())),
@@ -79,19 +85,19 @@ pub(crate) fn fields(recipe: &Recipe, training: &Training, point: &Point) -> Vec
         curve("loss", Some(point.loss)),
         curve("loss_hard", point.terms.hard),
         curve("loss_soft", point.terms.soft),
-        curve("loss_slope", point.terms.slope),
-        layers("alignment", point.terms.layers.clone()),
+        curve("loss_slope", point.terms.of("slope").first().copied()),
+        layers("alignment", point.terms.of("layers").to_vec()),
         curve("learning_rate", Some(point.learning_rate)),
         curve(
             "alpha",
             setting
                 .alpha
-                .map(|alpha| recipe.objective.alpha_at(alpha, progress)),
+                .map(|alpha| schedules.objective.alpha_at(alpha, progress)),
         ),
         curve("temperature", point.terms.temperature),
         curve(
             "stage",
-            hinted.then(|| 1.0 + recipe.hints.stage(progress) as f64),
+            hinted.then(|| 1.0 + schedules.hints.stage(progress) as f64),
         ),
         layers(
             "layer_weight",
@@ -150,7 +156,7 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
 
 /// All trainings of a run in their order, those of students that are no networks left out.
 pub(crate) fn trainings<'a>(
-    recipe: &Recipe,
+    seed: u64,
     choice: &'a Choice,
     refits: &'a [Refitted],
 ) -> Vec<(Training, &'a Trial)> {
@@ -158,8 +164,8 @@ pub(crate) fn trainings<'a>(
         .alone
         .iter()
         .chain(&choice.distilled)
-        .map(|trial| (Training::search(trial.setting, recipe.seed), trial));
-    let refit = (recipe.seed..).zip(refits).flat_map(|(seed, pair)| {
+        .map(|trial| (Training::search(trial.setting, seed), trial));
+    let refit = (seed..).zip(refits).flat_map(|(seed, pair)| {
         [&pair.alone, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial))
     });
     search
@@ -169,11 +175,11 @@ pub(crate) fn trainings<'a>(
 }
 
 /// `metrics.csv` and `metrics.jsonl` of all trainings.
-pub(crate) fn texts(recipe: &Recipe, trainings: &[(Training, &Trial)]) -> (String, String) {
+pub(crate) fn texts(schedules: &Schedules, trainings: &[(Training, &Trial)]) -> (String, String) {
     let (mut csv, mut jsonl) = (String::new(), String::new());
     for (training, trial) in trainings {
         for point in &trial.curve {
-            let fields = fields(recipe, training, point);
+            let fields = fields(schedules, training, point);
             if csv.is_empty() {
                 csv = csv_header(&fields);
             }
@@ -199,8 +205,7 @@ mod tests {
         let terms = Terms {
             hard: Some(0.25),
             soft: None,
-            slope: None,
-            layers: vec![1.5, 2.0],
+            terms: vec![("layers".into(), vec![1.5, 2.0])],
             temperature: Some(3.0),
         };
         let point = Point {
@@ -212,14 +217,14 @@ mod tests {
             gap_to_teacher: Some(1.0),
             terms,
         };
-        let mut recipe = Recipe::default();
+        let mut schedules = Schedules::default();
         (
-            recipe.hints.kind,
-            recipe.hints.weight,
-            recipe.hints.weight_end,
-            recipe.hints.progressive,
+            schedules.hints.kind,
+            schedules.hints.weight,
+            schedules.hints.weight_end,
+            schedules.hints.progressive,
         ) = (HintKind::Hint, 0.5, None, false);
-        let fields = fields(&recipe, &Training::refit(setting, 3), &point);
+        let fields = fields(&schedules, &Training::refit(setting, 3), &point);
         let (header, line) = (csv_header(&fields), csv_line(&fields));
         assert_eq!(
             line,

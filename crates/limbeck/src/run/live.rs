@@ -22,9 +22,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
+use crate::run::curves::{self, Schedules};
+use crate::run::files;
 use crate::run::tensorboard::{self, Events};
-use crate::run::{curves, files};
 use crate::session::{Event, Observer};
 
 /// Name of the log in a run.
@@ -107,7 +107,7 @@ impl<S: Subscriber> Layer<S> for Forward {
 /// An observer that writes down what it is told, and tells it on.
 pub(crate) struct Recorder<'a> {
     inner: &'a dyn Observer,
-    recipe: &'a Recipe,
+    schedules: Schedules,
     folder: PathBuf,
     files: Mutex<Files>,
     /// Time that writing took, over all threads.
@@ -128,7 +128,11 @@ struct Open {
 
 impl<'a> Recorder<'a> {
     /// Begins the curves of a run anew: trainings that were begun in an earlier life tell their points again.
-    pub(crate) fn new(inner: &'a dyn Observer, recipe: &'a Recipe, folder: &Path) -> Result<Self> {
+    pub(crate) fn new(
+        inner: &'a dyn Observer,
+        schedules: Schedules,
+        folder: &Path,
+    ) -> Result<Self> {
         let fresh = |name: &str| {
             let path = folder.join(name);
             File::create(&path).map_err(Error::file("write", &path))
@@ -143,7 +147,7 @@ impl<'a> Recorder<'a> {
         };
         Ok(Self {
             inner,
-            recipe,
+            schedules,
             folder: folder.to_owned(),
             files: Mutex::new(Files { open: Some(open) }),
             nanoseconds: AtomicU64::new(0),
@@ -186,7 +190,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn add(&self, open: &mut Open, progress: &Progress<'_>) -> io::Result<()> {
-        let fields = curves::fields(self.recipe, progress.training, progress.point);
+        let fields = curves::fields(&self.schedules, progress.training, progress.point);
         if !open.has_header {
             open.csv.write_all(curves::csv_header(&fields).as_bytes())?;
             open.has_header = true;

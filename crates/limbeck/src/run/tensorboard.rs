@@ -18,9 +18,8 @@ use limbeck_distill::search::{Training, Trial};
 use limbeck_export::proto::Message;
 
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
 use crate::report::{Answers, Report};
-use crate::run::curves::{self, Cell, Field};
+use crate::run::curves::{self, Cell, Field, Schedules};
 use crate::run::files::TENSORBOARD;
 
 /// Name of each event file; TensorBoard knows them by the middle.
@@ -34,11 +33,11 @@ pub(crate) fn write(
     trainings: &[(Training, &Trial)],
     weights: &[Vec<Vec<f32>>],
     report: &Report,
-    recipe: &Recipe,
+    (recipe, schedules): (&str, &Schedules),
     answers: &Answers,
 ) -> Result<()> {
     let root = Events::begun()
-        .text("recipe", &format!("```toml\n{}\n```", recipe.to_toml()?))
+        .text("recipe", &format!("```toml\n{}\n```", recipe))
         .text("verdict", &report.proof.verdict.sentence)
         .hyperparameters(report)
         .residuals(answers)
@@ -54,7 +53,7 @@ pub(crate) fn write(
     root.save(folder)?;
     for ((training, trial), weights) in trainings.iter().zip(weights) {
         let points = trial.curve.iter().fold(Events::begun(), |events, point| {
-            events.point(point.step, &curves::fields(recipe, training, point))
+            events.point(point.step, &curves::fields(schedules, training, point))
         });
         points
             .weights(trial.stop, weights)

@@ -56,17 +56,14 @@ impl Ticket {
             folder: std::env::current_dir().unwrap_or_default(),
             recipe: recipe.to_toml()?,
             data: data.map(summary),
-            inputs: inputs(recipe)?,
+            inputs: checksums(recipe.inputs()),
         })
     }
 
     /// The recipe as it was given.
     pub(crate) fn recipe(&self, place: &Path) -> Result<Recipe> {
-        Recipe::parse(
-            &self.recipe,
-            &place.join(TICKET).display().to_string(),
-            toml::Table::new(),
-        )
+        let name = place.join(TICKET).display().to_string();
+        Recipe::parse(&self.recipe, &name, toml::Table::new())
     }
 }
 
@@ -78,43 +75,19 @@ fn summary(data: &Dataset) -> String {
     )
 }
 
-/// The files beside the table. Of a run that is read, its manifest stands for all of it.
-fn inputs(recipe: &Recipe) -> Result<BTreeMap<PathBuf, String>> {
-    let teacher = &recipe.teacher;
-    // The rows of one target have a checksum of their own; with several, the tables have.
-    let split = recipe
-        .data
-        .split_file
-        .as_deref()
-        .and_then(|file| file.rsplit_once(':'))
-        .map(|(file, _)| PathBuf::from(file));
-    let tables = [Some(recipe.table.clone()), recipe.data.test.clone(), split]
-        .into_iter()
-        .flatten()
-        .filter(|_| !recipe.targets.is_empty());
-    let given = recipe
-        .unlabeled
-        .iter()
-        .chain(&teacher.model)
-        .chain(&teacher.from)
-        .chain(&teacher.with)
-        .cloned()
-        .chain(tables);
+/// SHA-256 of files. Of a run that is read, its manifest stands for all of it.
+fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
     let read = |path: PathBuf| {
         let file = if path.is_dir() {
             path.join(files::MANIFEST)
         } else {
             path.clone()
         };
-        let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
-        Ok((path, sha256(&bytes)))
+        // One that cannot be read is missed where it is needed, with the better words for it.
+        let bytes = std::fs::read(&file).ok()?;
+        Some((path, sha256(&bytes)))
     };
-    // One that cannot be read is missed where it is needed, with the better words for it.
-    given
-        .filter(|path| path.exists())
-        .map(read)
-        .filter(|found| found.is_ok())
-        .collect()
+    files.into_iter().filter_map(read).collect()
 }
 
 /// The folder of a run in the making, owned by this process.
@@ -238,7 +211,7 @@ impl Unfinished {
                 ticket.folder.display()
             )));
         }
-        let found = inputs(&recipe)?;
+        let found = checksums(recipe.inputs());
         if let Some((input, _)) = ticket
             .inputs
             .iter()

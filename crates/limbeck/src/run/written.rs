@@ -2,14 +2,16 @@
 
 use limbeck_data::Dataset;
 
+use super::curves::{self, Schedules};
 use super::files::{
     LABELS, METRICS, METRICS_JSON, PAGE, PREDICTIONS, RECIPE, REPORT, STUDENT, TEACHER,
     TEACHER_FILE, TENSORBOARD, write_file,
 };
 use super::manifest::Manifest;
+use super::tensorboard;
 use super::unfinished::Unfinished;
-use super::{curves, tensorboard};
 use crate::error::{Error, Result};
+use crate::recipe::Recipe;
 use crate::report::page;
 use crate::stages::fitted::Fitted;
 
@@ -35,8 +37,9 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
         std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
         write_file(&folder, TEACHER_FILE, teacher)?;
     }
-    let trainings = curves::trainings(recipe, choice, refits);
-    let (csv, jsonl) = curves::texts(recipe, &trainings);
+    let schedules = schedules(recipe);
+    let trainings = curves::trainings(recipe.seed, choice, refits);
+    let (csv, jsonl) = curves::texts(&schedules, &trainings);
     write_file(out, METRICS, csv.as_bytes())?;
     write_file(out, METRICS_JSON, jsonl.as_bytes())?;
     write_file(out, STUDENT, &proven.student.to_bytes()?)?;
@@ -46,7 +49,7 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
         &trainings,
         &proven.weights,
         report,
-        recipe,
+        (&text, &schedules),
         &proven.answers,
     )?;
     let (alone, distilled) = choice.best()?;
@@ -66,4 +69,12 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
     })?;
     write_file(out, REPORT, json.as_bytes())?;
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
+}
+
+/// What moves while the students of a recipe train.
+pub(crate) fn schedules(recipe: &Recipe) -> Schedules {
+    Schedules {
+        objective: recipe.objective.clone(),
+        hints: recipe.hints.clone(),
+    }
 }

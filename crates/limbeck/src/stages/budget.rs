@@ -11,7 +11,7 @@ use limbeck_distill::search::{self, KnownRows, Plan, Stage, TransferSet};
 use limbeck_distill::student::StudentOptions;
 use limbeck_teach::trees::{self, TreeOptions};
 
-use super::plan::plan;
+use super::students::plan;
 use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};

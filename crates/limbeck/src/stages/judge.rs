@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use limbeck_data::Dataset;
 use limbeck_data::metrics::Measure;
-use limbeck_distill::hints::HintKind;
-use limbeck_distill::objective::AlphaSchedule;
+use limbeck_distill::objective::{AlphaSchedule, ObjectiveOptions};
 use limbeck_distill::proof::{Evidence, Proof, judge};
 use limbeck_distill::search::{KnownRows, Refitted, Setting, Stage, Trial};
 
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
 
 /// The test rows of a data set, in the target's unit, and how students are judged on them.
 pub(crate) struct Judge<'a> {
-    pub(crate) recipe: &'a Recipe,
+    objective: &'a ObjectiveOptions,
+    /// Whether a network learns from more than the teacher's answers.
+    looks_inside: bool,
     pub(crate) test: KnownRows,
     pub(crate) measure: Measure,
     pub(crate) target: Vec<f64>,
@@ -30,8 +30,13 @@ pub(crate) struct Judged {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(recipe: &'a Recipe, data: &Dataset, test: KnownRows) -> Self {
-        let (objective, unit) = (&recipe.objective, data.spec().unit);
+    pub(crate) fn new(
+        objective: &'a ObjectiveOptions,
+        looks_inside: bool,
+        data: &Dataset,
+        test: KnownRows,
+    ) -> Self {
+        let unit = data.spec().unit;
         let teacher = test
             .teacher
             .iter()
@@ -39,7 +44,8 @@ impl<'a> Judge<'a> {
             .map(|(&mean, &sd)| unit.target(objective.answer(mean, sd)))
             .collect();
         Self {
-            recipe,
+            objective,
+            looks_inside,
             measure: objective.measure(),
             target: data.target_of(&test.rows),
             teacher,
@@ -88,38 +94,24 @@ impl<'a> Judge<'a> {
     pub(crate) fn taught(&self, trials: &[Refitted]) -> bool {
         trials
             .iter()
-            .any(|trial| is_taught(self.recipe, &trial.distilled.setting))
+            .any(|trial| self.is_taught(&trial.distilled.setting))
     }
 
-    /// Seeds to train beside those there are, up to `max_repeats`, where they vary more than half as much as test rows do. Variances decide, never who is better, and they
-    /// decide once: to look again after every two seeds favors the runs whose variance happens to look small.
-    pub(crate) fn more_seeds(
-        &self,
-        stage: &Stage<'_>,
-        trials: &[Refitted],
-    ) -> Result<Option<Vec<u64>>> {
-        let (done, most) = (trials.len(), self.recipe.max_repeats);
-        if done >= most {
-            return Ok(None);
-        }
+    /// True where a student of that setting takes something from the teacher.
+    fn is_taught(&self, setting: &Setting) -> bool {
+        let objective = self.objective;
+        let share = |alpha: f64| {
+            alpha > 0.0
+                || (objective.alpha_schedule != AlphaSchedule::Constant
+                    && objective.alpha_end > 0.0)
+        };
+        setting.alpha.is_some_and(share) || (setting.spec.is_none() && self.looks_inside)
+    }
+
+    /// True where seeds vary more than half as much as test rows do, so that more of them are worth their time. Variances decide, never who is
+    /// better, and they decide once: to look again after every two seeds favors the runs whose variance happens to look small.
+    pub(crate) fn needs_seeds(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<bool> {
         let method = self.judged(stage, trials)?.proof.method;
-        let needs = method.is_some_and(|method| method.needs_seeds());
-        Ok(needs.then(|| {
-            (done..most)
-                .map(|repeat| self.recipe.seed + repeat as u64)
-                .collect()
-        }))
+        Ok(method.is_some_and(|method| method.needs_seeds()))
     }
-}
-
-/// True where a student of that setting takes something from the teacher.
-fn is_taught(recipe: &Recipe, setting: &Setting) -> bool {
-    let (objective, hints) = (&recipe.objective, &recipe.hints);
-    let share = |alpha: f64| {
-        alpha > 0.0
-            || (objective.alpha_schedule != AlphaSchedule::Constant && objective.alpha_end > 0.0)
-    };
-    let is_network = setting.spec.is_none();
-    setting.alpha.is_some_and(share)
-        || (is_network && (hints.kind != HintKind::None || recipe.transfer.slope_rows > 0))
 }

@@ -9,7 +9,9 @@ use limbeck_data::{
 use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
-use limbeck_teach::{EarlyAnswers, Layer, Model, Prediction, Sample, Spread, Teacher};
+use limbeck_teach::{
+    EarlyAnswers, FittedTeacher, Layer, Model, Prediction, Sample, Spread, Teacher,
+};
 use rayon::prelude::*;
 
 use super::elsewhere::Elsewhere;
@@ -115,7 +117,7 @@ pub(crate) fn for_search(
 /// Labels of the fold teachers, and what the final teacher is made of.
 struct Pilot {
     store: LabelStore,
-    teacher: Teacher,
+    teacher: FittedTeacher,
     /// What its early fits say of the new rows, and how long that took.
     early: EarlyAnswers,
     label_seconds: f64,
@@ -205,7 +207,7 @@ impl<'a> Context<'a> {
         };
         self.session.begin("teacher: out-of-fold fits");
         let fitted = self.session.time("teacher folds", || {
-            Teacher::fit_folds(
+            FittedTeacher::fit_folds(
                 &sample,
                 &self.recipe.teacher.options(),
                 self.recipe.seed,
@@ -323,10 +325,13 @@ impl<'a> Context<'a> {
         let mut asked = self.data.features.clone();
         asked.append(&new.features)?;
         let before = self.session.seconds();
-        let answers = self.session.time("label", || teacher.ask(&asked))?;
+        let answers = self.session.time("label", || teacher.predict(&asked))?;
         let us_per_row = (self.session.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
-        let (mean, raw) =
-            learned_answers(self.unit, &answers.prediction, answers.spread.as_deref());
+        let (mean, raw) = learned_answers(
+            self.unit,
+            &answers.mean,
+            (!answers.spread.is_empty()).then_some(&answers.spread[..]),
+        );
         self.refuse_no_logarithm(&mean)?;
         let (mut store, prediction) = self.outside(mean, raw.as_deref());
         store.us_per_row = Some(us_per_row);
@@ -360,9 +365,9 @@ impl<'a> Context<'a> {
         spread.extend(answers.spread);
         let (mut store, prediction) = self.outside(mean, (!spread.is_empty()).then_some(&spread));
         store.us_per_row = us_per_row;
-        store.summary.kind = teacher.kind();
-        store.summary.parameters = Some(teacher.parameters());
-        store.summary.bytes = Some(teacher.bytes());
+        store.summary.kind.clone_from(&teacher.kind);
+        store.summary.parameters = teacher.teacher.parameters();
+        store.summary.bytes = Some(teacher.bytes);
         for &row in &split.train {
             store.teacher[row] = f64::NAN;
         }
@@ -390,7 +395,7 @@ impl<'a> Context<'a> {
         store.summary.notes.push(note);
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
         store.features = self.session.time("features", || {
-            self.features(&store, &known, |_, x| teacher.layers(x))
+            self.features(&store, &known, |_, x| Ok(teacher.teacher.layers(x)?))
         })?;
         Ok(store)
     }
@@ -684,10 +689,10 @@ impl<'a> Context<'a> {
         )?;
         same("data", theirs.data == self.recipe.data)?;
         let path = source.path().join(TEACHER).join(TEACHER_FILE);
-        let teacher = || -> Result<Teacher> {
+        let teacher = || -> Result<FittedTeacher> {
             let bytes =
                 std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
-            Ok(Teacher::from_bytes(&bytes)?)
+            Ok(FittedTeacher::from_bytes(&bytes)?)
         };
         if self.recipe.hints.kind != HintKind::None && !path.exists() {
             return Err(foreign("it has no teacher that could show features (hints.kind): leave hints out, or name the teacher's own file by teacher.model".into()));

@@ -18,7 +18,6 @@ mod judge;
 pub(crate) mod labels;
 mod lone;
 pub(crate) mod outer;
-pub(crate) mod plan;
 pub(crate) mod prove;
 pub(crate) mod read;
 mod rounds;

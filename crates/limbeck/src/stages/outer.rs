@@ -5,10 +5,7 @@
 
 use limbeck_data::Dataset;
 
-use super::students::Students;
-use super::{labels, splits};
 use crate::error::Result;
-use crate::recipe::Recipe;
 use crate::report::{Fold, Outer};
 use crate::session::Session;
 
@@ -17,14 +14,14 @@ use crate::session::Session;
 /// # Errors
 ///
 /// As [`Dataset::outer_folds`].
-pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
-    if recipe.outer_folds > 0 {
-        data.outer_folds(recipe.outer_folds, recipe.seed)?;
+pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
+    if folds > 0 {
+        data.outer_folds(folds, seed)?;
     }
     Ok(())
 }
 
-/// Repeats the procedure as often as the recipe says; none where it says nothing.
+/// Repeats the procedure so often, each time by `once` on another split; none for no folds.
 ///
 /// Each fold is a piece of the run, so that a run that is stopped goes on where it was.
 ///
@@ -32,37 +29,30 @@ pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
 ///
 /// As those of a run; [`Error::Interrupted`] where the user stops it.
 pub(crate) fn repeat(
-    recipe: &Recipe,
+    folds: usize,
+    seed: u64,
     data: &Dataset,
     session: &Session<'_>,
-    errors: impl Fn(&Students<'_>, &[splits::OtherSplit<'_>]) -> Result<Fold>,
+    once: impl Fn(&Dataset, &Session<'_>) -> Result<Fold>,
 ) -> Result<Option<Outer>> {
-    if recipe.outer_folds == 0 {
+    if folds == 0 {
         return Ok(None);
     }
-    let sets = data.outer_folds(recipe.outer_folds, recipe.seed)?;
     let fold = |(at, data): (usize, Dataset)| {
-        session.begin(&format!("outer fold {} of {}", at + 1, recipe.outer_folds));
+        session.begin(&format!("outer fold {} of {folds}", at + 1));
         let name = format!("outer{}", at + 1);
         session.piece(&name, || {
             let session = &session.repetition(&name);
-            let labels = &labels::make(recipe, &data, session)?;
-            let others = splits::others(recipe, &data, labels, session)?;
-            let students = Students {
-                recipe,
-                data: &data,
-                labels,
-                session,
-            };
-            let fold = errors(&students, &others)?;
+            let fold = once(&data, session)?;
             session.go_on()?;
             Ok(fold)
         })
     };
-    let folds = sets
+    let found = data
+        .outer_folds(folds, seed)?
         .into_iter()
         .enumerate()
         .map(fold)
         .collect::<Result<Vec<Fold>>>()?;
-    Ok(Some(Outer::new(folds)))
+    Ok(Some(Outer::new(found)))
 }

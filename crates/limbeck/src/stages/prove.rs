@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::{Column, Table};
+use limbeck_data::{Column, Dataset, Table};
 use limbeck_distill::search::{KnownRows, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{GoldenValue, Student, Value};
@@ -10,10 +10,10 @@ use limbeck_runtime::{GoldenValue, Student, Value};
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
-use super::outer;
-use super::splits::OtherSplit;
+use super::store::OtherSplit;
 use super::students::{Students, Trained};
 use super::timing::{best_microseconds, peak_memory_bytes};
+use super::{labels, outer, splits};
 use crate::error::{Error, Result};
 use crate::report::{
     self, Answers, FileReport, Fold, LoneModel, LoneReport, Measured, Outer, Report, SeedScores,
@@ -22,6 +22,7 @@ use crate::report::{
 };
 use crate::run::curves;
 use crate::run::files::PREDICTIONS;
+use crate::session::Session;
 
 /// What a run has proven and what it ships.
 pub(crate) struct Proven {
@@ -320,7 +321,7 @@ impl Students<'_> {
 
     /// Weights of all trainings, each by the layers of the stage that made it: their sizes may differ.
     fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
-        curves::trainings(self.recipe, trained.choice, trained.refits)
+        curves::trainings(self.recipe.seed, trained.choice, trained.refits)
             .iter()
             .map(|(training, trial)| {
                 let stage = if training.phase == "refit" {
@@ -419,10 +420,19 @@ impl Students<'_> {
             // A row of the report is not worth the run.
             Err(error) => session.note(&format!("no lone models of other kinds: {error}")),
         }
+        let once = |data: &Dataset, session: &Session<'_>| {
+            let labels = &labels::make(recipe, data, session)?;
+            let others = splits::others(recipe, data, labels, session)?;
+            Students {
+                recipe,
+                data,
+                labels,
+                session,
+            }
+            .errors(&others)
+        };
         let repeated = session.time("outer folds", || {
-            outer::repeat(recipe, self.data, session, |students, others| {
-                students.errors(others)
-            })
+            outer::repeat(recipe.outer_folds, recipe.seed, self.data, session, once)
         });
         match repeated {
             Ok(found) => beside.outer = found,

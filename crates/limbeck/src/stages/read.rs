@@ -1,14 +1,20 @@
 //! The table is read, checked and split.
 
-use limbeck_data::Dataset;
+use std::path::Path;
+
+use limbeck_data::{DataOptions, Dataset};
 
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
 use crate::session::{Event, Session};
 
-pub(crate) fn read(recipe: &Recipe, session: &Session<'_>) -> Result<Dataset> {
+pub(crate) fn read(
+    table: &Path,
+    options: &DataOptions,
+    seed: u64,
+    session: &Session<'_>,
+) -> Result<Dataset> {
     session.begin("read");
-    let data = Dataset::load(&recipe.table, &recipe.data, recipe.seed)?;
+    let data = Dataset::load(table, options, seed)?;
     check(&data)?;
     session.tell(&Event::Data(&data.summary));
     Ok(data)

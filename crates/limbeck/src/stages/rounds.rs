@@ -6,10 +6,10 @@ use limbeck_distill::search::{Plan, Progress, Stage};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::most_disputed;
 use limbeck_nets::Control;
-use limbeck_teach::{Prediction, Sample, Teacher};
+use limbeck_teach::{FittedTeacher, Prediction, Sample};
 
-use super::plan::plan;
 use super::store::LabelStore;
+use super::students::plan;
 use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::Session;
@@ -153,7 +153,7 @@ impl Rounds<'_> {
             folds,
         };
         let options = recipe.teacher.options();
-        let fitted = Teacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
+        let fitted = FittedTeacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
         let (features, target, weight) = sample_of(&split.train_valid());
         let sample = Sample {
             features: &features,

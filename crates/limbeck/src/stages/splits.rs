@@ -6,16 +6,10 @@ use limbeck_data::Dataset;
 use limbeck_distill::hints::HintKind;
 
 use super::labels;
-use super::store::LabelStore;
+use super::store::{LabelStore, OtherSplit};
 use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::Session;
-
-/// A split of the rows with other validation rows, and labels for it.
-pub(crate) struct OtherSplit<'a> {
-    pub(crate) data: Dataset,
-    pub(crate) store: Cow<'a, LabelStore>,
-}
 
 /// Folds of a teacher that labels for one of several splits.
 const FOLDS: usize = 3;

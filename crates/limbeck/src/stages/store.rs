@@ -2,6 +2,8 @@
 //!
 //! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
 
+use std::borrow::Cow;
+
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{Column, Dataset, Features, Table, Values};
 use limbeck_distill::hints::Coordinates;
@@ -55,6 +57,12 @@ pub struct TeacherFeatures {
     pub pilot: Coordinates,
     /// Of the final fit.
     pub full: Coordinates,
+}
+
+/// A split of the rows with other validation rows, and labels for it.
+pub(crate) struct OtherSplit<'a> {
+    pub(crate) data: Dataset,
+    pub(crate) store: Cow<'a, LabelStore>,
 }
 
 /// Rows of the labels file that come from the table, by set.

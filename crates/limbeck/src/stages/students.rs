@@ -1,14 +1,13 @@
 //! Both students: chosen on validation rows, fitted again on all training rows.
 
 use limbeck_data::{Dataset, Features};
+use limbeck_distill::hints::HintKind;
 use limbeck_distill::search::{
-    self, Choice, KnownRows, Refitted, Search, Stage, TransferSet, Trial,
+    self, Choice, KnownRows, Plan, Refitted, Search, Stage, TransferSet, Trial,
 };
 
 use super::judge::Judge;
-use super::plan::plan;
-use super::splits::OtherSplit;
-use super::store::LabelStore;
+use super::store::{LabelStore, OtherSplit};
 use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::{Event, Session};
@@ -64,6 +63,23 @@ impl<'t> Files<'t> {
     }
 }
 
+/// What is the same for all trials on a data set.
+pub(crate) fn plan<'a>(
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    session: &'a Session<'_>,
+) -> Plan<'a> {
+    Plan {
+        student: &recipe.student,
+        objective: &recipe.objective,
+        hints: &recipe.hints,
+        slope_reach: recipe.transfer.slope_reach,
+        target: data.spec(),
+        seed: recipe.seed,
+        kept: session.kept(),
+    }
+}
+
 /// What trials on one split of the rows learn from and are validated on.
 type Rows = (TransferSet, KnownRows);
 
@@ -87,7 +103,8 @@ impl Students<'_> {
         let plan = plan(recipe, data, session);
         let watch = session.watch();
         let test = self.labels.known(data, &data.split.test);
-        let judge = Judge::new(recipe, data, test);
+        let looks_inside = recipe.hints.kind != HintKind::None || recipe.transfer.slope_rows > 0;
+        let judge = Judge::new(&recipe.objective, looks_inside, data, test);
         let rows: Vec<Rows> = session.time("search", || {
             std::iter::once(self.rows(data, self.labels))
                 .chain(
@@ -167,14 +184,13 @@ impl Students<'_> {
             );
             Ok(session.time("refit", || search::refit(stage, a, d, seeds, &watch))?)
         };
-        let seeds: Vec<u64> = (0..recipe.repeats as u64)
-            .map(|repeat| recipe.seed + repeat)
-            .collect();
-        let mut refits = fit(&seeds)?;
-        if !session.is_stopped()
-            && let Some(seeds) = judge.more_seeds(stage, &refits)?
-        {
-            refits.extend(fit(&seeds)?);
+        let seeds = |repeats: std::ops::Range<usize>| -> Vec<u64> {
+            repeats.map(|repeat| recipe.seed + repeat as u64).collect()
+        };
+        let mut refits = fit(&seeds(0..recipe.repeats))?;
+        let more = recipe.repeats..recipe.max_repeats;
+        if !more.is_empty() && !session.is_stopped() && judge.needs_seeds(stage, &refits)? {
+            refits.extend(fit(&seeds(more))?);
         }
         Ok(refits)
     }

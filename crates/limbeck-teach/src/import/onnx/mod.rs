@@ -9,6 +9,8 @@
 //! bytes ─read::parse→ Graph of Steps (op::Op) over slots of tensor::Tensor ─→ predictions, hidden layers
 //! ```
 
+mod ensemble;
+mod node;
 mod op;
 mod read;
 mod tensor;

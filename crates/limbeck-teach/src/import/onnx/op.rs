@@ -118,271 +118,277 @@ impl Op {
     /// The result, or none for inputs that do not go together.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
-        let same = |data: Vec<f64>| Tensor {
-            shape: first.shape.clone(),
-            data,
-        };
         match self {
-            Self::Each(each) => Some(same(first.data.iter().map(|&x| each.of(x)).collect())),
-            Self::Clip { low, high } => Some(same(
-                first
-                    .data
-                    .iter()
-                    .map(|x| {
-                        if x.is_nan() {
-                            *x
-                        } else {
-                            x.max(*low).min(*high)
-                        }
-                    })
-                    .collect(),
-            )),
-            Self::Pairs(pairs) => {
-                let mut result = first.clone();
-                for other in &inputs[1..] {
-                    result = broadcast(&result, other, |a, b| pairs.of(a, b))?;
+            Self::Each(each) => Some(map(first, |_, x| each.of(x))),
+            Self::Clip { low, high } => Some(map(first, |_, x| {
+                if x.is_nan() {
+                    x
+                } else {
+                    x.max(*low).min(*high)
                 }
-                Some(result)
-            }
+            })),
+            Self::Pairs(pairs) => inputs[1..].iter().try_fold(first.clone(), |result, other| {
+                broadcast(&result, other, |a, b| pairs.of(a, b))
+            }),
             Self::Gemm {
                 alpha,
                 beta,
                 left_transposed,
                 right_transposed,
-            } => {
-                let transposed = |tensor: &Tensor, yes: bool| {
-                    if yes {
-                        transpose(tensor)
-                    } else {
-                        Some(tensor.clone())
-                    }
-                };
-                let second = *inputs.get(1)?;
-                let mut product = multiply(
-                    &transposed(first, *left_transposed)?,
-                    &transposed(second, *right_transposed)?,
-                )?;
-                product.data.iter_mut().for_each(|value| *value *= alpha);
-                match inputs.get(2) {
-                    None => Some(product),
-                    Some(bias) => {
-                        let shape = product.shape.clone();
-                        broadcast(&product, bias, |a, b| a + beta * b)
-                            .filter(|sum| sum.shape == shape)
-                    }
-                }
-            }
-            Self::MatMul => {
-                let second = *inputs.get(1)?;
-                if second.shape.len() == 1 {
-                    let column = Tensor {
-                        shape: vec![second.shape[0], 1],
-                        data: second.data.clone(),
-                    };
-                    let product = multiply(first, &column)?;
-                    return Some(Tensor {
-                        shape: vec![product.shape[0]],
-                        data: product.data,
-                    });
-                }
-                multiply(first, second)
-            }
-            Self::Flatten { axis } => {
-                let rank = first.shape.len();
-                let axis = if *axis == rank as i64 {
-                    rank
-                } else {
-                    axis_of(*axis, rank)?
-                };
-                let rows = first.shape[..axis].iter().product();
-                Some(Tensor {
-                    shape: vec![rows, first.shape[axis..].iter().product()],
-                    data: first.data.clone(),
-                })
-            }
+            } => gemm(
+                inputs,
+                (*alpha, *beta),
+                (*left_transposed, *right_transposed),
+            ),
+            Self::MatMul => matmul(first, inputs.get(1)?),
+            Self::Flatten { axis } => flatten(first, *axis),
             Self::Reshape {
                 shape,
                 zero_is_zero,
             } => reshape(first, shape, *zero_is_zero),
-            Self::Squeeze { axes } => {
-                let rank = first.shape.len();
-                let axes = axes
-                    .iter()
-                    .map(|&axis| axis_of(axis, rank))
-                    .collect::<Option<Vec<usize>>>()?;
-                // Without axes every size of 1 goes, except the rows, which may be one by chance.
-                let goes = |at: usize| {
-                    if axes.is_empty() {
-                        at > 0 && first.shape[at] == 1
-                    } else {
-                        axes.contains(&at)
-                    }
-                };
-                if axes.iter().any(|&at| first.shape[at] != 1) {
-                    return None;
-                }
-                let shape = (0..rank)
-                    .filter(|&at| !goes(at))
-                    .map(|at| first.shape[at])
-                    .collect();
-                Some(Tensor {
-                    shape,
-                    data: first.data.clone(),
-                })
-            }
-            Self::Unsqueeze { axes } => {
-                let rank =
-                    Some(first.shape.len() + axes.len()).filter(|rank| *rank <= MOST_AXES)?;
-                let axes = axes
-                    .iter()
-                    .map(|&axis| axis_of(axis, rank))
-                    .collect::<Option<Vec<usize>>>()?;
-                let mut sizes = first.shape.iter().copied();
-                let shape = (0..rank)
-                    .map(|at| {
-                        if axes.contains(&at) {
-                            Some(1)
-                        } else {
-                            sizes.next()
-                        }
-                    })
-                    .collect::<Option<Vec<usize>>>()?;
-                sizes.next().is_none().then(|| Tensor {
-                    shape,
-                    data: first.data.clone(),
-                })
-            }
+            Self::Squeeze { axes } => squeeze(first, axes),
+            Self::Unsqueeze { axes } => unsqueeze(first, axes),
             Self::Transpose => transpose(first),
             Self::Concat { axis } => concat(inputs, *axis),
-            Self::BatchNormalization { epsilon } => {
-                let [x, scale, shift, mean, variance] = inputs else {
-                    return None;
-                };
-                let width = *x.shape.get(1).filter(|_| x.shape.len() == 2)?;
-                if [scale, shift, mean, variance]
-                    .iter()
-                    .any(|tensor| tensor.data.len() != width)
-                {
-                    return None;
-                }
-                let of = |(at, value): (usize, &f64)| {
-                    let column = at % width;
-                    (value - mean.data[column]) / (variance.data[column] + epsilon).sqrt()
-                        * scale.data[column]
-                        + shift.data[column]
-                };
-                Some(same(x.data.iter().enumerate().map(of).collect()))
-            }
-            Self::LayerNormalization { epsilon } => {
-                let width = *first.shape.last().filter(|&&width| width > 0)?;
-                let (scale, shift) = (inputs.get(1)?, inputs.get(2));
-                if scale.data.len() != width || shift.is_some_and(|shift| shift.data.len() != width)
-                {
-                    return None;
-                }
-                let mut data = first.data.clone();
-                for row in data.chunks_mut(width) {
-                    let mean = row.iter().sum::<f64>() / width as f64;
-                    let variance =
-                        row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
-                    for (column, x) in row.iter_mut().enumerate() {
-                        *x = (*x - mean) / (variance + epsilon).sqrt() * scale.data[column]
-                            + shift.map_or(0.0, |shift| shift.data[column]);
-                    }
-                }
-                Some(same(data))
-            }
-            Self::Scaler { offset, scale } => {
-                let pick = |list: &[f64], at: usize, width: usize, default: f64| match list.len() {
-                    0 => Some(default),
-                    1 => Some(list[0]),
-                    n if n == width => Some(list[at % width]),
-                    _ => None,
-                };
-                let width = *first.shape.last()?;
-                let of = |(at, x): (usize, &f64)| {
-                    Some((x - pick(offset, at, width, 0.0)?) * pick(scale, at, width, 1.0)?)
-                };
-                Some(same(
-                    first
-                        .data
-                        .iter()
-                        .enumerate()
-                        .map(of)
-                        .collect::<Option<_>>()?,
-                ))
-            }
-            Self::Imputer { values, replaced } => {
-                let width = *first.shape.last()?;
-                if values.is_empty() || !(values.len() == 1 || values.len() == width) {
-                    return None;
-                }
-                let lost = |x: f64| {
-                    if replaced.is_nan() {
-                        x.is_nan()
-                    } else {
-                        x.total_cmp(replaced).is_eq()
-                    }
-                };
-                let of = |(at, &x): (usize, &f64)| {
-                    if lost(x) {
-                        values[at % width % values.len()]
-                    } else {
-                        x
-                    }
-                };
-                Some(same(first.data.iter().enumerate().map(of).collect()))
-            }
-            Self::Normalizer { norm } => {
-                let width = *first.shape.last().filter(|&&width| width > 0)?;
-                let mut data = first.data.clone();
-                for row in data.chunks_mut(width) {
-                    let size = match norm {
-                        Norm::Max => row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-                        Norm::L1 => row.iter().map(|x| x.abs()).sum(),
-                        Norm::L2 => row.iter().map(|x| x * x).sum::<f64>().sqrt(),
-                    };
-                    if size.abs() > 0.0 {
-                        row.iter_mut().for_each(|x| *x /= size);
-                    }
-                }
-                Some(same(data))
-            }
+            Self::BatchNormalization { epsilon } => batch_normalization(inputs, *epsilon),
+            Self::LayerNormalization { epsilon } => layer_normalization(inputs, *epsilon),
+            Self::Scaler { offset, scale } => scaler(first, offset, scale),
+            Self::Imputer { values, replaced } => imputer(first, values, *replaced),
+            Self::Normalizer { norm } => normalizer(first, *norm),
             Self::LinearRegressor {
                 coefficients,
                 intercept,
-            } => {
-                let [rows, width] = *first.shape.as_slice() else {
-                    return None;
-                };
-                let row = |row: &[f64]| {
-                    row.iter()
-                        .zip(coefficients)
-                        .map(|(x, c)| x * c)
-                        .sum::<f64>()
-                        + intercept
-                };
-                (width == coefficients.len() && width > 0).then(|| Tensor {
-                    shape: vec![rows, 1],
-                    data: first.data.chunks(width).map(row).collect(),
-                })
-            }
-            Self::Trees(trees, least) => {
-                let [rows, width] = *first.shape.as_slice() else {
-                    return None;
-                };
-                if width < *least {
-                    return None;
-                }
-                let mut data = vec![0.0; rows];
-                trees.predict(&first.data, width, &mut data);
-                Some(Tensor {
-                    shape: vec![rows, 1],
-                    data,
-                })
-            }
+            } => linear_regressor(first, coefficients, *intercept),
+            Self::Trees(trees, least) => trees_of(first, trees, *least),
         }
     }
+}
+
+/// Each number by its place and itself.
+fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
+    let of = |(at, x): (usize, &f64)| of(at, *x);
+    Tensor {
+        shape: tensor.shape.clone(),
+        data: tensor.data.iter().enumerate().map(of).collect(),
+    }
+}
+
+/// The same numbers in another shape.
+fn shaped(tensor: &Tensor, shape: Vec<usize>) -> Tensor {
+    Tensor {
+        shape,
+        data: tensor.data.clone(),
+    }
+}
+
+/// `alpha · A B + beta · C`
+fn gemm(
+    inputs: &[&Tensor],
+    (alpha, beta): (f64, f64),
+    (left_transposed, right_transposed): (bool, bool),
+) -> Option<Tensor> {
+    let transposed = |tensor: &Tensor, yes: bool| {
+        if yes {
+            transpose(tensor)
+        } else {
+            Some(tensor.clone())
+        }
+    };
+    let mut product = multiply(
+        &transposed(inputs.first()?, left_transposed)?,
+        &transposed(inputs.get(1)?, right_transposed)?,
+    )?;
+    product.data.iter_mut().for_each(|value| *value *= alpha);
+    match inputs.get(2) {
+        None => Some(product),
+        Some(bias) => {
+            let shape = product.shape.clone();
+            broadcast(&product, bias, |a, b| a + beta * b).filter(|sum| sum.shape == shape)
+        }
+    }
+}
+
+fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
+    if second.shape.len() != 1 {
+        return multiply(first, second);
+    }
+    let product = multiply(first, &shaped(second, vec![second.shape[0], 1]))?;
+    Some(Tensor {
+        shape: vec![product.shape[0]],
+        data: product.data,
+    })
+}
+
+fn flatten(tensor: &Tensor, axis: i64) -> Option<Tensor> {
+    let rank = tensor.shape.len();
+    let axis = if axis == rank as i64 {
+        rank
+    } else {
+        axis_of(axis, rank)?
+    };
+    let rows = tensor.shape[..axis].iter().product();
+    Some(shaped(
+        tensor,
+        vec![rows, tensor.shape[axis..].iter().product()],
+    ))
+}
+
+fn axes_of(axes: &[i64], rank: usize) -> Option<Vec<usize>> {
+    axes.iter().map(|&axis| axis_of(axis, rank)).collect()
+}
+
+fn squeeze(tensor: &Tensor, axes: &[i64]) -> Option<Tensor> {
+    let rank = tensor.shape.len();
+    let axes = axes_of(axes, rank)?;
+    // Without axes every size of 1 goes, except the rows, which may be one by chance.
+    let goes = |at: usize| {
+        if axes.is_empty() {
+            at > 0 && tensor.shape[at] == 1
+        } else {
+            axes.contains(&at)
+        }
+    };
+    if axes.iter().any(|&at| tensor.shape[at] != 1) {
+        return None;
+    }
+    let stays = (0..rank).filter(|&at| !goes(at));
+    Some(shaped(tensor, stays.map(|at| tensor.shape[at]).collect()))
+}
+
+fn unsqueeze(tensor: &Tensor, axes: &[i64]) -> Option<Tensor> {
+    let rank = Some(tensor.shape.len() + axes.len()).filter(|rank| *rank <= MOST_AXES)?;
+    let axes = axes_of(axes, rank)?;
+    let mut sizes = tensor.shape.iter().copied();
+    let size = |at: usize| {
+        if axes.contains(&at) {
+            Some(1)
+        } else {
+            sizes.next()
+        }
+    };
+    let shape = (0..rank).map(size).collect::<Option<Vec<usize>>>()?;
+    sizes.next().is_none().then(|| shaped(tensor, shape))
+}
+
+fn batch_normalization(inputs: &[&Tensor], epsilon: f64) -> Option<Tensor> {
+    let [x, scale, shift, mean, variance] = inputs else {
+        return None;
+    };
+    let width = *x.shape.get(1).filter(|_| x.shape.len() == 2)?;
+    if [scale, shift, mean, variance]
+        .iter()
+        .any(|tensor| tensor.data.len() != width)
+    {
+        return None;
+    }
+    Some(map(x, |at, value| {
+        let column = at % width;
+        (value - mean.data[column]) / (variance.data[column] + epsilon).sqrt() * scale.data[column]
+            + shift.data[column]
+    }))
+}
+
+fn layer_normalization(inputs: &[&Tensor], epsilon: f64) -> Option<Tensor> {
+    let first = *inputs.first()?;
+    let width = *first.shape.last().filter(|&&width| width > 0)?;
+    let (scale, shift) = (inputs.get(1)?, inputs.get(2));
+    if scale.data.len() != width || shift.is_some_and(|shift| shift.data.len() != width) {
+        return None;
+    }
+    let mut result = first.clone();
+    for row in result.data.chunks_mut(width) {
+        let mean = row.iter().sum::<f64>() / width as f64;
+        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
+        for (column, x) in row.iter_mut().enumerate() {
+            *x = (*x - mean) / (variance + epsilon).sqrt() * scale.data[column]
+                + shift.map_or(0.0, |shift| shift.data[column]);
+        }
+    }
+    Some(result)
+}
+
+fn scaler(tensor: &Tensor, offset: &[f64], scale: &[f64]) -> Option<Tensor> {
+    let pick = |list: &[f64], at: usize, width: usize, default: f64| match list.len() {
+        0 => Some(default),
+        1 => Some(list[0]),
+        n if n == width => Some(list[at % width]),
+        _ => None,
+    };
+    let width = *tensor.shape.last()?;
+    let of = |(at, x): (usize, &f64)| {
+        Some((x - pick(offset, at, width, 0.0)?) * pick(scale, at, width, 1.0)?)
+    };
+    let data = tensor.data.iter().enumerate().map(of);
+    Some(Tensor {
+        shape: tensor.shape.clone(),
+        data: data.collect::<Option<_>>()?,
+    })
+}
+
+fn imputer(tensor: &Tensor, values: &[f64], replaced: f64) -> Option<Tensor> {
+    let width = *tensor.shape.last()?;
+    if values.is_empty() || !(values.len() == 1 || values.len() == width) {
+        return None;
+    }
+    let lost = |x: f64| {
+        if replaced.is_nan() {
+            x.is_nan()
+        } else {
+            x.total_cmp(&replaced).is_eq()
+        }
+    };
+    Some(map(tensor, |at, x| {
+        if lost(x) {
+            values[at % width % values.len()]
+        } else {
+            x
+        }
+    }))
+}
+
+fn normalizer(tensor: &Tensor, norm: Norm) -> Option<Tensor> {
+    let width = *tensor.shape.last().filter(|&&width| width > 0)?;
+    let mut result = tensor.clone();
+    for row in result.data.chunks_mut(width) {
+        let size = match norm {
+            Norm::Max => row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            Norm::L1 => row.iter().map(|x| x.abs()).sum(),
+            Norm::L2 => row.iter().map(|x| x * x).sum::<f64>().sqrt(),
+        };
+        if size.abs() > 0.0 {
+            row.iter_mut().for_each(|x| *x /= size);
+        }
+    }
+    Some(result)
+}
+
+fn linear_regressor(tensor: &Tensor, coefficients: &[f64], intercept: f64) -> Option<Tensor> {
+    let [rows, width] = *tensor.shape.as_slice() else {
+        return None;
+    };
+    let row = |row: &[f64]| {
+        let products = row.iter().zip(coefficients).map(|(x, c)| x * c);
+        products.sum::<f64>() + intercept
+    };
+    (width == coefficients.len() && width > 0).then(|| Tensor {
+        shape: vec![rows, 1],
+        data: tensor.data.chunks(width).map(row).collect(),
+    })
+}
+
+fn trees_of(tensor: &Tensor, trees: &TreeModel, least: usize) -> Option<Tensor> {
+    let [rows, width] = *tensor.shape.as_slice() else {
+        return None;
+    };
+    if width < least {
+        return None;
+    }
+    let mut data = vec![0.0; rows];
+    trees.predict(&tensor.data, width, &mut data);
+    Some(Tensor {
+        shape: vec![rows, 1],
+        data,
+    })
 }
 
 impl Each {

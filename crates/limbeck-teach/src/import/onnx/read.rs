@@ -5,35 +5,16 @@ use std::sync::Arc;
 
 use super::super::columns::Input;
 use super::super::fault::{Fault, Parsed, short};
-use super::super::trees::{Aggregate, Link, Missing, Node as TreeNode, Test, Tree, TreeModel};
+use super::super::trees::{Link, TreeModel};
 use super::super::wire::{self, Value};
-use super::op::{Each, Norm, Op, Pairs};
+use super::ensemble::{TreeLists, aggregate};
+use super::node::{Attribute, FileNode, cannot, no_transform, several_targets};
+use super::op::{Each, Norm, Op};
 use super::tensor::{MOST_AXES, Tensor};
 use super::{Graph, Inside, Step};
 
 /// Most columns of all inputs.
 const MOST_COLUMNS: i64 = 1 << 16;
-
-/// A node as the file has it.
-#[derive(Default)]
-struct FileNode<'a> {
-    inputs: Vec<&'a str>,
-    outputs: Vec<&'a str>,
-    name: &'a str,
-    op: &'a str,
-    attributes: HashMap<&'a str, Attribute<'a>>,
-}
-
-#[derive(Default)]
-struct Attribute<'a> {
-    float: f64,
-    int: i64,
-    text: &'a [u8],
-    tensor: Option<&'a [u8]>,
-    floats: Vec<f64>,
-    ints: Vec<i64>,
-    texts: Vec<&'a [u8]>,
-}
 
 /// Reads a graph and its inputs.
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<(Graph, Vec<Input>)> {
@@ -401,34 +382,29 @@ impl Reader {
     }
 
     fn op(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
-        let float = |key: &str, default: f64| {
-            node.attributes
-                .get(key)
-                .map_or(default, |attribute| attribute.float)
-        };
-        let int = |key: &str, default: i64| {
-            node.attributes
-                .get(key)
-                .map_or(default, |attribute| attribute.int)
-        };
-        let floats = |key: &str| {
-            node.attributes
-                .get(key)
-                .map(|attribute| attribute.floats.clone())
-                .unwrap_or_default()
-        };
-        let text = |key: &str, default: &'static str| {
-            node.attributes
-                .get(key)
-                .map_or(default.into(), |attribute| {
-                    String::from_utf8_lossy(attribute.text)
-                })
-        };
-        let unsupported =
-            |mend: &str| Fault::unsupported(format!("{name} cannot be computed"), mend.to_owned());
+        if let Some(each) = node.each() {
+            return Ok(Op::Each(each));
+        }
+        if let Some(pairs) = node.pairs() {
+            return Ok(Op::Pairs(pairs));
+        }
+        match node.op {
+            "Cast" | "Clip" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization" => {
+                self.numeric(node, name)
+            }
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Concat"
+            | "FeatureVectorizer" => self.shape(node, name),
+            "Scaler" | "Imputer" | "Normalizer" | "LinearRegressor" | "TreeEnsembleRegressor" => {
+                self.learned(node, name)
+            }
+            _ => Err(node.unknown()),
+        }
+    }
+
+    /// Operations on numbers with options of their own.
+    fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
-            "Identity" | "Dropout" => Op::Each(Each::Identity),
-            "Cast" => match int("to", 0) {
+            "Cast" => match node.int("to", 0) {
                 DOUBLE => {
                     self.double = true;
                     Op::Each(Each::Identity)
@@ -436,82 +412,69 @@ impl Reader {
                 FLOAT | FLOAT16 => Op::Each(Each::Single),
                 INT32 | INT64 => Op::Each(Each::Truncate),
                 _ => {
-                    return Err(unsupported(
+                    return Err(cannot(
+                        name,
                         "expected a cast to FLOAT, DOUBLE, INT32 or INT64",
                     ));
                 }
             },
-            "Relu" => Op::Each(Each::Relu),
-            "Tanh" => Op::Each(Each::Tanh),
-            "Sigmoid" => Op::Each(Each::Sigmoid),
-            "LeakyRelu" => Op::Each(Each::LeakyRelu(float("alpha", 0.01))),
-            "Elu" => Op::Each(Each::Elu(float("alpha", 1.0))),
-            "Selu" => Op::Each(Each::Selu {
-                alpha: float("alpha", 1.673_263_192_176_818_8),
-                gamma: float("gamma", 1.050_701_022_148_132_3),
-            }),
-            "Softplus" => Op::Each(Each::Softplus),
-            "Softsign" => Op::Each(Each::Softsign),
-            "HardSigmoid" => Op::Each(Each::HardSigmoid {
-                alpha: float("alpha", 0.2),
-                beta: float("beta", 0.5),
-            }),
-            "HardSwish" => Op::Each(Each::HardSwish),
-            "Gelu" if text("approximate", "none") == "tanh" => Op::Each(Each::GeluTanh),
-            "Gelu" => Op::Each(Each::Gelu),
-            "Erf" => Op::Each(Each::Erf),
-            "Exp" => Op::Each(Each::Exp),
-            "Log" => Op::Each(Each::Log),
-            "Sqrt" => Op::Each(Each::Sqrt),
-            "Neg" => Op::Each(Each::Neg),
-            "Abs" => Op::Each(Each::Abs),
-            "Reciprocal" => Op::Each(Each::Reciprocal),
-            "Add" | "Sum" => Op::Pairs(Pairs::Add),
-            "Sub" => Op::Pairs(Pairs::Sub),
-            "Mul" => Op::Pairs(Pairs::Mul),
-            "Div" => Op::Pairs(Pairs::Div),
-            "Pow" => Op::Pairs(Pairs::Pow),
-            "Min" => Op::Pairs(Pairs::Min),
-            "Max" => Op::Pairs(Pairs::Max),
-            "Clip" => {
-                let bound = |key: &str, place: usize, default: f64| -> Parsed<f64> {
-                    match node.inputs.get(place).filter(|input| !input.is_empty()) {
-                        None => Ok(float(key, default)),
-                        Some(input) => match self.known(input).map(|tensor| tensor.data.as_slice())
-                        {
-                            Some([bound]) => Ok(*bound),
-                            _ => Err(unsupported("expected constant bounds")),
-                        },
-                    }
-                };
-                Op::Clip {
-                    low: bound("min", 1, f64::NEG_INFINITY)?,
-                    high: bound("max", 2, f64::INFINITY)?,
-                }
-            }
+            "Clip" => Op::Clip {
+                low: self.bound(node, name, ("min", 1), f64::NEG_INFINITY)?,
+                high: self.bound(node, name, ("max", 2), f64::INFINITY)?,
+            },
             "Gemm" => Op::Gemm {
-                alpha: float("alpha", 1.0),
-                beta: float("beta", 1.0),
-                left_transposed: int("transA", 0) != 0,
-                right_transposed: int("transB", 0) != 0,
+                alpha: node.float("alpha", 1.0),
+                beta: node.float("beta", 1.0),
+                left_transposed: node.int("transA", 0) != 0,
+                right_transposed: node.int("transB", 0) != 0,
             },
             "MatMul" => Op::MatMul,
+            "BatchNormalization" if node.int("training_mode", 0) == 0 => Op::BatchNormalization {
+                epsilon: node.float("epsilon", 1e-5),
+            },
+            "LayerNormalization" if node.int("axis", -1) == -1 => Op::LayerNormalization {
+                epsilon: node.float("epsilon", 1e-5),
+            },
+            _ => return Err(node.unknown()),
+        })
+    }
+
+    /// A bound of `Clip`: an attribute, or a constant input.
+    fn bound(
+        &self,
+        node: &FileNode<'_>,
+        name: &str,
+        (key, place): (&str, usize),
+        default: f64,
+    ) -> Parsed<f64> {
+        match node.inputs.get(place).filter(|input| !input.is_empty()) {
+            None => Ok(node.float(key, default)),
+            Some(input) => match self.known(input).map(|tensor| tensor.data.as_slice()) {
+                Some([bound]) => Ok(*bound),
+                _ => Err(cannot(name, "expected constant bounds")),
+            },
+        }
+    }
+
+    /// Operations that change the shape alone.
+    fn shape(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
             "Flatten" => Op::Flatten {
-                axis: int("axis", 1),
+                axis: node.int("axis", 1),
             },
             "Reshape" => match self.whole(node, "shape", 1) {
                 Some(shape) => Op::Reshape {
                     shape,
-                    zero_is_zero: int("allowzero", 0) != 0,
+                    zero_is_zero: node.int("allowzero", 0) != 0,
                 },
-                None => return Err(unsupported("expected a constant shape such as [-1, 1]")),
+                None => return Err(cannot(name, "expected a constant shape such as [-1, 1]")),
             },
             "Squeeze" => Op::Squeeze {
                 axes: self.whole(node, "axes", 1).unwrap_or_default(),
             },
             "Unsqueeze" => match self.whole(node, "axes", 1) {
                 Some(axes) => Op::Unsqueeze { axes },
-                None => return Err(unsupported("expected constant axes")),
+                None => return Err(cannot(name, "expected constant axes")),
             },
             "Transpose"
                 if node
@@ -523,258 +486,82 @@ impl Reader {
             }
             "Transpose" => Op::Transpose,
             "Concat" => Op::Concat {
-                axis: int("axis", 1),
+                axis: node.int("axis", 1),
             },
-            "FeatureVectorizer" => Op::Concat { axis: 1 },
-            "BatchNormalization" if int("training_mode", 0) == 0 => Op::BatchNormalization {
-                epsilon: float("epsilon", 1e-5),
-            },
-            "LayerNormalization" if int("axis", -1) == -1 => Op::LayerNormalization {
-                epsilon: float("epsilon", 1e-5),
-            },
+            _ => Op::Concat { axis: 1 },
+        })
+    }
+
+    /// Operations of `ai.onnx.ml`, which hold what was learned.
+    fn learned(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
             "Scaler" => Op::Scaler {
-                offset: floats("offset"),
-                scale: floats("scale"),
+                offset: node.floats("offset"),
+                scale: node.floats("scale"),
             },
             "Imputer" => Op::Imputer {
-                values: floats("imputed_value_floats"),
-                replaced: float("replaced_value_float", 0.0),
+                values: node.floats("imputed_value_floats"),
+                replaced: node.float("replaced_value_float", 0.0),
             },
             "Normalizer" => Op::Normalizer {
-                norm: match &*text("norm", "MAX") {
+                norm: match &*node.text("norm", "MAX") {
                     "MAX" => Norm::Max,
                     "L1" => Norm::L1,
                     "L2" => Norm::L2,
-                    _ => return Err(unsupported("expected the norm MAX, L1 or L2")),
+                    _ => return Err(cannot(name, "expected the norm MAX, L1 or L2")),
                 },
             },
             "LinearRegressor" => {
-                no_transform(&text("post_transform", "NONE"))?;
-                match (int("targets", 1), floats("intercepts").as_slice()) {
-                    (1, []) => Op::LinearRegressor {
-                        coefficients: floats("coefficients"),
-                        intercept: 0.0,
-                    },
-                    (1, [intercept]) => Op::LinearRegressor {
-                        coefficients: floats("coefficients"),
-                        intercept: *intercept,
-                    },
-                    _ => {
-                        return Err(Fault::unsupported(
-                            format!("{name} has several targets"),
-                            "give a regression model with one output",
-                        ));
-                    }
+                no_transform(&node.text("post_transform", "NONE"))?;
+                let intercepts = node.floats("intercepts");
+                if node.int("targets", 1) != 1 || intercepts.len() > 1 {
+                    return Err(several_targets(name));
+                }
+                Op::LinearRegressor {
+                    coefficients: node.floats("coefficients"),
+                    intercept: intercepts.first().copied().unwrap_or(0.0),
                 }
             }
-            "TreeEnsembleRegressor" => {
-                no_transform(&text("post_transform", "NONE"))?;
+            _ => {
+                no_transform(&node.text("post_transform", "NONE"))?;
                 let trees = self.trees(node, name)?;
                 let width = trees.widest().map_or(0, |input| input + 1);
                 Op::Trees(trees, width)
             }
-            other => {
-                let mend = match other {
-                    "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier" => {
-                        "give a regression model"
-                    }
-                    _ => {
-                        "expected the operations of a perceptron or TreeEnsembleRegressor; or ask the model by --teacher-command"
-                    }
-                };
-                return Err(Fault::unsupported(
-                    format!("the graph has the operation {}", short(other)),
-                    mend,
-                ));
-            }
         })
+    }
+
+    /// Numbers of a `TreeEnsembleRegressor`: a tensor, or floats.
+    fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
+        let as_tensor = node
+            .attributes
+            .get(format!("{key}_as_tensor").as_str())
+            .and_then(|attribute| attribute.tensor);
+        match as_tensor {
+            Some(bytes) => Ok(self.tensor(bytes)?.1.data),
+            None => Ok(node.floats(key)),
+        }
     }
 
     /// The trees of a `TreeEnsembleRegressor`.
     fn trees(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<TreeModel> {
-        let broken = |found: String, expected: &str| Fault::malformed(name, found, expected);
-        let ints = |key: &str| {
-            node.attributes
-                .get(key)
-                .map(|attribute| attribute.ints.as_slice())
-                .unwrap_or_default()
-        };
-        let mut numbers = |key: &str| -> Parsed<Vec<f64>> {
-            let as_tensor = node
-                .attributes
-                .get(format!("{key}_as_tensor").as_str())
-                .and_then(|attribute| attribute.tensor);
-            match as_tensor {
-                Some(bytes) => Ok(self.tensor(bytes)?.1.data),
-                None => Ok(node
-                    .attributes
-                    .get(key)
-                    .map(|attribute| attribute.floats.clone())
-                    .unwrap_or_default()),
-            }
-        };
         let (values, weights, base) = (
-            numbers("nodes_values")?,
-            numbers("target_weights")?,
-            numbers("base_values")?,
+            self.numbers(node, "nodes_values")?,
+            self.numbers(node, "target_weights")?,
+            self.numbers(node, "base_values")?,
         );
-        let (tree_ids, node_ids, features) = (
-            ints("nodes_treeids"),
-            ints("nodes_nodeids"),
-            ints("nodes_featureids"),
-        );
-        let (yes, no, tracks) = (
-            ints("nodes_truenodeids"),
-            ints("nodes_falsenodeids"),
-            ints("nodes_missing_value_tracks_true"),
-        );
-        let modes: &[&[u8]] = node
-            .attributes
-            .get("nodes_modes")
-            .map(|modes| modes.texts.as_slice())
-            .unwrap_or_default();
-        let count = tree_ids.len();
-        let lengths = [
-            node_ids.len(),
-            features.len(),
-            yes.len(),
-            no.len(),
-            modes.len(),
-            values.len(),
-        ];
-        if lengths.iter().any(|&length| length != count)
-            || !(tracks.is_empty() || tracks.len() == count)
-        {
-            return Err(broken(
-                format!("lists of {count} and {lengths:?} nodes"),
-                "lists of one length",
-            ));
+        if node.int("n_targets", 1) != 1 || base.len() > 1 {
+            return Err(several_targets(name));
         }
-        let targets = [
-            ints("target_treeids"),
-            ints("target_nodeids"),
-            ints("target_ids"),
-        ];
-        let targets_declared = node
-            .attributes
-            .get("n_targets")
-            .map_or(1, |attribute| attribute.int);
-        if targets_declared != 1 || targets[2].iter().any(|&id| id != 0) || base.len() > 1 {
-            return Err(Fault::unsupported(
-                format!("{name} has several targets"),
-                "give a regression model with one output",
-            ));
-        }
-        if targets.iter().any(|ids| ids.len() != weights.len()) {
-            return Err(broken(
-                format!("{} target weights", weights.len()),
-                "one per target id",
-            ));
-        }
-        let mut leaf: HashMap<(i64, i64), f64> = HashMap::new();
-        for (at, weight) in weights.iter().enumerate() {
-            *leaf.entry((targets[0][at], targets[1][at])).or_default() += weight;
-        }
-        // Nodes by tree, in the order of the file.
-        let (mut order, mut members): (Vec<i64>, HashMap<i64, Vec<usize>>) =
-            (Vec::new(), HashMap::new());
-        for (at, tree) in tree_ids.iter().enumerate() {
-            let nodes = members.entry(*tree).or_default();
-            if nodes.is_empty() {
-                order.push(*tree);
-            }
-            nodes.push(at);
-        }
-        let mut trees = Vec::with_capacity(order.len());
-        for tree in &order {
-            let mut nodes = members.remove(tree).unwrap_or_default();
-            let children: std::collections::HashSet<i64> = nodes
-                .iter()
-                .filter(|&&at| modes[at] != b"LEAF")
-                .flat_map(|&at| [yes[at], no[at]])
-                .collect();
-            let root = nodes
-                .iter()
-                .position(|&at| !children.contains(&node_ids[at]));
-            let root = root.ok_or_else(|| {
-                broken(format!("no root in tree {tree}"), "a node that is no child")
-            })?;
-            nodes.swap(0, root);
-            let place: HashMap<i64, u32> = nodes
-                .iter()
-                .enumerate()
-                .map(|(place, &at)| (node_ids[at], place as u32))
-                .collect();
-            let child = |id: i64| place.get(&id).copied().unwrap_or(u32::MAX);
-            let read = |&at: &usize| -> Parsed<TreeNode> {
-                let test = match modes[at] {
-                    b"LEAF" => {
-                        return Ok(TreeNode::Leaf(
-                            leaf.get(&(*tree, node_ids[at])).copied().unwrap_or(0.0),
-                        ));
-                    }
-                    b"BRANCH_LEQ" => Test::AtMost,
-                    b"BRANCH_LT" => Test::Below,
-                    b"BRANCH_GTE" => Test::AtLeast,
-                    b"BRANCH_GT" => Test::Above,
-                    b"BRANCH_EQ" => Test::Equal,
-                    b"BRANCH_NEQ" => Test::Unequal,
-                    other => {
-                        return Err(broken(
-                            format!("the mode {}", short(&String::from_utf8_lossy(other))),
-                            "LEAF or BRANCH_LEQ, LT, GTE, GT, EQ, NEQ",
-                        ));
-                    }
-                };
-                let tracks = tracks.get(at).is_some_and(|&tracks| tracks != 0);
-                Ok(TreeNode::Number {
-                    input: u32::try_from(features[at]).unwrap_or(u32::MAX),
-                    test,
-                    threshold: values[at],
-                    missing: Missing::Answer(tracks || test == Test::Unequal),
-                    yes: child(yes[at]),
-                    no: child(no[at]),
-                })
-            };
-            trees.push(Tree {
-                nodes: nodes.iter().map(read).collect::<Parsed<_>>()?,
-            });
-        }
-        let aggregate = match node
-            .attributes
-            .get("aggregate_function")
-            .map_or(&b"SUM"[..], |attribute| attribute.text)
-        {
-            b"SUM" => Aggregate::Sum,
-            b"AVERAGE" => Aggregate::Average,
-            b"MIN" => Aggregate::Min,
-            b"MAX" => Aggregate::Max,
-            other => {
-                return Err(broken(
-                    format!("the aggregate {}", short(&String::from_utf8_lossy(other))),
-                    "SUM, AVERAGE, MIN or MAX",
-                ));
-            }
-        };
         let model = TreeModel {
-            trees,
+            trees: TreeLists::read(node, name, &values, &weights)?.trees()?,
             weights: Vec::new(),
             base: base.first().copied().unwrap_or(0.0),
-            aggregate,
+            aggregate: aggregate(node, name)?,
             link: Link::Identity,
             single: !self.double,
         };
         model.checked(MOST_COLUMNS as usize)
-    }
-}
-
-fn no_transform(transform: &str) -> Parsed<()> {
-    match transform {
-        "NONE" => Ok(()),
-        other => Err(Fault::unsupported(
-            format!("the post-transform is {}", short(other)),
-            "expected NONE, as regressors have it",
-        )),
     }
 }
 

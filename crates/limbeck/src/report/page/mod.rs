@@ -93,7 +93,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         trial
             .curve
             .iter()
-            .any(|point| !point.terms.layers.is_empty())
+            .any(|point| !point.terms.of("layers").is_empty())
     });
     let parts: [(&str, String); 21] = [
         (
@@ -345,6 +345,25 @@ fn tiles(report: &Report) -> String {
     )
 }
 
+/// Figures of the three error columns.
+fn figures(
+    (rmse, mae, r2): (f64, f64, Option<f64>),
+    quantile: Option<QuantileScores>,
+) -> [String; 3] {
+    match quantile {
+        Some(quantile) => [
+            short(quantile.pinball),
+            format!("{:.1} %", 100.0 * quantile.covered),
+            short(rmse),
+        ],
+        None => [
+            short(rmse),
+            short(mae),
+            r2.map_or_else(|| "–".into(), |value| format!("{value:.4}")),
+        ],
+    }
+}
+
 fn models(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
@@ -353,19 +372,6 @@ fn models(report: &Report) -> String {
     } else {
         ["RMSE", "MAE", "R²"]
     };
-    let figures =
-        |rmse: f64, mae: f64, r2: Option<f64>, quantile: Option<QuantileScores>| match quantile {
-            Some(quantile) => [
-                short(quantile.pinball),
-                format!("{:.1} %", 100.0 * quantile.covered),
-                short(rmse),
-            ],
-            None => [
-                short(rmse),
-                short(mae),
-                r2.map_or_else(|| "–".into(), |value| format!("{value:.4}")),
-            ],
-        };
     let mut rows = String::new();
     let mut row = |name: &str, class: &str, figures: [String; 3], cells: [String; 4]| {
         let cells: String = figures
@@ -384,9 +390,7 @@ fn models(report: &Report) -> String {
         &format!("teacher ({})", report.teacher.kind),
         "teacher",
         figures(
-            test.teacher.rmse,
-            test.teacher.mae,
-            test.teacher.r2,
+            (test.teacher.rmse, test.teacher.mae, test.teacher.r2),
             test.teacher.quantile,
         ),
         [
@@ -402,7 +406,7 @@ fn models(report: &Report) -> String {
                        scores: &StudentScores,
                        (parameters, bytes): (usize, usize),
                        us: Option<f64>| {
-        let figures = figures(scores.rmse, scores.mae, scores.r2, scores.quantile);
+        let figures = figures((scores.rmse, scores.mae, scores.r2), scores.quantile);
         row(
             name,
             class,
@@ -730,15 +734,15 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
         let layers = trial
             .curve
             .first()
-            .map_or(0, |point| point.terms.layers.len());
+            .map_or(0, |point| point.terms.of("layers").len());
         let layers: Vec<_> = (0..layers)
-            .map(|layer| points(&|p| p.terms.layers.get(layer).copied()))
+            .map(|layer| points(&|p| p.terms.of("layers").get(layer).copied()))
             .collect();
         json!({
             "name": name,
             "hard": points(&|p| p.terms.hard),
             "soft": points(&|p| p.terms.soft),
-            "slope": points(&|p| p.terms.slope),
+            "slope": points(&|p| p.terms.of("slope").first().copied()),
             "layers": layers,
             "valid": points(&|p| p.valid_error),
             "fidelity": points(&|p| p.fidelity_rmse),

@@ -1,0 +1,111 @@
+//! How a student moves with its inputs, against how its teacher does.
+
+use limbeck_nets::Head;
+
+use super::LabelRow;
+use super::term::{Loss, View};
+
+/// Gradient matching by pairs of rows.
+///
+/// # Formula
+///
+/// ```text
+/// L = γ Σ_pairs [(s(x') − s(x)) − (t(x') − t(x))]² / ρ²
+/// ```
+///
+/// A pair is two neighboring rows `x`, `x'` of the batch, `ρ` apart in standard deviations of the columns: the squared difference
+/// of the directional derivatives of student and teacher. `s` and `t` are predicted means. For a teacher that is linear between
+/// `x` and `x'`, as a network mostly is, the difference quotient is the derivative; trees have no other.
+///
+/// Its column: `γ / ρ²` for the second row of a pair and 0 elsewhere.
+///
+/// # Source
+///
+/// Czarnecki et al., *Sobolev Training for Neural Networks*, NeurIPS 2017, which matches exact derivatives.
+#[derive(Clone, Copy, Debug)]
+pub struct Slopes {
+    /// How the student predicts.
+    pub head: Head,
+}
+
+impl Loss for Slopes {
+    fn columns(&self) -> usize {
+        1
+    }
+
+    fn group(&self) -> usize {
+        2
+    }
+
+    fn add(&self, view: View<'_>) -> f32 {
+        let outputs = self.head.outputs();
+        self.pairs(&view).iter().fold(0.0, |sum, pair| {
+            for (at, slope) in [(pair.second, pair.slope), (pair.second - 1, -pair.slope)] {
+                mean_slope(
+                    self.head,
+                    &view.pred[at * outputs..][..outputs],
+                    slope,
+                    &mut view.grad_pred[at * outputs..][..outputs],
+                );
+            }
+            sum + pair.loss
+        })
+    }
+
+    /// The mean over pairs.
+    fn figures(&self, view: View<'_>) -> Vec<f64> {
+        let found = self.pairs(&view);
+        let sum: f64 = found.iter().map(|pair| f64::from(pair.loss)).sum();
+        if found.is_empty() {
+            Vec::new()
+        } else {
+            vec![sum / found.len() as f64]
+        }
+    }
+}
+
+impl Slopes {
+    fn pairs(&self, view: &View<'_>) -> Vec<PairLoss> {
+        let outputs = self.head.outputs();
+        let mean = |row: usize| self.head.predict(&view.pred[row * outputs..][..outputs]);
+        let teacher = |row: usize| view.rows[row * LabelRow::COLUMNS + LabelRow::TEACHER];
+        let weight = |row: usize| view.labels[row];
+        let second = (1..view.labels.len())
+            .step_by(2)
+            .filter(|&row| weight(row) > 0.0);
+        second
+            .map(|second| {
+                let moved = teacher(second) - teacher(second - 1);
+                let error = mean(second) - mean(second - 1) - moved;
+                PairLoss {
+                    second,
+                    loss: weight(second) * error * error,
+                    slope: 2.0 * weight(second) * error,
+                }
+            })
+            .collect()
+    }
+}
+
+struct PairLoss {
+    second: usize,
+    loss: f32,
+    /// Derivative by the second row's mean; the first row's is its negative.
+    slope: f32,
+}
+
+/// Adds `slope` times the derivative of a head's mean by its outputs.
+fn mean_slope(head: Head, pred: &[f32], slope: f32, grad: &mut [f32]) {
+    match head {
+        Head::Point | Head::Gaussian => grad[0] += slope,
+        // ∂(Σ p c)/∂z_k = p_k (c_k − mean)
+        Head::Binned(bins) => {
+            let mean = head.predict(pred);
+            let highest = pred.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let total: f32 = pred.iter().map(|z| (z - highest).exp()).sum();
+            for (k, (g, z)) in grad.iter_mut().zip(pred).enumerate() {
+                *g += slope * (z - highest).exp() / total * (bins.center(k) - mean);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A node of the file, and what its attributes say.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::super::fault::{Fault, Parsed, short};
+use super::op::{Each, Pairs};
+
+/// A node as the file has it.
+#[derive(Default)]
+pub(super) struct FileNode<'a> {
+    pub(super) inputs: Vec<&'a str>,
+    pub(super) outputs: Vec<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) op: &'a str,
+    pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
+}
+
+#[derive(Default)]
+pub(super) struct Attribute<'a> {
+    pub(super) float: f64,
+    pub(super) int: i64,
+    pub(super) text: &'a [u8],
+    pub(super) tensor: Option<&'a [u8]>,
+    pub(super) floats: Vec<f64>,
+    pub(super) ints: Vec<i64>,
+    pub(super) texts: Vec<&'a [u8]>,
+}
+
+impl FileNode<'_> {
+    pub(super) fn float(&self, key: &str, default: f64) -> f64 {
+        self.attributes
+            .get(key)
+            .map_or(default, |attribute| attribute.float)
+    }
+
+    pub(super) fn int(&self, key: &str, default: i64) -> i64 {
+        self.attributes
+            .get(key)
+            .map_or(default, |attribute| attribute.int)
+    }
+
+    pub(super) fn floats(&self, key: &str) -> Vec<f64> {
+        self.attributes
+            .get(key)
+            .map(|attribute| attribute.floats.clone())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn ints(&self, key: &str) -> &[i64] {
+        self.attributes
+            .get(key)
+            .map(|attribute| attribute.ints.as_slice())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn text(&self, key: &str, default: &'static str) -> Cow<'_, str> {
+        self.attributes
+            .get(key)
+            .map_or(default.into(), |attribute| {
+                String::from_utf8_lossy(attribute.text)
+            })
+    }
+
+    /// The operation, where it maps one number to one.
+    pub(super) fn each(&self) -> Option<Each> {
+        Some(match self.op {
+            "Identity" | "Dropout" => Each::Identity,
+            "Relu" => Each::Relu,
+            "Tanh" => Each::Tanh,
+            "Sigmoid" => Each::Sigmoid,
+            "LeakyRelu" => Each::LeakyRelu(self.float("alpha", 0.01)),
+            "Elu" => Each::Elu(self.float("alpha", 1.0)),
+            "Selu" => Each::Selu {
+                alpha: self.float("alpha", 1.673_263_192_176_818_8),
+                gamma: self.float("gamma", 1.050_701_022_148_132_3),
+            },
+            "Softplus" => Each::Softplus,
+            "Softsign" => Each::Softsign,
+            "HardSigmoid" => Each::HardSigmoid {
+                alpha: self.float("alpha", 0.2),
+                beta: self.float("beta", 0.5),
+            },
+            "HardSwish" => Each::HardSwish,
+            "Gelu" if self.text("approximate", "none") == "tanh" => Each::GeluTanh,
+            "Gelu" => Each::Gelu,
+            "Erf" => Each::Erf,
+            "Exp" => Each::Exp,
+            "Log" => Each::Log,
+            "Sqrt" => Each::Sqrt,
+            "Neg" => Each::Neg,
+            "Abs" => Each::Abs,
+            "Reciprocal" => Each::Reciprocal,
+            _ => return None,
+        })
+    }
+
+    /// The operation, where it maps two numbers to one.
+    pub(super) fn pairs(&self) -> Option<Pairs> {
+        Some(match self.op {
+            "Add" | "Sum" => Pairs::Add,
+            "Sub" => Pairs::Sub,
+            "Mul" => Pairs::Mul,
+            "Div" => Pairs::Div,
+            "Pow" => Pairs::Pow,
+            "Min" => Pairs::Min,
+            "Max" => Pairs::Max,
+            _ => return None,
+        })
+    }
+
+    /// The fault of an operation that is not known, or not with these attributes.
+    pub(super) fn unknown(&self) -> Fault {
+        let fix = match self.op {
+            "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier" => {
+                "give a regression model"
+            }
+            _ => {
+                "expected the operations of a perceptron or TreeEnsembleRegressor; or ask the model by --teacher-command"
+            }
+        };
+        Fault::unsupported(
+            format!("the graph has the operation {}", short(self.op)),
+            fix,
+        )
+    }
+}
+
+/// The fault of a node that cannot be computed.
+pub(super) fn cannot(name: &str, fix: &str) -> Fault {
+    Fault::unsupported(format!("{name} cannot be computed"), fix.to_owned())
+}
+
+/// The fault of a model with several targets.
+pub(super) fn several_targets(name: &str) -> Fault {
+    Fault::unsupported(
+        format!("{name} has several targets"),
+        "give a regression model with one output",
+    )
+}
+
+pub(super) fn no_transform(transform: &str) -> Parsed<()> {
+    match transform {
+        "NONE" => Ok(()),
+        other => Err(Fault::unsupported(
+            format!("the post-transform is {}", short(other)),
+            "expected NONE, as regressors have it",
+        )),
+    }
+}
