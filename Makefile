@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check audit test bench evidence ablation exports teachers durability intervals null same sizes
+.PHONY: help demo build check audit test bench evidence ablation exports teachers durability intervals null same house sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -61,6 +61,9 @@ null: ## false verdicts of 30 whole runs in which there is nothing to take from 
 same: ## does this tree compute what BASE=<commit> computes? Every figure and file of 25 small runs; minutes
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/same.py $(BASE)
+
+house: ## import circles, lengths of functions, who knows the whole recipe, rules about options
+	@python3 evidence/house.py
 
 sizes: ## lines per file, longest first
 	@git ls-files '*.rs' | xargs wc -l | sort -rn | head -40

@@ -491,8 +491,8 @@ ANSWERS = ["pays", "unsure", "will not pay"]
 
 def rules():
     """The constants of the verdict, from the source."""
-    text = (ROOT / "crates" / "limbeck" / "src" / "preflight.rs").read_text()
-    return {name: float(value) for name, value in re.findall(r"^    pub const (\w+): \w+ = ([-\d.]+);", text, re.M)}
+    text = (ROOT / "crates" / "limbeck" / "src" / "preflight" / "rules.rs").read_text()
+    return {name: float(value) for name, value in re.findall(r"^pub const (\w+): \w+ = ([-\d.]+);", text, re.M)}
 
 
 def shares(p):
@@ -677,11 +677,11 @@ def listed(cases):
 
 def constants():
     """The frozen constants, with their documentation, from the source."""
-    lines = (ROOT / "crates" / "limbeck" / "src" / "preflight.rs").read_text().splitlines()
+    lines = (ROOT / "crates" / "limbeck" / "src" / "preflight" / "rules.rs").read_text().splitlines()
     rows = []
     for at, line in enumerate(lines):
-        if line.startswith("    pub const "):
-            name, value = line.removeprefix("    pub const ").rstrip(";").split(" = ")
+        if line.startswith("pub const "):
+            name, value = line.removeprefix("pub const ").rstrip(";").split(" = ")
             rows.append([f"`{name.split(':')[0]}`", value, lines[at - 1].strip().removeprefix("/// ")])
     return table(["constant", "value", "meaning"], rows)
 

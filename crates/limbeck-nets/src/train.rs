@@ -850,6 +850,74 @@ mod tests {
         );
     }
 
+    /// Out-of-fold errors of both engines, each over five seeds, lie within one standard error of their difference.
+    #[cfg(feature = "tensors")]
+    #[test]
+    fn engines_are_as_good_out_of_fold() {
+        const FOLDS: usize = 4;
+        let all = rows(240);
+        let n = all.labels.len() / 2;
+        let (width, loss) = (all.positions.len() / n, Hard::SQUARED);
+        let pick = |keep: &dyn Fn(usize) -> bool| {
+            let of = |values: &[f32], width: usize| -> Vec<f32> {
+                let kept = values.chunks_exact(width).enumerate();
+                kept.filter(|(row, _)| keep(*row))
+                    .flat_map(|(_, row)| row.to_vec())
+                    .collect()
+            };
+            Rows {
+                positions: of(&all.positions, width),
+                labels: of(&all.labels, 2),
+            }
+        };
+        let error = |engine: Engine, seed: u64| -> f64 {
+            let mut sum = 0.0;
+            for fold in 0..FOLDS {
+                let (train, held) = (
+                    pick(&|row| row % FOLDS != fold),
+                    pick(&|row| row % FOLDS == fold),
+                );
+                let options = TrainOptions {
+                    members: 1,
+                    batch: 60,
+                    seed,
+                    ..options(120)
+                };
+                let trainer = Trainer::new(shape(1), options, &train, &loss)
+                    .unwrap()
+                    .on(engine)
+                    .unwrap();
+                let mut state = trainer.start();
+                trainer
+                    .run(&mut state, 120, 120, &mut |_| Control::Continue)
+                    .unwrap();
+                let pred = trainer.shape().predict(&state.average, &held.positions);
+                let squares = pred.iter().zip(held.labels.chunks_exact(2));
+                sum += squares
+                    .map(|(pred, label)| f64::from(pred - label[0]).powi(2))
+                    .sum::<f64>();
+            }
+            (sum / n as f64).sqrt()
+        };
+        let differences: Vec<f64> = (0..5)
+            .map(|seed| error(Engine::Fused, seed) - error(Engine::Tensors, seed))
+            .collect();
+        let spread: Vec<f64> = (0..5).map(|seed| error(Engine::Fused, seed)).collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let center = mean(&spread);
+        let squares: f64 = spread.iter().map(|error| (error - center).powi(2)).sum();
+        // Of the mean over five seeds.
+        let standard_error = (squares / 4.0 / 5.0).sqrt();
+        let apart = mean(&differences).abs();
+        println!(
+            "out of fold: {center:.5}, engines apart {apart:.1e}, standard error over seeds {standard_error:.1e}"
+        );
+        assert!(
+            apart <= standard_error,
+            "{differences:?}, standard error {standard_error}"
+        );
+    }
+
     #[test]
     fn stopped_training_continues_to_the_same_bytes() {
         let rows = rows(100);

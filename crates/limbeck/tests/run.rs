@@ -390,6 +390,39 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
 }
 
 #[test]
+fn fit_in_memory_agrees_with_a_run_and_touches_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = quick(folder.path()).check().unwrap();
+    let run = distill(&recipe, folder.path().join("run"), &Silent).unwrap();
+    let files = || {
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    let data = limbeck_data::Dataset::load(&recipe.table, &recipe.data, recipe.seed).unwrap();
+    let fitted = limbeck::fit(&data, &recipe, &limbeck::Session::new(&Silent)).unwrap();
+    assert_eq!(files(), before);
+    assert_eq!(
+        fitted.student().to_bytes().unwrap(),
+        std::fs::read(run.path().join("student.limbeck")).unwrap()
+    );
+    let (mine, theirs) = (fitted.report(), run.report());
+    assert_eq!((&mine.test, &mine.proof), (&theirs.test, &theirs.proof));
+    assert_eq!(fitted.predictions().rows, data.split.test.len());
+    assert_eq!(fitted.labels().to_table(&data).rows, {
+        let table = limbeck_data::Table::read(
+            run.path().join("labels.parquet"),
+            &limbeck_data::ReadOptions::default(),
+        );
+        table.unwrap().rows
+    });
+}
+
+#[test]
 fn several_targets_have_a_run_each() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());

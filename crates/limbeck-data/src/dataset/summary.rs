@@ -74,7 +74,7 @@ pub struct TargetSummary {
 }
 
 impl DataSummary {
-    /// What [`Table::read_like`] needs to read rows for a student of this data.
+    /// What [`Table::read_like`](crate::Table::read_like) needs to read rows for a student of this data.
     #[must_use]
     pub fn schema(&self) -> Vec<(String, Kind)> {
         self.features

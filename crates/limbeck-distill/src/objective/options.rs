@@ -308,7 +308,7 @@ impl ObjectiveOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for one out of its range, or one that has no effect beside the others.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range, or one that has no effect beside the others.
     pub fn check(&self) -> Result<()> {
         if self.temperature_end.is_some() && !matches!(self.temperature, Temperature::Fixed(_)) {
             let message = format!(

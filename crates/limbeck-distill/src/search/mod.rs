@@ -5,7 +5,7 @@
 //! ([`Search`]), and the best of each side is trained again with other seeds before it is chosen. The winner of each side is fitted
 //! again on all training rows ([`refit`]), on the same schedule, and stopped at the step that was best on validation rows.
 //!
-//! Each training is a piece of the run's [`Checkpoints`], and is saved now and then while it goes on.
+//! Each training is a piece of the run's [`Checkpoints`](limbeck_data::Checkpoints), and is saved now and then while it goes on.
 
 pub(crate) mod ladder;
 

@@ -43,7 +43,7 @@ impl Design {
     /// # Errors
     ///
     /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
-    /// [`StudentOptions::validate`].
+    /// [`StudentOptions::check`].
     pub fn fit(
         features: &Features,
         rows: &[usize],

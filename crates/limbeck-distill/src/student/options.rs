@@ -88,7 +88,7 @@ impl StudentOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for one out of its range.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range.
     pub fn check(&self) -> Result<()> {
         if self.hidden.as_ref().is_some_and(Vec::is_empty) {
             return Err(Refused::new(
