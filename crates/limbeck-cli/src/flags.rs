@@ -184,7 +184,12 @@ fn arg(option: Listed) -> Arg {
     let default = option
         .default()
         .map(|default| format!(" [default: {default}]"));
-    let help = option.spec.summary() + &default.unwrap_or_default();
+    let how = match option.spec.form {
+        Form::Seconds => ", such as 90, 90s, 5m or 1h",
+        Form::List(_) | Form::Map => " (comma-separated or repeated)",
+        _ => "",
+    };
+    let help = option.spec.summary() + how + &default.unwrap_or_default();
     let heading = Some(option.heading()).filter(|heading| *heading != HEADINGS[0]);
     let arg = Arg::new(flag.name)
         .long(flag.name)
@@ -197,7 +202,7 @@ fn arg(option: Listed) -> Arg {
     }
     let arg = arg.value_name(flag.value);
     match option.spec.form {
-        Form::Whole => arg.value_parser(value_parser!(u64)),
+        Form::Whole => arg.value_parser(value_parser!(u64).range(..=i64::MAX as u64)),
         Form::Number => arg
             .value_parser(value_parser!(f64))
             .allow_negative_numbers(true),
@@ -327,8 +332,8 @@ pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
         .unwrap_or((text, 1.0));
     let value = number.parse::<f64>().ok().map(|number| number * factor);
     value
-        .filter(|seconds| *seconds > 0.0 && seconds.is_finite())
-        .ok_or_else(|| "expected a time above 0 such as 90, 90s, 5m or 1h".to_owned())
+        .filter(|seconds| *seconds >= 0.0 && seconds.is_finite())
+        .ok_or_else(|| "expected a time such as 90, 90s, 5m or 1h".to_owned())
 }
 
 fn pair(text: &str) -> std::result::Result<(&str, &str), String> {
@@ -369,7 +374,7 @@ mod tests {
         assert_eq!(seconds("1.5m"), Ok(90.0));
         assert_eq!(seconds("2h"), Ok(7200.0));
         assert!(
-            ["", "s", "-1", "0", "5d", "nan", "inf"]
+            ["", "s", "-1", "5d", "nan", "inf"]
                 .iter()
                 .all(|text| seconds(text).is_err())
         );

@@ -65,7 +65,7 @@ impl Listed {
                 Some(format!("{}, or {}", self.spec.range, words.join(", ")))
             }
             _ if self.spec.range.is_open() => None,
-            _ => Some(self.spec.range.to_string()),
+            _ => Some(self.spec.expected()),
         }
     }
 }
@@ -126,8 +126,8 @@ fn page() -> String {
     use limbeck_options::one_line;
 
     let mut text = "# Options\n\nEvery option of a recipe, and its flag. `limbeck init` writes a recipe that lists them; `limbeck distill --help` shows the few that people \
-                    need, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nAn option that has no \
-                    effect beside the others is refused, and so are two that exclude each other.\n"
+                    need, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nMost options that \
+                    would have no effect beside the others are refused where they are set, and so are two that exclude each other.\n"
         .to_owned();
     for section in sections() {
         let name = if section.name.is_empty() {

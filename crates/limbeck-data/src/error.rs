@@ -156,14 +156,9 @@ pub enum Error {
         /// What differs, and where.
         message: String,
     },
-    /// An option outside its range, or two that exclude each other.
-    #[error("option `{option}`: {message}")]
-    InvalidOption {
-        /// The option.
-        option: String,
-        /// What is wrong with it and what would do.
-        message: String,
-    },
+    /// An option outside its range, or one that does not go with others.
+    #[error(transparent)]
+    InvalidOption(#[from] limbeck_options::Refused),
     /// A check refused the table.
     #[error("{message} (check `{check}`)")]
     Refused {
@@ -189,12 +184,9 @@ impl Error {
         move |source| Self::Read { path, source }
     }
 
-    /// An option error.
+    /// An error about an option of the section `data`.
     pub(crate) fn option(option: &str, message: impl Into<String>) -> Self {
-        Self::InvalidOption {
-            option: option.to_owned(),
-            message: message.into(),
-        }
+        limbeck_options::Refused::new(format!("data.{option}"), message).into()
     }
 
     /// A column that is not there, with the nearest names looked up.
@@ -278,12 +270,6 @@ pub(crate) fn quoted(names: &[String], limit: usize) -> String {
         text.push_str(&format!(" and {} more", names.len() - limit));
     }
     text
-}
-
-impl From<limbeck_options::Refused> for Error {
-    fn from(refused: limbeck_options::Refused) -> Self {
-        Self::option(&refused.key, refused.message)
-    }
 }
 
 #[cfg(test)]

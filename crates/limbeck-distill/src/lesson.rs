@@ -72,6 +72,15 @@ pub struct Lesson {
     pub probe: Probe,
 }
 
+/// Where the columns of a term come from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The weight of the second row of a pair, 0 elsewhere.
+    Pairs,
+    /// The teacher's coordinates.
+    Coordinates,
+}
+
 /// A row of the pool.
 #[derive(Clone, Copy)]
 enum Row {
@@ -153,13 +162,15 @@ impl Pool {
             .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
             .chain(single.iter().copied().map(Row::New))
             .collect();
-        let mut terms = Vec::new();
+        let (mut terms, mut sources) = (Vec::new(), Vec::new());
         if !paired.is_empty() {
             terms.push(Term::new("slope", Slopes { head: aim.head }));
+            sources.push(Source::Pairs);
         }
         if alpha.is_some() && aim.hints.kind != HintKind::None {
             let hints = HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention);
             terms.push(Term::new("layers", hints));
+            sources.push(Source::Coordinates);
         }
         let loss = Objective { blend, terms };
         let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4)
@@ -173,7 +184,7 @@ impl Pool {
         )
         .chain(some(&single, PROBE).into_iter().map(Row::New))
         .collect();
-        let labels = self.term_labels(aim, &loss, &sample, label);
+        let labels = self.term_labels(aim, (&loss, &sources), &sample, label);
         let probe = Probe {
             positions: self.positions_of(inputs, &sample),
             labels,
@@ -181,7 +192,7 @@ impl Pool {
         };
         let positions = self.positions_of(inputs, &order);
         if loss.looks_inside() {
-            let labels = self.term_labels(aim, &loss, &order, label);
+            let labels = self.term_labels(aim, (&loss, &sources), &order, label);
             return Lesson {
                 rows: Rows { positions, labels },
                 loss: Box::new(loss),
@@ -253,7 +264,7 @@ impl Pool {
     fn term_labels(
         &self,
         aim: Aim<'_>,
-        loss: &Objective,
+        (loss, sources): (&Objective, &[Source]),
         order: &[Row],
         label: impl Fn(&Row) -> LabelRow,
     ) -> Vec<f32> {
@@ -261,18 +272,21 @@ impl Pool {
         let pair = (aim.objective.slope_weight / aim.slope_reach.powi(2)) as f32;
         for row in order {
             labels.extend(label(row).columns());
-            for term in &loss.terms {
-                if term.name == "slope" {
-                    let second = matches!(*row, Row::New(i) if self.new_second[i]);
-                    labels.push(if second { pair } else { 0.0 });
-                    continue;
+            for (term, source) in loss.terms.iter().zip(sources) {
+                match source {
+                    Source::Pairs => {
+                        let second = matches!(*row, Row::New(i) if self.new_second[i]);
+                        labels.push(if second { pair } else { 0.0 });
+                    }
+                    Source::Coordinates => {
+                        let (of, i) = match *row {
+                            Row::Known(i) => (&self.coordinates.rows, i),
+                            Row::New(i) => (&self.coordinates.new, i),
+                        };
+                        let columns = term.loss.columns();
+                        labels.extend_from_slice(&of[i * columns..][..columns]);
+                    }
                 }
-                let (of, i) = match *row {
-                    Row::Known(i) => (&self.coordinates.rows, i),
-                    Row::New(i) => (&self.coordinates.new, i),
-                };
-                let columns = term.loss.columns();
-                labels.extend_from_slice(&of[i * columns..][..columns]);
             }
         }
         labels

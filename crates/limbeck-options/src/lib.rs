@@ -70,8 +70,10 @@ pub enum Seen {
     Number(f64),
     /// A switch.
     Switch(bool),
-    /// Text or a word.
+    /// Text.
     Text(String),
+    /// One of some words.
+    Word(String),
     /// Several values.
     List(Vec<Seen>),
 }
@@ -84,7 +86,8 @@ impl Seen {
             Self::None => false,
             Self::Number(number) => *number != 0.0,
             Self::Switch(on) => *on,
-            Self::Text(text) => !text.is_empty() && text != "none",
+            Self::Text(text) => !text.is_empty(),
+            Self::Word(word) => word != "none",
             Self::List(values) => !values.is_empty(),
         }
     }
@@ -104,7 +107,7 @@ impl fmt::Display for Seen {
             Self::None => f.write_str("none"),
             Self::Number(number) => number.fmt(f),
             Self::Switch(on) => on.fmt(f),
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) | Self::Word(text) => f.write_str(text),
             Self::List(values) => {
                 let values: Vec<String> = values.iter().map(ToString::to_string).collect();
                 write!(f, "[{}]", values.join(", "))
@@ -204,6 +207,10 @@ pub struct Range {
     low: Option<(f64, bool)>,
     /// Largest number, and whether it is one of them.
     high: Option<(f64, bool)>,
+    /// A number between them that is none of them.
+    hole: Option<f64>,
+    /// What messages say instead of the bounds.
+    text: Option<&'static str>,
 }
 
 impl Range {
@@ -214,7 +221,10 @@ impl Range {
         let below = self
             .high
             .is_none_or(|(high, own)| number < high || (own && number <= high));
-        number.is_finite() && above && below
+        let hole = self
+            .hole
+            .is_some_and(|hole| number.total_cmp(&hole).is_eq());
+        number.is_finite() && above && below && !hole
     }
 
     /// True where all finite numbers are allowed.
@@ -226,6 +236,9 @@ impl Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.text {
+            return f.write_str(text);
+        }
         match (self.low, self.high) {
             (Some((low, true)), Some((high, true))) => write!(f, "{low} to {high}"),
             (low, high) => {
@@ -302,6 +315,8 @@ impl Spec {
             range: Range {
                 low: None,
                 high: None,
+                hole: None,
+                text: None,
             },
             flag: None,
             rules: &[],
@@ -342,6 +357,14 @@ impl Spec {
     #[must_use]
     pub const fn within(self, low: f64, high: f64) -> Self {
         self.at_least(low).up_to(high)
+    }
+
+    /// But for one number; `text` is what messages say of the range.
+    #[must_use]
+    pub const fn but(mut self, hole: f64, text: &'static str) -> Self {
+        self.range.hole = Some(hole);
+        self.range.text = Some(text);
+        self
     }
 
     /// Seconds.
@@ -420,6 +443,17 @@ impl Spec {
     pub const fn example(mut self, example: &'static str) -> Self {
         self.example = Some(example);
         self
+    }
+
+    /// Its range in words, with its unit.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        let unit = if self.form == Form::Seconds {
+            " seconds"
+        } else {
+            ""
+        };
+        format!("{}{unit}", self.range)
     }
 
     /// What it is for, on one line.
@@ -530,6 +564,14 @@ impl Refused {
     }
 }
 
+/// `a`, `a or b`, `a, b or c`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
 /// Checks ranges, then what options exclude, then what they need. Only options that are not at their defaults need or exclude anything, so that
 /// nothing that was asked for is passed over in silence. An option of a section that is not among `views` is not asked for.
 ///
@@ -548,15 +590,10 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
         })
     };
     for (key, spec, seen, _) in options() {
-        if let Some(number) = seen
-            .numbers()
-            .into_iter()
-            .find(|number| !spec.range.holds(*number))
-        {
-            return Err(Refused::new(
-                key,
-                format!("found {number}, expected {}", spec.range),
-            ));
+        let outside = seen.numbers().into_iter().find(|n| !spec.range.holds(*n));
+        if let Some(number) = outside {
+            let message = format!("found {number}, expected {}", spec.expected());
+            return Err(Refused::new(key, message));
         }
     }
     let values: BTreeMap<String, &Seen> = options().map(|(key, _, seen, _)| (key, seen)).collect();
@@ -580,12 +617,12 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
     for (key, seen, rule) in rules() {
         let message = match rule {
             Rule::With(other) if values.get(*other).is_some_and(|seen| !seen.is_on()) => {
-                format!("has no effect without `{other}`; set that, too, or leave it out")
+                format!("has no effect without `{other}`; set `{other}` too, or leave this one out")
             }
             Rule::Where(other, words, why) => match values.get(*other).map(ToString::to_string) {
                 Some(word) if !words.contains(&word.as_str()) => format!(
                     "{seen} needs `{other}` {}, found {word}: {why}",
-                    words.join(" or ")
+                    either(words)
                 ),
                 _ => continue,
             },
@@ -726,7 +763,7 @@ macro_rules! words {
             ]);
 
             fn seen(&self) -> $crate::Seen {
-                $crate::Seen::Text(self.name().to_owned())
+                $crate::Seen::Word(self.name().to_owned())
             }
         }
 
@@ -871,7 +908,7 @@ mod tests {
         );
         assert_eq!(
             message(|plane| plane.wax = true),
-            "tools.plane.wax: has no effect without `tools.plane.cut`; set that, too, or leave it out"
+            "tools.plane.wax: has no effect without `tools.plane.cut`; set `tools.plane.cut` too, or leave this one out"
         );
         let both = message(|plane| {
             cutting(plane);
@@ -895,12 +932,12 @@ mod tests {
         assert!(
             !Seen::None.is_on()
                 && !Seen::Number(0.0).is_on()
-                && !Seen::Text("none".into()).is_on()
+                && !Seen::Word("none".into()).is_on()
                 && !Seen::List(vec![]).is_on()
         );
         assert!(
             Seen::Number(0.1).is_on()
-                && Seen::Text("a".into()).is_on()
+                && Seen::Text("none".into()).is_on()
                 && Seen::Switch(true).is_on()
         );
         assert_eq!(0.05_f32.seen(), Seen::Number(0.05));

@@ -1,4 +1,4 @@
-//! What can go wrong, with the place and the mend.
+//! What can go wrong, with the place and how to fix it.
 
 use alloc::string::String;
 use core::fmt;

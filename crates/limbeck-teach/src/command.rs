@@ -91,7 +91,10 @@ impl CommandOptions {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] for a blank command, or an option out of its range.
+    pub fn check(&self) -> Result<()> {
         if self.command.trim().is_empty() || self.command.contains('\0') {
             let message = format!(
                 "found {:?}, expected a shell command, not blank",

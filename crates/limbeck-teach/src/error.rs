@@ -196,7 +196,7 @@ pub enum Error {
     Model {
         /// The file.
         path: PathBuf,
-        /// What was found, what was expected, and the mend.
+        /// What was found, what was expected, and how to fix it.
         message: String,
     },
     /// A prediction without a logarithm where logarithms are learned.

@@ -16,7 +16,7 @@ use limbeck_nets::{
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
 
-use limbeck_options::Options;
+use limbeck_options::{Options, Rule};
 
 use crate::error::{Error, Result};
 use crate::sample::Sample;
@@ -33,7 +33,7 @@ limbeck_options::options! {
         /// What each network of a network teacher predicts.
         head: HeadKind = HeadKind::Gaussian => [flag("teacher-head", "HEAD")];
         /// Bins of a binned head.
-        head_bins: usize = 50 => [within(8.0, 1000.0)];
+        head_bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("teacher.network.head", &["binned"], "only that head has bins")])];
         /// Passes over the rows, within `steps`.
         epochs: usize = 120 => [at_least(1.0)];
         /// Least and most steps.

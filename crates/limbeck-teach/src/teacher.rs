@@ -32,25 +32,21 @@ limbeck_options::words! {
     }
 }
 
-/// How a teacher is fitted.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `kind` | auto | learners | |
-/// | `folds` | 5 | folds of out-of-fold labelling | 2 to 20 |
-/// | `fits` | 3 | fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2 | 1 to 20 |
-/// | `trees` | | options of the boosted trees | |
-/// | `network` | | options of the networks | |
-/// | `gp` | | options of the Gaussian process | |
+/// How a teacher is fitted; the options of a recipe's section `[teacher]` say more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the table above describes each option")]
 pub struct TeacherOptions {
+    /// Its learners.
     pub kind: TeacherKind,
+    /// Folds of out-of-fold labelling, 2 to 20.
     pub folds: usize,
+    /// Fits of each learner on all rows that it may learn from, averaged, 1 to 20; of more than 10 000 rows at most 2.
     pub fits: usize,
+    /// Boosted trees.
     pub trees: TreeOptions,
+    /// Networks.
     pub network: NetworkOptions,
+    /// Gaussian processes.
     pub gp: ProcessOptions,
 }
 

@@ -19,8 +19,8 @@ use crate::session::{Observer, Session, listener, on_threads};
 use crate::stages::fitted::{self, Fitted};
 use crate::stages::{budget, labels, outer, read};
 
-/// Fits or asks the teacher, trains both students and proves what was kept, all in memory: no file is written, and none is read but those
-/// that the recipe names for its teacher.
+/// Fits or asks the teacher, trains both students and proves what was kept, all in memory: no file is written, and none is read but those that
+/// `teacher` and `unlabeled` name; `table` and `data.test` of the recipe are not looked at.
 ///
 /// ```
 /// use limbeck::{Quality, Recipe, Session, Silent, fit};
@@ -44,11 +44,27 @@ use crate::stages::{budget, labels, outer, read};
 /// For data that cannot be used, a teacher that fails, or a stop before anything was trained.
 pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Fitted> {
     recipe.refuse_several()?;
+    refuse_others(data, recipe)?;
     read::check(data)?;
     refuse(data, recipe)?;
+    let session = session.fresh();
     on_threads(recipe.threads, listener(), || {
-        fitted::fit(data, recipe, session)
+        fitted::fit(data, recipe, &session)
     })?
+}
+
+/// Refuses data that were not made with the recipe's own options.
+fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
+    let same = data.spec().name == recipe.data.target
+        && data.spec().unit == recipe.data.learned_unit()
+        && data.given.is_some() == recipe.data.teacher_column.is_some();
+    if same {
+        return Ok(());
+    }
+    Err(Error::Recipe {
+        place: "data".into(),
+        message: "the data set was made with another target, log_target or teacher_column; make it with the recipe's own options, Dataset::from_table(table, &recipe.data, …)".into(),
+    })
 }
 
 /// Refuses what only the table shows cannot be done, before any work is.

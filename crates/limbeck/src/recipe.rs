@@ -103,10 +103,8 @@ limbeck_options::options! {
         /// Least gain that is worth having, as a share of the error without a teacher: of the shipped file, or of what preflight expects.
         worth: f64 = 0.01 => [within(0.0, 1.0), flag("worth", "SHARE"), under("Proof")];
         /// Repeat the whole run on so many other splits of the rows, to see whether its verdict holds there; each takes as long as the run.
-        ///
-        /// 0 for none, or 2 to 20.
         outer_folds: usize = 0 => [
-            within(0.0, 20.0), flag("outer-folds", "N"), under("Proof"),
+            within(0.0, 20.0), but(1.0, "0 (none), or 2 to 20"), flag("outer-folds", "N"), under("Proof"),
             rules(&[Rule::Without("teacher.from", OTHER_SPLIT), Rule::Without("teacher.with", OTHER_SPLIT)]),
         ];
         /// Threads; they change no result.
@@ -157,7 +155,7 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
-            rules(&[Rule::Without("teacher.command.command", ONE_TEACHER), Rule::Without("teacher.from", ONE_TEACHER)]),
+            rules(&[Rule::Without("teacher.from", "there is one teacher")]),
         ];
         /// Column of each of that model's inputs, in its order.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,8 +185,6 @@ limbeck_options::options! {
         gp: ProcessOptions;
     }
 }
-
-const ONE_TEACHER: &str = "there is one teacher";
 
 /// Seconds of a year: more is a slip of the keys.
 const LONGEST: f64 = 31_536_000.0;
@@ -349,16 +345,25 @@ impl Recipe {
                 ));
             }
         };
+        let mut merged = Table::try_from(Self::of(quality, preset)?)
+            .map_err(|e| recipe_error("preset", &e.to_string()))?;
+        lay_over(&mut merged, all);
+        merged
+            .try_into()
+            .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
+    }
+
+    /// The options of a quality with those of a preset over them.
+    fn of(quality: Quality, preset: Preset) -> Result<Self> {
         let mut merged = Table::try_from(Self::preset(quality))
             .map_err(|e| recipe_error("quality", &e.to_string()))?;
         lay_over(
             &mut merged,
             toml::from_str(preset.options()).map_err(|e| recipe_error("preset", e.message()))?,
         );
-        lay_over(&mut merged, all);
         merged
             .try_into()
-            .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
+            .map_err(|e: toml::de::Error| recipe_error("preset", e.message()))
     }
 
     /// The recipe as TOML, every option written out.
@@ -396,15 +401,18 @@ impl Recipe {
     /// For the first option out of its range, and for options that do not go with each other.
     pub fn check(&self) -> Result<CheckedRecipe> {
         self.data.check()?;
-        limbeck_options::check(&self.views())?;
+        // Only what differs from quality and preset was asked for.
+        let plain = Self::of(self.quality, self.preset)?;
+        let mut views = self.views();
+        for (view, plain) in views.iter_mut().zip(plain.views()) {
+            view.default = plain.seen;
+        }
+        limbeck_options::check(&views)?;
+        if let Some(command) = &self.teacher.command {
+            command.check()?;
+        }
         self.student.check()?;
         self.objective.check()?;
-        if self.outer_folds == 1 {
-            return Err(recipe_error(
-                "outer_folds",
-                "found 1, expected 0 (none), or 2 to 20",
-            ));
-        }
         let (column, fold) = (&self.data.teacher_column, &self.data.teacher_fold);
         if self.teacher.model.is_some() && column.is_some() && fold.is_none() {
             return Err(recipe_error(

@@ -37,7 +37,7 @@ pub trait Observer: Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
 
-    /// Seconds that watching took, over all threads.
+    /// Seconds that watching took, over all threads; they are told in the report.
     fn seconds(&self) -> f64 {
         0.0
     }
@@ -81,6 +81,16 @@ impl<'a> Session<'a> {
     #[must_use]
     pub(crate) fn keeping(self, kept: Checkpoints) -> Self {
         Self { kept, ..self }
+    }
+
+    /// The same with a clock that starts now.
+    pub(crate) fn fresh(&self) -> Self {
+        Self {
+            observer: self.observer,
+            kept: self.kept.clone(),
+            clock: Arc::default(),
+            is_part: self.is_part,
+        }
     }
 
     /// The same, watched by another.

@@ -100,7 +100,7 @@ impl Dataset {
         options.check()?;
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
             return Err(Error::option(
-                "data.test",
+                "test",
                 "excludes `data.split_column` and `data.split_file`",
             ));
         }
@@ -247,7 +247,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
             let message = format!(
                 "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
             );
-            return Err(Error::option("data.weight", message));
+            return Err(Error::option("weight", message));
         }
     }
     Ok(())
@@ -769,11 +769,8 @@ mod tests {
             let error = message(set);
             assert!(error.contains(expected), "{error}");
         };
-        has(|o| o.test_share = 1.0, "`data.test_share`: found 1");
-        has(
-            |o| o.valid_share = f64::NAN,
-            "`data.valid_share`: found NaN",
-        );
+        has(|o| o.test_share = 1.0, "data.test_share: found 1");
+        has(|o| o.valid_share = f64::NAN, "data.valid_share: found NaN");
         has(
             |o| (o.group, o.time) = (Some("group".into()), Some("day".into())),
             "excludes `data.time`",

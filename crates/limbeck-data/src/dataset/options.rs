@@ -131,7 +131,7 @@ impl DataOptions {
         Findings::new(&self.checks, &self.keep)?;
         if self.target.is_empty() {
             return Err(Error::option(
-                "data.target",
+                "target",
                 "none given; name the column to predict",
             ));
         }

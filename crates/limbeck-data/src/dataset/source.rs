@@ -153,7 +153,7 @@ impl Source {
                 .filter(|row| values[*row].is_infinite())
                 .collect();
             let outcome = match action {
-                Action::Refuse => "; mend the cell, or set checks.infinite to \"drop\" (the rows) or \"warn\" (missing)".to_owned(),
+                Action::Refuse => "; correct the cell, or set checks.infinite to \"drop\" (the rows) or \"warn\" (missing)".to_owned(),
                 Action::Drop => format!("; {} such rows were dropped", infinite.len()),
                 Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
             };

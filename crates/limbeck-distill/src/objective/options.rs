@@ -265,7 +265,7 @@ limbeck_options::options! {
                 Rule::Where("objective.head", &["point"], "a quantile has a loss of its own"),
                 Rule::Where("objective.loss", &["squared"], "a quantile has a loss of its own"),
                 Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "the bounded gate compares errors of means"),
-                Rule::Without("teacher.residual_rounds", "those correct means"),
+                Rule::Without("teacher.residual_rounds", "its rounds are for means"),
                 Rule::Without("transfer.slope_rows", "the teacher's slopes are those of its mean"),
                 Rule::Without("require_r2", "quantiles are judged by their pinball loss"),
             ]),

@@ -5,7 +5,7 @@ use std::fmt;
 /// Result of the parsers.
 pub(crate) type Parsed<T> = std::result::Result<T, Fault>;
 
-/// What was found, what was expected, and the mend.
+/// What was found, what was expected, and how to fix it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The file is damaged, or something else.

@@ -488,7 +488,8 @@ impl Reader {
             "Concat" => Op::Concat {
                 axis: node.int("axis", 1),
             },
-            _ => Op::Concat { axis: 1 },
+            "FeatureVectorizer" => Op::Concat { axis: 1 },
+            _ => return Err(node.unknown()),
         })
     }
 
@@ -522,12 +523,13 @@ impl Reader {
                     intercept: intercepts.first().copied().unwrap_or(0.0),
                 }
             }
-            _ => {
+            "TreeEnsembleRegressor" => {
                 no_transform(&node.text("post_transform", "NONE"))?;
                 let trees = self.trees(node, name)?;
                 let width = trees.widest().map_or(0, |input| input + 1);
                 Op::Trees(trees, width)
             }
+            _ => return Err(node.unknown()),
         })
     }
 
