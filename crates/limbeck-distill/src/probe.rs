@@ -1,7 +1,7 @@
 //! The parts of a student's loss, told apart while it trains.
 
 use limbeck_nets::losses::Label;
-use limbeck_nets::{MlpShape, Moment, StepLoss};
+use limbeck_nets::{MlpShape, Moment, Network, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective};

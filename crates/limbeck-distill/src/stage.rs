@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Features, LearnedUnit, TargetSpec};
-use limbeck_nets::{Control, Head, MlpShape, Schedule, TrainOptions, TrainState, Trainer};
+use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! Trainable networks.
 //!
 //! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
-//! - [`MlpShape`] says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
+//! - [`Network`] is what the training loop knows of a network: sizes, first weights, passes, and the graph that ships.
+//! - [`MlpShape`] is the one there is: it says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
 //!   weights to a [`limbeck_runtime::Graph`].
 //! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
 //! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds those against one label by row.
@@ -20,6 +21,7 @@ mod input;
 pub mod loss;
 pub mod losses;
 mod mlp;
+mod network;
 mod noise;
 mod simd;
 #[cfg(feature = "tensors")]
@@ -30,5 +32,6 @@ pub use error::{Error, Result};
 pub use head::{Bins, Head, HeadKind, LOG_VARIANCE_LIMIT};
 pub use input::{InputLayout, Segment};
 pub use loss::{Moment, StepLoss};
-pub use mlp::{Block, Buffers, MlpShape, Scratch};
+pub use mlp::{Buffers, MlpShape, Scratch};
+pub use network::{Block, Network};
 pub use train::{Control, Engine, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};

@@ -2,7 +2,7 @@
 //!
 //! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] holds those by row.
 
-use crate::mlp::Block;
+use crate::network::Block;
 
 /// When and among what a row is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

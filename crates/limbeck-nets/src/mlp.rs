@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::input::{InputLayout, Segment};
+use crate::network::{Block, Network};
 use crate::simd::{self, Lookup, LookupKind};
 
 /// Widths of a perceptron with ReLU between its layers.
@@ -40,22 +41,7 @@ pub struct Scratch {
     grad_hidden: Vec<f32>,
 }
 
-/// A block of rows on its way through [`MlpShape::sweep`]: what the network made of it, and room for the gradient.
-#[derive(Debug)]
-pub struct Block<'a> {
-    /// Index of the block's first row in the batch.
-    pub row: usize,
-    /// Outputs, `[n_samples, outputs]`.
-    pub pred: &'a [f32],
-    /// Hidden activations, layer by layer, each `[n_samples, width]`.
-    pub hidden: &'a [f32],
-    /// Gradient of the outputs, to be filled.
-    pub grad_pred: &'a mut [f32],
-    /// Gradient of the hidden activations, zeros to be added to; empty for a loss that looks at outputs alone.
-    pub grad_hidden: &'a mut [f32],
-}
-
-/// Buffers of [`MlpShape::sweep`], kept between steps.
+/// Buffers of the perceptron's [`Network::sweep`], kept between steps.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     activations: Vec<f32>,
@@ -129,18 +115,6 @@ impl MlpShape {
         &self.hidden
     }
 
-    /// Outputs per row.
-    #[must_use]
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Trained weights and biases, the length of the flat vector.
-    #[must_use]
-    pub fn weights(&self) -> usize {
-        self.layers().last().map_or(0, |layer| layer.bias().end)
-    }
-
     /// Values that [`forward`](Self::forward) leaves per row: every hidden activation.
     #[must_use]
     pub fn activations(&self) -> usize {
@@ -176,30 +150,6 @@ impl MlpShape {
                 layer
             })
             .collect()
-    }
-
-    /// Random weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and `±√(1 / fan_in)` for the last,
-    /// biases 0.
-    ///
-    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of a spline's
-    /// bins, one level of a one-hot code.
-    #[must_use]
-    pub fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
-        let mut params = vec![0.0; self.weights()];
-        let layers = self.layers();
-        for (index, layer) in layers.iter().enumerate() {
-            let fan_in = if index == 0 {
-                self.active_inputs()
-            } else {
-                layer.inputs as f32
-            };
-            let gain: f32 = if index + 1 == layers.len() { 1.0 } else { 6.0 };
-            let limit = (gain / fan_in.max(1.0)).sqrt();
-            for w in &mut params[layer.weight()] {
-                *w = rng.random_range(-limit..limit);
-            }
-        }
-        params
     }
 
     fn active_inputs(&self) -> f32 {
@@ -444,64 +394,6 @@ impl MlpShape {
         self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
     }
 
-    /// Loss and gradient of one network in a single sweep over small blocks of rows, so that a block's activations are
-    /// still in the first-level cache when its gradient is taken. Gives the loss.
-    ///
-    /// `loss` answers a block's share of the loss and fills its gradient; `inside` says that it has something to say of hidden
-    /// activations too.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a slice is shorter than its shape says.
-    pub fn sweep(
-        &self,
-        params: &[f32],
-        positions: &[f32],
-        grad: &mut [f32],
-        buffers: &mut Buffers,
-        inside: bool,
-        mut loss: impl FnMut(Block<'_>) -> f32,
-    ) -> f32 {
-        const BLOCK: usize = 64;
-        let inputs = self.input.segments.len();
-        let Buffers {
-            activations,
-            out,
-            grad_out,
-            scratch,
-        } = buffers;
-        activations.resize(BLOCK * self.activations(), 0.0);
-        out.resize(BLOCK * self.outputs, 0.0);
-        grad_out.resize(BLOCK * self.outputs, 0.0);
-        self.fill_table(&params[self.layers()[0].weight()], &mut scratch.table);
-        self.clear_grad(grad, scratch);
-        let mut total = 0.0;
-        for (block, positions) in positions.chunks(BLOCK * inputs).enumerate() {
-            let n = positions.len() / inputs;
-            let activations = &mut activations[..n * self.activations()];
-            let (out, grad_out) = (
-                &mut out[..n * self.outputs],
-                &mut grad_out[..n * self.outputs],
-            );
-            self.forward_rows(params, positions, activations, out, scratch);
-            scratch.grad_hidden.clear();
-            if inside {
-                scratch.grad_hidden.resize(activations.len(), 0.0);
-            }
-            total += loss(Block {
-                row: block * BLOCK,
-                pred: out,
-                hidden: activations,
-                grad_pred: grad_out,
-                grad_hidden: &mut scratch.grad_hidden,
-            });
-            self.backward_rows(params, positions, activations, grad_out, grad, scratch);
-        }
-        scratch.grad_hidden.clear();
-        self.finish_grad(grad, scratch);
-        total
-    }
-
     fn splines(&self) -> usize {
         self.input
             .segments
@@ -557,14 +449,113 @@ impl MlpShape {
         }
         out
     }
+}
 
-    /// The trained network as a graph that reads encoded columns and gives the prediction of `head`, one number.
+impl Network for MlpShape {
+    type Buffers = Buffers;
+
+    fn inputs(&self) -> usize {
+        self.input.segments.len()
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn weights(&self) -> usize {
+        self.layers().last().map_or(0, |layer| layer.bias().end)
+    }
+
+    /// Uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and `±√(1 / fan_in)` for the last, biases 0.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] where `params` has another length than [`weights`](Self::weights); [`Error::Lowering`] where the
-    /// runtime refuses the graph, as it does for weights that are not finite.
-    pub fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
+    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of a spline's
+    /// bins, one level of a one-hot code.
+    fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
+        let mut params = vec![0.0; self.weights()];
+        let layers = self.layers();
+        for (index, layer) in layers.iter().enumerate() {
+            let fan_in = if index == 0 {
+                self.active_inputs()
+            } else {
+                layer.inputs as f32
+            };
+            let gain: f32 = if index + 1 == layers.len() { 1.0 } else { 6.0 };
+            let limit = (gain / fan_in.max(1.0)).sqrt();
+            for w in &mut params[layer.weight()] {
+                *w = rng.random_range(-limit..limit);
+            }
+        }
+        params
+    }
+
+    fn noise_top(&self, index: usize) -> Option<f32> {
+        match &self.input.segments[index] {
+            Segment::Spline { edges } => Some((edges.len() - 1) as f32),
+            Segment::Linear => Some(f32::INFINITY),
+            Segment::OneHot { .. } => None,
+        }
+    }
+
+    /// A block's activations are still in the first-level cache when its gradient is taken.
+    fn sweep(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        grad: &mut [f32],
+        buffers: &mut Buffers,
+        inside: bool,
+        mut loss: impl FnMut(Block<'_>) -> f32,
+    ) -> f32 {
+        const BLOCK: usize = 64;
+        let inputs = self.input.segments.len();
+        let Buffers {
+            activations,
+            out,
+            grad_out,
+            scratch,
+        } = buffers;
+        activations.resize(BLOCK * self.activations(), 0.0);
+        out.resize(BLOCK * self.outputs, 0.0);
+        grad_out.resize(BLOCK * self.outputs, 0.0);
+        self.fill_table(&params[self.layers()[0].weight()], &mut scratch.table);
+        self.clear_grad(grad, scratch);
+        let mut total = 0.0;
+        for (block, positions) in positions.chunks(BLOCK * inputs).enumerate() {
+            let n = positions.len() / inputs;
+            let activations = &mut activations[..n * self.activations()];
+            let (out, grad_out) = (
+                &mut out[..n * self.outputs],
+                &mut grad_out[..n * self.outputs],
+            );
+            self.forward_rows(params, positions, activations, out, scratch);
+            scratch.grad_hidden.clear();
+            if inside {
+                scratch.grad_hidden.resize(activations.len(), 0.0);
+            }
+            total += loss(Block {
+                row: block * BLOCK,
+                pred: out,
+                hidden: activations,
+                grad_pred: grad_out,
+                grad_hidden: &mut scratch.grad_hidden,
+            });
+            self.backward_rows(params, positions, activations, grad_out, grad, scratch);
+        }
+        scratch.grad_hidden.clear();
+        self.finish_grad(grad, scratch);
+        total
+    }
+
+    #[cfg(feature = "tensors")]
+    fn define(
+        &self,
+        params: burn::tensor::Tensor<2>,
+        positions: burn::tensor::Tensor<2>,
+    ) -> burn::tensor::Tensor<3> {
+        crate::tensors::mlp(params, positions, self)
+    }
+
+    fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
         if params.len() != self.weights() {
             return Err(Error::Shape {
                 what: "the weight vector",

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
-use crate::input::{InputLayout, Segment};
+use crate::network::Network;
 
 /// Moves the positions of a batch a little, anew in each step.
 ///
@@ -34,19 +34,15 @@ struct Reach {
 }
 
 impl InputNoise {
-    /// None where the level is 0. `positions` is `[n_samples, segments]`.
-    pub(crate) fn new(level: f32, layout: &InputLayout, positions: &[f32]) -> Option<Self> {
-        let width = layout.segments.len();
-        let reach = |(at, segment): (usize, &Segment)| {
-            let top = match segment {
-                Segment::Spline { edges } => (edges.len() - 1) as f32,
-                Segment::Linear => f32::INFINITY,
-                Segment::OneHot { .. } => {
-                    return Reach {
-                        most: 0.0,
-                        top: f32::INFINITY,
-                    };
-                }
+    /// None where the level is 0. `positions` is `[n_samples, inputs]`.
+    pub(crate) fn new(level: f32, network: &impl Network, positions: &[f32]) -> Option<Self> {
+        let width = network.inputs();
+        let reach = |at: usize| {
+            let Some(top) = network.noise_top(at) else {
+                return Reach {
+                    most: 0.0,
+                    top: f32::INFINITY,
+                };
             };
             let values = || {
                 positions
@@ -64,7 +60,7 @@ impl InputNoise {
             }
         };
         (level > 0.0).then(|| Self {
-            reach: layout.segments.iter().enumerate().map(reach).collect(),
+            reach: (0..width).map(reach).collect(),
         })
     }
 
@@ -88,31 +84,31 @@ impl InputNoise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{InputLayout, MlpShape, Segment};
     use rand::SeedableRng;
 
-    fn layout() -> InputLayout {
-        InputLayout {
-            segments: vec![
-                Segment::Spline {
-                    edges: vec![0.0, 1.0, 2.0],
-                },
-                Segment::OneHot { levels: 3 },
-                Segment::Linear,
-            ],
-        }
+    fn network() -> MlpShape {
+        let segments = vec![
+            Segment::Spline {
+                edges: vec![0.0, 1.0, 2.0],
+            },
+            Segment::OneHot { levels: 3 },
+            Segment::Linear,
+        ];
+        MlpShape::new(InputLayout { segments }, vec![1], 1).unwrap()
     }
 
     #[test]
     fn noise_reaches_as_far_as_worked_by_hand() {
         // Standard deviations 1 and 2 (positions 0, 2 and −2, 2); half of them times √3.
-        let noise = InputNoise::new(0.5, &layout(), &[0.0, 1.0, -2.0, 2.0, 2.0, 2.0]).unwrap();
+        let noise = InputNoise::new(0.5, &network(), &[0.0, 1.0, -2.0, 2.0, 2.0, 2.0]).unwrap();
         let most: Vec<f32> = noise.reach.iter().map(|reach| reach.most).collect();
         assert!(
             (most[0] - 0.5 * 3f32.sqrt()).abs() < 1e-6 && (most[2] - 3f32.sqrt()).abs() < 1e-6,
             "{most:?}"
         );
         assert_eq!(most[1], 0.0);
-        assert_eq!(InputNoise::new(0.0, &layout(), &[0.0, 1.0, -2.0]), None);
+        assert_eq!(InputNoise::new(0.0, &network(), &[0.0, 1.0, -2.0]), None);
     }
 
     #[test]
@@ -123,7 +119,7 @@ mod tests {
         let spread: Vec<f32> = (0..600)
             .map(|i| [(i / 3 % 3) as f32, 1.0, 0.5 * (i / 3 % 5) as f32][i % 3])
             .collect();
-        let noise = InputNoise::new(0.3, &layout(), &spread).unwrap();
+        let noise = InputNoise::new(0.3, &network(), &spread).unwrap();
         let mut moved = rows.clone();
         noise.apply(&mut moved, &mut Pcg64::seed_from_u64(1));
         let column = |at: usize| {

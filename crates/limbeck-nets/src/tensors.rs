@@ -1,7 +1,7 @@
 //! The engine on tensors: what a network is, said in [Burn](https://burn.dev)'s own operations.
 //!
 //! A training step on a small network is mostly overhead when each layer is an operation of its own, so students and teachers are trained by the
-//! fused passes on slices ([`MlpShape::sweep`]). These operations are the definition that the passes are tested against, and the engine
+//! fused passes on slices ([`Network::sweep`]). These operations are the definition that the passes are tested against, and the engine
 //! of whatever has no fused form. They are compiled with the feature `tensors` alone.
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::input::Segment;
 use crate::loss::{Moment, StepLoss};
 use crate::mlp::MlpShape;
+use crate::network::Network;
 
 /// Predictions of one or several networks of one shape on the same rows.
 ///
@@ -113,7 +114,7 @@ pub fn mean_loss(
 ///
 /// `params` and `grad` are `[members, weights]`, `positions` `[n_samples, segments]`, `labels` `[n_samples, columns]`.
 pub(crate) fn gradient(
-    shape: &MlpShape,
+    network: &impl Network,
     loss: &dyn StepLoss,
     params: &[f32],
     positions: &[f32],
@@ -128,12 +129,8 @@ pub(crate) fn gradient(
             &device,
         )
     };
-    let params = tensor(params, shape.weights()).require_grad();
-    let pred = mlp(
-        params.clone(),
-        tensor(positions, shape.input().segments.len()),
-        shape,
-    );
+    let params = tensor(params, network.weights()).require_grad();
+    let pred = network.define(params.clone(), tensor(positions, network.inputs()));
     let mean = mean_loss(loss, pred, labels, moment);
     let mut grads = mean.backward();
     if let Some(found) = params.grad_remove(&mut grads) {

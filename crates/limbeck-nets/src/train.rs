@@ -4,8 +4,6 @@
 //! moments and the step. Which rows a step sees is a function of seed and step alone, so the state needs no generator and
 //! a run stopped anywhere continues to the same bytes.
 
-use std::sync::Arc;
-
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -13,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::loss::{Moment, StepLoss};
-use crate::mlp::{Block, Buffers, MlpShape};
+use crate::network::{Block, Network};
 use crate::noise::InputNoise;
 use crate::simd::{self, AdamStep, Weights};
 
@@ -131,7 +129,7 @@ pub enum Control {
 /// What computes the loss and the gradient of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// Passes on slices, forward and backward in one sweep over blocks of rows: [`MlpShape::sweep`].
+    /// Passes on slices, forward and backward in one sweep over blocks of rows: [`Network::sweep`].
     #[default]
     Fused,
     /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; what the fused passes are tested against.
@@ -145,10 +143,9 @@ const EPSILON: f32 = 1e-8;
 /// The average of the weights remembers about one part in this many of the steps taken.
 const MEMORY: f32 = 20.0;
 
-/// Trains networks of one shape on given rows.
-#[derive(Clone)]
-pub struct Trainer<'a> {
-    shape: Arc<MlpShape>,
+/// Trains one network, or several members of one shape, on given rows.
+pub struct Trainer<'a, N> {
+    network: N,
     options: TrainOptions,
     rows: &'a Rows,
     loss: &'a dyn StepLoss,
@@ -157,20 +154,20 @@ pub struct Trainer<'a> {
     engine: Engine,
 }
 
-impl<'a> Trainer<'a> {
-    /// Checks that shape, rows and loss fit.
+impl<'a, N: Network> Trainer<'a, N> {
+    /// Checks that network, rows and loss fit.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for an option out of its range, [`Error::Shape`] where rows, labels or outputs have another
-    /// size than the shape and the loss expect.
+    /// size than the network and the loss expect.
     pub fn new(
-        shape: MlpShape,
+        network: N,
         options: TrainOptions,
         rows: &'a Rows,
         loss: &'a dyn StepLoss,
     ) -> Result<Self> {
-        let inputs = shape.input().segments.len();
+        let inputs = network.inputs();
         let n = rows.positions.len() / inputs;
         check(
             "steps",
@@ -213,7 +210,7 @@ impl<'a> Trainer<'a> {
         check("training rows", n, n > 0, "at least 1")?;
         expect("the position matrix", rows.positions.len(), n * inputs)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
-        expect("the output layer", shape.outputs(), loss.outputs())?;
+        expect("the output layer", network.outputs(), loss.outputs())?;
         let single = options.members == 1 || !loss.looks_inside();
         check(
             "members",
@@ -227,9 +224,9 @@ impl<'a> Trainer<'a> {
             n >= loss.group(),
             "at least one group of rows that stay together",
         )?;
-        let noise = InputNoise::new(noise, shape.input(), &rows.positions);
+        let noise = InputNoise::new(noise, &network, &rows.positions);
         Ok(Self {
-            shape: Arc::new(shape),
+            network,
             options,
             rows,
             loss,
@@ -255,19 +252,19 @@ impl<'a> Trainer<'a> {
         Ok(Self { engine, ..self })
     }
 
-    /// The shape that is trained.
+    /// The network that is trained.
     #[must_use]
-    pub fn shape(&self) -> &MlpShape {
-        &self.shape
+    pub fn network(&self) -> &N {
+        &self.network
     }
 
     /// The state before the first step: random weights, moments 0.
     #[must_use]
     pub fn start(&self) -> TrainState {
-        let mut params = Vec::with_capacity(self.options.members * self.shape.weights());
+        let mut params = Vec::with_capacity(self.options.members * self.network.weights());
         for member in 0..self.options.members {
             params.extend(
-                self.shape
+                self.network
                     .init(&mut stream(self.options.seed, 1 + member as u64)),
             );
         }
@@ -299,7 +296,7 @@ impl<'a> Trainer<'a> {
         let batch = (self.options.batch.min(self.n) / group * group).max(group);
         let per_epoch = self.n / batch;
         let mut order = Order::default();
-        let mut work = Work {
+        let mut work = Work::<N::Buffers> {
             grad: vec![0.0; state.params.len()],
             ..Work::default()
         };
@@ -308,7 +305,7 @@ impl<'a> Trainer<'a> {
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
             gather(
                 &self.rows.positions,
-                self.shape.input().segments.len(),
+                self.network.inputs(),
                 ids,
                 &mut work.positions,
             );
@@ -358,11 +355,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// Loss and gradient of the batch in one sweep.
-    fn fused(&self, state: &TrainState, work: &mut Work) -> f32 {
+    fn fused(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let (columns, outputs, weights) = (
             self.loss.columns(),
-            self.shape.outputs(),
-            self.shape.weights(),
+            self.network.outputs(),
+            self.network.weights(),
         );
         let moment = self.moment(state, &work.labels);
         let scale = ((work.labels.len() / columns) * self.options.members) as f32;
@@ -380,7 +377,7 @@ impl<'a> Trainer<'a> {
         grad_own.fill(0.0);
         for (params, grad) in params.chunks(weights).zip(grad.chunks_mut(weights)) {
             total += self
-                .shape
+                .network
                 .sweep(params, positions, grad, buffers, inside, |block| {
                     let labels =
                         &labels[block.row * columns..][..block.pred.len() / outputs * columns];
@@ -417,10 +414,10 @@ impl<'a> Trainer<'a> {
 
     /// Loss and gradient of the batch by automatic differentiation.
     #[cfg(feature = "tensors")]
-    fn on_tensors(&self, state: &TrainState, work: &mut Work) -> f32 {
+    fn on_tensors(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let moment = self.moment(state, &work.labels);
         crate::tensors::gradient(
-            &self.shape,
+            &self.network,
             self.loss,
             &state.params,
             &work.positions,
@@ -464,12 +461,12 @@ impl<'a> Trainer<'a> {
 
 /// Buffers of a training step.
 #[derive(Default)]
-struct Work {
+struct Work<B> {
     positions: Vec<f32>,
     labels: Vec<f32>,
     /// `[members, weights]`
     grad: Vec<f32>,
-    buffers: Buffers,
+    buffers: B,
 }
 
 /// Copies the rows `ids` of `width` values each.
@@ -507,7 +504,13 @@ struct Order {
 }
 
 impl Order {
-    fn batch(&mut self, trainer: &Trainer<'_>, epoch: usize, at: usize, size: usize) -> &[u32] {
+    fn batch<N>(
+        &mut self,
+        trainer: &Trainer<'_, N>,
+        epoch: usize,
+        at: usize,
+        size: usize,
+    ) -> &[u32] {
         if self.epoch != Some(epoch) {
             self.ids.clear();
             let group = trainer.loss.group();
@@ -581,6 +584,7 @@ mod tests {
     use crate::input::{InputLayout, Segment};
     use crate::loss::PointLoss;
     use crate::losses::{Hard, LabelLoss};
+    use crate::mlp::MlpShape;
     use rand::RngExt;
 
     fn shape(outputs: usize) -> MlpShape {
@@ -681,7 +685,7 @@ mod tests {
         let trainer = Trainer::new(shape(1), options, &data, &Deep).unwrap();
         let mut state = trainer.start();
         let mut rng = Pcg64::seed_from_u64(8);
-        assert_eq!(state.params.len(), trainer.shape().weights() + 17);
+        assert_eq!(state.params.len(), trainer.network().weights() + 17);
         // Positive weights on positive inputs: no activation comes near the kink of its ReLU.
         state
             .params
@@ -891,7 +895,7 @@ mod tests {
                 trainer
                     .run(&mut state, 120, 120, &mut |_| Control::Continue)
                     .unwrap();
-                let pred = trainer.shape().predict(&state.average, &held.positions);
+                let pred = trainer.network().predict(&state.average, &held.positions);
                 let squares = pred.iter().zip(held.labels.chunks_exact(2));
                 sum += squares
                     .map(|(pred, label)| f64::from(pred - label[0]).powi(2))

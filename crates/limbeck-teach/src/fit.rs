@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::network::{Network, NetworkOptions};
+use crate::network::{NetworkEnsemble, NetworkOptions};
 use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
 use crate::trees::{self, TreeOptions};
@@ -47,7 +47,7 @@ pub(crate) enum Fit {
     /// Boosted trees.
     Trees(Forest),
     /// An ensemble of perceptrons.
-    Network(Network),
+    Network(NetworkEnsemble),
     /// A Gaussian process.
     Process(Process),
 }
@@ -102,7 +102,7 @@ impl Plan {
                 )
             })
             .map(Fit::Trees),
-            Learner::Network => Network::fit(
+            Learner::Network => NetworkEnsemble::fit(
                 sample,
                 rows,
                 &self.network,
@@ -251,7 +251,7 @@ impl Fit {
                     message: format!("`{name}` holds no words"),
                 }),
             },
-            Learner::Network => Network::restore(container, name).map(Self::Network),
+            Learner::Network => NetworkEnsemble::restore(container, name).map(Self::Network),
             Learner::Process => Process::restore(container, name).map(Self::Process),
         }
     }

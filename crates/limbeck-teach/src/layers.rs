@@ -5,7 +5,7 @@ use limbeck_data::Features;
 use crate::error::Result;
 use crate::fit::Fit;
 use crate::forest::Forest;
-use crate::network::Network;
+use crate::network::NetworkEnsemble;
 use crate::teacher::FittedTeacher;
 
 /// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
@@ -66,7 +66,7 @@ impl FittedTeacher {
     }
 }
 
-fn network_layers(network: &Network, features: &Features) -> Result<Vec<Layer>> {
+fn network_layers(network: &NetworkEnsemble, features: &Features) -> Result<Vec<Layer>> {
     let members = network.hidden(features)?;
     let layers = members.first().map_or(0, Vec::len);
     let beside = |layer: usize| {

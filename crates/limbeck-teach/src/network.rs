@@ -10,8 +10,8 @@ use limbeck_data::{Features, metrics};
 use limbeck_nets::loss::{Moment, PointLoss, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
-    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Rows, Schedule,
-    Segment, TrainOptions, TrainState, Trainer,
+    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Rows,
+    Schedule, Segment, TrainOptions, TrainState, Trainer,
 };
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
@@ -85,7 +85,7 @@ impl NetworkOptions {
 
 /// A fitted ensemble of perceptrons.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Network {
+pub struct NetworkEnsemble {
     encoder: Encoder,
     shape: MlpShape,
     head: Head,
@@ -191,7 +191,7 @@ fn plain_columns(layout: &InputLayout) -> Vec<usize> {
 
 /// A network, and the points of its training curve.
 struct Curve {
-    network: Network,
+    network: NetworkEnsemble,
     /// Weights at each point.
     points: Vec<(usize, Vec<f32>)>,
 }
@@ -200,12 +200,12 @@ struct Curve {
 #[derive(Clone, Debug)]
 pub struct NetworkFolds {
     /// One network per fold.
-    pub networks: Vec<Network>,
+    pub networks: Vec<NetworkEnsemble>,
     /// Share of the schedule after which the out-of-fold error was least.
     pub stop: f64,
 }
 
-impl Network {
+impl NetworkEnsemble {
     fn train(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -579,7 +579,7 @@ mod tests {
             steps: (300, 300),
             ..NetworkOptions::default()
         };
-        let network = Network::fit(
+        let network = NetworkEnsemble::fit(
             &sample,
             &rows,
             &options,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fit::{Fit, Learner, Plan, Predicted};
-use crate::network::{Network, NetworkOptions};
+use crate::network::{NetworkEnsemble, NetworkOptions};
 use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
 use crate::spread::Spread;
@@ -218,7 +218,7 @@ impl FittedTeacher {
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network)
             && let Some(network) = network_options(sample, &candidates, options, seed, kept)?
         {
-            let fitted = Network::fit_folds(sample, &network, seed, kept)?;
+            let fitted = NetworkEnsemble::fit_folds(sample, &network, seed, kept)?;
             (plan.network, plan.stop) = (network, fitted.stop);
             candidates.push(Candidate::new(
                 Learner::Network,
@@ -646,7 +646,7 @@ fn network_options(
     if sample.target.len() <= MANY_ROWS {
         return Ok(Some(options.network.clone()));
     }
-    let network = Network::fit(
+    let network = NetworkEnsemble::fit(
         sample,
         &rows,
         &options.network,

@@ -4,7 +4,7 @@ pub(crate) mod options;
 
 use limbeck_data::encode::fit_encoder;
 use limbeck_data::{FeatureValues, Features};
-use limbeck_nets::{Head, MlpShape};
+use limbeck_nets::{Head, MlpShape, Network};
 use limbeck_runtime::Encoder;
 use limbeck_teach::network::input_layout;
 

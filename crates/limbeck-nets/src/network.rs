@@ -1,0 +1,286 @@
+//! What the training loop knows of a network.
+
+use limbeck_runtime::Graph;
+use rand::Rng;
+
+use crate::error::Result;
+use crate::head::Head;
+
+/// A block of rows on its way through [`Network::sweep`]: what the network made of it, and room for the gradient.
+#[derive(Debug)]
+pub struct Block<'a> {
+    /// Index of the block's first row in the batch.
+    pub row: usize,
+    /// Outputs, `[n_samples, outputs]`.
+    pub pred: &'a [f32],
+    /// Hidden activations, layer by layer, each `[n_samples, width]`.
+    pub hidden: &'a [f32],
+    /// Gradient of the outputs, to be filled.
+    pub grad_pred: &'a mut [f32],
+    /// Gradient of the hidden activations, zeros to be added to; empty for a loss that looks at outputs alone.
+    pub grad_hidden: &'a mut [f32],
+}
+
+/// A network that [`Trainer`](crate::Trainer) can train: its sizes, its first weights, its passes and the graph that ships.
+///
+/// All weights lie in one flat vector. The optimizer, files and the training state see nothing else of a network.
+///
+/// A network is written twice. [`define`](Self::define) says what it is, in Burn's operations. [`sweep`](Self::sweep) computes
+/// the same on slices, and is what trains. Tests compare the two.
+pub trait Network: Send + Sync {
+    /// Room for a pass, kept between steps to save allocations.
+    type Buffers: Default;
+
+    /// Values that the network reads per row.
+    fn inputs(&self) -> usize;
+
+    /// Outputs per row.
+    fn outputs(&self) -> usize;
+
+    /// Trained weights and biases, the length of the flat vector.
+    fn weights(&self) -> usize;
+
+    /// Random weights to begin with.
+    #[must_use]
+    fn init(&self, rng: &mut impl Rng) -> Vec<f32>;
+
+    /// Where noise on input `index` stops: it stays in `[0, top]`, without a bound where `top` is infinite. None for an input
+    /// that takes no noise, such as the code of a category.
+    fn noise_top(&self, index: usize) -> Option<f32>;
+
+    /// Loss and gradient of one network in a single sweep over small blocks of rows. Gives the loss.
+    ///
+    /// `loss` answers a block's share of the loss and fills its gradient; `inside` says that it has something to say of hidden
+    /// activations too.
+    ///
+    /// # Shapes
+    ///
+    /// `params` and `grad` are `[weights]`, `positions` `[n_samples, inputs]`. `grad` is overwritten.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than its shape says.
+    fn sweep(
+        &self,
+        params: &[f32],
+        positions: &[f32],
+        grad: &mut [f32],
+        buffers: &mut Self::Buffers,
+        inside: bool,
+        loss: impl FnMut(Block<'_>) -> f32,
+    ) -> f32;
+
+    /// The definition: outputs of one or several networks on the same rows.
+    ///
+    /// # Shapes
+    ///
+    /// `params` is `[members, weights]`, `positions` `[n_samples, inputs]`; the result is `[members, n_samples, outputs]`.
+    #[cfg(feature = "tensors")]
+    fn define(
+        &self,
+        params: burn::tensor::Tensor<2>,
+        positions: burn::tensor::Tensor<2>,
+    ) -> burn::tensor::Tensor<3>;
+
+    /// The trained network as a graph that reads encoded columns and gives the prediction of `head`, one number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`](crate::Error::Shape) where `params` has another length than [`weights`](Self::weights);
+    /// [`Error::Lowering`](crate::Error::Lowering) where the runtime refuses the graph, as it does for weights that are not
+    /// finite.
+    fn lower(&self, params: &[f32], head: Head) -> Result<Graph>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::losses::Hard;
+    use crate::{Control, Rows, Schedule, TrainOptions, Trainer};
+    use limbeck_runtime::Node;
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    /// The smallest recurrent network, over a window of `len` values `x`:
+    ///
+    /// ```text
+    /// h_t = a · h_{t−1} + b · x_t,    h_0 = 0,    prediction h_len + c
+    /// ```
+    struct Leak {
+        len: usize,
+    }
+
+    impl Leak {
+        fn predict(&self, params: &[f32], window: &[f32]) -> f32 {
+            window
+                .iter()
+                .fold(0.0, |h, x| params[0] * h + params[1] * x)
+                + params[2]
+        }
+    }
+
+    impl Network for Leak {
+        type Buffers = Vec<f32>;
+
+        fn inputs(&self) -> usize {
+            self.len
+        }
+
+        fn outputs(&self) -> usize {
+            1
+        }
+
+        fn weights(&self) -> usize {
+            3
+        }
+
+        fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
+            vec![0.5, rng.random_range(0.1..0.3), 0.0]
+        }
+
+        fn noise_top(&self, _: usize) -> Option<f32> {
+            Some(f32::INFINITY)
+        }
+
+        fn sweep(
+            &self,
+            params: &[f32],
+            positions: &[f32],
+            grad: &mut [f32],
+            states: &mut Vec<f32>,
+            _: bool,
+            mut loss: impl FnMut(Block<'_>) -> f32,
+        ) -> f32 {
+            grad.fill(0.0);
+            let mut total = 0.0;
+            for (row, window) in positions.chunks_exact(self.len).enumerate() {
+                states.clear();
+                states.push(0.0);
+                for (t, x) in window.iter().enumerate() {
+                    states.push(params[0] * states[t] + params[1] * x);
+                }
+                let mut slope = [0.0];
+                total += loss(Block {
+                    row,
+                    pred: &[states[self.len] + params[2]],
+                    hidden: &[],
+                    grad_pred: &mut slope,
+                    grad_hidden: &mut [],
+                });
+                let mut slope = slope[0];
+                grad[2] += slope;
+                for (t, x) in window.iter().enumerate().rev() {
+                    grad[0] += slope * states[t];
+                    grad[1] += slope * x;
+                    slope *= params[0];
+                }
+            }
+            total
+        }
+
+        #[cfg(feature = "tensors")]
+        fn define(
+            &self,
+            params: burn::tensor::Tensor<2>,
+            positions: burn::tensor::Tensor<2>,
+        ) -> burn::tensor::Tensor<3> {
+            let [members, _] = params.dims();
+            let weight = |index| params.clone().narrow(1, index, 1).unsqueeze_dim::<3>(1);
+            let mut h = positions
+                .clone()
+                .narrow(1, 0, 1)
+                .zeros_like()
+                .unsqueeze_dim::<3>(0)
+                .repeat_dim(0, members);
+            for t in 0..self.len {
+                let x = positions.clone().narrow(1, t, 1).unsqueeze_dim::<3>(0);
+                h = h * weight(0) + x * weight(1);
+            }
+            h + weight(2)
+        }
+
+        /// Unrolled, the network is linear in its window.
+        fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
+            let power = |t: usize| params[1] * params[0].powi((self.len - 1 - t) as i32);
+            let weight: Vec<f32> = (0..self.len).map(power).collect();
+            let nodes = head
+                .lower(&weight, &[params[2]])
+                .into_iter()
+                .enumerate()
+                .map(|(input, op)| Node {
+                    op,
+                    inputs: vec![input],
+                });
+            Ok(Graph::new(self.len, nodes.collect())?)
+        }
+    }
+
+    fn windows(leak: &Leak, truth: &[f32]) -> Rows {
+        let mut rng = Pcg64::seed_from_u64(1);
+        let mut rows = Rows::default();
+        for _ in 0..200 {
+            let window: Vec<f32> = (0..leak.len).map(|_| rng.random_range(-1.0..1.0)).collect();
+            rows.labels.extend([leak.predict(truth, &window), 1.0]);
+            rows.positions.extend(window);
+        }
+        rows
+    }
+
+    fn options(steps: usize) -> TrainOptions {
+        TrainOptions {
+            schedule: Schedule {
+                steps,
+                peak: 2e-2,
+                warmup: 0.0,
+            },
+            batch: 50,
+            weight_decay: 0.0,
+            input_noise: 0.0,
+            members: 2,
+            seed: 3,
+        }
+    }
+
+    #[test]
+    fn a_recurrent_network_is_trained_by_the_same_loop() {
+        let (leak, truth) = (Leak { len: 6 }, [0.8, 0.4, -0.3]);
+        let rows = windows(&leak, &truth);
+        let trainer = Trainer::new(leak, options(600), &rows, &Hard::SQUARED).unwrap();
+        let mut state = trainer.start();
+        trainer
+            .run(&mut state, 600, 600, &mut |_| Control::Continue)
+            .unwrap();
+        for (found, truth) in state.params.iter().zip(truth.iter().cycle()) {
+            assert!((found - truth).abs() < 1e-3, "{:?}", state.params);
+        }
+        let window = &rows.positions[..6];
+        let graph = trainer.network().lower(&state.params[..3], Head::Point);
+        let expected = trainer.network().predict(&state.params[..3], window);
+        assert!((graph.unwrap().run(window, 1)[0] - expected).abs() < 1e-6);
+    }
+
+    #[cfg(feature = "tensors")]
+    #[test]
+    fn a_recurrent_network_is_trained_by_its_definition_too() {
+        use crate::Engine;
+        let (leak, truth) = (Leak { len: 6 }, [0.8, 0.4, -0.3]);
+        let rows = windows(&leak, &truth);
+        let trained = |engine| {
+            let trainer = Trainer::new(Leak { len: 6 }, options(20), &rows, &Hard::SQUARED)
+                .unwrap()
+                .on(engine)
+                .unwrap();
+            let mut state = trainer.start();
+            let begun = state.params.clone();
+            trainer
+                .run(&mut state, 20, 20, &mut |_| Control::Continue)
+                .unwrap();
+            (begun, state.params)
+        };
+        let ((begun, fused), (_, defined)) = (trained(Engine::Fused), trained(Engine::Tensors));
+        for (a, b) in fused.iter().zip(&defined) {
+            assert!((a - b).abs() < 1e-4, "{fused:?} {defined:?}");
+        }
+        assert!(fused.iter().zip(&begun).any(|(a, b)| (a - b).abs() > 0.05));
+    }
+}
