@@ -48,23 +48,7 @@ pub(crate) const MORE: &str = "More options, by group: --help-all. Every option 
 impl Distill {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let made = match &self.resume {
-            Some(run) => {
-                self.refuse_others()?;
-                watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?))?
-            }
-            None => {
-                let recipe = self.flags.recipe()?;
-                let out = self
-                    .out
-                    .clone()
-                    .unwrap_or_else(|| flags::free_run(&recipe.table));
-                watched(self.quiet, |progress| {
-                    Ok(limbeck::distill_each(&recipe, &out, progress)?)
-                })?
-            }
-        };
-        let Some(runs) = made else {
+        let Some(runs) = self.make()? else {
             return Ok(INTERRUPTED.into());
         };
         for run in &runs {
@@ -81,6 +65,22 @@ impl Distill {
             MISSED.into()
         } else {
             ExitCode::SUCCESS
+        })
+    }
+
+    /// The runs, or none where the user stopped before there was one.
+    fn make(&self) -> Result<Option<Vec<Run>>> {
+        if let Some(run) = &self.resume {
+            self.refuse_others()?;
+            return watched(self.quiet, |progress| Ok(limbeck::resume(run, progress)?));
+        }
+        let recipe = self.flags.recipe()?;
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| flags::free_run(&recipe.table));
+        watched(self.quiet, |progress| {
+            Ok(limbeck::distill_each(&recipe, &out, progress)?)
         })
     }
 

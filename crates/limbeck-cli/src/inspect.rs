@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use limbeck::Run;
+use limbeck::{Report, Run};
 use limbeck_data::{Column, Kind, ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
@@ -206,6 +206,25 @@ fn date(microseconds: i64) -> String {
     )
 }
 
+/// Warnings about the table and notes about the teacher, a line each.
+fn notices(report: &Report, style: Style) -> String {
+    let warnings = report.data.warnings.iter().map(|warning| {
+        format!(
+            "\n{}: {} (check `{}`)",
+            style.yellow("warning"),
+            warning.message,
+            warning.check
+        )
+    });
+    let notes = report.teacher.notes.iter();
+    let notes = notes.map(|note| format!("\n{}: {note}", style.cyan("note")));
+    let mut text: String = warnings.chain(notes).collect();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
 fn run(run: &Run, style: Style) -> String {
     let (report, recipe) = (run.report(), run.recipe());
     let data = &report.data;
@@ -225,20 +244,7 @@ fn run(run: &Run, style: Style) -> String {
         short(data.target.max)
     );
     text.push_str(&render::result(report, style));
-    for warning in &data.warnings {
-        text.push_str(&format!(
-            "\n{}: {} (check `{}`)",
-            style.yellow("warning"),
-            warning.message,
-            warning.check
-        ));
-    }
-    for note in &report.teacher.notes {
-        text.push_str(&format!("\n{}: {note}", style.cyan("note")));
-    }
-    if !data.warnings.is_empty() || !report.teacher.notes.is_empty() {
-        text.push('\n');
-    }
+    text.push_str(&notices(report, style));
     text.push_str(&format!("\n{}\n", measured(report)));
     text
 }
@@ -385,33 +391,34 @@ fn first(levels: &[String]) -> String {
     }
 }
 
+/// An op and its size.
+fn in_words(op: &Op) -> String {
+    match op {
+        Op::Ple { edges } => format!(
+            "ple, {} columns with bins",
+            edges.iter().filter(|edges| !edges.is_empty()).count()
+        ),
+        Op::TreeEnsemble(trees) => format!(
+            "tree_ensemble, {} trees of {} leaves in all",
+            trees.roots.len(),
+            grouped(trees.leaves.len())
+        ),
+        Op::TableInterp(table) => {
+            let knots = table.knots.iter().map(|knots| knots.len().to_string());
+            let knots: Vec<String> = knots.collect();
+            format!("table_interp, {} points", knots.join(" × "))
+        }
+        op => op.name().to_owned(),
+    }
+}
+
 fn layers(student: &Student, style: Style) -> Result<String> {
     let widths = student.graph.widths().map_err(limbeck::Error::Runtime)?;
     let mut grid = Grid::new(&["layer", "inputs", "outputs", "parameters"], "lrrr");
     for (index, node) in student.graph.nodes.iter().enumerate() {
-        let name = match &node.op {
-            Op::Ple { edges } => format!(
-                "ple, {} columns with bins",
-                edges.iter().filter(|edges| !edges.is_empty()).count()
-            ),
-            Op::TreeEnsemble(trees) => format!(
-                "tree_ensemble, {} trees of {} leaves in all",
-                trees.roots.len(),
-                grouped(trees.leaves.len())
-            ),
-            Op::TableInterp(table) => {
-                let knots: Vec<String> = table
-                    .knots
-                    .iter()
-                    .map(|knots| knots.len().to_string())
-                    .collect();
-                format!("table_interp, {} points", knots.join(" × "))
-            }
-            op => op.name().to_owned(),
-        };
         let inputs: usize = node.inputs.iter().map(|&input| widths[input]).sum();
         grid.row([
-            name,
+            in_words(&node.op),
             grouped(inputs),
             grouped(widths[index + 1]),
             grouped(node.op.parameters()),

@@ -21,7 +21,7 @@
 //! Everything but `infinite`, `missing_target`, `missing_marker` and `seen_test` looks at training and validation rows only, so that
 //! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id` and `leak` with a warning.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::nearest;
 use crate::kind::Kind;
@@ -121,19 +121,7 @@ impl<'a> Findings<'a> {
         let mut actions = BTreeMap::new();
         for (name, action) in overrides {
             let option = format!("checks.{name}");
-            let Some(check) = Check::ALL.into_iter().find(|check| check.name() == name) else {
-                let names: Vec<String> = Check::ALL
-                    .iter()
-                    .map(|check| check.name().to_owned())
-                    .collect();
-                let close = nearest(name, &names)
-                    .first()
-                    .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-                return Err(Error::option(
-                    &option,
-                    format!("no such check{close} There are: {}", names.join(", ")),
-                ));
-            };
+            let check = named(name, &option)?;
             if !check.actions().contains(action) {
                 let allowed: Vec<String> = check.actions().iter().map(Action::to_string).collect();
                 return Err(Error::option(
@@ -513,6 +501,27 @@ fn drop_leaks(
     Ok(kept)
 }
 
+/// The check of that name; `option` is where it was given.
+fn named(name: &str, option: &str) -> Result<Check> {
+    if let Some(check) = Check::ALL.into_iter().find(|check| check.name() == name) {
+        return Ok(check);
+    }
+    let names = Check::ALL.map(|check| check.name().to_owned());
+    let close = nearest(name, &names)
+        .first()
+        .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+    Err(Error::option(
+        option,
+        format!("no such check{close} There are: {}", names.join(", ")),
+    ))
+}
+
+/// The rows that have a value.
+fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
+    let has = |row: &usize| !values[*row].is_nan();
+    rows.iter().copied().filter(has).collect()
+}
+
 /// How a column copies the target, if it does.
 ///
 /// Linear copies by Pearson's correlation, other monotone ones by that of the ranks; a lone feature may be monotone,
@@ -524,11 +533,7 @@ fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<
     let Values::Number(values) = values else {
         return None;
     };
-    let known: Vec<usize> = rows
-        .iter()
-        .copied()
-        .filter(|row| !values[*row].is_nan())
-        .collect();
+    let known = with_value(rows, values);
     if known.len() < FEWEST_ROWS || 2 * known.len() < rows.len() {
         return None;
     }
@@ -551,6 +556,12 @@ fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<
         .then_some("a monotone function of the target (rank correlation above 0.99999)")
 }
 
+/// How many different values the rows have.
+fn different(rows: &[usize], values: &[f64]) -> usize {
+    let seen: HashSet<u64> = rows.iter().map(|row| values[*row].to_bits()).collect();
+    seen.len()
+}
+
 /// Warns of targets piled up at their maximum.
 pub(crate) fn check_capped_target(
     source: &str,
@@ -565,13 +576,8 @@ pub(crate) fn check_capped_target(
         .map(|row| target[*row])
         .fold(f64::NEG_INFINITY, f64::max);
     let at_max = rows.iter().filter(|row| same(target[**row], max)).count();
-    let values = rows
-        .iter()
-        .map(|row| target[*row].to_bits())
-        .collect::<std::collections::HashSet<_>>()
-        .len();
     // A target of few different values (a rating, a count) has many rows at each of them.
-    let usual = rows.len() as f64 / values as f64;
+    let usual = rows.len() as f64 / different(rows, target) as f64;
     let share = at_max as f64 / rows.len() as f64;
     if at_max >= 5 && share >= SHARE && at_max as f64 > 5.0 * usual {
         let message = format!(

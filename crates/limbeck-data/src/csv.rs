@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::csv::{ReaderBuilder, WriterBuilder, reader::Format};
+use arrow::csv::{ReaderBuilder, WriterBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::kind::{Cells, convert, infer};
@@ -135,16 +135,14 @@ fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
 
 /// Column names, trimmed; an empty one becomes `unnamed_N`, counted from 1.
 fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
-    let format = Format::default()
-        .with_header(true)
-        .with_delimiter(delimiter);
-    let (schema, _) = format
-        .infer_schema(bytes, Some(0))
-        .map_err(|error| malformed(path, &error))?;
-    let mut names = Vec::with_capacity(schema.fields().len());
+    let mut reader = ::csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .from_reader(bytes);
+    let header = reader.headers().map_err(|error| malformed(path, &error))?;
+    let mut names = Vec::with_capacity(header.len());
     let mut first_position = HashMap::new();
-    for (index, field) in schema.fields().iter().enumerate() {
-        let name = match field.name().trim() {
+    for (index, name) in header.iter().enumerate() {
+        let name = match name.trim() {
             "" => format!("unnamed_{}", index + 1),
             name => name.to_owned(),
         };

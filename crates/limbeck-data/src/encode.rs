@@ -219,6 +219,18 @@ struct Share {
     hashed: bool,
 }
 
+/// Columns and levels, the most frequent first; ties in order of column and level.
+fn by_frequency(columns: &[&LevelCounts]) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize, usize)> = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        found.extend((0..column.counts.len()).map(|level| (column.counts[level], index, level)));
+    }
+    found.retain(|(count, ..)| *count > 0);
+    found.sort_by_key(|(count, column, level)| (Reverse(*count), *column, *level));
+    let place = |(_, column, level)| (column, level);
+    found.into_iter().map(place).collect()
+}
+
 /// Shares the budget as the module describes; one entry per column that has counts.
 fn share_budget(counts: &[Option<LevelCounts>], budget: usize) -> Vec<Share> {
     let columns: Vec<&LevelCounts> = counts.iter().flatten().collect();
@@ -226,22 +238,13 @@ fn share_budget(counts: &[Option<LevelCounts>], budget: usize) -> Vec<Share> {
         .iter()
         .map(|column| column.seen() + usize::from(column.missing > 0))
         .sum();
-    // (rows, column, level), the most frequent first; ties in order of column and level.
-    let mut candidates: Vec<(usize, usize, usize)> = Vec::new();
-    for (index, column) in columns.iter().enumerate() {
-        candidates
-            .extend((0..column.counts.len()).map(|level| (column.counts[level], index, level)));
-    }
-    candidates.retain(|(count, ..)| *count > 0);
-    candidates.sort_by_key(|(count, column, level)| (Reverse(*count), *column, *level));
-
     let mut kept: Vec<Vec<usize>> = vec![Vec::new(); columns.len()];
     let mut left = if wanted <= budget {
         usize::MAX
     } else {
         budget.saturating_sub(2 * columns.len())
     };
-    for (_, column, level) in candidates {
+    for (column, level) in by_frequency(&columns) {
         // The first level of each column is paid for already.
         if kept[column].is_empty() {
             kept[column].push(level);

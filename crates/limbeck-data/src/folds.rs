@@ -107,10 +107,7 @@ impl Folds {
             fold_and_place.insert(block_id, (stretches.len() as u32 - 1, place));
             before += size;
         }
-        let most = sizes.len() / (2 * stretches.len().max(1));
-        let gap = ((GAP * sizes.len() as f64).ceil() as usize)
-            .max(1)
-            .min(most);
+        let gap = gap(sizes.len(), stretches.len());
         let (of, place): (Vec<u32>, Vec<usize>) =
             block.iter().map(|block| fold_and_place[block]).unzip();
         if of.iter().all(|&fold| fold == 0) {
@@ -175,6 +172,12 @@ impl Folds {
             .filter(|&row| self.of[row] == fold)
             .collect()
     }
+}
+
+/// Blocks left out between stretches: at least one, at most half a stretch.
+fn gap(blocks: usize, stretches: usize) -> usize {
+    let most = blocks / (2 * stretches.max(1));
+    ((GAP * blocks as f64).ceil() as usize).max(1).min(most)
 }
 
 #[cfg(test)]

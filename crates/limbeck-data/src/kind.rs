@@ -295,6 +295,12 @@ pub(crate) fn encode_levels<'a>(
             })
         }));
     }
+    let levels = sort_levels(&order, &mut codes);
+    (codes, levels)
+}
+
+/// The levels by name; codes of places in `order` become those of places in the result.
+fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
     let mut by_name: Vec<u32> = (0..order.len() as u32).collect();
     by_name.sort_unstable_by_key(|code| order[*code as usize]);
     let mut rank = vec![0_u32; order.len()];
@@ -304,13 +310,8 @@ pub(crate) fn encode_levels<'a>(
     for code in codes.iter_mut().filter(|code| **code != MISSING) {
         *code = rank[*code as usize];
     }
-    (
-        codes,
-        by_name
-            .iter()
-            .map(|code| order[*code as usize].to_owned())
-            .collect(),
-    )
+    let name = |code: &u32| order[*code as usize].to_owned();
+    by_name.iter().map(name).collect()
 }
 
 fn text(cells: &Cells) -> Parsed {

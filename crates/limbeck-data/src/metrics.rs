@@ -123,6 +123,19 @@ pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     )
 }
 
+/// Least and greatest value; `(∞, −∞)` of none. NaN is skipped.
+///
+/// ```
+/// assert_eq!(limbeck_data::metrics::range(&[2.0, f64::NAN, -1.0]), (-1.0, 2.0));
+/// ```
+#[must_use]
+pub fn range(values: &[f64]) -> (f64, f64) {
+    let none = (f64::INFINITY, f64::NEG_INFINITY);
+    values.iter().fold(none, |(low, high), &value| {
+        (low.min(value), high.max(value))
+    })
+}
+
 /// `Σ w v / Σ w`.
 #[must_use]
 pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {

@@ -121,20 +121,22 @@ fn bridge_ratio(
         air_c + supply_v * supply_v * r / ((r + series_ohm).powi(2) * dissipation) - bead_c
     };
     // The power is at most V²/4R_s, which bounds the bead's temperature; bisection is sure to end.
-    let (mut low, mut high) = (
-        air_c,
-        air_c + supply_v * supply_v / (4.0 * series_ohm * dissipation),
-    );
+    let most = air_c + supply_v * supply_v / (4.0 * series_ohm * dissipation);
+    let r = resistance(root(air_c, most, excess));
+    r / (r + series_ohm)
+}
+
+/// Where a falling function crosses 0 between `low` and `high`, by bisection.
+fn root(mut low: f64, mut high: f64, falling: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if excess(middle) > 0.0 {
+        if falling(middle) > 0.0 {
             low = middle
         } else {
             high = middle
         }
     }
-    let r = resistance(low);
-    r / (r + series_ohm)
+    low
 }
 
 fn rounded(value: f64, per_unit: f64) -> f64 {

@@ -69,12 +69,8 @@ impl Cuts {
         let columns: Vec<Vec<f32>> = (0..encoder.width())
             .map(|at| column(&encoded, encoder.width(), at))
             .collect();
-        let mut cuts = trees::cuts(
-            &columns,
-            &take(target),
-            &take(weight),
-            rayon::current_num_threads(),
-        )?;
+        let threads = rayon::current_num_threads();
+        let mut cuts = trees::cuts(&columns, &take(target), &take(weight), threads)?;
         let of_feature = |span: std::ops::Range<usize>| {
             cuts.get_mut(span.start)
                 .map(std::mem::take)

@@ -56,12 +56,17 @@ pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
     Ok(gamma_test(&points, encoder.width(), target))
 }
 
-fn gamma_test(points: &[f32], width: usize, target: &[f64]) -> Option<Noise> {
+/// The nearest other points of each of `n`, nearest first.
+fn neighbors(points: &[f32], width: usize, n: usize) -> Vec<Vec<u32>> {
     let tree = Tree::new(points, width);
-    let near: Vec<Vec<u32>> = (0..target.len())
+    (0..n)
         .into_par_iter()
         .map(|row| tree.near(row, NEIGHBORS))
-        .collect();
+        .collect()
+}
+
+fn gamma_test(points: &[f32], width: usize, target: &[f64]) -> Option<Noise> {
+    let near = neighbors(points, width, target.len());
     let ranks = near.iter().map(Vec::len).min().filter(|&ranks| ranks > 0)?;
     let point = |row: usize| &points[row * width..][..width];
     let mean = |value: &dyn Fn(usize, usize) -> f64, rank: usize| {

@@ -230,6 +230,12 @@ impl<'a> Stage<'a> {
         if let Some(arm) = self.arms[at].get() {
             return Ok(arm);
         }
+        let arm = self.fit_arm(size)?;
+        // Whoever was first made the same.
+        Ok(self.arms[at].get_or_init(|| arm))
+    }
+
+    fn fit_arm(&self, size: f64) -> Result<Arm> {
         let options = StudentOptions {
             params: (self.plan.student.params as f64 * size) as usize,
             ..self.plan.student.clone()
@@ -250,12 +256,11 @@ impl<'a> Stage<'a> {
             .held
             .as_ref()
             .map_or(Ok(Vec::new()), |held| design.positions(&held.features))?;
-        // Whoever was first made the same.
-        Ok(self.arms[at].get_or_init(|| Arm {
+        Ok(Arm {
             design,
             inputs,
             valid,
-        }))
+        })
     }
 
     /// Rows with a target, those for validation among them: the same for the search and for the refit.
@@ -648,16 +653,6 @@ impl<'a> Stage<'a> {
         provenance: BTreeMap<String, String>,
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
-        let target = match self.plan.target.unit {
-            LearnedUnit::Own => TargetTransform::Affine {
-                scale: self.scale,
-                shift: self.center,
-            },
-            LearnedUnit::Log => TargetTransform::LogAffine {
-                scale: self.scale,
-                shift: self.center,
-            },
-        };
         let (encoder, graph) = match &trial.model {
             Some(model) => (model.encoder.clone(), model.graph.clone()),
             None => {
@@ -671,12 +666,21 @@ impl<'a> Stage<'a> {
         let parts = StudentParts {
             encoder,
             graph,
-            target,
+            target: self.transform(),
             target_name: self.plan.target.name.clone(),
             provenance,
             golden: Vec::new(),
         };
         Ok(Student::new(parts)?.with_golden(examples)?)
+    }
+
+    /// From the output of a student to the target's unit.
+    fn transform(&self) -> TargetTransform {
+        let (scale, shift) = (self.scale, self.center);
+        match self.plan.target.unit {
+            LearnedUnit::Own => TargetTransform::Affine { scale, shift },
+            LearnedUnit::Log => TargetTransform::LogAffine { scale, shift },
+        }
     }
 }
 

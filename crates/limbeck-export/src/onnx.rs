@@ -184,6 +184,40 @@ struct Builder {
     values: usize,
 }
 
+/// The outputs of a piecewise-linear encoding, one by one.
+#[derive(Default)]
+struct Bins {
+    /// The column that each reads.
+    columns: Vec<usize>,
+    /// Lower edge and width of its bin; 0 and 1 for a number without bins.
+    low: Vec<f32>,
+    width: Vec<f32>,
+    /// 1 for a number without bins, else 0.
+    is_number: Vec<f32>,
+}
+
+impl Bins {
+    fn of(edges: &[Vec<f32>]) -> Self {
+        let mut bins = Self::default();
+        for (column, edges) in edges.iter().enumerate() {
+            for pair in edges.windows(2) {
+                bins.push(column, pair[0], pair[1] - pair[0], 0.0);
+            }
+            if edges.is_empty() {
+                bins.push(column, 0.0, 1.0, 1.0);
+            }
+        }
+        bins
+    }
+
+    fn push(&mut self, column: usize, low: f32, width: f32, is_number: f32) {
+        self.columns.push(column);
+        self.low.push(low);
+        self.width.push(width);
+        self.is_number.push(is_number);
+    }
+}
+
 impl Builder {
     fn name(&mut self) -> String {
         self.values += 1;
@@ -393,22 +427,12 @@ impl Builder {
 
     /// `clamp((x − low) / width, 0, 1)` per bin; columns without edges as they are.
     fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
-        let (mut columns, mut low, mut width, mut is_number) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (column, edges) in edges.iter().enumerate() {
-            for pair in edges.windows(2) {
-                columns.push(column);
-                low.push(pair[0]);
-                width.push(pair[1] - pair[0]);
-                is_number.push(0.0);
-            }
-            if edges.is_empty() {
-                columns.push(column);
-                low.push(0.0);
-                width.push(1.0);
-                is_number.push(1.0);
-            }
-        }
+        let Bins {
+            columns,
+            low,
+            width,
+            is_number,
+        } = Bins::of(edges);
         let n = columns.len();
         let spread = self.gather(x, &columns);
         let (low, width) = (self.floats(&[1, n], &low), self.floats(&[1, n], &width));

@@ -12,6 +12,8 @@
 //! row of data touches two rows of weights per column. Training the increments rather than the sums keeps neighboring
 //! bins together, which is what makes the encoding generalize.
 
+#[cfg(feature = "tensors")]
+use burn::tensor::{Tensor, TensorData};
 use limbeck_runtime::kernel;
 use limbeck_runtime::{Graph, Node, Op};
 use rand::{Rng, RngExt};
@@ -394,6 +396,34 @@ impl MlpShape {
         self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
     }
 
+    /// What the first layer reads, `[n_samples, rows]`.
+    #[cfg(feature = "tensors")]
+    fn encoded(&self, positions: Tensor<2>) -> Tensor<2> {
+        let device = positions.device();
+        let columns = self
+            .input
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(index, segment)| {
+                let p = positions.clone().narrow(1, index, 1);
+                let steps = |n: usize| -> Tensor<2> {
+                    Tensor::from_data(
+                        TensorData::new((0..n).map(|k| k as f32).collect(), [1, n]),
+                        &device,
+                    )
+                };
+                match segment {
+                    Segment::Linear => p,
+                    Segment::Spline { edges } => (p - steps(edges.len() - 1)).clamp(0.0, 1.0),
+                    Segment::OneHot { levels } => {
+                        (p - steps(*levels)).abs().lower_elem(0.5).float()
+                    }
+                }
+            });
+        Tensor::cat(columns.collect(), 1)
+    }
+
     fn splines(&self) -> usize {
         self.input
             .segments
@@ -547,12 +577,30 @@ impl Network for MlpShape {
     }
 
     #[cfg(feature = "tensors")]
-    fn define(
-        &self,
-        params: burn::tensor::Tensor<2>,
-        positions: burn::tensor::Tensor<2>,
-    ) -> burn::tensor::Tensor<3> {
-        crate::tensors::mlp(params, positions, self)
+    fn define(&self, params: Tensor<2>, positions: Tensor<2>) -> Tensor<3> {
+        let [members, _] = params.dims();
+        let inputs = self.encoded(positions);
+        let outputs = (0..members).map(|member| {
+            let params = params.clone().narrow(0, member, 1);
+            let mut x = inputs.clone();
+            let mut at = 0;
+            let widths: Vec<usize> = self.hidden.iter().copied().chain([self.outputs]).collect();
+            for (index, &width) in widths.iter().enumerate() {
+                let inputs = x.dims()[1];
+                let weight = params
+                    .clone()
+                    .narrow(1, at, inputs * width)
+                    .reshape([inputs, width]);
+                let bias = params.clone().narrow(1, at + inputs * width, width);
+                at += (inputs + 1) * width;
+                x = x.matmul(weight) + bias;
+                if index + 1 < widths.len() {
+                    x = burn::tensor::activation::relu(x);
+                }
+            }
+            x
+        });
+        Tensor::stack(outputs.collect(), 0)
     }
 
     fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {

@@ -30,15 +30,23 @@ struct Tap {
     high: f32,
 }
 
+impl Tap {
+    /// One row of the table.
+    #[inline(always)]
+    fn single(row: usize, low: f32) -> Self {
+        Self {
+            row,
+            low,
+            high: 0.0,
+        }
+    }
+}
+
 impl Lookup {
     #[inline(always)]
     fn tap(self, p: f32) -> Tap {
         match self.kind {
-            LookupKind::Linear => Tap {
-                row: self.row,
-                low: p,
-                high: 0.0,
-            },
+            LookupKind::Linear => Tap::single(self.row, p),
             LookupKind::Spline { bins } => {
                 let bin = (p as usize).min(bins - 1);
                 let high = p - bin as f32;
@@ -50,17 +58,9 @@ impl Lookup {
             }
             LookupKind::OneHot { levels } => {
                 if p >= 0.0 && (p as usize) < levels {
-                    Tap {
-                        row: self.row + p as usize,
-                        low: 1.0,
-                        high: 0.0,
-                    }
+                    Tap::single(self.row + p as usize, 1.0)
                 } else {
-                    Tap {
-                        row: self.row,
-                        low: 0.0,
-                        high: 0.0,
-                    }
+                    Tap::single(self.row, 0.0)
                 }
             }
         }
@@ -70,6 +70,14 @@ impl Lookup {
 #[inline(always)]
 fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `y ← y + a · x`
+#[inline(always)]
+fn add<const FMA: bool, const W: usize>(a: f32, x: &[f32; W], y: &mut [f32; W]) {
+    for j in 0..W {
+        y[j] = fma::<FMA>(a, x[j], y[j]);
+    }
 }
 
 /// `out[i] = bias + Σ_s interpolate(table, p[i, s])` for all rows.
@@ -120,16 +128,12 @@ fn lookup_piece<const FMA: bool, const W: usize>(
         let Some(low) = table[tap.row * width + at..].first_chunk::<W>() else {
             return;
         };
-        for j in 0..W {
-            sums[j] = fma::<FMA>(tap.low, low[j], sums[j]);
-        }
+        add::<FMA, W>(tap.low, low, &mut sums);
         if let LookupKind::Spline { .. } = lookup.kind {
             let Some(high) = table[(tap.row + 1) * width + at..].first_chunk::<W>() else {
                 return;
             };
-            for j in 0..W {
-                sums[j] = fma::<FMA>(tap.high, high[j], sums[j]);
-            }
+            add::<FMA, W>(tap.high, high, &mut sums);
         }
     }
     out[at..at + W].copy_from_slice(&sums);
@@ -189,16 +193,12 @@ fn scatter_piece<const FMA: bool, const W: usize>(
         let Some(low) = table[tap.row * width + at..].first_chunk_mut::<W>() else {
             return;
         };
-        for j in 0..W {
-            low[j] = fma::<FMA>(tap.low, grad[j], low[j]);
-        }
+        add::<FMA, W>(tap.low, &grad, low);
         if let LookupKind::Spline { .. } = lookup.kind {
             let Some(high) = table[(tap.row + 1) * width + at..].first_chunk_mut::<W>() else {
                 return;
             };
-            for j in 0..W {
-                high[j] = fma::<FMA>(tap.high, grad[j], high[j]);
-            }
+            add::<FMA, W>(tap.high, &grad, high);
         }
     }
 }

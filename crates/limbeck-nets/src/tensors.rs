@@ -1,77 +1,13 @@
-//! The engine on tensors: what a network is, said in [Burn](https://burn.dev)'s own operations.
+//! The engine on tensors: losses and gradients by automatic differentiation, in [Burn](https://burn.dev)'s operations.
 //!
 //! A training step on a small network is mostly overhead when each layer is an operation of its own, so students and teachers are trained by the
-//! fused passes on slices ([`Network::sweep`]). These operations are the definition that the passes are tested against, and the engine
-//! of whatever has no fused form. They are compiled with the feature `tensors` alone.
+//! fused passes on slices ([`Network::sweep`]). What a network is, [`Network::define`] says; the passes are tested
+//! against that. This module is compiled with the feature `tensors` alone.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::input::Segment;
 use crate::loss::{Moment, StepLoss};
-use crate::mlp::MlpShape;
 use crate::network::Network;
-
-/// Predictions of one or several networks of one shape on the same rows.
-///
-/// # Shapes
-///
-/// `params` is `[members, weights]`, `positions` `[n_samples, segments]`; the result is `[members, n_samples, outputs]`.
-#[must_use]
-pub fn mlp(params: Tensor<2>, positions: Tensor<2>, shape: &MlpShape) -> Tensor<3> {
-    let [members, _] = params.dims();
-    let inputs = inputs(positions, shape);
-    let outputs = (0..members).map(|member| {
-        let params = params.clone().narrow(0, member, 1);
-        let mut x = inputs.clone();
-        let mut at = 0;
-        let widths: Vec<usize> = shape
-            .hidden()
-            .iter()
-            .copied()
-            .chain([shape.outputs()])
-            .collect();
-        for (index, &width) in widths.iter().enumerate() {
-            let inputs = x.dims()[1];
-            let weight = params
-                .clone()
-                .narrow(1, at, inputs * width)
-                .reshape([inputs, width]);
-            let bias = params.clone().narrow(1, at + inputs * width, width);
-            at += (inputs + 1) * width;
-            x = x.matmul(weight) + bias;
-            if index + 1 < widths.len() {
-                x = burn::tensor::activation::relu(x);
-            }
-        }
-        x
-    });
-    Tensor::stack(outputs.collect(), 0)
-}
-
-/// What the first layer reads, `[n_samples, rows]`.
-fn inputs(positions: Tensor<2>, shape: &MlpShape) -> Tensor<2> {
-    let device = positions.device();
-    let columns = shape
-        .input()
-        .segments
-        .iter()
-        .enumerate()
-        .map(|(index, segment)| {
-            let p = positions.clone().narrow(1, index, 1);
-            let steps = |n: usize| -> Tensor<2> {
-                Tensor::from_data(
-                    TensorData::new((0..n).map(|k| k as f32).collect(), [1, n]),
-                    &device,
-                )
-            };
-            match segment {
-                Segment::Linear => p,
-                Segment::Spline { edges } => (p - steps(edges.len() - 1)).clamp(0.0, 1.0),
-                Segment::OneHot { levels } => (p - steps(*levels)).abs().lower_elem(0.5).float(),
-            }
-        });
-    Tensor::cat(columns.collect(), 1)
-}
 
 /// Mean loss of a batch, one value: a loss on slices as a value and a slope that differentiation takes for its own.
 ///
@@ -146,6 +82,7 @@ pub(crate) fn gradient(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MlpShape;
     use crate::losses::{Hard, LabelLoss};
     use crate::mlp::Buffers;
     use crate::mlp::tests::{random_rows, small};

@@ -461,6 +461,15 @@ impl InputColumn {
         }
     }
 
+    fn invalid_code(&self, row: usize, code: u32, levels: usize) -> Error {
+        Error::InvalidCode {
+            column: self.name.clone(),
+            row,
+            code,
+            levels,
+        }
+    }
+
     fn check_number(&self, x: f64, row: usize) -> Result<()> {
         if x.is_infinite() {
             return Err(Error::InfiniteValue {
@@ -489,15 +498,7 @@ impl InputColumn {
                     let place = match places.get(code as usize) {
                         Some(place) => *place,
                         None if code == MISSING => absent,
-                        None => {
-                            let (column, levels) = (self.name.clone(), levels.len());
-                            return Err(Error::InvalidCode {
-                                column,
-                                row,
-                                code,
-                                levels,
-                            });
-                        }
+                        None => return Err(self.invalid_code(row, code, levels.len())),
                     };
                     self.encoding.write_place(place, out);
                 }

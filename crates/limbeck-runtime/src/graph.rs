@@ -153,18 +153,7 @@ impl Graph {
     ///
     /// As [`new`](Self::new): the fields are public, so that a graph may have been changed since.
     pub fn widths(&self) -> Result<Vec<usize>> {
-        if self.input_width == 0 || self.input_width > MAX_WIDTH {
-            let reason = format!(
-                "input width {}, 1 to {MAX_WIDTH} expected",
-                self.input_width
-            );
-            return Err(Error::InvalidGraph { reason });
-        }
-        if self.nodes.is_empty() {
-            return Err(Error::InvalidGraph {
-                reason: "no nodes, at least one expected".into(),
-            });
-        }
+        self.check_size()?;
         let mut widths = vec![self.input_width];
         for (i, node) in self.nodes.iter().enumerate() {
             let fault = |reason| Error::InvalidNode {
@@ -182,6 +171,23 @@ impl Graph {
             widths.push(width);
         }
         Ok(widths)
+    }
+
+    /// That there is an input of a possible width, and a node.
+    fn check_size(&self) -> Result<()> {
+        if self.input_width == 0 || self.input_width > MAX_WIDTH {
+            let reason = format!(
+                "input width {}, 1 to {MAX_WIDTH} expected",
+                self.input_width
+            );
+            return Err(Error::InvalidGraph { reason });
+        }
+        if self.nodes.is_empty() {
+            return Err(Error::InvalidGraph {
+                reason: "no nodes, at least one expected".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Numbers per row of output, 0 for a graph that [`widths`](Self::widths) refuses.
@@ -226,17 +232,21 @@ fn input_widths(node: &Node, widths: &[usize]) -> core::result::Result<Vec<usize
     node.inputs.iter().map(width_of).collect()
 }
 
+fn one_width(width: usize, others: &[usize]) -> core::result::Result<usize, String> {
+    match others.iter().find(|other| **other != width) {
+        Some(other) => Err(format!(
+            "inputs of width {width} and {other}, one width expected"
+        )),
+        None => Ok(width),
+    }
+}
+
 fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String> {
     let [width, others @ ..] = inputs else {
         return Err("reads no value, at least one expected".into());
     };
     match op {
-        Op::Add | Op::Mean => match others.iter().find(|&other| other != width) {
-            Some(other) => Err(format!(
-                "inputs of width {width} and {other}, one width expected"
-            )),
-            None => Ok(*width),
-        },
+        Op::Add | Op::Mean => one_width(*width, others),
         _ if !others.is_empty() => Err(format!("reads {} values, one expected", inputs.len())),
         Op::Ple { edges } => ple_width(edges, *width),
         Op::Linear {

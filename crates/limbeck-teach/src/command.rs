@@ -532,18 +532,7 @@ impl Running {
             command: command.to_owned(),
             source,
         })?;
-        let (sender, events) = channel();
-        if let Some(stdin) = child.stdin.take() {
-            let sender = sender.clone();
-            thread::spawn(move || send_rows(stdin, &input, &sender));
-        }
-        if let Some(stdout) = child.stdout.take() {
-            let sender = sender.clone();
-            thread::spawn(move || read_answer(stdout, most, &sender));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            thread::spawn(move || read_stderr(stderr, &sender));
-        }
+        let events = listen(&mut child, input, most);
         Ok(Self {
             child,
             events,
@@ -636,6 +625,23 @@ impl Running {
 }
 
 // The threads. A receiver that is gone has lost interest: nothing is to be done about it.
+
+/// Feeds the command and reads what it says, on threads that end with its pipes.
+fn listen(child: &mut Child, input: Vec<u8>, most: usize) -> Receiver<Event> {
+    let (sender, events) = channel();
+    if let Some(stdin) = child.stdin.take() {
+        let sender = sender.clone();
+        thread::spawn(move || send_rows(stdin, &input, &sender));
+    }
+    if let Some(stdout) = child.stdout.take() {
+        let sender = sender.clone();
+        thread::spawn(move || read_answer(stdout, most, &sender));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        thread::spawn(move || read_stderr(stderr, &sender));
+    }
+    events
+}
 
 fn send_rows(mut stdin: impl Write, input: &[u8], sender: &Sender<Event>) {
     match stdin.write_all(input).and_then(|()| stdin.flush()) {

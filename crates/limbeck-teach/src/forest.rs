@@ -323,16 +323,10 @@ impl Trees {
         self.starts.push(self.split.len() as u32);
     }
 
-    /// The first `rounds` trees for the runtime, without the base score.
-    pub(crate) fn lower(&self, rounds: usize) -> TreeEnsemble {
-        let nodes = 0..self.starts[rounds.min(self.len())] as usize;
-        let splits = nodes
-            .clone()
-            .filter(|node| self.split[*node] != LEAF)
-            .count() as u32;
-        // In preorder, so that a child's number is above its parent's.
+    /// Numbers of nodes, splits before leaves, each in preorder, so that a child's number is above its parent's.
+    fn numbers(&self, nodes: std::ops::Range<usize>, splits: u32) -> Vec<u32> {
         let (mut split, mut leaf) = (0..splits, splits..);
-        let number: Vec<u32> = nodes
+        nodes
             .map(|node| {
                 if self.split[node] == LEAF {
                     leaf.next()
@@ -341,7 +335,17 @@ impl Trees {
                 }
                 .unwrap_or(LEAF)
             })
-            .collect();
+            .collect()
+    }
+
+    /// The first `rounds` trees for the runtime, without the base score.
+    pub(crate) fn lower(&self, rounds: usize) -> TreeEnsemble {
+        let nodes = 0..self.starts[rounds.min(self.len())] as usize;
+        let splits = nodes
+            .clone()
+            .filter(|node| self.split[*node] != LEAF)
+            .count() as u32;
+        let number = self.numbers(nodes, splits);
         let mut made = TreeEnsemble::default();
         for tree in 0..rounds.min(self.len()) {
             let root = self.starts[tree] as usize;
@@ -473,11 +477,8 @@ impl Trees {
     fn shape_problem(&self, tree: usize) -> Option<String> {
         let nodes = self.nodes(tree);
         let (root, size) = (nodes.start, nodes.len());
-        if size == 0 {
-            return Some("it has no nodes".to_owned());
-        }
-        if size / 2 >= usize::from(u16::MAX) {
-            return Some(format!("{size} nodes are too many"));
+        if let Some(problem) = size_problem(size) {
+            return Some(problem);
         }
         // Ends of the runs that are open, innermost last.
         let mut ends = vec![size];
@@ -686,20 +687,38 @@ fn add_leaves(
         let start = strip * STRIP;
         let sets = &mut sets[..sums.len()];
         sets.fill(u64::MAX);
-        // Several inputs at a time, so that the sets are fetched and stored less often.
-        let mut next = 0;
-        while next < groups.len() {
-            let (groups, tables) = (&groups[next..], &tables[next..]);
-            next += match groups.len() {
-                1 => narrow::<1>(groups, tables, places, start, sets),
-                2 => narrow::<2>(groups, tables, places, start, sets),
-                3 => narrow::<3>(groups, tables, places, start, sets),
-                _ => narrow::<4>(groups, tables, places, start, sets),
-            };
-        }
+        narrow_all(groups, tables, places, start, sets);
         for (sum, set) in sums.iter_mut().zip(sets) {
             *sum += padded[set.trailing_zeros() as usize % SET];
         }
+    }
+}
+
+/// Takes from the sets what the tests rule out: several inputs at a time, so that the sets are fetched and stored less often.
+fn narrow_all(
+    groups: &[Group],
+    tables: &[Table],
+    places: &[Vec<u8>],
+    start: usize,
+    sets: &mut [u64],
+) {
+    let mut next = 0;
+    while next < groups.len() {
+        let (groups, tables) = (&groups[next..], &tables[next..]);
+        next += match groups.len() {
+            1 => narrow::<1>(groups, tables, places, start, sets),
+            2 => narrow::<2>(groups, tables, places, start, sets),
+            3 => narrow::<3>(groups, tables, places, start, sets),
+            _ => narrow::<4>(groups, tables, places, start, sets),
+        };
+    }
+}
+
+fn size_problem(nodes: usize) -> Option<String> {
+    match nodes {
+        0 => Some("it has no nodes".to_owned()),
+        _ if nodes / 2 >= usize::from(u16::MAX) => Some(format!("{nodes} nodes are too many")),
+        _ => None,
     }
 }
 

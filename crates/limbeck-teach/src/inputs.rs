@@ -87,26 +87,7 @@ impl Inputs {
         let mut inputs = Self::default();
         let mut matrix = InputMatrix::new();
         for feature in &x.columns {
-            let (coding, columns) = match &feature.values {
-                FeatureValues::Number(values) => {
-                    let coding = number_coding(values, w);
-                    let column = coding_of_numbers(&coding, values);
-                    (coding, vec![column])
-                }
-                FeatureValues::Category { codes, levels }
-                    if levels_used(codes, levels.len()) <= ONE_HOT_LEVELS =>
-                {
-                    let coding = Coding::OneHot {
-                        levels: used_levels(codes, levels),
-                    };
-                    let columns = coding_of_categories(&coding, codes, levels);
-                    (coding, columns)
-                }
-                FeatureValues::Category { codes, levels } => {
-                    let (coding, column) = mean_target(codes, levels, y, w, rng);
-                    (coding, vec![column])
-                }
-            };
+            let (coding, columns) = fit_coding(&feature.values, y, w, rng);
             inputs.columns.push(InputColumn {
                 name: feature.name.clone(),
                 coding,
@@ -339,6 +320,35 @@ fn coding_of_numbers(coding: &Coding, values: &[f64]) -> Vec<f32> {
         .iter()
         .map(|value| single((value - center) / scale))
         .collect()
+}
+
+/// How a feature is coded, and its training rows in that code.
+fn fit_coding(
+    values: &FeatureValues,
+    y: &[f64],
+    w: &[f64],
+    rng: &mut Pcg64,
+) -> (Coding, InputMatrix) {
+    match values {
+        FeatureValues::Number(values) => {
+            let coding = number_coding(values, w);
+            let column = coding_of_numbers(&coding, values);
+            (coding, vec![column])
+        }
+        FeatureValues::Category { codes, levels }
+            if levels_used(codes, levels.len()) <= ONE_HOT_LEVELS =>
+        {
+            let coding = Coding::OneHot {
+                levels: used_levels(codes, levels),
+            };
+            let columns = coding_of_categories(&coding, codes, levels);
+            (coding, columns)
+        }
+        FeatureValues::Category { codes, levels } => {
+            let (coding, column) = mean_target(codes, levels, y, w, rng);
+            (coding, vec![column])
+        }
+    }
 }
 
 /// Inputs of a category column; its levels are matched by text.

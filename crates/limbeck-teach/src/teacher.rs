@@ -175,6 +175,28 @@ struct OutOfFold {
     spread: Option<Vec<f64>>,
 }
 
+impl OutOfFold {
+    /// Puts the predictions of each fold's rows in their place; NaN for a row in no fold.
+    fn gather(parts: Vec<(Vec<usize>, Predicted)>, n: usize) -> Self {
+        let mut out = Self {
+            mean: vec![f64::NAN; n],
+            spread: None,
+        };
+        for (rows, (mean, spread)) in parts {
+            for (i, &row) in rows.iter().enumerate() {
+                out.mean[row] = mean[i];
+            }
+            if let Some(spread) = spread {
+                let all = out.spread.get_or_insert_with(|| vec![f64::NAN; n]);
+                for (i, &row) in rows.iter().enumerate() {
+                    all[row] = spread[i];
+                }
+            }
+        }
+        out
+    }
+}
+
 impl FittedTeacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
@@ -605,27 +627,10 @@ impl Candidate {
             .enumerate()
             .map(of_fold)
             .collect::<Result<_>>()?;
-        let mut out = OutOfFold {
-            mean: vec![f64::NAN; sample.target.len()],
-            spread: None,
-        };
-        for (rows, (mean, spread)) in parts {
-            for (i, &row) in rows.iter().enumerate() {
-                out.mean[row] = mean[i];
-            }
-            if let Some(spread) = spread {
-                let all = out
-                    .spread
-                    .get_or_insert_with(|| vec![f64::NAN; sample.target.len()]);
-                for (i, &row) in rows.iter().enumerate() {
-                    all[row] = spread[i];
-                }
-            }
-        }
         Ok(Self {
             learner,
             folds,
-            out,
+            out: OutOfFold::gather(parts, sample.target.len()),
         })
     }
 }

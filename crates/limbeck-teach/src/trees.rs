@@ -496,13 +496,18 @@ fn interacting_pairs(
         .trees()
         .iter()
         .for_each(|tree| add_gains(tree, &columns, &mut gains));
+    Ok(largest(gains, count))
+}
+
+/// The pairs of the largest gains, the largest first.
+fn largest(gains: BTreeMap<(usize, usize), f64>, count: usize) -> Vec<(usize, usize)> {
     let mut pairs: Vec<_> = gains.into_iter().collect();
     pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
-    Ok(pairs
+    pairs
         .into_iter()
         .take(count)
         .map(|(pair, _)| pair)
-        .collect())
+        .collect()
 }
 
 fn has_three_values(values: &[f32]) -> bool {

@@ -321,30 +321,8 @@ impl Recipe {
     pub fn resolve(own: Table, flags: Table) -> Result<Self> {
         let mut all = own;
         lay_over(&mut all, flags);
-        let quality = match all.get("quality") {
-            None => Quality::Default,
-            Some(Value::String(text)) => text
-                .parse()
-                .map_err(|message: String| recipe_error("quality", &message))?,
-            Some(other) => {
-                return Err(recipe_error(
-                    "quality",
-                    &format!("found {other}, expected fast, default or best"),
-                ));
-            }
-        };
-        let preset: Preset = match all.get("preset") {
-            None => Preset::Default,
-            Some(Value::String(text)) => text
-                .parse()
-                .map_err(|message: String| recipe_error("preset", &message))?,
-            Some(other) => {
-                return Err(recipe_error(
-                    "preset",
-                    &format!("found {other}, expected the name of a preset"),
-                ));
-            }
-        };
+        let quality: Quality = word(&all, "quality", "fast, default or best")?;
+        let preset: Preset = word(&all, "preset", "the name of a preset")?;
         let mut merged = Table::try_from(Self::of(quality, preset)?)
             .map_err(|e| recipe_error("preset", &e.to_string()))?;
         lay_over(&mut merged, all);
@@ -537,6 +515,22 @@ fn recipe_error(place: &str, message: &str) -> Error {
     Error::Recipe {
         place: place.to_owned(),
         message: explain(message),
+    }
+}
+
+/// A word of a table, the default where it is not given.
+fn word<T: Default + std::str::FromStr<Err = String>>(
+    table: &Table,
+    name: &str,
+    expected: &str,
+) -> Result<T> {
+    match table.get(name) {
+        None => Ok(T::default()),
+        Some(Value::String(text)) => text.parse().map_err(|e: String| recipe_error(name, &e)),
+        Some(other) => Err(recipe_error(
+            name,
+            &format!("found {other}, expected {expected}"),
+        )),
     }
 }
 

@@ -110,28 +110,31 @@ fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observe
     write_file(place.path(), TARGETS, list.as_bytes())
 }
 
-/// A recipe for each target, to which the others are no features.
-fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
-    let all: Vec<&String> = std::iter::once(&recipe.data.target)
-        .chain(&recipe.targets)
-        .collect();
+/// Refuses a target named twice, and options that speak of one target.
+fn refuse_one_target(recipe: &Recipe, all: &[&String]) -> Result<()> {
     let refuse = |place: &str, message: String| {
         Err(Error::Recipe {
             place: place.into(),
             message,
         })
     };
-    if let Some(twice) = all
-        .iter()
-        .enumerate()
-        .find(|(at, target)| all[..*at].contains(target))
-    {
-        return refuse("targets", format!("`{}` is named twice", twice.1));
+    let mut twice = all.iter().enumerate();
+    if let Some((_, twice)) = twice.find(|(at, target)| all[..*at].contains(target)) {
+        return refuse("targets", format!("`{twice}` is named twice"));
     }
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
-    if let Some(place) = recipe.teacher_source().option().or(mixed) {
-        return refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into());
+    match recipe.teacher_source().option().or(mixed) {
+        Some(place) => refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
+        None => Ok(()),
     }
+}
+
+/// A recipe for each target, to which the others are no features.
+fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
+    let all: Vec<&String> = std::iter::once(&recipe.data.target)
+        .chain(&recipe.targets)
+        .collect();
+    refuse_one_target(recipe, &all)?;
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
     let own = |target: &&String| {
         let mut own = recipe.clone();

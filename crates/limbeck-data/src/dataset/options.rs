@@ -163,6 +163,10 @@ impl DataOptions {
                 ));
             }
         }
+        self.check_kept()
+    }
+
+    fn check_kept(&self) -> Result<()> {
         match self.keep.iter().find(|kept| self.drop.contains(kept)) {
             Some(both) => Err(Error::option(
                 "keep",

@@ -267,27 +267,16 @@ impl<'s, 'a> Ladder<'s, 'a> {
     }
 
     fn climb(&self) -> Result<Choice> {
-        let run = |alone: Vec<Setting>,
-                   distilled: Vec<Setting>,
-                   trials: &mut [Vec<Trial>; 2]|
-         -> Result<()> {
-            let both = self
-                .search
-                .train_all(distilled.into_iter().chain(alone).collect(), self.watch)?;
-            both.into_iter()
-                .for_each(|trial| trials[usize::from(trial.setting.alpha.is_some())].push(trial));
-            Ok(())
-        };
         let mut trials = [Vec::new(), Vec::new()];
-        run(self.first_alone(), self.first_distilled(), &mut trials)?;
+        self.train(self.first_alone(), self.first_distilled(), &mut trials)?;
         let closed_form = self.closed_form(&trials);
-        run(
+        self.train(
             self.moves_alone(&trials[0]),
             self.moves_distilled(&trials[1], best(&trials[0]), closed_form),
             &mut trials,
         )?;
         let last = self.last_distilled(&trials[1]);
-        run(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
+        self.train(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
         self.finals(&mut trials)?;
         let [alone, distilled] = trials;
         Ok(Choice {
@@ -296,6 +285,20 @@ impl<'s, 'a> Ladder<'s, 'a> {
             closed_form,
             chosen: None,
         })
+    }
+
+    /// Trains settings of both sides and adds their trials, `[alone, distilled]`.
+    fn train(
+        &self,
+        alone: Vec<Setting>,
+        distilled: Vec<Setting>,
+        trials: &mut [Vec<Trial>; 2],
+    ) -> Result<()> {
+        let settings = distilled.into_iter().chain(alone).collect();
+        for trial in self.search.train_all(settings, self.watch)? {
+            trials[usize::from(trial.setting.alpha.is_some())].push(trial);
+        }
+        Ok(())
     }
 
     /// Trains the best of both sides again, where rows are few, until the best one has been: among many trials on few validation rows the

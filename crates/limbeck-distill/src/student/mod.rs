@@ -132,19 +132,8 @@ impl<'a> Candidates<'a> {
         head: Head,
         width: usize,
     ) -> Self {
-        let has = |number: bool| {
-            features
-                .columns
-                .iter()
-                .any(|c| matches!(c.values, FeatureValues::Number(_)) == number)
-        };
-        // Half of what the first layer may cost goes to categories where there are numbers too.
-        let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
-        let encoder = fit_encoder(
-            features,
-            rows,
-            &encode_options(options, if has(true) { room / 2 } else { room }),
-        );
+        let room = room_for_categories(features, options, width);
+        let encoder = fit_encoder(features, rows, &encode_options(options, room));
         let chosen = features.select(rows);
         let encoded = encoder
             .encode(&chosen.raw(), chosen.rows)
@@ -238,6 +227,17 @@ impl<'a> Candidates<'a> {
             shape,
             head: self.head,
         })
+    }
+}
+
+/// Encoded columns that categories may take: half of what the first layer may cost where there are numbers too.
+fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
+    let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
+    let mut values = features.columns.iter().map(|column| &column.values);
+    if values.any(|values| matches!(values, FeatureValues::Number(_))) {
+        room / 2
+    } else {
+        room
     }
 }
 

@@ -8,6 +8,17 @@ use super::{Range, Transfer, TransferOptions, moved_numbers};
 /// Rows are drawn from this share of a column's values at either end.
 const TAIL: f64 = 0.1;
 
+/// A row from one of the two ends of an order.
+fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
+    let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
+    let at = rng.random_range(0..tail);
+    if rng.random() {
+        order[at]
+    } else {
+        order[order.len() - 1 - at]
+    }
+}
+
 /// Rows of which one number lies near an end of its column and is moved by up to `ε` of the column's range.
 ///
 /// ```text
@@ -32,13 +43,7 @@ pub(super) fn moved(
     let (mut rows, mut chosen, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..count {
         let (column, order) = &columns[rng.random_range(0..columns.len())];
-        let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
-        let at = rng.random_range(0..tail);
-        rows.push(if rng.random() {
-            order[at]
-        } else {
-            order[order.len() - 1 - at]
-        });
+        rows.push(from_a_tail(order, &mut rng));
         chosen.push(*column);
         steps.push(options.boundary_reach * rng.random_range(-1.0..=1.0));
     }

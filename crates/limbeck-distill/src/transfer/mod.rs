@@ -12,7 +12,7 @@ mod perturb;
 pub mod set;
 mod slope;
 
-use limbeck_data::{Feature, FeatureValues, Features};
+use limbeck_data::{Feature, FeatureValues, Features, metrics};
 use limbeck_options::{Options, Rule};
 use limbeck_teach::Prediction;
 
@@ -238,12 +238,8 @@ impl Range {
             return None;
         };
         let known: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-        let (low, high) = known
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| {
-                (l.min(v), h.max(v))
-            });
-        let sd = limbeck_data::metrics::variance(&known, &vec![1.0; known.len()]).sqrt();
+        let (low, high) = metrics::range(&known);
+        let sd = metrics::variance(&known, &vec![1.0; known.len()]).sqrt();
         (low <= high).then_some(Self {
             low,
             high,

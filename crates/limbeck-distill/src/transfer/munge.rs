@@ -1,7 +1,7 @@
 //! MUNGE: rows between near rows.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
-use limbeck_data::{Feature, FeatureValues, Features, generator};
+use limbeck_data::{Feature, FeatureValues, Features, generator, metrics};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
@@ -91,10 +91,7 @@ fn munge_column(
 ) -> Feature {
     let values = match &column.values {
         FeatureValues::Number(values) => {
-            let known = values.iter().copied().filter(|v| !v.is_nan());
-            let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-                (l.min(v), h.max(v))
-            });
+            let (low, high) = metrics::range(values);
             let draw = |&(row, near): &(usize, usize)| {
                 let (own, other) = (values[row], values[near]);
                 if rng.random::<f64>() >= options.munge_swap {

@@ -283,8 +283,8 @@ impl ImportedTeacher {
 /// Format, model, inputs, and the lists of categories that have no owner yet.
 type Parts = (ModelFormat, Body, Vec<Input>, Vec<Vec<Label>>);
 
-fn parse(bytes: &[u8]) -> Parsed<Parts> {
-    let begin = bytes.trim_ascii_start();
+/// Refuses nothing at all, and a format that can be told by its first bytes.
+fn check_begin(begin: &[u8]) -> Parsed<()> {
     if begin.is_empty() {
         return Err(Fault::malformed(
             "the file",
@@ -302,6 +302,12 @@ fn parse(bytes: &[u8]) -> Parsed<Parts> {
             "save it as JSON: model.save_model(\"model.json\")",
         ));
     }
+    Ok(())
+}
+
+fn parse(bytes: &[u8]) -> Parsed<Parts> {
+    let begin = bytes.trim_ascii_start();
+    check_begin(begin)?;
     if let Ok(text) = std::str::from_utf8(bytes) {
         if lightgbm::recognizes(text.trim_start()) {
             let (trees, inputs, lists) = lightgbm::parse(text.trim_start())?;

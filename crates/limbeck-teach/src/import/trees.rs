@@ -248,13 +248,17 @@ impl TreeModel {
             }
         }
         for prediction in predictions {
-            let value = match self.aggregate {
-                Aggregate::Sum => *prediction,
-                _ if self.trees.is_empty() => self.base,
-                Aggregate::Average => self.round(*prediction / self.trees.len() as f64) + self.base,
-                Aggregate::Min | Aggregate::Max => *prediction + self.base,
-            };
-            *prediction = self.link.apply(self.round(value));
+            *prediction = self.link.apply(self.round(self.total(*prediction)));
+        }
+    }
+
+    /// The value of a row, from what was gathered over the trees.
+    fn total(&self, gathered: f64) -> f64 {
+        match self.aggregate {
+            Aggregate::Sum => gathered,
+            _ if self.trees.is_empty() => self.base,
+            Aggregate::Average => self.round(gathered / self.trees.len() as f64) + self.base,
+            Aggregate::Min | Aggregate::Max => gathered + self.base,
         }
     }
 

@@ -255,12 +255,7 @@ impl Kernel {
             for (single, value) in single.iter_mut().zip(column.as_slice()) {
                 *single = self.shape.fast(*value as f32);
             }
-            // Four sums at once.
-            let mut sums = [0.0; 4];
-            for (at, (value, alpha)) in single.iter().zip(alpha.as_slice()).enumerate() {
-                sums[at % 4] += f64::from(*value) * alpha;
-            }
-            signal * (sums[0] + sums[1] + sums[2] + sums[3]) + slope
+            signal * dot(&single, alpha.as_slice()) + slope
         };
         distances
             .column_iter()
@@ -363,6 +358,15 @@ impl Derivatives {
 /// Squared length of each row.
 pub(super) fn norms(rows: &DMatrix<f64>) -> Vec<f64> {
     rows.column_iter().map(|row| row.norm_squared()).collect()
+}
+
+/// Scalar product, as four sums at once.
+fn dot(a: &[f32], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    for (at, (a, b)) in a.iter().zip(b).enumerate() {
+        sums[at % 4] += f64::from(*a) * b;
+    }
+    sums[0] + sums[1] + sums[2] + sums[3]
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod linear;
 mod warp;
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
-use limbeck_data::{Features, generator};
+use limbeck_data::{Features, generator, metrics};
 use limbeck_runtime::{Container, Encoder, Encoding, Numbers};
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
@@ -147,11 +147,7 @@ impl Process {
         let scaled = plan.kernel.scaled(&x);
         let mut covariance = plan.kernel.covariance(&scaled);
         let noise = noise_scale(&sample.weight_of(&rows));
-        let range = z
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &z| {
-                (low.min(z), high.max(z))
-            });
+        let range = metrics::range(&z);
         let alpha =
             linear::factor_with_noise(&mut covariance, &noise, plan.kernel.noise(), |factor| {
                 linear::solve(factor, &DVector::from_vec(z.clone()))

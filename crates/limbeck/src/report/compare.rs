@@ -74,6 +74,21 @@ pub struct Paired {
     pub high: f64,
 }
 
+/// Why answers of two runs cannot be compared row by row.
+fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
+    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
+        return Some("other test rows, targets, weights or groups".into());
+    }
+    let (first, second) = (first.report(), second.report());
+    (first.measure() != second.measure()).then(|| {
+        format!(
+            "one predicts {}, the other {}",
+            first.predicted(),
+            second.predicted()
+        )
+    })
+}
+
 /// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
 ///
 /// # Errors
@@ -83,19 +98,11 @@ pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, S
     let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
         return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
     };
-    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
-        return Ok(Err("other test rows, targets, weights or groups".into()));
-    }
-    let measure = first.report().measure();
-    if measure != second.report().measure() {
-        return Ok(Err(format!(
-            "one predicts {}, the other {}",
-            first.report().predicted(),
-            second.report().predicted()
-        )));
+    if let Some(reason) = apart((first, &a), (second, &b)) {
+        return Ok(Err(reason));
     }
     let Some(gain) = judge_file(
-        measure,
+        first.report().measure(),
         &a.target,
         &a.weight,
         a.block.as_deref(),

@@ -346,6 +346,16 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     found
 }
 
+/// Where values are farther than `reach` from the middle, the farthest first.
+fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
+    let distance = |at: usize| (values[at] - middle).abs();
+    let mut far: Vec<usize> = (0..values.len())
+        .filter(|&at| distance(at) > reach)
+        .collect();
+    far.sort_by(|&a, &b| distance(b).total_cmp(&distance(a)));
+    far
+}
+
 /// A few targets far beyond the rest: which rows, which values.
 fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
@@ -354,17 +364,10 @@ fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
         quantile(&sorted, 0.5),
         quantile(&sorted, 0.75) - quantile(&sorted, 0.25),
     );
-    let mut far: Vec<usize> = (0..target.len())
-        .filter(|&at| (target[at] - middle).abs() > FAR * range.max(f64::MIN_POSITIVE))
-        .collect();
+    let far = farther(target, middle, FAR * range.max(f64::MIN_POSITIVE));
     if far.is_empty() || far.len() as f64 > (RARE * target.len() as f64).max(1.0) {
         return None;
     }
-    far.sort_by(|&a, &b| {
-        (target[b] - middle)
-            .abs()
-            .total_cmp(&(target[a] - middle).abs())
-    });
     let named: Vec<String> = far
         .iter()
         .take(3)

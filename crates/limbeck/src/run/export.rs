@@ -141,6 +141,17 @@ pub fn export_runs(
         .concat())
 }
 
+/// Paths in a folder, none of which is taken.
+fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Result<Vec<PathBuf>> {
+    let paths: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
+    match paths.iter().find(|path| path.exists()) {
+        Some(taken) => Err(Error::FileExists {
+            path: taken.clone(),
+        }),
+        None => Ok(paths),
+    }
+}
+
 /// Writes a student as files of a folder, which is made where it is not there; the manifest last.
 ///
 /// # Errors
@@ -161,16 +172,7 @@ pub fn export(
     let files = files(student, format, name)?;
     let manifest = format.manifest(name);
     let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
-    let paths: Vec<PathBuf> = names
-        .iter()
-        .chain([&manifest])
-        .map(|name| folder.join(name))
-        .collect();
-    if let Some(taken) = paths.iter().find(|path| path.exists()) {
-        return Err(Error::FileExists {
-            path: taken.clone(),
-        });
-    }
+    let paths = free_paths(folder, names.iter().chain([&manifest]))?;
     std::fs::create_dir_all(folder).map_err(Error::file("create the folder", folder))?;
     for (path, (_, bytes)) in paths.iter().zip(&files) {
         write::atomic(path, |file| file.write_all(bytes))?;

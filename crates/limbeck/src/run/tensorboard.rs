@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use limbeck_data::write;
+use limbeck_data::{metrics, write};
 use limbeck_distill::search::{Training, Trial};
 use limbeck_export::proto::Message;
 
@@ -36,21 +36,7 @@ pub(crate) fn write(
     (recipe, schedules): (&str, &Schedules),
     answers: &Answers,
 ) -> Result<()> {
-    let root = Events::begun()
-        .text("recipe", &format!("```toml\n{}\n```", recipe))
-        .text("verdict", &report.proof.verdict.sentence)
-        .hyperparameters(report)
-        .residuals(answers)
-        .scalar("test/rmse_teacher", 0, report.test.teacher.rmse)
-        .scalar("test/rmse_alone", 0, report.test.alone.rmse)
-        .scalar("test/rmse_distilled", 0, report.test.distilled.rmse)
-        .scalar("test/rmse_shipped", 0, report.test.shipped.rmse)
-        .scalar(
-            "test/gap_closed",
-            0,
-            report.proof.gap_closed.value.unwrap_or(f64::NAN),
-        );
-    root.save(folder)?;
+    whole_run(report, recipe, answers).save(folder)?;
     for ((training, trial), weights) in trainings.iter().zip(weights) {
         let points = trial.curve.iter().fold(Events::begun(), |events, point| {
             events.point(point.step, &curves::fields(schedules, training, point))
@@ -60,6 +46,21 @@ pub(crate) fn write(
             .save(&folder.join(training.to_string()))?;
     }
     Ok(())
+}
+
+/// What is known once the run is done.
+fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
+    let closed = report.proof.gap_closed.value.unwrap_or(f64::NAN);
+    Events::begun()
+        .text("recipe", &format!("```toml\n{recipe}\n```"))
+        .text("verdict", &report.proof.verdict.sentence)
+        .hyperparameters(report)
+        .residuals(answers)
+        .scalar("test/rmse_teacher", 0, report.test.teacher.rmse)
+        .scalar("test/rmse_alone", 0, report.test.alone.rmse)
+        .scalar("test/rmse_distilled", 0, report.test.distilled.rmse)
+        .scalar("test/rmse_shipped", 0, report.test.shipped.rmse)
+        .scalar("test/gap_closed", 0, closed)
 }
 
 /// The event files of a run, by path in its folder, in order.
@@ -266,11 +267,7 @@ impl Events {
 
 /// Equal buckets over the range of some numbers; none without numbers.
 fn histogram(values: &[f64]) -> Option<Message> {
-    let (least, most) = values
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| {
-            (a.min(v), b.max(v))
-        });
+    let (least, most) = metrics::range(values);
     if values.is_empty() {
         return None;
     }

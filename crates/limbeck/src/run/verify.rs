@@ -220,6 +220,18 @@ fn largest_difference(student: &Student) -> Result<f64> {
     Ok(largest)
 }
 
+/// Endings of exported files. The longest come first: `x_test.c` is a file of `x`.
+const ENDINGS: [(&str, Format); 8] = [
+    ("_test.c", Format::C),
+    (".c.manifest.json", Format::C),
+    (".onnx.manifest.json", Format::Onnx),
+    (".onnx.golden.json", Format::Onnx),
+    (".golden.json", Format::C),
+    (".c", Format::C),
+    (".h", Format::C),
+    (".onnx", Format::Onnx),
+];
+
 /// Folder, name and format of the artefact that a file belongs to.
 fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
     let refuse = |message: &str| Error::NotAnArtefact {
@@ -234,17 +246,6 @@ fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
         .and_then(|name| name.to_str())
         .unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    // The longest name first: `x_test.c` is a file of `x`.
-    let endings = [
-        ("_test.c", Format::C),
-        (".c.manifest.json", Format::C),
-        (".onnx.manifest.json", Format::Onnx),
-        (".onnx.golden.json", Format::Onnx),
-        (".golden.json", Format::C),
-        (".c", Format::C),
-        (".h", Format::C),
-        (".onnx", Format::Onnx),
-    ];
     let fits = |(ending, format): &(&str, Format)| {
         let name = file.strip_suffix(ending)?;
         folder
@@ -252,7 +253,7 @@ fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
             .exists()
             .then(|| (name.to_owned(), *format))
     };
-    let (name, format) = endings.iter().find_map(fits).ok_or_else(|| {
+    let (name, format) = ENDINGS.iter().find_map(fits).ok_or_else(|| {
         refuse("is no run, no .limbeck file and no exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
     })?;
     Ok((folder, name, format))

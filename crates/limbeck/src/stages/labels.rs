@@ -89,16 +89,17 @@ fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Lab
         });
     }
     let mut store = several::combine(stores, data, recipe.teacher.combine);
-    let weights: Vec<String> = store
-        .summary
-        .members
-        .iter()
-        .map(|member| format!("{} {:.2}", member.kind, member.weight))
-        .collect();
-    let note = format!("several teachers, weighted {}", weights.join(", "));
+    let note = format!("several teachers, weighted {}", weights(&store));
     session.note(&note);
     store.summary.notes.push(note);
     Ok(store)
+}
+
+/// Teachers with their weights, in words.
+fn weights(store: &LabelStore) -> String {
+    let members = store.summary.members.iter();
+    let named = members.map(|member| format!("{} {:.2}", member.kind, member.weight));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Labels for trials on one split of the rows, by a teacher that limbeck fits on its training rows alone.

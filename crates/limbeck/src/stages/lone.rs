@@ -31,24 +31,28 @@ pub(crate) fn fit(
         .into_iter()
         .filter(|kind| kind.student_kind() != own)
     {
-        let tried = choice
-            .alone
-            .iter()
-            .filter(|trial| trial.setting.kind() == kind.student_kind());
-        let chosen = match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
-            Some(trial) => Some(trial.clone()),
-            None => kinds::lone(search, kind)?,
-        };
-        let Some((chosen, spec)) =
+        let chosen = best_of(kind, search, choice)?;
+        if let Some((chosen, spec)) =
             chosen.and_then(|chosen| chosen.setting.spec.map(|spec| (chosen, spec)))
-        else {
-            continue;
-        };
-        let refitted = kinds::fit(refit, None, spec, seed)?;
-        all.push(Fitted { chosen, refitted });
+        {
+            let refitted = kinds::fit(refit, None, spec, seed)?;
+            all.push(Fitted { chosen, refitted });
+        }
     }
     all.push(alone);
     Ok(all)
+}
+
+/// The best lone model of a kind on validation rows: of those that the search tried, else of those that are tried now.
+fn best_of(kind: Kind, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
+    let tried = choice
+        .alone
+        .iter()
+        .filter(|trial| trial.setting.kind() == kind.student_kind());
+    match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
+        Some(trial) => Ok(Some(trial.clone())),
+        None => Ok(kinds::lone(search, kind)?),
+    }
 }
 
 /// Test rows, by which files are judged.

@@ -85,6 +85,13 @@ impl Rounds<'_> {
             .collect::<std::result::Result<_, _>>()?)
     }
 
+    /// What the teacher answers to the question of the student, which may be a quantile.
+    fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
+        let objective = &self.recipe.objective;
+        let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
+        rows.iter().map(answer).collect()
+    }
+
     /// Keeps the candidates on which a student that has not seen them is furthest from the teacher.
     fn keep_disputed(&self, mut store: LabelStore, candidates: &[usize]) -> Result<LabelStore> {
         self.session.begin("rows that a quick student disputes");
@@ -93,15 +100,7 @@ impl Rounds<'_> {
             .for_each(|&row| store.believed[row] = false);
         let asked = store.new.select(candidates);
         let answers = self.quick("disputed", &store, &[&asked])?;
-        // What the teacher answers to the question of the student, which may be a quantile.
-        let labels: Vec<f64> = candidates
-            .iter()
-            .map(|&row| {
-                self.recipe
-                    .objective
-                    .answer(store.pilot[row], store.full.spread[row])
-            })
-            .collect();
+        let labels = self.answers(&store, candidates);
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(&mut store, format!(
             "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",

@@ -35,19 +35,14 @@ pub(crate) fn others<'a>(
     let learn = data.split.train.len() + data.split.valid.len();
     let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
     if more.is_empty() || !is_fitted_here(recipe) {
-        return Ok(more
-            .into_iter()
-            .map(|data| OtherSplit {
-                data,
-                store: Cow::Borrowed(store),
-            })
-            .collect());
+        let same = |data| OtherSplit {
+            data,
+            store: Cow::Borrowed(store),
+        };
+        return Ok(more.into_iter().map(same).collect());
     }
     session.begin("labels for further splits of the rows");
-    let mut own = recipe.clone();
-    own.teacher.folds = own.teacher.folds.min(FOLDS);
-    own.teacher.fits = own.teacher.fits.min(FITS);
-    own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
+    let own = lighter(recipe);
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
         let store = session.piece(&format!("labels-{name}"), || {
@@ -60,6 +55,15 @@ pub(crate) fn others<'a>(
         })
     };
     more.into_iter().enumerate().map(labelled).collect()
+}
+
+/// The recipe with a teacher and new rows that cost less.
+fn lighter(recipe: &Recipe) -> Recipe {
+    let mut own = recipe.clone();
+    own.teacher.folds = own.teacher.folds.min(FOLDS);
+    own.teacher.fits = own.teacher.fits.min(FITS);
+    own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
+    own
 }
 
 /// True where labels are nothing but the answers of a teacher that limbeck fits.

@@ -117,14 +117,9 @@ impl Graph {
         match &self.inside {
             Inside::Layers(layers) => {
                 let layer = |&(slot, width): &(usize, usize)| {
-                    Ok(Layer {
-                        width,
-                        values: tensor(slot, width)?
-                            .data
-                            .iter()
-                            .map(|&value| value as f32)
-                            .collect(),
-                    })
+                    let data = tensor(slot, width)?.data.iter();
+                    let values = data.map(|&value| value as f32).collect();
+                    Ok(Layer { width, values })
                 };
                 layers.iter().map(layer).collect()
             }

@@ -62,6 +62,12 @@ impl FileNode<'_> {
             })
     }
 
+    /// True for a transposition that changes nothing.
+    pub(super) fn keeps_axes(&self) -> bool {
+        let perm = self.attributes.get("perm");
+        perm.is_some_and(|perm| perm.ints == [0, 1])
+    }
+
     /// The operation, where it maps one number to one.
     pub(super) fn each(&self) -> Option<Each> {
         Some(match self.op {

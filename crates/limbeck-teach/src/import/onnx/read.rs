@@ -401,23 +401,25 @@ impl Reader {
         }
     }
 
+    fn cast(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Each> {
+        match node.int("to", 0) {
+            DOUBLE => {
+                self.double = true;
+                Ok(Each::Identity)
+            }
+            FLOAT | FLOAT16 => Ok(Each::Single),
+            INT32 | INT64 => Ok(Each::Truncate),
+            _ => Err(cannot(
+                name,
+                "expected a cast to FLOAT, DOUBLE, INT32 or INT64",
+            )),
+        }
+    }
+
     /// Operations on numbers with options of their own.
     fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
-            "Cast" => match node.int("to", 0) {
-                DOUBLE => {
-                    self.double = true;
-                    Op::Each(Each::Identity)
-                }
-                FLOAT | FLOAT16 => Op::Each(Each::Single),
-                INT32 | INT64 => Op::Each(Each::Truncate),
-                _ => {
-                    return Err(cannot(
-                        name,
-                        "expected a cast to FLOAT, DOUBLE, INT32 or INT64",
-                    ));
-                }
-            },
+            "Cast" => Op::Each(self.cast(node, name)?),
             "Clip" => Op::Clip {
                 low: self.bound(node, name, ("min", 1), f64::NEG_INFINITY)?,
                 high: self.bound(node, name, ("max", 2), f64::INFINITY)?,
@@ -476,14 +478,7 @@ impl Reader {
                 Some(axes) => Op::Unsqueeze { axes },
                 None => return Err(cannot(name, "expected constant axes")),
             },
-            "Transpose"
-                if node
-                    .attributes
-                    .get("perm")
-                    .is_some_and(|perm| perm.ints == [0, 1]) =>
-            {
-                Op::Each(Each::Identity)
-            }
+            "Transpose" if node.keeps_axes() => Op::Each(Each::Identity),
             "Transpose" => Op::Transpose,
             "Concat" => Op::Concat {
                 axis: node.int("axis", 1),

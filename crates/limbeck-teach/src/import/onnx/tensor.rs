@@ -153,18 +153,16 @@ pub(super) fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Opt
     })
 }
 
+/// True where two shapes agree on every axis but one.
+fn agree_but(axis: usize, a: &[usize], b: &[usize]) -> bool {
+    let mut pairs = a.iter().zip(b).enumerate();
+    a.len() == b.len() && pairs.all(|(at, (a, b))| at == axis || a == b)
+}
+
 pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
     let first = inputs.first()?;
     let axis = axis_of(axis, first.shape.len())?;
-    let fits = |tensor: &&Tensor| {
-        tensor.shape.len() == first.shape.len()
-            && tensor
-                .shape
-                .iter()
-                .zip(&first.shape)
-                .enumerate()
-                .all(|(at, (a, b))| at == axis || a == b)
-    };
+    let fits = |tensor: &&Tensor| agree_but(axis, &tensor.shape, &first.shape);
     let outer: usize = first.shape[..axis].iter().product();
     let length = inputs.iter().try_fold(0_usize, |sum, tensor| {
         sum.checked_add(tensor.shape.get(axis).copied().unwrap_or(0))

@@ -613,13 +613,15 @@ fn usage(run: &str) -> String {
             format!("limbeck distill --recipe {run}/recipe.toml --out another"),
         ),
     ];
-    let line = |(what, command): &(&str, String)| {
-        format!(
-            "<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>",
-            escape(command)
-        )
-    };
+    let line = |(what, command): &(&str, String)| use_line(what, command);
     lines.iter().map(line).collect()
+}
+
+fn use_line(what: &str, command: &str) -> String {
+    format!(
+        "<div class=\"use\"><span>{what}</span><code>{}</code><button type=\"button\" class=\"copy\" aria-label=\"copy: {what}\">copy</button></div>",
+        escape(command)
+    )
 }
 
 fn figure(id: &str, title: &str) -> String {
@@ -722,33 +724,34 @@ fn by_column(
     json!({ "labels": own.iter().map(|slice| format!("{} ({})", slice.values, slice.rows.len())).collect::<Vec<_>>(), "sides": sides })
 }
 
-fn curves(chosen: [Option<&Trial>; 2]) -> Value {
-    let curve = |name: &str, trial: &Trial| {
-        let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
-            trial
-                .curve
-                .iter()
-                .filter_map(|point| Some(json!([point.step, shown(value(point)?)])))
-                .collect::<Vec<_>>()
-        };
-        let layers = trial
+fn curve(name: &str, trial: &Trial) -> Value {
+    let points = |value: &dyn Fn(&limbeck_distill::search::Point) -> Option<f64>| {
+        trial
             .curve
-            .first()
-            .map_or(0, |point| point.terms.of("layers").len());
-        let layers: Vec<_> = (0..layers)
-            .map(|layer| points(&|p| p.terms.of("layers").get(layer).copied()))
-            .collect();
-        json!({
-            "name": name,
-            "hard": points(&|p| p.terms.hard),
-            "soft": points(&|p| p.terms.soft),
-            "slope": points(&|p| p.terms.of("slope").first().copied()),
-            "layers": layers,
-            "valid": points(&|p| p.valid_error),
-            "fidelity": points(&|p| p.fidelity_rmse),
-            "stop": trial.stop,
-        })
+            .iter()
+            .filter_map(|point| Some(json!([point.step, shown(value(point)?)])))
+            .collect::<Vec<_>>()
     };
+    let layers = trial
+        .curve
+        .first()
+        .map_or(0, |point| point.terms.of("layers").len());
+    let layers: Vec<_> = (0..layers)
+        .map(|layer| points(&|p| p.terms.of("layers").get(layer).copied()))
+        .collect();
+    json!({
+        "name": name,
+        "hard": points(&|p| p.terms.hard),
+        "soft": points(&|p| p.terms.soft),
+        "slope": points(&|p| p.terms.of("slope").first().copied()),
+        "layers": layers,
+        "valid": points(&|p| p.valid_error),
+        "fidelity": points(&|p| p.fidelity_rmse),
+        "stop": trial.stop,
+    })
+}
+
+fn curves(chosen: [Option<&Trial>; 2]) -> Value {
     let both = ["alone", "distilled"].into_iter().zip(chosen);
     both.filter_map(|(name, trial)| {
         trial
