@@ -25,8 +25,8 @@ pub struct Block<'a> {
 ///
 /// All weights lie in one flat vector. The optimizer, files and the training state see nothing else of a network.
 ///
-/// A network is written twice. [`define`](Self::define) says what it is, in Burn's operations. [`sweep`](Self::sweep) computes
-/// the same on slices, and is what trains. Tests compare the two.
+/// A network is written twice. `define` (feature `tensors`) says what it is, in Burn's operations. [`sweep`](Self::sweep)
+/// computes the same on slices, and is what trains. Tests compare the two.
 pub trait Network: Send + Sync {
     /// Room for a pass, kept between steps to save allocations.
     type Buffers: Default;
