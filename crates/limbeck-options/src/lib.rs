@@ -734,7 +734,7 @@ macro_rules! words {
         }
     ) => {
         $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ::serde::Serialize)]
         pub enum $name {
             $(
                 $(#[doc = $doc])+
@@ -764,6 +764,33 @@ macro_rules! words {
 
             fn seen(&self) -> $crate::Seen {
                 $crate::Seen::Word(self.name().to_owned())
+            }
+        }
+
+        // By hand, so that a number in place of a word is told which words there are.
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                struct Visitor;
+
+                impl ::serde::de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        f.write_str("one of ")?;
+                        f.write_str(&[$(::core::concat!("`", $word, "`")),+].join(", "))
+                    }
+
+                    fn visit_str<E: ::serde::de::Error>(
+                        self,
+                        text: &str,
+                    ) -> ::core::result::Result<$name, E> {
+                        text.parse().map_err(|_| E::unknown_variant(text, &[$($word),+]))
+                    }
+                }
+
+                deserializer.deserialize_str(Visitor)
             }
         }
 
@@ -824,6 +851,22 @@ mod tests {
         let mut plane = Plane::default();
         change(&mut plane);
         plane.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn number_in_place_of_a_word_is_told_the_words() {
+        let read = |text: &str| serde_json::from_str::<Plane>(text);
+        let refused = read("{\"cut\": 3}").unwrap_err().to_string();
+        assert!(
+            refused.contains("integer `3`, expected one of `none`, `along_grain`"),
+            "{refused}"
+        );
+        let refused = read("{\"cut\": \"across\"}").unwrap_err().to_string();
+        assert!(
+            refused.contains("unknown variant `across`, expected `none` or `along_grain`"),
+            "{refused}"
+        );
+        assert_eq!(read("{\"cut\": \"along_grain\"}").unwrap().cut, Cut::Along);
     }
 
     #[test]
