@@ -23,7 +23,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::error::nearest;
+use crate::error::{did_you_mean, nearest};
 use crate::kind::Kind;
 use crate::metrics::{pearson, ranks, same};
 use crate::table::{Column, MISSING, Values};
@@ -507,9 +507,7 @@ fn named(name: &str, option: &str) -> Result<Check> {
         return Ok(check);
     }
     let names = Check::ALL.map(|check| check.name().to_owned());
-    let close = nearest(name, &names)
-        .first()
-        .map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+    let close = did_you_mean(&nearest(name, &names));
     Err(Error::option(
         option,
         format!("no such check{close} There are: {}", names.join(", ")),

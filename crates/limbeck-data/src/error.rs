@@ -212,6 +212,14 @@ impl Error {
     }
 }
 
+/// Ends a sentence about a name that does not exist: with the names nearest to it, or a full stop.
+pub(crate) fn did_you_mean(nearest: &[String]) -> String {
+    match nearest {
+        [] => ".".to_owned(),
+        names => format!("; did you mean {}?", quoted(names, 3)),
+    }
+}
+
 /// Up to three names most similar to `name`, best first.
 pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     const SIMILAR: f64 = 0.7;
@@ -248,12 +256,9 @@ fn no_such_column(
     nearest: &[String],
     columns: &[String],
 ) -> String {
-    let mend = match nearest {
-        [] => String::new(),
-        names => format!("; did you mean {}?", quoted(names, 3)),
-    };
     format!(
-        "{source_name}: no column `{column}` (asked for by {wanted_by}){mend} The table has: {}",
+        "{source_name}: no column `{column}` (asked for by {wanted_by}){} The table has: {}",
+        did_you_mean(nearest),
         quoted(columns, 40)
     )
 }
@@ -292,6 +297,11 @@ mod tests {
         assert!(
             message.starts_with("a.csv: no column `median_house_valu` (asked for by target)"),
             "{message}"
+        );
+        let unlike = no_such_column("a.csv", "z", "target", &[], &["a".to_owned()]);
+        assert!(
+            unlike.ends_with("(asked for by target). The table has: `a`"),
+            "{unlike}"
         );
     }
 

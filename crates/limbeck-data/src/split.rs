@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{nearest, quoted};
+use crate::error::{did_you_mean, nearest, quoted};
 use crate::{Error, Result};
 
 /// The fold of a row that no fold teacher predicts.
@@ -220,14 +220,13 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<Part>> {
     names.sort();
     names.dedup();
     if names.iter().all(|found| found != name) {
-        let mut message = format!("no split `{name}` in {}", path.display());
-        if let [first, ..] = nearest(name, &names).as_slice() {
-            message.push_str(&format!("; did you mean `{first}`?"));
-        }
-        return Err(Error::option(
-            OPTION,
-            format!("{message} There are: {}", quoted(&names, 20)),
-        ));
+        let message = format!(
+            "no split `{name}` in {}{} There are: {}",
+            path.display(),
+            did_you_mean(&nearest(name, &names)),
+            quoted(&names, 20)
+        );
+        return Err(Error::option(OPTION, message));
     }
     Ok(parts)
 }
