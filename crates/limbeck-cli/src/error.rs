@@ -35,7 +35,7 @@ pub(crate) enum Error {
 }
 
 /// `Result` of the command line.
-pub(crate) type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<limbeck::Error> for Error {
     fn from(error: limbeck::Error) -> Self {

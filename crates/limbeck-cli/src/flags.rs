@@ -74,11 +74,10 @@ impl<C: Takes> Flags<C> {
     /// Options with a flag of this command, in the order of `--help-all`.
     fn options() -> Vec<Listed> {
         let place = |heading: &str| HEADINGS.iter().position(|one| *one == heading);
-        let last = place(C::LAST);
-        let mut taken: Vec<Listed> = options::all()
-            .into_iter()
-            .filter(|option| option.spec.flag.is_some() && place(option.heading()) <= last)
-            .collect();
+        let is_taken = |option: &Listed| {
+            option.spec.flag.is_some() && place(option.heading()) <= place(C::LAST)
+        };
+        let mut taken: Vec<Listed> = options::all().into_iter().filter(is_taken).collect();
         taken.sort_by_key(|option| place(option.heading()));
         taken
     }
@@ -141,7 +140,7 @@ impl<C: Takes> Args for Flags<C> {
 }
 
 impl<C: Takes> FromArgMatches for Flags<C> {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut overlay = Table::new();
         if let Some(table) = matches.get_one::<PathBuf>("table") {
             set(&mut overlay, "table", text(table)?);
@@ -167,10 +166,7 @@ impl<C: Takes> FromArgMatches for Flags<C> {
         })
     }
 
-    fn update_from_arg_matches(
-        &mut self,
-        matches: &ArgMatches,
-    ) -> std::result::Result<(), clap::Error> {
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
@@ -231,7 +227,7 @@ fn arg(option: Listed) -> Arg {
 }
 
 /// The value that a flag gives its option; none where it was not given.
-fn given(option: Listed, matches: &ArgMatches) -> std::result::Result<Option<Value>, clap::Error> {
+fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value>, clap::Error> {
     let name = option.spec.flag.map_or("", |flag| flag.name);
     if matches.value_source(name) != Some(ValueSource::CommandLine) {
         return Ok(None);
@@ -268,11 +264,7 @@ fn given(option: Listed, matches: &ArgMatches) -> std::result::Result<Option<Val
         }
         Form::List(Form::Path) => {
             let paths = matches.get_many::<PathBuf>(name).into_iter().flatten();
-            Value::Array(
-                paths
-                    .map(|path| text(path))
-                    .collect::<std::result::Result<_, _>>()?,
-            )
+            Value::Array(paths.map(|path| text(path)).collect::<Result<_, _>>()?)
         }
         Form::List(_) => {
             let texts = matches.get_many::<String>(name).into_iter().flatten();
@@ -284,7 +276,7 @@ fn given(option: Listed, matches: &ArgMatches) -> std::result::Result<Option<Val
 }
 
 /// A path as TOML holds it.
-fn text(path: &Path) -> std::result::Result<Value, clap::Error> {
+fn text(path: &Path) -> Result<Value, clap::Error> {
     path.to_str().map(Value::from).ok_or_else(|| {
         let message = format!("{}: the path is not UTF-8; rename it\n", path.display());
         clap::Error::raw(clap::error::ErrorKind::InvalidUtf8, message)
@@ -324,30 +316,28 @@ pub(crate) fn free_run(table: &Path) -> PathBuf {
 }
 
 /// Seconds from `90`, `90s`, `1.5m` or `2h`.
-pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let units = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let (number, factor) = units
-        .into_iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))
-        .unwrap_or((text, 1.0));
+    let with_unit = |&(unit, factor)| Some((text.strip_suffix(unit)?, factor));
+    let (number, factor) = units.iter().find_map(with_unit).unwrap_or((text, 1.0));
     let value = number.parse::<f64>().ok().map(|number| number * factor);
     value
         .filter(|seconds| *seconds >= 0.0 && seconds.is_finite())
         .ok_or_else(|| "expected a time such as 90, 90s, 5m or 1h".to_owned())
 }
 
-fn pair(text: &str) -> std::result::Result<(&str, &str), String> {
+fn pair(text: &str) -> Result<(&str, &str), String> {
     text.rsplit_once('=')
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
-fn kind_pair(text: &str) -> std::result::Result<(String, String), String> {
+fn kind_pair(text: &str) -> Result<(String, String), String> {
     let (column, kind) = pair(text)?;
     kind.parse::<Kind>()?;
     Ok((column.to_owned(), kind.to_owned()))
 }
 
-fn check_pair(text: &str) -> std::result::Result<(String, String), String> {
+fn check_pair(text: &str) -> Result<(String, String), String> {
     let (name, action) = pair(text)?;
     let names = || Check::ALL.map(Check::name).join(", ");
     let check = Check::ALL.into_iter().find(|check| check.name() == name);
@@ -392,7 +382,7 @@ mod tests {
     }
 
     /// The keys that a command line sets.
-    fn keys<C: Takes>(line: &str) -> std::result::Result<String, String> {
+    fn keys<C: Takes>(line: &str) -> Result<String, String> {
         let command = Flags::<C>::augment_args(Command::new("limbeck"));
         let found = command.try_get_matches_from(line.split(' '));
         let flags = found.and_then(|matches| Flags::<C>::from_arg_matches(&matches));

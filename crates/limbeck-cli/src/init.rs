@@ -119,13 +119,12 @@ const TOP: &str = "A recipe of limbeck: every option, its default, its purpose. 
 const OPTIONAL: &str = "teacher.command";
 
 fn head(text: &mut String, section: &Section) {
+    let doc = one_line(section.doc);
+    let optional = || comment(&format!("{doc}: uncomment this line too"));
     let _ = match section.name {
         "" => writeln!(text, "{}", comment(TOP)),
-        OPTIONAL => {
-            let purpose = one_line(section.doc) + ": uncomment this line too";
-            writeln!(text, "\n{}#[{OPTIONAL}]", comment(&purpose))
-        }
-        name => writeln!(text, "\n{}[{name}]", comment(&one_line(section.doc))),
+        OPTIONAL => writeln!(text, "\n{}#[{OPTIONAL}]", optional()),
+        name => writeln!(text, "\n{}[{name}]", comment(&doc)),
     };
 }
 

@@ -330,11 +330,8 @@ fn kind(student: &Student) -> StudentKind {
 fn columns(student: &Student, style: Style) -> String {
     let mut grid = Grid::new(&["column", "inputs", "encoding"], "lrl");
     for column in &student.encoder.columns {
-        grid.row([
-            column.name.clone(),
-            grouped(column.encoding.width()),
-            encoding(&column.encoding),
-        ]);
+        let inputs = grouped(column.encoding.width());
+        grid.row([column.name.clone(), inputs, encoding(&column.encoding)]);
     }
     grid.render(style)
 }

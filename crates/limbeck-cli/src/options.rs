@@ -45,13 +45,12 @@ impl Listed {
     /// Its default in words; none where there is nothing to say.
     pub(crate) fn default(&self) -> Option<String> {
         let [fast, default, best] = [0, 1, 2].map(|quality| self.value(quality).map(words));
-        if let Some(unset) = self.spec.unset {
-            return Some(unset.to_owned());
-        }
-        if (fast != default || default != best) && self.key() != "quality" {
-            return Some("by quality".to_owned());
-        }
-        default.filter(|value| !value.is_empty() && value != "false")
+        let varies = self.key() != "quality" && (fast != default || default != best);
+        let text = match varies {
+            true => Some("by quality".to_owned()),
+            false => default.filter(|value| !value.is_empty() && value != "false"),
+        };
+        self.spec.unset.map(str::to_owned).or(text)
     }
 
     /// What it may be, where its type does not say it: a range, or words.

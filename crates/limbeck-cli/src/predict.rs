@@ -1,6 +1,5 @@
 //! `limbeck predict`: raw rows in, the same rows with a prediction out.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -83,11 +82,8 @@ impl Predict {
         if matches!(target, Target::Parquet(_)) || is_parquet(&self.table) {
             return Ok(all);
         }
-        let types: BTreeMap<String, Kind> = all
-            .names()
-            .into_iter()
-            .map(|name| (name, Kind::Text))
-            .collect();
+        let as_text = |name| (name, Kind::Text);
+        let types = all.names().into_iter().map(as_text).collect();
         Ok(Table::read(&self.table, &ReadOptions { types })?)
     }
 }

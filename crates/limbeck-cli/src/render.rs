@@ -66,15 +66,10 @@ impl Grid {
 
 /// Digits in groups of three.
 pub(crate) fn grouped(value: usize) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
+    match (value / 1000, value % 1000) {
+        (0, last) => last.to_string(),
+        (rest, last) => format!("{} {last:03}", grouped(rest)),
     }
-    text
 }
 
 /// A figure, or a dash where there is none.
@@ -103,14 +98,12 @@ pub(crate) fn count(value: Option<usize>) -> String {
 
 /// Three figures of predictions: RMSE, MAE and R², or those of a quantile.
 fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
-    match quantile {
-        None => [short(scores.0), short(scores.1), r_squared(scores.2)],
-        Some(quantile) => [
-            short(quantile.pinball),
-            format!("{:.1} %", 100.0 * quantile.covered),
-            short(scores.0),
-        ],
-    }
+    let first = short(scores.0);
+    let Some(quantile) = quantile else {
+        return [first, short(scores.1), r_squared(scores.2)];
+    };
+    let covered = format!("{:.1} %", 100.0 * quantile.covered);
+    [short(quantile.pinball), covered, first]
 }
 
 fn student_figures(scores: &StudentScores) -> [String; 3] {

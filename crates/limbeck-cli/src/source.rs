@@ -32,13 +32,8 @@ impl Source {
 
     fn of_run(run: &Run) -> Result<Self> {
         let student = load(&run.path().join(limbeck::run::STUDENT))?;
-        let columns = run
-            .report()
-            .data
-            .schema()
-            .into_iter()
-            .map(|(name, kind)| (name, Some(kind)))
-            .collect();
+        let schema = run.report().data.schema().into_iter();
+        let columns = schema.map(|(name, kind)| (name, Some(kind))).collect();
         Ok(Self { student, columns })
     }
 

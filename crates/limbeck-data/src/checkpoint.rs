@@ -144,8 +144,8 @@ impl Checkpoints {
     pub fn piece<T: Serialize + DeserializeOwned, E: From<Error>>(
         &self,
         name: &str,
-        make: impl FnOnce() -> std::result::Result<T, E>,
-    ) -> std::result::Result<T, E> {
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         if let Some(known) = self.load(name) {
             tracing::info!(name, "taken from an earlier life of this run");
             return Ok(known);
@@ -167,13 +167,11 @@ impl Checkpoints {
 
     fn checksum(&self, name: &str, value: &[u8]) -> [u8; 32] {
         let length = ((self.scope.len() + name.len()) as u64).to_le_bytes();
-        Sha256::new()
-            .chain_update(length)
-            .chain_update(&self.scope)
-            .chain_update(name)
-            .chain_update(value)
-            .finalize()
-            .into()
+        let mut sum = Sha256::new();
+        for part in [&length, self.scope.as_bytes(), name.as_bytes(), value] {
+            sum.update(part);
+        }
+        sum.finalize().into()
     }
 
     /// Seconds that saving took, over all threads.

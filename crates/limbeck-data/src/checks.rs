@@ -344,14 +344,10 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
 
 /// True for digits with at most a sign, separators and a short unit around them.
 fn looks_like_number(word: &str) -> bool {
-    let starts = word
-        .trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c))
-        .starts_with(|c: char| c.is_ascii_digit());
-    let rest = word
-        .chars()
-        .filter(|c| !c.is_ascii_digit() && !"+-−.,' _/:".contains(*c))
-        .count();
-    starts && rest <= 4
+    let unsigned = word.trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c));
+    let is_part = |c: &char| c.is_ascii_digit() || "+-−.,' _/:".contains(*c);
+    let others = word.chars().filter(|c| !is_part(c)).count();
+    unsigned.starts_with(|c: char| c.is_ascii_digit()) && others <= 4
 }
 
 /// Warns of test rows that are also among the rows to learn from; `seen` of `test` are.
@@ -374,13 +370,12 @@ pub(crate) fn check_seen_test(
 }
 
 fn is_constant(values: &Values, rows: &[usize]) -> bool {
-    let all_equal =
-        |same: &dyn Fn(usize, usize) -> bool| rows.iter().all(|row| same(*row, rows[0]));
+    let all = |equal: &dyn Fn(usize, usize) -> bool| rows.iter().all(|row| equal(*row, rows[0]));
     match values {
-        Values::Number(values) => all_equal(&|a, b| same(values[a], values[b])),
-        Values::Category { codes, .. } => all_equal(&|a, b| codes[a] == codes[b]),
-        Values::Time(values) => all_equal(&|a, b| values[a] == values[b]),
-        Values::Text(values) => all_equal(&|a, b| values[a] == values[b]),
+        Values::Number(values) => all(&|a, b| same(values[a], values[b])),
+        Values::Category { codes, .. } => all(&|a, b| codes[a] == codes[b]),
+        Values::Time(values) => all(&|a, b| values[a] == values[b]),
+        Values::Text(values) => all(&|a, b| values[a] == values[b]),
     }
 }
 
@@ -503,15 +498,13 @@ fn drop_leaks(
 
 /// The check of that name; `option` is where it was given.
 fn named(name: &str, option: &str) -> Result<Check> {
-    if let Some(check) = Check::ALL.into_iter().find(|check| check.name() == name) {
-        return Ok(check);
-    }
-    let names = Check::ALL.map(|check| check.name().to_owned());
-    let close = did_you_mean(&nearest(name, &names));
-    Err(Error::option(
-        option,
-        format!("no such check{close} There are: {}", names.join(", ")),
-    ))
+    let known = Check::ALL.into_iter().find(|check| check.name() == name);
+    known.ok_or_else(|| {
+        let names = Check::ALL.map(|check| check.name().to_owned());
+        let close = did_you_mean(&nearest(name, &names));
+        let message = format!("no such check{close} There are: {}", names.join(", "));
+        Error::option(option, message)
+    })
 }
 
 /// The rows that have a value.

@@ -253,11 +253,8 @@ impl<'a> Records<'a> {
     }
 
     fn skip_blank_lines(&mut self) {
-        while let Some(byte) = self
-            .bytes
-            .get(self.position)
-            .filter(|byte| matches!(byte, b'\n' | b'\r'))
-        {
+        let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+        while let Some(byte) = self.bytes.get(self.position).filter(is_end) {
             self.line += usize::from(self.ends_line(*byte));
             self.position += 1;
         }

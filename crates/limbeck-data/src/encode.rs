@@ -196,13 +196,10 @@ impl LevelCounts {
 
     fn count(codes: &[u32], levels: usize, rows: &[usize]) -> (Vec<usize>, usize) {
         let mut counts = vec![0; levels];
-        let mut missing = 0;
-        for row in rows {
-            match codes[*row] {
-                MISSING => missing += 1,
-                code => counts[code as usize] += 1,
-            }
+        for row in rows.iter().filter(|row| codes[**row] != MISSING) {
+            counts[codes[*row] as usize] += 1;
         }
+        let missing = rows.len() - counts.iter().sum::<usize>();
         (counts, missing)
     }
 

@@ -72,6 +72,15 @@ impl FeatureValues {
 }
 
 impl Feature {
+    /// Only these rows, in this order.
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            values: self.values.select(rows),
+            integer: self.integer,
+        }
+    }
+
     /// The feature held by a table column; `None` for times and free text.
     #[must_use]
     pub fn from_column(column: Column) -> Option<Self> {
@@ -134,13 +143,8 @@ impl Features {
     /// If a position lies outside.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        let select = |column: &Feature| Feature {
-            name: column.name.clone(),
-            values: column.values.select(rows),
-            integer: column.integer,
-        };
         Self {
-            columns: self.columns.iter().map(select).collect(),
+            columns: self.columns.iter().map(|one| one.select(rows)).collect(),
             rows: rows.len(),
         }
     }

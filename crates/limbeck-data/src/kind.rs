@@ -254,23 +254,19 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
 )]
 pub(crate) fn number(cell: &str) -> Option<Option<f64>> {
     const MARKERS: [&str; 4] = ["na", "nan", "null", "n/a"];
+    let is_marker = |marker: &&str| cell.eq_ignore_ascii_case(marker);
     match cell.parse::<f64>() {
         Ok(value) if !value.is_nan() => Some(Some(value)),
-        _ => MARKERS
-            .iter()
-            .any(|marker| cell.eq_ignore_ascii_case(marker))
-            .then_some(None),
+        _ => MARKERS.iter().any(is_marker).then_some(None),
     }
 }
 
 fn boolean(cell: &str) -> Option<f64> {
-    let is = |word| cell.eq_ignore_ascii_case(word);
-    if is("true") || is("yes") {
-        Some(1.0)
-    } else if is("false") || is("no") {
-        Some(0.0)
-    } else {
-        None
+    let is_one = |words: [&str; 2]| words.iter().any(|word| cell.eq_ignore_ascii_case(word));
+    match cell {
+        _ if is_one(["true", "yes"]) => Some(1.0),
+        _ if is_one(["false", "no"]) => Some(0.0),
+        _ => None,
     }
 }
 
@@ -315,13 +311,10 @@ fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
 }
 
 fn text(cells: &Cells) -> Parsed {
-    let values = cells
-        .iter()
-        .map(|cell| trimmed(cell).map(str::to_owned))
-        .collect();
+    let known = |cell| trimmed(cell).map(str::to_owned);
     Parsed {
         kind: Kind::Text,
-        values: Values::Text(values),
+        values: Values::Text(cells.iter().map(known).collect()),
         markers: 0,
     }
 }

@@ -130,11 +130,12 @@ fn bridge_ratio(
 fn root(mut low: f64, mut high: f64, falling: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if falling(middle) > 0.0 {
-            low = middle
+        let end = if falling(middle) > 0.0 {
+            &mut low
         } else {
-            high = middle
-        }
+            &mut high
+        };
+        *end = middle;
     }
     low
 }

@@ -220,14 +220,11 @@ impl Pool {
 
     fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
         let width = inputs.known.len() / self.target.len().max(1);
-        let mut positions = Vec::with_capacity(rows.len() * width);
-        for row in rows {
-            positions.extend_from_slice(match *row {
-                Row::Known(i) => &inputs.known[i * width..][..width],
-                Row::New(i) => &inputs.new[i * width..][..width],
-            });
-        }
-        positions
+        let position = |row: &Row| match *row {
+            Row::Known(i) => &inputs.known[i * width..][..width],
+            Row::New(i) => &inputs.new[i * width..][..width],
+        };
+        rows.iter().map(position).collect::<Vec<_>>().concat()
     }
 
     fn blend(&self, aim: Aim<'_>, alpha: f64, labelled: f64) -> Blend {

@@ -483,9 +483,8 @@ pub fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{}", value + 0.0);
     }
-    let size = value.abs().log10().floor() as i32;
-    match size {
-        -5..=11 => format!("{value:.*}", (3 - size).clamp(0, 12) as usize),
+    match value.abs().log10().floor() as i32 {
+        size @ -5..=11 => format!("{value:.*}", (3 - size).clamp(0, 12) as usize),
         _ => format!("{value:.3e}"),
     }
 }

@@ -356,11 +356,11 @@ impl<'a> Stage<'a> {
 
     /// What the teacher answers on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
+        let objective = &self.plan.objective;
         let answers = |held: &KnownRows| {
-            held.teacher
-                .iter()
-                .zip(&held.spread)
-                .map(|(mean, sd)| self.plan.objective.answer(*mean, *sd))
+            let pairs = held.teacher.iter().zip(&held.spread);
+            pairs
+                .map(|(mean, sd)| objective.answer(*mean, *sd))
                 .collect()
         };
         self.held.map_or_else(Vec::new, answers)

@@ -119,13 +119,9 @@ impl<'a> Search<'a> {
 
     /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
     fn close(&self, losses: &[f64], best: &[f64]) -> bool {
-        let lost: Vec<f64> = losses
-            .iter()
-            .zip(best)
-            .map(|(loss, best)| loss - best)
-            .collect();
-        let (mean, standard_error) =
-            metrics::mean_and_standard_error(&lost, &self.weight, self.blocks.as_deref());
+        let lost = losses.iter().zip(best).map(|(loss, best)| loss - best);
+        let (lost, blocks) = (lost.collect::<Vec<f64>>(), self.blocks.as_deref());
+        let (mean, standard_error) = metrics::mean_and_standard_error(&lost, &self.weight, blocks);
         mean <= standard_error
     }
 

@@ -287,15 +287,10 @@ impl Builder {
 
     /// Columns of a value, by index.
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
-        let columns = self.ints(
-            &[columns.len()],
-            columns.iter().map(|&column| column as i64),
-        );
-        self.with(
-            "Gather",
-            &[value, &columns],
-            vec![attribute::int("axis", 1)],
-        )
+        let indices = columns.iter().map(|&column| column as i64);
+        let columns = self.ints(&[columns.len()], indices);
+        let axis = vec![attribute::int("axis", 1)];
+        self.with("Gather", &[value, &columns], axis)
     }
 
     fn clip(&mut self, value: &str, low: f32, high: f32) -> String {

@@ -55,13 +55,11 @@ impl Segment {
     }
 
     fn position(&self, encoded: &[f32]) -> f32 {
+        let level = || encoded.iter().position(|&x| x > 0.5);
         match self {
             Self::Linear => encoded[0],
             Self::Spline { edges } => spline_position(edges, encoded[0]),
-            Self::OneHot { .. } => match encoded.iter().position(|&x| x > 0.5) {
-                Some(level) => level as f32,
-                None => -1.0,
-            },
+            Self::OneHot { .. } => level().map_or(-1.0, |level| level as f32),
         }
     }
 }

@@ -243,12 +243,8 @@ impl<'a, N: Network> Trainer<'a, N> {
     /// [`Error::InvalidOption`] for a loss that looks at hidden activations on any engine but [`Engine::Fused`].
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
-        check(
-            "engine",
-            format!("{engine:?}"),
-            fits,
-            "Fused with a loss that looks at hidden activations",
-        )?;
+        let wanted = "Fused with a loss that looks at hidden activations";
+        check("engine", format!("{engine:?}"), fits, wanted)?;
         Ok(Self { engine, ..self })
     }
 
@@ -567,15 +563,12 @@ fn check(
 }
 
 fn expect(what: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Error::Shape {
-            what,
-            found,
-            expected,
-        })
-    }
+    let error = Error::Shape {
+        what,
+        found,
+        expected,
+    };
+    (found == expected).then_some(()).ok_or(error)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 /// Result of this crate.
-pub type Result<T> = core::result::Result<T, Error>;
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// Everything that this crate refuses.
 #[derive(Debug)]

@@ -381,10 +381,8 @@ impl Container {
     pub fn graph(&self, name: &str) -> Result<Graph> {
         let text: GraphText = self.json(name)?;
         let node = |(i, node): (usize, NodeText)| {
-            Ok(Node {
-                op: self.op(&format!("{name}.{i}"), node.op)?,
-                inputs: node.inputs,
-            })
+            let (op, inputs) = (self.op(&format!("{name}.{i}"), node.op)?, node.inputs);
+            Ok(Node { op, inputs })
         };
         let nodes: Result<Vec<Node>> = text.nodes.into_iter().enumerate().map(node).collect();
         Graph::new(text.input_width, nodes?)
@@ -639,15 +637,14 @@ fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
 }
 
 /// Consecutive pieces of the given lengths, if they make up the whole.
-fn split(numbers: &[f32], lengths: &[usize]) -> Option<Vec<Vec<f32>>> {
-    let mut rest = numbers;
+fn split(mut numbers: &[f32], lengths: &[usize]) -> Option<Vec<Vec<f32>>> {
     let mut pieces = Vec::new();
     for &length in lengths {
-        let (piece, tail) = rest.split_at_checked(length)?;
+        let (piece, rest) = numbers.split_at_checked(length)?;
         pieces.push(piece.to_vec());
-        rest = tail;
+        numbers = rest;
     }
-    rest.is_empty().then_some(pieces)
+    numbers.is_empty().then_some(pieces)
 }
 
 #[cfg(feature = "std")]

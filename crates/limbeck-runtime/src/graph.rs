@@ -220,19 +220,16 @@ impl Graph {
     }
 }
 
-fn input_widths(node: &Node, widths: &[usize]) -> core::result::Result<Vec<usize>, String> {
-    let width_of = |&input: &usize| {
-        widths.get(input).copied().ok_or_else(|| {
-            format!(
-                "reads value {input}, but only 0 to {} exist here",
-                widths.len() - 1
-            )
-        })
+fn input_widths(node: &Node, widths: &[usize]) -> Result<Vec<usize>, String> {
+    let fault = |input| {
+        let last = widths.len() - 1;
+        format!("reads value {input}, but only 0 to {last} exist here")
     };
+    let width_of = |&input: &usize| widths.get(input).copied().ok_or_else(|| fault(input));
     node.inputs.iter().map(width_of).collect()
 }
 
-fn one_width(width: usize, others: &[usize]) -> core::result::Result<usize, String> {
+fn one_width(width: usize, others: &[usize]) -> Result<usize, String> {
     match others.iter().find(|other| **other != width) {
         Some(other) => Err(format!(
             "inputs of width {width} and {other}, one width expected"
@@ -241,7 +238,7 @@ fn one_width(width: usize, others: &[usize]) -> core::result::Result<usize, Stri
     }
 }
 
-fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String> {
+fn output_width(op: &Op, inputs: &[usize]) -> Result<usize, String> {
     let [width, others @ ..] = inputs else {
         return Err("reads no value, at least one expected".into());
     };
@@ -268,7 +265,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> core::result::Result<usize, String
     }
 }
 
-fn ple_width(edges: &[Vec<f32>], width: usize) -> core::result::Result<usize, String> {
+fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
     if edges.len() != width {
         return Err(format!(
             "edges for {} columns, input of width {width}",
@@ -303,7 +300,7 @@ fn check_linear(
     weight: &[f32],
     bias: &[f32],
     width: usize,
-) -> core::result::Result<(), String> {
+) -> Result<(), String> {
     if rows != width {
         return Err(format!("{rows} rows of weights, input of width {width}"));
     }
@@ -318,7 +315,7 @@ fn check_linear(
     check_finite("bias", bias)
 }
 
-fn check_finite(what: &str, values: &[f32]) -> core::result::Result<(), String> {
+fn check_finite(what: &str, values: &[f32]) -> Result<(), String> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(format!(
             "{what}[{at}] is {}, a finite number expected",

@@ -215,10 +215,8 @@ impl Student {
     /// As [`predict_row`](Self::predict_row).
     pub fn with_golden(mut self, rows: Vec<Vec<GoldenValue>>) -> Result<Self> {
         let golden = |raw: Vec<GoldenValue>| {
-            Ok(Golden {
-                prediction: self.predict_golden(&raw)?,
-                raw,
-            })
+            let prediction = self.predict_golden(&raw)?;
+            Ok(Golden { raw, prediction })
         };
         self.parts.golden = rows.into_iter().map(golden).collect::<Result<_>>()?;
         Student::new(self.parts)

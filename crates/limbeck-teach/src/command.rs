@@ -95,11 +95,9 @@ impl CommandOptions {
     ///
     /// [`Error::InvalidOption`] for a blank command, or an option out of its range.
     pub fn check(&self) -> Result<()> {
-        if self.command.trim().is_empty() || self.command.contains('\0') {
-            let message = format!(
-                "found {:?}, expected a shell command, not blank",
-                self.command
-            );
+        let command = &self.command;
+        if command.trim().is_empty() || command.contains('\0') {
+            let message = format!("found {command:?}, expected a shell command, not blank");
             return Err(Refused::new("teacher.command.command", message).into());
         }
         Ok(self.validate()?)
@@ -329,11 +327,8 @@ fn parse_line(line: &str) -> Option<Answer> {
 
 /// The lines below a header: a first line that begins with no number, above one that does.
 fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
-    let numeric = |line: &str| {
-        line.split(',')
-            .next()
-            .is_some_and(|field| field.trim().parse::<f64>().is_ok())
-    };
+    let is_number = |field: &str| field.trim().parse::<f64>().is_ok();
+    let numeric = |line: &str| line.split(',').next().is_some_and(is_number);
     match lines {
         [first, second, ..] if !numeric(first) && numeric(second) => &lines[1..],
         _ => lines,

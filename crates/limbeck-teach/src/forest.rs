@@ -24,7 +24,7 @@ use limbeck_runtime::{Container, Numbers, TreeEnsemble};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::{InputMatrix, Inputs};
+use crate::inputs::{InputMatrix, Inputs, Slant};
 use crate::{Error, Result};
 
 /// Rows answered at a time: their places and sums stay in the cache next to the processor.
@@ -159,12 +159,8 @@ impl Forest {
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         let name = |column: usize| self.inputs.columns[column].name.as_str();
-        let mut pairs: Vec<_> = self
-            .inputs
-            .slants
-            .iter()
-            .map(|slant| (name(slant.first), name(slant.second)))
-            .collect();
+        let pair = |slant: &Slant| (name(slant.first), name(slant.second));
+        let mut pairs: Vec<_> = self.inputs.slants.iter().map(pair).collect();
         pairs.dedup();
         pairs
     }

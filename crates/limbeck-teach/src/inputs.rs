@@ -404,13 +404,9 @@ fn levels_used(codes: &[u32], levels: usize) -> usize {
 
 /// The levels that occur, sorted.
 fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
-    let used = used(codes, levels.len());
-    let mut kept: Vec<String> = levels
-        .iter()
-        .zip(used)
-        .filter(|(_, used)| *used)
-        .map(|(level, _)| level.clone())
-        .collect();
+    let mut is_used = used(codes, levels.len()).into_iter();
+    let mut kept = levels.to_vec();
+    kept.retain(|_| is_used.next() == Some(true));
     kept.sort_unstable();
     kept
 }

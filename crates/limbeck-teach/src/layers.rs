@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::fit::Fit;
 use crate::forest::Forest;
 use crate::network::NetworkEnsemble;
+use crate::process::Process;
 use crate::teacher::FittedTeacher;
 
 /// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
@@ -57,13 +58,16 @@ impl FittedTeacher {
         match self.shown(model == Model::First) {
             Some(Fit::Trees(forest)) => forest_layers(forest, features),
             Some(Fit::Network(network)) => network_layers(network, features),
-            Some(Fit::Process(process)) => {
-                let (width, values) = process.features(features, LEAF_WIDTH)?;
-                Ok(vec![Layer { width, values }])
-            }
+            Some(Fit::Process(process)) => process_layers(process, features),
             None => Ok(Vec::new()),
         }
     }
+}
+
+/// What a Gaussian process shows: one layer.
+fn process_layers(process: &Process, features: &Features) -> Result<Vec<Layer>> {
+    let (width, values) = process.features(features, LEAF_WIDTH)?;
+    Ok(vec![Layer { width, values }])
 }
 
 fn network_layers(network: &NetworkEnsemble, features: &Features) -> Result<Vec<Layer>> {

@@ -428,15 +428,10 @@ impl NetworkEnsemble {
     ///
     /// Where a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
-        let positions =
-            self.shape
-                .input()
-                .positions(&inputs(&self.encoder, self.shape.input(), features)?);
-        Ok(self
-            .params
-            .chunks(self.shape.weights())
-            .map(|params| self.shape.hidden_of(params, &positions))
-            .collect())
+        let (shape, layout) = (&self.shape, self.shape.input());
+        let positions = layout.positions(&inputs(&self.encoder, layout, features)?);
+        let hidden = |params| shape.hidden_of(params, &positions);
+        Ok(self.params.chunks(shape.weights()).map(hidden).collect())
     }
 
     /// Fitted numbers that prediction reads.
@@ -451,13 +446,11 @@ impl NetworkEnsemble {
     ///
     /// Where the encoder cannot be written.
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
+        let unit = Numbers::F64(vec![self.center, self.scale]);
         container.put_encoder(&format!("{name}.encoder"), &self.encoder)?;
         container.put_json(&format!("{name}.shape"), &self.shape)?;
         container.put_numbers(&format!("{name}.params"), Numbers::F32(self.params.clone()));
-        container.put_numbers(
-            &format!("{name}.target"),
-            Numbers::F64(vec![self.center, self.scale]),
-        );
+        container.put_numbers(&format!("{name}.target"), unit);
         container.put_json(&format!("{name}.head"), &self.head)?;
         Ok(())
     }

@@ -227,9 +227,8 @@ fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let best = (0..rounds)
         .map(|round| (round + 1, total(round)))
         .min_by(|a, b| a.1.total_cmp(&b.1));
-    best.map_or((1, f64::NAN), |(rounds, error)| {
-        (rounds, (error / weight).sqrt())
-    })
+    let (rounds, error) = best.unwrap_or((1, f64::NAN));
+    (rounds, (error / weight).sqrt())
 }
 
 /// Summed weighted squared error on one fold after each round, fitted on the others.
@@ -616,15 +615,12 @@ fn pool(threads: usize) -> Result<rayon::ThreadPool> {
 }
 
 fn check_length(what: &'static str, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Error::Length {
-            what,
-            found,
-            expected,
-        })
-    }
+    let error = Error::Length {
+        what,
+        found,
+        expected,
+    };
+    (found == expected).then_some(()).ok_or(error)
 }
 
 fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {

@@ -539,9 +539,7 @@ fn lay_over(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
             (Some(Value::Table(inner)), Value::Table(over)) => lay_over(inner, over),
-            (_, value) => {
-                base.insert(key, value);
-            }
+            (_, value) => drop(base.insert(key, value)),
         }
     }
 }

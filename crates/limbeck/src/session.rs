@@ -206,10 +206,9 @@ impl<'a> Session<'a> {
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));
-            if self.is_stopped() {
-                Control::Stop
-            } else {
-                Control::Continue
+            match self.is_stopped() {
+                true => Control::Stop,
+                false => Control::Continue,
             }
         }
     }

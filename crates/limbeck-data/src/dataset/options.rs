@@ -130,10 +130,8 @@ impl DataOptions {
     pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
         if self.target.is_empty() {
-            return Err(Error::option(
-                "target",
-                "none given; name the column to predict",
-            ));
+            let message = "none given; name the column to predict";
+            return Err(Error::option("target", message));
         }
         self.validate()?;
         self.check_roles()

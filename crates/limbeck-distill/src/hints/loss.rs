@@ -83,13 +83,10 @@ impl HintLoss {
     /// Weights of the adapters.
     #[must_use]
     pub fn own_weights(&self) -> usize {
+        let layer = |width: &usize| (width + 1) * self.options.width;
         match self.options.kind {
             HintKind::None | HintKind::Relational => 0,
-            _ => self
-                .hidden
-                .iter()
-                .map(|width| (width + 1) * self.options.width)
-                .sum(),
+            _ => self.hidden.iter().map(layer).sum(),
         }
     }
 

@@ -220,10 +220,8 @@ impl<'s, 'a> Bench<'s, 'a> {
         };
         let mut out = vec![0.0; valid.y.len()];
         limbeck_runtime::Plan::new(graph)?.run(&valid.x, out.len(), &mut out);
-        Ok(out
-            .into_iter()
-            .map(|z| self.stage.center + self.stage.scale * f64::from(z))
-            .collect())
+        let in_unit = |z: f32| self.stage.center + self.stage.scale * f64::from(z);
+        Ok(out.into_iter().map(in_unit).collect())
     }
 
     /// Validation RMSE in the target's unit; infinite for an op that cannot be run.

@@ -30,14 +30,8 @@ const FEW_ROWS: usize = 4000;
 /// The encoder of a student of trees.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
-    fit_encoder(
-        features,
-        &rows,
-        &encode_options(
-            options,
-            (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH),
-        ),
-    )
+    let width = (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH);
+    fit_encoder(features, &rows, &encode_options(options, width))
 }
 
 /// Numbers of a tree: see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).

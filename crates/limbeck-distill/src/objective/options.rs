@@ -31,10 +31,7 @@ pub enum Alpha {
 }
 
 impl Serialize for Alpha {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Auto => serializer.serialize_str("auto"),
             Self::Fixed(alpha) => serializer.serialize_f64(*alpha),
@@ -43,15 +40,12 @@ impl Serialize for Alpha {
 }
 
 impl<'de> Deserialize<'de> for Alpha {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| {
-            serde::de::Error::custom(format!(
-                "objective.alpha: found `{text}`, expected \"auto\" or a number in [0, 1]"
-            ))
-        })
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(
+            deserializer,
+            "objective.alpha",
+            "\"auto\" or a number in [0, 1]",
+        )
     }
 }
 
@@ -59,31 +53,20 @@ impl<'de> Deserialize<'de> for Alpha {
 struct NumberOrText(String);
 
 impl<'de> Deserialize<'de> for NumberOrText {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl serde::de::Visitor<'_> for Visitor {
             type Value = NumberOrText;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a number or a word")
             }
-            fn visit_str<E: serde::de::Error>(
-                self,
-                text: &str,
-            ) -> std::result::Result<NumberOrText, E> {
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<NumberOrText, E> {
                 Ok(NumberOrText(text.to_owned()))
             }
-            fn visit_f64<E: serde::de::Error>(
-                self,
-                value: f64,
-            ) -> std::result::Result<NumberOrText, E> {
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<NumberOrText, E> {
                 Ok(NumberOrText(value.to_string()))
             }
-            fn visit_i64<E: serde::de::Error>(
-                self,
-                value: i64,
-            ) -> std::result::Result<NumberOrText, E> {
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<NumberOrText, E> {
                 Ok(NumberOrText(value.to_string()))
             }
         }
@@ -91,18 +74,27 @@ impl<'de> Deserialize<'de> for NumberOrText {
     }
 }
 
+/// An option that is a number or a word, by what its type makes of the text.
+fn parsed<'de, T: std::str::FromStr, D: serde::Deserializer<'de>>(
+    deserializer: D,
+    option: &str,
+    expected: &str,
+) -> Result<T, D::Error> {
+    let text = NumberOrText::deserialize(deserializer)?.0;
+    let message = format!("{option}: found `{text}`, expected {expected}");
+    text.parse().map_err(|_| serde::de::Error::custom(message))
+}
+
 impl std::str::FromStr for Alpha {
     type Err = ();
 
-    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, ()> {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        text.parse()
-            .ok()
-            .filter(|alpha| (0.0..=1.0).contains(alpha))
-            .map(Self::Fixed)
-            .ok_or(())
+        let alpha = text.parse().map_err(drop)?;
+        let is_share = (0.0..=1.0).contains(&alpha);
+        is_share.then_some(Self::Fixed(alpha)).ok_or(())
     }
 }
 
@@ -168,7 +160,7 @@ impl Default for Temperature {
 impl std::str::FromStr for Temperature {
     type Err = ();
 
-    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "batch" => Ok(Self::Batch),
             "data" => Ok(Self::Data),
@@ -179,10 +171,7 @@ impl std::str::FromStr for Temperature {
 }
 
 impl Serialize for Temperature {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Fixed(value) => serializer.serialize_f64(*value),
             Self::Batch => serializer.serialize_str("batch"),
@@ -193,15 +182,9 @@ impl Serialize for Temperature {
 }
 
 impl<'de> Deserialize<'de> for Temperature {
-    fn deserialize<D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        let text = NumberOrText::deserialize(deserializer)?.0;
-        text.parse().map_err(|()| {
-            serde::de::Error::custom(format!(
-                "objective.temperature: found `{text}`, expected a number, batch, data or spread"
-            ))
-        })
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "a number, batch, data or spread";
+        parsed(deserializer, "objective.temperature", expected)
     }
 }
 

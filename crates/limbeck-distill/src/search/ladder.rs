@@ -85,14 +85,8 @@ fn rungs(steps: usize, splits: usize) -> [usize; 3] {
 
 /// Trials of a side on the first and on the second rung; fewer there where each is trained on several splits.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
-    (
-        3 * trials,
-        if splits > 1 {
-            trials
-        } else {
-            trials + trials / 2
-        },
-    )
+    let more = if splits > 1 { 0 } else { trials / 2 };
+    (3 * trials, trials + more)
 }
 
 /// Trials of a side on the last rung, at most.

@@ -149,15 +149,9 @@ impl<'a> Candidates<'a> {
     }
 
     fn bins(&self) -> Vec<usize> {
-        match self.options.bins {
-            Some(bins) => vec![bins],
-            None => BINS
-                .iter()
-                .copied()
-                .chain([2, 1])
-                .filter(|&bins| bins == 1 || bins * 8 <= self.rows)
-                .collect(),
-        }
+        let fits = |bins: &usize| *bins == 1 || bins * 8 <= self.rows;
+        let all = || BINS.into_iter().chain([2, 1]).filter(fits).collect();
+        self.options.bins.map_or_else(all, |bins| vec![bins])
     }
 
     /// True where more bins could not be had anyway.

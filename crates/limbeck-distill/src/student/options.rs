@@ -91,11 +91,8 @@ impl StudentOptions {
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range.
     pub fn check(&self) -> Result<()> {
         if self.hidden.as_ref().is_some_and(Vec::is_empty) {
-            return Err(Refused::new(
-                "student.hidden",
-                "found no layer, expected one or more widths",
-            )
-            .into());
+            let message = "found no layer, expected one or more widths";
+            return Err(Refused::new("student.hidden", message).into());
         }
         Ok(self.validate()?)
     }

@@ -62,9 +62,8 @@ fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     let FeatureValues::Number(values) = &features.columns[column].values else {
         return None;
     };
-    let mut order: Vec<usize> = (0..values.len())
-        .filter(|&row| !values[row].is_nan())
-        .collect();
+    let is_known = |row: &usize| !values[*row].is_nan();
+    let mut order: Vec<usize> = (0..values.len()).filter(is_known).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     (values[*order.first()?] < values[*order.last()?]).then_some(order)
 }

@@ -7,8 +7,7 @@ use super::cdf::{cdf, density};
 pub(super) fn row(quantile: f32, out: f32, label: Label, grad: &mut f32) -> f32 {
     let error = out - label.mean;
     if label.sd == 0.0 {
-        let above = if error > 0.0 { 1.0 } else { 0.0 };
-        *grad = above - quantile;
+        *grad = f32::from(error > 0.0) - quantile;
         return error * *grad;
     }
     let u = error / label.sd;

@@ -42,14 +42,11 @@ impl Label {
 
     /// The number that is looked up for a text of a table.
     fn of_text(text: &str) -> Option<f64> {
+        let is_finite = |number: &f64| number.is_finite();
         match text {
             "true" | "True" | "TRUE" => Some(1.0),
             "false" | "False" | "FALSE" => Some(0.0),
-            _ => text
-                .trim()
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite()),
+            _ => text.trim().parse().ok().filter(is_finite),
         }
     }
 }
@@ -164,15 +161,8 @@ pub(crate) fn with_lists<'a>(
 
 /// White space and the characters of JSON's syntax, as LightGBM replaces them.
 fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_whitespace() || "\",:[]{}".contains(c) {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect()
+    let is_refused = |c: char| c.is_whitespace() || "\",:[]{}".contains(c);
+    name.replace(is_refused, "_")
 }
 
 impl Input {

@@ -31,13 +31,10 @@ const MOST_PILOTS: usize = 3;
 
 /// How many pilots a sample of so many rows gets; a command is asked once.
 pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
-    let held = (sampled / 5).max(1);
-    if command {
-        1
-    } else {
-        ENOUGH_HELD_OUT
-            .div_ceil(held)
-            .clamp(1, data.pilots().min(MOST_PILOTS))
+    let turns = ENOUGH_HELD_OUT.div_ceil((sampled / 5).max(1));
+    match command {
+        true => 1,
+        false => turns.clamp(1, data.pilots().min(MOST_PILOTS)),
     }
 }
 
@@ -379,14 +376,10 @@ impl Held {
 
 /// Mean of differences with its standard error over blocks; 0 for one block, which has no spread to tell.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
-    let (mean, standard_error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
+    let (mean, error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
     Paired {
         mean,
-        standard_error: if standard_error.is_finite() {
-            standard_error
-        } else {
-            0.0
-        },
+        standard_error: if error.is_finite() { error } else { 0.0 },
     }
 }
 

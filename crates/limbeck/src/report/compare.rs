@@ -94,7 +94,7 @@ fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<
 /// # Errors
 ///
 /// Where answers cannot be read.
-pub fn paired(first: &Run, second: &Run) -> Result<std::result::Result<Paired, String>> {
+pub fn paired(first: &Run, second: &Run) -> Result<Result<Paired, String>> {
     let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
         return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
     };

@@ -48,7 +48,7 @@ impl Format {
 impl std::str::FromStr for Format {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
             .find(|format| format.name() == text)

@@ -114,12 +114,8 @@ impl Events {
     /// The records that a file begins with.
     pub(crate) fn begun() -> Self {
         let mut events = Self::default();
-        events.record(
-            &Message::default()
-                .double(1, events.now)
-                .text(3, "brain.Event:2")
-                .into_bytes(),
-        );
+        let time = Message::default().double(1, events.now);
+        events.record(&time.text(3, "brain.Event:2").into_bytes());
         events
     }
 
@@ -302,15 +298,9 @@ fn histogram(values: &[f64]) -> Option<Message> {
 
 /// CRC-32C (Castagnoli), bit by bit: event files are small.
 fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 {
-                crc >> 1 ^ 0x82f6_3b78
-            } else {
-                crc >> 1
-            }
-        })
-    })
+    let shift = |crc: u32, _| (crc >> 1) ^ ((crc & 1) * 0x82f6_3b78);
+    let byte = |crc: u32, &byte: &u8| (0..8).fold(crc ^ u32::from(byte), shift);
+    !bytes.iter().fold(!0, byte)
 }
 
 /// Checksums are masked so that a checksum of checksums is none: a rotation and a constant.

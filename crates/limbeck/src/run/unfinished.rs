@@ -334,10 +334,8 @@ pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
 pub(crate) fn refuse_taken(last: &Path) -> Result<()> {
     let (path, _) = Unfinished::names(last);
     if path.exists() {
-        return Err(Error::UnfinishedExists {
-            path,
-            run: last.to_owned(),
-        });
+        let run = last.to_owned();
+        return Err(Error::UnfinishedExists { path, run });
     }
     refuse_existing(last)
 }

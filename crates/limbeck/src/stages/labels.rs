@@ -43,11 +43,8 @@ fn learned_answers(
 
 /// Labels, with those that are given in their place.
 fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
-    for (label, &given) in labels
-        .iter_mut()
-        .zip(given)
-        .filter(|(_, given)| !given.is_nan())
-    {
+    let pairs = labels.iter_mut().zip(given);
+    for (label, &given) in pairs.filter(|(_, given)| !given.is_nan()) {
         *label = given;
     }
     labels

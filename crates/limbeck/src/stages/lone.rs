@@ -45,10 +45,8 @@ pub(crate) fn fit(
 
 /// The best lone model of a kind on validation rows: of those that the search tried, else of those that are tried now.
 fn best_of(kind: Kind, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
-    let tried = choice
-        .alone
-        .iter()
-        .filter(|trial| trial.setting.kind() == kind.student_kind());
+    let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
+    let tried = choice.alone.iter().filter(is_of_kind);
     match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
         Some(trial) => Ok(Some(trial.clone())),
         None => Ok(kinds::lone(search, kind)?),

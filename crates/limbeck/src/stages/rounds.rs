@@ -82,7 +82,7 @@ impl Rounds<'_> {
         Ok(asked
             .iter()
             .map(|features| stage.answers(&trial, features))
-            .collect::<std::result::Result<_, _>>()?)
+            .collect::<Result<_, _>>()?)
     }
 
     /// What the teacher answers to the question of the student, which may be a quantile.

@@ -137,11 +137,7 @@ impl LabelStore {
     }
 
     /// Fills in the rows of the data set from its labels table.
-    pub(crate) fn fill_known(
-        &mut self,
-        table: &Table,
-        data: &Dataset,
-    ) -> std::result::Result<(), String> {
+    pub(crate) fn fill_known(&mut self, table: &Table, data: &Dataset) -> Result<(), String> {
         let n = data.target().len();
         if table.rows < n {
             return Err(format!("it has {} labels for {n} rows", table.rows));
@@ -167,7 +163,7 @@ impl LabelStore {
     }
 
     /// Fills in the new rows from a labels table.
-    pub(crate) fn fill_new(&mut self, table: &Table) -> std::result::Result<(), String> {
+    pub(crate) fn fill_new(&mut self, table: &Table) -> Result<(), String> {
         let n = self.teacher.len();
         if table.rows != n + self.new.rows {
             return Err(format!(
@@ -246,13 +242,11 @@ impl LabelStore {
     #[must_use]
     pub fn for_search(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = &data.split.train;
+        let shown = |all: &TeacherFeatures| self.shown(&all.pilot, rows);
         TransferSet {
             known: self.known(data, rows),
             new: self.new_rows(&self.pilot, perturb_weight),
-            coordinates: self
-                .features
-                .as_ref()
-                .map(|all| self.shown(&all.pilot, rows)),
+            coordinates: self.features.as_ref().map(shown),
         }
     }
 
@@ -260,19 +254,17 @@ impl LabelStore {
     #[must_use]
     pub fn for_refit(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = data.split.train_valid();
+        let shown = |all: &TeacherFeatures| self.shown(&all.full, &rows);
         TransferSet {
             known: self.known(data, &rows),
             new: self.new_rows(&self.full.mean, perturb_weight),
-            coordinates: self
-                .features
-                .as_ref()
-                .map(|all| self.shown(&all.full, &rows)),
+            coordinates: self.features.as_ref().map(shown),
         }
     }
 }
 
 /// A column of numbers of a labels table.
-fn numbers<'a>(table: &'a Table, name: &str) -> std::result::Result<&'a [f64], String> {
+fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
     match table.column(name).map(|column| &column.values) {
         Some(Values::Number(values)) => Ok(values),
         _ => Err(format!("its labels have no number column `{name}`")),

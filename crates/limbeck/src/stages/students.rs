@@ -118,7 +118,7 @@ impl Students<'_> {
             let stages = rows
                 .iter()
                 .map(|(set, valid)| Stage::new(&plan, set, Some(valid)));
-            Ok(Search::new(stages.collect::<std::result::Result<_, _>>()?))
+            Ok(Search::new(stages.collect::<Result<_, _>>()?))
         })?;
         session.begin("search on validation rows");
         session.tell(&Event::Steps(search::search_steps(

@@ -15,9 +15,7 @@ pub(crate) fn best_microseconds(calls: usize, mut call: impl FnMut()) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..5 {
         let start = Instant::now();
-        for _ in 0..calls {
-            call();
-        }
+        (0..calls).for_each(|_| call());
         best = best.min(start.elapsed().as_secs_f64() * 1e6 / calls as f64);
     }
     best

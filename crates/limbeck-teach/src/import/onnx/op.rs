@@ -213,10 +213,7 @@ fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
         return multiply(first, second);
     }
     let product = multiply(first, &shaped(second, vec![second.shape[0], 1]))?;
-    Some(Tensor {
-        shape: vec![product.shape[0]],
-        data: product.data,
-    })
+    Some(shaped(&product, vec![product.shape[0]]))
 }
 
 fn flatten(tensor: &Tensor, axis: i64) -> Option<Tensor> {

@@ -530,11 +530,9 @@ impl Reader {
 
     /// Numbers of a `TreeEnsembleRegressor`: a tensor, or floats.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
-        let as_tensor = node
-            .attributes
-            .get(format!("{key}_as_tensor").as_str())
-            .and_then(|attribute| attribute.tensor);
-        match as_tensor {
+        let key_as_tensor = format!("{key}_as_tensor");
+        let as_tensor = node.attributes.get(key_as_tensor.as_str());
+        match as_tensor.and_then(|attribute| attribute.tensor) {
             Some(bytes) => Ok(self.tensor(bytes)?.1.data),
             None => Ok(node.floats(key)),
         }
