@@ -112,7 +112,7 @@ impl Demo {
         let source = Source::one(run)?;
         let truth = (simulate::THERMISTOR_TARGET.to_owned(), Kind::Number);
         let rows = source.read(&file, &[truth])?;
-        let predictions = source.predict(&rows.features)?;
+        let predictions = source.predict(&rows.features)?.swap_remove(0);
         output::print(&shown(&rows.all, &predictions).render(style))
     }
 }

@@ -54,6 +54,9 @@ impl Distill {
         for run in &runs {
             self.show(run, runs.len() > 1)?;
         }
+        if let Some(file) = joint_student(&runs).filter(|_| !self.json) {
+            print(&format!("student of all targets: {}\n", file.display()))?;
+        }
         let missed = runs
             .iter()
             .filter(|run| misses(run, runs.len() > 1))
@@ -114,6 +117,11 @@ impl Distill {
         }
         print(&report)
     }
+}
+
+/// The file of the student that predicts the targets of all runs.
+fn joint_student(runs: &[Run]) -> Option<PathBuf> {
+    limbeck::run::joint_student(runs.first()?.path().parent()?)
 }
 
 /// Runs `work` with progress and Ctrl-C; none where the user stopped it before anything was made.

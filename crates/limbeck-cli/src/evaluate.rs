@@ -64,12 +64,15 @@ impl Evaluate {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let sources = Source::open(&self.student)?;
-        if sources.len() > 1 && self.target.is_some() {
-            return Err(Error::Message("--target names one column, and this run has a student for each of several; name the folder of one".into()));
+        let targets = sources.iter().flat_map(Source::targets).count();
+        if targets > 1 && self.target.is_some() {
+            return Err(Error::Message("--target names one column, and several are predicted here; leave it out, or name the folder of one target".into()));
         }
+        let each = |source| (0..Source::targets(source).len()).map(move |at| (source, at));
         let found: Vec<Figures> = sources
             .iter()
-            .map(|source| self.figures(source))
+            .flat_map(each)
+            .map(|(source, at)| self.figures(source, at))
             .collect::<Result<_>>()?;
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
@@ -118,12 +121,10 @@ impl Evaluate {
         print(&text)
     }
 
-    /// The figures of one student.
-    fn figures(&self, source: &Source) -> Result<Figures> {
-        let target = self
-            .target
-            .clone()
-            .unwrap_or_else(|| source.student.target_name.clone());
+    /// The figures of one output of a student.
+    fn figures(&self, source: &Source, at: usize) -> Result<Figures> {
+        let own = source.targets()[at];
+        let target = self.target.as_deref().unwrap_or(own).to_owned();
         let mut extra = vec![(target.clone(), Kind::Number)];
         extra.extend(
             self.weight
@@ -147,7 +148,9 @@ impl Evaluate {
             .get(1)
             .map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
         self.check_weight(&weight, &known)?;
-        let pred = source.predict(&rows.features.select(&known))?;
+        let pred = source
+            .predict(&rows.features.select(&known))?
+            .swap_remove(at);
         let truth = pick(&rows.extra[0]);
         let scores = metrics::scores(&pred, &truth, &weight);
         let quantile = source

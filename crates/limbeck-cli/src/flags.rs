@@ -119,7 +119,7 @@ impl<C: Takes> Args for Flags<C> {
                     .value_name("COLUMN")
                     .action(ArgAction::Append)
                     .value_delimiter(',')
-                    .help("Column to predict, a number; may stand in the recipe. Several (comma-separated or repeated) get a run each"),
+                    .help("Column to predict, a number; may stand in the recipe. Several (comma-separated or repeated) get a run each, or one student with --joint"),
             )
             .arg(
                 Arg::new("recipe")

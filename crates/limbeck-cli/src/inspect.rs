@@ -8,7 +8,7 @@ use limbeck::{Report, Run};
 use limbeck_data::{Column, Kind, ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
-use limbeck_runtime::{Encoding, Node, Op, Scaling, Student};
+use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
 
 use crate::error::{Error, Result};
 use crate::output::{Style, print};
@@ -276,15 +276,15 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         .map_err(|error| Error::path(path, error.to_string()))?
         .len();
     let mut text = format!(
-        "student {} ({}): predicts `{}` from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
+        "student {} ({}): predicts {} from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
         path.display(),
         kind(student).name(),
-        student.target_name,
+        targets(student),
         student.encoder.columns.len(),
         grouped(student.parameters()),
         grouped(student.encoder.parameters()),
         grouped(student.graph.parameters()),
-        student.target.parameters(),
+        student.parameters() - student.encoder.parameters() - student.graph.parameters(),
         grouped(usize::try_from(bytes).unwrap_or(usize::MAX))
     );
     text.push_str(&columns(student, style));
@@ -300,6 +300,13 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         rows => format!("golden rows  {rows}, predicted as when the student was made\n"),
     });
     Ok(text)
+}
+
+/// What it predicts.
+fn targets(student: &Student) -> String {
+    let name = |output: &Output| format!("`{}`", output.name);
+    let names: Vec<String> = student.outputs.iter().map(name).collect();
+    names.join(", ")
 }
 
 /// What the graph makes of it.

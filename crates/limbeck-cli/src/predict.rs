@@ -37,23 +37,25 @@ impl Predict {
     pub(crate) fn run(&self) -> Result<()> {
         let target = Target::parse(&self.out)?;
         let sources = Source::open(&self.student)?;
-        let several = sources.len() > 1;
+        let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
+        let several = targets.len() > 1;
         let mut new: Vec<Column> = Vec::new();
         let mut table = None;
         for source in &sources {
             let Rows { features, all, .. } = source.read(&self.table, &[])?;
-            let name = if several {
-                format!("{}_{}", self.column, source.student.target_name)
-            } else {
-                self.column.clone()
-            };
-            if all.column(&name).is_some() {
-                let message = format!(
-                    "has a column `{name}` already; give the new one another name with --column"
-                );
-                return Err(Error::path(&self.table, message));
+            for (target, values) in source.targets().iter().zip(source.predict(&features)?) {
+                let name = match several {
+                    true => format!("{}_{target}", self.column),
+                    false => self.column.clone(),
+                };
+                if all.column(&name).is_some() {
+                    let message = format!(
+                        "has a column `{name}` already; give the new one another name with --column"
+                    );
+                    return Err(Error::path(&self.table, message));
+                }
+                new.push(Column::number(&name, values));
             }
-            new.push(Column::number(&name, source.predict(&features)?));
             table.get_or_insert(all);
         }
         let Some(table) = table else {
@@ -63,14 +65,10 @@ impl Predict {
         table.columns.extend(new);
         target.write(&table)?;
         if let (false, Target::Csv(path) | Target::Parquet(path)) = (self.quiet, &target) {
-            let targets: Vec<String> = sources
-                .iter()
-                .map(|source| format!("`{}`", source.student.target_name))
-                .collect();
             tell(&format!(
-                "{} predictions of {} in {}",
+                "{} predictions of `{}` in {}",
                 table.rows,
-                targets.join(", "),
+                targets.join("`, `"),
                 path.display()
             ));
         }

@@ -22,16 +22,25 @@ impl Source {
         if !path.is_dir() {
             return Ok(vec![Self::of_file(path)?]);
         }
-        limbeck::open_each(path)?.iter().map(Self::of_run).collect()
+        let runs = limbeck::open_each(path)?;
+        match limbeck::run::joint_student(path) {
+            // Its inputs are those of any of its targets.
+            Some(file) => Ok(vec![Self::of_run(&runs[0], &file)?]),
+            None => runs.iter().map(Self::of_own).collect(),
+        }
     }
 
     /// The student of the run in the folder `path`.
     pub(crate) fn one(path: &Path) -> Result<Self> {
-        Self::of_run(&Run::open(path)?)
+        Self::of_own(&Run::open(path)?)
     }
 
-    fn of_run(run: &Run) -> Result<Self> {
-        let student = load(&run.path().join(limbeck::run::STUDENT))?;
+    fn of_own(run: &Run) -> Result<Self> {
+        Self::of_run(run, &run.path().join(limbeck::run::STUDENT))
+    }
+
+    fn of_run(run: &Run, file: &Path) -> Result<Self> {
+        let student = load(file)?;
         let schema = run.report().data.schema().into_iter();
         let columns = schema.map(|(name, kind)| (name, Some(kind))).collect();
         Ok(Self { student, columns })
@@ -80,10 +89,19 @@ impl Source {
         })
     }
 
-    /// Predictions for rows.
-    pub(crate) fn predict(&self, features: &Features) -> Result<Vec<f64>> {
+    /// What is predicted.
+    pub(crate) fn targets(&self) -> Vec<&str> {
+        let outputs = self.student.outputs.iter();
+        outputs.map(|output| output.name.as_str()).collect()
+    }
+
+    /// Predictions for rows, by target.
+    pub(crate) fn predict(&self, features: &Features) -> Result<Vec<Vec<f64>>> {
         let predictions = self.student.predict(&features.raw(), features.rows);
-        Ok(predictions.map_err(limbeck::Error::Runtime)?)
+        let all = predictions.map_err(limbeck::Error::Runtime)?;
+        let outputs = self.student.outputs.len();
+        let of = |at: usize| all.iter().skip(at).step_by(outputs).copied().collect();
+        Ok((0..outputs).map(of).collect())
     }
 }
 

@@ -226,7 +226,7 @@ pub(crate) fn check_features(
     source: &str,
     columns: Vec<Column>,
     rows: &[usize],
-    target: &[f64],
+    targets: &[Vec<f64>],
     findings: &mut Findings<'_>,
 ) -> Result<Vec<Column>> {
     let mut kept: Vec<Column> = Vec::with_capacity(columns.len());
@@ -256,7 +256,9 @@ pub(crate) fn check_features(
         same.push(kept.len());
         kept.push(column);
     }
-    drop_leaks(source, kept, rows, target, findings)
+    targets.iter().try_fold(kept, |kept, target| {
+        drop_leaks(source, kept, rows, target, findings)
+    })
 }
 
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
@@ -645,7 +647,7 @@ mod tests {
         let mut findings = Findings::new(&overrides, &keep)?;
         let rows: Vec<usize> = (0..100).collect();
         let target: Vec<f64> = (0..100).map(wave).collect();
-        let kept = check_features("t.csv", columns, &rows, &target, &mut findings)?;
+        let kept = check_features("t.csv", columns, &rows, &[target], &mut findings)?;
         let spoke = findings
             .warnings
             .iter()

@@ -71,7 +71,27 @@ impl FeatureValues {
     }
 }
 
+impl Features {
+    /// True for the same cells, where a missing number equals another.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let both = self.columns.iter().zip(&other.columns);
+        (self.rows, self.columns.len()) == (other.rows, other.columns.len())
+            && both.into_iter().all(|(one, other)| one.same(other))
+    }
+}
+
 impl Feature {
+    fn same(&self, other: &Self) -> bool {
+        let equal = |(a, b): (&f64, &f64)| a.total_cmp(b).is_eq();
+        match (&self.values, &other.values) {
+            (FeatureValues::Number(one), FeatureValues::Number(other)) => {
+                one.iter().zip(other).all(equal)
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Only these rows, in this order.
     fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -276,6 +296,21 @@ mod tests {
             Column::category("c", [Some("b"), None, Some("a")]),
         ];
         Features::from_table(Table::new(columns).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn missing_numbers_are_the_same() {
+        let of = |values: Vec<f64>| Features {
+            rows: values.len(),
+            columns: vec![Feature {
+                name: "x".into(),
+                values: FeatureValues::Number(values),
+                integer: false,
+            }],
+        };
+        let holes = of(vec![1.0, f64::NAN]);
+        assert!(holes.same(&holes.clone()) && holes != holes.clone());
+        assert!(!holes.same(&of(vec![1.0, 2.0])) && !holes.same(&of(vec![1.0])));
     }
 
     #[test]

@@ -80,6 +80,30 @@ impl Cuts {
             encoder.column_spans().into_iter().map(of_feature).collect(),
         ))
     }
+
+    /// The cuts of several targets together, each with the standard deviation of its target: gains count in variances of their own.
+    pub(crate) fn merged(all: impl ExactSizeIterator<Item = (Self, f64)>) -> Self {
+        let scaled = |(cuts, scale): (Self, f64)| match scale {
+            1.0 => cuts.0,
+            _ => cuts.scaled(1.0 / (scale * scale)).0,
+        };
+        if all.len() == 1 {
+            return Self(all.flat_map(|(cuts, _)| cuts.0).collect());
+        }
+        let merge = |mut merged: Vec<Vec<Cut>>, more: Vec<Vec<Cut>>| {
+            for (own, more) in merged.iter_mut().zip(more) {
+                own.extend(more);
+            }
+            merged
+        };
+        Self(all.map(scaled).reduce(merge).unwrap_or_default())
+    }
+
+    fn scaled(mut self, factor: f64) -> Self {
+        let cuts = self.0.iter_mut().flatten();
+        cuts.for_each(|cut| cut.gain *= factor);
+        self
+    }
 }
 
 fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {

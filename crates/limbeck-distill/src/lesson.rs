@@ -9,9 +9,9 @@ use limbeck_nets::{Head, Rows, StepLoss};
 
 use crate::hints::{Coordinates, HintKind, HintLoss, HintOptions};
 use crate::objective::{
-    Blend, Gate, LabelRow, Objective, ObjectiveOptions, Slopes, Term, range_temperature,
+    Blend, Gate, Joint, LabelRow, Objective, ObjectiveOptions, Slopes, Term, range_temperature,
 };
-use crate::probe::Probe;
+use crate::probe::{Probe, Probed};
 
 /// Labelled and synthetic rows, in network units.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,45 @@ pub struct Lesson {
     pub loss: Box<dyn StepLoss>,
     /// Some of the rows, to tell the parts of the loss apart.
     pub probe: Probe,
+}
+
+impl Lesson {
+    /// The lessons of several targets on the same rows as one, with the share of each in the loss; of one target, its own.
+    #[must_use]
+    pub fn joint(mut lessons: Vec<Self>, shares: &[f64]) -> Self {
+        if lessons.len() == 1 {
+            return lessons.swap_remove(0);
+        }
+        let labels = interleaved(&lessons);
+        let mut rows = Rows::default();
+        let (mut losses, mut probe) = (Vec::new(), Probe::default());
+        for (lesson, &share) in lessons.into_iter().zip(shares) {
+            rows.positions = lesson.rows.positions;
+            losses.push((lesson.loss, share as f32));
+            probe.positions = lesson.probe.positions;
+            let own = lesson.probe.targets.into_iter();
+            probe.targets.extend(own.map(|one| Probed { share, ..one }));
+        }
+        Self {
+            rows: Rows { labels, ..rows },
+            loss: Box::new(Joint::new(losses)),
+            probe,
+        }
+    }
+}
+
+/// The labels of lessons on the same rows, row by row.
+fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
+    let columns = |lesson: &Lesson| lesson.loss.columns();
+    let rows = lessons[0].rows.labels.len() / columns(&lessons[0]);
+    let row = |at: usize| {
+        let of = move |lesson| {
+            let count = columns(lesson);
+            &lesson.rows.labels[at * count..][..count]
+        };
+        lessons.iter().flat_map(of).copied()
+    };
+    (0..rows).flat_map(row).collect()
 }
 
 /// Where the columns of a term come from.
@@ -187,8 +226,11 @@ impl Pool {
         let labels = self.term_labels(aim, (&loss, &sources), &sample, label);
         let probe = Probe {
             positions: self.positions_of(inputs, &sample),
-            labels,
-            judge: loss.clone(),
+            targets: vec![Probed {
+                labels,
+                judge: loss.clone(),
+                share: 1.0,
+            }],
         };
         let positions = self.positions_of(inputs, &order);
         if loss.looks_inside() {

@@ -29,6 +29,7 @@ pub mod lesson;
 mod neighbors;
 pub mod noise;
 pub mod objective;
+mod part;
 pub mod probe;
 pub mod proof;
 pub mod search;

@@ -4,7 +4,7 @@ use limbeck_nets::losses::Label;
 use limbeck_nets::{MlpShape, Moment, Network, StepLoss};
 use serde::{Deserialize, Serialize};
 
-use crate::objective::{HeadKind, LabelRow, Objective};
+use crate::objective::{HeadKind, LabelRow, Objective, columns};
 
 /// Parts of the loss on the rows of a [`Probe`], each a mean over the rows that it speaks of; none where no row does.
 ///
@@ -43,32 +43,66 @@ impl Terms {
 
 /// A small fixed part of what a student learns from. Batches blend labels, and which rows they hold is chance; these rows are always the
 /// same, with both labels.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Probe {
     /// `[n_samples, inputs]`
     pub positions: Vec<f32>,
+    /// What each target has for these rows.
+    pub targets: Vec<Probed>,
+}
+
+/// The rows of a [`Probe`] as one target sees them.
+#[derive(Clone, Debug)]
+pub struct Probed {
     /// What `judge` reads of each row.
     pub labels: Vec<f32>,
     /// The losses.
     pub judge: Objective,
+    /// Share of the target in the loss.
+    pub share: f64,
 }
 
 impl Probe {
-    /// The parts of the loss of a network with these weights, adapters behind them, when the share `progress` of training is done.
+    /// The parts of the loss of a network with these weights, adapters behind them, when the share `progress` of training is done. Of several
+    /// targets, the hard and the soft loss are sums of theirs by share.
     ///
     /// # Panics
     ///
     /// Panics if `params` is shorter than the shape and the losses say.
     #[must_use]
     pub fn terms(&self, shape: &MlpShape, params: &[f32], progress: f64) -> Terms {
-        let Self {
-            positions,
-            labels,
-            judge,
-        } = self;
-        let (columns, outputs) = (judge.columns(), judge.outputs());
         let (params, own) = params.split_at(shape.weights());
-        let pred = shape.predict(params, positions);
+        let pred = shape.predict(params, &self.positions);
+        let hidden = || shape.hidden_of(params, &self.positions).concat();
+        let mut all = self.targets.iter().enumerate().map(|(at, target)| {
+            let outputs = target.judge.outputs();
+            let pred = columns(&pred, shape.outputs(), at * outputs, outputs);
+            (target.share, target.terms(&pred, &hidden, own, progress))
+        });
+        if self.targets.len() == 1 {
+            return all.next().map_or_else(Terms::default, |(_, terms)| terms);
+        }
+        let sum = |sum: Option<f64>, share: f64, of: Option<f64>| {
+            of.map_or(sum, |of| Some(sum.unwrap_or(0.0) + share * of))
+        };
+        all.fold(Terms::default(), |total, (share, terms)| Terms {
+            hard: sum(total.hard, share, terms.hard),
+            soft: sum(total.soft, share, terms.soft),
+            ..total
+        })
+    }
+}
+
+impl Probed {
+    fn terms(
+        &self,
+        pred: &[f32],
+        hidden: &dyn Fn() -> Vec<f32>,
+        own: &[f32],
+        progress: f64,
+    ) -> Terms {
+        let Self { labels, judge, .. } = self;
+        let (columns, outputs) = (judge.columns(), judge.outputs());
         let moment = Moment {
             progress: progress as f32,
             statistic: judge.statistic(labels),
@@ -81,13 +115,9 @@ impl Probe {
                 continue;
             };
             if row.labelled > 0.0 {
-                hard.add(
-                    row.weight,
-                    judge
-                        .blend
-                        .hard
-                        .row(pred, Label::hard(row.target), 1.0, &mut unused),
-                );
+                let label = Label::hard(row.target);
+                let loss = judge.blend.hard.row(pred, label, 1.0, &mut unused);
+                hard.add(row.weight, loss);
             }
             if row.gate > 0.0 {
                 let label = Label {
@@ -95,17 +125,15 @@ impl Probe {
                     sd: row.spread,
                 };
                 let temperature = judge.blend.temperature(moment, row.spread);
-                soft.add(
-                    row.weight,
-                    judge.blend.soft.row(pred, label, temperature, &mut unused),
-                );
+                let loss = judge.blend.soft.row(pred, label, temperature, &mut unused);
+                soft.add(row.weight, loss);
                 if is_tempered {
                     warmth.add(1.0, temperature);
                 }
             }
         }
         let hidden = if judge.looks_inside() {
-            shape.hidden_of(params, positions).concat()
+            hidden()
         } else {
             Vec::new()
         };
@@ -113,7 +141,7 @@ impl Probe {
             hard: hard.value(),
             soft: soft.value(),
             temperature: warmth.value(),
-            terms: judge.figures(&pred, &hidden, labels, own),
+            terms: judge.figures(pred, &hidden, labels, own),
         }
     }
 }
@@ -234,11 +262,14 @@ mod tests {
         ];
         let probe = Probe {
             positions: vec![0.0; 3],
-            labels: labels(&rows, None, None),
-            judge: Objective {
-                blend,
-                terms: Vec::new(),
-            },
+            targets: vec![Probed {
+                labels: labels(&rows, None, None),
+                judge: Objective {
+                    blend,
+                    terms: Vec::new(),
+                },
+                share: 1.0,
+            }],
         };
         let shape = MlpShape::new(
             InputLayout {
@@ -283,8 +314,11 @@ mod tests {
         let rows = labels(&[known, unknown, closed], None, None);
         let probe = Probe {
             positions: vec![2.0, 3.0, 1.0],
-            labels: rows,
-            judge: objective(false, false),
+            targets: vec![Probed {
+                labels: rows,
+                judge: objective(false, false),
+                share: 1.0,
+            }],
         };
         // Hard: (2 · 1² + 1 · 1²) / 2. Soft: (2 · 2² + 1²) / 2.
         assert_eq!(
@@ -308,8 +342,11 @@ mod tests {
         ];
         let probe = Probe {
             positions: vec![2.0, 3.0],
-            labels: labels(&pair, Some(0.5), Some(6.0)),
-            judge: objective(true, true),
+            targets: vec![Probed {
+                labels: labels(&pair, Some(0.5), Some(6.0)),
+                judge: objective(true, true),
+                share: 1.0,
+            }],
         };
         let found = probe.terms(&shape, &params, 0.5);
         assert_eq!(
@@ -318,8 +355,11 @@ mod tests {
         );
         let none = Probe {
             positions: vec![],
-            labels: vec![],
-            judge: objective(false, false),
+            targets: vec![Probed {
+                labels: vec![],
+                judge: objective(false, false),
+                share: 1.0,
+            }],
         };
         assert_eq!(none.terms(&shape, &params, 0.0), Terms::default());
     }

@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use limbeck_data::checkpoint::Checkpoints;
-use limbeck_data::metrics::{self, Measure};
-use limbeck_data::{Features, LearnedUnit, TargetSpec};
+use limbeck_data::metrics::Measure;
+use limbeck_data::{Features, TargetSpec};
 use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
-use limbeck_runtime::{GoldenValue, Student, StudentParts, TargetTransform};
+use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Student, StudentParts};
 use serde::{Deserialize, Serialize};
 
 use crate::bins::Cuts;
 use crate::error::{Error, Result};
 use crate::hints::HintOptions;
-use crate::lesson::{Aim, Inputs, Lesson, Pool};
+use crate::lesson::{Aim, Inputs, Lesson};
 use crate::objective::ObjectiveOptions;
-use crate::student::Design;
+use crate::part::Part;
 use crate::student::options::{StudentKind, StudentOptions};
+use crate::student::{Design, Heads};
 use crate::transfer::set::{KnownRows, TransferSet};
-use crate::trial::{Point, Progress, Setting, Training, Trial, Watch};
+use crate::trial::{Point, Progress, Setting, TargetPoint, Training, Trial, Watch};
 
 /// What is the same for all trials.
 #[derive(Clone, Debug)]
@@ -31,12 +32,27 @@ pub struct Plan<'a> {
     pub hints: &'a HintOptions,
     /// How far apart the rows of a pair are, in standard deviations of the columns.
     pub slope_reach: f64,
-    /// What is predicted.
-    pub target: &'a TargetSpec,
+    /// What is predicted: one target, or several by one network.
+    pub targets: &'a [TargetSpec],
+    /// Weights of several targets in the loss; empty for equal ones.
+    pub target_weights: &'a [f64],
     /// Seed of weights and order.
     pub seed: u64,
     /// Where trainings are kept.
     pub kept: &'a Checkpoints,
+}
+
+impl Plan<'_> {
+    /// Share of each target in the loss; they add up to 1.
+    fn shares(&self) -> Vec<f64> {
+        let equal = vec![1.0; self.targets.len()];
+        let weights = match self.target_weights {
+            [] => &equal,
+            given => given,
+        };
+        let sum: f64 = weights.iter().sum();
+        weights.iter().map(|weight| weight / sum).collect()
+    }
 }
 
 /// Weight decay of distilled students: labels without noise leave little to overfit.
@@ -52,18 +68,18 @@ const PATIENCE: f64 = 0.3;
 const QUICK: usize = 6;
 
 /// Rows to learn from and rows to validate on, ready for trials.
+///
+/// With several targets, predictions and labels of the same rows lie behind each other, `[n_targets, n_samples]`, and an error is the
+/// weighted mean over targets of their own, each in standard deviations of its target.
 pub struct Stage<'a> {
     pub(crate) plan: &'a Plan<'a>,
     /// Of each size; the first is there unless no network is trained, the others once they are asked for.
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
-    head: Head,
-    pub(crate) pool: Pool,
-    pub(crate) center: f64,
-    pub(crate) scale: f64,
-    /// The rows as they came: to fit, and to validate on.
-    pub(crate) set: &'a TransferSet,
-    pub(crate) held: Option<&'a KnownRows>,
+    heads: Heads,
+    parts: Vec<Part<'a>>,
+    /// What the mean loss of each target is multiplied with; 1 for one target.
+    shares: Vec<f64>,
 }
 
 /// A network of one size, and the rows as it reads them.
@@ -136,7 +152,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 impl<'a> Stage<'a> {
-    /// Brings rows into the form of the plan's network.
+    /// Brings rows of one target into the form of the plan's network.
     ///
     /// # Errors
     ///
@@ -146,70 +162,43 @@ impl<'a> Stage<'a> {
         set: &'a TransferSet,
         valid: Option<&'a KnownRows>,
     ) -> Result<Self> {
-        let TransferSet {
-            known,
-            new,
-            coordinates,
-        } = set;
-        let center = metrics::weighted_mean(&known.target, &known.weight);
-        let variance = metrics::variance(&known.target, &known.weight);
-        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        let standard = |values: &[f64]| {
-            values
-                .iter()
-                .map(|v| ((v - center) / scale) as f32)
-                .collect::<Vec<f32>>()
-        };
-        let target = standard(&known.target);
-        let range = target
-            .iter()
+        Self::joint(plan, vec![(set, valid)])
+    }
+
+    /// The same for several targets of the same rows, in the order of the plan's: one network predicts them all.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn joint(
+        plan: &'a Plan<'a>,
+        rows: Vec<(&'a TransferSet, Option<&'a KnownRows>)>,
+    ) -> Result<Self> {
+        let both = plan.targets.iter().zip(rows);
+        let parts: Vec<Part<'a>> = both
+            .map(|(target, (set, valid))| Part::new(target, set, valid))
+            .collect();
+        let range = (parts[0].pool.target.iter())
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
                 (a.min(*y), b.max(*y))
             });
-        let head = plan.objective.head(range.0, range.1);
-        let spread = |values: &[f64]| {
-            values
-                .iter()
-                .map(|sd| (sd / scale) as f32)
-                .collect::<Vec<f32>>()
-        };
-        let place: BTreeMap<usize, usize> = known
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(at, &row)| (row, at))
-            .collect();
-        let pool = Pool {
-            target,
-            teacher: standard(&known.teacher),
-            spread: spread(&known.spread),
-            weight: known.weight.iter().map(|&w| w as f32).collect(),
-            new_teacher: standard(&new.mean),
-            new_spread: spread(&new.spread),
-            new_source: new
-                .source
-                .iter()
-                .map(|source| source.and_then(|row| place.get(&row).copied()))
-                .collect(),
-            new_weight: new.weight.iter().map(|&w| w as f32).collect(),
-            new_second: new.second.clone(),
-            coordinates: coordinates.clone().unwrap_or_default(),
+        let heads = Heads {
+            head: plan.objective.head(range.0, range.1),
+            targets: parts.len(),
         };
         let has_network = plan.student.kind.has_network();
         let cuts = match has_network {
-            true => Cuts::fit(&known.features, &known.target, &known.weight, plan.student)?,
+            true => cuts(plan, &parts)?,
             false => Cuts::default(),
         };
+        let shares = shares(plan, &parts);
         let stage = Self {
             plan,
             arms: Default::default(),
             cuts,
-            head,
-            pool,
-            center,
-            scale,
-            set,
-            held: valid,
+            heads,
+            parts,
+            shares,
         };
         if has_network {
             match stage.arm(SIZES[0]) {
@@ -220,6 +209,24 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(stage)
+    }
+
+    /// Weighs targets on all splits as on the first, so that their errors can be added up.
+    pub(crate) fn share_alike(stages: &mut [Self]) {
+        if let [first, others @ ..] = stages {
+            let shares = others.iter_mut().map(|stage| &mut stage.shares);
+            shares.for_each(|own| own.clone_from(&first.shares));
+        }
+    }
+
+    /// The one target of students that are no networks, or the first of several.
+    pub(crate) fn first(&self) -> &Part<'a> {
+        &self.parts[0]
+    }
+
+    /// How many targets are predicted.
+    pub(crate) fn targets(&self) -> usize {
+        self.parts.len()
     }
 
     /// The network of a size.
@@ -240,22 +247,15 @@ impl<'a> Stage<'a> {
             params: (self.plan.student.params as f64 * size) as usize,
             ..self.plan.student.clone()
         };
-        let rows: Vec<usize> = (0..self.set.known.features.rows).collect();
-        let design = Design::fit(
-            &self.set.known.features,
-            &rows,
-            &self.cuts,
-            &options,
-            self.head,
-        )?;
+        let Part { set, held, .. } = self.first();
+        let rows: Vec<usize> = (0..set.known.features.rows).collect();
+        let known = &set.known.features;
+        let design = Design::fit(known, &rows, &self.cuts, &options, self.heads)?;
         let inputs = Inputs {
-            known: design.positions(&self.set.known.features)?,
-            new: design.positions(&self.set.new.features)?,
+            known: design.positions(known)?,
+            new: design.positions(&set.new.features)?,
         };
-        let valid = self
-            .held
-            .as_ref()
-            .map_or(Ok(Vec::new()), |held| design.positions(&held.features))?;
+        let valid = held.map_or(Ok(Vec::new()), |held| design.positions(&held.features))?;
         Ok(Arm {
             design,
             inputs,
@@ -265,7 +265,8 @@ impl<'a> Stage<'a> {
 
     /// Rows with a target, those for validation among them: the same for the search and for the refit.
     fn rows(&self) -> usize {
-        self.set.known.target.len() + self.held.as_ref().map_or(0, |held| held.target.len())
+        let Part { set, held, .. } = self.first();
+        set.known.target.len() + held.map_or(0, |held| held.target.len())
     }
 
     /// True where networks are trained.
@@ -306,28 +307,17 @@ impl<'a> Stage<'a> {
         trial.model.is_none().then(|| &self.design(trial).shape)
     }
 
-    /// Values of the learned unit, standardized.
-    pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
-        values
-            .iter()
-            .map(|v| ((v - self.center) / self.scale) as f32)
-            .collect()
-    }
-
-    /// Values of the learned unit in the target's.
-    pub(crate) fn unit(&self, value: f64) -> f64 {
-        self.plan.target.unit.target(value)
-    }
-
     /// Predictions of rows given as positions, in the learned unit.
     fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
-        let means = out
-            .chunks_exact(self.head.outputs())
-            .map(|outputs| self.head.predict(outputs));
-        means
-            .map(|z| self.center + self.scale * f64::from(z))
-            .collect()
+        let (head, all) = (self.heads.head, self.heads.outputs());
+        let own = head.outputs();
+        let of = |(at, part): (usize, &Part<'a>)| -> Vec<f64> {
+            let rows = out.chunks_exact(all);
+            rows.map(|row| part.learned(head.predict(&row[at * own..][..own])))
+                .collect()
+        };
+        self.parts.iter().enumerate().flat_map(of).collect()
     }
 
     pub(crate) fn measure(&self) -> Measure {
@@ -341,47 +331,52 @@ impl<'a> Stage<'a> {
     }
 
     fn mean(&self, measure: Measure, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
-        let both = pred
-            .iter()
-            .zip(label)
-            .zip(weight)
-            .filter(|((_, label), _)| label.is_finite());
-        let (mut sum, mut total) = (0.0, 0.0);
-        for ((pred, label), weight) in both {
-            sum += weight * measure.row(self.unit(*pred), self.unit(*label));
-            total += weight;
-        }
-        sum / total
+        let rows = weight.len();
+        let both = pred.chunks(rows.max(1)).zip(label.chunks(rows.max(1)));
+        let each = self.parts.iter().zip(&self.shares).zip(both);
+        each.map(|((part, share), (pred, label))| share * part.mean(measure, pred, label, weight))
+            .sum()
     }
 
-    /// What the teacher answers on the validation rows, in the learned unit.
-    pub(crate) fn valid_teacher(&self) -> Vec<f64> {
-        let objective = &self.plan.objective;
-        let answers = |held: &KnownRows| {
-            let pairs = held.teacher.iter().zip(&held.spread);
-            pairs
-                .map(|(mean, sd)| objective.answer(*mean, *sd))
-                .collect()
+    /// What each row adds to the measure, over all targets.
+    pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
+        let rows = label.len() / self.parts.len();
+        let of_row = |row: usize| -> f64 {
+            let of = |(at, (part, share)): (usize, (&Part<'a>, &f64))| {
+                let at = at * rows + row;
+                share * part.row(self.measure(), pred[at], label[at])
+            };
+            let each = self.parts.iter().zip(&self.shares).enumerate();
+            each.map(of).sum()
         };
-        self.held.map_or_else(Vec::new, answers)
+        (0..rows).map(of_row).collect()
+    }
+
+    /// Targets of the validation rows, in the learned unit.
+    pub(crate) fn valid_target(&self) -> Vec<f64> {
+        let held = self.parts.iter().filter_map(|part| part.held);
+        held.flat_map(|held| &held.target).copied().collect()
+    }
+
+    /// What the teachers answer on the validation rows, in the learned unit.
+    pub(crate) fn valid_teacher(&self) -> Vec<f64> {
+        let answers = |part: &Part<'a>| part.valid_teacher(self.plan.objective);
+        self.parts.iter().flat_map(answers).collect()
     }
 
     /// Of the labels that students learn from, how many lie beyond the bins of their head, and how many there are; none without bins.
     #[must_use]
     pub fn beyond_bins(&self) -> Option<(usize, usize)> {
-        let Head::Binned(bins) = self.head else {
+        let Head::Binned(bins) = self.heads.head else {
             return None;
         };
         let (low, high) = (bins.edge(0), bins.edge(bins.count));
         let labels = || {
-            [
-                &self.pool.target,
-                &self.pool.teacher,
-                &self.pool.new_teacher,
-            ]
-            .into_iter()
-            .flatten()
-            .filter(|label| label.is_finite())
+            let pool = &self.first().pool;
+            [&pool.target, &pool.teacher, &pool.new_teacher]
+                .into_iter()
+                .flatten()
+                .filter(|label| label.is_finite())
         };
         Some((
             labels()
@@ -394,10 +389,10 @@ impl<'a> Stage<'a> {
     /// True where no student of this stage can predict a value of the learned unit: it lies beyond the bins of their head.
     #[must_use]
     pub fn is_beyond_bins(&self, value: f64) -> bool {
-        let Head::Binned(bins) = self.head else {
+        let Head::Binned(bins) = self.heads.head else {
             return false;
         };
-        let z = ((value - self.center) / self.scale) as f32;
+        let z = self.first().standard(&[value])[0];
         z < bins.edge(0) || z > bins.edge(bins.count)
     }
 
@@ -414,10 +409,12 @@ impl<'a> Stage<'a> {
             objective,
             hints,
             slope_reach,
-            head: self.head,
+            head: self.heads.head,
             hidden: design.shape.hidden(),
         };
-        Ok(self.pool.lesson(aim, setting.alpha, inputs))
+        let lesson = |part: &Part<'a>| part.pool.lesson(aim, setting.alpha, inputs);
+        let lessons = self.parts.iter().map(lesson).collect();
+        Ok(Lesson::joint(lessons, &self.plan.shares()))
     }
 
     /// Trains one student for `until` steps of its schedule, or takes up where an earlier life of the run left it.
@@ -474,11 +471,11 @@ impl<'a> Stage<'a> {
         });
         // What comes after the network's weights are adapters, which predict nothing.
         let weights = design.shape.weights();
-        let teacher = self.valid_teacher();
-        let teacher_error = self
-            .held
+        let (target, teacher) = (self.valid_target(), self.valid_teacher());
+        let held = self.first().held;
+        let teacher_error = held
             .as_ref()
-            .and_then(|held| self.teacher_error(&teacher, &held.target, &held.weight));
+            .and_then(|held| self.teacher_error(&teacher, &target, &held.weight));
         let (mut is_stopped, mut saved) = (false, Ok(()));
         trainer.run(
             &mut state,
@@ -495,11 +492,12 @@ impl<'a> Stage<'a> {
                     fidelity_rmse: None,
                     gap_to_teacher: None,
                     terms: probe.terms(&design.shape, average, step as f64 / setting.steps as f64),
+                    targets: Vec::new(),
                 };
-                if let Some(held) = &self.held {
+                if let Some(held) = held {
                     let params = average[..weights].to_vec();
                     let pred = self.predict(design, &params, valid);
-                    let mean = self.mean(self.measure(), &pred, &held.target, &held.weight);
+                    let mean = self.mean(self.measure(), &pred, &target, &held.weight);
                     let fidelity = self
                         .mean(Measure::Rmse, &pred, &teacher, &held.weight)
                         .sqrt();
@@ -507,6 +505,7 @@ impl<'a> Stage<'a> {
                     point.valid_error = Some(error);
                     point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
                     point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
+                    point.targets = self.points(&pred, &teacher);
                     snapshots.push(Snapshot {
                         step,
                         mean,
@@ -550,13 +549,34 @@ impl<'a> Stage<'a> {
         target: &[f64],
         weight: &[f64],
     ) -> Option<f64> {
-        // Targets are the labels that must be there.
-        let targets: Vec<f64> = answers
-            .iter()
-            .zip(target)
-            .map(|(t, y)| if t.is_finite() { *y } else { f64::NAN })
-            .collect();
-        Some(self.error(answers, &targets, weight)).filter(|error| error.is_finite())
+        let error = self.error(answers, &asked(answers, target), weight);
+        Some(error).filter(|error| error.is_finite())
+    }
+
+    /// The measure of predictions of one target, in its unit.
+    pub(crate) fn error_of(&self, at: usize, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
+        let measure = self.measure();
+        measure.of_mean(self.parts[at].mean(measure, pred, label, weight))
+    }
+
+    /// Where each of several targets stands; nothing for one.
+    fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
+        let several = self.parts.iter().filter(|_| self.parts.len() > 1);
+        let measure = self.measure();
+        let point = |(at, part): (usize, &Part<'a>)| {
+            let held = part.held?;
+            let (rows, weight) = (held.target.len(), &held.weight);
+            let (pred, teacher) = (&pred[at * rows..][..rows], &teacher[at * rows..][..rows]);
+            let error = |of: &[f64]| measure.of_mean(part.mean(measure, of, &held.target, weight));
+            let fidelity = part.mean(Measure::Rmse, pred, teacher, weight).sqrt();
+            let gap = error(pred) - error(teacher);
+            Some(TargetPoint {
+                valid_error: error(pred),
+                fidelity_rmse: fidelity.is_finite().then_some(fidelity),
+                gap_to_teacher: gap.is_finite().then_some(gap),
+            })
+        };
+        several.enumerate().filter_map(point).collect()
     }
 
     /// Stage and layer weights of progressive alignment, for who watches.
@@ -623,6 +643,18 @@ impl<'a> Stage<'a> {
         Ok(self.predict(design, &trial.params, &design.positions(features)?))
     }
 
+    /// As [`answers`](Self::answers), of several targets each in standard deviations of its own, so that they can be added up.
+    pub(crate) fn comparable(&self, answers: Vec<f64>) -> Vec<f64> {
+        if self.parts.len() == 1 {
+            return answers;
+        }
+        let rows = (answers.len() / self.parts.len()).max(1);
+        let both = answers.chunks(rows).zip(&self.parts);
+        both.flat_map(|(answers, part)| part.standard(answers))
+            .map(f64::from)
+            .collect()
+    }
+
     /// Trains and discards a lone network of some steps, to time it. Non-neural students take no steps.
     ///
     /// # Errors
@@ -653,35 +685,93 @@ impl<'a> Stage<'a> {
         provenance: BTreeMap<String, String>,
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
-        let (encoder, graph) = match &trial.model {
-            Some(model) => (model.encoder.clone(), model.graph.clone()),
-            None => {
-                let design = self.design(trial);
-                (
-                    design.encoder.clone(),
-                    design.shape.lower(&trial.params, self.head)?,
-                )
-            }
-        };
+        let (encoder, graph) = self.lowered(trial)?;
         let parts = StudentParts {
             encoder,
             graph,
-            target: self.transform(),
-            target_name: self.plan.target.name.clone(),
+            outputs: self.parts.iter().map(Part::output).collect(),
             provenance,
             golden: Vec::new(),
         };
         Ok(Student::new(parts)?.with_golden(examples)?)
     }
 
-    /// From the output of a student to the target's unit.
-    fn transform(&self) -> TargetTransform {
-        let (scale, shift) = (self.scale, self.center);
-        match self.plan.target.unit {
-            LearnedUnit::Own => TargetTransform::Affine { scale, shift },
-            LearnedUnit::Log => TargetTransform::LogAffine { scale, shift },
+    /// The same cut down to one of its targets. Of a student of one target, this is the student.
+    ///
+    /// # Errors
+    ///
+    /// As [`student`](Self::student).
+    pub fn student_of(
+        &self,
+        trial: &Trial,
+        target: usize,
+        provenance: BTreeMap<String, String>,
+        examples: Vec<Vec<GoldenValue>>,
+    ) -> Result<Student> {
+        let (encoder, mut graph) = self.lowered(trial)?;
+        if self.parts.len() > 1 && trial.model.is_none() {
+            keep_output(&mut graph, target);
         }
+        let parts = StudentParts {
+            encoder,
+            graph,
+            outputs: vec![self.parts[target].output()],
+            provenance,
+            golden: Vec::new(),
+        };
+        Ok(Student::new(parts)?.with_golden(examples)?)
     }
+
+    fn lowered(&self, trial: &Trial) -> Result<(Encoder, Graph)> {
+        if let Some(model) = &trial.model {
+            return Ok((model.encoder.clone(), model.graph.clone()));
+        }
+        let design = self.design(trial);
+        let graph = design.shape.lower(&trial.params, self.heads.head)?;
+        Ok((design.encoder.clone(), graph))
+    }
+}
+
+/// Targets, missing where the teacher has no answer.
+pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
+    // Targets are the labels that must be there.
+    let both = answers.iter().zip(target);
+    both.map(|(t, y)| if t.is_finite() { *y } else { f64::NAN })
+        .collect()
+}
+
+/// Leaves out all outputs of a network's last layer but one.
+fn keep_output(graph: &mut Graph, kept: usize) {
+    let last = graph.nodes.last_mut().map(|node| &mut node.op);
+    if let Some(Op::Linear {
+        cols, weight, bias, ..
+    }) = last
+    {
+        *weight = weight.iter().skip(kept).step_by(*cols).copied().collect();
+        *bias = vec![bias[kept]];
+        *cols = 1;
+    }
+}
+
+/// Where the bins of the network go: by the cuts of all targets.
+fn cuts(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<Cuts> {
+    let of = |part: &Part<'_>| {
+        let known = &part.set.known;
+        Cuts::fit(&known.features, &known.target, &known.weight, plan.student)
+    };
+    let all: Vec<Cuts> = parts.iter().map(of).collect::<Result<_>>()?;
+    let scales = parts.iter().map(|part| part.scale);
+    Ok(Cuts::merged(all.into_iter().zip(scales)))
+}
+
+/// What the mean loss of each target is multiplied with.
+fn shares(plan: &Plan<'_>, parts: &[Part<'_>]) -> Vec<f64> {
+    if parts.len() == 1 {
+        return vec![1.0];
+    }
+    let norms = parts.iter().map(|part| part.norm(plan.objective.measure()));
+    let both = plan.shares().into_iter().zip(norms);
+    both.map(|(share, norm)| share / norm).collect()
 }
 
 /// The target of tests.

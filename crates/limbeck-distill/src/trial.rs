@@ -166,6 +166,37 @@ pub struct Point {
     pub gap_to_teacher: Option<f64>,
     /// Parts of the loss on a fixed sample of the training rows.
     pub terms: Terms,
+    /// Of several targets, where each stands; the figures above are then those of all together, in standard deviations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetPoint>,
+}
+
+/// Where one of several targets stands at a point of a curve, in its own unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetPoint {
+    /// Validation error.
+    pub valid_error: f64,
+    /// RMSE against the teacher on validation rows.
+    pub fidelity_rmse: Option<f64>,
+    /// Validation error less the teacher's.
+    pub gap_to_teacher: Option<f64>,
+}
+
+impl Point {
+    /// The point as one of several targets sees it.
+    #[must_use]
+    pub fn of_target(&self, at: usize) -> Self {
+        let Some(own) = self.targets.get(at) else {
+            return self.clone();
+        };
+        Self {
+            valid_error: Some(own.valid_error),
+            fidelity_rmse: own.fidelity_rmse,
+            gap_to_teacher: own.gap_to_teacher,
+            targets: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One setting, tried.

@@ -8,13 +8,15 @@ use limbeck_data::metrics::{self, Measure};
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::stage::asked;
 use crate::stage::{Stage, Trained, smooth_best};
 use crate::transfer::set::KnownRows;
-use crate::trial::{Setting, Training, Trial, Watch};
+use crate::trial::{Choice, Setting, Training, Trial, Watch, closed_form_alpha};
 
 /// Splits of the rows, and the validation rows of all of them.
 pub struct Search<'a> {
     stages: Vec<Stage<'a>>,
+    /// Targets of all validation rows, those of one target after those of another.
     target: Vec<f64>,
     weight: Vec<f64>,
     /// Numbers of what hangs together, over all splits; none where rows do not.
@@ -26,19 +28,18 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// Stages of one plan, each with validation rows; at least one.
     #[must_use]
-    pub fn new(stages: Vec<Stage<'a>>) -> Self {
+    pub fn new(mut stages: Vec<Stage<'a>>) -> Self {
+        Stage::share_alike(&mut stages);
         let all =
             |of: &dyn Fn(&Stage<'a>) -> Vec<f64>| stages.iter().flat_map(of).collect::<Vec<f64>>();
-        let held = |of: &dyn Fn(&KnownRows) -> Vec<f64>| {
-            all(&|stage| stage.held.map_or_else(Vec::new, of))
-        };
-        let target = held(&|held| held.target.clone());
-        let weight = held(&|held| held.weight.clone());
-        let teacher = all(&Stage::valid_teacher);
+        let weight = |held: &KnownRows| held.weight.clone();
+        let weight = all(&|stage| stage.first().held.map_or_else(Vec::new, weight));
+        let target = by_target(&stages, &all(&Stage::valid_target));
+        let teacher = by_target(&stages, &all(&Stage::valid_teacher));
         // A group is held out by one split at most.
         let blocks = stages
             .iter()
-            .map(|stage| stage.held.and_then(|held| held.blocks.as_deref()))
+            .map(|stage| stage.first().held.and_then(|held| held.blocks.as_deref()))
             .collect::<Option<Vec<_>>>()
             .map(|blocks| blocks.concat());
         Self {
@@ -62,23 +63,73 @@ impl<'a> Search<'a> {
         &self.stages
     }
 
-    /// Targets of all validation rows, in the learned unit.
-    pub(crate) fn target(&self) -> &[f64] {
-        &self.target
+    /// The closed form of a lone student and one on the teacher alone.
+    pub(crate) fn closed_form_alpha(&self, lone: &Trial, pure: &Trial) -> Option<f64> {
+        let stage = self.first();
+        let all = |pred: &[f64]| stage.comparable(by_target(&self.stages, pred));
+        let (target, weight) = (
+            stage.comparable(self.target.clone()),
+            self.weight.repeat(stage.targets()),
+        );
+        closed_form_alpha(
+            &all(&lone.valid_pred),
+            &all(&pure.valid_pred),
+            &target,
+            &weight,
+        )
     }
 
-    /// Their weights.
-    pub(crate) fn weight(&self) -> &[f64] {
-        &self.weight
+    /// A trial as one of several targets sees it: its curve, its validation predictions and their error.
+    #[must_use]
+    pub fn of_target(&self, trial: &Trial, at: usize) -> Trial {
+        if self.first().targets() == 1 {
+            return trial.clone();
+        }
+        let rows = self.weight.len();
+        let own = |pred: &Vec<f64>| by_target(&self.stages, pred)[at * rows..][..rows].to_vec();
+        let valid_pred = own(&trial.valid_pred);
+        let target = &self.target[at * rows..][..rows];
+        let valid_error = (self.first()).error_of(at, &valid_pred, target, &self.weight);
+        Trial {
+            curve: trial.curve.iter().map(|one| one.of_target(at)).collect(),
+            again: trial.again.iter().map(own).collect(),
+            valid_error,
+            valid_pred,
+            ..trial.clone()
+        }
+    }
+
+    /// All trials as one of several targets sees them.
+    #[must_use]
+    pub fn choice_of(&self, choice: &Choice, at: usize) -> Choice {
+        let of = |trials: &[Trial]| trials.iter().map(|one| self.of_target(one, at)).collect();
+        Choice {
+            alone: of(&choice.alone),
+            distilled: of(&choice.distilled),
+            ..*choice
+        }
+    }
+
+    /// Error of the teacher of one of several targets on the validation rows, in the target's unit; none where it has labelled none.
+    #[must_use]
+    pub fn valid_error_teacher_of(&self, at: usize) -> Option<f64> {
+        let rows = self.weight.len();
+        let (answers, target) = (
+            &self.teacher[at * rows..][..rows],
+            &self.target[at * rows..][..rows],
+        );
+        let error = (self.first()).error_of(at, answers, &asked(answers, target), &self.weight);
+        Some(error).filter(|error| error.is_finite())
     }
 
     pub(crate) fn measure(&self) -> Measure {
         self.first().measure()
     }
 
-    /// Error of predictions of all validation rows, in the target's unit.
+    /// Error of predictions of all validation rows, in the target's unit; of several targets in standard deviations.
     pub(crate) fn error(&self, pred: &[f64]) -> f64 {
-        self.first().error(pred, &self.target, &self.weight)
+        let pred = by_target(&self.stages, pred);
+        self.first().error(&pred, &self.target, &self.weight)
     }
 
     /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
@@ -110,11 +161,8 @@ impl<'a> Search<'a> {
     }
 
     fn losses_of(&self, pred: &[f64]) -> Vec<f64> {
-        let stage = self.first();
-        pred.iter()
-            .zip(&self.target)
-            .map(|(&pred, &target)| self.measure().row(stage.unit(pred), stage.unit(target)))
-            .collect()
+        let pred = by_target(&self.stages, pred);
+        self.first().losses(&pred, &self.target)
     }
 
     /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
@@ -202,10 +250,8 @@ impl<'a> Search<'a> {
             .stages
             .iter()
             .map(|stage| {
-                stage
-                    .held
-                    .as_ref()
-                    .map_or(0.0, |held| held.weight.iter().sum())
+                let held = stage.first().held;
+                held.map_or(0.0, |held| held.weight.iter().sum())
             })
             .collect();
         let total: f64 = weights.iter().sum();
@@ -255,10 +301,25 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Values of all splits, `[splits][targets, rows]` one after the other, as `[targets][splits, rows]`.
+fn by_target(stages: &[Stage<'_>], values: &[f64]) -> Vec<f64> {
+    let mut out = Vec::with_capacity(values.len());
+    for target in 0..stages[0].targets() {
+        let mut rest = values;
+        for stage in stages {
+            let rows = stage.first().held.map_or(0, |held| held.target.len());
+            let own;
+            (own, rest) = rest.split_at((rows * stage.targets()).min(rest.len()));
+            out.extend(own.iter().skip(target * rows).take(rows));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
-    use limbeck_data::{Feature, FeatureValues, Features};
+    use limbeck_data::{Feature, FeatureValues, Features, TargetSpec};
     use limbeck_nets::Control;
 
     use super::*;
@@ -298,63 +359,72 @@ mod tests {
         blocks: Option<&[u32]>,
         check: impl FnOnce(&Search<'_>),
     ) {
+        on_targets(&[1.0], student, valid, blocks, check);
+    }
+
+    /// The same for several targets: the one target in several units.
+    fn on_targets(
+        units: &[f64],
+        student: &StudentOptions,
+        valid: &[(usize, usize)],
+        blocks: Option<&[u32]>,
+        check: impl FnOnce(&Search<'_>),
+    ) {
         let (objective, hints) = (ObjectiveOptions::default(), HintOptions::default());
+        let spec = |at| TargetSpec {
+            name: format!("y{at}"),
+            ..Y.clone()
+        };
+        let specs: Vec<TargetSpec> = (0..units.len()).map(spec).collect();
         let plan = Plan {
             student,
             objective: &objective,
             hints: &hints,
             slope_reach: 1.0,
-            target: &Y,
+            targets: &specs,
+            target_weights: &[],
             seed: 3,
             kept: &NO_CHECKPOINTS,
         };
-        let (train, more) = (features(0..200), features(500..600));
-        let (y, mean) = (target(&train), target(&more));
-        let (ones, rows) = (vec![1.0; 200], (0..200).collect::<Vec<usize>>());
-        let new = NewRows {
-            features: more,
-            mean,
-            spread: ones[..100].to_vec(),
-            source: vec![None; 100],
-            weight: ones[..100].to_vec(),
-            second: vec![false; 100],
+        let known = |features: Features, unit: f64, blocks: Option<&[u32]>| {
+            let target: Vec<f64> = target(&features).iter().map(|y| unit * y).collect();
+            let n = target.len();
+            KnownRows {
+                rows: (0..n).collect(),
+                features,
+                teacher: target.clone(),
+                target,
+                weight: vec![1.0; n],
+                blocks: blocks.map(<[u32]>::to_vec),
+                spread: vec![1.0; n],
+            }
         };
-        let parts: Vec<(Features, Vec<f64>)> = valid
-            .iter()
-            .map(|&(from, to)| features(from..to))
-            .map(|x| (x.clone(), target(&x)))
-            .collect();
-        let set = TransferSet {
-            known: KnownRows {
-                rows: rows.clone(),
-                features: train,
-                target: y.clone(),
-                weight: ones.clone(),
-                blocks: None,
-                teacher: y,
-                spread: ones.clone(),
-            },
-            new,
-            coordinates: None,
+        let set = |unit: &f64| {
+            let more = features(500..600);
+            let new = NewRows {
+                mean: target(&more).iter().map(|y| unit * y).collect(),
+                features: more,
+                spread: vec![1.0; 100],
+                source: vec![None; 100],
+                weight: vec![1.0; 100],
+                second: vec![false; 100],
+            };
+            TransferSet {
+                known: known(features(0..200), *unit, None),
+                new,
+                coordinates: None,
+            }
         };
-        let held: Vec<KnownRows> = parts
-            .into_iter()
-            .map(|(features, target)| {
-                let n = target.len();
-                KnownRows {
-                    rows: rows[..n].to_vec(),
-                    features,
-                    teacher: target.clone(),
-                    target,
-                    weight: ones[..n].to_vec(),
-                    blocks: blocks.map(<[u32]>::to_vec),
-                    spread: ones[..n].to_vec(),
-                }
-            })
-            .collect();
-        let stages = held
-            .iter()
-            .map(|held| Stage::new(&plan, &set, Some(held)).unwrap());
+        let sets: Vec<TransferSet> = units.iter().map(set).collect();
+        let held = |&(from, to): &(usize, usize)| -> Vec<KnownRows> {
+            let of = |unit: &f64| known(features(from..to), *unit, blocks);
+            units.iter().map(of).collect()
+        };
+        let held: Vec<Vec<KnownRows>> = valid.iter().map(held).collect();
+        let stages = held.iter().map(|held| {
+            let both = sets.iter().zip(held.iter().map(Some));
+            Stage::joint(&plan, both.collect()).unwrap()
+        });
         check(&Search::new(stages.collect()));
     }
 
@@ -369,6 +439,71 @@ mod tests {
             params: Vec::new(),
             model: None,
         }
+    }
+
+    #[test]
+    fn several_targets_are_judged_each_in_its_own_unit() {
+        let student = StudentOptions {
+            params: 600,
+            steps: 300,
+            ..StudentOptions::default()
+        };
+        let valid = [(200, 230), (300, 350)];
+        on_targets(&[1.0, 1000.0], &student, &valid, None, |search| {
+            let setting = Setting::plain(Some(0.5), 300);
+            let trial = search.train(setting, &|_| Control::Continue).unwrap();
+            assert_eq!(trial.valid_pred.len(), 2 * 80);
+            let [one, other] = [0, 1].map(|at| search.of_target(&trial, at));
+            assert_eq!((one.valid_pred.len(), other.valid_pred.len()), (80, 80));
+            // Both outputs learn the same curve, and each is in its unit.
+            for (small, large) in one.valid_pred.iter().zip(&other.valid_pred) {
+                assert!((large / 1000.0 - small).abs() < 0.7, "{small} {large}");
+            }
+            // Errors in standard deviations, whose squares are averaged.
+            let z = search.first().comparable(vec![0.0, 1.0, 0.0, 0.0]);
+            let sd = 1.0 / (z[1] - z[0]);
+            let both = ((one.valid_error / sd).powi(2)
+                + (other.valid_error / (1000.0 * sd)).powi(2))
+                / 2.0;
+            let error = search.error(&trial.valid_pred);
+            assert!((error / both.sqrt() - 1.0).abs() < 1e-5, "{error} {both}");
+            // A curve tells where each target stands.
+            let point = trial.curve.last().unwrap();
+            assert_eq!(point.targets.len(), 2);
+            let seen = one.curve.last().unwrap().valid_error.unwrap();
+            assert_eq!(seen, point.targets[0].valid_error);
+            assert_eq!(search.valid_error_teacher_of(1), Some(0.0));
+        });
+    }
+
+    #[test]
+    fn a_student_of_several_targets_is_cut_down_to_each() {
+        let student = StudentOptions {
+            params: 400,
+            steps: 60,
+            ..StudentOptions::default()
+        };
+        on_targets(&[1.0, -3.0], &student, &[(200, 230)], None, |search| {
+            let stage = search.first();
+            let setting = Setting::plain(None, 60);
+            let trial = search.train(setting, &|_| Control::Continue).unwrap();
+            let rows = features(40..50);
+            let whole = stage
+                .student(&trial, Default::default(), Vec::new())
+                .unwrap();
+            assert!(whole.parameters() <= 400, "{}", whole.parameters());
+            let both = whole.predict(&rows.raw(), 10).unwrap();
+            for at in 0..2 {
+                let one = stage
+                    .student_of(&trial, at, Default::default(), Vec::new())
+                    .unwrap();
+                let found = one.predict(&rows.raw(), 10).unwrap();
+                let own = both.iter().skip(at).step_by(2);
+                for (found, expected) in found.iter().zip(own) {
+                    assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+                }
+            }
+        });
     }
 
     #[test]
@@ -456,7 +591,7 @@ mod tests {
         let close = |blocks: Option<&[u32]>| {
             let mut found = false;
             on_splits(&student, &[(200, 208)], blocks, |search| {
-                let y = search.target().to_vec();
+                let y = search.target.to_vec();
                 found = search.as_good(&trial(1.0, &shift(&y)), &trial(0.9, &base(&y)));
             });
             found
@@ -479,7 +614,7 @@ mod tests {
             // Errors of 0.1, whose signs differ from row to row, so that squared errors differ by chance alone; and errors of 0.5.
             let off = |by: f64, turn: usize| {
                 search
-                    .target()
+                    .target
                     .iter()
                     .enumerate()
                     .map(|(i, y)| y + by * (1.0 + 0.5 * ((i + turn) % 2) as f64))
@@ -514,7 +649,7 @@ mod tests {
         };
         on_splits(&student, &[(200, 220)], None, |search| {
             let off = |turn: usize| -> Vec<f64> {
-                let target = search.target().iter().enumerate();
+                let target = search.target.iter().enumerate();
                 let error = |i: usize| 0.1 * (1.0 + 0.5 * ((i + turn) % 2) as f64);
                 target.map(|(i, y)| y + error(i)).collect()
             };

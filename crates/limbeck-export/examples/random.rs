@@ -10,8 +10,8 @@
 )]
 
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Scaling, Student, StudentParts,
-    TableInterp, TargetTransform, TreeEnsemble,
+    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Output, Scaling, Student,
+    StudentParts, TableInterp, TargetTransform, TreeEnsemble,
 };
 use rand::{Rng, RngExt};
 
@@ -66,17 +66,10 @@ fn student(rng: &mut impl Rng) -> Student {
         .map(|i| column(rng, i))
         .collect();
     let encoder = Encoder::new(columns).unwrap();
-    let graph = graph(rng, encoder.width());
-    let (scale, shift) = (rng.random_range(0.1..5.0), rng.random_range(-2.0..2.0));
+    let several = if rng.random_bool(0.3) { 3 } else { 1 };
+    let graph = graph(rng, encoder.width(), several);
     let is_log = rng.random_bool(0.3);
-    let target = if is_log {
-        TargetTransform::LogAffine {
-            scale: scale * 0.02,
-            shift,
-        }
-    } else {
-        TargetTransform::Affine { scale, shift }
-    };
+    let outputs: Vec<Output> = (0..several).map(|at| output(rng, at, is_log)).collect();
     let rows: Vec<Vec<GoldenValue>> = (0..24)
         .map(|_| {
             encoder
@@ -89,22 +82,36 @@ fn student(rng: &mut impl Rng) -> Student {
     let parts = StudentParts {
         encoder,
         graph,
-        target,
-        target_name: "target /* of */ \"it\"".into(),
+        outputs,
         provenance: Default::default(),
         golden: vec![],
     };
-    let parts_of = |target| {
-        Student::new(StudentParts {
-            target,
-            ..parts.clone()
-        })
-        .unwrap()
-        .with_golden(rows.clone())
-    };
+    let of = |parts: StudentParts| Student::new(parts).unwrap().with_golden(rows.clone());
     // A number far out makes some exponentials infinite.
-    parts_of(parts.target)
-        .unwrap_or_else(|_| parts_of(TargetTransform::Affine { scale, shift }).unwrap())
+    of(parts.clone()).unwrap_or_else(|_| of(without_logarithms(parts)).unwrap())
+}
+
+fn output(rng: &mut impl Rng, at: usize, is_log: bool) -> Output {
+    let (scale, shift) = (rng.random_range(0.1..5.0), rng.random_range(-2.0..2.0));
+    let transform = if is_log && at != 1 {
+        TargetTransform::LogAffine {
+            scale: scale * 0.02,
+            shift,
+        }
+    } else {
+        TargetTransform::Affine { scale, shift }
+    };
+    let name = ["target /* of */ \"it\"", "2nd", "x0"][at].into();
+    Output { name, transform }
+}
+
+fn without_logarithms(mut parts: StudentParts) -> StudentParts {
+    for output in &mut parts.outputs {
+        if let TargetTransform::LogAffine { scale, shift } = output.transform {
+            output.transform = TargetTransform::Affine { scale, shift };
+        }
+    }
+    parts
 }
 
 fn column(rng: &mut impl Rng, i: usize) -> InputColumn {
@@ -185,8 +192,8 @@ fn ascending(rng: &mut impl Rng, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A handful of operations on random earlier values, then a layer to one number.
-fn graph(rng: &mut impl Rng, width: usize) -> Graph {
+/// A handful of operations on random earlier values, then a layer to the outputs.
+fn graph(rng: &mut impl Rng, width: usize, outputs: usize) -> Graph {
     let (mut nodes, mut widths) = (Vec::new(), vec![width]);
     for _ in 0..rng.random_range(0..7) {
         let from = rng.random_range(0..widths.len());
@@ -268,9 +275,9 @@ fn graph(rng: &mut impl Rng, width: usize) -> Graph {
     nodes.push(Node::new(
         Op::Linear {
             rows: width,
-            cols: 1,
-            weight: numbers(rng, width),
-            bias: vec![0.3],
+            cols: outputs,
+            weight: numbers(rng, width * outputs),
+            bias: vec![0.3; outputs],
         },
         [last],
     ));

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    Encoding, GoldenValue, Graph, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
-    TreeEnsemble,
+    Encoding, GoldenValue, Graph, Op, Output, SATURATION, Scaling, Student, TableInterp,
+    TargetTransform, TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
@@ -39,10 +39,10 @@ pub struct CFiles {
 /// [`Error::Name`]; [`Error::Refused`] for a level of more than 1000 bytes and for an operation that is not known here.
 pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     names::check(name)?;
-    let columns = columns(student, name)?;
+    let (columns, outputs) = names_of(student, name)?;
     let body = Body::of(student, &columns, name)?;
     Ok(CFiles {
-        header: header(student, name, &columns, &body),
+        header: header(student, name, (&columns, &outputs), &body),
         source: body.source,
         test: test(student, name, &columns),
     })
@@ -59,7 +59,8 @@ struct Column<'a> {
     function: Option<String>,
 }
 
-fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
+/// Columns, and of several outputs the constant that each has as its index.
+fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
     for taken in [
@@ -67,6 +68,7 @@ fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
         format!("{name}_row"),
         format!("{name}_predict"),
         format!("{upper}_H_INCLUDED"),
+        format!("{upper}_OUTPUTS"),
     ] {
         globals.keep(&taken);
     }
@@ -106,15 +108,49 @@ fn columns<'a>(student: &'a Student, name: &str) -> Result<Vec<Column<'a>>> {
             function,
         })
     };
-    student.encoder.columns.iter().map(column).collect()
+    let columns = student.encoder.columns.iter().map(column);
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let constant = |output: &Output| {
+        let target = names::plain(&output.name).to_uppercase();
+        globals.of(&format!("{upper}_{target}"))
+    };
+    let outputs = student.outputs.iter().map(constant).collect();
+    Ok((columns, outputs))
 }
 
-fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) -> String {
+/// Names of the targets in a comment.
+fn targets(student: &Student) -> String {
+    let name = |output: &Output| format!("`{}`", comment(&output.name));
+    let names: Vec<String> = student.outputs.iter().map(name).collect();
+    names.join(", ")
+}
+
+/// How a row is predicted: declaration and call.
+fn predict(student: &Student, name: &str) -> [String; 2] {
+    match student.outputs.len() {
+        1 => [
+            format!("double {name}_predict(const {name}_row *row)"),
+            format!("y = {name}_predict(&row);"),
+        ],
+        _ => [
+            format!("void {name}_predict(const {name}_row *row, double *out)"),
+            format!("{name}_predict(&row, out);"),
+        ],
+    }
+}
+
+fn header(
+    student: &Student,
+    name: &str,
+    (columns, outputs): (&[Column<'_>], &[String]),
+    body: &Body,
+) -> String {
+    let [declaration, call] = predict(student, name);
     let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
     let mut out = format!(
-        "/* {name}: predicts `{}` of one row.\n *\n * Made by limbeck {version}. {} fitted numbers; about {} bytes of constants and {} of stack.\n * No heap, no \
+        "/* {name}: predicts {} of one row.\n *\n * Made by limbeck {version}. {} fitted numbers; about {} bytes of constants and {} of stack.\n * No heap, no \
          state: safe to call from several threads.\n",
-        comment(&student.target_name),
+        targets(student),
         student.parameters(),
         body.constants,
         body.stack,
@@ -123,6 +159,9 @@ fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) ->
         let _ = writeln!(out, " * It predicts the {}-quantile.", comment(quantile));
     }
     let _ = write!(out, " *\n * Usage:\n *     {name}_row row;\n");
+    if outputs.len() > 1 {
+        let _ = writeln!(out, " *     double out[{upper}_OUTPUTS];");
+    }
     for column in columns {
         let value = match &column.function {
             None => "0.0".to_owned(),
@@ -132,7 +171,7 @@ fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) ->
     }
     let _ = write!(
         out,
-        " *     y = {name}_predict(&row);\n *\n * Numbers are in the unit of the table that the student was trained on; NaN is a missing value. Categories are\n * \
+        " *     {call}\n *\n * Numbers are in the unit of the table that the student was trained on; NaN is a missing value. Categories are\n * \
          codes: a constant from below, or what the column's function says of a text without blanks at its ends; -1 is missing or never seen.\n * \
          A column of true and false is 1 and 0.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
          {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
@@ -179,10 +218,34 @@ fn header(student: &Student, name: &str, columns: &[Column<'_>], body: &Body) ->
     }
     let _ = write!(
         out,
-        "\n/* The prediction for one row, in the unit of `{}`. */\ndouble {name}_predict(const {name}_row *row);\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
-        comment(&student.target_name)
+        "{}{declaration};\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
+        heading(student, &upper, outputs)
     );
     out
+}
+
+/// What stands before the declaration of the prediction.
+fn heading(student: &Student, upper: &str, outputs: &[String]) -> String {
+    if let [output] = &student.outputs[..] {
+        let name = comment(&output.name);
+        return format!("\n/* The prediction for one row, in the unit of `{name}`. */\n");
+    }
+    let mut text =
+        "\n/* Where each prediction stands in out[], in the unit of its target. */\nenum {\n"
+            .to_owned();
+    for (at, (constant, output)) in outputs.iter().zip(&student.outputs).enumerate() {
+        let _ = writeln!(
+            text,
+            "    {constant} = {at}, /* {} */",
+            comment(&output.name)
+        );
+    }
+    let count = outputs.len();
+    let _ = write!(
+        text,
+        "    {upper}_OUTPUTS = {count}\n}};\n\n/* All predictions for one row: out holds {upper}_OUTPUTS numbers. */\n"
+    );
+    text
 }
 
 fn levels(encoding: &Encoding) -> &[String] {
@@ -207,18 +270,26 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
             format!("    row.{} = {value};\n", column.field)
         };
         rows.extend(columns.iter().zip(&golden.raw).map(cell));
-        let _ = writeln!(
-            rows,
-            "    check({name}_predict(&row), {}, {});",
-            double(golden.prediction),
-            double(student.golden_tolerance(golden))
-        );
+        let several = student.outputs.len() > 1;
+        if several {
+            let _ = writeln!(rows, "    {name}_predict(&row, out);");
+        }
+        for (at, (output, &expected)) in student.outputs.iter().zip(&golden.predictions).enumerate()
+        {
+            let found = match several {
+                true => format!("out[{at}]"),
+                false => format!("{name}_predict(&row)"),
+            };
+            let (expected, tolerance) =
+                (double(expected), double(output.golden_tolerance(expected)));
+            let _ = writeln!(rows, "    check({found}, {expected}, {tolerance});");
+        }
     }
     let (row, count) = (
-        if student.golden.is_empty() {
-            String::new()
-        } else {
-            format!("    {name}_row row;\n")
+        match (student.golden.len(), student.outputs.len()) {
+            (0, _) => String::new(),
+            (_, 1) => format!("    {name}_row row;\n"),
+            (_, outputs) => format!("    {name}_row row;\n    double out[{outputs}];\n"),
         },
         student.golden.len(),
     );
@@ -267,19 +338,7 @@ impl Body {
         w.buffer("x", student.graph.input_width);
         w.encode(columns);
         let z = w.graph(student)?;
-        let back = match student.target {
-            TargetTransform::Affine { scale, shift } => {
-                format!("{} * (double){z}[0] + {}", double(scale), double(shift))
-            }
-            TargetTransform::LogAffine { scale, shift } => {
-                w.math = true;
-                format!(
-                    "exp({} * (double){z}[0] + {})",
-                    double(scale),
-                    double(shift)
-                )
-            }
-        };
+        let back = w.targets(student, &z);
         let functions: String = columns
             .iter()
             .filter_map(|column| Some(code_function(column, column.function.as_ref()?)))
@@ -299,11 +358,11 @@ impl Body {
             ""
         };
         let source = format!(
-            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}double {name}_predict(const {name}_row *row)\n{{\n{}{counter}{idle}\n{}    \
-             return {back};\n}}\n",
+            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{counter}{idle}\n{}{back}}}\n",
             env!("CARGO_PKG_VERSION"),
             w.tables,
             w.helpers.join("\n") + if w.helpers.is_empty() { "" } else { "\n" },
+            predict(student, name)[0],
             w.buffers,
             w.code
         );
@@ -321,6 +380,28 @@ impl Body {
             constants: w.constants + text,
             stack: w.stack,
         })
+    }
+}
+
+impl Writer {
+    /// From the graph's outputs to the targets: the last lines of the prediction.
+    fn targets(&mut self, student: &Student, z: &str) -> String {
+        let several = student.outputs.len() > 1;
+        let mut text = String::new();
+        for (at, output) in student.outputs.iter().enumerate() {
+            let (scale, shift, is_log) = match output.transform {
+                TargetTransform::Affine { scale, shift } => (scale, shift, false),
+                TargetTransform::LogAffine { scale, shift } => (scale, shift, true),
+            };
+            self.math |= is_log;
+            let sum = format!("{} * (double){z}[{at}] + {}", double(scale), double(shift));
+            let target = if is_log { format!("exp({sum})") } else { sum };
+            let _ = match several {
+                true => writeln!(text, "    out[{at}] = {target};"),
+                false => writeln!(text, "    return {target};"),
+            };
+        }
+        text
     }
 }
 

@@ -11,7 +11,8 @@ use crate::error::Result;
 /// {"target": "y", "columns": ["a", "b"], "rows": [{"raw": ["0x1.8p+1", null], "prediction": "0x1p+0"}]}
 /// ```
 ///
-/// A missing value is `null`, a category `{"text": "…"}`.
+/// A missing value is `null`, a category `{"text": "…"}`. A student of several targets has `"targets": ["y", "z"]` in place of `target`, and
+/// each row `"predictions": ["0x1p+0", …]`, in that order.
 ///
 /// # Errors
 ///
@@ -25,7 +26,14 @@ pub fn golden(student: &Student) -> Result<String> {
     let rows: Vec<Value> = student
         .golden
         .iter()
-        .map(|golden| json!({ "raw": golden.raw.iter().map(cell).collect::<Vec<_>>(), "prediction": format_hex(golden.prediction) }))
+        .map(|golden| {
+            let raw: Vec<Value> = golden.raw.iter().map(cell).collect();
+            let predictions = golden.predictions.iter().map(|&y| format_hex(y));
+            match &predictions.collect::<Vec<_>>()[..] {
+                [prediction] => json!({ "raw": raw, "prediction": prediction }),
+                predictions => json!({ "raw": raw, "predictions": predictions }),
+            }
+        })
         .collect();
     let columns: Vec<&str> = student
         .encoder
@@ -33,6 +41,10 @@ pub fn golden(student: &Student) -> Result<String> {
         .iter()
         .map(|column| column.name.as_str())
         .collect();
-    let all = json!({ "target": student.target_name, "columns": columns, "rows": rows });
+    let names: Vec<&str> = student.outputs.iter().map(|one| &*one.name).collect();
+    let all = match names[..] {
+        [target] => json!({ "target": target, "columns": columns, "rows": rows }),
+        _ => json!({ "targets": names, "columns": columns, "rows": rows }),
+    };
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }

@@ -53,29 +53,24 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     }
     let x = g.concat(parts);
     let z = g.graph(student, x)?;
-    let columns = &student.encoder.columns;
-    let taken = |name: &str| columns.iter().any(|column| column.name == name);
-    let output = [student.target_name.as_str(), "prediction", "prediction_"]
-        .into_iter()
-        .find(|name| !name.is_empty() && !taken(name))
-        .unwrap_or("limbeck_prediction");
     let z = g.cast(&z, Type::Double);
-    let (scale, shift, is_log) = match student.target {
-        TargetTransform::Affine { scale, shift } => (scale, shift, false),
-        TargetTransform::LogAffine { scale, shift } => (scale, shift, true),
-    };
-    let (scale, shift) = (g.double(scale), g.double(shift));
-    let scaled = g.node("Mul", &[&z, &scale]);
-    let shifted = g.node("Add", &[&scaled, &shift]);
-    let last = if is_log { "Exp" } else { "Identity" };
-    g.nodes
-        .push(node(last, &[&shifted], output, "", Vec::new()));
+    let outputs = output_names(student);
+    for (at, (output, name)) in student.outputs.iter().zip(&outputs).enumerate() {
+        let own = match outputs.len() {
+            1 => z.clone(),
+            _ => g.gather(&z, &[at]),
+        };
+        g.target(&own, &output.transform, name);
+    }
     let graph = Message::default()
         .messages(1, g.nodes)
         .text(2, "student")
         .messages(5, g.tensors)
         .messages(11, inputs)
-        .message(12, value_info(output, Type::Double));
+        .messages(
+            12,
+            outputs.iter().map(|name| value_info(name, Type::Double)),
+        );
     let opset = |domain: &str, version| Message::default().text(1, domain).int(2, version);
     let note = |key: &str, value: &str| Message::default().text(1, key).text(2, value);
     let model = Message::default()
@@ -95,6 +90,22 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     Ok(model.into_bytes())
 }
 
+/// Names of the model's outputs: those of the targets, unless an input or another output has the name.
+fn output_names(student: &Student) -> Vec<String> {
+    let columns = student.encoder.columns.iter();
+    let mut taken: Vec<String> = columns.map(|column| column.name.clone()).collect();
+    let inputs = taken.len();
+    for output in &student.outputs {
+        let free = |name: &String| !name.is_empty() && !taken.contains(name);
+        let name = [output.name.clone(), "prediction".into()]
+            .into_iter()
+            .chain((0..).map(|underscores| format!("prediction_{}", "_".repeat(underscores))))
+            .find(free);
+        taken.extend(name);
+    }
+    taken.split_off(inputs)
+}
+
 /// What names of inner values begin with: nothing that a column begins with.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
@@ -103,7 +114,10 @@ fn prefix(student: &Student) -> String {
         .columns
         .iter()
         .any(|column| column.name.starts_with(&prefix))
-        || student.target_name.starts_with(&prefix)
+        || student
+            .outputs
+            .iter()
+            .any(|output| output.name.starts_with(&prefix))
     {
         prefix.push('/');
     }
@@ -286,6 +300,19 @@ impl Builder {
     }
 
     /// Columns of a value, by index.
+    /// The way back to a target, to an output of the model.
+    fn target(&mut self, z: &str, transform: &TargetTransform, output: &str) {
+        let (scale, shift, last) = match *transform {
+            TargetTransform::Affine { scale, shift } => (scale, shift, "Identity"),
+            TargetTransform::LogAffine { scale, shift } => (scale, shift, "Exp"),
+        };
+        let (scale, shift) = (self.double(scale), self.double(shift));
+        let scaled = self.node("Mul", &[z, &scale]);
+        let shifted = self.node("Add", &[&scaled, &shift]);
+        self.nodes
+            .push(node(last, &[&shifted], output, "", Vec::new()));
+    }
+
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
         let indices = columns.iter().map(|&column| column as i64);
         let columns = self.ints(&[columns.len()], indices);

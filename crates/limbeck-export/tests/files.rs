@@ -10,8 +10,8 @@ use std::process::Command;
 
 use limbeck_export::{c, golden, onnx};
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Scaling, Student, StudentParts,
-    TableInterp, TargetTransform, TreeEnsemble,
+    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Output, Scaling, Student,
+    StudentParts, TableInterp, TargetTransform, TreeEnsemble,
 };
 
 fn number(indicator: bool) -> Encoding {
@@ -105,8 +105,10 @@ fn student(encodings: Vec<Encoding>) -> Student {
     let parts = StudentParts {
         encoder,
         graph,
-        target,
-        target_name: "y */".into(),
+        outputs: vec![Output {
+            name: "y */".into(),
+            transform: target,
+        }],
         provenance: Default::default(),
         golden: vec![],
     };

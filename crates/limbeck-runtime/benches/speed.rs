@@ -1,8 +1,8 @@
 //! Speed of the kernels and of a student, printed as a table: `cargo bench -p limbeck-runtime`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 use limbeck_runtime::{
-    Encoder, Encoding, Graph, InputColumn, Node, Op, Plan, RawColumn, Scaling, Scratch, Student,
-    StudentParts, TargetTransform, Value, kernel,
+    Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Plan, RawColumn, Scaling, Scratch,
+    Student, StudentParts, TargetTransform, Value, kernel,
 };
 use std::{hint::black_box, time::Instant};
 
@@ -115,11 +115,13 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
             input_width: columns,
             nodes,
         },
-        target: TargetTransform::Affine {
-            scale: 2.0,
-            shift: 1.0,
-        },
-        target_name: "y".into(),
+        outputs: vec![Output {
+            name: "y".into(),
+            transform: TargetTransform::Affine {
+                scale: 2.0,
+                shift: 1.0,
+            },
+        }],
         provenance: Default::default(),
         golden: vec![],
     };

@@ -123,10 +123,17 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// One prediction was asked of a student that makes several.
+    SeveralOutputs {
+        /// How many it makes.
+        outputs: usize,
+    },
     /// A golden row is no longer predicted as when the student was made.
     GoldenMismatch {
         /// Golden row, from 0.
         row: usize,
+        /// Name of the target.
+        target: String,
         /// Prediction now.
         found: f64,
         /// Prediction stored.
@@ -243,14 +250,19 @@ impl fmt::Display for Error {
                 )
             }
             Self::InvalidEntry { entry, reason } => write!(f, "file entry `{entry}`: {reason}"),
+            Self::SeveralOutputs { outputs } => write!(
+                f,
+                "one prediction was asked for, but the student makes {outputs}: use predict_row_into"
+            ),
             Self::GoldenMismatch {
                 row,
+                target,
                 found,
                 expected,
                 tolerance,
             } => write!(
                 f,
-                "golden row {row}: predicted {found}, {expected} ± {tolerance:e} expected: this build computes otherwise"
+                "golden row {row}, `{target}`: predicted {found}, {expected} ± {tolerance:e} expected: this build computes otherwise"
             ),
             Self::TooLarge { path, limit } => {
                 write!(

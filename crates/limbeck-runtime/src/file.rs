@@ -5,7 +5,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `format` | `limbeck-1`; a later number is refused by name |
+//! | `format` | `limbeck-1`, or `limbeck-2` for what a reader of the first would get wrong; a later number is refused by name |
 //! | `kind` | `student`, or what else the file holds |
 //! | `checksum` | FNV-1a, 64 bits, 16 hexadecimal digits, of the whole file with these digits taken as zeros |
 //! | others | sections, each documented where it is written: see [`Student`](crate::Student) |
@@ -27,10 +27,11 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value as Json, json};
 
-/// The format that this version writes.
-pub const FORMAT: &str = "limbeck-1";
+/// The newest format that this version reads.
+pub const FORMAT: &str = "limbeck-2";
 const FORMAT_NAME: &str = "limbeck-";
-const FORMAT_NUMBER: u64 = 1;
+const FIRST_FORMAT: u64 = 1;
+const LAST_FORMAT: u64 = 2;
 const ZERO_CHECKSUM: &str = "0000000000000000";
 /// Nothing larger is read: a student is small.
 #[cfg(feature = "std")]
@@ -50,6 +51,7 @@ const LARGEST_FILE: u64 = 1 << 30;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
     kind: String,
+    format: u64,
     sections: BTreeMap<String, String>,
     tensors: BTreeMap<String, Tensor>,
 }
@@ -177,9 +179,21 @@ impl Container {
     pub fn new(kind: &str) -> Self {
         Container {
             kind: kind.into(),
+            format: FIRST_FORMAT,
             sections: BTreeMap::new(),
             tensors: BTreeMap::new(),
         }
+    }
+
+    /// Says that readers of the first format cannot read it. What they can read keeps that format, so that devices in the field go on
+    /// reading new files.
+    pub(crate) fn needs_second_format(&mut self) {
+        self.format = LAST_FORMAT;
+    }
+
+    /// True for what readers of the first format cannot read.
+    pub(crate) fn is_second_format(&self) -> bool {
+        self.format == LAST_FORMAT
     }
 
     /// What the container says it holds.
@@ -494,7 +508,7 @@ impl Container {
     fn header(&self) -> Vec<u8> {
         let mut metadata = self.sections.clone();
         metadata.insert("checksum".into(), ZERO_CHECKSUM.into());
-        metadata.insert("format".into(), FORMAT.into());
+        metadata.insert("format".into(), format!("{FORMAT_NAME}{}", self.format));
         metadata.insert("kind".into(), self.kind.clone());
         let mut entries = Map::new();
         entries.insert("__metadata__".into(), json!(metadata));
@@ -527,7 +541,7 @@ impl Container {
         let mut sections: BTreeMap<String, String> = metadata
             .map(|(key, text)| (key.clone(), text.clone()))
             .collect();
-        check_format(sections.remove("format").as_deref())?;
+        let format = format_of(sections.remove("format").as_deref())?;
         check_sum(bytes, sections.remove("checksum"))?;
         let found = sections
             .remove("kind")
@@ -540,6 +554,7 @@ impl Container {
         }
         let mut container = Container {
             kind: found,
+            format,
             sections,
             tensors: BTreeMap::new(),
         };
@@ -599,15 +614,15 @@ fn not_limbeck(reason: &str) -> Error {
     }
 }
 
-fn check_format(format: Option<&str>) -> Result<()> {
+fn format_of(format: Option<&str>) -> Result<u64> {
     let Some(format) = format else {
         return Err(not_limbeck(
             "a safetensors file without `format` in its metadata",
         ));
     };
     match format.strip_prefix(FORMAT_NAME).map(str::parse::<u64>) {
-        Some(Ok(FORMAT_NUMBER)) => Ok(()),
-        Some(Ok(number)) if number > FORMAT_NUMBER => Err(Error::NewerFormat {
+        Some(Ok(number @ FIRST_FORMAT..=LAST_FORMAT)) => Ok(number),
+        Some(Ok(number)) if number > LAST_FORMAT => Err(Error::NewerFormat {
             found: format.into(),
             supported: FORMAT,
         }),
@@ -837,12 +852,12 @@ mod tests {
     #[test]
     fn newer_format_is_refused_by_name() {
         let error =
-            Container::from_bytes(&forged("limbeck-1", "limbeck-2"), "teacher").unwrap_err();
+            Container::from_bytes(&forged("limbeck-1", "limbeck-3"), "teacher").unwrap_err();
         assert!(
-            matches!(&error, Error::NewerFormat { found, supported: "limbeck-1" } if found == "limbeck-2")
+            matches!(&error, Error::NewerFormat { found, supported: "limbeck-2" } if found == "limbeck-3")
         );
         assert!(
-            error.to_string().contains("`limbeck-2`") && error.to_string().contains("`limbeck-1`")
+            error.to_string().contains("`limbeck-3`") && error.to_string().contains("`limbeck-2`")
         );
     }
 

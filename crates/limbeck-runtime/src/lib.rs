@@ -40,6 +40,6 @@ pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
 pub use normal::inverse_cdf as normal_quantile;
 pub use plan::{Plan, Scratch};
-pub use student::{Golden, GoldenValue, Student, StudentParts, TargetTransform};
+pub use student::{Golden, GoldenValue, Output, Student, StudentParts, TargetTransform};
 pub use table::TableInterp;
 pub use trees::TreeEnsemble;

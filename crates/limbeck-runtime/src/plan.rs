@@ -61,6 +61,8 @@ pub struct Scratch {
     terms: Vec<Term>,
     /// Room for an encoded row.
     pub(crate) encoded: Vec<f32>,
+    /// Room for the graph's outputs of a row.
+    pub(crate) output: Vec<f32>,
 }
 
 /// Where a value lies.

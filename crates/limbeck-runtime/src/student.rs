@@ -65,6 +65,16 @@ impl TargetTransform {
     }
 }
 
+/// Something that a student predicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Name of the target column.
+    pub name: String,
+    /// From the graph's output to the target's unit.
+    pub transform: TargetTransform,
+}
+
 /// One raw cell of a golden row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GoldenValue {
@@ -91,8 +101,8 @@ impl GoldenValue {
 pub struct Golden {
     /// One value per input column.
     pub raw: Vec<GoldenValue>,
-    /// The prediction, in the target's unit.
-    pub prediction: f64,
+    /// One prediction per output, each in its target's unit.
+    pub predictions: Vec<f64>,
 }
 
 /// A golden row in a file; numbers as hexadecimal floats.
@@ -100,7 +110,12 @@ pub struct Golden {
 #[serde(deny_unknown_fields)]
 struct GoldenText {
     raw: Vec<CellText>,
-    prediction: String,
+    /// Of one output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prediction: Option<String>,
+    /// Of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    predictions: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,19 +131,17 @@ enum CellText {
 pub struct StudentParts {
     /// Raw columns to the graph's input.
     pub encoder: Encoder,
-    /// The network; one output.
+    /// The network.
     pub graph: Graph,
-    /// Its output to the target's unit.
-    pub target: TargetTransform,
-    /// Name of the target column.
-    pub target_name: String,
+    /// What each of its outputs predicts; at least one.
+    pub outputs: Vec<Output>,
     /// Where the student comes from: keys and values of the maker's choice.
     pub provenance: BTreeMap<String, String>,
     /// Rows with known predictions.
     pub golden: Vec<Golden>,
 }
 
-/// A small model that takes raw columns in their own units and answers in the target's unit.
+/// A small model that takes raw columns in their own units and predicts one target, or several, each in its own unit.
 ///
 /// Its parts are read like fields (`student.encoder`) and cannot be changed: they fit together and are compiled for
 /// execution. To change one take them [out](Self::into_parts) and make a [new](Self::new) student.
@@ -141,10 +154,13 @@ pub struct StudentParts {
 /// |---|---|
 /// | `encoder` | [`Encoder`] as JSON |
 /// | `graph` | structure as in [`Container::put_graph`]; its numbers in the tensors `graph.…` |
-/// | `target` | [`TargetTransform`] as JSON: `{"affine": {"scale": …, "shift": …}}` or `log_affine` |
-/// | `target_name` | text |
+/// | `target` | of one output: [`TargetTransform`] as JSON, `{"affine": {"scale": …, "shift": …}}` or `log_affine` |
+/// | `target_name` | of one output: text |
+/// | `outputs` | of several: JSON list of `{"name": "y", "transform": {"affine": …}}` |
 /// | `provenance` | JSON object of text |
-/// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}` |
+/// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; of several outputs `"predictions": ["0x1p+0", …]` |
+///
+/// A student with one output is a file of the format `limbeck-1`, one with several of `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -158,8 +174,7 @@ pub struct StudentParts {
 ///         },
 ///     }])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
-///     target: TargetTransform::Affine { scale: 10.0, shift: 5.0 },
-///     target_name: "y".into(),
+///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -193,7 +208,7 @@ impl Student {
     /// # Errors
     ///
     /// As [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph does not read what the encoder
-    /// makes, has more than one output, the target's numbers are not finite, or a golden row does not fit the columns.
+    /// makes, has another number of outputs than are named, a target's numbers are not finite, or a golden row does not fit.
     pub fn new(parts: StudentParts) -> Result<Self> {
         parts.encoder.check()?;
         let plan = Plan::new(&parts.graph)?;
@@ -215,30 +230,32 @@ impl Student {
     /// As [`predict_row`](Self::predict_row).
     pub fn with_golden(mut self, rows: Vec<Vec<GoldenValue>>) -> Result<Self> {
         let golden = |raw: Vec<GoldenValue>| {
-            let prediction = self.predict_golden(&raw)?;
-            Ok(Golden { raw, prediction })
+            let predictions = self.predict_golden(&raw)?;
+            Ok(Golden { raw, predictions })
         };
         self.parts.golden = rows.into_iter().map(golden).collect::<Result<_>>()?;
         Student::new(self.parts)
     }
 
-    /// Predictions of a batch in the target's unit; columns in the encoder's order.
+    /// Predictions of a batch, `[n_rows, outputs]`, each in its target's unit; columns in the encoder's order.
     ///
     /// # Errors
     ///
     /// As [`Encoder::encode`].
     pub fn predict(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f64>> {
         let x = self.encoder.encode(columns, n_rows)?;
-        let mut z = vec![0.0; n_rows];
+        let mut z = vec![0.0; n_rows * self.outputs.len()];
         self.plan.run(&x, n_rows, &mut z);
-        Ok(z.into_iter().map(|z| self.target.apply(z)).collect())
+        let outputs = self.outputs.iter().cycle();
+        let target = |(z, output): (f32, &Output)| output.transform.apply(z);
+        Ok(z.into_iter().zip(outputs).map(target).collect())
     }
 
-    /// The prediction for one raw row, in the target's unit.
+    /// The prediction for one raw row, in the target's unit, of a student with one output.
     ///
     /// # Errors
     ///
-    /// As [`Encoder::encode_row`].
+    /// As [`predict_row_into`](Self::predict_row_into); [`Error::SeveralOutputs`].
     pub fn predict_row(&self, row: &[Value<'_>]) -> Result<f64> {
         self.predict_row_with(row, &mut Scratch::default())
     }
@@ -247,17 +264,50 @@ impl Student {
     ///
     /// # Errors
     ///
-    /// As [`Encoder::encode_row`].
+    /// As [`predict_row`](Self::predict_row).
     pub fn predict_row_with(&self, row: &[Value<'_>], scratch: &mut Scratch) -> Result<f64> {
+        if self.outputs.len() > 1 {
+            let outputs = self.outputs.len();
+            return Err(Error::SeveralOutputs { outputs });
+        }
+        let mut prediction = [0.0];
+        self.predict_row_into(row, scratch, &mut prediction)?;
+        Ok(prediction[0])
+    }
+
+    /// The predictions for one raw row, one per output, each in its target's unit; without allocating after the first call with the same
+    /// scratch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode_row`]; [`Error::BufferLength`] where `out` does not hold one number per output.
+    pub fn predict_row_into(
+        &self,
+        row: &[Value<'_>],
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let (found, expected) = (out.len(), self.outputs.len());
+        if found != expected {
+            return Err(Error::BufferLength {
+                what: "the buffer of predictions",
+                found,
+                expected,
+            });
+        }
         let mut x = core::mem::take(&mut scratch.encoded);
+        let mut z = core::mem::take(&mut scratch.output);
         x.resize(self.plan.input_width(), 0.0);
+        z.resize(expected, 0.0);
         let encoded = self.encoder.encode_row(row, &mut x);
-        let mut z = [0.0];
         if encoded.is_ok() {
             self.plan.run_row(&x, scratch, &mut z);
+            for ((out, z), output) in out.iter_mut().zip(&z).zip(&self.outputs) {
+                *out = output.transform.apply(*z);
+            }
         }
-        scratch.encoded = x;
-        encoded.map(|()| self.target.apply(z[0]))
+        (scratch.encoded, scratch.output) = (x, z);
+        encoded
     }
 
     /// The compiled graph.
@@ -267,7 +317,11 @@ impl Student {
 
     /// Every fitted number that prediction reads, and every level: encoder, graph and target.
     pub fn parameters(&self) -> usize {
-        self.encoder.parameters() + self.graph.parameters() + self.target.parameters()
+        let targets = self
+            .outputs
+            .iter()
+            .map(|output| output.transform.parameters());
+        self.encoder.parameters() + self.graph.parameters() + targets.sum::<usize>()
     }
 
     /// Predicts the golden rows again.
@@ -280,31 +334,28 @@ impl Student {
     /// [`Error::GoldenMismatch`] names the first row that does not.
     pub fn verify_golden(&self) -> Result<()> {
         for (row, golden) in self.golden.iter().enumerate() {
-            let (found, expected) = (self.predict_golden(&golden.raw)?, golden.prediction);
-            let tolerance = self.golden_tolerance(golden);
-            // Asked this way round so that NaN is a mismatch.
-            let is_near = (found - expected).abs() <= tolerance;
-            if !is_near {
-                return Err(Error::GoldenMismatch {
-                    row,
-                    found,
-                    expected,
-                    tolerance,
-                });
+            let found = self.predict_golden(&golden.raw)?;
+            for (output, (&found, &expected)) in self
+                .outputs
+                .iter()
+                .zip(found.iter().zip(&golden.predictions))
+            {
+                output.check_golden(row, found, expected)?;
             }
         }
         Ok(())
     }
 
-    /// How far a prediction of this golden row may be from the one it was made with, as [`verify_golden`](Self::verify_golden) judges it.
-    pub fn golden_tolerance(&self, golden: &Golden) -> f64 {
-        let expected = golden.prediction;
-        GOLDEN_TOLERANCE * (expected.abs() + self.target.slope_at(expected))
-    }
-
-    fn predict_golden(&self, raw: &[GoldenValue]) -> Result<f64> {
+    /// What the student says of a golden row now, one number per output.
+    ///
+    /// # Errors
+    ///
+    /// As [`predict_row_into`](Self::predict_row_into).
+    pub fn predict_golden(&self, raw: &[GoldenValue]) -> Result<Vec<f64>> {
         let row: Vec<Value<'_>> = raw.iter().map(GoldenValue::as_value).collect();
-        self.predict_row(&row)
+        let mut out = vec![0.0; self.outputs.len()];
+        self.predict_row_into(&row, &mut Scratch::default(), &mut out)?;
+        Ok(out)
     }
 
     /// The bytes of its file: canonical, the same student gives the same bytes.
@@ -349,8 +400,16 @@ impl Student {
         let mut file = Container::new(KIND);
         file.put_encoder("encoder", &self.encoder)?;
         file.put_graph("graph", &self.graph);
-        file.put_json("target", &self.target)?;
-        file.put("target_name", self.target_name.as_str());
+        match &self.outputs[..] {
+            [Output { name, transform }] => {
+                file.put_json("target", transform)?;
+                file.put("target_name", name.as_str());
+            }
+            outputs => {
+                file.needs_second_format();
+                file.put_json("outputs", &outputs)?;
+            }
+        }
         file.put_json("provenance", &self.provenance)?;
         let golden: Vec<GoldenText> = self.golden.iter().map(GoldenText::write).collect();
         file.put_json("golden", &golden)?;
@@ -362,13 +421,43 @@ impl Student {
         Student::new(StudentParts {
             encoder: file.encoder("encoder")?,
             graph: file.graph("graph")?,
-            target: file.json("target")?,
-            target_name: file.text("target_name")?.into(),
+            outputs: outputs(file)?,
             provenance: file.json("provenance")?,
             golden: golden
                 .into_iter()
                 .map(GoldenText::read)
                 .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// What a file says of its outputs.
+fn outputs(file: &Container) -> Result<Vec<Output>> {
+    if file.is_second_format() {
+        return file.json("outputs");
+    }
+    let (name, transform) = (file.text("target_name")?.into(), file.json("target")?);
+    Ok(vec![Output { name, transform }])
+}
+
+impl Output {
+    /// How far a prediction may be from that of a golden row, as [`Student::verify_golden`] judges it.
+    pub fn golden_tolerance(&self, expected: f64) -> f64 {
+        GOLDEN_TOLERANCE * (expected.abs() + self.transform.slope_at(expected))
+    }
+
+    fn check_golden(&self, row: usize, found: f64, expected: f64) -> Result<()> {
+        let tolerance = self.golden_tolerance(expected);
+        // Asked this way round so that NaN is a mismatch.
+        if (found - expected).abs() <= tolerance {
+            return Ok(());
+        }
+        Err(Error::GoldenMismatch {
+            row,
+            target: self.name.clone(),
+            found,
+            expected,
+            tolerance,
         })
     }
 }
@@ -385,27 +474,50 @@ impl StudentParts {
                 "the encoder makes {encoded} numbers per row, the graph reads {read}"
             ));
         }
-        if written != 1 {
-            return Some(format!("the graph has {written} outputs, one expected"));
+        let named = self.outputs.len();
+        if written != named || named == 0 {
+            return Some(format!(
+                "the graph has {written} outputs, and {named} are named"
+            ));
         }
-        if !self.target.is_finite() {
-            return Some("the target transform has a number that is not finite".into());
-        }
-        self.golden.iter().enumerate().find_map(|(row, golden)| {
-            let reason = golden.fault(self.encoder.columns.len())?;
-            Some(format!("golden row {row}: {reason}"))
+        self.outputs_fault().or_else(|| {
+            self.golden
+                .iter()
+                .enumerate()
+                .find_map(|one| self.golden_fault(one))
         })
+    }
+
+    fn outputs_fault(&self) -> Option<String> {
+        let mut outputs = self.outputs.iter().enumerate();
+        outputs.find_map(|(at, Output { name, transform })| {
+            if self.outputs[..at].iter().any(|other| other.name == *name) {
+                return Some(format!("two outputs are named `{name}`"));
+            }
+            let is_finite = transform.is_finite();
+            (!is_finite)
+                .then(|| format!("the transform of `{name}` has a number that is not finite"))
+        })
+    }
+
+    fn golden_fault(&self, (row, golden): (usize, &Golden)) -> Option<String> {
+        let reason = golden.fault(self.encoder.columns.len(), self.outputs.len())?;
+        Some(format!("golden row {row}: {reason}"))
     }
 }
 
 impl Golden {
-    fn fault(&self, columns: usize) -> Option<String> {
+    fn fault(&self, columns: usize, outputs: usize) -> Option<String> {
         let is_finite =
             |value: &GoldenValue| !matches!(value, GoldenValue::Number(x) if !x.is_finite());
         if self.raw.len() != columns {
             return Some(format!("{} values for {columns} columns", self.raw.len()));
         }
-        if !self.raw.iter().all(is_finite) || !self.prediction.is_finite() {
+        if self.predictions.len() != outputs {
+            let found = self.predictions.len();
+            return Some(format!("{found} predictions for {outputs} outputs"));
+        }
+        if !self.raw.iter().all(is_finite) || !self.predictions.iter().all(|y| y.is_finite()) {
             return Some("a number that is not finite; write missing values as missing".into());
         }
         None
@@ -419,9 +531,16 @@ impl GoldenText {
             GoldenValue::Text(text) => CellText::Text(text.clone()),
             GoldenValue::Missing => CellText::Missing,
         };
+        let texts = golden.predictions.iter().map(|&y| format_hex(y));
+        let mut predictions: Vec<String> = texts.collect();
+        let prediction = match predictions.len() {
+            1 => predictions.pop(),
+            _ => None,
+        };
         GoldenText {
             raw: golden.raw.iter().map(cell).collect(),
-            prediction: format_hex(golden.prediction),
+            prediction,
+            predictions,
         }
     }
 
@@ -440,9 +559,10 @@ impl GoldenText {
             })
         };
         let raw = self.raw.into_iter().map(cell).collect::<Result<_>>()?;
+        let predictions = self.prediction.into_iter().chain(self.predictions);
         Ok(Golden {
             raw,
-            prediction: number(self.prediction)?,
+            predictions: predictions.map(number).collect::<Result<_>>()?,
         })
     }
 }
@@ -489,11 +609,13 @@ mod tests {
         StudentParts {
             encoder: Encoder::new(columns).unwrap(),
             graph: Graph::new(5, vec![Node::new(ple, [0]), Node::new(layer, [1])]).unwrap(),
-            target: TargetTransform::Affine {
-                scale: 2.0,
-                shift: 0.1,
-            },
-            target_name: "y".into(),
+            outputs: vec![Output {
+                name: "y".into(),
+                transform: TargetTransform::Affine {
+                    scale: 2.0,
+                    shift: 0.1,
+                },
+            }],
             provenance: [("seed".into(), "7".into()), ("data".into(), "a\nb".into())].into(),
             golden: vec![],
         }
@@ -542,6 +664,78 @@ mod tests {
         assert!((target.apply(0.5) - 7.38905609893065).abs() < 1e-14);
     }
 
+    /// Two outputs of the layer of [`parts`]: its own, and half of it as a logarithm.
+    fn several() -> Student {
+        let mut parts = parts();
+        parts.graph.nodes[1].op = Op::Linear {
+            rows: 6,
+            cols: 2,
+            weight: [1.0, 10.0, 100.0, 1000.0, 2000.0, 3000.0]
+                .into_iter()
+                .flat_map(|w| [w, w / 2000.0])
+                .collect(),
+            bias: vec![0.5, 0.0],
+        };
+        parts.outputs.push(Output {
+            name: "z".into(),
+            transform: TargetTransform::LogAffine {
+                scale: 1.0,
+                shift: 2.0,
+            },
+        });
+        let rows = vec![vec![
+            GoldenValue::Number(0.25),
+            GoldenValue::Text("a".into()),
+        ]];
+        Student::new(parts).unwrap().with_golden(rows).unwrap()
+    }
+
+    #[test]
+    fn several_outputs_are_worked_by_hand() {
+        let student = several();
+        let row = [Value::Number(-1.0), Value::Text("ü\"")];
+        let (mut scratch, mut out) = (Scratch::default(), [0.0; 2]);
+        student
+            .predict_row_into(&row, &mut scratch, &mut out)
+            .unwrap();
+        assert_eq!(out, [2.0 * 2000.5 + 0.1, libm::exp(3.0)]);
+        let levels = ["z".into(), "ü\"".into()];
+        let columns = [
+            RawColumn::Number(&[-1.0, -1.0]),
+            RawColumn::Category {
+                codes: &[1, 1],
+                levels: &levels,
+            },
+        ];
+        assert_eq!(student.predict(&columns, 2).unwrap(), [out, out].concat());
+        // 1 + 4 and 2 levels; 3 edges, 12 weights, 2 biases; 2 each.
+        assert_eq!(student.parameters(), 7 + 17 + 4);
+        assert!(matches!(
+            student.predict_row(&row),
+            Err(Error::SeveralOutputs { outputs: 2 })
+        ));
+        assert!(matches!(
+            student.predict_row_into(&row, &mut scratch, &mut [0.0]),
+            Err(Error::BufferLength { .. })
+        ));
+    }
+
+    #[test]
+    fn several_outputs_need_the_second_format() {
+        let format = |student: &Student| {
+            let bytes = student.to_bytes().unwrap();
+            assert_eq!(&Student::from_bytes(&bytes).unwrap(), student);
+            let at = bytes.windows(8).position(|window| window == b"limbeck-");
+            bytes[at.unwrap() + 8]
+        };
+        assert_eq!((format(&student()), format(&several())), (b'1', b'2'));
+        several().verify_golden().unwrap();
+        let mut parts = several().into_parts();
+        parts.golden[0].predictions[1] *= 1.001;
+        let error = Student::new(parts).unwrap().verify_golden().unwrap_err();
+        assert!(error.to_string().contains("golden row 0, `z`"), "{error}");
+    }
+
     #[test]
     fn student_file_round_trips_in_canonical_bytes() {
         let student = student();
@@ -556,12 +750,12 @@ mod tests {
     fn moved_golden_prediction_is_named() {
         let mut parts = student().into_parts();
         // All missing is 2 · (0.5 + 100 + 3000 + bins) + 0.1, near 6 200: a tolerance of 0.06.
-        parts.golden[1].prediction += 0.05;
+        parts.golden[1].predictions[0] += 0.05;
         Student::new(parts.clone())
             .unwrap()
             .verify_golden()
             .unwrap();
-        parts.golden[1].prediction += 0.05;
+        parts.golden[1].predictions[0] += 0.05;
         let error = Student::new(parts).unwrap().verify_golden().unwrap_err();
         assert!(
             matches!(error, Error::GoldenMismatch { row: 1, .. }),
@@ -580,9 +774,10 @@ mod tests {
             message(&|p| drop(p.encoder.columns.pop()))
                 .contains("makes 2 numbers per row, the graph reads 5")
         );
-        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("6 outputs"));
+        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("6 outputs, and 1 are named"));
+        assert!(message(&|p| p.outputs.clear()).contains("1 outputs, and 0 are named"));
         assert!(
-            message(&|p| p.target = TargetTransform::Affine {
+            message(&|p| p.outputs[0].transform = TargetTransform::Affine {
                 scale: f64::NAN,
                 shift: 0.0
             })
@@ -591,7 +786,7 @@ mod tests {
         assert!(
             message(&|p| p.golden.push(Golden {
                 raw: vec![],
-                prediction: 0.0
+                predictions: vec![0.0]
             }))
             .contains("golden row 0: 0 values")
         );
@@ -599,7 +794,7 @@ mod tests {
         assert!(
             message(&|p| p.golden.push(Golden {
                 raw: raw.clone(),
-                prediction: 0.0
+                predictions: vec![0.0]
             }))
             .contains("not finite")
         );

@@ -2,8 +2,8 @@
 #![allow(unsafe_code, clippy::float_cmp, reason = "an allocator that counts")]
 
 use limbeck_runtime::{
-    Encoder, Encoding, Graph, InputColumn, Node, Op, Scaling, Scratch, Student, StudentParts,
-    TargetTransform, Value,
+    Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Scaling, Scratch, Student,
+    StudentParts, TargetTransform, Value,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -78,11 +78,13 @@ fn student() -> Student {
             input_width: 5,
             nodes,
         },
-        target: TargetTransform::LogAffine {
-            scale: 1.0,
-            shift: 0.0,
-        },
-        target_name: "y".into(),
+        outputs: vec![Output {
+            name: "y".into(),
+            transform: TargetTransform::LogAffine {
+                scale: 1.0,
+                shift: 0.0,
+            },
+        }],
         provenance: Default::default(),
         golden: vec![],
     };

@@ -40,12 +40,12 @@ mod stages;
 pub mod targets;
 
 pub use error::{Error, Result};
-pub use pipeline::{distill, fit, label};
+pub use pipeline::{distill, fit, fit_joint, label};
 pub use preflight::{PreflightOptions, PreflightReport, preflight};
 pub use recipe::{CheckedRecipe, Combine, Preset, Quality, Recipe, TeacherSource};
 pub use report::{Member, Report, compare, outer};
 pub use run::{Run, export, manifest, open_each, tensorboard, verify};
 pub use session::{Event, Observer, Session, Silent};
-pub use stages::fitted::Fitted;
+pub use stages::fitted::{Fitted, Joint};
 pub use stages::store::{LabelStore, TeacherFeatures};
 pub use targets::{distill_each, resume};

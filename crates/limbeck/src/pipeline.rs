@@ -16,7 +16,7 @@ use crate::run::live::{Log, Recorder};
 use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, written};
 use crate::session::{Observer, Session, listener, on_threads};
-use crate::stages::fitted::{self, Fitted};
+use crate::stages::fitted::{self, Fitted, Joint};
 use crate::stages::{budget, labels, outer, read};
 
 /// Fits or asks the teacher, trains both students and proves what was kept, all in memory: no file is written, and none is read but those that
@@ -53,10 +53,61 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
     })?
 }
 
+/// The same for several targets and one student: a teacher for each target, one network that learns from all of them, and a proof for each.
+///
+/// `data` has the targets of the recipe in their order, `data.target` and then `targets`: [`Dataset::joint`] makes it.
+///
+/// ```
+/// use limbeck::{Quality, Recipe, Session, Silent, fit_joint};
+/// use limbeck_data::{Column, Dataset, Table};
+///
+/// let number = |name: &str, of: &dyn Fn(f64) -> f64| {
+///     let x = |i: usize| ((i * 37) % 301) as f64 / 301.0;
+///     Column::number(name, (0..300).map(|i| of(x(i))).collect())
+/// };
+/// let columns = vec![
+///     number("x", &|x| x),
+///     number("sine", &|x| (6.0 * x).sin()),
+///     number("square", &|x| 100.0 * x * x),
+/// ];
+/// let table = Table { columns, rows: 300, ..Table::default() };
+///
+/// let mut recipe = Recipe::preset(Quality::Fast);
+/// (recipe.data.target, recipe.targets, recipe.joint) = ("sine".into(), vec!["square".into()], true);
+/// recipe.teacher.kind = limbeck_teach::TeacherKind::Trees;
+/// (recipe.student.params, recipe.student.steps, recipe.student.trials) = (400, 200, 1);
+/// recipe.transfer.munge_rows = 500;
+///
+/// let data = Dataset::joint(table, &recipe.data, &recipe.targets, None, recipe.seed)?;
+/// let joint = fit_joint(&data, &recipe.check()?, &Session::new(&Silent))?;
+/// let student = joint.student();
+/// assert_eq!((student.outputs.len(), student.outputs[1].name.as_str()), (2, "square"));
+/// for target in joint.targets() {
+///     println!("{}: {}", target.report().target, target.report().proof.verdict.sentence);
+/// }
+/// # Ok::<(), limbeck::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`fit`]; [`Error::Recipe`] for an option that speaks of one target.
+pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Joint> {
+    recipe.refuse_not_joint()?;
+    refuse_others(data, recipe)?;
+    read::check(data)?;
+    refuse(data, recipe)?;
+    let session = session.fresh();
+    on_threads(recipe.threads, listener(), || {
+        fitted::fit_joint(data, recipe, &session)
+    })?
+}
+
 /// Refuses data that were not made with the recipe's own options.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
-    let same = data.spec().name == recipe.data.target
-        && data.spec().unit == recipe.data.learned_unit()
+    let unit = recipe.data.learned_unit();
+    let names = data.targets.specs.iter().map(|spec| &spec.name);
+    let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
+        && data.targets.specs.iter().all(|spec| spec.unit == unit)
         && data.given.is_some() == recipe.data.teacher_column.is_some();
     if same {
         return Ok(());
@@ -96,13 +147,34 @@ pub fn distill(
             recipe.checkpoint_every,
         )
     };
+    Ok(make(recipe, &begin, observer)?.swap_remove(0))
+}
+
+/// The same for several targets and one student: a run for each target, in the folder of the student.
+pub(crate) fn distill_joint(
+    recipe: &CheckedRecipe,
+    out: &Path,
+    observer: &dyn Observer,
+) -> Result<Vec<Run>> {
+    recipe.refuse_not_joint()?;
+    unfinished::refuse_taken(out)?;
+    let begin = |data: &Dataset| {
+        let ticket = Ticket::new(recipe, Some(data))?;
+        Unfinished::begin(out, &ticket, recipe.checkpoint_every)
+    };
     make(recipe, &begin, observer)
 }
 
-/// Goes on with a run that was ended before it was done.
-pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer) -> Result<Run> {
+/// Goes on with a run that was ended before it was done: of one target, or of several with one student.
+pub(crate) fn go_on(
+    place: Unfinished,
+    ticket: &Ticket,
+    observer: &dyn Observer,
+) -> Result<Vec<Run>> {
     let recipe = ticket.recipe(place.path())?.check()?;
-    recipe.refuse_several()?;
+    if !recipe.joint {
+        recipe.refuse_several()?;
+    }
     // Handed over once the table is read: until then, an error leaves the folder as it is.
     let place = Mutex::new(Some(place));
     let take = |data: &Dataset| {
@@ -116,18 +188,19 @@ pub(crate) fn go_on(place: Unfinished, ticket: &Ticket, observer: &dyn Observer)
     make(&recipe, &take, observer)
 }
 
-/// Makes a run in the place that it gets once its table is read.
+/// Makes a run, or those of several targets with one student, in the place that it gets once its table is read.
 fn make(
     recipe: &Recipe,
     place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
     observer: &dyn Observer,
-) -> Result<Run> {
+) -> Result<Vec<Run>> {
     let log = Log::default();
     on_threads(recipe.threads, log.dispatch(), || {
         let session = Session::new(observer);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
         let data = session.time("read", || {
-            read::read(&recipe.table, &recipe.data, recipe.seed, &session)
+            let (table, others) = (&recipe.table, &recipe.targets);
+            read::read(table, &recipe.data, others, recipe.seed, &session)
         })?;
         log_summary(&data.summary);
         refuse(&data, recipe)?;
@@ -136,11 +209,10 @@ fn make(
             .open(place.path())
             .and_then(|()| make_in(&place, recipe, &data, session));
         match made {
-            Ok(fitted) => {
+            Ok(runs) => {
                 tracing::info!("done");
-                let last = place.last().to_owned();
                 place.finish()?;
-                Ok(Run::assemble(last, fitted.recipe, fitted.proven.report))
+                Ok(runs)
             }
             Err(error) => {
                 tracing::error!("{error}");
@@ -156,13 +228,21 @@ fn make_in(
     recipe: &Recipe,
     data: &Dataset,
     session: Session<'_>,
-) -> Result<Fitted> {
+) -> Result<Vec<Run>> {
     let recorder = Recorder::new(session.observer(), written::schedules(recipe), place.path())?;
     let session = session.keeping(place.kept().clone());
-    let fitted = fitted::fit(data, recipe, &session.watched_by(&recorder))?;
+    let watched = session.watched_by(&recorder);
+    let last = place.last().to_owned();
+    if recipe.joint {
+        let joint = fitted::fit_joint(data, recipe, &watched)?;
+        recorder.close()?;
+        return written::write_joint(place, data, recipe, &joint);
+    }
+    let fitted = fitted::fit(data, recipe, &watched)?;
     recorder.close()?;
-    written::write(place, data, &fitted)?;
-    Ok(fitted)
+    written::write(place.path(), &last, data, &fitted)?;
+    let report = fitted.proven.report;
+    Ok(vec![Run::assemble(last, fitted.recipe, report)])
 }
 
 fn log_summary(summary: &DataSummary) {
@@ -200,7 +280,7 @@ pub fn label(
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
-        let data = read::read(&recipe.table, &recipe.data, recipe.seed, &session)?;
+        let data = read::read(&recipe.table, &recipe.data, &[], recipe.seed, &session)?;
         let recipe = budget::resolve(recipe, &data, &session)?;
         let labels = labels::make(&recipe, &data, &session)?;
         let table = labels.to_table(&data);

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::DataOptions;
-use limbeck_distill::hints::HintOptions;
-use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::StudentOptions;
+use limbeck_distill::hints::{HintKind, HintOptions};
+use limbeck_distill::objective::{HeadKind, ObjectiveOptions};
+use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
@@ -88,6 +88,11 @@ limbeck_options::options! {
         /// Further targets beside that of `data`: each gets a run of its own, in which the others are no features.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         targets: Vec<String> = Vec::new() => [example("[\"other\"]")];
+        /// One student predicts all targets, in place of one for each: a single file, and what the targets have in common is learned once.
+        joint: bool = false => [flag("joint", ""), under("Data"), rules(&[Rule::With("targets")])];
+        /// Weights of the targets in the loss of one student, `data.target` first; each counts in standard deviations of its own.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        target_weights: Vec<f64> = Vec::new() => [example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint")])];
         /// How much work to do: a first look, the balance, or several times slower for the last per cent.
         quality: Quality = Quality::Default => [flag("quality", "LEVEL"), letter('q'), common()];
         /// Which methods to use: a combination for one situation, each a file of the folder `recipes`.
@@ -391,6 +396,9 @@ impl Recipe {
         }
         self.student.check()?;
         self.objective.check()?;
+        if self.joint {
+            self.check_joint()?;
+        }
         let (column, fold) = (&self.data.teacher_column, &self.data.teacher_fold);
         if self.teacher.model.is_some() && column.is_some() && fold.is_none() {
             return Err(recipe_error(
@@ -405,6 +413,46 @@ impl Recipe {
             ));
         }
         Ok(CheckedRecipe(self.clone()))
+    }
+
+    /// What one student of several targets cannot do.
+    fn check_joint(&self) -> Result<()> {
+        let all = 1 + self.targets.len();
+        let given = self.target_weights.len();
+        if given != 0 && given != all {
+            let message = format!("found {given} weights, expected one for each of {all} targets");
+            return Err(recipe_error("target_weights", &message));
+        }
+        let is_weight = |weight: &f64| *weight > 0.0 && weight.is_finite();
+        if let Some(weight) = self.target_weights.iter().find(|one| !is_weight(one)) {
+            let message = format!("found {weight}, expected numbers above 0");
+            return Err(recipe_error("target_weights", &message));
+        }
+        let kind = self.student.kind;
+        let refused = [
+            (
+                "student.kind",
+                kind != StudentKind::Auto && kind != StudentKind::Mlp,
+            ),
+            ("objective.head", self.objective.head != HeadKind::Point),
+            ("hints.kind", self.hints.kind != HintKind::None),
+            ("transfer.slope_rows", self.transfer.slope_rows > 0),
+            (
+                "transfer.adversarial_rows",
+                self.transfer.adversarial_rows > 0,
+            ),
+            ("teacher.residual_rounds", self.teacher.residual_rounds > 0),
+            ("teacher.with", !self.teacher.with.is_empty()),
+            ("outer_folds", self.outer_folds > 0),
+        ];
+        let own = refused.iter().find(|(_, is_set)| *is_set);
+        let place = own
+            .map(|(place, _)| *place)
+            .or(self.teacher_source().option());
+        place.map_or(Ok(()), |place| {
+            let message = "does not go with `joint` yet; leave it out, or make a student for each target, without `joint`";
+            Err(recipe_error(place, message))
+        })
     }
 
     /// The files beside the table that a run reads. The rows of one target have a checksum of their own; with several targets, the tables
@@ -500,6 +548,17 @@ impl CheckedRecipe {
         }
         let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
         Err(recipe_error("targets", message))
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] where several targets do not have one student.
+    pub(crate) fn refuse_not_joint(&self) -> Result<()> {
+        if self.joint {
+            return Ok(());
+        }
+        let message = "is off, and this makes one student for several targets; turn it on, or fit a student for each target";
+        Err(recipe_error("joint", message))
     }
 }
 

@@ -113,6 +113,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The same session with names of pieces of its own, for what is done once for each of several targets.
+    pub(crate) fn named(&self, name: &str) -> Self {
+        Self {
+            is_part: self.is_part,
+            ..self.part(name)
+        }
+    }
+
     /// For the whole work again on other rows: a part whose time is not that of the run's stages.
     pub(crate) fn repetition(&self, name: &str) -> Self {
         Self {

@@ -12,10 +12,11 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::pipeline::{distill, go_on};
+use crate::pipeline::{distill, distill_joint, go_on};
 use crate::recipe::{CheckedRecipe, Recipe};
-use crate::run::files::write_file;
-use crate::run::several::{Entry, TARGETS, folder_name};
+use crate::report::compare;
+use crate::run::files::{PAGE, write_file};
+use crate::run::several::{self, Entry};
 use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, open_each};
 use crate::session::{Event, Observer};
@@ -35,6 +36,9 @@ pub fn distill_each(
     let out = out.as_ref();
     if recipe.targets.is_empty() {
         return Ok(vec![distill(recipe, out, observer)?]);
+    }
+    if recipe.joint {
+        return distill_joint(recipe, out, observer);
     }
     let recipes = each(recipe)?;
     unfinished::refuse_taken(out)?;
@@ -60,8 +64,8 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
         return open_each(last);
     };
     let recipe = ticket.recipe(place.path())?;
-    if recipe.targets.is_empty() {
-        return Ok(vec![go_on(place, &ticket, observer)?]);
+    if recipe.targets.is_empty() || recipe.joint {
+        return go_on(place, &ticket, observer);
     }
     all(&each(&recipe)?, place, observer)
 }
@@ -83,10 +87,8 @@ fn all(recipes: &[CheckedRecipe], place: Unfinished, observer: &dyn Observer) ->
 }
 
 fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
-    let entries: Vec<Entry> = folders(recipes)
-        .into_iter()
-        .map(|(target, folder)| Entry { target, folder })
-        .collect();
+    let names = recipes.iter().map(|recipe| recipe.data.target.as_str());
+    let entries: Vec<Entry> = several::entries(names);
     for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
         let out = place.path().join(&entry.folder);
         let name = format!("target {} of {}: {}", at + 1, recipes.len(), entry.target);
@@ -103,11 +105,14 @@ fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observe
             false => distill(recipe, &out, observer).map(|_| ())?,
         }
     }
-    let list = serde_json::to_string_pretty(&entries).map_err(|error| Error::NotARun {
-        path: place.path().to_owned(),
-        message: format!("its {TARGETS} cannot be written: {error}"),
-    })?;
-    write_file(place.path(), TARGETS, list.as_bytes())
+    let run = |entry: Entry| -> Result<(Run, String)> {
+        let made = Run::open(place.path().join(&entry.folder))?;
+        Ok((made.at(place.last().join(&entry.folder)), entry.folder))
+    };
+    let runs = entries.iter().cloned().map(run);
+    let page = compare::targets_page(&runs.collect::<Result<Vec<_>>>()?);
+    write_file(place.path(), PAGE, page.as_bytes())?;
+    several::write(place.path(), &entries)
 }
 
 /// Refuses a target named twice, and options that speak of one target.
@@ -149,27 +154,6 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
         own.check()
     };
     all.iter().map(own).collect()
-}
-
-/// Target and folder of each recipe: the target's name where it is a fair name of a folder.
-fn folders(recipes: &[CheckedRecipe]) -> Vec<(String, String)> {
-    let mut taken: Vec<(String, String)> = Vec::new();
-    for recipe in recipes {
-        let target = &recipe.data.target;
-        let plain = folder_name(target);
-        // Names that differ in letter case alone are one on some systems.
-        let free = |name: &String| {
-            !taken
-                .iter()
-                .any(|(_, folder)| folder.eq_ignore_ascii_case(name))
-        };
-        let folder = std::iter::once(plain.clone())
-            .chain((2..).map(|n| format!("{plain}_{n}")))
-            .find(free)
-            .unwrap_or(plain);
-        taken.push((target.clone(), folder));
-    }
-    taken
 }
 
 #[cfg(test)]
@@ -222,15 +206,5 @@ mod tests {
                 .to_string()
                 .contains("data.teacher_column")
         );
-    }
-
-    #[test]
-    fn folders_are_plain_and_differ() {
-        let recipes = ["../a b", "___a_b", "A B", "a_b"];
-        let names: Vec<String> = folders(&recipes.map(|target| recipe(&[target]).check().unwrap()))
-            .into_iter()
-            .map(|(_, f)| f)
-            .collect();
-        assert_eq!(names, ["___a_b", "___a_b_2", "A_B", "a_b_2"]);
     }
 }

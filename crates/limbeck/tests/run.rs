@@ -490,6 +490,58 @@ fn several_targets_have_a_run_each() {
 }
 
 #[test]
+fn one_student_predicts_several_targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    (recipe.targets, recipe.joint) = (vec!["air_speed_m_s".into()], true);
+    let out = folder.path().join("joint");
+    let made = limbeck::distill_each(&recipe.check().unwrap(), &out, &Silent).unwrap();
+    let opened = limbeck::open_each(&out).unwrap();
+    let file = limbeck::run::joint_student(&out).unwrap();
+    let joint = limbeck_runtime::Student::load(&file).unwrap();
+    joint.verify_golden().unwrap();
+    let names: Vec<&str> = joint.outputs.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, [simulate::THERMISTOR_TARGET, "air_speed_m_s"]);
+    assert!(joint.parameters() <= 600);
+    for (at, (made, opened)) in made.iter().zip(&opened).enumerate() {
+        let report = opened.report();
+        assert_eq!((made.report(), made.path()), (report, opened.path()));
+        let said = report.joint.as_ref().unwrap();
+        assert_eq!(
+            (said.targets.len(), said.parameters),
+            (2, joint.parameters())
+        );
+        assert_eq!(said.bytes as u64, std::fs::metadata(&file).unwrap().len());
+        // Its student is the one of all targets, with one output.
+        let own = opened.student().unwrap();
+        assert_eq!(own.outputs[..], joint.outputs[at..=at]);
+        let (rows, _) = opened.read_rows(&recipe.table).unwrap();
+        let all = joint.predict(&rows.raw(), rows.rows).unwrap();
+        let one = own.predict(&rows.raw(), rows.rows).unwrap();
+        for (all, one) in all.iter().skip(at).step_by(2).zip(&one) {
+            assert!((all - one).abs() <= 1e-4 * (1.0 + one.abs()), "{all} {one}");
+        }
+    }
+    // A run for each has as many rows: those that have both.
+    assert_eq!(opened[0].report().data.test, opened[1].report().data.test);
+    let verified = limbeck::verify::verify(&out).unwrap();
+    let wrong =
+        |finding: &&limbeck::verify::Finding| finding.state == limbeck::verify::State::Wrong;
+    assert_eq!(verified.iter().find(wrong), None);
+
+    let refused = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = recipe.clone();
+        change(&mut recipe);
+        recipe.check().unwrap_err().to_string()
+    };
+    assert!(refused(&|r| r.targets.clear()).contains("targets"));
+    assert!(refused(&|r| r.target_weights = vec![1.0]).contains("2 targets"));
+    assert!(refused(&|r| r.target_weights = vec![1.0, 0.0]).contains("above 0"));
+    assert!(refused(&|r| r.hints.kind = HintKind::Hint).contains("hints.kind"));
+    assert!(refused(&|r| r.data.teacher_column = Some("p".into())).contains("teacher_column"));
+}
+
+#[test]
 fn network_teachers_have_the_head_that_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = quick(folder.path());

@@ -62,6 +62,20 @@ impl Dataset {
     ///
     /// As [`Table::read`] and [`from_table`](Self::from_table).
     pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
+        Self::load_joint(path, options, &[], seed)
+    }
+
+    /// The same with further targets beside that of the options, for a student that predicts them all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::read`] and [`joint`](Self::joint).
+    pub fn load_joint(
+        path: impl AsRef<Path>,
+        options: &DataOptions,
+        others: &[String],
+        seed: u64,
+    ) -> Result<Self> {
         options.check()?;
         let table = Table::read(
             path,
@@ -82,7 +96,7 @@ impl Dataset {
                 Some(Table::read_like(test, &schema)?)
             }
         };
-        Self::from_table(table, options, test, seed)
+        Self::joint(table, options, others, test, seed)
     }
 
     /// Checks and splits a table. Rows of `test`, a second table read with the kinds of the first, are all test rows.
@@ -97,7 +111,27 @@ impl Dataset {
         test: Option<Table>,
         seed: u64,
     ) -> Result<Self> {
+        Self::joint(table, options, &[], test, seed)
+    }
+
+    /// The same with further targets beside that of the options, for a student that predicts them all: rows need all of them, none is a
+    /// feature, and a column that gives one away is no feature for any.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_table`](Self::from_table).
+    pub fn joint(
+        table: Table,
+        options: &DataOptions,
+        others: &[String],
+        test: Option<Table>,
+        seed: u64,
+    ) -> Result<Self> {
         options.check()?;
+        for name in others {
+            table.require(name, "option `targets`")?;
+        }
+        let names = target_names(options, others)?;
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
             return Err(Error::option(
                 "test",
@@ -112,12 +146,15 @@ impl Dataset {
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
-        let mut target = source.target(&options.target)?;
-        let rows = source.usable_rows(&options.target, &target, &parts, &mut findings)?;
+        let all = names.iter().map(|name| source.target(name));
+        let mut values = all.collect::<Result<Vec<_>>>()?;
+        let rows = usable_rows(&source, &names, &values, &parts, &mut findings)?;
         let parts: Vec<Part> = rows.iter().map(|row| parts[*row]).collect();
-        target = rows.iter().map(|row| target[*row]).collect();
-        if options.log_target {
-            source.check_log_target(&options.target, &rows, &target)?;
+        for (name, target) in names.iter().zip(&mut values) {
+            *target = rows.iter().map(|row| target[*row]).collect();
+            if options.log_target {
+                source.check_log_target(name, &rows, target)?;
+            }
         }
         let weight = source.weights(options, &rows)?;
         let given = source.given_teacher(options, &rows)?;
@@ -143,16 +180,18 @@ impl Dataset {
         check_part_weights(&split, &weight)?;
         let name = source.name().to_owned();
         check_rows(&name, split.train.len(), &mut findings)?;
-        check_varied_target(&name, &options.target, &learn, &target)?;
-        check_capped_target(&name, &options.target, &learn, &target, &mut findings)?;
+        for (column, target) in names.iter().zip(&values) {
+            check_varied_target(&name, column, &learn, target)?;
+            check_capped_target(&name, column, &learn, target, &mut findings)?;
+        }
 
         let total_rows = source.table.rows;
-        let columns = source.feature_columns(options, &rows);
-        let columns = check_features(&name, columns, &learn, &target, &mut findings)?;
+        let columns = source.feature_columns(options, &names, &rows);
+        let columns = check_features(&name, columns, &learn, &values, &mut findings)?;
         let (kinds, features) = features_of(&name, columns, rows.len(), &learn)?;
         check_seen_test(
             &name,
-            seen(&features, &target, &learn, &split.test),
+            seen(&features, &values[0], &learn, &split.test),
             split.test.len(),
             &mut findings,
         )?;
@@ -170,17 +209,24 @@ impl Dataset {
             valid: split.valid.len(),
             test: split.test.len(),
             features: kinds,
-            target: summarize(&target, &weight, &learn),
+            target: summarize(&values[0], &weight, &learn),
             warnings: findings.warnings,
-            content: content(&features, &[&target, &weight], given.as_ref(), &split),
+            content: content(
+                &features,
+                &values.iter().chain([&weight]).collect::<Vec<_>>(),
+                given.as_ref(),
+                &split,
+            ),
         };
-        let spec = TargetSpec {
-            name: options.target.clone(),
-            unit: options.learned_unit(),
+        let unit = options.learned_unit();
+        let spec = |name: String| TargetSpec { name, unit };
+        let targets = Targets {
+            specs: names.into_iter().map(spec).collect(),
+            values,
         };
         Ok(Self {
             features,
-            targets: Targets::one(spec, target),
+            targets,
             weight,
             rows,
             blocks,
@@ -190,6 +236,28 @@ impl Dataset {
             given,
             summary,
         })
+    }
+
+    /// The data set with one of its targets alone.
+    ///
+    /// # Panics
+    ///
+    /// Where there are not so many.
+    #[must_use]
+    pub fn of_target(&self, at: usize) -> Self {
+        let (spec, values) = (
+            self.targets.specs[at].clone(),
+            self.targets.values[at].clone(),
+        );
+        let learn = self.split.train_valid();
+        Self {
+            summary: DataSummary {
+                target: summarize(&values, &self.weight, &learn),
+                ..self.summary.clone()
+            },
+            targets: Targets::one(spec, values),
+            ..self.clone()
+        }
     }
 
     /// The target, in its own unit.
@@ -233,6 +301,49 @@ impl Dataset {
             .as_ref()
             .map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
     }
+}
+
+/// Names of all targets, each of which has no other role.
+fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>> {
+    for (at, name) in others.iter().enumerate() {
+        if *name == options.target || others[..at].contains(name) {
+            return Err(Error::option("targets", format!("`{name}` is named twice")));
+        }
+        for (option, columns) in [("keep", &options.keep), ("drop", &options.drop)] {
+            if columns.contains(name) {
+                let message = format!("column `{name}` is a target");
+                return Err(Error::option(option, message));
+            }
+        }
+    }
+    let names = std::iter::once(&options.target).chain(others);
+    Ok(names.cloned().collect())
+}
+
+/// Rows that have all targets.
+fn usable_rows(
+    source: &Source,
+    names: &[String],
+    values: &[Vec<f64>],
+    parts: &[Part],
+    findings: &mut Findings<'_>,
+) -> Result<Vec<usize>> {
+    let mut rows: Vec<usize> = (0..parts.len()).collect();
+    for (name, target) in names.iter().zip(values) {
+        let usable = source.usable_rows(name, target, parts, findings)?;
+        let mut is_usable = vec![false; parts.len()];
+        usable.iter().for_each(|&row| is_usable[row] = true);
+        rows.retain(|&row| is_usable[row]);
+    }
+    if rows.is_empty() {
+        let message = format!(
+            "{}: no row has a value in all of the columns {}",
+            source.name(),
+            names.join(", ")
+        );
+        return Err(Error::Split { message });
+    }
+    Ok(rows)
 }
 
 /// Each part of the rows has some weight.
@@ -480,6 +591,51 @@ mod tests {
             data.split.valid.len(),
             data.split.test.len(),
         ]
+    }
+
+    #[test]
+    fn several_targets_share_rows_and_features() {
+        let number = |name: &str, of: &dyn Fn(usize) -> f64| {
+            Column::number(name, (0..200).map(of).collect())
+        };
+        let noise = |i: usize| ((i * 7919) % 101) as f64;
+        let columns = vec![
+            number("x", &|i| ((i * 31) % 97) as f64),
+            number("a", &|i| noise(i) + ((i * 31) % 97) as f64),
+            number("b", &|i| if i == 3 { f64::NAN } else { 5.0 - noise(i * i) }),
+        ];
+        let table = Table {
+            columns,
+            rows: 200,
+            source: "t.csv".into(),
+            ..Table::default()
+        };
+        let options = DataOptions::for_target("a");
+        let others = ["b".to_owned()];
+        let data = Dataset::joint(table.clone(), &options, &others, None, 1).unwrap();
+        let names = |data: &Dataset| -> Vec<String> {
+            let columns = data.features.columns.iter();
+            columns.map(|column| column.name.clone()).collect()
+        };
+        assert_eq!(names(&data), ["x"]);
+        assert_eq!((data.features.rows, data.targets.specs.len()), (199, 2));
+        let b = data.of_target(1);
+        assert_eq!((b.spec().name.as_str(), names(&b)), ("b", names(&data)));
+        assert_eq!(b.target()[2], 5.0 - noise(4));
+        assert_eq!(b.split.test, data.split.test);
+        let error = |others: &[&str]| {
+            let others: Vec<String> = others.iter().map(|&name| name.to_owned()).collect();
+            let made = Dataset::joint(table.clone(), &options, &others, None, 1);
+            made.unwrap_err().to_string()
+        };
+        assert!(error(&["a"]).contains("twice"));
+        assert!(error(&["c"]).contains("targets"));
+        // A column that gives away the second target is no feature for the first either.
+        let mut leaking = table.clone();
+        let twice = number("twice_b", &|i| 10.0 - 2.0 * noise(i * i));
+        leaking.columns.push(twice);
+        let refused = Dataset::joint(leaking, &options, &others, None, 1).unwrap_err();
+        assert!(refused.to_string().contains("twice_b"), "{refused}");
     }
 
     #[test]

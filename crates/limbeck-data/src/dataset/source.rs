@@ -349,7 +349,12 @@ impl Source {
     }
 
     /// Columns that may be features, for the given rows.
-    pub(super) fn feature_columns(self, options: &DataOptions, rows: &[usize]) -> Vec<Column> {
+    pub(super) fn feature_columns(
+        self,
+        options: &DataOptions,
+        targets: &[String],
+        rows: &[usize],
+    ) -> Vec<Column> {
         let roles: BTreeSet<&str> = options
             .single_columns()
             .into_iter()
@@ -357,7 +362,9 @@ impl Source {
             .collect();
         let is_feature = |column: &Column| {
             options.keep.contains(&column.name)
-                || !(roles.contains(column.name.as_str()) || options.drop.contains(&column.name))
+                || !(targets.contains(&column.name)
+                    || roles.contains(column.name.as_str())
+                    || options.drop.contains(&column.name))
         };
         let columns = self.table.columns.into_iter().filter(is_feature);
         columns

@@ -33,7 +33,7 @@ use crate::objective::{Alpha, ObjectiveOptions};
 use crate::stage::Stage;
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::transfer::set::TransferSet;
-use crate::trial::{Choice, Setting, Trial, best, closed_form_alpha};
+use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl Kind {
@@ -90,7 +90,7 @@ struct Bench<'s, 'a> {
 
 impl<'s, 'a> Bench<'s, 'a> {
     fn new(stage: &'s Stage<'a>, kind: Kind, distilled: bool) -> Result<Self> {
-        let TransferSet { known, new, .. } = stage.set;
+        let TransferSet { known, new, .. } = stage.first().set;
         let features = &known.features;
         let (encoder, room) = kind.encoder(features, stage.plan.student)?;
         let encode = |features: &Features| encoder.encode(&features.raw(), features.rows);
@@ -100,12 +100,12 @@ impl<'s, 'a> Bench<'s, 'a> {
         } else {
             Vec::new()
         };
-        let valid = match &stage.held {
+        let valid = match stage.first().held {
             None => None,
             Some(held) => Some(Rows {
                 x: encode(&held.features)?,
                 width: encoder.width(),
-                y: stage.standard(&held.target),
+                y: stage.first().standard(&held.target),
                 w: held.weight.iter().map(|&w| w as f32).collect(),
             }),
         };
@@ -122,14 +122,12 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     /// What a student with this share of teacher labels is fitted to.
     fn rows(&self, alpha: Option<f64>) -> Rows {
-        let (known, new) = (
-            self.stage.pool.target.len(),
-            self.stage.pool.new_teacher.len(),
-        );
+        let pool = &self.stage.first().pool;
+        let (known, new) = (pool.target.len(), pool.new_teacher.len());
         let pool = Pool {
             new_second: vec![false; new],
             coordinates: Coordinates::default(),
-            ..self.stage.pool.clone()
+            ..pool.clone()
         };
         // Squared points whatever the network beside it minimizes.
         let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
@@ -220,8 +218,8 @@ impl<'s, 'a> Bench<'s, 'a> {
         };
         let mut out = vec![0.0; valid.y.len()];
         limbeck_runtime::Plan::new(graph)?.run(&valid.x, out.len(), &mut out);
-        let in_unit = |z: f32| self.stage.center + self.stage.scale * f64::from(z);
-        Ok(out.into_iter().map(in_unit).collect())
+        let part = self.stage.first();
+        Ok(out.into_iter().map(|z| part.learned(z)).collect())
     }
 
     /// Validation RMSE in the target's unit; infinite for an op that cannot be run.
@@ -233,7 +231,7 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 
     fn score(&self, pred: &[f64]) -> f64 {
-        self.stage.held.as_ref().map_or(f64::INFINITY, |held| {
+        self.stage.first().held.map_or(f64::INFINITY, |held| {
             self.stage.error(pred, &held.target, &held.weight)
         })
     }
@@ -321,12 +319,7 @@ pub fn choose(search: &Search<'_>, kind: Kind) -> Result<Choice> {
     let mut distilled = benches.candidates(Some(first))?;
     let mut closed_form = None;
     if let (Alpha::Auto, Some(lone), Some(pure)) = (asked, best(&alone), best(&distilled)) {
-        closed_form = closed_form_alpha(
-            &lone.valid_pred,
-            &pure.valid_pred,
-            search.target(),
-            search.weight(),
-        );
+        closed_form = search.closed_form_alpha(lone, pure);
         let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
         let others: Vec<f64> = [0.7, seed]
             .into_iter()
@@ -436,7 +429,8 @@ mod tests {
             objective: &objective,
             hints: &hints,
             slope_reach: 1.0,
-            target: &Y,
+            targets: std::slice::from_ref(&Y),
+            target_weights: &[],
             seed: 3,
             kept: &NO_CHECKPOINTS,
         };
@@ -565,7 +559,7 @@ mod tests {
             );
             assert!(alone.w.iter().chain(&pure.w).all(|&w| w == 1.0));
             // The teacher's label is 0.5 above the target.
-            let step = (0.5 / stage.scale) as f32;
+            let step = (0.5 / stage.first().scale) as f32;
             assert!(
                 alone
                     .y

@@ -8,13 +8,17 @@
 //! [`crate::lesson`] lays out.
 
 mod blend;
+mod joint;
 mod options;
 mod slopes;
 pub mod term;
 
 use limbeck_nets::{Block, Moment, StepLoss};
 
+pub(crate) use joint::columns;
+
 pub use blend::{Blend, LabelRow, range_temperature};
+pub use joint::Joint;
 pub use limbeck_nets::HeadKind;
 pub use options::{Alpha, AlphaSchedule, Gate, LossKind, ObjectiveOptions, Temperature};
 pub use slopes::Slopes;
@@ -147,15 +151,6 @@ impl StepLoss for Objective {
         }
         sum
     }
-}
-
-/// `count` columns of a label matrix of `all` columns, from `first` on.
-fn columns(labels: &[f32], all: usize, first: usize, count: usize) -> Vec<f32> {
-    labels
-        .chunks_exact(all)
-        .flat_map(|row| &row[first..first + count])
-        .copied()
-        .collect()
 }
 
 #[cfg(test)]

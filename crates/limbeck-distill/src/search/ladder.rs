@@ -18,7 +18,7 @@ use crate::kinds::{self, Kind};
 use crate::objective::Alpha;
 use crate::stage::DISTILLED_DECAY;
 use crate::student::options::{StudentKind, StudentOptions};
-use crate::trial::{Choice, Setting, Trial, Watch, best, closed_form_alpha};
+use crate::trial::{Choice, Setting, Trial, Watch, best};
 use crate::validation::Search;
 
 /// Sizes and weight decays of the lone student on the first rung, the likeliest first.
@@ -243,7 +243,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let is_paired = search
             .stages()
             .iter()
-            .any(|stage| stage.pool.new_second.contains(&true));
+            .any(|stage| stage.first().pool.new_second.contains(&true));
         let has_hints = plan.hints.kind != crate::hints::HintKind::None;
         let splits = search.stages().len();
         let (steps, counts) = (
@@ -563,10 +563,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         // The closed form is that of squared errors.
         let squared = self.search.measure() == Measure::Rmse
             && self.search.first().plan.objective.alpha == Alpha::Auto;
-        let (target, weight) = (self.search.target(), self.search.weight());
         best(alone)
             .filter(|_| squared)
-            .and_then(|lone| closed_form_alpha(&lone.valid_pred, &pure.valid_pred, target, weight))
+            .and_then(|lone| self.search.closed_form_alpha(lone, pure))
     }
 }
 

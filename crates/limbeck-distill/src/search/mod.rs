@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::kinds;
 
 /// Both students of one seed, fitted on all training rows.
+#[derive(Clone, Debug)]
 pub struct Refitted {
     /// The lone student.
     pub alone: Trial,
@@ -102,7 +103,7 @@ pub fn typical(stage: &Stage<'_>, trials: &[&Trial], features: &Features) -> Res
     let features = features.select(&rows);
     let answers: Vec<Vec<f64>> = trials
         .iter()
-        .map(|trial| stage.answers(trial, &features))
+        .map(|trial| Ok(stage.comparable(stage.answers(trial, &features)?)))
         .collect::<Result<_>>()?;
     Ok(nearest_to_mean(&answers))
 }

@@ -22,7 +22,35 @@ pub struct Design {
     /// The network on them.
     pub shape: MlpShape,
     /// How its outputs are read.
+    pub heads: Heads,
+}
+
+/// How the outputs of a network are read: a head for each target, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heads {
+    /// Of each target.
     pub head: Head,
+    /// How many targets there are.
+    pub targets: usize,
+}
+
+impl Heads {
+    /// The head of one target.
+    #[must_use]
+    pub fn one(head: Head) -> Self {
+        Self { head, targets: 1 }
+    }
+
+    /// Outputs of the network.
+    #[must_use]
+    pub fn outputs(self) -> usize {
+        self.head.outputs() * self.targets
+    }
+
+    /// Fitted numbers that prediction reads beyond a last hidden layer of this width, the targets' units among them.
+    fn parameters(self, width: usize) -> usize {
+        (self.head.parameters(width) + TARGET_PARAMETERS) * self.targets
+    }
 }
 
 /// Numbers of bins that are tried.
@@ -49,7 +77,7 @@ impl Design {
         rows: &[usize],
         cuts: &Cuts,
         options: &StudentOptions,
-        head: Head,
+        heads: Heads,
     ) -> Result<Self> {
         options.check()?;
         let params = options.params as f64;
@@ -58,7 +86,7 @@ impl Design {
         let mut width = round_width(ideal.max(2));
         let mut fallback = None;
         loop {
-            let candidates = Candidates::new((features, rows), cuts, options, head, width);
+            let candidates = Candidates::new((features, rows), cuts, options, heads, width);
             for bins in candidates.bins() {
                 let design = candidates.design(width, bins)?;
                 smallest = smallest.min(design.parameters());
@@ -91,8 +119,7 @@ impl Design {
         self.encoder.parameters()
             + self.shape.input().parameters()
             + hidden
-            + self.head.parameters(last)
-            + TARGET_PARAMETERS
+            + self.heads.parameters(last)
     }
 
     /// Network inputs of rows.
@@ -118,7 +145,7 @@ fn round_width(width: usize) -> usize {
 /// Designs that share an encoder.
 struct Candidates<'a> {
     options: &'a StudentOptions,
-    head: Head,
+    heads: Heads,
     encoder: Encoder,
     columns: Vec<NumberColumn>,
     rows: usize,
@@ -129,7 +156,7 @@ impl<'a> Candidates<'a> {
         (features, rows): (&Features, &[usize]),
         cuts: &Cuts,
         options: &'a StudentOptions,
-        head: Head,
+        heads: Heads,
         width: usize,
     ) -> Self {
         let room = room_for_categories(features, options, width);
@@ -141,7 +168,7 @@ impl<'a> Candidates<'a> {
         let columns = bins::number_columns(&encoder, &encoded, cuts);
         Self {
             options,
-            head,
+            heads,
             encoder,
             columns,
             rows: rows.len(),
@@ -169,11 +196,11 @@ impl<'a> Candidates<'a> {
             .hidden
             .clone()
             .unwrap_or_else(|| vec![width; 2]);
-        let shape = MlpShape::new(layout, hidden, self.head.outputs())?;
+        let shape = MlpShape::new(layout, hidden, self.heads.outputs())?;
         Ok(Design {
             encoder: self.encoder.clone(),
             shape,
-            head: self.head,
+            heads: self.heads,
         })
     }
 
@@ -194,8 +221,8 @@ impl<'a> Candidates<'a> {
             let hidden = vec![wider; 2];
             let next = Design {
                 encoder: design.encoder.clone(),
-                shape: MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?,
-                head: self.head,
+                shape: MlpShape::new(design.shape.input().clone(), hidden, self.heads.outputs())?,
+                heads: self.heads,
             };
             if next.parameters() > self.options.params {
                 return self.deepen(design, bins);
@@ -212,14 +239,14 @@ impl<'a> Candidates<'a> {
         };
         let left = self.options.params - design.parameters();
         // One more neuron there: its weights, its bias, and what the outputs read of it.
-        let more = left / (first + 1 + self.head.parameters(1) - self.head.parameters(0));
+        let more = left / (first + 1 + self.heads.parameters(1) - self.heads.parameters(0));
         let step = if *first >= 24 { 4 } else { 1 };
         let hidden = vec![*first, second + more / step * step];
-        let shape = MlpShape::new(design.shape.input().clone(), hidden, self.head.outputs())?;
+        let shape = MlpShape::new(design.shape.input().clone(), hidden, self.heads.outputs())?;
         Ok(Design {
             encoder: design.encoder,
             shape,
-            head: self.head,
+            heads: self.heads,
         })
     }
 }
@@ -279,7 +306,8 @@ mod tests {
                     params,
                     ..StudentOptions::default()
                 };
-                match Design::fit(&features, &rows, &Cuts::default(), &options, Head::Point) {
+                let heads = Heads::one(Head::Point);
+                match Design::fit(&features, &rows, &Cuts::default(), &options, heads) {
                     Ok(design) => {
                         assert!(
                             design.parameters() <= params,
@@ -317,7 +345,7 @@ mod tests {
             &rows,
             &Cuts::default(),
             &options,
-            Head::Point,
+            Heads::one(Head::Point),
         )
         .unwrap();
         assert_eq!(design.shape.hidden(), [5, 3]);

@@ -112,7 +112,7 @@ impl Pilot<'_> {
         let labels = labels::make(recipe, data, session)?;
         let plan = Plan {
             seed: recipe.seed + turn as u64,
-            ..plan(recipe, data, session)
+            ..plan(recipe, &data.targets.specs, session)
         };
         let watch = session.watch();
         let split = &data.split;

@@ -10,7 +10,7 @@ use toml::Value;
 
 use crate::error::{Error, Result};
 use crate::report::page::{CHARTS, STYLE, THEME, escape};
-use crate::run::files::{PREDICTIONS, REPORT};
+use crate::run::files::{PAGE, PREDICTIONS, REPORT};
 use crate::run::several;
 use crate::run::unfinished::Unfinished;
 use crate::run::{Run, open_each};
@@ -303,73 +303,79 @@ const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 ///
 /// As [`paired`].
 pub fn page(runs: &[Run]) -> Result<String> {
-    let (header, rows) = table(runs);
-    let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
     let list: String = sentences(runs)?
         .iter()
         .map(|sentence| format!("<li>{}</li>", escape(sentence)))
         .collect();
-    let names: Vec<String> = std::iter::once("option".to_owned())
-        .chain(runs.iter().map(|run| run.path().display().to_string()))
-        .collect();
+    let sentences = match &list[..] {
+        "" => String::new(),
+        list => format!("<h2>Against the first, row by row</h2><ul>{list}</ul>"),
+    };
+    let title = format!("{} runs", runs.len());
+    Ok(document(&title, runs, &[sentences, options(runs)].concat()))
+}
+
+/// The runs of several targets, each with its verdict and a link to its page in the folder `FOLDER` beside this one.
+pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
+    let line = |(run, folder): &(Run, String)| {
+        let (folder, target) = (escape(folder), escape(&run.report().predicted()));
+        let sentence = escape(&run.report().proof.verdict.sentence);
+        format!("<li><a href=\"{folder}/{PAGE}\">{target}</a>: {sentence}</li>")
+    };
+    let list: String = runs.iter().map(line).collect();
+    let joint = runs
+        .first()
+        .and_then(|(run, _)| run.report().joint.as_ref());
+    let student = joint.map_or_else(String::new, |joint| {
+        let (parameters, bytes) = (joint.parameters, joint.bytes);
+        format!("<p>One student predicts all of them: {parameters} parameters, {bytes} bytes.</p>")
+    });
+    let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
+    let title = format!("{} targets", runs.len());
+    let text = format!("{student}<h2>Each target</h2><ul>{list}</ul>");
+    document(&title, &runs, &text)
+}
+
+/// Options that differ between runs, as a table; nothing where none do.
+fn options(runs: &[Run]) -> String {
     let options: Vec<Vec<String>> = differences(runs)
         .into_iter()
         .map(|(key, values)| [vec![key], values].concat())
         .collect();
-    let errors = errors(runs);
-    let charts: String = errors
-        .iter()
-        .enumerate()
-        .map(|(at, target)| {
-            let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
-            format!("<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>")
-        })
+    if options.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = std::iter::once("option".to_owned())
+        .chain(runs.iter().map(|run| run.path().display().to_string()))
         .collect();
+    let words = vec![true; names.len()];
+    let table = grid("options that differ", &names, &options, &words);
+    format!("<h2>Options that differ</h2>{table}")
+}
+
+/// A page with a table of runs, a chart of their errors for each target, and what comes after them.
+fn document(title: &str, runs: &[Run], after: &str) -> String {
+    let (header, rows) = table(runs);
+    let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
+    let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    let runs_table = grid("runs", &header, &rows, &words);
+    let errors = errors(runs);
+    let chart = |(at, target): (usize, &Errors)| {
+        let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
+        format!(
+            "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>"
+        )
+    };
+    let charts: String = errors.iter().enumerate().map(chart).collect();
     // `<` cannot end a script from within.
     let data = serde_json::to_string(&errors)
         .unwrap_or_default()
         .replace('<', "\\u003c");
-    let parts = [
-        format!(
-            "<h1>{} runs</h1>{}",
-            runs.len(),
-            grid(
-                "runs",
-                &header
-                    .iter()
-                    .map(|name| (*name).to_owned())
-                    .collect::<Vec<_>>(),
-                &rows,
-                &words
-            )
-        ),
-        charts,
-        if list.is_empty() {
-            list
-        } else {
-            format!("<h2>Against the first, row by row</h2><ul>{list}</ul>")
-        },
-        if options.is_empty() {
-            String::new()
-        } else {
-            format!(
-                "<h2>Options that differ</h2>{}",
-                grid(
-                    "options that differ",
-                    &names,
-                    &options,
-                    &vec![true; names.len()]
-                )
-            )
-        },
-    ];
-    Ok(format!(
+    format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
-         content=\"light dark\"><link rel=\"icon\" href=\"data:,\"><title>{} runs</title><style>{STYLE}</style></head><body><main>{}</main><script>{CHARTS}</script><script \
-         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{THEME}{SCRIPT}</script></body></html>\n",
-        runs.len(),
-        parts.concat()
-    ))
+         content=\"light dark\"><link rel=\"icon\" href=\"data:,\"><title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>{runs_table}{charts}{after}</main><script>{CHARTS}</script><script \
+         id=\"data-of-charts\" type=\"application/json\">{data}</script><script>{THEME}{SCRIPT}</script></body></html>\n"
+    )
 }
 
 /// A table that scrolls by itself where it is too wide; `words` says which columns hold text.

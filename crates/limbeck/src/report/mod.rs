@@ -65,6 +65,9 @@ pub struct Report {
     pub teacher: TeacherReport,
     /// The shipped student.
     pub student: StudentReport,
+    /// The student of several targets that the shipped one was cut out of; none for a student of one target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<JointReport>,
     /// What a reader should know of the students.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -110,6 +113,29 @@ impl Report {
             Some(quantile) => format!("{} ({quantile}-quantile)", self.target),
             None => self.target.clone(),
         }
+    }
+}
+
+/// A student that predicts several targets, in the folder above that of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JointReport {
+    /// What it predicts, in the order of its outputs.
+    pub targets: Vec<String>,
+    /// Fitted numbers that its prediction reads.
+    pub parameters: usize,
+    /// Bytes of its file.
+    pub bytes: usize,
+}
+
+impl JointReport {
+    /// What the run of one of the targets holds.
+    pub(crate) fn note(&self, target: &str) -> String {
+        format!(
+            "one student predicts `{}`: {} parameters and {} bytes for all of them, in the folder above; here it is cut down to `{target}`",
+            self.targets.join("`, `"),
+            self.parameters,
+            self.bytes
+        )
     }
 }
 

@@ -216,6 +216,7 @@ mod tests {
             fidelity_rmse: None,
             gap_to_teacher: Some(1.0),
             terms,
+            targets: Vec::new(),
         };
         let mut schedules = Schedules::default();
         (

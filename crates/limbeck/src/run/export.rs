@@ -86,7 +86,7 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
 
 /// Writes the student of a run, or those of several targets, as files: of the folder `out`, or each of its run's own folder for them.
 ///
-/// Students of several targets are named `NAME_TARGET`, in the letters of C, so that they go into one program.
+/// One student of several targets is one artefact. Students of several targets are named `NAME_TARGET`, in the letters of C, so that they go into one program.
 ///
 /// # Errors
 ///
@@ -97,6 +97,10 @@ pub fn export_runs(
     out: Option<&Path>,
     name: &str,
 ) -> Result<Vec<PathBuf>> {
+    if let Some(file) = super::several::joint_student(path) {
+        let student = Student::load(file)?;
+        return export(&student, format, out.unwrap_or(&path.join(EXPORT)), name);
+    }
     let runs = open_each(path)?;
     let students = runs.iter().map(Run::student).collect::<Result<Vec<_>>>()?;
     let mut names: Vec<String> = Vec::new();

@@ -96,6 +96,7 @@ impl Manifest {
             files::PAGE,
             files::STUDENT,
             files::REPORT,
+            super::several::TARGETS,
             &teacher,
         ];
         let mut there: Vec<String> = names

@@ -32,7 +32,7 @@ use limbeck_data::{Features, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
-pub use several::TARGETS;
+pub use several::{TARGETS, joint_student};
 pub use unfinished::{is_taken, unfinished};
 
 use crate::error::{Error, Result};
@@ -84,6 +84,11 @@ impl Run {
             recipe,
             report,
         }
+    }
+
+    /// The same run under the name that its folder will have.
+    pub(crate) fn at(self, path: PathBuf) -> Self {
+        Self { path, ..self }
     }
 
     /// Where it lies.

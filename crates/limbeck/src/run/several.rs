@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::run::files::{STUDENT, write_file};
 
 /// Name of the list of targets in the folder of several runs.
 pub const TARGETS: &str = "targets.json";
@@ -64,7 +65,44 @@ pub(crate) fn refuse_several(path: &Path) -> Result<()> {
     })
 }
 
-pub(crate) fn folder_name(target: &str) -> String {
+/// The file of the student that predicts all targets of a folder; none where each has its own.
+#[must_use]
+pub fn joint_student(path: &Path) -> Option<PathBuf> {
+    let file = path.join(STUDENT);
+    (path.join(TARGETS).exists() && file.exists()).then_some(file)
+}
+
+/// Target and folder of each run: the target's name where it is a fair name of a folder.
+pub(crate) fn entries<'a>(targets: impl Iterator<Item = &'a str>) -> Vec<Entry> {
+    let mut taken: Vec<Entry> = Vec::new();
+    for target in targets {
+        let plain = folder_name(target);
+        // Names that differ in letter case alone are one on some systems.
+        let free = |name: &String| {
+            !taken
+                .iter()
+                .any(|one| one.folder.eq_ignore_ascii_case(name))
+        };
+        let folder = std::iter::once(plain.clone())
+            .chain((2..).map(|n| format!("{plain}_{n}")))
+            .find(free)
+            .unwrap_or(plain);
+        let target = target.to_owned();
+        taken.push(Entry { target, folder });
+    }
+    taken
+}
+
+/// Writes the list of targets.
+pub(crate) fn write(path: &Path, entries: &[Entry]) -> Result<()> {
+    let list = serde_json::to_string_pretty(entries).map_err(|error| Error::NotARun {
+        path: path.to_owned(),
+        message: format!("its {TARGETS} cannot be written: {error}"),
+    })?;
+    write_file(path, TARGETS, list.as_bytes())
+}
+
+fn folder_name(target: &str) -> String {
     let name: String = target
         .chars()
         .map(|c| {
@@ -77,4 +115,16 @@ pub(crate) fn folder_name(target: &str) -> String {
         .take(60)
         .collect();
     if name.is_empty() { "_".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_plain_and_differ() {
+        let names = ["../a b", "___a_b", "A B", "a_b"].into_iter();
+        let found: Vec<String> = entries(names).into_iter().map(|one| one.folder).collect();
+        assert_eq!(found, ["___a_b", "___a_b_2", "A_B", "a_b_2"]);
+    }
 }

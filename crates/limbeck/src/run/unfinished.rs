@@ -306,9 +306,10 @@ impl Unfinished {
 /// True where all files are there and only the name is missing.
 fn is_whole(path: &Path) -> bool {
     let is_run = matches!(Manifest::read(&path.join(files::MANIFEST)), Ok(Some(manifest)) if manifest.compare(path).iter().all(|(_, state)| *state == FileState::Whole));
+    // That of one student for several targets has a manifest, too.
     let has_all =
         || matches!(several::list(path), Ok(Some(runs)) if runs.iter().all(|run| run.is_dir()));
-    is_run || has_all()
+    is_run || several::joint_student(path).is_none() && has_all()
 }
 
 /// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use limbeck_runtime::{Scratch, Student, Value};
+use limbeck_runtime::Student;
 
 use crate::error::{Error, Result};
 use crate::run::Run;
@@ -11,7 +11,6 @@ use crate::run::export::{self, Format};
 use crate::run::files::{EXPORT, MANIFEST, REPORT, STUDENT};
 use crate::run::manifest::{FileState, Manifest, sha256};
 use crate::run::several;
-use crate::stages::golden::as_value;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +54,12 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 pub fn verify(path: &Path) -> Result<Vec<Finding>> {
     if path.is_dir() {
         return match several::list(path)? {
-            Some(runs) => Ok(runs
-                .iter()
-                .map(|run| verify_run(run))
-                .collect::<Result<Vec<_>>>()?
-                .concat()),
+            Some(runs) => {
+                let each = runs.iter().map(|run| verify_run(run));
+                let mut found = verify_joint(path)?;
+                found.extend(each.collect::<Result<Vec<_>>>()?.concat());
+                Ok(found)
+            }
             None => verify_run(path),
         };
     }
@@ -77,6 +77,32 @@ pub fn verify(path: &Path) -> Result<Vec<Finding>> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// The student of several targets in a folder, where there is one, and what was exported of it.
+fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
+    let Some(file) = several::joint_student(path) else {
+        return Ok(Vec::new());
+    };
+    let manifest = path.join(MANIFEST);
+    let mut found = match Manifest::read(&manifest) {
+        Err(error) => vec![finding(shown(&manifest), State::Wrong, error.to_string())],
+        Ok(None) => vec![finding(shown(&manifest), State::Wrong, "not there")],
+        Ok(Some(manifest)) => files(path, &manifest),
+    };
+    let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
+    let (student, findings) = verify_student(&shown(&file), &bytes);
+    found.extend(findings);
+    found.extend(verify_exports(path, student.as_ref())?);
+    Ok(found)
+}
+
+/// What was exported of a run's student.
+fn verify_exports(path: &Path, student: Option<&Student>) -> Result<Vec<Finding>> {
+    let folder = path.join(EXPORT);
+    let one = |(name, format): (String, Format)| verify_artefact(&folder, &name, format, student);
+    let all = artefacts(&folder).into_iter().map(one);
+    Ok(all.collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn verify_run(path: &Path) -> Result<Vec<Finding>> {
@@ -119,7 +145,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
     if let (Some(run), Some((student, bytes))) = (&run, &student) {
         let report = run.report();
         let pairs = [
-            ("target", report.target.clone(), student.target_name.clone()),
+            ("target", report.target.clone(), targets(student)),
             (
                 "parameters",
                 report.student.parameters.to_string(),
@@ -128,7 +154,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
             ("bytes", report.student.bytes.to_string(), bytes.to_string()),
             (
                 "seed",
-                report.seed.to_string(),
+                report.shipped.seed.to_string(),
                 student.provenance.get("seed").cloned().unwrap_or_default(),
             ),
             (
@@ -163,15 +189,8 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
             },
         ));
     }
-    let folder = path.join(EXPORT);
-    for (name, format) in artefacts(&folder) {
-        found.extend(verify_artefact(
-            &folder,
-            &name,
-            format,
-            student.as_ref().map(|(student, _)| student),
-        )?);
-    }
+    let student = student.as_ref().map(|(student, _)| student);
+    found.extend(verify_exports(path, student)?);
     Ok(found)
 }
 
@@ -209,13 +228,18 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     (Some(student), vec![found])
 }
 
+/// Names of what a student predicts.
+fn targets(student: &Student) -> String {
+    let names = student.outputs.iter().map(|output| output.name.as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
 fn largest_difference(student: &Student) -> Result<f64> {
-    let mut scratch = Scratch::default();
     let mut largest = 0.0f64;
     for golden in &student.golden {
-        let row: Vec<Value<'_>> = golden.raw.iter().map(as_value).collect();
-        largest =
-            largest.max((student.predict_row_with(&row, &mut scratch)? - golden.prediction).abs());
+        let found = student.predict_golden(&golden.raw)?;
+        let both = found.iter().zip(&golden.predictions);
+        largest = both.fold(largest, |most, (a, b)| most.max((a - b).abs()));
     }
     Ok(largest)
 }

@@ -1,5 +1,7 @@
 //! A run's files, all but the live ones.
 
+use std::path::Path;
+
 use limbeck_data::Dataset;
 
 use super::curves::{self, Schedules};
@@ -8,19 +10,19 @@ use super::files::{
     TEACHER_FILE, TENSORBOARD, write_file,
 };
 use super::manifest::Manifest;
-use super::tensorboard;
 use super::unfinished::Unfinished;
+use super::{Run, several, tensorboard};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use crate::report::page;
-use crate::stages::fitted::Fitted;
+use crate::report::{compare, page};
+use crate::stages::fitted::{Fitted, Joint};
 
 /// Writes all files of a run, its manifest last.
 ///
 /// # Errors
 ///
 /// Where a file cannot be written.
-pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Result<()> {
+pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) -> Result<()> {
     let Fitted {
         recipe,
         labels,
@@ -28,7 +30,7 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
         choice,
         refits,
     } = fitted;
-    let (out, report) = (place.path(), &proven.report);
+    let report = &proven.report;
     let text = recipe.to_toml()?;
     write_file(out, RECIPE, text.as_bytes())?;
     labels.to_table(data).write_parquet(out.join(LABELS))?;
@@ -60,7 +62,7 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
         weight: &proven.test.weight,
         answers: &proven.answers,
         chosen: [Some(alone), Some(distilled)],
-        run: &place.last().display().to_string(),
+        run: &last.display().to_string(),
     };
     write_file(out, PAGE, page::page(&source).as_bytes())?;
     let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
@@ -69,6 +71,42 @@ pub(crate) fn write(place: &Unfinished, data: &Dataset, fitted: &Fitted) -> Resu
     })?;
     write_file(out, REPORT, json.as_bytes())?;
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
+}
+
+/// Writes the student of several targets, and a run for each target in a folder beside it.
+///
+/// # Errors
+///
+/// Where a file cannot be written.
+pub(crate) fn write_joint(
+    place: &Unfinished,
+    data: &Dataset,
+    recipe: &Recipe,
+    joint: &Joint,
+) -> Result<Vec<Run>> {
+    let out = place.path();
+    let names = joint.targets.iter().map(|one| &*one.proven.report.target);
+    let entries = several::entries(names);
+    for (at, (fitted, entry)) in joint.targets.iter().zip(&entries).enumerate() {
+        let folder = out.join(&entry.folder);
+        // What an earlier life of the run may have left of it.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
+        let last = place.last().join(&entry.folder);
+        write(&folder, &last, &data.of_target(at), fitted)?;
+    }
+    write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
+    write_file(out, STUDENT, &joint.student.to_bytes()?)?;
+    let run = |(fitted, entry): (&Fitted, &several::Entry)| {
+        let (recipe, report) = (fitted.recipe.clone(), fitted.proven.report.clone());
+        let path = place.last().join(&entry.folder);
+        (Run::assemble(path, recipe, report), entry.folder.clone())
+    };
+    let runs: Vec<(Run, String)> = joint.targets.iter().zip(&entries).map(run).collect();
+    write_file(out, PAGE, compare::targets_page(&runs).as_bytes())?;
+    several::write(out, &entries)?;
+    Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))?;
+    Ok(runs.into_iter().map(|(run, _)| run).collect())
 }
 
 /// What moves while the students of a recipe train.

@@ -144,7 +144,7 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> R
     });
     let plan = Plan {
         kept: &NO_CHECKPOINTS,
-        ..plan(recipe, data, session)
+        ..plan(recipe, &data.targets.specs, session)
     };
     let stage = Stage::new(&plan, &set, None)?;
     let start = Instant::now();

@@ -2,13 +2,15 @@
 
 use limbeck_data::{Dataset, Table};
 use limbeck_distill::search::{Choice, Refitted};
+use limbeck_distill::student::StudentKind;
 use limbeck_runtime::Student;
 
 use super::prove::Proven;
 use super::store::LabelStore;
-use super::students::Students;
+use super::store::OtherSplit;
+use super::students::{Known, Students, Trained};
 use super::{budget, labels, splits};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::session::Session;
@@ -54,6 +56,26 @@ impl Fitted {
     }
 }
 
+/// What [`fit_joint`](crate::fit_joint) makes: one student of several targets, and of each target what [`fit`](crate::fit) makes.
+pub struct Joint {
+    pub(crate) student: Student,
+    pub(crate) targets: Vec<Fitted>,
+}
+
+impl Joint {
+    /// The student that is shipped: it predicts all targets.
+    #[must_use]
+    pub fn student(&self) -> &Student {
+        &self.student
+    }
+
+    /// Each target by itself: its teacher's labels, its report, and the student cut down to its output.
+    #[must_use]
+    pub fn targets(&self) -> &[Fitted] {
+        &self.targets
+    }
+}
+
 /// A run that takes more than this times its limit says so.
 const LATE: f64 = 1.25;
 
@@ -63,39 +85,153 @@ const LATE: f64 = 1.25;
 ///
 /// As the stages'.
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
-    let limit = recipe.time_limit;
-    // How fast this machine is is measured once in the life of a run.
-    let recipe = match limit {
-        Some(_) => session.time("budget", || {
-            session.piece("budget", || budget::resolve(recipe, data, session))
-        })?,
-        None => recipe.clone(),
-    };
-    let labels = session.piece("labels", || {
-        let labels = labels::make(&recipe, data, session)?;
-        session.go_on()?;
-        Ok(labels)
-    })?;
-    let others = splits::others(&recipe, data, &labels, session)?;
+    let resolved = within_time(recipe, data, 1, session)?;
+    let labels = labels_of(&resolved, data, session)?;
+    let others = splits::others(&resolved, data, &labels, session)?;
     let students = Students {
-        recipe: &recipe,
-        data,
-        labels: &labels,
+        recipe: &resolved,
+        targets: &data.targets.specs,
+        known: vec![Known {
+            data,
+            labels: &labels,
+            others: &others,
+        }],
         session,
     };
-    let (proven, choice, refits) = students.train(&others, |trained| students.prove(trained))?;
+    let (proven, choice, refits) =
+        students.train(|trained| students.case(0).prove(trained, None))?;
+    note_late(recipe.time_limit, &proven, session);
+    drop(others);
+    Ok(Fitted {
+        recipe: resolved,
+        labels,
+        proven,
+        choice,
+        refits,
+    })
+}
+
+/// The same for several targets, which one network predicts.
+///
+/// # Errors
+///
+/// As the stages'.
+pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
+    let each: Vec<Dataset> = (0..data.targets.specs.len())
+        .map(|at| data.of_target(at))
+        .collect();
+    let mut resolved = within_time(recipe, &each[0], each.len(), session)?;
+    // Other kinds of students predict one target.
+    resolved.student.kind = StudentKind::Mlp;
+    let mut stores = Vec::new();
+    for data in &each {
+        let name = &data.spec().name;
+        session.begin(&format!("teacher of {name}"));
+        stores.push(labels_of(&resolved, data, &session.named(name))?);
+    }
+    agree(&mut stores)?;
+    let others = each
+        .iter()
+        .zip(&stores)
+        .map(|(data, store)| {
+            let session = session.named(&data.spec().name);
+            splits::others(&resolved, data, store, &session)
+        })
+        .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
+    let known = each.iter().zip(&stores).zip(&others);
+    let students = Students {
+        recipe: &resolved,
+        targets: &data.targets.specs,
+        known: known
+            .map(|((data, labels), others)| Known {
+                data,
+                labels,
+                others,
+            })
+            .collect(),
+        session,
+    };
+    let prove = |trained: &Trained<'_>| {
+        let (student, report) = students.joint(trained)?;
+        let of = |at| {
+            let proven = students.case(at).prove(trained, Some(&report))?;
+            Ok((proven, trained.search.choice_of(trained.choice, at)))
+        };
+        let proven = (0..each.len()).map(of).collect::<Result<Vec<_>>>()?;
+        Ok((proven, student))
+    };
+    let ((proven, student), _, refits) = students.train(prove)?;
+    drop(students);
+    drop(others);
+    note_late(recipe.time_limit, &proven[0].0, session);
+    let fitted = |((proven, choice), labels): ((Proven, Choice), LabelStore)| Fitted {
+        recipe: recipe_of(&resolved, &proven.report.target),
+        labels,
+        proven,
+        choice,
+        refits: refits.clone(),
+    };
+    let targets = proven.into_iter().zip(stores).map(fitted).collect();
+    Ok(Joint { student, targets })
+}
+
+/// The recipe as one of several targets sees it: that target first.
+fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
+    let mut own = recipe.clone();
+    let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
+    own.targets = all.filter(|other| *other != target).cloned().collect();
+    own.data.target = target.to_owned();
+    own
+}
+
+/// The recipe, a time limit replaced by the options that it leads to: each of several teachers has a part of it.
+fn within_time(
+    recipe: &Recipe,
+    data: &Dataset,
+    targets: usize,
+    session: &Session<'_>,
+) -> Result<Recipe> {
+    let Some(limit) = recipe.time_limit else {
+        return Ok(recipe.clone());
+    };
+    let own = Recipe {
+        time_limit: Some(limit / targets as f64),
+        ..recipe.clone()
+    };
+    // How fast this machine is is measured once in the life of a run.
+    session.time("budget", || {
+        session.piece("budget", || budget::resolve(&own, data, session))
+    })
+}
+
+fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
+    session.piece("labels", || {
+        let labels = labels::make(recipe, data, session)?;
+        session.go_on()?;
+        Ok(labels)
+    })
+}
+
+/// Leaves of the new rows those that the teachers of all targets are believed on.
+fn agree(stores: &mut [LabelStore]) -> Result<()> {
+    if stores.iter().any(|store| !store.new.same(&stores[0].new)) {
+        return Err(Error::Recipe {
+            place: "joint".into(),
+            message: "the teachers were asked about different new rows; leave out the options of `transfer` that make rows by a teacher's answers".into(),
+        });
+    }
+    let all = |row: usize| stores.iter().all(|store| store.believed[row]);
+    let believed: Vec<bool> = (0..stores[0].believed.len()).map(all).collect();
+    let each = stores.iter_mut().map(|store| &mut store.believed);
+    each.for_each(|own| own.clone_from(&believed));
+    Ok(())
+}
+
+fn note_late(limit: Option<f64>, proven: &Proven, session: &Session<'_>) {
     let seconds = proven.report.measured.seconds;
     if let Some(limit) = limit.filter(|limit| seconds > LATE * limit) {
         session.note(&format!(
             "the time limit could not be kept: the shortest schedules that still learn something take longer here ({seconds:.0} s, asked were {limit:.0} s)"
         ));
     }
-    drop(others);
-    Ok(Fitted {
-        recipe,
-        labels,
-        proven,
-        choice,
-        refits,
-    })
 }

@@ -15,6 +15,8 @@ pub(crate) struct Judge<'a> {
     objective: &'a ObjectiveOptions,
     /// Whether a network learns from more than the teacher's answers.
     looks_inside: bool,
+    /// Which target it is.
+    at: usize,
     pub(crate) test: KnownRows,
     pub(crate) measure: Measure,
     pub(crate) target: Vec<f64>,
@@ -35,6 +37,7 @@ impl<'a> Judge<'a> {
         looks_inside: bool,
         data: &Dataset,
         test: KnownRows,
+        at: usize,
     ) -> Self {
         let unit = data.spec().unit;
         let teacher = test
@@ -46,6 +49,7 @@ impl<'a> Judge<'a> {
         Self {
             objective,
             looks_inside,
+            at,
             measure: objective.measure(),
             target: data.target_of(&test.rows),
             teacher,
@@ -55,7 +59,7 @@ impl<'a> Judge<'a> {
 
     /// What a trial's student answers.
     pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
-        let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
+        let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
         let features = &self.test.features;
         Ok(student.predict(&features.raw(), features.rows)?)
     }

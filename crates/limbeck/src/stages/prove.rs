@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use limbeck_data::{Column, Dataset, Table};
-use limbeck_distill::search::{KnownRows, Trial};
-use limbeck_distill::student::StudentKind;
+use limbeck_distill::search::{Choice, KnownRows, Plan, Search, Stage, Trial};
+use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_runtime::{GoldenValue, Student, Value};
 
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
-use super::store::OtherSplit;
-use super::students::{Students, Trained};
+use super::students::{Known, Students, Trained, plan};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use super::{labels, outer, splits};
 use crate::error::{Error, Result};
+use crate::recipe::Recipe;
 use crate::report::{
-    self, Answers, FileReport, Fold, LoneModel, LoneReport, Measured, Outer, Report, SeedScores,
-    Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores, TestScores,
-    verdict,
+    self, Answers, FileReport, Fold, JointReport, LoneModel, LoneReport, Measured, Outer, Report,
+    SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
+    TestScores, TrialReport, verdict,
 };
 use crate::run::curves;
 use crate::run::files::PREDICTIONS;
@@ -38,14 +38,58 @@ pub(crate) struct Proven {
 /// Golden vectors in a student's file.
 const EXAMPLES: usize = 16;
 
+/// One target of some students.
+pub(crate) struct Case<'a> {
+    recipe: &'a Recipe,
+    session: &'a Session<'a>,
+    /// Which target it is.
+    at: usize,
+    known: Known<'a>,
+}
+
 impl Students<'_> {
+    /// One of the targets.
+    pub(crate) fn case(&self, at: usize) -> Case<'_> {
+        Case {
+            recipe: self.recipe,
+            session: self.session,
+            at,
+            known: self.known[at],
+        }
+    }
+
+    /// The student of all targets that is shipped, and what reports say of it.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime refuses a part.
+    pub(crate) fn joint(&self, trained: &Trained<'_>) -> Result<(Student, JointReport)> {
+        let case = self.case(0);
+        let (shipped, winner) = case.shipped(trained);
+        let (provenance, examples) = (case.provenance(&shipped), case.examples(trained));
+        let student = trained.stage.student(winner, provenance, examples)?;
+        let names = student.outputs.iter().map(|output| output.name.clone());
+        let report = JointReport {
+            targets: names.collect(),
+            parameters: student.parameters(),
+            bytes: student.to_bytes()?.len(),
+        };
+        Ok((student, report))
+    }
+}
+
+impl Case<'_> {
     /// Tests what was trained.
     ///
     /// # Errors
     ///
     /// Where nothing can be proven on the test rows; [`Error::Interrupted`] where a stop leaves outer folds undone.
-    pub(crate) fn prove(&self, trained: &Trained<'_>) -> Result<Proven> {
-        let (recipe, session, judge) = (self.recipe, self.session, trained.judge);
+    pub(crate) fn prove(
+        &self,
+        trained: &Trained<'_>,
+        joint: Option<&JointReport>,
+    ) -> Result<Proven> {
+        let (recipe, session, judge) = (self.recipe, self.session, self.judge(trained));
         session.begin("test");
         // A stop from here on leaves nothing untrained.
         let interrupted = session.is_stopped();
@@ -57,6 +101,7 @@ impl Students<'_> {
         let test = self.scores(judge, &judged, &answers.shipped);
         let mut notes: Vec<String> = clamped(trained).into_iter().collect();
         notes.iter().for_each(|note| session.note(note));
+        notes.extend(joint.map(|joint| joint.note(&self.known.data.spec().name)));
         let mut beside = Beside::default();
         if !trained.interrupted_in_search && !interrupted {
             beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
@@ -73,11 +118,11 @@ impl Students<'_> {
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
             interrupted,
-            target: self.data.spec().name.clone(),
+            target: self.known.data.spec().name.clone(),
             log_target: recipe.data.log_target,
             quantile: recipe.objective.quantile,
-            data: self.data.summary.clone(),
-            teacher: self.labels.summary.clone(),
+            data: self.known.data.summary.clone(),
+            teacher: self.known.labels.summary.clone(),
             student: StudentReport {
                 kind: size.kind,
                 parameters: size.parameters,
@@ -86,14 +131,15 @@ impl Students<'_> {
                 inputs: layers
                     .map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
             },
+            joint: joint.cloned(),
             notes,
             sizes,
             lone: beside.lone,
             file: beside.file,
             outer: beside.outer,
             selection: Selection {
-                alone: trained.choice.alone.iter().map(Into::into).collect(),
-                distilled: trained.choice.distilled.iter().map(Into::into).collect(),
+                alone: self.seen(trained, &trained.choice.alone),
+                distilled: self.seen(trained, &trained.choice.distilled),
                 closed_form_alpha: trained.choice.closed_form,
             },
             shipped,
@@ -112,30 +158,33 @@ impl Students<'_> {
         })
     }
 
+    fn judge<'t>(&self, trained: &Trained<'t>) -> &'t Judge<'t> {
+        &trained.judges[self.at]
+    }
+
+    /// Trials as the report has them.
+    fn seen(&self, trained: &Trained<'_>, trials: &[Trial]) -> Vec<TrialReport> {
+        let seen = |trial: &Trial| (&trained.search.of_target(trial, self.at)).into();
+        trials.iter().map(seen).collect()
+    }
+
     /// Errors of all sides on the test rows, and nothing else.
-    ///
-    /// # Errors
-    ///
-    /// As [`train`](Students::train).
-    pub(crate) fn errors(&self, others: &[OtherSplit<'_>]) -> Result<Fold> {
-        let (fold, ..) = self.train(others, |trained| {
-            let judge = trained.judge;
-            let (shipped, winner) = self.shipped(trained);
-            let answers = judge.answers(trained.stage, winner)?;
-            let judged = judge.judged(trained.stage, trained.refits)?;
-            let (test, _) = self.scores(judge, &judged, &answers);
-            Ok(Fold {
-                learned: self.data.split.train.len() + self.data.split.valid.len(),
-                tested: judge.target.len(),
-                teacher: test.teacher.error(),
-                alone: test.alone.error(),
-                distilled: test.distilled.error(),
-                shipped: test.shipped.error(),
-                ships: shipped.kind,
-                taught: judge.taught(trained.refits),
-            })
-        })?;
-        Ok(fold)
+    fn errors(&self, trained: &Trained<'_>) -> Result<Fold> {
+        let judge = self.judge(trained);
+        let (shipped, winner) = self.shipped(trained);
+        let answers = judge.answers(trained.stage, winner)?;
+        let judged = judge.judged(trained.stage, trained.refits)?;
+        let (test, _) = self.scores(judge, &judged, &answers);
+        Ok(Fold {
+            learned: self.known.data.split.train_valid().len(),
+            tested: judge.target.len(),
+            teacher: test.teacher.error(),
+            alone: test.alone.error(),
+            distilled: test.distilled.error(),
+            shipped: test.shipped.error(),
+            ships: shipped.kind,
+            taught: judge.taught(trained.refits),
+        })
     }
 
     /// Which student is shipped: the better one on validation rows.
@@ -143,11 +192,11 @@ impl Students<'_> {
         let Trained {
             alone,
             distilled,
+            search,
             ref files,
             ..
         } = *trained;
-        let distilled_ships = distilled.valid_error <= alone.valid_error;
-        let (kind, trial, repeat) = match distilled_ships {
+        let (kind, trial, repeat) = match trained.distilled_ships() {
             true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
             false => (ShippedKind::Alone, files.alone, files.repeats[0]),
         };
@@ -156,9 +205,9 @@ impl Students<'_> {
             setting: trial.setting,
             steps: trial.stop,
             seed: self.recipe.seed + repeat as u64,
-            valid_error_teacher: trained.search.valid_error_teacher(),
-            valid_error_alone: alone.valid_error,
-            valid_error_distilled: distilled.valid_error,
+            valid_error_teacher: search.valid_error_teacher_of(self.at),
+            valid_error_alone: search.of_target(alone, self.at).valid_error,
+            valid_error_distilled: search.of_target(distilled, self.at).valid_error,
         };
         (shipped, trial)
     }
@@ -207,10 +256,8 @@ impl Students<'_> {
         trial: &Trial,
         shipped: &Shipped,
     ) -> Result<(Size, Student)> {
-        let student =
-            trained
-                .stage
-                .student(trial, self.provenance(shipped), self.examples(trained))?;
+        let (provenance, examples) = (self.provenance(shipped), self.examples(trained));
+        let student = (trained.stage).student_of(trial, self.at, provenance, examples)?;
         let size = Size {
             kind: trial.setting.kind(),
             parameters: student.parameters(),
@@ -249,7 +296,7 @@ impl Students<'_> {
             ("limbeck".into(), env!("CARGO_PKG_VERSION").into()),
             ("seed".into(), shipped.seed.to_string()),
             ("kind".into(), kind.into()),
-            ("teacher".into(), self.labels.summary.kind.clone()),
+            ("teacher".into(), self.known.labels.summary.kind.clone()),
             ("steps".into(), shipped.steps.to_string()),
         ];
         own.into_iter().chain(quantile).collect()
@@ -257,11 +304,10 @@ impl Students<'_> {
 
     /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
     fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
-        let made = self.labels.synthetic.min(self.labels.new.rows);
-        let (source, rows) = if made > 0 {
-            (&self.labels.new, made)
-        } else {
-            (trained.train, trained.train.rows)
+        let labels = self.known.labels;
+        let (source, rows) = match labels.synthetic.min(labels.new.rows) {
+            0 => (trained.train(), trained.train().rows),
+            made => (&labels.new, made),
         };
         let step = (rows / EXAMPLES).max(1);
         (0..rows)
@@ -273,7 +319,7 @@ impl Students<'_> {
 
     /// What all sides answer on test rows: of the students, those that are files.
     fn answers(&self, trained: &Trained<'_>, shipped: &Student) -> Result<Answers> {
-        let judge = trained.judge;
+        let judge = self.judge(trained);
         let features = &judge.test.features;
         Ok(Answers {
             target: judge.target.clone(),
@@ -291,7 +337,7 @@ impl Students<'_> {
             .test
             .rows
             .iter()
-            .map(|&row| (self.data.rows[row] + 1) as f64)
+            .map(|&row| (self.known.data.rows[row] + 1) as f64)
             .collect();
         let sides = [
             ("target", &answers.target),
@@ -338,8 +384,8 @@ impl Students<'_> {
     /// Likely causes of figures that no one wants.
     fn causes(&self, answers: &Answers) -> Vec<String> {
         verdict::causes(&verdict::Answered {
-            target: self.data.target(),
-            rows: &self.data.rows,
+            target: self.known.data.target(),
+            rows: &self.known.data.rows,
             answers: &answers.teacher,
             truth: &answers.target,
             is_imported: self.recipe.teacher.model.is_some(),
@@ -363,7 +409,7 @@ impl Students<'_> {
             stages: self.session.stages(),
             student_us_per_row: batch / test.rows.max(1) as f64,
             student_us_one_row: one,
-            teacher_us_per_row: self.labels.us_per_row,
+            teacher_us_per_row: self.known.labels.us_per_row,
             peak_memory_bytes: peak_memory_bytes(),
             threads: rayon::current_num_threads(),
         }
@@ -379,7 +425,7 @@ struct Beside {
     note: Option<String>,
 }
 
-impl Students<'_> {
+impl Case<'_> {
     fn beside(
         &self,
         trained: &Trained<'_>,
@@ -389,7 +435,7 @@ impl Students<'_> {
         test: &TestScores,
         answers: &Answers,
     ) -> Result<Beside> {
-        let (recipe, session, judge) = (self.recipe, self.session, trained.judge);
+        let (recipe, session, judge) = (self.recipe, self.session, self.judge(trained));
         let mut beside = Beside::default();
         let models = session.time("lone models", || {
             self.lone_models(trained, shipped, sizes, &test.alone)
@@ -422,17 +468,28 @@ impl Students<'_> {
         }
         let once = |data: &Dataset, session: &Session<'_>| {
             let labels = &labels::make(recipe, data, session)?;
-            let others = splits::others(recipe, data, labels, session)?;
-            Students {
+            let others = &splits::others(recipe, data, labels, session)?;
+            let students = Students {
                 recipe,
-                data,
-                labels,
+                targets: &data.targets.specs,
+                known: vec![Known {
+                    data,
+                    labels,
+                    others,
+                }],
                 session,
-            }
-            .errors(&others)
+            };
+            let (fold, ..) = students.train(|trained| students.case(0).errors(trained))?;
+            Ok(fold)
         };
         let repeated = session.time("outer folds", || {
-            outer::repeat(recipe.outer_folds, recipe.seed, self.data, session, once)
+            outer::repeat(
+                recipe.outer_folds,
+                recipe.seed,
+                self.known.data,
+                session,
+                once,
+            )
         });
         match repeated {
             Ok(found) => beside.outer = found,
@@ -455,22 +512,12 @@ impl Students<'_> {
         sizes: Option<Sizes>,
         alone: &StudentScores,
     ) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
-        let judge = trained.judge;
+        let judge = self.judge(trained);
         let own = lone::Fitted {
-            chosen: trained.alone.clone(),
+            chosen: trained.search.of_target(trained.alone, self.at),
             refitted: trained.files.alone.clone(),
         };
-        // Models of other kinds learn means.
-        let fitted = match self.recipe.objective.quantile {
-            Some(_) => vec![own],
-            None => lone::fit(
-                trained.search,
-                trained.stage,
-                trained.choice,
-                own,
-                self.recipe.seed,
-            )?,
-        };
+        let fitted = self.lone_fits(trained, own)?;
         let own = sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
         let model = |fitted: &lone::Fitted| -> Result<(LoneModel, Vec<f64>)> {
             let (size, student) = self.size(trained, &fitted.refitted, shipped)?;
@@ -499,9 +546,40 @@ impl Students<'_> {
     }
 }
 
+impl Case<'_> {
+    /// The lone student beside models of other kinds, each within the budget of one target.
+    fn lone_fits(&self, trained: &Trained<'_>, own: lone::Fitted) -> Result<Vec<lone::Fitted>> {
+        let (recipe, targets) = (self.recipe, trained.judges.len());
+        // Models of other kinds learn means.
+        if recipe.objective.quantile.is_some() {
+            return Ok(vec![own]);
+        }
+        let (search, stage) = (trained.search, trained.stage);
+        if targets == 1 {
+            return lone::fit(search, stage, trained.choice, own, recipe.seed);
+        }
+        let student = StudentOptions {
+            kind: StudentKind::Linear,
+            params: recipe.student.params / targets,
+            ..recipe.student.clone()
+        };
+        let plan = Plan {
+            student: &student,
+            ..plan(recipe, &self.known.data.targets.specs, self.session)
+        };
+        let stages = trained.rows.iter().map(|targets| {
+            let (set, valid) = &targets[self.at];
+            Stage::new(&plan, set, Some(valid))
+        });
+        let search = Search::new(stages.collect::<Result<_, _>>()?);
+        let refit = Stage::new(&plan, &trained.sets[self.at], None)?;
+        lone::fit(&search, &refit, &Choice::default(), own, recipe.seed)
+    }
+}
+
 /// What a binned head cannot say; none where its bins hold all labels and all test targets.
 fn clamped(trained: &Trained<'_>) -> Option<String> {
-    let test = &trained.judge.test.target;
+    let test = &trained.judges[0].test.target;
     let (beyond, labels) = trained.stage.beyond_bins()?;
     let targets = test
         .iter()

@@ -10,11 +10,12 @@ use crate::session::{Event, Session};
 pub(crate) fn read(
     table: &Path,
     options: &DataOptions,
+    others: &[String],
     seed: u64,
     session: &Session<'_>,
 ) -> Result<Dataset> {
     session.begin("read");
-    let data = Dataset::load(table, options, seed)?;
+    let data = Dataset::load_joint(table, options, others, seed)?;
     check(&data)?;
     session.tell(&Event::Data(&data.summary));
     Ok(data)
@@ -27,17 +28,19 @@ pub(crate) fn read(
 /// [`Error::Recipe`] with the first row.
 pub(crate) fn check(data: &Dataset) -> Result<()> {
     // Squares of such targets are no numbers of double precision.
-    if let Some(at) = data.target().iter().position(|y| y.abs() > LARGEST) {
-        let message = format!(
-            "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit (at most {LARGEST:e})",
-            data.rows[at] + 1,
-            data.spec().name,
-            data.target()[at]
-        );
-        return Err(Error::Recipe {
-            place: "data.target".into(),
-            message,
-        });
+    for (spec, target) in data.targets.specs.iter().zip(&data.targets.values) {
+        if let Some(at) = target.iter().position(|y| y.abs() > LARGEST) {
+            let message = format!(
+                "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit (at most {LARGEST:e})",
+                data.rows[at] + 1,
+                spec.name,
+                target[at]
+            );
+            return Err(Error::Recipe {
+                place: "data.target".into(),
+                message,
+            });
+        }
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ impl Rounds<'_> {
         };
         let plan = Plan {
             student: &student,
-            ..plan(self.recipe, self.data, self.session)
+            ..plan(self.recipe, &self.data.targets.specs, self.session)
         };
         let set = store.for_search(self.data, self.recipe.transfer.perturb_weight);
         let stage = Stage::new(&plan, &set, None)?;

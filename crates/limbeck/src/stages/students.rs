@@ -1,6 +1,6 @@
 //! Both students: chosen on validation rows, fitted again on all training rows.
 
-use limbeck_data::{Dataset, Features};
+use limbeck_data::{Dataset, Features, TargetSpec};
 use limbeck_distill::hints::HintKind;
 use limbeck_distill::search::{
     self, Choice, KnownRows, Plan, Refitted, Search, Stage, TransferSet, Trial,
@@ -12,29 +12,55 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::{Event, Session};
 
-/// What students of one data set are made of.
+/// What students are made of.
 pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
-    pub(crate) data: &'a Dataset,
-    pub(crate) labels: &'a LabelStore,
+    /// What they predict: one target, or several by one network.
+    pub(crate) targets: &'a [TargetSpec],
+    /// What is known of each, on the same rows.
+    pub(crate) known: Vec<Known<'a>>,
     pub(crate) session: &'a Session<'a>,
 }
 
-/// Both students of a data set.
+/// What is known of one target.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) data: &'a Dataset,
+    pub(crate) labels: &'a LabelStore,
+    /// Further splits of the rows.
+    pub(crate) others: &'a [OtherSplit<'a>],
+}
+
+/// Both students.
 pub(crate) struct Trained<'t> {
     pub(crate) search: &'t Search<'t>,
     pub(crate) choice: &'t Choice,
     /// The trials that were chosen.
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
-    /// Inputs of the rows that trials learned from.
-    pub(crate) train: &'t Features,
+    /// The rows of each split of the search, by target.
+    pub(crate) rows: &'t [Vec<Rows>],
+    /// Those of the refit, by target.
+    pub(crate) sets: &'t [TransferSet],
     /// What was fitted again, by seed, and on what.
     pub(crate) stage: &'t Stage<'t>,
     pub(crate) refits: &'t [Refitted],
     pub(crate) files: Files<'t>,
-    pub(crate) judge: &'t Judge<'t>,
+    /// One by target.
+    pub(crate) judges: &'t [Judge<'t>],
     pub(crate) interrupted_in_search: bool,
+}
+
+impl Trained<'_> {
+    /// Inputs of the rows that trials learned from.
+    pub(crate) fn train(&self) -> &Features {
+        &self.rows[0][0].0.known.features
+    }
+
+    /// True where the distilled student is the better one on validation rows, which is then shipped.
+    pub(crate) fn distilled_ships(&self) -> bool {
+        self.distilled.valid_error <= self.alone.valid_error
+    }
 }
 
 /// The refit of each side that a file holds.
@@ -66,7 +92,7 @@ impl<'t> Files<'t> {
 /// What is the same for all trials on a data set.
 pub(crate) fn plan<'a>(
     recipe: &'a Recipe,
-    data: &'a Dataset,
+    targets: &'a [TargetSpec],
     session: &'a Session<'_>,
 ) -> Plan<'a> {
     Plan {
@@ -74,19 +100,31 @@ pub(crate) fn plan<'a>(
         objective: &recipe.objective,
         hints: &recipe.hints,
         slope_reach: recipe.transfer.slope_reach,
-        target: data.spec(),
+        targets,
+        target_weights: &recipe.target_weights,
         seed: recipe.seed,
         kept: session.kept(),
     }
 }
 
 /// What trials on one split of the rows learn from and are validated on.
-type Rows = (TransferSet, KnownRows);
+pub(crate) type Rows = (TransferSet, KnownRows);
 
 impl Students<'_> {
-    fn rows(&self, data: &Dataset, labels: &LabelStore) -> Rows {
-        let set = labels.for_search(data, self.recipe.transfer.perturb_weight);
-        (set, labels.known(data, &data.split.valid))
+    /// Rows of each split, by target.
+    fn rows(&self) -> Vec<Vec<Rows>> {
+        let rows = |data: &Dataset, labels: &LabelStore| -> Rows {
+            let set = labels.for_search(data, self.recipe.transfer.perturb_weight);
+            (set, labels.known(data, &data.split.valid))
+        };
+        let first = self.known.iter().map(|one| rows(one.data, one.labels));
+        let other = |at: usize| -> Vec<Rows> {
+            let of = |one: &Known<'_>| rows(&one.others[at].data, &one.others[at].store);
+            self.known.iter().map(of).collect()
+        };
+        std::iter::once(first.collect())
+            .chain((0..self.known[0].others.len()).map(other))
+            .collect()
     }
 
     /// Trains both students, and hands them to `then`. What it returns comes back with all trials.
@@ -96,28 +134,18 @@ impl Students<'_> {
     /// Where a training fails; [`Error::Interrupted`](crate::Error::Interrupted) where a stop leaves a side without a trial.
     pub(crate) fn train<T>(
         &self,
-        others: &[OtherSplit<'_>],
         then: impl FnOnce(&Trained<'_>) -> Result<T>,
     ) -> Result<(T, Choice, Vec<Refitted>)> {
-        let (recipe, data, session) = (self.recipe, self.data, self.session);
-        let plan = plan(recipe, data, session);
+        let (recipe, session) = (self.recipe, self.session);
+        let plan = plan(recipe, self.targets, session);
         let watch = session.watch();
-        let test = self.labels.known(data, &data.split.test);
-        let looks_inside = recipe.hints.kind != HintKind::None || recipe.transfer.slope_rows > 0;
-        let judge = Judge::new(&recipe.objective, looks_inside, data, test);
-        let rows: Vec<Rows> = session.time("search", || {
-            std::iter::once(self.rows(data, self.labels))
-                .chain(
-                    others
-                        .iter()
-                        .map(|other| self.rows(&other.data, &other.store)),
-                )
-                .collect()
-        });
+        let judges = self.judges();
+        let rows = session.time("search", || self.rows());
         let search = session.time("search", || -> Result<Search<'_>> {
-            let stages = rows
-                .iter()
-                .map(|(set, valid)| Stage::new(&plan, set, Some(valid)));
+            let stages = rows.iter().map(|targets| {
+                let both = targets.iter().map(|(set, valid)| (set, Some(valid)));
+                Stage::joint(&plan, both.collect())
+            });
             Ok(Search::new(stages.collect::<Result<_, _>>()?))
         })?;
         session.begin("search on validation rows");
@@ -129,8 +157,11 @@ impl Students<'_> {
         let (alone, distilled) = choice.best()?;
 
         let interrupted_in_search = session.is_stopped();
-        let set = session.time("refit", || {
-            self.labels.for_refit(data, recipe.transfer.perturb_weight)
+        let sets: Vec<TransferSet> = session.time("refit", || {
+            let weight = recipe.transfer.perturb_weight;
+            let all = self.known.iter();
+            all.map(|one| one.labels.for_refit(one.data, weight))
+                .collect()
         });
         let refit_stage;
         let (stage, refits) = if interrupted_in_search {
@@ -140,15 +171,15 @@ impl Students<'_> {
             };
             (search.first(), vec![refitted])
         } else {
-            refit_stage = session.time("refit", || Stage::new(&plan, &set, None))?;
+            let both = sets.iter().map(|set| (set, None)).collect();
+            refit_stage = session.time("refit", || Stage::joint(&plan, both))?;
             session.begin("refit on all training rows");
-            let refits = self.refit(&refit_stage, alone, distilled, &judge)?;
+            let refits = self.refit(&refit_stage, alone, distilled, &judges)?;
             (&refit_stage, refits)
         };
-        let compared = if set.new.features.rows > 0 {
-            &set.new.features
-        } else {
-            &set.known.features
+        let compared = match &sets[0] {
+            set if set.new.features.rows > 0 => &set.new.features,
+            set => &set.known.features,
         };
         let files = Files::choose(stage, &refits, compared)?;
         let made = then(&Trained {
@@ -156,14 +187,25 @@ impl Students<'_> {
             choice: &choice,
             alone,
             distilled,
-            train: &rows[0].0.known.features,
+            rows: &rows,
+            sets: &sets,
             stage,
             refits: &refits,
             files,
-            judge: &judge,
+            judges: &judges,
             interrupted_in_search,
         })?;
         Ok((made, choice, refits))
+    }
+
+    fn judges(&self) -> Vec<Judge<'_>> {
+        let recipe = self.recipe;
+        let looks_inside = recipe.hints.kind != HintKind::None || recipe.transfer.slope_rows > 0;
+        let judge = |(at, one): (usize, &Known<'_>)| {
+            let test = one.labels.known(one.data, &one.data.split.test);
+            Judge::new(&recipe.objective, looks_inside, one.data, test, at)
+        };
+        self.known.iter().enumerate().map(judge).collect()
     }
 
     /// Both students on all training rows, with as many seeds as the proof needs.
@@ -172,7 +214,7 @@ impl Students<'_> {
         stage: &Stage<'_>,
         alone: &Trial,
         distilled: &Trial,
-        judge: &Judge<'_>,
+        judges: &[Judge<'_>],
     ) -> Result<Vec<Refitted>> {
         let (recipe, session) = (self.recipe, self.session);
         let watch = session.watch();
@@ -189,7 +231,11 @@ impl Students<'_> {
         };
         let mut refits = fit(&seeds(0..recipe.repeats))?;
         let more = recipe.repeats..recipe.max_repeats;
-        if !more.is_empty() && !session.is_stopped() && judge.needs_seeds(stage, &refits)? {
+        if more.is_empty() || session.is_stopped() {
+            return Ok(refits);
+        }
+        let needs = judges.iter().map(|judge| judge.needs_seeds(stage, &refits));
+        if needs.collect::<Result<Vec<bool>>>()?.contains(&true) {
             refits.extend(fit(&seeds(more))?);
         }
         Ok(refits)

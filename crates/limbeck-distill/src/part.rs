@@ -1,0 +1,147 @@
+//! One target of a stage: its labels in network units, and how predictions of it are judged.
+
+use std::collections::BTreeMap;
+
+use limbeck_data::metrics::{self, Measure};
+use limbeck_data::{LearnedUnit, TargetSpec};
+use limbeck_runtime::{Output, TargetTransform};
+
+use crate::lesson::Pool;
+use crate::objective::ObjectiveOptions;
+use crate::transfer::set::{KnownRows, NewRows, TransferSet};
+
+/// A target, and what is known of it.
+pub(crate) struct Part<'a> {
+    spec: &'a TargetSpec,
+    /// Labels, standardized.
+    pub(crate) pool: Pool,
+    /// Mean and standard deviation of the targets, in the learned unit.
+    pub(crate) center: f64,
+    pub(crate) scale: f64,
+    /// The rows as they came: to fit, and to validate on.
+    pub(crate) set: &'a TransferSet,
+    pub(crate) held: Option<&'a KnownRows>,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn new(
+        spec: &'a TargetSpec,
+        set: &'a TransferSet,
+        held: Option<&'a KnownRows>,
+    ) -> Self {
+        let known = &set.known;
+        let center = metrics::weighted_mean(&known.target, &known.weight);
+        let variance = metrics::variance(&known.target, &known.weight);
+        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let mut part = Self {
+            spec,
+            pool: Pool::default(),
+            center,
+            scale,
+            set,
+            held,
+        };
+        part.pool = part.pool_of(known, &set.new);
+        part
+    }
+
+    fn pool_of(&self, known: &KnownRows, new: &NewRows) -> Pool {
+        let spread = |values: &[f64]| -> Vec<f32> {
+            let standard = |sd: &f64| (sd / self.scale) as f32;
+            values.iter().map(standard).collect()
+        };
+        let weight = |values: &[f64]| -> Vec<f32> { values.iter().map(|&w| w as f32).collect() };
+        let rows = known.rows.iter().enumerate();
+        let place: BTreeMap<usize, usize> = rows.map(|(at, &row)| (row, at)).collect();
+        let source = |source: &Option<usize>| source.and_then(|row| place.get(&row).copied());
+        Pool {
+            target: self.standard(&known.target),
+            teacher: self.standard(&known.teacher),
+            spread: spread(&known.spread),
+            weight: weight(&known.weight),
+            new_teacher: self.standard(&new.mean),
+            new_spread: spread(&new.spread),
+            new_source: new.source.iter().map(source).collect(),
+            new_weight: weight(&new.weight),
+            new_second: new.second.clone(),
+            coordinates: self.set.coordinates.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Values of the learned unit, standardized.
+    pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
+        let standard = |v: &f64| ((v - self.center) / self.scale) as f32;
+        values.iter().map(standard).collect()
+    }
+
+    /// A network's answer in the learned unit.
+    pub(crate) fn learned(&self, z: f32) -> f64 {
+        self.center + self.scale * f64::from(z)
+    }
+
+    /// A value of the learned unit in the target's.
+    fn unit(&self, value: f64) -> f64 {
+        self.spec.unit.target(value)
+    }
+
+    /// What a row adds to the measure of a prediction, both in the learned unit.
+    pub(crate) fn row(&self, measure: Measure, pred: f64, label: f64) -> f64 {
+        measure.row(self.unit(pred), self.unit(label))
+    }
+
+    /// The mean over rows of what each adds to the measure; labels that are missing are left out.
+    pub(crate) fn mean(
+        &self,
+        measure: Measure,
+        pred: &[f64],
+        label: &[f64],
+        weight: &[f64],
+    ) -> f64 {
+        let both = pred
+            .iter()
+            .zip(label)
+            .zip(weight)
+            .filter(|((_, label), _)| label.is_finite());
+        let (mut sum, mut total) = (0.0, 0.0);
+        for ((pred, label), weight) in both {
+            sum += weight * self.row(measure, *pred, *label);
+            total += weight;
+        }
+        sum / total
+    }
+
+    /// What the measure says of the training mean as a prediction, so that targets of different units can be added up: the variance of the
+    /// targets for squared errors, and their standard deviation for a pinball loss, in the target's unit.
+    pub(crate) fn norm(&self, measure: Measure) -> f64 {
+        let known = &self.set.known;
+        let target: Vec<f64> = known.target.iter().map(|&y| self.unit(y)).collect();
+        let variance = metrics::variance(&target, &known.weight);
+        let norm = match measure {
+            Measure::Rmse => variance,
+            Measure::Pinball { .. } => variance.sqrt(),
+        };
+        if norm > 0.0 { norm } else { 1.0 }
+    }
+
+    /// What the teacher answers on the validation rows, in the learned unit.
+    pub(crate) fn valid_teacher(&self, objective: &ObjectiveOptions) -> Vec<f64> {
+        let answers = |held: &KnownRows| {
+            let pairs = held.teacher.iter().zip(&held.spread);
+            pairs
+                .map(|(mean, sd)| objective.answer(*mean, *sd))
+                .collect()
+        };
+        self.held.map_or_else(Vec::new, answers)
+    }
+
+    /// The output of a student: the target's name, and the way from the network's answer to its unit.
+    pub(crate) fn output(&self) -> Output {
+        let (scale, shift) = (self.scale, self.center);
+        let transform = match self.spec.unit {
+            LearnedUnit::Own => TargetTransform::Affine { scale, shift },
+            LearnedUnit::Log => TargetTransform::LogAffine { scale, shift },
+        };
+        let name = self.spec.name.clone();
+        Output { name, transform }
+    }
+}
