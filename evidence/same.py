@@ -7,7 +7,8 @@ The base is built in a worktree under target/same/. Each recipe is run by both p
 and times. Compared are all figures of `report.json` but wall-clock ones (keys by KEYS, old → new), and, byte by byte, `predictions.parquet`,
 `labels.parquet` and the students' files. A file that differs in bytes alone is compared by its columns where pyarrow is installed.
 
-  ONLY=NAME,…   some of the recipes
+  ONLY=NAME,…    some of the recipes
+  LIMBECK=FILE   the program to compare (default target/release/limbeck)
 """
 import csv
 import json
@@ -209,7 +210,7 @@ def main():
     unknown = set(only) - set(RECIPES)
     if unknown:
         sys.exit(f"ONLY: no recipe {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
-    programs = {"base": build_base(base), "tree": ROOT / "target" / "release" / "limbeck"}
+    programs = {"base": build_base(base), "tree": Path(os.environ.get("LIMBECK") or ROOT / "target" / "release" / "limbeck")}
     for side in programs:
         shutil.rmtree(WORK / side, ignore_errors=True)
         (WORK / side / "tables").mkdir(parents=True)

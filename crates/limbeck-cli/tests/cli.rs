@@ -1556,6 +1556,60 @@ fn several_targets_go_the_whole_way() {
 }
 
 #[test]
+fn one_student_of_several_targets_goes_the_whole_way() {
+    let place = Place::with_table();
+    let targets = format!("{TARGET},supply_v");
+    let options = ["--recipe", "quick.toml", "--target", &targets, "--joint"];
+    let made = place
+        .limbeck(
+            &[
+                &["distill", "sensor.csv"],
+                &options[..],
+                &["--out", "joint"],
+            ]
+            .concat(),
+        )
+        .succeeds()
+        .stdout;
+    assert!(
+        made.ends_with("student of all targets: joint/student.limbeck\n"),
+        "{made}"
+    );
+    place
+        .limbeck(&["predict", "joint", "sensor.csv", "-o", "out.csv"])
+        .succeeds();
+    let table = Table::read(place.path("out.csv"), &ReadOptions::default()).unwrap();
+    assert!(
+        table.column(&format!("prediction_{TARGET}")).is_some()
+            && table.column("prediction_supply_v").is_some()
+    );
+    // The file says the same as the folder, and names what it predicts.
+    let of = |what: &str| place.limbeck(&["evaluate", what, "sensor.csv"]).succeeds();
+    assert_eq!(of("joint").stdout, of("joint/student.limbeck").stdout);
+    let inspected = place
+        .limbeck(&["inspect", "joint/student.limbeck"])
+        .succeeds();
+    let names = format!("predicts `{TARGET}`, `supply_v`");
+    assert!(inspected.stdout.contains(&names), "{}", inspected.stdout);
+    for format in ["c", "onnx"] {
+        place
+            .limbeck(&["export", "joint", "--to", format])
+            .succeeds();
+    }
+    let header = std::fs::read_to_string(place.path("joint/export/student.h")).unwrap();
+    assert!(header.contains("STUDENT_SUPPLY_V = 1,"), "{header}");
+    let verified = place.limbeck(&["verify", "joint"]).succeeds().stdout;
+    assert!(
+        verified.contains("joint/export/student.onnx: its student"),
+        "{verified}"
+    );
+    let page = std::fs::read_to_string(place.path("joint/report.html")).unwrap();
+    assert!(page.contains("href=\"supply_v/report.html\""));
+    place.limbeck(&["distill", "--resume", "joint"]).succeeds();
+    place.distill(&["--joint"]).fails(&["joint", "targets"]);
+}
+
+#[test]
 fn students_are_exported_verified_listed_and_compared() {
     let place = Place::with_table();
     place.distill(&["--quiet"]).succeeds();

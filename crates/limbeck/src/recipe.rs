@@ -85,10 +85,10 @@ limbeck_options::options! {
         /// File of further rows without targets, for the teacher to label.
         #[serde(skip_serializing_if = "Option::is_none")]
         unlabeled: Option<PathBuf> = None => [flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\"")];
-        /// Further targets beside that of `data`: each gets a run of its own, in which the others are no features.
+        /// Further targets beside that of `data`. None is a feature of another. Each gets a student and a run of its own, unless `joint` is set.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         targets: Vec<String> = Vec::new() => [example("[\"other\"]")];
-        /// One student predicts all targets, in place of one for each: a single file, and what the targets have in common is learned once.
+        /// Train one student that predicts all targets, in place of one student for each. Rows need all of them.
         joint: bool = false => [flag("joint", ""), under("Data"), rules(&[Rule::With("targets")])];
         /// Weights of the targets in the loss of one student, `data.target` first; each counts in standard deviations of its own.
         #[serde(skip_serializing_if = "Vec::is_empty")]
