@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use limbeck_data::Kind;
+use limbeck_data::ColumnKind;
 use limbeck_data::metrics::{self, Measure, Scores};
 use limbeck_distill::proof::short;
 use serde_json::json;
@@ -125,11 +125,11 @@ impl Evaluate {
     fn figures(&self, source: &Source, at: usize) -> Result<Figures> {
         let own = source.targets()[at];
         let target = self.target.as_deref().unwrap_or(own).to_owned();
-        let mut extra = vec![(target.clone(), Kind::Number)];
+        let mut extra = vec![(target.clone(), ColumnKind::Number)];
         extra.extend(
             self.weight
                 .iter()
-                .map(|weight| (weight.clone(), Kind::Number)),
+                .map(|weight| (weight.clone(), ColumnKind::Number)),
         );
         let rows = source.read(&self.table, &extra)?;
         let known: Vec<usize> = (0..rows.features.rows)

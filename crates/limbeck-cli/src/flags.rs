@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use limbeck::{CheckedRecipe, Recipe};
-use limbeck_data::{Action, Check, Kind};
+use limbeck_data::{Action, Check, ColumnKind};
 use limbeck_options::{Form, one_line};
 use toml::{Table, Value};
 
@@ -333,7 +333,7 @@ fn pair(text: &str) -> Result<(&str, &str), String> {
 
 fn kind_pair(text: &str) -> Result<(String, String), String> {
     let (column, kind) = pair(text)?;
-    kind.parse::<Kind>()?;
+    kind.parse::<ColumnKind>()?;
     Ok((column.to_owned(), kind.to_owned()))
 }
 

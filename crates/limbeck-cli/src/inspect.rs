@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use limbeck::{Report, Run};
-use limbeck_data::{Column, Kind, ReadOptions, Table, Values};
+use limbeck_data::{Column, ColumnKind, ReadOptions, Table, Values};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
@@ -92,7 +92,7 @@ fn table(table: &Table, style: Style) -> String {
 /// Range of numbers, levels of categories, in a few words.
 fn values(column: &Column) -> String {
     match &column.values {
-        Values::Number(values) if column.kind == Kind::Boolean => {
+        Values::Number(values) if column.kind == ColumnKind::Boolean => {
             let yes = values.iter().filter(|value| **value > 0.5).count();
             let no = values.iter().filter(|value| **value <= 0.5).count();
             format!("{} true, {} false", grouped(yes), grouped(no))

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::flags::{Flags, Labelling};
 use crate::output::{print, tell};
 use crate::render::grouped;
-use crate::source::Target;
+use crate::source::Destination;
 use crate::{INTERRUPTED, render};
 
 /// Write what the teacher says of every row
@@ -40,7 +40,7 @@ impl Label {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         // Refused now rather than after the teacher is fitted.
-        let target = Target::parse(&self.out)?;
+        let target = Destination::parse(&self.out)?;
         target.require_file("labels")?;
         let recipe = self.flags.recipe()?;
         let Some(teacher) = watched(self.quiet, |progress| {

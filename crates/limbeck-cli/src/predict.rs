@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use limbeck_data::{Column, Kind, ReadOptions, Table};
+use limbeck_data::{Column, ColumnKind, ReadOptions, Table};
 
 use crate::error::{Error, Result};
 use crate::output::tell;
-use crate::source::{Rows, Source, Target, is_parquet};
+use crate::source::{Destination, Source, TableRows, is_parquet};
 
 /// Predict the rows of a table
 ///
@@ -35,14 +35,14 @@ pub(crate) struct Predict {
 impl Predict {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
-        let target = Target::parse(&self.out)?;
+        let target = Destination::parse(&self.out)?;
         let sources = Source::open(&self.student)?;
         let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
         let several = targets.len() > 1;
         let mut new: Vec<Column> = Vec::new();
         let mut table = None;
         for source in &sources {
-            let Rows { features, all, .. } = source.read(&self.table, &[])?;
+            let TableRows { features, all, .. } = source.read(&self.table, &[])?;
             for (target, values) in source.targets().iter().zip(source.predict(&features)?) {
                 let name = match several {
                     true => format!("{}_{target}", self.column),
@@ -64,7 +64,8 @@ impl Predict {
         let mut table = self.as_written(table, &target)?;
         table.columns.extend(new);
         target.write(&table)?;
-        if let (false, Target::Csv(path) | Target::Parquet(path)) = (self.quiet, &target) {
+        if let (false, Destination::Csv(path) | Destination::Parquet(path)) = (self.quiet, &target)
+        {
             tell(&format!(
                 "{} predictions of `{}` in {}",
                 table.rows,
@@ -76,11 +77,11 @@ impl Predict {
     }
 
     /// The input as it stands in its file: text to text keeps every cell, so that `007` stays `007`.
-    fn as_written(&self, all: Table, target: &Target) -> Result<Table> {
-        if matches!(target, Target::Parquet(_)) || is_parquet(&self.table) {
+    fn as_written(&self, all: Table, target: &Destination) -> Result<Table> {
+        if matches!(target, Destination::Parquet(_)) || is_parquet(&self.table) {
             return Ok(all);
         }
-        let as_text = |name| (name, Kind::Text);
+        let as_text = |name| (name, ColumnKind::Text);
         let types = all.names().into_iter().map(as_text).collect();
         Ok(Table::read(&self.table, &ReadOptions { types })?)
     }

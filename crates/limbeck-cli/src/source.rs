@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use limbeck::Run;
-use limbeck_data::{Features, Kind, ReadOptions, Table, Values};
+use limbeck_data::{ColumnKind, Features, ReadOptions, Table, Values};
 use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
     /// Its input columns; kinds are known where it comes from a run.
-    columns: Vec<(String, Option<Kind>)>,
+    columns: Vec<(String, Option<ColumnKind>)>,
 }
 
 impl Source {
@@ -50,7 +50,7 @@ impl Source {
         let student = load(path)?;
         let kind = |encoding: &Encoding| match encoding {
             Encoding::Number { .. } => None,
-            _ => Some(Kind::Category),
+            _ => Some(ColumnKind::Category),
         };
         let columns = student
             .encoder
@@ -62,19 +62,19 @@ impl Source {
     }
 
     /// Reads a table for the student: its columns as they are in `extra` too, everything else as inferred.
-    pub(crate) fn read(&self, path: &Path, extra: &[(String, Kind)]) -> Result<Rows> {
+    pub(crate) fn read(&self, path: &Path, extra: &[(String, ColumnKind)]) -> Result<TableRows> {
         // A file does not tell numbers from booleans: where it does not, the table does.
         let all = Table::read(path, &ReadOptions::default())?;
         let kind = |name: &str| match all.column(name).map(|column| column.kind) {
-            Some(Kind::Boolean) => Kind::Boolean,
-            _ => Kind::Number,
+            Some(ColumnKind::Boolean) => ColumnKind::Boolean,
+            _ => ColumnKind::Number,
         };
-        let schema: Vec<(String, Kind)> = self
+        let schema: Vec<(String, ColumnKind)> = self
             .columns
             .iter()
             .map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name))))
             .collect();
-        let wanted: Vec<(String, Kind)> = schema.iter().chain(extra).cloned().collect();
+        let wanted: Vec<(String, ColumnKind)> = schema.iter().chain(extra).cloned().collect();
         let mut read = Table::read_like(path, &wanted)?;
         let extra = read.columns.split_off(schema.len());
         let features = Features::from_table(read)?;
@@ -82,7 +82,7 @@ impl Source {
             Values::Number(values) => values,
             _ => unreachable!("extra columns are asked for as numbers"),
         });
-        Ok(Rows {
+        Ok(TableRows {
             features,
             extra: extra.collect(),
             all,
@@ -106,7 +106,7 @@ impl Source {
 }
 
 /// A table read for a student.
-pub(crate) struct Rows {
+pub(crate) struct TableRows {
     /// The student's columns, in its order.
     pub(crate) features: Features,
     /// Further number columns that were asked for.
@@ -129,7 +129,7 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
 }
 
 /// Where results go.
-pub(crate) enum Target {
+pub(crate) enum Destination {
     /// Standard output, as CSV.
     Stdout,
     /// A CSV file.
@@ -138,7 +138,7 @@ pub(crate) enum Target {
     Parquet(PathBuf),
 }
 
-impl Target {
+impl Destination {
     /// Reads `-o`: `-`, or a new file whose name tells the format.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         if path == Path::new("-") {

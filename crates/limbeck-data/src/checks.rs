@@ -24,7 +24,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{did_you_mean, nearest};
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::metrics::{pearson, ranks, same};
 use crate::table::{Column, MISSING, Values};
 pub use crate::warning::{Action, Warning};
@@ -275,19 +275,19 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
     match column.kind {
-        Kind::Time => {
+        ColumnKind::Time => {
             return Some((
                 Check::Datetime,
                 format!("{at} is a date or time, which cannot be a feature yet"),
             ));
         }
-        Kind::Text => {
+        ColumnKind::Text => {
             return Some((
                 Check::Text,
                 format!("{at} is free text, which cannot be a feature yet"),
             ));
         }
-        Kind::Number | Kind::Boolean | Kind::Category => {}
+        ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Category => {}
     }
     let known = rows
         .iter()
@@ -332,7 +332,7 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
         .iter()
         .filter(|word| looks_like_number(word))
         .collect();
-    (column.kind == Kind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
+    (column.kind == ColumnKind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
         let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", and one that does not is `{word}`"));
         format!(
             "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
@@ -678,12 +678,12 @@ mod tests {
             ),
             Column {
                 name: "when".into(),
-                kind: Kind::Time,
+                kind: ColumnKind::Time,
                 values: Values::Time((0..100).collect()),
             },
             Column {
                 name: "story".into(),
-                kind: Kind::Text,
+                kind: ColumnKind::Text,
                 values: Values::Text(vec![None; 100]),
             },
         ];

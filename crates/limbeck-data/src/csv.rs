@@ -316,7 +316,7 @@ impl Iterator for Records<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::ColumnKind;
     use crate::files::ReadOptions;
     use crate::table::Values;
 
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn text_in_a_number_column_is_named() {
         let options = ReadOptions {
-            types: [("b".to_owned(), Kind::Number)].into(),
+            types: [("b".to_owned(), ColumnKind::Number)].into(),
         };
         let text = read_named("t.csv", b"a,b\n1,2\n\n3,four\n", &options)
             .unwrap_err()
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn types_reject_a_column_that_is_not_there() {
         let options = ReadOptions {
-            types: [("bb".to_owned(), Kind::Number)].into(),
+            types: [("bb".to_owned(), ColumnKind::Number)].into(),
         };
         let text = read_named("t.csv", b"a,b\n1,2\n", &options)
             .unwrap_err()
@@ -409,7 +409,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         fs::write(&path, "a\n1\n1e400\n").unwrap();
-        let text = Table::read_like(&path, &[("a".to_owned(), Kind::Number)])
+        let text = Table::read_like(&path, &[("a".to_owned(), ColumnKind::Number)])
             .unwrap_err()
             .to_string();
         assert!(

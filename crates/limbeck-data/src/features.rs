@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use limbeck_runtime::RawColumn;
 
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
 
@@ -250,7 +250,7 @@ impl Features {
             FeatureValues::Number(values) => Column::number(&feature.name, values.clone()),
             FeatureValues::Category { codes, levels } => Column {
                 name: feature.name.clone(),
-                kind: Kind::Category,
+                kind: ColumnKind::Category,
                 values: Values::Category {
                     codes: codes.clone(),
                     levels: levels.to_vec(),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::table::{Table, Wanted};
 use crate::{Error, Result, csv, parquet, write};
 
@@ -17,7 +17,7 @@ use crate::{Error, Result, csv, parquet, write};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
     /// Kinds that replace the inferred ones, by column.
-    pub types: BTreeMap<String, Kind>,
+    pub types: BTreeMap<String, ColumnKind>,
 }
 
 impl Table {
@@ -41,7 +41,7 @@ impl Table {
     ///
     /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
     /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
-    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, Kind)]) -> Result<Self> {
+    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, ColumnKind)]) -> Result<Self> {
         read(path.as_ref(), &Wanted::These(schema))
     }
 

@@ -24,7 +24,7 @@ use crate::cells::{MISSING, MISSING_TIME, Values};
 /// What the cells of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ColumnKind {
     /// Numbers.
     Number,
     /// `true`/`false` or `yes`/`no`, held as 1 and 0.
@@ -37,7 +37,7 @@ pub enum Kind {
     Text,
 }
 
-impl Kind {
+impl ColumnKind {
     /// The name used in recipes and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -61,13 +61,13 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ColumnKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for ColumnKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -117,14 +117,14 @@ pub(crate) struct BadCell {
 /// A column's values with the number of missing markers read as missing.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     pub(crate) values: Values,
     pub(crate) markers: usize,
 }
 
 /// Finds the kind of the cells by the rules of this module and converts them.
 pub(crate) fn infer(cells: &Cells) -> Parsed {
-    [Kind::Number, Kind::Boolean, Kind::Time]
+    [ColumnKind::Number, ColumnKind::Boolean, ColumnKind::Time]
         .into_iter()
         .find_map(|kind| strict(cells, kind).ok())
         .unwrap_or_else(|| infer_text(cells))
@@ -133,7 +133,7 @@ pub(crate) fn infer(cells: &Cells) -> Parsed {
 /// Time, category or text, for columns whose file says that they hold text.
 pub(crate) fn infer_text(cells: &Cells) -> Parsed {
     let some = cells.iter().flatten().next().is_some();
-    match strict(cells, Kind::Time) {
+    match strict(cells, ColumnKind::Time) {
         Ok(parsed) if some => parsed,
         _ => {
             let (codes, levels) = categories(cells);
@@ -142,7 +142,7 @@ pub(crate) fn infer_text(cells: &Cells) -> Parsed {
             let few = levels.len() <= 50.max(codes.len() / 20);
             if few || bytes <= 40 * used {
                 Parsed {
-                    kind: Kind::Category,
+                    kind: ColumnKind::Category,
                     values: Values::Category { codes, levels },
                     markers: 0,
                 }
@@ -157,9 +157,9 @@ pub(crate) fn infer_text(cells: &Cells) -> Parsed {
 ///
 /// A number column also takes `true`, `false`, `yes` and `no` as 1 and 0, since a student's file knows a boolean as a
 /// number.
-pub(crate) fn convert(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
+pub(crate) fn convert(cells: &Cells, kind: ColumnKind) -> Result<Parsed, BadCell> {
     match kind {
-        Kind::Category => {
+        ColumnKind::Category => {
             let (codes, levels) = categories(cells);
             Ok(Parsed {
                 kind,
@@ -167,24 +167,24 @@ pub(crate) fn convert(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
                 markers: 0,
             })
         }
-        Kind::Text => Ok(text(cells)),
-        Kind::Number => numbers(cells, kind, |cell| {
+        ColumnKind::Text => Ok(text(cells)),
+        ColumnKind::Number => numbers(cells, kind, |cell| {
             number(cell).or_else(|| boolean(cell).map(Some))
         }),
-        Kind::Boolean => numbers(cells, kind, |cell| {
+        ColumnKind::Boolean => numbers(cells, kind, |cell| {
             boolean(cell)
                 .map(Some)
                 .or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
         }),
-        Kind::Time => strict(cells, kind),
+        ColumnKind::Time => strict(cells, kind),
     }
 }
 
-fn strict(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
+fn strict(cells: &Cells, kind: ColumnKind) -> Result<Parsed, BadCell> {
     match kind {
-        Kind::Number => numbers(cells, kind, number),
-        Kind::Boolean => numbers(cells, kind, |cell| boolean(cell).map(Some)),
-        Kind::Time => {
+        ColumnKind::Number => numbers(cells, kind, number),
+        ColumnKind::Boolean => numbers(cells, kind, |cell| boolean(cell).map(Some)),
+        ColumnKind::Time => {
             let mut values = Vec::with_capacity(cells.len());
             for (row, cell) in cells.iter().enumerate() {
                 values.push(match trimmed(cell) {
@@ -198,13 +198,13 @@ fn strict(cells: &Cells, kind: Kind) -> Result<Parsed, BadCell> {
                 markers: 0,
             })
         }
-        Kind::Category | Kind::Text => convert(cells, kind),
+        ColumnKind::Category | ColumnKind::Text => convert(cells, kind),
     }
 }
 
 fn numbers(
     cells: &Cells,
-    kind: Kind,
+    kind: ColumnKind,
     parse: impl Fn(&str) -> Option<Option<f64>>,
 ) -> Result<Parsed, BadCell> {
     let mut values = Vec::with_capacity(cells.len());
@@ -227,7 +227,7 @@ fn numbers(
     })
 }
 
-fn bad(row: usize, cell: &str, kind: Kind) -> BadCell {
+fn bad(row: usize, cell: &str, kind: ColumnKind) -> BadCell {
     BadCell {
         row,
         found: shown(cell),
@@ -313,7 +313,7 @@ fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
 fn text(cells: &Cells) -> Parsed {
     let known = |cell| trimmed(cell).map(str::to_owned);
     Parsed {
-        kind: Kind::Text,
+        kind: ColumnKind::Text,
         values: Values::Text(cells.iter().map(known).collect()),
         markers: 0,
     }
@@ -422,23 +422,26 @@ mod tests {
         Cells::new(vec![array])
     }
 
-    fn kind_of(texts: &[&str]) -> Kind {
+    fn kind_of(texts: &[&str]) -> ColumnKind {
         infer(&cells(texts)).kind
     }
 
     #[test]
     fn kinds_are_inferred() {
-        assert_eq!(kind_of(&["1", "", "-2.5e3", "NA"]), Kind::Number);
-        assert_eq!(kind_of(&["", ""]), Kind::Number);
-        assert_eq!(kind_of(&["Yes", "no", "TRUE"]), Kind::Boolean);
-        assert_eq!(kind_of(&["2004-03-10 18:00", "", "2004-03-10"]), Kind::Time);
-        assert_eq!(kind_of(&["red", "green", "1"]), Kind::Category);
+        assert_eq!(kind_of(&["1", "", "-2.5e3", "NA"]), ColumnKind::Number);
+        assert_eq!(kind_of(&["", ""]), ColumnKind::Number);
+        assert_eq!(kind_of(&["Yes", "no", "TRUE"]), ColumnKind::Boolean);
+        assert_eq!(
+            kind_of(&["2004-03-10 18:00", "", "2004-03-10"]),
+            ColumnKind::Time
+        );
+        assert_eq!(kind_of(&["red", "green", "1"]), ColumnKind::Category);
         let long: Vec<String> = (0..60)
             .map(|i| format!("{i} {}", "word ".repeat(20)))
             .collect();
         assert_eq!(
             kind_of(&long.iter().map(String::as_str).collect::<Vec<_>>()),
-            Kind::Text
+            ColumnKind::Text
         );
     }
 
@@ -464,13 +467,13 @@ mod tests {
 
     #[test]
     fn number_rejects_text_with_its_row() {
-        let error = convert(&cells(&["1", "", "two"]), Kind::Number).unwrap_err();
+        let error = convert(&cells(&["1", "", "two"]), ColumnKind::Number).unwrap_err();
         assert_eq!((error.row, error.found.as_str()), (2, "\"two\""));
     }
 
     #[test]
     fn number_takes_booleans_when_asked_for() {
-        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), Kind::Number)
+        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), ColumnKind::Number)
             .unwrap()
             .values
         else {
@@ -481,9 +484,11 @@ mod tests {
 
     #[test]
     fn boolean_rejects_other_numbers() {
-        assert!(convert(&cells(&["1", "0", "true"]), Kind::Boolean).is_ok());
+        assert!(convert(&cells(&["1", "0", "true"]), ColumnKind::Boolean).is_ok());
         assert_eq!(
-            convert(&cells(&["1", "2"]), Kind::Boolean).unwrap_err().row,
+            convert(&cells(&["1", "2"]), ColumnKind::Boolean)
+                .unwrap_err()
+                .row,
             1
         );
     }

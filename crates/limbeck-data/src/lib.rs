@@ -17,7 +17,7 @@
 //! |---|---|
 //! | [`table`] | [`Table`], [`Column`], reading by file name, writing |
 //! | [`targets`] | [`Targets`]: what is predicted, and the unit in which it is learned |
-//! | [`kind`] | [`Kind`] and how it is inferred from cells |
+//! | [`kind`] | [`ColumnKind`] and how it is inferred from cells |
 //! | [`features`] | [`Features`], the one matrix type that teachers and encoders read |
 //! | [`dataset`] | [`Dataset`], [`DataOptions`]: from table to split, checked rows |
 //! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
@@ -86,7 +86,7 @@ pub use features::{Feature, FeatureValues, Features};
 pub use files::ReadOptions;
 pub use folds::Folds;
 pub use given::GivenTeacher;
-pub use kind::Kind;
+pub use kind::ColumnKind;
 pub use rng::generator;
 pub use split::{FoldKind, Split};
 pub use table::{Column, Table};

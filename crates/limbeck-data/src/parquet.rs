@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::kind::{Cells, Kind, Parsed, convert, infer_text};
+use crate::kind::{Cells, ColumnKind, Parsed, convert, infer_text};
 use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
@@ -135,14 +135,14 @@ fn names(path: &Path, schema: &SchemaRef) -> Result<Vec<String>> {
 }
 
 /// The kind that a Parquet type stands for; text is looked at further.
-fn kind_of(data_type: &DataType) -> Option<Kind> {
+fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
     match data_type {
-        DataType::Boolean => Some(Kind::Boolean),
-        DataType::Null => Some(Kind::Number),
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Some(Kind::Time),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Kind::Text),
+        DataType::Boolean => Some(ColumnKind::Boolean),
+        DataType::Null => Some(ColumnKind::Number),
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Some(ColumnKind::Time),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(ColumnKind::Text),
         DataType::Dictionary(_, values) => kind_of(values),
-        number if number.is_numeric() => Some(Kind::Number),
+        number if number.is_numeric() => Some(ColumnKind::Number),
         _ => None,
     }
 }
@@ -168,7 +168,7 @@ fn column(
     name: &str,
     arrays: &[ArrayRef],
     data_type: &DataType,
-    wanted: Option<Kind>,
+    wanted: Option<ColumnKind>,
 ) -> Result<Result<Parsed, crate::kind::BadCell>> {
     let as_type = |target: &DataType| -> Result<Vec<ArrayRef>> {
         let fail = |error| {
@@ -185,12 +185,15 @@ fn column(
     let found = kind_of(data_type)
         .ok_or_else(|| malformed(path, &format!("column `{name}` has type {data_type}")))?;
     Ok(match (found, wanted.unwrap_or(found)) {
-        (Kind::Number | Kind::Boolean, kind @ (Kind::Number | Kind::Boolean)) => Ok(Parsed {
+        (
+            ColumnKind::Number | ColumnKind::Boolean,
+            kind @ (ColumnKind::Number | ColumnKind::Boolean),
+        ) => Ok(Parsed {
             kind,
             values: numbers(&as_type(&DataType::Float64)?),
             markers: 0,
         }),
-        (Kind::Time, kind @ Kind::Time) => {
+        (ColumnKind::Time, kind @ ColumnKind::Time) => {
             let target = DataType::Timestamp(TimeUnit::Microsecond, None);
             Ok(Parsed {
                 kind,
@@ -280,8 +283,8 @@ mod tests {
         ];
         Table::new(columns).unwrap().write_parquet(&path).unwrap();
         let schema = [
-            ("c".to_owned(), Kind::Number),
-            ("x".to_owned(), Kind::Category),
+            ("c".to_owned(), ColumnKind::Number),
+            ("x".to_owned(), ColumnKind::Category),
         ];
         let table = Table::read_like(&path, &schema).unwrap();
         let Values::Number(values) = &table.columns[0].values else {

@@ -50,7 +50,7 @@ pub enum FoldKind {
 
 /// The part a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum SplitPart {
     Train,
     Valid,
     Test,
@@ -173,7 +173,7 @@ pub(crate) fn time_blocks(time: &[i64], n_test: usize) -> Vec<u32> {
 ///
 /// The file has columns `split,set,start,stop`: rows `[start, stop)`, counted from 0 in the data file before any is
 /// dropped, belong to `set` (`test`, `val` or `drop`) of `split`; rows not listed are for training.
-pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<Part>> {
+pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<SplitPart>> {
     const OPTION: &str = "split_file";
     let (path, name) = spec
         .rsplit_once(':')
@@ -199,7 +199,7 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<Part>> {
             &format!("found the header `{header}`, expected `{expected}`"),
         ));
     }
-    let mut parts = vec![Part::Train; rows];
+    let mut parts = vec![SplitPart::Train; rows];
     let mut names = Vec::new();
     for (line, text) in lines.filter(|(_, line)| !line.is_empty()) {
         let cells: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -235,13 +235,13 @@ fn mark(
     path: &Path,
     line: usize,
     (set, start, stop): (&str, &str, &str),
-    parts: &mut [Part],
+    parts: &mut [SplitPart],
 ) -> Result<()> {
     let part = match set {
-        "test" => Part::Test,
-        "val" | "valid" => Part::Valid,
-        "drop" => Part::Dropped,
-        "train" => Part::Train,
+        "test" => SplitPart::Test,
+        "val" | "valid" => SplitPart::Valid,
+        "drop" => SplitPart::Dropped,
+        "train" => SplitPart::Train,
         _ => {
             return Err(malformed(
                 path,
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(time_blocks(&[3, 2, 1], 1), [2, 1, 0]);
     }
 
-    fn file(text: &str, name: &str) -> Result<Vec<Part>> {
+    fn file(text: &str, name: &str) -> Result<Vec<SplitPart>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("splits.csv");
         fs::write(&path, text).unwrap();
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn split_file_marks_ranges() {
-        use Part::{Dropped, Test, Train, Valid};
+        use SplitPart::{Dropped, Test, Train, Valid};
         let text = "split,set,start,stop\na,test,1,3\na,val,4,5\nb,test,0,6\na,drop,5,6\n";
         assert_eq!(
             file(text, "a").unwrap(),

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 pub use crate::cells::{MISSING, MISSING_TIME, Values};
-use crate::kind::{BadCell, Kind, Parsed, encode_levels};
+use crate::kind::{BadCell, ColumnKind, Parsed, encode_levels};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -32,7 +32,7 @@ pub struct Column {
     /// Its name.
     pub name: String,
     /// What its cells are.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Its cells.
     pub values: Values,
 }
@@ -40,9 +40,9 @@ pub struct Column {
 /// Which columns to read and of what kind.
 pub(crate) enum Wanted<'a> {
     /// All, inferred unless named here.
-    All(&'a BTreeMap<String, Kind>),
+    All(&'a BTreeMap<String, ColumnKind>),
     /// These alone, in this order; missing ones are an error.
-    These(&'a [(String, Kind)]),
+    These(&'a [(String, ColumnKind)]),
 }
 
 impl Wanted<'_> {
@@ -51,7 +51,7 @@ impl Wanted<'_> {
         &self,
         source: &str,
         names: &[String],
-    ) -> Result<Vec<(usize, Option<Kind>)>> {
+    ) -> Result<Vec<(usize, Option<ColumnKind>)>> {
         let find = |column: &String, wanted_by: &str| {
             let position = names.iter().position(|name| name == column);
             position.ok_or_else(|| Error::no_such_column(source, column, wanted_by, names.to_vec()))
@@ -134,7 +134,7 @@ impl Table {
 
     /// Names and kinds of all columns, in order: what [`read_like`](Self::read_like) takes.
     #[must_use]
-    pub fn schema(&self) -> Vec<(String, Kind)> {
+    pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         self.columns
             .iter()
             .map(|column| (column.name.clone(), column.kind))
@@ -185,7 +185,7 @@ impl Column {
     pub fn number(name: &str, values: Vec<f64>) -> Self {
         Self {
             name: name.to_owned(),
-            kind: Kind::Number,
+            kind: ColumnKind::Number,
             values: Values::Number(values),
         }
     }
@@ -196,7 +196,7 @@ impl Column {
         let (codes, levels) = encode_levels(0, texts.into_iter());
         Self {
             name: name.to_owned(),
-            kind: Kind::Category,
+            kind: ColumnKind::Category,
             values: Values::Category { codes, levels },
         }
     }
@@ -204,7 +204,7 @@ impl Column {
     fn to_arrow(&self) -> ArrayRef {
         let known = |value: &f64| Some(*value).filter(|value| !value.is_nan());
         match &self.values {
-            Values::Number(values) if self.kind == Kind::Boolean => Arc::new(
+            Values::Number(values) if self.kind == ColumnKind::Boolean => Arc::new(
                 values
                     .iter()
                     .map(|value| known(value).map(|value| value > 0.5))
@@ -231,12 +231,12 @@ impl Column {
     }
 }
 
-fn arrow_type(kind: Kind) -> DataType {
+fn arrow_type(kind: ColumnKind) -> DataType {
     match kind {
-        Kind::Number => DataType::Float64,
-        Kind::Boolean => DataType::Boolean,
-        Kind::Category | Kind::Text => DataType::Utf8,
-        Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
+        ColumnKind::Number => DataType::Float64,
+        ColumnKind::Boolean => DataType::Boolean,
+        ColumnKind::Category | ColumnKind::Text => DataType::Utf8,
+        ColumnKind::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
     }
 }
 
@@ -359,12 +359,12 @@ mod tests {
         ];
         columns.push(Column {
             name: "when".to_owned(),
-            kind: Kind::Time,
+            kind: ColumnKind::Time,
             values: Values::Time(vec![0, MISSING_TIME, 1_078_941_600_250_000]),
         });
         columns.push(Column {
             name: "on".to_owned(),
-            kind: Kind::Boolean,
+            kind: ColumnKind::Boolean,
             values: Values::Number(vec![1.0, f64::NAN, 0.0]),
         });
         Table::new(columns).unwrap()
@@ -407,12 +407,12 @@ mod tests {
         let path = folder.path().join("a.csv");
         sample().write_csv(&path).unwrap();
         let schema = [
-            ("c".to_owned(), Kind::Category),
-            ("x".to_owned(), Kind::Number),
+            ("c".to_owned(), ColumnKind::Category),
+            ("x".to_owned(), ColumnKind::Number),
         ];
         let table = Table::read_like(&path, &schema).unwrap();
         assert_eq!(table.schema(), schema);
-        let missing = Table::read_like(&path, &[("xx".to_owned(), Kind::Number)])
+        let missing = Table::read_like(&path, &[("xx".to_owned(), ColumnKind::Number)])
             .unwrap_err()
             .to_string();
         assert!(

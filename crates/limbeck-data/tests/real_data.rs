@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use limbeck_data::{DataOptions, Dataset, FeatureValues, FoldKind, Kind, ReadOptions, Table};
+use limbeck_data::{ColumnKind, DataOptions, Dataset, FeatureValues, FoldKind, ReadOptions, Table};
 
 fn folder() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
@@ -41,9 +41,9 @@ fn california_is_read_and_split() {
     assert!(
         table.columns[..9]
             .iter()
-            .all(|column| column.kind == Kind::Number)
+            .all(|column| column.kind == ColumnKind::Number)
     );
-    assert_eq!(table.columns[9].kind, Kind::Category);
+    assert_eq!(table.columns[9].kind, ColumnKind::Category);
 
     let begin = Instant::now();
     let options = options(&folder, "california", "median_house_value", "random0");

@@ -5,7 +5,7 @@
 //! the row-wise share `a` of soft loss with `1 − alpha = ρ (1 − a)`.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Head, Rows, StepLoss};
+use limbeck_nets::{Head, StepLoss, TrainingRows};
 
 use crate::hints::{Coordinates, HintKind, HintLoss, HintOptions};
 use crate::objective::{
@@ -65,7 +65,7 @@ pub struct Aim<'a> {
 /// Training rows and their loss.
 pub struct Lesson {
     /// Positions and labels.
-    pub rows: Rows,
+    pub rows: TrainingRows,
     /// What a step minimizes.
     pub loss: Box<dyn StepLoss>,
     /// Some of the rows, to tell the parts of the loss apart.
@@ -80,7 +80,7 @@ impl Lesson {
             return lessons.swap_remove(0);
         }
         let labels = interleaved(&lessons);
-        let mut rows = Rows::default();
+        let mut rows = TrainingRows::default();
         let (mut losses, mut probe) = (Vec::new(), Probe::default());
         for (lesson, &share) in lessons.into_iter().zip(shares) {
             rows.positions = lesson.rows.positions;
@@ -90,7 +90,7 @@ impl Lesson {
             probe.targets.extend(own.map(|one| Probed { share, ..one }));
         }
         Self {
-            rows: Rows { labels, ..rows },
+            rows: TrainingRows { labels, ..rows },
             loss: Box::new(Joint::new(losses)),
             probe,
         }
@@ -236,7 +236,7 @@ impl Pool {
         if loss.looks_inside() {
             let labels = self.term_labels(aim, (&loss, &sources), &order, label);
             return Lesson {
-                rows: Rows { positions, labels },
+                rows: TrainingRows { positions, labels },
                 loss: Box::new(loss),
                 probe,
             };
@@ -247,14 +247,14 @@ impl Pool {
                 .flat_map(|row| loss.blend.label(label(row)))
                 .collect();
             return Lesson {
-                rows: Rows { positions, labels },
+                rows: TrainingRows { positions, labels },
                 loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))),
                 probe,
             };
         }
         let labels = order.iter().flat_map(|row| label(row).columns()).collect();
         Lesson {
-            rows: Rows { positions, labels },
+            rows: TrainingRows { positions, labels },
             loss: Box::new(loss.blend),
             probe,
         }
@@ -457,7 +457,7 @@ mod tests {
         )
     }
 
-    fn squared(alpha: Option<f64>) -> Rows {
+    fn squared(alpha: Option<f64>) -> TrainingRows {
         lesson(&pool(), &ObjectiveOptions::default(), alpha).rows
     }
 
@@ -492,7 +492,7 @@ mod tests {
             (
                 made.loss.columns(),
                 made.loss.group(),
-                made.loss.own_weights()
+                made.loss.aux_weights()
             ),
             (8, 2, 4)
         );

@@ -1,7 +1,7 @@
 //! The parts of a student's loss, told apart while it trains.
 
 use limbeck_nets::losses::Label;
-use limbeck_nets::{MlpShape, Moment, Network, StepLoss};
+use limbeck_nets::{MlpShape, Network, StepContext, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective, columns};
@@ -103,7 +103,7 @@ impl Probed {
     ) -> Terms {
         let Self { labels, judge, .. } = self;
         let (columns, outputs) = (judge.columns(), judge.outputs());
-        let moment = Moment {
+        let moment = StepContext {
             progress: progress as f32,
             statistic: judge.statistic(labels),
         };

@@ -15,15 +15,15 @@ use crate::error::{Error, Result};
 use crate::hints::HintOptions;
 use crate::lesson::{Aim, Inputs, Lesson};
 use crate::objective::ObjectiveOptions;
-use crate::part::Part;
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Design, Heads};
+use crate::target::Target;
 use crate::transfer::set::{KnownRows, TransferSet};
 use crate::trial::{Point, Progress, Setting, TargetPoint, Training, Trial, Watch};
 
 /// What is the same for all trials.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub struct Study<'a> {
     /// Network, steps, batch, learning rate.
     pub student: &'a StudentOptions,
     /// What it minimizes.
@@ -42,7 +42,7 @@ pub struct Plan<'a> {
     pub kept: &'a Checkpoints,
 }
 
-impl Plan<'_> {
+impl Study<'_> {
     /// Share of each target in the loss; they add up to 1.
     fn shares(&self) -> Vec<f64> {
         let equal = vec![1.0; self.targets.len()];
@@ -72,12 +72,12 @@ const QUICK: usize = 6;
 /// With several targets, predictions and labels of the same rows lie behind each other, `[n_targets, n_samples]`, and an error is the
 /// weighted mean over targets of their own, each in standard deviations of its target.
 pub struct Stage<'a> {
-    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) study: &'a Study<'a>,
     /// Of each size; the first is there unless no network is trained, the others once they are asked for.
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
     heads: Heads,
-    parts: Vec<Part<'a>>,
+    parts: Vec<Target<'a>>,
     /// What the mean loss of each target is multiplied with; 1 for one target.
     shares: Vec<f64>,
 }
@@ -158,11 +158,11 @@ impl<'a> Stage<'a> {
     ///
     /// As [`Design::fit`], and where rows cannot be encoded.
     pub fn new(
-        plan: &'a Plan<'a>,
+        study: &'a Study<'a>,
         set: &'a TransferSet,
         valid: Option<&'a KnownRows>,
     ) -> Result<Self> {
-        Self::joint(plan, vec![(set, valid)])
+        Self::joint(study, vec![(set, valid)])
     }
 
     /// The same for several targets of the same rows, in the order of the plan's: one network predicts them all.
@@ -171,29 +171,29 @@ impl<'a> Stage<'a> {
     ///
     /// As [`new`](Self::new).
     pub fn joint(
-        plan: &'a Plan<'a>,
+        study: &'a Study<'a>,
         rows: Vec<(&'a TransferSet, Option<&'a KnownRows>)>,
     ) -> Result<Self> {
-        let both = plan.targets.iter().zip(rows);
-        let parts: Vec<Part<'a>> = both
-            .map(|(target, (set, valid))| Part::new(target, set, valid))
+        let both = study.targets.iter().zip(rows);
+        let parts: Vec<Target<'a>> = both
+            .map(|(target, (set, valid))| Target::new(target, set, valid))
             .collect();
         let range = (parts[0].pool.target.iter())
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
                 (a.min(*y), b.max(*y))
             });
         let heads = Heads {
-            head: plan.objective.head(range.0, range.1),
+            head: study.objective.head(range.0, range.1),
             targets: parts.len(),
         };
-        let has_network = plan.student.kind.has_network();
+        let has_network = study.student.kind.has_network();
         let cuts = match has_network {
-            true => cuts(plan, &parts)?,
+            true => cuts(study, &parts)?,
             false => Cuts::default(),
         };
-        let shares = shares(plan, &parts);
+        let shares = shares(study, &parts);
         let stage = Self {
-            plan,
+            study,
             arms: Default::default(),
             cuts,
             heads,
@@ -203,7 +203,7 @@ impl<'a> Stage<'a> {
         if has_network {
             match stage.arm(SIZES[0]) {
                 // Another kind may fit where no network does.
-                Err(Error::BudgetTooSmall { .. }) if plan.student.kind == StudentKind::Auto => {}
+                Err(Error::BudgetTooSmall { .. }) if study.student.kind == StudentKind::Auto => {}
                 Err(error) => return Err(error),
                 Ok(_) => {}
             }
@@ -220,7 +220,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The one target of students that are no networks, or the first of several.
-    pub(crate) fn first(&self) -> &Part<'a> {
+    pub(crate) fn first(&self) -> &Target<'a> {
         &self.parts[0]
     }
 
@@ -244,10 +244,10 @@ impl<'a> Stage<'a> {
 
     fn fit_arm(&self, size: f64) -> Result<Arm> {
         let options = StudentOptions {
-            params: (self.plan.student.params as f64 * size) as usize,
-            ..self.plan.student.clone()
+            params: (self.study.student.params as f64 * size) as usize,
+            ..self.study.student.clone()
         };
-        let Part { set, held, .. } = self.first();
+        let Target { set, held, .. } = self.first();
         let rows: Vec<usize> = (0..set.known.features.rows).collect();
         let known = &set.known.features;
         let design = Design::fit(known, &rows, &self.cuts, &options, self.heads)?;
@@ -265,7 +265,7 @@ impl<'a> Stage<'a> {
 
     /// Rows with a target, those for validation among them: the same for the search and for the refit.
     fn rows(&self) -> usize {
-        let Part { set, held, .. } = self.first();
+        let Target { set, held, .. } = self.first();
         set.known.target.len() + held.map_or(0, |held| held.target.len())
     }
 
@@ -276,7 +276,7 @@ impl<'a> Stage<'a> {
 
     /// The sizes that differ from each other: all that the budget allows, or the whole alone where the layers are given.
     pub(crate) fn sizes(&self) -> Result<Vec<f64>> {
-        let StudentOptions { hidden, bins, .. } = self.plan.student;
+        let StudentOptions { hidden, bins, .. } = self.study.student;
         let asked = if hidden.is_some() || bins.is_some() {
             &SIZES[..1]
         } else {
@@ -312,7 +312,7 @@ impl<'a> Stage<'a> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
         let own = head.outputs();
-        let of = |(at, part): (usize, &Part<'a>)| -> Vec<f64> {
+        let of = |(at, part): (usize, &Target<'a>)| -> Vec<f64> {
             let rows = out.chunks_exact(all);
             rows.map(|row| part.learned(head.predict(&row[at * own..][..own])))
                 .collect()
@@ -321,7 +321,7 @@ impl<'a> Stage<'a> {
     }
 
     pub(crate) fn measure(&self) -> Measure {
-        self.plan.objective.measure()
+        self.study.objective.measure()
     }
 
     /// The measure of predictions against labels, both in the learned unit; labels that are missing are left out.
@@ -342,7 +342,7 @@ impl<'a> Stage<'a> {
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
         let rows = label.len() / self.parts.len();
         let of_row = |row: usize| -> f64 {
-            let of = |(at, (part, share)): (usize, (&Part<'a>, &f64))| {
+            let of = |(at, (part, share)): (usize, (&Target<'a>, &f64))| {
                 let at = at * rows + row;
                 share * part.row(self.measure(), pred[at], label[at])
             };
@@ -360,7 +360,7 @@ impl<'a> Stage<'a> {
 
     /// What the teachers answer on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
-        let answers = |part: &Part<'a>| part.valid_teacher(self.plan.objective);
+        let answers = |part: &Target<'a>| part.valid_teacher(self.study.objective);
         self.parts.iter().flat_map(answers).collect()
     }
 
@@ -398,12 +398,12 @@ impl<'a> Stage<'a> {
 
     /// What a student of this setting learns from.
     pub(crate) fn lesson(&self, setting: Setting) -> Result<Lesson> {
-        let Plan {
+        let Study {
             objective,
             hints,
             slope_reach,
             ..
-        } = *self.plan;
+        } = *self.study;
         let Arm { design, inputs, .. } = self.arm(setting.size)?;
         let aim = Aim {
             objective,
@@ -412,9 +412,9 @@ impl<'a> Stage<'a> {
             head: self.heads.head,
             hidden: design.shape.hidden(),
         };
-        let lesson = |part: &Part<'a>| part.pool.lesson(aim, setting.alpha, inputs);
+        let lesson = |part: &Target<'a>| part.pool.lesson(aim, setting.alpha, inputs);
         let lessons = self.parts.iter().map(lesson).collect();
-        Ok(Lesson::joint(lessons, &self.plan.shares()))
+        Ok(Lesson::joint(lessons, &self.study.shares()))
     }
 
     /// Trains one student for `until` steps of its schedule, or takes up where an earlier life of the run left it.
@@ -440,7 +440,7 @@ impl<'a> Stage<'a> {
                 staged: staged.as_deref(),
             })
         };
-        let (kept, name) = (self.plan.kept, training.to_string());
+        let (kept, name) = (self.study.kept, training.to_string());
         if let Some(trained) = kept.load::<Trained>(&name) {
             trained.curve.iter().for_each(|point| {
                 tell(point);
@@ -450,12 +450,12 @@ impl<'a> Stage<'a> {
         let Lesson { rows, loss, probe } = lesson;
         let schedule = Schedule {
             steps: setting.steps,
-            peak: self.plan.student.learning_rate as f32,
+            peak: self.study.student.learning_rate as f32,
             warmup: 0.03,
         };
         let options = TrainOptions {
             schedule,
-            batch: self.plan.student.batch_of(self.rows()),
+            batch: self.study.student.batch_of(self.rows()),
             weight_decay: setting.weight_decay as f32,
             input_noise: setting.input_noise as f32,
             members: 1,
@@ -563,7 +563,7 @@ impl<'a> Stage<'a> {
     fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
         let several = self.parts.iter().filter(|_| self.parts.len() > 1);
         let measure = self.measure();
-        let point = |(at, part): (usize, &Part<'a>)| {
+        let point = |(at, part): (usize, &Target<'a>)| {
             let held = part.held?;
             let (rows, weight) = (held.target.len(), &held.weight);
             let (pred, teacher) = (&pred[at * rows..][..rows], &teacher[at * rows..][..rows]);
@@ -581,7 +581,7 @@ impl<'a> Stage<'a> {
 
     /// Stage and layer weights of progressive alignment, for who watches.
     fn staged(&self, setting: Setting, design: &Design, step: usize) -> Option<String> {
-        let (hints, layers) = (self.plan.hints, design.shape.hidden().len());
+        let (hints, layers) = (self.study.hints, design.shape.hidden().len());
         if !hints.progressive || setting.alpha.is_none() {
             return None;
         }
@@ -602,7 +602,7 @@ impl<'a> Stage<'a> {
         let (Some(best), Some(last)) = (smooth_best(&means).1, snapshots.last()) else {
             return false;
         };
-        (last.step - snapshots[best].step) as f64 > PATIENCE * self.plan.student.steps as f64
+        (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
     /// A network trained for a part of the schedule, to see where it stands: before the search, which is what counts. `phase` says what
@@ -614,12 +614,12 @@ impl<'a> Stage<'a> {
     pub fn quick(&self, phase: &str, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
         let setting = Setting {
             weight_decay: DISTILLED_DECAY,
-            ..Setting::plain(Some(alpha), self.plan.student.steps / QUICK)
+            ..Setting::plain(Some(alpha), self.study.student.steps / QUICK)
         };
         Ok(self
             .train(
                 &self.lesson(setting)?,
-                &Training::new(phase, setting, self.plan.seed),
+                &Training::new(phase, setting, self.study.seed),
                 setting.steps,
                 watch,
             )?
@@ -689,7 +689,7 @@ impl<'a> Stage<'a> {
         let parts = StudentParts {
             encoder,
             graph,
-            outputs: self.parts.iter().map(Part::output).collect(),
+            outputs: self.parts.iter().map(Target::output).collect(),
             provenance,
             golden: Vec::new(),
         };
@@ -754,10 +754,10 @@ fn keep_output(graph: &mut Graph, kept: usize) {
 }
 
 /// Where the bins of the network go: by the cuts of all targets.
-fn cuts(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<Cuts> {
-    let of = |part: &Part<'_>| {
+fn cuts(study: &Study<'_>, parts: &[Target<'_>]) -> Result<Cuts> {
+    let of = |part: &Target<'_>| {
         let known = &part.set.known;
-        Cuts::fit(&known.features, &known.target, &known.weight, plan.student)
+        Cuts::fit(&known.features, &known.target, &known.weight, study.student)
     };
     let all: Vec<Cuts> = parts.iter().map(of).collect::<Result<_>>()?;
     let scales = parts.iter().map(|part| part.scale);
@@ -765,12 +765,14 @@ fn cuts(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<Cuts> {
 }
 
 /// What the mean loss of each target is multiplied with.
-fn shares(plan: &Plan<'_>, parts: &[Part<'_>]) -> Vec<f64> {
+fn shares(study: &Study<'_>, parts: &[Target<'_>]) -> Vec<f64> {
     if parts.len() == 1 {
         return vec![1.0];
     }
-    let norms = parts.iter().map(|part| part.norm(plan.objective.measure()));
-    let both = plan.shares().into_iter().zip(norms);
+    let norms = parts
+        .iter()
+        .map(|part| part.norm(study.objective.measure()));
+    let both = study.shares().into_iter().zip(norms);
     both.map(|(share, norm)| share / norm).collect()
 }
 

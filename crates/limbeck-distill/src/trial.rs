@@ -4,7 +4,7 @@ use limbeck_nets::Control;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::kinds::spec::{Model, Spec};
+use crate::kinds::spec::{EncodedGraph, Spec};
 use crate::probe::Terms;
 use crate::student::options::StudentKind;
 
@@ -219,7 +219,7 @@ pub struct Trial {
     pub(crate) params: Vec<f32>,
     /// In place of weights for a non-neural student; such a trial is not kept, since it is quickly made again.
     #[serde(skip)]
-    pub(crate) model: Option<Model>,
+    pub(crate) model: Option<EncodedGraph>,
 }
 
 impl Trial {
@@ -227,7 +227,7 @@ impl Trial {
         setting: Setting,
         valid_error: f64,
         valid_pred: Vec<f64>,
-        model: Model,
+        model: EncodedGraph,
     ) -> Self {
         Self {
             setting,

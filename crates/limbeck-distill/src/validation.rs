@@ -188,7 +188,7 @@ impl<'a> Search<'a> {
     ) -> Result<Vec<Trained>> {
         let one = |(at, stage): (usize, &Stage<'a>)| {
             // Other weights on every split: a setting should not be chosen for its luck with one seed either.
-            let seed = stage.plan.seed + (at + round * self.stages.len()) as u64;
+            let seed = stage.study.seed + (at + round * self.stages.len()) as u64;
             stage.train(
                 &stage.lesson(setting)?,
                 &Training::search_on(at, setting, seed),
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
     use crate::hints::HintOptions;
     use crate::objective::ObjectiveOptions;
-    use crate::search::{NewRows, Plan, TransferSet, choose};
+    use crate::search::{NewRows, Study, TransferSet, choose};
     use crate::stage::Y;
     use crate::student::StudentOptions;
 
@@ -376,7 +376,7 @@ mod tests {
             ..Y.clone()
         };
         let specs: Vec<TargetSpec> = (0..units.len()).map(spec).collect();
-        let plan = Plan {
+        let study = Study {
             student,
             objective: &objective,
             hints: &hints,
@@ -423,7 +423,7 @@ mod tests {
         let held: Vec<Vec<KnownRows>> = valid.iter().map(held).collect();
         let stages = held.iter().map(|held| {
             let both = sets.iter().zip(held.iter().map(Some));
-            Stage::joint(&plan, both.collect()).unwrap()
+            Stage::joint(&study, both.collect()).unwrap()
         });
         check(&Search::new(stages.collect()));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use limbeck_nets::losses::Hard;
 use limbeck_nets::{
-    Control, InputLayout, MlpShape, Rows, Schedule, Segment, TrainOptions, Trainer,
+    Control, InputLayout, MlpShape, Schedule, Segment, TrainOptions, Trainer, TrainingRows,
 };
 
 fn main() {
@@ -22,7 +22,7 @@ fn main() {
         ),
     ] {
         let scale = if name == "dense" { 1.0 } else { 16.0 };
-        let mut data = Rows::default();
+        let mut data = TrainingRows::default();
         for i in 0..rows {
             let row: Vec<f32> = (0..features)
                 .map(|j| ((i * 7 + j * 13) as f32 * 0.618_034).fract() * scale)

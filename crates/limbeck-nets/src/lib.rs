@@ -31,7 +31,9 @@ mod train;
 pub use error::{Error, Result};
 pub use head::{Bins, Head, HeadKind, LOG_VARIANCE_LIMIT};
 pub use input::{InputLayout, Segment};
-pub use loss::{Moment, StepLoss};
+pub use loss::{StepContext, StepLoss};
 pub use mlp::{Buffers, MlpShape, Scratch};
 pub use network::{Block, Network};
-pub use train::{Control, Engine, Rows, Schedule, StepReport, TrainOptions, TrainState, Trainer};
+pub use train::{
+    Control, Engine, Schedule, StepReport, TrainOptions, TrainState, Trainer, TrainingRows,
+};

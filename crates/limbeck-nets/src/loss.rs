@@ -6,7 +6,7 @@ use crate::network::Block;
 
 /// When and among what a row is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Moment {
+pub struct StepContext {
     /// Share of the schedule that is done, in `[0, 1)`.
     pub progress: f32,
     /// What [`StepLoss::statistic`] said of the batch.
@@ -35,7 +35,7 @@ pub trait StepLoss: Send + Sync {
     }
 
     /// Weights of the loss's own that are trained beside the network's, such as adapters; they begin at 0.
-    fn own_weights(&self) -> usize {
+    fn aux_weights(&self) -> usize {
         0
     }
 
@@ -45,17 +45,17 @@ pub trait StepLoss: Send + Sync {
         false
     }
 
-    /// As [`direct`](Self::direct), for a block with its hidden activations: `own` are the loss's weights, whose gradient is *added*
-    /// to `grad_own`.
+    /// As [`value_and_grad`](Self::value_and_grad), for a block with its hidden activations: `own` are the loss's weights, whose gradient is *added*
+    /// to `aux_grad`.
     fn inside(
         &self,
         block: Block<'_>,
         labels: &[f32],
-        moment: Moment,
+        moment: StepContext,
         _own: &[f32],
         _grad_own: &mut [f32],
     ) -> f32 {
-        self.direct(block.pred, labels, moment, block.grad_pred)
+        self.value_and_grad(block.pred, labels, moment, block.grad_pred)
     }
 
     /// The sum over rows of the weighted loss, and its gradient.
@@ -63,7 +63,13 @@ pub trait StepLoss: Send + Sync {
     /// # Shapes
     ///
     /// `pred` and `grad` are `[n_samples, outputs]` of one member, `labels` `[n_samples, columns]`.
-    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32;
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32;
 }
 
 /// How far a prediction is from one label, per element.
@@ -91,7 +97,7 @@ impl PointLoss {
     /// Loss of one element and its derivative by the prediction.
     #[inline]
     #[must_use]
-    pub fn direct(self, pred: f32, label: f32) -> (f32, f32) {
+    pub fn value_and_grad(self, pred: f32, label: f32) -> (f32, f32) {
         let error = pred - label;
         match self {
             Self::Squared => (error * error, 2.0 * error),
@@ -110,18 +116,18 @@ mod tests {
     #[test]
     fn huber_is_worked_by_hand_on_both_sides() {
         let huber = PointLoss::Huber { delta: 0.5 };
-        assert_eq!(huber.direct(0.25, 0.0), (0.0625, 0.5));
+        assert_eq!(huber.value_and_grad(0.25, 0.0), (0.0625, 0.5));
         // 0.5 · (2 · 3 − 0.5)
-        assert_eq!(huber.direct(3.0, 0.0), (2.75, 1.0));
-        assert_eq!(huber.direct(-3.0, 0.0), (2.75, -1.0));
+        assert_eq!(huber.value_and_grad(3.0, 0.0), (2.75, 1.0));
+        assert_eq!(huber.value_and_grad(-3.0, 0.0), (2.75, -1.0));
     }
 
     #[test]
     fn huber_with_large_delta_is_squared() {
         for (pred, label) in [(0.7, 0.1), (-2.0, 1.0)] {
             assert_eq!(
-                PointLoss::Huber { delta: 1e3 }.direct(pred, label),
-                PointLoss::Squared.direct(pred, label)
+                PointLoss::Huber { delta: 1e3 }.value_and_grad(pred, label),
+                PointLoss::Squared.value_and_grad(pred, label)
             );
         }
     }

@@ -96,7 +96,7 @@ pub trait Network: Send + Sync {
 mod tests {
     use super::*;
     use crate::losses::Hard;
-    use crate::{Control, Rows, Schedule, TrainOptions, Trainer};
+    use crate::{Control, Schedule, TrainOptions, Trainer, TrainingRows};
     use limbeck_runtime::Node;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
@@ -215,9 +215,9 @@ mod tests {
         }
     }
 
-    fn windows(leak: &Leak, truth: &[f32]) -> Rows {
+    fn windows(leak: &Leak, truth: &[f32]) -> TrainingRows {
         let mut rng = Pcg64::seed_from_u64(1);
-        let mut rows = Rows::default();
+        let mut rows = TrainingRows::default();
         for _ in 0..200 {
             let window: Vec<f32> = (0..leak.len).map(|_| rng.random_range(-1.0..1.0)).collect();
             rows.labels.extend([leak.predict(truth, &window), 1.0]);

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::loss::{Moment, StepLoss};
+use crate::loss::{StepContext, StepLoss};
 use crate::network::Network;
 
 /// Mean loss of a batch, one value: a loss on slices as a value and a slope that differentiation takes for its own.
@@ -23,7 +23,7 @@ pub fn mean_loss(
     loss: &dyn StepLoss,
     pred: Tensor<3>,
     labels: &[f32],
-    moment: Moment,
+    moment: StepContext,
 ) -> Tensor<1> {
     let (device, shape) = (pred.device(), pred.dims());
     let known = pred.clone().detach();
@@ -37,7 +37,7 @@ pub fn mean_loss(
     let sum: f32 = values
         .chunks(member)
         .zip(grad.chunks_mut(member))
-        .map(|(s, g)| loss.direct(s, labels, moment, g))
+        .map(|(s, g)| loss.value_and_grad(s, labels, moment, g))
         .sum();
     grad.iter_mut().for_each(|g| *g /= scale);
     let slope = Tensor::<3>::from_data(TensorData::new(grad, shape), &device);
@@ -55,7 +55,7 @@ pub(crate) fn gradient(
     params: &[f32],
     positions: &[f32],
     labels: &[f32],
-    moment: Moment,
+    moment: StepContext,
     grad: &mut [f32],
 ) -> f32 {
     let device = Device::flex().autodiff();
@@ -117,10 +117,10 @@ mod tests {
                     grad_pred,
                     ..
                 } = block;
-                let sum = loss.direct(
+                let sum = loss.value_and_grad(
                     pred,
                     &labels[row * columns..][..pred.len() / outputs * columns],
-                    Moment::default(),
+                    StepContext::default(),
                     grad_pred,
                 );
                 grad_pred.iter_mut().for_each(|g| *g /= scale);
@@ -160,7 +160,7 @@ mod tests {
                     &params,
                     &positions,
                     &labels,
-                    Moment::default(),
+                    StepContext::default(),
                     &mut defined,
                 );
                 let (fused_value, fused) = fused(&shape, loss, &params, &positions, &labels);

@@ -10,14 +10,14 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::loss::{Moment, StepLoss};
+use crate::loss::{StepContext, StepLoss};
 use crate::network::{Block, Network};
 use crate::noise::InputNoise;
 use crate::simd::{self, AdamStep, Weights};
 
 /// Training rows: positions `[n_samples, segments]` and labels `[n_samples, columns]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct TrainingRows {
     /// Network inputs, row-major.
     pub positions: Vec<f32>,
     /// What the loss asks for, row-major.
@@ -147,7 +147,7 @@ const MEMORY: f32 = 20.0;
 pub struct Trainer<'a, N> {
     network: N,
     options: TrainOptions,
-    rows: &'a Rows,
+    rows: &'a TrainingRows,
     loss: &'a dyn StepLoss,
     n: usize,
     noise: Option<InputNoise>,
@@ -164,7 +164,7 @@ impl<'a, N: Network> Trainer<'a, N> {
     pub fn new(
         network: N,
         options: TrainOptions,
-        rows: &'a Rows,
+        rows: &'a TrainingRows,
         loss: &'a dyn StepLoss,
     ) -> Result<Self> {
         let inputs = network.inputs();
@@ -264,7 +264,7 @@ impl<'a, N: Network> Trainer<'a, N> {
                     .init(&mut stream(self.options.seed, 1 + member as u64)),
             );
         }
-        params.resize(params.len() + self.loss.own_weights(), 0.0);
+        params.resize(params.len() + self.loss.aux_weights(), 0.0);
         let zeros = vec![0.0; params.len()];
         TrainState {
             step: 0,
@@ -342,9 +342,9 @@ impl<'a, N: Network> Trainer<'a, N> {
         Ok(())
     }
 
-    fn moment(&self, state: &TrainState, labels: &[f32]) -> Moment {
+    fn moment(&self, state: &TrainState, labels: &[f32]) -> StepContext {
         let progress = state.step as f32 / self.options.schedule.steps as f32;
-        Moment {
+        StepContext {
             progress,
             statistic: self.loss.statistic(labels),
         }
@@ -368,9 +368,9 @@ impl<'a, N: Network> Trainer<'a, N> {
             buffers,
         } = work;
         let networks = self.options.members * weights;
-        let ((params, own), (grad, grad_own)) =
+        let ((params, own), (grad, aux_grad)) =
             (state.params.split_at(networks), grad.split_at_mut(networks));
-        grad_own.fill(0.0);
+        aux_grad.fill(0.0);
         for (params, grad) in params.chunks(weights).zip(grad.chunks_mut(weights)) {
             total += self
                 .network
@@ -393,9 +393,9 @@ impl<'a, N: Network> Trainer<'a, N> {
                                 grad_pred: &mut *grad_pred,
                                 grad_hidden: &mut *grad_hidden,
                             };
-                            self.loss.inside(block, labels, moment, own, grad_own)
+                            self.loss.inside(block, labels, moment, own, aux_grad)
                         }
-                        false => self.loss.direct(pred, labels, moment, grad_pred),
+                        false => self.loss.value_and_grad(pred, labels, moment, grad_pred),
                     };
                     grad_pred
                         .iter_mut()
@@ -404,7 +404,7 @@ impl<'a, N: Network> Trainer<'a, N> {
                     sum
                 });
         }
-        grad_own.iter_mut().for_each(|g| *g /= scale);
+        aux_grad.iter_mut().for_each(|g| *g /= scale);
         total / scale
     }
 
@@ -610,9 +610,9 @@ mod tests {
         }
     }
 
-    fn rows(n: usize) -> Rows {
+    fn rows(n: usize) -> TrainingRows {
         let mut rng = Pcg64::seed_from_u64(5);
-        let mut rows = Rows::default();
+        let mut rows = TrainingRows::default();
         for _ in 0..n {
             let (a, b): (f32, f32) = (rng.random_range(0.0..4.0), rng.random_range(0.0..4.0));
             rows.positions.extend([a, b]);
@@ -634,24 +634,30 @@ mod tests {
         fn group(&self) -> usize {
             2
         }
-        fn own_weights(&self) -> usize {
+        fn aux_weights(&self) -> usize {
             17
         }
         fn looks_inside(&self) -> bool {
             true
         }
-        fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
-            Hard::SQUARED.direct(pred, labels, moment, grad)
+        fn value_and_grad(
+            &self,
+            pred: &[f32],
+            labels: &[f32],
+            moment: StepContext,
+            grad: &mut [f32],
+        ) -> f32 {
+            Hard::SQUARED.value_and_grad(pred, labels, moment, grad)
         }
         fn inside(
             &self,
             block: Block<'_>,
             labels: &[f32],
-            moment: Moment,
+            moment: StepContext,
             own: &[f32],
-            grad_own: &mut [f32],
+            aux_grad: &mut [f32],
         ) -> f32 {
-            let mut sum = Hard::SQUARED.direct(block.pred, labels, moment, block.grad_pred);
+            let mut sum = Hard::SQUARED.value_and_grad(block.pred, labels, moment, block.grad_pred);
             for (i, label) in labels.chunks_exact(2).enumerate() {
                 let hidden = &block.hidden[i * 16..][..16];
                 let error =
@@ -659,9 +665,9 @@ mod tests {
                 sum += error * error;
                 for j in 0..16 {
                     block.grad_hidden[i * 16 + j] += 2.0 * error * own[j];
-                    grad_own[j] += 2.0 * error * hidden[j];
+                    aux_grad[j] += 2.0 * error * hidden[j];
                 }
-                grad_own[16] += 2.0 * error;
+                aux_grad[16] += 2.0 * error;
             }
             sum
         }
@@ -862,7 +868,7 @@ mod tests {
                     .flat_map(|(_, row)| row.to_vec())
                     .collect()
             };
-            Rows {
+            TrainingRows {
                 positions: of(&all.positions, width),
                 labels: of(&all.labels, 2),
             }
@@ -958,12 +964,12 @@ mod tests {
             )
             .is_err()
         );
-        let short = Rows {
+        let short = TrainingRows {
             labels: vec![0.0; 3],
             ..rows.clone()
         };
         assert!(Trainer::new(shape(1), options(10), &short, &hard).is_err());
-        assert!(Trainer::new(shape(1), options(10), &Rows::default(), &hard).is_err());
+        assert!(Trainer::new(shape(1), options(10), &TrainingRows::default(), &hard).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use limbeck_data::Features;
 use crate::command::CommandTeacher;
 use crate::error::Result;
 use crate::import::ImportedTeacher;
-use crate::layers::{Layer, Model};
+use crate::layers::{FeatureLayer, WhichFit};
 use crate::teacher::{FittedTeacher, Prediction};
 
 /// A model that says something of rows, whoever made it.
@@ -23,7 +23,7 @@ pub trait Teacher: Send + Sync {
     /// # Errors
     ///
     /// As [`predict`](Self::predict).
-    fn layers(&self, inputs: &Features) -> Result<Vec<Layer>>;
+    fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>>;
 
     /// Fitted numbers; none where nobody knows.
     fn parameters(&self) -> Option<usize>;
@@ -34,8 +34,8 @@ impl Teacher for FittedTeacher {
         Self::predict(self, inputs)
     }
 
-    fn layers(&self, inputs: &Features) -> Result<Vec<Layer>> {
-        Self::layers(self, Model::Last, inputs)
+    fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>> {
+        Self::layers(self, WhichFit::Last, inputs)
     }
 
     fn parameters(&self) -> Option<usize> {
@@ -51,7 +51,7 @@ impl Teacher for ImportedTeacher {
         })
     }
 
-    fn layers(&self, inputs: &Features) -> Result<Vec<Layer>> {
+    fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>> {
         Self::layers(self, inputs)
     }
 
@@ -69,7 +69,7 @@ impl Teacher for CommandTeacher {
         })
     }
 
-    fn layers(&self, _inputs: &Features) -> Result<Vec<Layer>> {
+    fn layers(&self, _inputs: &Features) -> Result<Vec<FeatureLayer>> {
         Ok(Vec::new())
     }
 

@@ -54,7 +54,7 @@ pub(crate) enum Fit {
 
 /// What the folds decided: how a learner is fitted from then on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Plan {
+pub(crate) struct FoldChoices {
     /// Options of the trees.
     pub(crate) trees: TreeOptions,
     /// Options of the networks.
@@ -75,7 +75,7 @@ struct Job {
     seed: u64,
 }
 
-impl Plan {
+impl FoldChoices {
     /// Fits one model on some rows, as a piece of `kept`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::teacher::FittedTeacher;
 /// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
 /// over models and features may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
+pub enum WhichFit {
     /// The first early fit, which knows nothing of validation rows.
     First,
     /// The last fit, on all training rows.
@@ -21,7 +21,7 @@ pub enum Model {
 
 /// Features of one layer, `[n_samples, width]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layer {
+pub struct FeatureLayer {
     /// Features per row.
     pub width: usize,
     /// The features, row by row.
@@ -54,8 +54,8 @@ impl FittedTeacher {
     /// # Source
     ///
     /// Weinberger et al., *Feature Hashing for Large Scale Multitask Learning*, ICML 2009.
-    pub fn layers(&self, model: Model, features: &Features) -> Result<Vec<Layer>> {
-        match self.shown(model == Model::First) {
+    pub fn layers(&self, model: WhichFit, features: &Features) -> Result<Vec<FeatureLayer>> {
+        match self.shown(model == WhichFit::First) {
             Some(Fit::Trees(forest)) => forest_layers(forest, features),
             Some(Fit::Network(network)) => network_layers(network, features),
             Some(Fit::Process(process)) => process_layers(process, features),
@@ -65,12 +65,12 @@ impl FittedTeacher {
 }
 
 /// What a Gaussian process shows: one layer.
-fn process_layers(process: &Process, features: &Features) -> Result<Vec<Layer>> {
+fn process_layers(process: &Process, features: &Features) -> Result<Vec<FeatureLayer>> {
     let (width, values) = process.features(features, LEAF_WIDTH)?;
-    Ok(vec![Layer { width, values }])
+    Ok(vec![FeatureLayer { width, values }])
 }
 
-fn network_layers(network: &NetworkEnsemble, features: &Features) -> Result<Vec<Layer>> {
+fn network_layers(network: &NetworkEnsemble, features: &Features) -> Result<Vec<FeatureLayer>> {
     let members = network.hidden(features)?;
     let layers = members.first().map_or(0, Vec::len);
     let beside = |layer: usize| {
@@ -85,12 +85,12 @@ fn network_layers(network: &NetworkEnsemble, features: &Features) -> Result<Vec<
                 values.extend_from_slice(&member[layer][row * own..][..own]);
             }
         }
-        Layer { width, values }
+        FeatureLayer { width, values }
     };
     Ok((0..layers).map(beside).collect())
 }
 
-fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<Layer>> {
+fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<FeatureLayer>> {
     let leaves = forest.leaves(features)?;
     let trees = forest.len();
     Ok(leaf_layers(features.rows, trees, |row, tree| {
@@ -103,7 +103,7 @@ pub(crate) fn leaf_layers(
     rows: usize,
     trees: usize,
     leaf: impl Fn(usize, usize) -> u32,
-) -> Vec<Layer> {
+) -> Vec<FeatureLayer> {
     let layers = LEAF_LAYERS.min(trees.max(1));
     let embed = |layer: usize| {
         let span = layer * trees / layers..(layer + 1) * trees / layers;
@@ -115,7 +115,7 @@ pub(crate) fn leaf_layers(
                 values[hash as usize % LEAF_WIDTH] += if hash >> 63 == 0 { size } else { -size };
             }
         }
-        Layer {
+        FeatureLayer {
             width: LEAF_WIDTH,
             values,
         }

@@ -31,7 +31,7 @@ pub use ask::Teacher;
 pub use error::{Error, Result, Stderr};
 pub use fit::Learner;
 pub use forest::Forest;
-pub use layers::{Layer, Model};
+pub use layers::{FeatureLayer, WhichFit};
 pub use sample::Sample;
 pub use spread::Spread;
 pub use teacher::{

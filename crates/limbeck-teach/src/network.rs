@@ -7,11 +7,11 @@
 use limbeck_data::checkpoint::{Checkpoints, Saver};
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, metrics};
-use limbeck_nets::loss::{Moment, PointLoss, StepLoss};
+use limbeck_nets::loss::{PointLoss, StepContext, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
-    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Rows,
-    Schedule, Segment, TrainOptions, TrainState, Trainer,
+    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Schedule,
+    Segment, TrainOptions, TrainState, Trainer, TrainingRows,
 };
 use limbeck_runtime::{Container, Encoder, Numbers};
 use rayon::prelude::*;
@@ -144,8 +144,14 @@ impl StepLoss for Balanced {
         2
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
-        let loss = Hard(LabelLoss::Gaussian).direct(pred, labels, moment, grad);
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32 {
+        let loss = Hard(LabelLoss::Gaussian).value_and_grad(pred, labels, moment, grad);
         for (pred, grad) in pred.chunks_exact(2).zip(grad.chunks_exact_mut(2)) {
             grad[0] *= (self.0 * pred[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)).exp();
         }
@@ -261,7 +267,7 @@ impl NetworkEnsemble {
         };
         let shape = MlpShape::new(layout, options.hidden.clone(), head.outputs())?;
         let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
-        let mut data = Rows {
+        let mut data = TrainingRows {
             positions: shape.input().positions(&encoded),
             labels: Vec::with_capacity(2 * rows.len()),
         };

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fit::{Fit, Learner, Plan, Predicted};
+use crate::fit::{Fit, FoldChoices, Learner, Predicted};
 use crate::network::{NetworkEnsemble, NetworkOptions};
 use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
@@ -117,14 +117,14 @@ pub struct Share {
 /// more or less teaches little and a fit takes long, a single last fit joins the early ones.
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
-    parts: Vec<Part>,
+    parts: Vec<MixPart>,
     spread: Spread,
-    plan: Plan,
+    plan: FoldChoices,
 }
 
 /// A learner's fits.
 #[derive(Clone, Debug)]
-struct Part {
+struct MixPart {
     share: Share,
     early: Vec<Fit>,
     last: Vec<Fit>,
@@ -132,7 +132,7 @@ struct Part {
     joined: bool,
 }
 
-impl Part {
+impl MixPart {
     /// The early fits that predict.
     fn early(&self) -> &[Fit] {
         if self.joined || self.last.is_empty() {
@@ -225,7 +225,7 @@ impl FittedTeacher {
             }
         }
         options.gp.validate()?;
-        let mut plan = Plan {
+        let mut plan = FoldChoices {
             trees: options.trees.clone(),
             network: options.network.clone(),
             stop: 1.0,
@@ -309,7 +309,7 @@ impl FittedTeacher {
             } else {
                 folds
             };
-            Ok(Part {
+            Ok(MixPart {
                 share: Share { learner, weight },
                 early,
                 last: Vec::new(),
@@ -340,13 +340,13 @@ impl FittedTeacher {
         seed: u64,
         kept: &Checkpoints,
     ) -> Result<Self> {
-        let part = |part: &Part| {
+        let part = |part: &MixPart| {
             let count = if part.joined {
                 1
             } else {
                 options.fits_of(sample.target.len())
             };
-            Ok(Part {
+            Ok(MixPart {
                 last: self
                     .plan
                     .fits(sample, part.share.learner, count, "full", seed, kept)?,
@@ -366,7 +366,7 @@ impl FittedTeacher {
         let parts = self
             .parts
             .iter()
-            .map(|part| Part {
+            .map(|part| MixPart {
                 last: Vec::new(),
                 ..part.clone()
             })
@@ -408,7 +408,7 @@ impl FittedTeacher {
     ///
     /// As [`predict`](Self::predict).
     pub fn predict_after(&self, features: &Features, early: &EarlyAnswers) -> Result<Prediction> {
-        let of_part = |(part, early): (&Part, &Predicted)| -> Result<Predicted> {
+        let of_part = |(part, early): (&MixPart, &Predicted)| -> Result<Predicted> {
             let (before, after) = (part.early().len() as f64, part.last.len() as f64);
             if part.last.is_empty() {
                 return Ok(early.clone());
@@ -476,7 +476,7 @@ impl FittedTeacher {
     pub fn parameters(&self) -> usize {
         self.parts
             .iter()
-            .flat_map(Part::current)
+            .flat_map(MixPart::current)
             .map(Fit::parameters)
             .sum()
     }
@@ -528,15 +528,15 @@ impl FittedTeacher {
                         (*early..*early + *last).map(fit).collect::<Result<_>>()?,
                     ))
                 })?;
-            Ok(Part {
+            Ok(MixPart {
                 share: *share,
                 early,
                 last,
                 joined: *joined,
             })
         };
-        let parts: Vec<Part> = counts.iter().enumerate().map(part).collect::<Result<_>>()?;
-        let sound = |part: &Part| {
+        let parts: Vec<MixPart> = counts.iter().enumerate().map(part).collect::<Result<_>>()?;
+        let sound = |part: &MixPart| {
             !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0
         };
         if parts.is_empty() || !parts.iter().all(sound) {
@@ -568,7 +568,7 @@ impl FittedTeacher {
                 .map(|index| Fit::restore(container, &format!("{name}.{index}"), learner))
                 .collect::<Result<_>>()?;
             let (early, last) = fits.split_at(count.saturating_sub(1));
-            Ok(Part {
+            Ok(MixPart {
                 share: Share { learner, weight },
                 early: early.to_vec(),
                 last: last.to_vec(),
@@ -579,8 +579,8 @@ impl FittedTeacher {
             part(Learner::Trees, "forest", trees, 1.0 - network_weight),
             part(Learner::Network, "network", networks, network_weight),
         ];
-        let parts: Vec<Part> = parts.into_iter().collect::<Result<_>>()?;
-        let parts: Vec<Part> = parts
+        let parts: Vec<MixPart> = parts.into_iter().collect::<Result<_>>()?;
+        let parts: Vec<MixPart> = parts
             .into_iter()
             .filter(|part| !part.last.is_empty())
             .collect();
@@ -590,7 +590,7 @@ impl FittedTeacher {
         Ok(Self {
             parts,
             spread: container.json("spread")?,
-            plan: Plan {
+            plan: FoldChoices {
                 trees: container.json("trees")?,
                 network: NetworkOptions::default(),
                 stop,

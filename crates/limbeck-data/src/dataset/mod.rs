@@ -22,9 +22,9 @@ use crate::content::{content, seen};
 use crate::features::{Feature, Features};
 use crate::files::ReadOptions;
 use crate::given::GivenTeacher;
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::rng::generator;
-use crate::split::{FoldKind, Part, Split, Ties, time_blocks};
+use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
 use crate::table::{Column, Table};
 use crate::targets::{TargetSpec, Targets};
 use crate::warning::Warning;
@@ -149,7 +149,7 @@ impl Dataset {
         let all = names.iter().map(|name| source.target(name));
         let mut values = all.collect::<Result<Vec<_>>>()?;
         let rows = usable_rows(&source, &names, &values, &parts, &mut findings)?;
-        let parts: Vec<Part> = rows.iter().map(|row| parts[*row]).collect();
+        let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
         for (name, target) in names.iter().zip(&mut values) {
             *target = rows.iter().map(|row| target[*row]).collect();
             if options.log_target {
@@ -174,7 +174,7 @@ impl Dataset {
             (None, Some(time)) => Ties::Time(time),
             (None, None) => Ties::None,
         };
-        let valid_given = parts.contains(&Part::Valid);
+        let valid_given = parts.contains(&SplitPart::Valid);
         let split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
@@ -325,7 +325,7 @@ fn usable_rows(
     source: &Source,
     names: &[String],
     values: &[Vec<f64>],
-    parts: &[Part],
+    parts: &[SplitPart],
     findings: &mut Findings<'_>,
 ) -> Result<Vec<usize>> {
     let mut rows: Vec<usize> = (0..parts.len()).collect();
@@ -412,7 +412,7 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     }
     for column in &options.ordinal {
         let kind = table.require(column, "option `ordinal`")?.kind;
-        if kind != Kind::Category {
+        if kind != ColumnKind::Category {
             return Err(Error::option(
                 "ordinal",
                 format!("column `{column}` is of kind {kind}, expected category"),
@@ -439,21 +439,21 @@ fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
 
 /// Fills in the parts that were not given.
 fn split(
-    parts: &[Part],
+    parts: &[SplitPart],
     ties: &Ties<'_>,
     given: bool,
     options: &DataOptions,
     seed: u64,
 ) -> Result<Split> {
-    let of = |part: Part| {
+    let of = |part: SplitPart| {
         (0..parts.len())
             .filter(|row| parts[*row] == part)
             .collect::<Vec<usize>>()
     };
     let mut split = Split {
-        train: of(Part::Train),
-        valid: of(Part::Valid),
-        test: of(Part::Test),
+        train: of(SplitPart::Train),
+        valid: of(SplitPart::Valid),
+        test: of(SplitPart::Test),
     };
     if !given {
         split.test = ties.hold_out(
@@ -539,7 +539,7 @@ mod tests {
             ),
             Column {
                 name: "day".to_owned(),
-                kind: Kind::Time,
+                kind: ColumnKind::Time,
                 values: Values::Time((0..400).map(day).collect()),
             },
             Column::number("weight", (0..400).map(|row| f64::from(row % 3)).collect()),
@@ -656,7 +656,7 @@ mod tests {
         );
         assert_eq!(
             data.summary.schema()[2],
-            ("group".to_owned(), Kind::Category)
+            ("group".to_owned(), ColumnKind::Category)
         );
     }
 

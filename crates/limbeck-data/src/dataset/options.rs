@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use limbeck_options::{Options, Rule};
 
 use crate::checks::Findings;
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::targets::LearnedUnit;
 use crate::warning::Action;
 use crate::{Error, Result};
@@ -72,7 +72,7 @@ limbeck_options::options! {
             flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
         ];
         /// Kinds of columns that replace the inferred ones: number, boolean, category, time or text.
-        types: BTreeMap<String, Kind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
+        types: BTreeMap<String, ColumnKind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
         /// What a check does when it finds something: warn, drop or refuse, such as leak=warn.
         ///
         /// See [`checks`](crate::checks).

@@ -6,7 +6,7 @@ use super::options::DataOptions;
 use crate::checks::{Check, Findings};
 use crate::given::GivenTeacher;
 use crate::kind::{number, shown};
-use crate::split::{Part, parts_from_file};
+use crate::split::{SplitPart, parts_from_file};
 use crate::table::{Column, Table, Values, infinite_cell};
 use crate::warning::Action;
 use crate::{Error, Result};
@@ -81,7 +81,7 @@ impl Source {
     }
 
     /// Parts by split file, split column or test table; all training where none is given.
-    pub(super) fn given_parts(&self, options: &DataOptions) -> Result<Vec<Part>> {
+    pub(super) fn given_parts(&self, options: &DataOptions) -> Result<Vec<SplitPart>> {
         if let Some(spec) = &options.split_file {
             return parts_from_file(spec, self.table.rows);
         }
@@ -90,15 +90,15 @@ impl Source {
         }
         let part = |row| {
             if row < self.first_rows {
-                Part::Train
+                SplitPart::Train
             } else {
-                Part::Test
+                SplitPart::Test
             }
         };
         Ok((0..self.table.rows).map(part).collect())
     }
 
-    pub(super) fn parts_from_column(&self, name: &str) -> Result<Vec<Part>> {
+    pub(super) fn parts_from_column(&self, name: &str) -> Result<Vec<SplitPart>> {
         const EXPECTED: &str = "train, valid, test or drop";
         let column = self.table.require(name, "option `split_column`")?;
         let Values::Category { codes, levels } = &column.values else {
@@ -111,10 +111,10 @@ impl Source {
         let part = |(row, code): (usize, &u32)| {
             let level = levels.get(*code as usize).map_or("", String::as_str);
             match level.to_ascii_lowercase().as_str() {
-                "train" => Ok(Part::Train),
-                "valid" | "val" | "validation" => Ok(Part::Valid),
-                "test" => Ok(Part::Test),
-                "drop" => Ok(Part::Dropped),
+                "train" => Ok(SplitPart::Train),
+                "valid" | "val" | "validation" => Ok(SplitPart::Valid),
+                "test" => Ok(SplitPart::Test),
+                "drop" => Ok(SplitPart::Dropped),
                 _ => Err(self.cell(name, row, shown(level), EXPECTED)),
             }
         };
@@ -125,7 +125,7 @@ impl Source {
     pub(super) fn check_infinite(
         &mut self,
         options: &DataOptions,
-        parts: &mut [Part],
+        parts: &mut [SplitPart],
         findings: &mut Findings<'_>,
     ) -> Result<()> {
         for index in 0..self.table.columns.len() {
@@ -161,7 +161,7 @@ impl Source {
             for row in infinite {
                 values[row] = f64::NAN;
                 if action == Action::Drop {
-                    parts[row] = Part::Dropped;
+                    parts[row] = SplitPart::Dropped;
                 }
             }
         }
@@ -186,11 +186,11 @@ impl Source {
         &self,
         name: &str,
         target: &[f64],
-        parts: &[Part],
+        parts: &[SplitPart],
         findings: &mut Findings<'_>,
     ) -> Result<Vec<usize>> {
         let in_part: Vec<usize> = (0..parts.len())
-            .filter(|row| parts[*row] != Part::Dropped)
+            .filter(|row| parts[*row] != SplitPart::Dropped)
             .collect();
         let usable: Vec<usize> = in_part
             .iter()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Kind;
+use crate::kind::ColumnKind;
 use crate::metrics;
 use crate::warning::Warning;
 
@@ -57,7 +57,7 @@ pub struct FeatureKind {
     /// Column name.
     pub name: String,
     /// Kind in the table.
-    pub kind: Kind,
+    pub kind: ColumnKind,
 }
 
 /// The target over training and validation rows, weighted.
@@ -76,7 +76,7 @@ pub struct TargetSummary {
 impl DataSummary {
     /// What [`Table::read_like`](crate::Table::read_like) needs to read rows for a student of this data.
     #[must_use]
-    pub fn schema(&self) -> Vec<(String, Kind)> {
+    pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         self.features
             .iter()
             .map(|feature| (feature.name.clone(), feature.kind))

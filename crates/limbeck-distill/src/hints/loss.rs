@@ -82,7 +82,7 @@ impl HintLoss {
 
     /// Weights of the adapters.
     #[must_use]
-    pub fn own_weights(&self) -> usize {
+    pub fn aux_weights(&self) -> usize {
         let layer = |width: &usize| (width + 1) * self.options.width;
         match self.options.kind {
             HintKind::None | HintKind::Relational => 0,
@@ -106,7 +106,7 @@ impl HintLoss {
         })
     }
 
-    /// The weighted sum over rows; gradients are added to `grad_hidden` and `grad_own`.
+    /// The weighted sum over rows; gradients are added to `grad_hidden` and `aux_grad`.
     ///
     /// `weight` holds a weight per row, `coordinates` the teacher's.
     ///
@@ -116,7 +116,7 @@ impl HintLoss {
     pub fn add(
         &self,
         (hidden, grad_hidden): (&[f32], &mut [f32]),
-        (own, grad_own): (&[f32], &mut [f32]),
+        (own, aux_grad): (&[f32], &mut [f32]),
         (coordinates, weight): (&[f32], &[f32]),
         progress: f64,
     ) -> f32 {
@@ -130,7 +130,7 @@ impl HintLoss {
                     &pair,
                     share as f32,
                     (hidden, &mut *grad_hidden),
-                    (own, &mut *grad_own),
+                    (own, &mut *aux_grad),
                     (coordinates, weight),
                 );
             }
@@ -142,13 +142,13 @@ impl HintLoss {
     #[must_use]
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
-        let (mut grad_hidden, mut grad_own) = (vec![0.0; hidden.len()], vec![0.0; own.len()]);
+        let (mut grad_hidden, mut aux_grad) = (vec![0.0; hidden.len()], vec![0.0; own.len()]);
         let mut distance = |pair: Pair| {
             self.layer(
                 &pair,
                 1.0,
                 (hidden, &mut grad_hidden),
-                (own, &mut grad_own),
+                (own, &mut aux_grad),
                 (coordinates, &vec![1.0; rows]),
             )
         };
@@ -163,7 +163,7 @@ impl HintLoss {
         pair: &Pair,
         share: f32,
         (hidden, grad_hidden): (&[f32], &mut [f32]),
-        (own, grad_own): (&[f32], &mut [f32]),
+        (own, aux_grad): (&[f32], &mut [f32]),
         (coordinates, weight): (&[f32], &[f32]),
     ) -> f32 {
         let (n, k) = (weight.len(), self.options.width);
@@ -206,8 +206,8 @@ impl HintLoss {
                 *e *= 2.0 * share * r * w;
             }
         }
-        kernel::matmul_at_b(h, &error, &mut grad_own[matrix.clone()], n, pair.width, k);
-        let grad_bias = &mut grad_own[bias];
+        kernel::matmul_at_b(h, &error, &mut aux_grad[matrix.clone()], n, pair.width, k);
+        let grad_bias = &mut aux_grad[bias];
         error
             .chunks_exact(k)
             .for_each(|row| grad_bias.iter_mut().zip(row).for_each(|(g, e)| *g += e));
@@ -223,8 +223,8 @@ impl Loss for HintLoss {
         Self::columns(self)
     }
 
-    fn own_weights(&self) -> usize {
-        Self::own_weights(self)
+    fn aux_weights(&self) -> usize {
+        Self::aux_weights(self)
     }
 
     fn add(&self, view: View<'_>) -> f32 {
@@ -236,7 +236,7 @@ impl Loss for HintLoss {
         Self::add(
             self,
             (view.hidden, view.grad_hidden),
-            (view.own, view.grad_own),
+            (view.own, view.aux_grad),
             (view.labels, &weight),
             view.progress,
         )
@@ -374,16 +374,16 @@ mod tests {
             ..options(HintKind::Hint)
         };
         let loss = HintLoss::new(&options, &[1], &[0.25, 0.75]);
-        let (mut grad_h, mut grad_own) = ([0.0], [0.0; 4]);
+        let (mut grad_h, mut aux_grad) = ([0.0], [0.0; 4]);
         let found = loss.add(
             (&[3.0], &mut grad_h),
-            (&[2.0, -1.0, 1.0, 0.0], &mut grad_own),
+            (&[2.0, -1.0, 1.0, 0.0], &mut aux_grad),
             (&[5.0, -1.0], &[2.0]),
             0.0,
         );
-        assert_eq!((loss.own_weights(), loss.columns(), found), (4, 2, 4.0));
+        assert_eq!((loss.aux_weights(), loss.columns(), found), (4, 2, 4.0));
         // Slopes of the errors: 2 · 0.5 · 2 · w · e = (1, −3).
-        assert_eq!(grad_own, [3.0, -9.0, 1.0, -3.0]);
+        assert_eq!(aux_grad, [3.0, -9.0, 1.0, -3.0]);
         assert_eq!(grad_h, [1.0 * 2.0 + 3.0]);
         // Without row weight and share: 0.25 · 4 + 0.75 · 4.
         assert_eq!(
@@ -427,7 +427,7 @@ mod tests {
                     .map(|_| rng.random_range(-1.0..1.0))
                     .collect::<Vec<f32>>()
             };
-            let (h, own, z) = (draw(7 * n), draw(loss.own_weights()), draw(4 * n));
+            let (h, own, z) = (draw(7 * n), draw(loss.aux_weights()), draw(4 * n));
             let weight: Vec<f32> = match kind {
                 HintKind::Relational => vec![1.0; n],
                 _ => draw(n).iter().map(|w| w + 1.5).collect(),
@@ -436,11 +436,11 @@ mod tests {
                 let (mut a, mut b) = (vec![0.0; h.len()], vec![0.0; own.len()]);
                 f64::from(loss.add((h, &mut a), (own, &mut b), (&z, &weight), 0.75))
             };
-            let (mut grad_h, mut grad_own) = (vec![0.0; h.len()], vec![0.0; own.len()]);
+            let (mut grad_h, mut aux_grad) = (vec![0.0; h.len()], vec![0.0; own.len()]);
             assert!(
                 loss.add(
                     (&h, &mut grad_h),
-                    (&own, &mut grad_own),
+                    (&own, &mut aux_grad),
                     (&z, &weight),
                     0.75
                 ) > 0.0
@@ -466,7 +466,7 @@ mod tests {
                     value(&h, &moved)
                 };
                 assert!(
-                    close((at(5e-3) - at(-5e-3)) / 1e-2, grad_own[i]),
+                    close((at(5e-3) - at(-5e-3)) / 1e-2, aux_grad[i]),
                     "{kind:?} own {i}"
                 );
             }
@@ -480,14 +480,14 @@ mod tests {
             ..options(HintKind::Hint)
         };
         let loss = HintLoss::new(&options, &[1, 1], &[0.5, 0.5]);
-        let (mut grad_h, mut grad_own) = ([0.0; 2], [0.0; 8]);
+        let (mut grad_h, mut aux_grad) = ([0.0; 2], [0.0; 8]);
         loss.add(
             (&[1.0, 1.0], &mut grad_h),
-            (&[1.0; 8], &mut grad_own),
+            (&[1.0; 8], &mut aux_grad),
             (&[5.0, 3.0], &[1.0]),
             0.0,
         );
-        assert!(grad_h[0] != 0.0 && grad_h[1] == 0.0 && grad_own[4..] == [0.0; 4]);
+        assert!(grad_h[0] != 0.0 && grad_h[1] == 0.0 && aux_grad[4..] == [0.0; 4]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use limbeck_data::encode::fit_encoder;
 use limbeck_data::{FeatureValues, Features};
 use limbeck_runtime::{Encoder, Op};
 
-use super::rows::Rows;
+use super::rows::EncodedTable;
 use super::spec::{Spec, TARGET_PARAMETERS};
 use crate::student::options::{StudentOptions, encode_options};
 
@@ -33,7 +33,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
 }
 
 /// All penalties, on one set of normal equations.
-pub(super) fn candidates(rows: &Rows) -> Vec<(Spec, Op)> {
+pub(super) fn candidates(rows: &EncodedTable) -> Vec<(Spec, Op)> {
     let normal = Normal::new(rows);
     RIDGES
         .iter()
@@ -50,7 +50,7 @@ pub(super) fn candidates(rows: &Rows) -> Vec<(Spec, Op)> {
 /// ```text
 /// β = argmin Σ w (y − x β)² + ridge · W · |β|²        bias = ȳ − x̄ β
 /// ```
-pub(super) fn fit(rows: &Rows, ridge: f64) -> Op {
+pub(super) fn fit(rows: &EncodedTable, ridge: f64) -> Op {
     Normal::new(rows).solve(ridge)
 }
 
@@ -65,7 +65,7 @@ struct Normal {
 }
 
 impl Normal {
-    fn new(rows: &Rows) -> Self {
+    fn new(rows: &EncodedTable) -> Self {
         let width = rows.width;
         let mut normal = Self {
             mean: vec![0.0; width],
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn line_is_found_and_shrunk_as_by_hand() {
         // y = 2 x + 1 at x = −1, 1: variance 1, so that a ridge of 1 halves the slope and leaves the mean.
-        let rows = Rows {
+        let rows = EncodedTable {
             x: vec![-1.0, 1.0],
             width: 1,
             y: vec![-1.0, 3.0],
@@ -187,13 +187,13 @@ mod tests {
     #[test]
     fn weights_of_rows_count() {
         // The same line twice, or once with twice the weight.
-        let once = Rows {
+        let once = EncodedTable {
             x: vec![0.0, 1.0, 3.0],
             width: 1,
             y: vec![0.0, 2.0, 3.0],
             w: vec![1.0, 2.0, 1.0],
         };
-        let twice = Rows {
+        let twice = EncodedTable {
             x: vec![0.0, 1.0, 1.0, 3.0],
             width: 1,
             y: vec![0.0, 2.0, 2.0, 3.0],
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn dependent_columns_share() {
-        let rows = Rows {
+        let rows = EncodedTable {
             x: vec![-1.0, -1.0, 1.0, 1.0],
             width: 2,
             y: vec![-2.0, 2.0],

@@ -6,9 +6,9 @@
 //!
 //! | kind | what it is | what is chosen |
 //! |---|---|---|
-//! | [`linear`](Kind::Linear) | ridge regression on scaled numbers and one-hot categories | the penalty |
-//! | [`trees`](Kind::Trees) | boosted trees: each of `l` leaves costs `5 l − 3` parameters | leaves, step, rounds |
-//! | [`table`](Kind::Table) | values on a grid of one to three numbers, interpolated | knots of each axis, smoothing |
+//! | [`linear`](NonNeural::Linear) | ridge regression on scaled numbers and one-hot categories | the penalty |
+//! | [`trees`](NonNeural::Trees) | boosted trees: each of `l` leaves costs `5 l − 3` parameters | leaves, step, rounds |
+//! | [`table`](NonNeural::Table) | values on a grid of one to three numbers, interpolated | knots of each axis, smoothing |
 //!
 //! The lone side tries all candidates on targets. The distilled side tries them with the first `alpha`, and the best of them with
 //! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given. An `alpha` near 0 is the lone side's.
@@ -23,9 +23,9 @@ use limbeck_data::Features;
 use limbeck_runtime::{Encoder, Graph, Node, Op};
 use limbeck_teach::trees::TreeOptions;
 
-use self::rows::Rows;
+use self::rows::EncodedTable;
 use self::spec::TARGET_PARAMETERS;
-pub use self::spec::{Kind, Model, Spec};
+pub use self::spec::{EncodedGraph, NonNeural, Spec};
 use crate::error::{Error, Result};
 use crate::hints::{Coordinates, HintOptions};
 use crate::lesson::{Aim, Inputs, Pool};
@@ -36,7 +36,7 @@ use crate::transfer::set::TransferSet;
 use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
-impl Kind {
+impl NonNeural {
     /// The encoder, and how many parameters it leaves for the graph.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
@@ -79,20 +79,20 @@ pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()
 /// A kind on the rows of a stage.
 struct Bench<'s, 'a> {
     stage: &'s Stage<'a>,
-    kind: Kind,
+    kind: NonNeural,
     encoder: Encoder,
     room: usize,
     known: Vec<f32>,
     /// Rows that only the teacher labelled; empty where none is distilled.
     new: Vec<f32>,
-    valid: Option<Rows>,
+    valid: Option<EncodedTable>,
 }
 
 impl<'s, 'a> Bench<'s, 'a> {
-    fn new(stage: &'s Stage<'a>, kind: Kind, distilled: bool) -> Result<Self> {
+    fn new(stage: &'s Stage<'a>, kind: NonNeural, distilled: bool) -> Result<Self> {
         let TransferSet { known, new, .. } = stage.first().set;
         let features = &known.features;
-        let (encoder, room) = kind.encoder(features, stage.plan.student)?;
+        let (encoder, room) = kind.encoder(features, stage.study.student)?;
         let encode = |features: &Features| encoder.encode(&features.raw(), features.rows);
         let known = encode(features)?;
         let new = if distilled && new.features.rows > 0 {
@@ -102,7 +102,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         };
         let valid = match stage.first().held {
             None => None,
-            Some(held) => Some(Rows {
+            Some(held) => Some(EncodedTable {
                 x: encode(&held.features)?,
                 width: encoder.width(),
                 y: stage.first().standard(&held.target),
@@ -121,7 +121,7 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 
     /// What a student with this share of teacher labels is fitted to.
-    fn rows(&self, alpha: Option<f64>) -> Rows {
+    fn rows(&self, alpha: Option<f64>) -> EncodedTable {
         let pool = &self.stage.first().pool;
         let (known, new) = (pool.target.len(), pool.new_teacher.len());
         let pool = Pool {
@@ -149,7 +149,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         if new > 0 {
             x.extend_from_slice(&self.new);
         }
-        Rows {
+        EncodedTable {
             x,
             width: self.encoder.width(),
             y: first.iter().chain(last).map(|pair| pair[0]).collect(),
@@ -165,14 +165,14 @@ impl<'s, 'a> Bench<'s, 'a> {
     fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         let rows = self.rows(alpha);
         let fitted = match (self.kind, &self.valid) {
-            (Kind::Linear, _) => linear::candidates(&rows),
-            (Kind::Trees, Some(valid)) => {
-                trees::candidates(&rows, valid, self.room, self.stage.plan.seed)?
+            (NonNeural::Linear, _) => linear::candidates(&rows),
+            (NonNeural::Trees, Some(valid)) => {
+                trees::candidates(&rows, valid, self.room, self.stage.study.seed)?
             }
-            (Kind::Table, Some(_)) => {
+            (NonNeural::Table, Some(_)) => {
                 table::candidates(&rows, self.room, &|op| self.valid_error(op))
             }
-            (Kind::Trees | Kind::Table, None) => Vec::new(),
+            (NonNeural::Trees | NonNeural::Table, None) => Vec::new(),
         };
         fitted
             .into_iter()
@@ -240,7 +240,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         let graph = self.graph(op)?;
         let valid_pred = self.valid_pred(&graph)?;
         let setting = Setting::of_spec(alpha, spec);
-        let model = Model {
+        let model = EncodedGraph {
             encoder: self.encoder.clone(),
             graph,
         };
@@ -260,7 +260,7 @@ struct Benches<'s, 'a> {
 }
 
 impl<'s, 'a> Benches<'s, 'a> {
-    fn new(search: &'s Search<'a>, kind: Kind, distilled: bool) -> Result<Self> {
+    fn new(search: &'s Search<'a>, kind: NonNeural, distilled: bool) -> Result<Self> {
         let all = search
             .stages()
             .iter()
@@ -284,7 +284,7 @@ impl<'s, 'a> Benches<'s, 'a> {
     }
 
     fn seed(&self) -> u64 {
-        self.search.first().plan.seed
+        self.search.first().study.seed
     }
 
     /// A trial of the first split, with the others' validation rows behind its own.
@@ -308,10 +308,10 @@ impl<'s, 'a> Benches<'s, 'a> {
 /// # Errors
 ///
 /// [`Error::NotATable`], [`Error::BudgetTooSmall`], or where a fit fails.
-pub fn choose(search: &Search<'_>, kind: Kind) -> Result<Choice> {
+pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     let benches = Benches::new(search, kind, true)?;
     let alone = benches.candidates(None)?;
-    let asked = search.first().plan.objective.alpha;
+    let asked = search.first().study.objective.alpha;
     let first = match asked {
         Alpha::Fixed(alpha) => alpha,
         Alpha::Auto => 1.0,
@@ -348,7 +348,7 @@ pub fn choose(search: &Search<'_>, kind: Kind) -> Result<Choice> {
 /// # Errors
 ///
 /// Where a fit fails.
-pub fn lone(search: &Search<'_>, kind: Kind) -> Result<Option<Trial>> {
+pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
     match Benches::new(search, kind, false) {
         Ok(benches) => Ok(best(&benches.candidates(None)?).cloned()),
         Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) => Ok(None),
@@ -375,7 +375,7 @@ mod tests {
 
     use super::*;
     use crate::objective::HeadKind;
-    use crate::search::{KnownRows, NewRows, Plan};
+    use crate::search::{KnownRows, NewRows, Study};
     use crate::stage::Y;
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
 
@@ -424,7 +424,7 @@ mod tests {
     ) {
         let objective = ObjectiveOptions::default();
         let hints = HintOptions::default();
-        let plan = Plan {
+        let study = Study {
             student,
             objective: &objective,
             hints: &hints,
@@ -478,7 +478,7 @@ mod tests {
             teacher: tv,
             spread: spread[..100].to_vec(),
         };
-        let stage = || Stage::new(&plan, &set, Some(&held)).unwrap();
+        let stage = || Stage::new(&study, &set, Some(&held)).unwrap();
         check(&Search::new((0..splits).map(|_| stage()).collect()));
     }
 
@@ -486,11 +486,11 @@ mod tests {
     fn every_kind_stays_within_its_budget_on_both_sides() {
         for params in [250, 1500] {
             for (kind, columns, category) in [
-                (Kind::Linear, 5, true),
-                (Kind::Trees, 5, true),
-                (Kind::Table, 1, false),
-                (Kind::Table, 2, false),
-                (Kind::Table, 3, false),
+                (NonNeural::Linear, 5, true),
+                (NonNeural::Trees, 5, true),
+                (NonNeural::Table, 1, false),
+                (NonNeural::Table, 2, false),
+                (NonNeural::Table, 3, false),
             ] {
                 let student = StudentOptions {
                     kind: kind.student_kind(),
@@ -527,7 +527,7 @@ mod tests {
                         );
                     }
                     let found = best(&choice.alone).unwrap();
-                    let limit = if kind == Kind::Linear { 15.0 } else { 8.0 };
+                    let limit = if kind == NonNeural::Linear { 15.0 } else { 8.0 };
                     assert!(
                         found.valid_error < limit,
                         "{:?}: {}",
@@ -551,7 +551,7 @@ mod tests {
         };
         on_search(2, false, &student, 1, |search| {
             let stage = search.first();
-            let bench = Bench::new(stage, Kind::Linear, true).unwrap();
+            let bench = Bench::new(stage, NonNeural::Linear, true).unwrap();
             let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
             assert_eq!(
                 (alone.y.len(), pure.y.len(), pure.x.len()),
@@ -581,18 +581,18 @@ mod tests {
             ..StudentOptions::default()
         };
         on_search(4, false, &student, 1, |search| {
-            assert!(lone(search, Kind::Table).unwrap().is_none());
+            assert!(lone(search, NonNeural::Table).unwrap().is_none());
             assert!(
-                choose(search, Kind::Table)
+                choose(search, NonNeural::Table)
                     .unwrap_err()
                     .to_string()
                     .contains("reads 1 to 3 numbers, found 4 features")
             );
         });
         on_search(90, false, &student, 1, |search| {
-            assert!(lone(search, Kind::Linear).unwrap().is_none());
+            assert!(lone(search, NonNeural::Linear).unwrap().is_none());
             assert!(matches!(
-                choose(search, Kind::Linear),
+                choose(search, NonNeural::Linear),
                 Err(Error::BudgetTooSmall { allowed: 250, .. })
             ));
         });

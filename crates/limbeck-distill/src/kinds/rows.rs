@@ -1,7 +1,7 @@
 //! Rows as students without gradients read them.
 
 /// Encoded rows and what they are to be predicted as, in standardized units.
-pub(super) struct Rows {
+pub(super) struct EncodedTable {
     /// `[rows, width]`.
     pub(super) x: Vec<f32>,
     pub(super) width: usize,
@@ -9,7 +9,7 @@ pub(super) struct Rows {
     pub(super) w: Vec<f32>,
 }
 
-impl Rows {
+impl EncodedTable {
     /// A list per column.
     pub(super) fn columns(&self) -> Vec<Vec<f32>> {
         (0..self.width)

@@ -10,7 +10,7 @@ pub(crate) const TARGET_PARAMETERS: usize = 2;
 
 /// A kind of student that is fitted without gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NonNeural {
     /// Ridge regression.
     Linear,
     /// A few boosted trees.
@@ -19,7 +19,7 @@ pub enum Kind {
     Table,
 }
 
-impl Kind {
+impl NonNeural {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Linear, Self::Trees, Self::Table];
 
@@ -75,25 +75,25 @@ pub enum Spec {
 impl Spec {
     /// The kind that it belongs to.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> NonNeural {
         match self {
-            Self::Linear { .. } => Kind::Linear,
-            Self::Trees { .. } => Kind::Trees,
-            Self::Table { .. } => Kind::Table,
+            Self::Linear { .. } => NonNeural::Linear,
+            Self::Trees { .. } => NonNeural::Trees,
+            Self::Table { .. } => NonNeural::Table,
         }
     }
 }
 
 /// A fitted student that is no network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
+pub struct EncodedGraph {
     /// Raw columns to numbers.
     pub encoder: Encoder,
     /// Numbers to the standardized target.
     pub graph: Graph,
 }
 
-impl Model {
+impl EncodedGraph {
     /// Fitted numbers that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {

@@ -11,7 +11,7 @@ use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{FeatureValues, Features};
 use limbeck_runtime::{Encoder, Op, TableInterp};
 
-use super::rows::Rows;
+use super::rows::EncodedTable;
 use super::spec::Spec;
 use crate::error::{Error, Result};
 use crate::student::options::{StudentOptions, encode_options};
@@ -67,7 +67,11 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<E
 }
 
 /// Grows all axes together, then stretches each alone, by `score` (less is better).
-pub(super) fn candidates(rows: &Rows, room: usize, score: &dyn Fn(&Op) -> f64) -> Vec<(Spec, Op)> {
+pub(super) fn candidates(
+    rows: &EncodedTable,
+    room: usize,
+    score: &dyn Fn(&Op) -> f64,
+) -> Vec<(Spec, Op)> {
     let sorted = rows.columns();
     let most: Vec<usize> = sorted.iter().map(|column| different(column)).collect();
     let fits = |sizes: &[usize]| points(sizes) <= MOST_POINTS && parameters(sizes) <= room;
@@ -136,7 +140,7 @@ pub(super) fn candidates(rows: &Rows, room: usize, score: &dyn Fn(&Op) -> f64) -
 /// ```
 ///
 /// A bend is the distance of a value from the straight line between its two neighbors on one axis. Knots lie at quantiles.
-pub(super) fn fit(rows: &Rows, knots: [usize; MOST_COLUMNS], smoothing: f64) -> Op {
+pub(super) fn fit(rows: &EncodedTable, knots: [usize; MOST_COLUMNS], smoothing: f64) -> Op {
     Normal::new(rows, axes(&rows.columns(), &knots[..rows.width])).solve(smoothing)
 }
 
@@ -194,7 +198,7 @@ struct Normal {
 }
 
 impl Normal {
-    fn new(rows: &Rows, knots: Vec<Vec<f32>>) -> Self {
+    fn new(rows: &EncodedTable, knots: Vec<Vec<f32>>) -> Self {
         let axes = knots.len();
         let sizes: Vec<usize> = knots.iter().map(Vec::len).collect();
         let strides: Vec<usize> = (0..axes).map(|axis| points(&sizes[axis + 1..])).collect();
@@ -368,9 +372,9 @@ mod tests {
         table
     }
 
-    fn rows(x: Vec<f32>, width: usize, y: impl Fn(&[f32]) -> f32) -> Rows {
+    fn rows(x: Vec<f32>, width: usize, y: impl Fn(&[f32]) -> f32) -> EncodedTable {
         let y: Vec<f32> = x.chunks(width).map(y).collect();
-        Rows {
+        EncodedTable {
             w: vec![1.0; y.len()],
             x,
             width,
@@ -435,7 +439,7 @@ mod tests {
     #[test]
     fn stencil_is_that_of_the_products() {
         // One row in the middle of one cell: each corner 1/4, each product 1/16.
-        let rows = Rows {
+        let rows = EncodedTable {
             x: vec![0.5, 0.5],
             width: 2,
             y: vec![8.0],

@@ -6,7 +6,7 @@ use limbeck_runtime::{Encoder, Op};
 use limbeck_teach::trees::{self, EncodedRows, Ensemble, TreeOptions};
 use rayon::prelude::*;
 
-use super::rows::Rows;
+use super::rows::EncodedTable;
 use super::spec::Spec;
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
@@ -74,8 +74,8 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
 /// Sizes and steps within `room`, each with the number of rounds that is best on `valid`, the last one being the best of them
 /// on all rows.
 pub(super) fn candidates(
-    rows: &Rows,
-    valid: &Rows,
+    rows: &EncodedTable,
+    valid: &EncodedTable,
     room: usize,
     seed: u64,
 ) -> Result<Vec<(Spec, Op)>> {
@@ -138,7 +138,12 @@ pub(super) fn candidates(
 }
 
 /// The trees of a spec on other rows.
-pub(super) fn fit(rows: &Rows, options: &TreeOptions, room: usize, seed: u64) -> Result<Op> {
+pub(super) fn fit(
+    rows: &EncodedTable,
+    options: &TreeOptions,
+    room: usize,
+    seed: u64,
+) -> Result<Op> {
     let columns = rows.columns();
     let train = EncodedRows {
         columns: &columns,

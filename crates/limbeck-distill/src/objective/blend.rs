@@ -1,7 +1,7 @@
 //! The loss against targets and teacher labels.
 
 use limbeck_nets::losses::{Label, LabelLoss};
-use limbeck_nets::{Moment, StepLoss};
+use limbeck_nets::{StepContext, StepLoss};
 
 use super::options::{Gate, ObjectiveOptions, Temperature};
 
@@ -117,7 +117,7 @@ impl Blend {
     }
 
     /// The temperature of a row with that spread.
-    pub(crate) fn temperature(&self, moment: Moment, spread: f32) -> f32 {
+    pub(crate) fn temperature(&self, moment: StepContext, spread: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
                 let end = self.options.temperature_end.unwrap_or(start);
@@ -163,7 +163,13 @@ impl StepLoss for Blend {
         )
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32 {
         let outputs = self.outputs();
         let (soft, new) = self.shares(moment.progress);
         let bounded = self.options.gate == Gate::Bounded;
@@ -264,11 +270,11 @@ mod tests {
     }
 
     fn value(blend: &Blend, pred: &[f32], row: LabelRow, progress: f32) -> f32 {
-        let moment = Moment {
+        let moment = StepContext {
             progress,
             statistic: blend.statistic(&row.columns()),
         };
-        blend.direct(pred, &row.columns(), moment, &mut vec![0.0; pred.len()])
+        blend.value_and_grad(pred, &row.columns(), moment, &mut vec![0.0; pred.len()])
     }
 
     #[test]
@@ -362,7 +368,7 @@ mod tests {
                 0.7,
             )
         };
-        let moment = Moment {
+        let moment = StepContext {
             progress: 0.5,
             statistic: 7.0,
         };
@@ -432,17 +438,22 @@ mod tests {
                 let pred: Vec<f32> = (0..n * outputs)
                     .map(|_| rng.random_range(-1.0..1.0))
                     .collect();
-                let moment = Moment {
+                let moment = StepContext {
                     progress: 0.3,
                     statistic: 0.0,
                 };
                 let mut grad = vec![f32::NAN; pred.len()];
-                blend.direct(&pred, &labels, moment, &mut grad);
+                blend.value_and_grad(&pred, &labels, moment, &mut grad);
                 for i in 0..pred.len() {
                     let at = |h: f32| {
                         let mut moved = pred.clone();
                         moved[i] += h;
-                        f64::from(blend.direct(&moved, &labels, moment, &mut vec![0.0; pred.len()]))
+                        f64::from(blend.value_and_grad(
+                            &moved,
+                            &labels,
+                            moment,
+                            &mut vec![0.0; pred.len()],
+                        ))
                     };
                     let difference = (at(1e-2) - at(-1e-2)) / 2e-2;
                     assert!(
@@ -458,6 +469,9 @@ mod tests {
     #[test]
     fn no_rows_have_no_loss() {
         let blend = blend(&options(HeadKind::Gaussian), 0.5);
-        assert_eq!(blend.direct(&[], &[], Moment::default(), &mut []), 0.0);
+        assert_eq!(
+            blend.value_and_grad(&[], &[], StepContext::default(), &mut []),
+            0.0
+        );
     }
 }

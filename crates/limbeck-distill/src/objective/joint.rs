@@ -1,6 +1,6 @@
 //! The losses of several targets beside each other.
 
-use limbeck_nets::{Moment, StepLoss};
+use limbeck_nets::{StepContext, StepLoss};
 
 /// `L = Σ share_k · L_k`, each of outputs and label columns of its own: those of the first target, then those of the second, and so on.
 pub struct Joint {
@@ -32,7 +32,13 @@ impl StepLoss for Joint {
         self.parts.iter().map(|(loss, _)| loss.outputs()).sum()
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32 {
         let (outputs, all) = (self.outputs(), self.columns());
         let (mut output, mut column, mut sum) = (0, 0, 0.0);
         for (loss, share) in &self.parts {
@@ -40,7 +46,7 @@ impl StepLoss for Joint {
             let pred = columns(pred, outputs, output, own);
             let labels = columns(labels, all, column, read);
             let mut slope = vec![0.0; pred.len()];
-            sum += share * loss.direct(&pred, &labels, moment, &mut slope);
+            sum += share * loss.value_and_grad(&pred, &labels, moment, &mut slope);
             for (grad, slope) in grad.chunks_exact_mut(outputs).zip(slope.chunks_exact(own)) {
                 let grad = grad[output..][..own].iter_mut();
                 grad.zip(slope)
@@ -69,7 +75,7 @@ mod tests {
         // Errors 2 and 3, weights 1 and 2: squared 4; Huber 0.5 · (2 · 3 − 0.5), slope 1.
         let (pred, labels) = ([2.0, 3.0], [0.0, 1.0, 0.0, 2.0]);
         let mut grad = [f32::NAN; 2];
-        let sum = joint.direct(&pred, &labels, Moment::default(), &mut grad);
+        let sum = joint.value_and_grad(&pred, &labels, StepContext::default(), &mut grad);
         assert_eq!(sum, 0.75 * 4.0 + 0.25 * 2.0 * 2.75);
         assert_eq!(grad, [0.75 * 4.0, 0.25 * 2.0]);
     }
@@ -80,7 +86,12 @@ mod tests {
         let joint = Joint::new(vec![(loss(), 0.5), (loss(), 0.5)]);
         let labels = [1.0, 1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 1.0];
         let mut grad = [0.0; 4];
-        joint.direct(&[1.0, 2.0, 3.0, 5.0], &labels, Moment::default(), &mut grad);
+        joint.value_and_grad(
+            &[1.0, 2.0, 3.0, 5.0],
+            &labels,
+            StepContext::default(),
+            &mut grad,
+        );
         assert_eq!(grad, [0.0, 0.0, 0.0, 1.0]);
     }
 }

@@ -13,7 +13,7 @@ mod options;
 mod slopes;
 pub mod term;
 
-use limbeck_nets::{Block, Moment, StepLoss};
+use limbeck_nets::{Block, StepContext, StepLoss};
 
 pub(crate) use joint::columns;
 
@@ -54,7 +54,7 @@ impl Objective {
                 weight,
             };
             column += term.loss.columns();
-            weight += term.loss.own_weights();
+            weight += term.loss.aux_weights();
             place
         })
     }
@@ -77,8 +77,8 @@ impl Objective {
                 grad_hidden: &mut vec![0.0; hidden.len()],
                 rows: &rows,
                 labels: &columns(labels, self.columns(), place.column, loss.columns()),
-                own: &own[place.weight..][..loss.own_weights()],
-                grad_own: &mut vec![0.0; loss.own_weights()],
+                own: &own[place.weight..][..loss.aux_weights()],
+                aux_grad: &mut vec![0.0; loss.aux_weights()],
                 progress: 0.0,
             };
             (place.term.name.to_owned(), loss.figures(view))
@@ -107,8 +107,8 @@ impl StepLoss for Objective {
         groups.max().unwrap_or(1)
     }
 
-    fn own_weights(&self) -> usize {
-        self.terms.iter().map(|term| term.loss.own_weights()).sum()
+    fn aux_weights(&self) -> usize {
+        self.terms.iter().map(|term| term.loss.aux_weights()).sum()
     }
 
     fn looks_inside(&self) -> bool {
@@ -116,27 +116,33 @@ impl StepLoss for Objective {
     }
 
     /// The blend alone, without its terms.
-    fn direct(&self, pred: &[f32], labels: &[f32], moment: Moment, grad: &mut [f32]) -> f32 {
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32 {
         let rows = columns(labels, self.columns(), 0, LabelRow::COLUMNS);
-        self.blend.direct(pred, &rows, moment, grad)
+        self.blend.value_and_grad(pred, &rows, moment, grad)
     }
 
     fn inside(
         &self,
         block: Block<'_>,
         labels: &[f32],
-        moment: Moment,
+        moment: StepContext,
         own: &[f32],
-        grad_own: &mut [f32],
+        aux_grad: &mut [f32],
     ) -> f32 {
         let all = self.columns();
         let rows = columns(labels, all, 0, LabelRow::COLUMNS);
         let mut sum = self
             .blend
-            .direct(block.pred, &rows, moment, block.grad_pred);
+            .value_and_grad(block.pred, &rows, moment, block.grad_pred);
         for place in self.places() {
             let loss = &place.term.loss;
-            let weights = place.weight..place.weight + loss.own_weights();
+            let weights = place.weight..place.weight + loss.aux_weights();
             sum += loss.add(View {
                 pred: block.pred,
                 hidden: block.hidden,
@@ -145,7 +151,7 @@ impl StepLoss for Objective {
                 rows: &rows,
                 labels: &columns(labels, all, place.column, loss.columns()),
                 own: &own[weights.clone()],
-                grad_own: &mut grad_own[weights],
+                aux_grad: &mut aux_grad[weights],
                 progress: f64::from(moment.progress),
             });
         }
@@ -229,7 +235,7 @@ mod tests {
             grad_hidden: &mut [],
         };
         assert_eq!(
-            loss.inside(block, &labels, Moment::default(), &[], &mut []),
+            loss.inside(block, &labels, StepContext::default(), &[], &mut []),
             2.0
         );
         assert_eq!(grad, [-2.0, 2.0, 0.0, 0.0]);
@@ -258,7 +264,7 @@ mod tests {
                     .map(|_| rng.random_range(-1.0..1.0))
                     .collect::<Vec<f32>>()
             };
-            let (pred, hidden, own) = (draw(n * outputs), draw(n * 3), draw(loss.own_weights()));
+            let (pred, hidden, own) = (draw(n * outputs), draw(n * 3), draw(loss.aux_weights()));
             let value = |pred: &[f32], grad: &mut [f32]| {
                 let block = Block {
                     row: 0,
@@ -270,7 +276,7 @@ mod tests {
                 loss.inside(
                     block,
                     &labels,
-                    Moment::default(),
+                    StepContext::default(),
                     &own,
                     &mut vec![0.0; own.len()],
                 )

@@ -20,7 +20,7 @@ pub struct View<'a> {
     /// The loss's own weights.
     pub own: &'a [f32],
     /// Their gradient, to be added to.
-    pub grad_own: &'a mut [f32],
+    pub aux_grad: &'a mut [f32],
     /// Share of the schedule that is done.
     pub progress: f64,
 }
@@ -33,7 +33,7 @@ pub trait Loss: Debug + Send + Sync {
     fn columns(&self) -> usize;
 
     /// Weights of its own that are trained beside the network's; they begin at 0.
-    fn own_weights(&self) -> usize {
+    fn aux_weights(&self) -> usize {
         0
     }
 

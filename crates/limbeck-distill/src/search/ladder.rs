@@ -14,7 +14,7 @@
 use limbeck_data::metrics::Measure;
 
 use crate::error::{Error, Result};
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, NonNeural};
 use crate::objective::Alpha;
 use crate::stage::DISTILLED_DECAY;
 use crate::student::options::{StudentKind, StudentOptions};
@@ -116,12 +116,12 @@ pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
 ///
 /// Where a training fails; of the kinds of `auto`, those that do not fit columns or budget are passed over.
 pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
-    let kind = search.first().plan.student.kind;
+    let kind = search.first().study.student.kind;
     let mut choice = match search.first().has_network() {
         true => Ladder::new(search, watch)?.climb()?,
         false => Choice::default(),
     };
-    for asked in Kind::asked(kind) {
+    for asked in NonNeural::asked(kind) {
         match kinds::choose(search, asked) {
             Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
                 if kind == StudentKind::Auto => {}
@@ -233,7 +233,7 @@ struct Ladder<'s, 'a> {
 
 impl<'s, 'a> Ladder<'s, 'a> {
     fn new(search: &'s Search<'a>, watch: Watch<'s>) -> Result<Self> {
-        let plan = search.first().plan;
+        let study = search.first().study;
         // A smaller network has to fit every split.
         let mut sizes = search.first().sizes()?;
         for stage in &search.stages()[1..] {
@@ -244,11 +244,11 @@ impl<'s, 'a> Ladder<'s, 'a> {
             .stages()
             .iter()
             .any(|stage| stage.first().pool.new_second.contains(&true));
-        let has_hints = plan.hints.kind != crate::hints::HintKind::None;
+        let has_hints = study.hints.kind != crate::hints::HintKind::None;
         let splits = search.stages().len();
         let (steps, counts) = (
-            rungs(plan.student.steps, splits),
-            counts(plan.student.trials, splits),
+            rungs(study.student.steps, splits),
+            counts(study.student.trials, splits),
         );
         Ok(Self {
             search,
@@ -355,7 +355,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             weight_decay,
             ..Setting::plain(Some(alpha), self.steps[0])
         };
-        let settings: Vec<Setting> = match self.search.first().plan.objective.alpha {
+        let settings: Vec<Setting> = match self.search.first().study.objective.alpha {
             Alpha::Auto => DISTILLED
                 .iter()
                 .map(|&(size, alpha, decay)| setting(size, alpha, decay))
@@ -435,7 +435,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
                 ..longer
             })
         };
-        let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
+        let is_chosen = self.search.first().study.objective.alpha == Alpha::Auto;
         let seed = closed_form
             .map(|alpha| alpha.clamp(0.0, 1.0))
             .filter(|_| is_chosen);
@@ -509,7 +509,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             steps: self.steps[2],
             ..trial.setting
         });
-        let is_chosen = self.search.first().plan.objective.alpha == Alpha::Auto;
+        let is_chosen = self.search.first().study.objective.alpha == Alpha::Auto;
         let pure = longer.filter(|_| is_chosen).map(|longer| Setting {
             alpha: Some(1.0),
             weight_decay: DISTILLED_DECAY,
@@ -562,7 +562,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         )?;
         // The closed form is that of squared errors.
         let squared = self.search.measure() == Measure::Rmse
-            && self.search.first().plan.objective.alpha == Alpha::Auto;
+            && self.search.first().study.objective.alpha == Alpha::Auto;
         best(alone)
             .filter(|_| squared)
             .and_then(|lone| self.search.closed_form_alpha(lone, pure))

@@ -12,7 +12,7 @@ pub(crate) mod ladder;
 use limbeck_data::Features;
 use rayon::prelude::*;
 
-pub use crate::stage::{Plan, Stage};
+pub use crate::stage::{Stage, Study};
 pub use crate::transfer::set::{KnownRows, NewRows, TransferSet};
 pub use crate::trial::{
     Choice, Point, Progress, Setting, Training, Trial, Watch, closed_form_alpha,

@@ -1,6 +1,6 @@
 //! Transfer sets: inputs on which the teacher is asked.
 //!
-//! Each kind of new row is one file with one function and one variant of [`Kind`]. All of them keep to the manifold as far as
+//! Each kind of new row is one file with one function and one variant of [`Augmentation`]. All of them keep to the manifold as far as
 //! columns tell it: numbers stay within their range, whole numbers whole, categories among the levels, and what is missing is
 //! missing together with the row it comes from.
 
@@ -73,21 +73,21 @@ limbeck_options::options! {
 }
 
 impl TransferOptions {
-    fn rows(&self, kind: Kind) -> usize {
+    fn rows(&self, kind: Augmentation) -> usize {
         match kind {
-            Kind::Munge => self.munge_rows,
-            Kind::Boundary => self.boundary_rows,
-            Kind::Mixup => self.mixup_rows,
-            Kind::Perturb => self.perturb_rows,
-            Kind::Slope => self.slope_rows,
-            Kind::Adversarial => self.adversarial_rows,
+            Augmentation::Munge => self.munge_rows,
+            Augmentation::Boundary => self.boundary_rows,
+            Augmentation::Mixup => self.mixup_rows,
+            Augmentation::Perturb => self.perturb_rows,
+            Augmentation::Slope => self.slope_rows,
+            Augmentation::Adversarial => self.adversarial_rows,
         }
     }
 }
 
 /// Kinds of new rows, in the order in which they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Augmentation {
     /// Rows between near rows: [`munge`].
     Munge,
     /// Rows moved near the edge of a column.
@@ -102,7 +102,7 @@ pub enum Kind {
     Adversarial,
 }
 
-impl Kind {
+impl Augmentation {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Munge,
@@ -176,7 +176,7 @@ pub fn make(
 ) -> Result<Transfer> {
     options.validate()?;
     let mut transfer = Transfer::asked(features.select(&[]));
-    for kind in Kind::ALL {
+    for kind in Augmentation::ALL {
         let count = options
             .rows(kind)
             .min(options.munge_factor.saturating_mul(features.rows));
@@ -184,15 +184,19 @@ pub fn make(
             continue;
         }
         transfer.append(match kind {
-            Kind::Munge => Transfer::asked(munge(features, count, options, seed)?),
-            Kind::Boundary if options.boundary_literal => {
+            Augmentation::Munge => Transfer::asked(munge(features, count, options, seed)?),
+            Augmentation::Boundary if options.boundary_literal => {
                 boundary::literal(features, target, count, options, seed)
             }
-            Kind::Boundary => Transfer::asked(boundary::moved(features, count, options, seed)),
-            Kind::Mixup => Transfer::asked(mixup::mixed(features, target, count, options, seed)),
-            Kind::Perturb => perturb::perturbed(features, count, options, seed),
-            Kind::Slope => slope::pairs(features, count, options, seed)?,
-            Kind::Adversarial => adversarial::candidates(features, count, options, seed)?,
+            Augmentation::Boundary => {
+                Transfer::asked(boundary::moved(features, count, options, seed))
+            }
+            Augmentation::Mixup => {
+                Transfer::asked(mixup::mixed(features, target, count, options, seed))
+            }
+            Augmentation::Perturb => perturb::perturbed(features, count, options, seed),
+            Augmentation::Slope => slope::pairs(features, count, options, seed)?,
+            Augmentation::Adversarial => adversarial::candidates(features, count, options, seed)?,
         })?;
     }
     transfer.made = transfer.features.rows;
@@ -306,22 +310,22 @@ pub(crate) mod tests {
         values
     }
 
-    fn only(kind: Kind, count: usize) -> TransferOptions {
-        let rows = |of: Kind| if of == kind { count } else { 0 };
+    fn only(kind: Augmentation, count: usize) -> TransferOptions {
+        let rows = |of: Augmentation| if of == kind { count } else { 0 };
         TransferOptions {
-            munge_rows: rows(Kind::Munge),
-            boundary_rows: rows(Kind::Boundary),
-            mixup_rows: rows(Kind::Mixup),
-            perturb_rows: rows(Kind::Perturb),
-            slope_rows: rows(Kind::Slope),
-            adversarial_rows: rows(Kind::Adversarial) / 4,
+            munge_rows: rows(Augmentation::Munge),
+            boundary_rows: rows(Augmentation::Boundary),
+            mixup_rows: rows(Augmentation::Mixup),
+            perturb_rows: rows(Augmentation::Perturb),
+            slope_rows: rows(Augmentation::Slope),
+            adversarial_rows: rows(Augmentation::Adversarial) / 4,
             ..TransferOptions::default()
         }
     }
 
     #[test]
     fn new_rows_of_every_kind_stay_on_the_manifold_and_repeat_with_their_seed() {
-        for kind in Kind::ALL {
+        for kind in Augmentation::ALL {
             let make = |seed| make(&features(), &target(), &only(kind, 1000), seed).unwrap();
             let made = make(3);
             let new = &made.features;
@@ -350,7 +354,7 @@ pub(crate) mod tests {
             assert_ne!(format!("{new:?}"), format!("{:?}", make(4).features));
             assert_eq!(
                 made.source.iter().all(Option::is_some),
-                kind == Kind::Perturb
+                kind == Augmentation::Perturb
             );
         }
     }
@@ -385,9 +389,14 @@ pub(crate) mod tests {
 
     #[test]
     fn boundary_rows_reach_for_the_edges() {
-        let new = make(&features(), &target(), &only(Kind::Boundary, 2000), 3)
-            .unwrap()
-            .features;
+        let new = make(
+            &features(),
+            &target(),
+            &only(Augmentation::Boundary, 2000),
+            3,
+        )
+        .unwrap()
+        .features;
         let near_edge = |v: &&f64| **v < 0.98 || **v > 3.92;
         // Half of the rows are chosen for other columns; the others would have 40 % there.
         let share = numbers(&new, 0).iter().filter(near_edge).count() as f64 / 2000.0;
@@ -398,7 +407,7 @@ pub(crate) mod tests {
     fn literal_boundary_moves_inputs_and_target_by_one_noise() {
         let options = TransferOptions {
             boundary_literal: true,
-            ..only(Kind::Boundary, 50)
+            ..only(Augmentation::Boundary, 50)
         };
         let made = make(&features(), &target(), &options, 3).unwrap();
         let x_sd = limbeck_data::metrics::variance(numbers(&features(), 0), &[1.0; 50]).sqrt();
@@ -414,7 +423,7 @@ pub(crate) mod tests {
 
     #[test]
     fn perturbed_rows_stay_near_their_source() {
-        let made = make(&features(), &target(), &only(Kind::Perturb, 500), 3).unwrap();
+        let made = make(&features(), &target(), &only(Augmentation::Perturb, 500), 3).unwrap();
         for (row, source) in made.source.iter().enumerate() {
             let source = source.unwrap() as usize;
             assert!(
@@ -429,7 +438,7 @@ pub(crate) mod tests {
         let apart = |mixup_bandwidth| {
             let options = TransferOptions {
                 mixup_bandwidth,
-                ..only(Kind::Mixup, 500)
+                ..only(Augmentation::Mixup, 500)
             };
             let new = make(&features(), &target(), &options, 3).unwrap().features;
             let steps = numbers(&new, 0)

@@ -9,7 +9,7 @@ mod gaussian;
 mod quantile;
 
 use crate::head::{Bins, Head};
-use crate::loss::{Moment, PointLoss, StepLoss};
+use crate::loss::{PointLoss, StepContext, StepLoss};
 
 /// What a row's outputs are compared with, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +90,7 @@ impl LabelLoss {
     pub fn row(self, out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {
         match self {
             Self::Point(point) => {
-                let (loss, slope) = point.direct(out[0], label.mean);
+                let (loss, slope) = point.value_and_grad(out[0], label.mean);
                 grad[0] = slope;
                 loss
             }
@@ -122,7 +122,13 @@ impl StepLoss for Hard {
         self.0.outputs()
     }
 
-    fn direct(&self, pred: &[f32], labels: &[f32], _moment: Moment, grad: &mut [f32]) -> f32 {
+    fn value_and_grad(
+        &self,
+        pred: &[f32],
+        labels: &[f32],
+        _moment: StepContext,
+        grad: &mut [f32],
+    ) -> f32 {
         let outputs = self.outputs();
         let mut sum = 0.0;
         for ((pred, label), grad) in pred
@@ -258,10 +264,10 @@ pub(crate) mod tests {
         // (3 − 1)² · 1 + (0 − 1)² · 0.5
         let mut grad = [f32::NAN; 2];
         assert_eq!(
-            Hard::SQUARED.direct(
+            Hard::SQUARED.value_and_grad(
                 &[3.0, 0.0],
                 &[1.0, 1.0, 1.0, 0.5],
-                Moment::default(),
+                StepContext::default(),
                 &mut grad
             ),
             4.5
@@ -269,10 +275,10 @@ pub(crate) mod tests {
         assert_eq!(grad, [4.0, -1.0]);
         // v = ln 4, error 2: ln 4 + 4 / 4, weighed 3
         let mut grad = [f32::NAN; 2];
-        let found = Hard(LabelLoss::Gaussian).direct(
+        let found = Hard(LabelLoss::Gaussian).value_and_grad(
             &[1.0, 4f32.ln()],
             &[3.0, 3.0],
-            Moment::default(),
+            StepContext::default(),
             &mut grad,
         );
         assert!(

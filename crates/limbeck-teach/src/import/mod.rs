@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use limbeck_data::Features;
 use rayon::prelude::*;
 
-use crate::layers::Layer;
+use crate::layers::FeatureLayer;
 use crate::{Error, Result};
 use columns::{Input, Label};
 use fault::{Fault, Parsed};
@@ -205,7 +205,7 @@ impl ImportedTeacher {
     /// # Errors
     ///
     /// As [`predict`](Self::predict); [`Error::Model`] for a graph without hidden layers or trees, and for features that are not finite.
-    pub fn layers(&self, x: &Features) -> Result<Vec<Layer>> {
+    pub fn layers(&self, x: &Features) -> Result<Vec<FeatureLayer>> {
         let parts = self.blocks(x, |start, rows, width, count| {
             let layers = match &self.body {
                 Body::Trees(trees) => trees.layers(rows, width, count),

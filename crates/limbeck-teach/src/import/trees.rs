@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fault::{Fault, Parsed};
-use crate::layers::{Layer, leaf_layers};
+use crate::layers::{FeatureLayer, leaf_layers};
 
 /// A tree's nodes, its root first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -263,7 +263,7 @@ impl TreeModel {
     }
 
     /// Leaf embeddings of `count` rows of `width` inputs.
-    pub(crate) fn layers(&self, rows: &[f64], width: usize, count: usize) -> Vec<Layer> {
+    pub(crate) fn layers(&self, rows: &[f64], width: usize, count: usize) -> Vec<FeatureLayer> {
         let rows = self.inputs(rows);
         leaf_layers(count, self.trees.len(), |row, tree| {
             self.trees[tree].leaf(&rows[row * width..(row + 1) * width]) as u32

@@ -16,9 +16,9 @@ pub struct PreflightReport {
     /// Target column.
     pub target: String,
     /// Which rows were used.
-    pub rows: Rows,
+    pub rows: RowCounts,
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: Outlook,
     /// RMSE of all sides.
     pub rmse: Rmse,
     /// RMSE of all sides, by pilot.
@@ -43,7 +43,7 @@ pub struct PreflightReport {
 
 /// Rows of a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
+pub struct RowCounts {
     /// Training and validation rows of the table.
     pub available: usize,
     /// Test rows of the table, which were only counted.
@@ -101,7 +101,7 @@ pub enum Answer {
 /// A normal prior and a normal measurement: Gelman et al., *Bayesian Data Analysis*, 3rd ed., section 2.5. The constants are fitted by
 /// `evidence/preflight.py`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Outlook {
     /// The answer.
     pub kind: Answer,
     /// Least saving that pays, as a share of the lone student's RMSE: the recipe's `worth`.

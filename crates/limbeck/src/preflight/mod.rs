@@ -16,7 +16,7 @@
 //! | [`noise`](PreflightReport::noise) | variance that the columns cannot tell | is there anything left to learn? |
 //!
 //! *Pays* means that in `limbeck distill` on the whole table the distilled student's test RMSE will be below the lone one's by at least
-//! `worth` (1 % by default). The rules that lead there are in [`Verdict`], their constants in [`rules`].
+//! `worth` (1 % by default). The rules that lead there are in [`Outlook`], their constants in [`rules`].
 
 mod figures;
 mod pilots;
@@ -121,7 +121,7 @@ pub fn preflight(
         let Some(pilot) = first else {
             unreachable!("there is at least one turn")
         };
-        let rows = Rows {
+        let rows = RowCounts {
             available,
             test: data.split.test.len(),
             sampled: pilot.target().len(),

@@ -8,12 +8,13 @@ use limbeck_data::{Dataset, Features};
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::noise::noise;
 use limbeck_distill::objective::Alpha;
-use limbeck_distill::search::{self, Plan, Search, Stage, TransferSet, Trial};
+use limbeck_distill::search::{self, Search, Stage, Study, TransferSet, Trial};
 use limbeck_distill::student::StudentKind;
 use limbeck_teach::FittedTeacher;
 
 use super::figures::{
-    LearningCurve, Measured, NoiseFloor, Paired, PreflightReport, Rmse, Rows, Share, TeacherFit,
+    LearningCurve, Measured, NoiseFloor, Paired, PreflightReport, Rmse, RowCounts, Share,
+    TeacherFit,
 };
 use super::verdict::{Findings, judge, over_pilots};
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ use crate::recipe::Recipe;
 use crate::session::{Event, Session};
 use crate::stages::labels;
 use crate::stages::store::LabelStore;
-use crate::stages::students::plan;
+use crate::stages::students::study;
 
 /// Held-out rows after which further pilots are not worth their time.
 const ENOUGH_HELD_OUT: usize = 1200;
@@ -110,9 +111,9 @@ impl Pilot<'_> {
     pub(super) fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
         let (recipe, data, session) = (self.recipe, self.data, self.session);
         let labels = labels::make(recipe, data, session)?;
-        let plan = Plan {
+        let study = Study {
             seed: recipe.seed + turn as u64,
-            ..plan(recipe, &data.targets.specs, session)
+            ..study(recipe, &data.targets.specs, session)
         };
         let watch = session.watch();
         let split = &data.split;
@@ -122,7 +123,7 @@ impl Pilot<'_> {
             labels.for_search(data, lambda),
             labels.known(data, &split.valid),
         );
-        let search = Search::new(vec![Stage::new(&plan, &set, Some(&valid))?]);
+        let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
         session.tell(&Event::Steps(search::search_steps(&recipe.student, 1)));
         let choice = search::choose(&search, &watch)?;
         let (alone, distilled) = choice.best()?;
@@ -134,9 +135,9 @@ impl Pilot<'_> {
 
         // The refit of a full run: all rows but those held out, and several seeds.
         let all = labels.for_refit(data, lambda);
-        let refit_stage = Stage::new(&plan, &all, None)?;
+        let refit_stage = Stage::new(&study, &all, None)?;
         let seeds: Vec<u64> = (0..recipe.repeats as u64)
-            .map(|repeat| plan.seed + repeat)
+            .map(|repeat| study.seed + repeat)
             .collect();
         let refitted = search::refit(
             &refit_stage,
@@ -165,7 +166,7 @@ impl Pilot<'_> {
         );
 
         if turn == 0 {
-            held.curve = self.learning_curve(&labels, &plan, (search.first(), alone), &watch)?;
+            held.curve = self.learning_curve(&labels, &study, (search.first(), alone), &watch)?;
         }
         let unit = data.spec().unit;
         held.alone
@@ -200,7 +201,7 @@ impl Pilot<'_> {
     fn learning_curve(
         &self,
         labels: &LabelStore,
-        plan: &Plan<'_>,
+        study: &Study<'_>,
         all: (&Stage<'_>, &Trial),
         watch: search::Watch<'_>,
     ) -> Result<Option<LearningCurve>> {
@@ -211,7 +212,7 @@ impl Pilot<'_> {
             labels.known(data, &split.valid),
             labels.known(data, &split.test),
         );
-        let search = Search::new(vec![Stage::new(plan, &half, Some(&valid))?]);
+        let search = Search::new(vec![Stage::new(study, &half, Some(&valid))?]);
         let trial = search::choose_alone(&search, watch)?;
         let target = data.target_of(&split.test);
         let errors = |stage, trial| {
@@ -291,7 +292,7 @@ impl Held {
         &self,
         recipe: &Recipe,
         data: &Dataset,
-        rows: Rows,
+        rows: RowCounts,
     ) -> Result<PreflightReport> {
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
         let rmse = Rmse {

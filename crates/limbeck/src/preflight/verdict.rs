@@ -2,13 +2,13 @@
 
 use limbeck_distill::proof::short;
 
-use super::figures::{Answer, LearningCurve, Paired, Rmse, Rows, Share, TeacherFit, Verdict};
+use super::figures::{Answer, LearningCurve, Outlook, Paired, Rmse, RowCounts, Share, TeacherFit};
 use super::rules;
 
 /// What the verdict rests on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Findings {
-    pub(super) rows: Rows,
+    pub(super) rows: RowCounts,
     /// Least saving that pays, as a share of the lone student's RMSE.
     pub(super) worth: f64,
     pub(super) teacher_gap: Paired,
@@ -21,8 +21,8 @@ pub(super) struct Findings {
     pub(super) learning_curve: LearningCurve,
 }
 
-/// The rules of [`Verdict`].
-pub(super) fn judge(found: &Findings) -> Verdict {
+/// The rules of [`Outlook`].
+pub(super) fn judge(found: &Findings) -> Outlook {
     let expected = expected(found);
     let (chance, saving) = expected.map_or(
         (
@@ -42,7 +42,7 @@ pub(super) fn judge(found: &Findings) -> Verdict {
     } else {
         Answer::Unsure
     };
-    Verdict {
+    Outlook {
         kind,
         worth: found.worth,
         chance,
@@ -104,7 +104,7 @@ fn expected(found: &Findings) -> Option<Expected> {
 
 /// Rows that the full run's students are fitted on to those of a pilot's, at least 1: all of the table but its test rows, and all of the
 /// sample but what a pilot holds out.
-fn growth(rows: &Rows) -> f64 {
+fn growth(rows: &RowCounts) -> f64 {
     let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
     (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
@@ -193,7 +193,7 @@ fn lead(difference: &Paired) -> String {
 mod tests {
     use super::*;
 
-    const ROWS: Rows = Rows {
+    const ROWS: RowCounts = RowCounts {
         available: 5000,
         test: 1000,
         sampled: 2000,
@@ -272,7 +272,7 @@ mod tests {
                 alone: 10.0,
                 ..found().rmse
             },
-            rows: Rows {
+            rows: RowCounts {
                 held_out: 900,
                 test: 3600,
                 available: 1100,
@@ -320,7 +320,7 @@ mod tests {
         };
         assert!(with(8.0, 10.0) > with(4.0, 10.0) && with(4.0, 12.0) > with(4.0, 10.0));
         // The pilots of 900 held-out rows in all are fitted on 2000 − 900 = 1100 rows, a full run of 5500 on five times as many.
-        let grown = Rows {
+        let grown = RowCounts {
             available: 5500,
             ..findings.rows
         };
@@ -461,7 +461,7 @@ mod tests {
             .contains("5000 for the sample's 2000")
         );
         // Nothing is said of a larger table where there is none.
-        let all = Rows {
+        let all = RowCounts {
             available: 2000,
             ..ROWS
         };

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use limbeck_data::Dataset;
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
-use limbeck_distill::search::{self, KnownRows, Plan, Stage, TransferSet};
+use limbeck_distill::search::{self, KnownRows, Stage, Study, TransferSet};
 use limbeck_distill::student::StudentOptions;
 use limbeck_teach::trees::{self, TreeOptions};
 
-use super::students::plan;
+use super::students::study;
 use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
@@ -142,11 +142,11 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> R
         spread: none,
         rows,
     });
-    let plan = Plan {
+    let study = Study {
         kept: &NO_CHECKPOINTS,
-        ..plan(recipe, &data.targets.specs, session)
+        ..study(recipe, &data.targets.specs, session)
     };
-    let stage = Stage::new(&plan, &set, None)?;
+    let stage = Stage::new(&study, &set, None)?;
     let start = Instant::now();
     stage.warm_up(STEPS)?;
     Ok(start.elapsed().as_secs_f64() / STEPS as f64)

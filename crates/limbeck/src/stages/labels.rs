@@ -10,13 +10,13 @@ use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{
-    EarlyAnswers, FittedTeacher, Layer, Model, Prediction, Sample, Spread, Teacher,
+    EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, Sample, Spread, Teacher, WhichFit,
 };
 use rayon::prelude::*;
 
-use super::elsewhere::Elsewhere;
+use super::external::ExternalTeacher;
 use super::store::{LabelStore, TeacherFeatures};
-use super::{rounds, several};
+use super::{ensemble, rounds};
 use crate::error::{Error, Result};
 use crate::recipe::{Recipe, TeacherSource};
 use crate::run::Run;
@@ -85,7 +85,7 @@ fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Lab
             message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
         });
     }
-    let mut store = several::combine(stores, data, recipe.teacher.combine);
+    let mut store = ensemble::combine(stores, data, recipe.teacher.combine);
     let note = format!("several teachers, weighted {}", weights(&store));
     session.note(&note);
     store.summary.notes.push(note);
@@ -157,7 +157,7 @@ impl<'a> Context<'a> {
         match source {
             TeacherSource::Run(run) => self.read(run),
             TeacherSource::Model { path, columns } => {
-                self.imported(&Elsewhere::read(path, columns)?)
+                self.imported(&ExternalTeacher::read(path, columns)?)
             }
             TeacherSource::Column => self.given(),
             TeacherSource::Command(options) => {
@@ -340,7 +340,7 @@ impl<'a> Context<'a> {
     }
 
     /// A teacher from elsewhere has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
-    fn imported(&self, teacher: &Elsewhere) -> Result<LabelStore> {
+    fn imported(&self, teacher: &ExternalTeacher) -> Result<LabelStore> {
         self.session.begin("teacher file");
         // Before the new rows, since a column that is missing is known at once.
         let Prediction {
@@ -606,7 +606,7 @@ impl<'a> Context<'a> {
         &self,
         store: &LabelStore,
         answers: &[f64],
-        layers: impl Fn(Model, &Features) -> Result<Vec<Layer>> + Sync,
+        layers: impl Fn(WhichFit, &Features) -> Result<Vec<FeatureLayer>> + Sync,
     ) -> Result<Option<TeacherFeatures>> {
         let hints = &self.recipe.hints;
         if hints.kind == HintKind::None {
@@ -661,8 +661,8 @@ impl<'a> Context<'a> {
             })
         };
         Ok(Some(TeacherFeatures {
-            pilot: of(Model::First, &split.train)?,
-            full: of(Model::Last, &split.train_valid())?,
+            pilot: of(WhichFit::First, &split.train)?,
+            full: of(WhichFit::Last, &split.train_valid())?,
         }))
     }
 

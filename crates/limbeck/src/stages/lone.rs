@@ -1,7 +1,7 @@
 //! Models of every kind without a teacher, beside which a student has to be worth its teacher.
 
 use limbeck_data::metrics::Measure;
-use limbeck_distill::kinds::{self, Kind};
+use limbeck_distill::kinds::{self, NonNeural};
 use limbeck_distill::proof::judge_file;
 use limbeck_distill::search::{Choice, Search, Stage, Trial};
 
@@ -27,7 +27,7 @@ pub(crate) fn fit(
 ) -> Result<Vec<Fitted>> {
     let own = alone.chosen.setting.kind();
     let mut all = Vec::new();
-    for kind in Kind::ALL
+    for kind in NonNeural::ALL
         .into_iter()
         .filter(|kind| kind.student_kind() != own)
     {
@@ -44,7 +44,7 @@ pub(crate) fn fit(
 }
 
 /// The best lone model of a kind on validation rows: of those that the search tried, else of those that are tried now.
-fn best_of(kind: Kind, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
+fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
     let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
     let tried = choice.alone.iter().filter(is_of_kind);
     match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {

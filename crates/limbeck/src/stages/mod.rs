@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `read` | table → data set |
 //! | `budget` | time limit → options |
-//! | `labels`, with `elsewhere`, `several`, `rounds` | data set → labels (`store`) |
+//! | `labels`, with `external`, `ensemble`, `rounds` | data set → labels (`store`) |
 //! | `splits` | labels for further splits of the rows |
 //! | `students` | labels → both students, chosen and fitted again |
 //! | `fitted` | all of these in order |
 //! | `prove`, with `judge`, `lone`, `outer`, `golden`, `timing` | students → report and file |
 
 pub(crate) mod budget;
-mod elsewhere;
+mod ensemble;
+mod external;
 pub(crate) mod fitted;
 pub(crate) mod golden;
 mod judge;
@@ -21,7 +22,6 @@ pub(crate) mod outer;
 pub(crate) mod prove;
 pub(crate) mod read;
 mod rounds;
-mod several;
 pub(crate) mod splits;
 pub(crate) mod store;
 pub(crate) mod students;

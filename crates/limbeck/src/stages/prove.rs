@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use limbeck_data::{Column, Dataset, Table};
-use limbeck_distill::search::{Choice, KnownRows, Plan, Search, Stage, Trial};
+use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_runtime::{GoldenValue, Student, Value};
 
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
-use super::students::{Known, Students, Trained, plan};
+use super::students::{Known, Students, Trained, study};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use super::{labels, outer, splits};
 use crate::error::{Error, Result};
@@ -563,16 +563,16 @@ impl Case<'_> {
             params: recipe.student.params / targets,
             ..recipe.student.clone()
         };
-        let plan = Plan {
+        let study = Study {
             student: &student,
-            ..plan(recipe, &self.known.data.targets.specs, self.session)
+            ..study(recipe, &self.known.data.targets.specs, self.session)
         };
         let stages = trained.rows.iter().map(|targets| {
             let (set, valid) = &targets[self.at];
-            Stage::new(&plan, set, Some(valid))
+            Stage::new(&study, set, Some(valid))
         });
         let search = Search::new(stages.collect::<Result<_, _>>()?);
-        let refit = Stage::new(&plan, &trained.sets[self.at], None)?;
+        let refit = Stage::new(&study, &trained.sets[self.at], None)?;
         lone::fit(&search, &refit, &Choice::default(), own, recipe.seed)
     }
 }

@@ -2,14 +2,14 @@
 
 use limbeck_data::{Dataset, Features, Folds};
 use limbeck_distill::objective::Alpha;
-use limbeck_distill::search::{Plan, Progress, Stage};
+use limbeck_distill::search::{Progress, Stage, Study};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::most_disputed;
 use limbeck_nets::Control;
 use limbeck_teach::{FittedTeacher, Prediction, Sample};
 
 use super::store::LabelStore;
-use super::students::plan;
+use super::students::study;
 use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::Session;
@@ -61,12 +61,12 @@ impl Rounds<'_> {
             kind: StudentKind::Mlp,
             ..self.recipe.student.clone()
         };
-        let plan = Plan {
+        let study = Study {
             student: &student,
-            ..plan(self.recipe, &self.data.targets.specs, self.session)
+            ..study(self.recipe, &self.data.targets.specs, self.session)
         };
         let set = store.for_search(self.data, self.recipe.transfer.perturb_weight);
-        let stage = Stage::new(&plan, &set, None)?;
+        let stage = Stage::new(&study, &set, None)?;
         let alpha = match self.recipe.objective.alpha {
             Alpha::Auto => QUICK_ALPHA,
             Alpha::Fixed(alpha) => alpha,

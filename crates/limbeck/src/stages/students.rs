@@ -3,7 +3,7 @@
 use limbeck_data::{Dataset, Features, TargetSpec};
 use limbeck_distill::hints::HintKind;
 use limbeck_distill::search::{
-    self, Choice, KnownRows, Plan, Refitted, Search, Stage, TransferSet, Trial,
+    self, Choice, KnownRows, Refitted, Search, Stage, Study, TransferSet, Trial,
 };
 
 use super::judge::Judge;
@@ -39,7 +39,7 @@ pub(crate) struct Trained<'t> {
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
     /// The rows of each split of the search, by target.
-    pub(crate) rows: &'t [Vec<Rows>],
+    pub(crate) rows: &'t [Vec<SearchRows>],
     /// Those of the refit, by target.
     pub(crate) sets: &'t [TransferSet],
     /// What was fitted again, by seed, and on what.
@@ -90,12 +90,12 @@ impl<'t> Files<'t> {
 }
 
 /// What is the same for all trials on a data set.
-pub(crate) fn plan<'a>(
+pub(crate) fn study<'a>(
     recipe: &'a Recipe,
     targets: &'a [TargetSpec],
     session: &'a Session<'_>,
-) -> Plan<'a> {
-    Plan {
+) -> Study<'a> {
+    Study {
         student: &recipe.student,
         objective: &recipe.objective,
         hints: &recipe.hints,
@@ -108,17 +108,17 @@ pub(crate) fn plan<'a>(
 }
 
 /// What trials on one split of the rows learn from and are validated on.
-pub(crate) type Rows = (TransferSet, KnownRows);
+pub(crate) type SearchRows = (TransferSet, KnownRows);
 
 impl Students<'_> {
     /// Rows of each split, by target.
-    fn rows(&self) -> Vec<Vec<Rows>> {
-        let rows = |data: &Dataset, labels: &LabelStore| -> Rows {
+    fn rows(&self) -> Vec<Vec<SearchRows>> {
+        let rows = |data: &Dataset, labels: &LabelStore| -> SearchRows {
             let set = labels.for_search(data, self.recipe.transfer.perturb_weight);
             (set, labels.known(data, &data.split.valid))
         };
         let first = self.known.iter().map(|one| rows(one.data, one.labels));
-        let other = |at: usize| -> Vec<Rows> {
+        let other = |at: usize| -> Vec<SearchRows> {
             let of = |one: &Known<'_>| rows(&one.others[at].data, &one.others[at].store);
             self.known.iter().map(of).collect()
         };
@@ -137,14 +137,14 @@ impl Students<'_> {
         then: impl FnOnce(&Trained<'_>) -> Result<T>,
     ) -> Result<(T, Choice, Vec<Refitted>)> {
         let (recipe, session) = (self.recipe, self.session);
-        let plan = plan(recipe, self.targets, session);
+        let study = study(recipe, self.targets, session);
         let watch = session.watch();
         let judges = self.judges();
         let rows = session.time("search", || self.rows());
         let search = session.time("search", || -> Result<Search<'_>> {
             let stages = rows.iter().map(|targets| {
                 let both = targets.iter().map(|(set, valid)| (set, Some(valid)));
-                Stage::joint(&plan, both.collect())
+                Stage::joint(&study, both.collect())
             });
             Ok(Search::new(stages.collect::<Result<_, _>>()?))
         })?;
@@ -172,7 +172,7 @@ impl Students<'_> {
             (search.first(), vec![refitted])
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
-            refit_stage = session.time("refit", || Stage::joint(&plan, both))?;
+            refit_stage = session.time("refit", || Stage::joint(&study, both))?;
             session.begin("refit on all training rows");
             let refits = self.refit(&refit_stage, alone, distilled, &judges)?;
             (&refit_stage, refits)

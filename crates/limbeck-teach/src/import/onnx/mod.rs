@@ -18,7 +18,7 @@ mod tensor;
 use std::sync::Arc;
 
 use super::fault::{Fault, Parsed};
-use crate::layers::Layer;
+use crate::layers::FeatureLayer;
 use op::Op;
 pub(crate) use read::parse;
 use tensor::Tensor;
@@ -104,7 +104,7 @@ impl Graph {
     }
 
     /// Hidden layers; of a graph without any, leaf embeddings of its first trees.
-    pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<Layer>> {
+    pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<FeatureLayer>> {
         let values = self.run(rows, count)?;
         let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
             Some(tensor) if tensor.shape == [count, width] => Ok(tensor),
@@ -119,7 +119,7 @@ impl Graph {
                 let layer = |&(slot, width): &(usize, usize)| {
                     let data = tensor(slot, width)?.data.iter();
                     let values = data.map(|&value| value as f32).collect();
-                    Ok(Layer { width, values })
+                    Ok(FeatureLayer { width, values })
                 };
                 layers.iter().map(layer).collect()
             }
@@ -304,7 +304,7 @@ mod tests {
             let layers = graph.layers(&vec![0.5; 2 * count], count).unwrap();
             assert_eq!(
                 layers,
-                [Layer {
+                [FeatureLayer {
                     width: 3,
                     values: vec![5.0; 3 * count]
                 }]

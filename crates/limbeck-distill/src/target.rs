@@ -11,7 +11,7 @@ use crate::objective::ObjectiveOptions;
 use crate::transfer::set::{KnownRows, NewRows, TransferSet};
 
 /// A target, and what is known of it.
-pub(crate) struct Part<'a> {
+pub(crate) struct Target<'a> {
     spec: &'a TargetSpec,
     /// Labels, standardized.
     pub(crate) pool: Pool,
@@ -23,7 +23,7 @@ pub(crate) struct Part<'a> {
     pub(crate) held: Option<&'a KnownRows>,
 }
 
-impl<'a> Part<'a> {
+impl<'a> Target<'a> {
     pub(crate) fn new(
         spec: &'a TargetSpec,
         set: &'a TransferSet,

@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::run::files::{TEACHER, TEACHER_FILE};
 
 /// A model that has seen rows of which this run knows nothing.
-pub(crate) struct Elsewhere {
+pub(crate) struct ExternalTeacher {
     pub(crate) teacher: Box<dyn Teacher>,
     /// What the report calls it.
     pub(crate) kind: String,
@@ -21,7 +21,7 @@ pub(crate) struct Elsewhere {
     unit: LearnedUnit,
 }
 
-impl Elsewhere {
+impl ExternalTeacher {
     /// Reads a model file, or the teacher of the run in the folder `path`.
     ///
     /// # Errors
