@@ -29,8 +29,10 @@ ROWS = 600
 
 # Keys of `report.json` that have another name or place in this tree: the base's path → this tree's, parts joined by dots.
 KEYS = {}
+# The same for the last parts of a path, wherever it begins.
+ENDS = {"trees.step": "trees.learning_rate"}
 # What differs from run to run, and what tells the programs apart.
-IGNORED = {"measured", "version"}
+IGNORED = {"measured", "version", "schema"}
 
 BASIC = "--quality fast --steps 1200 --params 600 --repeats 2 --max-repeats 2 --threads 1 --quiet --seed 7"
 PLAIN = "--drop again,given,spread,batch,at"
@@ -153,6 +155,9 @@ def renamed(path):
     for old, new in KEYS.items():
         if path == old or path.startswith(f"{old}."):
             return new + path[len(old):]
+    for old, new in ENDS.items():
+        if path.endswith(f".{old}"):
+            return path[: -len(old)] + new
     return path
 
 

@@ -39,7 +39,7 @@ pub struct Study<'a> {
     /// Seed of weights and order.
     pub seed: u64,
     /// Where trainings are kept.
-    pub kept: &'a Checkpoints,
+    pub checkpoints: &'a Checkpoints,
 }
 
 impl Study<'_> {
@@ -440,8 +440,8 @@ impl<'a> Stage<'a> {
                 staged: staged.as_deref(),
             })
         };
-        let (kept, name) = (self.study.kept, training.to_string());
-        if let Some(trained) = kept.load::<Trained>(&name) {
+        let (checkpoints, name) = (self.study.checkpoints, training.to_string());
+        if let Some(trained) = checkpoints.load::<Trained>(&name) {
             trained.curve.iter().for_each(|point| {
                 tell(point);
             });
@@ -462,7 +462,7 @@ impl<'a> Stage<'a> {
             seed: training.seed,
         };
         let trainer = Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?;
-        let mut saver = kept.saver(format!("{name}.begun"));
+        let mut saver = checkpoints.saver(format!("{name}.begun"));
         let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
         let (mut state, mut curve, mut snapshots) =
             begun.unwrap_or_else(|| (trainer.start(), Vec::new(), Vec::new()));
@@ -536,7 +536,7 @@ impl<'a> Stage<'a> {
         };
         // A training that the user cut short is none that another life of the run may take for the whole one.
         if !is_stopped {
-            kept.save(&name, &trained)?;
+            checkpoints.save(&name, &trained)?;
             saver.finish();
         }
         Ok(trained)

@@ -384,7 +384,7 @@ mod tests {
             targets: &specs,
             target_weights: &[],
             seed: 3,
-            kept: &NO_CHECKPOINTS,
+            checkpoints: &NO_CHECKPOINTS,
         };
         let known = |features: Features, unit: f64, blocks: Option<&[u32]>| {
             let target: Vec<f64> = target(&features).iter().map(|y| unit * y).collect();

@@ -760,7 +760,7 @@ mod tests {
             fits: 2,
             trees: TreeOptions {
                 rounds: 30,
-                step: 0.2,
+                learning_rate: 0.2,
                 leaf_rows: 2.0,
                 ..TreeOptions::default()
             },

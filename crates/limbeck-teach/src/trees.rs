@@ -32,15 +32,15 @@ limbeck_options::options! {
         /// Number of trees.
         rounds: usize = 800 => [within(1.0, 20_000.0)];
         /// Share of each tree's leaf values that is added; halve it and double `rounds` for accuracy.
-        step: f64 = 0.06 => [above(0.0), up_to(1.0)];
+        learning_rate: f64 = 0.06 => [above(0.0), up_to(1.0)];
         /// Most leaves of a tree; up to 64 predict fast.
         leaves: usize = 32 => [within(2.0, 4096.0)];
         /// Smallest leaf: its summed weight, in rows of mean weight.
         leaf_rows: f64 = 10.0 => [at_least(0.0)];
         /// Share of rows that each tree sees.
-        row_share: f64 = 0.8 => [above(0.0), up_to(1.0)];
+        subsample: f64 = 0.8 => [above(0.0), up_to(1.0)];
         /// Share of inputs offered to each split.
-        column_share: f64 = 0.5 => [above(0.0), up_to(1.0)];
+        colsample: f64 = 0.5 => [above(0.0), up_to(1.0)];
         /// L2 penalty on leaf values, in rows.
         ridge: f64 = 1.0 => [at_least(0.0)];
         /// Bins per input; up to 254 predict fast.
@@ -56,7 +56,7 @@ impl TreeOptions {
     pub fn fast() -> Self {
         Self {
             rounds: 300,
-            step: 0.12,
+            learning_rate: 0.12,
             bins: 128,
             ..Self::default()
         }
@@ -67,7 +67,7 @@ impl TreeOptions {
     pub fn best() -> Self {
         Self {
             rounds: 1500,
-            step: 0.03,
+            learning_rate: 0.03,
             leaves: 48,
             ..Self::default()
         }
@@ -106,9 +106,9 @@ impl TreeOptions {
 
     /// Nearly the same fit in a fraction of the time.
     fn hurried(&self) -> Self {
-        let step = (self.step * HURRY as f64).min(1.0);
+        let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {
-            step,
+            learning_rate,
             rounds: self.rounds.div_ceil(HURRY),
             bins: self.bins.min(HURRIED_BINS),
             ..self.clone()
@@ -450,10 +450,10 @@ fn quick_fit(
 ) -> Result<BoostedModel> {
     let quick = TreeOptions {
         rounds: 100,
-        step: 0.1,
+        learning_rate: 0.1,
         leaves: 16,
-        row_share: 1.0,
-        column_share: 1.0,
+        subsample: 1.0,
+        colsample: 1.0,
         bins: 64,
         ..TreeOptions::default()
     };
@@ -546,11 +546,11 @@ fn params(options: &TreeOptions, seed: u64, threads: usize) -> Result<TrainingPa
         .unlimited_depth()
         .max_leaves(options.leaves)
         .max_bin(options.bins)
-        .eta(options.step)
+        .eta(options.learning_rate)
         .lambda(options.ridge)
         .min_child_weight(options.leaf_rows)
-        .subsample(options.row_share)
-        .colsample_bynode(options.column_share)
+        .subsample(options.subsample)
+        .colsample_bynode(options.colsample)
         .seed(seed)
         .nthread(threads.max(1))
         .build()
@@ -747,7 +747,7 @@ mod tests {
     fn quick() -> TreeOptions {
         TreeOptions {
             rounds: 40,
-            step: 0.2,
+            learning_rate: 0.2,
             leaf_rows: 2.0,
             ..TreeOptions::default()
         }
@@ -873,7 +873,7 @@ mod tests {
             .map(|row| f64::from(u8::from(row % 2 == 0)))
             .collect();
         let options = TreeOptions {
-            row_share: 1.0,
+            subsample: 1.0,
             ..quick()
         };
         let clean = fit(&x, &y, &w, &options, 7, 1)
@@ -918,11 +918,11 @@ mod tests {
                 &y,
                 &w,
                 &TreeOptions {
-                    step: 0.0,
+                    learning_rate: 0.0,
                     ..quick()
                 }
             )
-            .starts_with("teacher.trees.step: found 0")
+            .starts_with("teacher.trees.learning_rate: found 0")
         );
         assert!(
             message(&y, &w, &TreeOptions { bins: 1, ..quick() })
@@ -988,10 +988,10 @@ mod tests {
         };
         let options = TreeOptions {
             rounds: 30,
-            step: 0.2,
+            learning_rate: 0.2,
             leaves: 6,
-            row_share: 1.0,
-            column_share: 1.0,
+            subsample: 1.0,
+            colsample: 1.0,
             ..TreeOptions::default()
         };
         let fitted = ensemble(&data, Some(&data), &options, 5, 1).unwrap();

@@ -167,23 +167,26 @@ pub(crate) fn distill_joint(
 
 /// Goes on with a run that was ended before it was done: of one target, or of several with one student.
 pub(crate) fn go_on(
-    place: Unfinished,
+    run_dir: Unfinished,
     ticket: &Ticket,
     observer: &dyn Observer,
 ) -> Result<Vec<Run>> {
-    let recipe = ticket.recipe(place.path())?.check()?;
+    let recipe = ticket.recipe(run_dir.path())?.check()?;
     if !recipe.joint {
         recipe.refuse_several()?;
     }
     // Handed over once the table is read: until then, an error leaves the folder as it is.
-    let place = Mutex::new(Some(place));
+    let run_dir = Mutex::new(Some(run_dir));
     let take = |data: &Dataset| {
-        let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(place) = place else {
+        let run_dir = run_dir
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(run_dir) = run_dir else {
             unreachable!("a run is made once")
         };
-        place.check(ticket, data)?;
-        Ok(place)
+        run_dir.check(ticket, data)?;
+        Ok(run_dir)
     };
     make(&recipe, &take, observer)
 }
@@ -191,7 +194,7 @@ pub(crate) fn go_on(
 /// Makes a run, or those of several targets with one student, in the place that it gets once its table is read.
 fn make(
     recipe: &Recipe,
-    place: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
+    run_dir: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
     observer: &dyn Observer,
 ) -> Result<Vec<Run>> {
     let log = Log::default();
@@ -204,19 +207,19 @@ fn make(
         })?;
         log_summary(&data.summary);
         refuse(&data, recipe)?;
-        let place = place(&data)?;
+        let run_dir = run_dir(&data)?;
         let made = log
-            .open(place.path())
-            .and_then(|()| make_in(&place, recipe, &data, session));
+            .open(run_dir.path())
+            .and_then(|()| make_in(&run_dir, recipe, &data, session));
         match made {
             Ok(runs) => {
                 tracing::info!("done");
-                place.finish()?;
+                run_dir.finish()?;
                 Ok(runs)
             }
             Err(error) => {
                 tracing::error!("{error}");
-                Err(place.leave(error))
+                Err(run_dir.leave(error))
             }
         }
     })?
@@ -224,23 +227,27 @@ fn make(
 
 /// All that comes after the table, in the folder of the run.
 fn make_in(
-    place: &Unfinished,
+    run_dir: &Unfinished,
     recipe: &Recipe,
     data: &Dataset,
     session: Session<'_>,
 ) -> Result<Vec<Run>> {
-    let recorder = Recorder::new(session.observer(), written::schedules(recipe), place.path())?;
-    let session = session.keeping(place.kept().clone());
+    let recorder = Recorder::new(
+        session.observer(),
+        written::schedules(recipe),
+        run_dir.path(),
+    )?;
+    let session = session.with_checkpoints(run_dir.checkpoints().clone());
     let watched = session.watched_by(&recorder);
-    let last = place.last().to_owned();
+    let last = run_dir.last().to_owned();
     if recipe.joint {
         let joint = fitted::fit_joint(data, recipe, &watched)?;
         recorder.close()?;
-        return written::write_joint(place, data, recipe, &joint);
+        return written::write_joint(run_dir, data, recipe, &joint);
     }
     let fitted = fitted::fit(data, recipe, &watched)?;
     recorder.close()?;
-    written::write(place.path(), &last, data, &fitted)?;
+    written::write(run_dir.path(), &last, data, &fitted)?;
     let report = fitted.proven.report;
     Ok(vec![Run::assemble(last, fitted.recipe, report)])
 }

@@ -59,7 +59,7 @@ impl Observer for Silent {
 /// The one context of all stages. No stage knows a file or a clock but through it.
 pub struct Session<'a> {
     observer: &'a dyn Observer,
-    kept: Checkpoints,
+    checkpoints: Checkpoints,
     clock: Arc<Clock>,
     /// True for a part of a run: stages and notes of it are not those of the run.
     is_part: bool,
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
     pub fn new(observer: &'a dyn Observer) -> Self {
         Self {
             observer,
-            kept: NO_CHECKPOINTS.clone(),
+            checkpoints: NO_CHECKPOINTS.clone(),
             clock: Arc::default(),
             is_part: false,
         }
@@ -79,15 +79,18 @@ impl<'a> Session<'a> {
 
     /// The same with a place for finished pieces.
     #[must_use]
-    pub(crate) fn keeping(self, kept: Checkpoints) -> Self {
-        Self { kept, ..self }
+    pub(crate) fn with_checkpoints(self, checkpoints: Checkpoints) -> Self {
+        Self {
+            checkpoints,
+            ..self
+        }
     }
 
     /// The same with a clock that starts now.
     pub(crate) fn fresh(&self) -> Self {
         Self {
             observer: self.observer,
-            kept: self.kept.clone(),
+            checkpoints: self.checkpoints.clone(),
             clock: Arc::default(),
             is_part: self.is_part,
         }
@@ -97,7 +100,7 @@ impl<'a> Session<'a> {
     pub(crate) fn watched_by<'b>(&self, observer: &'b dyn Observer) -> Session<'b> {
         Session {
             observer,
-            kept: self.kept.clone(),
+            checkpoints: self.checkpoints.clone(),
             clock: Arc::clone(&self.clock),
             is_part: self.is_part,
         }
@@ -107,7 +110,7 @@ impl<'a> Session<'a> {
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             observer: self.observer,
-            kept: self.kept.scope(name),
+            checkpoints: self.checkpoints.scope(name),
             clock: Arc::clone(&self.clock),
             is_part: true,
         }
@@ -135,8 +138,8 @@ impl<'a> Session<'a> {
     }
 
     /// Where finished pieces are.
-    pub(crate) fn kept(&self) -> &Checkpoints {
-        &self.kept
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
     }
 
     /// The piece of that name: read back where it is kept, else made and kept.
@@ -145,7 +148,7 @@ impl<'a> Session<'a> {
         name: &str,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        self.kept.piece(name, make)
+        self.checkpoints.piece(name, make)
     }
 
     /// Tells an event, those of a part only where they are progress.
@@ -190,7 +193,7 @@ impl<'a> Session<'a> {
             "curves written while training".into(),
             self.observer.seconds(),
         );
-        stages.insert("checkpoints".into(), self.kept.seconds());
+        stages.insert("checkpoints".into(), self.checkpoints.seconds());
         stages
     }
 

@@ -42,8 +42,8 @@ pub fn distill_each(
     }
     let recipes = each(recipe)?;
     unfinished::refuse_taken(out)?;
-    let place = Unfinished::begin(out, &Ticket::new(recipe, None)?, recipe.checkpoint_every)?;
-    all(&recipes, place, observer)
+    let run_dir = Unfinished::begin(out, &Ticket::new(recipe, None)?, recipe.checkpoint_every)?;
+    all(&recipes, run_dir, observer)
 }
 
 /// Goes on with a run, or the runs of several targets, that was ended before it was done: to the same bytes as if it had not been, but for
@@ -58,27 +58,31 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
     if !path.exists() && last.exists() {
         return open_each(last);
     }
-    let (place, ticket) = Unfinished::resume(run.as_ref())?;
+    let (run_dir, ticket) = Unfinished::resume(run.as_ref())?;
     let Some(ticket) = ticket else {
-        place.finish()?;
+        run_dir.finish()?;
         return open_each(last);
     };
-    let recipe = ticket.recipe(place.path())?;
+    let recipe = ticket.recipe(run_dir.path())?;
     if recipe.targets.is_empty() || recipe.joint {
-        return go_on(place, &ticket, observer);
+        return go_on(run_dir, &ticket, observer);
     }
-    all(&each(&recipe)?, place, observer)
+    all(&each(&recipe)?, run_dir, observer)
 }
 
 /// The runs of all targets in one folder, those that are there already left as they are.
-fn all(recipes: &[CheckedRecipe], place: Unfinished, observer: &dyn Observer) -> Result<Vec<Run>> {
-    let last = place.last().to_owned();
-    match each_in(recipes, &place, observer) {
+fn all(
+    recipes: &[CheckedRecipe],
+    run_dir: Unfinished,
+    observer: &dyn Observer,
+) -> Result<Vec<Run>> {
+    let last = run_dir.last().to_owned();
+    match each_in(recipes, &run_dir, observer) {
         Ok(()) => {
-            place.finish()?;
+            run_dir.finish()?;
             open_each(last)
         }
-        Err(error) => Err(place.leave(match error {
+        Err(error) => Err(run_dir.leave(match error {
             // The folder of all is the one to go on with.
             Error::Kept { source, .. } => *source,
             error => error,
@@ -86,11 +90,11 @@ fn all(recipes: &[CheckedRecipe], place: Unfinished, observer: &dyn Observer) ->
     }
 }
 
-fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observer) -> Result<()> {
+fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Observer) -> Result<()> {
     let names = recipes.iter().map(|recipe| recipe.data.target.as_str());
     let entries: Vec<Entry> = several::entries(names);
     for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
-        let out = place.path().join(&entry.folder);
+        let out = run_dir.path().join(&entry.folder);
         let name = format!("target {} of {}: {}", at + 1, recipes.len(), entry.target);
         if out.exists() {
             continue;
@@ -106,13 +110,13 @@ fn each_in(recipes: &[CheckedRecipe], place: &Unfinished, observer: &dyn Observe
         }
     }
     let run = |entry: Entry| -> Result<(Run, String)> {
-        let made = Run::open(place.path().join(&entry.folder))?;
-        Ok((made.at(place.last().join(&entry.folder)), entry.folder))
+        let made = Run::open(run_dir.path().join(&entry.folder))?;
+        Ok((made.at(run_dir.last().join(&entry.folder)), entry.folder))
     };
     let runs = entries.iter().cloned().map(run);
     let page = compare::targets_page(&runs.collect::<Result<Vec<_>>>()?);
-    write_file(place.path(), PAGE, page.as_bytes())?;
-    several::write(place.path(), &entries)
+    write_file(run_dir.path(), PAGE, page.as_bytes())?;
+    several::write(run_dir.path(), &entries)
 }
 
 /// Refuses a target named twice, and options that speak of one target.
@@ -129,7 +133,7 @@ fn refuse_one_target(recipe: &Recipe, all: &[&String]) -> Result<()> {
     }
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
     match recipe.teacher_source().option().or(mixed) {
-        Some(place) => refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
+        Some(run_dir) => refuse(run_dir, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
         None => Ok(()),
     }
 }

@@ -187,17 +187,17 @@ impl<'s, 'a> Bench<'s, 'a> {
             Spec::Linear { ridge } => linear::fit(&rows, ridge),
             Spec::Trees {
                 leaves,
-                step,
+                learning_rate,
                 leaf_rows,
                 rounds,
             } => {
                 let options = TreeOptions {
                     leaves,
-                    step,
+                    learning_rate,
                     leaf_rows,
                     rounds,
-                    row_share: 1.0,
-                    column_share: 1.0,
+                    subsample: 1.0,
+                    colsample: 1.0,
                     pairs: 0,
                     ..TreeOptions::default()
                 };
@@ -432,7 +432,7 @@ mod tests {
             targets: std::slice::from_ref(&Y),
             target_weights: &[],
             seed: 3,
-            kept: &NO_CHECKPOINTS,
+            checkpoints: &NO_CHECKPOINTS,
         };
         let (train, valid) = (
             features(columns, category, 0..400),

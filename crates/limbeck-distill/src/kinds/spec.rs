@@ -57,7 +57,8 @@ pub enum Spec {
         /// Most leaves of each.
         leaves: usize,
         /// Share of each tree's values that is added.
-        step: f64,
+        #[serde(alias = "step")]
+        learning_rate: f64,
         /// Smallest leaf, in rows of mean weight.
         leaf_rows: f64,
         /// How many trees.

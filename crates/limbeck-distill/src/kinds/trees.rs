@@ -21,7 +21,7 @@ const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
 /// Numbers of leaves that are tried at most, from the smallest on.
 const SIZES: usize = 4;
 /// Shares of each tree's values that are tried: few trees have to take large steps.
-const STEPS: [f64; 3] = [0.12, 0.2, 0.33];
+const LEARNING_RATES: [f64; 3] = [0.12, 0.2, 0.33];
 /// Rows on which sizes and steps are compared.
 const SEEN_ROWS: usize = 40_000;
 /// With fewer rows than this, leaves may hold fewer.
@@ -55,14 +55,14 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let mut all = Vec::new();
     for leaves in sizes {
         let rounds = rounds(leaves).clamp(1, *ROUNDS.end());
-        for step in STEPS {
+        for learning_rate in LEARNING_RATES {
             all.push(TreeOptions {
                 rounds,
-                step,
+                learning_rate,
                 leaves,
                 leaf_rows,
-                row_share: 1.0,
-                column_share: 1.0,
+                subsample: 1.0,
+                colsample: 1.0,
                 pairs: 0,
                 ..TreeOptions::default()
             });
@@ -108,7 +108,7 @@ pub(super) fn candidates(
         let rounds = within(ensemble, least(ensemble.curve()).0, room);
         let spec = Spec::Trees {
             leaves: options.leaves,
-            step: options.step,
+            learning_rate: options.learning_rate,
             leaf_rows: options.leaf_rows,
             rounds,
         };

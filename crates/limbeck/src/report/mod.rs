@@ -2,12 +2,13 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `version`, `seed`, `interrupted` | of limbeck; of the recipe; true where the user stopped the run |
+//! | `schema`, `version`, `seed`, `interrupted` | number of these keys; of limbeck; of the recipe; true where the user stopped the run |
 //! | `target`, `log_target` | column, and whether its logarithm was learned |
 //! | `data` | rows, columns, split sizes, features, what the checks found |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, new and rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, widths and bins |
 //! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of one design |
+//! | `joint` | the student of several targets that this one was cut out of: `targets`, `parameters`, `bytes` |
 //! | `selection` | trials of both sides on validation rows, closed-form alpha |
 //! | `shipped` | `kind` (`alone` or `distilled`), its setting, and why |
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
@@ -43,9 +44,15 @@ pub(crate) use answers::Answers;
 pub use outer::{Fold, Outer};
 pub use shipped::ShippedKind;
 
+/// Number of the keys of `report.json`: it grows where a key changes its name or meaning, not where one is added.
+pub const SCHEMA: u32 = 1;
+
 /// The contents of `report.json`; the module lists its keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// [`SCHEMA`]; 0 in reports of versions that had none.
+    #[serde(default)]
+    pub schema: u32,
     /// Version of limbeck.
     pub version: String,
     /// Seed of the recipe.

@@ -97,7 +97,7 @@ pub(crate) struct Unfinished {
     last: PathBuf,
     /// Released when it is closed, also by the end of the process.
     _lock: File,
-    kept: Checkpoints,
+    checkpoints: Checkpoints,
 }
 
 impl Unfinished {
@@ -150,12 +150,13 @@ impl Unfinished {
     }
 
     fn of(path: PathBuf, last: PathBuf, lock: File, every: f64) -> Result<Self> {
-        let kept = Checkpoints::in_folder(path.join(CHECKPOINTS), Duration::from_secs_f64(every))?;
+        let checkpoints =
+            Checkpoints::in_folder(path.join(CHECKPOINTS), Duration::from_secs_f64(every))?;
         Ok(Self {
             path,
             last,
             _lock: lock,
-            kept,
+            checkpoints,
         })
     }
 
@@ -180,7 +181,7 @@ impl Unfinished {
                     path,
                     last,
                     _lock: lock,
-                    kept: NO_CHECKPOINTS.clone(),
+                    checkpoints: NO_CHECKPOINTS.clone(),
                 },
                 None,
             ));
@@ -254,8 +255,8 @@ impl Unfinished {
         &self.last
     }
 
-    pub(crate) fn kept(&self) -> &Checkpoints {
-        &self.kept
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
     }
 
     /// Takes away what is only needed to go on, and gives the folder its final name.
@@ -280,7 +281,7 @@ impl Unfinished {
     /// What becomes of the folder when work ends with an error: it goes where nothing was kept yet or the error would come again, and else
     /// stays, which the error says.
     pub(crate) fn leave(self, error: Error) -> Error {
-        if self.has_runs() || error.may_pass() && !self.kept.is_empty() {
+        if self.has_runs() || error.may_pass() && !self.checkpoints.is_empty() {
             return Error::Kept {
                 run: self.last,
                 source: Box::new(error),

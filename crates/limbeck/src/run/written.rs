@@ -79,12 +79,12 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
 ///
 /// Where a file cannot be written.
 pub(crate) fn write_joint(
-    place: &Unfinished,
+    run_dir: &Unfinished,
     data: &Dataset,
     recipe: &Recipe,
     joint: &Joint,
 ) -> Result<Vec<Run>> {
-    let out = place.path();
+    let out = run_dir.path();
     let names = joint.targets.iter().map(|one| &*one.proven.report.target);
     let entries = several::entries(names);
     for (at, (fitted, entry)) in joint.targets.iter().zip(&entries).enumerate() {
@@ -92,14 +92,14 @@ pub(crate) fn write_joint(
         // What an earlier life of the run may have left of it.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
-        let last = place.last().join(&entry.folder);
+        let last = run_dir.last().join(&entry.folder);
         write(&folder, &last, &data.of_target(at), fitted)?;
     }
     write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
     write_file(out, STUDENT, &joint.student.to_bytes()?)?;
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {
         let (recipe, report) = (fitted.recipe.clone(), fitted.proven.report.clone());
-        let path = place.last().join(&entry.folder);
+        let path = run_dir.last().join(&entry.folder);
         (Run::assemble(path, recipe, report), entry.folder.clone())
     };
     let runs: Vec<(Run, String)> = joint.targets.iter().zip(&entries).map(run).collect();

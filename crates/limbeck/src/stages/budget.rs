@@ -102,7 +102,8 @@ fn scaled(value: usize, share: f64, least: usize) -> usize {
 fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
     let allowed = (rounds as usize).max(LEAST_ROUNDS);
     if allowed < options.rounds {
-        options.step = (options.step * options.rounds as f64 / allowed as f64).min(0.3);
+        options.learning_rate =
+            (options.learning_rate * options.rounds as f64 / allowed as f64).min(0.3);
         options.rounds = allowed;
     }
 }
@@ -143,7 +144,7 @@ fn seconds_per_step(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> R
         rows,
     });
     let study = Study {
-        kept: &NO_CHECKPOINTS,
+        checkpoints: &NO_CHECKPOINTS,
         ..study(recipe, &data.targets.specs, session)
     };
     let stage = Stage::new(&study, &set, None)?;

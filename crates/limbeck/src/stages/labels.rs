@@ -161,8 +161,8 @@ impl<'a> Context<'a> {
             }
             TeacherSource::Column => self.given(),
             TeacherSource::Command(options) => {
-                let teacher =
-                    CommandTeacher::new(options.clone())?.keeping(self.session.kept().clone());
+                let teacher = CommandTeacher::new(options.clone())?
+                    .keeping(self.session.checkpoints().clone());
                 self.command(&teacher)
             }
             TeacherSource::Fit => self.full(self.pilot()?),
@@ -209,7 +209,7 @@ impl<'a> Context<'a> {
                 &sample,
                 &self.recipe.teacher.options(),
                 self.recipe.seed,
-                self.session.kept(),
+                self.session.checkpoints(),
             )
         })?;
         for note in &fitted.notes {
@@ -272,7 +272,7 @@ impl<'a> Context<'a> {
                 &sample,
                 &self.recipe.teacher.options(),
                 self.recipe.seed,
-                self.session.kept(),
+                self.session.checkpoints(),
             )
         })?;
         self.session.begin("labels");

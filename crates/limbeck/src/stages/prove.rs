@@ -115,6 +115,7 @@ impl Case<'_> {
         };
         let layers = trained.stage.layers(winner);
         let report = Report {
+            schema: report::SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
             seed: recipe.seed,
             interrupted,

@@ -128,7 +128,7 @@ impl Rounds<'_> {
         let (data, recipe) = (self.data, self.recipe);
         let split = &data.split;
         let round = format!("residual{}", store.summary.residual_rounds + 1);
-        let kept = self.session.kept().scope(&round);
+        let kept = self.session.checkpoints().scope(&round);
         let answers = self.quick(&round, &store, &[&data.features, &store.new])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {

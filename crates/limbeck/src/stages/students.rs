@@ -103,7 +103,7 @@ pub(crate) fn study<'a>(
         targets,
         target_weights: &recipe.target_weights,
         seed: recipe.seed,
-        kept: session.kept(),
+        checkpoints: session.checkpoints(),
     }
 }
 
