@@ -70,9 +70,9 @@ limbeck_options::options! {
         ];
         /// What the command gets on stdin.
         format: CommandFormat = CommandFormat::Csv => [flag("teacher-format", "FORMAT"), example("\"csv\""), rules(ASKED)];
-        /// Rows per run of the command.
+        /// Rows per call of the command.
         batch_rows: usize = 50_000 => [at_least(1.0), example("50000"), rules(ASKED)];
-        /// Seconds that one batch of rows may take.
+        /// Seconds that a batch may take.
         timeout_s: f64 = 600.0 => [seconds(), above(0.0), up_to(LONGEST_TIMEOUT_S), flag("teacher-timeout", "TIME"), example("600.0"), rules(ASKED)];
     }
 }

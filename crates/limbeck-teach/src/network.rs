@@ -24,7 +24,7 @@ use crate::sample::Sample;
 limbeck_options::options! {
     /// How network teachers, ensembles of perceptrons, are made.
     pub struct NetworkOptions in "teacher.network", "Teacher" {
-        /// Networks averaged.
+        /// Number of networks to average.
         members: usize = 4 => [at_least(1.0)];
         /// Widths of the hidden layers.
         hidden: Vec<usize> = vec![64, 64] => [within(1.0, 4096.0)];
@@ -32,19 +32,19 @@ limbeck_options::options! {
         bins: usize = 16 => [at_least(1.0)];
         /// What each network of a network teacher predicts.
         head: HeadKind = HeadKind::Gaussian => [flag("teacher-head", "HEAD")];
-        /// Bins of a binned head.
+        /// Number of bins of a binned head.
         head_bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("teacher.network.head", &["binned"], "only that head has bins")])];
-        /// Passes over the rows, within `steps`.
+        /// Passes over the rows, within the limits of `steps`.
         epochs: usize = 120 => [at_least(1.0)];
-        /// Least and most steps.
+        /// Least and most training steps.
         steps: (usize, usize) = (2500, 6000) => [at_least(1.0)];
-        /// Peak of the schedule.
+        /// Peak learning rate.
         learning_rate: f32 = 3e-3 => [above(0.0)];
         /// Decoupled weight decay.
         weight_decay: f32 = 0.05 => [at_least(0.0)];
         /// How a Gaussian head's mean is trained: by likelihood (0), by squared error (1) or between.
         balance: f32 = 0.5 => [within(0.0, 1.0)];
-        /// The plain number beside its piecewise-linear encoding.
+        /// Give the network the plain number beside its piecewise-linear encoding.
         plain: bool = true;
     }
 }

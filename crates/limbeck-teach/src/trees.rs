@@ -31,21 +31,21 @@ limbeck_options::options! {
     pub struct TreeOptions in "teacher.trees", "Teacher" {
         /// Number of trees.
         rounds: usize = 800 => [within(1.0, 20_000.0)];
-        /// Share of each tree's leaf values that is added; halve it and double `rounds` for accuracy.
+        /// Share of each tree that is added to the sum; halve it and double `rounds` for accuracy.
         learning_rate: f64 = 0.06 => [above(0.0), up_to(1.0)];
-        /// Most leaves of a tree; up to 64 predict fast.
+        /// Most leaves per tree; up to 64 are fast to predict.
         leaves: usize = 32 => [within(2.0, 4096.0)];
-        /// Smallest leaf: its summed weight, in rows of mean weight.
+        /// Least weight of a leaf, in rows of mean weight.
         leaf_rows: f64 = 10.0 => [at_least(0.0)];
-        /// Share of rows that each tree sees.
+        /// Share of rows to draw for each tree.
         subsample: f64 = 0.8 => [above(0.0), up_to(1.0)];
-        /// Share of inputs offered to each split.
+        /// Share of inputs to offer at each split.
         colsample: f64 = 0.5 => [above(0.0), up_to(1.0)];
         /// L2 penalty on leaf values, in rows.
         ridge: f64 = 1.0 => [at_least(0.0)];
-        /// Bins per input; up to 254 predict fast.
+        /// Histogram bins per input; up to 254 are fast to predict.
         bins: usize = 254 => [within(2.0, 4096.0)];
-        /// Pairs of number columns, those that interact most, whose slanted sums the trees see too.
+        /// Pairs of numeric columns, those that interact most, whose weighted sums become inputs too.
         pairs: usize = 1 => [within(0.0, 64.0)];
     }
 }

@@ -60,7 +60,7 @@ limbeck_options::words! {
         /// Weights `1 / MSE`, scaled to add up to 1.
         #[default]
         InverseVariance = "inverse_variance",
-        /// The weights, none negative and 1 in all, with the least squared error of the mix.
+        /// Non-negative weights that add up to 1 and minimize the squared error of the mix.
         Stacked = "stacked",
     }
 }
@@ -99,25 +99,25 @@ limbeck_options::options! {
         preset: Preset = Preset::Default => [flag("preset", "NAME")];
         /// Seed of splits, folds, weights and augmentation.
         seed: u64 = 0 => [flag("seed", "N"), common()];
-        /// Seeds with which both students are trained for the proof.
+        /// Number of seeds with which both students are trained for the proof.
         repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
-        /// Seeds where the first ones vary more than half as much as test rows do.
+        /// Most seeds, trained if the first ones vary more than half as much as test rows do.
         ///
         /// No more than `repeats` under a `time_limit`.
         max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];
-        /// Least gain that is worth having, as a share of the error without a teacher: of the shipped file, or of what preflight expects.
+        /// Least gain that is worth having, as a share of the error without a teacher. It applies to the shipped file and to what preflight expects.
         worth: f64 = 0.01 => [within(0.0, 1.0), flag("worth", "SHARE"), under("Proof")];
-        /// Repeat the whole run on so many other splits of the rows, to see whether its verdict holds there; each takes as long as the run.
+        /// Repeat the whole run on this many other splits of the rows, to see whether its verdict holds; each takes as long as the run.
         outer_folds: usize = 0 => [
             within(0.0, 20.0), but(1.0, "0 (none), or 2 to 20"), flag("outer-folds", "N"), under("Proof"),
             rules(&[Rule::Without("teacher.from", OTHER_SPLIT), Rule::Without("teacher.with", OTHER_SPLIT)]),
         ];
-        /// Threads; they change no result.
+        /// Number of threads; results do not depend on it.
         threads: usize = 0 => [flag("threads", "N"), unset("one per core")];
-        /// Time that the run may take; the options that it leads to replace it in the run's recipe.
+        /// Time that the run may take. The options chosen to meet it replace it in the run's recipe.
         #[serde(skip_serializing_if = "Option::is_none")]
         time_limit: Option<f64> = None => [seconds(), above(0.0), flag("time-limit", "TIME"), common(), example("300.0")];
-        /// How often a training in progress is saved, for `--resume`; changes no result.
+        /// How often to save a training in progress, for `--resume`; results do not depend on it.
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,15 +146,15 @@ limbeck_options::options! {
     ///
     /// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
     pub struct TeacherSection in "teacher", "Teacher" {
-        /// What limbeck fits itself: the best mix by out-of-fold error (auto), or one kind.
+        /// The teacher that limbeck trains: the best mix by out-of-fold error (auto), or one kind alone.
         kind: TeacherKind = TeacherKind::Auto => [flag("teacher", "KIND")];
-        /// Earlier run whose labels are used again, so that no teacher runs.
+        /// An earlier run whose labels to reuse, so that no teacher is trained.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<PathBuf> = None => [flag("teacher-from", "RUN"), example("\"runs/table-1\"")];
-        /// Further runs on this table, whose teachers are mixed with the first.
+        /// More runs on this table, whose teachers to average with the first.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
-        /// How several teachers are mixed.
+        /// How to weight several teachers.
         combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
         /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows of these columns.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,20 +162,20 @@ limbeck_options::options! {
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
             rules(&[Rule::Without("teacher.from", "there is one teacher")]),
         ];
-        /// Column of each of that model's inputs, in its order.
+        /// The column for each input of that model, in the model's order.
         #[serde(skip_serializing_if = "Option::is_none")]
         model_columns: Option<Vec<String>> = None => [
             flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
         ];
-        /// Folds of out-of-fold labelling.
+        /// Number of folds for out-of-fold labels.
         folds: usize = 5 => [within(2.0, 20.0)];
-        /// Fits of each learner on all rows that it may learn from, averaged; of more than 10 000 rows at most 2.
+        /// How often each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
         fits: usize = 3 => [within(1.0, 20.0)];
-        /// Rounds of residual-as-teacher: labels become a quick student plus a fit of its residuals.
+        /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
         ///
-        /// Surely worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none.
+        /// Significantly worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none.
         residual_rounds: usize = 0 => [within(0.0, 10.0), flag("residual-rounds", "N")];
-        /// Share of the fitted residual that is added, `η`.
+        /// Share `η` of the fitted residual to add.
         residual_step: f64 = 1.0 => [above(0.0), up_to(1.0), rules(&[Rule::With("teacher.residual_rounds")])];
     }
     with {

@@ -20,43 +20,43 @@ limbeck_options::options! {
         ///
         /// All targets have to be above 0.
         log_target: bool = false => [flag("log-target", "")];
-        /// Columns that are no features.
+        /// Columns to leave out of the features.
         drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
-        /// Columns that stay features although a check would drop them.
+        /// Columns to keep as features even if a check would drop them.
         ///
-        /// Columns named by `group`, `time` and `weight` are features only if they are named here, too.
+        /// The columns of `group`, `time` and `weight` are features only if they are named here too.
         keep: Vec<String> = Vec::new() => [flag("keep", "COLUMN")];
         /// Column of row weights, used in losses, metrics and intervals.
         #[serde(skip_serializing_if = "Option::is_none")]
         weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\"")];
-        /// Column whose equal values stay together in one part.
+        /// Column of groups: rows with the same value go to the same part of the split.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<String> = None => [
             flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
             rules(&[Rule::Without("data.time", "rows are split by one of them; where both matter, give the split yourself by split_column")]),
         ];
-        /// Column to order rows by; the last ones are held out.
+        /// Column to sort rows by; the last rows become the test rows.
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\"")];
-        /// Column that says train, valid, test or drop for each row.
+        /// Column that assigns each row: train, valid, test or drop.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_column: Option<String> = None => [
             flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
             rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
         ];
-        /// Split NAME of a file with the columns split, set, start, stop.
+        /// The split NAME of a CSV file with the columns split, set, start, stop.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_file: Option<String> = None => [
             flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),
         ];
-        /// Second table, all of it test rows.
+        /// A second table; all of its rows are test rows.
         #[serde(skip_serializing_if = "Option::is_none")]
         test: Option<PathBuf> = None => [flag("test", "FILE"), under("Split"), common(), example("\"test.csv\"")];
-        /// Share of rows held out for the test where no split is given.
+        /// Share of rows to hold out as test rows, if no split is given.
         test_share: f64 = 0.2 => [above(0.0), up_to(0.9)];
-        /// Share of training rows for validation where none are given.
+        /// Share of training rows to hold out for validation, if no validation rows are given.
         valid_share: f64 = 0.1 => [above(0.0), up_to(0.9)];
-        /// Category columns encoded as one ordered number, levels in sorted order.
+        /// Category columns to encode as one number each, with levels in sorted order.
         ordinal: Vec<String> = Vec::new();
         /// Column of the table with a teacher's predictions.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,9 +71,9 @@ limbeck_options::options! {
         teacher_fold: Option<String> = None => [
             flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
         ];
-        /// Kinds of columns that replace the inferred ones: number, boolean, category, time or text.
+        /// Column kinds that override the inferred ones: number, boolean, category, time or text.
         types: BTreeMap<String, ColumnKind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
-        /// What a check does when it finds something: warn, drop or refuse, such as leak=warn.
+        /// What to do when a check finds something: warn, drop or refuse, for example leak=warn.
         ///
         /// See [`checks`](crate::checks).
         checks: BTreeMap<String, Action> = BTreeMap::new() => [flag("check", "CHECK=ACTION")];

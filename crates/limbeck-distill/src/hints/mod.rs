@@ -15,9 +15,9 @@ use limbeck_options::Rule;
 use serde::{Deserialize, Serialize};
 
 limbeck_options::words! {
-    /// How a student's hidden layer is held against a teacher's.
+    /// How a student's hidden layer is compared with a teacher's.
     pub enum HintKind {
-        /// Not at all.
+        /// Off.
         #[default]
         None = "none",
         /// Squared distance through an adapter, all coordinates alike.
@@ -36,23 +36,23 @@ limbeck_options::words! {
 }
 
 limbeck_options::options! {
-    /// Learning from the inner features of the teacher, which any but a command or a column has.
+    /// Learning from the teacher's hidden layers or leaves; a command or a column of predictions has none.
     ///
     /// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any of five sets, at about three times the
     /// time (six for `relational`); features without answers were surely worse on three, *features first* on one. So all of this is off unless asked for.
     pub struct HintOptions in "hints", "Features" {
-        /// Learn from the teacher's inner features: how hidden layers are compared.
+        /// Learn from the teacher's inner features: how to compare them with the student's hidden layers.
         kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
-        /// Weight of the feature loss beside the others.
+        /// Weight of the feature loss.
         weight: f64 = 0.05 => [above(0.0), flag("hint-weight", "X"), rules(&[Rule::With("hints.kind")])];
-        /// Weight of the feature loss at the end of training, on a straight line; 0 for features first.
+        /// Weight of the feature loss at the end of training, reached in a straight line; 0 learns features first.
         #[serde(skip_serializing_if = "Option::is_none")]
         weight_end: Option<f64> = None => [at_least(0.0), flag("hint-weight-end", "X"), unset("as hints.weight"), example("0.0"), rules(&[Rule::With("hints.kind")])];
-        /// Coordinates of a teacher's layer.
+        /// Number of coordinates kept of each layer of the teacher.
         width: usize = 16 => [within(1.0, 64.0), rules(&[Rule::With("hints.kind")])];
-        /// Align layers one after the other, from the input on.
+        /// Align layers one after another, from the input on.
         progressive: bool = false => [flag("progressive", ""), rules(&[Rule::With("hints.kind")])];
-        /// Stages of progressive alignment.
+        /// Number of stages of progressive alignment.
         stages: usize = 3 => [within(2.0, 16.0), flag("stages", "N"), rules(&[Rule::With("hints.progressive")])];
     }
 }

@@ -15,7 +15,7 @@ limbeck_options::words! {
         /// Squared error.
         #[default]
         Squared = "squared",
-        /// Huber's, linear beyond `huber_delta`.
+        /// Huber loss, linear beyond `huber_delta`.
         Huber = "huber",
     }
 }
@@ -101,12 +101,12 @@ impl std::str::FromStr for Alpha {
 limbeck_options::words! {
     /// How `alpha` moves while a student trains.
     pub enum AlphaSchedule {
-        /// Not at all.
+        /// No change.
         #[default]
         Constant = "constant",
         /// In a straight line to `alpha_end`.
         Linear = "linear",
-        /// Along half a cosine to `alpha_end`: slow, fast, slow.
+        /// Along half a cosine to `alpha_end`: slowly, faster, slowly.
         Cosine = "cosine",
     }
 }
@@ -125,7 +125,7 @@ limbeck_options::words! {
         ///
         /// `η` is the range of `(t − y)²` over the training rows; 1 where `η = 0`. Saputra et al., ICCV 2019.
         Attentive = "attentive",
-        /// Not those that are outliers: `|t − y|` above three robust standard deviations.
+        /// All but outliers: `|t − y|` above three robust standard deviations.
         ///
         /// Takamoto et al. 2020.
         Outlier = "outlier",
@@ -217,7 +217,7 @@ limbeck_options::options! {
     pub struct ObjectiveOptions in "objective", "Objective" {
         /// Share of the teacher in the loss: chosen on validation rows (auto), or a number from 0 to 1.
         alpha: Alpha = Alpha::Auto => [within(0.0, 1.0), flag("alpha", "SHARE")];
-        /// How alpha moves to alpha_end while a student trains.
+        /// How alpha changes to alpha_end during training.
         alpha_schedule: AlphaSchedule = AlphaSchedule::Constant => [
             flag("alpha-schedule", "FORM"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network trains step by step")]),
         ];
@@ -229,9 +229,9 @@ limbeck_options::options! {
         head: HeadKind = HeadKind::Point => [
             flag("head", "HEAD"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network learns distributions")]),
         ];
-        /// Bins of a binned head.
+        /// Number of bins of a binned head.
         bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only that head has bins")])];
-        /// Loss of a point against target and teacher.
+        /// Loss between a point prediction and its label.
         loss: LossKind = LossKind::Squared => [
             flag("loss", "LOSS"),
             rules(&[
@@ -259,18 +259,18 @@ limbeck_options::options! {
         ///
         /// `spread` is by the teacher's spread, row by row.
         temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(SPREAD)];
-        /// Temperature at the end of training, on a straight line from a number.
+        /// Temperature at the end of training, reached in a straight line from a number.
         #[serde(skip_serializing_if = "Option::is_none")]
         temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(SPREAD)];
-        /// Of the temperatures batch and data: base + scale · range of the teacher's labels.
+        /// For the temperatures batch and data: the base in `base + scale · range of the teacher's labels`.
         temperature_base: f64 = 1.0 => [at_least(0.0), rules(RANGE)];
-        /// See temperature_base.
+        /// The scale in that formula.
         temperature_scale: f64 = 0.1 => [at_least(0.0), rules(RANGE)];
-        /// The literal KL + MSE: squared error of the mean as hard loss of a distribution.
+        /// Use the literal KL + MSE: the squared error of the mean as the hard loss of a distribution.
         literal: bool = false => [flag("literal", ""), rules(SPREAD)];
-        /// Weight `γ` of the pairs of transfer.slope_rows beside the others.
+        /// Weight `γ` of the pairs of transfer.slope_rows in the loss.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
-        /// Teacher labels that are believed: all, only while the student is worse, or by error or spread.
+        /// Which teacher labels to use: all, only where the student is worse, or depending on the teacher's error or spread.
         gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has gates")])];
     }
 }

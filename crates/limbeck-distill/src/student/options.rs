@@ -11,7 +11,7 @@ limbeck_options::words! {
         /// By mean and standard deviation.
         #[default]
         Standard = "standard",
-        /// Through quantiles to a normal distribution; the quantiles count as parameters.
+        /// From quantiles to a normal distribution; the quantiles count as parameters.
         Quantile = "quantile",
     }
 }
@@ -42,34 +42,34 @@ impl StudentKind {
 }
 
 limbeck_options::options! {
-    /// What the student looks like and how long it learns.
+    /// Kind, size and training of the student.
     pub struct StudentOptions in "student", "Student" {
         /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these on validation rows.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
-        /// Most fitted numbers that prediction may read, bin edges and scales included.
+        /// Most fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
         /// Widths of the hidden layers.
         #[serde(skip_serializing_if = "Option::is_none")]
         hidden: Option<Vec<usize>> = None => [within(1.0, 4096.0), unset("by params"), example("[32, 32]"), rules(LAYERS)];
-        /// Bins per number on average.
+        /// Mean number of bins per numeric column.
         #[serde(skip_serializing_if = "Option::is_none")]
         bins: Option<usize> = None => [within(1.0, 256.0), unset("by params"), example("16"), rules(LAYERS)];
-        /// Scaling of numbers before binning.
+        /// How to scale numbers before binning.
         scaling: ScalingKind = ScalingKind::Standard;
-        /// Category columns that the student reads as one ordered number.
+        /// Category columns to encode as one ordered number each.
         ordinal: Vec<String> = Vec::new();
         /// Steps of the longest training schedule.
         steps: usize = 110_000 => [at_least(1.0), flag("steps", "N")];
-        /// Rows per step; small batches are noisy, which keeps few rows from being learned by heart.
+        /// Rows per training step; small batches are noisier, which helps against overfitting when rows are few.
         #[serde(skip_serializing_if = "Option::is_none")]
         batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 rows, else 256"), example("64")];
-        /// Peak of the learning rate's schedule.
+        /// Peak learning rate.
         learning_rate: f64 = 4e-3 => [above(0.0)];
-        /// How many settings are tried on validation rows, for the lone and the distilled student alike.
+        /// Number of settings to try on validation rows, for each of the two students: trained alone, and distilled.
         ///
         /// Three times as many are tried on short schedules, about as many on middle ones, one or two on the whole schedule.
         trials: usize = 4 => [within(1.0, 5.0)];
-        /// Splits of the rows on which every setting is tried, each with other validation rows.
+        /// Number of splits on which to try every setting, each with other validation rows.
         ///
         /// With more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time.
         #[serde(skip_serializing_if = "Option::is_none")]

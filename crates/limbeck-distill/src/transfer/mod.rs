@@ -23,51 +23,51 @@ pub use set::{KnownRows, NewRows, TransferSet};
 use crate::error::Result;
 
 limbeck_options::options! {
-    /// New rows that the teacher labels, and which of its answers are believed.
+    /// New rows for the teacher to label, and which of its labels are accepted.
     pub struct TransferOptions in "transfer", "Transfer set" {
-        /// Most rows between near rows that the teacher labels; 0 makes none.
+        /// Most new rows by MUNGE, which exchanges values between neighboring rows; 0 makes none.
         munge_rows: usize = 300_000 => [flag("munge-rows", "N")];
-        /// Most new rows of each kind per training row.
+        /// Most new rows of each kind, per training row.
         munge_factor: usize = 100;
-        /// Chance that a value is taken from the neighbor.
+        /// Probability of taking a value from the neighbor.
         munge_swap: f64 = 0.5 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Locality `s`: larger keeps values closer to the neighbor's.
+        /// Locality `s` of MUNGE: the larger, the closer a value stays to the neighbor's.
         munge_locality: f64 = 1.0 => [above(0.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Neighbors to draw from.
+        /// Number of neighbors to draw from.
         munge_neighbors: usize = 5 => [at_least(1.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Most rows moved near the edge of a column.
+        /// Most new rows by moving training rows near the edge of a column's range.
         ///
-        /// Surely better than no new rows on no set of `docs/ablation.md`, surely worse on one.
+        /// On the sets of `docs/ablation.md` never significantly better than no new rows, and significantly worse on one.
         boundary_rows: usize = 0 => [flag("boundary-rows", "N")];
-        /// How far boundary rows move, `ε`, as a share of the column's range.
+        /// How far to move boundary rows, `ε`, as a share of the column's range.
         boundary_reach: f64 = 0.1 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.boundary_rows")])];
-        /// Boundary rows by one noise on inputs and target instead of the teacher's label.
+        /// Add the same noise to inputs and target of boundary rows, instead of asking the teacher.
         ///
-        /// Surely worse than no new rows on two of five sets of `docs/ablation.md`, surely better on one noisy set.
+        /// Significantly worse than no new rows on two of five sets of `docs/ablation.md`, significantly better on a noisy one.
         boundary_literal: bool = false => [flag("boundary-literal", ""), rules(&[Rule::With("transfer.boundary_rows")])];
-        /// Most rows mixed from two with near targets.
+        /// Most new rows by averaging two rows with similar targets (mixup).
         mixup_rows: usize = 0 => [flag("mixup-rows", "N")];
-        /// How near the targets of mixed rows are, in standard deviations of the target.
+        /// How similar the two targets are, in standard deviations of the target.
         mixup_bandwidth: f64 = 0.3 => [above(0.0), rules(&[Rule::With("transfer.mixup_rows")])];
-        /// Most slightly moved training rows, on which the student has to stay with the teacher.
+        /// Most copies of training rows with a little noise, on which the student has to agree with the teacher.
         ///
-        /// Surely better on no set of `docs/ablation.md`.
+        /// Not significantly better on any set of `docs/ablation.md`.
         perturb_rows: usize = 0 => [flag("perturb-rows", "N")];
-        /// How far perturbed rows move, in standard deviations of each column.
+        /// Noise of perturbed rows, in standard deviations of each column.
         perturb_scale: f64 = 0.05 => [above(0.0), rules(&[Rule::With("transfer.perturb_rows")])];
-        /// Weight `λ` of perturbed rows beside other rows.
+        /// Weight `λ` of a perturbed row in the loss; other rows have 1.
         perturb_weight: f64 = 1.0 => [above(0.0), flag("perturb-weight", "X"), rules(&[Rule::With("transfer.perturb_rows")])];
-        /// Most rows in pairs, between which the student has to move as the teacher does (gradient matching).
+        /// Most rows in pairs, between which the student has to change as the teacher does (gradient matching).
         slope_rows: usize = 0 => [flag("slope-rows", "N"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network matches slopes")])];
-        /// How far apart a pair is, `ρ`, in standard deviations of the columns.
+        /// Distance `ρ` between the rows of a pair, in standard deviations of the columns.
         ///
-        /// 0.001 makes it the exact derivative of a network.
+        /// 0.001 approximates the derivative of a network.
         slope_reach: f64 = 0.2 => [above(0.0), rules(&[Rule::With("transfer.slope_rows")])];
         /// Most rows on which a quick student disagrees most with the teacher (adversarial belief matching).
         adversarial_rows: usize = 0 => [flag("adversarial-rows", "N")];
-        /// Rows labelled for each adversarial row that is kept.
+        /// Rows to label for each adversarial row that is kept.
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
-        /// A new row is rejected where the teacher's spread exceeds this many times its median on training rows.
+        /// Reject a new row if the teacher's spread there exceeds this many times its median on training rows.
         reject_spread: f64 = 3.0 => [above(1.0)];
     }
 }

@@ -36,11 +36,11 @@ use warp::Warp;
 limbeck_options::options! {
     /// How a Gaussian process, of few rows, is fitted.
     pub struct ProcessOptions in "teacher.gp", "Teacher" {
-        /// A table of more rows gets none; time grows with the cube of the rows.
+        /// Largest table that gets a Gaussian process; its time grows with the cube of the rows.
         most_rows: usize = 3000 => [within(0.0, 20_000.0)];
-        /// Rows by whose evidence the kernel is chosen.
+        /// Rows on which the kernel is chosen, by marginal likelihood.
         evidence_rows: usize = 500 => [within(20.0, 5000.0)];
-        /// Steps of the search for the kernel.
+        /// Steps of that search.
         steps: usize = 40 => [at_least(1.0)];
     }
 }
