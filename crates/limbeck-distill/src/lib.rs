@@ -41,7 +41,8 @@ pub mod validation;
 
 pub use error::{Error, Result};
 
-/// The worked examples of the project's plan, compiled and run.
+/// The worked examples of the project's documents, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../ARCHITECTURE.md")]
+#[doc = include_str!("../../../CONTRIBUTING.md")]
 struct WorkedExamples;

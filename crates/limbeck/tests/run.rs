@@ -95,29 +95,48 @@ fn stopped_run_is_marked_and_valid() {
     run.student().unwrap().verify_golden().unwrap();
 }
 
+/// What an example prints. Cargo builds the examples beside the tests: `<profile>/deps/run-…` and `<profile>/examples/distill`. Those of other
+/// crates are there where the whole workspace is tested.
+fn example(name: &str) -> Option<String> {
+    let test = std::env::current_exe().unwrap();
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = test.ancestors().nth(2).unwrap().join("examples").join(file);
+    if !path.exists() {
+        return None;
+    }
+    let done = std::process::Command::new(path).output().unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{name}: {complaint}");
+    Some(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
 #[test]
 fn example_of_the_library_runs() {
-    // Cargo builds the examples beside the tests: `<profile>/deps/run-…` and `<profile>/examples/distill`.
-    let test = std::env::current_exe().unwrap();
-    let example = test
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples")
-        .join(format!("distill{}", std::env::consts::EXE_SUFFIX));
-    let done = std::process::Command::new(example).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stdout);
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    let said = example("distill").unwrap();
     assert!(said.contains("istillation"), "{said}");
     let run = limbeck::Run::open(said.lines().last().unwrap().trim()).unwrap();
     assert_eq!(
         run.report().target,
         limbeck_data::simulate::THERMISTOR_TARGET
     );
+}
+
+#[test]
+fn examples_of_all_crates_run() {
+    for (name, said) in [
+        ("fit", "test RMSE"),
+        ("split", "features"),
+        ("declare", "refused: fit.share"),
+        ("predict", "y: "),
+        ("train", "RMSE of the graph 0.0"),
+        ("trees", "test rows"),
+        ("search", "distilled"),
+        ("export", "BUILDING_COOLING = 1"),
+    ] {
+        let found = example(name);
+        assert!(found.is_none_or(|found| found.contains(said)), "{name}");
+    }
+    assert!(example("fit").is_some());
 }
 
 #[test]

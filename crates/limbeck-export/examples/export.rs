@@ -1,0 +1,42 @@
+//! A student of two targets as C and as ONNX.
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
+use limbeck_runtime::{
+    Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Scaling, Student, StudentParts,
+    TargetTransform,
+};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let encoding = Encoding::Number {
+        impute: 0.0,
+        indicator: false,
+        scaling: Scaling::Standard {
+            center: 20.0,
+            scale: 5.0,
+        },
+    };
+    let layer = Op::Linear {
+        rows: 1,
+        cols: 2,
+        weight: vec![0.5, -1.0],
+        bias: vec![0.0, 1.0],
+    };
+    let output = |name: &str, scale| Output {
+        name: name.into(),
+        transform: TargetTransform::Affine { scale, shift: 1.0 },
+    };
+    let student = Student::new(StudentParts {
+        encoder: Encoder::new(vec![InputColumn {
+            name: "outdoor_c".into(),
+            encoding,
+        }])?,
+        graph: Graph::new(1, vec![Node::new(layer, [0])])?,
+        outputs: vec![output("heating", 10.0), output("cooling", 5.0)],
+        provenance: Default::default(),
+        golden: vec![],
+    })?;
+    let files = limbeck_export::c(&student, "building")?;
+    println!("{}", files.header);
+    println!("ONNX: {} bytes", limbeck_export::onnx(&student)?.len());
+    Ok(())
+}

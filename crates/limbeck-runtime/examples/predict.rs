@@ -1,0 +1,30 @@
+//! A student's file predicts raw rows: numbers in their own units, a missing value, a category.
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
+use limbeck_runtime::{Scratch, Student, Value};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let student = Student::from_bytes(include_bytes!("../tests/version1/mlp.limbeck"))?;
+    student.verify_golden()?;
+    let names: Vec<&str> = student
+        .encoder
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    println!("columns: {}", names.join(", "));
+
+    let row = [
+        Value::Number(0.3),
+        Value::Missing,
+        Value::Text("a"),
+        Value::Number(1.0),
+    ];
+    // One number per target; the same scratch for all rows, so that nothing is allocated.
+    let (mut scratch, mut out) = (Scratch::default(), vec![0.0; student.outputs.len()]);
+    student.predict_row_into(&row, &mut scratch, &mut out)?;
+    for (output, prediction) in student.outputs.iter().zip(&out) {
+        println!("{}: {prediction:.4}", output.name);
+    }
+    Ok(())
+}
