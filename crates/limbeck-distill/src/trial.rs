@@ -300,6 +300,12 @@ impl Choice {
 ///
 /// with `s_y` fitted on targets and `s_t` on the teacher. None where the two agree.
 ///
+/// ```
+/// use limbeck_distill::search::closed_form_alpha;
+/// // s_y = 0, s_t = 2, y = 1 and 3: (2 · 1 + 2 · 3) / (4 + 4).
+/// assert_eq!(closed_form_alpha(&[0.0, 0.0], &[2.0, 2.0], &[1.0, 3.0], &[1.0, 1.0]), Some(1.0));
+/// ```
+///
 /// # Source
 ///
 /// Dang et al. 2026, arXiv 2602.17565: exact where fitting is linear in the labels, here the seed of a search.

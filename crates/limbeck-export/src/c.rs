@@ -32,6 +32,24 @@ pub struct CFiles {
 
 /// The student as C99: no memory from the heap, nothing but `<math.h>` and `<stdint.h>`, raw columns in and the target's unit out.
 ///
+/// ```
+/// use limbeck_runtime::*;
+/// # let encoding = Encoding::Number { impute: 0.0, indicator: false, scaling: Scaling::Standard { center: 1.0, scale: 2.0 } };
+/// let student = Student::new(StudentParts {
+///     encoder: Encoder::new(vec![InputColumn { name: "raw mV".into(), encoding }])?,
+///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
+///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
+///     provenance: Default::default(),
+///     golden: vec![],
+/// })?;
+/// let files = limbeck_export::c(&student, "sensor")?;
+/// assert!(files.header.contains("double raw_mV; /* raw mV */"));
+/// assert!(files.header.contains("double sensor_predict(const sensor_row *row);"));
+/// assert!(limbeck_export::golden(&student)?.contains("\"temp\""));
+/// assert!(!limbeck_export::onnx(&student)?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// `name` begins all that the files define, and is the stem of their names.
 ///
 /// # Errors

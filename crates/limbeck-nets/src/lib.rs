@@ -9,6 +9,24 @@
 //! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers. Its [`Engine`] computes the gradient: fused passes on slices, or
 //!   (feature `tensors`) Burn's operations, which define what a network is.
 //!
+//! ```
+//! use limbeck_nets::losses::Hard;
+//! use limbeck_nets::*;
+//!
+//! // y = 2 x: positions, and labels with a weight each.
+//! let x: Vec<f32> = (0..64).map(|i| i as f32 / 64.0).collect();
+//! let rows = TrainingRows { labels: x.iter().flat_map(|x| [2.0 * x, 1.0]).collect(), positions: x };
+//! let layout = InputLayout { segments: vec![Segment::Linear] };
+//! let shape = MlpShape::new(layout, vec![8], 1)?;
+//! let schedule = Schedule { steps: 400, peak: 1e-2, warmup: 0.03 };
+//! let options = TrainOptions { schedule, batch: 64, weight_decay: 0.0, input_noise: 0.0, members: 1, seed: 0 };
+//! let trainer = Trainer::new(shape.clone(), options, &rows, &Hard::SQUARED)?;
+//! let mut state = trainer.start();
+//! trainer.run(&mut state, 400, 400, &mut |_| Control::Continue)?;
+//! assert!((shape.predict(&state.average, &[0.5])[0] - 1.0).abs() < 0.05);
+//! # Ok::<(), limbeck_nets::Error>(())
+//! ```
+//!
 //! Nothing here knows of teachers or distillation: how their labels are blended is one more [`StepLoss`], defined elsewhere.
 #![cfg_attr(
     test,

@@ -127,6 +127,14 @@ struct Cache {
 }
 
 /// A teacher that is a command of the user's. See the head of [`crate::command`] for what passes between them.
+///
+/// ```no_run
+/// use limbeck_teach::command::{CommandOptions, CommandTeacher};
+///
+/// let options = CommandOptions { command: "python score.py".into(), ..CommandOptions::default() };
+/// let teacher = CommandTeacher::new(options)?;
+/// # Ok::<(), limbeck_teach::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct CommandTeacher {
     options: CommandOptions,

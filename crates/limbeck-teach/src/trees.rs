@@ -121,6 +121,21 @@ impl TreeOptions {
 /// Target and weights are standardized first, so that options mean the same for every table. The result depends on the
 /// rows, the options and the seed; `threads` changes no bit of it.
 ///
+/// ```
+/// use limbeck_data::{Feature, FeatureValues, Features};
+/// use limbeck_teach::trees::{TreeOptions, fit};
+///
+/// let x: Vec<f64> = (0..400).map(|i| f64::from(i) / 400.0).collect();
+/// let y: Vec<f64> = x.iter().map(|x| if *x < 0.5 { 1.0 } else { 3.0 }).collect();
+/// let column = Feature { name: "x".into(), values: FeatureValues::Number(x), integer: false };
+/// let features = Features { columns: vec![column], rows: 400 };
+///
+/// let forest = fit(&features, &y, &[1.0; 400], &TreeOptions::fast(), 0, 1)?;
+/// let predicted = forest.predict(&features)?;
+/// assert!((predicted[10] - 1.0).abs() < 0.05 && (predicted[390] - 3.0).abs() < 0.05);
+/// # Ok::<(), limbeck_teach::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;

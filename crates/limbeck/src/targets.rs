@@ -23,6 +23,17 @@ use crate::session::{Event, Observer};
 
 /// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target this is [`distill`].
 ///
+/// ```no_run
+/// use limbeck::{Recipe, Silent, distill_each};
+///
+/// let mut recipe = Recipe::for_table("building.csv", "heating");
+/// (recipe.targets, recipe.joint) = (vec!["cooling".into()], true);
+/// for run in distill_each(&recipe.check()?, "runs/building", &Silent)? {
+///     println!("{}: {}", run.report().target, run.report().proof.verdict.sentence);
+/// }
+/// # Ok::<(), limbeck::Error>(())
+/// ```
+///
 /// A time limit is shared between them. A stop ends the run in progress as it ends any run; the targets after it are left for [`resume`].
 ///
 /// # Errors
@@ -48,6 +59,11 @@ pub fn distill_each(
 
 /// Goes on with a run, or the runs of several targets, that was ended before it was done: to the same bytes as if it had not been, but for
 /// files that hold times. One that is done already is only opened.
+///
+/// ```no_run
+/// let runs = limbeck::resume("runs/building", &limbeck::Silent)?;
+/// # Ok::<(), limbeck::Error>(())
+/// ```
 ///
 /// # Errors
 ///

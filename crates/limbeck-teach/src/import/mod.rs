@@ -98,6 +98,14 @@ enum Body {
 impl ImportedTeacher {
     /// Reads a model file.
     ///
+    /// ```no_run
+    /// use limbeck_teach::import::ImportedTeacher;
+    ///
+    /// let teacher = ImportedTeacher::read("model.txt")?;
+    /// println!("{}, {} fitted numbers", teacher.format(), teacher.parameters());
+    /// # Ok::<(), limbeck_teach::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::ModelFile`] where the file cannot be read, [`Error::Model`] where it is damaged, no model of the three formats, or a model

@@ -52,6 +52,15 @@ impl Default for PreflightOptions {
 ///
 /// Writes nothing and looks at no test row. The time does not grow with the table, but for reading it.
 ///
+/// ```no_run
+/// use limbeck::{PreflightOptions, Recipe, Silent, preflight};
+///
+/// let recipe = Recipe::for_table("housing.csv", "median_house_value").check()?;
+/// let report = preflight(&recipe, &PreflightOptions::default(), &Silent)?;
+/// println!("chance of a gain worth having: {:?}", report.verdict.chance);
+/// # Ok::<(), limbeck::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run

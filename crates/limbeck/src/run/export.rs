@@ -158,6 +158,14 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
 
 /// Writes a student as files of a folder, which is made where it is not there; the manifest last.
 ///
+/// ```no_run
+/// use limbeck::export::{Format, export};
+///
+/// let student = limbeck::Run::open("runs/housing-1")?.student()?;
+/// export(&student, Format::C, "firmware".as_ref(), "housing")?;
+/// # Ok::<(), limbeck::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`files`]; [`Error::FileExists`] before anything is written; where a file cannot be written.

@@ -40,6 +40,16 @@ use crate::recipe::Recipe;
 use crate::report::Report;
 
 /// A finished run.
+///
+/// ```no_run
+/// use limbeck::Run;
+///
+/// let run = Run::open("runs/housing-1")?;
+/// println!("test RMSE {}", run.report().test.shipped.rmse);
+/// let (rows, _) = run.read_rows("new.csv")?;
+/// let predictions = run.student()?.predict(&rows.raw(), rows.rows)?;
+/// # Ok::<(), limbeck::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Run {
     path: PathBuf,

@@ -48,6 +48,14 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 /// found and no file was changed (a manifest is no signature: verify only what you would run); for a run, whether report and student are of one piece and whether exported files are what its student exports to. ONNX files are not
 /// run here: their bytes are compared.
 ///
+/// ```no_run
+/// use limbeck::verify::{State, verify};
+///
+/// let found = verify("runs/housing-1".as_ref())?;
+/// assert!(found.iter().all(|finding| finding.state != State::Wrong));
+/// # Ok::<(), limbeck::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// For a path that is none of these; what is damaged is a [`Finding`].

@@ -1,0 +1,163 @@
+//! Every shell block of the README and of the book runs, on small tables and with short trainings.
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The program with less work: what a page leaves open is set to little.
+const WRAPPER: &str = r#"#!/bin/sh
+case "$1" in
+    demo) shift; set -- demo --rows 300 --quiet "$@" ;;
+    distill)
+        case " $* " in *" --resume "*|*" --recipe "*) exec "$LIMBECK" "$@" ;; esac
+        for pair in "--quality fast" "--teacher trees" "--steps 120" "--munge-rows 300" "--repeats 2" "--max-repeats 2" "--params 600"; do
+            case " $* " in
+                *" ${pair%% *} "*) ;;
+                *" --teacher-command "*|*" --teacher-column "*) case "$pair" in --teacher*) ;; *column*) ;; *) set -- "$@" $pair ;; esac ;;
+                *) set -- "$@" $pair ;;
+            esac
+        done ;;
+    preflight) set -- "$@" --quality fast --steps 120 --munge-rows 300 --teacher trees ;;
+esac
+exec "$LIMBECK" "$@"
+"#;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The shell blocks of a page, without commands that build or need other programs.
+fn script(page: &str) -> String {
+    let (mut inside, mut script) = (false, String::new());
+    for line in page.lines() {
+        match line.trim_end() {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside && !line.starts_with("make ") => {
+                script.push_str(&line.replace("target/release/limbeck", "limbeck"));
+                script.push('\n');
+            }
+            _ => {}
+        }
+    }
+    script
+}
+
+/// Tables that the pages speak of.
+fn write_tables(folder: &Path) {
+    let housing = |rows: std::ops::Range<u32>| {
+        let mut text = String::from(
+            "day,block,median_income,rooms,ocean_proximity,median_house_value,their_model\n",
+        );
+        for i in rows {
+            let (income, rooms) = (f64::from(i * 37 % 101) / 15.0, f64::from(i * 53 % 97));
+            let ocean = ["INLAND", "NEAR BAY", "ISLAND"][i as usize % 3];
+            let value = 50_000.0 + 30_000.0 * income + 500.0 * rooms + f64::from(i * 7919 % 1009);
+            let _ = writeln!(
+                text,
+                "{i},b{},{income:.3},{rooms},{ocean},{value:.1},{:.1}",
+                i % 40,
+                value + 900.0
+            );
+        }
+        text
+    };
+    let own = housing(0..600);
+    let without = |text: &str| -> String {
+        let cut = |line: &str| line.rsplit_once(',').map(|(kept, _)| format!("{kept}\n"));
+        text.lines().filter_map(cut).collect()
+    };
+    std::fs::write(folder.join("predicted.csv"), &own).unwrap();
+    std::fs::write(folder.join("housing.csv"), without(&own)).unwrap();
+    for name in ["new.csv", "other.csv"] {
+        std::fs::write(folder.join(name), without(&housing(700..900))).unwrap();
+    }
+    let mut building = String::from("area,glass,heating,cooling\n");
+    for i in 0..400u32 {
+        let (area, glass) = (f64::from(i * 37 % 101), f64::from(i * 53 % 97));
+        let heating = 0.3 * area + 0.01 * glass * glass + f64::from(i * 7919 % 1009) / 500.0;
+        let _ = writeln!(
+            building,
+            "{area},{glass},{heating:.3},{:.3}",
+            40.0 + 2.0 * glass - 0.1 * heating
+        );
+    }
+    std::fs::write(folder.join("building.csv"), building).unwrap();
+}
+
+/// Runs the blocks of a page, one after the other, in a folder of their own.
+fn run(page: &str) {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let script = script(&text);
+    if script.is_empty() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write_tables(folder.path());
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let wrapper = bin.join("limbeck");
+    std::fs::write(&wrapper, WRAPPER).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        bin.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let done = Command::new("sh")
+        .args(["-e", "-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("LIMBECK", env!("CARGO_BIN_EXE_limbeck"))
+        .output()
+        .unwrap();
+    let (out, complaint) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
+    assert!(done.status.success(), "{page}: {complaint}\n{out}");
+}
+
+#[test]
+fn blocks_of_the_readme_run() {
+    run("README.md");
+}
+
+#[test]
+fn blocks_of_the_tutorial_run() {
+    run("docs/book/tutorial.md");
+}
+
+#[test]
+fn blocks_of_the_how_to_pages_run() {
+    let folder = root().join("docs/book/howto");
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    pages.sort();
+    assert!(pages.len() >= 7);
+    for page in pages {
+        run(&format!(
+            "docs/book/howto/{}",
+            page.file_name().unwrap().to_string_lossy()
+        ));
+    }
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let book = root().join("docs/book");
+    let summary = std::fs::read_to_string(book.join("SUMMARY.md")).unwrap();
+    for folder in ["", "howto", "reference", "explanation"] {
+        for entry in std::fs::read_dir(book.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&book).unwrap().display().to_string();
+            let is_page = name.ends_with(".md") && name != "SUMMARY.md";
+            assert!(!is_page || summary.contains(&format!("({name})")), "{name}");
+        }
+    }
+}
