@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build check audit test bench evidence ablation exports teachers joint durability intervals null same house sizes
+.PHONY: help demo build docs check audit test bench evidence ablation exports teachers joint durability intervals null same house sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -13,6 +13,9 @@ build: ## the command-line program, in target/release/limbeck
 demo: ## build, then distill a simulated thermistor and predict with the student
 	$(CARGO) build --release --workspace --locked
 	$(LIMBECK) demo
+
+docs: ## the book, in target/book; needs mdbook
+	mdbook build docs
 
 check: ## formatting, lints and documentation, warnings denied
 	$(CARGO) fmt --all --check

@@ -161,3 +161,26 @@ fn every_page_is_in_the_summary() {
         }
     }
 }
+
+/// The keys of a report as the source tells them.
+fn report_keys() -> String {
+    let source = root().join("crates/limbeck/src/report/mod.rs");
+    let text = std::fs::read_to_string(source).unwrap();
+    let doc = text.lines().map_while(|line| line.strip_prefix("//!"));
+    let lines: Vec<&str> = doc.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let head = "# Keys of `report.json`\n\nWritten by a test from the documentation of the source (`UPDATE_DOCS=1 cargo test -p limbeck-cli report_keys`).\n\n";
+    format!("{head}{}\n", lines.join("\n"))
+}
+
+#[test]
+fn report_keys_are_those_of_the_source() {
+    let page = root().join("docs/report.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&page, report_keys()).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(page).unwrap(),
+        report_keys(),
+        "docs/report.md is not what the source says; run this test with UPDATE_DOCS=1"
+    );
+}

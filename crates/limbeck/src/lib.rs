@@ -49,3 +49,8 @@ pub use session::{Event, Observer, Session, Silent};
 pub use stages::fitted::{Fitted, Joint};
 pub use stages::store::{LabelStore, TeacherFeatures};
 pub use targets::{distill_each, resume};
+
+/// The Rust blocks of the book, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/book/howto/rust.md")]
+struct Book;
