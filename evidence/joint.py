@@ -204,18 +204,17 @@ def render():
 
 def main():
     RESULTS.mkdir(exist_ok=True, parents=True)
-    for name in TARGETS if not RENDER else ():
-        for seed in SEEDS:
-            path = RESULTS / f"{name}-{seed}.json"
-            if path.exists():
-                continue
-            start = time.time()
-            found = measure(name, seed)
-            if found is None:
-                print(f"skipped {name}: not in {DATA}", file=sys.stderr)
-                break
-            path.write_text(json.dumps(found, indent=1) + "\n")
-            print(f"{name} {seed}: {time.time() - start:.0f} s", flush=True)
+    for name, seed in ((name, seed) for seed in SEEDS for name in TARGETS if not RENDER):
+        path = RESULTS / f"{name}-{seed}.json"
+        if path.exists():
+            continue
+        start = time.time()
+        found = measure(name, seed)
+        if found is None:
+            print(f"skipped {name}: not in {DATA}", file=sys.stderr)
+            continue
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        print(f"{name} {seed}: {time.time() - start:.0f} s", flush=True)
     if not QUICK:
         render()
 

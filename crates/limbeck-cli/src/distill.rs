@@ -71,7 +71,7 @@ impl Distill {
         })
     }
 
-    /// The runs, or none where the user stopped before there was one.
+    /// The runs; `None` if the user stopped before there was one.
     fn make(&self) -> Result<Option<Vec<Run>>> {
         if let Some(run) = &self.resume {
             self.refuse_others()?;

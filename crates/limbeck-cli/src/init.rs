@@ -30,7 +30,7 @@ pub(crate) struct Init {
     /// Column to predict
     #[arg(short, long, value_name = "COLUMN", default_value = "target")]
     target: String,
-    /// Preset whose values are shown
+    /// Preset whose values to write
     #[arg(short, long, value_name = "LEVEL", default_value = "default",
         value_parser = PossibleValuesParser::new(["fast", "default", "best"]))]
     quality: String,
@@ -82,7 +82,9 @@ fn check_purpose(check: Check) -> &'static str {
         Check::Id => "a column that numbers or names the rows",
         Check::Leak => "a feature equal to the target, or a monotone copy of it",
         Check::CappedTarget => "at least 1 % of the targets at their maximum",
-        Check::FewRows => "fewer than 200 training rows; under 20 are refused unless set to warn",
+        Check::FewRows => {
+            "fewer than 200 training rows; fewer than 20 stop the run unless this is \"warn\""
+        }
         Check::Datetime => "a time among the features",
         Check::Text => "free text among the features",
         Check::MissingMarker => "NA, NaN or null read as missing",

@@ -126,7 +126,7 @@ fn page() -> String {
 
     let mut text = "# Options\n\nEvery option of a recipe, and its flag. `limbeck init` writes a recipe that lists them; `limbeck distill --help` shows the few that people \
                     need, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nMost options that \
-                    would have no effect beside the others are refused where they are set, and so are two that exclude each other.\n"
+                    would have no effect with the others are refused, and so are two that exclude each other.\n"
         .to_owned();
     for section in sections() {
         let name = if section.name.is_empty() {

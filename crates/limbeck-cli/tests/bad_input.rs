@@ -1,4 +1,4 @@
-//! What is wrong is named with its place and its mend: exit 2, no panic, nothing half-written.
+//! What is wrong is named with its place and its fix: exit 2, no panic, nothing half-written.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -58,7 +58,7 @@ fn write_tables(folder: &Path) {
             let value = 50_000.0 + 30_000.0 * income + 500.0 * rooms + f64::from(i * 7919 % 1009);
             let _ = writeln!(
                 text,
-                "{i},b{},{income:.3},{rooms},{ocean},{value:.1},{:.1}",
+                "{i},{},{income:.3},{rooms},{ocean},{value:.1},{:.1}",
                 i % 40,
                 value + 900.0
             );
@@ -167,7 +167,9 @@ fn report_keys() -> String {
     let source = root().join("crates/limbeck/src/report/mod.rs");
     let text = std::fs::read_to_string(source).unwrap();
     let doc = text.lines().map_while(|line| line.strip_prefix("//!"));
-    let lines: Vec<&str> = doc.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let lines: Vec<&str> = doc
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
     let head = "# Keys of `report.json`\n\nWritten by a test from the documentation of the source (`UPDATE_DOCS=1 cargo test -p limbeck-cli report_keys`).\n\n";
     format!("{head}{}\n", lines.join("\n"))
 }

@@ -178,7 +178,7 @@ impl<'a> Design<'a> {
         t_quantile(self.degrees()).powi(2) * squares.rows() + of_seeds
     }
 
-    /// The ratio of two means with its interval; none where the denominator is not surely above 0.
+    /// The ratio of two means with its interval; none where the denominator is not significantly above 0.
     ///
     /// # Formula
     ///

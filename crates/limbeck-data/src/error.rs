@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that stops this crate; each message says what was found, what was expected, where, and how to mend it.
+/// Everything that stops this crate; each message says what was found, what was expected, where, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -133,7 +133,7 @@ pub enum Error {
         column: String,
         /// The cell.
         found: String,
-        /// What would do, and how to mend it.
+        /// What would do, and how to fix it.
         expected: String,
     },
     /// A column that an option, a role or a student asks for is not in the table.

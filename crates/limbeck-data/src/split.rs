@@ -94,9 +94,9 @@ impl Ties<'_> {
     }
 }
 
-fn too_few(found: usize, what: &str, mend: &str) -> Error {
+fn too_few(found: usize, what: &str, fix: &str) -> Error {
     Error::Split {
-        message: format!("{found} {what} are too few to hold some out; {mend}"),
+        message: format!("{found} {what} are too few to hold some out; {fix}"),
     }
 }
 

@@ -188,7 +188,7 @@ pub struct Method {
 
 /// The shipped file against the best file without a teacher, over test rows or blocks: is it worth having?
 ///
-/// Both are what they are, so that seeds play no part.
+/// Both files are fixed, so that seeds have no effect.
 ///
 /// # Formula
 ///

@@ -170,6 +170,10 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// As [`new`](Self::new).
+    ///
+    /// # Panics
+    ///
+    /// Where the targets do not have the same rows.
     pub fn joint(
         study: &'a Study<'a>,
         rows: Vec<(&'a TransferSet, Option<&'a KnownRows>)>,
@@ -178,6 +182,9 @@ impl<'a> Stage<'a> {
         let parts: Vec<Target<'a>> = both
             .map(|(target, (set, valid))| Target::new(target, set, valid))
             .collect();
+        let rows = |target: &Target<'_>| (target.pool.weight.len(), target.pool.new_weight.len());
+        let same = parts.iter().all(|target| rows(target) == rows(&parts[0]));
+        assert!(same, "all targets of a student have the same rows");
         let range = (parts[0].pool.target.iter())
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
                 (a.min(*y), b.max(*y))

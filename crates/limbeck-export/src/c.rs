@@ -99,7 +99,7 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
                     format: "C",
                     place: format!("column `{}`", column.name),
                     what: format!("a level of {} bytes", long.len()),
-                    mend: "drop the column or shorten its levels, and distill again",
+                    fix: "drop the column or shorten its levels, and distill again",
                 });
             }
             if levels.len() <= NAMED_LEVELS {
@@ -715,7 +715,7 @@ impl Writer {
             format: "C",
             place: "graph".into(),
             what: error.to_string(),
-            mend: "the file is damaged",
+            fix: "the file is damaged",
         })?;
         let uses = uses(graph, widths.len());
         self.reads_input = uses[0] > 0;

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// A part of the student that the format has no words for.
-    #[error("{place}: {what} cannot be written as {format}; {mend}")]
+    #[error("{place}: {what} cannot be written as {format}; {fix}")]
     Refused {
         /// The format.
         format: &'static str,
@@ -14,7 +14,7 @@ pub enum Error {
         /// What it is.
         what: String,
         /// What to do instead.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// A name that is none in C.
     #[error(

@@ -327,12 +327,12 @@ impl Builder {
 
     /// One raw column as floats, appended to `parts`.
     fn column(&mut self, name: &str, encoding: &Encoding, parts: &mut Vec<String>) -> Result<()> {
-        let refuse = |what: &str, mend| {
+        let refuse = |what: &str, fix| {
             Err(Error::Refused {
                 format: FORMAT,
                 place: format!("column `{name}`"),
                 what: what.into(),
-                mend,
+                fix,
             })
         };
         match encoding {

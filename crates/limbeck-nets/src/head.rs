@@ -11,7 +11,7 @@ limbeck_options::words! {
         Point = "point",
         /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence.
         ///
-        /// On the sets of `docs/ablation.md` surely better than a point on one at some temperatures, and surely worse on three.
+        /// On the sets of `docs/ablation.md` significantly better than a point on one at some temperatures, and significantly worse on three.
         Gaussian = "gaussian",
         /// Masses of bins: learns from both by cross-entropy and KL divergence.
         ///

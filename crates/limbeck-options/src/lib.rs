@@ -533,7 +533,7 @@ pub trait Options: Default {
         }
     }
 
-    /// Checks each option by itself, and beside the others of this section.
+    /// Checks each option by itself and in combination with the others of this section.
     ///
     /// # Errors
     ///

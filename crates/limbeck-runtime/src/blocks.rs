@@ -191,7 +191,7 @@ fn pack(b: &Operand<'_>, from: usize, col: usize, used: usize, width: usize, pan
     }
 }
 
-/// `R` rows by `C` vectors of chains, kept in registers while the panel runs by.
+/// Computes a block of `R` rows by `C` vectors; its running sums stay in registers during the loop over the panel.
 #[inline(always)]
 fn tile<V: Lanes, const R: usize, const C: usize>(
     product: &Product<'_>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that stops this crate; each message says what was found, what was expected, where, and how to mend it.
+/// Everything that stops this crate; each message says what was found, what was expected, where, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

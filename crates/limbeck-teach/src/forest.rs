@@ -690,7 +690,7 @@ fn add_leaves(
     }
 }
 
-/// Takes from the sets what the tests rule out: several inputs at a time, so that the sets are fetched and stored less often.
+/// Removes the leaves that the tests rule out from each tree's set of reachable leaves: several inputs at a time, so that the sets are loaded and stored less often.
 fn narrow_all(
     groups: &[Group],
     tables: &[Table],
@@ -718,7 +718,7 @@ fn size_problem(nodes: usize) -> Option<String> {
     }
 }
 
-/// Takes from the sets what the tests on the first `N` inputs rule out; gives `N`.
+/// Removes the leaves that the tests on the first `N` inputs rule out; returns `N`.
 fn narrow<const N: usize>(
     groups: &[Group],
     tables: &[Table],

@@ -419,7 +419,7 @@ impl Ensemble {
 
 /// Fits boosted trees to encoded rows, for [`Op::TreeEnsemble`](limbeck_runtime::Op::TreeEnsemble).
 ///
-/// Labels should have mean 0: trees begin at 0. Of the options `pairs` plays no part, since a student's trees see no slanted
+/// Labels should have mean 0: trees begin at 0. The option `pairs` has no effect, since a student's trees see no slanted
 /// sums. The result depends on rows, options and seed; `threads` changes no bit of it.
 ///
 /// # Errors

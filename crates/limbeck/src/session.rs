@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
         self.clock.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds by stage, with those of watching and keeping.
+    /// Seconds by stage, with those spent on curves and on checkpoints.
     pub(crate) fn stages(&self) -> BTreeMap<String, f64> {
         let mut stages = self.clock.stages();
         stages.insert(

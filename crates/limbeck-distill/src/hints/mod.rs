@@ -38,8 +38,8 @@ limbeck_options::words! {
 limbeck_options::options! {
     /// Learning from the teacher's hidden layers or leaves; a command or a column of predictions has none.
     ///
-    /// Measured in `docs/ablation.md`: beside the default objective no kind was surely better or worse on any of five sets, at about three times the
-    /// time (six for `relational`); features without answers were surely worse on three, *features first* on one. So all of this is off unless asked for.
+    /// Measured in `docs/ablation.md`: beside the default objective no kind was significantly better or worse on any of five sets, at about three times the
+    /// time (six for `relational`); features without answers were significantly worse on three, *features first* on one. So all of this is off unless asked for.
     pub struct HintOptions in "hints", "Features" {
         /// Learn from the teacher's inner features: how to compare them with the student's hidden layers.
         kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
@@ -74,7 +74,7 @@ impl HintOptions {
         }
     }
 
-    /// Weight of one layer pair of `layers` beside the others, the first nearest the input.
+    /// Weight of one layer pair of `layers` relative to the others, the first nearest the input.
     ///
     /// # Formula
     ///

@@ -10,7 +10,7 @@ use crate::student::options::{StudentOptions, encode_options};
 
 /// Penalties that are tried.
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
-/// Most inputs for categories: the normal equations are dense.
+/// Maximum number of inputs for categories: the normal equations are dense.
 const CATEGORY_WIDTH: usize = 256;
 
 /// The encoder of a linear student: each input costs a weight beside what codes it.

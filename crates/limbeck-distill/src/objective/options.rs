@@ -131,7 +131,7 @@ limbeck_options::words! {
         Outlier = "outlier",
         /// By the teacher's spread: `min(1, (median σ_t / σ_t)²)`.
         ///
-        /// Without new rows at `alpha` 1, surely better than no gate on all four sets of `docs/ablation.md` whose teacher's spread differs by row.
+        /// Without new rows at `alpha` 1, significantly better than no gate on all four sets of `docs/ablation.md` whose teacher's spread differs by row.
         Confidence = "confidence",
     }
 }
@@ -287,11 +287,11 @@ const RANGE: &[Rule] = &[Rule::Where(
 )];
 
 impl ObjectiveOptions {
-    /// Checks each option, and beside the others.
+    /// Checks each option by itself and in combination with the others.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range, or one that has no effect beside the others.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range, or one that has no effect with the others.
     pub fn check(&self) -> Result<()> {
         if self.temperature_end.is_some() && !matches!(self.temperature, Temperature::Fixed(_)) {
             let message = format!(

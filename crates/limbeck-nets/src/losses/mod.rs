@@ -69,8 +69,8 @@ impl LabelLoss {
     /// With a label `N(c, σ²)`, a temperature `T` and the outputs of
     ///
     /// ```text
-    /// a point s:         L(s, c) of the PointLoss; T plays no part
-    /// a quantile s:      E max(q (Y − s), (q − 1)(Y − s)) = (s − c)(Φ(u) − q) + σ φ(u),   u = (s − c) / σ;  T plays no part
+    /// a point s:         L(s, c) of the PointLoss; T has no effect
+    /// a quantile s:      E max(q (Y − s), (q − 1)(Y − s)) = (s − c)(Φ(u) − q) + σ φ(u),   u = (s − c) / σ;  T has no effect
     /// a Gaussian m, v:   (c − m)² e^−v + T (v + σ² e^−v)  − T (ln σ² + 1)     the bracket at the end only for σ > 0
     /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
     /// ```

@@ -15,7 +15,7 @@ pub(crate) enum Fault {
         expected: String,
     },
     /// A sound file of a model that cannot be a teacher here.
-    Unsupported { what: String, mend: String },
+    Unsupported { what: String, fix: String },
 }
 
 impl Fault {
@@ -31,10 +31,10 @@ impl Fault {
         }
     }
 
-    pub(crate) fn unsupported(what: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::Unsupported {
             what: what.into(),
-            mend: mend.into(),
+            fix: fix.into(),
         }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Fault {
                     "{place}: found {found}, expected {expected}; save the model again"
                 )
             }
-            Self::Unsupported { what, mend } => write!(f, "{what}; {mend}"),
+            Self::Unsupported { what, fix } => write!(f, "{what}; {fix}"),
         }
     }
 }

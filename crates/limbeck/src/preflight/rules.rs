@@ -12,7 +12,7 @@ pub const PRIOR: f64 = 0.0;
 pub const PRIOR_LEAD: f64 = 0.65;
 /// Leads beyond this say no more.
 pub const LEAD_CLAMP: f64 = 0.3;
-/// Standard deviation of tables around that.
+/// Standard deviation, across tables, of the true saving around the expected one.
 pub const PRIOR_SD: f64 = 0.026;
 /// Standard deviation of a full run's saving by the luck of its folds, splits and seeds.
 pub const LUCK: f64 = 0.012;

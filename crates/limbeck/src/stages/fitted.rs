@@ -129,8 +129,8 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         session.begin(&format!("teacher of {name}"));
         stores.push(labels_of(&resolved, data, &session.named(name))?);
     }
-    agree(&mut stores)?;
-    let others = each
+    agree(stores.iter_mut().collect())?;
+    let mut others = each
         .iter()
         .zip(&stores)
         .map(|(data, store)| {
@@ -138,6 +138,10 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             splits::others(&resolved, data, store, &session)
         })
         .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
+    for split in 0..others[0].len() {
+        let of_split = others.iter_mut().map(|own| own[split].store.to_mut());
+        agree(of_split.collect())?;
+    }
     let known = each.iter().zip(&stores).zip(&others);
     let students = Students {
         recipe: &resolved,
@@ -213,7 +217,7 @@ fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<L
 }
 
 /// Leaves of the new rows those that the teachers of all targets are believed on.
-fn agree(stores: &mut [LabelStore]) -> Result<()> {
+fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     if stores.iter().any(|store| !store.new.same(&stores[0].new)) {
         return Err(Error::Recipe {
             place: "joint".into(),
@@ -222,7 +226,7 @@ fn agree(stores: &mut [LabelStore]) -> Result<()> {
     }
     let all = |row: usize| stores.iter().all(|store| store.believed[row]);
     let believed: Vec<bool> = (0..stores[0].believed.len()).map(all).collect();
-    let each = stores.iter_mut().map(|store| &mut store.believed);
+    let each = stores.into_iter().map(|store| &mut store.believed);
     each.for_each(|own| own.clone_from(&believed));
     Ok(())
 }

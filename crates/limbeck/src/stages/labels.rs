@@ -473,7 +473,7 @@ impl<'a> Context<'a> {
         (store, new)
     }
 
-    /// Takes the labels of the training rows back where they look like memory of their targets.
+    /// Drops the teacher's labels of training rows if the teacher seems to have memorized their targets.
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
