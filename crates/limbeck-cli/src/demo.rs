@@ -39,7 +39,7 @@ pub(crate) struct Demo {
 
 /// Rows shown with their predictions.
 const SHOWN: usize = 3;
-/// Most fitted numbers of the student: what a small microcontroller holds.
+/// Maximum number of fitted numbers of the student: what a small microcontroller holds.
 const PARAMS: usize = 2000;
 /// Steps that leave time on a slow machine.
 const STEPS: usize = 6000;

@@ -24,7 +24,7 @@ use crate::render::{Grid, grouped};
 pub(crate) struct Preflight {
     #[command(flatten)]
     flags: Flags<Piloting>,
-    /// Most rows of the sample, at least 100 [default: 4000]
+    /// Maximum number of rows of the sample, at least 100 [default: 4000]
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
     /// Print the figures as JSON

@@ -145,7 +145,7 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
     }
     if cut == ordered.len() {
         return Err(Error::Split {
-            message: "all rows have the same time; give another split".to_owned(),
+            message: "all rows have the same time, so they cannot be split by time; leave out `time`, or give the split yourself".to_owned(),
         });
     }
     Ok(ordered.split_off(cut))

@@ -85,7 +85,7 @@ impl Targets {
     pub fn only(&self) -> (&TargetSpec, &[f64]) {
         match (&self.specs[..], &self.values[..]) {
             ([spec], [values]) => (spec, values),
-            _ => unreachable!("a data set has one target until students have several"),
+            _ => unreachable!("of several targets, take one with `of_target`"),
         }
     }
 

@@ -39,7 +39,7 @@ const GAIN_POWER: f64 = 1.0 / 3.0;
 const CUT_SHARE: f64 = 0.3;
 /// Cells, of equally many rows, in which gains are summed before edges are placed.
 const CELLS: usize = 256;
-/// Most bins of a column, unless more are asked for on average.
+/// Maximum number of bins of a column, unless more are asked for on average.
 const MOST_BINS: usize = 128;
 /// Rows that the trees look at, evenly chosen from all.
 const SEEN_ROWS: usize = 50_000;

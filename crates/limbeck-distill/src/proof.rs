@@ -327,7 +327,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let (saved_by, lead_by) = (design.estimate(&saved), design.estimate(&lead));
     let error_saved = Difference::new(&saved_by, scaled.unit, few.is_none());
     let teacher_lead = Difference::new(&lead_by, scaled.unit, few.is_none());
-    let one_seed = "one training seed says nothing of others: at least 2 `repeats` are needed, 3 or more are better; intervals cover test rows alone";
+    let one_seed = "with one training seed, variation between seeds is unknown: set `repeats` to at least 2, better 3; intervals cover test rows alone";
     let reason = few
         .clone()
         .or_else(|| (seeds == 1).then(|| one_seed.to_owned()));

@@ -49,7 +49,7 @@ pub struct Plan {
     steps: Vec<Step>,
     /// Numbers per row of each buffer.
     buffers: Vec<usize>,
-    /// Most terms that a row can have in any piecewise step.
+    /// Maximum number of terms that a row can have in any piecewise step.
     terms: usize,
     output: Source,
 }

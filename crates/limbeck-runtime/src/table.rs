@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-/// Most axes of a table.
+/// Maximum number of axes of a table.
 const MAX_AXES: usize = 3;
 
 /// Values on a grid, interpolated between its knots: the payload of [`Op::TableInterp`](crate::Op::TableInterp).

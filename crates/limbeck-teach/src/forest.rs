@@ -459,7 +459,7 @@ impl Trees {
         let outside = |node: &usize| self.split[*node] != LEAF && self.input(*node) >= width;
         if let Some(node) = (0..self.split.len()).find(outside) {
             return Some(format!(
-                "node {node} tests input {}, but there are {width}",
+                "node {node} tests input {} (counted from 0), but there are {width} inputs",
                 self.input(node)
             ));
         }

@@ -63,7 +63,7 @@ impl Default for TeacherOptions {
     }
 }
 
-/// Most fits of a learner on all rows, of many rows.
+/// Maximum number of fits of a learner on all rows, of many rows.
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {

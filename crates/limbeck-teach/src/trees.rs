@@ -33,7 +33,7 @@ limbeck_options::options! {
         rounds: usize = 800 => [within(1.0, 20_000.0)];
         /// Share of each tree that is added to the sum; halve it and double `rounds` for accuracy.
         learning_rate: f64 = 0.06 => [above(0.0), up_to(1.0)];
-        /// Most leaves per tree; up to 64 are fast to predict.
+        /// Maximum number of leaves per tree; up to 64 are fast to predict.
         leaves: usize = 32 => [within(2.0, 4096.0)];
         /// Least weight of a leaf, in rows of mean weight.
         leaf_rows: f64 = 10.0 => [at_least(0.0)];

@@ -101,7 +101,7 @@ limbeck_options::options! {
         seed: u64 = 0 => [flag("seed", "N"), common()];
         /// Number of seeds with which both students are trained for the proof.
         repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
-        /// Most seeds, trained if the first ones vary more than half as much as test rows do.
+        /// Maximum number of seeds, trained if the first ones vary more than half as much as test rows do.
         ///
         /// No more than `repeats` under a `time_limit`.
         max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];

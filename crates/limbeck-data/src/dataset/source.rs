@@ -383,7 +383,7 @@ fn align(test: Table, table: &Table) -> Result<Table> {
         if found.kind != column.kind {
             let (name, source) = (&column.name, &test.source);
             let message = format!(
-                "{source}: column `{name}` is of kind {}, in the first table {}",
+                "{source}: column `{name}` is of kind {}, but {} in the first table",
                 found.kind, column.kind
             );
             return Err(Error::Shape { message });

@@ -54,7 +54,7 @@ pub enum Spec {
     },
     /// Boosted trees.
     Trees {
-        /// Most leaves of each.
+        /// Maximum number of leaves of each.
         leaves: usize,
         /// Share of each tree's values that is added.
         #[serde(alias = "step")]
@@ -66,7 +66,7 @@ pub enum Spec {
     },
     /// An interpolated table.
     Table {
-        /// Most knots of each axis; 0 beyond the last axis.
+        /// Maximum number of knots of each axis; 0 beyond the last axis.
         knots: [usize; 3],
         /// Penalty on bends.
         smoothing: f64,

@@ -16,9 +16,9 @@ use super::spec::Spec;
 use crate::error::{Error, Result};
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Most columns of a table.
+/// Maximum number of columns of a table.
 pub(super) const MOST_COLUMNS: usize = 3;
-/// Most points of a grid: more would only be slow to fit.
+/// Maximum number of points of a grid: more would only be slow to fit.
 const MOST_POINTS: usize = 60_000;
 /// Penalties that are tried.
 const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];

@@ -62,7 +62,7 @@ const DISTILLED: [(f64, f64, f64); 15] = [
 const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
 /// Input noise that is tried, in standard deviations.
 const NOISE: f64 = 0.15;
-/// Most trials of a side that are trained again where rows are few, and how often each is.
+/// Maximum number of trials of a side that are trained again where rows are few, and how often each is.
 const FINALISTS: usize = 4;
 const AGAIN: usize = 2;
 

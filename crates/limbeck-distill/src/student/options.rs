@@ -46,7 +46,7 @@ limbeck_options::options! {
     pub struct StudentOptions in "student", "Student" {
         /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these on validation rows.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
-        /// Most fitted numbers that a prediction may read; bin edges and scales count too.
+        /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
         /// Widths of the hidden layers.
         #[serde(skip_serializing_if = "Option::is_none")]

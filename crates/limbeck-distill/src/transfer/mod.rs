@@ -25,9 +25,9 @@ use crate::error::Result;
 limbeck_options::options! {
     /// New rows for the teacher to label, and which of its labels are accepted.
     pub struct TransferOptions in "transfer", "Transfer set" {
-        /// Most new rows by MUNGE, which exchanges values between neighboring rows; 0 makes none.
+        /// Maximum number of new rows by MUNGE, which exchanges values between neighboring rows; 0 makes none.
         munge_rows: usize = 300_000 => [flag("munge-rows", "N")];
-        /// Most new rows of each kind, per training row.
+        /// Maximum number of new rows of each kind, per training row.
         munge_factor: usize = 100;
         /// Probability of taking a value from the neighbor.
         munge_swap: f64 = 0.5 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.munge_rows")])];
@@ -35,7 +35,7 @@ limbeck_options::options! {
         munge_locality: f64 = 1.0 => [above(0.0), rules(&[Rule::With("transfer.munge_rows")])];
         /// Number of neighbors to draw from.
         munge_neighbors: usize = 5 => [at_least(1.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Most new rows by moving training rows near the edge of a column's range.
+        /// Maximum number of new rows by moving training rows near the edge of a column's range.
         ///
         /// On the sets of `docs/ablation.md` never significantly better than no new rows, and significantly worse on one.
         boundary_rows: usize = 0 => [flag("boundary-rows", "N")];
@@ -45,11 +45,11 @@ limbeck_options::options! {
         ///
         /// Significantly worse than no new rows on two of five sets of `docs/ablation.md`, significantly better on a noisy one.
         boundary_literal: bool = false => [flag("boundary-literal", ""), rules(&[Rule::With("transfer.boundary_rows")])];
-        /// Most new rows by averaging two rows with similar targets (mixup).
+        /// Maximum number of new rows by averaging two rows with similar targets (mixup).
         mixup_rows: usize = 0 => [flag("mixup-rows", "N")];
         /// How similar the two targets are, in standard deviations of the target.
         mixup_bandwidth: f64 = 0.3 => [above(0.0), rules(&[Rule::With("transfer.mixup_rows")])];
-        /// Most copies of training rows with a little noise, on which the student has to agree with the teacher.
+        /// Maximum number of copies of training rows with a little noise, on which the student has to agree with the teacher.
         ///
         /// Not significantly better on any set of `docs/ablation.md`.
         perturb_rows: usize = 0 => [flag("perturb-rows", "N")];
@@ -57,13 +57,13 @@ limbeck_options::options! {
         perturb_scale: f64 = 0.05 => [above(0.0), rules(&[Rule::With("transfer.perturb_rows")])];
         /// Weight `λ` of a perturbed row in the loss; other rows have 1.
         perturb_weight: f64 = 1.0 => [above(0.0), flag("perturb-weight", "X"), rules(&[Rule::With("transfer.perturb_rows")])];
-        /// Most rows in pairs, between which the student has to change as the teacher does (gradient matching).
+        /// Maximum number of rows in pairs, between which the student has to change as the teacher does (gradient matching).
         slope_rows: usize = 0 => [flag("slope-rows", "N"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network matches slopes")])];
         /// Distance `ρ` between the rows of a pair, in standard deviations of the columns.
         ///
         /// 0.001 approximates the derivative of a network.
         slope_reach: f64 = 0.2 => [above(0.0), rules(&[Rule::With("transfer.slope_rows")])];
-        /// Most rows on which a quick student disagrees most with the teacher (adversarial belief matching).
+        /// Maximum number of rows on which a quick student disagrees most with the teacher (adversarial belief matching).
         adversarial_rows: usize = 0 => [flag("adversarial-rows", "N")];
         /// Rows to label for each adversarial row that is kept.
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];

@@ -371,7 +371,7 @@ impl FileTree {
                 .and_then(|end| self.categories.get(start..end));
             let codes = codes.ok_or_else(|| {
                 broken(format!(
-                    "the part from {start} of length {size} of {} codes",
+                    "categories {start} to {start} + {size}, where there are {} codes",
                     self.categories.len()
                 ))
             })?;

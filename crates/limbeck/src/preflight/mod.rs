@@ -38,7 +38,7 @@ use crate::stages::read::read;
 /// | `rows` | 4000 | most rows of the sample | ≥ 100 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreflightOptions {
-    /// Most rows of the sample.
+    /// Maximum number of rows of the sample.
     pub rows: usize,
 }
 

@@ -27,7 +27,7 @@ use crate::stages::students::study;
 /// Held-out rows after which further pilots are not worth their time.
 const ENOUGH_HELD_OUT: usize = 1200;
 
-/// Most pilots: each fits a teacher, which takes most of the time.
+/// Maximum number of pilots: each fits a teacher, which takes most of the time.
 const MOST_PILOTS: usize = 3;
 
 /// How many pilots a sample of so many rows gets; a command is asked once.

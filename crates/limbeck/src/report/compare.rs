@@ -281,7 +281,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                 };
                 let measure = first.report().measure().name();
                 format!(
-                    "{b} against {a}: {side}; the shipped student saves {} of test {measure} (95 % interval {} to {})",
+                    "{b} against {a}: {side}; test {measure} of its shipped student is {} lower (95 % interval {} to {})",
                     short(saved),
                     short(low),
                     short(high)

@@ -435,7 +435,7 @@ pub struct Measured {
     pub student_us_one_row: f64,
     /// Microseconds per row of the teacher while it labelled.
     pub teacher_us_per_row: Option<f64>,
-    /// Most memory held, in bytes.
+    /// Peak memory held, in bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Threads used.
     pub threads: usize,

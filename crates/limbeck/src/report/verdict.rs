@@ -212,7 +212,7 @@ fn method(report: &Report) -> Option<String> {
         (VerdictKind::Helps, true) => format!("Distillation helps: {change}."),
         // Never "helps" beside a student that took nothing from it.
         (VerdictKind::Helps, false) => format!(
-            "Students were better distilled on test rows, {change}, but validation rows chose the one trained alone, and test rows choose nothing."
+            "Students were better distilled on test rows, {change}, but the one trained alone was better on validation rows and is shipped: test rows are never used to choose."
         ),
         (VerdictKind::Hurts, _) => format!("Distillation hurts here: {change}."),
         (VerdictKind::NoGain | VerdictKind::TooFew, _) => {

@@ -198,7 +198,7 @@ impl Unfinished {
         })?;
         if ticket.version != env!("CARGO_PKG_VERSION") {
             return Err(broken(format!(
-                "it was begun by limbeck {}, and this is {}, which may come to other figures: finish it with that version, or remove the folder and begin anew",
+                "it was begun by limbeck {}, but this is limbeck {}, which may give other results: finish it with that version, or remove the folder and begin anew",
                 ticket.version,
                 env!("CARGO_PKG_VERSION")
             )));

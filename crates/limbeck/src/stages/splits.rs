@@ -13,7 +13,7 @@ use crate::session::Session;
 
 /// Folds of a teacher that labels for one of several splits.
 const FOLDS: usize = 3;
-/// Most fits of its learners on all rows.
+/// Maximum number of fits of its learners on all rows.
 const FITS: usize = 2;
 /// New rows of such a split: its trials are short.
 const NEW_ROWS: usize = 20_000;

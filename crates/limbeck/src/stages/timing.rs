@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// Most memory that this process has held, in bytes, where the system tells.
+/// Peak memory that this process has held, in bytes, where the system tells.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

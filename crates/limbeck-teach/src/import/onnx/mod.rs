@@ -53,7 +53,7 @@ enum Inside {
     Nothing,
 }
 
-/// Most numbers in all tensors of one run.
+/// Maximum number of numbers in all tensors of one run.
 const MOST_AT_ONCE: usize = 1 << 26;
 
 /// An operation, the slots it reads and the one it fills.

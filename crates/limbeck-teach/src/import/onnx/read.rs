@@ -13,7 +13,7 @@ use super::op::{Each, Norm, Op};
 use super::tensor::{MOST_AXES, Tensor};
 use super::{Graph, Inside, Step};
 
-/// Most columns of all inputs.
+/// Maximum number of columns of all inputs.
 const MOST_COLUMNS: i64 = 1 << 16;
 
 /// Reads a graph and its inputs.

@@ -1,9 +1,9 @@
 //! Numbers with a shape, and what changes shapes.
 
-/// Most numbers in a computed tensor, and most multiplications in a product: far above any honest model on a block of rows.
+/// Maximum number of numbers in a computed tensor, and most multiplications in a product: far above any honest model on a block of rows.
 const MOST_NUMBERS: usize = 1 << 24;
 const MOST_PRODUCTS: usize = 1 << 34;
-/// Most axes of a tensor.
+/// Maximum number of axes of a tensor.
 pub(super) const MOST_AXES: usize = 8;
 
 /// Numbers with a shape, in row-major order.

@@ -27,7 +27,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// Chart.js.
 pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
-/// Most points of a scatter plot: more say no more.
+/// Maximum number of points of a scatter plot: more say no more.
 const POINTS: usize = 1500;
 /// Lines of a list of slices.
 const LISTED: usize = 8;
