@@ -104,10 +104,13 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
 
 /// Refuses data that were not made with the recipe's own options.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
-    let unit = recipe.data.learned_unit();
     let names = data.targets.specs.iter().map(|spec| &spec.name);
     let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
-        && data.targets.specs.iter().all(|spec| spec.unit == unit)
+        && data
+            .targets
+            .specs
+            .iter()
+            .all(|spec| spec.unit == recipe.data.learned_unit(&spec.name))
         && data.given.is_some() == recipe.data.teacher_column.is_some();
     if same {
         return Ok(());

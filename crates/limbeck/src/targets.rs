@@ -149,7 +149,7 @@ fn refuse_one_target(recipe: &Recipe, all: &[&String]) -> Result<()> {
     }
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
     match recipe.teacher_source().option().or(mixed) {
-        Some(run_dir) => refuse(run_dir, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
+        Some(place) => refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
         None => Ok(()),
     }
 }
@@ -166,6 +166,7 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
         own.targets.clear();
         own.time_limit = share;
         own.data.target.clone_from(target);
+        own.data.log_targets.retain(|name| name == *target);
         own.data.drop.extend(
             all.iter()
                 .filter(|other| *other != target && !recipe.data.drop.contains(other))

@@ -26,7 +26,7 @@ use crate::kind::ColumnKind;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
 use crate::table::{Column, Table};
-use crate::targets::{TargetSpec, Targets};
+use crate::targets::{LearnedUnit, TargetSpec, Targets};
 use crate::warning::Warning;
 use crate::{Error, Result};
 
@@ -152,7 +152,7 @@ impl Dataset {
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
         for (name, target) in names.iter().zip(&mut values) {
             *target = rows.iter().map(|row| target[*row]).collect();
-            if options.log_target {
+            if options.learned_unit(name) == LearnedUnit::Log {
                 source.check_log_target(name, &rows, target)?;
             }
         }
@@ -218,8 +218,10 @@ impl Dataset {
                 &split,
             ),
         };
-        let unit = options.learned_unit();
-        let spec = |name: String| TargetSpec { name, unit };
+        let spec = |name: String| TargetSpec {
+            unit: options.learned_unit(&name),
+            name,
+        };
         let targets = Targets {
             specs: names.into_iter().map(spec).collect(),
             values,
@@ -317,7 +319,18 @@ fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>>
         }
     }
     let names = std::iter::once(&options.target).chain(others);
-    Ok(names.cloned().collect())
+    let names: Vec<String> = names.cloned().collect();
+    match options
+        .log_targets
+        .iter()
+        .find(|name| !names.contains(name))
+    {
+        Some(other) => {
+            let message = format!("`{other}` is none of the targets: {}", names.join(", "));
+            Err(Error::option("log_targets", message))
+        }
+        None => Ok(names),
+    }
 }
 
 /// Rows that have all targets.
@@ -601,7 +614,7 @@ mod tests {
         let noise = |i: usize| ((i * 7919) % 101) as f64;
         let columns = vec![
             number("x", &|i| ((i * 31) % 97) as f64),
-            number("a", &|i| noise(i) + ((i * 31) % 97) as f64),
+            number("a", &|i| 1.0 + noise(i) + ((i * 31) % 97) as f64),
             number("b", &|i| if i == 3 { f64::NAN } else { 5.0 - noise(i * i) }),
         ];
         let table = Table {
@@ -630,6 +643,17 @@ mod tests {
         };
         assert!(error(&["a"]).contains("twice"));
         assert!(error(&["c"]).contains("targets"));
+        let mut logs = options.clone();
+        logs.log_targets = vec!["a".into()];
+        let units = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap();
+        let units: Vec<LearnedUnit> = units.targets.specs.iter().map(|one| one.unit).collect();
+        assert_eq!(units, [LearnedUnit::Log, LearnedUnit::Own]);
+        logs.log_targets = vec!["x".into()];
+        let refused = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap_err();
+        assert!(
+            refused.to_string().contains("none of the targets"),
+            "{refused}"
+        );
         // A column that gives away the second target is no feature for the first either.
         let mut leaking = table.clone();
         let twice = number("twice_b", &|i| 10.0 - 2.0 * noise(i * i));

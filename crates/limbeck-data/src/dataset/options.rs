@@ -20,6 +20,9 @@ limbeck_options::options! {
         ///
         /// All targets have to be above 0.
         log_target: bool = false => [flag("log-target", "")];
+        /// Of several targets, those whose logarithm to learn; `log_target` means all.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[Rule::Without("data.log_target", "it means all targets")])];
         /// Columns to leave out of the features.
         drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
         /// Columns to keep as features even if a check would drop them.
@@ -92,10 +95,10 @@ impl DataOptions {
         }
     }
 
-    /// The unit in which the target is learned.
+    /// The unit in which a target is learned.
     #[must_use]
-    pub fn learned_unit(&self) -> LearnedUnit {
-        if self.log_target {
+    pub fn learned_unit(&self, target: &str) -> LearnedUnit {
+        if self.log_target || self.log_targets.iter().any(|name| name == target) {
             LearnedUnit::Log
         } else {
             LearnedUnit::Own

@@ -53,7 +53,7 @@ impl ExternalTeacher {
             teacher: Box::new(FittedTeacher::from_bytes(&bytes)?),
             kind: format!("{} of another run", run.report().teacher.kind),
             bytes: bytes.len(),
-            unit: run.recipe().data.learned_unit(),
+            unit: run.recipe().data.learned_unit(&run.report().target),
         })
     }
 

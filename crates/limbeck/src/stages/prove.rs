@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::{Column, Dataset, Table};
+use limbeck_data::{Column, Dataset, LearnedUnit, Table};
 use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_runtime::{GoldenValue, Student, Value};
@@ -120,7 +120,7 @@ impl Case<'_> {
             seed: recipe.seed,
             interrupted,
             target: self.known.data.spec().name.clone(),
-            log_target: recipe.data.log_target,
+            log_target: self.known.data.spec().unit == LearnedUnit::Log,
             quantile: recipe.objective.quantile,
             data: self.known.data.summary.clone(),
             teacher: self.known.labels.summary.clone(),
