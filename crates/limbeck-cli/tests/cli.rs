@@ -1376,7 +1376,7 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
         .stdout;
     assert!(
         compared.contains("y (0.9-quantile)")
-            && compared.contains("of test pinball loss (95 % interval"),
+            && compared.contains("test pinball loss of its shipped student"),
         "{compared}"
     );
     assert!(
