@@ -738,11 +738,11 @@ fn student_of_a_newer_format_is_refused_by_name() {
         .windows(9)
         .position(|part| part == b"limbeck-1")
         .unwrap();
-    let newer = [&bytes[..at], b"limbeck-2", &bytes[at + 9..]].concat();
+    let newer = [&bytes[..at], b"limbeck-3", &bytes[at + 9..]].concat();
     place.file("newer.limbeck", newer);
     place.refuses(
         &["predict", "newer.limbeck", "sensor.csv"],
-        &["`limbeck-2`", "`limbeck-1`", "newer limbeck"],
+        &["`limbeck-3`", "`limbeck-2`", "newer limbeck"],
     );
 }
 

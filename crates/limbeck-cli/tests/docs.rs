@@ -70,7 +70,7 @@ fn write_tables(folder: &Path) {
         let cut = |line: &str| line.rsplit_once(',').map(|(kept, _)| format!("{kept}\n"));
         text.lines().filter_map(cut).collect()
     };
-    std::fs::write(folder.join("predicted.csv"), &own).unwrap();
+    std::fs::write(folder.join("scored.csv"), &own).unwrap();
     std::fs::write(folder.join("housing.csv"), without(&own)).unwrap();
     for name in ["new.csv", "other.csv"] {
         std::fs::write(folder.join(name), without(&housing(700..900))).unwrap();
