@@ -32,14 +32,17 @@ limbeck_options::options! {
         /// Number of trees.
         rounds: usize = 800 => [within(1.0, 20_000.0)];
         /// Share of each tree that is added to the sum; halve it and double `rounds` for accuracy.
+        #[serde(alias = "step")]
         learning_rate: f64 = 0.06 => [above(0.0), up_to(1.0)];
         /// Maximum number of leaves per tree; up to 64 are fast to predict.
         leaves: usize = 32 => [within(2.0, 4096.0)];
         /// Least weight of a leaf, in rows of mean weight.
         leaf_rows: f64 = 10.0 => [at_least(0.0)];
         /// Share of rows to draw for each tree.
+        #[serde(alias = "row_share")]
         subsample: f64 = 0.8 => [above(0.0), up_to(1.0)];
         /// Share of inputs to offer at each split.
+        #[serde(alias = "column_share")]
         colsample: f64 = 0.5 => [above(0.0), up_to(1.0)];
         /// L2 penalty on leaf values, in rows.
         ridge: f64 = 1.0 => [at_least(0.0)];
@@ -770,6 +773,18 @@ mod tests {
 
     fn rmse(a: &[f64], b: &[f64]) -> f64 {
         (a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / a.len() as f64).sqrt()
+    }
+
+    #[test]
+    fn options_of_earlier_files_have_other_names() {
+        let text = serde_json::to_string(&TreeOptions::fast()).unwrap();
+        let earlier = text
+            .replace("learning_rate", "step")
+            .replace("subsample", "row_share")
+            .replace("colsample", "column_share");
+        assert_ne!(text, earlier);
+        let read: TreeOptions = serde_json::from_str(&earlier).unwrap();
+        assert_eq!(read, TreeOptions::fast());
     }
 
     #[test]
