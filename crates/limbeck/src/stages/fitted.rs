@@ -179,11 +179,18 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     Ok(Joint { student, targets })
 }
 
-/// The recipe as one of several targets sees it: that target first.
+/// The recipe as one of several targets sees it: that target first, each with its weight.
 fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     let mut own = recipe.clone();
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
-    own.targets = all.filter(|other| *other != target).cloned().collect();
+    let mut order: Vec<(usize, &String)> = all.enumerate().collect();
+    order.sort_by_key(|(at, name)| (*name != target, *at));
+    let weights = &recipe.target_weights;
+    own.target_weights = order
+        .iter()
+        .filter_map(|(at, _)| weights.get(*at).copied())
+        .collect();
+    own.targets = order[1..].iter().map(|(_, name)| (*name).clone()).collect();
     own.data.target = target.to_owned();
     own
 }
@@ -237,5 +244,25 @@ fn note_late(limit: Option<f64>, proven: &Proven, session: &Session<'_>) {
         session.note(&format!(
             "the time limit could not be kept: the shortest schedules that still learn something take longer here ({seconds:.0} s, asked were {limit:.0} s)"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_move_with_their_targets() {
+        let mut recipe = Recipe::for_table("t.csv", "a");
+        recipe.targets = vec!["b".into(), "c".into()];
+        recipe.target_weights = vec![1.0, 2.0, 3.0];
+        let own = recipe_of(&recipe, "b");
+        assert_eq!(
+            (own.data.target.as_str(), own.targets),
+            ("b", vec!["a".to_owned(), "c".into()])
+        );
+        assert_eq!(own.target_weights, [2.0, 1.0, 3.0]);
+        recipe.target_weights.clear();
+        assert!(recipe_of(&recipe, "c").target_weights.is_empty());
     }
 }
