@@ -396,6 +396,15 @@ impl Recipe {
         }
         self.student.check()?;
         self.objective.check()?;
+        let all: Vec<&String> = std::iter::once(&self.data.target)
+            .chain(&self.targets)
+            .collect();
+        if let Some(at) = (0..all.len()).find(|&at| all[..at].contains(&all[at])) {
+            return Err(recipe_error(
+                "targets",
+                &format!("`{}` is named twice", all[at]),
+            ));
+        }
         if self.joint {
             self.check_joint()?;
         }

@@ -1,13 +1,16 @@
-//! Several targets of one table: a student, a proof and a run for each.
+//! Several targets of one table: a proof and a run for each, with a student for each or one student for all.
 //!
 //! ```text
 //! runs/x/targets.json      which targets, and the folder of each
-//! runs/x/heating_load/     a run like any other, whose recipe drops the other targets
+//! runs/x/report.html       all of them in one table
+//! runs/x/heating_load/     a run like any other
 //! runs/x/cooling_load/
+//! runs/x/student.limbeck   with `joint`: the student that predicts all targets
 //! ```
 //!
-//! What one target teaches about another is not used: every student has its own teacher, size and verdict, so that a target on which
-//! distillation does not pay says so by itself.
+//! Without `joint`, every student has its own teacher, size and verdict, and the recipe of each run drops the other targets. With it, one network
+//! learns from a teacher for each target; the student of each run is that network cut down to one output. `metrics.csv` beside the joint student
+//! has errors of all targets together, in standard deviations; those of the runs are in the unit of their target.
 
 use std::path::Path;
 
@@ -135,21 +138,14 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// Refuses a target named twice, and options that speak of one target.
-fn refuse_one_target(recipe: &Recipe, all: &[&String]) -> Result<()> {
-    let refuse = |place: &str, message: String| {
-        Err(Error::Recipe {
-            place: place.into(),
-            message,
-        })
-    };
-    let mut twice = all.iter().enumerate();
-    if let Some((_, twice)) = twice.find(|(at, target)| all[..*at].contains(target)) {
-        return refuse("targets", format!("`{twice}` is named twice"));
-    }
+/// Refuses options that speak of one target.
+fn refuse_one_target(recipe: &Recipe) -> Result<()> {
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
     match recipe.teacher_source().option().or(mixed) {
-        Some(place) => refuse(place, "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into()),
+        Some(place) => Err(Error::Recipe {
+            place: place.into(),
+            message: "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into(),
+        }),
         None => Ok(()),
     }
 }
@@ -159,7 +155,7 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all: Vec<&String> = std::iter::once(&recipe.data.target)
         .chain(&recipe.targets)
         .collect();
-    refuse_one_target(recipe, &all)?;
+    refuse_one_target(recipe)?;
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
     let own = |target: &&String| {
         let mut own = recipe.clone();
@@ -214,7 +210,8 @@ mod tests {
     #[test]
     fn a_target_twice_and_a_teacher_of_one_are_refused() {
         assert!(
-            each(&recipe(&["a", "b", "a"]))
+            recipe(&["a", "b", "a"])
+                .check()
                 .unwrap_err()
                 .to_string()
                 .contains("twice")
