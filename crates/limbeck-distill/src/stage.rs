@@ -7,7 +7,7 @@ use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::Measure;
 use limbeck_data::{Features, TargetSpec};
 use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
-use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Student, StudentParts};
+use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Output, Student, StudentParts};
 use serde::{Deserialize, Serialize};
 
 use crate::bins::Cuts;
@@ -77,7 +77,7 @@ pub struct Stage<'a> {
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
     heads: Heads,
-    parts: Vec<Target<'a>>,
+    targets: Vec<Target<'a>>,
     /// What the mean loss of each target is multiplied with; 1 for one target.
     shares: Vec<f64>,
 }
@@ -152,7 +152,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 impl<'a> Stage<'a> {
-    /// Brings rows of one target into the form of the plan's network.
+    /// Brings rows of one target into the form of the study's network.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl<'a> Stage<'a> {
         Self::joint(study, vec![(set, valid)])
     }
 
-    /// The same for several targets of the same rows, in the order of the plan's: one network predicts them all.
+    /// The same for several targets of the same rows, in the order of the study's: one network predicts them all.
     ///
     /// # Errors
     ///
@@ -179,32 +179,34 @@ impl<'a> Stage<'a> {
         rows: Vec<(&'a TransferSet, Option<&'a KnownRows>)>,
     ) -> Result<Self> {
         let both = study.targets.iter().zip(rows);
-        let parts: Vec<Target<'a>> = both
+        let targets: Vec<Target<'a>> = both
             .map(|(target, (set, valid))| Target::new(target, set, valid))
             .collect();
         let rows = |target: &Target<'_>| (target.pool.weight.len(), target.pool.new_weight.len());
-        let same = parts.iter().all(|target| rows(target) == rows(&parts[0]));
+        let same = targets
+            .iter()
+            .all(|target| rows(target) == rows(&targets[0]));
         assert!(same, "all targets of a student have the same rows");
-        let range = (parts[0].pool.target.iter())
+        let range = (targets[0].pool.target.iter())
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
                 (a.min(*y), b.max(*y))
             });
         let heads = Heads {
             head: study.objective.head(range.0, range.1),
-            targets: parts.len(),
+            targets: targets.len(),
         };
         let has_network = study.student.kind.has_network();
         let cuts = match has_network {
-            true => cuts(study, &parts)?,
+            true => cuts(study, &targets)?,
             false => Cuts::default(),
         };
-        let shares = shares(study, &parts);
+        let shares = shares(study, &targets);
         let stage = Self {
             study,
             arms: Default::default(),
             cuts,
             heads,
-            parts,
+            targets,
             shares,
         };
         if has_network {
@@ -228,12 +230,12 @@ impl<'a> Stage<'a> {
 
     /// The one target of students that are no networks, or the first of several.
     pub(crate) fn first(&self) -> &Target<'a> {
-        &self.parts[0]
+        &self.targets[0]
     }
 
     /// How many targets are predicted.
     pub(crate) fn targets(&self) -> usize {
-        self.parts.len()
+        self.targets.len()
     }
 
     /// The network of a size.
@@ -319,12 +321,12 @@ impl<'a> Stage<'a> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
         let own = head.outputs();
-        let of = |(at, part): (usize, &Target<'a>)| -> Vec<f64> {
+        let of = |(at, target): (usize, &Target<'a>)| -> Vec<f64> {
             let rows = out.chunks_exact(all);
-            rows.map(|row| part.learned(head.predict(&row[at * own..][..own])))
+            rows.map(|row| target.learned(head.predict(&row[at * own..][..own])))
                 .collect()
         };
-        self.parts.iter().enumerate().flat_map(of).collect()
+        self.targets.iter().enumerate().flat_map(of).collect()
     }
 
     pub(crate) fn measure(&self) -> Measure {
@@ -340,20 +342,22 @@ impl<'a> Stage<'a> {
     fn mean(&self, measure: Measure, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let rows = weight.len();
         let both = pred.chunks(rows.max(1)).zip(label.chunks(rows.max(1)));
-        let each = self.parts.iter().zip(&self.shares).zip(both);
-        each.map(|((part, share), (pred, label))| share * part.mean(measure, pred, label, weight))
-            .sum()
+        let each = self.targets.iter().zip(&self.shares).zip(both);
+        each.map(|((target, share), (pred, label))| {
+            share * target.mean(measure, pred, label, weight)
+        })
+        .sum()
     }
 
     /// What each row adds to the measure, over all targets.
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
-        let rows = label.len() / self.parts.len();
+        let rows = label.len() / self.targets.len();
         let of_row = |row: usize| -> f64 {
-            let of = |(at, (part, share)): (usize, (&Target<'a>, &f64))| {
+            let of = |(at, (target, share)): (usize, (&Target<'a>, &f64))| {
                 let at = at * rows + row;
-                share * part.row(self.measure(), pred[at], label[at])
+                share * target.row(self.measure(), pred[at], label[at])
             };
-            let each = self.parts.iter().zip(&self.shares).enumerate();
+            let each = self.targets.iter().zip(&self.shares).enumerate();
             each.map(of).sum()
         };
         (0..rows).map(of_row).collect()
@@ -361,14 +365,14 @@ impl<'a> Stage<'a> {
 
     /// Targets of the validation rows, in the learned unit.
     pub(crate) fn valid_target(&self) -> Vec<f64> {
-        let held = self.parts.iter().filter_map(|part| part.held);
+        let held = self.targets.iter().filter_map(|target| target.held);
         held.flat_map(|held| &held.target).copied().collect()
     }
 
     /// What the teachers answer on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
-        let answers = |part: &Target<'a>| part.valid_teacher(self.study.objective);
-        self.parts.iter().flat_map(answers).collect()
+        let answers = |target: &Target<'a>| target.valid_teacher(self.study.objective);
+        self.targets.iter().flat_map(answers).collect()
     }
 
     /// Of the labels that students learn from, how many lie beyond the bins of their head, and how many there are; none without bins.
@@ -419,8 +423,8 @@ impl<'a> Stage<'a> {
             head: self.heads.head,
             hidden: design.shape.hidden(),
         };
-        let lesson = |part: &Target<'a>| part.pool.lesson(aim, setting.alpha, inputs);
-        let lessons = self.parts.iter().map(lesson).collect();
+        let lesson = |target: &Target<'a>| target.pool.lesson(aim, setting.alpha, inputs);
+        let lessons = self.targets.iter().map(lesson).collect();
         Ok(Lesson::joint(lessons, &self.study.shares()))
     }
 
@@ -563,19 +567,20 @@ impl<'a> Stage<'a> {
     /// The measure of predictions of one target, in its unit.
     pub(crate) fn error_of(&self, at: usize, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let measure = self.measure();
-        measure.of_mean(self.parts[at].mean(measure, pred, label, weight))
+        measure.of_mean(self.targets[at].mean(measure, pred, label, weight))
     }
 
     /// Where each of several targets stands; nothing for one.
     fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
-        let several = self.parts.iter().filter(|_| self.parts.len() > 1);
+        let several = self.targets.iter().filter(|_| self.targets.len() > 1);
         let measure = self.measure();
-        let point = |(at, part): (usize, &Target<'a>)| {
-            let held = part.held?;
+        let point = |(at, target): (usize, &Target<'a>)| {
+            let held = target.held?;
             let (rows, weight) = (held.target.len(), &held.weight);
             let (pred, teacher) = (&pred[at * rows..][..rows], &teacher[at * rows..][..rows]);
-            let error = |of: &[f64]| measure.of_mean(part.mean(measure, of, &held.target, weight));
-            let fidelity = part.mean(Measure::Rmse, pred, teacher, weight).sqrt();
+            let error =
+                |of: &[f64]| measure.of_mean(target.mean(measure, of, &held.target, weight));
+            let fidelity = target.mean(Measure::Rmse, pred, teacher, weight).sqrt();
             let gap = error(pred) - error(teacher);
             Some(TargetPoint {
                 valid_error: error(pred),
@@ -652,12 +657,12 @@ impl<'a> Stage<'a> {
 
     /// As [`answers`](Self::answers), of several targets each in standard deviations of its own, so that they can be added up.
     pub(crate) fn comparable(&self, answers: Vec<f64>) -> Vec<f64> {
-        if self.parts.len() == 1 {
+        if self.targets.len() == 1 {
             return answers;
         }
-        let rows = (answers.len() / self.parts.len()).max(1);
-        let both = answers.chunks(rows).zip(&self.parts);
-        both.flat_map(|(answers, part)| part.standard(answers))
+        let rows = (answers.len() / self.targets.len()).max(1);
+        let both = answers.chunks(rows).zip(&self.targets);
+        both.flat_map(|(answers, target)| target.standard(answers))
             .map(f64::from)
             .collect()
     }
@@ -693,14 +698,8 @@ impl<'a> Stage<'a> {
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
         let (encoder, graph) = self.lowered(trial)?;
-        let parts = StudentParts {
-            encoder,
-            graph,
-            outputs: self.parts.iter().map(Target::output).collect(),
-            provenance,
-            golden: Vec::new(),
-        };
-        Ok(Student::new(parts)?.with_golden(examples)?)
+        let outputs = self.targets.iter().map(Target::output).collect();
+        finished(encoder, graph, outputs, provenance, examples)
     }
 
     /// The same cut down to one of its targets. Of a student of one target, this is the student.
@@ -716,17 +715,11 @@ impl<'a> Stage<'a> {
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
         let (encoder, mut graph) = self.lowered(trial)?;
-        if self.parts.len() > 1 && trial.model.is_none() {
+        if self.targets.len() > 1 && trial.model.is_none() {
             keep_output(&mut graph, target);
         }
-        let parts = StudentParts {
-            encoder,
-            graph,
-            outputs: vec![self.parts[target].output()],
-            provenance,
-            golden: Vec::new(),
-        };
-        Ok(Student::new(parts)?.with_golden(examples)?)
+        let outputs = vec![self.targets[target].output()];
+        finished(encoder, graph, outputs, provenance, examples)
     }
 
     fn lowered(&self, trial: &Trial) -> Result<(Encoder, Graph)> {
@@ -737,6 +730,24 @@ impl<'a> Stage<'a> {
         let graph = design.shape.lower(&trial.params, self.heads.head)?;
         Ok((design.encoder.clone(), graph))
     }
+}
+
+/// A student of these parts, with golden vectors on `examples`.
+fn finished(
+    encoder: Encoder,
+    graph: Graph,
+    outputs: Vec<Output>,
+    provenance: BTreeMap<String, String>,
+    examples: Vec<Vec<GoldenValue>>,
+) -> Result<Student> {
+    let parts = StudentParts {
+        encoder,
+        graph,
+        outputs,
+        provenance,
+        golden: Vec::new(),
+    };
+    Ok(Student::new(parts)?.with_golden(examples)?)
 }
 
 /// Targets, missing where the teacher has no answer.
@@ -761,24 +772,24 @@ fn keep_output(graph: &mut Graph, kept: usize) {
 }
 
 /// Where the bins of the network go: by the cuts of all targets.
-fn cuts(study: &Study<'_>, parts: &[Target<'_>]) -> Result<Cuts> {
-    let of = |part: &Target<'_>| {
-        let known = &part.set.known;
+fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
+    let of = |target: &Target<'_>| {
+        let known = &target.set.known;
         Cuts::fit(&known.features, &known.target, &known.weight, study.student)
     };
-    let all: Vec<Cuts> = parts.iter().map(of).collect::<Result<_>>()?;
-    let scales = parts.iter().map(|part| part.scale);
+    let all: Vec<Cuts> = targets.iter().map(of).collect::<Result<_>>()?;
+    let scales = targets.iter().map(|target| target.scale);
     Ok(Cuts::merged(all.into_iter().zip(scales)))
 }
 
 /// What the mean loss of each target is multiplied with.
-fn shares(study: &Study<'_>, parts: &[Target<'_>]) -> Vec<f64> {
-    if parts.len() == 1 {
+fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
+    if targets.len() == 1 {
         return vec![1.0];
     }
-    let norms = parts
+    let norms = targets
         .iter()
-        .map(|part| part.norm(study.objective.measure()));
+        .map(|target| target.norm(study.objective.measure()));
     let both = study.shares().into_iter().zip(norms);
     both.map(|(share, norm)| share / norm).collect()
 }
