@@ -133,10 +133,14 @@ fn examples_of_all_crates_run() {
         ("search", "distilled"),
         ("export", "BUILDING_COOLING = 1"),
     ] {
-        let found = example(name);
-        assert!(found.is_none_or(|found| found.contains(said)), "{name}");
+        // Without the rest of the workspace, only the examples of this crate are built.
+        let Some(found) = example(name) else {
+            let alone = example("split").is_none() && name != "fit";
+            assert!(alone, "{name} was not built");
+            continue;
+        };
+        assert!(found.contains(said), "{name}: {found}");
     }
-    assert!(example("fit").is_some());
 }
 
 #[test]
