@@ -83,6 +83,12 @@ impl Predict {
         }
         let as_text = |name| (name, ColumnKind::Text);
         let types = all.names().into_iter().map(as_text).collect();
-        Ok(Table::read(&self.table, &ReadOptions { types })?)
+        Ok(Table::read(
+            &self.table,
+            &ReadOptions {
+                types,
+                ..ReadOptions::default()
+            },
+        )?)
     }
 }

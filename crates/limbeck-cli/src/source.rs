@@ -75,7 +75,7 @@ impl Source {
             .map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name))))
             .collect();
         let wanted: Vec<(String, ColumnKind)> = schema.iter().chain(extra).cloned().collect();
-        let mut read = Table::read_like(path, &wanted)?;
+        let mut read = Table::read_like(path, &wanted, &ReadOptions::default())?;
         let extra = read.columns.split_off(schema.len());
         let features = Features::from_table(read)?;
         let extra = extra.into_iter().map(|column| match column.values {

@@ -13,18 +13,22 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::csv::{ReaderBuilder, WriterBuilder};
 use arrow::datatypes::{DataType, Field, Schema};
 
+use crate::files::ReadOptions;
 use crate::kind::{Cells, convert, infer};
 use crate::table::{Table, Wanted, cell_error, infinite_cell, parsed_column};
+use crate::text::Separator;
 use crate::{Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the wanted columns of a CSV file.
-pub(crate) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
+pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
     let bytes = fs::read(path).map_err(Error::read(path))?;
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     check_text(path, bytes)?;
-    let delimiter = delimiter(path, bytes);
+    let delimiter = options
+        .separator
+        .map_or_else(|| delimiter(path, bytes), Separator::byte);
     let names = header(path, bytes, delimiter)?;
     let rows = check_records(path, bytes, delimiter, names.len())?;
     let source = path.display().to_string();
@@ -380,6 +384,7 @@ mod tests {
     fn text_in_a_number_column_is_named() {
         let options = ReadOptions {
             types: [("b".to_owned(), ColumnKind::Number)].into(),
+            ..ReadOptions::default()
         };
         let text = read_named("t.csv", b"a,b\n1,2\n\n3,four\n", &options)
             .unwrap_err()
@@ -394,6 +399,7 @@ mod tests {
     fn types_reject_a_column_that_is_not_there() {
         let options = ReadOptions {
             types: [("bb".to_owned(), ColumnKind::Number)].into(),
+            ..ReadOptions::default()
         };
         let text = read_named("t.csv", b"a,b\n1,2\n", &options)
             .unwrap_err()
@@ -409,9 +415,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         fs::write(&path, "a\n1\n1e400\n").unwrap();
-        let text = Table::read_like(&path, &[("a".to_owned(), ColumnKind::Number)])
-            .unwrap_err()
-            .to_string();
+        let text = Table::read_like(
+            &path,
+            &[("a".to_owned(), ColumnKind::Number)],
+            &ReadOptions::default(),
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             text.contains("row 2 (line 3), column `a`: found inf"),
             "{text}"

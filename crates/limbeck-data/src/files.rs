@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::kind::ColumnKind;
 use crate::table::{Table, Wanted};
+use crate::text::{DecimalMark, Separator};
 use crate::{Error, Result, csv, parquet, write};
 
 /// How to read a table.
@@ -14,10 +15,22 @@ use crate::{Error, Result, csv, parquet, write};
 /// | option | default | purpose |
 /// |---|---|---|
 /// | `types` | none | kinds that replace the inferred ones, by column |
+/// | `missing` | none | texts and numbers that mean *missing*, in all columns |
+/// | `decimal` | auto | the decimal mark of numbers in text |
+/// | `separator` | by the header | what separates the cells of a text table |
+/// | `skip_lines` | 0 | lines above the header of a text table |
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
     /// Kinds that replace the inferred ones, by column.
     pub types: BTreeMap<String, ColumnKind>,
+    /// Texts and numbers that mean *missing*, in all columns.
+    pub missing: Vec<String>,
+    /// The decimal mark of numbers in text.
+    pub decimal: DecimalMark,
+    /// What separates the cells of a text table; found by its header where none is given.
+    pub separator: Option<Separator>,
+    /// Lines above the header of a text table.
+    pub skip_lines: usize,
 }
 
 impl Table {
@@ -32,17 +45,21 @@ impl Table {
     /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
     /// column that is not there.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
-        read(path.as_ref(), &Wanted::All(&options.types))
+        read(path.as_ref(), &Wanted::All(&options.types), options)
     }
 
-    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored.
+    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored, and so are the `types` of the options.
     ///
     /// # Errors
     ///
     /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
     /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
-    pub fn read_like(path: impl AsRef<Path>, schema: &[(String, ColumnKind)]) -> Result<Self> {
-        read(path.as_ref(), &Wanted::These(schema))
+    pub fn read_like(
+        path: impl AsRef<Path>,
+        schema: &[(String, ColumnKind)],
+        options: &ReadOptions,
+    ) -> Result<Self> {
+        read(path.as_ref(), &Wanted::These(schema), options)
     }
 
     /// Writes a CSV file: header, comma, LF; missing cells are empty; numbers in their shortest exact form.
@@ -71,10 +88,10 @@ enum Format {
     Parquet,
 }
 
-fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
+fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
     match format(path)? {
-        Format::Text => csv::read(path, wanted),
-        Format::Parquet => parquet::read(path, wanted),
+        Format::Text => csv::read(path, wanted, options),
+        Format::Parquet => parquet::read(path, wanted, options),
     }
 }
 

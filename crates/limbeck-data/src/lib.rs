@@ -73,6 +73,7 @@ pub mod simulate;
 pub mod split;
 pub mod table;
 pub mod targets;
+mod text;
 mod warning;
 pub mod write;
 
@@ -91,4 +92,5 @@ pub use rng::generator;
 pub use split::{FoldKind, Split};
 pub use table::{Column, Table};
 pub use targets::{LearnedUnit, TargetSpec, Targets};
+pub use text::{DecimalMark, Separator};
 pub use warning::{Action, Warning};

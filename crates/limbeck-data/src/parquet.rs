@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use crate::files::ReadOptions;
 use crate::kind::{Cells, ColumnKind, Parsed, convert, infer_text};
 use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
 use crate::warning::{Action, Warning};
@@ -23,12 +24,12 @@ use crate::{Error, Result};
 /// Reads the wanted columns of a Parquet file.
 ///
 /// The decoder panics on some damaged files; that is reported as any other damage.
-pub(crate) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
-    guard::caught(|| decode(path, wanted))
+pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
+    guard::caught(|| decode(path, wanted, options))
         .unwrap_or_else(|| Err(malformed(path, &"its contents contradict each other")))
 }
 
-fn decode(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
+fn decode(path: &Path, wanted: &Wanted<'_>, _options: &ReadOptions) -> Result<Table> {
     let file = File::open(path).map_err(Error::read(path))?;
     if file.metadata().map_err(Error::read(path))?.len() == 0 {
         return Err(Error::Empty {
@@ -286,7 +287,7 @@ mod tests {
             ("c".to_owned(), ColumnKind::Number),
             ("x".to_owned(), ColumnKind::Category),
         ];
-        let table = Table::read_like(&path, &schema).unwrap();
+        let table = Table::read_like(&path, &schema, &ReadOptions::default()).unwrap();
         let Values::Number(values) = &table.columns[0].values else {
             panic!("number")
         };

@@ -410,11 +410,15 @@ mod tests {
             ("c".to_owned(), ColumnKind::Category),
             ("x".to_owned(), ColumnKind::Number),
         ];
-        let table = Table::read_like(&path, &schema).unwrap();
+        let table = Table::read_like(&path, &schema, &ReadOptions::default()).unwrap();
         assert_eq!(table.schema(), schema);
-        let missing = Table::read_like(&path, &[("xx".to_owned(), ColumnKind::Number)])
-            .unwrap_err()
-            .to_string();
+        let missing = Table::read_like(
+            &path,
+            &[("xx".to_owned(), ColumnKind::Number)],
+            &ReadOptions::default(),
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             missing.contains("no column `xx`") && missing.contains("`when`"),
             "{missing}"

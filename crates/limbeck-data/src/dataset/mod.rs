@@ -20,7 +20,6 @@ use crate::checks::{
 };
 use crate::content::{content, seen};
 use crate::features::{Feature, Features};
-use crate::files::ReadOptions;
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
 use crate::rng::generator;
@@ -77,12 +76,7 @@ impl Dataset {
         seed: u64,
     ) -> Result<Self> {
         options.check()?;
-        let table = Table::read(
-            path,
-            &ReadOptions {
-                types: options.types.clone(),
-            },
-        )?;
+        let table = Table::read(path, &options.reading())?;
         let test = match &options.test {
             None => None,
             Some(test) => {
@@ -93,7 +87,7 @@ impl Dataset {
                     .into_iter()
                     .filter(|(name, _)| !options.drop.contains(name))
                     .collect();
-                Some(Table::read_like(test, &schema)?)
+                Some(Table::read_like(test, &schema, &options.reading())?)
             }
         };
         Self::joint(table, options, others, test, seed)

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use limbeck_options::{Options, Rule};
 
 use crate::checks::Findings;
+use crate::files::ReadOptions;
 use crate::kind::ColumnKind;
 use crate::targets::LearnedUnit;
+use crate::text::{DecimalMark, Separator};
 use crate::warning::Action;
 use crate::{Error, Result};
 
@@ -76,6 +78,18 @@ limbeck_options::options! {
         ];
         /// Column kinds that override the inferred ones: number, boolean, category, time or text.
         types: BTreeMap<String, ColumnKind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
+        /// Texts and numbers that mean *missing*, such as `?` or `-999`, in all columns.
+        ///
+        /// Known markers such as `NA`, `?`, `--` and `#N/A` in columns of numbers are missing without being named.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String> = Vec::new() => [flag("missing", "TEXT"), under("Reading"), example("[\"?\", \"-999\"]")];
+        /// Decimal mark of numbers in text; by the cells of each column unless given.
+        decimal: DecimalMark = DecimalMark::Auto => [flag("decimal", "MARK"), under("Reading")];
+        /// Character between the cells of a text table, or tab, space, comma, semicolon or pipe; by the header unless given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("by the header"), example("\";\"")];
+        /// Lines above the header of a text table, to be skipped.
+        skip_lines: usize = 0 => [within(0.0, 1_000_000.0), flag("skip-lines", "N"), under("Reading")];
         /// What to do when a check finds something: warn, drop or refuse, for example leak=warn.
         ///
         /// See [`checks`](crate::checks).
@@ -92,6 +106,18 @@ impl DataOptions {
         Self {
             target: target.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// How to read the table.
+    #[must_use]
+    pub fn reading(&self) -> ReadOptions {
+        ReadOptions {
+            types: self.types.clone(),
+            missing: self.missing.clone(),
+            decimal: self.decimal,
+            separator: self.separator,
+            skip_lines: self.skip_lines,
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) mod written;
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{Features, Table};
+use limbeck_data::{Features, ReadOptions, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
@@ -134,7 +134,7 @@ impl Run {
     ///
     /// Where a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
-        let table = Table::read_like(table, &self.report.data.schema())?;
+        let table = Table::read_like(table, &self.report.data.schema(), &ReadOptions::default())?;
         Ok((Features::from_table(table.clone())?, table))
     }
 }

@@ -179,7 +179,8 @@ impl<'a> Context<'a> {
             self.recipe.seed,
         )?;
         if let Some(path) = &self.recipe.unlabeled {
-            let table = Table::read_like(path, &self.data.summary.schema())?;
+            let schema = self.data.summary.schema();
+            let table = Table::read_like(path, &schema, &self.recipe.data.reading())?;
             new.append_rows(Features::from_table(table)?)?;
         }
         Ok(new)
