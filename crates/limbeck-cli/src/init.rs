@@ -88,7 +88,11 @@ fn check_purpose(check: Check) -> &'static str {
         Check::Datetime => "a time among the features",
         Check::Text => "free text among the features",
         Check::MissingMarker => "NA, NaN or null read as missing",
-        Check::NumberText => "categories most of which look like numbers or dates",
+        Check::NumberText => {
+            "text read as numbers, or categories most of which look like numbers or dates"
+        }
+        Check::RepeatedRows => "rows that repeat an earlier row",
+        Check::Sentinel => "numbers far from all others: -999, 65535, a spike",
         Check::SeenTest => "at least 5 % of the test rows equal to rows that were learned from",
     }
 }

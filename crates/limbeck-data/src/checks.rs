@@ -7,19 +7,21 @@
 //! | `all_missing` | drop | refuse | a column without a value in the training rows |
 //! | `constant` | drop | warn, refuse | a column with one value in the training rows |
 //! | `duplicate` | drop (the later) | warn, refuse | a column equal to an earlier one |
-//! | `id` | drop | warn, refuse | a column that numbers or names the rows |
+//! | `id` | drop | warn, refuse | a column that numbers or names the rows; text that is different in at least half of the rows |
 //! | `leak` | refuse | warn, drop | a feature equal to the target or a monotone copy of it |
 //! | `capped_target` | warn | refuse | at least 1 % of the targets at their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
 //! | `datetime` | drop | refuse | a time among the features |
 //! | `text` | drop | refuse | free text among the features |
-//! | `missing_marker` | warn | refuse | `NA`, `NaN` or `null` read as missing |
-//! | `number_text` | warn | refuse | a column of categories most of which look like numbers or dates: decimal commas, units, a stray word |
+//! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers, read as missing |
+//! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`), or a column of categories most of which look like numbers or dates |
+//! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers that stand apart from all others, such as −999, 65535 or a spike of 1e12, in a feature or in the target |
+//! | `repeated_rows` | warn (keeps equal rows together) | refuse | at least 0.5 % of the rows equal to an earlier one, in features and target, where the split is random |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to rows that were learned from, in features and target |
 //!
 //! `few_rows` refuses under 20 training rows and warns under 200; `warn` never refuses, `refuse` refuses under 200.
-//! Everything but `infinite`, `missing_target`, `missing_marker` and `seen_test` looks at training and validation rows only, so that
-//! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id` and `leak` with a warning.
+//! Everything but `infinite`, `missing_target`, `missing_marker`, `repeated_rows` and `seen_test` looks at training and validation rows only, so that
+//! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id`, `leak` and `sentinel` with a warning.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -47,12 +49,14 @@ pub enum Check {
     Text,
     MissingMarker,
     NumberText,
+    Sentinel,
+    RepeatedRows,
     SeenTest,
 }
 
 impl Check {
     /// All checks, in the order of the table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Infinite,
         Self::MissingTarget,
         Self::AllMissing,
@@ -66,6 +70,8 @@ impl Check {
         Self::Text,
         Self::MissingMarker,
         Self::NumberText,
+        Self::Sentinel,
+        Self::RepeatedRows,
         Self::SeenTest,
     ];
 
@@ -86,6 +92,8 @@ impl Check {
             Self::Text => "text",
             Self::MissingMarker => "missing_marker",
             Self::NumberText => "number_text",
+            Self::Sentinel => "sentinel",
+            Self::RepeatedRows => "repeated_rows",
             Self::SeenTest => "seen_test",
         }
     }
@@ -97,12 +105,13 @@ impl Check {
         match self {
             Self::Infinite => &[Refuse, Drop, Warn],
             Self::MissingTarget | Self::AllMissing | Self::Datetime | Self::Text => &[Drop, Refuse],
-            Self::Constant | Self::Duplicate | Self::Id => &[Drop, Warn, Refuse],
+            Self::Constant | Self::Duplicate | Self::Id | Self::Sentinel => &[Drop, Warn, Refuse],
             Self::Leak => &[Refuse, Warn, Drop],
             Self::CappedTarget
             | Self::FewRows
             | Self::MissingMarker
             | Self::NumberText
+            | Self::RepeatedRows
             | Self::SeenTest => &[Warn, Refuse],
         }
     }
@@ -305,12 +314,29 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
             format!("{at} has one and the same value in all {known} training rows"),
         ));
     }
-    is_id(column, rows).then(|| {
-        (
-            Check::Id,
-            format!("{at} names or numbers the rows: {known} different values in {known} rows"),
-        )
-    })
+    if is_id(column, rows) {
+        let message =
+            format!("{at} names or numbers the rows: {known} different values in {known} rows");
+        return Some((Check::Id, message));
+    }
+    let texts = nearly_unique(column, rows, known)?;
+    let message =
+        format!("{at} is nearly unique to each row: {texts} different texts in {known} rows");
+    Some((Check::Id, message))
+}
+
+/// The number of different texts of a category column, where they are at least half as many as the rows that have one.
+fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize> {
+    const FEWEST_ROWS: usize = 100;
+    let Values::Category { codes, .. } = &column.values else {
+        return None;
+    };
+    let texts: HashSet<u32> = rows
+        .iter()
+        .map(|&row| codes[row])
+        .filter(|&code| code != MISSING)
+        .collect();
+    (known >= FEWEST_ROWS && 2 * texts.len() >= known).then_some(texts.len())
 }
 
 /// What is said of categories that were meant as numbers.
@@ -382,7 +408,7 @@ fn is_constant(values: &Values, rows: &[usize]) -> bool {
 }
 
 /// True for whole numbers or texts that are all different, under a name of an id, and for any texts all different.
-fn is_id(column: &Column, rows: &[usize]) -> bool {
+pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     const FEWEST_ROWS: usize = 20;
     if rows.len() < FEWEST_ROWS {
         return false;

@@ -95,6 +95,7 @@ mod tests {
             name: name.into(),
             values,
             integer: false,
+            missing: crate::MissingNumbers::default(),
         };
         let levels = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         Features {

@@ -41,6 +41,7 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> R
         picked.iter().map(|(index, _)| *index).collect(),
     )?;
 
+    let rules = options.rules(delimiter == b';');
     let mut table = Table {
         columns: Vec::with_capacity(picked.len()),
         rows,
@@ -60,8 +61,8 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> R
             cell_error(&table.source, name, bad, line)
         };
         let parsed = match kind {
-            None => infer(&cells),
-            Some(kind) => convert(&cells, kind).map_err(fail)?,
+            None => infer(&cells, &rules),
+            Some(kind) => convert(&cells, kind, &rules).map_err(fail)?,
         };
         if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
             return Err(fail(bad));

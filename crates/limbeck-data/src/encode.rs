@@ -109,8 +109,8 @@ pub fn fit_encoder(features: &Features, rows: &[usize], options: &EncodeOptions)
         },
     };
     let input = |column: &Feature| InputColumn {
-        name: column.name.clone(),
-        encoding: encoding(column),
+        missing: column.missing.clone(),
+        ..InputColumn::new(column.name.clone(), encoding(column))
     };
     Encoder {
         columns: features.columns.iter().map(input).collect(),

@@ -1,10 +1,11 @@
 //! The one matrix type that teachers, augmentation and encoders read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use limbeck_runtime::RawColumn;
+use limbeck_runtime::{MissingNumbers, RawColumn};
 
 use crate::kind::ColumnKind;
 use crate::table::{Column, MISSING, Table, Values, append_codes};
@@ -28,6 +29,9 @@ pub struct Feature {
     pub values: FeatureValues,
     /// True if each training value that is not missing is a whole number, so that augmentation rounds.
     pub integer: bool,
+    /// Numbers of the table that mean *missing*. They are NaN here; students read the table's own numbers.
+    #[serde(default)]
+    pub missing: MissingNumbers,
 }
 
 /// The cells of a feature column.
@@ -98,6 +102,7 @@ impl Feature {
             name: self.name.clone(),
             values: self.values.select(rows),
             integer: self.integer,
+            missing: self.missing.clone(),
         }
     }
 
@@ -116,6 +121,7 @@ impl Feature {
             name: column.name,
             values,
             integer: false,
+            missing: MissingNumbers::default(),
         })
     }
 }
@@ -167,6 +173,43 @@ impl Features {
             columns: self.columns.iter().map(|one| one.select(rows)).collect(),
             rows: rows.len(),
         }
+    }
+
+    /// The features as a model from elsewhere takes them: numbers that mean *missing* as the table has them, the first of a column for all of its
+    /// missing cells.
+    #[must_use]
+    pub fn as_in_table(&self) -> Cow<'_, Self> {
+        let stands_for = |column: &Feature| column.missing.values.first().copied();
+        if self
+            .columns
+            .iter()
+            .all(|column| stands_for(column).is_none())
+        {
+            return Cow::Borrowed(self);
+        }
+        let mut all = self.clone();
+        for column in &mut all.columns {
+            if let (Some(number), FeatureValues::Number(values)) =
+                (stands_for(column), &mut column.values)
+            {
+                let missing = values.iter_mut().filter(|value| value.is_nan());
+                missing.for_each(|value| *value = number);
+            }
+        }
+        Cow::Owned(all)
+    }
+
+    /// Rows read from another table, without the numbers that mean *missing* in the columns of `like`, which are in the same order.
+    #[must_use]
+    pub fn cleaned_like(mut self, like: &Self) -> Self {
+        for (column, like) in self.columns.iter_mut().zip(&like.columns) {
+            column.missing.clone_from(&like.missing);
+            if let FeatureValues::Number(values) = &mut column.values {
+                let read = |value: &mut f64| *value = like.missing.read(*value);
+                values.iter_mut().for_each(read);
+            }
+        }
+        self
     }
 
     /// The columns as an encoder and a student take them.
@@ -299,6 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_mean_missing_go_and_come_back() {
+        let mut like = sample();
+        like.columns[0].missing.values = vec![-999.0];
+        let read = Features::from_table(
+            Table::new(vec![
+                Column::number("x", vec![-999.0, 2.0, f64::NAN]),
+                Column::category("c", [Some("a"), None, None]),
+            ])
+            .unwrap(),
+        )
+        .unwrap()
+        .cleaned_like(&like);
+        let numbers = |features: &Features| match &features.columns[0].values {
+            FeatureValues::Number(values) => values.clone(),
+            FeatureValues::Category { .. } => panic!("number"),
+        };
+        assert!(numbers(&read)[0].is_nan() && numbers(&read)[1] == 2.0);
+        assert_eq!(numbers(&read.as_in_table()), [-999.0, 2.0, -999.0]);
+        assert!(matches!(sample().as_in_table(), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn missing_numbers_are_the_same() {
         let of = |values: Vec<f64>| Features {
             rows: values.len(),
@@ -306,6 +371,7 @@ mod tests {
                 name: "x".into(),
                 values: FeatureValues::Number(values),
                 integer: false,
+                missing: MissingNumbers::default(),
             }],
         };
         let holes = of(vec![1.0, f64::NAN]);

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::kind::ColumnKind;
+use crate::numbers::Rules;
 use crate::table::{Table, Wanted};
 use crate::text::{DecimalMark, Separator};
 use crate::{Error, Result, csv, parquet, write};
@@ -31,6 +32,17 @@ pub struct ReadOptions {
     pub separator: Option<Separator>,
     /// Lines above the header of a text table.
     pub skip_lines: usize,
+}
+
+impl ReadOptions {
+    /// How cells are read, in a file where a comma that could be either is a decimal mark or is not.
+    pub(crate) fn rules(&self, prefers_comma: bool) -> Rules<'_> {
+        Rules {
+            missing: &self.missing,
+            decimal: self.decimal,
+            prefers_comma,
+        }
+    }
 }
 
 impl Table {

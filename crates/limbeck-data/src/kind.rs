@@ -4,9 +4,10 @@
 //!
 //! | kind | when |
 //! |---|---|
-//! | number | each is a decimal number, or a missing marker (`NA`, `NaN`, `null`, `N/A`; counted in a warning) |
+//! | number | each is a decimal number, or a missing marker (`NA`, `NaN`, `?`, `--`, `#N/A` and others of `numbers`; counted in a warning) |
 //! | boolean | each is `true`, `false`, `yes` or `no`, in any case |
-//! | time | each is an ISO 8601 date or date and time |
+//! | time | each is an ISO 8601 date or date and time, or a missing marker |
+//! | number | each is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), a marker, or one of a few odd texts: at most a tenth of the cells beside at least 20 different numbers, read as missing with a warning |
 //! | category | at most max(50, 5 % of the rows) different texts, or texts of at most 40 bytes on average |
 //! | text | otherwise |
 //!
@@ -20,6 +21,8 @@ use arrow::array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};
+use crate::numbers::{Meaning, Reading, Rules, is_marker};
+use crate::text::DecimalMark;
 
 /// What the cells of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,7 +56,9 @@ impl ColumnKind {
     /// What a cell of this kind looks like, for messages.
     fn expected(self) -> &'static str {
         match self {
-            Self::Number => "a number, or an empty cell where it is missing",
+            Self::Number => {
+                "a number, or an empty cell where it is missing (`--missing TEXT` names a text that means missing)"
+            }
             Self::Boolean => "true, false, yes, no, 1 or 0",
             Self::Time => "an ISO 8601 date or time such as 2024-03-10 or 2024-03-10T18:00:00",
             Self::Category | Self::Text => "text",
@@ -114,40 +119,147 @@ pub(crate) struct BadCell {
     pub(crate) expected: String,
 }
 
-/// A column's values with the number of missing markers read as missing.
+/// A column's values, and what was read as something other than it says.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
     pub(crate) values: Values,
+    /// Cells with a missing marker.
     pub(crate) markers: usize,
+    /// Texts that are no numbers, read as missing; sorted.
+    pub(crate) odd: Vec<String>,
+    /// Cells with such a text.
+    pub(crate) odd_cells: usize,
+    /// A number as it was written, and how it was read, where that is not by the rules of programs.
+    pub(crate) written: Option<(String, f64)>,
+}
+
+impl Parsed {
+    pub(crate) fn plain(kind: ColumnKind, values: Values) -> Self {
+        Self {
+            kind,
+            values,
+            markers: 0,
+            odd: Vec::new(),
+            odd_cells: 0,
+            written: None,
+        }
+    }
 }
 
 /// Finds the kind of the cells by the rules of this module and converts them.
-pub(crate) fn infer(cells: &Cells) -> Parsed {
-    [ColumnKind::Number, ColumnKind::Boolean, ColumnKind::Time]
+pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
+    // A decimal comma that the user asks for makes a point a mark of thousands.
+    let plain = (rules.decimal != DecimalMark::Comma).then_some(ColumnKind::Number);
+    plain
         .into_iter()
-        .find_map(|kind| strict(cells, kind).ok())
-        .unwrap_or_else(|| infer_text(cells))
+        .chain([ColumnKind::Boolean, ColumnKind::Time])
+        .find_map(|kind| strict(cells, kind, rules).ok())
+        .or_else(|| loose(cells, rules))
+        .unwrap_or_else(|| infer_text(cells, rules))
+}
+
+/// Numbers as people write them, with few odd texts among them, which are missing.
+fn loose(cells: &Cells, rules: &Rules<'_>) -> Option<Parsed> {
+    few_odd(written(cells, rules)?)
+}
+
+fn few_odd(read: WrittenColumn) -> Option<Parsed> {
+    const FEWEST_BESIDE_ODD: usize = 20;
+    const MOST_ODD: f64 = 0.1;
+    let numbers = read.cells - read.parsed.markers - read.parsed.odd_cells;
+    let few = read.parsed.odd_cells as f64 <= MOST_ODD * (numbers + read.parsed.odd_cells) as f64;
+    let fits = read.parsed.odd.is_empty() || (few && read.different >= FEWEST_BESIDE_ODD);
+    fits.then_some(read.parsed)
+}
+
+/// A column of text read as numbers.
+struct WrittenColumn {
+    parsed: Parsed,
+    /// Cells that are not empty.
+    cells: usize,
+    /// Different numbers, as they are written.
+    different: usize,
+    /// The first row with an odd text.
+    first_odd: Option<usize>,
+}
+
+fn written(cells: &Cells, rules: &Rules<'_>) -> Option<WrittenColumn> {
+    let (codes, levels) = categories(cells, rules);
+    let all: Vec<usize> = (0..codes.len()).collect();
+    written_codes(&codes, &levels, &all, rules)
+}
+
+/// Reads categories as numbers, as the texts in `rows` are written.
+fn written_codes(
+    codes: &[u32],
+    levels: &[String],
+    rows: &[usize],
+    rules: &Rules<'_>,
+) -> Option<WrittenColumn> {
+    let mut counts = vec![0; levels.len()];
+    for &row in rows.iter().filter(|row| codes[**row] != MISSING) {
+        counts[codes[row] as usize] += 1;
+    }
+    let reading = Reading::of(levels, &counts, rules)?;
+    let value = |code: &u32| match reading.meanings.get(*code as usize) {
+        Some(Meaning::Number(value)) => *value,
+        _ => f64::NAN,
+    };
+    let used = || {
+        let all = levels.iter().zip(&counts).zip(&reading.meanings);
+        all.filter(|((_, count), _)| **count > 0)
+    };
+    let of = |wanted: Meaning| used().filter(move |(_, meaning)| **meaning == wanted);
+    let is_plain = |text: &str| text.parse::<f64>().is_ok();
+    let written = used().find_map(|((text, _), meaning)| match meaning {
+        Meaning::Number(value) if !is_plain(text) => Some((text.clone(), *value)),
+        _ => None,
+    });
+    let odd = |code: &u32| reading.meanings.get(*code as usize) == Some(&Meaning::Odd);
+    let is_number = |meaning: &Meaning| matches!(meaning, Meaning::Number(_));
+    let values = Values::Number(codes.iter().map(value).collect());
+    Some(WrittenColumn {
+        cells: counts.iter().sum(),
+        different: used().filter(|(_, meaning)| is_number(meaning)).count(),
+        first_odd: codes.iter().position(odd),
+        parsed: Parsed {
+            markers: of(Meaning::Marker).map(|((_, count), _)| count).sum(),
+            odd: of(Meaning::Odd)
+                .map(|((text, _), _)| text.clone())
+                .collect(),
+            odd_cells: of(Meaning::Odd).map(|((_, count), _)| count).sum(),
+            written,
+            ..Parsed::plain(ColumnKind::Number, values)
+        },
+    })
+}
+
+/// Categories that are numbers, as far as the given rows tell: with what other rows hold missing. None where they are categories.
+pub(crate) fn numbers_by_rows(
+    codes: &[u32],
+    levels: &[String],
+    rows: &[usize],
+    rules: &Rules<'_>,
+) -> Option<Parsed> {
+    few_odd(written_codes(codes, levels, rows, rules)?)
 }
 
 /// Time, category or text, for columns whose file says that they hold text.
-pub(crate) fn infer_text(cells: &Cells) -> Parsed {
-    let some = cells.iter().flatten().next().is_some();
-    match strict(cells, ColumnKind::Time) {
+pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
+    let is_known = |cell: &str| !rules.is_missing(cell) && !is_marker(cell);
+    let some = cells.iter().filter_map(trimmed).any(is_known);
+    match strict(cells, ColumnKind::Time, rules) {
         Ok(parsed) if some => parsed,
         _ => {
-            let (codes, levels) = categories(cells);
+            let (codes, levels) = categories(cells, rules);
             let used = codes.iter().filter(|code| **code != MISSING).count();
             let bytes: usize = cells.iter().flatten().map(str::len).sum();
             let few = levels.len() <= 50.max(codes.len() / 20);
             if few || bytes <= 40 * used {
-                Parsed {
-                    kind: ColumnKind::Category,
-                    values: Values::Category { codes, levels },
-                    markers: 0,
-                }
+                Parsed::plain(ColumnKind::Category, Values::Category { codes, levels })
             } else {
-                text(cells)
+                text(cells, rules)
             }
         }
     }
@@ -156,61 +268,90 @@ pub(crate) fn infer_text(cells: &Cells) -> Parsed {
 /// Converts cells to a given kind.
 ///
 /// A number column also takes `true`, `false`, `yes` and `no` as 1 and 0, since a student's file knows a boolean as a
-/// number.
-pub(crate) fn convert(cells: &Cells, kind: ColumnKind) -> Result<Parsed, BadCell> {
+/// number, and numbers as people write them; an odd text is an error here.
+pub(crate) fn convert(
+    cells: &Cells,
+    kind: ColumnKind,
+    rules: &Rules<'_>,
+) -> Result<Parsed, BadCell> {
     match kind {
         ColumnKind::Category => {
-            let (codes, levels) = categories(cells);
-            Ok(Parsed {
-                kind,
-                values: Values::Category { codes, levels },
-                markers: 0,
-            })
+            let (codes, levels) = categories(cells, rules);
+            Ok(Parsed::plain(kind, Values::Category { codes, levels }))
         }
-        ColumnKind::Text => Ok(text(cells)),
-        ColumnKind::Number => numbers(cells, kind, |cell| {
-            number(cell).or_else(|| boolean(cell).map(Some))
-        }),
-        ColumnKind::Boolean => numbers(cells, kind, |cell| {
+        ColumnKind::Text => Ok(text(cells, rules)),
+        ColumnKind::Number => convert_numbers(cells, rules),
+        ColumnKind::Boolean => numbers(cells, kind, rules, |cell| {
             boolean(cell)
                 .map(Some)
                 .or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
         }),
-        ColumnKind::Time => strict(cells, kind),
+        ColumnKind::Time => strict(cells, kind, rules),
     }
 }
 
-fn strict(cells: &Cells, kind: ColumnKind) -> Result<Parsed, BadCell> {
-    match kind {
-        ColumnKind::Number => numbers(cells, kind, number),
-        ColumnKind::Boolean => numbers(cells, kind, |cell| boolean(cell).map(Some)),
-        ColumnKind::Time => {
-            let mut values = Vec::with_capacity(cells.len());
-            for (row, cell) in cells.iter().enumerate() {
-                values.push(match trimmed(cell) {
-                    None => MISSING_TIME,
-                    Some(cell) => time(cell).ok_or_else(|| bad(row, cell, kind))?,
-                });
-            }
-            Ok(Parsed {
-                kind,
-                values: Values::Time(values),
-                markers: 0,
-            })
-        }
-        ColumnKind::Category | ColumnKind::Text => convert(cells, kind),
+fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
+    let kind = ColumnKind::Number;
+    let is_plain = rules.decimal != DecimalMark::Comma;
+    let plain = numbers(cells, kind, rules, |cell| {
+        let found = number(cell).filter(|value| is_plain || value.is_none());
+        found.or_else(|| boolean(cell).map(Some))
+    });
+    let refused = match plain {
+        Ok(parsed) => return Ok(parsed),
+        Err(refused) => refused,
+    };
+    let Some(read) = written(cells, rules) else {
+        return Err(refused);
+    };
+    match read
+        .first_odd
+        .and_then(|row| Some((row, cells.iter().nth(row)??)))
+    {
+        None => Ok(read.parsed),
+        Some((row, cell)) => Err(bad(row, cell, kind)),
     }
+}
+
+fn strict(cells: &Cells, kind: ColumnKind, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
+    match kind {
+        ColumnKind::Number => numbers(cells, kind, rules, number),
+        ColumnKind::Boolean => numbers(cells, kind, rules, |cell| boolean(cell).map(Some)),
+        ColumnKind::Time => times(cells, rules),
+        ColumnKind::Category | ColumnKind::Text => convert(cells, kind, rules),
+    }
+}
+
+fn times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
+    let kind = ColumnKind::Time;
+    let mut values = Vec::with_capacity(cells.len());
+    let mut markers = 0;
+    for (row, cell) in cells.iter().enumerate() {
+        values.push(match trimmed(cell).filter(|cell| !rules.is_missing(cell)) {
+            None => MISSING_TIME,
+            Some(cell) if is_marker(cell) => {
+                markers += 1;
+                MISSING_TIME
+            }
+            Some(cell) => time(cell).ok_or_else(|| bad(row, cell, kind))?,
+        });
+    }
+    Ok(Parsed {
+        markers,
+        ..Parsed::plain(kind, Values::Time(values))
+    })
 }
 
 fn numbers(
     cells: &Cells,
     kind: ColumnKind,
+    rules: &Rules<'_>,
     parse: impl Fn(&str) -> Option<Option<f64>>,
 ) -> Result<Parsed, BadCell> {
     let mut values = Vec::with_capacity(cells.len());
     let mut markers = 0;
     for (row, cell) in cells.iter().enumerate() {
-        values.push(match trimmed(cell) {
+        values.push(match trimmed(cell).filter(|cell| !rules.is_missing(cell)) {
             None => f64::NAN,
             Some(cell) => parse(cell)
                 .ok_or_else(|| bad(row, cell, kind))?
@@ -221,9 +362,8 @@ fn numbers(
         });
     }
     Ok(Parsed {
-        kind,
-        values: Values::Number(values),
         markers,
+        ..Parsed::plain(kind, Values::Number(values))
     })
 }
 
@@ -253,11 +393,9 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
     reason = "three outcomes: number, missing, neither"
 )]
 pub(crate) fn number(cell: &str) -> Option<Option<f64>> {
-    const MARKERS: [&str; 4] = ["na", "nan", "null", "n/a"];
-    let is_marker = |marker: &&str| cell.eq_ignore_ascii_case(marker);
     match cell.parse::<f64>() {
         Ok(value) if !value.is_nan() => Some(Some(value)),
-        _ => MARKERS.iter().any(is_marker).then_some(None),
+        _ => is_marker(cell).then_some(None),
     }
 }
 
@@ -270,9 +408,10 @@ fn boolean(cell: &str) -> Option<f64> {
     }
 }
 
-/// Codes into sorted levels; an empty or blank cell is missing.
-fn categories(cells: &Cells) -> (Vec<u32>, Vec<String>) {
-    encode_levels(cells.len(), cells.iter().map(trimmed))
+/// Codes into sorted levels; an empty or blank cell is missing, and so is a text that the user says is.
+fn categories(cells: &Cells, rules: &Rules<'_>) -> (Vec<u32>, Vec<String>) {
+    let known = |cell| trimmed(cell).filter(|cell| !rules.is_missing(cell));
+    encode_levels(cells.len(), cells.iter().map(known))
 }
 
 /// Codes of texts into their sorted distinct values.
@@ -310,13 +449,10 @@ fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
     by_name.iter().map(name).collect()
 }
 
-fn text(cells: &Cells) -> Parsed {
-    let known = |cell| trimmed(cell).map(str::to_owned);
-    Parsed {
-        kind: ColumnKind::Text,
-        values: Values::Text(cells.iter().map(known).collect()),
-        markers: 0,
-    }
+fn text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
+    let known = |cell| trimmed(cell).filter(|cell| !rules.is_missing(cell));
+    let texts = cells.iter().map(|cell| known(cell).map(str::to_owned));
+    Parsed::plain(ColumnKind::Text, Values::Text(texts.collect()))
 }
 
 /// Microseconds since 1970-01-01T00:00 (UTC where a zone is given) of an ISO 8601 date or date and time.
@@ -423,7 +559,7 @@ mod tests {
     }
 
     fn kind_of(texts: &[&str]) -> ColumnKind {
-        infer(&cells(texts)).kind
+        infer(&cells(texts), &Rules::default()).kind
     }
 
     #[test]
@@ -447,7 +583,7 @@ mod tests {
 
     #[test]
     fn missing_markers_are_counted_in_number_columns() {
-        let parsed = infer(&cells(&["1", "nan", "N/A", "", "null"]));
+        let parsed = infer(&cells(&["1", "nan", "N/A", "", "null"]), &Rules::default());
         assert_eq!(parsed.markers, 3);
         let Values::Number(values) = parsed.values else {
             panic!("number")
@@ -457,7 +593,8 @@ mod tests {
 
     #[test]
     fn levels_are_sorted_and_codes_follow() {
-        let Values::Category { codes, levels } = infer(&cells(&["b", "a", "", "b", "c"])).values
+        let Values::Category { codes, levels } =
+            infer(&cells(&["b", "a", "", "b", "c"]), &Rules::default()).values
         else {
             panic!("category")
         };
@@ -467,15 +604,24 @@ mod tests {
 
     #[test]
     fn number_rejects_text_with_its_row() {
-        let error = convert(&cells(&["1", "", "two"]), ColumnKind::Number).unwrap_err();
+        let error = convert(
+            &cells(&["1", "", "two"]),
+            ColumnKind::Number,
+            &Rules::default(),
+        )
+        .unwrap_err();
         assert_eq!((error.row, error.found.as_str()), (2, "\"two\""));
     }
 
     #[test]
     fn number_takes_booleans_when_asked_for() {
-        let Values::Number(values) = convert(&cells(&["1", "yes", "False"]), ColumnKind::Number)
-            .unwrap()
-            .values
+        let Values::Number(values) = convert(
+            &cells(&["1", "yes", "False"]),
+            ColumnKind::Number,
+            &Rules::default(),
+        )
+        .unwrap()
+        .values
         else {
             panic!("number")
         };
@@ -484,9 +630,16 @@ mod tests {
 
     #[test]
     fn boolean_rejects_other_numbers() {
-        assert!(convert(&cells(&["1", "0", "true"]), ColumnKind::Boolean).is_ok());
+        assert!(
+            convert(
+                &cells(&["1", "0", "true"]),
+                ColumnKind::Boolean,
+                &Rules::default()
+            )
+            .is_ok()
+        );
         assert_eq!(
-            convert(&cells(&["1", "2"]), ColumnKind::Boolean)
+            convert(&cells(&["1", "2"]), ColumnKind::Boolean, &Rules::default())
                 .unwrap_err()
                 .row,
             1

@@ -17,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::files::ReadOptions;
 use crate::kind::{Cells, ColumnKind, Parsed, convert, infer_text};
+use crate::numbers::Rules;
 use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
@@ -29,7 +30,7 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> R
         .unwrap_or_else(|| Err(malformed(path, &"its contents contradict each other")))
 }
 
-fn decode(path: &Path, wanted: &Wanted<'_>, _options: &ReadOptions) -> Result<Table> {
+fn decode(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
     let file = File::open(path).map_err(Error::read(path))?;
     if file.metadata().map_err(Error::read(path))?.len() == 0 {
         return Err(Error::Empty {
@@ -70,6 +71,7 @@ fn decode(path: &Path, wanted: &Wanted<'_>, _options: &ReadOptions) -> Result<Ta
         });
     }
 
+    let rules = options.rules(false);
     let mut table = Table {
         columns: Vec::with_capacity(picked.len()),
         rows,
@@ -92,6 +94,7 @@ fn decode(path: &Path, wanted: &Wanted<'_>, _options: &ReadOptions) -> Result<Ta
             &arrays,
             schema.field(index).data_type(),
             kind,
+            &rules,
         )?
         .map_err(fail)?;
         if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
@@ -170,6 +173,7 @@ fn column(
     arrays: &[ArrayRef],
     data_type: &DataType,
     wanted: Option<ColumnKind>,
+    rules: &Rules<'_>,
 ) -> Result<Result<Parsed, crate::kind::BadCell>> {
     let as_type = |target: &DataType| -> Result<Vec<ArrayRef>> {
         let fail = |error| {
@@ -189,18 +193,10 @@ fn column(
         (
             ColumnKind::Number | ColumnKind::Boolean,
             kind @ (ColumnKind::Number | ColumnKind::Boolean),
-        ) => Ok(Parsed {
-            kind,
-            values: numbers(&as_type(&DataType::Float64)?),
-            markers: 0,
-        }),
+        ) => Ok(Parsed::plain(kind, numbers(&as_type(&DataType::Float64)?))),
         (ColumnKind::Time, kind @ ColumnKind::Time) => {
             let target = DataType::Timestamp(TimeUnit::Microsecond, None);
-            Ok(Parsed {
-                kind,
-                values: times(&as_type(&target)?),
-                markers: 0,
-            })
+            Ok(Parsed::plain(kind, times(&as_type(&target)?)))
         }
         (_, kind) => {
             let texts = as_type(&DataType::Utf8)?
@@ -209,9 +205,9 @@ fn column(
                 .collect();
             let cells = Cells::new(texts);
             if wanted.is_none() {
-                Ok(infer_text(&cells))
+                Ok(infer_text(&cells, rules))
             } else {
-                convert(&cells, kind)
+                convert(&cells, kind, rules)
             }
         }
     })

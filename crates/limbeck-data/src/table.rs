@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 pub use crate::cells::{MISSING, MISSING_TIME, Values};
+use crate::error::quoted;
 use crate::kind::{BadCell, ColumnKind, Parsed, encode_levels};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
@@ -296,28 +297,61 @@ fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
     level.map_or(MISSING, |position| position as u32)
 }
 
-/// A column from converted cells, with a note where missing markers were read.
+/// A column from converted cells, with notes of what was read as something other than it says.
 pub(crate) fn parsed_column(
     source: &str,
     name: &str,
     parsed: Parsed,
     notes: &mut Vec<Warning>,
 ) -> Column {
-    if parsed.markers > 0 {
+    let mut note = |check: &str, message: String| {
         notes.push(Warning {
-            check: "missing_marker".to_owned(),
+            check: check.to_owned(),
             action: Action::Warn,
             column: Some(name.to_owned()),
-            message: format!(
-                "{source}: column `{name}`: {} cells such as NA, NaN or null were read as missing",
-                parsed.markers
-            ),
+            message: format!("{source}: column `{name}`: {message}"),
         });
+    };
+    if parsed.markers > 0 {
+        let cells = parsed.markers;
+        note(
+            "missing_marker",
+            format!("{cells} cells such as NA, NaN, ? or -- were read as missing"),
+        );
+    }
+    if !parsed.odd.is_empty() {
+        let (cells, texts) = (parsed.odd_cells, quoted(&parsed.odd, 3));
+        note(
+            "missing_marker",
+            format!(
+                "{cells} cells among numbers are text ({texts}) and were read as missing; `--type {}` reads them as categories",
+                shell(&format!("{name}=category"))
+            ),
+        );
+    }
+    if let Some((text, value)) = &parsed.written {
+        note(
+            "number_text",
+            format!(
+                "its text was read as numbers, `{text}` as {value}; `--type {}` keeps the text, `--decimal` sets the decimal mark",
+                shell(&format!("{name}=category"))
+            ),
+        );
     }
     Column {
         name: name.to_owned(),
         kind: parsed.kind,
         values: parsed.values,
+    }
+}
+
+/// A word for a command line, in quotes where it needs them.
+pub(crate) fn shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=%+@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -19,6 +19,7 @@ fn features(xs: &[f64]) -> Features {
         name: "x".into(),
         values: FeatureValues::Number(xs.to_vec()),
         integer: false,
+        missing: limbeck_data::MissingNumbers::default(),
     };
     Features {
         columns: vec![column],

@@ -338,6 +338,7 @@ mod tests {
                     .collect(),
             ),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         Features {
             columns: (0..2).map(number).collect(),

@@ -26,10 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         transform: TargetTransform::Affine { scale, shift: 1.0 },
     };
     let student = Student::new(StudentParts {
-        encoder: Encoder::new(vec![InputColumn {
-            name: "outdoor_c".into(),
-            encoding,
-        }])?,
+        encoder: Encoder::new(vec![InputColumn::new("outdoor_c", encoding)])?,
         graph: Graph::new(1, vec![Node::new(layer, [0])])?,
         outputs: vec![output("heating", 10.0), output("cooling", 5.0)],
         provenance: Default::default(),

@@ -10,8 +10,8 @@
 )]
 
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Output, Scaling, Student,
-    StudentParts, TableInterp, TargetTransform, TreeEnsemble,
+    Encoder, Encoding, GoldenValue, Graph, InputColumn, MissingNumbers, Node, Op, Output, Scaling,
+    Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble,
 };
 use rand::{Rng, RngExt};
 
@@ -159,7 +159,15 @@ fn column(rng: &mut impl Rng, i: usize) -> InputColumn {
         },
     };
     let name = ["x", "for", "x", "µ-Wert", "*/", "1st"][i].to_owned() + &i.to_string();
-    InputColumn { name, encoding }
+    let mut column = InputColumn::new(name, encoding);
+    if matches!(column.encoding, Encoding::Number { .. }) && rng.random_bool(0.3) {
+        column.missing = MissingNumbers {
+            values: vec![-999.0, 65535.0],
+            below: rng.random_bool(0.5).then_some(-5.5),
+            above: rng.random_bool(0.5).then_some(1e6),
+        };
+    }
+    column
 }
 
 /// A number far out where no exponential follows, which would blow up the last digit of its sum; not so far that sums cancel.

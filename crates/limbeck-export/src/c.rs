@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    Encoding, GoldenValue, Graph, Op, Output, SATURATION, Scaling, Student, TableInterp,
-    TargetTransform, TreeEnsemble,
+    Encoding, GoldenValue, Graph, MissingNumbers, Op, Output, SATURATION, Scaling, Student,
+    TableInterp, TargetTransform, TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ pub struct CFiles {
 /// use limbeck_runtime::*;
 /// # let encoding = Encoding::Number { impute: 0.0, indicator: false, scaling: Scaling::Standard { center: 1.0, scale: 2.0 } };
 /// let student = Student::new(StudentParts {
-///     encoder: Encoder::new(vec![InputColumn { name: "raw mV".into(), encoding }])?,
+///     encoder: Encoder::new(vec![InputColumn::new("raw mV", encoding)])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     provenance: Default::default(),
@@ -70,6 +70,7 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
 struct Column<'a> {
     title: &'a str,
     field: String,
+    missing: &'a MissingNumbers,
     encoding: &'a Encoding,
     /// Names of the codes, where there are few.
     codes: Vec<String>,
@@ -121,6 +122,7 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
         Ok(Column {
             title: &column.name,
             field,
+            missing: &column.missing,
             encoding: &column.encoding,
             codes,
             function,
@@ -202,9 +204,10 @@ fn header(
         };
         let _ = writeln!(
             out,
-            "    {kind} {}; /* {} */",
+            "    {kind} {}; /* {}{} */",
             column.field,
-            comment(column.title)
+            comment(column.title),
+            missing_comment(column.missing)
         );
     }
     let _ = writeln!(out, "}} {name}_row;");
@@ -347,6 +350,8 @@ struct Writer {
     constants: usize,
     stack: usize,
     math: bool,
+    /// Whether the body needs a number for a column without those that mean *missing*.
+    reads_number: bool,
     reads_input: bool,
 }
 
@@ -370,13 +375,15 @@ impl Body {
         } else {
             format!("{idle}    (void)row;\n")
         };
-        let counter = if w.code.contains("(i = ") {
-            "    int32_t i;\n"
-        } else {
-            ""
-        };
+        let mut variables = String::new();
+        if w.code.contains("(i = ") {
+            variables.push_str("    int32_t i;\n");
+        }
+        if w.reads_number {
+            variables.push_str("    double number;\n");
+        }
         let source = format!(
-            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{counter}{idle}\n{}{back}}}\n",
+            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{variables}{idle}\n{}{back}}}\n",
             env!("CARGO_PKG_VERSION"),
             w.tables,
             w.helpers.join("\n") + if w.helpers.is_empty() { "" } else { "\n" },
@@ -420,6 +427,18 @@ impl Writer {
             };
         }
         text
+    }
+}
+
+/// What a comment says of the numbers that mean *missing*, behind a column's name.
+fn missing_comment(missing: &MissingNumbers) -> String {
+    let values = missing.values.iter().map(f64::to_string);
+    let below = missing.below.map(|below| format!("below {below}"));
+    let above = missing.above.map(|above| format!("above {above}"));
+    let all: Vec<String> = values.chain(below).chain(above).collect();
+    match all.is_empty() {
+        true => String::new(),
+        false => format!("; missing: {}", all.join(", ")),
     }
 }
 
@@ -624,10 +643,37 @@ impl Writer {
         self.array(kind, size, name, values.iter().map(u32::to_string));
     }
 
+    /// The column's field, or a variable that holds NaN in place of numbers that mean *missing*.
+    fn without_missing(&mut self, column: &Column<'_>) -> String {
+        let field = format!("row->{}", column.field);
+        let MissingNumbers {
+            values,
+            below,
+            above,
+        } = column.missing;
+        let equal = values
+            .iter()
+            .map(|value| format!("{field} == {}", double(*value)));
+        let below = below.map(|below| format!("{field} < {}", double(below)));
+        let above = above.map(|above| format!("{field} > {}", double(above)));
+        let any: Vec<String> = equal.chain(below).chain(above).collect();
+        if any.is_empty() {
+            return field;
+        }
+        self.math = true;
+        let _ = writeln!(
+            self.code,
+            "    number = {} ? NAN : {field};",
+            any.join(" || ")
+        );
+        self.reads_number = true;
+        "number".to_owned()
+    }
+
     fn encode(&mut self, columns: &[Column<'_>]) {
         let mut at = 0;
         for (index, column) in columns.iter().enumerate() {
-            let field = format!("row->{}", column.field);
+            let field = self.without_missing(column);
             match column.encoding {
                 Encoding::Number {
                     impute,

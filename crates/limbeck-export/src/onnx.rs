@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use limbeck_runtime::{
-    Encoding, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
+    Encoding, InputColumn, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
+    TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
@@ -49,7 +50,8 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
             Type::Text
         };
         inputs.push(value_info(&column.name, kind));
-        g.column(&column.name, &column.encoding, &mut parts)?;
+        let read = g.without_missing(column);
+        g.column(&column.name, &read, &column.encoding, &mut parts)?;
     }
     let x = g.concat(parts);
     let z = g.graph(student, x)?;
@@ -325,12 +327,46 @@ impl Builder {
         self.node("Clip", &[value, &low, &high])
     }
 
-    /// One raw column as floats, appended to `parts`.
-    fn column(&mut self, name: &str, encoding: &Encoding, parts: &mut Vec<String>) -> Result<()> {
+    /// A raw column with NaN in place of numbers that mean *missing*.
+    fn without_missing(&mut self, column: &InputColumn) -> String {
+        let name = &column.name;
+        let mut is_missing = Vec::new();
+        for value in &column.missing.values {
+            let value = self.double(*value);
+            is_missing.push(self.node("Equal", &[name, &value]));
+        }
+        let bounds = [
+            ("Less", column.missing.below),
+            ("Greater", column.missing.above),
+        ];
+        for (op, bound) in bounds {
+            if let Some(bound) = bound {
+                let bound = self.double(bound);
+                is_missing.push(self.node(op, &[name, &bound]));
+            }
+        }
+        let any = is_missing
+            .into_iter()
+            .reduce(|one, other| self.node("Or", &[&one, &other]));
+        let Some(any) = any else {
+            return name.clone();
+        };
+        let nan = self.double(f64::NAN);
+        self.node("Where", &[&any, &nan, name])
+    }
+
+    /// One raw column `title`, read from the value `name`, as floats, appended to `parts`.
+    fn column(
+        &mut self,
+        title: &str,
+        name: &str,
+        encoding: &Encoding,
+        parts: &mut Vec<String>,
+    ) -> Result<()> {
         let refuse = |what: &str, fix| {
             Err(Error::Refused {
                 format: FORMAT,
-                place: format!("column `{name}`"),
+                place: format!("column `{title}`"),
                 what: what.into(),
                 fix,
             })

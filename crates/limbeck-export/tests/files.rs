@@ -34,10 +34,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
     let columns = encodings
         .into_iter()
         .enumerate()
-        .map(|(i, encoding)| InputColumn {
-            name: format!("col {i}"),
-            encoding,
-        })
+        .map(|(i, encoding)| InputColumn::new(format!("col {i}"), encoding))
         .collect();
     let encoder = Encoder::new(columns).unwrap();
     let width = encoder.width();

@@ -99,13 +99,13 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
         center: 0.1,
         scale: 0.3,
     };
-    let column = |i| InputColumn {
-        name: format!("x{i}"),
-        encoding: Encoding::Number {
+    let column = |i| {
+        let encoding = Encoding::Number {
             impute: 0.0,
             indicator: false,
             scaling: scaling.clone(),
-        },
+        };
+        InputColumn::new(format!("x{i}"), encoding)
     };
     let parts = StudentParts {
         encoder: Encoder {

@@ -50,14 +50,11 @@ pub enum Value<'a> {
 ///
 /// ```
 /// use limbeck_runtime::{Encoder, Encoding, InputColumn, RawColumn, Scaling};
-/// let encoder = Encoder::new(vec![InputColumn {
-///     name: "age".into(),
-///     encoding: Encoding::Number {
-///         impute: 40.0,
-///         indicator: true,
-///         scaling: Scaling::Standard { center: 40.0, scale: 10.0 },
-///     },
-/// }])?;
+/// let encoder = Encoder::new(vec![InputColumn::new("age", Encoding::Number {
+///     impute: 40.0,
+///     indicator: true,
+///     scaling: Scaling::Standard { center: 40.0, scale: 10.0 },
+/// })])?;
 /// assert_eq!(encoder.encode(&[RawColumn::Number(&[55.0, f64::NAN])], 2)?, [1.5, 0.0, 0.0, 1.0]);
 /// # Ok::<(), limbeck_runtime::Error>(())
 /// ```
@@ -74,8 +71,65 @@ pub struct Encoder {
 pub struct InputColumn {
     /// Its name in the table.
     pub name: String,
+    /// Numbers that mean *missing*, beside NaN.
+    #[serde(default, skip_serializing_if = "MissingNumbers::is_empty")]
+    pub missing: MissingNumbers,
     /// How it becomes numbers.
     pub encoding: Encoding,
+}
+
+/// Numbers of a column that mean *missing*, such as −999 or 65535: some values, and all numbers outside of a range.
+///
+/// ```
+/// use limbeck_runtime::MissingNumbers;
+///
+/// let missing = MissingNumbers { values: vec![-999.0], below: None, above: Some(1e6) };
+/// assert!(missing.holds(-999.0) && missing.holds(1e12) && !missing.holds(20.0));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissingNumbers {
+    /// Each of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<f64>,
+    /// Any number below this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Any number above this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<f64>,
+}
+
+impl MissingNumbers {
+    /// True where only NaN is missing.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.below.is_none() && self.above.is_none()
+    }
+
+    /// True for a number that means *missing*; false for NaN, which is missing without being named.
+    pub fn holds(&self, x: f64) -> bool {
+        self.below.is_some_and(|below| x < below)
+            || self.above.is_some_and(|above| x > above)
+            || self
+                .values
+                .iter()
+                .any(|value| (x + 0.0).total_cmp(&(value + 0.0)).is_eq())
+    }
+
+    /// NaN for a number that means *missing*, else the number.
+    pub fn read(&self, x: f64) -> f64 {
+        if self.holds(x) { f64::NAN } else { x }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let bounds = self.below.iter().chain(&self.above);
+        let odd = self
+            .values
+            .iter()
+            .chain(bounds)
+            .find(|value| !value.is_finite());
+        odd.map(|value| format!("{value} means missing, a finite number expected"))
+    }
 }
 
 /// How one raw column becomes numbers.
@@ -317,7 +371,7 @@ impl Encoder {
         for column in &self.columns {
             let twice =
                 (!names.insert(column.name.as_str())).then(|| "name given to two columns".into());
-            if let Some(reason) = twice.or_else(|| column.encoding.fault()) {
+            if let Some(reason) = twice.or_else(|| column.fault()) {
                 return Err(Error::InvalidEncoder {
                     column: column.name.clone(),
                     reason,
@@ -429,6 +483,24 @@ impl Encoder {
 }
 
 impl InputColumn {
+    /// A column in which only NaN is missing.
+    pub fn new(name: impl Into<String>, encoding: Encoding) -> Self {
+        Self {
+            name: name.into(),
+            missing: MissingNumbers::default(),
+            encoding,
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let misplaced = || {
+            let only = "numbers mean missing in a column of categories, which has none";
+            (!self.missing.is_empty() && !self.encoding.takes_numbers()).then(|| only.into())
+        };
+        let fault = self.encoding.fault().or_else(|| self.missing.fault());
+        fault.or_else(misplaced)
+    }
+
     fn check_shape(&self, raw: &RawColumn<'_>, n_rows: usize) -> Result<()> {
         let (found, is_number) = match raw {
             RawColumn::Number(values) => (values.len(), true),
@@ -489,7 +561,7 @@ impl InputColumn {
             RawColumn::Number(values) => {
                 for (row, (&x, out)) in values.iter().zip(rows).enumerate() {
                     self.check_number(x, row)?;
-                    self.encoding.write_number(x, out);
+                    self.encoding.write_number(self.missing.read(x), out);
                 }
             }
             RawColumn::Category { codes, levels } => {
@@ -511,7 +583,7 @@ impl InputColumn {
         match (value, self.encoding.takes_numbers()) {
             (Value::Number(x), true) => {
                 self.check_number(*x, 0)?;
-                self.encoding.write_number(*x, out);
+                self.encoding.write_number(self.missing.read(*x), out);
             }
             (Value::Missing, true) => self.encoding.write_number(f64::NAN, out),
             (Value::Text(level), false) => self
@@ -529,10 +601,7 @@ mod tests {
     use super::*;
 
     fn column(name: &str, encoding: Encoding) -> InputColumn {
-        InputColumn {
-            name: name.into(),
-            encoding,
-        }
+        InputColumn::new(name, encoding)
     }
 
     fn strings(levels: &[&str]) -> Vec<String> {

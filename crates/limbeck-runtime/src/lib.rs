@@ -33,7 +33,9 @@ mod student;
 mod table;
 mod trees;
 
-pub use encoder::{Encoder, Encoding, InputColumn, MISSING, RawColumn, SATURATION, Scaling, Value};
+pub use encoder::{
+    Encoder, Encoding, InputColumn, MISSING, MissingNumbers, RawColumn, SATURATION, Scaling, Value,
+};
 pub use error::{Error, Result};
 pub use file::{Container, FORMAT, Numbers, Tensor};
 pub use graph::{Graph, Node, Op};

@@ -1,7 +1,7 @@
 //! The student: encoder, graph and target transform, the one thing that predicts.
 
 use crate::{
-    Container, Encoder, Error, Graph, Plan, RawColumn, Result, Scratch, Value,
+    Container, Encoder, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch, Value,
     hex::{format_hex, parse_hex},
 };
 use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
@@ -160,19 +160,16 @@ pub struct StudentParts {
 /// | `provenance` | JSON object of text |
 /// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; of several outputs `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is a file of the format `limbeck-1`, one with several of `limbeck-2`.
+/// A student with one output is a file of the format `limbeck-1`; one with several, or with numbers that mean *missing*, of `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
 /// let student = Student::new(StudentParts {
-///     encoder: Encoder::new(vec![InputColumn {
-///         name: "x".into(),
-///         encoding: Encoding::Number {
-///             impute: 0.0,
-///             indicator: false,
-///             scaling: Scaling::Standard { center: 1.0, scale: 2.0 },
-///         },
-///     }])?,
+///     encoder: Encoder::new(vec![InputColumn::new("x", Encoding::Number {
+///         impute: 0.0,
+///         indicator: false,
+///         scaling: Scaling::Standard { center: 1.0, scale: 2.0 },
+///     })])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     provenance: Default::default(),
@@ -400,8 +397,9 @@ impl Student {
         let mut file = Container::new(KIND);
         file.put_encoder("encoder", &self.encoder)?;
         file.put_graph("graph", &self.graph);
+        let has_missing = |column: &InputColumn| !column.missing.is_empty();
         match &self.outputs[..] {
-            [Output { name, transform }] => {
+            [Output { name, transform }] if !self.encoder.columns.iter().any(has_missing) => {
                 file.put_json("target", transform)?;
                 file.put("target_name", name.as_str());
             }
@@ -570,7 +568,7 @@ impl GoldenText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Encoding, InputColumn, Node, Op, Scaling};
+    use crate::{Encoding, Node, Op, Scaling};
     use proptest::prelude::*;
 
     fn parts() -> StudentParts {
@@ -586,14 +584,8 @@ mod tests {
             other: true,
         };
         let columns = vec![
-            InputColumn {
-                name: "x".into(),
-                encoding: number,
-            },
-            InputColumn {
-                name: "c".into(),
-                encoding: category,
-            },
+            InputColumn::new("x", number),
+            InputColumn::new("c", category),
         ];
         let ple = Op::Ple {
             edges: vec![vec![-3.0, 0.0, 3.0], vec![], vec![], vec![], vec![]],

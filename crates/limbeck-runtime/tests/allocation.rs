@@ -48,14 +48,8 @@ fn student() -> Student {
         other: true,
     };
     let columns = vec![
-        InputColumn {
-            name: "x".into(),
-            encoding: number,
-        },
-        InputColumn {
-            name: "c".into(),
-            encoding: category,
-        },
+        InputColumn::new("x", number),
+        InputColumn::new("c", category),
     ];
     let edges = vec![vec![-1.0, 0.0, 1.0], vec![], vec![], vec![], vec![]];
     let linear = |rows, cols| Op::Linear {

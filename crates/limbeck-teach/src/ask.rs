@@ -46,13 +46,13 @@ impl Teacher for FittedTeacher {
 impl Teacher for ImportedTeacher {
     fn predict(&self, inputs: &Features) -> Result<Prediction> {
         Ok(Prediction {
-            mean: Self::predict(self, inputs)?,
+            mean: Self::predict(self, &inputs.as_in_table())?,
             spread: Vec::new(),
         })
     }
 
     fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>> {
-        Self::layers(self, inputs)
+        Self::layers(self, &inputs.as_in_table())
     }
 
     fn parameters(&self) -> Option<usize> {
@@ -62,7 +62,7 @@ impl Teacher for ImportedTeacher {
 
 impl Teacher for CommandTeacher {
     fn predict(&self, inputs: &Features) -> Result<Prediction> {
-        let answers = self.ask(inputs)?;
+        let answers = self.ask(&inputs.as_in_table())?;
         Ok(Prediction {
             mean: answers.prediction,
             spread: answers.spread.unwrap_or_default(),

@@ -696,6 +696,7 @@ mod tests {
             name: "x".to_owned(),
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         Features {
             columns: vec![column],
@@ -710,11 +711,13 @@ mod tests {
                 name: "x".to_owned(),
                 values: FeatureValues::Number(vec![0.1, f64::NAN, 1e300]),
                 integer: false,
+                missing: limbeck_data::MissingNumbers::default(),
             },
             Feature {
                 name: "n, m".to_owned(),
                 values: FeatureValues::Number(vec![3.0, -2.0, 0.0]),
                 integer: true,
+                missing: limbeck_data::MissingNumbers::default(),
             },
             Feature {
                 name: "k".to_owned(),
@@ -723,6 +726,7 @@ mod tests {
                     levels,
                 },
                 integer: false,
+                missing: limbeck_data::MissingNumbers::default(),
             },
         ];
         Features { columns, rows: 3 }
@@ -838,6 +842,7 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
                 name: "k".to_owned(),
                 values: FeatureValues::Category { codes, levels },
                 integer: false,
+                missing: limbeck_data::MissingNumbers::default(),
             };
             Features {
                 columns: vec![column],

@@ -764,6 +764,7 @@ mod tests {
             name: format!("x{i}"),
             values: FeatureValues::Number(values.clone()),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         Features {
             rows: columns[0].len(),

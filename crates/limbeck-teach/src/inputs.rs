@@ -488,6 +488,7 @@ mod tests {
             name: name.to_owned(),
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         }
     }
 
@@ -500,6 +501,7 @@ mod tests {
                 levels,
             },
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         }
     }
 

@@ -743,6 +743,7 @@ mod tests {
             name: name.into(),
             values: FeatureValues::Number(values),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         (
             Features {

@@ -4,17 +4,21 @@
 //! dropped), infinite numbers, rows without target, held-out rows, then the checks of columns on training and
 //! validation rows alone.
 
+mod clean;
 mod options;
 mod source;
 mod summary;
+mod twins;
 
 use std::path::Path;
 
 pub use options::DataOptions;
 pub use summary::{DataSummary, FeatureKind, TargetSummary};
 
+use self::clean::{clean_features, clean_target, read_by_rows};
 use self::source::Source;
 use self::summary::summarize;
+use self::twins::twins;
 use crate::checks::{
     Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
 };
@@ -163,16 +167,30 @@ impl Dataset {
             .map(|name| source.times(name, &rows))
             .transpose()?;
 
+        let tied = group.is_some() || time.is_some() || source.has_split(options);
+        let group = match tied {
+            true => group,
+            false => twins(
+                source.name(),
+                &source.row_columns(options, &names),
+                &rows,
+                &mut findings,
+            )?,
+        };
         let ties = match (&group, &time) {
             (Some(group), _) => Ties::Group(group),
             (None, Some(time)) => Ties::Time(time),
             (None, None) => Ties::None,
         };
         let valid_given = parts.contains(&SplitPart::Valid);
-        let split = split(&parts, &ties, source.has_split(options), options, seed)?;
+        let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
+        let name = source.name().to_owned();
+        let missing = options.missing_numbers();
+        for (column, target) in names.iter().zip(&values) {
+            clean_target(&name, column, target, &mut split, &missing, &mut findings)?;
+        }
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
-        let name = source.name().to_owned();
         check_rows(&name, split.train.len(), &mut findings)?;
         for (column, target) in names.iter().zip(&values) {
             check_varied_target(&name, column, &learn, target)?;
@@ -180,9 +198,20 @@ impl Dataset {
         }
 
         let total_rows = source.table.rows;
-        let columns = source.feature_columns(options, &names, &rows);
+        let rules = options.reading();
+        let mut columns = source.feature_columns(options, &names, &rows);
+        for column in columns
+            .iter_mut()
+            .filter(|column| !options.has_kind(&column.name))
+        {
+            read_by_rows(&name, column, &learn, &rules, &mut findings)?;
+        }
+        let (columns, missing) = clean_features(&name, columns, &learn, &missing, &mut findings)?;
         let columns = check_features(&name, columns, &learn, &values, &mut findings)?;
-        let (kinds, features) = features_of(&name, columns, rows.len(), &learn)?;
+        let (kinds, mut features) = features_of(&name, columns, rows.len(), &learn)?;
+        for feature in &mut features.columns {
+            feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
+        }
         check_seen_test(
             &name,
             seen(&features, &values[0], &learn, &split.test),
@@ -431,14 +460,14 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
 
 fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
     for note in notes {
-        if note.check == Check::MissingMarker.name() {
-            findings.found(
-                Check::MissingMarker,
-                note.column.as_deref(),
-                note.message.clone(),
-            )?;
-        } else {
-            findings.warnings.push(note.clone());
+        match Check::ALL
+            .into_iter()
+            .find(|check| check.name() == note.check)
+        {
+            Some(check) => {
+                findings.found(check, note.column.as_deref(), note.message.clone())?;
+            }
+            None => findings.warnings.push(note.clone()),
         }
     }
     Ok(())
@@ -656,6 +685,161 @@ mod tests {
         assert!(refused.to_string().contains("twice_b"), "{refused}");
     }
 
+    /// The table's values of one number column, by row.
+    fn numbers<'a>(data: &'a Dataset, name: &str) -> &'a [f64] {
+        let mut columns = data.features.columns.iter();
+        match &columns.find(|column| column.name == name).unwrap().values {
+            crate::FeatureValues::Number(values) => values,
+            crate::FeatureValues::Category { .. } => panic!("number"),
+        }
+    }
+
+    #[test]
+    fn numbers_that_stand_apart_are_missing_and_counted() {
+        let mut with = table();
+        (0..400)
+            .step_by(40)
+            .for_each(|row| set_number(&mut with, "a", row, -999.0));
+        set_number(&mut with, "b", 7, 1e12);
+        let made = |set: &dyn Fn(&mut DataOptions)| {
+            Dataset::from_table(with.clone(), &options(set), None, 3).unwrap()
+        };
+        let data = made(&|_| {});
+        assert!(numbers(&data, "a")[40].is_nan() && numbers(&data, "a")[41].is_finite());
+        assert_eq!(data.features.columns[0].missing.values, [-999.0]);
+        assert!(numbers(&data, "b")[7].is_nan() == data.split.train_valid().contains(&7));
+        let said: Vec<&str> = data
+            .summary
+            .warnings
+            .iter()
+            .filter(|one| one.check == "sentinel")
+            .map(|one| one.message.as_str())
+            .collect();
+        assert!(
+            said[0].contains("`a`: -999 (") && said[0].contains("`--keep a` keeps them"),
+            "{said:?}"
+        );
+        // As asked, they stay numbers.
+        let kept = made(&|o| o.keep = vec!["a".into()]);
+        assert_eq!(
+            (
+                numbers(&kept, "a")[40],
+                kept.features.columns[0].missing.is_empty()
+            ),
+            (-999.0, true)
+        );
+        let warned = made(&|o| {
+            o.checks.insert("sentinel".into(), Action::Warn);
+        });
+        assert_eq!(numbers(&warned, "a")[40], -999.0);
+        // A number that the user names is missing wherever it is.
+        let near = numbers(&data, "a")[41];
+        let named = made(&|o| o.missing = vec![near.to_string(), "?".into()]);
+        assert!(numbers(&named, "a")[41].is_nan() && numbers(&named, "a")[40].is_nan());
+    }
+
+    #[test]
+    fn rows_whose_target_means_missing_are_left_out() {
+        let mut with = table();
+        (0..400)
+            .step_by(40)
+            .for_each(|row| set_number(&mut with, "y", row, -999.0));
+        let data = Dataset::from_table(with.clone(), &options(|_| {}), None, 3).unwrap();
+        assert_eq!(sizes(&data).iter().sum::<usize>(), 390);
+        assert!(data.summary.target.min > 0.0);
+        assert!(
+            data.summary
+                .warnings
+                .iter()
+                .any(|one| one.check == "sentinel" && one.message.contains("target `y`: -999"))
+        );
+        let kept = options(|o| {
+            o.checks.insert("sentinel".into(), Action::Warn);
+        });
+        assert_eq!(
+            sizes(&Dataset::from_table(with, &kept, None, 3).unwrap())
+                .iter()
+                .sum::<usize>(),
+            400
+        );
+    }
+
+    #[test]
+    fn equal_rows_stay_together() {
+        let mut four = table();
+        for _ in 0..3 {
+            four.append(table()).unwrap();
+        }
+        let data = Dataset::from_table(four, &options(|_| {}), None, 3).unwrap();
+        assert_eq!(data.fold_kind, FoldKind::Group);
+        let first: BTreeSet<usize> = data.split.test.iter().map(|row| row % 400).collect();
+        assert!(
+            data.split
+                .test
+                .iter()
+                .all(|&row| (0..4).all(|copy| data.split.test.contains(&(row % 400 + 400 * copy))))
+        );
+        assert!((60..100).contains(&first.len()), "{}", first.len());
+        let said = data
+            .summary
+            .warnings
+            .iter()
+            .find(|one| one.check == "repeated_rows")
+            .unwrap();
+        assert!(
+            said.message.contains("1200 of 1600 rows repeat"),
+            "{}",
+            said.message
+        );
+        assert_eq!(make(|_| {}).unwrap().fold_kind, FoldKind::Random);
+    }
+
+    #[test]
+    fn a_word_in_a_test_row_decides_no_kind() {
+        let texts: Vec<String> = (0..400)
+            .map(|row| {
+                if row % 5 == 3 && row > 200 {
+                    "sensor off".to_owned()
+                } else {
+                    format!("{}.5", row % 50)
+                }
+            })
+            .collect();
+        let with = edited(|columns| {
+            columns.push(Column::category(
+                "odd",
+                texts.iter().map(|text| Some(text.as_str())),
+            ))
+        });
+        // Rows of `part` 3 are the test rows.
+        let data = Dataset::from_table(
+            with,
+            &options(|o| o.split_column = Some("part".into())),
+            None,
+            3,
+        )
+        .unwrap();
+        assert!(
+            numbers(&data, "odd")
+                .iter()
+                .filter(|value| value.is_nan())
+                .count()
+                == 40
+        );
+        let said = data
+            .summary
+            .warnings
+            .iter()
+            .find(|one| one.column.as_deref() == Some("odd"))
+            .unwrap();
+        assert!(
+            said.message
+                .contains("40 cells with other text were read as missing"),
+            "{}",
+            said.message
+        );
+    }
+
     #[test]
     fn random_split_holds_out_a_fifth_and_a_tenth() {
         let data = make(|_| {}).unwrap();
@@ -796,7 +980,7 @@ mod tests {
             let texts: Vec<String> = (0..400)
                 .map(|row| {
                     if row == 41 {
-                        "n.a.".into()
+                        "unclear".into()
                     } else {
                         row.to_string()
                     }
@@ -808,7 +992,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("row 42, column `y`: found \"n.a.\", expected a number"),
+            error.contains("row 42, column `y`: found \"unclear\", expected a number"),
             "{error}"
         );
         assert!(

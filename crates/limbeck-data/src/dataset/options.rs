@@ -121,6 +121,17 @@ impl DataOptions {
         }
     }
 
+    /// True where an option says what the cells of a column are.
+    pub(crate) fn has_kind(&self, column: &str) -> bool {
+        self.types.contains_key(column) || self.ordinal.iter().any(|name| name == column)
+    }
+
+    /// The numbers among the texts that mean *missing*.
+    pub(crate) fn missing_numbers(&self) -> Vec<f64> {
+        let numbers = self.missing.iter().filter_map(|text| text.parse().ok());
+        numbers.filter(|number: &f64| number.is_finite()).collect()
+    }
+
     /// The unit in which a target is learned.
     #[must_use]
     pub fn learned_unit(&self, target: &str) -> LearnedUnit {

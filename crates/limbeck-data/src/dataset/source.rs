@@ -348,6 +348,14 @@ impl Source {
         }
     }
 
+    /// Targets, and columns that may be features.
+    pub(super) fn row_columns(&self, options: &DataOptions, targets: &[String]) -> Vec<&Column> {
+        let is_one = |column: &&Column| {
+            targets.contains(&column.name) || is_feature(column, options, targets)
+        };
+        self.table.columns.iter().filter(is_one).collect()
+    }
+
     /// Columns that may be features, for the given rows.
     pub(super) fn feature_columns(
         self,
@@ -355,18 +363,8 @@ impl Source {
         targets: &[String],
         rows: &[usize],
     ) -> Vec<Column> {
-        let roles: BTreeSet<&str> = options
-            .single_columns()
-            .into_iter()
-            .map(|(_, column)| column)
-            .collect();
-        let is_feature = |column: &Column| {
-            options.keep.contains(&column.name)
-                || !(targets.contains(&column.name)
-                    || roles.contains(column.name.as_str())
-                    || options.drop.contains(&column.name))
-        };
-        let columns = self.table.columns.into_iter().filter(is_feature);
+        let fits = |column: &Column| is_feature(column, options, targets);
+        let columns = self.table.columns.into_iter().filter(fits);
         columns
             .map(|column| Column {
                 values: column.values.select(rows),
@@ -374,6 +372,16 @@ impl Source {
             })
             .collect()
     }
+}
+
+/// True for a column that may be a feature: without another role, or kept.
+fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> bool {
+    let has_role = || {
+        let mut roles = options.single_columns().into_iter();
+        roles.any(|(_, role)| role == column.name)
+    };
+    options.keep.contains(&column.name)
+        || !(targets.contains(&column.name) || options.drop.contains(&column.name) || has_role())
 }
 
 /// The columns of `table` out of a test table, in the same order.

@@ -389,6 +389,7 @@ mod tests {
                     .collect(),
             ),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         let mut columns: Vec<Feature> = (0..columns).map(number).collect();
         if category {
@@ -398,6 +399,7 @@ mod tests {
                 name: "c".into(),
                 values: FeatureValues::Category { codes, levels },
                 integer: false,
+                missing: limbeck_data::MissingNumbers::default(),
             });
         }
         Features { columns, rows: n }

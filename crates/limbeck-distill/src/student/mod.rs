@@ -277,6 +277,7 @@ mod tests {
                     .collect(),
             ),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
         let category = |j: usize| Feature {
@@ -286,6 +287,7 @@ mod tests {
                 levels: levels.clone(),
             },
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         Features {
             columns: (0..numbers)

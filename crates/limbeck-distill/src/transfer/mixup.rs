@@ -87,5 +87,6 @@ fn mix(column: &Feature, pairs: &[(usize, usize, f64)]) -> Feature {
         name: column.name.clone(),
         values,
         integer: column.integer,
+        missing: column.missing.clone(),
     }
 }

@@ -279,6 +279,7 @@ pub(crate) mod tests {
             name: name.into(),
             values: FeatureValues::Number((0..n).map(value).collect()),
             integer,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         let codes = (0..n as u32).map(|i| i % 2).collect();
@@ -293,6 +294,7 @@ pub(crate) mod tests {
                     name: "kind".into(),
                     values: FeatureValues::Category { codes, levels },
                     integer: false,
+                    missing: limbeck_data::MissingNumbers::default(),
                 },
             ],
             rows: n,

@@ -125,6 +125,7 @@ fn munge_column(
         name: column.name.clone(),
         values,
         integer: column.integer,
+        missing: column.missing.clone(),
     }
 }
 

@@ -256,6 +256,7 @@ mod tests {
                 levels,
             },
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         }
     }
 
@@ -264,6 +265,7 @@ mod tests {
             name: name.into(),
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         }
     }
 

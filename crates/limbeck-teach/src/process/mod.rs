@@ -348,11 +348,13 @@ mod tests {
             name: name.into(),
             values: FeatureValues::Number(values),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         let category = Feature {
             name: "k".into(),
             values: FeatureValues::Category { codes, levels },
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         (
             Features {

@@ -181,7 +181,8 @@ impl<'a> Context<'a> {
         if let Some(path) = &self.recipe.unlabeled {
             let schema = self.data.summary.schema();
             let table = Table::read_like(path, &schema, &self.recipe.data.reading())?;
-            new.append_rows(Features::from_table(table)?)?;
+            let rows = Features::from_table(table)?;
+            new.append_rows(rows.cleaned_like(&self.data.features))?;
         }
         Ok(new)
     }

@@ -192,6 +192,7 @@ mod tests {
             name: name.into(),
             values,
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
         };
         Features {
             columns: vec![

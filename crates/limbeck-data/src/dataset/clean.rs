@@ -1,0 +1,161 @@
+//! What the rows to learn from say of the cells: numbers that mean *missing*, and categories that are numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use limbeck_runtime::MissingNumbers;
+
+use crate::Result;
+use crate::checks::{Check, Findings};
+use crate::files::ReadOptions;
+use crate::kind::{ColumnKind, numbers_by_rows};
+use crate::sentinels::Apart;
+use crate::split::Split;
+use crate::table::{Column, MISSING, Values, shell};
+use crate::warning::Action;
+
+/// Feature columns with NaN in place of numbers that mean *missing*, and what these are by column.
+///
+/// What stands apart is found on the rows to learn from; numbers that the user names mean *missing* in every column.
+pub(super) fn clean_features(
+    source: &str,
+    mut columns: Vec<Column>,
+    learn: &[usize],
+    named: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<(Vec<Column>, BTreeMap<String, MissingNumbers>)> {
+    let mut all = BTreeMap::new();
+    for column in &mut columns {
+        let (ColumnKind::Number, Values::Number(values)) = (column.kind, &mut column.values) else {
+            continue;
+        };
+        let is_named = |value: &f64| named.contains(value);
+        let known = learn.iter().map(|&row| values[row]);
+        let apart = Apart::of(known.filter(|value| !is_named(value)));
+        let mut missing = MissingNumbers::default();
+        if !apart.is_empty() {
+            let message = format!(
+                "{source}: column `{}`: {}",
+                column.name,
+                beside_body(&apart)
+            );
+            if drops(findings, &column.name, message)? {
+                missing = apart.missing();
+            }
+        }
+        missing.values.extend(named);
+        if !missing.is_empty() {
+            values
+                .iter_mut()
+                .for_each(|value| *value = missing.read(*value));
+            all.insert(column.name.clone(), missing);
+        }
+    }
+    Ok((columns, all))
+}
+
+/// Takes rows out of the split whose target is a number that means *missing*.
+pub(super) fn clean_target(
+    source: &str,
+    name: &str,
+    target: &[f64],
+    split: &mut Split,
+    named: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    let learn = split.train_valid();
+    let known = learn.iter().map(|&row| target[row]);
+    let apart = Apart::of(known.filter(|value| !named.contains(value)));
+    let mut missing = MissingNumbers {
+        values: named.to_vec(),
+        ..MissingNumbers::default()
+    };
+    if !apart.sentinels.is_empty() {
+        let only = Apart {
+            below: None,
+            above: None,
+            ..apart
+        };
+        let message = format!("{source}: target `{name}`: {}", beside_body(&only));
+        let action = findings.action(Check::Sentinel);
+        let outcome = match action {
+            Action::Drop => "; their rows are left out (`--check sentinel=warn` keeps them)",
+            Action::Warn => "; kept as asked",
+            Action::Refuse => {
+                "; correct the cells, or set checks.sentinel to \"drop\" (the rows) or \"warn\" (keep them)"
+            }
+        };
+        findings.act(Check::Sentinel, action, Some(name), message + outcome)?;
+        if action == Action::Drop {
+            missing
+                .values
+                .extend(only.sentinels.iter().map(|(value, _)| *value));
+        }
+    }
+    for part in [&mut split.train, &mut split.valid, &mut split.test] {
+        part.retain(|&row| !missing.holds(target[row]));
+    }
+    Ok(())
+}
+
+/// Reads categories as numbers where the rows to learn from hold nothing else: a word in a test row decides no kind, and is missing there.
+pub(super) fn read_by_rows(
+    source: &str,
+    column: &mut Column,
+    learn: &[usize],
+    options: &ReadOptions,
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    let (ColumnKind::Category, Values::Category { codes, levels }) = (column.kind, &column.values)
+    else {
+        return Ok(());
+    };
+    let learned: BTreeSet<u32> = learn.iter().map(|&row| codes[row]).collect();
+    let has_others = (0..levels.len() as u32).any(|code| !learned.contains(&code));
+    if !has_others {
+        return Ok(());
+    }
+    let Some(parsed) = numbers_by_rows(codes, levels, learn, &options.rules(false)) else {
+        return Ok(());
+    };
+    let Values::Number(numbers) = &parsed.values else {
+        return Ok(());
+    };
+    let lost = (0..codes.len())
+        .filter(|&row| codes[row] != MISSING && numbers[row].is_nan())
+        .count();
+    let message = format!(
+        "{source}: column `{}` holds numbers in the rows to learn from; {lost} cells with other text were read as missing, `--type {}` reads categories",
+        column.name,
+        shell(&format!("{}=category", column.name))
+    );
+    findings.found(Check::MissingMarker, Some(&column.name), message)?;
+    (column.kind, column.values) = (parsed.kind, parsed.values);
+    Ok(())
+}
+
+fn beside_body(apart: &Apart) -> String {
+    let (low, high) = apart.body;
+    format!(
+        "{}, far from all other values, which lie between {low} and {high}",
+        apart.words()
+    )
+}
+
+/// Whether the numbers found in a feature are taken as missing.
+fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<bool> {
+    let keep = format!("`--keep {}`", shell(column));
+    let kept = findings.is_kept(column);
+    let action = if kept {
+        Action::Warn
+    } else {
+        findings.action(Check::Sentinel)
+    };
+    let outcome = match action {
+        Action::Drop => format!("; taken as missing ({keep} keeps them as numbers)"),
+        Action::Warn => "; kept as numbers, as asked".to_owned(),
+        Action::Refuse => format!(
+            "; correct the cells, or keep them as numbers with {keep}, or take them as missing with checks.sentinel = \"drop\""
+        ),
+    };
+    Ok(findings.act(Check::Sentinel, action, Some(column), message + &outcome)? == Action::Drop)
+}

@@ -1,0 +1,459 @@
+//! Numbers in text, as people write them: `1,085.5`, `67.2%`, `$1,000`, `(3.50)`, `3,5`, `12 km`.
+//!
+//! A column is read by one decimal mark and one unit. The mark is the one that reads more cells; where both read as many, a comma is the
+//! decimal mark only in files whose cells a semicolon separates. A unit, or a percent sign, has to stand in all cells or in none; the
+//! number is read without it, so that `67.2%` is 67.2. Cells that stand for *nothing known* (`?`, `--`, `#N/A`) are missing.
+
+use crate::text::DecimalMark;
+
+/// Texts that stand for *nothing known* in a column of numbers or times, in lower case.
+const MARKERS: [&str; 38] = [
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+    "nil",
+    "nat",
+    "<na>",
+    "<null>",
+    "(null)",
+    "(missing)",
+    "\\n",
+    "n.a.",
+    "n.d.",
+    "nd",
+    "-",
+    "--",
+    "---",
+    "–",
+    "—",
+    "?",
+    "??",
+    "???",
+    ".",
+    "..",
+    "*",
+    "#n/a",
+    "#na",
+    "#null!",
+    "#div/0!",
+    "#value!",
+    "#ref!",
+    "#num!",
+    "#name?",
+    "missing",
+    "unknown",
+    "err",
+    "error",
+];
+
+/// Currency signs and codes that may stand before or behind a number.
+const CURRENCIES: [&str; 15] = [
+    "$", "€", "£", "¥", "₹", "₽", "₩", "US$", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR",
+];
+
+/// Spaces and marks that group digits in either way of writing numbers.
+const GROUPING: [char; 7] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '’', '_'];
+
+/// True for a text that stands for *nothing known*.
+pub(crate) fn is_marker(cell: &str) -> bool {
+    // The longest marker has nine bytes; most cells need no lower case to be told apart.
+    cell.len() <= 9 && MARKERS.contains(&cell.to_lowercase().as_str())
+}
+
+/// How the cells of a file may be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules<'a> {
+    /// Texts that mean *missing* in any column, as the user says.
+    pub(crate) missing: &'a [String],
+    /// The decimal mark, if the user says it.
+    pub(crate) decimal: DecimalMark,
+    /// Whether a comma that could be either is a decimal mark.
+    pub(crate) prefers_comma: bool,
+}
+
+impl Rules<'_> {
+    /// True for a text that the user says means *missing*.
+    pub(crate) fn is_missing(&self, cell: &str) -> bool {
+        self.missing.iter().any(|text| text == cell)
+    }
+}
+
+/// What a text of a column of numbers is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Meaning {
+    /// A number.
+    Number(f64),
+    /// A marker of *nothing known*.
+    Marker,
+    /// Neither.
+    Odd,
+}
+
+/// The texts of a column, read as numbers.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Reading {
+    /// What each text is.
+    pub(crate) meanings: Vec<Meaning>,
+    /// True for a comma as decimal mark.
+    pub(crate) has_comma: bool,
+    /// What stands around all numbers, such as `%`; empty for nothing.
+    pub(crate) unit: String,
+}
+
+impl Reading {
+    /// Reads different texts, each found `counts` times, as numbers; none where two units stand in those found at all, or none of these is a number.
+    pub(crate) fn of(texts: &[String], counts: &[usize], rules: &Rules<'_>) -> Option<Self> {
+        let marks: &[Mark] = match rules.decimal {
+            DecimalMark::Auto => &[Mark::Point, Mark::Comma],
+            DecimalMark::Point => &[Mark::Point],
+            DecimalMark::Comma => &[Mark::Comma, Mark::Point],
+        };
+        let prefers_comma = rules.prefers_comma && texts.iter().any(|text| text.contains(','));
+        let mut best: Option<(usize, Vec<Option<Written>>, Mark)> = None;
+        for &mark in marks {
+            let written: Vec<Option<Written>> =
+                texts.iter().map(|text| Written::read(text, mark)).collect();
+            let read = written.iter().zip(counts).filter(|(one, _)| one.is_some());
+            let cells = read.map(|(_, count)| count).sum();
+            let wins_ties = mark == Mark::Comma && prefers_comma;
+            if best
+                .as_ref()
+                .is_none_or(|(most, ..)| cells > *most || (cells == *most && wins_ties))
+            {
+                best = Some((cells, written, mark));
+            }
+        }
+        let (cells, written, mark) = best.filter(|(cells, ..)| *cells > 0)?;
+        debug_assert!(cells > 0);
+        let found = written.iter().zip(counts).filter(|(_, count)| **count > 0);
+        let unit = common_unit(found.filter_map(|(one, _)| one.as_ref()))?;
+        // Elsewhere, another unit is another number.
+        let written = written
+            .into_iter()
+            .map(|one| one.filter(|one| one.unit == unit));
+        let meaning = |(text, written): (&String, Option<Written>)| match written {
+            Some(written) => Meaning::Number(written.value),
+            None if is_marker(text) => Meaning::Marker,
+            None => Meaning::Odd,
+        };
+        Some(Self {
+            meanings: texts.iter().zip(written).map(meaning).collect(),
+            has_comma: mark == Mark::Comma,
+            unit,
+        })
+    }
+}
+
+/// The unit of all numbers; none where they differ, or where a unit word stands behind few different ones, which are names then (`2D`, `3D`).
+fn common_unit<'a>(written: impl Iterator<Item = &'a Written>) -> Option<String> {
+    const FEWEST_WITH_UNIT: usize = 10;
+    let written: Vec<&Written> = written.collect();
+    let unit = &written.first()?.unit;
+    let same = written.iter().all(|one| one.unit == *unit);
+    let numbers = written.len();
+    let enough = unit.is_empty() || unit == "%" || numbers >= FEWEST_WITH_UNIT;
+    (same && enough).then(|| unit.clone())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mark {
+    Point,
+    Comma,
+}
+
+/// One number as it is written.
+#[derive(Clone, Debug, PartialEq)]
+struct Written {
+    value: f64,
+    /// What stands behind it, currencies left out.
+    unit: String,
+}
+
+impl Written {
+    fn read(cell: &str, mark: Mark) -> Option<Self> {
+        let cell = cell.trim();
+        let (in_parentheses, inner) = match cell
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_suffix(')'))
+        {
+            Some(inner) => (true, inner.trim()),
+            None => (false, cell),
+        };
+        let (first, rest) = sign(inner);
+        let (second, rest) = sign(without_currency(rest));
+        let end = rest.rfind(|c: char| c.is_ascii_digit())? + 1;
+        let (number, tail) = rest.split_at(end);
+        let (after, unit) = unit(tail)?;
+        let signs = [
+            in_parentheses,
+            first == Some(true),
+            second == Some(true),
+            after,
+        ];
+        // At most one sign, and no plus in parentheses.
+        if signs.iter().filter(|is| **is).count()
+            + usize::from(first == Some(false))
+            + usize::from(second == Some(false))
+            > 1
+        {
+            return None;
+        }
+        let value: f64 = digits(number, mark)?.parse().ok()?;
+        Some(Self {
+            value: if signs.contains(&true) { -value } else { value },
+            unit,
+        })
+    }
+}
+
+/// A sign at the beginning, true for minus, and what follows it.
+fn sign(text: &str) -> (Option<bool>, &str) {
+    let rest = |prefix: char| text.strip_prefix(prefix).map(str::trim_start);
+    match (rest('-').or_else(|| rest('−')), rest('+')) {
+        (Some(rest), _) => (Some(true), rest),
+        (None, Some(rest)) => (Some(false), rest),
+        (None, None) => (None, text),
+    }
+}
+
+fn without_currency(text: &str) -> &str {
+    let longest = CURRENCIES
+        .iter()
+        .filter(|sign| text.starts_with(**sign))
+        .max_by_key(|sign| sign.len());
+    longest.map_or(text, |sign| text[sign.len()..].trim_start())
+}
+
+/// What stands behind the digits: whether it is a minus, and the unit.
+fn unit(tail: &str) -> Option<(bool, String)> {
+    const LONGEST: usize = 8;
+    let tail = tail.trim();
+    if tail == "-" {
+        return Some((true, String::new()));
+    }
+    if CURRENCIES.contains(&tail) || tail == "." {
+        return Some((false, String::new()));
+    }
+    let is_unit = |c: char| c.is_alphabetic() || "%‰°µ/²³^·".contains(c);
+    // A lone `e` is an exponent that was cut off.
+    let is_cut = tail.eq_ignore_ascii_case("e");
+    let fits = !is_cut && tail.chars().count() <= LONGEST && tail.chars().all(is_unit);
+    fits.then(|| (false, tail.to_owned()))
+}
+
+/// Digits with a point, as Rust reads them.
+fn digits(text: &str, mark: Mark) -> Option<String> {
+    let (decimal, group) = match mark {
+        Mark::Point => ('.', ','),
+        Mark::Comma => (',', '.'),
+    };
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent),
+        None => (text, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once(decimal).unwrap_or((mantissa, ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if !is_digits(fraction) || unsigned.is_empty() || !is_digits(unsigned) {
+        return None;
+    }
+    let whole = ungrouped(whole, group)?;
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    Some(format!("{whole}.{fraction}0e{exponent}"))
+}
+
+/// The digits of a whole number without the marks that group them: one kind of mark, groups of three (or of two before the last, as in India).
+fn ungrouped(whole: &str, group: char) -> Option<String> {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(mark) = whole.chars().find(|c| !c.is_ascii_digit()) else {
+        return Some(whole.to_owned());
+    };
+    if mark != group && !GROUPING.contains(&mark) {
+        return None;
+    }
+    let groups: Vec<&str> = whole.split(mark).collect();
+    let (first, rest) = groups.split_first()?;
+    let (last, middle) = rest.split_last()?;
+    let fits = (1..=3).contains(&first.len())
+        && !first.starts_with('0')
+        && last.len() == 3
+        && middle.iter().all(|one| matches!(one.len(), 2 | 3))
+        && groups.iter().all(|one| is_digits(one));
+    fits.then(|| groups.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(cell: &str, mark: Mark) -> Option<f64> {
+        Written::read(cell, mark).map(|written| written.value)
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        for (cell, value) in [
+            ("1,085", 1085.0),
+            ("1,085.5", 1085.5),
+            ("12,345,678", 12_345_678.0),
+            ("1,23,456", 123_456.0),
+            ("67.2%", 67.2),
+            ("$1,000", 1000.0),
+            ("-$5.50", -5.5),
+            ("$ -5.50", -5.5),
+            ("(3.50)", -3.5),
+            ("USD 12", 12.0),
+            ("12 €", 12.0),
+            ("+7", 7.0),
+            ("−7", -7.0),
+            ("7-", -7.0),
+            ("1 085", 1085.0),
+            ("1\u{a0}085.25", 1085.25),
+            ("1'085", 1085.0),
+            ("1.5e3", 1500.0),
+            ("2E-2", 0.02),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("12 km", 12.0),
+        ] {
+            assert_eq!(read(cell, Mark::Point), Some(value), "{cell}");
+        }
+        for (cell, value) in [
+            ("3,5", 3.5),
+            ("1.085,50", 1085.5),
+            ("1.085", 1085.0),
+            ("0,085", 0.085),
+            ("1 085,5", 1085.5),
+            ("1,5E3", 1500.0),
+        ] {
+            assert_eq!(read(cell, Mark::Comma), Some(value), "{cell}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for cell in [
+            "",
+            "abc",
+            "1,08",
+            "0,123",
+            "1,0855",
+            "12:30",
+            "2004-03-10",
+            "1,085,5",
+            "1.2.3",
+            "--5",
+            "+-5",
+            "(-5)",
+            "10-20",
+            "e5",
+            "1e",
+            "5 to 6",
+            "<0.5",
+            "A1",
+            "1 2",
+            "1,085 kilometers",
+            "$",
+            "-",
+            "1_08",
+        ] {
+            assert_eq!(read(cell, Mark::Point), None, "{cell}");
+        }
+        for cell in ["3.5", "0.085", "1,5,5", "1,085.5"] {
+            assert_eq!(read(cell, Mark::Comma), None, "{cell}");
+        }
+    }
+
+    fn reading(texts: &[&str], rules: &Rules<'_>) -> Option<Reading> {
+        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        Reading::of(&texts, &vec![1; texts.len()], rules)
+    }
+
+    #[test]
+    fn one_mark_reads_a_column() {
+        let auto = Rules::default();
+        let comma = Rules {
+            prefers_comma: true,
+            ..auto
+        };
+        let values = |texts: &[&str], rules: &Rules<'_>| -> Vec<Meaning> {
+            reading(texts, rules).unwrap().meanings
+        };
+        let numbers = |values: &[f64]| -> Vec<Meaning> {
+            values.iter().map(|value| Meaning::Number(*value)).collect()
+        };
+        // One cell that cannot be grouped decides for all.
+        assert_eq!(values(&["1,085", "3,5"], &auto), numbers(&[1.085, 3.5]));
+        assert_eq!(
+            values(&["1,085", "2,500"], &auto),
+            numbers(&[1085.0, 2500.0])
+        );
+        assert_eq!(values(&["1,085", "2,500"], &comma), numbers(&[1.085, 2.5]));
+        // A semicolon says nothing of points.
+        assert_eq!(
+            values(&["1.085%", "2.500%"], &comma),
+            numbers(&[1.085, 2.5])
+        );
+        let said = Rules {
+            decimal: DecimalMark::Comma,
+            ..auto
+        };
+        assert_eq!(
+            values(&["1.085", "2.500"], &said),
+            numbers(&[1085.0, 2500.0])
+        );
+        // A column of plain numbers in a file of decimal commas stays readable.
+        assert_eq!(values(&["0.5", "12.25"], &said), numbers(&[0.5, 12.25]));
+        let point = Rules {
+            decimal: DecimalMark::Point,
+            ..auto
+        };
+        assert_eq!(
+            values(&["1,085", "3,5"], &point),
+            [Meaning::Number(1085.0), Meaning::Odd]
+        );
+    }
+
+    #[test]
+    fn markers_and_odd_texts_are_told_apart() {
+        let found = reading(
+            &["1", "?", "#N/A", "None", "--", "broken"],
+            &Rules::default(),
+        )
+        .unwrap();
+        use Meaning::{Marker, Number, Odd};
+        assert_eq!(
+            found.meanings,
+            [Number(1.0), Marker, Marker, Marker, Marker, Odd]
+        );
+        assert_eq!(reading(&["?", "red"], &Rules::default()), None);
+        for marker in MARKERS {
+            assert!(
+                is_marker(marker) && is_marker(&marker.to_uppercase()),
+                "{marker}"
+            );
+            assert!(
+                marker.len() <= 9
+                    && !marker
+                        .bytes()
+                        .any(|byte| byte.is_ascii_digit() && marker != "#div/0!")
+            );
+        }
+    }
+
+    #[test]
+    fn a_unit_stands_in_all_cells_or_in_none() {
+        let rules = Rules::default();
+        assert_eq!(reading(&["5%", "7 %"], &rules).unwrap().unit, "%");
+        assert_eq!(reading(&["5%", "0.05"], &rules), None);
+        assert_eq!(reading(&["2D", "3D"], &rules), None);
+        assert_eq!(reading(&["300k", "1M"], &rules), None);
+        let km: Vec<String> = (1..=10).map(|i| format!("{i} km")).collect();
+        let km: Vec<&str> = km.iter().map(String::as_str).collect();
+        assert_eq!(reading(&km, &rules).unwrap().unit, "km");
+    }
+}

@@ -1,0 +1,336 @@
+//! Numbers that stand apart from their column: −999 for *not measured*, 65535 from a sensor without power, a spike of 1e12.
+//!
+//! With the *body* the other values of the column, `width` the distance from its lowest to its highest, and `gap` the distance of a value from
+//! the body:
+//!
+//! | name | a value at either end is one when | what is done |
+//! |---|---|---|
+//! | sentinel | it occurs at least 3 times and in 0.05 % of the rows, and `gap > 3 width`, where it looks like a marker (−999, 9999, 65535, 1e20, …), else `gap > 20 width` with at least 10 different values in the body | means *missing*, in the student's file as well |
+//! | spike | with all beyond it, it makes up at most 0.5 % of the rows (or is the only one), and `gap > 20 width`, with at least 10 different values in the body | numbers beyond the middle of the gap mean *missing*, in the student's file as well |
+//!
+//! Zero is never one: many columns have it, far from all others, as a value of its own.
+
+use limbeck_runtime::MissingNumbers;
+
+/// Least gap of a value that looks like a marker, in widths of the body.
+const MARKER_GAP: f64 = 3.0;
+/// Least gap of any other value, in widths of the body.
+const ANY_GAP: f64 = 20.0;
+/// Least number of different values in the body beside a value that does not look like a marker.
+const FEWEST_IN_BODY: usize = 10;
+/// Least cells of a sentinel.
+const FEWEST_CELLS: usize = 3;
+/// Least share of cells of a sentinel.
+const LEAST_SHARE: f64 = 0.0005;
+/// Largest share of cells of spikes.
+const MOST_SPIKES: f64 = 0.005;
+
+/// What stands apart in a column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Apart {
+    /// Recurrent values that mean *missing*, each with its cells.
+    pub(crate) sentinels: Vec<(f64, usize)>,
+    /// Numbers beyond which a value is a spike, on either side, and the cells there.
+    pub(crate) below: Option<(f64, usize)>,
+    /// The same on the other side.
+    pub(crate) above: Option<(f64, usize)>,
+    /// The lowest and the highest of the other values.
+    pub(crate) body: (f64, f64),
+}
+
+impl Apart {
+    /// What stands apart among the values of the rows to learn from; NaN is no value.
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut column = Counted::of(values);
+        let mut found = Self::default();
+        while column.take_one(&mut found) {}
+        if let (Some(first), Some(last)) = (column.values.first(), column.values.last()) {
+            found.body = (first.0, last.0);
+        }
+        found
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sentinels.is_empty() && self.below.is_none() && self.above.is_none()
+    }
+
+    /// The numbers that mean *missing*.
+    pub(crate) fn missing(&self) -> MissingNumbers {
+        MissingNumbers {
+            values: self.sentinels.iter().map(|(value, _)| *value).collect(),
+            below: self.below.map(|(bound, _)| bound),
+            above: self.above.map(|(bound, _)| bound),
+        }
+    }
+
+    /// What was found, in words: `−999 (12 cells), 3 cells above 50000`.
+    pub(crate) fn words(&self) -> String {
+        let sentinels = self
+            .sentinels
+            .iter()
+            .map(|(value, cells)| format!("{value} ({cells} cells)"));
+        let spikes = |bound: Option<(f64, usize)>, side: &'static str| {
+            bound.map(|(bound, cells)| format!("{cells} cells {side} {bound}"))
+        };
+        let all: Vec<String> = sentinels
+            .chain(spikes(self.below, "below"))
+            .chain(spikes(self.above, "above"))
+            .collect();
+        all.join(", ")
+    }
+}
+
+/// The different values of a column, ascending, each with its cells.
+struct Counted {
+    values: Vec<(f64, usize)>,
+    cells: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Low,
+    High,
+}
+
+impl Counted {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut all: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        let mut counted: Vec<(f64, usize)> = Vec::new();
+        for value in &all {
+            match counted.last_mut() {
+                Some((last, cells)) if last.total_cmp(value).is_eq() => *cells += 1,
+                _ => counted.push((*value, 1)),
+            }
+        }
+        Self {
+            values: counted,
+            cells: all.len(),
+        }
+    }
+
+    /// Takes one finding off an end; false where there is none.
+    fn take_one(&mut self, found: &mut Apart) -> bool {
+        [End::High, End::Low]
+            .into_iter()
+            .any(|end| self.take_sentinel(end, found) || self.take_spikes(end, found))
+            || self.take_pair(found)
+    }
+
+    /// Value, body and gap, with `taken` values taken off an end.
+    fn cut(&self, end: End, taken: usize) -> Option<Cut<'_>> {
+        let n = self.values.len();
+        if taken + 2 > n {
+            return None;
+        }
+        let (apart, body) = match end {
+            End::Low => self.values.split_at(taken),
+            End::High => {
+                let (body, apart) = self.values.split_at(n - taken);
+                (apart, body)
+            }
+        };
+        let (first, last) = (body[0].0, body[body.len() - 1].0);
+        // The value apart that is nearest to the body.
+        let (nearest, edge) = match end {
+            End::Low => (apart[taken - 1].0, first),
+            End::High => (apart[0].0, last),
+        };
+        // Halved, since the distance of two huge numbers can overflow.
+        Some(Cut {
+            apart,
+            body,
+            edge,
+            nearest,
+            gaps: (nearest / 2.0 - edge / 2.0).abs() / (last / 2.0 - first / 2.0),
+        })
+    }
+
+    fn take_sentinel(&mut self, end: End, found: &mut Apart) -> bool {
+        let Some(cut) = self.cut(end, 1) else {
+            return false;
+        };
+        let (value, gaps, different) = (cut.apart[0], cut.gaps, cut.body.len());
+        let is_one = self.is_sentinel(value, gaps, different);
+        if is_one {
+            found.sentinels.push(value);
+            self.remove(end, 1);
+        }
+        is_one
+    }
+
+    /// Takes one off either end at once: each of −9999 and 9999 makes the other look near.
+    fn take_pair(&mut self, found: &mut Apart) -> bool {
+        let [low, body @ .., high] = &self.values[..] else {
+            return false;
+        };
+        let (Some(first), Some(last)) = (body.first(), body.last()) else {
+            return false;
+        };
+        let (low, high, different) = (*low, *high, body.len());
+        let width = last.0 / 2.0 - first.0 / 2.0;
+        let gaps = [
+            (low, (first.0 / 2.0 - low.0 / 2.0) / width),
+            (high, (high.0 / 2.0 - last.0 / 2.0) / width),
+        ];
+        let both = gaps
+            .iter()
+            .all(|(value, gaps)| self.is_sentinel(*value, *gaps, different));
+        if both {
+            found.sentinels.extend([low, high]);
+            self.remove(End::Low, 1);
+            self.remove(End::High, 1);
+        }
+        both
+    }
+
+    fn is_sentinel(&self, (value, cells): (f64, usize), gaps: f64, different: usize) -> bool {
+        let recurs = cells >= FEWEST_CELLS && cells as f64 >= LEAST_SHARE * self.cells as f64;
+        let wide = gaps > ANY_GAP && different >= FEWEST_IN_BODY;
+        recurs && value != 0.0 && (wide || (gaps > MARKER_GAP && looks_like_marker(value)))
+    }
+
+    fn take_spikes(&mut self, end: End, found: &mut Apart) -> bool {
+        let most = (MOST_SPIKES * self.cells as f64).max(1.0) as usize;
+        for taken in 1..=most {
+            let Some(cut) = self.cut(end, taken) else {
+                return false;
+            };
+            let cells: usize = cut.apart.iter().map(|(_, cells)| cells).sum();
+            if cells > most || cut.body.len() < FEWEST_IN_BODY {
+                return false;
+            }
+            if cut.gaps > ANY_GAP {
+                let middle = cut.edge / 2.0 + cut.nearest / 2.0;
+                let bound = match end {
+                    End::Low => &mut found.below,
+                    End::High => &mut found.above,
+                };
+                *bound = Some((middle, cells + bound.map_or(0, |(_, cells)| cells)));
+                self.remove(end, taken);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn remove(&mut self, end: End, taken: usize) {
+        match end {
+            End::Low => drop(self.values.drain(..taken)),
+            End::High => self.values.truncate(self.values.len() - taken),
+        }
+    }
+}
+
+/// One way to part a column.
+struct Cut<'a> {
+    apart: &'a [(f64, usize)],
+    body: &'a [(f64, usize)],
+    /// End of the body on the side of what is apart.
+    edge: f64,
+    nearest: f64,
+    /// Gap in widths of the body.
+    gaps: f64,
+}
+
+/// True for numbers that people and devices write for *not known*: nines, the largest whole number of some bits, powers of ten from 1e6 on, and
+/// the fill values of netCDF and of Fortran programs.
+fn looks_like_marker(value: f64) -> bool {
+    const FILLS: [f64; 4] = [9.969_209_968_386_869e36, 9.97e36, 1.7e38, 3.4e38];
+    let size = value.abs();
+    let near = |other: f64| (size / other - 1.0).abs() < 1e-5;
+    let is_whole = size.fract() == 0.0 && size < 1e15;
+    // A conversion of units leaves −999.25 of them.
+    let digits = format!("{:.0}", size.trunc());
+    let nines =
+        digits.bytes().all(|digit| digit == b'9') && digits.len() >= if is_whole { 2 } else { 3 };
+    let bits = [7, 8, 15, 16, 31, 32, 63, 64].iter().any(|&bits| {
+        let power = 2_f64.powi(bits);
+        near(power) || (is_whole && (size - (power - 1.0)).abs() < 0.5)
+    });
+    let power_of_ten = size >= 1e6 && near(10_f64.powf(size.log10().round()));
+    nines || bits || power_of_ten || FILLS.iter().any(|&fill| near(fill)) || size >= 1e30
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body() -> Vec<f64> {
+        (0..1000).map(|i| f64::from(i % 97) * 0.5 + 1.0).collect()
+    }
+
+    fn with(extra: &[f64]) -> Apart {
+        Apart::of(body().into_iter().chain(extra.iter().copied()))
+    }
+
+    #[test]
+    fn recurrent_values_far_outside_mean_missing() {
+        for value in [
+            -999.0, -9999.0, 999.0, 65535.0, -32768.0, 9.97e36, 1e20, 1e12, -999.25,
+        ] {
+            let found = with(&[value; 10]);
+            assert_eq!(found.sentinels, [(value, 10)], "{value}");
+            assert_eq!(found.body, (1.0, 49.0));
+            assert!(found.missing().holds(value) && !found.missing().holds(20.0));
+        }
+        // Two on the same side, and one on either.
+        assert_eq!(
+            with(&[[9999.0; 5], [65535.0; 5], [-999.0; 5]].concat())
+                .sentinels
+                .len(),
+            3
+        );
+    }
+
+    #[test]
+    fn spikes_are_parted_by_the_middle_of_the_gap() {
+        let found = with(&[1e12]);
+        assert_eq!((found.sentinels.len(), found.below), (0, None));
+        let (bound, cells) = found.above.unwrap();
+        assert_eq!((bound, cells), (1e12 / 2.0 + 24.5, 1));
+        assert!(found.words().contains("1 cells above"));
+        let both = with(&[1e9, 3e9, -1e7]);
+        assert!(both.above.is_some_and(|(_, cells)| cells == 2) && both.below.is_some());
+    }
+
+    #[test]
+    fn what_lies_near_or_is_zero_stays() {
+        for extra in [
+            &[60.0; 10][..],
+            &[150.0; 10],
+            &[0.0; 100],
+            &[900.0],
+            &[98.0; 10],
+        ] {
+            assert!(with(extra).is_empty(), "{extra:?}");
+        }
+        // A heavy tail has no gap.
+        let tail = (0..2000).map(|i| (f64::from(i) / 100.0).exp());
+        assert!(Apart::of(tail).is_empty());
+        // Zeros far below all others are a value of their own.
+        assert!(
+            Apart::of((0..300).map(|i| if i % 3 == 0 { 0.0 } else { 1e6 + f64::from(i) }))
+                .is_empty()
+        );
+        // Few different values: only what looks like a marker.
+        let few = |odd: f64| {
+            Apart::of((0..300).map(move |i| if i % 30 == 0 { odd } else { f64::from(i % 4) }))
+        };
+        assert_eq!(few(99.0).sentinels, [(99.0, 10)]);
+        assert!(few(70.0).is_empty());
+        assert!(
+            Apart::of(std::iter::empty()).is_empty() && Apart::of([1.0; 9].into_iter()).is_empty()
+        );
+    }
+
+    #[test]
+    fn huge_numbers_do_not_overflow() {
+        let found = Apart::of(body().into_iter().chain([f64::MAX; 5]).chain([f64::MIN; 5]));
+        assert_eq!(found.sentinels.len(), 2);
+        assert_eq!(
+            with(&[[9999.0; 5], [-9999.0; 5]].concat()).sentinels.len(),
+            2
+        );
+    }
+}
