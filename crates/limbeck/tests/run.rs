@@ -405,8 +405,8 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
     let seen = seen.0.into_inner().unwrap();
     for wanted in [
         "none",
-        "stage 1 of 3, layers 1.0 0.0 0.0",
-        "stage 3 of 3, layers 1.0 1.0 1.0",
+        "stage 1 of 3, layer weights 1.0 0.0 0.0",
+        "stage 3 of 3, layer weights 1.0 1.0 1.0",
     ] {
         assert!(seen.contains(wanted), "{wanted}: {seen:?}");
     }
