@@ -28,7 +28,7 @@ fn distill_rejects_header_only() {
     Place::empty().refuses_table(
         "a,b,y\n",
         "y",
-        &["bad.csv", "only a header", "at least one row"],
+        &["bad.csv", "column names but no rows", "at least one row"],
     );
 }
 

@@ -1253,7 +1253,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .stderr;
     assert!(
         said.contains("of them look like numbers or dates, such as `")
-            && said.contains("one that does not is `unknown`"),
+            && said.contains("but others do not, such as `unknown`"),
         "{said}"
     );
     assert!(!said.contains("seen_test"), "{said}");
@@ -1274,7 +1274,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .succeeds()
         .stderr;
     assert!(
-        said.contains(" of 60 test rows are also among the rows to learn from"),
+        said.contains(" of 60 test rows also occur among the training and validation rows"),
         "{said}"
     );
     place.refuses(
@@ -1283,7 +1283,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
             &["--check", "seen_test=refuse", "--out", "third"],
         ]
         .concat(),
-        &["are also among the rows to learn from", "seen_test"],
+        &["also occur among the training and validation rows", "seen_test"],
     );
 }
 

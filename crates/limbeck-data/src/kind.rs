@@ -1,16 +1,16 @@
-//! The kind of a column, and how it is inferred from cells of text.
+//! The kind of a column, and how it is inferred from the text of its cells.
 //!
 //! The kinds are tried in this order on the cells that are not empty:
 //!
 //! | kind | when |
 //! |---|---|
-//! | number | each is a decimal number, or a missing marker (`NA`, `NaN`, `null`, `N/A`; counted in a warning) |
-//! | boolean | each is `true`, `false`, `yes` or `no`, in any case |
-//! | time | each is an ISO 8601 date or date and time |
-//! | category | at most max(50, 5 % of the rows) different texts, or texts of at most 40 bytes on average |
+//! | number | each cell is a decimal number, or marks a missing value (`NA`, `NaN`, `null`, `N/A`, in any case; a warning counts these) |
+//! | boolean | each cell is `true`, `false`, `yes` or `no`, in any case |
+//! | time | each cell is an ISO 8601 date, or a date with a time |
+//! | category | there are at most max(50, 5 % of the rows) different texts, or the texts have at most 40 bytes on average |
 //! | text | otherwise |
 //!
-//! A column without any cell is a number column in which all is missing.
+//! A column whose cells are all empty is a number column with only missing values.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,15 +21,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};
 
-/// What the cells of a column are.
+/// Kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
     /// Numbers.
     Number,
-    /// `true`/`false` or `yes`/`no`, held as 1 and 0.
+    /// `true`/`false` or `yes`/`no`, stored as 1 and 0.
     Boolean,
-    /// Text with few different values.
+    /// Text with few different values, or short text.
     Category,
     /// Points in time.
     Time,
@@ -50,10 +50,10 @@ impl ColumnKind {
         }
     }
 
-    /// What a cell of this kind looks like, for messages.
+    /// Description of a valid cell of this kind, for messages.
     fn expected(self) -> &'static str {
         match self {
-            Self::Number => "a number, or an empty cell where it is missing",
+            Self::Number => "a number, or an empty cell if the value is missing",
             Self::Boolean => "true, false, yes, no, 1 or 0",
             Self::Time => "an ISO 8601 date or time such as 2024-03-10 or 2024-03-10T18:00:00",
             Self::Category | Self::Text => "text",
@@ -81,12 +81,14 @@ impl FromStr for ColumnKind {
         .into_iter()
         .find(|kind| kind.name() == text)
         .ok_or_else(|| {
-            format!("`{text}` is no column kind; expected number, boolean, category, time or text")
+            format!(
+                "`{text}` is not a column kind; expected number, boolean, category, time or text"
+            )
         })
     }
 }
 
-/// A column of text cells as Arrow gives them, in chunks; null is an empty cell.
+/// A column of text cells in the chunks that Arrow returns; null is an empty cell.
 pub(crate) struct Cells {
     chunks: Vec<StringArray>,
 }
@@ -105,16 +107,16 @@ impl Cells {
     }
 }
 
-/// The first cell that is not of the kind asked for.
+/// The first cell that does not have the requested kind.
 #[derive(Debug, PartialEq)]
 pub(crate) struct BadCell {
-    /// From 0.
+    /// Row, from 0.
     pub(crate) row: usize,
     pub(crate) found: String,
     pub(crate) expected: String,
 }
 
-/// A column's values with the number of missing markers read as missing.
+/// Values of a column, and the number of cells that were markers of a missing value.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
@@ -122,7 +124,7 @@ pub(crate) struct Parsed {
     pub(crate) markers: usize,
 }
 
-/// Finds the kind of the cells by the rules of this module and converts them.
+/// Infers the kind of the cells by the rules of this module, and converts them.
 pub(crate) fn infer(cells: &Cells) -> Parsed {
     [ColumnKind::Number, ColumnKind::Boolean, ColumnKind::Time]
         .into_iter()
@@ -130,7 +132,7 @@ pub(crate) fn infer(cells: &Cells) -> Parsed {
         .unwrap_or_else(|| infer_text(cells))
 }
 
-/// Time, category or text, for columns whose file says that they hold text.
+/// Infers time, category or text, for a column that the file declares as text.
 pub(crate) fn infer_text(cells: &Cells) -> Parsed {
     let some = cells.iter().flatten().next().is_some();
     match strict(cells, ColumnKind::Time) {
@@ -155,8 +157,8 @@ pub(crate) fn infer_text(cells: &Cells) -> Parsed {
 
 /// Converts cells to a given kind.
 ///
-/// A number column also takes `true`, `false`, `yes` and `no` as 1 and 0, since a student's file knows a boolean as a
-/// number.
+/// For a number column, `true` and `yes` also become 1, `false` and `no` become 0, because a student's file stores a boolean
+/// as a number.
 pub(crate) fn convert(cells: &Cells, kind: ColumnKind) -> Result<Parsed, BadCell> {
     match kind {
         ColumnKind::Category => {
@@ -247,7 +249,7 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
     cell.map(str::trim).filter(|cell| !cell.is_empty())
 }
 
-/// `Some(None)` is a missing marker, `None` is no number.
+/// Parses a cell: `Some(None)` is a marker of a missing value, `None` means that the cell is not a number.
 #[expect(
     clippy::option_option,
     reason = "three outcomes: number, missing, neither"
@@ -270,12 +272,12 @@ fn boolean(cell: &str) -> Option<f64> {
     }
 }
 
-/// Codes into sorted levels; an empty or blank cell is missing.
+/// Codes and sorted levels; an empty or blank cell is missing.
 fn categories(cells: &Cells) -> (Vec<u32>, Vec<String>) {
     encode_levels(cells.len(), cells.iter().map(trimmed))
 }
 
-/// Codes of texts into their sorted distinct values.
+/// The sorted distinct texts as levels, and the code of each text.
 pub(crate) fn encode_levels<'a>(
     rows: usize,
     cells: impl Iterator<Item = Option<&'a str>>,
@@ -295,7 +297,7 @@ pub(crate) fn encode_levels<'a>(
     (codes, levels)
 }
 
-/// The levels by name; codes of places in `order` become those of places in the result.
+/// Sorts the levels by name; changes codes from positions in `order` to positions in the result.
 fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
     let mut by_name: Vec<u32> = (0..order.len() as u32).collect();
     by_name.sort_unstable_by_key(|code| order[*code as usize]);
@@ -319,9 +321,9 @@ fn text(cells: &Cells) -> Parsed {
     }
 }
 
-/// Microseconds since 1970-01-01T00:00 (UTC where a zone is given) of an ISO 8601 date or date and time.
+/// Parses an ISO 8601 date, or date and time, into microseconds since 1970-01-01T00:00 (UTC if the text has a time zone).
 ///
-/// Forms: `YYYY-MM-DD`, then optionally `T` or a space, `HH:MM`, `:SS`, a decimal fraction, `Z` or `±HH:MM`.
+/// Format: `YYYY-MM-DD`, optionally followed by `T` or a space and `HH:MM`, then optionally `:SS`, a decimal fraction, and `Z` or `±HH:MM`.
 pub(crate) fn time(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| {
@@ -370,7 +372,7 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     Some(date + clock - zone(text.get(rest..)?)?)
 }
 
-/// Offset from UTC in microseconds; none given counts as zero.
+/// Offset from UTC in microseconds; 0 if the text has no time zone.
 fn zone(text: &str) -> Option<i64> {
     let sign = match text.as_bytes() {
         [] | [b'Z'] => return Some(0),
