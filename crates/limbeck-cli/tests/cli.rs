@@ -1283,7 +1283,10 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
             &["--check", "seen_test=refuse", "--out", "third"],
         ]
         .concat(),
-        &["also occur among the training and validation rows", "seen_test"],
+        &[
+            "also occur among the training and validation rows",
+            "seen_test",
+        ],
     );
 }
 
