@@ -1,4 +1,4 @@
-//! What is wrong is named with its place and its fix: exit 2, no panic, nothing half-written.
+//! Errors name what is wrong, where, and how to fix it: exit 2, no panic, no incomplete file.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
