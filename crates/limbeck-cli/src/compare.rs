@@ -1,4 +1,4 @@
-//! `limbeck runs` and `limbeck compare`: many runs side by side.
+//! `limbeck runs` and `limbeck compare`: list and compare runs.
 
 use std::path::PathBuf;
 
@@ -26,9 +26,9 @@ impl Runs {
             .for_each(|fault| tell(&format!("warning: {fault}")));
         for (run, is_running) in limbeck::run::unfinished(&self.folder) {
             tell(&match is_running {
-                true => format!("in the making: {}", run.display()),
+                true => format!("in progress: {}", run.display()),
                 false => format!(
-                    "unfinished: {0}; go on with `limbeck distill --resume {0}`",
+                    "unfinished: {0}; continue it with `limbeck distill --resume {0}`",
                     run.display()
                 ),
             });
@@ -40,15 +40,15 @@ impl Runs {
     }
 }
 
-/// Compare runs: figures, shipped students row by row, options that differ
+/// Compare runs: metrics, shipped students row by row, and options that differ
 ///
-/// Runs on the same test rows are compared pairwise against the first one, with an interval; others are only listed.
+/// Runs on the same test rows are compared pairwise with the first one, with an interval; others are only listed.
 #[derive(Args, Debug)]
 pub(crate) struct Compare {
-    /// Run directories, the one to compare with first
+    /// Run directories; the others are compared with the first
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
     runs: Vec<PathBuf>,
-    /// Also write the comparison as a page: a new file
+    /// Also write the comparison as an HTML page, to a new file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `limbeck demo`: the main job on a sensor that the program simulates.
+//! `limbeck demo`: a complete example on a sensor that the program simulates.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::render::{self, Grid};
 use crate::source::Source;
 use crate::{INTERRUPTED, output};
 
-/// Show the whole way on a simulated sensor, in under a minute
+/// Run a complete example on a simulated sensor, in under a minute
 ///
 /// An NTC thermistor in a bridge, with self-heating, part tolerances, board drift, three measuring ranges and a 12-bit
 /// converter: six raw readings, and the true air temperature to predict from them.
@@ -29,19 +29,19 @@ pub(crate) struct Demo {
     /// Seed of the simulation and of the run
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Threads; they change no result [default: one per core]
+    /// Number of threads; results do not depend on it [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
-    /// No progress, notes or warnings
+    /// Show no progress, notes or warnings
     #[arg(long)]
     quiet: bool,
 }
 
 /// Rows shown with their predictions.
 const SHOWN: usize = 3;
-/// Maximum number of fitted numbers of the student: what a small microcontroller holds.
+/// Maximum number of parameters of the student: what a small microcontroller holds.
 const PARAMS: usize = 2000;
-/// Steps that leave time on a slow machine.
+/// Training steps, few enough for a slow machine.
 const STEPS: usize = 6000;
 
 impl Demo {
@@ -78,7 +78,7 @@ impl Demo {
             let folder = tempfile::Builder::new().prefix("limbeck-demo-").tempdir();
             return Ok(folder
                 .map_err(|error| {
-                    Error::Message(format!("cannot make a temporary folder: {error}"))
+                    Error::Message(format!("cannot create a temporary folder: {error}"))
                 })?
                 .keep());
         };
@@ -102,7 +102,7 @@ impl Demo {
         recipe
     }
 
-    /// New readings through the student, beside the truth that the simulation knows.
+    /// Predicts new readings and prints them beside the true values of the simulation.
     fn predict(&self, folder: &Path, run: &Path) -> Result<()> {
         let file = folder.join("new.csv");
         simulate::thermistor(SHOWN, self.seed.wrapping_add(1)).write_csv(&file)?;

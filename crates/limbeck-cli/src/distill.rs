@@ -1,4 +1,4 @@
-//! `limbeck distill`: the main job.
+//! `limbeck distill`: trains a student and tests it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::output::{Style, print, tell};
 use crate::progress::{Progress, is_stopped, watch_interrupts};
 use crate::{INTERRUPTED, MISSED, render};
 
-/// Make a small student of a table, and prove what was kept
+/// Train a small student from a table, and prove how much accuracy it keeps
 ///
 /// Fits a teacher (or asks yours), labels many rows with it, trains the student with and without the teacher, ships the one
 /// that is better on validation rows and reports both on held-out test rows.
@@ -22,19 +22,19 @@ use crate::{INTERRUPTED, MISSED, render};
 pub(crate) struct Distill {
     #[command(flatten)]
     flags: Flags<Distilling>,
-    /// Go on with a run that was ended before it was done: with its own recipe, from its last checkpoint, to the same result
+    /// Continue an unfinished run with its own recipe, from its last checkpoint; the result is the same as without the interruption
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    /// Run directory to create; never an existing one [default: runs/TABLE-N]
+    /// Run directory to create; it must not exist [default: runs/TABLE-N]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print report.json instead of the table
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     json: bool,
-    /// No progress, notes or warnings
+    /// Show no progress, notes or warnings
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
-    /// Print the options that people need
+    /// Print the most common options
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     /// Print all options by group
@@ -42,7 +42,7 @@ pub(crate) struct Distill {
     help_all: Option<bool>,
 }
 
-/// Where the other options are told.
+/// Says where the other options are listed.
 pub(crate) const MORE: &str = "More options, by group: --help-all. Every option of a recipe, with its default: `limbeck init`, or docs/options.md.";
 
 impl Distill {
@@ -87,12 +87,12 @@ impl Distill {
         })
     }
 
-    /// A run that goes on has its recipe: other options would be another run.
+    /// Refuses other options beside `--resume`: an unfinished run has its own recipe.
     fn refuse_others(&self) -> Result<()> {
         if self.flags.is_empty() && self.out.is_none() {
             return Ok(());
         }
-        Err(Error::Message("--resume goes on with the run's own recipe, under its own name: leave out the table and all options but --json and --quiet".into()))
+        Err(Error::Message("--resume continues a run with its own recipe, under its own name: leave out the table and all options except --json and --quiet".into()))
     }
 
     fn show(&self, run: &Run, is_one_of_several: bool) -> Result<()> {
@@ -124,7 +124,7 @@ fn joint_student(runs: &[Run]) -> Option<PathBuf> {
     limbeck::run::joint_student(runs.first()?.path().parent()?)
 }
 
-/// Runs `work` with progress and Ctrl-C; none where the user stopped it before anything was made.
+/// Runs `work` with progress and Ctrl-C; none if the user stopped it before there was a result.
 pub(crate) fn watched<T>(
     quiet: bool,
     work: impl FnOnce(&Progress) -> Result<T>,
@@ -143,7 +143,7 @@ pub(crate) fn watched<T>(
     }
 }
 
-/// True where the shipped student misses the R² that was asked for, which is said.
+/// True, with a message, if the shipped student misses the required R².
 fn misses(run: &Run, is_one_of_several: bool) -> bool {
     let of = if is_one_of_several {
         format!(" of `{}`", run.report().target)

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    /// The library refused.
+    /// An error of the library.
     #[error(transparent)]
     Limbeck(Box<limbeck::Error>),
-    /// A student cannot be read or asked.
+    /// A student cannot be read, or cannot predict.
     #[error("{}: {source}", path.display())]
     Student {
         /// Its file.
@@ -23,13 +23,13 @@ pub(crate) enum Error {
     Path {
         /// The path.
         path: PathBuf,
-        /// What was found, and what would do.
+        /// What was found, and what was expected.
         message: String,
     },
     /// Results cannot be written to standard output.
     #[error("cannot write to standard output: {0}")]
     Stdout(std::io::Error),
-    /// Something else, in a whole sentence.
+    /// Any other error, as a complete message.
     #[error("{0}")]
     Message(String),
 }
@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// An error about a student's file; where the message names the file already, it does so once.
+    /// An error about a student's file. The file is named once, even if the source names it already.
     pub(crate) fn student(path: impl Into<PathBuf>) -> impl FnOnce(limbeck_runtime::Error) -> Self {
         let path = path.into();
         move |source| match source {
@@ -73,7 +73,7 @@ impl Error {
     }
 }
 
-/// The error and its sources in one line, each said once.
+/// The error and its sources in one line, without repeated messages.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,4 +1,4 @@
-//! `limbeck evaluate`: a student against known targets.
+//! `limbeck evaluate`: measures a student on known targets.
 
 use std::path::PathBuf;
 
@@ -33,12 +33,12 @@ pub(crate) struct Evaluate {
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(long)]
     quiet: bool,
 }
 
-/// What one student reaches.
+/// The metrics of one output of a student.
 struct Figures {
     target: String,
     rows: usize,
@@ -66,7 +66,7 @@ impl Evaluate {
         let sources = Source::open(&self.student)?;
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
-            return Err(Error::Message("--target names one column, and several are predicted here; leave it out, or name the folder of one target".into()));
+            return Err(Error::Message("--target names one column, but several targets are predicted here; leave it out, or name the folder of one target".into()));
         }
         let each = |source| (0..Source::targets(source).len()).map(move |at| (source, at));
         let found: Vec<Figures> = sources
@@ -113,7 +113,7 @@ impl Evaluate {
         let mut text = grid.render(Style::stdout());
         for (quantile, pinball, covered) in found.iter().filter_map(|one| one.quantile) {
             text.push_str(&format!(
-                "the student predicts the {quantile}-quantile: pinball loss {}, {:.1} % of targets at or below it\n",
+                "the student predicts the {quantile}-quantile: pinball loss {}, {:.1} % of targets at or below the prediction\n",
                 short(pinball),
                 100.0 * covered
             ));
@@ -121,7 +121,7 @@ impl Evaluate {
         print(&text)
     }
 
-    /// The figures of one output of a student.
+    /// The metrics of one output of a student.
     fn figures(&self, source: &Source, at: usize) -> Result<Figures> {
         let own = source.targets()[at];
         let target = self.target.as_deref().unwrap_or(own).to_owned();

@@ -1,4 +1,4 @@
-//! `limbeck export`: a student as files that run without limbeck.
+//! `limbeck export`: writes a student as files that run without limbeck.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,12 @@ use crate::source::load;
 
 /// Write a student as files that run without limbeck
 ///
-/// Raw columns in, the target's unit out: scaling, categories and missing values are inside. C is one .c/.h pair without heap or libraries beyond
-/// math.h; ONNX runs wherever ONNX Runtime does. Golden vectors and checksums lie beside the files, and `limbeck verify` replays them.
+/// The files take raw columns and predict in the target's unit: scaling, categories and missing values are handled inside. C is one .c/.h pair that
+/// uses no heap and no library but math.h; ONNX runs wherever ONNX Runtime does. Golden vectors (example rows and their predictions) and checksums
+/// are written beside the files; `limbeck verify` checks them.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// Run directory, also of several targets, or a student's .limbeck file
+    /// Run directory (also of several targets), or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
     /// What to write
@@ -25,10 +26,10 @@ pub(crate) struct Export {
     /// Folder for the files [default: RUN/export, or that of the student's file]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Name of the files, and in C what all names begin with; NAME_TARGET with several targets
+    /// Name of the files, and in C the prefix of all names; NAME_TARGET with several targets
     #[arg(long, value_name = "NAME", default_value = "student")]
     name: String,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long)]
     quiet: bool,
 }

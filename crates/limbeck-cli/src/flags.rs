@@ -1,7 +1,7 @@
-//! Flags, and the recipe keys that they stand for.
+//! Flags, and the recipe keys that they set.
 //!
-//! Each flag is one key of the recipe, declared with it: the flags given are collected in a TOML table, which the library lays over the recipe
-//! file. Whatever is not given is left to the recipe and its preset.
+//! Each flag sets one key of the recipe and is declared with it. The given flags are collected in a TOML table, which overrides the recipe file.
+//! Keys without a given flag keep the value of the recipe and its preset.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 use crate::options::{self, Listed};
 
-/// Headings of flags in the order of `--help-all`; those of the first stand without one.
+/// Headings of flags in the order of `--help-all`; flags of the first are listed without a heading.
 const HEADINGS: [&str; 10] = [
     "Options",
     "Data",
@@ -33,11 +33,11 @@ const HEADINGS: [&str; 10] = [
 
 /// Which flags a command takes.
 pub(crate) trait Takes {
-    /// Last of its [`HEADINGS`].
+    /// The last of the [`HEADINGS`] whose flags it takes.
     const LAST: &'static str;
 }
 
-/// All of them.
+/// All flags: `distill`.
 #[derive(Debug)]
 pub(crate) struct Distilling;
 
@@ -45,7 +45,7 @@ impl Takes for Distilling {
     const LAST: &'static str = "Output";
 }
 
-/// All but where the run goes.
+/// All flags but those of the output: `preflight`.
 #[derive(Debug)]
 pub(crate) struct Piloting;
 
@@ -53,7 +53,7 @@ impl Takes for Piloting {
     const LAST: &'static str = "Proof";
 }
 
-/// The table and the teacher.
+/// Flags of the table and of the teacher: `label`.
 #[derive(Debug)]
 pub(crate) struct Labelling;
 
@@ -61,7 +61,7 @@ impl Takes for Labelling {
     const LAST: &'static str = "Teacher";
 }
 
-/// The table, its target, the recipe, and the flags that lie over it.
+/// The table, its target, the recipe, and the flags that override it.
 #[derive(Debug)]
 pub(crate) struct Flags<C> {
     recipe: Option<PathBuf>,
@@ -82,12 +82,12 @@ impl<C: Takes> Flags<C> {
         taken
     }
 
-    /// True where no flag was given.
+    /// True if no flag was given.
     pub(crate) fn is_empty(&self) -> bool {
         self.recipe.is_none() && self.overlay.is_empty()
     }
 
-    /// The recipe that flags and file make together.
+    /// The recipe file with the flags applied.
     pub(crate) fn recipe(&self) -> Result<CheckedRecipe> {
         let recipe = match &self.recipe {
             Some(file) => Recipe::read(file, self.overlay.clone())?,
@@ -110,7 +110,7 @@ impl<C: Takes> Args for Flags<C> {
                 Arg::new("table")
                     .value_name("TABLE")
                     .value_parser(value_parser!(PathBuf))
-                    .help("CSV or Parquet file to learn from; may stand in the recipe"),
+                    .help("CSV or Parquet file to learn from; can also be set in the recipe"),
             )
             .arg(
                 Arg::new("target")
@@ -119,7 +119,7 @@ impl<C: Takes> Args for Flags<C> {
                     .value_name("COLUMN")
                     .action(ArgAction::Append)
                     .value_delimiter(',')
-                    .help("Column to predict, a number; may stand in the recipe. Several (comma-separated or repeated) get a run each, or one student with --joint"),
+                    .help("Number column to predict; can also be set in the recipe. With several targets (comma-separated or repeated), each gets its own run, or all share one student with --joint"),
             )
             .arg(
                 Arg::new("recipe")
@@ -226,7 +226,7 @@ fn arg(option: Listed) -> Arg {
     }
 }
 
-/// The value that a flag gives its option; none where it was not given.
+/// The value that a flag gives its option; none if the flag was not given.
 fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value>, clap::Error> {
     let name = option.spec.flag.map_or("", |flag| flag.name);
     if matches.value_source(name) != Some(ValueSource::CommandLine) {

@@ -1,6 +1,6 @@
 //! `limbeck init`: a recipe with every option, its default and its purpose.
 //!
-//! Values come from the library's preset, so they cannot go stale; a test compares the keys with the library's.
+//! Values come from the library's preset, so they are always current; a test compares the keys with the library's.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ use crate::output::{print, tell};
 
 /// Write a recipe that lists every option with its default and its purpose
 ///
-/// Options stand commented out at their defaults: uncomment those to change, so that --quality still governs the others.
+/// Options are commented out and show their defaults. Uncomment only those that you change, so that --quality still sets the others.
 #[derive(Args, Debug)]
 pub(crate) struct Init {
     /// CSV or Parquet file to learn from
@@ -30,14 +30,14 @@ pub(crate) struct Init {
     /// Column to predict
     #[arg(short, long, value_name = "COLUMN", default_value = "target")]
     target: String,
-    /// Preset whose values to write
+    /// Quality whose default values to write
     #[arg(short, long, value_name = "LEVEL", default_value = "default",
         value_parser = PossibleValuesParser::new(["fast", "default", "best"]))]
     quality: String,
-    /// Where to: a new file, or - for standard output
+    /// Output: a new file, or - for standard output
     #[arg(short, long, value_name = "FILE", default_value = "recipe.toml")]
     out: PathBuf,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long)]
     quiet: bool,
 }
@@ -79,14 +79,14 @@ fn check_purpose(check: Check) -> &'static str {
         Check::AllMissing => "a column without a value in the training rows",
         Check::Constant => "a column with one value in the training rows",
         Check::Duplicate => "a column equal to an earlier one",
-        Check::Id => "a column that numbers or names the rows",
+        Check::Id => "a column of row numbers or of names that identify the rows",
         Check::Leak => "a feature equal to the target, or a monotone copy of it",
-        Check::CappedTarget => "at least 1 % of the targets at their maximum",
+        Check::CappedTarget => "at least 1 % of the targets equal to their maximum",
         Check::FewRows => {
             "fewer than 200 training rows; fewer than 20 stop the run unless this is \"warn\""
         }
-        Check::Datetime => "a time among the features",
-        Check::Text => "free text among the features",
+        Check::Datetime => "a feature column of times",
+        Check::Text => "a feature column of free text",
         Check::MissingMarker => "NA, NaN or null read as missing",
         Check::NumberText => {
             "text read as numbers, or categories most of which look like numbers or dates"
@@ -121,12 +121,12 @@ fn commented(quality: Quality, table: &str, target: &str) -> String {
 /// What stands above the first section.
 const TOP: &str = "A recipe of limbeck: every option, its default, its purpose. Remove the # before an option to set it.\n\
                    Flags override it: limbeck distill --recipe recipe.toml --seed 1";
-/// A section that changes the job by being there.
+/// A section whose presence alone changes the run.
 const OPTIONAL: &str = "teacher.command";
 
 fn head(text: &mut String, section: &Section) {
     let doc = one_line(section.doc);
-    let optional = || comment(&format!("{doc}: uncomment this line too"));
+    let optional = || comment(&format!("{doc}. To use it, uncomment the next line too"));
     let _ = match section.name {
         "" => writeln!(text, "{}", comment(TOP)),
         OPTIONAL => writeln!(text, "\n{}#[{OPTIONAL}]", optional()),
@@ -138,12 +138,12 @@ fn comment(text: &str) -> String {
     text.lines().map(|line| format!("# {line}\n")).collect()
 }
 
-/// Keys that a run cannot do without, or that say which preset the others come from.
+/// Keys that are written without a comment mark: those that a run needs, and `quality`, which sets the defaults of the others.
 const ACTIVE: [&str; 3] = ["table", "quality", "data.target"];
 /// Column at which the purposes begin.
 const PURPOSE_COLUMN: usize = 34;
 
-/// One option: its value, or an example of one, and what it is for.
+/// One option: its value, or an example value, and its purpose.
 fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) {
     let Listed { section, spec } = option;
     let is_active = ACTIVE.contains(&option.key().as_str());
@@ -168,7 +168,7 @@ fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) 
 fn maps(text: &mut String) {
     let _ = writeln!(
         text,
-        "\n# Kinds that replace the inferred ones: number, boolean, category, time, text\n[data.types]"
+        "\n# Column kinds that override the inferred ones: number, boolean, category, time, text\n[data.types]"
     );
     let _ = writeln!(text, "#\"zip code\" = \"category\"");
     let _ = writeln!(

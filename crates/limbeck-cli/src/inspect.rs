@@ -1,4 +1,4 @@
-//! `limbeck inspect`: what a table, a run or a student holds.
+//! `limbeck inspect`: shows what a table, a run or a student holds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ fn table(table: &Table, style: Style) -> String {
     text
 }
 
-/// Range of numbers, levels of categories, in a few words.
+/// A short summary: range of numbers, levels of categories.
 fn values(column: &Column) -> String {
     match &column.values {
         Values::Number(values) if column.kind == ColumnKind::Boolean => {
@@ -138,7 +138,7 @@ fn numbers(values: &[f64]) -> String {
     )
 }
 
-/// Levels named in a table at most.
+/// Maximum number of levels that are listed.
 const SHOWN_LEVELS: usize = 4;
 
 fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
@@ -260,10 +260,10 @@ fn measured(report: &limbeck::Report) -> String {
         .measured
         .peak_memory_bytes
         .map_or_else(String::new, |bytes| {
-            format!(", {} MB at most", bytes / 1_000_000)
+            format!(", peak memory {} MB", bytes / 1_000_000)
         });
     format!(
-        "{:.1} s on {} threads{memory} ({}); one raw row {} µs",
+        "{:.1} s on {} threads{memory} ({}); {} µs for one raw row",
         report.measured.seconds,
         report.measured.threads,
         stages.join(", "),
@@ -297,19 +297,19 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     student.verify_golden().map_err(Error::student(path))?;
     text.push_str(&match student.golden.len() {
         0 => "golden rows  none in the file\n".to_owned(),
-        rows => format!("golden rows  {rows}, predicted as when the student was made\n"),
+        rows => format!("golden rows  {rows}, predictions unchanged since the student was made\n"),
     });
     Ok(text)
 }
 
-/// What it predicts.
+/// Names of its targets.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", output.name);
     let names: Vec<String> = student.outputs.iter().map(name).collect();
     names.join(", ")
 }
 
-/// What the graph makes of it.
+/// Its kind, by its graph.
 fn kind(student: &Student) -> StudentKind {
     match student.graph.nodes.as_slice() {
         [
@@ -355,16 +355,16 @@ fn encoding(encoding: &Encoding) -> String {
                     format!("number, {} ± {}", short(*center), short(*scale))
                 }
                 Scaling::Quantile { references } => format!(
-                    "number, by {} quantiles to a normal distribution",
+                    "number, mapped to a normal distribution by {} quantiles",
                     references.len()
                 ),
             };
             let flag = if *indicator {
-                ", and 1 where missing"
+                ", plus a 0/1 input for missing"
             } else {
                 ""
             };
-            format!("{scaled}, missing as {}{flag}", short(*impute))
+            format!("{scaled}, missing replaced by {}{flag}", short(*impute))
         }
         Encoding::OneHot { levels, other } => {
             let home = if *other {

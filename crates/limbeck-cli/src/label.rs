@@ -1,4 +1,4 @@
-//! `limbeck label`: the first half of a run.
+//! `limbeck label`: the first half of a run, which makes the teacher's labels.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,10 +13,10 @@ use crate::render::grouped;
 use crate::source::Destination;
 use crate::{INTERRUPTED, render};
 
-/// Write what the teacher says of every row
+/// Write the teacher's labels of every row
 ///
-/// Training rows get out-of-fold labels, new rows those of the final teacher. Columns: set, row, fold, teacher, spread, and
-/// for new rows pilot and believed. With --log-target, labels are logarithms.
+/// Training rows get out-of-fold labels, new rows those of the final teacher. Columns: set, row, fold, teacher (mean), spread (standard
+/// deviation), and for new rows pilot (mean of the fold teachers) and believed (1 if the row is used). With --log-target, labels are logarithms.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Label {
@@ -25,10 +25,10 @@ pub(crate) struct Label {
     /// New .parquet or .csv file for the labels
     #[arg(short, long, value_name = "FILE", default_value = "labels.parquet")]
     out: PathBuf,
-    /// No progress, notes or warnings
+    /// Show no progress, notes or warnings
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
-    /// Print the options that people need
+    /// Print the most common options
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     /// Print all options by group
@@ -51,7 +51,7 @@ impl Label {
         };
         if !self.quiet {
             tell(&format!(
-                "teacher ({}): {} parameters, {} new rows labelled, {} of them rejected",
+                "teacher ({}): {} parameters, {} new rows labeled, {} of them rejected",
                 teacher.kind,
                 render::count(teacher.parameters),
                 grouped(teacher.new_rows),

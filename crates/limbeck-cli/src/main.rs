@@ -37,10 +37,10 @@ use crate::output::{Style, tell};
 const MISSED: u8 = 1;
 /// Could not run.
 const FAILED: u8 = 2;
-/// Stopped by the user, by the shells' convention.
+/// Stopped by the user; the usual exit code in shells.
 const INTERRUPTED: u8 = 130;
 
-/// Knowledge distillation for regression: a table in, a small proven student out
+/// Knowledge distillation for regression: train a small student model from a table, and test it on held-out rows
 #[derive(Debug, Parser)]
 #[command(name = "limbeck", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {

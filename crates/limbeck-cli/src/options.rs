@@ -1,4 +1,4 @@
-//! The options of a recipe as help, `limbeck init` and the reference show them: all from their declarations.
+//! The options of a recipe, read from their declarations, for help, `limbeck init` and the reference.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use limbeck::{Quality, Recipe};
 use limbeck_options::{Form, Section, Spec};
 use toml::{Table, Value};
 
-/// An option and where it stands.
+/// An option and its section.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed {
     pub(crate) section: Section,
@@ -27,7 +27,7 @@ impl Listed {
             .unwrap_or(self.section.heading)
     }
 
-    /// Its value at a quality; none where it is not set.
+    /// Its value at a quality; none if it is not set.
     fn value(&self, quality: usize) -> Option<&'static Value> {
         let mut table = &QUALITIES[quality];
         for section in self.section.name.split('.').filter(|name| !name.is_empty()) {
@@ -36,13 +36,13 @@ impl Listed {
         table.get(self.spec.name)
     }
 
-    /// Its value at a quality as TOML; none where it is not set.
+    /// Its value at a quality as TOML; none if it is not set.
     pub(crate) fn toml(&self, quality: Quality) -> Option<String> {
         let at = Quality::ALL.iter().position(|one| *one == quality)?;
         self.value(at).map(shown)
     }
 
-    /// Its default in words; none where there is nothing to say.
+    /// Its default as text; none if there is none to show.
     pub(crate) fn default(&self) -> Option<String> {
         let [fast, default, best] = [0, 1, 2].map(|quality| self.value(quality).map(words));
         let varies = self.key() != "quality" && (fast != default || default != best);
@@ -53,7 +53,7 @@ impl Listed {
         self.spec.unset.map(str::to_owned).or(text)
     }
 
-    /// What it may be, where its type does not say it: a range, or words.
+    /// Its allowed values, if its type does not say them: a range, or words.
     pub(crate) fn range(&self) -> Option<String> {
         match self.spec.form {
             Form::Word(words) => {
@@ -95,7 +95,7 @@ static QUALITIES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     Quality::ALL.iter().map(table).collect()
 });
 
-/// A value as people write it: numbers held in 32 bits lose the digits that these do not have.
+/// A value as people write it: 32-bit numbers are shown with the digits of 32 bits.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Float(number) if f64::from(*number as f32).total_cmp(number).is_eq() => {
@@ -109,7 +109,7 @@ pub(crate) fn shown(value: &Value) -> String {
     }
 }
 
-/// A value in words: without quotes, brackets and empty decimals.
+/// A value as plain text: without quotes, brackets and empty decimals.
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -124,9 +124,9 @@ fn words(value: &Value) -> String {
 fn page() -> String {
     use limbeck_options::one_line;
 
-    let mut text = "# Options\n\nEvery option of a recipe, and its flag. `limbeck init` writes a recipe that lists them; `limbeck distill --help` shows the few that people \
-                    need, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nMost options that \
-                    would have no effect with the others are refused, and so are two that exclude each other.\n"
+    let mut text = "# Options\n\nEvery option of a recipe, and its flag. `limbeck init` writes a recipe that lists them; `limbeck distill --help` shows the most common \
+                    ones, `--help-all` all that have a flag. Written by a test from the declarations (`UPDATE_DOCS=1 cargo test -p limbeck-cli options`).\n\nMost options that \
+                    would have no effect are refused, and so are two options that exclude each other.\n"
         .to_owned();
     for section in sections() {
         let name = if section.name.is_empty() {

@@ -1,15 +1,15 @@
-//! Standard output and error: what goes where, and when there is color.
+//! Writing to standard output and standard error, with or without color.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use crate::error::{Error, Result};
 
-/// Writes results, whole, to standard output. A reader that went away, such as `head`, is no error.
+/// Writes results to standard output. A reader that has closed the pipe, such as `head`, is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// As `print`, for bytes.
+/// Like `print`, for bytes.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -18,12 +18,12 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Tells the user something on standard error; if even that fails there is nobody to tell.
+/// Writes a message to standard error; a failure to write is ignored.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Styles of text, empty where color is not wanted.
+/// Text styles, which have no effect if color is off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     on: bool,
@@ -44,7 +44,7 @@ impl Style {
         }
     }
 
-    /// True where color is wanted.
+    /// True if color is on.
     pub(crate) fn is_on(self) -> bool {
         self.on
     }
@@ -62,7 +62,7 @@ impl Style {
         self.paint("1", text)
     }
 
-    /// What matters less.
+    /// Less important text.
     pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }

@@ -1,4 +1,4 @@
-//! `limbeck predict`: raw rows in, the same rows with a prediction out.
+//! `limbeck predict`: reads raw rows and writes them with their predictions.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use crate::source::{Destination, Source, TableRows, is_parquet};
 
 /// Predict the rows of a table
 ///
-/// Reads raw columns in their own units and writes the table again with one more column, in the target's unit. Further
-/// columns are passed through; the target need not be there. Missing cells and unseen categories are fine.
+/// Reads raw columns in their own units and writes the table again with a column of predictions, in the target's unit. Other columns are copied;
+/// the target is not needed. Missing cells and unseen categories are allowed.
 #[derive(Args, Debug)]
 pub(crate) struct Predict {
     /// Run directory, or a student's .limbeck file
@@ -21,13 +21,13 @@ pub(crate) struct Predict {
     /// CSV or Parquet file with the columns the student was trained on
     #[arg(value_name = "TABLE")]
     table: PathBuf,
-    /// Where to: a new .csv or .parquet file, or - for CSV on standard output
+    /// Output: a new .csv or .parquet file, or - for CSV on standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
-    /// Name of the new column; with several targets, what each of theirs begins with
+    /// Name of the new column; with several targets, the prefix of their columns
     #[arg(long, value_name = "NAME", default_value = "prediction")]
     column: String,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long)]
     quiet: bool,
 }
@@ -76,7 +76,7 @@ impl Predict {
         Ok(())
     }
 
-    /// The input as it stands in its file: text to text keeps every cell, so that `007` stays `007`.
+    /// The input as it is in its file: from text to text, every cell is kept as it is, so that `007` stays `007`.
     fn as_written(&self, all: Table, target: &Destination) -> Result<Table> {
         if matches!(target, Destination::Parquet(_)) || is_parquet(&self.table) {
             return Ok(all);

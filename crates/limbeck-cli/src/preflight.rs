@@ -1,4 +1,4 @@
-//! `limbeck preflight`: will it pay?
+//! `limbeck preflight`: estimates whether distillation is likely to pay.
 
 use std::process::ExitCode;
 
@@ -14,11 +14,12 @@ use crate::flags::{Flags, Piloting};
 use crate::output::{Style, print};
 use crate::render::{Grid, grouped};
 
-/// Say in a minute, from a sample, whether distillation is likely to pay
+/// Estimate in about a minute, from a sample, whether distillation is likely to pay
 ///
-/// Fits a teacher and both students quickly on a sample of the training rows and looks at rows held out of it: pays, will not pay or
-/// unsure, with what it is expected to save and the figures behind it. It pays if the distilled student's RMSE is at least 1 % below the
-/// lone one's (`--worth`). Takes the flags of `distill`; writes nothing and looks at no test row.
+/// Quickly fits a teacher and both students on a sample of the training and validation rows, and compares them on rows held out of the sample. The
+/// answer is "pays", "will not pay" or "unsure", with the expected saving and the numbers behind it. Distillation pays if the RMSE of the distilled
+/// student is at least 1 % (`--worth`) below that of the baseline, the student trained without the teacher. Takes the flags of `distill`; writes
+/// nothing and uses no test row.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Preflight {
@@ -27,13 +28,13 @@ pub(crate) struct Preflight {
     /// Maximum number of rows of the sample, at least 100 [default: 4000]
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
-    /// Print the figures as JSON
+    /// Print the results as JSON
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     json: bool,
-    /// No progress, notes or warnings
+    /// Show no progress, notes or warnings
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     quiet: bool,
-    /// Print the options that people need
+    /// Print the most common options
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     /// Print all options by group
@@ -69,7 +70,7 @@ impl Preflight {
 
 fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
-    let mut grid = Grid::new(&["pilot", "figure", "in words"], "lrl");
+    let mut grid = Grid::new(&["pilot", "value", "meaning"], "lrl");
     let paired =
         |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
     let mut row = |name: &str, figure: String, words: &str| {
@@ -80,17 +81,21 @@ fn render(report: &PreflightReport, style: Style) -> String {
         short(report.rmse.teacher),
         "on rows that the pilots held out",
     );
-    row("RMSE student alone", short(report.rmse.alone), "");
+    row(
+        "RMSE student alone",
+        short(report.rmse.alone),
+        "the baseline: trained without the teacher",
+    );
     row("RMSE student distilled", short(report.rmse.distilled), "");
     row(
         "teacher's lead",
         paired(&report.teacher_gap),
-        "squared error saved against the lone student",
+        "squared error of the student alone minus that of the teacher",
     );
     row(
         "distilled student's lead",
         paired(&report.saved),
-        "the same, of the distilled student",
+        "squared error of the student alone minus that of the distilled one",
     );
     let missing = || "–".to_owned();
     let fit = report.teacher_fit.map_or_else(missing, |fit| {
@@ -99,7 +104,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "teacher, seen / unseen rows",
         fit,
-        "RMSE; far apart where it repeats its training labels",
+        "RMSE; far apart if the teacher repeats its training targets",
     );
     let share = report.closed_form.map_or_else(missing, |s| {
         format!("{} ({} to {})", short(s.value), short(s.low), short(s.high))
@@ -107,18 +112,18 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "closed-form teacher share",
         share,
-        "0 targets alone, 1 teacher alone, with 95 % interval",
+        "best share: 0 targets only, 1 teacher only; with 95 % interval",
     );
     let curve = &report.learning_curve;
     row(
-        "lone student, half / all rows",
+        "student alone, half / all rows",
         format!("{} / {}", short(curve.half), short(curve.all)),
         "RMSE",
     );
     row(
         "slope",
         short(curve.slope),
-        "of its squared error with rows: 0 is flat, -1 halves it with twice as many",
+        "of the squared error of the student alone: 0 is flat, -1 halves it when the rows double",
     );
     let noise = report.noise.map_or_else(missing, |n| {
         format!("{} / {}", short(n.gamma), short(n.nearest))
@@ -126,7 +131,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "noise floor",
         noise,
-        "as RMSE, by the Gamma test / by nearest rows",
+        "noise of the target as RMSE, by the Gamma test / by nearest rows",
     );
     let mut text = grid.render(style);
     text.push_str(&style.dim(&format!(
@@ -145,7 +150,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     };
     let Share { value, low, high } = report.verdict.saving;
     text.push_str(&format!(
-        "\n\n{}: expected to save {:.1} % of the lone student's RMSE ({:.1} to {:.1} %); the chance of at least {} % is {:.0} %.\n",
+        "\n\n{}: expected to save {:.1} % of the baseline's RMSE ({:.1} to {:.1} %); the chance of at least {} % is {:.0} %.\n",
         style.bold(answer),
         100.0 * value,
         100.0 * low,

@@ -22,7 +22,7 @@ use crate::output::{Style, tell};
 static STOP: AtomicBool = AtomicBool::new(false);
 /// True once a run watches [`STOP`].
 static WATCHED: OnceLock<()> = OnceLock::new();
-/// Exit code of a process that SIGINT ended, by the shells' convention.
+/// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
 
 /// Lets Ctrl-C (and SIGTERM) ask the run to stop; a second one ends the process at once.
@@ -34,7 +34,7 @@ pub(crate) fn watch_interrupts() -> Result<()> {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
         }
-        tell("\nstopping: this stage is finished with what it has and the run is kept; press Ctrl-C again to abandon it");
+        tell("\nstopping: this stage ends with what it has so far, and the run is kept; press Ctrl-C again to quit at once");
     })
     .map_err(|error| Error::Message(format!("cannot watch for Ctrl-C: {error}")))
 }
@@ -58,7 +58,7 @@ enum Mode {
     Live(ProgressBar),
 }
 
-/// Where each student in training stands.
+/// The progress of each student in training.
 #[derive(Debug, Default)]
 struct State {
     stage: String,
@@ -67,7 +67,7 @@ struct State {
 }
 
 impl Progress {
-    /// Silent, in lines, or live: as asked and as standard error allows.
+    /// Quiet if asked; otherwise live if standard error is a terminal, else in lines.
     pub(crate) fn new(quiet: bool) -> Self {
         let mode = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Mode::Quiet,

@@ -1,4 +1,4 @@
-//! Tables for people.
+//! Results as text tables for the terminal.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
@@ -7,7 +7,7 @@ use limbeck_distill::proof::short;
 
 use crate::output::Style;
 
-/// A table without lines, its header bold.
+/// A text table without lines, with a bold header.
 pub(crate) struct Grid {
     table: Table,
     alignment: Vec<CellAlignment>,
@@ -49,7 +49,7 @@ impl Grid {
         self.table.add_row(cells);
     }
 
-    /// The lines, without blanks at either end.
+    /// The table as text, without blanks at the ends of its lines.
     pub(crate) fn render(&self, style: Style) -> String {
         let lines = self.table.lines().map(|line| {
             line.strip_prefix(' ')
@@ -72,7 +72,7 @@ pub(crate) fn grouped(value: usize) -> String {
     }
 }
 
-/// A figure, or a dash where there is none.
+/// A number, or a dash if there is none.
 pub(crate) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), short)
 }
@@ -91,12 +91,12 @@ pub(crate) fn r_squared(value: Option<f64>) -> String {
     )
 }
 
-/// A count, or a dash where it is unknown.
+/// A count, or a dash if it is unknown.
 pub(crate) fn count(value: Option<usize>) -> String {
     value.map_or_else(|| "–".to_owned(), grouped)
 }
 
-/// Three figures of predictions: RMSE, MAE and R², or those of a quantile.
+/// Three metrics of predictions: RMSE, MAE and R², or those of a quantile.
 fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
     let first = short(scores.0);
     let Some(quantile) = quantile else {
@@ -119,7 +119,7 @@ fn errors_of(report: &Report) -> [&'static str; 3] {
     }
 }
 
-/// The result of a run: test figures by model, the verdict, and what a reader should know.
+/// The result of a run: the verdict, test metrics by model, and footnotes.
 pub(crate) fn result(report: &Report, style: Style) -> String {
     let mut text = format!("{}\n", report.proof.verdict.sentence);
     if report.interrupted {
@@ -131,7 +131,7 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     if let Some(quantile) = report.quantile {
         text.push('\n');
         text.push_str(&style.dim(&format!(
-            "  learned is the {quantile}-quantile: covered is the share of targets at or below it, {} where it is right",
+            "  predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, {} if it is right",
             format_args!("{:.1} %", 100.0 * quantile)
         )));
     }
@@ -139,7 +139,7 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     text
 }
 
-/// Test figures by model.
+/// Test metrics by model.
 fn models(report: &Report) -> Grid {
     let [first, second, third] = errors_of(report);
     let header = [
@@ -205,7 +205,7 @@ fn models(report: &Report) -> Grid {
     student("distilled", ShippedKind::Distilled, &test.distilled);
     if let Some(best) = report.lone.as_ref().and_then(|lone| lone.model(lone.best)) {
         row(
-            format!("best lone model ({})", best.size.kind.name()),
+            format!("best without teacher ({})", best.size.kind.name()),
             student_figures(&best.test),
             [
                 short(best.test.fidelity_rmse),
@@ -219,7 +219,7 @@ fn models(report: &Report) -> Grid {
     grid
 }
 
-/// What a reader of the figures should know.
+/// Footnotes of the table of metrics.
 fn footnotes(report: &Report) -> [String; 3] {
     let [first, second, third] = errors_of(report);
     let [error, middle, last] = student_figures(&report.test.shipped);
@@ -235,7 +235,7 @@ fn footnotes(report: &Report) -> [String; 3] {
         format!("means over {seeds} seeds")
     };
     let sizes = match report.sizes {
-        None => "  both students have one design; size and speed are those of the shipped one",
+        None => "  both students have the same design; size and speed are those of the shipped one",
         Some(_) => "  each student has its own size; speed is that of the shipped one",
     };
     [
@@ -243,7 +243,7 @@ fn footnotes(report: &Report) -> [String; 3] {
             "* shipped, as chosen on validation rows; the file itself has {first} {error} and {name} {figure}"
         ),
         format!(
-            "  {} test rows; errors in the unit of `{}`; students' figures are {over}",
+            "  {} test rows; errors in the unit of `{}`; metrics of the students are {over}",
             grouped(report.data.test),
             report.target
         ),

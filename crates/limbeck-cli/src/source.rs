@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
-    /// Its input columns; kinds are known where it comes from a run.
+    /// Its input columns; their kinds are known if it comes from a run.
     columns: Vec<(String, Option<ColumnKind>)>,
 }
 
@@ -61,7 +61,7 @@ impl Source {
         Ok(Self { student, columns })
     }
 
-    /// Reads a table for the student: its columns as they are in `extra` too, everything else as inferred.
+    /// Reads a table for the student: its input columns and those in `extra` as the kinds they need, all others as inferred.
     pub(crate) fn read(&self, path: &Path, extra: &[(String, ColumnKind)]) -> Result<TableRows> {
         // A file does not tell numbers from booleans: where it does not, the table does.
         let all = Table::read(path, &ReadOptions::default())?;
@@ -89,7 +89,7 @@ impl Source {
         })
     }
 
-    /// What is predicted.
+    /// Names of the predicted targets.
     pub(crate) fn targets(&self) -> Vec<&str> {
         let outputs = self.student.outputs.iter();
         outputs.map(|output| output.name.as_str()).collect()
@@ -128,7 +128,7 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
     read.is_ok() && &magic == b"PAR1"
 }
 
-/// Where results go.
+/// The destination of results.
 pub(crate) enum Destination {
     /// Standard output, as CSV.
     Stdout,
@@ -139,7 +139,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Reads `-o`: `-`, or a new file whose name tells the format.
+    /// Reads `-o`: `-`, or a new file whose name gives the format.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
@@ -161,29 +161,29 @@ impl Destination {
             _ if path.exists() => Ok(Self::Csv(path.to_owned())),
             _ => Err(Error::path(
                 path,
-                "the name tells no format; end it with .csv or .parquet",
+                "the name does not tell the format; end it with .csv or .parquet",
             )),
         }
     }
 
-    /// Refuses standard output, for what is too much for a terminal.
+    /// Refuses standard output, for results that are too long for a terminal.
     pub(crate) fn require_file(&self, what: &str) -> Result<()> {
         match self {
             Self::Stdout => Err(Error::Message(format!(
-                "{what} go to a file; name a new .parquet or .csv with -o"
+                "{what} are written to a file only; name a new .parquet or .csv file with -o"
             ))),
             Self::Csv(_) | Self::Parquet(_) => Ok(()),
         }
     }
 
-    /// Writes a table, whole or not at all.
+    /// Writes a table; a file is written completely or not at all.
     pub(crate) fn write(&self, table: &Table) -> Result<()> {
         match self {
             Self::Csv(path) => Ok(table.write_csv(path)?),
             Self::Parquet(path) => Ok(table.write_parquet(path)?),
             Self::Stdout => {
                 let folder = tempfile::tempdir().map_err(|error| {
-                    Error::Message(format!("cannot make a temporary folder: {error}"))
+                    Error::Message(format!("cannot create a temporary folder: {error}"))
                 })?;
                 let file = folder.path().join("stdout.csv");
                 table.write_csv(&file)?;

@@ -1,4 +1,4 @@
-//! `limbeck verify`: is it still what it was?
+//! `limbeck verify`: checks that nothing has changed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,14 +12,14 @@ use crate::error::Result;
 use crate::output::{Style, print, tell};
 use crate::render::Grid;
 
-/// Check a run, a student or an exported file against what it was
+/// Check that a run, a student or an exported file is unchanged
 ///
-/// Compares checksums, replays golden vectors through limbeck and through the compiled C where a compiler is found (CC, else cc, gcc or clang) and no file was changed, and
-/// says what was changed. Exits with 1 if anything was.
+/// Compares checksums and replays golden vectors (example rows and their predictions) through limbeck, and through the compiled C if a compiler is
+/// found (CC, else cc, gcc or clang) and no file was changed. Lists what was changed. Exits with 1 if anything was.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Run directory, .limbeck file, or an exported file with its manifest beside it
-    #[arg(value_name = "RUN|STUDENT|ARTEFACT")]
+    #[arg(value_name = "RUN|STUDENT|ARTIFACT")]
     path: PathBuf,
     /// Print JSON instead of a table
     #[arg(long)]

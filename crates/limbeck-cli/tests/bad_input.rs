@@ -1,4 +1,4 @@
-//! What is wrong is named with its place and its fix: exit 2, no panic, nothing half-written.
+//! Errors name what is wrong, where, and how to fix it: exit 2, no panic, no incomplete file.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -28,7 +28,7 @@ fn distill_rejects_header_only() {
     Place::empty().refuses_table(
         "a,b,y\n",
         "y",
-        &["bad.csv", "only a header", "at least one row"],
+        &["bad.csv", "column names but no rows", "at least one row"],
     );
 }
 

@@ -42,7 +42,7 @@ fn help_of_each_command_is_worth_reading() {
         ("runs", &["DIR"]),
         ("compare", &["--html", "row by row"]),
         ("export", &["--to", "onnx", "checksums"]),
-        ("verify", &["ARTEFACT", "checksums", "Exits with 1"]),
+        ("verify", &["ARTIFACT", "checksums", "Exits with 1"]),
         ("init", &["--quality", "recipe.toml"]),
         ("demo", &["thermistor", "--out"]),
     ] {
@@ -69,7 +69,7 @@ fn help_of_each_command_is_worth_reading() {
                 "binned:",
             ][..],
         ),
-        ("preflight", &["--json", "at no test row", "--worth"]),
+        ("preflight", &["--json", "no test row", "--worth"]),
         ("label", &["--teacher-fold", "out-of-fold labels"]),
     ] {
         let help = place.limbeck(&[command, "--help-all"]).succeeds().stdout;
@@ -117,7 +117,7 @@ fn distill_writes_a_whole_run_and_shows_it() {
         );
     }
     assert!(
-        outcome.stdout.starts_with("Shipped is the ")
+        outcome.stdout.starts_with("The shipped student is the ")
             && outcome.stdout.ends_with("run: runs/sensor-1\n"),
         "{}",
         outcome.stdout
@@ -477,7 +477,7 @@ fn inspect_shows_tables_runs_and_students() {
     let run = place.limbeck(&["inspect", "run"]).succeeds().stdout;
     for word in [
         "student distilled",
-        "Shipped is the ",
+        "The shipped student is the ",
         "seed 0",
         "216 train",
         "note",
@@ -497,7 +497,7 @@ fn inspect_shows_tables_runs_and_students() {
         "ple",
         "linear",
         "kind ",
-        "16, predicted as when",
+        "16, predictions unchanged",
     ] {
         assert!(student.contains(word), "no `{word}` in {student}");
     }
@@ -631,7 +631,7 @@ fn teacher_from_makes_a_second_student_without_a_teacher_run() {
     );
 }
 
-/// Reads the columns that the sensor has and answers a rough inversion with a spread.
+/// A teacher command: reads the columns of the sensor and prints a rough inversion with a standard deviation.
 const SCORE: &str = "\
 import csv, sys
 for row in csv.DictReader(sys.stdin):
@@ -789,7 +789,7 @@ fn loss_and_weights_and_log_target_run() {
         .succeeds()
         .stdout;
     // Models of other kinds are fitted to squared errors all the same.
-    assert!(shown.contains("best lone model ("), "{shown}");
+    assert!(shown.contains("best without teacher ("), "{shown}");
     let recipe = place.text("run/recipe.toml");
     for line in [
         "log_target = true",
@@ -952,13 +952,13 @@ fn reader_that_goes_away_is_no_error() {
     );
 }
 
-/// One run of a student kind: its report, after the file was inspected, asked and compared with itself.
+/// A run of one kind of student: its report, after its file was inspected, used for predictions and compared with itself.
 fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
     let outcome = place
         .distill(&[&["--student", kind, "--out", out], args].concat())
         .succeeds();
     assert!(
-        outcome.stdout.contains("best lone model ("),
+        outcome.stdout.contains("best without teacher ("),
         "{}",
         outcome.stdout
     );
@@ -973,7 +973,7 @@ fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
         "{student}"
     );
     assert!(
-        student.contains("predicted as when the student was made"),
+        student.contains("predictions unchanged since the student was made"),
         "{student}"
     );
     assert!(
@@ -1253,7 +1253,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .stderr;
     assert!(
         said.contains("of them look like numbers or dates, such as `")
-            && said.contains("one that does not is `unknown`"),
+            && said.contains("but others do not, such as `unknown`"),
         "{said}"
     );
     assert!(!said.contains("seen_test"), "{said}");
@@ -1274,7 +1274,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .succeeds()
         .stderr;
     assert!(
-        said.contains(" of 60 test rows are also among the rows to learn from"),
+        said.contains(" of 60 test rows also occur among the training and validation rows"),
         "{said}"
     );
     place.refuses(
@@ -1283,7 +1283,10 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
             &["--check", "seen_test=refuse", "--out", "third"],
         ]
         .concat(),
-        &["are also among the rows to learn from", "seen_test"],
+        &[
+            "also occur among the training and validation rows",
+            "seen_test",
+        ],
     );
 }
 
@@ -1715,21 +1718,20 @@ fn killed_run_is_listed_and_goes_on() {
     }
     let listed = place.limbeck(&["runs"]).succeeds();
     assert!(
-        listed.stderr.contains("in the making: runs/a"),
+        listed.stderr.contains("in progress: runs/a"),
         "{}",
         listed.stderr
     );
-    place.limbeck(&["distill", "--resume", "runs/a"]).fails(&[
-        "runs/a is being made by another process",
-        &process.id().to_string(),
-    ]);
+    place
+        .limbeck(&["distill", "--resume", "runs/a"])
+        .fails(&["is working on runs/a", &process.id().to_string()]);
     process.kill().unwrap();
     process.wait().unwrap();
     let listed = place.limbeck(&["runs"]).succeeds();
     assert!(
         listed
             .stderr
-            .contains("unfinished: runs/a; go on with `limbeck distill --resume runs/a`"),
+            .contains("unfinished: runs/a; continue it with `limbeck distill --resume runs/a`"),
         "{}",
         listed.stderr
     );
@@ -1763,7 +1765,7 @@ fn killed_run_is_listed_and_goes_on() {
     );
 }
 
-/// Runs a script of `evidence/` on files of this place; says so and passes where its Python packages are missing.
+/// Runs a script of `evidence/` on files of this place; if its Python packages are missing, prints that and passes.
 fn judged_by(script: &str, place: &Place, args: &[&str]) {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../evidence")

@@ -1,4 +1,4 @@
-//! Every shell block of the README and of the book runs, on small tables and with short trainings.
+//! Runs every shell block of the README and of the book, on small tables and with short trainings.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The program with less work: what a page leaves open is set to little.
+/// Starts the program with less work: options that a page does not set get small values.
 const WRAPPER: &str = r#"#!/bin/sh
 case "$1" in
     demo) shift; set -- demo --rows 300 --quiet "$@" ;;
@@ -46,7 +46,7 @@ fn script(page: &str) -> String {
     script
 }
 
-/// Tables that the pages speak of.
+/// Writes the tables that the pages use.
 fn write_tables(folder: &Path) {
     let housing = |rows: std::ops::Range<u32>| {
         let mut text = String::from(
@@ -164,7 +164,7 @@ fn every_page_is_in_the_summary() {
     }
 }
 
-/// The keys of a report as the source tells them.
+/// The keys of a report, from the documentation of the source.
 fn report_keys() -> String {
     let source = root().join("crates/limbeck/src/report/mod.rs");
     let text = std::fs::read_to_string(source).unwrap();

@@ -301,7 +301,10 @@ fn teacher_model_beside_another_teacher_is_refused() {
     refuses(
         &place,
         &args,
-        &["teacher.command.command", "excludes `teacher.model`"],
+        &[
+            "teacher.command.command",
+            "cannot be combined with `teacher.model`",
+        ],
     );
 }
 

@@ -29,7 +29,7 @@ fn figures(place: &Place, args: &[&str]) -> Value {
     report
 }
 
-/// 400 rows with a set for each, and whatever `test` says for the target of test rows.
+/// 400 rows, each with its set; the target of test rows is given by `test`.
 fn split_table(test: impl Fn(usize) -> f64) -> String {
     csv("a,b,set,y", 400, |row| {
         let set = if row % 4 == 0 { "test" } else { "train" };
@@ -346,6 +346,6 @@ fn preflight_rejects_labels_of_an_earlier_run() {
             "--teacher-from",
             "run",
         ],
-        &["teacher.from", "has the verdict on its labels already"],
+        &["teacher.from", "already has the verdict on them"],
     );
 }

@@ -1,5 +1,5 @@
-//! A table in memory becomes rows to train, validate and test on, with what the checks found.
-#![allow(clippy::print_stdout, reason = "an example talks")]
+//! Splits a table in memory into training, validation and test rows, and prints the warnings of the checks.
+#![allow(clippy::print_stdout, reason = "an example prints")]
 
 use limbeck_data::{DataOptions, Dataset, simulate};
 

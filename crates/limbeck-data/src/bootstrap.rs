@@ -1,8 +1,7 @@
 //! Paired bootstrap intervals over test rows and training seeds.
 //!
-//! All models meet the same drawn rows and the same drawn seeds in each resample, so that what the rows have in
-//! common cancels in a difference or a ratio of errors. Rows that belong together (a group, a stretch of time) are
-//! drawn together, as blocks.
+//! In each resample, all models are evaluated on the same drawn rows and the same drawn seeds, so that effects common to all models cancel in
+//! a difference or a ratio of errors. Rows of the same block (a group or a stretch of time) are drawn together.
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -10,20 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::quantile;
 use crate::rng::generator;
 
-/// How to resample.
+/// Options of the bootstrap.
 ///
 /// | option | default | purpose | range |
 /// |---|---|---|---|
-/// | `resamples` | 2000 | how many resamples | ≥ 1 |
+/// | `resamples` | 2000 | number of resamples | ≥ 1 |
 /// | `level` | 0.95 | share of resamples inside the interval | (0, 1) |
-/// | `seed` | 0 | equal seeds draw equal rows, whatever the statistic | |
+/// | `seed` | 0 | seed of the resampling; equal seeds draw the same rows, for any statistic | |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// How many resamples.
+    /// Number of resamples.
     pub resamples: usize,
     /// Share of resamples inside the interval.
     pub level: f64,
-    /// Equal seeds draw equal rows, whatever the statistic.
+    /// Seed of the resampling; equal seeds draw the same rows, for any statistic.
     pub seed: u64,
 }
 
@@ -37,39 +36,39 @@ impl Default for Options {
     }
 }
 
-/// A percentile interval.
+/// A bootstrap percentile interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
-    /// Resamples in which the statistic was NaN; they are left out.
+    /// Number of resamples in which the statistic was NaN; these are left out.
     pub undefined: usize,
 }
 
-/// Percentile interval of a statistic of mean squared errors.
+/// Computes the bootstrap percentile interval of a statistic of mean squared errors.
 ///
 /// # Formula
 ///
-/// In each resample, `B` blocks are drawn with replacement out of `B` (block `b` occurs `c_b` times), and `S` seeds out
-/// of `S`. For each drawn seed and each model `m`
+/// In each resample, `B` out of `B` blocks are drawn with replacement (block `b` occurs `c_b` times), and `S` out of `S` seeds. For each drawn
+/// seed and each model `m`
 ///
 /// ```text
 /// mse_m = Σ_i c_b(i) w_i e²_mi / Σ_i c_b(i) w_i
 /// ```
 ///
-/// and `statistic` gets the list of drawn seeds, each with its `M` values. The interval holds the middle `level` of the
-/// statistic's values.
+/// with errors `e`, weights `w` and the block `b(i)` of row `i`. `statistic` gets the list of drawn seeds, each with the `M` values `mse_m`. The
+/// interval contains the central share `level` of the statistic's values.
 ///
 /// # Shapes
 ///
-/// `errors_sq[seed][model]` is `[n_samples]`, as are `weight` and `blocks`; a model without seeds (a teacher) is given
-/// for each seed again. Without `blocks` each row is its own block.
+/// `errors_sq[seed][model]` is `[n_samples]`, as are `weight` and `blocks`. For a model without seeds (a teacher), the same errors are passed
+/// for each seed. Without `blocks`, each row is its own block.
 ///
 /// # Errors
 ///
-/// None where there are no seeds, no rows or no resample with a defined statistic. Rows beyond the shortest slice are
+/// Returns `None` if there are no seeds, no rows, or no resample with a defined statistic. Rows beyond the shortest slice are
 /// ignored.
 ///
 /// # Source
@@ -108,11 +107,11 @@ pub fn paired<const M: usize>(
     })
 }
 
-/// Sums over the rows of each block, so that a resample adds one short row for each drawn block.
+/// Sums over the rows of each block, so that a resample only adds one short row of sums per drawn block.
 struct BlockSums {
     seeds: usize,
     blocks: usize,
-    /// `[n_blocks, 1 + n_seeds · M]`: weight first, then weighted squared errors by seed and model.
+    /// `[n_blocks, 1 + n_seeds · M]`: first the weight, then weighted squared errors by seed and model.
     sums: Vec<f64>,
     width: usize,
 }
@@ -149,7 +148,7 @@ impl BlockSums {
         }
     }
 
-    /// Mean squared errors of the drawn seeds over the drawn blocks.
+    /// Draws blocks and seeds; returns the mean squared errors of the drawn seeds over the drawn blocks.
     fn resample<const M: usize>(&self, seed: u64, index: u64) -> Vec<[f64; M]> {
         let mut rng = generator(seed, "bootstrap", index);
         let mut total = vec![0.0; self.width];
@@ -171,7 +170,7 @@ impl BlockSums {
     }
 }
 
-/// Block of each row, numbered from 0 without gaps.
+/// Block of each row, renumbered from 0 without gaps.
 fn dense(rows: usize, blocks: Option<&[u32]>) -> Vec<usize> {
     let Some(blocks) = blocks else {
         return (0..rows).collect();
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn interval_of_a_mean_agrees_with_theory() {
-        // The mean of n draws of z² has standard error √(2/n); a 95 % interval is ±1.96 of it.
+        // The mean of n draws of z² has the standard error √(2/n); a 95 % interval is ±1.96 standard errors.
         let squares: Vec<f64> = draws(3, 4000).iter().map(|z| z * z).collect();
         let mean = squares.iter().sum::<f64>() / 4000.0;
         let interval = paired(
@@ -226,7 +225,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_block_are_drawn_together() {
-        // 40 copies of each of 25 rows: as single rows the interval is √40 times too narrow.
+        // 40 copies of each of 25 rows: treated as single rows, the interval would be √40 times too narrow.
         let base: Vec<f64> = draws(4, 25).iter().map(|z| z * z).collect();
         let rows: Vec<f64> = (0..1000).map(|row| base[row / 40]).collect();
         let ids: Vec<u32> = (0..1000).map(|row| 7 + 3 * (row / 40)).collect();
@@ -250,7 +249,7 @@ mod tests {
 
     #[test]
     fn seeds_are_drawn_too() {
-        // Equal rows: all variation is between the seeds, whose errors are 1 and 3.
+        // All rows are equal: all variation is between the two seeds, whose errors are 1 and 3.
         let (a, b) = ([1.0; 10], [3.0; 10]);
         let interval = paired(&[[&a], [&b]], &[1.0; 10], None, &Options::default(), mse).unwrap();
         assert_eq!((interval.low, interval.high), (1.0, 3.0));
@@ -265,7 +264,7 @@ mod tests {
             seed: 1,
         };
         let interval = paired(&[[&values]], &weight, None, &options, mse).unwrap();
-        // Both rows once: (3·1 + 5)/4 = 2; the extremes draw one row twice.
+        // Each row drawn once gives (3·1 + 5)/4 = 2; the extremes draw one row twice.
         assert_eq!((interval.low, interval.high), (1.0, 5.0));
     }
 
@@ -315,7 +314,7 @@ mod tests {
         paired(&errors, &vec![1.0; 4000], None, &Options::default(), gap).unwrap();
         let seconds = begin.elapsed().as_secs_f64();
         eprintln!("2000 resamples: {seconds:.3} s");
-        // Generous, for busy machines: 0.1 s when idle.
+        // A generous limit, for busy machines; an idle machine takes 0.1 s.
         assert!(seconds < 5.0, "{seconds} s");
     }
 }

@@ -1,26 +1,26 @@
-//! The cells of a column, and how a missing one is written.
+//! The cells of a column, and how missing values are stored.
 
-/// The code of a missing category.
+/// Code of a missing category.
 pub const MISSING: u32 = u32::MAX;
 
-/// The value of a missing time.
+/// Stored value of a missing time.
 pub const MISSING_TIME: i64 = i64::MIN;
 
 /// The cells of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Numbers, and booleans as 0 and 1; NaN is missing.
+    /// Numbers, and booleans as 0 and 1; NaN marks a missing value.
     Number(Vec<f64>),
-    /// Codes into sorted levels; [`MISSING`] is missing.
+    /// Categories; [`MISSING`] marks a missing value.
     Category {
-        /// One per row.
+        /// For each row, an index into `levels`.
         codes: Vec<u32>,
-        /// The texts, sorted.
+        /// The different texts, sorted.
         levels: Vec<String>,
     },
-    /// Microseconds since 1970-01-01T00:00 UTC; [`MISSING_TIME`] is missing.
+    /// Microseconds since 1970-01-01T00:00 UTC; [`MISSING_TIME`] marks a missing value.
     Time(Vec<i64>),
-    /// Free text.
+    /// Free text; `None` marks a missing value.
     Text(Vec<Option<String>>),
 }
 
@@ -36,13 +36,13 @@ impl Values {
         }
     }
 
-    /// True without rows.
+    /// True if there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The given rows, in that order.
+    /// The cells of the given rows, in that order.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Number(values) => Self::Number(rows.iter().map(|row| values[*row]).collect()),
@@ -55,7 +55,7 @@ impl Values {
         }
     }
 
-    /// True where the cell of a row is missing.
+    /// True if the cell of a row is missing.
     #[must_use]
     pub fn is_missing(&self, row: usize) -> bool {
         match self {

@@ -1,8 +1,8 @@
-//! Finished pieces of a run's work, so that a run which was ended goes on where it was.
+//! Saves finished pieces of a run's work, so that an interrupted run can be resumed.
 //!
-//! A piece is a value with a name. What it holds must be a function of the run's recipe and data alone: then it makes no difference
-//! to the result whether it was made now or read from an earlier life of the run. A file is `magic, SHA-256 of name and value,
-//! value`, written whole or not at all; a damaged or foreign one counts as missing, with a warning in the log, and is made again.
+//! A piece is a value with a name. Its value must depend only on the run's recipe and data: then the run's result is the same, whether the piece
+//! is computed now or was saved before the interruption. A file holds magic bytes, the SHA-256 of name and value, and the value; it is written
+//! completely or not at all. A damaged file, or one of another piece, counts as missing: a warning goes to the log, and the piece is computed again.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,24 +17,24 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result, write};
 
-/// First bytes of a piece.
+/// First bytes of a piece's file.
 const MAGIC: [u8; 8] = *b"limbeck\x01";
-/// Bytes before the value.
+/// Number of bytes before the value.
 const HEAD: usize = MAGIC.len() + 32;
 const EXTENSION: &str = "piece";
 
-/// A folder of pieces, or no place to keep any.
+/// A folder of saved pieces; without a folder, nothing is saved.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: Option<PathBuf>,
-    /// Begins the name of each piece.
+    /// Prefix of the name of each piece.
     scope: String,
     every: Duration,
-    /// Nanoseconds that saving took, over all threads.
+    /// Total time of saving in nanoseconds, over all threads.
     spent: Arc<AtomicU64>,
 }
 
-/// Keeps nothing.
+/// Checkpoints that save nothing.
 pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints {
     folder: None,
     scope: String::new(),
@@ -43,11 +43,11 @@ pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints 
 });
 
 impl Checkpoints {
-    /// Pieces in a folder, which is created; training in progress is saved `every` so often.
+    /// Saves pieces in a folder, which is created if it does not exist; saves the state of a training at intervals of `every`.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] where the folder cannot be created.
+    /// [`Error::Write`] if the folder cannot be created.
     pub fn in_folder(folder: impl Into<PathBuf>, every: Duration) -> Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(|source| Error::Write {
@@ -62,7 +62,7 @@ impl Checkpoints {
         })
     }
 
-    /// The same folder, for work that is done several times in a run: pieces of different scopes are different pieces.
+    /// The same folder with a prefix for names, for work that a run does several times: pieces of different scopes are different pieces.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Checkpoints {
             .map(|folder| folder.join(format!("{file}.{EXTENSION}")))
     }
 
-    /// The piece of that name; none where there is none, or a damaged one.
+    /// Loads the piece with a name; `None` if there is none, or if it is damaged.
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let path = self.path(name)?;
@@ -98,7 +98,7 @@ impl Checkpoints {
             || bytes[..MAGIC.len()] != MAGIC
             || bytes[MAGIC.len()..HEAD] != self.checksum(name, &bytes[HEAD..])
         {
-            return damaged(&path, &"its checksum does not fit");
+            return damaged(&path, &"its checksum does not match");
         }
         match rmp_serde::from_slice(&bytes[HEAD..]) {
             Ok(value) => Some(value),
@@ -106,11 +106,11 @@ impl Checkpoints {
         }
     }
 
-    /// Keeps a piece.
+    /// Saves a piece.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] where it cannot be written; an older piece of that name stays.
+    /// [`Error::Write`] if the piece cannot be written; an older piece with this name stays.
     pub fn save<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
         let Some(path) = self.path(name) else {
             return Ok(());
@@ -136,18 +136,18 @@ impl Checkpoints {
         write::atomic(path, |file| file.write_all(&bytes))
     }
 
-    /// The piece of that name, made and kept where there is none.
+    /// Loads the piece with a name; if there is none, computes it by `make` and saves it.
     ///
     /// # Errors
     ///
-    /// As `make`, and as [`save`](Self::save).
+    /// The errors of `make` and of [`save`](Self::save).
     pub fn piece<T: Serialize + DeserializeOwned, E: From<Error>>(
         &self,
         name: &str,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         if let Some(known) = self.load(name) {
-            tracing::info!(name, "taken from an earlier life of this run");
+            tracing::info!(name, "loaded from before the interruption of this run");
             return Ok(known);
         }
         let made = make()?;
@@ -155,7 +155,7 @@ impl Checkpoints {
         Ok(made)
     }
 
-    /// A saver of training in progress under that name.
+    /// Makes a [`Saver`] that saves the state of a training under this name.
     #[must_use]
     pub fn saver(&self, name: String) -> Saver<'_> {
         Saver {
@@ -174,13 +174,13 @@ impl Checkpoints {
         sum.finalize().into()
     }
 
-    /// Seconds that saving took, over all threads.
+    /// Total time of saving in seconds, over all threads.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.spent.load(Ordering::Relaxed) as f64 * 1e-9
     }
 
-    /// True where nothing was kept.
+    /// True if no piece is saved.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let entries = self
@@ -201,7 +201,7 @@ impl Checkpoints {
     }
 }
 
-/// Saves training in progress now and then.
+/// Saves the state of a training at intervals.
 #[derive(Debug)]
 pub struct Saver<'a> {
     checkpoints: &'a Checkpoints,
@@ -210,17 +210,17 @@ pub struct Saver<'a> {
 }
 
 impl Saver<'_> {
-    /// What was saved in an earlier life.
+    /// Loads the state that was saved before the run was interrupted.
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self) -> Option<T> {
         self.checkpoints.load(&self.name)
     }
 
-    /// Saves what `state` gives, if it is time to.
+    /// Saves the result of `state` if the interval since the last save has passed.
     ///
     /// # Errors
     ///
-    /// As [`Checkpoints::save`].
+    /// The errors of [`Checkpoints::save`].
     pub fn offer<T: Serialize>(&mut self, state: impl FnOnce() -> T) -> Result<()> {
         if self.checkpoints.folder.is_none() || self.last.elapsed() < self.checkpoints.every {
             return Ok(());
@@ -228,28 +228,28 @@ impl Saver<'_> {
         self.save(&state())
     }
 
-    /// Saves a state now.
+    /// Saves a state immediately.
     ///
     /// # Errors
     ///
-    /// As [`Checkpoints::save`].
+    /// The errors of [`Checkpoints::save`].
     pub fn save<T: Serialize + ?Sized>(&mut self, state: &T) -> Result<()> {
         self.checkpoints.save(&self.name, state)?;
         self.last = Instant::now();
         Ok(())
     }
 
-    /// Forgets what was saved: the training is done, and its result kept elsewhere.
+    /// Removes the saved state: the training is finished, and its result is saved as another piece.
     pub fn finish(self) {
         if let Some(path) = self.checkpoints.path(&self.name) {
-            // What stays behind is never asked for again.
+            // A file that cannot be removed is never read again.
             let _ = fs::remove_file(path);
         }
     }
 }
 
 fn damaged<T>(path: &Path, why: &dyn std::fmt::Display) -> Option<T> {
-    tracing::warn!(path = %path.display(), "a kept piece cannot be used and is made again: {why}");
+    tracing::warn!(path = %path.display(), "a saved piece cannot be used and is computed again: {why}");
     None
 }
 
@@ -289,7 +289,7 @@ mod tests {
             (bits(&value()), bits(&value()))
         );
         assert!(!kept.is_empty());
-        // A name that looks the same on disk is another piece, and so is the same name in a scope.
+        // Two names with the same file name are different pieces, and so is the same name in another scope.
         assert!(
             kept.load::<Value>("a/b").is_none() && kept.scope("s").load::<Value>("a b").is_none()
         );
@@ -313,7 +313,7 @@ mod tests {
             assert!(kept.load::<Value>("x").is_none(), "cut at {at}");
         }
         fs::write(&file, &whole).unwrap();
-        // Whole, but of another type.
+        // Not damaged, but of another type.
         assert!(kept.load::<Vec<String>>("x").is_none());
         assert!(kept.load::<Value>("x").is_some());
     }

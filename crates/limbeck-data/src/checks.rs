@@ -1,27 +1,30 @@
-//! Checks of a table: what makes a regression meaningless, and what is done about it.
+//! Checks of a table: mistakes that make a regression meaningless, and the action for each.
 //!
-//! | check | default | may also be | finds |
+//! | check | default action | other actions | finds |
 //! |---|---|---|---|
-//! | `infinite` | refuse | drop (the rows), warn (reads them as missing) | ±inf, or a number too large to hold, in a feature |
+//! | `infinite` | refuse | drop (the rows), warn (takes the cells as missing) | ±inf, or a number too large for f64, in a feature or the target |
 //! | `missing_target` | drop (the rows) | refuse | rows without target |
-//! | `all_missing` | drop | refuse | a column without a value in the training rows |
-//! | `constant` | drop | warn, refuse | a column with one value in the training rows |
+//! | `all_missing` | drop | refuse | a column with only missing values in the training rows |
+//! | `constant` | drop | warn, refuse | a column with the same value in all training rows |
 //! | `duplicate` | drop (the later) | warn, refuse | a column equal to an earlier one |
-//! | `id` | drop | warn, refuse | a column that numbers or names the rows; text that is different in at least half of the rows |
-//! | `leak` | refuse | warn, drop | a feature equal to the target or a monotone copy of it |
-//! | `capped_target` | warn | refuse | at least 1 % of the targets at their maximum |
+//! | `id` | drop | warn, refuse | a column that numbers or names the rows (an identifier); a text that differs in at least half of the rows |
+//! | `leak` | refuse | warn, drop | a feature that equals the target or is a monotone function of it |
+//! | `capped_target` | warn | refuse | at least 1 % of the targets equal to their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
-//! | `datetime` | drop | refuse | a time among the features |
-//! | `text` | drop | refuse | free text among the features |
+//! | `datetime` | drop | refuse | a feature column of dates or times |
+//! | `text` | drop | refuse | a feature column of free text |
 //! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers, read as missing |
 //! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`), or a column of categories most of which look like numbers or dates |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers that stand apart from all others, such as −999, 65535 or a spike of 1e12, in a feature or in the target |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | at least 0.5 % of the rows equal to an earlier one, in features and target, where the split is random |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to rows that were learned from, in features and target |
 //!
-//! `few_rows` refuses under 20 training rows and warns under 200; `warn` never refuses, `refuse` refuses under 200.
-//! Everything but `infinite`, `missing_target`, `missing_marker`, `repeated_rows` and `seen_test` looks at training and validation rows only, so that
-//! test rows decide nothing. Columns named in `keep` pass `constant`, `duplicate`, `id`, `leak` and `sentinel` with a warning.
+//! The action `refuse` stops with an error. By default, `few_rows` refuses fewer than 20 training rows and warns below 200. With `warn` it
+//! only warns; with `refuse` it refuses fewer than 200.
+//!
+//! "Training rows" in the table means training and validation rows, except for `few_rows`. Test rows have no influence on the checks of
+//! columns, except on `infinite`, `missing_target`, `missing_marker`, `repeated_rows` and `seen_test`. Columns named in `keep` are kept, with a
+//! warning, when `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -32,9 +35,12 @@ use crate::table::{Column, MISSING, Values};
 pub use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// One of the checks; see the table of this module.
+/// One of the checks; the table in this module's documentation describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the table of the module describes each")]
+#[expect(
+    missing_docs,
+    reason = "the table in the documentation of the module describes each"
+)]
 pub enum Check {
     Infinite,
     MissingTarget,
@@ -55,7 +61,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// All checks, in the order of the table.
+    /// All checks, in the order of the table in this module's documentation.
     pub const ALL: [Self; 16] = [
         Self::Infinite,
         Self::MissingTarget,
@@ -75,7 +81,7 @@ impl Check {
         Self::SeenTest,
     ];
 
-    /// The name in recipes and reports.
+    /// Name of the check in recipes and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -98,7 +104,7 @@ impl Check {
         }
     }
 
-    /// What it may do; the first is the default.
+    /// Actions that the check allows; the first is the default.
     #[must_use]
     pub fn actions(self) -> &'static [Action] {
         use Action::{Drop, Refuse, Warn};
@@ -117,7 +123,7 @@ impl Check {
     }
 }
 
-/// Where findings go: decides by the user's actions and collects warnings.
+/// Collects what the checks find: takes the action that the user chose, and keeps the warnings.
 pub(crate) struct Findings<'a> {
     actions: BTreeMap<Check, Action>,
     keep: &'a [String],
@@ -125,7 +131,7 @@ pub(crate) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// Checks the names and actions of the overrides.
+    /// Starts without findings, after validating the user's check names and actions.
     pub(crate) fn new(overrides: &BTreeMap<String, Action>, keep: &'a [String]) -> Result<Self> {
         let mut actions = BTreeMap::new();
         for (name, action) in overrides {
@@ -158,12 +164,12 @@ impl<'a> Findings<'a> {
         self.keep.iter().any(|name| name == column)
     }
 
-    /// The user's own action, if one was given.
+    /// The action that the user chose for a check, if any.
     pub(crate) fn given(&self, check: Check) -> Option<Action> {
         self.actions.get(&check).copied()
     }
 
-    /// Records a finding, or refuses; the action taken is given back.
+    /// Records a finding, or returns an error if the action is `refuse`; returns the action taken.
     pub(crate) fn found(
         &mut self,
         check: Check,
@@ -173,7 +179,7 @@ impl<'a> Findings<'a> {
         self.act(check, self.action(check), column, message)
     }
 
-    /// As [`found`](Self::found) for a feature column: one named in `keep` is never dropped or refused.
+    /// Like [`found`](Self::found), for a feature column: a column named in `keep` is never dropped or refused.
     pub(crate) fn found_in_column(
         &mut self,
         check: Check,
@@ -185,7 +191,7 @@ impl<'a> Findings<'a> {
                 check,
                 Action::Warn,
                 Some(column),
-                format!("{message}; kept as asked"),
+                format!("{message}; kept, as `keep` requires"),
             );
         }
         let action = self.action(check);
@@ -230,7 +236,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Checks feature columns on the rows to learn from, and drops those that must not be features.
+/// Checks feature columns on training and validation rows, and drops those that must not be features.
 pub(crate) fn check_features(
     source: &str,
     columns: Vec<Column>,
@@ -271,7 +277,7 @@ pub(crate) fn check_features(
 }
 
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
-    // These can be no features, whatever `keep` says.
+    // Such columns cannot be features, even if `keep` names them.
     if matches!(check, Check::Datetime | Check::Text | Check::AllMissing) {
         let message = format!("{message}; dropped");
         return Ok(findings.found(check, Some(column), message)? == Action::Drop);
@@ -279,7 +285,7 @@ fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str)
     Ok(findings.found_in_column(check, column, message)? == Action::Drop)
 }
 
-/// What is wrong with a column taken alone.
+/// What is wrong with a single column, without comparing it with others.
 fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, String)> {
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
@@ -311,7 +317,7 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     if known == rows.len() && is_constant(&column.values, rows) {
         return Some((
             Check::Constant,
-            format!("{at} has one and the same value in all {known} training rows"),
+            format!("{at} has the same value in all {known} training rows"),
         ));
     }
     if is_id(column, rows) {
@@ -339,7 +345,7 @@ fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize>
     (known >= FEWEST_ROWS && 2 * texts.len() >= known).then_some(texts.len())
 }
 
-/// What is said of categories that were meant as numbers.
+/// Warning for a category column that was probably meant to hold numbers.
 fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> {
     const FEWEST: usize = 20;
     let Values::Category { codes, levels } = &column.values else {
@@ -359,7 +365,7 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
         .filter(|word| looks_like_number(word))
         .collect();
     (column.kind == ColumnKind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
-        let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", and one that does not is `{word}`"));
+        let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", but others do not, such as `{word}`"));
         format!(
             "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
             column.name,
@@ -370,7 +376,7 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
     })
 }
 
-/// True for digits with at most a sign, separators and a short unit around them.
+/// True for digits with, at most, a sign or currency sign, separators and a short unit (up to four other characters).
 fn looks_like_number(word: &str) -> bool {
     let unsigned = word.trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c));
     let is_part = |c: &char| c.is_ascii_digit() || "+-−.,' _/:".contains(*c);
@@ -378,7 +384,7 @@ fn looks_like_number(word: &str) -> bool {
     unsigned.starts_with(|c: char| c.is_ascii_digit()) && others <= 4
 }
 
-/// Warns of test rows that are also among the rows to learn from; `seen` of `test` are.
+/// Warns if many test rows also occur in the training or validation rows: `seen` of `test` rows do.
 pub(crate) fn check_seen_test(
     source: &str,
     seen: usize,
@@ -389,8 +395,8 @@ pub(crate) fn check_seen_test(
     const FEWEST: usize = 5;
     if seen >= FEWEST && seen as f64 >= SHARE * test as f64 {
         let message = format!(
-            "{source}: {seen} of {test} test rows are also among the rows to learn from, with the same features and target: test figures are too good; hold out other \
-             rows, or keep equal ones together by `group`"
+            "{source}: {seen} of {test} test rows also occur among the training and validation rows, with the same features and target, so that test metrics are too \
+             optimistic; hold out other rows, or keep equal rows in one part of the split with `group`"
         );
         findings.found(Check::SeenTest, None, message)?;
     }
@@ -407,7 +413,8 @@ fn is_constant(values: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// True for whole numbers or texts that are all different, under a name of an id, and for any texts all different.
+/// True for a category column whose values are all different, and for whole numbers that are all different if the column's name is that of an
+/// identifier.
 pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     const FEWEST_ROWS: usize = 20;
     if rows.len() < FEWEST_ROWS {
@@ -434,7 +441,7 @@ fn all_differ(values: impl Iterator<Item = u64>) -> bool {
     values.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// True if a word of the name is that of an id: `id`, `customerId`, `row_index`, `PID`.
+/// True if a word of the name stands for an identifier: `id`, `customerId`, `row_index`, `PID`.
 fn sounds_like_id(name: &str) -> bool {
     const WORDS: [&str; 14] = [
         "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum",
@@ -471,7 +478,7 @@ fn hash(values: &Values) -> u64 {
     }
 }
 
-/// Bits of a number with one NaN and one zero.
+/// Bits of a number, with the same bits for every NaN, and for 0 and −0.
 fn canonical(value: f64) -> u64 {
     if value.is_nan() {
         f64::NAN.to_bits()
@@ -499,7 +506,7 @@ fn equal(a: &Values, b: &Values) -> bool {
     }
 }
 
-/// Finds features that are the target in another unit.
+/// Finds features that are copies of the target, perhaps in another unit.
 fn drop_leaks(
     source: &str,
     columns: Vec<Column>,
@@ -512,7 +519,7 @@ fn drop_leaks(
     for column in columns {
         if let Some(how) = leak(&column.values, rows, target, alone) {
             let message = format!(
-                "{source}: column `{}` is {how}: a feature that is not known before the target is a leak",
+                "{source}: column `{}` is {how}: a feature whose value is not known before that of the target is a leak",
                 column.name
             );
             if findings.found_in_column(Check::Leak, &column.name, &message)? == Action::Drop {
@@ -524,7 +531,7 @@ fn drop_leaks(
     Ok(kept)
 }
 
-/// The check of that name; `option` is where it was given.
+/// Looks up a check by its name; `option` is the option that named it, for the error.
 fn named(name: &str, option: &str) -> Result<Check> {
     let known = Check::ALL.into_iter().find(|check| check.name() == name);
     known.ok_or_else(|| {
@@ -535,16 +542,16 @@ fn named(name: &str, option: &str) -> Result<Check> {
     })
 }
 
-/// The rows that have a value.
+/// The rows whose value is not missing.
 fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
     let has = |row: &usize| !values[*row].is_nan();
     rows.iter().copied().filter(has).collect()
 }
 
-/// How a column copies the target, if it does.
+/// How a column copies the target, or `None` if it does not.
 ///
-/// Linear copies by Pearson's correlation, other monotone ones by that of the ranks; a lone feature may be monotone,
-/// since the curve of a noise-free sensor is.
+/// Pearson's correlation finds linear copies, and the correlation of ranks finds other monotone copies. If there is only one feature, it may
+/// be a nonlinear monotone function of the target, as the curve of a noise-free sensor is.
 fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<&'static str> {
     const COPY: f64 = 0.99999;
     const FEWEST_ROWS: usize = 20;
@@ -575,13 +582,13 @@ fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<
         .then_some("a monotone function of the target (rank correlation above 0.99999)")
 }
 
-/// How many different values the rows have.
+/// Number of different values in the rows.
 fn different(rows: &[usize], values: &[f64]) -> usize {
     let seen: HashSet<u64> = rows.iter().map(|row| values[*row].to_bits()).collect();
     seen.len()
 }
 
-/// Warns of targets piled up at their maximum.
+/// Warns if many targets equal their maximum.
 pub(crate) fn check_capped_target(
     source: &str,
     name: &str,
@@ -595,7 +602,7 @@ pub(crate) fn check_capped_target(
         .map(|row| target[*row])
         .fold(f64::NEG_INFINITY, f64::max);
     let at_max = rows.iter().filter(|row| same(target[**row], max)).count();
-    // A target of few different values (a rating, a count) has many rows at each of them.
+    // A target with few different values (a rating, a count) has many rows at each value.
     let usual = rows.len() as f64 / different(rows, target) as f64;
     let share = at_max as f64 / rows.len() as f64;
     if at_max >= 5 && share >= SHARE && at_max as f64 > 5.0 * usual {
@@ -609,7 +616,7 @@ pub(crate) fn check_capped_target(
     Ok(())
 }
 
-/// Refuses or warns of too few rows to learn from.
+/// Refuses, or warns of, too few training rows.
 pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>) -> Result<()> {
     const TOO_FEW: usize = 20;
     const FEW: usize = 200;
@@ -619,8 +626,9 @@ pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>)
         None => Action::Warn,
     };
     if rows < FEW {
-        let mut message =
-            format!("{source}: {rows} rows to train on; expected at least {TOO_FEW}, better {FEW}");
+        let mut message = format!(
+            "{source}: {rows} rows to train on; expected at least {TOO_FEW}, and better at least {FEW}"
+        );
         if action == Action::Refuse {
             message.push_str("; add rows, hold out fewer, or set checks.few_rows = \"warn\"");
         }
@@ -659,7 +667,7 @@ mod tests {
         }
     }
 
-    /// Runs the feature checks on 100 rows with target `wave`; gives names kept and checks that spoke.
+    /// Runs the feature checks on 100 rows with target `wave`; returns the names kept, and the checks that warned.
     fn run(
         columns: Vec<Column>,
         overrides: &[(&str, Action)],
@@ -781,7 +789,7 @@ mod tests {
                 ["good"]
             );
         }
-        // The curve of a single sensor is no leak.
+        // The curve of a single sensor is not a leak.
         assert_eq!(
             run(vec![column("curve", |row| wave(row).exp())], &[], &[])
                 .unwrap()

@@ -1,4 +1,4 @@
-//! Which rows are the same: a fingerprint of a data set, and rows that come twice.
+//! Checksum of the content of a data set, and search for test rows that also occur in the training rows.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use crate::features::{FeatureValues, Features};
 use crate::given::GivenTeacher;
 use crate::split::Split;
 
-/// How many of the rows of `test` equal one of `learn`, in features and target.
+/// Number of rows in `test` that equal a row in `learn`, in features and target.
 pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &[usize]) -> usize {
     let key = |row: usize| {
         let mut hash = DefaultHasher::new();
@@ -28,7 +28,7 @@ pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &
         .count()
 }
 
-/// SHA-256 of what is learned from and judged on.
+/// SHA-256 checksum of features, targets, weights, given teacher predictions and split.
 pub(crate) fn content(
     features: &Features,
     numbers: &[&Vec<f64>],

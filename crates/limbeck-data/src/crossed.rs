@@ -1,44 +1,44 @@
-//! Intervals for errors on test rows and training seeds: a crossed design with random effects of both.
+//! Confidence intervals for errors over test rows and training seeds: a crossed design with random effects of rows and seeds.
 //!
-//! Every seed's student answers every test row, so that a difference of two errors varies for two reasons: other test rows, other
-//! seeds. A test set has many rows and a run few seeds, and an interval that takes three seeds for many is far too narrow. Here each
-//! reason has its own variance and its own degrees of freedom.
+//! The student of each seed predicts each test row. A difference of two errors therefore varies for two reasons: other test rows and other
+//! seeds. A test set has many rows, but a run has few seeds; an interval that treats three seeds like many is far too narrow. Here rows and
+//! seeds each have their own variance and their own degrees of freedom.
 //!
 //! ```text
 //! errors by row and seed ─Design::parts→ Parts (jackknife pseudo-values, block × seed) ─minus→ Parts ─Design::estimate→ Estimate
 //!                                                                                             └─Design::ratio→ Ratio
 //! ```
 //!
-//! `docs/intervals.md` shows how often the intervals hold what they claim (`make intervals`).
+//! `docs/intervals.md` shows how often the intervals contain the true value (`make intervals`).
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Measure;
 
-/// Share of cases in which an interval is to hold the truth.
+/// Confidence level of the intervals: the intended share of cases in which an interval contains the true value.
 pub const LEVEL: f64 = 0.95;
 
-/// A ratio has an interval only where its denominator is this many times its own half-width away from 0.
+/// A ratio gets an interval only if its denominator is more than this many times the half-width of its own interval.
 ///
-/// Fieller's interval is finite from 1 on. A denominator that just reached a threshold is more often too large than too small, and the
-/// ratio is then off by more than its interval says.
+/// Fieller's interval is finite if this number is at least 1. It is larger here, because a denominator that barely exceeds a threshold is more
+/// often too large than too small; the error of the ratio would then be larger than its interval shows.
 const SURE: f64 = 1.5;
 
-/// Rows and their blocks: what an error is a mean over.
+/// The rows that an error is averaged over: their weights and blocks.
 ///
-/// Rows of a block (a group, a stretch of time) vary together, so that blocks are counted and not rows. Without blocks each row is its
-/// own. Rows of weight 0 are in no block.
+/// Errors of rows in the same block (a group or a stretch of time) are dependent, so that the number of blocks counts, not the number of rows.
+/// Without blocks, each row is its own block. Rows of weight 0 are ignored.
 #[derive(Clone, Debug)]
 pub struct Design<'a> {
     weight: &'a [f64],
-    /// Of each row with a weight.
+    /// Block of each row; `None` for a row of weight 0.
     block: Vec<Option<usize>>,
     block_weight: Vec<f64>,
     total: f64,
 }
 
 impl<'a> Design<'a> {
-    /// The design of rows with these weights.
+    /// Makes the design from the weight and, if given, the block of each row.
     #[must_use]
     pub fn new(weight: &'a [f64], blocks: Option<&[u32]>) -> Self {
         let is_used = |row: usize| weight[row] > 0.0;
@@ -66,17 +66,17 @@ impl<'a> Design<'a> {
         }
     }
 
-    /// How many blocks there are; rows, where rows are their own blocks.
+    /// Number of blocks; without blocks, the number of rows with a weight above 0.
     #[must_use]
     pub fn blocks(&self) -> usize {
         self.block_weight.len()
     }
 
-    /// Degrees of freedom of the variance between blocks: `(Σ w)² / Σ w² − 1` of the blocks' weights, `B − 1` for equal ones.
+    /// Degrees of freedom of the variance between blocks: `(Σ w)² / Σ w² − 1` with block weights `w`; `B − 1` for `B` equal weights.
     ///
     /// # Source
     ///
-    /// The effective number of blocks is Kish's, *Survey Sampling*, 1965.
+    /// The effective number of blocks `(Σ w)² / Σ w²` is from Kish, *Survey Sampling*, 1965.
     #[must_use]
     pub fn degrees(&self) -> f64 {
         let squares: f64 = self
@@ -87,11 +87,11 @@ impl<'a> Design<'a> {
         (1.0 / squares - 1.0).max(0.0)
     }
 
-    /// The error of one model by seed, and its pseudo-values.
+    /// The error of one model for each seed, and its jackknife pseudo-values for each block.
     ///
     /// # Formula
     ///
-    /// With the error `T` over all rows and `T₋ᵦ` over all rows but those of block `b`
+    /// With the error `T` over all rows, and `T₋ᵦ` over all rows except those of block `b`, the pseudo-value of block `b` out of `B` is
     ///
     /// ```text
     /// x_b = B T − (B − 1) T₋ᵦ
@@ -99,7 +99,7 @@ impl<'a> Design<'a> {
     ///
     /// # Shapes
     ///
-    /// `errors[seed]` is `[n_samples]`, what [`Measure::rows`] gives; a model without seeds has one.
+    /// `errors[seed]` is `[n_samples]`, as [`Measure::rows`] returns it; for a model without seeds, `errors` has one entry.
     ///
     /// # Source
     ///
@@ -121,7 +121,7 @@ impl<'a> Design<'a> {
             let sum: f64 = sums.iter().sum();
             let whole = measure.of_mean(sum / self.total);
             let without = |(sum_b, weight_b): (&f64, &f64)| {
-                // What is left of a sum may be a rounding error below 0.
+                // By rounding, the difference may be slightly below 0.
                 measure.of_mean((sum - sum_b).max(0.0) / (self.total - weight_b))
             };
             let value = |pair| count * whole - (count - 1.0) * without(pair);
@@ -133,12 +133,12 @@ impl<'a> Design<'a> {
         parts
     }
 
-    /// A mean over seeds with its interval.
+    /// The mean error over seeds, with its confidence interval.
     ///
     /// # Formula
     ///
-    /// Pseudo-values `x_bs` of `B` blocks and `S` seeds are taken for `μ + β_b + σ_s + ε_bs`, with random effects of blocks and of seeds. From the
-    /// mean squares of a two-way table with one value in each cell
+    /// The model for the pseudo-values `x_bs` of `B` blocks and `S` seeds is `μ + β_b + σ_s + ε_bs`, with random effects of blocks and of seeds. The
+    /// mean squares come from a two-way analysis of variance with one value per cell; `MS_both` is the mean square of the residuals:
     ///
     /// ```text
     /// V_rows  = (MS_rows  − ½ min(MS_rows,  MS_both)) / (B S)
@@ -146,18 +146,18 @@ impl<'a> Design<'a> {
     /// half²   = t²(B − 1) V_rows + t²(S − 1) V_seeds
     /// ```
     ///
-    /// `MS_rows` and `MS_seeds` both hold the variance of `ε`, which the variance of the mean has once: half of it is taken off each.
-    /// `t(d)` is the 97.5 % point of Student's distribution with `d` degrees of freedom; for `B − 1` stands [`degrees`](Self::degrees).
-    /// Each variance keeps its own `t`, which errs on the safe side: Satterthwaite's common degrees give a false
-    /// verdict in up to 8 % of null cases with 3 seeds.
+    /// `MS_rows` and `MS_seeds` both contain the variance of `ε`, but the variance of the mean contains it only once: half of it is subtracted
+    /// from each. `t(d)` is the 97.5 % quantile of Student's t distribution with `d` degrees of freedom; [`degrees`](Self::degrees) is used for
+    /// `B − 1`. Each variance has its own `t`, which makes the interval conservative. With Satterthwaite's common degrees of freedom and 3
+    /// seeds, up to 8 % of the cases without a true difference would be found significant.
     ///
-    /// With one seed, `half² = t²(B − 1) MS_rows / B`: the interval covers rows alone.
+    /// With one seed, `half² = t²(B − 1) MS_rows / B`: the interval covers the variation of rows only.
     ///
     /// # Source
     ///
     /// Variance of a mean with crossed random effects: Searle, Casella & McCulloch, *Variance Components*, 1992, chapter 4. A sum of
-    /// variances with a `t` for each is the usual approximation of the Behrens-Fisher solution (Cochran & Cox, *Experimental Designs*, 1957, weigh the two `t`
-    /// in the same way).
+    /// variances with a separate `t` for each is the usual approximate solution of the Behrens-Fisher problem (Cochran & Cox, *Experimental
+    /// Designs*, 1957, weight the two `t` in the same way).
     #[must_use]
     pub fn estimate(&self, parts: &Parts) -> Estimate {
         let squares = Squares::of(parts, parts);
@@ -169,7 +169,7 @@ impl<'a> Design<'a> {
         }
     }
 
-    /// `half²` of [`estimate`](Self::estimate).
+    /// The squared half-width `half²` of [`estimate`](Self::estimate).
     fn safe_sq(&self, squares: Squares, seeds: usize) -> f64 {
         let of_seeds = match seeds {
             0 | 1 => 0.0,
@@ -178,11 +178,11 @@ impl<'a> Design<'a> {
         t_quantile(self.degrees()).powi(2) * squares.rows() + of_seeds
     }
 
-    /// The ratio of two means with its interval; none where the denominator is not significantly above 0.
+    /// The ratio of two means with its confidence interval; `None` if the denominator is not clearly above 0.
     ///
     /// # Formula
     ///
-    /// All `ρ` for which a mean of `n − ρ d` is not significantly different from 0:
+    /// The interval holds all `ρ` for which the mean of `n − ρ d` is not significantly different from 0:
     ///
     /// ```text
     /// (n̄ − ρ d̄)² ≤ half²(n − ρ d)
@@ -190,9 +190,9 @@ impl<'a> Design<'a> {
     /// ν     = (V_rows + V_seeds)² / (V_rows² / (B − 1) + V_seeds² / (S − 1))
     /// ```
     ///
-    /// with the variances of [`estimate`](Self::estimate), `ν` at `ρ = n̄ / d̄`. The first half is too wide, that with
-    /// Satterthwaite's degrees `ν` too narrow where seeds are few; the mean of both covers 95 %. Given only where `d̄` is 1.5 times its own half-width
-    /// above 0.
+    /// with the variances of [`estimate`](Self::estimate), applied to `n − ρ d`; `ν` is computed at `ρ = n̄ / d̄`. With few seeds, the first term of
+    /// `half²` alone would be too wide, and the second term, with Satterthwaite's degrees of freedom `ν`, too narrow; their mean covers 95 %. There is
+    /// a ratio only if `d̄` is more than 1.5 times the half-width of its own interval.
     ///
     /// # Source
     ///
@@ -202,7 +202,7 @@ impl<'a> Design<'a> {
     pub fn ratio(&self, numerator: &Parts, denominator: &Parts) -> Option<Ratio> {
         let (n, d) = (numerator.mean(), denominator.mean());
         let bottom = self.estimate(denominator);
-        // False for a NaN too.
+        // Also false for NaN.
         let is_sure = d > SURE * bottom.half;
         if !is_sure {
             return None;
@@ -264,29 +264,29 @@ impl<'a> Design<'a> {
     }
 }
 
-/// Errors of one model by seed with their pseudo-values by block; or the difference of two models.
+/// Errors of one model for each seed, with their pseudo-values for each block; or differences between two models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// Of all rows, by seed.
+    /// Error over all rows, for each seed.
     estimates: Vec<f64>,
-    /// `[n_seeds][n_blocks]`.
+    /// Pseudo-values, `[n_seeds][n_blocks]`.
     values: Vec<Vec<f64>>,
 }
 
 impl Parts {
-    /// How many seeds there are.
+    /// Number of seeds.
     #[must_use]
     pub fn seeds(&self) -> usize {
         self.estimates.len()
     }
 
-    /// Mean over seeds.
+    /// Mean error over seeds.
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.estimates.iter().sum::<f64>() / self.estimates.len() as f64
     }
 
-    /// This one less another, seed by seed; one with a single seed stands for each of the other's.
+    /// The difference `self − other` for each seed; if one of the two has a single seed, it is compared with every seed of the other.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         let seeds = self.seeds().max(other.seeds());
@@ -305,45 +305,45 @@ impl Parts {
     }
 }
 
-/// A mean with its interval, `value ± half`.
+/// A mean with its 95 % confidence interval, `value ± half`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
     pub value: f64,
-    /// Half of its 95 % interval.
+    /// Half-width of the 95 % interval.
     pub half: f64,
-    /// Standard error over rows or blocks.
+    /// Standard error due to the variation of rows or blocks.
     pub se_rows: f64,
-    /// Standard error over seeds; 0 with one seed.
+    /// Standard error due to the variation of seeds; 0 with one seed.
     pub se_seeds: f64,
 }
 
 impl Estimate {
-    /// Lower end.
+    /// Lower end of the interval.
     #[must_use]
     pub fn low(&self) -> f64 {
         self.value - self.half
     }
 
-    /// Upper end.
+    /// Upper end of the interval.
     #[must_use]
     pub fn high(&self) -> f64 {
         self.value + self.half
     }
 }
 
-/// A ratio with its 95 % interval.
+/// A ratio with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// The ratio.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
-/// Mean squares (or products, of two tables) by block, by seed and of what is left, over `B S`.
+/// Mean squares of blocks, of seeds and of residuals, each divided by `B S`; for two different tables, mean products.
 #[derive(Clone, Copy, Debug)]
 struct Squares {
     by_block: f64,
@@ -415,7 +415,7 @@ impl Squares {
     }
 }
 
-/// The 97.5 % point of Student's distribution, by bisection; infinite without degrees of freedom.
+/// The 97.5 % quantile of Student's t distribution, found by bisection; infinite for at most 0.1 degrees of freedom.
 ///
 /// ```
 /// use limbeck_data::crossed::t_quantile;
@@ -424,11 +424,11 @@ impl Squares {
 #[must_use]
 pub fn t_quantile(degrees: f64) -> f64 {
     let tails = 1.0 - LEVEL;
-    // Below a tenth of a degree the point is beyond 1e12.
+    // Below 0.1 degrees of freedom, the quantile is above 1e12.
     if degrees.is_nan() || degrees <= 0.1 {
         return f64::INFINITY;
     }
-    // Normal for all that a double can tell, and where the continued fraction is slow.
+    // Here the distribution equals the normal distribution to the precision of f64, and the continued fraction is slow.
     if degrees > 1e8 {
         return 1.959_963_984_540_054;
     }
@@ -446,15 +446,15 @@ pub fn t_quantile(degrees: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// Both tails of Student's distribution beyond `t`: the incomplete beta function `I_x(d/2, 1/2)` at `x = d / (d + t²)`.
+/// Probability of both tails of Student's t distribution beyond `±t`: the regularized incomplete beta function `I_x(d/2, 1/2)` at `x = d / (d + t²)`.
 ///
 /// # Source
 ///
-/// The continued fraction is that of Abramowitz & Stegun, *Handbook of Mathematical Functions*, 26.5.8, by Lentz's method.
+/// Continued fraction: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 26.5.8, evaluated by Lentz's method.
 fn two_tails(t: f64, degrees: f64) -> f64 {
     let (a, b) = (degrees / 2.0, 0.5);
     let (x, rest) = (degrees / (degrees + t * t), t * t / (degrees + t * t));
-    // x and 1 − x: exact where one of them is near 1.
+    // x and 1 − x are computed separately, so that the small one stays exact if the other is near 1.
     let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * rest.ln()).exp();
     match x < (a + 1.0) / (a + b + 2.0) {
         true => front * fraction(x, a, b) / a,
@@ -484,7 +484,7 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
     all
 }
 
-/// Logarithm of the gamma function of a positive number, by Stirling's series from 10 on.
+/// Logarithm of the gamma function of a positive number: recurrence up to 10, then Stirling's series.
 fn ln_gamma(mut x: f64) -> f64 {
     let mut below = 0.0;
     while x < 10.0 {
@@ -525,8 +525,8 @@ mod tests {
 
     #[test]
     fn estimate_is_worked_by_hand() {
-        // Pinball losses are means, whose pseudo-values are the values. Blocks × seeds: (1, 3), (2, 8): mean 3.5.
-        // Block means 2 and 5: MS_rows = 2·(1.5² + 1.5²)/1 = 9. Seed means 1.5 and 5.5: MS_seeds = 2·(2² + 2²)/1 = 16. Left: ±1: MS_both = 4.
+        // A pinball loss is a mean, so its pseudo-values are the values themselves. Blocks × seeds: (1, 3), (2, 8): mean 3.5.
+        // Block means 2 and 5: MS_rows = 2·(1.5² + 1.5²)/1 = 9. Seed means 1.5 and 5.5: MS_seeds = 2·(2² + 2²)/1 = 16. Residuals ±1: MS_both = 4.
         let measure = Measure::Pinball { quantile: 0.5 };
         let design = Design::new(&[1.0, 1.0], None);
         let parts = design.parts(measure, &[vec![1.0, 2.0], vec![3.0, 8.0]]);
@@ -592,7 +592,7 @@ mod tests {
 
     #[test]
     fn ratio_of_means_with_one_seed_is_fiellers() {
-        // n̄ = 4, d̄ = 8; 60 pairs with known moments, the interval by the quadratic formula of Fieller.
+        // n̄ ≈ 4, d̄ ≈ 8; 60 pairs; the expected interval comes from Fieller's quadratic formula.
         let (mut n, mut d) = (Vec::new(), Vec::new());
         let mut rng = generator(5, "fieller", 0);
         for _ in 0..60 {

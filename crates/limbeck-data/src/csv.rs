@@ -1,7 +1,7 @@
-//! CSV by Arrow.
+//! Reads and writes CSV files with Arrow.
 //!
-//! Arrow splits the lines into cells; everything that a user must be told with its place (encoding, ragged rows, open
-//! quotes, names) is found here by a scan of the same bytes, since Arrow's messages name neither file nor data row.
+//! Arrow splits the lines into cells. Arrow's error messages name neither file nor data row. Therefore this module scans the same
+//! bytes for errors that a user must locate: encoding, rows with a wrong number of cells, open quotes, column names.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -73,7 +73,7 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> R
     Ok(table)
 }
 
-/// Writes a batch with header; missing cells are empty.
+/// Writes a batch with a header line; missing cells are empty.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .with_header(true)
@@ -82,7 +82,7 @@ pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     io::Write::flush(&mut writer.into_inner())
 }
 
-/// What the system said, without the table library's words around it.
+/// The error of the operating system, without the text that the table library adds.
 fn system_error(error: arrow::error::ArrowError) -> io::Error {
     match error {
         arrow::error::ArrowError::IoError(_, source) => source,
@@ -120,7 +120,7 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Tab for `.tsv`; else comma, unless the header has none but semicolons or tabs.
+/// The separator: tab for `.tsv`; otherwise the first of comma, semicolon and tab that the header contains, or a comma.
 fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
     if path
         .extension()
@@ -138,7 +138,7 @@ fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
         .unwrap_or(b',')
 }
 
-/// Column names, trimmed; an empty one becomes `unnamed_N`, counted from 1.
+/// Column names without surrounding spaces; an empty name becomes `unnamed_N`, with the column's position from 1.
 fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -164,7 +164,7 @@ fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Number of data rows, each of which has as many cells as the header.
+/// Number of data rows, after checking that each has as many cells as the header.
 fn check_records(path: &Path, bytes: &[u8], delimiter: u8, expected: usize) -> Result<usize> {
     let path = || path.to_owned();
     let mut rows = 0;
@@ -230,7 +230,7 @@ fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
     }
 }
 
-/// One record of a CSV text: where it begins and how many cells it has.
+/// One record of a CSV text: the line where it begins, and its number of cells.
 struct Record {
     line: usize,
     cells: usize,
@@ -238,8 +238,8 @@ struct Record {
     quote_line: usize,
 }
 
-/// Walks over the records of a CSV text by the rules of the `csv` crate: blank lines are no records, a quote counts
-/// at the start of a cell only, and a doubled quote inside one is a quote.
+/// Iterates over the records of a CSV text by the rules of the `csv` crate: blank lines are not records, a quotation mark has its
+/// meaning only at the start of a cell, and two quotation marks inside a quoted cell are one literal mark.
 struct Records<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -265,12 +265,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// True for `\n` and for a `\r` that no `\n` follows.
+    /// True for `\n`, and for a `\r` that is not followed by `\n`.
     fn ends_line(&self, byte: u8) -> bool {
         byte == b'\n' || (byte == b'\r' && self.bytes.get(self.position + 1) != Some(&b'\n'))
     }
 
-    /// Moves past the closing quote of a quoted cell; false if there is none.
+    /// Moves past the closing quotation mark of a quoted cell; false if there is none.
     fn skip_quoted(&mut self) -> bool {
         self.position += 1;
         while let Some(byte) = self.bytes.get(self.position) {
@@ -349,15 +349,15 @@ mod tests {
 
     #[test]
     fn header_only_is_named() {
-        assert!(message(b"a,b\n").contains("only a header, no rows"));
-        assert!(message(b"a,b\n\n\n").contains("only a header, no rows"));
+        assert!(message(b"a,b\n").contains("column names but no rows"));
+        assert!(message(b"a,b\n\n\n").contains("column names but no rows"));
     }
 
     #[test]
     fn ragged_row_is_named_with_row_and_line() {
         assert!(
             message(b"a,b\n1,2\n\"x\ny\",2\n3\n")
-                .contains("row 3 (line 5) has 1 cells, the header has 2")
+                .contains("row 3 (line 5) has 1 cells, but the header has 2")
         );
         assert!(message(b"a,b\r\n1,2,3\r\n").contains("row 1 (line 2) has 3 cells"));
     }

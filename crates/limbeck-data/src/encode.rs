@@ -1,24 +1,24 @@
-//! Fitting an encoder on training rows, and bin edges for piecewise-linear encoding.
+//! Fits an encoder on training rows, and computes bin edges for piecewise-linear encoding.
 //!
 //! # Numbers
 //!
-//! A missing number becomes the median; with `indicator`, a column that has missing cells in the fitted rows gets a
-//! second output that is 1 there. Then the column is centered on its mean and divided by its standard deviation (of
-//! the numbers present; 1 where that is 0), or mapped through its quantiles to a normal distribution.
+//! A missing number is replaced by the column's median. With `indicator`, a column that has missing cells in the fitted rows gets a
+//! second output, which is 1 if the cell is missing. Then the numbers are scaled: the mean is subtracted and the result divided by the
+//! standard deviation (both of the numbers present; 1 if it is 0), or the column's quantiles are mapped to a normal distribution.
 //!
 //! # Categories
 //!
-//! Each column is one-hot over its levels in the fitted rows, as far as the budget `max_width_for_categories` goes,
-//! which counts the outputs of all category columns together:
+//! Each category column is one-hot encoded over its levels in the fitted rows. `max_width_for_categories` is a budget for the outputs of all
+//! category columns together, except ordinal ones:
 //!
-//! 1. If all levels fit, each has an output. Only columns with missing cells get one more, `other`, which unseen levels
-//!    share; in columns without it an unseen level is all zeros, since an output never seen in training would be noise.
-//! 2. Else each column gets its most frequent level and `other`, and what is left of the budget goes to the most
-//!    frequent levels over all columns, one by one. The rest of a column's levels share its `other`.
-//! 3. A column whose kept levels cover less than half of its rows, with at least 4 outputs, spends them as hash buckets
-//!    instead: grouping would merge most of its rows into one.
+//! 1. If all levels fit, each level has an output. Columns with missing cells get one more output, `other`, for missing and unseen levels. In
+//!    the other columns, an unseen level gives only zeros: the weights of an output that is never 1 in training would be random.
+//! 2. Otherwise each column gets its most frequent level and `other`. The rest of the budget goes to the most frequent levels of all columns,
+//!    one by one. The remaining levels of a column share its `other`.
+//! 3. A column with at least 4 outputs whose kept levels cover less than half of its rows uses these outputs as hash buckets instead, because
+//!    `other` would otherwise hold most of its rows.
 //!
-//! Two outputs for each category column are always spent, even if that exceeds the budget.
+//! In case 2, each column gets its two outputs even if that exceeds the budget.
 
 use std::cmp::Reverse;
 
@@ -31,31 +31,31 @@ use crate::table::MISSING;
 /// How numbers are scaled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EncodeScaling {
-    /// By mean and standard deviation.
+    /// Subtracts the mean and divides by the standard deviation.
     #[default]
     Standard,
-    /// Through `n` equally spaced quantiles to a normal distribution.
+    /// Maps `n` equally spaced quantiles to a normal distribution.
     Quantile {
-        /// Quantiles kept, at least 2; each counts as a parameter of the student.
+        /// Number of quantiles, at least 2; each counts as a parameter of the student.
         n: usize,
     },
 }
 
-/// How to fit an encoder.
+/// Options for fitting an encoder.
 ///
 /// | option | default | purpose |
 /// |---|---|---|
 /// | `scaling` | standard | how numbers are scaled |
-/// | `max_width_for_categories` | 64 | outputs of all category columns together |
-/// | `indicator` | true | an output that marks missing numbers |
+/// | `max_width_for_categories` | 64 | budget: outputs of all category columns together |
+/// | `indicator` | true | adds an output that marks missing numbers |
 /// | `ordinal` | none | category columns encoded as the index of their level |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// How numbers are scaled.
     pub scaling: EncodeScaling,
-    /// Outputs of all category columns together.
+    /// Budget: number of outputs of all category columns together, except ordinal ones.
     pub max_width_for_categories: usize,
-    /// An output that marks missing numbers, in columns that have some.
+    /// Adds an output that marks missing numbers, for columns with missing numbers.
     pub indicator: bool,
     /// Category columns encoded as the index of their level.
     pub ordinal: Vec<String>,
@@ -72,7 +72,7 @@ impl Default for EncodeOptions {
     }
 }
 
-/// Fits an encoder on the given rows, as the module describes.
+/// Fits an encoder on the given rows, by the rules in this module's documentation.
 #[must_use]
 pub fn fit_encoder(features: &Features, rows: &[usize], options: &EncodeOptions) -> Encoder {
     let is_ordinal = |column: &Feature| options.ordinal.contains(&column.name);
@@ -148,7 +148,7 @@ fn fit_number(values: &[f64], rows: &[usize], options: &EncodeOptions) -> Encodi
     }
 }
 
-/// Mean and standard deviation of ascending values; scale 1 where all are equal.
+/// Mean and standard deviation of ascending values; the scale is 1 if all values are equal.
 fn standard(sorted: &[f64]) -> Scaling {
     let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
         return Scaling::Standard {
@@ -163,7 +163,7 @@ fn standard(sorted: &[f64]) -> Scaling {
         };
     }
     let n = sorted.len() as f64;
-    // Halved so that the sum of numbers near the largest possible stays finite.
+    // Each value is divided before summing, so that the sum of huge numbers stays finite.
     let center = sorted.iter().map(|value| value / n).sum::<f64>();
     let largest = (last - center).max(center - first);
     let scale = largest
@@ -179,7 +179,7 @@ fn standard(sorted: &[f64]) -> Scaling {
     }
 }
 
-/// How often each level of a category column occurs in the fitted rows.
+/// Number of fitted rows for each level of a category column.
 struct LevelCounts {
     counts: Vec<usize>,
     missing: usize,
@@ -208,7 +208,7 @@ impl LevelCounts {
     }
 }
 
-/// What one category column gets of the budget.
+/// The outputs that one category column gets from the budget.
 struct Share {
     /// Codes of the kept levels, ascending.
     kept: Vec<usize>,
@@ -216,7 +216,7 @@ struct Share {
     hashed: bool,
 }
 
-/// Columns and levels, the most frequent first; ties in order of column and level.
+/// Pairs of column and level, the most frequent first; equally frequent ones in order of column and level.
 fn by_frequency(columns: &[&LevelCounts]) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (index, column) in columns.iter().enumerate() {
@@ -228,7 +228,7 @@ fn by_frequency(columns: &[&LevelCounts]) -> Vec<(usize, usize)> {
     found.into_iter().map(place).collect()
 }
 
-/// Shares the budget as the module describes; one entry per column that has counts.
+/// Divides the budget by the rules in this module's documentation; one entry per column that has counts.
 fn share_budget(counts: &[Option<LevelCounts>], budget: usize) -> Vec<Share> {
     let columns: Vec<&LevelCounts> = counts.iter().flatten().collect();
     let wanted: usize = columns
@@ -242,7 +242,7 @@ fn share_budget(counts: &[Option<LevelCounts>], budget: usize) -> Vec<Share> {
         budget.saturating_sub(2 * columns.len())
     };
     for (column, level) in by_frequency(&columns) {
-        // The first level of each column is paid for already.
+        // The budget already includes the first level of each column.
         if kept[column].is_empty() {
             kept[column].push(level);
         } else if left > 0 {
@@ -272,9 +272,9 @@ fn share(column: &LevelCounts, mut kept: Vec<usize>) -> Share {
 
 /// Bin edges for piecewise-linear encoding of one encoded column.
 ///
-/// With at most `bins + 1` different values, the values themselves: each then has its own code, and values between
-/// are interpolated. With more, the different ones among the quantiles `0, 1/bins, …, 1`. At most one different value
-/// gives no edges: the column passes through. NaN is ignored.
+/// With at most `bins + 1` different values, these values are the edges: each value has its own code, and the encoding interpolates between
+/// them. With more values, the edges are the different numbers among the quantiles `0, 1/bins, …, 1`. With fewer than two different values
+/// there are no edges, and the column passes through unchanged. NaN is ignored.
 ///
 /// ```
 /// use limbeck_data::encode::ple_edges;
@@ -300,7 +300,7 @@ pub fn ple_edges(values: &[f32], bins: usize) -> Vec<f32> {
             .map(|bin| quantile(&sorted, bin as f64 / bins as f64))
             .collect()
     };
-    // Rounded to f32 before edges are compared, so that they ascend strictly there.
+    // Rounded to f32 before duplicates are removed, so that the edges ascend strictly as f32.
     let mut edges: Vec<f32> = edges.into_iter().map(|edge| edge as f32).collect();
     edges.dedup();
     if edges.len() < 2 { Vec::new() } else { edges }
@@ -334,7 +334,7 @@ mod tests {
         }
     }
 
-    /// `n` rows of levels `l000`, `l001`, …, the level of each row given by `level`.
+    /// A column of `n` rows with levels `l000`, `l001`, …; `level` gives the level of each row.
     fn category(name: &str, n: usize, level: impl Fn(usize) -> usize) -> Column {
         let texts: Vec<String> = (0..n).map(|row| format!("l{:03}", level(row))).collect();
         Column::category(name, texts.iter().map(|text| Some(text.as_str())))
@@ -420,13 +420,13 @@ mod tests {
             max_width_for_categories: 10,
             ..EncodeOptions::default()
         };
-        // `flat` has 50 rare levels and one in half of the rows; `peaked` has 5 levels of 200 rows each.
+        // `flat` has 50 rare levels, and one level in half of the rows; `peaked` has 5 levels of 200 rows each.
         let flat = category("flat", 1000, |row| if row % 2 == 0 { 50 } else { row / 20 });
         let found = fit(
             vec![flat, category("peaked", 1000, |row| row % 5)],
             &options,
         );
-        // Two outputs each are set aside; of the six left, `peaked` takes four (and needs no `other`), `flat` two.
+        // Each column gets two outputs. Of the remaining six, `peaked` takes four (and needs no `other`), `flat` takes two.
         assert_eq!(found.iter().map(width).collect::<Vec<_>>(), [4, 5]);
         assert!(
             matches!(&found[0], Encoding::OneHot { levels, other: true } if levels == &["l000", "l001", "l050"]),

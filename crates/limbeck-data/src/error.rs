@@ -1,11 +1,11 @@
-//! What can be wrong with a table, an option or a file.
+//! Errors of tables, options and files.
 
 use std::path::{Path, PathBuf};
 
-/// Shorthand for results of this crate.
+/// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that stops this crate; each message says what was found, what was expected, where, and how to fix it.
+/// All errors of this crate; messages say what was found, what was expected, where, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,34 +14,34 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file cannot be written; nothing is left under its final name.
-    #[error("cannot write {}: {source}; nothing was left under that name", path.display())]
+    /// A file cannot be written; no incomplete file is left under its final name.
+    #[error("cannot write {}: {source}; no incomplete file was left under that name", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Neither the name nor the first bytes tell the format of a file.
+    /// The format of a file is not clear from its name or its first bytes.
     #[error(
-        "{}: unknown table format; expected .csv, .tsv, .parquet or .pq, or a file that begins like one of them",
+        "{}: unknown table format; expected the extension .csv, .tsv, .txt, .parquet or .pq, or content that begins like one of these formats",
         path.display()
     )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A file without a byte.
+    /// A file that is empty or holds only white space.
     #[error("{}: the file is empty; expected a header line and at least one row", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// A table with column names but no rows.
-    #[error("{}: only a header, no rows; expected at least one row below it", path.display())]
+    #[error("{}: the table has column names but no rows; expected at least one row", path.display())]
     NoRows {
         /// The file.
         path: PathBuf,
@@ -54,27 +54,27 @@ pub enum Error {
     NotUtf8 {
         /// The file.
         path: PathBuf,
-        /// Position of the first offending byte, from 0.
+        /// Position of the first invalid byte, from 0.
         offset: usize,
-        /// Its line, from 1.
+        /// Line of that byte, from 1.
         line: usize,
     },
     /// A zero byte in a text table.
     #[error(
-        "{}: line {line}: byte {offset} is NUL, which no text table holds; is this a binary or UTF-16 file?",
+        "{}: line {line}: byte {offset} is NUL, which a text table cannot hold; is this a binary or UTF-16 file?",
         path.display()
     )]
     NulByte {
         /// The file.
         path: PathBuf,
-        /// Position of the byte, from 0.
+        /// Position of the NUL byte, from 0.
         offset: usize,
-        /// Its line, from 1.
+        /// Line of that byte, from 1.
         line: usize,
     },
-    /// A row with another number of cells than the header.
+    /// A row whose number of cells differs from the header's.
     #[error(
-        "{}: row {row} (line {line}) has {found} cells, the header has {expected}; quote cells that hold the separator",
+        "{}: row {row} (line {line}) has {found} cells, but the header has {expected}; quote cells that contain the separator",
         path.display()
     )]
     Ragged {
@@ -89,7 +89,7 @@ pub enum Error {
         /// Cells in the header.
         expected: usize,
     },
-    /// A quotation mark without its partner.
+    /// A quotation mark that is never closed.
     #[error("{}: the quotation mark opened on line {line} is never closed", path.display())]
     OpenQuote {
         /// The file.
@@ -97,7 +97,7 @@ pub enum Error {
         /// Line of the file, from 1.
         line: usize,
     },
-    /// Two columns with one name.
+    /// Two columns with the same name.
     #[error(
         "{}: columns {first} and {second} are both named `{column}`; give each column its own name",
         path.display()
@@ -107,33 +107,33 @@ pub enum Error {
         path: PathBuf,
         /// The name.
         column: String,
-        /// Position of the first, from 1.
+        /// Position of the first of the two columns, from 1.
         first: usize,
-        /// Position of the second, from 1.
+        /// Position of the second column, from 1.
         second: usize,
     },
-    /// The table library refused the file.
+    /// The file is damaged or has an invalid format.
     #[error("{}: {message}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// What is wrong with the file.
         message: String,
     },
-    /// A cell that does not fit its column.
+    /// A cell whose value is not valid in its column.
     #[error("{}, column `{column}`: found {found}, expected {expected}", place(source_name, *row, *line))]
     Cell {
         /// The table's file, or a name for a table made in memory.
         source_name: String,
         /// Data row, from 1.
         row: usize,
-        /// Line of the file, from 1, where it has lines.
+        /// Line of the file, from 1, if the file has lines.
         line: Option<usize>,
         /// Column name.
         column: String,
-        /// The cell.
+        /// The value of the cell.
         found: String,
-        /// What would do, and how to fix it.
+        /// Which values are valid, and how to fix it.
         expected: String,
     },
     /// A column that an option, a role or a student asks for is not in the table.
@@ -143,53 +143,53 @@ pub enum Error {
         source_name: String,
         /// The name asked for.
         column: String,
-        /// Who asked: an option's name, or `the student`.
+        /// What asked for the column: an option's name, or `the student`.
         wanted_by: String,
         /// The most similar names in the table, best first.
         nearest: Vec<String>,
         /// All names in the table.
         columns: Vec<String>,
     },
-    /// A table whose columns differ in length or in name from what is needed.
+    /// Columns whose lengths, names, kinds or values do not fit their use.
     #[error("{message}")]
     Shape {
-        /// What differs, and where.
+        /// What does not fit, and where.
         message: String,
     },
-    /// An option outside its range, or one that does not go with others.
+    /// An option outside its range, or in conflict with other options.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// A check refused the table.
+    /// A check with the action `refuse` found something.
     #[error("{message} (check `{check}`)")]
     Refused {
         /// Name of the [`Check`](crate::Check).
         check: &'static str,
-        /// The column it is about, if one.
+        /// The column concerned, if the finding concerns one.
         column: Option<String>,
-        /// What was found, where, and how to go on regardless.
+        /// What was found, where, and how to continue anyway.
         message: String,
     },
-    /// The rows cannot be split as asked.
+    /// The rows cannot be split as the options require.
     #[error("cannot split the rows: {message}")]
     Split {
-        /// Why, and what would do.
+        /// Why, and how to fix it.
         message: String,
     },
 }
 
 impl Error {
-    /// A read error with the file's name.
+    /// Makes a read error with the file's name.
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
     }
 
-    /// An error about an option of the section `data`.
+    /// Makes an error about an option of the section `data`.
     pub(crate) fn option(option: &str, message: impl Into<String>) -> Self {
         limbeck_options::Refused::new(format!("data.{option}"), message).into()
     }
 
-    /// A column that is not there, with the nearest names looked up.
+    /// Makes the error for a column that does not exist, with the most similar names in the table.
     pub(crate) fn no_such_column(
         source_name: &str,
         column: &str,
@@ -212,7 +212,7 @@ impl Error {
     }
 }
 
-/// Ends a sentence about a name that does not exist: with the names nearest to it, or a full stop.
+/// End of a sentence about a name that does not exist: a question with the most similar names, or a period.
 pub(crate) fn did_you_mean(nearest: &[String]) -> String {
     match nearest {
         [] => ".".to_owned(),
@@ -220,7 +220,7 @@ pub(crate) fn did_you_mean(nearest: &[String]) -> String {
     }
 }
 
-/// Up to three names most similar to `name`, best first.
+/// Up to three names that are most similar to `name`, best first.
 pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     const SIMILAR: f64 = 0.7;
     let lower = name.to_lowercase();
@@ -263,7 +263,7 @@ fn no_such_column(
     )
 }
 
-/// Names in backticks with commas, shortened after `limit`.
+/// Names in backticks, separated by commas; at most `limit` of them.
 pub(crate) fn quoted(names: &[String], limit: usize) -> String {
     let mut text = names
         .iter()

@@ -1,4 +1,4 @@
-//! The one matrix type that teachers, augmentation and encoders read.
+//! Feature columns: the common input of teachers, augmentation and encoders.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::kind::ColumnKind;
 use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
 
-/// Feature columns of some rows, raw and in their own units.
+/// Feature columns of a set of rows, with raw values in their own units.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// The columns; their order is the order of the student's inputs.
     pub columns: Vec<Feature>,
-    /// Rows in each column.
+    /// Number of rows.
     pub rows: usize,
 }
 
 /// One feature column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Its name in the table.
+    /// Name of the column in the table.
     pub name: String,
-    /// Its cells.
+    /// The cells, one per row.
     pub values: FeatureValues,
-    /// True if each training value that is not missing is a whole number, so that augmentation rounds.
+    /// True if all training values that are not missing are whole numbers; augmentation then rounds new values.
     pub integer: bool,
     /// Numbers of the table that mean *missing*. They are NaN here; students read the table's own numbers.
     #[serde(default)]
@@ -37,13 +37,13 @@ pub struct Feature {
 /// The cells of a feature column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FeatureValues {
-    /// Numbers, and booleans as 0 and 1; NaN is missing.
+    /// Numbers, and booleans as 0 and 1; NaN marks a missing value.
     Number(Vec<f64>),
-    /// Codes into levels; [`MISSING`] is missing.
+    /// Categories; [`MISSING`] marks a missing value.
     Category {
-        /// One per row.
+        /// For each row, an index into `levels`.
         codes: Vec<u32>,
-        /// The texts, sorted; shared by all selections of the column.
+        /// The different texts, sorted; shared by all selections of the column.
         levels: Arc<Vec<String>>,
     },
 }
@@ -58,7 +58,7 @@ impl FeatureValues {
         }
     }
 
-    /// True without rows.
+    /// True if there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -76,7 +76,7 @@ impl FeatureValues {
 }
 
 impl Features {
-    /// True for the same cells, where a missing number equals another.
+    /// True if both have the same cells; two missing numbers count as equal.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         let both = self.columns.iter().zip(&other.columns);
@@ -96,7 +96,7 @@ impl Feature {
         }
     }
 
-    /// Only these rows, in this order.
+    /// The column with only the given rows, in that order.
     fn select(&self, rows: &[usize]) -> Self {
         Self {
             name: self.name.clone(),
@@ -106,7 +106,7 @@ impl Feature {
         }
     }
 
-    /// The feature held by a table column; `None` for times and free text.
+    /// Converts a table column; `None` for times and free text, which cannot be features.
     #[must_use]
     pub fn from_column(column: Column) -> Option<Self> {
         let values = match column.values {
@@ -127,7 +127,7 @@ impl Feature {
 }
 
 impl Features {
-    /// Features held by a table, in its order; `integer` is read off all its rows.
+    /// Converts all columns of a table; all its rows decide [`Feature::integer`].
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Features {
         Ok(features)
     }
 
-    /// Sets [`Feature::integer`] from the given rows.
+    /// Sets [`Feature::integer`] of all columns from the values of the given rows.
     pub fn mark_integers(&mut self, rows: &[usize]) {
         for column in &mut self.columns {
             if let FeatureValues::Number(values) = &column.values {
@@ -162,11 +162,11 @@ impl Features {
         }
     }
 
-    /// The given rows, in that order; a row may occur more than once.
+    /// The features of the given rows, in that order; a row may occur more than once.
     ///
     /// # Panics
     ///
-    /// If a position lies outside.
+    /// Panics if `rows` contains a row that does not exist.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -175,8 +175,8 @@ impl Features {
         }
     }
 
-    /// The features as a model from elsewhere takes them: numbers that mean *missing* as the table has them, the first of a column for all of its
-    /// missing cells.
+    /// The features with the table's own numbers for *missing*, for models that limbeck did not train. All missing cells of a column get the
+    /// first such number of the column.
     #[must_use]
     pub fn as_in_table(&self) -> Cow<'_, Self> {
         let stands_for = |column: &Feature| column.missing.values.first().copied();
@@ -199,7 +199,7 @@ impl Features {
         Cow::Owned(all)
     }
 
-    /// Rows read from another table, without the numbers that mean *missing* in the columns of `like`, which are in the same order.
+    /// Rows of another table with NaN in place of the numbers that mean *missing* in `like`, which has the same columns in the same order.
     #[must_use]
     pub fn cleaned_like(mut self, like: &Self) -> Self {
         for (column, like) in self.columns.iter_mut().zip(&like.columns) {
@@ -212,7 +212,7 @@ impl Features {
         self
     }
 
-    /// The columns as an encoder and a student take them.
+    /// The columns in the form that encoders and students read.
     #[must_use]
     pub fn raw(&self) -> Vec<RawColumn<'_>> {
         self.columns.iter().map(Feature::raw).collect()
@@ -227,8 +227,9 @@ impl Features {
             .collect()
     }
 
-    /// Adds the rows of `other`, which has the same columns; levels are merged, and where they differ the codes of both
-    /// sides are renumbered.
+    /// Appends the rows of `other`, which has the same columns.
+    ///
+    /// If the levels of a category column differ, they are merged and its codes are renumbered.
     ///
     /// # Errors
     ///
@@ -243,7 +244,7 @@ impl Features {
             || !self.columns.iter().zip(&other.columns).all(same)
         {
             let message = format!(
-                "features {:?} cannot be added to {:?}",
+                "features {:?} cannot be appended to features {:?}",
                 other.names(),
                 self.names()
             );
@@ -272,11 +273,11 @@ impl Features {
         Ok(())
     }
 
-    /// All parts below one another; no part gives no columns.
+    /// Appends the rows of all parts, in order; without parts, the result has no columns.
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append).
+    /// The errors of [`append`](Self::append).
     pub fn concat(parts: &[Self]) -> Result<Self> {
         let Some((first, rest)) = parts.split_first() else {
             return Ok(Self::default());
@@ -286,7 +287,7 @@ impl Features {
         Ok(whole)
     }
 
-    /// The columns as a table, for writing or for a scoring command; booleans are numbers by now.
+    /// The columns as a table, for writing or for a scoring command; booleans become numbers (0 and 1).
     #[must_use]
     pub fn to_table(&self) -> Table {
         let column = |feature: &Feature| match &feature.values {
@@ -310,7 +311,7 @@ impl Features {
 }
 
 impl Feature {
-    /// The column as an encoder takes it.
+    /// The column in the form that encoders read.
     #[must_use]
     pub fn raw(&self) -> RawColumn<'_> {
         match &self.values {
@@ -319,7 +320,7 @@ impl Feature {
         }
     }
 
-    /// True where the cell of a row is missing.
+    /// True if the cell of a row is missing.
     #[must_use]
     pub fn is_missing(&self, row: usize) -> bool {
         match &self.values {

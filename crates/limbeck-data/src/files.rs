@@ -1,4 +1,4 @@
-//! Tables as files: CSV and Parquet.
+//! Table files: reads and writes CSV and Parquet.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,18 +11,18 @@ use crate::table::{Table, Wanted};
 use crate::text::{DecimalMark, Separator};
 use crate::{Error, Result, csv, parquet, write};
 
-/// How to read a table.
+/// Options for reading a table.
 ///
 /// | option | default | purpose |
 /// |---|---|---|
-/// | `types` | none | kinds that replace the inferred ones, by column |
+/// | `types` | none | column kinds that replace the inferred ones, by column name |
 /// | `missing` | none | texts and numbers that mean *missing*, in all columns |
 /// | `decimal` | auto | the decimal mark of numbers in text |
 /// | `separator` | by the header | what separates the cells of a text table |
 /// | `skip_lines` | 0 | lines above the header of a text table |
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
-    /// Kinds that replace the inferred ones, by column.
+    /// Column kinds that replace the inferred ones, by column name.
     pub types: BTreeMap<String, ColumnKind>,
     /// Texts and numbers that mean *missing*, in all columns.
     pub missing: Vec<String>,
@@ -46,26 +46,26 @@ impl ReadOptions {
 }
 
 impl Table {
-    /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
+    /// Reads a whole table, and infers the kind of each column as described in [`kind`](crate::kind).
     ///
-    /// The format follows the extension (`.csv`, `.tsv`, `.parquet`, `.pq`), else the first bytes. A `.csv` whose header
-    /// has no comma but a semicolon or a tab is separated by that. An empty column name becomes `unnamed_N`. Parquet
-    /// columns of nested or binary type are left out with a note.
+    /// The extension decides the format (`.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`); for other extensions, the first bytes do. In a
+    /// `.csv` file the separator is a comma; if the header has no comma, a semicolon or a tab. An empty column name becomes `unnamed_N`.
+    /// Parquet columns of nested or binary type are left out with a warning.
     ///
     /// # Errors
     ///
-    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
-    /// column that is not there.
+    /// Any error in the file, with the file's name and, if known, row, line and column; [`Error::NoSuchColumn`] if `types` names a
+    /// column that does not exist.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         read(path.as_ref(), &Wanted::All(&options.types), options)
     }
 
-    /// Reads the given columns with the given kinds, as a fitted student needs them; others are ignored, and so are the `types` of the options.
+    /// Reads only the given columns, with the given kinds, as a fitted student needs them; the `types` of the options have no effect.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
-    /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
+    /// The errors of [`read`](Self::read); [`Error::NoSuchColumn`] names a column that does not exist, and the columns found;
+    /// [`Error::Cell`] names a cell that does not have its column's kind, or an infinite number.
     pub fn read_like(
         path: impl AsRef<Path>,
         schema: &[(String, ColumnKind)],
@@ -74,11 +74,11 @@ impl Table {
         read(path.as_ref(), &Wanted::These(schema), options)
     }
 
-    /// Writes a CSV file: header, comma, LF; missing cells are empty; numbers in their shortest exact form.
+    /// Writes a CSV file with a header, commas and LF line ends; missing cells are empty, numbers have their shortest exact form.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; nothing is left under the name then.
+    /// [`Error::Write`]; then no incomplete file is left under the name.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| csv::write(&batch, file))
@@ -88,7 +88,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; nothing is left under the name then.
+    /// [`Error::Write`]; then no incomplete file is left under the name.
     pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| parquet::write(&batch, file))
@@ -120,7 +120,7 @@ fn format(path: &Path) -> Result<Format> {
     }
 }
 
-/// Parquet by its four magic bytes, text by a first line without control characters.
+/// Detects the format: Parquet by its four magic bytes, text by a separator and no NUL byte in the first line.
 fn sniff(path: &Path) -> Result<Format> {
     let mut start = Vec::new();
     File::open(path)

@@ -1,4 +1,4 @@
-//! Folds for out-of-fold labels.
+//! Folds for out-of-fold predictions of teachers.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use crate::rng::generator;
 use crate::split::FoldKind;
 pub use crate::split::NO_FOLD;
 
-/// Share of the blocks that is left out on either side of a held-out stretch of time.
+/// Share of the blocks that is left out on each side of a held-out stretch of time.
 const GAP: f64 = 0.01;
 
-/// Which rows a fold's teacher predicts, and which it learns from.
+/// Folds of rows: which rows each fold's teacher predicts, and which it learns from.
 ///
-/// | kind of split | a fold | its teacher learns from |
+/// | kind of split | rows of a fold | its teacher learns from |
 /// |---|---|---|
-/// | random | shuffled rows, of equal size within one row | all other rows |
-/// | group | whole groups, largest first into the smallest fold; fewer groups than `k` give fewer folds | all other rows |
-/// | time | a stretch of blocks | all other rows but those of the *gap*, the hundredth part of the blocks (at least one) on either side of the stretch |
+/// | random | random rows; sizes differ by at most one row | all other rows |
+/// | group | whole groups: the largest group first, each into the fold with the fewest rows; fewer groups than `k` give fewer folds | all other rows |
+/// | time | a stretch of consecutive blocks | all other rows except the *gap*: 1 % of all blocks on each side of the stretch, at least one block and at most half a stretch |
 ///
-/// Neighbors in time resemble each other: without the gap a teacher would know what it is to predict. The teacher of the last
-/// stretch of time knows earlier rows alone.
+/// Rows that are close in time resemble each other: without the gap, a teacher would learn from rows that are almost those it predicts. The
+/// teacher of the last stretch of time learns from earlier rows only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folds {
-    /// Fold of each row, [`NO_FOLD`] where none predicts it.
+    /// Fold of each row; [`NO_FOLD`] if no fold's teacher predicts it.
     pub of: Vec<u32>,
-    /// Where rows follow time.
+    /// Order of the rows in time, if the folds are stretches of time.
     time: Option<Time>,
 }
 
@@ -35,12 +35,12 @@ pub struct Folds {
 struct Time {
     /// Position of each row's block among all blocks.
     place: Vec<usize>,
-    /// Blocks of the gap on either side of a stretch.
+    /// Number of blocks in the gap on each side of a stretch.
     gap: usize,
 }
 
 impl Folds {
-    /// Folds of the given rows, by the kind of the data set's split. Fewer than two folds are taken as two.
+    /// Folds of the given rows, of the kind that fits the data set's split; a `k` below 2 counts as 2.
     #[must_use]
     pub fn new(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Self {
         let k = k.max(2).min(rows.len().max(1));
@@ -52,7 +52,7 @@ impl Folds {
         }
     }
 
-    /// Shuffled folds of equal size within one row.
+    /// Folds of random rows, whose sizes differ by at most one row.
     #[must_use]
     pub fn random(rows: usize, k: usize, seed: u64) -> Self {
         let mut of: Vec<u32> = (0..rows).map(|row| (row % k.max(1)) as u32).collect();
@@ -85,8 +85,9 @@ impl Folds {
         }
     }
 
-    /// Folds of stretches of time, from the block of each row; blocks are numbered as time goes. Rows of a single block have no order
-    /// in time, and get random folds.
+    /// Folds that are stretches of time, from the block of each row; blocks are numbered in order of time.
+    ///
+    /// If all rows lie in one block, they have no order in time and get random folds.
     #[must_use]
     pub fn stretches(block: &[u32], k: usize, seed: u64) -> Self {
         let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
@@ -100,7 +101,7 @@ impl Folds {
         let mut fold_and_place: BTreeMap<u32, (u32, usize)> = BTreeMap::new();
         for (place, (&block_id, &size)) in sizes.iter().enumerate() {
             let stretch = before * k.max(2) / block.len();
-            // Numbered without gaps, should a block be longer than a stretch.
+            // Fold numbers stay consecutive, even if a block is longer than a stretch.
             if stretches.last() != Some(&stretch) {
                 stretches.push(stretch);
             }
@@ -119,7 +120,7 @@ impl Folds {
         }
     }
 
-    /// Number of folds in use.
+    /// Number of folds.
     #[must_use]
     pub fn count(&self) -> usize {
         self.of
@@ -129,13 +130,13 @@ impl Folds {
             .map_or(0, |last| *last as usize + 1)
     }
 
-    /// True where the folds are stretches of time.
+    /// True if the folds are stretches of time.
     #[must_use]
     pub fn follow_time(&self) -> bool {
         self.time.is_some()
     }
 
-    /// The folds whose errors choose between models: all, but in time the last alone, since later rows are what is to be predicted.
+    /// The folds whose errors choose between models: all folds; with stretches of time only the last, because later rows are to be predicted.
     #[must_use]
     pub fn judges(&self) -> Vec<u32> {
         let count = self.count() as u32;
@@ -174,7 +175,7 @@ impl Folds {
     }
 }
 
-/// Blocks left out between stretches: at least one, at most half a stretch.
+/// Number of blocks in the gap on each side of a stretch: at least one, at most half a stretch.
 fn gap(blocks: usize, stretches: usize) -> usize {
     let most = blocks / (2 * stretches.max(1));
     ((GAP * blocks as f64).ceil() as usize).max(1).min(most)
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn no_row_of_the_gap_is_learned_from() {
-        // 200 blocks of two rows, the rows of the file in reverse time.
+        // 200 blocks of two rows; the rows of the file are in reverse order of time.
         let blocks: Vec<u32> = (0..400).map(|row| (399 - row) / 2).collect();
         let folds = Folds::stretches(&blocks, 5, 0);
         assert_eq!((folds.count(), folds.judges()), (5, vec![4]));
@@ -232,7 +233,7 @@ mod tests {
                 .into_iter()
                 .map(|row| blocks[row])
                 .collect();
-            // Two blocks, a hundredth of all, on either side.
+            // Two blocks on each side, which is 1 % of all blocks.
             assert!(
                 learned
                     .iter()

@@ -1,17 +1,17 @@
-//! The kind of a column, and how it is inferred from cells of text.
+//! The kind of a column, and how it is inferred from the text of its cells.
 //!
 //! The kinds are tried in this order on the cells that are not empty:
 //!
 //! | kind | when |
 //! |---|---|
-//! | number | each is a decimal number, or a missing marker (`NA`, `NaN`, `?`, `--`, `#N/A` and others of `numbers`; counted in a warning) |
-//! | boolean | each is `true`, `false`, `yes` or `no`, in any case |
-//! | time | each is an ISO 8601 date or date and time, or a missing marker |
-//! | number | each is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), a marker, or one of a few odd texts: at most a tenth of the cells beside at least 20 different numbers, read as missing with a warning |
-//! | category | at most max(50, 5 % of the rows) different texts, or texts of at most 40 bytes on average |
+//! | number | each cell is a decimal number, or marks a missing value (`NA`, `NaN`, `?`, `--`, `#N/A` and others of `numbers`; a warning counts these) |
+//! | boolean | each cell is `true`, `false`, `yes` or `no`, in any case |
+//! | time | each cell is an ISO 8601 date, or a date with a time, or marks a missing value |
+//! | number | each cell is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), or marks a missing value; with at least 20 different numbers, up to 10 % of the cells may be other texts, which are read as missing with a warning |
+//! | category | there are at most max(50, 5 % of the rows) different texts, or the texts have at most 40 bytes on average |
 //! | text | otherwise |
 //!
-//! A column without any cell is a number column in which all is missing.
+//! A column whose cells are all empty is a number column with only missing values.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,15 +24,15 @@ use crate::cells::{MISSING, MISSING_TIME, Values};
 use crate::numbers::{Meaning, Reading, Rules, is_marker};
 use crate::text::DecimalMark;
 
-/// What the cells of a column are.
+/// Kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
     /// Numbers.
     Number,
-    /// `true`/`false` or `yes`/`no`, held as 1 and 0.
+    /// `true`/`false` or `yes`/`no`, stored as 1 and 0.
     Boolean,
-    /// Text with few different values.
+    /// Text with few different values, or short text.
     Category,
     /// Points in time.
     Time,
@@ -53,11 +53,11 @@ impl ColumnKind {
         }
     }
 
-    /// What a cell of this kind looks like, for messages.
+    /// Description of a valid cell of this kind, for messages.
     fn expected(self) -> &'static str {
         match self {
             Self::Number => {
-                "a number, or an empty cell where it is missing (`--missing TEXT` names a text that means missing)"
+                "a number, or an empty cell if the value is missing (`--missing TEXT` names a text that means missing)"
             }
             Self::Boolean => "true, false, yes, no, 1 or 0",
             Self::Time => "an ISO 8601 date or time such as 2024-03-10 or 2024-03-10T18:00:00",
@@ -86,12 +86,14 @@ impl FromStr for ColumnKind {
         .into_iter()
         .find(|kind| kind.name() == text)
         .ok_or_else(|| {
-            format!("`{text}` is no column kind; expected number, boolean, category, time or text")
+            format!(
+                "`{text}` is not a column kind; expected number, boolean, category, time or text"
+            )
         })
     }
 }
 
-/// A column of text cells as Arrow gives them, in chunks; null is an empty cell.
+/// A column of text cells in the chunks that Arrow returns; null is an empty cell.
 pub(crate) struct Cells {
     chunks: Vec<StringArray>,
 }
@@ -110,16 +112,16 @@ impl Cells {
     }
 }
 
-/// The first cell that is not of the kind asked for.
+/// The first cell that does not have the requested kind.
 #[derive(Debug, PartialEq)]
 pub(crate) struct BadCell {
-    /// From 0.
+    /// Row, from 0.
     pub(crate) row: usize,
     pub(crate) found: String,
     pub(crate) expected: String,
 }
 
-/// A column's values, and what was read as something other than it says.
+/// Values of a column, and the cells that were not read as they are written.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
@@ -147,9 +149,9 @@ impl Parsed {
     }
 }
 
-/// Finds the kind of the cells by the rules of this module and converts them.
+/// Infers the kind of the cells by the rules of this module, and converts them.
 pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
-    // A decimal comma that the user asks for makes a point a mark of thousands.
+    // With a decimal comma, a point separates thousands.
     let plain = (rules.decimal != DecimalMark::Comma).then_some(ColumnKind::Number);
     plain
         .into_iter()
@@ -245,7 +247,7 @@ pub(crate) fn numbers_by_rows(
     few_odd(written_codes(codes, levels, rows, rules)?)
 }
 
-/// Time, category or text, for columns whose file says that they hold text.
+/// Infers time, category or text, for a column that the file declares as text.
 pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
     let is_known = |cell: &str| !rules.is_missing(cell) && !is_marker(cell);
     let some = cells.iter().filter_map(trimmed).any(is_known);
@@ -267,8 +269,8 @@ pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
 
 /// Converts cells to a given kind.
 ///
-/// A number column also takes `true`, `false`, `yes` and `no` as 1 and 0, since a student's file knows a boolean as a
-/// number, and numbers as people write them; an odd text is an error here.
+/// For a number column, `true` and `yes` also become 1, `false` and `no` become 0, because a student's file stores a boolean
+/// as a number. Numbers as people write them are read; any other text is an error.
 pub(crate) fn convert(
     cells: &Cells,
     kind: ColumnKind,
@@ -387,7 +389,7 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
     cell.map(str::trim).filter(|cell| !cell.is_empty())
 }
 
-/// `Some(None)` is a missing marker, `None` is no number.
+/// Parses a cell: `Some(None)` is a marker of a missing value, `None` means that the cell is not a number.
 #[expect(
     clippy::option_option,
     reason = "three outcomes: number, missing, neither"
@@ -408,13 +410,13 @@ fn boolean(cell: &str) -> Option<f64> {
     }
 }
 
-/// Codes into sorted levels; an empty or blank cell is missing, and so is a text that the user says is.
+/// Codes and sorted levels; an empty or blank cell is missing, and so is a text of `ReadOptions::missing`.
 fn categories(cells: &Cells, rules: &Rules<'_>) -> (Vec<u32>, Vec<String>) {
     let known = |cell| trimmed(cell).filter(|cell| !rules.is_missing(cell));
     encode_levels(cells.len(), cells.iter().map(known))
 }
 
-/// Codes of texts into their sorted distinct values.
+/// The sorted distinct texts as levels, and the code of each text.
 pub(crate) fn encode_levels<'a>(
     rows: usize,
     cells: impl Iterator<Item = Option<&'a str>>,
@@ -434,7 +436,7 @@ pub(crate) fn encode_levels<'a>(
     (codes, levels)
 }
 
-/// The levels by name; codes of places in `order` become those of places in the result.
+/// Sorts the levels by name; changes codes from positions in `order` to positions in the result.
 fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
     let mut by_name: Vec<u32> = (0..order.len() as u32).collect();
     by_name.sort_unstable_by_key(|code| order[*code as usize]);
@@ -455,9 +457,9 @@ fn text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
     Parsed::plain(ColumnKind::Text, Values::Text(texts.collect()))
 }
 
-/// Microseconds since 1970-01-01T00:00 (UTC where a zone is given) of an ISO 8601 date or date and time.
+/// Parses an ISO 8601 date, or date and time, into microseconds since 1970-01-01T00:00 (UTC if the text has a time zone).
 ///
-/// Forms: `YYYY-MM-DD`, then optionally `T` or a space, `HH:MM`, `:SS`, a decimal fraction, `Z` or `±HH:MM`.
+/// Format: `YYYY-MM-DD`, optionally followed by `T` or a space and `HH:MM`, then optionally `:SS`, a decimal fraction, and `Z` or `±HH:MM`.
 pub(crate) fn time(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| {
@@ -506,7 +508,7 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     Some(date + clock - zone(text.get(rest..)?)?)
 }
 
-/// Offset from UTC in microseconds; none given counts as zero.
+/// Offset from UTC in microseconds; 0 if the text has no time zone.
 fn zone(text: &str) -> Option<i64> {
     let sign = match text.as_bytes() {
         [] | [b'Z'] => return Some(0),

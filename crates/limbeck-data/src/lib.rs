@@ -1,8 +1,8 @@
-//! Tables in, clean training data out.
+//! Reads tables and prepares them for training.
 //!
-//! This crate reads CSV and Parquet files, finds the kind of each column, checks the table for the mistakes
-//! that make a regression meaningless, splits its rows, fits the encoder of a student and computes metrics.
-//! It knows nothing of models.
+//! This crate reads CSV and Parquet files, infers the kind of each column, checks the table for mistakes that make a
+//! regression meaningless, splits its rows, fits the encoder of a student and computes metrics. It does not depend on any
+//! model code.
 //!
 //! ```text
 //! file ─Table::read→ Table ─Dataset::from_table→ Dataset { features, target, weight, split, blocks, … }
@@ -13,20 +13,20 @@
 //!
 //! # The modules
 //!
-//! | module | noun |
+//! | module | content |
 //! |---|---|
 //! | [`table`] | [`Table`], [`Column`], reading by file name, writing |
-//! | [`targets`] | [`Targets`]: what is predicted, and the unit in which it is learned |
-//! | [`kind`] | [`ColumnKind`] and how it is inferred from cells |
-//! | [`features`] | [`Features`], the one matrix type that teachers and encoders read |
-//! | [`dataset`] | [`Dataset`], [`DataOptions`]: from table to split, checked rows |
+//! | [`targets`] | [`Targets`]: the values to predict, and the unit in which they are learned |
+//! | [`kind`] | [`ColumnKind`] and how it is inferred from the cells of a column |
+//! | [`features`] | [`Features`]: the feature columns that teachers and encoders read |
+//! | [`dataset`] | [`Dataset`], [`DataOptions`]: from a table to checked and split rows |
 //! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
-//! | [`split`], [`folds`](mod@folds) | which row is fitted, chosen on, reported on |
-//! | [`encode`] | fitting an encoder, bin edges for piecewise-linear encoding |
+//! | [`split`], [`folds`](mod@folds) | training, validation and test rows; folds for out-of-fold predictions |
+//! | [`encode`] | fits an encoder; computes bin edges for piecewise-linear encoding |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
-//! | [`rng`] | own generators: one per task |
-//! | [`checkpoint`] | [`Checkpoints`]: finished pieces of a run's work |
-//! | [`write`](mod@write) | files that exist whole or not at all |
+//! | [`rng`] | random number generators: one per task |
+//! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
+//! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
 //! # Example
@@ -45,7 +45,7 @@
     allow(
         clippy::float_cmp,
         clippy::print_stderr,
-        reason = "hand-worked values are exact; timings are shown"
+        reason = "values worked by hand are exact; tests print timings"
     )
 )]
 

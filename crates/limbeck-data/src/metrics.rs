@@ -1,24 +1,24 @@
-//! Metrics in f64, weighted, in the target's own unit.
+//! Weighted metrics in f64, in the target's own unit.
 //!
-//! Symbols: predictions `p`, targets `y`, weights `w`, sums over rows. All slices have one length; rows beyond the
-//! shortest are ignored. Without rows, or with weights that sum to zero, a metric is NaN.
+//! Symbols: predictions `p`, targets `y`, weights `w`; sums are over rows. All slices should have the same length; rows beyond the
+//! shortest slice are ignored. Without rows, or if the weights sum to zero, a metric is NaN.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Errors of predictions against targets.
+/// Metrics of predictions: RMSE, MAE and R².
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Root mean squared error.
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// Coefficient of determination; none for a constant target.
+    /// Coefficient of determination; `None` for a constant target.
     pub r2: Option<f64>,
 }
 
-/// All scores of predictions at once.
+/// Computes RMSE, MAE and R² of predictions.
 #[must_use]
 pub fn scores(pred: &[f64], target: &[f64], weight: &[f64]) -> Scores {
     Scores {
@@ -28,7 +28,7 @@ pub fn scores(pred: &[f64], target: &[f64], weight: &[f64]) -> Scores {
     }
 }
 
-/// `√(Σ w (p − y)² / Σ w)`.
+/// Root mean squared error: `√(Σ w (p − y)² / Σ w)`.
 ///
 /// ```
 /// use limbeck_data::metrics::rmse;
@@ -39,13 +39,13 @@ pub fn rmse(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     mean(errors(pred, target).map(|error| error * error), weight).sqrt()
 }
 
-/// `Σ w |p − y| / Σ w`.
+/// Mean absolute error: `Σ w |p − y| / Σ w`.
 #[must_use]
 pub fn mae(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     mean(errors(pred, target).map(f64::abs), weight)
 }
 
-/// `1 − Σ w (p − y)² / Σ w (y − ȳ)²` with `ȳ = Σ w y / Σ w`; none where the target is constant.
+/// Coefficient of determination: `1 − Σ w (p − y)² / Σ w (y − ȳ)²` with `ȳ = Σ w y / Σ w`; `None` if the target is constant.
 #[must_use]
 pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
     let variance = variance(target, weight);
@@ -53,21 +53,21 @@ pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
     (variance > 0.0).then(|| 1.0 - error / variance)
 }
 
-/// How predictions are judged: a mean over rows, brought into the target's unit.
+/// How predictions are evaluated: a mean over rows, converted to the target's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Measure {
-    /// `√(Σ w (p − y)² / Σ w)`, least at the mean.
+    /// Root mean squared error, `√(Σ w (p − y)² / Σ w)`; smallest if predictions are conditional means.
     #[default]
     Rmse,
-    /// `Σ w max(q (y − p), (q − 1)(y − p)) / Σ w`, least at the `q`-quantile (Koenker & Bassett 1978).
+    /// Pinball loss, `Σ w max(q (y − p), (q − 1)(y − p)) / Σ w`; smallest if predictions are conditional `q`-quantiles (Koenker & Bassett 1978).
     Pinball {
-        /// `q`, in (0, 1).
+        /// The level `q` of the quantile, in (0, 1).
         quantile: f64,
     },
 }
 
 impl Measure {
-    /// Its name, as people read it.
+    /// Name of the measure, for reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Measure {
         }
     }
 
-    /// What one row adds to the mean.
+    /// The term of one row in the mean.
     #[must_use]
     pub fn row(self, pred: f64, target: f64) -> f64 {
         match self {
@@ -87,7 +87,7 @@ impl Measure {
         }
     }
 
-    /// The measure of a mean over rows.
+    /// Converts a mean over rows to the measure; for RMSE, the square root.
     #[must_use]
     pub fn of_mean(self, mean: f64) -> f64 {
         match self {
@@ -96,7 +96,7 @@ impl Measure {
         }
     }
 
-    /// Each row's part: what [`bootstrap`](crate::bootstrap) takes.
+    /// The term of each row; input for [`bootstrap`](crate::bootstrap) and [`crossed`](crate::crossed).
     #[must_use]
     pub fn rows(self, pred: &[f64], target: &[f64]) -> Vec<f64> {
         pred.iter()
@@ -105,14 +105,14 @@ impl Measure {
             .collect()
     }
 
-    /// The measure of all rows.
+    /// The measure over all rows.
     #[must_use]
     pub fn score(self, pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
         self.of_mean(mean(self.rows(pred, target).into_iter(), weight))
     }
 }
 
-/// `Σ w 1[y ≤ p] / Σ w`: the share of targets at or below their predictions, `q` for a true `q`-quantile.
+/// Share of targets at or below their predictions, `Σ w 1[y ≤ p] / Σ w`; equals `q` if predictions are the true `q`-quantiles.
 #[must_use]
 pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     mean(
@@ -123,7 +123,7 @@ pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     )
 }
 
-/// Least and greatest value; `(∞, −∞)` of none. NaN is skipped.
+/// Smallest and largest value; `(∞, −∞)` without values. NaN is skipped.
 ///
 /// ```
 /// assert_eq!(limbeck_data::metrics::range(&[2.0, f64::NAN, -1.0]), (-1.0, 2.0));
@@ -136,13 +136,13 @@ pub fn range(values: &[f64]) -> (f64, f64) {
     })
 }
 
-/// `Σ w v / Σ w`.
+/// Weighted mean: `Σ w v / Σ w`.
 #[must_use]
 pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
     mean(values.iter().copied(), weight)
 }
 
-/// Mean of values and its standard error, values of a block taken together.
+/// Weighted mean of values and its standard error; values of the same block are treated as dependent.
 ///
 /// # Formula
 ///
@@ -150,7 +150,7 @@ pub fn weighted_mean(values: &[f64], weight: &[f64]) -> f64 {
 /// m = Σ w v / Σ w        se² = B / (B − 1) · Σ_b (Σ_{i∈b} w_i (v_i − m))² / (Σ w)²
 /// ```
 ///
-/// Without `blocks` each value is a block of its own. One block alone has no spread: its standard error is infinite.
+/// `B` is the number of blocks `b`. Without `blocks`, each value is its own block. With a single block, the standard error is infinite.
 #[must_use]
 pub fn mean_and_standard_error(
     values: &[f64],
@@ -182,7 +182,7 @@ pub fn mean_and_standard_error(
     (mean, error_sq.sqrt() / total)
 }
 
-/// `Σ w (v − v̄)² / Σ w`; exactly zero for equal values.
+/// Weighted variance: `Σ w (v − v̄)² / Σ w`; exactly zero if all values are equal.
 #[must_use]
 pub fn variance(values: &[f64], weight: &[f64]) -> f64 {
     if values.windows(2).all(|pair| same(pair[0], pair[1])) && !values.is_empty() {
@@ -192,7 +192,7 @@ pub fn variance(values: &[f64], weight: &[f64]) -> f64 {
     mean(values.iter().map(|value| (value - center).powi(2)), weight)
 }
 
-/// Pearson's correlation; none where either side is constant.
+/// Pearson's correlation; `None` if `x` or `y` is constant.
 #[must_use]
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     let n = x.len().min(y.len()) as f64;
@@ -207,7 +207,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     (xx > 0.0 && yy > 0.0).then(|| xy / (xx.sqrt() * yy.sqrt()))
 }
 
-/// Ranks from 0, equal values at their mean rank.
+/// Ranks from 0; equal values get their mean rank.
 #[must_use]
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -224,7 +224,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 
 /// The `p`-quantile of ascending values by linear interpolation (Hyndman and Fan's type 7, as NumPy's default).
 ///
-/// NaN without values.
+/// Returns NaN if there are no values.
 #[must_use]
 pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
@@ -234,7 +234,7 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     let below = position.floor() as usize;
     let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
     let share = position - below as f64;
-    // Not `low + (high − low)·share`, whose difference can overflow.
+    // Not `low + (high − low)·share`, because the difference can overflow.
     if same(low, high) {
         low
     } else {
@@ -242,11 +242,8 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     }
 }
 
-/// True for equal numbers, to the last bit but for the sign of zero; false for NaN.
-#[expect(
-    clippy::float_cmp,
-    reason = "equality of given numbers is what is asked"
-)]
+/// True if two numbers are exactly equal; 0 equals −0, and NaN equals nothing.
+#[expect(clippy::float_cmp, reason = "the function tests exact equality")]
 pub(crate) fn same(a: f64, b: f64) -> bool {
     a == b
 }
@@ -298,7 +295,7 @@ mod tests {
     #[test]
     fn pinball_loss_is_worked_by_hand() {
         let measure = Measure::Pinball { quantile: 0.9 };
-        // 2 too low: 0.9 · 2; 1 too high: 0.1 · 1; weights 1 and 3.
+        // First prediction 2 too low: 0.9 · 2. Second 1 too high: 0.1 · 1. Weights 1 and 3.
         let found = measure.score(&[1.0, 4.0], &[3.0, 3.0], &[1.0, 3.0]);
         assert!((found - (1.8 + 0.3) / 4.0).abs() < 1e-15, "{found}");
         assert_eq!(

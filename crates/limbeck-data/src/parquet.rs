@@ -1,4 +1,4 @@
-//! Parquet by Arrow.
+//! Reads and writes Parquet files with Arrow.
 
 mod guard;
 
@@ -24,10 +24,10 @@ use crate::{Error, Result};
 
 /// Reads the wanted columns of a Parquet file.
 ///
-/// The decoder panics on some damaged files; that is reported as any other damage.
+/// The decoder panics on some damaged files; the panic is caught and reported like other damage.
 pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
     guard::caught(|| decode(path, wanted, options))
-        .unwrap_or_else(|| Err(malformed(path, &"its contents contradict each other")))
+        .unwrap_or_else(|| Err(malformed(path, &"the file is damaged")))
 }
 
 fn decode(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
@@ -78,7 +78,7 @@ fn decode(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Tab
         source,
         notes,
     };
-    // The reader gives its columns in the order of the file, whatever the order asked for.
+    // The reader returns columns in the order of the file, not in the requested order.
     let mut in_file: Vec<usize> = picked.iter().map(|(index, _)| *index).collect();
     in_file.sort_unstable();
     for (index, kind) in picked {
@@ -106,7 +106,7 @@ fn decode(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Tab
     Ok(table)
 }
 
-/// Writes a batch, compressed with zstd, without anything that varies between runs.
+/// Writes a batch, compressed with zstd; equal batches give equal bytes.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -138,7 +138,7 @@ fn names(path: &Path, schema: &SchemaRef) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The kind that a Parquet type stands for; text is looked at further.
+/// The column kind for a Parquet type; a text column may become a category or time later.
 fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
     match data_type {
         DataType::Boolean => Some(ColumnKind::Boolean),
@@ -159,14 +159,14 @@ fn supported(source: &str, name: &str, data_type: &DataType, notes: &mut Vec<War
             action: Action::Drop,
             column: Some(name.to_owned()),
             message: format!(
-                "{source}: column `{name}` has type {data_type}, which is not read; it was left out"
+                "{source}: column `{name}` has type {data_type}, which is not supported; it was left out"
             ),
         });
     }
     known
 }
 
-/// Converts a column; the inner error is a cell that does not fit the kind asked for.
+/// Converts a column; the inner error is a cell that does not fit the requested kind.
 fn column(
     path: &Path,
     name: &str,
@@ -261,7 +261,7 @@ mod tests {
                 .to_string();
             assert!(error.contains("a.parquet"), "{error}");
         }
-        // A flipped byte in the data may go unseen, but must not panic.
+        // A flipped byte in the data may stay undetected, but reading must not panic.
         for position in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[position] ^= 0x55;

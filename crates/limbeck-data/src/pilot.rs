@@ -1,6 +1,6 @@
-//! A small data set out of a large one, to try things on before hours are spent.
+//! Pilots: small samples of a large data set, for quick experiments before a long run.
 //!
-//! Only training and validation rows are taken, so that what is learned from a pilot says nothing of the test rows.
+//! Pilots contain training and validation rows only, so that no information about the test rows is used.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::rng::generator;
 use crate::split::{FoldKind, Split};
 use crate::{Error, Result};
 
-/// Share of a pilot's rows that are fitted on.
+/// Share of a pilot's rows that are training rows.
 const TRAIN: f64 = 0.7;
-/// Share chosen on; what is left takes the place of test rows.
+/// Share of a pilot's rows that are validation rows.
 const VALID: f64 = 0.1;
-/// Share that takes the place of test rows.
+/// Share of a pilot's rows that are its test rows.
 const HELD: f64 = 1.0 - TRAIN - VALID;
 
 impl Dataset {
-    /// Different pilots of the same rows, none of which holds out a row of another: 5, or 1 where rows follow time.
+    /// Number of pilots with different held-out rows: 5, or 1 if the split follows time.
     #[must_use]
     pub fn pilots(&self) -> usize {
         if self.fold_kind == FoldKind::Time {
@@ -29,19 +29,19 @@ impl Dataset {
         }
     }
 
-    /// A data set of at most `rows` of the training and validation rows, split 70 : 10 : 20 anew.
+    /// A pilot: at most `rows` of the training and validation rows, split anew 70 : 10 : 20 into training, validation and test rows.
     ///
-    /// | rows | which are taken | how they are split |
+    /// | kind of split | rows taken | how they are split |
     /// |---|---|---|
-    /// | random | random ones | at random |
-    /// | group | whole groups in random order, each if it still fits (the smallest, if none does) | whole groups |
-    /// | time | the latest whole stretches | the earliest are fitted on, the latest held out |
+    /// | random | random rows | at random |
+    /// | group | whole groups in random order, each if it still fits (if none fits, the smallest group) | by whole groups |
+    /// | time | the latest whole stretches | the earliest are training rows, the latest test rows |
     ///
-    /// Pilots of one `seed` and different `turn` below [`pilots`](Self::pilots) have the same rows; each holds out others.
+    /// Pilots with the same `seed` and different `turn`, below [`pilots`](Self::pilots), have the same rows but different test rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Split`] where a part would be empty, since there are too few rows, groups or stretches of time.
+    /// [`Error::Split`] if a part would be empty because there are too few rows, groups or stretches of time.
     pub fn pilot(&self, rows: usize, turn: usize, seed: u64) -> Result<Self> {
         let mut units = self.units();
         if self.fold_kind == FoldKind::Time {
@@ -57,7 +57,7 @@ impl Dataset {
         let mut parts = Split::default();
         let mut before = 0;
         for unit in &taken {
-            // The middle of the unit decides, in whole rows so that no rounding does.
+            // The middle of the unit decides; it is computed from whole numbers, so that rounding cannot decide.
             let middle = 2 * before + unit.len();
             let place = (middle as f64 / (2 * total) as f64 + turn as f64 * HELD).fract();
             let part = match place {
@@ -103,7 +103,7 @@ impl Dataset {
         half
     }
 
-    /// Training and validation rows by what must stay together: rows, groups, or stretches in order of time.
+    /// Training and validation rows as units that must stay together: single rows, groups, or stretches in order of time.
     fn units(&self) -> Vec<Vec<usize>> {
         self.units_of(&self.split.train_valid())
     }
@@ -119,7 +119,7 @@ impl Dataset {
         units.into_values().collect()
     }
 
-    /// The first units that have at most so many rows; of groups also later ones that still fit.
+    /// The first units with at most `rows` rows in total; later units that still fit are taken too, except with time.
     fn take(&self, units: Vec<Vec<usize>>, rows: usize) -> Vec<Vec<usize>> {
         let smallest = units.iter().min_by_key(|unit| unit.len()).cloned();
         let mut taken: Vec<Vec<usize>> = Vec::new();
@@ -139,7 +139,7 @@ impl Dataset {
         }
     }
 
-    /// This data set with no other rows than those of `split`.
+    /// This data set, with only the rows of `split`.
     fn only(&self, split: &Split) -> Self {
         let mut kept = [split.train.as_slice(), &split.valid, &split.test].concat();
         kept.sort_unstable();
@@ -236,7 +236,7 @@ mod tests {
         );
         let test: Vec<usize> = in_table(&all, &all.split.test);
         assert!(pilot.rows.iter().all(|row| !test.contains(row)));
-        // Every list goes with its row: the given prediction is the row's number and a half.
+        // All lists follow their rows: the given prediction is the row's number plus 0.5.
         let given = pilot.given.clone().unwrap().prediction;
         assert!(
             pilot
@@ -302,7 +302,7 @@ mod tests {
         });
         assert_eq!(all.pilots(), 1);
         let pilot = all.pilot(300, 0, 1).unwrap();
-        // 800 rows are not held out for the test; stretches have √200 ≈ 14 rows.
+        // 800 rows are not test rows; stretches have √200 ≈ 14 rows.
         assert!(
             pilot.rows.iter().all(|row| (486..800).contains(row)) && pilot.target().len() > 280,
             "{:?}",

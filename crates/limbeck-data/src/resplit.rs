@@ -1,5 +1,7 @@
-//! The same rows, split again: other validation rows, so that trials are not chosen by the luck of a few dozen rows; and other test rows, so
-//! that a whole run can be repeated.
+//! Further splits of the same rows.
+//!
+//! Splits with other validation rows make the choice between trials depend less on chance in a few dozen rows. Splits with other test rows
+//! allow repeating a whole run.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -7,19 +9,19 @@ use crate::folds::Folds;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
-/// A further split has at least this many validation rows, unless rows are few.
+/// Smallest number of validation rows of a further split, unless the data set has few rows.
 const VALID_ROWS: usize = 150;
-/// Of few rows, a quarter is enough.
+/// With few rows, a quarter of them (1 / `PART`) is enough.
 const PART: usize = 4;
 
 impl Dataset {
-    /// At most `more` further data sets of the same rows, whose validation rows overlap neither each other nor those of this one.
+    /// At most `more` further data sets with the same rows and other validation rows; no row is a validation row twice.
     ///
-    /// Each holds out as many rows as this one, but at least 150, or a quarter of the rows if that is less. Groups stay whole. Test rows stay
-    /// the same.
+    /// Each has as many validation rows as this data set, but at least 150, or a quarter of the training and validation rows if that is less.
+    /// Groups stay whole. Test rows stay the same.
     ///
-    /// Returns none where validation rows were given, or where the split follows time: there only the last stretch is like the test rows.
-    /// Returns fewer than `more` where training rows or groups run out.
+    /// Returns an empty list if the validation rows were given, or if the split follows time: then only the last stretch resembles the test
+    /// rows. Returns fewer than `more` data sets if there are not enough training rows or groups.
     #[must_use]
     pub fn resplits(&self, more: usize, seed: u64) -> Vec<Self> {
         let mut all = Vec::new();
@@ -39,7 +41,7 @@ impl Dataset {
             .max(VALID_ROWS.min(learn.len() / PART));
         for turn in 0..more as u64 {
             let share = wanted as f64 / left.len() as f64;
-            // As many rows have to be left to learn from as are held out.
+            // At least as many rows must remain as are held out.
             if share > 0.5 {
                 break;
             }
@@ -67,14 +69,16 @@ impl Dataset {
         all
     }
 
-    /// The same rows `folds` times, each time with other test rows: a share of them all at random, whole groups, or, where the split
-    /// follows time, a stretch of its later half, of which only earlier rows are learned from.
+    /// `folds` data sets with the same rows, each with other test rows.
     ///
-    /// Validation rows are drawn anew from the rows to learn from, the same share of them as in this data set.
+    /// The test rows are random rows, whole groups, or, if the split follows time, a stretch of the later half of the rows. Together, the folds
+    /// test each row once; with time, each row of the later half. With time, only rows before the stretch are training and validation rows.
+    ///
+    /// Validation rows are drawn anew, with the same share of training and validation rows as in this data set.
     ///
     /// # Errors
     ///
-    /// [`Error::Split`] where there are fewer rows, groups or stretches of time than folds.
+    /// [`Error::Split`] if there are fewer rows, groups or stretches of time than folds.
     pub fn outer_folds(&self, folds: usize, seed: u64) -> Result<Vec<Self>> {
         let Split { train, valid, test } = &self.split;
         let mut all = [&self.split.train_valid()[..], test].concat();
@@ -147,7 +151,7 @@ impl Dataset {
         let count = if is_random { 1 } else { found.count() };
         if count < folds {
             let message = format!(
-                "{folds} outer folds need at least as many {what} to test on, found {count}; give fewer folds"
+                "{folds} outer folds need at least as many {what} to test on, found {count}; use fewer folds"
             );
             return Err(Error::Split { message });
         }
@@ -208,12 +212,12 @@ mod tests {
         let data = data(DataOptions::for_target("y"));
         let more = data.resplits(2, 0);
         assert_eq!(more.len(), 2);
-        // A quarter of the 240 rows to learn from.
+        // A quarter of the 240 training and validation rows.
         assert_eq!(more[0].split.valid.len(), 60);
         check(&data, &more);
         assert_eq!(more[1].split, data.resplits(2, 0)[1].split);
         assert_ne!(more[1].split, data.resplits(2, 1)[1].split);
-        // Every row is held out once at most.
+        // Every row is a validation row at most once.
         check(&data, &data.resplits(100, 0));
     }
 
@@ -265,7 +269,7 @@ mod tests {
                     .iter()
                     .all(|row| test.binary_search(row).is_err())
             );
-            // As large a share as in the data set itself.
+            // The share of validation rows is the same as in the data set itself.
             assert!(
                 (valid.len() as f64 / 240.0
                     - data.split.valid.len() as f64 / data.split.train_valid().len() as f64)
@@ -303,7 +307,7 @@ mod tests {
             data.outer_folds(9, 3)
                 .unwrap_err()
                 .to_string()
-                .contains("as many groups to test on, found 8; give fewer folds")
+                .contains("as many groups to test on, found 8; use fewer folds")
         );
     }
 
@@ -329,7 +333,7 @@ mod tests {
                     .iter()
                     .all(|&row| blocks[row] < first)
             );
-            // At least the earlier half.
+            // At least most of the earlier half.
             assert!(
                 fold.split.train_valid().len() >= 120,
                 "{}",

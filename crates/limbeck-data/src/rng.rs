@@ -1,12 +1,12 @@
-//! Own generators: each task draws from its own stream, so that no order of execution changes a result.
+//! Random number generators: each task has its own stream, so that the order of execution does not change results.
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
-/// The generator of one task: a function of run seed, task name and index alone.
+/// The random number generator of one task; it depends only on the run's seed, the task's name and an index.
 ///
-/// The name is hashed by FNV-1a, and seed, hash and index are mixed by SplitMix64 into state and stream of a
-/// PCG XSL-RR 128/64. Equal arguments give equal streams on every machine.
+/// FNV-1a hashes the name; SplitMix64 mixes seed, hash and index into the state and stream of a PCG XSL-RR 128/64. Equal arguments
+/// give equal random numbers on every machine.
 ///
 /// ```
 /// use limbeck_data::generator;
@@ -32,7 +32,7 @@ pub fn normal(rng: &mut impl rand::Rng) -> f64 {
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
-/// FNV-1a, 64 bits.
+/// The 64-bit FNV-1a hash.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn splitmix_agrees_with_its_reference() {
-        // First output of the reference program for seed 0.
+        // First output of the reference implementation for seed 0.
         assert_eq!(splitmix(0), 0xe220_a839_7b1d_cdaf);
     }
 

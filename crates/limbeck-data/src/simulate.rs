@@ -1,4 +1,4 @@
-//! Example data from a physical sensor: an NTC thermistor in a bridge.
+//! Simulated example data of a physical sensor: an NTC thermistor in a bridge.
 //!
 //! The sensor measures the temperature of moving air. A thermistor of resistance
 //!
@@ -6,16 +6,16 @@
 //! R(T) = R₂₅ · exp(B · (1/T − 1/298.15 K))
 //! ```
 //!
-//! forms one half of a bridge with a series resistor `R_s` at supply `V`; an analog-to-digital converter (ADC) reads
-//! the middle against the supply. What makes it hard to invert:
+//! and a series resistor `R_s` form a voltage divider (half of a bridge) at supply `V`. An analog-to-digital converter (ADC) reads the voltage
+//! over the thermistor as a share of the supply. The temperature is hard to compute from the reading because of:
 //!
-//! - self-heating: the current warms the bead by `ΔT = P / (δ · (1 + 0.8·√v))` over the air, `P = V² R / (R + R_s)²`,
-//!   with dissipation `δ = 1.5 mW/K` in still air and air speed `v`; `R` depends on the warmed bead, so the two are solved
-//!   together;
-//! - tolerance: each part has its own `R₂₅` (sd 1 %, measured to 0.1 %) and `B` (sd 0.5 %, not known to the reader);
+//! - self-heating: the current makes the thermistor bead warmer than the air by `ΔT = P / (δ · (1 + 0.8·√v))`, `P = V² R / (R + R_s)²`,
+//!   with dissipation `δ = 1.5 mW/K` in still air and air speed `v` in m/s; `R` depends on the bead's temperature, so that both are
+//!   solved together;
+//! - tolerance: each part has its own `R₂₅` (standard deviation 1 %, measured to 0.1 %) and `B` (standard deviation 0.5 %, not a feature);
 //! - the board: `R_s` drifts by 60 ppm/K with the board's temperature;
-//! - three measuring ranges with another `R_s`, ADC noise (sd 1.5 codes) and rounding to 12 bits;
-//! - an air speed sensor that is missing in 5 % of the rows.
+//! - three measuring ranges, each with its own `R_s`; ADC noise (standard deviation 1.5 codes) and rounding to 12 bits;
+//! - an air speed that is missing in 5 % of the rows.
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
@@ -23,7 +23,7 @@ use rand_pcg::Pcg64;
 use crate::rng::{generator, normal};
 use crate::table::{Column, Table};
 
-/// Name of the target column of [`thermistor`]: the true air temperature in °C.
+/// Name of the target column in the table of [`thermistor`]: the true air temperature in °C.
 pub const THERMISTOR_TARGET: &str = "air_temperature_c";
 
 const ZERO_CELSIUS_K: f64 = 273.15;
@@ -46,10 +46,10 @@ struct Reading {
     air_c: f64,
 }
 
-/// A table of thermistor readings with the true air temperature as target.
+/// Simulates a table of thermistor readings, with the true air temperature as target.
 ///
 /// Features: `adc_code`, `supply_v`, `board_temperature_c`, `air_speed_m_s` (5 % missing), `r25_ohm`, `range`
-/// (category). Equal seeds give equal tables, and a longer table begins with the rows of a shorter one.
+/// (category). Equal seeds give equal tables; a longer table begins with the rows of a shorter one.
 #[must_use]
 pub fn thermistor(rows: usize, seed: u64) -> Table {
     let readings: Vec<Reading> = (0..rows)
@@ -104,7 +104,7 @@ fn reading(rng: &mut Pcg64) -> Reading {
     }
 }
 
-/// Share of the supply over the thermistor, with the bead at the temperature at which it gives off what it takes up.
+/// Voltage over the thermistor as a share of the supply, at the bead temperature where dissipated heat equals electrical power.
 fn bridge_ratio(
     air_c: f64,
     r25: f64,
@@ -120,13 +120,13 @@ fn bridge_ratio(
         let r = resistance(bead_c);
         air_c + supply_v * supply_v * r / ((r + series_ohm).powi(2) * dissipation) - bead_c
     };
-    // The power is at most V²/4R_s, which bounds the bead's temperature; bisection is sure to end.
+    // The power is at most V²/4R_s, which bounds the bead's temperature and gives the upper end for bisection.
     let most = air_c + supply_v * supply_v / (4.0 * series_ohm * dissipation);
     let r = resistance(root(air_c, most, excess));
     r / (r + series_ohm)
 }
 
-/// Where a falling function crosses 0 between `low` and `high`, by bisection.
+/// The zero of a falling function between `low` and `high`, found by bisection.
 fn root(mut low: f64, mut high: f64, falling: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
@@ -151,15 +151,15 @@ mod tests {
 
     #[test]
     fn bead_without_heating_follows_the_b_equation() {
-        // At 25 °C R = R₂₅, and with R_s = R₂₅ the middle of the bridge is at half the supply.
+        // At 25 °C, R = R₂₅; with R_s = R₂₅, the thermistor has half of the supply voltage.
         let cool = bridge_ratio(25.0, 10_000.0, 3_950.0, 1e-6, 10_000.0, 0.0);
         assert!((cool - 0.5).abs() < 1e-9, "{cool}");
     }
 
     #[test]
     fn bead_heats_itself_as_calculated_by_hand() {
-        // V = 5 V, R = R_s = 10 kΩ: P = 25·10⁴/(2·10⁴)² = 0.625 mW, ΔT ≈ P/δ = 0.417 K in still air. At 25 °C R
-        // falls by B/T² = 4.44 %/K, the ratio by a quarter of that: −0.00463 to first order.
+        // V = 5 V, R = R_s = 10 kΩ: P = 25·10⁴/(2·10⁴)² = 0.625 mW, ΔT ≈ P/δ = 0.417 K in still air. At 25 °C, R
+        // falls by B/T² = 4.44 %/K, and the ratio by a quarter of that: −0.00463 to first order.
         let hot = bridge_ratio(25.0, 10_000.0, 3_950.0, 5.0, 10_000.0, 0.0);
         assert!((hot - (0.5 - 0.00463)).abs() < 1e-4, "{hot}");
         // Moving air cools the bead.

@@ -1,4 +1,4 @@
-//! Which rows are fitted, chosen on and reported on.
+//! The split into training, validation and test rows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 use crate::error::{did_you_mean, nearest, quoted};
 use crate::{Error, Result};
 
-/// The fold of a row that no fold teacher predicts.
+/// Fold number of a row that no fold's teacher predicts.
 pub const NO_FOLD: u32 = u32::MAX;
 
-/// Positions of the rows of each part, ascending, without overlap.
+/// The split: positions of the rows of each part, ascending and without overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
-    /// Fitted on.
+    /// Training rows: models are fitted on them.
     pub train: Vec<usize>,
-    /// Chosen on.
+    /// Validation rows: models are chosen on them.
     pub valid: Vec<usize>,
-    /// Reported on, once.
+    /// Test rows: used once, for the report.
     pub test: Vec<usize>,
 }
 
 impl Split {
-    /// Training and validation rows together, ascending: what the final student and the teacher learn from.
+    /// Training and validation rows together, ascending: the rows for the teacher and the final student.
     #[must_use]
     pub fn train_valid(&self) -> Vec<usize> {
         let mut rows = [self.train.as_slice(), &self.valid].concat();
@@ -35,11 +35,11 @@ impl Split {
     }
 }
 
-/// How rows hang together, which decides how folds and held-out rows are drawn.
+/// How rows depend on each other, which decides how folds and held-out rows are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoldKind {
-    /// They do not.
+    /// Rows are independent.
     #[default]
     Random,
     /// Rows of a group stay together.
@@ -48,7 +48,7 @@ pub enum FoldKind {
     Time,
 }
 
-/// The part a row belongs to.
+/// The part of the split that a row belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SplitPart {
     Train,
@@ -57,7 +57,7 @@ pub(crate) enum SplitPart {
     Dropped,
 }
 
-/// What ties rows together when some are held out: group by row, or time by row.
+/// Which rows belong together when rows are held out: by the group of each row, or by the time of each row.
 pub(crate) enum Ties<'a> {
     None,
     Group(&'a [u32]),
@@ -67,8 +67,8 @@ pub(crate) enum Ties<'a> {
 impl Ties<'_> {
     /// Chooses about `share` of the rows (at least one, never all) to hold out.
     ///
-    /// Random rows; whole groups in random order, each taken if it still fits (the smallest, if none does); or the last
-    /// rows in time, rows of one time kept together.
+    /// Holds out random rows; or whole groups in random order, each if it still fits (if none fits, the smallest group); or the last
+    /// rows in time, where rows with equal times stay together.
     pub(crate) fn hold_out(
         &self,
         rows: &[usize],
@@ -114,12 +114,12 @@ fn hold_out_groups(
         return Err(too_few(
             members.len(),
             "groups",
-            "use a column with more groups, or give the split yourself",
+            "use a column with more groups, or define the split yourself",
         ));
     }
     let mut groups: Vec<Vec<usize>> = members.into_values().collect();
     groups.shuffle(rng);
-    // The smallest overshoot is taken where no group fits.
+    // If no group fits, the smallest one exceeds the wanted size the least.
     let smallest = (0..groups.len())
         .min_by_key(|index| groups[*index].len())
         .unwrap_or(0);
@@ -145,13 +145,14 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
     }
     if cut == ordered.len() {
         return Err(Error::Split {
-            message: "all rows have the same time, so they cannot be split by time; leave out `time`, or give the split yourself".to_owned(),
+            message: "all rows have the same time, so they cannot be split by time; leave out `time`, or define the split yourself".to_owned(),
         });
     }
     Ok(ordered.split_off(cut))
 }
 
-/// Dense block ids that follow time: contiguous runs of about √`n_test` rows, rows of one time kept together.
+/// Block of each row for a split by time: stretches of about √`n_test` consecutive rows, numbered in order of time; rows with equal times
+/// stay together.
 pub(crate) fn time_blocks(time: &[i64], n_test: usize) -> Vec<u32> {
     let length = ((n_test as f64).sqrt().round() as usize).max(1);
     let mut ordered: Vec<usize> = (0..time.len()).collect();
@@ -169,10 +170,10 @@ pub(crate) fn time_blocks(time: &[i64], n_test: usize) -> Vec<u32> {
     blocks
 }
 
-/// Parts of the rows by a split file `FILE:NAME`.
+/// Part of each row, from a split file given as `FILE:NAME`.
 ///
-/// The file has columns `split,set,start,stop`: rows `[start, stop)`, counted from 0 in the data file before any is
-/// dropped, belong to `set` (`test`, `val` or `drop`) of `split`; rows not listed are for training.
+/// The file has the columns `split,set,start,stop`. Each line puts rows `[start, stop)` into `set` (`test`, `val`, `drop` or `train`) of the
+/// split named `split`. Rows are counted from 0 in the data file, before any row is dropped. Rows that are not listed are training rows.
 pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<SplitPart>> {
     const OPTION: &str = "split_file";
     let (path, name) = spec
@@ -246,7 +247,7 @@ fn mark(
             return Err(malformed(
                 path,
                 line,
-                &format!("found the set `{set}`, expected test, val or drop"),
+                &format!("found the set `{set}`, expected test, val, drop or train"),
             ));
         }
     };
@@ -263,7 +264,7 @@ fn mark(
     let (start, stop) = (position(start)?, position(stop)?);
     let range = parts.get_mut(start..stop).ok_or_else(|| {
         let message = format!(
-            "rows {start} to {stop} lie outside the table of {rows} rows; is this its split file?"
+            "rows {start} to {stop} lie outside the table of {rows} rows; does this split file belong to this table?"
         );
         malformed(path, line, &message)
     })?;
@@ -314,7 +315,7 @@ mod tests {
             let twin = held.contains(&((row / 7) * 7));
             assert_eq!(held.contains(row), twin);
         }
-        // Two groups, both larger than the share: the smaller is held out.
+        // Two groups, both larger than the share: the smaller one is held out.
         let uneven: Vec<u32> = (0..100).map(|row| u32::from(row >= 60)).collect();
         assert_eq!(
             Ties::Group(&uneven)
@@ -333,7 +334,7 @@ mod tests {
     fn last_times_are_held_out_and_ties_stay_together() {
         let time = [5, 1, 4, 4, 4, 2, 3, 0, 9, 9];
         let rows: Vec<usize> = (0..10).collect();
-        // In order: 0 1 2 3 4 4 4 5 9 9; the last four begin inside the run of 4s.
+        // In order: 0 1 2 3 4 4 4 5 9 9. The last four begin among the 4s, so that all 4s are held out.
         assert_eq!(
             Ties::Time(&time).hold_out(&rows, 0.4, &mut rng()).unwrap(),
             [0, 2, 3, 4, 8, 9]
@@ -364,7 +365,7 @@ mod tests {
 
     #[test]
     fn time_blocks_follow_time() {
-        // √16 = 4 rows a block, and the run of 3s is not torn.
+        // √16 = 4 rows per block, and the 3s stay together.
         let time = [0, 1, 2, 3, 3, 3, 4, 5, 6, 7];
         assert_eq!(time_blocks(&time, 16), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
         assert_eq!(time_blocks(&[3, 2, 1], 1), [2, 1, 0]);

@@ -1,4 +1,4 @@
-//! Tables: named columns of one length, read from and written to CSV and Parquet.
+//! Tables: named columns of equal length, read from and written to CSV and Parquet files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,40 +14,40 @@ use crate::kind::{BadCell, ColumnKind, Parsed, encode_levels};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Named columns of one length.
+/// A table: named columns of equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// The columns, in the order of the file; names differ.
+    /// The columns, in the order of the file; all names are different.
     pub columns: Vec<Column>,
-    /// Rows in each column.
+    /// Number of rows.
     pub rows: usize,
-    /// The file it was read from, for messages; `table` when made in memory.
+    /// The file that the table was read from, for messages; `table` if it was made in memory.
     pub source: String,
-    /// What reading found worth a warning.
+    /// Warnings from reading the file.
     pub notes: Vec<Warning>,
 }
 
-/// One column.
+/// One column of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// What its cells are.
+    /// Kind of the cells.
     pub kind: ColumnKind,
-    /// Its cells.
+    /// The cells, one per row.
     pub values: Values,
 }
 
-/// Which columns to read and of what kind.
+/// Which columns to read, and their kinds.
 pub(crate) enum Wanted<'a> {
-    /// All, inferred unless named here.
+    /// All columns; kinds are inferred, except for those named here.
     All(&'a BTreeMap<String, ColumnKind>),
-    /// These alone, in this order; missing ones are an error.
+    /// Only these columns, in this order; a column that does not exist is an error.
     These(&'a [(String, ColumnKind)]),
 }
 
 impl Wanted<'_> {
-    /// Positions in the file of the columns to read, each with the kind asked for.
+    /// Positions in the file of the columns to read, each with the requested kind, if there is one.
     pub(crate) fn pick(
         &self,
         source: &str,
@@ -77,7 +77,7 @@ impl Wanted<'_> {
 }
 
 impl Table {
-    /// A table made in memory.
+    /// Makes a table in memory.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Table {
             if column.values.len() != rows {
                 let (name, found) = (&column.name, column.values.len());
                 let message =
-                    format!("column `{name}` has {found} rows, the first column has {rows}");
+                    format!("column `{name}` has {found} rows, but the first column has {rows}");
                 return Err(Error::Shape { message });
             }
             if columns[..index]
@@ -108,17 +108,17 @@ impl Table {
         })
     }
 
-    /// The column of that name.
+    /// The column with a name; `None` if there is no such column.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The column of that name, or an error with the nearest names.
+    /// The column with a name; if there is none, an error with the most similar names.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchColumn`]; `wanted_by` says who asked.
+    /// [`Error::NoSuchColumn`]; its message says that `wanted_by` asked for the column.
     pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
         self.column(name)
             .ok_or_else(|| Error::no_such_column(&self.source, name, wanted_by, self.names()))
@@ -133,7 +133,7 @@ impl Table {
             .collect()
     }
 
-    /// Names and kinds of all columns, in order: what [`read_like`](Self::read_like) takes.
+    /// Names and kinds of all columns, in order: the schema for [`read_like`](Self::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         self.columns
@@ -142,7 +142,7 @@ impl Table {
             .collect()
     }
 
-    /// Adds the rows of another table with the same columns in the same order; levels are merged.
+    /// Appends the rows of another table that has the same columns in the same order; category levels are merged.
     ///
     /// # Errors
     ///
@@ -163,7 +163,7 @@ impl Table {
         Ok(())
     }
 
-    /// The table as Arrow data.
+    /// The table as an Arrow record batch.
     pub(crate) fn to_batch(&self) -> Result<RecordBatch> {
         let fields: Vec<Field> = self
             .columns
@@ -181,7 +181,7 @@ impl Table {
 }
 
 impl Column {
-    /// A number column.
+    /// Makes a number column.
     #[must_use]
     pub fn number(name: &str, values: Vec<f64>) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Column {
         }
     }
 
-    /// A category column from texts.
+    /// Makes a category column from the text of each row; `None` is missing.
     #[must_use]
     pub fn category<'a>(name: &str, texts: impl IntoIterator<Item = Option<&'a str>>) -> Self {
         let (codes, levels) = encode_levels(0, texts.into_iter());
@@ -261,7 +261,7 @@ fn append_values(values: &mut Values, added: Values) {
     }
 }
 
-/// Adds category codes of other levels; the merged levels are given back if they differ from ours.
+/// Appends category codes that refer to other levels; returns the merged levels if the two lists of levels differ.
 pub(crate) fn append_codes(
     codes: &mut Vec<u32>,
     levels: &[String],
@@ -297,7 +297,7 @@ fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
     level.map_or(MISSING, |position| position as u32)
 }
 
-/// A column from converted cells, with notes of what was read as something other than it says.
+/// Makes a column from converted cells; adds warnings for cells that were not read as they are written.
 pub(crate) fn parsed_column(
     source: &str,
     name: &str,
@@ -355,7 +355,7 @@ pub(crate) fn shell(word: &str) -> String {
     }
 }
 
-/// The error for a cell that is not of its column's kind.
+/// The error for a cell that does not have its column's kind.
 pub(crate) fn cell_error(source: &str, column: &str, bad: BadCell, line: Option<usize>) -> Error {
     Error::Cell {
         source_name: source.to_owned(),
@@ -375,8 +375,9 @@ pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
     let row = values.iter().position(|value| value.is_infinite())?;
     Some(BadCell {
         row,
-        found: format!("{} (infinite, or too large to hold)", values[row]),
-        expected: "a finite number up to 1.8e308, or an empty cell where it is missing".to_owned(),
+        found: format!("{} (infinite, or too large for f64)", values[row]),
+        expected: "a finite number up to 1.8e308, or an empty cell if the value is missing"
+            .to_owned(),
     })
 }
 
@@ -404,7 +405,7 @@ mod tests {
         Table::new(columns).unwrap()
     }
 
-    /// NaN differs from itself, so that tables are compared by their text.
+    /// Text of a table, for comparison: NaN is not equal to itself.
     fn shown(table: &Table) -> String {
         format!("{:?}", table.columns)
     }
@@ -429,7 +430,7 @@ mod tests {
         let (first, second) = (folder.path().join("a.parquet"), folder.path().join("b"));
         sample().write_parquet(&first).unwrap();
         sample().write_parquet(&second).unwrap();
-        // The second has no extension and is known by its first bytes.
+        // The second file has no extension; its format is recognized by the first bytes.
         let back = Table::read(&second, &ReadOptions::default()).unwrap();
         assert_eq!(shown(&back), shown(&sample()));
         assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());

@@ -1,17 +1,19 @@
-//! What is predicted.
+//! Targets: the values to predict, and the unit in which they are learned.
 
-/// The unit in which a target is learned: losses, labels and spreads are in it, reports and files in the target's own.
+/// The unit in which a target is learned.
+///
+/// Losses, labels and standard deviations of labels are in the learned unit; reports and files are in the target's own unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LearnedUnit {
-    /// The target's own.
+    /// The target's own unit.
     #[default]
     Own,
-    /// Its natural logarithm.
+    /// The natural logarithm of the target.
     Log,
 }
 
 impl LearnedUnit {
-    /// The learned value of a target.
+    /// Converts a target value to the learned unit.
     #[must_use]
     pub fn learn(self, target: f64) -> f64 {
         match self {
@@ -20,7 +22,7 @@ impl LearnedUnit {
         }
     }
 
-    /// The target of a learned value.
+    /// Converts a value in the learned unit to the target's unit.
     #[must_use]
     pub fn target(self, learned: f64) -> f64 {
         match self {
@@ -29,7 +31,9 @@ impl LearnedUnit {
         }
     }
 
-    /// The learned standard deviation of a prediction in the target's unit; of logarithms it is relative: `sd(ln y) ≈ sd(y) / |y|`.
+    /// Converts a prediction's standard deviation from the target's unit to the learned unit; for logarithms, `sd(ln y) ≈ sd(y) / |y|`.
+    ///
+    /// `prediction` is in the target's unit.
     #[must_use]
     pub fn learn_spread(self, spread: f64, prediction: f64) -> f64 {
         match self {
@@ -38,7 +42,9 @@ impl LearnedUnit {
         }
     }
 
-    /// The standard deviation in the target's unit of a learned one, at a prediction in the target's unit.
+    /// Converts a prediction's standard deviation from the learned unit to the target's unit.
+    ///
+    /// `prediction` is in the target's unit.
     #[must_use]
     pub fn target_spread(self, learned: f64, prediction: f64) -> f64 {
         match self {
@@ -48,26 +54,26 @@ impl LearnedUnit {
     }
 }
 
-/// A target: its name, and the unit in which it is learned.
+/// Name and learned unit of a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSpec {
-    /// Name of its column.
+    /// Name of the target's column.
     pub name: String,
     /// The unit in which it is learned.
     pub unit: LearnedUnit,
 }
 
-/// Targets of rows, `[n_targets][n_samples]`, each in its own unit.
+/// Values of one or several targets, `[n_targets][n_samples]`, each in its own unit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Targets {
-    /// What each is.
+    /// Name and learned unit of each target.
     pub specs: Vec<TargetSpec>,
-    /// Values by target.
+    /// Values of each target, one per row.
     pub values: Vec<Vec<f64>>,
 }
 
 impl Targets {
-    /// One target.
+    /// Makes a set of one target.
     #[must_use]
     pub fn one(spec: TargetSpec, values: Vec<f64>) -> Self {
         Self {
@@ -76,20 +82,20 @@ impl Targets {
         }
     }
 
-    /// The one target.
+    /// Specification and values of the only target.
     ///
     /// # Panics
     ///
-    /// Where there are none or several.
+    /// Panics if there is not exactly one target.
     #[must_use]
     pub fn only(&self) -> (&TargetSpec, &[f64]) {
         match (&self.specs[..], &self.values[..]) {
             ([spec], [values]) => (spec, values),
-            _ => unreachable!("of several targets, take one with `of_target`"),
+            _ => unreachable!("with several targets, select one by `of_target` first"),
         }
     }
 
-    /// The targets of some rows, in that order.
+    /// The targets of the given rows, in that order.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         let pick = |values: &Vec<f64>| rows.iter().map(|&row| values[row]).collect();

@@ -1,16 +1,16 @@
-//! What checks and readers found, and what was done about it.
+//! Warnings of checks and of table readers, and the action taken.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a check does when it finds something.
+/// Action of a check that finds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Say so and go on.
+    /// Add a warning to the report and continue.
     Warn,
-    /// Leave out the column or the rows, and say so.
+    /// Leave out the column or the rows, and add a warning to the report.
     Drop,
     /// Stop with an error.
     Refuse,
@@ -26,15 +26,15 @@ impl fmt::Display for Action {
     }
 }
 
-/// One thing found, as it stands in the report.
+/// One finding of a check, as the report shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// Name of the check.
     pub check: String,
-    /// What was done.
+    /// Action that was taken.
     pub action: Action,
-    /// The column it is about, if one.
+    /// The column concerned, if the finding concerns one.
     pub column: Option<String>,
-    /// One sentence with the place.
+    /// What was found and where, in one sentence.
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! Files that exist whole or not at all.
+//! Writes files completely or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// Writes a file so that its final name only ever shows a complete one.
+/// Writes a file so that no incomplete file ever has its final name.
 ///
-/// The content goes to a temporary name in the same folder, is synced to disk, and takes its final name by a rename.
-/// If anything fails, the temporary file is removed and an older file of that name stays as it was. A path that
-/// exists and is no regular file (a device, a pipe) is written directly, since a rename would replace it.
+/// The content is written to a temporary file in the same folder, synced to disk, and then renamed to its final name. If anything fails,
+/// the temporary file is removed, and an older file with the final name stays unchanged. An existing device or pipe is written directly,
+/// because a rename would replace it.
 ///
 /// # Errors
 ///
-/// [`Error::Write`] with what the system said.
+/// [`Error::Write`] with the error of the operating system.
 pub fn atomic(
     path: impl AsRef<Path>,
     content: impl FnOnce(&mut File) -> io::Result<()>,
@@ -34,7 +34,7 @@ fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::
             "is a directory",
         )),
         Ok(found) if !found.is_file() => content(&mut OpenOptions::new().write(true).open(path)?),
-        // A link is followed, so that the rename replaces the file and not the link.
+        // Follow a symbolic link, so that the rename replaces the file and not the link.
         Ok(_) => replace(&fs::canonicalize(path)?, content),
         Err(_) => replace(path, content),
     }
@@ -52,13 +52,13 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
         .and_then(|()| fs::rename(&temporary, path))
         .map(|()| sync_folder(path));
     if outcome.is_err() {
-        // The first error is the one to report.
+        // Report the first error, not one of the clean-up.
         let _ = fs::remove_file(&temporary);
     }
     outcome
 }
 
-/// Brings the new name to disk, where the system can: a rename outlives a crash of the program without it, a loss of power with it.
+/// Syncs the folder to disk, if the system can, so that the rename also survives a loss of power (it survives a crash of the program anyway).
 fn sync_folder(path: &Path) {
     let folder = path
         .parent()
@@ -67,11 +67,11 @@ fn sync_folder(path: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// Removes what [`atomic`] leaves in a folder and those below it when the program is ended in the middle of it.
+/// Removes temporary files that an interrupted [`atomic`] left in a folder or its subfolders.
 ///
 /// # Errors
 ///
-/// [`Error::Write`] where one cannot be removed. A folder that cannot be read is passed over.
+/// [`Error::Write`] if a temporary file cannot be removed. A folder that cannot be read is skipped.
 pub fn sweep(folder: impl AsRef<Path>) -> Result<()> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
@@ -88,10 +88,10 @@ pub fn sweep(folder: impl AsRef<Path>) -> Result<()> {
     Ok(())
 }
 
-/// End of the name of a file that is being written.
+/// End of the name of a temporary file.
 const TEMPORARY: &str = ".tmp";
 
-/// `.NAME.PID.N.tmp` beside the file, the first `N` that is free.
+/// Path of a temporary file in the same folder: `.NAME.PID.N.tmp`, with the first `N` that is free.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()
@@ -108,7 +108,7 @@ fn temporary_name(path: &Path) -> io::Result<PathBuf> {
         .ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                "no free temporary name beside it",
+                "no free name for a temporary file in its folder",
             )
         })
 }

@@ -1,4 +1,4 @@
-//! Reading, checks and splits on real tables, found by `LIMBECK_DATA`; skipped with a message where there are none.
+//! Reading, checks and splits on real tables in the folder `LIMBECK_DATA`; skipped with a message if there is no such folder.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

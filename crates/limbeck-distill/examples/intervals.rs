@@ -1,7 +1,7 @@
-//! How often the verdicts and intervals of `judge` are wrong, on simulated predictions: `make intervals` writes `docs/intervals.md`.
+//! Measures how often the verdicts and intervals of `judge` are wrong, on simulated predictions: `make intervals` writes `docs/intervals.md`.
 //!
-//! Each case is a set of test predictions of a teacher and of both students, by row and seed, that goes through
-//! [`judge`](limbeck_distill::proof::judge) as a run's predictions do.
+//! Each case is a set of test predictions of a teacher, a student trained alone and a distilled student, by row and seed.
+//! [`judge`](limbeck_distill::proof::judge) evaluates it as it evaluates the predictions of a run.
 #![allow(clippy::print_stdout, reason = "an example that writes a document")]
 
 use limbeck_data::generator;
@@ -11,7 +11,7 @@ use limbeck_distill::proof::{Evidence, Proof, VerdictKind, judge};
 use rand::Rng;
 use rayon::prelude::*;
 
-/// Share of the gap that is closed in truth.
+/// True share of the gap that is closed.
 const CLOSED: f64 = 0.7;
 /// Standard error of the difference, as a share of the error.
 const SCALE: f64 = 0.02;
@@ -21,11 +21,11 @@ struct Cell {
     heavy: bool,
     blocks: usize,
     seeds: usize,
-    /// Variance of the mean difference by seeds over that by blocks.
+    /// Variance of the mean difference due to seeds, divided by that due to blocks.
     ratio: f64,
 }
 
-/// Factors on the errors of teacher, alone and distilled.
+/// Factors for the errors of the teacher, the student alone and the distilled student.
 type Factors = [f64; 3];
 
 struct Case {
@@ -38,7 +38,7 @@ struct Case {
 }
 
 impl Case {
-    /// The error of a row is its own noise, times 1 + effects of block, seed and of both, which each side has of its own.
+    /// The error of a row is its noise, times 1 + effects of the block, of the seed and of their interaction; each student has its own effects.
     fn new(cell: Cell, seeds: usize, factors: Factors, task: &str, index: u64) -> Self {
         let mut rng = generator(17, task, index);
         let per_block = if cell.blocks > 100 { 1 } else { 4 };
@@ -57,7 +57,7 @@ impl Case {
         let (s, b) = (cell.seeds as f64, cell.blocks as f64);
         let of_block = SCALE * (b / (2.0 * (1.0 + cell.ratio))).sqrt();
         let of_seed = SCALE * (s * cell.ratio / (2.0 * (1.0 + cell.ratio))).sqrt();
-        // A third of what blocks give.
+        // In the mean over seeds, the interaction has a third of the variance that blocks have.
         let of_both = of_block * (s / 3.0).sqrt();
         let mut side = |seeds: usize, factor: f64, of_seed: f64| -> Vec<Vec<f64>> {
             let by_block: Vec<f64> = (0..cell.blocks).map(|_| normal(&mut rng)).collect();
@@ -111,7 +111,7 @@ impl Case {
     }
 }
 
-/// Student's distribution with 3 degrees of freedom, of variance 1.
+/// A draw from Student's t distribution with 3 degrees of freedom, scaled to variance 1.
 fn student_3(rng: &mut impl Rng) -> f64 {
     let squares: f64 = (0..3).map(|_| normal(rng).powi(2)).sum();
     normal(rng) / squares.sqrt()
@@ -218,15 +218,15 @@ fn main() {
     let found: Vec<Found> = cells.par_iter().map(|&cell| run(cell, cases)).collect();
     println!("# How often intervals hold\n");
     println!(
-        "Written by `make intervals`: {cases} simulated test sets for each number, through `limbeck_distill::proof::judge`. The error of a row is noise, normal or of Student's \
-         distribution with 3 degrees of freedom, times effects of its block, of the seed and of both, which the lone and the distilled student each have of their own; the teacher is one, without a seed. *Ratio*: \
-         variance of the difference by seeds to that by blocks.\n"
+        "Written by `make intervals`: each number is from {cases} simulated test sets, judged by `limbeck_distill::proof::judge`. The error of a row is noise, normal or of Student's t \
+         distribution with 3 degrees of freedom, times random effects of its block, of the seed and of their interaction. The student alone and the distilled student each have their own effects; the teacher is \
+         one model, without a seed. *Ratio*: variance of the difference due to seeds, divided by that due to blocks.\n"
     );
     println!(
-        "- *False*: \"helps\" or \"hurts\" where there is no difference; the bar is 6 %. *By rule*: the same where 7 seeds are trained if the first 3 vary more than half as much as rows do (standard errors); \
-         beside it, seeds in the mean.\n- *Gain found*: \"helps\" at a true gain of 4 standard errors; the bar is 80 % with 5 seeds and 30 blocks or more.\n- *Gap*: how often the interval of `gap_closed` holds \
-         the truth (0.7) where it is given, and how often it is given, at a teacher's lead of 10 and of 5 standard errors; the bar is 93 to 97 %.\n\nWith heavy tails the few largest \
-         errors carry the variance, and t intervals hold the truth more often than they claim.\n"
+        "- *False*: how often the verdict is \"helps\" or \"hurts\" although there is no difference; at most 6 % is acceptable. *By rule*: the same if 7 seeds are trained whenever the standard error over the \
+         first 3 seeds is more than half of that over rows; *seeds* is the mean number of seeds then.\n- *Gain found*: how often the verdict is \"helps\" at a true gain of 4 standard errors; at least 80 % is \
+         acceptable with 5 seeds and 30 blocks or more.\n- *Gap*: how often the interval of `gap_closed` contains the true share (0.7) if it is given, and how often it is given, for a teacher's lead of 10 and of 5 \
+         standard errors; 93 to 97 % is acceptable.\n\nWith heavy tails, a few large errors carry most of the variance, and t intervals contain the true value more often than they claim.\n"
     );
     println!(
         "| noise | blocks | seeds | ratio | false | by rule | seeds | gain found | gap, lead 10 | given | gap, lead 5 | given |"
@@ -276,7 +276,7 @@ fn main() {
         (low.min(share), high.max(share))
     });
     println!(
-        "\nMost false verdicts {:.1} %; least gains found with 5 seeds and 30 blocks or more {:.0} %; gaps covered {:.1} to {:.1} %.",
+        "\nHighest rate of false verdicts: {:.1} %. Lowest rate of gains found, with 5 seeds and 30 blocks or more: {:.0} %. Coverage of gap intervals: {:.1} to {:.1} %.",
         100.0 * worst,
         100.0 * least,
         100.0 * low,

@@ -1,4 +1,4 @@
-//! A student is trained alone and with a teacher, on rows in memory: the search, without tables, files or reports.
+//! Trains a student alone and with a teacher, on rows in memory: runs the search without tables, files or reports.
 #![allow(clippy::print_stdout, reason = "an example talks")]
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
@@ -9,7 +9,7 @@ use limbeck_distill::search::{self, KnownRows, NewRows, Search, Stage, Study, Tr
 use limbeck_distill::student::StudentOptions;
 use limbeck_nets::Control;
 
-/// The target without noise, which is also what the teacher says.
+/// The target without noise, which is also what the teacher predicts.
 fn truth(x: f64) -> f64 {
     (6.0 * x).sin()
 }
@@ -27,7 +27,7 @@ fn features(xs: &[f64]) -> Features {
     }
 }
 
-/// Rows with noisy targets, and a teacher that knows better.
+/// Rows with noisy targets, and teacher labels without noise.
 fn known(xs: &[f64]) -> KnownRows {
     let noise = |i: usize| ((i * 7919) % 101) as f64 / 101.0 - 0.5;
     let noisy = |(i, x): (usize, &f64)| truth(*x) + noise(i);
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
     let choice = search::choose(&search, &|_| Control::Continue)?;
     let (alone, distilled) = choice.best()?;
-    println!("validation RMSE, noise of about 0.29 included");
+    println!("validation RMSE, including target noise of about 0.29");
     println!("alone      {:.4}", alone.valid_error);
     println!("distilled  {:.4}", distilled.valid_error);
     Ok(())

@@ -1,9 +1,9 @@
-//! Where the bins of a small student go.
+//! Places the bins of a small student's inputs.
 //!
-//! A piecewise-linear encoding costs a row of first-layer weights per bin, most of what a small student may spend. Bins of
-//! equal number and equal mass in every column waste them: where the target is flat in a column, two do as well as
-//! twenty. So a quick fit of boosted trees is asked where it cuts and what each cut gains; columns that gain more get
-//! more bins, and edges lie closer where the cuts are. (Target-aware bins by one tree per column: Gorishniy et al., *On
+//! A piecewise-linear encoding costs a row of first-layer weights per bin, which is most of a small student's parameter budget. The same
+//! number of quantile bins in every column wastes parameters: where the target hardly depends on a column, two bins are as good as
+//! twenty. So boosted trees are fitted quickly, and their cuts and the gain of each cut are used: columns with more gain get
+//! more bins, and edges are closer where the cuts are. (Target-aware bins by one tree per column: Gorishniy et al., *On
 //! Embeddings for Numerical Features in Tabular Deep Learning*, NeurIPS 2022, section 3.2; here one boosted fit also
 //! divides the bins among the columns.)
 
@@ -17,41 +17,41 @@ use limbeck_teach::trees::{self, Cut};
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Cuts of a quick fit of trees, per feature, in encoded units; none for categories.
+/// Cuts of quickly fitted boosted trees, per feature, in encoded units; none for categories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cuts(Vec<Vec<Cut>>);
 
-/// An encoded column that may have bins.
+/// An encoded numeric column, which may have bins.
 #[derive(Clone, Debug)]
 pub(crate) struct NumberColumn {
-    /// Column of the encoded row.
+    /// Index of the column in an encoded row.
     at: usize,
     sorted: Vec<f32>,
     different: usize,
     cuts: Vec<Cut>,
 }
 
-/// Bins of a column are proportional to its gain to this power. The squared error of a piecewise-linear fit falls
-/// between the first power of the number of bins (jumps) and the fourth (smooth curves); the best division then goes by
-/// a power between 1/2 and 1/5.
+/// The number of bins of a column is proportional to this power of its gain. With `K` bins, the squared error of a piecewise-linear fit falls
+/// like `1/K` (for jumps) to `1/K⁴` (for smooth curves); the best allocation is then proportional to
+/// a power of the gain between 1/2 and 1/5.
 const GAIN_POWER: f64 = 1.0 / 3.0;
-/// Share of the edges that follow the cuts; the others follow the rows.
+/// Share of the edges that are placed by the cuts; the others are at quantiles of the rows.
 const CUT_SHARE: f64 = 0.3;
-/// Cells, of equally many rows, in which gains are summed before edges are placed.
+/// Number of cells, each with equally many rows, in which gains are summed before edges are placed.
 const CELLS: usize = 256;
-/// Maximum number of bins of a column, unless more are asked for on average.
+/// Maximum number of bins of a column, unless the mean number is larger.
 const MOST_BINS: usize = 128;
-/// Rows that the trees look at, evenly chosen from all.
+/// Maximum number of rows to which the trees are fitted, evenly chosen.
 const SEEN_ROWS: usize = 50_000;
-/// Widest code of categories that the trees see.
+/// Maximum number of inputs for categories that the trees read.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
-    /// Fits the trees to the rows of `features`, or to 50 000 of them.
+    /// Fits the trees to the rows of `features`, or to at most 50 000 of them.
     ///
     /// # Errors
     ///
-    /// Where the rows cannot be encoded or the trees cannot be fitted.
+    /// If the rows cannot be encoded or the trees cannot be fitted.
     pub fn fit(
         features: &Features,
         target: &[f64],
@@ -81,7 +81,7 @@ impl Cuts {
         ))
     }
 
-    /// The cuts of several targets together, each with the standard deviation of its target: gains count in variances of their own.
+    /// Merges the cuts of several targets, each given with the standard deviation of its target; gains are divided by the target's variance.
     pub(crate) fn merged(all: impl ExactSizeIterator<Item = (Self, f64)>) -> Self {
         let scaled = |(cuts, scale): (Self, f64)| match scale {
             1.0 => cuts.0,
@@ -110,7 +110,7 @@ fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {
     encoded.iter().skip(at).step_by(width).copied().collect()
 }
 
-/// The numbers among the encoded columns.
+/// The numeric columns among the encoded columns.
 pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) -> Vec<NumberColumn> {
     let mut columns = Vec::new();
     for (index, (feature, span)) in encoder
@@ -145,7 +145,7 @@ pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Ve
         .collect()
 }
 
-/// Bins per column: one each, then always to the column whose share of its due is least (Webster's method).
+/// Number of bins per column: first one each, then each further bin to the column that has the fewest relative to its weight (Webster's method).
 fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
     let cap = MOST_BINS.max(mean);
     let most: Vec<usize> = columns
@@ -167,13 +167,13 @@ fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
 }
 
 impl NumberColumn {
-    /// What the column's number of bins is proportional to. Without any cuts all columns have the same.
+    /// Weight to which the column's number of bins is proportional. Without any cuts, all columns have the same weight.
     fn due(&self) -> f64 {
         let gain: f64 = self.cuts.iter().map(|cut| cut.gain.max(0.0)).sum();
         gain.powf(GAIN_POWER).max(f64::MIN_POSITIVE)
     }
 
-    /// `bins + 1` edges, fewer where values repeat.
+    /// `bins + 1` edges, or fewer if values repeat.
     fn edges(&self, bins: usize) -> Vec<f32> {
         if self.different <= bins + 1 || bins == 0 {
             return ple_edges(&self.sorted, bins);
@@ -195,7 +195,7 @@ impl NumberColumn {
         edges
     }
 
-    /// Share of the edges that each cell gets; all positive, sum 1.
+    /// Share of the edges that each cell gets; all shares are positive and add up to 1.
     fn mass(&self) -> Vec<f64> {
         let ends: Vec<f32> = (1..CELLS)
             .map(|cell| self.quantile(cell as f64 / CELLS as f64))

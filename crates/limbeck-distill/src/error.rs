@@ -1,37 +1,37 @@
-//! What can go wrong between labels and student.
+//! Errors in making a student from labels.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option outside its range, or one that does not go with others.
+    /// An option is out of its range, or contradicts other options.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// Even the smallest network for these columns has more parameters than allowed.
+    /// Even the smallest student for these columns has more parameters than allowed.
     #[error(
         "the smallest student for these {columns} columns has {smallest} parameters and {allowed} are allowed; raise --params \
          to {smallest}, or drop columns"
     )]
     BudgetTooSmall {
-        /// Feature columns.
+        /// Number of feature columns.
         columns: usize,
-        /// Parameters of the smallest network.
+        /// Number of parameters of the smallest student.
         smallest: usize,
-        /// Parameters allowed.
+        /// Maximum number of parameters.
         allowed: usize,
     },
-    /// A table of other columns than one to three numbers.
+    /// A student of kind `table` was asked for, but the features are not one to three numeric columns.
     #[error(
         "student kind table reads 1 to 3 numbers, found {found}; drop columns, or choose mlp, trees or linear"
     )]
     NotATable {
-        /// What stands in the way.
+        /// The features that were found instead.
         found: String,
     },
-    /// Training was asked to stop before a student existed.
+    /// Training was stopped before any student was trained.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// Training: see the source.
+    /// Training failed: see the source.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
     /// The runtime refused a part of the student: see the source.
@@ -40,7 +40,7 @@ pub enum Error {
     /// The teacher failed: see the source.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
-    /// Rows that do not fit together: see the source.
+    /// The data is invalid, such as rows whose columns differ: see the source.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),
 }

@@ -1,8 +1,8 @@
-//! What a student learns from: rows with and without a target, laid out for a loss.
+//! Training rows of a student: rows with and without a target, arranged for a loss.
 //!
-//! The soft loss is taken over all rows that the teacher labelled, the hard loss over the rows with a target. Both meet in
-//! one pool of rows: labelled rows are repeated until they make up the share `ρ` of what training sees, and each of them has
-//! the row-wise share `a` of soft loss with `1 − alpha = ρ (1 − a)`.
+//! The soft loss applies to all rows that the teacher labelled, the hard loss to the rows with a target. Both kinds of rows are mixed:
+//! rows with a target are repeated until they make up the share `ρ` of the training rows, and each of them gets
+//! the share `a` of soft loss, with `1 − alpha = ρ (1 − a)`.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, StepLoss, TrainingRows};
@@ -13,67 +13,67 @@ use crate::objective::{
 };
 use crate::probe::{Probe, Probed};
 
-/// Labelled and synthetic rows, in network units.
+/// Labels of rows with a target and of new rows, in standardized target units.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     /// Targets of the rows that have one, standardized.
     pub target: Vec<f32>,
-    /// Their teacher labels, standardized; NaN where there is none.
+    /// Teacher labels of the rows with a target, standardized; NaN if there is none.
     pub teacher: Vec<f32>,
-    /// The teacher's standard deviation there, in standardized units.
+    /// The teacher's predictive standard deviation on the rows with a target, in standardized units.
     pub spread: Vec<f32>,
-    /// Their weights.
+    /// Weights of the rows with a target.
     pub weight: Vec<f32>,
-    /// Teacher labels of the rows that have nothing else, standardized.
+    /// Teacher labels of the new rows, which have no target, standardized.
     pub new_teacher: Vec<f32>,
-    /// The teacher's standard deviation there, in standardized units.
+    /// The teacher's predictive standard deviation on the new rows, in standardized units.
     pub new_spread: Vec<f32>,
-    /// The row with a target that each stays with, whose gate it shares.
+    /// The row with a target from which each new row was made and whose gate it shares; none for an independent row.
     pub new_source: Vec<Option<usize>>,
-    /// Their weights, 1 for a row as good as any.
+    /// Weights of the new rows; 1 is normal.
     pub new_weight: Vec<f32>,
-    /// True for the second row of a pair, which stands right after the first.
+    /// True for the second row of a pair, which comes directly after the first.
     pub new_second: Vec<bool>,
-    /// The teacher's features on both kinds of rows; empty where none are asked for.
+    /// The teacher's features on both kinds of rows; empty if hints are off.
     pub coordinates: Coordinates,
 }
 
-/// The rows of a pool as the inputs of one network.
+/// The rows of a pool, encoded as inputs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     /// Positions of the rows with a target, `[n_samples, segments]`.
     pub known: Vec<f32>,
-    /// Positions of the rows that only the teacher labelled.
+    /// Positions of the new rows, which only the teacher labelled, `[n_samples, segments]`.
     pub new: Vec<f32>,
 }
 
-/// What a lesson is made for.
+/// The student and the losses for which a lesson is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Aim<'a> {
-    /// What is minimized.
+    /// Options of the loss.
     pub objective: &'a ObjectiveOptions,
-    /// What is learned from features.
+    /// Options for learning from the teacher's features.
     pub hints: &'a HintOptions,
-    /// How far apart the rows of a pair are.
+    /// Distance between the two rows of a pair, in standard deviations of the columns.
     pub slope_reach: f64,
-    /// How the student predicts.
+    /// Head of the student.
     pub head: Head,
-    /// Widths of its hidden layers.
+    /// Widths of the student's hidden layers.
     pub hidden: &'a [usize],
 }
 
 /// Training rows and their loss.
 pub struct Lesson {
-    /// Positions and labels.
+    /// Positions and labels of the training rows.
     pub rows: TrainingRows,
-    /// What a step minimizes.
+    /// The loss that a training step minimizes.
     pub loss: Box<dyn StepLoss>,
-    /// Some of the rows, to tell the parts of the loss apart.
+    /// A sample of the rows, on which the parts of the loss are reported.
     pub probe: Probe,
 }
 
 impl Lesson {
-    /// The lessons of several targets on the same rows as one, with the share of each in the loss; of one target, its own.
+    /// Joins the lessons of several targets on the same rows into one, given the share of each in the loss. A single lesson stays as it is.
     #[must_use]
     pub fn joint(mut lessons: Vec<Self>, shares: &[f64]) -> Self {
         if lessons.len() == 1 {
@@ -97,7 +97,7 @@ impl Lesson {
     }
 }
 
-/// The labels of lessons on the same rows, row by row.
+/// Labels of several lessons on the same rows, joined row by row.
 fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
     let columns = |lesson: &Lesson| lesson.loss.columns();
     let rows = lessons[0].rows.labels.len() / columns(&lessons[0]);
@@ -111,10 +111,10 @@ fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
     (0..rows).flat_map(row).collect()
 }
 
-/// Where the columns of a term come from.
+/// Where the label columns of a term come from.
 #[derive(Clone, Copy)]
 enum Source {
-    /// The weight of the second row of a pair, 0 elsewhere.
+    /// The weight of a pair for its second row; 0 for all other rows.
     Pairs,
     /// The teacher's coordinates.
     Coordinates,
@@ -127,17 +127,17 @@ enum Row {
     New(usize),
 }
 
-/// Least share of training that rows with a target have, so that a large transfer set does not drown them.
+/// Minimum share of rows with a target among the training rows, so that a large transfer set does not outnumber them.
 const LABELLED_SHARE: f64 = 0.25;
-/// Rows with a target that a probe looks at, and as many new ones.
+/// Maximum number of rows with a target in a probe, and of new rows.
 const PROBE: usize = 128;
-/// Outliers lie beyond so many robust standard deviations.
+/// An outlier is further away than this many robust standard deviations.
 const OUTLIER: f32 = 3.0;
-/// Median absolute deviation to standard deviation, for a normal distribution.
+/// Factor from median absolute deviation to standard deviation, for a normal distribution.
 const ROBUST: f32 = 1.4826;
 
 impl Pool {
-    /// The lesson for one share of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
+    /// The lesson for a student with share `alpha` of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
     #[must_use]
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
@@ -277,7 +277,7 @@ impl Pool {
             hard,
             soft,
             labelled,
-            // Those of new rows where no others are believed.
+            // The labels of new rows, if no row with a target has a teacher label.
             data_temperature: {
                 let known = if self.teacher.iter().all(|t| t.is_nan()) {
                     &self.new_teacher
@@ -286,7 +286,7 @@ impl Pool {
                 };
                 range_temperature(objective, known.iter().copied().filter(|t| !t.is_nan()))
             },
-            // A teacher that is sure of everything has no typical spread; any number then says the same of all rows.
+            // If all standard deviations are 0 there is no median; then any number gives the same result.
             typical_spread: median(
                 self.spread
                     .iter()
@@ -299,7 +299,7 @@ impl Pool {
         }
     }
 
-    /// What an [`Objective`] reads of each row.
+    /// Label columns that an [`Objective`] reads for each row.
     fn term_labels(
         &self,
         aim: Aim<'_>,
@@ -335,7 +335,7 @@ impl Pool {
         self.new_second[new] || self.new_second.get(new + 1).is_some_and(|second| *second)
     }
 
-    /// How far the teacher is believed on each row with a target.
+    /// Gate of each row with a target: the weight of its teacher label, in `[0, 1]`.
     fn gates(&self, gate: Gate) -> Vec<f32> {
         let error = |i: usize| self.teacher[i] - self.target[i];
         let asked: Vec<usize> = (0..self.target.len())
@@ -394,7 +394,7 @@ fn median(mut values: Vec<f32>) -> Option<f32> {
     values.get(values.len() / 2).copied()
 }
 
-/// At most so many of some things, from all over them.
+/// At most `most` of the elements, evenly spaced.
 fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     all.iter()
         .step_by(all.len().div_ceil(most).max(1))
@@ -402,7 +402,7 @@ fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
         .collect()
 }
 
-/// How often labelled rows are repeated, and the share of all rows that they then are.
+/// How often rows with a target are repeated, and their share of all training rows then.
 fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
     if new == 0 || n == 0 {
         return (1, 1.0);

@@ -1,21 +1,23 @@
-//! From a teacher's labels to a proven student.
+//! Trains a student on a teacher's labels, and measures on test rows what distillation gained.
 //!
 //! ```text
 //! rows ─munge→ transfer set ─teacher labels→ Pool ─objective→ Lesson ─search→ Choice ─refit→ Student
 //!                                                                                 └─ proof: alone · distilled · teacher
 //! ```
 //!
-//! - [`transfer`]: inputs on which the teacher is asked ([MUNGE](transfer::munge)), and which of its answers are believed;
-//! - [`noise`]: the part of a target that its columns cannot tell;
-//! - [`objective`]: `alpha · L_soft + (1 − alpha) · L_hard`, its options and its step;
-//! - [`hints`]: inner features and slopes of the teacher;
-//! - [`lesson`]: rows with and without target, laid out for that loss;
-//! - [`probe`]: the parts of that loss, told apart while a student trains;
-//! - [`bins`]: where the student's inputs get their resolution;
-//! - [`student`]: a network of at most so many parameters, trained and lowered;
-//! - [`kinds`]: students that are no networks: linear models, trees, tables;
-//! - [`search`]: candidates on validation rows, then the refit, for the lone and the distilled student alike;
-//! - [`proof`]: how much of the gap was closed, and the verdict.
+//! *Alone* is the baseline: the same student trained without a teacher.
+//!
+//! - [`transfer`]: new inputs for the teacher to label (such as [MUNGE](transfer::munge)), and which of its labels are accepted;
+//! - [`noise`]: estimates the part of a target's variance that the features cannot explain;
+//! - [`objective`]: the loss `alpha · L_soft + (1 − alpha) · L_hard`, its options and its gradient;
+//! - [`hints`]: the loss on hidden features of the teacher;
+//! - [`lesson`]: arranges rows with and without a target as training rows for that loss;
+//! - [`probe`]: reports each part of that loss while a student trains;
+//! - [`bins`]: places the bins of the student's inputs;
+//! - [`student`]: sizes a network to a parameter budget;
+//! - [`kinds`]: non-neural students: linear models, trees, tables;
+//! - [`search`]: compares settings on validation rows, then refits the best, for the baseline and the distilled student alike;
+//! - [`proof`]: how much of the gap to the teacher was closed, and the verdict.
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")
@@ -41,7 +43,7 @@ pub mod validation;
 
 pub use error::{Error, Result};
 
-/// The worked examples of the project's documents, compiled and run.
+/// The worked examples in the project's documents, compiled and run as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../ARCHITECTURE.md")]
 #[doc = include_str!("../../../CONTRIBUTING.md")]

@@ -1,8 +1,8 @@
-//! Near neighbors of every row, in less than quadratic time.
+//! Approximate nearest neighbors of every row, in less than quadratic time.
 //!
-//! A k-d tree over scaled coordinates, split at the median of the widest one. A query looks into at most [`LEAVES`] leaves, best
-//! first, so that the cost stays bounded in many dimensions; there the neighbors are near rather than nearest, which
-//! is all that augmentation asks for.
+//! A k-d tree over scaled coordinates, split at the median of the widest one. A query searches at most [`LEAVES`] leaves, best
+//! first, so that its cost is bounded in many dimensions. There the neighbors are approximate, which is enough for
+//! augmentation.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,7 +14,7 @@ const LEAVES: usize = 12;
 pub(crate) struct Tree<'a> {
     points: &'a [f32],
     width: usize,
-    /// Rows, grouped by leaf.
+    /// Row numbers, grouped by leaf.
     order: Vec<u32>,
     nodes: Vec<Node>,
 }
@@ -32,7 +32,7 @@ enum Node {
     },
 }
 
-/// Distances as ordered keys.
+/// A distance with a total order.
 #[derive(PartialEq)]
 struct Key(f32);
 
@@ -113,7 +113,7 @@ impl<'a> Tree<'a> {
         best
     }
 
-    /// Up to `k` near rows other than `row`, nearest first.
+    /// Up to `k` near rows, without `row` itself, nearest first.
     pub(crate) fn near(&self, row: usize, k: usize) -> Vec<u32> {
         let query = &self.points[row * self.width..][..self.width];
         let mut found: BinaryHeap<(Key, u32)> = BinaryHeap::new();

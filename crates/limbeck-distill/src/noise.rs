@@ -1,4 +1,4 @@
-//! How much of a target its columns cannot tell, without a model.
+//! Estimates the noise of a target, the part that the features cannot explain, without a model.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Features, metrics};
@@ -7,39 +7,39 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::neighbors::Tree;
 
-/// Near rows that are looked at.
+/// Number of near rows that are used for each row.
 pub const NEIGHBORS: usize = 10;
 
-/// Variance of the noise by two estimates from near rows.
+/// Two estimates of the noise variance of a target, from rows that are near each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Of the Gamma test: what is left at distance zero; at least 0.
+    /// Estimate of the Gamma test: extrapolated to distance zero; at least 0.
     pub gamma: f64,
-    /// Of the nearest rows alone: too large by what the target changes on the way to them.
+    /// Estimate from the nearest rows alone: too large, since the target also changes with the distance to them.
     pub nearest: f64,
 }
 
-/// Noise variance of a target, from rows that are near each other.
+/// Estimates the noise variance of a target from rows that are near each other.
 ///
 /// # Formula
 ///
-/// With `x_{i,k}` the `k`-th near row of row `i`, over scaled numbers and one-hot codes,
+/// With the `k`-th near row `x_{i,k}` of row `i`, by distance over scaled numbers and one-hot codes:
 ///
 /// ```text
 /// δ_k = mean_i |x_{i,k} − x_i|²        γ_k = mean_i (y_{i,k} − y_i)² / 2        k = 1 … 10
 /// γ   = Γ + A δ, by least squares      gamma = max(Γ, 0)                        nearest = γ_1
 /// ```
 ///
-/// None with fewer than two rows. In many dimensions no row is near and `Γ` is a guess, which is why `nearest` stands beside it.
+/// Returns none with fewer than two rows. In many dimensions no row is near and `Γ` is unreliable; so `nearest` is given too.
 ///
 /// # Errors
 ///
-/// Where the rows cannot be encoded.
+/// If the rows cannot be encoded.
 ///
 /// # Source
 ///
-/// Stefánsson, Končar & Jones, *A note on the Gamma test*, Neural Computing & Applications 5, 1997. There distances are exact; here
-/// neighbors are near rather than nearest in many dimensions.
+/// Stefánsson, Končar & Jones, *A note on the Gamma test*, Neural Computing & Applications 5, 1997. There neighbors are exact; here they
+/// are approximate in many dimensions.
 pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
     let n = features.rows;
     if n < 2 {
@@ -56,7 +56,7 @@ pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
     Ok(gamma_test(&points, encoder.width(), target))
 }
 
-/// The nearest other points of each of `n`, nearest first.
+/// For each of `n` points, the indices of near other points, nearest first.
 fn neighbors(points: &[f32], width: usize, n: usize) -> Vec<Vec<u32>> {
     let tree = Tree::new(points, width);
     (0..n)
@@ -93,7 +93,7 @@ fn gamma_test(points: &[f32], width: usize, target: &[f64]) -> Option<Noise> {
     })
 }
 
-/// Where the least-squares line of `y` over `x` meets `x = 0`; the mean of `y` where all `x` are equal.
+/// Value at `x = 0` of the least-squares line of `y` over `x`; the mean of `y` if all `x` are equal.
 fn intercept(x: &[f64], y: &[f64]) -> f64 {
     let one = vec![1.0; x.len()];
     let (mean_x, mean_y) = (

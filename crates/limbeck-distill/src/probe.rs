@@ -1,4 +1,4 @@
-//! The parts of a student's loss, told apart while it trains.
+//! The parts of a student's loss, reported during training.
 
 use limbeck_nets::losses::Label;
 use limbeck_nets::{MlpShape, Network, StepContext, StepLoss};
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective, columns};
 
-/// Parts of the loss on the rows of a [`Probe`], each a mean over the rows that it speaks of; none where no row does.
+/// Parts of the loss on the rows of a [`Probe`], each a mean over the rows to which it applies; none if there is no such row.
 ///
 /// # Formula
 ///
 /// ```text
 /// hard      mean w L_hard(s, y)                       rows with a target
-/// soft      mean w L_soft(s, t)                       rows that the teacher labelled, where its gate is open
-/// terms     what each says of itself                  [`Loss::figures`](crate::objective::Loss::figures)
-/// T         mean T                                    of the rows of the soft loss, where it tempers distributions
+/// soft      mean w L_soft(s, t)                       rows with a teacher label and a gate above 0
+/// terms     the figures of each term                  [`Loss::figures`](crate::objective::Loss::figures)
+/// T         mean T                                    rows of the soft loss, for heads that predict distributions
 /// ```
 ///
 /// # Units
 ///
-/// As the loss: squared standardized target units, or the nats of a distribution.
+/// Those of the loss: squared standardized target units, or nats for a distribution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Against targets.
+    /// Loss against targets.
     pub hard: Option<f64>,
-    /// Against the teacher's answers.
+    /// Loss against teacher labels.
     pub soft: Option<f64>,
     /// Temperature of the soft loss.
     pub temperature: Option<f64>,
-    /// Of each [`Term`](crate::objective::Term) by its name: `slope`, or `layers` with a figure for each.
+    /// Figures of each [`Term`](crate::objective::Term), with its name: `slope`, or `layers` with one figure per layer.
     pub terms: Vec<(String, Vec<f64>)>,
 }
 
 impl Terms {
-    /// The figures of a term; none where the loss has no such term.
+    /// The figures of the term `name`; empty if the loss has no such term.
     #[must_use]
     pub fn of(&self, name: &str) -> &[f64] {
         let found = self.terms.iter().find(|(own, _)| own == name);
@@ -41,34 +41,35 @@ impl Terms {
     }
 }
 
-/// A small fixed part of what a student learns from. Batches blend labels, and which rows they hold is chance; these rows are always the
-/// same, with both labels.
+/// A small fixed sample of a student's training rows, on which the parts of the loss are computed.
+///
+/// Batches have blended labels and random rows. The rows of a probe are always the same, and keep target and teacher label apart.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
     /// `[n_samples, inputs]`
     pub positions: Vec<f32>,
-    /// What each target has for these rows.
+    /// Labels and loss of each target for these rows.
     pub targets: Vec<Probed>,
 }
 
-/// The rows of a [`Probe`] as one target sees them.
+/// Labels and loss of one target on the rows of a [`Probe`].
 #[derive(Clone, Debug)]
 pub struct Probed {
-    /// What `judge` reads of each row.
+    /// Label columns that `judge` reads, row-major.
     pub labels: Vec<f32>,
-    /// The losses.
+    /// The loss whose parts are reported.
     pub judge: Objective,
     /// Share of the target in the loss.
     pub share: f64,
 }
 
 impl Probe {
-    /// The parts of the loss of a network with these weights, adapters behind them, when the share `progress` of training is done. Of several
-    /// targets, the hard and the soft loss are sums of theirs by share.
+    /// The parts of the loss for a network of shape `shape`, when the share `progress` of training is done. `params` are the network's weights,
+    /// followed by those of adapters. With several targets, hard and soft loss are weighted sums over targets.
     ///
     /// # Panics
     ///
-    /// Panics if `params` is shorter than the shape and the losses say.
+    /// Panics if `params` is shorter than the shape and the losses require.
     #[must_use]
     pub fn terms(&self, shape: &MlpShape, params: &[f32], progress: f64) -> Terms {
         let (params, own) = params.split_at(shape.weights());
@@ -170,7 +171,7 @@ mod tests {
     use crate::objective::{Blend, ObjectiveOptions, Slopes, Temperature, Term};
     use limbeck_nets::{InputLayout, Segment};
 
-    /// `s(x) = max(x, 0)` through one hidden unit.
+    /// A network with one hidden unit: `s(x) = max(x, 0)`.
     fn shape() -> (MlpShape, Vec<f32>) {
         let shape = MlpShape::new(
             InputLayout {

@@ -1,43 +1,43 @@
-//! What distillation is worth: the method, over rows and seeds; the file, over rows; the share of the gap that was closed.
+//! The verdict on distillation: confidence intervals for what the method and the shipped file gain, and the share of the gap that was closed.
 //!
-//! Two questions with two answers. *Does distillation help?* is about the method, and another seed is another student: [`judge`]. *Is
-//! the file worth having?* is about one student against the best file that needs no teacher: [`judge_file`]. Intervals are those of
-//! [`limbeck_data::crossed`].
+//! There are two questions. *Does distillation help?* is about the method, so the interval covers test rows and training seeds: [`judge`].
+//! *Is the file worth having?* compares the shipped student with the best file that needs no teacher, so the interval covers test rows:
+//! [`judge_file`]. Intervals are computed by [`limbeck_data::crossed`]. The *baseline* is the same student trained alone, without a teacher.
 
 use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts, t_quantile};
 use limbeck_data::metrics::Measure;
 use serde::{Deserialize, Serialize};
 
-/// Fewer blocks (groups, stretches of time, or rows) than this give no interval and no verdict.
+/// With fewer blocks (groups, time periods, or rows) than this, there is no interval and no verdict.
 pub const LEAST_BLOCKS: usize = 10;
-/// The same of degrees of freedom, where blocks have very different weights.
+/// With fewer degrees of freedom than this, as when blocks have very different weights, there is no interval and no verdict.
 const LEAST_DEGREES: f64 = 3.0;
-/// More seeds are trained from this ratio of the standard errors over seeds and over rows on.
+/// More seeds are trained if the standard error over seeds is more than this share of the standard error over rows.
 const SEEDS_MATTER: f64 = 0.5;
 
-/// Test predictions of all sides, in the target's unit.
+/// Test predictions of the teacher, the baseline and the distilled student, in the target's unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// How they are judged.
+    /// Error measure.
     pub measure: Measure,
     /// Targets of the test rows.
     pub target: &'a [f64],
     /// Weights of the test rows.
     pub weight: &'a [f64],
-    /// Rows that belong together.
+    /// Block number of each row: a group, or a time period. None if rows are independent.
     pub blocks: Option<&'a [u32]>,
     /// The teacher's predictions.
     pub teacher: &'a [f64],
-    /// The lone student's, per seed.
+    /// Predictions of the baseline (the student trained alone), per seed.
     pub alone: &'a [Vec<f64>],
-    /// The distilled student's, with the same seeds.
+    /// Predictions of the distilled student, with the same seeds.
     pub distilled: &'a [Vec<f64>],
-    /// True where the distilled student took something from the teacher. Where validation rows gave the teacher no share of its loss, both sides are
-    /// students of the targets alone, and what differs between them is chance and tuning.
+    /// True if the distilled student learned from the teacher. If the share of the teacher that was chosen on validation rows is 0, both
+    /// students learned from targets alone, and differ only by chance and tuning.
     pub taught: bool,
 }
 
-/// Share of the gap between lone student and teacher that distillation closed.
+/// Share of the gap between baseline and teacher that distillation closed.
 ///
 /// # Formula
 ///
@@ -45,20 +45,20 @@ pub struct Evidence<'a> {
 /// gap_closed = (error_alone − error_distilled) / (error_alone − error_teacher)
 /// ```
 ///
-/// of errors (RMSE, or the pinball loss of a quantile) averaged over seeds, with Fieller's interval ([`Design::ratio`]). Null with a `reason` where the teacher's lead
-/// is not well above 0 (1.5 times the half-width of its 95 % interval): a ratio to a gap that may be near zero says nothing; and where the distilled student took
-/// nothing from the teacher.
+/// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). The value is null,
+/// with a `reason`, in two cases. First, if the teacher's lead over the baseline is less than 1.5 times the half-width of its 95 % interval: a
+/// ratio to a gap that may be near 0 has no meaning. Second, if the distilled student took nothing from the teacher.
 ///
 /// # Source
 ///
 /// Fieller, *Some problems in interval estimation*, Journal of the Royal Statistical Society B 16, 1954.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapClosed {
-    /// The share; 1 is all of the gap.
+    /// The share; 1 is the whole gap.
     pub value: Option<f64>,
     /// Lower end of its 95 % interval.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of its 95 % interval.
     pub high: Option<f64>,
     /// Why there is no value.
     pub reason: Option<String>,
@@ -75,25 +75,25 @@ impl GapClosed {
     }
 }
 
-/// Distilled against alone.
+/// Verdict on the distilled student against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VerdictKind {
-    /// The distilled student is better with its whole interval.
+    /// The distilled student is significantly better: the whole interval of the difference is above 0.
     #[serde(rename = "helps")]
     Helps,
-    /// The interval of the difference holds 0, or nothing was taken from the teacher.
+    /// The interval of the difference contains 0, or the distilled student took nothing from the teacher.
     #[serde(rename = "no gain")]
     NoGain,
-    /// The distilled student is worse with its whole interval.
+    /// The distilled student is significantly worse: the whole interval of the difference is below 0.
     #[serde(rename = "hurts")]
     Hurts,
-    /// There are too few test blocks or seeds to judge.
+    /// There are too few test blocks or seeds for a verdict.
     #[serde(rename = "too few")]
     TooFew,
 }
 
 impl VerdictKind {
-    /// The word for it, in reports and tables.
+    /// The verdict as a word, for reports and tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -105,30 +105,30 @@ impl VerdictKind {
     }
 }
 
-/// The verdict, in a word, a flag and a sentence.
+/// The verdict, with the differences behind it and a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Distilled against alone.
+    /// Verdict on the distilled student against the baseline.
     pub kind: VerdictKind,
-    /// True where the teacher is better than the lone student with its whole interval.
+    /// True if the teacher is significantly better than the baseline: the whole interval of `teacher_lead` is above 0.
     pub teacher_better: bool,
-    /// Error of the lone minus that of the distilled student, with its interval.
+    /// Error of the baseline minus error of the distilled student, with its interval.
     #[serde(alias = "rmse_saved")]
     pub error_saved: Difference,
-    /// Error of the lone student minus that of the teacher, with its interval.
+    /// Error of the baseline minus error of the teacher, with its interval.
     pub teacher_lead: Difference,
-    /// For people.
+    /// The verdict as a sentence.
     pub sentence: String,
 }
 
-/// A difference of errors, RMSE or pinball loss, in the target's unit, with its 95 % interval where one can be given.
+/// A difference of errors (RMSE or pinball loss) in the target's unit, with its 95 % interval if there are enough rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the 95 % interval.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the 95 % interval.
     pub high: Option<f64>,
 }
 
@@ -142,53 +142,53 @@ impl Difference {
         }
     }
 
-    /// True where the whole interval is above 0.
+    /// True if the whole interval is above 0.
     #[must_use]
     pub fn is_above(&self) -> bool {
         self.low.is_some_and(|low| low > 0.0)
     }
 
-    /// True where the whole interval is below 0.
+    /// True if the whole interval is below 0.
     #[must_use]
     pub fn is_below(&self) -> bool {
         self.high.is_some_and(|high| high < 0.0)
     }
 }
 
-/// Distilled against alone, over test rows (or blocks) and training seeds: does the method help on this split?
+/// Distilled student against baseline, over test rows (or blocks) and training seeds: does distillation help on this split?
 ///
 /// # Formula
 ///
-/// [`Design::estimate`], with one t interval for any number of blocks and seeds.
+/// [`Design::estimate`]: the same t interval for any number of blocks and seeds.
 ///
 /// # Units
 ///
 /// Differences and standard errors in the target's unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Method {
-    /// The verdict.
+    /// Verdict on the distilled student against the baseline.
     pub kind: VerdictKind,
-    /// Error of the lone minus that of the distilled student.
+    /// Error of the baseline minus error of the distilled student.
     pub error_saved: Difference,
-    /// Error of the lone student minus that of the teacher.
+    /// Error of the baseline minus error of the teacher.
     pub teacher_lead: Difference,
-    /// Share of cases in which an interval is to hold the truth.
+    /// Confidence level of the intervals.
     pub level: f64,
-    /// Groups, stretches of time, or rows.
+    /// Number of blocks: groups, time periods, or rows.
     pub blocks: usize,
-    /// Training seeds.
+    /// Number of training seeds.
     pub seeds: usize,
     /// Standard error of `error_saved` over rows or blocks.
     pub se_rows: f64,
-    /// Standard error of it over seeds; 0 with one seed.
+    /// Standard error of `error_saved` over seeds; 0 with one seed.
     pub se_seeds: f64,
     /// Why there is no verdict.
     pub reason: Option<String>,
 }
 
-/// The shipped file against the best file without a teacher, over test rows or blocks: is it worth having?
+/// The shipped file against the best file made without a teacher, over test rows or blocks: is the shipped file worth having?
 ///
-/// Both files are fixed, so that seeds have no effect.
+/// Both files are fixed, so training seeds do not count.
 ///
 /// # Formula
 ///
@@ -196,28 +196,28 @@ pub struct Method {
 ///
 /// # Units
 ///
-/// `value`, `low`, `high` and `threshold` in the target's unit; `worth` a share of the lone file's error.
+/// `value`, `low`, `high` and `threshold` are in the target's unit; `worth` is a share of the error of the file without a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileGain {
-    /// Error of the lone file minus that of the shipped one, with its interval.
+    /// Error of the file without a teacher minus error of the shipped file, with its interval.
     #[serde(flatten)]
     pub error_saved: Difference,
-    /// True where the whole interval is above 0.
+    /// True if the whole interval is above 0.
     pub significant: bool,
-    /// True where it is significant and no less than `threshold`.
+    /// True if the gain is significant and at least `threshold`.
     pub worth_having: bool,
-    /// Least gain that is worth having, as a share of the lone file's error.
+    /// Smallest gain that is worth having, as a share of the error of the file without a teacher.
     pub worth: f64,
-    /// The same in the target's unit.
+    /// Smallest gain that is worth having, in the target's unit.
     pub threshold: f64,
     /// Why there is no interval.
     pub reason: Option<String>,
 }
 
-/// Method, gap and verdict together.
+/// Comparison of the methods, share of the gap closed, and verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
-    /// Distilled against alone; none in reports of earlier versions.
+    /// Distilled student against baseline; none in reports of earlier versions.
     #[serde(default)]
     pub method: Option<Method>,
     /// Share of the gap closed.
@@ -226,7 +226,7 @@ pub struct Proof {
     pub verdict: Verdict,
 }
 
-/// Predictions and targets in a unit in which squares neither overflow nor vanish: a power of two, so that no digit changes.
+/// Scales predictions and targets by a power of two (which changes no digit), so that their squares neither overflow nor underflow.
 struct Scaled<'a> {
     measure: Measure,
     target: &'a [f64],
@@ -272,7 +272,7 @@ impl<'a> Scaled<'a> {
     }
 }
 
-/// Why a design is too small to judge by; none where it is not.
+/// Why a design is too small for a verdict; none if it is large enough.
 fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     let (blocks, what) = (design.blocks(), if has_blocks { "groups" } else { "rows" });
     if blocks < LEAST_BLOCKS {
@@ -287,17 +287,17 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
             format!("{blocks} {what}")
         };
         return Some(format!(
-            "too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or predict rows of further {what} by `limbeck evaluate`"
+            "too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or evaluate the file on other {what} with `limbeck evaluate`"
         ));
     }
     (design.degrees() < LEAST_DEGREES).then(|| {
-        format!("too few {what} to judge: of {blocks} {what}, a few hold nearly all the weight ({:.1} of equal weight would say as much)", design.degrees() + 1.0)
+        format!("too few {what} to judge: of {blocks} {what}, a few have nearly all the weight, so that they count as only {:.1} {what} of equal weight", design.degrees() + 1.0)
     })
 }
 
-/// Judges test predictions over rows (or blocks) and seeds; the sentence is left empty.
+/// Compares baseline, distilled student and teacher on test rows (or blocks) and seeds; the verdict's sentence is left empty.
 ///
-/// None without test rows or seeds.
+/// Returns none without test rows or seeds.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let Evidence {
@@ -327,7 +327,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let (saved_by, lead_by) = (design.estimate(&saved), design.estimate(&lead));
     let error_saved = Difference::new(&saved_by, scaled.unit, few.is_none());
     let teacher_lead = Difference::new(&lead_by, scaled.unit, few.is_none());
-    let one_seed = "with one training seed, variation between seeds is unknown: set `repeats` to at least 2, better 3; intervals cover test rows alone";
+    let one_seed = "with one training seed, the variation between seeds is unknown, and the intervals cover test rows only: set `repeats` to at least 2, better 3";
     let reason = few
         .clone()
         .or_else(|| (seeds == 1).then(|| one_seed.to_owned()));
@@ -344,7 +344,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
                 reason: None,
             },
             None => GapClosed::none(format!(
-                "the teacher's lead on the lone student is not far enough from 0: {}",
+                "the teacher's lead over the student alone is not far enough above 0: {}",
                 told(measure, &teacher_lead)
             )),
         },
@@ -382,10 +382,10 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
 }
 
 impl Method {
-    /// True where more seeds are worth training: over seeds, the standard error of the difference is more than half of that over rows. Asked once, of the
-    /// first seeds. Half, and not all of it: of three seeds that dominate, some look as if they did not, and these would be believed.
+    /// True if more seeds are worth training: the standard error of the difference over seeds is more than half of that over rows. Used once,
+    /// on the first seeds. The threshold is one half because an estimate from three seeds can be too small by chance.
     ///
-    /// It asks for variances alone, never for the difference itself, so that to train more seeds then favors no verdict.
+    /// The rule uses variances alone, never the difference itself, so training more seeds favors no verdict.
     ///
     /// # Source
     ///
@@ -396,17 +396,17 @@ impl Method {
     }
 }
 
-/// The mean of a difference of errors over repetitions of a whole procedure on other splits of the same rows.
+/// Mean difference of errors over repetitions of the whole procedure on other splits of the same rows, with its interval.
 ///
 /// # Formula
 ///
-/// With the differences `d_k` of `N` repetitions, their variance `S²`, and `ratio` test rows to one training row:
+/// With the differences `d_k` of `N` repetitions, their variance `S²`, and `ratio` test rows per training row:
 ///
 /// ```text
 /// mean_k d_k ± t_{0.975, N − 1} · √((1/N + ratio) S²)
 /// ```
 ///
-/// `S² / N` alone would be too little, since repetitions share training rows. No interval of fewer than two.
+/// The variance `S² / N` alone would be too small, since repetitions share training rows. There is no interval for fewer than two repetitions.
 ///
 /// # Source
 ///
@@ -426,9 +426,9 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
     }
 }
 
-/// The shipped file's answers against those of the best lone file, on test rows.
+/// Compares the predictions of the shipped file with those of the best file made without a teacher, on test rows.
 ///
-/// None without test rows.
+/// Returns none without test rows.
 #[must_use]
 pub fn judge_file(
     measure: Measure,
@@ -471,13 +471,13 @@ fn told(measure: Measure, difference: &Difference) -> String {
     format!("{} {}{interval}", measure.name(), short(difference.value))
 }
 
-/// A share in whole percent; never minus zero.
+/// A share in percent, rounded to a whole number; never minus zero.
 #[must_use]
 pub fn percent(share: f64) -> f64 {
     (100.0 * share).round() + 0.0
 }
 
-/// Four significant digits, as people write numbers; with a power of ten far from 1.
+/// A number with four significant digits, in scientific notation if it is very large or very small.
 #[must_use]
 pub fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -495,7 +495,7 @@ mod tests {
     use limbeck_data::rng::normal;
     use rand::SeedableRng;
 
-    /// 800 rows whose errors are those of one noise, times a factor for each side.
+    /// A verdict on 800 rows, whose errors are the same noise times a factor for teacher, baseline and distilled student.
     fn judged(
         scales: [f64; 3],
         unit: f64,
@@ -567,7 +567,7 @@ mod tests {
                 .gap_closed
                 .reason
                 .unwrap()
-                .contains("not far enough from 0")
+                .contains("not far enough above 0")
         );
         assert!(!proof.verdict.teacher_better);
         assert_eq!(proof.verdict.kind, VerdictKind::NoGain);

@@ -1,4 +1,4 @@
-//! One split of the rows, with everything that trials on it share: labels in network units, and a design for each size.
+//! One train/validation split of the rows, with everything that trials on it share: standardized labels, and a network design for each size.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -21,29 +21,29 @@ use crate::target::Target;
 use crate::transfer::set::{KnownRows, TransferSet};
 use crate::trial::{Point, Progress, Setting, TargetPoint, Training, Trial, Watch};
 
-/// What is the same for all trials.
+/// Options and inputs that all trials share.
 #[derive(Clone, Debug)]
 pub struct Study<'a> {
-    /// Network, steps, batch, learning rate.
+    /// Options of the student: network, steps, batch, learning rate.
     pub student: &'a StudentOptions,
-    /// What it minimizes.
+    /// Options of the loss.
     pub objective: &'a ObjectiveOptions,
-    /// What it learns from the teacher's features.
+    /// Options for learning from the teacher's features.
     pub hints: &'a HintOptions,
-    /// How far apart the rows of a pair are, in standard deviations of the columns.
+    /// Distance between the two rows of a pair, in standard deviations of the columns.
     pub slope_reach: f64,
-    /// What is predicted: one target, or several by one network.
+    /// The targets: one, or several that one network predicts.
     pub targets: &'a [TargetSpec],
-    /// Weights of several targets in the loss; empty for equal ones.
+    /// Weights of the targets in the loss; empty for equal weights.
     pub target_weights: &'a [f64],
-    /// Seed of weights and order.
+    /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
-    /// Where trainings are kept.
+    /// Where finished and unfinished trainings are saved.
     pub checkpoints: &'a Checkpoints,
 }
 
 impl Study<'_> {
-    /// Share of each target in the loss; they add up to 1.
+    /// Share of each target in the loss; the shares add up to 1.
     fn shares(&self) -> Vec<f64> {
         let equal = vec![1.0; self.targets.len()];
         let weights = match self.target_weights {
@@ -55,63 +55,63 @@ impl Study<'_> {
     }
 }
 
-/// Weight decay of distilled students: labels without noise leave little to overfit.
+/// Weight decay of distilled students: small, since teacher labels have little noise to overfit.
 pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
 /// Sizes of networks that are tried, as shares of the parameter budget.
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
-/// Points of a training curve.
+/// Maximum number of points of a training curve.
 const CURVE: usize = 40;
-/// A trial ends once this share of the longest schedule has passed without a better point; shorter schedules run to their
-/// end, since what looks hopeless at a high learning rate is often best once the rate falls.
+/// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. So shorter schedules run to
+/// their end; a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;
-/// A quick student takes this part of the schedule.
+/// A quick student trains for one `QUICK`-th of the schedule.
 const QUICK: usize = 6;
 
-/// Rows to learn from and rows to validate on, ready for trials.
+/// Training rows and validation rows, prepared for trials.
 ///
-/// With several targets, predictions and labels of the same rows lie behind each other, `[n_targets, n_samples]`, and an error is the
-/// weighted mean over targets of their own, each in standard deviations of its target.
+/// With several targets, predictions and labels are stored target by target, `[n_targets, n_samples]`, and an error is the
+/// weighted mean of the targets' errors, each in standard deviations of its target.
 pub struct Stage<'a> {
     pub(crate) study: &'a Study<'a>,
-    /// Of each size; the first is there unless no network is trained, the others once they are asked for.
+    /// Networks by size. The first is made by `new` if a network is trained; the others are made when first used.
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
     heads: Heads,
     targets: Vec<Target<'a>>,
-    /// What the mean loss of each target is multiplied with; 1 for one target.
+    /// Factors for the mean loss of each target; 1 for a single target.
     shares: Vec<f64>,
 }
 
-/// A network of one size, and the rows as it reads them.
+/// A network of one size, and the rows encoded for it.
 struct Arm {
     design: Design,
     inputs: Inputs,
-    /// Positions of the validation rows.
+    /// Positions of the validation rows, `[n_samples, segments]`.
     valid: Vec<f32>,
 }
 
-/// A trial at a point of its curve.
+/// The state of a trial at a point of its curve.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) step: usize,
-    /// Mean over validation rows of what [`Measure::row`] says.
+    /// Mean of [`Measure::row`] over validation rows.
     pub(crate) mean: f64,
     pub(crate) pred: Vec<f64>,
     pub(crate) params: Vec<f32>,
 }
 
-/// A training that is done.
+/// A finished training.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Trained {
     pub(crate) curve: Vec<Point>,
-    /// One by point of the curve; none without validation rows.
+    /// One snapshot per point of the curve; empty without validation rows.
     pub(crate) snapshots: Vec<Snapshot>,
     step: usize,
     params: Vec<f32>,
 }
 
 impl Trained {
-    /// The student as it was when training ended.
+    /// The student at the end of training.
     pub(crate) fn last(self, setting: Setting) -> Trial {
         let Self {
             curve,
@@ -132,10 +132,10 @@ impl Trained {
     }
 }
 
-/// Smoothed values, and where they are least.
+/// Smooths a validation curve, and returns the position of its minimum.
 ///
-/// A single point of a curve is good or bad by luck, more so while the learning rate is high, and the refit will not have the
-/// same luck: so each point is averaged with its neighbors.
+/// A single point of a curve is noisy, especially while the learning rate is high, and the refit will have other noise. So each point is
+/// averaged with its neighbors.
 pub(crate) fn smooth_best(means: &[f64]) -> (Vec<f64>, Option<usize>) {
     let smooth = smoothed(means);
     let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
@@ -152,11 +152,11 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 impl<'a> Stage<'a> {
-    /// Brings rows of one target into the form of the study's network.
+    /// Prepares the rows of one target for the study's students.
     ///
     /// # Errors
     ///
-    /// As [`Design::fit`], and where rows cannot be encoded.
+    /// As for [`Design::fit`], and if rows cannot be encoded.
     pub fn new(
         study: &'a Study<'a>,
         set: &'a TransferSet,
@@ -165,15 +165,15 @@ impl<'a> Stage<'a> {
         Self::joint(study, vec![(set, valid)])
     }
 
-    /// The same for several targets of the same rows, in the order of the study's: one network predicts them all.
+    /// Prepares the rows of several targets, in the order of the study's targets; one network predicts them all.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As for [`new`](Self::new).
     ///
     /// # Panics
     ///
-    /// Where the targets do not have the same rows.
+    /// Panics if the targets do not have the same rows.
     pub fn joint(
         study: &'a Study<'a>,
         rows: Vec<(&'a TransferSet, Option<&'a KnownRows>)>,
@@ -211,7 +211,7 @@ impl<'a> Stage<'a> {
         };
         if has_network {
             match stage.arm(SIZES[0]) {
-                // Another kind may fit where no network does.
+                // Another kind may fit the budget even if no network does.
                 Err(Error::BudgetTooSmall { .. }) if study.student.kind == StudentKind::Auto => {}
                 Err(error) => return Err(error),
                 Ok(_) => {}
@@ -220,7 +220,7 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Weighs targets on all splits as on the first, so that their errors can be added up.
+    /// Gives targets on all splits the same factors as on the first, so that errors of different splits can be added up.
     pub(crate) fn share_alike(stages: &mut [Self]) {
         if let [first, others @ ..] = stages {
             let shares = others.iter_mut().map(|stage| &mut stage.shares);
@@ -228,17 +228,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The one target of students that are no networks, or the first of several.
+    /// The only target, or the first of several.
     pub(crate) fn first(&self) -> &Target<'a> {
         &self.targets[0]
     }
 
-    /// How many targets are predicted.
+    /// Number of targets.
     pub(crate) fn targets(&self) -> usize {
         self.targets.len()
     }
 
-    /// The network of a size.
+    /// The network of a size, made when first used.
     fn arm(&self, size: f64) -> Result<&Arm> {
         let Some(at) = SIZES.iter().position(|known| (known - size).abs() < 1e-9) else {
             unreachable!("settings have one of the sizes that are tried")
@@ -247,7 +247,7 @@ impl<'a> Stage<'a> {
             return Ok(arm);
         }
         let arm = self.fit_arm(size)?;
-        // Whoever was first made the same.
+        // If another thread was first, it made the same network.
         Ok(self.arms[at].get_or_init(|| arm))
     }
 
@@ -272,18 +272,18 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Rows with a target, those for validation among them: the same for the search and for the refit.
+    /// Number of rows with a target, including validation rows: the same for the search and for the refit.
     fn rows(&self) -> usize {
         let Target { set, held, .. } = self.first();
         set.known.target.len() + held.map_or(0, |held| held.target.len())
     }
 
-    /// True where networks are trained.
+    /// True if networks are trained.
     pub(crate) fn has_network(&self) -> bool {
         self.arms[0].get().is_some()
     }
 
-    /// The sizes that differ from each other: all that the budget allows, or the whole alone where the layers are given.
+    /// The network sizes to try: all that fit the budget, or only the whole budget if layers or bins are given.
     pub(crate) fn sizes(&self) -> Result<Vec<f64>> {
         let StudentOptions { hidden, bins, .. } = self.study.student;
         let asked = if hidden.is_some() || bins.is_some() {
@@ -302,7 +302,7 @@ impl<'a> Stage<'a> {
         Ok(fits)
     }
 
-    /// The design of a trial. Only networks reach here, whose size was trained.
+    /// The design of a trial's network; only for networks that were trained on this stage.
     fn design(&self, trial: &Trial) -> &Design {
         match self.arm(trial.setting.size) {
             Ok(arm) => &arm.design,
@@ -310,13 +310,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The layers of a trial's network; none for a non-neural student.
+    /// The shape of a trial's network; none for a non-neural student.
     #[must_use]
     pub fn layers(&self, trial: &Trial) -> Option<&MlpShape> {
         trial.model.is_none().then(|| &self.design(trial).shape)
     }
 
-    /// Predictions of rows given as positions, in the learned unit.
+    /// Predictions for rows given as positions, in the learned unit.
     fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
@@ -333,7 +333,7 @@ impl<'a> Stage<'a> {
         self.study.objective.measure()
     }
 
-    /// The measure of predictions against labels, both in the learned unit; labels that are missing are left out.
+    /// Error of predictions against labels, both in the learned unit; rows with a missing label are left out.
     pub(crate) fn error(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         self.measure()
             .of_mean(self.mean(self.measure(), pred, label, weight))
@@ -349,7 +349,7 @@ impl<'a> Stage<'a> {
         .sum()
     }
 
-    /// What each row adds to the measure, over all targets.
+    /// Loss of each row by the measure, summed over all targets with their factors.
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
         let rows = label.len() / self.targets.len();
         let of_row = |row: usize| -> f64 {
@@ -369,13 +369,13 @@ impl<'a> Stage<'a> {
         held.flat_map(|held| &held.target).copied().collect()
     }
 
-    /// What the teachers answer on the validation rows, in the learned unit.
+    /// Predictions of the teachers on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
         let answers = |target: &Target<'a>| target.valid_teacher(self.study.objective);
         self.targets.iter().flat_map(answers).collect()
     }
 
-    /// Of the labels that students learn from, how many lie beyond the bins of their head, and how many there are; none without bins.
+    /// Number of training labels outside the bins of the head, and number of all training labels; none without bins.
     #[must_use]
     pub fn beyond_bins(&self) -> Option<(usize, usize)> {
         let Head::Binned(bins) = self.heads.head else {
@@ -397,7 +397,7 @@ impl<'a> Stage<'a> {
         ))
     }
 
-    /// True where no student of this stage can predict a value of the learned unit: it lies beyond the bins of their head.
+    /// True if `value`, in the learned unit, is outside the bins of the head, so that no student of this stage can predict it.
     #[must_use]
     pub fn is_beyond_bins(&self, value: f64) -> bool {
         let Head::Binned(bins) = self.heads.head else {
@@ -407,7 +407,7 @@ impl<'a> Stage<'a> {
         z < bins.edge(0) || z > bins.edge(bins.count)
     }
 
-    /// What a student of this setting learns from.
+    /// Training rows and loss for a student with this setting.
     pub(crate) fn lesson(&self, setting: Setting) -> Result<Lesson> {
         let Study {
             objective,
@@ -428,11 +428,11 @@ impl<'a> Stage<'a> {
         Ok(Lesson::joint(lessons, &self.study.shares()))
     }
 
-    /// Trains one student for `until` steps of its schedule, or takes up where an earlier life of the run left it.
+    /// Trains one student for `until` steps of its schedule, or resumes its training from a checkpoint of the run.
     ///
     /// # Errors
     ///
-    /// [`Error::Nets`](crate::Error) where the loss is not finite, and where a checkpoint cannot be written.
+    /// [`Error::Nets`](crate::Error) if the loss is not finite; [`Error::Data`](crate::Error) if a checkpoint cannot be written.
     pub(crate) fn train(
         &self,
         lesson: &Lesson,
@@ -480,7 +480,7 @@ impl<'a> Stage<'a> {
         curve.iter().for_each(|point| {
             tell(point);
         });
-        // What comes after the network's weights are adapters, which predict nothing.
+        // After the network's weights come adapters, which predictions do not use.
         let weights = design.shape.weights();
         let (target, teacher) = (self.valid_target(), self.valid_teacher());
         let held = self.first().held;
@@ -545,7 +545,7 @@ impl<'a> Stage<'a> {
             step: state.step,
             params: state.average,
         };
-        // A training that the user cut short is none that another life of the run may take for the whole one.
+        // A training that the user stopped early must not be resumed as if it were complete.
         if !is_stopped {
             checkpoints.save(&name, &trained)?;
             saver.finish();
@@ -553,7 +553,7 @@ impl<'a> Stage<'a> {
         Ok(trained)
     }
 
-    /// Error of a teacher's answers against targets, in the target's unit, on the rows that it has labelled; none where there are none.
+    /// Error of the teacher's predictions `answers` against targets, on the rows that it labelled; none if it labelled none.
     pub(crate) fn teacher_error(
         &self,
         answers: &[f64],
@@ -564,13 +564,13 @@ impl<'a> Stage<'a> {
         Some(error).filter(|error| error.is_finite())
     }
 
-    /// The measure of predictions of one target, in its unit.
+    /// Error of predictions of one target, in its unit.
     pub(crate) fn error_of(&self, at: usize, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let measure = self.measure();
         measure.of_mean(self.targets[at].mean(measure, pred, label, weight))
     }
 
-    /// Where each of several targets stands; nothing for one.
+    /// The figures of each target at a point of the curve; empty if there is only one target.
     fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
         let several = self.targets.iter().filter(|_| self.targets.len() > 1);
         let measure = self.measure();
@@ -591,7 +591,7 @@ impl<'a> Stage<'a> {
         several.enumerate().filter_map(point).collect()
     }
 
-    /// Stage and layer weights of progressive alignment, for who watches.
+    /// Stage and layer weights of progressive alignment, as text for the observer.
     fn staged(&self, setting: Setting, design: &Design, step: usize) -> Option<String> {
         let (hints, layers) = (self.study.hints, design.shape.hidden().len());
         if !hints.progressive || setting.alpha.is_none() {
@@ -602,7 +602,7 @@ impl<'a> Stage<'a> {
             .map(|layer| format!("{:.1}", hints.layer_weight(layer, layers, progress)))
             .collect();
         Some(format!(
-            "stage {} of {}, layers {}",
+            "stage {} of {}, layer weights {}",
             hints.stage(progress) + 1,
             hints.stages,
             weights.join(" ")
@@ -617,12 +617,11 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
-    /// A network trained for a part of the schedule, to see where it stands: before the search, which is what counts. `phase` says what
-    /// for.
+    /// Trains a quick student: a network on a sixth of the schedule, for use before the search. `phase` names the purpose.
     ///
     /// # Errors
     ///
-    /// Where the loss is not finite, or a checkpoint cannot be written.
+    /// If the loss is not finite, or a checkpoint cannot be written.
     pub fn quick(&self, phase: &str, alpha: f64, watch: Watch<'_>) -> Result<Trial> {
         let setting = Setting {
             weight_decay: DISTILLED_DECAY,
@@ -645,17 +644,17 @@ impl<'a> Stage<'a> {
             .map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
     }
 
-    /// What a trained network says of rows, in the learned unit.
+    /// Predictions of a trained network for `features`, in the learned unit.
     ///
     /// # Errors
     ///
-    /// Where the rows cannot be encoded.
+    /// If the rows cannot be encoded.
     pub fn answers(&self, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
         let design = self.design(trial);
         Ok(self.predict(design, &trial.params, &design.positions(features)?))
     }
 
-    /// As [`answers`](Self::answers), of several targets each in standard deviations of its own, so that they can be added up.
+    /// Standardizes predictions of several targets, each by its own target, so that they can be added up; those of a single target stay as they are.
     pub(crate) fn comparable(&self, answers: Vec<f64>) -> Vec<f64> {
         if self.targets.len() == 1 {
             return answers;
@@ -667,11 +666,11 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// Trains and discards a lone network of some steps, to time it. Non-neural students take no steps.
+    /// Trains and discards a baseline network for some steps, to time it. Does nothing for non-neural students.
     ///
     /// # Errors
     ///
-    /// Where the loss is not finite.
+    /// If the loss is not finite.
     pub fn warm_up(&self, steps: usize) -> Result<()> {
         if !self.has_network() {
             return Ok(());
@@ -686,11 +685,11 @@ impl<'a> Stage<'a> {
         .map(|_| ())
     }
 
-    /// The trained student as data, with golden vectors on `examples`.
+    /// The trained student in the form that ships, with golden vectors (expected predictions) for `examples`.
     ///
     /// # Errors
     ///
-    /// Where the runtime refuses a part.
+    /// If the runtime refuses a part of the student.
     pub fn student(
         &self,
         trial: &Trial,
@@ -702,11 +701,11 @@ impl<'a> Stage<'a> {
         finished(encoder, graph, outputs, provenance, examples)
     }
 
-    /// The same cut down to one of its targets. Of a student of one target, this is the student.
+    /// The trained student reduced to one of its targets; the whole student if it has only one.
     ///
     /// # Errors
     ///
-    /// As [`student`](Self::student).
+    /// As for [`student`](Self::student).
     pub fn student_of(
         &self,
         trial: &Trial,
@@ -732,7 +731,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A student of these parts, with golden vectors on `examples`.
+/// A student made of these parts, with golden vectors for `examples`.
 fn finished(
     encoder: Encoder,
     graph: Graph,
@@ -750,7 +749,7 @@ fn finished(
     Ok(Student::new(parts)?.with_golden(examples)?)
 }
 
-/// Targets, missing where the teacher has no answer.
+/// Targets, set to NaN where the teacher has no prediction.
 pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
     // Targets are the labels that must be there.
     let both = answers.iter().zip(target);
@@ -758,7 +757,7 @@ pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Leaves out all outputs of a network's last layer but one.
+/// Removes all outputs of a network's last layer except `kept`.
 fn keep_output(graph: &mut Graph, kept: usize) {
     let last = graph.nodes.last_mut().map(|node| &mut node.op);
     if let Some(Op::Linear {
@@ -771,7 +770,7 @@ fn keep_output(graph: &mut Graph, kept: usize) {
     }
 }
 
-/// Where the bins of the network go: by the cuts of all targets.
+/// The cuts of all targets, which place the bins of the network.
 fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     let of = |target: &Target<'_>| {
         let known = &target.set.known;
@@ -782,7 +781,7 @@ fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     Ok(Cuts::merged(all.into_iter().zip(scales)))
 }
 
-/// What the mean loss of each target is multiplied with.
+/// Factors for the mean loss of each target.
 fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     if targets.len() == 1 {
         return vec![1.0];
@@ -794,7 +793,7 @@ fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     both.map(|(share, norm)| share / norm).collect()
 }
 
-/// The target of tests.
+/// The target that tests use.
 #[cfg(test)]
 pub(crate) static Y: std::sync::LazyLock<TargetSpec> = std::sync::LazyLock::new(|| TargetSpec {
     name: "y".into(),

@@ -1,4 +1,4 @@
-//! One target of a stage: its labels in network units, and how predictions of it are judged.
+//! One target of a stage: its standardized labels, and the error of predictions of it.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::lesson::Pool;
 use crate::objective::ObjectiveOptions;
 use crate::transfer::set::{KnownRows, NewRows, TransferSet};
 
-/// A target, and what is known of it.
+/// A target, with its rows, labels and scale.
 pub(crate) struct Target<'a> {
     spec: &'a TargetSpec,
-    /// Labels, standardized.
+    /// Labels, standardized by `center` and `scale`.
     pub(crate) pool: Pool,
-    /// Mean and standard deviation of the targets, in the learned unit.
+    /// Mean and standard deviation of the targets, in the learned unit (that of the target, or its logarithm).
     pub(crate) center: f64,
     pub(crate) scale: f64,
-    /// The rows as they came: to fit, and to validate on.
+    /// Rows to fit, and rows to validate on, before standardization.
     pub(crate) set: &'a TransferSet,
     pub(crate) held: Option<&'a KnownRows>,
 }
@@ -68,28 +68,28 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Values of the learned unit, standardized.
+    /// Standardizes values of the learned unit.
     pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
         let standard = |v: &f64| ((v - self.center) / self.scale) as f32;
         values.iter().map(standard).collect()
     }
 
-    /// A network's answer in the learned unit.
+    /// Converts a network's prediction to the learned unit.
     pub(crate) fn learned(&self, z: f32) -> f64 {
         self.center + self.scale * f64::from(z)
     }
 
-    /// A value of the learned unit in the target's.
+    /// Converts a value of the learned unit to the target's unit.
     fn unit(&self, value: f64) -> f64 {
         self.spec.unit.target(value)
     }
 
-    /// What a row adds to the measure of a prediction, both in the learned unit.
+    /// What one row adds to the measure; prediction and label are in the learned unit.
     pub(crate) fn row(&self, measure: Measure, pred: f64, label: f64) -> f64 {
         measure.row(self.unit(pred), self.unit(label))
     }
 
-    /// The mean over rows of what each adds to the measure; labels that are missing are left out.
+    /// Weighted mean over rows of what each adds to the measure; rows with a missing label are left out.
     pub(crate) fn mean(
         &self,
         measure: Measure,
@@ -110,7 +110,7 @@ impl<'a> Target<'a> {
         sum / total
     }
 
-    /// What the measure says of the training mean as a prediction, so that targets of different units can be added up: the variance of the
+    /// Scale of the measure, by which errors are divided so that targets of different units can be added up: the variance of the
     /// targets for squared errors, and their standard deviation for a pinball loss, in the target's unit.
     pub(crate) fn norm(&self, measure: Measure) -> f64 {
         let known = &self.set.known;
@@ -123,7 +123,7 @@ impl<'a> Target<'a> {
         if norm > 0.0 { norm } else { 1.0 }
     }
 
-    /// What the teacher answers on the validation rows, in the learned unit.
+    /// The teacher's predictions on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self, objective: &ObjectiveOptions) -> Vec<f64> {
         let answers = |held: &KnownRows| {
             let pairs = held.teacher.iter().zip(&held.spread);
@@ -134,7 +134,7 @@ impl<'a> Target<'a> {
         self.held.map_or_else(Vec::new, answers)
     }
 
-    /// The output of a student: the target's name, and the way from the network's answer to its unit.
+    /// The output of a student: the target's name, and the transform from the network's prediction to the target's unit.
     pub(crate) fn output(&self) -> Output {
         let (scale, shift) = (self.scale, self.center);
         let transform = match self.spec.unit {

@@ -1,4 +1,4 @@
-//! One training: its setting, its curve and what came of it.
+//! One training: its setting, its curve and its result.
 
 use limbeck_nets::Control;
 use serde::{Deserialize, Serialize};
@@ -8,33 +8,33 @@ use crate::kinds::spec::{EncodedGraph, Spec};
 use crate::probe::Terms;
 use crate::student::options::StudentKind;
 
-/// How one student is trained.
+/// Hyperparameters of one student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Share of the soft loss; none for the lone student.
+    /// Share of the soft loss; none for the baseline, which is trained alone.
     pub alpha: Option<f64>,
-    /// Share of the parameter budget that a network may fill.
+    /// Share of the parameter budget that a network may use.
     #[serde(default = "whole")]
     pub size: f64,
     /// Steps of the schedule.
     pub steps: usize,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Noise on the numbers of a row while training, in their standard deviations.
+    /// Noise on numeric features during training, in their standard deviations.
     #[serde(default)]
     pub input_noise: f64,
-    /// What was chosen for a non-neural student, which takes no steps.
+    /// Hyperparameters of a non-neural student, which takes no steps; none for a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
 }
 
-/// The size of networks in reports of versions that had no other.
+/// The size of networks in reports of earlier versions, which had only this one.
 fn whole() -> f64 {
     1.0
 }
 
 impl Setting {
-    /// A network of the whole budget, without decay or noise.
+    /// A network that may use the whole budget, without weight decay or noise.
     #[must_use]
     pub fn plain(alpha: Option<f64>, steps: usize) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Setting {
         }
     }
 
-    /// The kind of student that it makes.
+    /// The kind of student.
     #[must_use]
     pub fn kind(&self) -> StudentKind {
         self.spec
@@ -68,11 +68,11 @@ impl Setting {
 /// One training of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// Part of the run: `search`, `search-2` on the second split of the rows, `refit`, or what asks for a quick student.
+    /// Phase of the run: `search`, `search-2` for the second split of the rows, `refit`, or the purpose of a quick student.
     pub phase: String,
-    /// What is trained.
+    /// Hyperparameters.
     pub setting: Setting,
-    /// Seed of weights and order.
+    /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
 }
 
@@ -85,13 +85,13 @@ impl Training {
         }
     }
 
-    /// One of the search on the first split of the rows.
+    /// A training of the search, on the first split of the rows.
     #[must_use]
     pub fn search(setting: Setting, seed: u64) -> Self {
         Self::search_on(0, setting, seed)
     }
 
-    /// One of the search on a split of the rows, from 0.
+    /// A training of the search on split `split` of the rows, counted from 0.
     pub(crate) fn search_on(split: usize, setting: Setting, seed: u64) -> Self {
         let phase = if split == 0 {
             "search".to_owned()
@@ -105,13 +105,13 @@ impl Training {
         }
     }
 
-    /// One of the refit on all training rows.
+    /// A training of the refit, on training and validation rows.
     #[must_use]
     pub fn refit(setting: Setting, seed: u64) -> Self {
         Self::new("refit", setting, seed)
     }
 
-    /// `alone` or `distilled`.
+    /// Which student is trained: `alone` (the baseline) or `distilled`.
     #[must_use]
     pub fn side(&self) -> &'static str {
         if self.setting.alpha.is_some() {
@@ -122,7 +122,7 @@ impl Training {
     }
 }
 
-/// A plain name that no other training of the run has.
+/// The name of the training, unique in the run.
 impl std::fmt::Display for Training {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
@@ -152,9 +152,9 @@ impl std::fmt::Display for Training {
 /// A point of a training curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Steps taken.
+    /// Number of steps taken.
     pub step: usize,
-    /// Loss of the batch, in squared standardized target units.
+    /// Training loss of the batch, in squared standardized target units.
     pub loss: f64,
     /// Learning rate.
     pub learning_rate: f64,
@@ -162,28 +162,28 @@ pub struct Point {
     pub valid_error: Option<f64>,
     /// RMSE against the teacher on validation rows, in the target's unit.
     pub fidelity_rmse: Option<f64>,
-    /// Validation error less the teacher's: what is left of the way to it.
+    /// Validation error minus the teacher's validation error.
     pub gap_to_teacher: Option<f64>,
     /// Parts of the loss on a fixed sample of the training rows.
     pub terms: Terms,
-    /// Of several targets, where each stands; the figures above are then those of all together, in standard deviations.
+    /// Figures of each target, if there are several; the figures above are then those of all targets together, in standard deviations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetPoint>,
 }
 
-/// Where one of several targets stands at a point of a curve, in its own unit.
+/// Figures of one of several targets at a point of a curve, in that target's unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetPoint {
     /// Validation error.
     pub valid_error: f64,
     /// RMSE against the teacher on validation rows.
     pub fidelity_rmse: Option<f64>,
-    /// Validation error less the teacher's.
+    /// Validation error minus the teacher's validation error.
     pub gap_to_teacher: Option<f64>,
 }
 
 impl Point {
-    /// The point as one of several targets sees it.
+    /// The point reduced to one of several targets.
     #[must_use]
     pub fn of_target(&self, at: usize) -> Self {
         let Some(own) = self.targets.get(at) else {
@@ -199,25 +199,25 @@ impl Point {
     }
 }
 
-/// One setting, tried.
+/// A setting that was tried, with its result.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
-    /// What was tried.
+    /// The setting that was tried.
     pub setting: Setting,
-    /// Its curve, on the first split of the rows.
+    /// Training curve on the first split of the rows.
     pub curve: Vec<Point>,
-    /// Steps to take in the refit.
+    /// Stopping point: number of steps to take in the refit.
     pub stop: usize,
-    /// Validation error there over all splits, smoothed over the neighboring points of the curve.
+    /// Validation error over all splits, smoothed over neighboring points of the curve; the lowest of the curve.
     pub valid_error: f64,
-    /// Validation predictions there, in the learned unit, one split after the other.
+    /// Validation predictions at the stopping point, in the learned unit, one split after the other.
     pub valid_pred: Vec<f64>,
-    /// The same of trainings with other seeds, which only finalists have; `valid_error` is then that of all seeds together.
+    /// Validation predictions of trainings with other seeds, which only finalists have; `valid_error` is then the error over all seeds.
     #[serde(default)]
     pub again: Vec<Vec<f64>>,
-    /// Weights there, of the first split.
+    /// Weights at the stopping point, on the first split.
     pub(crate) params: Vec<f32>,
-    /// In place of weights for a non-neural student; such a trial is not kept, since it is quickly made again.
+    /// The fitted non-neural student; none for a network. It is not saved, since it is quickly fitted again.
     #[serde(skip)]
     pub(crate) model: Option<EncodedGraph>,
 }
@@ -242,55 +242,55 @@ impl Trial {
     }
 }
 
-/// The trial with the least validation error.
+/// The trial with the lowest validation error.
 pub(crate) fn best<'t>(trials: impl IntoIterator<Item = &'t Trial>) -> Option<&'t Trial> {
     trials
         .into_iter()
         .min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
 }
 
-/// What a watcher is told while students train. A training that was begun in an earlier life of the run tells its points again.
+/// Progress of a training, reported to an observer. A training that is resumed reports its earlier points again.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// Which training.
+    /// The training.
     pub training: &'a Training,
-    /// Steps that it will take at most.
+    /// Maximum number of steps of the training.
     pub until: usize,
-    /// Where it stands.
+    /// The latest point of its curve.
     pub point: &'a Point,
-    /// Stage and layer weights, where layers are aligned one after the other.
+    /// Stage and layer weights as text, if layers are aligned one after the other.
     pub staged: Option<&'a str>,
 }
 
-/// Called at every point of every curve, from several threads; [`Control::Stop`] ends the training there.
+/// Observer that is called at every point of every training curve, from several threads; [`Control::Stop`] ends that training.
 pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 
-/// What the search found.
+/// Result of the search: all trials, and the chosen ones.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Trials of the lone student.
+    /// Trials of the baseline, which is trained alone.
     pub alone: Vec<Trial>,
     /// Trials of the distilled student.
     pub distilled: Vec<Trial>,
-    /// Closed-form share of the soft loss, before clamping; none where it is undefined.
+    /// Closed-form share of the soft loss, before clamping; none if it is undefined.
     pub closed_form: Option<f64>,
-    /// Positions of the trials that are refitted; none where a side has no trial.
+    /// Positions of the two trials that are refitted, in `alone` and in `distilled`; none if one of the lists is empty.
     pub(crate) chosen: Option<(usize, usize)>,
 }
 
 impl Choice {
-    /// The trial of each side that was chosen.
+    /// The chosen baseline and the chosen distilled student, in this order.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] where a side has none.
+    /// [`Error::Interrupted`] if one of them has no trial.
     pub fn best(&self) -> Result<(&Trial, &Trial)> {
         let (alone, distilled) = self.chosen.ok_or(Error::Interrupted)?;
         Ok((&self.alone[alone], &self.distilled[distilled]))
     }
 }
 
-/// Best share of teacher labels by two fits, on validation rows.
+/// The share of teacher labels that is best on validation rows, estimated in closed form from two fits.
 ///
 /// # Formula
 ///
@@ -298,7 +298,7 @@ impl Choice {
 /// ξ* = Σ w (s_t − s_y)(y − s_y) / Σ w (s_t − s_y)²
 /// ```
 ///
-/// with `s_y` fitted on targets and `s_t` on the teacher. None where the two agree.
+/// with predictions `s_y` of a fit to targets and `s_t` of a fit to teacher labels. None if the two fits agree on all rows.
 ///
 /// ```
 /// use limbeck_distill::search::closed_form_alpha;
@@ -308,7 +308,7 @@ impl Choice {
 ///
 /// # Source
 ///
-/// Dang et al. 2026, arXiv 2602.17565: exact where fitting is linear in the labels, here the seed of a search.
+/// Dang et al. 2026, arXiv 2602.17565: exact if predictions are linear in the labels; here it is a starting point of the search.
 #[must_use]
 pub fn closed_form_alpha(
     on_target: &[f64],

@@ -1,8 +1,8 @@
-//! Trials judged on validation rows, over one split of the rows or several.
+//! Trials with their validation errors, on one split of the rows or several.
 //!
-//! A few dozen validation rows choose by luck. So where rows are few, the same rows are split several times, with validation rows that
-//! do not overlap, and a trial is trained on each split: its error is that of all validation rows together, and one stopping point,
-//! where the errors of all splits together are least, serves them all.
+//! A choice on a few dozen validation rows depends on chance. So if rows are few, the same rows are split several times, with validation rows
+//! that do not overlap, and a trial is trained on each split. Its error is computed on all validation rows together. All splits share one
+//! stopping point, at which that error is lowest.
 
 use limbeck_data::metrics::{self, Measure};
 use rayon::prelude::*;
@@ -13,20 +13,20 @@ use crate::stage::{Stage, Trained, smooth_best};
 use crate::transfer::set::KnownRows;
 use crate::trial::{Choice, Setting, Training, Trial, Watch, closed_form_alpha};
 
-/// Splits of the rows, and the validation rows of all of them.
+/// One or several splits of the rows, and the validation rows of all of them.
 pub struct Search<'a> {
     stages: Vec<Stage<'a>>,
-    /// Targets of all validation rows, those of one target after those of another.
+    /// Targets of all validation rows, one target after the other.
     target: Vec<f64>,
     weight: Vec<f64>,
-    /// Numbers of what hangs together, over all splits; none where rows do not.
+    /// Block number (group or time period) of each validation row, over all splits; none if rows are independent.
     blocks: Option<Vec<u32>>,
-    /// What the teacher answers.
+    /// The teacher's predictions on the validation rows.
     teacher: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
-    /// Stages of one plan, each with validation rows; at least one.
+    /// Makes a search from one stage per split, each with validation rows; at least one.
     #[must_use]
     pub fn new(mut stages: Vec<Stage<'a>>) -> Self {
         Stage::share_alike(&mut stages);
@@ -63,7 +63,7 @@ impl<'a> Search<'a> {
         &self.stages
     }
 
-    /// The closed form of a lone student and one on the teacher alone.
+    /// The closed-form `alpha` from a baseline `lone` and a student `pure` with `alpha` 1.
     pub(crate) fn closed_form_alpha(&self, lone: &Trial, pure: &Trial) -> Option<f64> {
         let stage = self.first();
         let all = |pred: &[f64]| stage.comparable(by_target(&self.stages, pred));
@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
         )
     }
 
-    /// A trial as one of several targets sees it: its curve, its validation predictions and their error.
+    /// A trial reduced to one of several targets: the curve, validation predictions and validation error of that target.
     #[must_use]
     pub fn of_target(&self, trial: &Trial, at: usize) -> Trial {
         if self.first().targets() == 1 {
@@ -99,7 +99,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All trials as one of several targets sees them.
+    /// All trials reduced to one of several targets.
     #[must_use]
     pub fn choice_of(&self, choice: &Choice, at: usize) -> Choice {
         let of = |trials: &[Trial]| trials.iter().map(|one| self.of_target(one, at)).collect();
@@ -110,7 +110,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Error of the teacher of one of several targets on the validation rows, in the target's unit; none where it has labelled none.
+    /// Validation error of the teacher of one of several targets, in the target's unit; none if it labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher_of(&self, at: usize) -> Option<f64> {
         let rows = self.weight.len();
@@ -126,27 +126,28 @@ impl<'a> Search<'a> {
         self.first().measure()
     }
 
-    /// Error of predictions of all validation rows, in the target's unit; of several targets in standard deviations.
+    /// Error of predictions on all validation rows, in the target's unit, or in standard deviations if there are several targets.
     pub(crate) fn error(&self, pred: &[f64]) -> f64 {
         let pred = by_target(&self.stages, pred);
         self.first().error(&pred, &self.target, &self.weight)
     }
 
-    /// Error of the teacher on the validation rows that it has labelled, in the target's unit; none where there are none.
+    /// Validation error of the teacher on the rows that it labelled, in the target's unit, or in standard deviations if there are several targets.
+    /// None if it labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher(&self) -> Option<f64> {
         self.first()
             .teacher_error(&self.teacher, &self.target, &self.weight)
     }
 
-    /// True where the validation error of `trial` exceeds that of `other` by at most one paired standard error.
+    /// True if the validation error of `trial` exceeds that of `other` by at most one paired standard error.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
         trial.valid_error <= other.valid_error
             || self.close(&self.losses(trial), &self.losses(other))
     }
 
-    /// Loss of each validation row, the mean over the seeds of a trial.
+    /// Loss of each validation row, averaged over the seeds of a trial.
     fn losses(&self, trial: &Trial) -> Vec<f64> {
         let mut losses = self.losses_of(&trial.valid_pred);
         for pred in &trial.again {
@@ -165,7 +166,7 @@ impl<'a> Search<'a> {
         self.first().losses(&pred, &self.target)
     }
 
-    /// True where the mean of `losses` exceeds that of `best` by at most one paired standard error.
+    /// True if the mean of `losses` exceeds that of `best` by at most one paired standard error.
     fn close(&self, losses: &[f64], best: &[f64]) -> bool {
         let lost = losses.iter().zip(best).map(|(loss, best)| loss - best);
         let (lost, blocks) = (lost.collect::<Vec<f64>>(), self.blocks.as_deref());
@@ -173,12 +174,12 @@ impl<'a> Search<'a> {
         mean <= standard_error
     }
 
-    /// Trains a setting on every split and stops it where the error of all validation rows is least.
+    /// Trains a setting on every split, and takes the stopping point at which the error on all validation rows is lowest.
     pub(crate) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
         Ok(self.stopped(setting, self.trained(setting, setting.steps, 0, watch)?))
     }
 
-    /// One training of a setting on every split, until a step of its schedule, with the seeds of a round.
+    /// Trains a setting once on every split, until step `until` of its schedule, with the seeds of `round`.
     fn trained(
         &self,
         setting: Setting,
@@ -187,7 +188,7 @@ impl<'a> Search<'a> {
         watch: Watch<'_>,
     ) -> Result<Vec<Trained>> {
         let one = |(at, stage): (usize, &Stage<'a>)| {
-            // Other weights on every split: a setting should not be chosen for its luck with one seed either.
+            // Each split has another seed, so that a setting is not chosen for its luck with one seed.
             let seed = stage.study.seed + (at + round * self.stages.len()) as u64;
             stage.train(
                 &stage.lesson(setting)?,
@@ -199,8 +200,8 @@ impl<'a> Search<'a> {
         self.stages.par_iter().enumerate().map(one).collect()
     }
 
-    /// Trains a network again with other seeds, `rounds` times, until the step at which it is to stop. Its validation error becomes the mean
-    /// over all its seeds: that of the first is too good, since it was the best of many.
+    /// Trains a network again with other seeds, `rounds` times, until the trial's stopping point. The validation error becomes the mean
+    /// over all seeds: that of the first seed is too optimistic, since it was the best of many.
     pub(crate) fn train_again(
         &self,
         trial: &Trial,
@@ -209,7 +210,7 @@ impl<'a> Search<'a> {
     ) -> Result<Trial> {
         let one = |round: usize| -> Result<Option<Vec<f64>>> {
             let trained = self.trained(trial.setting, trial.stop, round, watch)?;
-            // One that was cut short before its first point says nothing.
+            // A training that was stopped before its first point has no predictions.
             Ok(trained
                 .into_iter()
                 .map(|mut one| Some(one.snapshots.pop()?.pred))
@@ -230,7 +231,7 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings beside each other.
+    /// Trains several settings in parallel.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
         settings
             .into_par_iter()
@@ -238,8 +239,8 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// One trial out of its trainings. The end of the schedule, where weights have settled, is given up only for a gain of more than one
-    /// standard error.
+    /// Combines the trainings of a setting on all splits into one trial. The stopping point is the end of the schedule, unless an earlier point
+    /// is better by more than one standard error.
     fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
         let points = trained
             .iter()
@@ -265,7 +266,7 @@ impl<'a> Search<'a> {
         };
         let (smooth, best) = smooth_best(&(0..points).map(mean).collect::<Vec<f64>>());
         let Some(mut stop) = best else {
-            // Nothing was validated: a training that was cut short before its first point.
+            // There is no validation error: training was stopped before its first point.
             return trained.swap_remove(0).last(setting);
         };
         let valid_error = self.measure().of_mean(smooth[stop]);
@@ -301,7 +302,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Values of all splits, `[splits][targets, rows]` one after the other, as `[targets][splits, rows]`.
+/// Reorders values of all splits from `[splits][targets, rows]` to `[targets][splits, rows]`.
 fn by_target(stages: &[Stage<'_>], values: &[f64]) -> Vec<f64> {
     let mut out = Vec::with_capacity(values.len());
     for target in 0..stages[0].targets() {
@@ -353,7 +354,7 @@ mod tests {
         first.iter().map(|x| 10.0 + (5.0 * x).sin()).collect()
     }
 
-    /// A search on splits with these validation rows; what comes before and after them is learned from.
+    /// A search on splits with these validation rows; the rows before and after them are training rows.
     fn on_splits(
         student: &StudentOptions,
         valid: &[(usize, usize)],
@@ -363,7 +364,7 @@ mod tests {
         on_targets(&[1.0], student, valid, blocks, check);
     }
 
-    /// The same for several targets: the one target in several units.
+    /// A search for several targets, which are one target in several units.
     fn on_targets(
         units: &[f64],
         student: &StudentOptions,

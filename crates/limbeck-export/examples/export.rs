@@ -1,5 +1,5 @@
-//! A student of two targets as C and as ONNX.
-#![allow(clippy::print_stdout, reason = "an example talks")]
+//! Exports a student of two targets as C and as ONNX.
+#![allow(clippy::print_stdout, reason = "an example prints")]
 
 use limbeck_runtime::{
     Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Scaling, Student, StudentParts,

@@ -1,6 +1,7 @@
-//! Random students with every encoding and operation, exported, with rows that their golden vectors hold.
+//! Exports random students with every encoding and operation, with golden vectors.
 //!
-//! `random COUNT FOLDER SEED` writes `FOLDER/N.limbeck`, `N.c`, `N.h`, `N_test.c`, `N.onnx` and `N.json`; what a format refuses is said in `N.refused`.
+//! `random COUNT FOLDER SEED` writes `FOLDER/N.limbeck`, `N.c`, `N.h`, `N_test.c`, `N.onnx` and `N.json`; if an export fails, its message is written to
+//! `N.c.refused` or `N.onnx.refused`.
 //! `evidence/export.py` runs them all.
 #![allow(
     missing_docs,
@@ -87,7 +88,7 @@ fn student(rng: &mut impl Rng) -> Student {
         golden: vec![],
     };
     let of = |parts: StudentParts| Student::new(parts).unwrap().with_golden(rows.clone());
-    // A number far out makes some exponentials infinite.
+    // Numbers far from 0 make some exponentials infinite; then the student is made without logarithms.
     of(parts.clone()).unwrap_or_else(|_| of(without_logarithms(parts)).unwrap())
 }
 
@@ -170,7 +171,8 @@ fn column(rng: &mut impl Rng, i: usize) -> InputColumn {
     column
 }
 
-/// A number far out where no exponential follows, which would blow up the last digit of its sum; not so far that sums cancel.
+/// A raw cell. With `far`, numbers may lie far from 0; not if an exponential follows, which would magnify rounding errors. They are not so large
+/// that sums cancel.
 fn cell(rng: &mut impl Rng, column: &InputColumn, far: bool) -> GoldenValue {
     if rng.random_bool(0.1) {
         return GoldenValue::Missing;
@@ -200,7 +202,7 @@ fn ascending(rng: &mut impl Rng, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A handful of operations on random earlier values, then a layer to the outputs.
+/// A few operations on random earlier values, then a layer that makes the outputs.
 fn graph(rng: &mut impl Rng, width: usize, outputs: usize) -> Graph {
     let (mut nodes, mut widths) = (Vec::new(), vec![width]);
     for _ in 0..rng.random_range(0..7) {
@@ -305,7 +307,7 @@ fn trees(rng: &mut impl Rng, width: usize) -> TreeEnsemble {
         if count == 0 {
             (leaf += 1, out.leaves.push(rng.random_range(-1.0..1.0))).0
         }
-        // A comb: each split's left child is a leaf, its right the next split.
+        // A comb: the left child of each split is a leaf, and the right child is the next split.
         for at in 0..count {
             out.inputs
                 .push(2 * rng.random_range(0..width) as u32 + u32::from(rng.random::<bool>()));

@@ -1,8 +1,8 @@
-//! C99 from a student.
+//! Exports a student as C99 source.
 //!
-//! The source is what [`Graph::run`](limbeck_runtime::Graph::run) does, in its order of summation, with two savings that change no bit: products
-//! with 0 are left out, and bins that a number does not reach are not visited. Without logarithms, exponentials and a compiler that fuses
-//! products, its answers are those of the plain graph to the last bit.
+//! The source computes the same as [`Graph::run`](limbeck_runtime::Graph::run), in the same order of summation. Two shortcuts do not change the
+//! result: products with 0 are left out, and bins above a number are skipped. Predictions are equal to those of the graph to the last bit, unless
+//! they use logarithms or exponentials, or the compiler fuses products and sums.
 
 use std::fmt::Write as _;
 
@@ -14,23 +14,23 @@ use limbeck_runtime::{
 use crate::error::{Error, Result};
 use crate::names::{self, Names, comment, literal};
 
-/// Longest text of a level: a literal of C99 holds 4095 characters, each up to four in the source.
+/// Largest length of a level's text in bytes: a C99 literal may have 4095 characters in the source, and each byte takes up to four.
 const LONGEST_LEVEL: usize = 1000;
-/// More levels than this get no constants of their own, only the function that reads their texts.
+/// A column with more levels than this has no constants for its codes, only the function from text to code.
 const NAMED_LEVELS: usize = 64;
 
-/// What [`c`] writes.
+/// The files that [`c`] makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CFiles {
-    /// `NAME.h`: the row, the codes of categories, the function, and how to use it.
+    /// `NAME.h`: the struct of a row, the codes of categories, the prediction function, and a comment with its usage.
     pub header: String,
     /// `NAME.c`: constants and code.
     pub source: String,
-    /// `NAME_test.c`: a program that replays the golden vectors; 0 where all agree.
+    /// `NAME_test.c`: a program that predicts the golden rows and compares; it exits with 0 if all agree.
     pub test: String,
 }
 
-/// The student as C99: no memory from the heap, nothing but `<math.h>` and `<stdint.h>`, raw columns in and the target's unit out.
+/// Exports the student as C99 that takes raw columns and predicts in the target's unit, without heap memory and with `<math.h>` and `<stdint.h>` only.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -50,11 +50,11 @@ pub struct CFiles {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `name` begins all that the files define, and is the stem of their names.
+/// `name` is the prefix of all names that the files define, and of the file names.
 ///
 /// # Errors
 ///
-/// [`Error::Name`]; [`Error::Refused`] for a level of more than 1000 bytes and for an operation that is not known here.
+/// [`Error::Name`] if `name` is not a valid C identifier; [`Error::Refused`] for a level of more than 1000 bytes or an invalid graph.
 pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     names::check(name)?;
     let (columns, outputs) = names_of(student, name)?;
@@ -66,19 +66,19 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     })
 }
 
-/// A column as C sees it.
+/// An input column in C.
 struct Column<'a> {
     title: &'a str,
     field: String,
     missing: &'a MissingNumbers,
     encoding: &'a Encoding,
-    /// Names of the codes, where there are few.
+    /// Names of the constants for the codes; empty if there are too many levels.
     codes: Vec<String>,
-    /// The function from text to code.
+    /// Name of the function from text to code; `None` for a number column.
     function: Option<String>,
 }
 
-/// Columns, and of several outputs the constant that each has as its index.
+/// The columns, and for each output the name of the constant for its index in `out`.
 fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
@@ -138,14 +138,14 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
     Ok((columns, outputs))
 }
 
-/// Names of the targets in a comment.
+/// Names of the targets, for a comment.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", comment(&output.name));
     let names: Vec<String> = student.outputs.iter().map(name).collect();
     names.join(", ")
 }
 
-/// How a row is predicted: declaration and call.
+/// Declaration of the prediction function, and an example of a call.
 fn predict(student: &Student, name: &str) -> [String; 2] {
     match student.outputs.len() {
         1 => [
@@ -168,8 +168,8 @@ fn header(
     let [declaration, call] = predict(student, name);
     let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
     let mut out = format!(
-        "/* {name}: predicts {} of one row.\n *\n * Made by limbeck {version}. {} fitted numbers; about {} bytes of constants and {} of stack.\n * No heap, no \
-         state: safe to call from several threads.\n",
+        "/* {name}: predicts {} of one row.\n *\n * Made by limbeck {version}. {} fitted parameters; about {} bytes of constants and {} bytes of stack.\n * No heap memory, no \
+         global state: safe to call from several threads.\n",
         targets(student),
         student.parameters(),
         body.constants,
@@ -191,9 +191,9 @@ fn header(
     }
     let _ = write!(
         out,
-        " *     {call}\n *\n * Numbers are in the unit of the table that the student was trained on; NaN is a missing value. Categories are\n * \
-         codes: a constant from below, or what the column's function says of a text without blanks at its ends; -1 is missing or never seen.\n * \
-         A column of true and false is 1 and 0.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
+        " *     {call}\n *\n * Numbers are in the units of the table that the student was trained on; NaN is a missing value. A category is a\n * \
+         code: a constant below, or the result of the column's function for a text without spaces at its ends; -1 is a missing or unknown value.\n * \
+         In a boolean column, true is 1 and false is 0.\n */\n#ifndef {upper}_H_INCLUDED\n#define \
          {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
     );
     for column in columns {
@@ -221,7 +221,7 @@ fn header(
             let lines: Vec<String> = codes
                 .map(|(code, (id, level))| format!("    {id} = {code} /* {} */", comment(level)))
                 .collect();
-            // The comma comes before the comment, as people write it.
+            // Put the comma before the comment, as is usual in C.
             let lines: Vec<String> = lines
                 .iter()
                 .enumerate()
@@ -245,14 +245,14 @@ fn header(
     out
 }
 
-/// What stands before the declaration of the prediction.
+/// The text before the declaration of the prediction function: a comment, and constants for several outputs.
 fn heading(student: &Student, upper: &str, outputs: &[String]) -> String {
     if let [output] = &student.outputs[..] {
         let name = comment(&output.name);
         return format!("\n/* The prediction for one row, in the unit of `{name}`. */\n");
     }
     let mut text =
-        "\n/* Where each prediction stands in out[], in the unit of its target. */\nenum {\n"
+        "\n/* Index of each prediction in out[]; each is in the unit of its target. */\nenum {\n"
             .to_owned();
     for (at, (constant, output)) in outputs.iter().zip(&student.outputs).enumerate() {
         let _ = writeln!(
@@ -264,7 +264,7 @@ fn heading(student: &Student, upper: &str, outputs: &[String]) -> String {
     let count = outputs.len();
     let _ = write!(
         text,
-        "    {upper}_OUTPUTS = {count}\n}};\n\n/* All predictions for one row: out holds {upper}_OUTPUTS numbers. */\n"
+        "    {upper}_OUTPUTS = {count}\n}};\n\n/* Writes all predictions for one row: out holds {upper}_OUTPUTS numbers. */\n"
     );
     text
 }
@@ -315,7 +315,7 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
         student.golden.len(),
     );
     format!(
-        "/* Replays the golden vectors of {name}: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
+        "/* Predicts the golden rows of {name} and compares: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
          static double largest = 0.0;\nstatic int wrong = 0;\n\nstatic void check(double found, double expected, double tolerance)\n{{\n    double difference = \
          fabs(found - expected);\n    if (!(difference <= tolerance)) wrong++;\n    if (!(difference <= largest)) largest = difference;\n}}\n\nint main(void)\n{{\n\
          {row}    check(0.0, 0.0, 0.0);\n{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
@@ -323,7 +323,7 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
     )
 }
 
-/// A double as a literal that reads back to the last bit.
+/// A double literal that C reads back to the last bit.
 fn double(value: f64) -> String {
     format!("{value:e}")
 }
@@ -332,7 +332,7 @@ fn float(value: f32) -> String {
     format!("{value:e}f")
 }
 
-/// The code, with what the header tells of it.
+/// The source code, and its memory sizes in bytes for the header's comment.
 #[derive(Default)]
 struct Body {
     source: String,
@@ -340,7 +340,7 @@ struct Body {
     stack: usize,
 }
 
-/// Parts of the source while it grows.
+/// Collects the parts of the source.
 #[derive(Default)]
 struct Writer {
     helpers: Vec<&'static str>,
@@ -367,8 +367,8 @@ impl Body {
             .filter_map(|column| Some(code_function(column, column.function.as_ref()?)))
             .collect();
         let math = if w.math { "#include <math.h>\n" } else { "" };
-        // A counter for the loops of the body, where there are any.
-        // What a graph does not look at is said to be so, else compilers ask.
+        // `counter`: declares the loop variable if the body has loops.
+        // `idle`: casts of unused variables to void, so that compilers do not warn.
         let idle = if w.reads_input { "" } else { "    (void)x;\n" };
         let idle = if w.code.contains("row->") {
             idle.to_owned()
@@ -409,7 +409,7 @@ impl Body {
 }
 
 impl Writer {
-    /// From the graph's outputs to the targets: the last lines of the prediction.
+    /// The last lines of the prediction: transforms from the graph's outputs to the targets.
     fn targets(&mut self, student: &Student, z: &str) -> String {
         let several = student.outputs.len() > 1;
         let mut text = String::new();
@@ -430,7 +430,7 @@ impl Writer {
     }
 }
 
-/// What a comment says of the numbers that mean *missing*, behind a column's name.
+/// The numbers that mean *missing*, for the comment of a column.
 fn missing_comment(missing: &MissingNumbers) -> String {
     let values = missing.values.iter().map(f64::to_string);
     let below = missing.below.map(|below| format!("below {below}"));
@@ -442,19 +442,19 @@ fn missing_comment(missing: &MissingNumbers) -> String {
     }
 }
 
-/// The function from a text to its code; bytes are compared by hand, so that no header is needed.
+/// The C function from a text to its code; it compares bytes itself, so that no header is needed.
 fn code_function(column: &Column<'_>, function: &str) -> String {
     let title = comment(column.title);
     if let Encoding::Hashed { buckets } = column.encoding {
         return format!(
-            "/* Bucket of a text of `{title}`: FNV-1a, 64 bits. */\nint32_t {function}(const char *text)\n{{\n    uint64_t hash = UINT64_C(0xcbf29ce484222325);\n    if (!text) \
+            "/* Hash bucket of a text of `{title}`: FNV-1a, 64 bits. */\nint32_t {function}(const char *text)\n{{\n    uint64_t hash = UINT64_C(0xcbf29ce484222325);\n    if (!text) \
              return -1;\n    for (; *text; text++) hash = (hash ^ (uint64_t)(unsigned char)*text) * UINT64_C(0x100000001b3);\n    return (int32_t)(hash % {buckets}u);\n}}\n\n"
         );
     }
     let levels = levels(column.encoding);
     if levels.is_empty() {
         return format!(
-            "/* `{title}` had no level. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n"
+            "/* `{title}` had no levels in training. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n"
         );
     }
     let texts: Vec<String> = levels
@@ -462,7 +462,7 @@ fn code_function(column: &Column<'_>, function: &str) -> String {
         .map(|level| format!("        {}", literal(level)))
         .collect();
     format!(
-        "/* Code of a text of `{title}`; -1 for any other. */\nint32_t {function}(const char *text)\n{{\n    static const char *const levels[{}] = {{\n{}\n    }};\n    int32_t \
+        "/* Code of a text of `{title}`; -1 for an unknown text. */\nint32_t {function}(const char *text)\n{{\n    static const char *const levels[{}] = {{\n{}\n    }};\n    int32_t \
          code;\n    for (code = 0; text && code < {}; code++) {{\n        const char *a = text, *b = levels[code];\n        while (*a && *a == *b) {{ a++; b++; }}\n        if \
          (*a == *b) return code;\n    }}\n    return -1;\n}}\n\n",
         levels.len(),
@@ -471,7 +471,7 @@ fn code_function(column: &Column<'_>, function: &str) -> String {
     )
 }
 
-const ADD: &str = "/* out += x * w; products with 0 change nothing. */
+const ADD: &str = "/* out += x * w; products with 0 are skipped. */
 static void add(float x, const float *w, float *out, int32_t cols)
 {
     int32_t j;
@@ -485,7 +485,7 @@ const LINEAR: &str = "static void linear(const float *x, int32_t rows, const flo
     for (i = 0; i < rows; i++) add(x[i], w + i * cols, out, cols);
 }
 ";
-const BIN: &str = "/* How much of the bin [low, high] lies below x, 0 to 1. */
+const BIN: &str = "/* Share of the bin [low, high] that lies below x, 0 to 1. */
 static float bin(float x, float low, float high)
 {
     float share;
@@ -494,7 +494,7 @@ static float bin(float x, float low, float high)
     return share < 0.0f ? 0.0f : share;
 }
 ";
-const BINNED_LINEAR: &str = "/* Piecewise-linear encoding of each column by its edges, times the weights of its bins; no edges: the number itself. */
+const BINNED_LINEAR: &str = "/* Piecewise-linear encoding of each column by its edges, times the weights of its bins; a column without edges is used as it is. */
 static void binned_linear(const float *x, int32_t columns, const uint16_t *counts, const float *edges, const float *w, const float *bias, float *out, int32_t cols)
 {
     int32_t c, k;
@@ -508,7 +508,7 @@ static void binned_linear(const float *x, int32_t columns, const uint16_t *count
     }
 }
 ";
-const BINS: &str = "/* Piecewise-linear encoding of each column by its edges; no edges: the number itself. */
+const BINS: &str = "/* Piecewise-linear encoding of each column by its edges; a column without edges is copied. */
 static void bins_of(const float *x, int32_t columns, const uint16_t *counts, const float *edges, float *out)
 {
     int32_t c, k;
@@ -519,7 +519,7 @@ static void bins_of(const float *x, int32_t columns, const uint16_t *counts, con
     }
 }
 ";
-const STANDARD: &str = "/* A number in standard units; missing ones are replaced. */
+const STANDARD: &str = "/* Standardizes a number; a missing one is replaced by impute. */
 static float standard(double x, double impute, double center, double scale)
 {
     double z = ((x != x ? impute : x) - center) / scale;
@@ -545,7 +545,7 @@ static double polynomial(const double *c, double x)
     return sum;
 }
 
-/* A number by its rank, as a normal distribution would have it, within 3: Wichura 1988, AS 241. */
+/* Quantile transform of a number to a normal distribution, clipped to +-3: Wichura 1988, AS 241. */
 static float quantile(double x, double impute, const double *r, int32_t n)
 {
     static const double a[8] = {3.3871328727963666080, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
@@ -581,7 +581,7 @@ static float quantile(double x, double impute, const double *r, int32_t n)
 }
 ";
 const LOCATE: &str =
-    "/* The cell of a number between ascending knots, and how much of it lies below. */
+    "/* Index of the cell between ascending knots that holds x, and the share of the cell that lies below x. */
 static int32_t locate(const float *knots, int32_t n, float x, float *share)
 {
     int32_t cell = 0;
@@ -632,7 +632,7 @@ impl Writer {
         self.array("float", 4, name, values.iter().map(|&value| float(value)));
     }
 
-    /// Whole numbers in as few bytes as hold them.
+    /// Writes an array of whole numbers, in the smaller of two types that holds them.
     fn wholes(&mut self, name: &str, values: &[u32]) {
         let short = values.iter().all(|&value| u16::try_from(value).is_ok());
         let (kind, size) = if short {
@@ -722,7 +722,7 @@ impl Writer {
                     self.one_hot(at, levels.len(), &field);
                     if *other {
                         let (place, n) = (at + levels.len(), levels.len());
-                        // Without a level every value is another, and compilers frown on asking.
+                        // Without levels, every value counts as other; a comparison with 0 levels would give a compiler warning.
                         let is = if n == 0 {
                             "1.0f".to_owned()
                         } else {
@@ -753,10 +753,10 @@ impl Writer {
         }
     }
 
-    /// All nodes; the name of the last one's buffer.
+    /// Writes all nodes; returns the name of the last node's buffer.
     fn graph(&mut self, student: &Student) -> Result<String> {
         let graph = &student.graph;
-        // The student was checked when it was made.
+        // This cannot fail for a student, since its graph was checked when it was made.
         let widths = graph.widths().map_err(|error| Error::Refused {
             format: "C",
             place: "graph".into(),
@@ -805,7 +805,7 @@ impl Writer {
         Ok(values.pop().unwrap_or_default())
     }
 
-    /// The statements of one node.
+    /// Writes the statements of one node.
     fn node(&mut self, node: &Written<'_>, op: &Op) {
         let Written {
             index,
@@ -896,7 +896,7 @@ impl Writer {
             counts.iter().map(u32::to_string),
         );
         let all: Vec<f32> = edges.iter().flatten().copied().collect();
-        // An array of C has at least one element.
+        // A C array must have at least one element.
         self.floats(
             &format!("edges_{index}"),
             if all.is_empty() { &[0.0] } else { &all },
@@ -918,7 +918,7 @@ impl Writer {
         self.floats(&format!("threshold_{index}"), &trees.threshold);
         self.wholes(&format!("children_{index}"), &trees.children);
         self.floats(&format!("leaves_{index}"), &trees.leaves);
-        // Missing numbers go where the split says: an input's lowest bit.
+        // The lowest bit of `inputs` says whether a missing number goes left.
         let _ = write!(
             self.code,
             "    {out}[0] = 0.0f;\n    for (i = 0; i < {}; i++) {{\n        uint32_t at = roots_{index}[i];\n        while (at < {splits}u) {{\n            float value = \
@@ -953,7 +953,7 @@ impl Writer {
     }
 }
 
-/// The interpolation as one expression: the last axis first.
+/// The interpolation as one expression, with the last axis first.
 fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
     let Some(n) = axes.get(axis) else {
         return format!("values_{index}[{at}]");
@@ -972,7 +972,7 @@ fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
         corner(1)
     )
 }
-/// A node as it is written.
+/// A node to write.
 struct Written<'a> {
     index: usize,
     width: usize,
@@ -980,16 +980,16 @@ struct Written<'a> {
     inputs: &'a [String],
     /// Name of the buffer that it writes.
     out: &'a str,
-    /// The piecewise encoding that it visits in place of reading its bins.
+    /// The piecewise encoding that is fused into this node, if any.
     bins: Option<&'a Op>,
 }
 
-/// How often each value is read by a node that leads to the output; others are left out, as compilers ask.
+/// For each value, the number of reads by nodes that contribute to the output; unused nodes are not written, to avoid compiler warnings.
 fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     let mut uses = vec![0; values];
     uses[graph.nodes.len()] = 1;
     for (index, node) in graph.nodes.iter().enumerate().rev() {
-        // Trees without a split say the same of every row.
+        // Trees without splits give the same result for every row.
         let is_constant = matches!(&node.op, Op::TreeEnsemble(trees) if trees.threshold.is_empty());
         if uses[index + 1] > 0 && !is_constant {
             node.inputs.iter().for_each(|&value| uses[value] += 1);
@@ -998,7 +998,7 @@ fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     uses
 }
 
-/// True for bins that only a layer reads: they are never written down, that layer visits them.
+/// True for a piecewise encoding that only a linear layer reads: it is fused into that layer, and needs no buffer.
 fn is_visited(graph: &Graph, uses: &[usize], index: usize) -> bool {
     let mut readers = graph
         .nodes

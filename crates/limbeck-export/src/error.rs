@@ -1,33 +1,33 @@
-//! What cannot be exported.
+//! Errors of exports.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A part of the student that the format has no words for.
+    /// A part of the student cannot be expressed in the format.
     #[error("{place}: {what} cannot be written as {format}; {fix}")]
     Refused {
-        /// The format.
+        /// Name of the format.
         format: &'static str,
-        /// Column or operation.
+        /// Column or operation concerned.
         place: String,
-        /// What it is.
+        /// What cannot be expressed.
         what: String,
-        /// What to do instead.
+        /// How to fix it.
         fix: &'static str,
     },
-    /// A name that is none in C.
+    /// A name that is not a valid C identifier.
     #[error(
-        "`{name}` is no name in C; choose letters, digits and _, a letter first, at most 60 of them, and no word of the language"
+        "`{name}` is not a valid C name; use at most 60 letters, digits and _, beginning with a letter, and no reserved word"
     )]
     Name {
-        /// As given.
+        /// The invalid name.
         name: String,
     },
-    /// Golden vectors that cannot be written: see the source.
+    /// The golden vectors cannot be written as JSON.
     #[error("the golden vectors cannot be written: {0}")]
     Golden(#[from] serde_json::Error),
 }
 
-/// `Result` with this crate's [`Error`].
+/// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 
-/// Raw rows with the student's predictions, numbers as hexadecimal floats, so that no digit is lost on the way.
+/// Writes the golden vectors (raw rows and the student's predictions) as JSON; numbers are hexadecimal floats, which are exact.
 ///
 /// ```json
 /// {"target": "y", "columns": ["a", "b"], "rows": [{"raw": ["0x1.8p+1", null], "prediction": "0x1p+0"}]}
 /// ```
 ///
-/// A missing value is `null`, a category `{"text": "…"}`. A student of several targets has `"targets": ["y", "z"]` in place of `target`, and
-/// each row `"predictions": ["0x1p+0", …]`, in that order.
+/// A missing value is `null`, and a category is `{"text": "…"}`. A student of several targets has `"targets": ["y", "z"]` in place of `target`,
+/// and each of its rows has `"predictions": ["0x1p+0", …]`, in the order of the targets.
 ///
 /// # Errors
 ///
-/// Where JSON cannot hold a name.
+/// [`Error::Golden`](crate::Error::Golden) if the JSON cannot be written.
 pub fn golden(student: &Student) -> Result<String> {
     let cell = |value: &GoldenValue| match value {
         GoldenValue::Number(number) => Value::from(format_hex(*number)),

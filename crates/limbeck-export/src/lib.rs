@@ -1,12 +1,12 @@
-//! Students as files that run without limbeck.
+//! Exports students as files that run without limbeck.
 //!
-//! - [`c()`] writes C99: one `.c`/`.h` pair, and a test that replays the golden vectors;
-//! - [`onnx()`] writes an ONNX model, from raw columns to the target's unit;
-//! - [`proto`] is the little of protocol buffers that this needs;
-//! - [`golden()`] writes the golden vectors that travel with either, in hexadecimal floats.
+//! - [`c()`] writes C99: a `.c` and a `.h` file, and a test program that checks the golden vectors;
+//! - [`onnx()`] writes an ONNX model that takes raw columns and predicts in the target's unit;
+//! - [`proto`] is the small part of protocol buffers that ONNX files need;
+//! - [`golden()`] writes the golden vectors (rows with known predictions) for either format, in hexadecimal floats.
 //!
-//! All are functions from a [`Student`](limbeck_runtime::Student) to text or bytes, the same for the same student: what lies on a disk can be
-//! compared with what its student would be exported to.
+//! Each export is a function from a [`Student`](limbeck_runtime::Student) to text or bytes, and gives the same output for the same student: a file
+//! on disk can therefore be compared with a new export of its student.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod c;

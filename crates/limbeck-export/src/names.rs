@@ -1,10 +1,10 @@
-//! Names of columns and levels as identifiers of C, and texts as its literals and comments.
+//! Makes C identifiers from names of columns and levels, and C literals and comments from text.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 
-/// Words that C99, C11 or C++ keep for themselves.
+/// Reserved words of C99, C11 and C++, and macros that common compilers or headers define.
 const RESERVED: [&str; 72] = [
     "alignas",
     "alignof",
@@ -81,17 +81,17 @@ const RESERVED: [&str; 72] = [
 ];
 const LONGEST: usize = 60;
 
-/// Identifiers that were given away.
+/// Identifiers that are in use.
 #[derive(Debug, Default)]
 pub(crate) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// Keeps a name from being given away.
+    /// Marks a name as in use.
     pub(crate) fn keep(&mut self, name: &str) {
         self.0.insert(name.to_owned());
     }
 
-    /// An identifier that reminds of the text, and was not given before.
+    /// Makes an identifier that resembles the text and is not in use; marks it as in use.
     pub(crate) fn of(&mut self, text: &str) -> String {
         let plain = plain(text);
         let free = |name: &String| !self.0.contains(name) && !RESERVED.contains(&name.as_str());
@@ -104,7 +104,7 @@ impl Names {
     }
 }
 
-/// Letters, digits and single underscores; a letter first.
+/// Converts text to ASCII letters, digits and single underscores, beginning with a letter.
 pub(crate) fn plain(text: &str) -> String {
     let mut name = String::new();
     for c in text
@@ -123,7 +123,7 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// The prefix of everything that a file defines.
+/// Checks the prefix of all names that an exported file defines.
 pub(crate) fn check(name: &str) -> Result<()> {
     let fine = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -134,7 +134,7 @@ pub(crate) fn check(name: &str) -> Result<()> {
     }
 }
 
-/// Text for the inside of a comment, on one line.
+/// Converts text so that it can stand inside a C comment, on one line.
 pub(crate) fn comment(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().map(|c| {
@@ -144,7 +144,7 @@ pub(crate) fn comment(text: &str) -> String {
             c
         }
     }) {
-        // Neither the end of a comment nor the begin of another.
+        // Separate the characters that would end this comment or begin another.
         let pair =
             (out.ends_with('*') && c == '/') || (out.ends_with('/') && (c == '*' || c == '/'));
         if pair {
@@ -152,7 +152,7 @@ pub(crate) fn comment(text: &str) -> String {
         }
         out.push(c);
     }
-    // Direction marks and the like would show another text than there is.
+    // Remove characters that change the text direction: editors would show another text than the compiler reads.
     out.chars()
         .filter(|c| {
             !('\u{202a}'..='\u{202e}').contains(c) && !('\u{2066}'..='\u{2069}').contains(c)
@@ -160,7 +160,7 @@ pub(crate) fn comment(text: &str) -> String {
         .collect()
 }
 
-/// A string literal of the text's UTF-8.
+/// A C string literal with the UTF-8 bytes of the text.
 pub(crate) fn literal(text: &str) -> String {
     let byte = |b: u8| match b {
         b'"' | b'\\' | b'?' => format!("\\{}", b as char),

@@ -1,8 +1,9 @@
-//! ONNX from a student: raw columns in, the target's unit out.
+//! Exports a student as an ONNX model that takes raw columns and predicts in the target's unit.
 //!
-//! Each raw column is an input of shape `[rows, 1]`, numbers as doubles (NaN is missing), categories as strings (any text that was never seen,
-//! the empty one too, is missing or other). Columns are scaled in double, the network is in single precision, the way back to the target in
-//! double again, as in the runtime. Format and operators: the ONNX specification, opset 17 and `ai.onnx.ml` 3.
+//! Each raw column is an input of shape `[rows, 1]`: numbers are doubles (NaN marks a missing value), categories are strings (any text not seen in
+//! training, also the empty text, counts as missing or other). As in the runtime, columns are scaled in double precision, the graph runs in
+//! single precision, and the transform back to the target is in double precision. Format and operators: the ONNX specification, opset 17 and
+//! `ai.onnx.ml` 3.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use crate::proto::Message;
 
 const OPSET: i64 = 17;
 const OPSET_ML: i64 = 3;
-/// The version of the file format that came with that opset.
+/// Version of the file format that belongs to this opset.
 const IR_VERSION: i64 = 8;
 const ML: &str = "ai.onnx.ml";
 const FORMAT: &str = "ONNX";
@@ -30,12 +31,12 @@ enum Type {
     Double = 11,
 }
 
-/// The student as an ONNX model.
+/// Exports the student as an ONNX model; returns the bytes of the file.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] for a column encoded by hashing or scaled by quantiles, which the operators of ONNX cannot say (or not briefly), and for an
-/// operation that is not known here.
+/// [`Error::Refused`] for a column that is encoded by hashing or scaled by quantiles: ONNX operators cannot express these, or only with very many
+/// operations.
 pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let mut g = Builder {
         prefix: prefix(student),
@@ -92,7 +93,7 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     Ok(model.into_bytes())
 }
 
-/// Names of the model's outputs: those of the targets, unless an input or another output has the name.
+/// Names of the model's outputs: the names of the targets, unless an input or another output already has that name.
 fn output_names(student: &Student) -> Vec<String> {
     let columns = student.encoder.columns.iter();
     let mut taken: Vec<String> = columns.map(|column| column.name.clone()).collect();
@@ -108,7 +109,7 @@ fn output_names(student: &Student) -> Vec<String> {
     taken.split_off(inputs)
 }
 
-/// What names of inner values begin with: nothing that a column begins with.
+/// Prefix for the names of intermediate values; no column or target name begins with it.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
     while student
@@ -161,7 +162,7 @@ fn node(
     }
 }
 
-/// Attributes of a node, by the number of their type.
+/// Attributes of a node, one function for each type of attribute.
 mod attribute {
     use super::Message;
 
@@ -191,7 +192,7 @@ mod attribute {
     }
 }
 
-/// Nodes and constants while they are collected.
+/// Collects nodes and constants of the model.
 #[derive(Default)]
 struct Builder {
     prefix: String,
@@ -200,15 +201,15 @@ struct Builder {
     values: usize,
 }
 
-/// The outputs of a piecewise-linear encoding, one by one.
+/// The outputs of a piecewise-linear encoding; each list has one entry per output.
 #[derive(Default)]
 struct Bins {
-    /// The column that each reads.
+    /// Index of the input column.
     columns: Vec<usize>,
-    /// Lower edge and width of its bin; 0 and 1 for a number without bins.
+    /// Lower edge of the bin, and in `width` its width; 0 and 1 for a column without bins.
     low: Vec<f32>,
     width: Vec<f32>,
-    /// 1 for a number without bins, else 0.
+    /// 1 for a column without bins, else 0.
     is_number: Vec<f32>,
 }
 
@@ -291,7 +292,7 @@ impl Builder {
         self.with("Cast", &[value], vec![attribute::int("to", to as i64)])
     }
 
-    /// Columns side by side.
+    /// Concatenates columns.
     fn concat(&mut self, parts: Vec<String>) -> String {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         if let [one] = parts[..] {
@@ -301,8 +302,7 @@ impl Builder {
         }
     }
 
-    /// Columns of a value, by index.
-    /// The way back to a target, to an output of the model.
+    /// Transforms the graph's output `z` to the target, as an output of the model.
     fn target(&mut self, z: &str, transform: &TargetTransform, output: &str) {
         let (scale, shift, last) = match *transform {
             TargetTransform::Affine { scale, shift } => (scale, shift, "Identity"),
@@ -315,6 +315,7 @@ impl Builder {
             .push(node(last, &[&shifted], output, "", Vec::new()));
     }
 
+    /// Selects columns of a value, by index.
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
         let indices = columns.iter().map(|&column| column as i64);
         let columns = self.ints(&[columns.len()], indices);
@@ -355,7 +356,7 @@ impl Builder {
         self.node("Where", &[&any, &nan, name])
     }
 
-    /// One raw column `title`, read from the value `name`, as floats, appended to `parts`.
+    /// Encodes one raw column as floats, and appends the result to `parts`. `name` is the value to read, `title` the column's name for messages.
     fn column(
         &mut self,
         title: &str,
@@ -384,7 +385,7 @@ impl Builder {
             Encoding::Hashed { .. } => {
                 return refuse(
                     "a hashed category",
-                    "give the student more --params so that its levels are kept, or export C",
+                    "give the student more --params so that the column's levels are kept, or export C",
                 );
             }
             Encoding::Number {
@@ -425,9 +426,9 @@ impl Builder {
         Ok(())
     }
 
-    /// The index of each text among the levels, one beyond the last for any other.
+    /// The index of each text among the levels; the number of levels for any other text.
     fn code(&mut self, name: &str, levels: &[String]) -> String {
-        // A list without an element is none: a level that no table has, since an empty cell is a missing one.
+        // The list of keys must not be empty. The empty text is safe as a key: no table has it as a level, because an empty cell is missing.
         let keys: Vec<&str> = if levels.is_empty() {
             vec![""]
         } else {
@@ -483,7 +484,7 @@ impl Builder {
         Ok(values.pop().unwrap_or_default())
     }
 
-    /// `clamp((x − low) / width, 0, 1)` per bin; columns without edges as they are.
+    /// Piecewise-linear encoding: `clamp((x − low) / width, 0, 1)` for each bin; columns without edges stay as they are.
     fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
         let Bins {
             columns,
@@ -510,7 +511,7 @@ impl Builder {
         let splits = trees.threshold.len();
         let mut nodes = Walked::default();
         for (tree, &root) in trees.roots.iter().enumerate() {
-            // Ids are counted anew in each tree, in the order of a walk.
+            // Ids start at 0 in each tree and follow the order of a depth-first walk.
             let mut open = vec![root as usize];
             let mut order = Vec::new();
             while let Some(at) = open.pop() {
@@ -573,7 +574,7 @@ impl Builder {
         self.ml("TreeEnsembleRegressor", x, attributes)
     }
 
-    /// The cell of each axis by counting knots, then its corners, the last axis first.
+    /// Finds the cell on each axis by counting knots, then interpolates between its corners, the last axis first.
     fn table(&mut self, x: &str, table: &TableInterp) -> String {
         let axes = table.knots.len();
         let (mut cells, mut shares) = (Vec::new(), Vec::new());
@@ -583,7 +584,7 @@ impl Builder {
             } else {
                 self.gather(x, &[axis])
             };
-            // An infinite knot is never reached: an axis of two knots has one cell.
+            // The infinite knot is never reached. It makes the list non-empty for an axis of two knots, which has one cell.
             let inner: Vec<f32> = knots[1..knots.len() - 1]
                 .iter()
                 .copied()
@@ -644,7 +645,7 @@ impl Builder {
     }
 }
 
-/// Attributes of trees.
+/// Attributes of a tree ensemble: nodes and leaves of all trees.
 #[derive(Default)]
 struct Walked {
     tree: Vec<i64>,

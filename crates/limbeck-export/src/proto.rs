@@ -1,6 +1,6 @@
-//! Protocol buffers, as much as a model needs: fields are written in the order they are given.
+//! Writes protocol buffers, as far as ONNX models need them; fields are written in the order of the calls.
 
-/// A message under construction: each method adds one field by its number.
+/// Builds a message; each method adds one field, given by its field number.
 #[derive(Clone, Debug, Default)]
 pub struct Message(Vec<u8>);
 
@@ -13,7 +13,7 @@ impl Message {
         self.0.push(value as u8);
     }
 
-    /// A whole number; negative ones take ten bytes, as the format has it.
+    /// Adds an integer (varint); a negative one takes ten bytes, as the format requires.
     #[must_use]
     pub fn int(mut self, field: u64, value: i64) -> Self {
         self.varint(field << 3);
@@ -21,7 +21,7 @@ impl Message {
         self
     }
 
-    /// A number of single precision.
+    /// Adds a 32-bit float.
     #[must_use]
     pub fn float(mut self, field: u64, value: f32) -> Self {
         self.varint(field << 3 | 5);
@@ -29,7 +29,7 @@ impl Message {
         self
     }
 
-    /// A number of double precision.
+    /// Adds a 64-bit float.
     #[must_use]
     pub fn double(mut self, field: u64, value: f64) -> Self {
         self.varint(field << 3 | 1);
@@ -37,7 +37,7 @@ impl Message {
         self
     }
 
-    /// Some bytes.
+    /// Adds bytes.
     #[must_use]
     pub fn bytes(mut self, field: u64, value: &[u8]) -> Self {
         self.varint(field << 3 | 2);
@@ -46,19 +46,19 @@ impl Message {
         self
     }
 
-    /// A text.
+    /// Adds a text.
     #[must_use]
     pub fn text(self, field: u64, value: &str) -> Self {
         self.bytes(field, value.as_bytes())
     }
 
-    /// A message within.
+    /// Adds a nested message.
     #[must_use]
     pub fn message(self, field: u64, value: Message) -> Self {
         self.bytes(field, &value.0)
     }
 
-    /// Messages within, one after the other.
+    /// Adds several nested messages with the same field number.
     #[must_use]
     pub fn messages(self, field: u64, values: impl IntoIterator<Item = Message>) -> Self {
         values
@@ -66,7 +66,7 @@ impl Message {
             .fold(self, |all, value| all.message(field, value))
     }
 
-    /// The message as it is written.
+    /// The encoded bytes of the message.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn fields_are_written_as_the_format_has_them() {
-        // The documentation's own example: field 1, 150 is 08 96 01.
+        // Example from the protocol buffers documentation: field 1 with value 150 is 08 96 01.
         assert_eq!(
             Message::default().int(1, 150).into_bytes(),
             [0x08, 0x96, 0x01]

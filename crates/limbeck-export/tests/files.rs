@@ -1,4 +1,4 @@
-//! What is written, on one student with every encoding; `evidence/export.py` runs the files of many.
+//! Exported files of one student with every encoding; `evidence/export.py` runs the files of many students.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn levels() -> Vec<String> {
     vec!["cold".into(), "*/ \"hot\"??/".into()]
 }
 
-/// Numbers and categories into bins and a layer, trees and a table, added up.
+/// A student whose graph adds up a layer on bins, trees and a table; its inputs are numbers and categories.
 fn student(encodings: Vec<Encoding>) -> Student {
     let columns = encodings
         .into_iter()
@@ -79,7 +79,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
         ),
         Node::new(Op::TreeEnsemble(trees), [0]),
         Node::new(Op::TableInterp(table), [4]),
-        // Nobody reads this one.
+        // No other node reads this node.
         Node::new(Op::Softmax, [3]),
         Node::new(Op::Add, [4, 5, 6]),
     ];
@@ -178,7 +178,7 @@ fn compiled_c_says_what_the_runtime_says() {
         done.status.success() && said.starts_with("12 golden rows"),
         "{said}"
     );
-    // The test can fail: another bias, another answer.
+    // The test can fail: another bias gives other predictions.
     let wrong = files.source.replace("1e-1f", "3e-1f");
     assert_ne!(wrong, files.source);
     std::fs::write(folder.path().join("demo.c"), wrong).unwrap();
@@ -243,7 +243,7 @@ fn what_onnx_cannot_say_is_refused_by_column() {
             .windows(text.len())
             .any(|bytes| bytes == text.as_bytes())
     };
-    // Field 1, version 8 of the format; raw columns and the target by their names.
+    // Field 1 is version 8 of the file format; raw columns and the target have their own names.
     assert!(
         model.starts_with(&[8, 8])
             && has("col 0")
@@ -260,7 +260,7 @@ fn names_and_levels_that_c_cannot_hold_are_refused() {
         c(&whole(), "2x")
             .unwrap_err()
             .to_string()
-            .contains("no name in C")
+            .contains("not a valid C name")
     );
     let long = Encoding::OneHot {
         levels: vec!["x".repeat(2000)],

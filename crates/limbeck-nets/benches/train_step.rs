@@ -1,6 +1,6 @@
 //! Seconds per training step of an 8→64→64→1 perceptron, batch 256, one thread; prints one JSON line.
 //!
-//! The other side is a plain PyTorch loop of the same size; run both in the same minute and compare by ratio.
+//! Compare it with a plain PyTorch loop of the same size: run both in the same minute, and compare the ratio.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! A small network learns a sine, and becomes a graph that the runtime runs.
+//! Trains a small network on a sine, lowers it to a graph, and predicts with the graph.
 #![allow(clippy::print_stdout, reason = "an example talks")]
 
 use limbeck_nets::losses::Hard;

@@ -1,46 +1,46 @@
-//! What can go wrong while a network is built or trained.
+//! Errors in building or training a network.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A number that must lie in a range does not.
+    /// An option is out of its range.
     #[error("{option} is {found}; it must be {expected}")]
     InvalidOption {
         /// Name of the option.
         option: &'static str,
         /// Its value.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// A matrix has another width or length than the network expects.
-    #[error("{what} has {found} values; the network expects {expected}")]
+    /// A matrix or vector has the wrong number of values.
+    #[error("{what} has {found} values; expected {expected}")]
     Shape {
-        /// Which matrix.
+        /// Which matrix or vector.
         what: &'static str,
-        /// Its size.
+        /// Its number of values.
         found: usize,
-        /// The size that fits.
+        /// The expected number of values.
         expected: usize,
     },
-    /// The loss stopped being a number.
+    /// The loss is NaN or infinite.
     #[error(
         "the loss is {loss} at step {step} of {steps}; lower the learning rate, or look for extreme values in the \
          target and the features"
     )]
     Diverged {
-        /// Step at which it happened, from 0.
+        /// Step at which it happened, counted from 0.
         step: usize,
         /// Steps of the whole schedule.
         steps: usize,
         /// The loss.
         loss: f32,
     },
-    /// The graph made of the trained network was refused.
+    /// The runtime refused the graph of the trained network.
     #[error("the trained network could not be lowered to a graph: {source}")]
     Lowering {
-        /// What the runtime said.
+        /// Error of the runtime.
         #[from]
         source: limbeck_runtime::Error,
     },

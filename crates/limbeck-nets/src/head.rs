@@ -1,21 +1,21 @@
-//! What a network says of a target: a number, a Gaussian, or the masses of bins.
+//! What a network predicts for a target: a number, a Gaussian, or the masses of bins.
 
 use limbeck_runtime::Op;
 use serde::{Deserialize, Serialize};
 
 limbeck_options::words! {
-    /// What a network predicts while it learns; a student's file gives the mean.
+    /// What the network predicts during training. The student's file returns the mean of a predicted distribution.
     pub enum HeadKind {
-        /// A number.
+        /// One number.
         #[default]
         Point = "point",
         /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence.
         ///
-        /// On the sets of `docs/ablation.md` significantly better than a point on one at some temperatures, and significantly worse on three.
+        /// Compared with `point` on the data sets of `docs/ablation.md`: significantly better on one at some temperatures, significantly worse on three.
         Gaussian = "gaussian",
-        /// Masses of bins: learns from both by cross-entropy and KL divergence.
+        /// Masses of bins: learns from targets by cross-entropy, from the teacher by KL divergence.
         ///
-        /// Never better than a point on the sets of `docs/ablation.md`: bins cost a small student much of its budget.
+        /// Never better than `point` on the data sets of `docs/ablation.md`: bins use up much of a small student's parameter budget.
         Binned = "binned",
     }
 }
@@ -24,10 +24,10 @@ limbeck_options::words! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Head {
-    /// One output: the number.
+    /// One output: the predicted number.
     #[default]
     Point,
-    /// Two outputs: mean and log-variance. A student's file keeps the mean.
+    /// Two outputs: mean and log-variance. A student's file keeps only the mean.
     Gaussian,
     /// One output per bin, the logarithm of its mass up to a constant:
     ///
@@ -39,22 +39,22 @@ pub enum Head {
     Binned(Bins),
 }
 
-/// Equal bins side by side.
+/// Adjacent bins of equal width.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bins {
-    /// Where the first begins.
+    /// Lower edge of the first bin.
     pub low: f32,
-    /// How wide each is.
+    /// Width of each bin.
     pub width: f32,
-    /// How many.
+    /// Number of bins.
     pub count: usize,
 }
 
 impl Bins {
-    /// `count` bins over `[least, most]`, with as many of them outside on either side as `padding` says.
+    /// `count` bins of which `padding` lie below `least`, `padding` lie above `most`, and the rest cover `[least, most]`.
     ///
-    /// A label is smeared over its neighbors, so those near the ends need room.
+    /// The mass of a label spreads over neighboring bins, so a label near an end of the range needs bins outside it.
     #[must_use]
     pub fn over(least: f32, most: f32, count: usize, padding: f32) -> Self {
         let range = if most > least { most - least } else { 1.0 };
@@ -72,21 +72,21 @@ impl Bins {
         self.low + (k as f32 + 0.5) * self.width
     }
 
-    /// Where bin `k` begins; `k = count` is where the last one ends.
+    /// Lower edge of bin `k`; for `k = count`, the upper edge of the last bin.
     #[must_use]
     pub fn edge(&self, k: usize) -> f32 {
         self.low + k as f32 * self.width
     }
 }
 
-/// Bound of a predicted log-variance: standardized targets leave it only through overflow.
+/// Predicted log-variances are clamped to plus or minus this value; with standardized targets, only overflow leads beyond it.
 pub const LOG_VARIANCE_LIMIT: f32 = 12.0;
 
-/// Bins outside the range of the targets on either side: labels are smeared over about so many.
+/// Number of bins below the least target and above the greatest: the mass of a label spreads over about this many.
 const PADDING: f32 = 3.0;
 
 impl Head {
-    /// The head of a kind, for targets from `least` to `most`, with `bins` bins where it has any.
+    /// The head of `kind` for targets from `least` to `most`; only a binned head uses `bins`, the number of bins.
     #[must_use]
     pub fn over(kind: HeadKind, least: f32, most: f32, bins: usize) -> Self {
         match kind {
@@ -96,7 +96,7 @@ impl Head {
         }
     }
 
-    /// Outputs that the network needs.
+    /// Number of outputs that the network must have.
     #[must_use]
     pub fn outputs(self) -> usize {
         match self {
@@ -110,7 +110,7 @@ impl Head {
     ///
     /// # Panics
     ///
-    /// Panics if there are fewer than [`outputs`](Self::outputs).
+    /// Panics if there are fewer values than [`outputs`](Self::outputs).
     #[must_use]
     pub fn predict(self, outputs: &[f32]) -> f32 {
         match self {
@@ -128,10 +128,10 @@ impl Head {
         }
     }
 
-    /// Mean and variance of the predicted distribution; a point has none of the latter.
+    /// Mean and variance of the predicted distribution; the variance of a point is 0.
     ///
     /// ```text
-    /// Gaussian m, v:  m, e^v, v held in ±12        bins z:  Σ p c, Σ p c² − (Σ p c)²
+    /// Gaussian m, v:  m, e^v, v clamped to ±12        bins z:  Σ p c, Σ p c² − (Σ p c)²
     /// ```
     ///
     /// # Panics
@@ -159,7 +159,7 @@ impl Head {
         (mean, variance)
     }
 
-    /// Fitted numbers that prediction reads beyond a last hidden layer of this width.
+    /// Number of fitted values that prediction reads after the last hidden layer, which has `width` units.
     #[must_use]
     pub fn parameters(self, width: usize) -> usize {
         match self {

@@ -1,14 +1,14 @@
 //! Positions: the form in which a network reads a row.
 //!
 //! A piecewise-linear encoding (PLE) with edges `e_0 < … < e_K` turns a number `x` into `K` inputs
-//! `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones up to `x`'s bin, a fraction in it, zeros after it. The same is said by
-//! one number, the *position* `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, since input `k` is `clamp(p − k, 0, 1)`. A
-//! one-hot code is said by its index. So a row is as many numbers as it has columns, whatever the number of bins, and
-//! the first layer is a table lookup with interpolation instead of a product with a mostly constant vector.
+//! `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones for the bins below `x`, a fraction for the bin of `x`, zeros for the bins above.
+//! One number carries the same information: the *position* `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, where `k` is the bin of `x`,
+//! since input `k` is `clamp(p − k, 0, 1)`. The position of a one-hot code is the index of its level. So a row is one number per column, however
+//! many bins there are, and the first layer is a table lookup with interpolation instead of a product with a mostly constant vector.
 
 use serde::{Deserialize, Serialize};
 
-/// How one position feeds the first layer.
+/// How the first layer reads one position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Segment {
     /// The encoded value times one row of weights.
@@ -18,7 +18,7 @@ pub enum Segment {
         /// `bins + 1` ascending edges, in encoded units.
         edges: Vec<f32>,
     },
-    /// One row of weights per level; the position is the level's index, negative for none.
+    /// One row of weights per level; the position is the level's index, or negative if the row has no level.
     OneHot {
         /// Number of levels.
         levels: usize,
@@ -26,7 +26,7 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// Rows of first-layer weights that belong to this segment.
+    /// Number of rows of first-layer weights that belong to this segment.
     #[must_use]
     pub fn rows(&self) -> usize {
         match self {
@@ -36,7 +36,7 @@ impl Segment {
         }
     }
 
-    /// Encoded columns that this segment reads.
+    /// Number of encoded columns that this segment reads.
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Segment {
         }
     }
 
-    /// Fitted numbers outside the weights: the edges.
+    /// Number of fitted values that are not weights: the edges.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match self {
@@ -80,25 +80,25 @@ pub struct InputLayout {
 }
 
 impl InputLayout {
-    /// Encoded columns read.
+    /// Number of encoded columns that the network reads.
     #[must_use]
     pub fn width(&self) -> usize {
         self.segments.iter().map(Segment::width).sum()
     }
 
-    /// Rows of first-layer weights, the inputs that a plain first layer would have.
+    /// Number of rows of first-layer weights: the inputs that a plain dense first layer would have.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.segments.iter().map(Segment::rows).sum()
     }
 
-    /// Fitted numbers outside the weights.
+    /// Number of fitted values that are not weights.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.segments.iter().map(Segment::parameters).sum()
     }
 
-    /// Positions of encoded rows.
+    /// Turns encoded rows into positions.
     ///
     /// # Shapes
     ///
@@ -117,7 +117,7 @@ impl InputLayout {
         out
     }
 
-    /// Edges per encoded column, as the graph's PLE operation wants them; an empty list passes a column through.
+    /// Edges per encoded column, in the form that the graph's PLE operation expects; a column with an empty list is passed through.
     #[must_use]
     pub fn ple_edges(&self) -> Vec<Vec<f32>> {
         let mut edges = Vec::with_capacity(self.width());

@@ -1,13 +1,15 @@
-//! Trainable networks.
+//! Trainable networks, their losses and the training loop.
 //!
 //! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
-//! - [`Network`] is what the training loop knows of a network: sizes, first weights, passes, and the graph that ships.
-//! - [`MlpShape`] is the one there is: it says how wide the layers are and where each weight lies in one flat vector; it also lowers trained
-//!   weights to a [`limbeck_runtime::Graph`].
+//! - [`Network`] is the trait that the training loop needs from a network: sizes, initial weights, forward and backward passes, and the graph that
+//!   ships.
+//! - [`MlpShape`], a multilayer perceptron, is the only network here. It holds the layer widths and the place of each weight in one flat vector,
+//!   and lowers trained weights to a [`limbeck_runtime::Graph`].
 //! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
-//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds those against one label by row.
-//! - [`Trainer`] is the one training loop; [`TrainState`] is all it remembers. Its [`Engine`] computes the gradient: fused passes on slices, or
-//!   (feature `tensors`) Burn's operations, which define what a network is.
+//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds the losses that compare each row with
+//!   one label.
+//! - [`Trainer`] is the only training loop; [`TrainState`] is its complete state. Its [`Engine`] computes the gradient: by fused passes on slices,
+//!   or (feature `tensors`) by automatic differentiation of Burn's operations, in which networks are defined.
 //!
 //! ```
 //! use limbeck_nets::losses::Hard;
@@ -27,7 +29,7 @@
 //! # Ok::<(), limbeck_nets::Error>(())
 //! ```
 //!
-//! Nothing here knows of teachers or distillation: how their labels are blended is one more [`StepLoss`], defined elsewhere.
+//! This crate has no teachers and no distillation: `limbeck-distill` blends targets and teacher labels in a [`StepLoss`] of its own.
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")

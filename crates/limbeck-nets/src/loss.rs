@@ -1,52 +1,52 @@
-//! What a training step minimizes.
+//! The objective of a training step.
 //!
-//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] holds those by row.
+//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] holds the losses that compare each row with one label.
 
 use crate::network::Block;
 
-/// When and among what a row is judged.
+/// Progress of training and a statistic of the batch, given to every call of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepContext {
-    /// Share of the schedule that is done, in `[0, 1)`.
+    /// Share of the schedule's steps that are done, in `[0, 1)`.
     pub progress: f32,
-    /// What [`StepLoss::statistic`] said of the batch.
+    /// Result of [`StepLoss::statistic`] for the batch.
     pub statistic: f32,
 }
 
 /// The objective of one training step.
 ///
-/// Labels travel as a matrix of as many columns as the loss asks for; what a column means is the loss's own affair, told by
-/// its doc comment. Every loss has a column of row weights, of mean 1 over the training rows.
+/// Labels are a matrix with as many columns as the loss requires. The doc comment of each loss says what its columns mean. Every loss
+/// has a column of row weights, with mean 1 over the training rows.
 pub trait StepLoss: Send + Sync {
-    /// Columns of the label matrix.
+    /// Number of columns of the label matrix.
     fn columns(&self) -> usize;
 
-    /// Outputs per row that the network needs.
+    /// Number of outputs per row that the network must have.
     fn outputs(&self) -> usize;
 
-    /// A number about the labels of the whole batch that each of its rows is judged by; 0 where the loss asks for none.
+    /// A number computed from the labels of the whole batch, which the loss of each row can use; 0 if the loss needs none.
     fn statistic(&self, _labels: &[f32]) -> f32 {
         0.0
     }
 
-    /// Rows of one group stay beside each other, in their order: batches are made of whole groups. A power of two up to 64.
+    /// Number of consecutive rows that form a group, a power of two up to 64. A batch consists of whole groups, whose rows keep their order.
     fn group(&self) -> usize {
         1
     }
 
-    /// Weights of the loss's own that are trained beside the network's, such as adapters; they begin at 0.
+    /// Number of weights that belong to the loss itself, such as adapters. They start at 0 and are trained together with the network's.
     fn aux_weights(&self) -> usize {
         0
     }
 
-    /// True where [`inside`](Self::inside) is written: the loss looks at hidden activations too. Such a loss trains one network at
+    /// True if the loss also reads hidden activations, and so implements [`inside`](Self::inside). Such a loss trains one network at
     /// a time.
     fn looks_inside(&self) -> bool {
         false
     }
 
-    /// As [`value_and_grad`](Self::value_and_grad), for a block with its hidden activations: `own` are the loss's weights, whose gradient is *added*
-    /// to `aux_grad`.
+    /// Like [`value_and_grad`](Self::value_and_grad), for a block with its hidden activations. `_own` are the loss's own weights; their gradient is
+    /// *added* to `_grad_own`.
     fn inside(
         &self,
         block: Block<'_>,
@@ -58,7 +58,7 @@ pub trait StepLoss: Send + Sync {
         self.value_and_grad(block.pred, labels, moment, block.grad_pred)
     }
 
-    /// The sum over rows of the weighted loss, and its gradient.
+    /// Returns the sum of the weighted loss over rows, and writes its gradient with respect to `pred` to `grad`.
     ///
     /// # Shapes
     ///
@@ -72,7 +72,7 @@ pub trait StepLoss: Send + Sync {
     ) -> f32;
 }
 
-/// How far a prediction is from one label, per element.
+/// Loss between a predicted number and one label, per element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PointLoss {
     /// `(s − y)²`
@@ -85,7 +85,7 @@ pub enum PointLoss {
     ///   = δ (2 |e| − δ)           otherwise
     /// ```
     ///
-    /// Twice the usual Huber (1964) loss, so that it meets [`PointLoss::Squared`] for large `δ` and blends with it on one
+    /// This is twice the usual Huber (1964) loss, so that it equals [`PointLoss::Squared`] for large `δ` and both have the same
     /// scale.
     Huber {
         /// Where the linear part begins, in standardized target units.
@@ -94,7 +94,7 @@ pub enum PointLoss {
 }
 
 impl PointLoss {
-    /// Loss of one element and its derivative by the prediction.
+    /// Loss of one element and its derivative with respect to the prediction.
     #[inline]
     #[must_use]
     pub fn value_and_grad(self, pred: f32, label: f32) -> (f32, f32) {

@@ -1,6 +1,6 @@
 //! The multilayer perceptron: its shape, its passes on plain slices, and its lowering to a graph.
 //!
-//! All weights of one network lie in one flat vector, so that the optimizer, a file and the training state see a single
+//! All weights of one network are in one flat vector, so that the optimizer, a file and the training state handle a single
 //! array:
 //!
 //! ```text
@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The rows of a spline segment are *increments*: input `k` of the encoding is 1 for every `x` beyond bin `k`, so the
-//! value at edge `k` is the sum of the rows before it. The passes work on those sums (the *lookup table*), where a
-//! row of data touches two rows of weights per column. Training the increments rather than the sums keeps neighboring
-//! bins together, which is what makes the encoding generalize.
+//! value at edge `k` is the sum of the rows before it. The passes work on those sums (the *lookup table*), where each
+//! column of a data row reads only two rows of weights. Training the increments rather than the sums keeps the values of neighboring
+//! bins close, which makes the encoding generalize.
 
 #[cfg(feature = "tensors")]
 use burn::tensor::{Tensor, TensorData};
@@ -25,7 +25,7 @@ use crate::input::{InputLayout, Segment};
 use crate::network::{Block, Network};
 use crate::simd::{self, Lookup, LookupKind};
 
-/// Widths of a perceptron with ReLU between its layers.
+/// Shape of a multilayer perceptron with ReLU between its layers: input layout, hidden widths and number of outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlpShape {
     input: InputLayout,
@@ -33,17 +33,17 @@ pub struct MlpShape {
     outputs: usize,
 }
 
-/// Buffers of one pass, kept between passes to save allocations.
+/// Buffers of one pass, reused between passes to save allocations.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     table: Vec<f32>,
     table_grad: Vec<f32>,
     grads: [Vec<f32>; 2],
-    /// Gradient that a loss puts on hidden activations, laid out as they are; empty where it puts none.
+    /// Gradient of the loss with respect to hidden activations, in their layout; empty if the loss reads none.
     grad_hidden: Vec<f32>,
 }
 
-/// Buffers of the perceptron's [`Network::sweep`], kept between steps.
+/// Buffers of the perceptron's [`Network::sweep`], reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     activations: Vec<f32>,
@@ -52,7 +52,7 @@ pub struct Buffers {
     scratch: Scratch,
 }
 
-/// Where layer `index` lies in the flat vector.
+/// Where a layer's weights are in the flat vector.
 #[derive(Clone, Copy)]
 struct Layer {
     at: usize,
@@ -72,11 +72,11 @@ impl Layer {
 }
 
 impl MlpShape {
-    /// A shape with at least one hidden layer.
+    /// Makes a shape with at least one hidden layer.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for no input, no hidden layer, a layer of width 0, or no output.
+    /// [`Error::InvalidOption`] if there is no input, no hidden layer or no output, or a layer has width 0.
     pub fn new(input: InputLayout, hidden: Vec<usize>, outputs: usize) -> Result<Self> {
         let refuse = |option, found: String, expected| {
             Err(Error::InvalidOption {
@@ -105,7 +105,7 @@ impl MlpShape {
         })
     }
 
-    /// How the rows are read.
+    /// Layout of the inputs.
     #[must_use]
     pub fn input(&self) -> &InputLayout {
         &self.input
@@ -117,13 +117,13 @@ impl MlpShape {
         &self.hidden
     }
 
-    /// Values that [`forward`](Self::forward) leaves per row: every hidden activation.
+    /// Number of hidden activations per row, which [`forward`](Self::forward) writes.
     #[must_use]
     pub fn activations(&self) -> usize {
         self.hidden.iter().sum()
     }
 
-    /// The weights of each layer, biases among them, of a network's parameters.
+    /// Splits a flat weight vector by layer: each slice holds the layer's weights, then its biases.
     ///
     /// # Panics
     ///
@@ -184,7 +184,7 @@ impl MlpShape {
         self.input.segments.iter().map(lookup).collect()
     }
 
-    /// First-layer weights to lookup table: running sums within each spline.
+    /// Fills the lookup table from the first-layer weights: running sums within each spline.
     fn fill_table(&self, weight: &[f32], table: &mut Vec<f32>) {
         let width = self.hidden[0];
         table.clear();
@@ -203,7 +203,7 @@ impl MlpShape {
         }
     }
 
-    /// Gradient of the lookup table to gradient of the weights: what every later sum contains, summed from the end.
+    /// Turns the gradient of the lookup table into that of the weights: a weight is part of all later sums, so their gradients are added up.
     fn table_grad_to_weight(&self, table: &[f32], weight: &mut [f32]) {
         let width = self.hidden[0];
         let (mut t, mut w) = (0, 0);
@@ -239,7 +239,7 @@ impl MlpShape {
         })
     }
 
-    /// Outputs `[n_samples, outputs]` of rows `[n_samples, segments]`, leaving the hidden activations layer by layer in
+    /// Computes outputs `[n_samples, outputs]` of positions `[n_samples, segments]`, and writes the hidden activations, layer by layer, to
     /// `activations` (`n_samples ·` [`activations`](Self::activations) values).
     ///
     /// # Panics
@@ -257,7 +257,7 @@ impl MlpShape {
         self.forward_rows(params, positions, activations, out, scratch);
     }
 
-    /// [`forward`](Self::forward) with the lookup table that is already there.
+    /// [`forward`](Self::forward) with a lookup table that is already filled.
     fn forward_rows(
         &self,
         params: &[f32],
@@ -307,7 +307,7 @@ impl MlpShape {
         }
     }
 
-    /// Gradient of the flat weights, from that of the outputs and the activations that [`forward`](Self::forward) left.
+    /// Computes the gradient of the flat weights from the gradient of the outputs and the activations that [`forward`](Self::forward) wrote.
     ///
     /// # Panics
     ///
@@ -334,7 +334,7 @@ impl MlpShape {
             .resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
     }
 
-    /// Adds the gradient of some rows, that of the first layer to its lookup table.
+    /// Adds the gradient of some rows to `grad`; that of the first layer is added to the gradient of its lookup table instead.
     fn backward_rows(
         &self,
         params: &[f32],
@@ -396,7 +396,7 @@ impl MlpShape {
         self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
     }
 
-    /// What the first layer reads, `[n_samples, rows]`.
+    /// Inputs of the first layer, encoded from positions: `[n_samples, rows]`.
     #[cfg(feature = "tensors")]
     fn encoded(&self, positions: Tensor<2>) -> Tensor<2> {
         let device = positions.device();
@@ -457,7 +457,7 @@ impl MlpShape {
         self.hidden.iter().map(layer).collect()
     }
 
-    /// Outputs only, in blocks that stay in cache.
+    /// Outputs `[n_samples, outputs]` of positions, computed in blocks that fit in the cache.
     ///
     /// # Panics
     ///
@@ -496,7 +496,7 @@ impl Network for MlpShape {
         self.layers().last().map_or(0, |layer| layer.bias().end)
     }
 
-    /// Uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and `±√(1 / fan_in)` for the last, biases 0.
+    /// Initial weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and in `±√(1 / fan_in)` for the last; biases 0.
     ///
     /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of a spline's
     /// bins, one level of a one-hot code.
@@ -526,7 +526,7 @@ impl Network for MlpShape {
         }
     }
 
-    /// A block's activations are still in the first-level cache when its gradient is taken.
+    /// A block has 64 rows, so that its activations are still in the first-level cache when its gradient is computed.
     fn sweep(
         &self,
         params: &[f32],

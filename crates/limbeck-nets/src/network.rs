@@ -1,4 +1,4 @@
-//! What the training loop knows of a network.
+//! The interface between the training loop and a network.
 
 use limbeck_runtime::Graph;
 use rand::Rng;
@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::error::Result;
 use crate::head::Head;
 
-/// A block of rows on its way through [`Network::sweep`]: what the network made of it, and room for the gradient.
+/// A block of rows inside [`Network::sweep`]: the outputs and hidden activations of the network, and buffers for their gradients.
 #[derive(Debug)]
 pub struct Block<'a> {
     /// Index of the block's first row in the batch.
@@ -15,43 +15,42 @@ pub struct Block<'a> {
     pub pred: &'a [f32],
     /// Hidden activations, layer by layer, each `[n_samples, width]`.
     pub hidden: &'a [f32],
-    /// Gradient of the outputs, to be filled.
+    /// Gradient with respect to the outputs, `[n_samples, outputs]`, to be written by the loss.
     pub grad_pred: &'a mut [f32],
-    /// Gradient of the hidden activations, zeros to be added to; empty for a loss that looks at outputs alone.
+    /// Gradient with respect to the hidden activations: zeros, to which the loss adds. Empty for a loss that reads outputs only.
     pub grad_hidden: &'a mut [f32],
 }
 
-/// A network that [`Trainer`](crate::Trainer) can train: its sizes, its first weights, its passes and the graph that ships.
+/// A network that [`Trainer`](crate::Trainer) can train: its sizes, initial weights, forward and backward passes, and the graph that ships.
 ///
-/// All weights lie in one flat vector. The optimizer, files and the training state see nothing else of a network.
+/// All weights are in one flat vector. The optimizer, files and the training state use only this vector.
 ///
-/// A network is written twice. `define` (feature `tensors`) says what it is, in Burn's operations. [`sweep`](Self::sweep)
-/// computes the same on slices, and is what trains. Tests compare the two.
+/// Each network is implemented twice. `define` (feature `tensors`) is its definition, in Burn's operations. [`sweep`](Self::sweep)
+/// computes the same on slices, and training uses it. Tests compare the two.
 pub trait Network: Send + Sync {
-    /// Room for a pass, kept between steps to save allocations.
+    /// Buffers of a pass, reused between steps to save allocations.
     type Buffers: Default;
 
-    /// Values that the network reads per row.
+    /// Number of input values per row.
     fn inputs(&self) -> usize;
 
-    /// Outputs per row.
+    /// Number of outputs per row.
     fn outputs(&self) -> usize;
 
-    /// Trained weights and biases, the length of the flat vector.
+    /// Number of trained weights and biases, which is the length of the flat vector.
     fn weights(&self) -> usize;
 
-    /// Random weights to begin with.
+    /// Random initial weights.
     #[must_use]
     fn init(&self, rng: &mut impl Rng) -> Vec<f32>;
 
-    /// Where noise on input `index` stops: it stays in `[0, top]`, without a bound where `top` is infinite. None for an input
-    /// that takes no noise, such as the code of a category.
+    /// Upper limit `top` of input `index` when noise is added to it: the noisy input is clamped to `[0, top]`, or not at all if `top` is infinite.
+    /// None for an input that gets no noise, such as the code of a category.
     fn noise_top(&self, index: usize) -> Option<f32>;
 
-    /// Loss and gradient of one network in a single sweep over small blocks of rows. Gives the loss.
+    /// Computes loss and gradient of one network in a single sweep over small blocks of rows. Returns the loss.
     ///
-    /// `loss` answers a block's share of the loss and fills its gradient; `inside` says that it has something to say of hidden
-    /// activations too.
+    /// `loss` returns a block's part of the loss and writes its gradient. `inside` is true if `loss` also reads hidden activations.
     ///
     /// # Shapes
     ///
@@ -70,7 +69,7 @@ pub trait Network: Send + Sync {
         loss: impl FnMut(Block<'_>) -> f32,
     ) -> f32;
 
-    /// The definition: outputs of one or several networks on the same rows.
+    /// Defines the network: outputs of one or several networks of this shape on the same rows.
     ///
     /// # Shapes
     ///
@@ -82,13 +81,12 @@ pub trait Network: Send + Sync {
         positions: burn::tensor::Tensor<2>,
     ) -> burn::tensor::Tensor<3>;
 
-    /// The trained network as a graph that reads encoded columns and gives the prediction of `head`, one number.
+    /// Lowers the trained network to a graph that reads encoded columns and returns one number, the prediction of `head`.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`](crate::Error::Shape) where `params` has another length than [`weights`](Self::weights);
-    /// [`Error::Lowering`](crate::Error::Lowering) where the runtime refuses the graph, as it does for weights that are not
-    /// finite.
+    /// [`Error::Shape`](crate::Error::Shape) if the length of `params` is not [`weights`](Self::weights);
+    /// [`Error::Lowering`](crate::Error::Lowering) if the runtime refuses the graph, for example because a weight is not finite.
     fn lower(&self, params: &[f32], head: Head) -> Result<Graph>;
 }
 
@@ -199,7 +197,7 @@ mod tests {
             h + weight(2)
         }
 
-        /// Unrolled, the network is linear in its window.
+        /// The unrolled network is linear in its window.
         fn lower(&self, params: &[f32], head: Head) -> Result<Graph> {
             let power = |t: usize| params[1] * params[0].powi((self.len - 1 - t) as i32);
             let weight: Vec<f32> = (0..self.len).map(power).collect();

@@ -1,11 +1,11 @@
-//! Noise on the inputs while training: a guard against overfitting that costs the finished network nothing.
+//! Noise on the inputs during training: it reduces overfitting and costs nothing at prediction time.
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use crate::network::Network;
 
-/// Moves the positions of a batch a little, anew in each step.
+/// Adds a little random noise to the positions of a batch, drawn anew in each step.
 ///
 /// # Formula
 ///
@@ -15,15 +15,15 @@ use crate::network::Network;
 /// p_j ← clamp(p_j + level · s_j · u, 0, bins_j)        u uniform in [−√3, √3], of variance 1
 /// ```
 ///
-/// A number without bins is not clamped; the codes of categories stay as they are.
+/// A number without bins is not clamped; the codes of categories get no noise.
 ///
 /// # Source
 ///
-/// Bishop, *Training with noise is equivalent to Tikhonov regularization*, Neural Computation 7(1), 1995. Uniform noise in place of
-/// Gaussian noise is a matter of speed.
+/// Bishop, *Training with noise is equivalent to Tikhonov regularization*, Neural Computation 7(1), 1995. Here noise is uniform instead of
+/// Gaussian, for speed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputNoise {
-    /// By segment: how far it moves at most, and where it is clamped.
+    /// For each segment: the largest move, and the upper limit of the result.
     reach: Vec<Reach>,
 }
 
@@ -34,7 +34,7 @@ struct Reach {
 }
 
 impl InputNoise {
-    /// None where the level is 0. `positions` is `[n_samples, inputs]`.
+    /// None if the level is 0. `positions` is `[n_samples, inputs]`.
     pub(crate) fn new(level: f32, network: &impl Network, positions: &[f32]) -> Option<Self> {
         let width = network.inputs();
         let reach = |at: usize| {
@@ -64,7 +64,7 @@ impl InputNoise {
         })
     }
 
-    /// Moves the rows of a batch.
+    /// Adds noise to the rows of a batch.
     pub(crate) fn apply(&self, positions: &mut [f32], rng: &mut Pcg64) {
         for row in positions.chunks_exact_mut(self.reach.len()) {
             for (p, reach) in row.iter_mut().zip(&self.reach) {

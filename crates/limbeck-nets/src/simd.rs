@@ -1,8 +1,8 @@
 //! Kernels of the training step that are not matrix products, compiled once per instruction set.
 //!
-//! Each body is plain Rust over slices; the wider twin is the same body under `#[target_feature]`. Sums run in one order
-//! that does not depend on threads. A fused multiply-add rounds once where the plain build rounds twice, so two machines
-//! may differ in the last bit; one machine never differs from itself.
+//! Each body is plain Rust over slices; the wide versions are the same body under `#[target_feature]`. The order of sums does not depend
+//! on the number of threads. A fused multiply-add rounds once where the plain build rounds twice, so two machines
+//! may differ in the last bit; one machine always gives the same result.
 
 /// One input segment as the kernels see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub(crate) enum LookupKind {
     Linear,
     /// Interpolates between rows `row ..= row + bins`.
     Spline { bins: usize },
-    /// `table[row + index]`, nothing outside `0 .. levels`.
+    /// `table[row + index]`; adds nothing for an index outside `0 .. levels`.
     OneHot { levels: usize },
 }
 
@@ -139,7 +139,7 @@ fn lookup_piece<const FMA: bool, const W: usize>(
     out[at..at + W].copy_from_slice(&sums);
 }
 
-/// Adds each row's gradient to the table rows it read: the transpose of [`lookup_body`].
+/// Adds each row's gradient to the table rows that it read: the transpose of [`lookup_body`].
 #[inline(always)]
 fn scatter_body<const FMA: bool>(
     lookups: &[Lookup],
@@ -203,13 +203,13 @@ fn scatter_piece<const FMA: bool, const W: usize>(
     }
 }
 
-// The two below are written for their instructions: a choice between 0 and what is in memory already would be compiled to
-// masked stores, which some processors take several times as long for. Sums and products are not.
+// The next two functions use sums and products instead of a branch: a choice between 0 and the value in memory would be compiled to
+// masked stores, which are several times slower on some processors.
 
 #[inline(always)]
 fn relu_body(values: &mut [f32]) {
     for v in values {
-        // Exact for finite values; a NaN stays one.
+        // Exact for finite values; NaN stays NaN.
         *v = 0.5 * (*v + v.abs());
     }
 }
@@ -237,17 +237,17 @@ pub(crate) struct AdamStep {
     pub(crate) beta1: f32,
     pub(crate) beta2: f32,
     pub(crate) epsilon: f32,
-    /// Learning rate over the first moment's bias correction.
+    /// Learning rate divided by the bias correction of the first moment.
     pub(crate) rate: f32,
-    /// One over the second moment's bias correction.
+    /// One divided by the bias correction of the second moment.
     pub(crate) second: f32,
     /// `1 − learning rate · weight decay`.
     pub(crate) keep: f32,
-    /// Share of the way that the average goes towards the new weights.
+    /// Share of the difference to the new weights that is added to their running mean.
     pub(crate) follow: f32,
 }
 
-/// What a step of AdamW changes, each of the gradient's length.
+/// The vectors that an AdamW step updates, each as long as the gradient.
 pub(crate) struct Weights<'a> {
     pub(crate) params: &'a mut [f32],
     pub(crate) first: &'a mut [f32],

@@ -1,18 +1,18 @@
 //! The engine on tensors: losses and gradients by automatic differentiation, in [Burn](https://burn.dev)'s operations.
 //!
-//! A training step on a small network is mostly overhead when each layer is an operation of its own, so students and teachers are trained by the
-//! fused passes on slices ([`Network::sweep`]). What a network is, [`Network::define`] says; the passes are tested
-//! against that. This module is compiled with the feature `tensors` alone.
+//! If each layer is a separate operation, a training step on a small network is mostly overhead. So students and teachers are trained by the
+//! fused passes on slices ([`Network::sweep`]). [`Network::define`] is the definition of a network, and tests compare the passes with
+//! it. This module is compiled only with the feature `tensors`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::loss::{StepContext, StepLoss};
 use crate::network::Network;
 
-/// Mean loss of a batch, one value: a loss on slices as a value and a slope that differentiation takes for its own.
+/// Mean loss of a batch as one tensor value, whose automatic derivative is the gradient that `loss` computes on slices.
 ///
 /// ```text
-/// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions without their history
+/// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions, detached
 /// ```
 ///
 /// # Shapes
@@ -44,7 +44,7 @@ pub fn mean_loss(
     ((pred - known) * slope).sum() + sum / scale
 }
 
-/// Loss and gradient of a batch by automatic differentiation, on the processor.
+/// Loss and gradient of a batch by automatic differentiation, on the CPU.
 ///
 /// # Shapes
 ///

@@ -1,8 +1,8 @@
-//! The one training loop.
+//! The training loop of all networks.
 //!
-//! A [`Trainer`] is what stays the same (shape, options, rows, loss), a [`TrainState`] what changes: weights, the optimizer's
-//! moments and the step. Which rows a step sees is a function of seed and step alone, so the state needs no generator and
-//! a run stopped anywhere continues to the same bytes.
+//! A [`Trainer`] holds what stays the same (network, options, rows, loss). A [`TrainState`] holds what changes: weights, their running
+//! mean, the optimizer's moments and the step. The rows of a step depend on seed and step alone, so the state needs no random generator,
+//! and a training that was stopped at any step continues to exactly the same weights.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,7 +20,7 @@ use crate::simd::{self, AdamStep, Weights};
 pub struct TrainingRows {
     /// Network inputs, row-major.
     pub positions: Vec<f32>,
-    /// What the loss asks for, row-major.
+    /// Label columns that the loss requires, row-major.
     pub labels: Vec<f32>,
 }
 
@@ -34,16 +34,16 @@ pub struct TrainingRows {
 /// with `w = warmup · steps`. Source: Loshchilov & Hutter, *SGDR*, ICLR 2017, without restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// Steps until the rate is 0.
+    /// Number of steps of the schedule, after which the learning rate is 0.
     pub steps: usize,
     /// Highest learning rate.
     pub peak: f32,
-    /// Share of the steps that warms up, in `[0, 1)`.
+    /// Share of the steps used for warm-up, in `[0, 1)`.
     pub warmup: f32,
 }
 
 impl Schedule {
-    /// Learning rate of step `step`, from 0.
+    /// Learning rate of step `step`, counted from 0.
     #[must_use]
     pub fn rate(&self, step: usize) -> f32 {
         let warm = (self.warmup * self.steps as f32) as usize;
@@ -55,16 +55,16 @@ impl Schedule {
     }
 }
 
-/// How a network is trained.
+/// Options of a training.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
 /// | `schedule` | — | steps and learning rate | steps ≥ 1, peak > 0 |
-/// | `batch` | 256 | rows per step, all of them where there are fewer | ≥ 1 |
+/// | `batch` | 256 | rows per step; all rows if there are fewer | ≥ 1 |
 /// | `weight_decay` | 0 | decoupled decay of all weights | ≥ 0 |
-/// | `input_noise` | 0 | noise on the numbers of a row, in their standard deviations; none on categories | ≥ 0 |
-/// | `members` | 1 | networks of one shape, trained together on the same batches | ≥ 1 |
-/// | `seed` | 0 | initial weights and order of the rows | any |
+/// | `input_noise` | 0 | noise on numeric features, in their standard deviations; none on categories | ≥ 0 |
+/// | `members` | 1 | number of networks of one shape, trained together on the same batches | ≥ 1 |
+/// | `seed` | 0 | seed of the initial weights, the order of the rows and the noise | any |
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainOptions {
     /// Steps and learning rate.
@@ -73,40 +73,40 @@ pub struct TrainOptions {
     pub batch: usize,
     /// Decoupled weight decay, multiplied by the learning rate.
     pub weight_decay: f32,
-    /// Noise on the numbers of a row, in standard deviations.
+    /// Noise on numeric features, in standard deviations.
     pub input_noise: f32,
-    /// Networks trained together.
+    /// Number of networks trained together.
     pub members: usize,
-    /// Seed of the initial weights and of the order of the rows.
+    /// Seed of the initial weights, the order of the rows and the noise.
     pub seed: u64,
 }
 
-/// All that training remembers between steps.
+/// The complete state of a training between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainState {
-    /// Steps taken.
+    /// Number of steps taken.
     pub step: usize,
-    /// Weights, `[members, weights]`, then those of the loss's own.
+    /// Weights `[members, weights]`, followed by the loss's own weights.
     pub params: Vec<f32>,
     /// First moments of the gradient.
     pub first: Vec<f32>,
     /// Second moments of the gradient.
     pub second: Vec<f32>,
-    /// Running mean of the weights, which is what predicts.
+    /// Running mean of the weights; predictions use it.
     ///
     /// ```text
     /// average ← average + (weights − average) / (1 + step / 20)
     /// ```
     ///
-    /// so that its memory is about the last twentieth of the steps. Weights wander at a high learning rate; their mean is
-    /// about where a falling rate would have brought them, so training may stop anywhere in its schedule.
+    /// so that it averages over about the last twentieth of the steps taken. At a high learning rate the weights fluctuate. Their mean is
+    /// close to where a decaying learning rate would have brought them, so training may stop anywhere in its schedule.
     ///
     /// Source: Polyak & Juditsky, *SIAM J. Control Optim.* 30(4), 1992; the share is the polynomial decay of Shamir & Zhang,
     /// ICML 2013.
     pub average: Vec<f32>,
 }
 
-/// What a step tells its observer.
+/// What a training step reports to its observer.
 #[derive(Debug)]
 pub struct StepReport<'a> {
     /// Loss of the batch, before the update.
@@ -117,22 +117,22 @@ pub struct StepReport<'a> {
     pub state: &'a TrainState,
 }
 
-/// An observer's answer.
+/// An observer's answer: whether training continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue training.
     Continue,
-    /// Return after this step.
+    /// Stop after this step.
     Stop,
 }
 
-/// What computes the loss and the gradient of a batch.
+/// How the loss and the gradient of a batch are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// Passes on slices, forward and backward in one sweep over blocks of rows: [`Network::sweep`].
+    /// Fused passes on slices, forward and backward in one sweep over blocks of rows: [`Network::sweep`].
     #[default]
     Fused,
-    /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; what the fused passes are tested against.
+    /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; tests compare the fused passes with it.
     #[cfg(feature = "tensors")]
     Tensors,
 }
@@ -140,7 +140,7 @@ pub enum Engine {
 /// AdamW's moment decay rates and epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
 const BETA: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
-/// The average of the weights remembers about one part in this many of the steps taken.
+/// The running mean of the weights averages over about `1 / MEMORY` of the steps taken.
 const MEMORY: f32 = 20.0;
 
 /// Trains one network, or several members of one shape, on given rows.
@@ -155,12 +155,12 @@ pub struct Trainer<'a, N> {
 }
 
 impl<'a, N: Network> Trainer<'a, N> {
-    /// Checks that network, rows and loss fit.
+    /// Makes a trainer, after checking the options and the sizes of network, rows and loss.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for an option out of its range, [`Error::Shape`] where rows, labels or outputs have another
-    /// size than the network and the loss expect.
+    /// [`Error::InvalidOption`] for an option out of its range or too few rows; [`Error::Shape`] if positions, labels or outputs do not have
+    /// the size that the network and the loss expect.
     pub fn new(
         network: N,
         options: TrainOptions,
@@ -207,7 +207,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             noise >= 0.0 && noise.is_finite(),
             "0 or more",
         )?;
-        check("training rows", n, n > 0, "at least 1")?;
+        check("the number of training rows", n, n > 0, "at least 1")?;
         expect("the position matrix", rows.positions.len(), n * inputs)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
         expect("the output layer", network.outputs(), loss.outputs())?;
@@ -216,13 +216,13 @@ impl<'a, N: Network> Trainer<'a, N> {
             "members",
             options.members,
             single,
-            "1 with a loss that looks at hidden activations",
+            "1 with a loss that reads hidden activations",
         )?;
         check(
-            "training rows",
+            "the number of training rows",
             n,
             n >= loss.group(),
-            "at least one group of rows that stay together",
+            "at least the group size of the loss",
         )?;
         let noise = InputNoise::new(noise, &network, &rows.positions);
         Ok(Self {
@@ -236,25 +236,25 @@ impl<'a, N: Network> Trainer<'a, N> {
         })
     }
 
-    /// The same training on another engine.
+    /// The same trainer with another engine.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a loss that looks at hidden activations on any engine but [`Engine::Fused`].
+    /// [`Error::InvalidOption`] for a loss that reads hidden activations, with any engine but [`Engine::Fused`].
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
-        let wanted = "Fused with a loss that looks at hidden activations";
+        let wanted = "Fused with a loss that reads hidden activations";
         check("engine", format!("{engine:?}"), fits, wanted)?;
         Ok(Self { engine, ..self })
     }
 
-    /// The network that is trained.
+    /// The network to be trained.
     #[must_use]
     pub fn network(&self) -> &N {
         &self.network
     }
 
-    /// The state before the first step: random weights, moments 0.
+    /// The state before the first step: random network weights; the loss's own weights and all moments are 0.
     #[must_use]
     pub fn start(&self) -> TrainState {
         let mut params = Vec::with_capacity(self.options.members * self.network.weights());
@@ -275,12 +275,12 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Takes steps until `until`, or until the observer stops it. The observer is asked after every `every`-th step and
+    /// Trains until step `until`, or until the observer stops training. The observer is called after every `every`-th step and
     /// after the last.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] where a reported loss is not finite.
+    /// [`Error::Diverged`] if a reported loss is not finite.
     pub fn run(
         &self,
         state: &mut TrainState,
@@ -527,11 +527,11 @@ impl Order {
     }
 }
 
-/// First tasks of two kinds that there are many of: the order of an epoch, the noise of a step.
+/// First stream numbers of two tasks that occur many times: ordering the rows of an epoch, adding noise in a step.
 const ORDER: u64 = 1 << 32;
 const NOISE: u64 = 1 << 33;
 
-/// An own generator per task: streams of one seed.
+/// A random generator for one task: each task has its own stream of the seed.
 fn stream(seed: u64, task: u64) -> Pcg64 {
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -621,7 +621,7 @@ mod tests {
         rows
     }
 
-    /// Squared error, and that of a linear map of the first hidden layer; rows in pairs.
+    /// Squared error of the prediction, plus that of a linear map of the first hidden layer; rows are grouped in pairs.
     struct Deep;
 
     impl StepLoss for Deep {

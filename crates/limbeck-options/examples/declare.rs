@@ -1,5 +1,5 @@
 //! Options are declared once; their defaults, ranges and rules follow.
-#![allow(clippy::print_stdout, missing_docs, reason = "an example talks")]
+#![allow(clippy::print_stdout, missing_docs, reason = "an example prints")]
 
 use limbeck_options::Options;
 

@@ -1,8 +1,8 @@
 //! Options of a recipe, each declared once.
 //!
-//! [`options!`] makes a struct of options, [`words!`] an option that is one of several words. A declaration says
-//! all that is known of an option: what it is for, its type, its default, its range, its flag and the options that it needs or excludes. The recipe
-//! reader, [`check`], `--help`, `limbeck init` and `docs/options.md` read these declarations and know no option by name.
+//! [`options!`] declares a struct of options. [`words!`] declares an enum for an option that takes one of several words. A declaration
+//! holds everything about an option: its purpose, type, default, range, command-line flag, and the other options that it requires or excludes.
+//! The recipe reader, [`check`], `--help`, `limbeck init` and `docs/options.md` all use these declarations; none of them refers to an option by name.
 //!
 //! ```
 //! limbeck_options::options! {
@@ -34,52 +34,52 @@ pub enum Form {
     Whole,
     /// A number.
     Number,
-    /// A number of seconds; flags take `90s`, `5m` and `1h` as well.
+    /// A number of seconds; flags also accept `90s`, `5m` and `1h`.
     Seconds,
-    /// `true` or `false`; as a flag, `true` by being there.
+    /// `true` or `false`; on the command line, giving the flag means `true`.
     Switch,
     /// Text, such as the name of a column.
     Text,
     /// A file or folder.
     Path,
-    /// One of some words.
+    /// One of a fixed set of words.
     Word(&'static [Word]),
-    /// A number, or one of some words.
+    /// A number, or one of a fixed set of words.
     NumberOr(&'static [&'static str]),
     /// Several values.
     List(&'static Form),
-    /// Values by name.
+    /// A table of names and values.
     Map,
 }
 
-/// A word that an option may be, and what it means.
+/// One word that an option accepts, and its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
     /// The word, as recipes and flags write it.
     pub name: &'static str,
-    /// What it means.
+    /// Meaning of the word.
     pub doc: &'static str,
 }
 
-/// A value, as [`check`] sees it.
+/// An option's current value, in the form that [`check`] compares.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// None given.
+    /// No value.
     None,
-    /// A number, in the digits in which it is written.
+    /// A number, as its decimal digits are written (an `f32` of 0.05 is 0.05 here).
     Number(f64),
-    /// A switch.
+    /// `true` or `false`.
     Switch(bool),
     /// Text.
     Text(String),
-    /// One of some words.
+    /// One of a fixed set of words.
     Word(String),
     /// Several values.
     List(Vec<Seen>),
 }
 
 impl Seen {
-    /// True for a value that asks for something: a number that is not 0, a word that is not `none`, a switch that is on, a list that is not empty.
+    /// True if the value turns something on: a number other than 0, a word other than `none`, `true`, a non-empty text or a non-empty list.
     #[must_use]
     pub fn is_on(&self) -> bool {
         match self {
@@ -116,12 +116,12 @@ impl fmt::Display for Seen {
     }
 }
 
-/// A type that an option may have.
+/// A type that can be the type of an option.
 pub trait Value {
-    /// How it is written.
+    /// How values of this type are written.
     const FORM: Form;
 
-    /// What it is now.
+    /// The current value.
     fn seen(&self) -> Seen;
 }
 
@@ -131,7 +131,7 @@ macro_rules! numbers {
             const FORM: Form = Form::$form;
 
             fn seen(&self) -> Seen {
-                // By its digits: 0.05 of 32 bits is not 0.05000000074505806.
+                // Through its decimal digits, so that the f32 0.05 is not shown as 0.05000000074505806.
                 Seen::Number(self.to_string().parse().unwrap_or(f64::NAN))
             }
         }
@@ -200,16 +200,16 @@ impl<T: fmt::Display> Value for BTreeMap<String, T> {
     }
 }
 
-/// Numbers that an option may be, finite ones always.
+/// The numbers that an option accepts; always finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Range {
-    /// Least number, and whether it is one of them.
+    /// Lower bound, and whether it is included.
     low: Option<(f64, bool)>,
-    /// Largest number, and whether it is one of them.
+    /// Upper bound, and whether it is included.
     high: Option<(f64, bool)>,
-    /// A number between them that is none of them.
+    /// A number between the bounds that is excluded.
     hole: Option<f64>,
-    /// What messages say instead of the bounds.
+    /// Text that messages show instead of the bounds.
     text: Option<&'static str>,
 }
 
@@ -227,7 +227,7 @@ impl Range {
         number.is_finite() && above && below && !hole
     }
 
-    /// True where all finite numbers are allowed.
+    /// True if the range has no bounds: all finite numbers are allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.low.is_none() && self.high.is_none()
@@ -257,55 +257,55 @@ impl fmt::Display for Range {
     }
 }
 
-/// What else has to be so for an option to be set.
+/// A condition on another option that must hold before this option may be set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// Another option is on, see [`Seen::is_on`]; without it this one has no effect.
+    /// The named option must be on (see [`Seen::is_on`]); otherwise this option has no effect.
     With(&'static str),
-    /// Another option is one of some words; why.
+    /// The named option must be one of the given words; the last field is the reason.
     Where(&'static str, &'static [&'static str], &'static str),
-    /// Another option is not on; why.
+    /// The named option must not be on (see [`Seen::is_on`]); the last field is the reason.
     Without(&'static str, &'static str),
 }
 
-/// A flag of the command line.
+/// A command-line flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// Its name, without dashes.
+    /// Name of the flag, without dashes.
     pub name: &'static str,
-    /// What `--help` calls its value.
+    /// Placeholder for the flag's value in `--help`, such as `N`.
     pub value: &'static str,
-    /// Its letter.
+    /// One-letter form of the flag.
     pub letter: Option<char>,
-    /// Heading in `--help-all`, where it is not that of the section.
+    /// Heading in `--help-all`, if it differs from the heading of the section.
     pub heading: Option<&'static str>,
-    /// True for one of the few that `--help` shows.
+    /// True if `--help` shows the flag; `--help-all` shows all flags.
     pub is_common: bool,
 }
 
-/// One option: all that is known of it.
+/// Declaration of one option.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spec {
-    /// Its name within its section.
+    /// Name of the option within its section.
     pub name: &'static str,
-    /// What it is for: a sentence, and more after an empty line.
+    /// Purpose of the option: one sentence; details follow after an empty line.
     pub doc: &'static str,
-    /// How its value is written.
+    /// How the option's value is written.
     pub form: Form,
-    /// Numbers that it may be.
+    /// Numbers that the option accepts.
     pub range: Range,
-    /// Its flag.
+    /// Command-line flag, if the option has one.
     pub flag: Option<Flag>,
-    /// What it needs and excludes.
+    /// Other options that this option requires or excludes.
     pub rules: &'static [Rule],
-    /// What holds where it is not set, if no value says so.
+    /// What applies if the option is not set, in words; shown in place of a default value.
     pub unset: Option<&'static str>,
-    /// A value as TOML, for one without a default.
+    /// An example value as TOML, for an option without a default.
     pub example: Option<&'static str>,
 }
 
 impl Spec {
-    /// An option with a name, a documentation and a form.
+    /// An option with a name, documentation and form, but without range, flag and rules.
     #[must_use]
     pub const fn new(name: &'static str, doc: &'static str, form: Form) -> Self {
         Self {
@@ -325,41 +325,41 @@ impl Spec {
         }
     }
 
-    /// From `low` on.
+    /// Accepts numbers of at least `low`.
     #[must_use]
     pub const fn at_least(mut self, low: f64) -> Self {
         self.range.low = Some((low, true));
         self
     }
 
-    /// Above `low`.
+    /// Accepts numbers above `low`.
     #[must_use]
     pub const fn above(mut self, low: f64) -> Self {
         self.range.low = Some((low, false));
         self
     }
 
-    /// Up to `high`.
+    /// Accepts numbers up to and including `high`.
     #[must_use]
     pub const fn up_to(mut self, high: f64) -> Self {
         self.range.high = Some((high, true));
         self
     }
 
-    /// Below `high`.
+    /// Accepts numbers below `high`.
     #[must_use]
     pub const fn below(mut self, high: f64) -> Self {
         self.range.high = Some((high, false));
         self
     }
 
-    /// From `low` to `high`.
+    /// Accepts numbers from `low` to `high`, both included.
     #[must_use]
     pub const fn within(self, low: f64, high: f64) -> Self {
         self.at_least(low).up_to(high)
     }
 
-    /// But for one number; `text` is what messages say of the range.
+    /// Excludes one number from the range; messages describe the range by `text`.
     #[must_use]
     pub const fn but(mut self, hole: f64, text: &'static str) -> Self {
         self.range.hole = Some(hole);
@@ -367,14 +367,14 @@ impl Spec {
         self
     }
 
-    /// Seconds.
+    /// Makes the value a number of seconds.
     #[must_use]
     pub const fn seconds(mut self) -> Self {
         self.form = Form::Seconds;
         self
     }
 
-    /// The flag `--name VALUE`.
+    /// Adds the command-line flag `--name VALUE`.
     #[must_use]
     pub const fn flag(mut self, name: &'static str, value: &'static str) -> Self {
         self.flag = Some(Flag {
@@ -390,11 +390,11 @@ impl Spec {
     const fn flagged(self) -> Flag {
         match self.flag {
             Some(flag) => flag,
-            None => panic!("say flag(…) first"),
+            None => panic!("call flag(…) first"),
         }
     }
 
-    /// The flag's letter.
+    /// Adds a one-letter form to the flag.
     #[must_use]
     pub const fn letter(mut self, letter: char) -> Self {
         self.flag = Some(Flag {
@@ -404,7 +404,7 @@ impl Spec {
         self
     }
 
-    /// The flag's heading in `--help-all`.
+    /// Lists the flag under this heading in `--help-all`.
     #[must_use]
     pub const fn under(mut self, heading: &'static str) -> Self {
         self.flag = Some(Flag {
@@ -414,7 +414,7 @@ impl Spec {
         self
     }
 
-    /// `--help` shows the flag.
+    /// Makes `--help` show the flag.
     #[must_use]
     pub const fn common(mut self) -> Self {
         self.flag = Some(Flag {
@@ -424,28 +424,28 @@ impl Spec {
         self
     }
 
-    /// What it needs and excludes.
+    /// Sets the other options that this option requires or excludes.
     #[must_use]
     pub const fn rules(mut self, rules: &'static [Rule]) -> Self {
         self.rules = rules;
         self
     }
 
-    /// What holds where it is not set.
+    /// Sets the text that says what applies if the option is not set.
     #[must_use]
     pub const fn unset(mut self, unset: &'static str) -> Self {
         self.unset = Some(unset);
         self
     }
 
-    /// A value as TOML.
+    /// Sets an example value, as TOML.
     #[must_use]
     pub const fn example(mut self, example: &'static str) -> Self {
         self.example = Some(example);
         self
     }
 
-    /// Its range in words, with its unit.
+    /// The accepted range in words, with its unit.
     #[must_use]
     pub fn expected(&self) -> String {
         let unit = if self.form == Form::Seconds {
@@ -456,13 +456,13 @@ impl Spec {
         format!("{}{unit}", self.range)
     }
 
-    /// What it is for, on one line.
+    /// Purpose of the option, on one line.
     #[must_use]
     pub fn summary(&self) -> String {
         one_line(self.doc)
     }
 
-    /// What its documentation says beyond its [`summary`](Self::summary).
+    /// The documentation after the [`summary`](Self::summary).
     #[must_use]
     pub fn details(&self) -> String {
         self.doc
@@ -473,7 +473,7 @@ impl Spec {
     }
 }
 
-/// The first paragraph of a documentation on one line, without its full stop.
+/// The first paragraph of a doc comment on one line, without its final period.
 #[must_use]
 pub fn one_line(doc: &str) -> String {
     let first = doc.split("\n\n").next().unwrap_or_default();
@@ -481,16 +481,16 @@ pub fn one_line(doc: &str) -> String {
     line.strip_suffix('.').unwrap_or(&line).to_owned()
 }
 
-/// Options that belong together.
+/// A group of related options: one table of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Section {
-    /// Its name, with that of the section around it, such as `teacher.trees`; empty for the first one.
+    /// Full name of the section, such as `teacher.trees`; empty for the top level of the recipe.
     pub name: &'static str,
-    /// Heading of its flags.
+    /// Heading of the section's flags in help texts.
     pub heading: &'static str,
-    /// What it is for.
+    /// Purpose of the section.
     pub doc: &'static str,
-    /// Its options.
+    /// Options of the section.
     pub options: &'static [Spec],
 }
 
@@ -508,23 +508,23 @@ impl Section {
 /// The options of a section and their values.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// What they are.
+    /// Declarations of the options.
     pub section: Section,
-    /// What they are set to.
+    /// Current value of each option, in the order of the declarations.
     pub seen: Vec<Seen>,
-    /// What they are set to by default.
+    /// Default value of each option, in the order of the declarations.
     pub default: Vec<Seen>,
 }
 
-/// A struct that [`options!`] made.
+/// A struct declared by [`options!`].
 pub trait Options: Default {
-    /// Its options.
+    /// Declarations of the struct's options.
     const SECTION: Section;
 
-    /// Their values, in that order.
+    /// Current value of each option, in the order of [`SECTION`](Self::SECTION).
     fn seen(&self) -> Vec<Seen>;
 
-    /// Both, for [`check`].
+    /// Declarations, current values and defaults, for [`check`].
     fn view(&self) -> View {
         View {
             section: Self::SECTION,
@@ -533,11 +533,11 @@ pub trait Options: Default {
         }
     }
 
-    /// Checks each option by itself and in combination with the others of this section.
+    /// Checks each option alone, and together with the other options of this section.
     ///
     /// # Errors
     ///
-    /// [`Refused`] for the first that is out of its range, or that does not go with the others.
+    /// [`Refused`] for the first option that is out of its range or breaks one of its rules.
     fn validate(&self) -> Result<(), Refused> {
         check(&[self.view()])
     }
@@ -547,14 +547,14 @@ pub trait Options: Default {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct Refused {
-    /// Its name in a recipe.
+    /// Name of the option in a recipe.
     pub key: String,
     /// What is wrong with it, and how to fix it.
     pub message: String,
 }
 
 impl Refused {
-    /// An option and what is wrong with it.
+    /// Makes the error for an option from what is wrong with it.
     #[must_use]
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -572,8 +572,10 @@ fn either(words: &[&str]) -> String {
     }
 }
 
-/// Checks ranges, then what options exclude, then what they need. Only options that are not at their defaults need or exclude anything, so that
-/// nothing that was asked for is passed over in silence. An option of a section that is not among `views` is not asked for.
+/// Checks ranges, then options that exclude each other, then options that require each other.
+///
+/// Rules apply only to options that differ from their defaults: such an option is never ignored silently. A rule about an option whose
+/// section is not among `views` is skipped.
 ///
 /// # Errors
 ///
@@ -610,7 +612,7 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
         {
             return Err(Refused::new(
                 key,
-                format!("excludes `{other}`: {why}; leave one of the two out"),
+                format!("cannot be combined with `{other}`: {why}; leave out one of the two"),
             ));
         }
     }
@@ -621,7 +623,7 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
             }
             Rule::Where(other, words, why) => match values.get(*other).map(ToString::to_string) {
                 Some(word) if !words.contains(&word.as_str()) => format!(
-                    "{seen} needs `{other}` {}, found {word}: {why}",
+                    "{seen} needs `{other}` to be {}, found {word}: {why}",
                     either(words)
                 ),
                 _ => continue,
@@ -646,8 +648,9 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
 /// with { field: OtherOptions; … }
 /// ```
 ///
-/// What stands in the brackets are methods of [`Spec`](crate::Spec). The struct is `Clone`, `Debug`, `PartialEq`, `Default` and read by
-/// serde, every field filled in from its default and no others allowed. `with` names fields that are sections of their own.
+/// The brackets hold calls of methods of [`Spec`](crate::Spec). The struct implements `Clone`, `Debug`, `PartialEq`, `Default`, and
+/// serde's `Serialize` and `Deserialize`. On reading, missing fields take their defaults and unknown fields are an error. `with` lists
+/// fields that are sections themselves.
 #[macro_export]
 macro_rules! options {
     (
@@ -717,10 +720,10 @@ macro_rules! options {
     };
 }
 
-/// Declares an option that is one of several words: an enum, its words in recipes and flags, and what each means.
+/// Declares an option that takes one of several words: an enum, the word for each variant in recipes and flags, and its meaning.
 ///
-/// The enum is `Clone`, `Copy`, `Debug`, `Default`, `PartialEq`, `Eq`, read from and written as its word by serde and `FromStr`, and has `ALL` and
-/// `name`.
+/// The enum implements `Clone`, `Copy`, `Debug`, `Default`, `PartialEq`, `Eq`. Serde reads and writes a variant as its word, and `FromStr`
+/// reads it. The enum has the constant `ALL` (all variants) and the method `name` (the word).
 #[macro_export]
 macro_rules! words {
     (
@@ -745,10 +748,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Its word in recipes and flags.
+            /// The variant's word in recipes and flags.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -767,7 +770,7 @@ macro_rules! words {
             }
         }
 
-        // By hand, so that a number in place of a word is told which words there are.
+        // Written by hand, so that the error for a number in place of a word lists the accepted words.
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,
@@ -947,7 +950,7 @@ mod tests {
         );
         assert_eq!(
             message(|plane| plane.depth = 0.5),
-            "tools.plane.depth: 0.5 needs `tools.plane.cut` along_grain, found none: nothing is cut"
+            "tools.plane.depth: 0.5 needs `tools.plane.cut` to be along_grain, found none: nothing is cut"
         );
         assert_eq!(
             message(|plane| plane.wax = true),
@@ -959,7 +962,7 @@ mod tests {
         });
         assert_eq!(
             both,
-            "tools.plane.wax: excludes `tools.plane.oil`: one of them is enough; leave one of the two out"
+            "tools.plane.wax: cannot be combined with `tools.plane.oil`: one of them is enough; leave out one of the two"
         );
         let mut plane = Plane {
             wax: true,

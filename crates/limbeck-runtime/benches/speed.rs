@@ -1,12 +1,12 @@
 //! Speed of the kernels and of a student, printed as a table: `cargo bench -p limbeck-runtime`.
-#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its results")]
 use limbeck_runtime::{
     Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Plan, RawColumn, Scaling, Scratch,
     Student, StudentParts, TargetTransform, Value, kernel,
 };
 use std::{hint::black_box, time::Instant};
 
-/// Seconds per call, the best of several rounds.
+/// Seconds per call: the smallest of several rounds.
 fn best(mut call: impl FnMut()) -> f64 {
     let mut calls = 1u32;
     loop {
@@ -74,7 +74,7 @@ fn linear(rows: usize, cols: usize) -> Op {
     }
 }
 
-/// `columns` columns with `bins` bins each (0: taken as they are), two hidden layers, one output.
+/// A student with `columns` columns of `bins` bins each (0: no encoding), two hidden layers and one output.
 fn student(columns: usize, bins: usize, hidden: usize) -> Student {
     let edges: Vec<f32> = match bins {
         0 => Vec::new(),
@@ -134,7 +134,7 @@ fn students() {
         let student = student(8, bins, hidden);
         let (x, mut scratch, mut out) = (numbers(8 * ROWS), Scratch::default(), vec![0.0; ROWS]);
         let plan: &Plan = student.plan();
-        // Other rows each time, so that no branch is learned by heart.
+        // Different rows each time, so that the branch predictor cannot learn them.
         let mut rows = x.chunks_exact(8).cycle();
         let row = best(|| {
             plan.run_row(

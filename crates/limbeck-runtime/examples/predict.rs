@@ -1,5 +1,5 @@
-//! A student's file predicts raw rows: numbers in their own units, a missing value, a category.
-#![allow(clippy::print_stdout, reason = "an example talks")]
+//! Loads a student from its file and predicts a raw row: numbers in their own units, a missing value, a category.
+#![allow(clippy::print_stdout, reason = "an example prints")]
 
 use limbeck_runtime::{Scratch, Student, Value};
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Value::Text("a"),
         Value::Number(1.0),
     ];
-    // One number per target; the same scratch for all rows, so that nothing is allocated.
+    // One number per target. Reuse the scratch for all rows: then prediction allocates nothing.
     let (mut scratch, mut out) = (Scratch::default(), vec![0.0; student.outputs.len()]);
     student.predict_row_into(&row, &mut scratch, &mut out)?;
     for (output, prediction) in student.outputs.iter().zip(&out) {

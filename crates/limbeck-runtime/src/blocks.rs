@@ -1,6 +1,8 @@
-//! The bodies of [`kernel`](crate::kernel), generic over the vector ([`Lanes`]) and `#[inline(always)]`, so that they take on the instruction
-//! set of their caller in `simd.rs`, where all `unsafe` lives. Written over arrays instead of vectors the same loops are taken apart by the compiler
-//! in every second shape: measured at a tenth of the speed.
+//! The inner loops of [`kernel`](crate::kernel).
+//!
+//! They are generic over the vector type ([`Lanes`]) and `#[inline(always)]`, so that they are compiled for the instruction set of their caller
+//! in `simd.rs`, which holds all `unsafe` code. With arrays in place of vectors, the compiler does not vectorize these loops for about half of
+//! the shapes; the measured speed was then a tenth.
 
 use crate::{graph::relu, lanes::Lanes};
 
@@ -11,14 +13,14 @@ pub(crate) struct Term {
     pub(crate) coefficient: f32,
 }
 
-/// Steps of the inner dimension that are packed at a time: a panel and the rows it meets stay in the first-level cache.
+/// Steps of the summed dimension that are packed at a time: a panel and the rows it is multiplied with stay in the first-level cache.
 pub(crate) const PANEL: usize = 128;
 
-/// Up to this many rows are multiplied straight from `b`: packing would cost more than it saves.
+/// With at most this many rows, `b` is read directly: packing it would cost more than it saves.
 const FEW_ROWS: usize = 4;
 
-/// A factor read by strides: element (`line`, `p`) is `values[line · row + p · step]`, where `line` is a row of `a` or a
-/// column of `b` and `p` the summed dimension.
+/// A factor read with strides: element (`line`, `p`) is `values[line · row + p · step]`, where `line` is a row of `a` or a
+/// column of `b`, and `p` is the index in the summed dimension.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
     pub(crate) values: &'a [f32],
@@ -26,7 +28,7 @@ pub(crate) struct Operand<'a> {
     pub(crate) step: usize,
 }
 
-/// What each chain of additions begins with.
+/// Initial value of each sum.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     Zero,
@@ -34,7 +36,7 @@ pub(crate) enum Start<'a> {
     Out,
 }
 
-/// `rows × cols` chains of `steps` products.
+/// A matrix product: `rows × cols` sums of `steps` products each.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) a: Operand<'a>,
@@ -71,7 +73,7 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// A single column of chains laid down as a row where the memory of `a` allows it.
+    /// Transposes a product with a single output column into one with a single row, if the memory layout of `a` allows it.
     #[inline(always)]
     fn lying(self) -> Self {
         if self.cols == 1 && self.a.row == 1 && !matches!(self.start, Start::Row(_)) {
@@ -87,7 +89,7 @@ impl<'a> Product<'a> {
     }
 }
 
-/// The product, in tiles of `R` rows by two vectors; `SIZE` is [`PANEL`] times the lanes of both.
+/// Computes the product in tiles of `R` rows by two vectors; `SIZE` is [`PANEL`] times the number of lanes of both vectors.
 #[inline(always)]
 pub(crate) fn gemm<V: Lanes, const R: usize, const SIZE: usize>(
     product: Product<'_>,
@@ -140,7 +142,7 @@ fn start_chains(product: &Product<'_>, out: &mut [f32]) {
     }
 }
 
-/// All rows of `out` against the columns from `col` on, as many as `C` vectors hold.
+/// Computes all rows of `out` for the columns from `col` on; the number of columns is what `C` vectors hold.
 #[inline(always)]
 fn strip<V: Lanes, const R: usize, const C: usize>(
     product: &Product<'_>,
@@ -172,7 +174,7 @@ fn strip<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// Columns `col..col + used` of `b`, steps from `from` on, side by side and padded with zeros to `width`.
+/// Copies columns `col..col + used` of `b`, for the steps from `from` on, into a contiguous panel whose rows are padded with zeros to `width`.
 #[inline(always)]
 fn pack(b: &Operand<'_>, from: usize, col: usize, used: usize, width: usize, panel: &mut [f32]) {
     let lines = panel.chunks_exact_mut(width).enumerate();
@@ -238,7 +240,7 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// Copies a few values, by fours: the call that a copy of unknown length becomes costs more than the copy.
+/// Copies a few values, four at a time: for a copy of unknown length, the compiler emits a call that costs more than the copy.
 #[inline(always)]
 fn copy_short(from: &[f32], to: &mut [f32]) {
     let (from, from_rest) = from.as_chunks::<4>();
@@ -246,14 +248,14 @@ fn copy_short(from: &[f32], to: &mut [f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }
-    // Where `to` is longer, its next whole chunk takes the rest.
+    // If `to` is longer than `from`, the rest of `from` goes into the next whole chunk of `to`.
     let to_rest = to.get_mut(from.len()).map_or(to_rest, |next| &mut next[..]);
     for (to, from) in to_rest.iter_mut().zip(from_rest) {
         *to = *from;
     }
 }
 
-/// Room for the widest pair of vectors.
+/// Number of f32 in the widest pair of vectors.
 const EDGE: usize = 32;
 
 #[inline(always)]
@@ -268,7 +270,7 @@ fn store<V: Lanes, const C: usize>(sum: &[V; C], line: &mut [f32]) {
     }
 }
 
-/// `sums[i] += a(i) · b`, one step of every chain of a tile.
+/// `sums[i] += a(i) · b`: one step of every sum of a tile.
 #[inline(always)]
 fn add_outer<V: Lanes, const R: usize, const C: usize>(
     sums: &mut [[V; C]; R],
@@ -283,7 +285,7 @@ fn add_outer<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// `Σ_p a_p b_p` in [`DOT`] chains, whatever the width of a vector, added pairwise at the end.
+/// `Σ_p a_p b_p` in [`DOT`] partial sums, for every vector width; they are added pairwise at the end.
 #[inline(always)]
 fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     const WORDS: usize = 4;
@@ -310,10 +312,10 @@ fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
         .fold(lanes[0], |sum, (&a, &b)| V::scalar_mul_add(a, b, sum))
 }
 
-/// Chains of a [`dot`].
+/// Number of partial sums in [`dot`].
 const DOT: usize = 16;
 
-/// One row straight from `b`, in the widest pieces that fit.
+/// Computes one row without packing `b`, in the widest pieces that fit.
 #[inline(always)]
 fn one_row<V: Lanes>(product: &Product<'_>, row: usize, out: &mut [f32]) {
     let mut col = 0;
@@ -349,7 +351,7 @@ fn piece<V: Lanes, const C: usize>(product: &Product<'_>, row: usize, col: usize
     store(&sums[0], &mut out[col..]);
 }
 
-/// `out = bias + Σ coefficient · table row`, negative results to 0 on request.
+/// `out = bias + Σ coefficient · table row`; with `relu`, negative results are set to 0.
 #[inline(always)]
 pub(crate) fn add_rows<V: Lanes>(
     terms: &[Term],

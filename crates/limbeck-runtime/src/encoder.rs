@@ -1,4 +1,4 @@
-//! The fitted encoder: raw columns, in their own units, to the numbers a graph reads.
+//! The fitted encoder: turns raw columns, in their own units, into the numbers that a graph reads.
 
 use crate::{Error, Result, fnv::fnv1a, normal};
 use alloc::{
@@ -11,24 +11,24 @@ use alloc::{
 use core::ops::Range;
 use serde::{Deserialize, Serialize};
 
-/// Code of a missing category in [`RawColumn::Category`].
+/// The code that marks a missing category in [`RawColumn::Category`].
 pub const MISSING: u32 = u32::MAX;
 
-/// Standardized numbers are kept within this many scales of the center, so that f32 never overflows behind them.
+/// Largest absolute value of a standardized number, in units of the scale; larger ones are clipped, so that later f32 operations do not overflow.
 ///
-/// No training row reaches it: `n` values have none further than `√(n − 1)` standard deviations from their mean.
+/// No training row is clipped: among `n` values, none is further than `√(n − 1)` standard deviations from their mean.
 pub const SATURATION: f64 = 1e6;
 
 /// One raw input column of a batch.
 #[derive(Clone, Copy, Debug)]
 pub enum RawColumn<'a> {
-    /// Numbers in their own unit; NaN is missing. Booleans are 0 and 1.
+    /// Numbers in their own unit; NaN marks a missing value. Booleans are 0 and 1.
     Number(&'a [f64]),
     /// Categories.
     Category {
-        /// Index into `levels` per row; [`MISSING`] is missing.
+        /// Per row, an index into `levels`; [`MISSING`] marks a missing value.
         codes: &'a [u32],
-        /// The text of each code. Matched to the encoder's levels by text, so the order is the caller's.
+        /// The text of each code. Levels are matched to the encoder's by their text, so that any order works.
         levels: &'a [String],
     },
 }
@@ -36,17 +36,17 @@ pub enum RawColumn<'a> {
 /// One raw cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// A number; NaN is missing.
+    /// A number; NaN marks a missing value.
     Number(f64),
     /// A category.
     Text(&'a str),
-    /// Nothing.
+    /// A missing value.
     Missing,
 }
 
-/// What turns raw columns into the input of a graph, fitted on training rows.
+/// Turns raw columns into the input of a graph; fitted on training rows.
 ///
-/// The outputs of each column lie side by side, in the order of [`columns`](Self::columns).
+/// The outputs of one column are adjacent; columns follow in the order of [`columns`](Self::columns).
 ///
 /// ```
 /// use limbeck_runtime::{Encoder, Encoding, InputColumn, RawColumn, Scaling};
@@ -61,20 +61,20 @@ pub enum Value<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoder {
-    /// Each input column, in the order that raw columns are given.
+    /// The input columns, in the order in which callers pass raw columns.
     pub columns: Vec<InputColumn>,
 }
 
-/// A raw column's name and what becomes of it.
+/// An input column: its name and its encoding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputColumn {
-    /// Its name in the table.
+    /// Name of the column in the table.
     pub name: String,
     /// Numbers that mean *missing*, beside NaN.
     #[serde(default, skip_serializing_if = "MissingNumbers::is_empty")]
     pub missing: MissingNumbers,
-    /// How it becomes numbers.
+    /// How the column is turned into numbers.
     pub encoding: Encoding,
 }
 
@@ -132,15 +132,15 @@ impl MissingNumbers {
     }
 }
 
-/// How one raw column becomes numbers.
+/// How one raw column is turned into numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Encoding {
-    /// A number: missing values imputed, then scaled in f64. One output.
+    /// A number: a missing value is imputed, then the number is scaled in f64. One output, or two with `indicator`.
     Number {
-        /// What stands in for a missing value, in the column's unit.
+        /// Value used in place of a missing one, in the column's unit.
         impute: f64,
-        /// Whether a second output is 1 where the value was missing, 0 elsewhere.
+        /// Whether there is a second output: 1 if the value was missing, else 0.
         indicator: bool,
         /// How the number is scaled.
         scaling: Scaling,
@@ -149,17 +149,18 @@ pub enum Encoding {
     OneHot {
         /// The levels seen in training.
         levels: Vec<String>,
-        /// Whether one more output catches unseen levels and missing values; without it they are all zeros.
+        /// Whether there is one more output, which is 1 for unseen levels and missing values; without it their outputs are all 0.
         other: bool,
     },
-    /// A category as its index among the levels; unseen and missing are one beyond the last. One output.
+    /// A category as its index in `levels`; unseen levels and missing values get the index `levels.len()`. One output.
     Ordinal {
-        /// The levels seen in training, in their order.
+        /// The levels seen in training, in the order of their indices.
         levels: Vec<String>,
     },
-    /// A category: 1 at FNV-1a (64 bits, of the level's UTF-8) modulo `buckets`, missing all zeros. `buckets` outputs.
+    /// A category hashed into buckets: `buckets` outputs, 1 at index FNV-1a (64 bits, of the level's UTF-8) modulo `buckets`, else 0; all 0
+    /// for a missing value.
     Hashed {
-        /// How many buckets.
+        /// Number of buckets.
         buckets: u32,
     },
 }
@@ -170,22 +171,22 @@ pub enum Encoding {
 pub enum Scaling {
     /// `clamp((x − center) / scale, ±SATURATION)`, see [`SATURATION`].
     Standard {
-        /// What becomes 0.
+        /// The value that is scaled to 0.
         center: f64,
-        /// What becomes a distance of 1; above 0.
+        /// The distance from the center that is scaled to 1; above 0.
         scale: f64,
     },
-    /// To a normal distribution by ranks: `clamp(Φ⁻¹(F(x)), ±3)`.
+    /// Quantile transform to a normal distribution: `clamp(Φ⁻¹(F(x)), ±3)`.
     ///
     /// ```text
     /// references r_0 ≤ … ≤ r_q at the cumulative shares i / q
     /// F(x) = 0                                              x < r_0
     ///      = 1                                              x > r_q
-    ///      = (i + j) / 2q                                   x = r_i = … = r_j, the whole run of equals
+    ///      = (i + j) / 2q                                   x = r_i = … = r_j, all references equal to x
     ///      = (i + (x − r_i) / (r_{i+1} − r_i)) / q          r_i < x < r_{i+1}
     /// ```
     Quantile {
-        /// Ascending quantiles of the training values at equal steps of cumulative share; at least two.
+        /// Quantiles of the training values at equal steps of cumulative share, in ascending order; at least two.
         references: Vec<f64>,
     },
 }
@@ -212,13 +213,13 @@ impl Scaling {
         match self {
             Scaling::Standard { center, scale } => {
                 (!(center.is_finite() && scale.is_finite() && *scale > 0.0))
-                    .then_some("a finite center and a finite scale above 0 expected")
+                    .then_some("expected a finite center and a finite scale above 0")
             }
             Scaling::Quantile { references } => {
                 let whole = references.len() >= 2
                     && references.iter().all(|r| r.is_finite())
                     && references.windows(2).all(|pair| pair[0] <= pair[1]);
-                (!whole).then_some("at least two finite references in ascending order expected")
+                (!whole).then_some("expected at least two finite references in ascending order")
             }
         }
     }
@@ -236,7 +237,7 @@ fn share_below(references: &[f64], x: f64) -> f64 {
         (0, _) => 0.0,
         (low, _) if low == references.len() => 1.0,
         (low, _) => {
-            // Halved, since the difference of two huge numbers can overflow.
+            // Halved first, because the difference of two huge numbers can overflow.
             let (a, b) = (references[low - 1] / 2.0, references[low] / 2.0);
             ((low - 1) as f64 + (x / 2.0 - a) / (b - a)) / q
         }
@@ -244,7 +245,7 @@ fn share_below(references: &[f64], x: f64) -> f64 {
 }
 
 impl Encoding {
-    /// How many outputs the column has.
+    /// Number of outputs of the column.
     pub fn width(&self) -> usize {
         match self {
             Encoding::Number { indicator, .. } => 1 + usize::from(*indicator),
@@ -254,7 +255,7 @@ impl Encoding {
         }
     }
 
-    /// Fitted numbers and levels that prediction reads, each counting 1.
+    /// Number of fitted parameters that prediction reads; each number and each level counts 1.
     pub fn parameters(&self) -> usize {
         match self {
             Encoding::Number { scaling, .. } => 1 + scaling.parameters(),
@@ -272,7 +273,8 @@ impl Encoding {
             Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } => {
                 let mut seen = BTreeSet::new();
                 let twice = levels.iter().find(|level| !seen.insert(level.as_str()));
-                twice.map(|level| format!("level `{level}` twice, distinct levels expected"))
+                twice
+                    .map(|level| format!("level `{level}` appears twice, distinct levels expected"))
             }
             Encoding::Hashed { buckets: 0 } => Some("0 buckets, at least one expected".into()),
             Encoding::Hashed { .. } => None,
@@ -283,7 +285,7 @@ impl Encoding {
         matches!(self, Encoding::Number { .. })
     }
 
-    /// A level's place among the outputs of a one-hot or hashed column, its index in an ordinal one.
+    /// For a one-hot or hashed column, the output that is 1 for a level; for an ordinal column, the level's index.
     fn place(&self, level: Option<&str>) -> Option<usize> {
         let find = |levels: &[String]| {
             level.and_then(|level| levels.iter().position(|known| known == level))
@@ -298,7 +300,7 @@ impl Encoding {
         }
     }
 
-    /// As [`place`](Self::place) for each of the caller's levels, by one search tree instead of a scan per level.
+    /// The [`place`](Self::place) of each of the caller's levels, looked up in one tree map instead of a scan per level.
     fn places(&self, given: &[String]) -> Vec<Option<usize>> {
         let (Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels }) = self else {
             return given.iter().map(|level| self.place(Some(level))).collect();
@@ -343,23 +345,23 @@ impl Encoding {
 }
 
 impl Encoder {
-    /// A checked encoder.
+    /// Creates an encoder after checking it.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn new(columns: Vec<InputColumn>) -> Result<Self> {
         let encoder = Encoder { columns };
         encoder.check()?;
         Ok(encoder)
     }
 
-    /// Whether the encoder can be used; a student checks it once, when made.
+    /// Checks that the encoder can be used; [`Student::new`](crate::Student::new) calls this.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidEncoder`] names the first column with a number that is not finite, a scale that is not positive,
-    /// references that do not ascend, a level or name that comes twice, or no output; or says that there is no column.
+    /// references that do not ascend, a duplicate level or name, or no output; or it says that there are no columns.
     pub fn check(&self) -> Result<()> {
         if self.columns.is_empty() {
             return Err(Error::InvalidEncoder {
@@ -395,7 +397,7 @@ impl Encoder {
             .fold(0, usize::saturating_add)
     }
 
-    /// Fitted numbers and levels that prediction reads, each counting 1.
+    /// Number of fitted parameters that prediction reads, summed over the columns; each number and each level counts 1.
     pub fn parameters(&self) -> usize {
         self.columns
             .iter()
@@ -403,7 +405,7 @@ impl Encoder {
             .sum()
     }
 
-    /// Which outputs belong to each column.
+    /// Range of outputs of each column.
     pub fn column_spans(&self) -> Vec<Range<usize>> {
         let mut from = 0;
         let span = |column: &InputColumn| {
@@ -414,11 +416,11 @@ impl Encoder {
         self.columns.iter().map(span).collect()
     }
 
-    /// Encodes a batch: `[n_rows, width]`, row-major.
+    /// Encodes a batch of rows; the result is `[n_rows, width]`, row-major.
     ///
     /// # Errors
     ///
-    /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that are not those fitted;
+    /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that differ from the fitted ones;
     /// [`Error::InfiniteValue`] and [`Error::InvalidCode`] name column and row.
     pub fn encode(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f32>> {
         self.check_count(columns.len())?;
@@ -439,7 +441,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode), with row 0; [`Error::BufferLength`] if `out` has another length.
+    /// The errors of [`encode`](Self::encode), with row 0; [`Error::BufferLength`] if `out` has another length than [`width`](Self::width).
     pub fn encode_row(&self, row: &[Value<'_>], out: &mut [f32]) -> Result<()> {
         self.check_count(row.len())?;
         let mut rest = &mut *out;
@@ -665,9 +667,9 @@ mod tests {
                 levels: &shops,
             },
         ];
-        // FNV-1a("a") = 0xaf63dc4c8601ec8c; modulo 3 it is the sum of its hexadecimal digits, 142, modulo 3: 1.
+        // FNV-1a("a") = 0xaf63dc4c8601ec8c. Since 16 = 1 modulo 3, it equals the sum of its hexadecimal digits modulo 3: 142 modulo 3 = 1.
         let first = [2.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
-        // Missing: imputed 3 → 1 and flagged; green is unseen → other; ordinal beyond the last; no bucket.
+        // Missing number: imputed as 3 → 1, indicator 1; unseen level green → other; missing ordinal → 2; missing hashed → no bucket.
         let second = [1.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0];
         assert_eq!(
             encoder.encode(&columns, 2).unwrap(),

@@ -1,4 +1,4 @@
-//! What can go wrong, with the place and how to fix it.
+//! The errors of this crate; each message says where the problem is, and usually how to fix it.
 
 use alloc::string::String;
 use core::fmt;
@@ -6,20 +6,20 @@ use core::fmt;
 /// Result of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// Everything that this crate refuses.
+/// All errors of this crate.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The encoder was given another number of columns than it was fitted on.
+    /// The number of columns differs from the number the encoder was fitted on.
     ColumnCount {
         /// Columns given.
         found: usize,
         /// Columns of the encoder.
         expected: usize,
-        /// Their names, in order.
+        /// Names of the encoder's columns, in order.
         names: String,
     },
-    /// A column has another length than the batch.
+    /// The length of a column differs from the number of rows in the batch.
     ColumnLength {
         /// Column name.
         column: String,
@@ -28,7 +28,7 @@ pub enum Error {
         /// Rows of the batch.
         expected: usize,
     },
-    /// A number where a category was fitted, or the reverse.
+    /// A column holds numbers but was fitted as categories, or the reverse.
     ColumnKind {
         /// Column name.
         column: String,
@@ -44,7 +44,7 @@ pub enum Error {
         /// Row in the batch, from 0.
         row: usize,
     },
-    /// A category code beyond its list of levels.
+    /// A category code is not an index into the given list of levels.
     InvalidCode {
         /// Column name.
         column: String,
@@ -55,7 +55,7 @@ pub enum Error {
         /// How many levels there are.
         levels: usize,
     },
-    /// A slice that does not hold what its shape says.
+    /// A slice has the wrong length for its shape.
     BufferLength {
         /// Which slice.
         what: &'static str,
@@ -64,14 +64,14 @@ pub enum Error {
         /// The length needed.
         expected: usize,
     },
-    /// An encoder that contradicts itself.
+    /// The encoder's fields contradict each other or hold an invalid number.
     InvalidEncoder {
-        /// Column name; empty where the fault is in the whole.
+        /// Column name; empty if the fault concerns the whole encoder.
         column: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// A graph node that contradicts its inputs or itself.
+    /// A graph node does not fit its inputs, or its own fields contradict each other.
     InvalidNode {
         /// Node index, from 0.
         node: usize,
@@ -80,55 +80,55 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A graph, as a whole, that cannot be run.
+    /// The graph has no nodes or an invalid input width, so that it cannot run.
     InvalidGraph {
         /// What is wrong with it.
         reason: String,
     },
-    /// Parts that do not make a student.
+    /// The parts given for a student do not fit together.
     InvalidStudent {
         /// What is wrong with them.
         reason: String,
     },
-    /// Not a `.limbeck` file at all.
+    /// The bytes are not a `.limbeck` file.
     NotLimbeck {
         /// What was found instead.
         reason: String,
     },
-    /// A file of a later version of this program.
+    /// The file was written by a newer version of limbeck, in a format that this version cannot read.
     NewerFormat {
         /// The file's format.
         found: String,
-        /// The newest format known here.
+        /// The newest format that this version reads.
         supported: &'static str,
     },
-    /// A file of another kind than was asked for.
+    /// The file holds another kind of content than was asked for.
     WrongKind {
         /// The file's kind.
         found: String,
         /// The kind wanted.
         expected: String,
     },
-    /// A file whose bytes are not those that were written.
+    /// The bytes of the file changed after it was written: the checksum differs.
     Damaged {
         /// Checksum of the bytes found.
         found: String,
         /// Checksum in the file.
         expected: String,
     },
-    /// A whole file with an entry that is missing or does not make sense.
+    /// The file is complete, but an entry is missing or invalid.
     InvalidEntry {
         /// Metadata key or tensor name.
         entry: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// One prediction was asked of a student that makes several.
+    /// A call for one prediction was made on a student with several outputs.
     SeveralOutputs {
-        /// How many it makes.
+        /// Number of outputs of the student.
         outputs: usize,
     },
-    /// A golden row is no longer predicted as when the student was made.
+    /// The prediction for a golden row differs from the one stored when the student was made.
     GoldenMismatch {
         /// Golden row, from 0.
         row: usize,
@@ -141,21 +141,21 @@ pub enum Error {
         /// Largest difference allowed.
         tolerance: f64,
     },
-    /// A file larger than any student.
+    /// The file is larger than this version reads.
     TooLarge {
         /// The file.
         path: String,
         /// Largest size read, in bytes.
         limit: u64,
     },
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[cfg(feature = "std")]
     Io {
         /// The file.
         path: String,
         /// What was being done to it.
         action: &'static str,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -196,7 +196,7 @@ impl fmt::Display for Error {
             Self::InfiniteValue { column, row } => {
                 write!(
                     f,
-                    "column `{column}`, row {row}: infinite value, a finite number or missing (NaN) expected"
+                    "column `{column}`, row {row}: infinite value, expected a finite number or NaN (missing)"
                 )
             }
             Self::InvalidCode {
@@ -207,7 +207,7 @@ impl fmt::Display for Error {
             } => {
                 write!(
                     f,
-                    "column `{column}`, row {row}: level code {code}, but only {levels} levels given"
+                    "column `{column}`, row {row}: level code {code}, but only {levels} levels are given (codes start at 0)"
                 )
             }
             Self::BufferLength {
@@ -231,22 +231,22 @@ impl fmt::Display for Error {
             Self::NotLimbeck { reason } => {
                 write!(
                     f,
-                    "not a limbeck file ({reason}): give a `.limbeck` file written by limbeck, complete"
+                    "not a limbeck file ({reason}): give a complete `.limbeck` file written by limbeck"
                 )
             }
             Self::NewerFormat { found, supported } => {
                 write!(
                     f,
-                    "file format `{found}`, but this version reads up to `{supported}`: use a newer limbeck"
+                    "the file has format `{found}`, but this version of limbeck reads formats up to `{supported}`: use a newer limbeck"
                 )
             }
             Self::WrongKind { found, expected } => {
-                write!(f, "the file holds a {found}, a {expected} expected")
+                write!(f, "the file holds a {found}, expected a {expected}")
             }
             Self::Damaged { found, expected } => {
                 write!(
                     f,
-                    "damaged file: checksum {found}, {expected} expected: copy or export it again"
+                    "damaged file: found checksum {found}, expected {expected}: copy or export the file again"
                 )
             }
             Self::InvalidEntry { entry, reason } => write!(f, "file entry `{entry}`: {reason}"),
@@ -262,12 +262,12 @@ impl fmt::Display for Error {
                 tolerance,
             } => write!(
                 f,
-                "golden row {row}, `{target}`: predicted {found}, {expected} ± {tolerance:e} expected: this build computes otherwise"
+                "golden row {row}, `{target}`: predicted {found}, expected {expected} ± {tolerance:e}: this build does not reproduce the stored predictions"
             ),
             Self::TooLarge { path, limit } => {
                 write!(
                     f,
-                    "`{path}` is larger than {limit} bytes, the most a limbeck file may have"
+                    "`{path}` is larger than {limit} bytes, the maximum size of a limbeck file"
                 )
             }
             #[cfg(feature = "std")]

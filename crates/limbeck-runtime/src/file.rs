@@ -1,20 +1,20 @@
-//! The `.limbeck` file.
+//! The `.limbeck` file format.
 //!
-//! A [safetensors](https://github.com/huggingface/safetensors) container that any reader of that format opens: numbers are
+//! A [safetensors](https://github.com/huggingface/safetensors) file that any reader of that format opens: numbers are
 //! tensors, everything else is text under a key of `__metadata__`.
 //!
 //! | key | value |
 //! |---|---|
-//! | `format` | `limbeck-1`, or `limbeck-2` for what a reader of the first would get wrong; a later number is refused by name |
-//! | `kind` | `student`, or what else the file holds |
-//! | `checksum` | FNV-1a, 64 bits, 16 hexadecimal digits, of the whole file with these digits taken as zeros |
-//! | others | sections, each documented where it is written: see [`Student`](crate::Student) |
+//! | `format` | `limbeck-1`; `limbeck-2` for content that a reader of `limbeck-1` would misread. Other formats are an error that names the format |
+//! | `kind` | what the file holds, such as `student` |
+//! | `checksum` | 64-bit FNV-1a hash as 16 hexadecimal digits, of the whole file with these digits set to zeros |
+//! | other keys | content, documented with the type that writes it: see [`Student`](crate::Student) |
 //!
-//! The checksum notices accidents (a flipped bit, a cut, an edit). It is no signature: who can write the file can write the
-//! checksum.
+//! The checksum detects accidental damage (a flipped bit, a cut-off file, an edit). It is not a signature: anyone who can write the file
+//! can also write the checksum.
 //!
-//! The bytes are canonical: keys sorted, tensors of eight-byte numbers first and then by name, the header padded with
-//! spaces to a multiple of eight. The same container gives the same bytes.
+//! The bytes are canonical: keys are sorted, tensors of eight-byte numbers come first and then the others, each group sorted by name, and
+//! the header is padded with spaces to a multiple of eight bytes. The same container gives the same bytes.
 
 use crate::{Encoder, Error, Graph, Node, Op, Result, TableInterp, TreeEnsemble, fnv::fnv1a};
 use alloc::{
@@ -33,7 +33,7 @@ const FORMAT_NAME: &str = "limbeck-";
 const FIRST_FORMAT: u64 = 1;
 const LAST_FORMAT: u64 = 2;
 const ZERO_CHECKSUM: &str = "0000000000000000";
-/// Nothing larger is read: a student is small.
+/// Largest file that is read, in bytes.
 #[cfg(feature = "std")]
 const LARGEST_FILE: u64 = 1 << 30;
 
@@ -59,9 +59,9 @@ pub struct Container {
 /// Numbers of one type and their shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// Length of each dimension; their product is the count of numbers.
+    /// Length of each dimension; the product of the lengths is the number of values.
     pub shape: Vec<usize>,
-    /// The numbers, the last dimension running fastest.
+    /// The numbers in row-major order: the last dimension varies fastest.
     pub numbers: Numbers,
 }
 
@@ -132,7 +132,7 @@ impl Numbers {
     }
 }
 
-/// A graph's structure; its numbers lie in tensors named after it.
+/// A graph's structure; the graph's numbers are stored in tensors whose names begin with the graph's name.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GraphText {
@@ -150,7 +150,7 @@ struct NodeText {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum OpText {
-    /// How many edges each input column has.
+    /// Number of edges of each input column.
     Ple {
         edges: Vec<usize>,
     },
@@ -168,14 +168,14 @@ enum OpText {
         splits: usize,
         leaves: usize,
     },
-    /// How many knots each axis has.
+    /// Number of knots of each axis.
     TableInterp {
         knots: Vec<usize>,
     },
 }
 
 impl Container {
-    /// An empty container that says what it will hold.
+    /// Creates an empty container of the given kind, such as `student`.
     pub fn new(kind: &str) -> Self {
         Container {
             kind: kind.into(),
@@ -185,23 +185,23 @@ impl Container {
         }
     }
 
-    /// Says that readers of the first format cannot read it. What they can read keeps that format, so that devices in the field go on
-    /// reading new files.
+    /// Marks the container as `limbeck-2`: readers of `limbeck-1` cannot read it. Everything else stays `limbeck-1`, so that programs
+    /// in use, which read only that format, can still read new files.
     pub(crate) fn needs_second_format(&mut self) {
         self.format = LAST_FORMAT;
     }
 
-    /// True for what readers of the first format cannot read.
+    /// True if the container has the format `limbeck-2`.
     pub(crate) fn is_second_format(&self) -> bool {
         self.format == LAST_FORMAT
     }
 
-    /// What the container says it holds.
+    /// The kind of content, such as `student`.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Stores text under a key. `format`, `kind` and `checksum` are the file's own: such a key would be overwritten.
+    /// Stores text under a key. Do not use the keys `format`, `kind` and `checksum`: writing the file overwrites them.
     pub fn put(&mut self, key: &str, text: impl Into<String>) {
         self.sections.insert(key.into(), text.into());
     }
@@ -210,7 +210,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there is none.
+    /// [`Error::InvalidEntry`] if there is no such entry.
     pub fn text(&self, key: &str) -> Result<&str> {
         self.sections
             .get(key)
@@ -218,11 +218,12 @@ impl Container {
             .ok_or_else(|| invalid(key, "missing"))
     }
 
-    /// Stores a value as JSON under a key. For equal bytes it must be free of hash maps; f64 come back bit for bit.
+    /// Stores a value as JSON under a key. A value with a hash map may give different bytes each time; f64 are read back bit for bit.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] for what JSON cannot hold, such as a map whose keys are not text. NaN and ±inf become null.
+    /// [`Error::InvalidEntry`] for a value that JSON cannot hold, such as a map whose keys are not text. NaN and ±inf become null, without
+    /// an error.
     pub fn put_json(&mut self, key: &str, value: &impl Serialize) -> Result<()> {
         let text =
             serde_json::to_string(value).map_err(|error| invalid(key, &error.to_string()))?;
@@ -230,16 +231,16 @@ impl Container {
         Ok(())
     }
 
-    /// The value stored by [`put_json`](Self::put_json).
+    /// Reads the value stored by [`put_json`](Self::put_json).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there is none or it is not of this type.
+    /// [`Error::InvalidEntry`] if there is no such entry or it does not have type `T`.
     pub fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
         serde_json::from_str(self.text(key)?).map_err(|error| invalid(key, &error.to_string()))
     }
 
-    /// Stores numbers in one dimension.
+    /// Stores numbers as a tensor of one dimension.
     pub fn put_numbers(&mut self, name: &str, numbers: Numbers) {
         let len = match &numbers {
             Numbers::F32(numbers) => numbers.len(),
@@ -255,11 +256,11 @@ impl Container {
         );
     }
 
-    /// A tensor.
+    /// The tensor under a name.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there is none.
+    /// [`Error::InvalidEntry`] if there is no such entry.
     pub fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors
             .get(name)
@@ -270,7 +271,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there are none or they are of another type.
+    /// [`Error::InvalidEntry`] if there are no such numbers or they have another type.
     pub fn f32s(&self, name: &str) -> Result<&[f32]> {
         match &self.tensor(name)?.numbers {
             Numbers::F32(numbers) => Ok(numbers),
@@ -285,7 +286,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there are none or they are of another type.
+    /// [`Error::InvalidEntry`] if there are no such numbers or they have another type.
     pub fn u32s(&self, name: &str) -> Result<&[u32]> {
         match &self.tensor(name)?.numbers {
             Numbers::U32(numbers) => Ok(numbers),
@@ -296,17 +297,17 @@ impl Container {
         }
     }
 
-    /// Stores a graph: its structure as JSON under `name`, its numbers as tensors.
+    /// Stores a graph: its structure as JSON under `name`, its numbers as tensors. `I` is the index of a node.
     ///
     /// ```text
     /// name            {"input_width": …, "nodes": [{"inputs": [0], "op": {"linear": {"rows": 8, "cols": 2}}}, …]}
-    /// name.I.edges    node I a Ple: all edges of all columns; the structure says how many each has
-    /// name.I.weight   node I a Linear: [rows, cols]
+    /// name.I.edges    if node I is a Ple: all edges of all columns; the structure has the number per column
+    /// name.I.weight   if node I is a Linear: [rows, cols]
     /// name.I.bias     [cols]
-    /// name.I.scale    node I a Scale: by, add
-    /// name.I.roots    node I a TreeEnsemble: per tree, as the four below in the fields of that name
+    /// name.I.scale    if node I is a Scale: by, add
+    /// name.I.roots    if node I is a TreeEnsemble: one root per tree; the four below are its fields of that name
     /// name.I.inputs, .threshold, .children [splits, 2], .leaves
-    /// name.I.knots    node I a TableInterp: all knots of all axes; the structure says how many each has
+    /// name.I.knots    if node I is a TableInterp: all knots of all axes; the structure has the number per axis
     /// name.I.values   the value at each point of the grid
     /// ```
     pub fn put_graph(&mut self, name: &str, graph: &Graph) {
@@ -318,7 +319,7 @@ impl Container {
             input_width: graph.input_width,
             nodes: nodes.collect(),
         };
-        // Numbers, lists and fixed keys: there is nothing here that JSON cannot hold.
+        // Only numbers, lists and fixed keys: JSON can hold all of them.
         self.put(name, json!(text).to_string());
     }
 
@@ -387,11 +388,11 @@ impl Container {
         }
     }
 
-    /// The graph stored by [`put_graph`](Self::put_graph), checked.
+    /// Reads and checks the graph stored by [`put_graph`](Self::put_graph).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] for a missing or contradictory entry; else as [`Graph::new`].
+    /// [`Error::InvalidEntry`] for a missing or contradictory entry; otherwise the errors of [`Graph::new`].
     pub fn graph(&self, name: &str) -> Result<Graph> {
         let text: GraphText = self.json(name)?;
         let node = |(i, node): (usize, NodeText)| {
@@ -408,7 +409,7 @@ impl Container {
                 let entry = format!("{name}.edges");
                 Op::Ple {
                     edges: split(self.f32s(&entry)?, &edges)
-                        .ok_or_else(|| invalid(&entry, "not as many as declared"))?,
+                        .ok_or_else(|| invalid(&entry, "another number of values than declared"))?,
                 }
             }
             OpText::Linear { rows, cols } => Op::Linear {
@@ -445,7 +446,7 @@ impl Container {
                 if sizes != (trees, splits, leaves) {
                     return Err(invalid(
                         name,
-                        "not as many trees, splits or leaves as declared",
+                        "another number of trees, splits or leaves than declared",
                     ));
                 }
                 Op::TreeEnsemble(found)
@@ -454,7 +455,7 @@ impl Container {
                 let entry = format!("{name}.knots");
                 Op::TableInterp(TableInterp {
                     knots: split(self.f32s(&entry)?, &knots)
-                        .ok_or_else(|| invalid(&entry, "not as many as declared"))?,
+                        .ok_or_else(|| invalid(&entry, "another number of values than declared"))?,
                     values: self.f32s(&format!("{name}.values"))?.to_vec(),
                 })
             }
@@ -465,17 +466,17 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// As [`Encoder::check`]: JSON has no place for numbers that are not finite.
+    /// The errors of [`Encoder::check`]; JSON cannot hold numbers that are not finite.
     pub fn put_encoder(&mut self, key: &str, encoder: &Encoder) -> Result<()> {
         encoder.check()?;
         self.put_json(key, encoder)
     }
 
-    /// The encoder stored by [`put_encoder`](Self::put_encoder), checked.
+    /// Reads and checks the encoder stored by [`put_encoder`](Self::put_encoder).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there is none or it is not an encoder; else as [`Encoder::check`].
+    /// [`Error::InvalidEntry`] if there is no such entry or it is not an encoder; otherwise the errors of [`Encoder::check`].
     pub fn encoder(&self, key: &str) -> Result<Encoder> {
         let encoder: Encoder = self.json(key)?;
         encoder.check()?;
@@ -497,14 +498,14 @@ impl Container {
         bytes
     }
 
-    /// The tensors in the order of their bytes: wide numbers first, so that all are aligned.
+    /// The tensors in the order of the file: eight-byte numbers first, so that all tensors are aligned.
     fn in_file_order(&self) -> Vec<(&String, &Tensor)> {
         let mut tensors: Vec<_> = self.tensors.iter().collect();
         tensors.sort_by_key(|(_, tensor)| !matches!(tensor.numbers, Numbers::F64(_)));
         tensors
     }
 
-    /// Length and JSON, with zeros for the checksum.
+    /// The file's header: its length and JSON text, with zeros for the checksum.
     fn header(&self) -> Vec<u8> {
         let mut metadata = self.sections.clone();
         metadata.insert("checksum".into(), ZERO_CHECKSUM.into());
@@ -526,8 +527,9 @@ impl Container {
         bytes
     }
 
-    /// Reads the bytes of a file that should hold `kind`. Any bytes: they are refused with a reason, never a panic, and
-    /// nothing is allocated beyond a small multiple of their length.
+    /// Reads a container of the given kind from the bytes of a file.
+    ///
+    /// `bytes` may be anything: invalid bytes give an error, never a panic, and memory use stays below a small multiple of their length.
     ///
     /// # Errors
     ///
@@ -563,7 +565,7 @@ impl Container {
                 invalid(
                     &name,
                     &format!(
-                        "numbers of type {:?}, F32, F64 or U32 expected",
+                        "found numbers of type {:?}, expected F32, F64 or U32",
                         view.dtype()
                     ),
                 )
@@ -579,22 +581,24 @@ impl Container {
         Ok(container)
     }
 
-    /// Writes the file: whole or not at all, under a temporary name beside it, synced, then renamed. Replaces a file of
-    /// that name; a folder, device or pipe is refused.
+    /// Writes the file, completely or not at all.
+    ///
+    /// The bytes go to a temporary file in the same folder, which is synced and then renamed. An existing file of that name is replaced; a
+    /// folder, device or pipe is an error.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] names the path and what was being done; the temporary file is then removed.
+    /// [`Error::Io`] names the path and the failed action. The temporary file is removed.
     #[cfg(feature = "std")]
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
         write_whole(path.as_ref(), &self.to_bytes())
     }
 
-    /// Reads a file that should hold `kind`.
+    /// Reads a container of the given kind from a file.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::TooLarge`], or as [`from_bytes`](Self::from_bytes).
+    /// [`Error::Io`], [`Error::TooLarge`], or the errors of [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn load(path: impl AsRef<std::path::Path>, kind: &str) -> Result<Self> {
         Container::from_bytes(&read_whole(path.as_ref())?, kind)
@@ -617,7 +621,7 @@ fn not_limbeck(reason: &str) -> Error {
 fn format_of(format: Option<&str>) -> Result<u64> {
     let Some(format) = format else {
         return Err(not_limbeck(
-            "a safetensors file without `format` in its metadata",
+            "it is a safetensors file, but its metadata has no `format`",
         ));
     };
     match format.strip_prefix(FORMAT_NAME).map(str::parse::<u64>) {
@@ -644,14 +648,14 @@ fn check_sum(bytes: &[u8], expected: Option<String>) -> Result<()> {
     }
 }
 
-/// The sixteen digits of the checksum, wherever they lie: inside a JSON text this quoting occurs nowhere but at the key.
+/// Finds the sixteen digits of the checksum. In JSON, quotes inside text are escaped, so these bytes occur only at the key itself.
 fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
     const KEY: &[u8] = b"\"checksum\":\"";
     let at = bytes.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
     bytes.get_mut(at..at + ZERO_CHECKSUM.len())
 }
 
-/// Consecutive pieces of the given lengths, if they make up the whole.
+/// Splits `numbers` into consecutive pieces of the given lengths; `None` if the lengths do not add up.
 fn split(mut numbers: &[f32], lengths: &[usize]) -> Option<Vec<Vec<f32>>> {
     let mut pieces = Vec::new();
     for &length in lengths {
@@ -684,15 +688,17 @@ fn read_whole(path: &std::path::Path) -> Result<Vec<u8>> {
 #[cfg(feature = "std")]
 fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
-        let source =
-            std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
+        let source = std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "the path has no file name",
+        );
         return Err(io_error(path, "write", source));
     };
-    // A rename would put the file in the place of a device or pipe.
+    // A rename would replace a device or pipe by the file.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let source = std::io::Error::new(
             std::io::ErrorKind::InvalidInput,
-            "it exists and is no regular file",
+            "it exists and is not a regular file",
         );
         return Err(io_error(path, "write", source));
     }
@@ -706,7 +712,7 @@ fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
             std::fs::rename(&temporary, path).map_err(|source| io_error(path, "write", source))
         });
     if written.is_err() {
-        // The first failure is the one to report.
+        // Report the first error, not one of the clean-up.
         let _ = std::fs::remove_file(&temporary);
     }
     written
@@ -832,7 +838,7 @@ mod tests {
         assert!(Container::from_bytes(&bytes, "teacher").is_err());
     }
 
-    /// The container with one text of its header replaced by another of the same length, and a checksum that fits.
+    /// The container's bytes with one text of the header replaced by another of the same length, and a matching checksum.
     fn forged(from: &str, to: &str) -> Vec<u8> {
         assert_eq!(from.len(), to.len());
         let mut bytes = container().to_bytes();
@@ -881,7 +887,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("holds a teacher, a student expected")
+                .contains("holds a teacher, expected a student")
         );
     }
 
@@ -891,7 +897,7 @@ mod tests {
         let mut bytes = container().to_bytes();
         bytes[7] = 0x80;
         assert!(Container::from_bytes(&bytes, "teacher").is_err());
-        // A layer of 9 000 … by 1, with a fitting checksum.
+        // Sizes in the structure that do not match the tensors, with a matching checksum.
         let graph = |from, to| {
             Container::from_bytes(&forged(from, to), "teacher")
                 .unwrap()

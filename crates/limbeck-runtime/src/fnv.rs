@@ -1,4 +1,4 @@
-//! FNV-1a, 64 bits: spreads levels over buckets and notices accidents in files.
+//! The 64-bit FNV-1a hash: assigns category levels to buckets and detects damaged files.
 
 /// The hash of some bytes (Fowler, Noll, Vo; draft-eastlake-fnv).
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {

@@ -1,15 +1,15 @@
-//! The student's network as data: a short list of typed operations.
+//! The student's model as data: a short list of typed operations.
 
 use crate::{Error, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// No value of a graph is wider: a guard against absurd files.
+/// Largest width of a value in a graph: protects against files that declare absurd sizes.
 const MAX_WIDTH: usize = 1 << 24;
 
-/// A network as a list of nodes, each reading values made before it.
+/// A model as a list of nodes; each node reads values that come before it.
 ///
 /// Value 0 is the input, one row of [`input_width`](Self::input_width) f32. Node `i` makes value `i + 1`. The last
-/// value is the output. [`run`](Self::run) is the plain, slow form; [`Plan`](crate::Plan) is the fast one.
+/// value is the output. [`run`](Self::run) is the simple, slow implementation; [`Plan`](crate::Plan) is the fast one.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op};
@@ -32,15 +32,15 @@ pub struct Graph {
 /// One operation and the values it reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// What is done.
+    /// The operation.
     pub op: Op,
-    /// To which values: 0 is the graph's input, `i + 1` is what node `i` made.
+    /// Indices of the values that the operation reads: 0 is the graph's input, `i + 1` is the output of node `i`.
     pub inputs: Vec<usize>,
 }
 
-/// What a node does with rows of f32.
+/// An operation on rows of f32.
 ///
-/// Whoever reads a graph (plan, file, C, ONNX) names every operation, so that a new one is missed nowhere.
+/// Code that reads a graph (plan, file, C, ONNX) matches every variant by name, so that the compiler finds each place a new one must be added.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// Piecewise-linear encoding of each input column by its own edges `e_0 < … < e_K`.
@@ -81,7 +81,7 @@ pub enum Op {
         /// The summand.
         add: f32,
     },
-    /// Masses that add up to 1:
+    /// Softmax over each row: positive numbers that add up to 1.
     ///
     /// ```text
     /// out_k = exp(x_k − max_j x_j) / Σ_i exp(x_i − max_j x_j)
@@ -111,7 +111,7 @@ impl Op {
         }
     }
 
-    /// Fitted numbers that prediction reads: edges, weights, biases and scales, all of a table and of trees.
+    /// Number of fitted parameters that prediction reads: edges, weights, biases and scales, and all parameters of a table or of trees.
     pub fn parameters(&self) -> usize {
         match self {
             Op::Ple { edges } => edges.iter().map(Vec::len).sum(),
@@ -125,7 +125,7 @@ impl Op {
 }
 
 impl Node {
-    /// An operation on the given values.
+    /// Creates a node from an operation and the indices of the values that it reads.
     pub fn new(op: Op, inputs: impl Into<Vec<usize>>) -> Self {
         Node {
             op,
@@ -135,23 +135,23 @@ impl Node {
 }
 
 impl Graph {
-    /// A checked graph.
+    /// Creates a graph after checking it.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers do not fit;
-    /// [`Error::InvalidGraph`] if there is no input or no node.
+    /// [`Error::InvalidGraph`] if the input width is 0 or too large, or if there is no node.
     pub fn new(input_width: usize, nodes: Vec<Node>) -> Result<Self> {
         let graph = Graph { input_width, nodes };
         graph.widths()?;
         Ok(graph)
     }
 
-    /// Width of each value, the input's first.
+    /// Width of each value; the first is the input's.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new): the fields are public, so that a graph may have been changed since.
+    /// The errors of [`new`](Self::new): the fields are public, so that the graph may have changed after its creation.
     pub fn widths(&self) -> Result<Vec<usize>> {
         self.check_size()?;
         let mut widths = vec![self.input_width];
@@ -173,7 +173,7 @@ impl Graph {
         Ok(widths)
     }
 
-    /// That there is an input of a possible width, and a node.
+    /// Checks that the input width is in range and that there is at least one node.
     fn check_size(&self) -> Result<()> {
         if self.input_width == 0 || self.input_width > MAX_WIDTH {
             let reason = format!(
@@ -190,7 +190,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Numbers per row of output, 0 for a graph that [`widths`](Self::widths) refuses.
+    /// Numbers per row of output; 0 for an invalid graph (see [`widths`](Self::widths)).
     pub fn output_width(&self) -> usize {
         self.widths()
             .ok()
@@ -198,17 +198,17 @@ impl Graph {
             .unwrap_or(0)
     }
 
-    /// Fitted numbers that prediction reads, as [`Op::parameters`].
+    /// Number of fitted parameters that prediction reads, summed over the nodes; see [`Op::parameters`].
     pub fn parameters(&self) -> usize {
         self.nodes.iter().map(|node| node.op.parameters()).sum()
     }
 
-    /// The output `[n, output_width]` for `x` of shape `[n, input_width]`, in plain loops: the twin of [`Plan`](crate::Plan).
+    /// The output `[n, output_width]` for `x` of shape `[n, input_width]`, in simple loops: the reference for [`Plan`](crate::Plan).
     ///
     /// # Panics
     ///
-    /// Panics if `x` holds fewer than `n · input_width` numbers, or if the graph was made by hand and
-    /// [`widths`](Self::widths) refuses it.
+    /// Panics if `x` holds fewer than `n · input_width` numbers. May panic if the graph was made without [`new`](Self::new) and
+    /// [`widths`](Self::widths) returns an error for it.
     pub fn run(&self, x: &[f32], n: usize) -> Vec<f32> {
         let mut values = vec![x[..n * self.input_width].to_vec()];
         for node in &self.nodes {
@@ -232,7 +232,7 @@ fn input_widths(node: &Node, widths: &[usize]) -> Result<Vec<usize>, String> {
 fn one_width(width: usize, others: &[usize]) -> Result<usize, String> {
     match others.iter().find(|other| **other != width) {
         Some(other) => Err(format!(
-            "inputs of width {width} and {other}, one width expected"
+            "inputs have widths {width} and {other}, equal widths expected"
         )),
         None => Ok(width),
     }
@@ -268,7 +268,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> Result<usize, String> {
 fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
     if edges.len() != width {
         return Err(format!(
-            "edges for {} columns, input of width {width}",
+            "edges for {} columns, but an input of width {width}",
             edges.len()
         ));
     }
@@ -279,13 +279,13 @@ fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
                 "column {column} has one edge, none or at least two expected"
             ));
         }
-        // Bins of a width below the smallest normal number would have an infinite slope.
+        // A bin narrower than the smallest normal number would have an infinite slope.
         if edges
             .windows(2)
             .any(|pair| pair[1] - pair[0] < f32::MIN_POSITIVE || (pair[1] - pair[0]).is_infinite())
         {
             return Err(format!(
-                "edges of column {column} do not ascend, or by too little or too much for f32"
+                "edges of column {column} do not ascend, or two neighbors are too close or too far apart for f32"
             ));
         }
     }
@@ -302,7 +302,9 @@ fn check_linear(
     width: usize,
 ) -> Result<(), String> {
     if rows != width {
-        return Err(format!("{rows} rows of weights, input of width {width}"));
+        return Err(format!(
+            "{rows} rows of weights, but an input of width {width}"
+        ));
     }
     if cols == 0 || Some(weight.len()) != rows.checked_mul(cols) || bias.len() != cols {
         return Err(format!(
@@ -394,7 +396,7 @@ fn sum_of(inputs: &[&[f32]]) -> Vec<f32> {
     sum
 }
 
-/// One row to masses, in place.
+/// Softmax of one row, in place.
 pub(crate) fn softmax(row: &mut [f32]) {
     let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
@@ -405,7 +407,7 @@ pub(crate) fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|x| *x /= sum);
 }
 
-/// Asked this way round so that NaN passes and shows.
+/// `max(x, 0)`; written with `<` so that NaN stays NaN.
 #[inline(always)]
 pub(crate) fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
@@ -426,7 +428,7 @@ mod tests {
 
     #[test]
     fn ple_matches_hand_values() {
-        // Edges 0, 1, 3: x = 2 fills the first bin and half of the second; x = −1 none; x = 5 both.
+        // Edges 0, 1, 3: x = 2 fills the first bin and half of the second, x = −1 fills none, x = 5 fills both.
         let op = Op::Ple {
             edges: vec![vec![0.0, 1.0, 3.0], vec![]],
         };
@@ -457,7 +459,7 @@ mod tests {
     #[test]
     fn softmax_matches_hand_values_and_holds_large_numbers() {
         let graph = Graph::new(2, vec![Node::new(Op::Softmax, [0])]).unwrap();
-        // e^{ln 3} : e^0 = 3 : 1, the same for numbers whose exponential f32 cannot hold
+        // e^{ln 3} : e^0 = 3 : 1. The second row has the same ratio, but its exponentials overflow f32.
         let out = graph.run(&[3f32.ln(), 0.0, 500.0 + 3f32.ln(), 500.0], 2);
         for (out, expected) in out.iter().zip([0.75, 0.25, 0.75, 0.25]) {
             assert!((out - expected).abs() < 1e-4, "{out}");

@@ -1,11 +1,11 @@
-//! Hexadecimal floats (C99 `%a`), so that the print format hides nothing.
+//! Hexadecimal floats (C99 `%a`): text that holds an f64 exactly.
 
 use alloc::{format, string::String};
 
 const FRACTION_BITS: u32 = 52;
 const BIAS: i64 = 1023;
 
-/// A finite number as `[-]0xH.HHHHp±D`, trailing zeros of the fraction left out.
+/// Formats a finite number as `[-]0xH.HHHHp±D`, without trailing zeros of the fraction.
 pub fn format_hex(value: f64) -> String {
     let bits = value.to_bits();
     let sign = if value.is_sign_negative() { "-" } else { "" };
@@ -22,7 +22,7 @@ pub fn format_hex(value: f64) -> String {
     format!("{sign}0x{lead}{point}{digits}p{exponent:+}")
 }
 
-/// The number that [`format_hex`] wrote; `None` for any other text.
+/// Parses text written by [`format_hex`]; `None` for any other text.
 pub fn parse_hex(text: &str) -> Option<f64> {
     let (negative, rest) = text
         .strip_prefix('-')
@@ -44,7 +44,7 @@ pub fn parse_hex(text: &str) -> Option<f64> {
         _ => return None,
     };
     let value = f64::from_bits((u64::from(negative) << 63) | (stored << FRACTION_BITS) | fraction);
-    // One number, one text: anything that would be written otherwise was not written by us.
+    // Each number has exactly one text: any other spelling was not written by `format_hex`.
     (format_hex(value) == text).then_some(value)
 }
 
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn hex_matches_printf() {
-        // As C's printf("%a") writes them.
+        // Expected texts are those of C's printf("%a").
         let table = [
             (1.0, "0x1p+0"),
             (0.1, "0x1.999999999999ap-4"),

@@ -1,21 +1,23 @@
-//! Small dense matrix products in f32, row-major: building blocks shared with the trainer.
+//! Small dense matrix products in f32, row-major; prediction and training use them.
 //!
 //! # Idea
 //!
-//! All products here are one: `out[i, j] = start + Σ_p a(i, p) · b(p, j)`. A strip of `b` as wide as a register tile is
-//! copied once into a contiguous, zero-padded panel on the stack (`PANEL` steps of `p` at a time); then a tile of sums,
-//! `R` rows by `C` vectors, is kept in registers while `p` runs. Padding makes the tails (`m = 1`, `m = 33`) the same code.
+//! All products here are one operation: `out[i, j] = start + Σ_p a(i, p) · b(p, j)`. A strip of `b` as wide as a register tile is
+//! copied once into a contiguous, zero-padded panel on the stack (`PANEL` steps of `p` at a time). Then a tile of sums,
+//! `R` rows by `C` vectors, stays in registers during the loop over `p`. Thanks to the padding, the same code handles every `m`
+//! (such as 1 or 33).
 //!
 //! # Order of summation
 //!
-//! Each output is one chain over ascending `p` (a single column of outputs: 16 chains, joined pairwise), whatever tile, strip or panel it falls in: the result does not depend on
-//! how many rows are asked at once, nor on threads. Where the processor has fused multiply-add every step of the chain is
-//! fused, elsewhere each product is rounded: two such machines differ by rounding, one machine never differs from itself.
+//! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (For a single output column: 16 partial sums, added
+//! pairwise.) The result therefore depends neither on the number of rows in a call nor on threads. With fused multiply-add, every
+//! step of the sum is fused; without it, each product is rounded first. Two machines may thus differ by rounding, but results on one machine are
+//! always the same.
 
 use crate::blocks::{Operand, Product, Start};
 use crate::simd;
 
-/// `out[n, m] = x[n, k] · w[k, m] + bias[m]`, without a bias starting from zero.
+/// `out[n, m] = x[n, k] · w[k, m] + bias[m]`; without a bias, `out = x · w`.
 ///
 /// ```
 /// let (x, w) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0]);
@@ -26,7 +28,7 @@ use crate::simd;
 ///
 /// # Panics
 ///
-/// Panics if a slice is shorter than its shape says.
+/// Panics if a slice is shorter than its shape requires.
 pub fn matmul_bias(
     x: &[f32],
     w: &[f32],
@@ -60,7 +62,7 @@ pub fn matmul_bias(
     );
 }
 
-/// `out[k, m] += a[n, k]ᵀ · b[n, m]`: the gradient of a weight, summed over samples in order.
+/// `out[k, m] += a[n, k]ᵀ · b[n, m]`: the gradient of a weight matrix, summed over samples in order.
 ///
 /// ```
 /// let (a, b) = ([1.0, 2.0], [3.0, 4.0]); // two samples, k = m = 1
@@ -71,7 +73,7 @@ pub fn matmul_bias(
 ///
 /// # Panics
 ///
-/// Panics if a slice is shorter than its shape says.
+/// Panics if a slice is shorter than its shape requires.
 pub fn matmul_at_b(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     let a = Operand {
         values: &a[..n * k],
@@ -96,7 +98,7 @@ pub fn matmul_at_b(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m:
     );
 }
 
-/// `out[n, k] = a[n, m] · b[k, m]ᵀ`: the gradient of a layer's input from that of its output and its `[k, m]` weight.
+/// `out[n, k] = a[n, m] · b[k, m]ᵀ`: the gradient of a layer's input, from the gradient of its output and its `[k, m]` weight matrix.
 ///
 /// ```
 /// let (a, w) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0]);
@@ -107,7 +109,7 @@ pub fn matmul_at_b(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m:
 ///
 /// # Panics
 ///
-/// Panics if a slice is shorter than its shape says.
+/// Panics if a slice is shorter than its shape requires.
 pub fn matmul_a_bt(a: &[f32], b: &[f32], out: &mut [f32], n: usize, m: usize, k: usize) {
     let a = Operand {
         values: &a[..n * m],
@@ -149,7 +151,7 @@ mod tests {
             .collect()
     }
 
-    /// Summed in f64, from the definition.
+    /// The product computed in f64, from its definition.
     fn product(
         x: &[f32],
         w: &[f32],
@@ -167,7 +169,7 @@ mod tests {
     }
 
     fn assert_near(found: &[f32], expected: &[f64], k: usize) {
-        // Each of k additions of terms up to 1 may round by half a unit of a sum up to k.
+        // Each of k additions, of terms up to 1, has a rounding error of at most half a unit in the last place of a sum up to k.
         let tolerance = 6e-8 * (k as f64 + 2.0) * (k as f64 + 2.0).sqrt();
         for (found, expected) in found.iter().zip(expected) {
             assert!(

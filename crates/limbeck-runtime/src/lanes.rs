@@ -1,26 +1,26 @@
-//! Some neighboring f32, as the bodies of kernels see them.
+//! A SIMD vector of f32, as the kernel code uses it.
 
-/// Some neighboring f32.
+/// A SIMD vector of f32.
 pub(crate) trait Lanes: Copy {
-    /// How many.
+    /// Number of lanes.
     const WIDTH: usize;
-    /// All lanes the same.
+    /// A vector with the same value in all lanes.
     fn splat(value: f32) -> Self;
-    /// The first [`WIDTH`](Self::WIDTH) values of a slice.
+    /// Loads the first [`WIDTH`](Self::WIDTH) values of a slice.
     fn load(from: &[f32]) -> Self;
-    /// Into the first [`WIDTH`](Self::WIDTH) values of a slice.
+    /// Stores the vector into the first [`WIDTH`](Self::WIDTH) values of a slice.
     fn store(self, to: &mut [f32]);
     /// `self · b + c` in each lane.
     fn mul_add(self, b: Self, c: Self) -> Self;
-    /// `a · b + c` rounded as [`mul_add`](Self::mul_add) rounds.
+    /// `a · b + c` for one number, rounded in the same way as [`mul_add`](Self::mul_add).
     fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32;
 }
 
-/// The plain twin: no instruction beyond the build's target.
+/// The portable version: uses only instructions of the build's target.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain([f32; 4]);
 
-/// Fused multiply-add belongs to the build's target.
+/// True if the build's target has fused multiply-add.
 #[cfg(feature = "std")]
 const BASE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
@@ -51,7 +51,7 @@ impl Lanes for Plain {
 
     #[inline(always)]
     fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32 {
-        // Without `std` there is no `mul_add` to ask for.
+        // `f32::mul_add` needs `std`.
         #[cfg(feature = "std")]
         if BASE_FMA {
             return a.mul_add(b, c);

@@ -1,13 +1,13 @@
-//! The student in use: a small regression network as data, and what runs it.
+//! Runs students: small regression models stored as data.
 //!
 //! - [`Encoder`] turns raw columns, in their own units, into numbers;
-//! - [`Graph`] is the network, a short list of typed operations, and [`Plan`] runs it fast;
-//! - [`Student`] holds both and the way back to the target's unit: it predicts, and is a `.limbeck` file;
-//! - [`Container`] is that file format for whatever else is stored in it;
-//! - [`kernel`] has the dense matrix products, which the trainer shares.
+//! - [`Graph`] is the model as a short list of typed operations, and [`Plan`] runs it fast;
+//! - [`Student`] combines the two with the transform back to the target's unit: it predicts, and it reads and writes `.limbeck` files;
+//! - [`Container`] is the `.limbeck` file format itself, also for other content than a student;
+//! - [`kernel`] has the dense matrix products, which training uses too.
 //!
-//! The core is `no_std` with `alloc`. Feature `std` (on by default) adds reading and writing of files and the choice of
-//! AVX2 and AVX-512 paths at run time.
+//! The core is `no_std` with `alloc`. The feature `std` (on by default) adds reading and writing of files, and selects AVX2 or AVX-512
+//! code at run time.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
     test,

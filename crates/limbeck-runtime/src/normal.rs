@@ -4,10 +4,10 @@
 /// Largest absolute value that [`inverse_cdf`] returns, in standard deviations.
 pub(crate) const CLIP: f64 = 3.0;
 
-/// `Φ⁻¹(p)` clipped to ±3, to about 16 digits.
+/// Inverse of the standard normal distribution function, `Φ⁻¹(p)`, clipped to ±3 and accurate to about 16 digits.
 ///
 /// Source: Wichura, *Algorithm AS 241: The Percentage Points of the Normal Distribution*, Applied Statistics 37 (1988),
-/// routine PPND16; its branch for the far tails is never reached within the clip.
+/// routine PPND16. Its branch for the far tails is left out: values there are clipped.
 pub fn inverse_cdf(p: f64) -> f64 {
     /// `Φ(−3)`, rounded down.
     const TAIL: f64 = 0.001_349_898_031_630_09;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn inverse_cdf_matches_tables() {
-        // Values of the standard normal quantile from printed tables, extended by its inverse erfc(−z/√2)/2 below.
+        // Standard normal quantiles from printed tables. The test below compares with the inverse function, erfc(−z/√2)/2.
         let table = [
             (0.5, 0.0),
             (0.975, 1.959963984540054),
@@ -100,7 +100,7 @@ mod tests {
         for i in -299..300 {
             let z = f64::from(i) / 100.0;
             let p = 0.5 * libm::erfc(-z / core::f64::consts::SQRT_2);
-            // Near p = 1 a rounding of p moves z by ε/φ(z), 5e-14 at z = 3.
+            // Near p = 1, rounding p changes z by ε/φ(z), which is 5e-14 at z = 3.
             assert!((inverse_cdf(p) - z).abs() < 1e-13, "{z}");
         }
     }

@@ -1,4 +1,4 @@
-//! A piecewise-linear encoding and the linear layer on it in one: a lookup with interpolation in a table of sums.
+//! A piecewise-linear encoding fused with the linear layer after it: interpolation in a table of cumulative sums of weights.
 
 use crate::{
     blocks::{Term, add_rows},
@@ -6,7 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// Ple and Linear in one: see the head of `plan.rs`.
+/// A Ple fused with the Linear after it; the top of `plan.rs` has the formula.
 #[derive(Clone, Debug)]
 pub(crate) struct Piecewise {
     pub(crate) columns: Vec<Column>,
@@ -17,11 +17,11 @@ pub(crate) struct Piecewise {
 /// One input column of a Ple.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    /// Its first output, hence row of the table.
+    /// Index of the column's first output, and so of its first row in the table.
     from: u32,
-    /// `e_0 … e_{K−1}`: where bins begin. Empty: pass through.
+    /// `e_0 … e_{K−1}`: lower edges of the bins. Empty for a column that passes through.
     begins: Vec<f32>,
-    /// `e_{k+1} − e_k`.
+    /// `e_{k+1} − e_k`: widths of the bins.
     widths: Vec<f32>,
 }
 
@@ -45,10 +45,10 @@ impl Column {
         self.begins.len().max(1)
     }
 
-    /// The bin that holds `x` and how much of it lies below, the same quotient as in the plain form.
+    /// Index of the bin that holds `x`, and the share of the bin that lies below `x`; the same quotient as in [`Graph::run`](crate::Graph::run).
     #[inline(always)]
     fn locate(&self, x: f32) -> (usize, f32) {
-        // Counting beats a binary search over few bins, since nothing depends on a guess.
+        // For few bins, counting is faster than a binary search, because it has no branches to mispredict.
         let begun = if self.begins.len() <= 64 {
             self.begins
                 .iter()
@@ -86,13 +86,13 @@ impl Piecewise {
         }
     }
 
-    /// The terms of one row; returns how many.
+    /// Writes the terms of one row, and returns how many there are.
     #[inline(always)]
     fn terms(&self, x: &[f32], terms: &mut [Term]) -> usize {
         let mut count = 0;
         let mut push = |row: u32, coefficient: f32| {
             terms[count] = Term { row, coefficient };
-            // Written always, counted unless zero: no branch to mispredict. NaN is not zero.
+            // Always write the term, and count it only if it is not zero: no branch to mispredict. NaN counts, since it is not equal to zero.
             count += usize::from(coefficient != 0.0);
         };
         for (column, &x) in self.columns.iter().zip(x) {
@@ -110,7 +110,7 @@ impl Piecewise {
 }
 
 impl Piecewise {
-    /// All rows of `x`; called by way of `simd::piecewise`.
+    /// Runs all rows of `x`; called through `simd::piecewise`.
     #[inline(always)]
     pub(crate) fn run<V: Lanes>(&self, x: &[f32], relu: bool, terms: &mut [Term], to: &mut [f32]) {
         let cols = self.bias.len();

@@ -1,20 +1,20 @@
-//! What a [`Graph`] becomes for fast execution.
+//! A [`Graph`] compiled for fast execution.
 //!
 //! # Idea
 //!
-//! A [`Ple`](Op::Ple) that only feeds [`Linear`](Op::Linear) layers is never computed. Of its `K` outputs for one column all
-//! before the bin that holds `x` are 1 and all after it are 0, so its product with the weight rows `w_k` is
+//! A [`Ple`](Op::Ple) that is read only by [`Linear`](Op::Linear) layers is never computed. Of its `K` outputs for one column, all
+//! before the bin that holds `x` are 1 and all after it are 0. The product with the weight rows `w_k` is therefore
 //!
 //! ```text
 //! Σ_k out_k · w_k = T_{b−1} + f · w_b = (1 − f) · T_{b−1} + f · T_b,    T_k = w_0 + … + w_k,  T_{−1} = 0
 //! ```
 //!
-//! with bin `b` and the share `f` of it that lies below `x`. The plan keeps `T`, summed in f64, in place of the weights; a row
-//! becomes a short list of terms `coefficient · table row`, two per column at most, and a pass-through column of zeros
-//! (one-hot) none. Dense layers are blocked products of [`kernel`](crate::kernel), `Relu` is joined to
-//! the layer before it, and values share buffers as soon as their last reader has run.
+//! with bin `b` and the share `f` of that bin that lies below `x`. The plan stores `T`, summed in f64, instead of the weights. A row
+//! becomes a short list of terms `coefficient · table row`: at most two per column, and none for a column without edges whose value is 0
+//! (as in a one-hot encoding). Dense layers are blocked products of [`kernel`](crate::kernel). `Relu` is merged into the layer before it.
+//! The buffer of a value is reused after the last step that reads the value.
 //!
-//! A row gives the same bits alone and in any batch.
+//! The output for a row has the same bits whether the row is computed alone or in any batch.
 
 use crate::{
     Graph, Op, Result,
@@ -28,10 +28,10 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
-/// Rows taken through the whole graph at a time, so that all values of a block stay in the cache.
+/// Rows that run through the whole graph at a time, so that all values of the block stay in the cache.
 const BLOCK: usize = 64;
 
-/// A graph made ready to run.
+/// A graph compiled for execution.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op, Plan, Scratch};
@@ -47,25 +47,25 @@ pub struct Plan {
     input_width: usize,
     output_width: usize,
     steps: Vec<Step>,
-    /// Numbers per row of each buffer.
+    /// Width of each buffer: numbers per row.
     buffers: Vec<usize>,
     /// Maximum number of terms that a row can have in any piecewise step.
     terms: usize,
     output: Source,
 }
 
-/// Working memory of a plan: grows when first used, then is reused without allocating.
+/// Working memory of a plan: allocates at first use, and is then reused without allocating.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     buffers: Vec<Vec<f32>>,
     terms: Vec<Term>,
-    /// Room for an encoded row.
+    /// Holds an encoded row.
     pub(crate) encoded: Vec<f32>,
-    /// Room for the graph's outputs of a row.
+    /// Holds the graph's outputs for a row.
     pub(crate) output: Vec<f32>,
 }
 
-/// Where a value lies.
+/// Where a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Input,
@@ -78,9 +78,9 @@ struct Step {
     inputs: Vec<Source>,
     /// Width of the inputs.
     width: usize,
-    /// Buffer written.
+    /// Index of the buffer that the step writes.
     to: usize,
-    /// Whether negative results become 0.
+    /// Whether negative results are set to 0.
     relu: bool,
 }
 
@@ -110,7 +110,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// As [`Graph::new`], for a graph that was changed since.
+    /// The errors of [`Graph::new`], for a graph that was changed after its creation.
     pub fn new(graph: &Graph) -> Result<Plan> {
         let widths = graph.widths()?;
         Ok(Compiler::new(graph, &widths).compile())
@@ -130,7 +130,7 @@ impl Plan {
     ///
     /// # Panics
     ///
-    /// Panics if a slice is shorter than its shape says.
+    /// Panics if a slice is shorter than its shape requires.
     pub fn run(&self, x: &[f32], n: usize, out: &mut [f32]) {
         let (x, out) = (
             &x[..n * self.input_width],
@@ -146,11 +146,11 @@ impl Plan {
         }
     }
 
-    /// Runs one row; allocates only when `scratch` is first used.
+    /// Runs one row; allocates only at the first use of `scratch`.
     ///
     /// # Panics
     ///
-    /// Panics if a slice is shorter than its width says.
+    /// Panics if `x` is shorter than the input width or `out` is shorter than the output width.
     pub fn run_row(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         scratch.fit(self, 1);
         self.run_block(
@@ -192,7 +192,7 @@ impl Scratch {
 impl Step {
     fn run(&self, x: &[f32], n: usize, scratch: &mut Scratch) {
         let Scratch { buffers, terms, .. } = scratch;
-        // The buffer written is lent out of the list, so that the others can be read beside it.
+        // Take the output buffer out of the list while it is written, so that the other buffers can be read.
         let mut to = core::mem::take(&mut buffers[self.to]);
         let from = |source: &Source| match source {
             Source::Input => x,
@@ -203,7 +203,7 @@ impl Step {
             Action::Piecewise(layer) => simd::piecewise(layer, input, self.relu, terms, &mut to),
             Action::Encode(columns) => {
                 encode(columns, input, &mut to);
-                // Shares are never negative, but a column without edges may be.
+                // Encoded values are never negative, but a column without edges passes through and may be.
                 let width: usize = columns.iter().map(Column::outputs).sum();
                 self.rectify(&mut to[..n * width]);
             }
@@ -217,7 +217,7 @@ impl Step {
             Action::Add => self.sum(from, 1.0, n, &mut to),
             Action::Mean => self.sum(from, self.inputs.len() as f32, n, &mut to),
             Action::Scale { by, add } => self.each(input, &mut to, |x| x * by + add),
-            // Masses are never negative: a relu after them changes nothing.
+            // The results of softmax are never negative: a relu after it changes nothing.
             Action::Softmax => {
                 let to = &mut to[..n * self.width];
                 to.copy_from_slice(input);
@@ -263,18 +263,18 @@ impl Step {
     }
 }
 
-/// Turns nodes into steps and values into buffers.
+/// Turns nodes into steps, and assigns a buffer to each value.
 struct Compiler<'g> {
     graph: &'g Graph,
     widths: &'g [usize],
-    /// Nodes that read each value, in order.
+    /// For each value, the nodes that read it, in order.
     readers: Vec<Vec<usize>>,
     steps: Vec<Step>,
     buffers: Vec<usize>,
     free: Vec<usize>,
-    /// Where each value made so far lies; `None` for one that is never computed.
+    /// Where each value computed so far is stored; `None` for one that is never computed.
     places: Vec<Option<Source>>,
-    /// The node whose step makes each value: a later one where a relu was joined.
+    /// For each node, whether a step already computes it: its own, or that of a node that it was merged into.
     done: Vec<bool>,
 }
 
@@ -319,7 +319,7 @@ impl<'g> Compiler<'g> {
         }
     }
 
-    /// Whether node `i` is a Ple read by linear layers alone, which then stand for it.
+    /// True if node `i` is a Ple that only linear layers read; their steps then compute it.
     fn is_fused_ple(&self, i: usize) -> bool {
         let readers = &self.readers[i + 1];
         let is_linear = |&reader: &usize| matches!(self.graph.nodes[reader].op, Op::Linear { .. });
@@ -328,7 +328,7 @@ impl<'g> Compiler<'g> {
             && readers.iter().all(is_linear)
     }
 
-    /// The Ple that stands before the linear node `i`, if it is fused.
+    /// The Ple before the linear node `i`, if it is fused into that node.
     fn fused_ple(&self, i: usize) -> Option<usize> {
         let before = self.graph.nodes[i].inputs[0].checked_sub(1)?;
         self.is_fused_ple(before).then_some(before)
@@ -385,7 +385,7 @@ impl<'g> Compiler<'g> {
         self.release(&inputs);
     }
 
-    /// The relu that alone reads what node `i` makes.
+    /// The relu after node `i`, if it is the only reader of that node's value.
     fn joined_relu(&self, i: usize) -> Option<usize> {
         match self.readers[i + 1].as_slice() {
             &[reader] if matches!(self.graph.nodes[reader].op, Op::Relu) => Some(reader),
@@ -418,7 +418,7 @@ impl<'g> Compiler<'g> {
         }
     }
 
-    /// Whether a step still to come reads what node `reader` reads: its own, or that of a layer it is fused into.
+    /// True if a later step reads the inputs of node `reader`: the node's own step, or that of a layer it is fused into.
     fn will_read(&self, reader: usize) -> bool {
         if self.is_fused_ple(reader) {
             return self.readers[reader + 1]
@@ -435,8 +435,8 @@ mod tests {
     use crate::Node;
     use proptest::prelude::*;
 
-    /// f32 sums of a few hundred terms of size 1, in another order and with fused steps: the partial sums reach tens and
-    /// may cancel, and a second layer adds up forty such sums.
+    /// Bound for f32 sums of a few hundred terms of size 1, added in another order and with fused multiply-add: the partial sums reach tens
+    /// and may cancel, and a second layer adds up forty such sums.
     const TOLERANCE: f32 = 1e-4;
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -457,7 +457,7 @@ mod tests {
         }
     }
 
-    /// Every other column with `bins` bins over −1 … 1, uneven.
+    /// Every other column has `bins` bins of unequal width over −1 … 1.
     fn edges(columns: usize, bins: usize) -> Vec<Vec<f32>> {
         let edge = |k: usize| {
             let t = k as f32 / bins as f32;
@@ -567,7 +567,7 @@ mod tests {
 
     #[test]
     fn piecewise_matches_hand_values() {
-        // Weights 10 and 100 on bins [0, 1] and [1, 3]: at x = 2 all of the first and half of the second, 60, plus 1.
+        // Weights 10 and 100 on bins [0, 1] and [1, 3]. x = 2 fills the first bin and half of the second: 60, plus the bias 1.
         let ple = Op::Ple {
             edges: vec![vec![0.0, 1.0, 3.0]],
         };
@@ -609,10 +609,10 @@ mod tests {
             Node::new(ple.clone(), [0]),     // 1: fused into both layers
             Node::new(linear(9, 6, 1), [1]), // 2
             Node::new(linear(9, 6, 2), [1]), // 3
-            Node::new(Op::Relu, [2]),        // 4: joined
-            Node::new(Op::Relu, [3]),        // 5: not joined, 3 is read twice
+            Node::new(Op::Relu, [2]),        // 4: merged into 2
+            Node::new(Op::Relu, [3]),        // 5: not merged, since 3 is read twice
             Node::new(Op::Add, [4, 5, 3]),   // 6
-            Node::new(Op::Relu, [6]),        // 7: joined to a sum
+            Node::new(Op::Relu, [6]),        // 7: merged into a sum
             Node::new(
                 Op::Scale {
                     by: 0.5,
@@ -623,8 +623,8 @@ mod tests {
             Node::new(linear(6, 2, 3), [8]), // 9
             Node::new(linear(6, 2, 4), [7]), // 10
             Node::new(Op::Mean, [9, 10, 10]), // 11
-            Node::new(Op::Relu, [0]),        // 12: read by no one
-            Node::new(ple, [12]),            // 13: computed, since its reader is no layer
+            Node::new(Op::Relu, [0]),        // 12: read only by a Ple
+            Node::new(ple, [12]),            // 13: computed, since its reader is not a linear layer
             Node::new(Op::Scale { by: 2.0, add: 0.0 }, [13]), // 14
             Node::new(linear(9, 2, 7), [14]), // 15
             Node::new(Op::Add, [11, 15]),    // 16

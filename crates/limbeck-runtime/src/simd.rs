@@ -1,11 +1,10 @@
-//! Vectors of f32 and the choice among them: the only `unsafe` of this crate.
+//! SIMD vectors of f32, and the selection of the instruction set: the only `unsafe` code of this crate.
 //!
-//! Every fast path is one generic body over [`Lanes`], instantiated inside a function
-//! with `#[target_feature]`; its twin is the same body over [`Plain`]. The processor is asked through the
-//! standard library, which remembers the answer.
+//! Every fast path is a function generic over [`Lanes`], instantiated inside a function with `#[target_feature]`. The portable version is the
+//! same function over [`Plain`]. The standard library detects the processor's features and caches the result.
 #![allow(
     unsafe_code,
-    reason = "vector instructions, called once the processor is known to have them"
+    reason = "vector instructions, called only after the processor is known to have them"
 )]
 
 use crate::{
@@ -16,11 +15,11 @@ use crate::{
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 use core::arch::x86_64 as x86;
 
-/// [`Lanes`] over a register of this processor family.
+/// Implements [`Lanes`] for a vector register of x86-64.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 macro_rules! x86_lanes {
     ($name:ident, $width:literal, $register:ident, $splat:ident, $fmadd:ident, $features:literal) => {
-        #[doc = concat!("One register of ", stringify!($width), " lanes; only made where the processor has ", $features, ".")]
+        #[doc = concat!("One register of ", stringify!($width), " lanes; used only if the processor has ", $features, ".")]
         #[derive(Clone, Copy)]
         pub(crate) struct $name(x86::$register);
 
@@ -81,7 +80,7 @@ x86_lanes!(
     "avx512f and fma"
 );
 
-/// Instruction sets with a path of their own.
+/// Instruction sets with their own code path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isa {
     Plain,
@@ -92,7 +91,7 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The widest that this processor has.
+    /// The widest instruction set that this processor has.
     #[inline]
     pub(crate) fn detect() -> Isa {
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -109,7 +108,7 @@ impl Isa {
     }
 }
 
-/// [`blocks::gemm`] with the tile that suits the processor.
+/// [`blocks::gemm`] with the tile size for this processor.
 pub(crate) fn gemm(product: Product<'_>, out: &mut [f32]) {
     gemm_on(Isa::detect(), product, out);
 }
@@ -117,10 +116,10 @@ pub(crate) fn gemm(product: Product<'_>, out: &mut [f32]) {
 fn gemm_on(isa: Isa, product: Product<'_>, out: &mut [f32]) {
     match isa {
         Isa::Plain => blocks::gemm::<Plain, 4, { PANEL * 8 }>(product, out),
-        // SAFETY: `Isa::detect` makes this variant only after the processor reported avx2 and fma.
+        // SAFETY: `Isa::detect` returns this variant only if the processor reports avx2 and fma.
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Isa::Avx2 => unsafe { gemm_avx2(product, out) },
-        // SAFETY: `Isa::detect` makes this variant only after the processor reported avx512f, avx2 and fma.
+        // SAFETY: `Isa::detect` returns this variant only if the processor reports avx512f, avx2 and fma.
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Isa::Avx512 => unsafe { gemm_avx512(product, out) },
     }
@@ -138,7 +137,7 @@ fn gemm_avx512(product: Product<'_>, out: &mut [f32]) {
     blocks::gemm::<Avx512, 8, { PANEL * 32 }>(product, out);
 }
 
-/// [`Piecewise::run`] with the vectors that suit the processor.
+/// [`Piecewise::run`] with the vector type for this processor.
 pub(crate) fn piecewise(
     layer: &Piecewise,
     x: &[f32],
@@ -159,10 +158,10 @@ fn piecewise_on(
 ) {
     match isa {
         Isa::Plain => layer.run::<Plain>(x, relu, terms, to),
-        // SAFETY: `Isa::detect` makes this variant only after the processor reported avx2 and fma.
+        // SAFETY: `Isa::detect` returns this variant only if the processor reports avx2 and fma.
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Isa::Avx2 => unsafe { piecewise_avx2(layer, x, relu, terms, to) },
-        // SAFETY: `Isa::detect` makes this variant only after the processor reported avx512f, avx2 and fma.
+        // SAFETY: `Isa::detect` returns this variant only if the processor reports avx512f, avx2 and fma.
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         Isa::Avx512 => unsafe { piecewise_avx512(layer, x, relu, terms, to) },
     }
@@ -186,7 +185,7 @@ mod tests {
     use crate::{Graph, Node, Op};
     use alloc::{vec, vec::Vec};
 
-    /// f32 sums of at most 130 terms of size 1, in another order of rounding.
+    /// Bound for f32 sums of at most 130 terms of size 1 that are rounded in different ways.
     const TOLERANCE: f32 = 2e-5;
 
     fn numbers(count: usize) -> Vec<f32> {

@@ -1,4 +1,4 @@
-//! The student: encoder, graph and target transform, the one thing that predicts.
+//! The student: encoder, graph and target transforms, and prediction with them.
 
 use crate::{
     Container, Encoder, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch, Value,
@@ -8,36 +8,37 @@ use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::ops::Deref;
 use serde::{Deserialize, Serialize};
 
-/// `kind` of a student's file.
+/// The `kind` in the file of a student.
 const KIND: &str = "student";
 
-/// How far a golden prediction may move, relative to its size plus the target's scale. Between the plain and the AVX2
-/// sums of 5 000 random rows the largest difference was 0.8e-6 for a student of 5 000 parameters and 1.3e-6 for one of
-/// 100 000; anything really wrong is far beyond ten times that.
+/// Largest allowed change of a golden prediction, relative to the sum of its absolute value and the target's scale.
+///
+/// On 5 000 random rows, the largest relative difference between the portable and the AVX2 code was 0.8e-6 for a student of 5 000
+/// parameters and 1.3e-6 for one of 100 000. A real fault changes predictions by far more than ten times that.
 const GOLDEN_TOLERANCE: f64 = 1e-5;
 
-/// From the graph's output `z` to the target in its own unit, in f64.
+/// Transform from the graph's output `z` to the target in its own unit, computed in f64.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TargetTransform {
     /// `scale · z + shift`.
     Affine {
-        /// Standard deviation of the training target, as a rule.
+        /// Usually the standard deviation of the training target.
         scale: f64,
-        /// Its mean.
+        /// Usually the mean of the training target.
         shift: f64,
     },
     /// `exp(scale · z + shift)`.
     LogAffine {
-        /// Standard deviation of the logarithm of the training target, as a rule.
+        /// Usually the standard deviation of the logarithm of the training target.
         scale: f64,
-        /// Its mean.
+        /// Usually the mean of the logarithm of the training target.
         shift: f64,
     },
 }
 
 impl TargetTransform {
-    /// The target for a graph output.
+    /// The prediction, in the target's unit, for the graph's output `z`.
     pub fn apply(&self, z: f32) -> f64 {
         match self {
             TargetTransform::Affine { scale, shift } => scale * f64::from(z) + shift,
@@ -45,12 +46,12 @@ impl TargetTransform {
         }
     }
 
-    /// Fitted numbers: two.
+    /// Number of fitted parameters: two.
     pub fn parameters(&self) -> usize {
         2
     }
 
-    /// How much the target moves when `z` moves by 1, near a prediction.
+    /// Absolute derivative of the prediction with respect to `z`, at a given prediction.
     fn slope_at(&self, prediction: f64) -> f64 {
         match self {
             TargetTransform::Affine { scale, .. } => scale.abs(),
@@ -65,13 +66,13 @@ impl TargetTransform {
     }
 }
 
-/// Something that a student predicts.
+/// One target that a student predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
     /// Name of the target column.
     pub name: String,
-    /// From the graph's output to the target's unit.
+    /// Transform from the graph's output to the target's unit.
     pub transform: TargetTransform,
 }
 
@@ -82,7 +83,7 @@ pub enum GoldenValue {
     Number(f64),
     /// A category.
     Text(String),
-    /// Nothing.
+    /// A missing value.
     Missing,
 }
 
@@ -96,7 +97,7 @@ impl GoldenValue {
     }
 }
 
-/// A raw row and what the student predicted for it when it was made: a check for whoever runs the student elsewhere.
+/// A raw row and the predictions that the student made for it when it was created: a check for every other program that runs the student.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Golden {
     /// One value per input column.
@@ -105,15 +106,15 @@ pub struct Golden {
     pub predictions: Vec<f64>,
 }
 
-/// A golden row in a file; numbers as hexadecimal floats.
+/// A golden row in a file; numbers are written as hexadecimal floats.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GoldenText {
     raw: Vec<CellText>,
-    /// Of one output.
+    /// The prediction of a student with one output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prediction: Option<String>,
-    /// Of several.
+    /// The predictions of a student with several outputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     predictions: Vec<String>,
 }
@@ -126,25 +127,25 @@ enum CellText {
     Missing,
 }
 
-/// What a [`Student`] is made of.
+/// The parts of a [`Student`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudentParts {
-    /// Raw columns to the graph's input.
+    /// Turns raw columns into the graph's input.
     pub encoder: Encoder,
-    /// The network.
+    /// The model that maps encoded rows to outputs.
     pub graph: Graph,
-    /// What each of its outputs predicts; at least one.
+    /// The target that each output of the graph predicts; at least one.
     pub outputs: Vec<Output>,
-    /// Where the student comes from: keys and values of the maker's choice.
+    /// Origin of the student: keys and values chosen by the program that made it.
     pub provenance: BTreeMap<String, String>,
-    /// Rows with known predictions.
+    /// Rows with the predictions that the student made for them.
     pub golden: Vec<Golden>,
 }
 
-/// A small model that takes raw columns in their own units and predicts one target, or several, each in its own unit.
+/// A small model that takes raw columns in their own units and predicts one or several targets, each in its own unit.
 ///
-/// Its parts are read like fields (`student.encoder`) and cannot be changed: they fit together and are compiled for
-/// execution. To change one take them [out](Self::into_parts) and make a [new](Self::new) student.
+/// The parts can be read like fields (`student.encoder`) but not changed, because the student has checked that they fit together and has
+/// compiled the graph. To change a part, take the parts [out](Self::into_parts) and make a [new](Self::new) student.
 ///
 /// # File
 ///
@@ -153,14 +154,15 @@ pub struct StudentParts {
 /// | key | value |
 /// |---|---|
 /// | `encoder` | [`Encoder`] as JSON |
-/// | `graph` | structure as in [`Container::put_graph`]; its numbers in the tensors `graph.…` |
-/// | `target` | of one output: [`TargetTransform`] as JSON, `{"affine": {"scale": …, "shift": …}}` or `log_affine` |
-/// | `target_name` | of one output: text |
-/// | `outputs` | of several: JSON list of `{"name": "y", "transform": {"affine": …}}` |
-/// | `provenance` | JSON object of text |
-/// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; of several outputs `"predictions": ["0x1p+0", …]` |
+/// | `graph` | structure as in [`Container::put_graph`]; the numbers are in the tensors `graph.…` |
+/// | `target` | if there is one output: [`TargetTransform`] as JSON, `{"affine": {"scale": …, "shift": …}}` or `log_affine` |
+/// | `target_name` | if there is one output: text |
+/// | `outputs` | if there are several outputs: JSON list of `{"name": "y", "transform": {"affine": …}}` |
+/// | `provenance` | JSON object whose values are text |
+/// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; with several outputs, `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is a file of the format `limbeck-1`; one with several, or with numbers that mean *missing*, of `limbeck-2`.
+/// A student with one output is written in the format `limbeck-1`. A student with several outputs, or with numbers that mean *missing*, is written
+/// in `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -200,12 +202,13 @@ impl PartialEq for Student {
 }
 
 impl Student {
-    /// A checked student.
+    /// Creates a student from its parts after checking them.
     ///
     /// # Errors
     ///
-    /// As [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph does not read what the encoder
-    /// makes, has another number of outputs than are named, a target's numbers are not finite, or a golden row does not fit.
+    /// The errors of [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph's input width is not the encoder's width,
+    /// the graph's output width is not the number of outputs, two outputs have the same name, a number of a transform is not finite, or a
+    /// golden row does not fit.
     pub fn new(parts: StudentParts) -> Result<Self> {
         parts.encoder.check()?;
         let plan = Plan::new(&parts.graph)?;
@@ -215,16 +218,16 @@ impl Student {
         Ok(Student { parts, plan })
     }
 
-    /// The parts, to make another student of.
+    /// Takes the student apart, to make another student from changed parts.
     pub fn into_parts(self) -> StudentParts {
         self.parts
     }
 
-    /// The same student with these golden rows, each with its prediction now.
+    /// The same student with new golden rows; their predictions are computed here.
     ///
     /// # Errors
     ///
-    /// As [`predict_row`](Self::predict_row).
+    /// The errors of [`predict_golden`](Self::predict_golden).
     pub fn with_golden(mut self, rows: Vec<Vec<GoldenValue>>) -> Result<Self> {
         let golden = |raw: Vec<GoldenValue>| {
             let predictions = self.predict_golden(&raw)?;
@@ -234,11 +237,11 @@ impl Student {
         Student::new(self.parts)
     }
 
-    /// Predictions of a batch, `[n_rows, outputs]`, each in its target's unit; columns in the encoder's order.
+    /// Predictions for a batch, `[n_rows, outputs]`, each in its target's unit; `columns` are in the encoder's order.
     ///
     /// # Errors
     ///
-    /// As [`Encoder::encode`].
+    /// The errors of [`Encoder::encode`].
     pub fn predict(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f64>> {
         let x = self.encoder.encode(columns, n_rows)?;
         let mut z = vec![0.0; n_rows * self.outputs.len()];
@@ -248,20 +251,20 @@ impl Student {
         Ok(z.into_iter().zip(outputs).map(target).collect())
     }
 
-    /// The prediction for one raw row, in the target's unit, of a student with one output.
+    /// The prediction for one raw row, in the target's unit; only for a student with one output.
     ///
     /// # Errors
     ///
-    /// As [`predict_row_into`](Self::predict_row_into); [`Error::SeveralOutputs`].
+    /// The errors of [`predict_row_into`](Self::predict_row_into); [`Error::SeveralOutputs`] if the student has more than one output.
     pub fn predict_row(&self, row: &[Value<'_>]) -> Result<f64> {
         self.predict_row_with(row, &mut Scratch::default())
     }
 
-    /// As [`predict_row`](Self::predict_row), without allocating after the first call with the same scratch.
+    /// Like [`predict_row`](Self::predict_row), but does not allocate after the first call with the same scratch.
     ///
     /// # Errors
     ///
-    /// As [`predict_row`](Self::predict_row).
+    /// The errors of [`predict_row`](Self::predict_row).
     pub fn predict_row_with(&self, row: &[Value<'_>], scratch: &mut Scratch) -> Result<f64> {
         if self.outputs.len() > 1 {
             let outputs = self.outputs.len();
@@ -272,12 +275,13 @@ impl Student {
         Ok(prediction[0])
     }
 
-    /// The predictions for one raw row, one per output, each in its target's unit; without allocating after the first call with the same
-    /// scratch.
+    /// Writes the predictions for one raw row into `out`, one per output, each in its target's unit.
+    ///
+    /// Does not allocate after the first call with the same scratch.
     ///
     /// # Errors
     ///
-    /// As [`Encoder::encode_row`]; [`Error::BufferLength`] where `out` does not hold one number per output.
+    /// The errors of [`Encoder::encode_row`]; [`Error::BufferLength`] if `out` does not hold one number per output.
     pub fn predict_row_into(
         &self,
         row: &[Value<'_>],
@@ -307,12 +311,12 @@ impl Student {
         encoded
     }
 
-    /// The compiled graph.
+    /// The graph, compiled for execution.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Every fitted number that prediction reads, and every level: encoder, graph and target.
+    /// Number of fitted parameters that prediction reads, in encoder, graph and target transforms; each category level counts 1.
     pub fn parameters(&self) -> usize {
         let targets = self
             .outputs
@@ -321,14 +325,14 @@ impl Student {
         self.encoder.parameters() + self.graph.parameters() + targets.sum::<usize>()
     }
 
-    /// Predicts the golden rows again.
+    /// Predicts the golden rows again and compares the results with the stored predictions.
     ///
-    /// Each must come within 1e-5 of the sum of its size and the target's scale (for a logarithmic target, of the scale
-    /// times its size).
+    /// With stored prediction `p` and the target's scale `s`, the difference may be at most `1e-5 · (|p| + s)`; for a logarithmic target
+    /// `1e-5 · (|p| + s · |p|)`.
     ///
     /// # Errors
     ///
-    /// [`Error::GoldenMismatch`] names the first row that does not.
+    /// [`Error::GoldenMismatch`] names the first row whose difference is larger.
     pub fn verify_golden(&self) -> Result<()> {
         for (row, golden) in self.golden.iter().enumerate() {
             let found = self.predict_golden(&golden.raw)?;
@@ -343,11 +347,11 @@ impl Student {
         Ok(())
     }
 
-    /// What the student says of a golden row now, one number per output.
+    /// The student's present predictions for a golden row, one per output.
     ///
     /// # Errors
     ///
-    /// As [`predict_row_into`](Self::predict_row_into).
+    /// The errors of [`predict_row_into`](Self::predict_row_into).
     pub fn predict_golden(&self, raw: &[GoldenValue]) -> Result<Vec<f64>> {
         let row: Vec<Value<'_>> = raw.iter().map(GoldenValue::as_value).collect();
         let mut out = vec![0.0; self.outputs.len()];
@@ -355,39 +359,39 @@ impl Student {
         Ok(out)
     }
 
-    /// The bytes of its file: canonical, the same student gives the same bytes.
+    /// The bytes of the student's file; the same student always gives the same bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] for what JSON cannot hold; a checked student has nothing of the kind.
+    /// [`Error::InvalidEntry`] for a value that JSON cannot hold; a checked student has no such value.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         Ok(self.to_container()?.to_bytes())
     }
 
-    /// A student from the bytes of its file. Any bytes: refused with a reason, never a panic.
+    /// Reads a student from the bytes of its file. Invalid bytes give an error, never a panic.
     ///
     /// # Errors
     ///
-    /// As [`Container::from_bytes`] and [`new`](Self::new).
+    /// The errors of [`Container::from_bytes`] and [`new`](Self::new).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Student::from_container(&Container::from_bytes(bytes, KIND)?)
     }
 
-    /// Writes the file: whole or not at all, see [`Container::save`].
+    /// Writes the student's file, completely or not at all; see [`Container::save`].
     ///
     /// # Errors
     ///
-    /// As [`Container::save`].
+    /// The errors of [`Container::save`].
     #[cfg(feature = "std")]
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
         self.to_container()?.save(path)
     }
 
-    /// Reads a file.
+    /// Reads a student from its file.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::TooLarge`], or as [`from_bytes`](Self::from_bytes).
+    /// [`Error::Io`], [`Error::TooLarge`], or the errors of [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn load(path: impl AsRef<std::path::Path>) -> Result<Self> {
         Student::from_container(&Container::load(path, KIND)?)
@@ -429,7 +433,7 @@ impl Student {
     }
 }
 
-/// What a file says of its outputs.
+/// Reads the outputs from a file of either format.
 fn outputs(file: &Container) -> Result<Vec<Output>> {
     if file.is_second_format() {
         return file.json("outputs");
@@ -439,14 +443,14 @@ fn outputs(file: &Container) -> Result<Vec<Output>> {
 }
 
 impl Output {
-    /// How far a prediction may be from that of a golden row, as [`Student::verify_golden`] judges it.
+    /// Largest difference from the stored prediction `expected` of a golden row that [`Student::verify_golden`] accepts.
     pub fn golden_tolerance(&self, expected: f64) -> f64 {
         GOLDEN_TOLERANCE * (expected.abs() + self.transform.slope_at(expected))
     }
 
     fn check_golden(&self, row: usize, found: f64, expected: f64) -> Result<()> {
         let tolerance = self.golden_tolerance(expected);
-        // Asked this way round so that NaN is a mismatch.
+        // Written with `<=` so that NaN is a mismatch.
         if (found - expected).abs() <= tolerance {
             return Ok(());
         }
@@ -469,13 +473,13 @@ impl StudentParts {
         );
         if encoded != read {
             return Some(format!(
-                "the encoder makes {encoded} numbers per row, the graph reads {read}"
+                "the encoder makes {encoded} numbers per row, but the graph reads {read}"
             ));
         }
         let named = self.outputs.len();
         if written != named || named == 0 {
             return Some(format!(
-                "the graph has {written} outputs, and {named} are named"
+                "the graph has {written} outputs, but {named} are named"
             ));
         }
         self.outputs_fault().or_else(|| {
@@ -516,7 +520,9 @@ impl Golden {
             return Some(format!("{found} predictions for {outputs} outputs"));
         }
         if !self.raw.iter().all(is_finite) || !self.predictions.iter().all(|y| y.is_finite()) {
-            return Some("a number that is not finite; write missing values as missing".into());
+            return Some(
+                "it holds a number that is not finite; write missing values as `missing`".into(),
+            );
         }
         None
     }
@@ -590,7 +596,7 @@ mod tests {
         let ple = Op::Ple {
             edges: vec![vec![-3.0, 0.0, 3.0], vec![], vec![], vec![], vec![]],
         };
-        // Bins 1 and 10, missing 100, a 1000, ü" 2000, other 3000.
+        // Weights: 1 and 10 for the bins, 100 for missing, 1000 for level a, 2000 for ü", 3000 for other.
         let weight = vec![1.0, 10.0, 100.0, 1000.0, 2000.0, 3000.0];
         let layer = Op::Linear {
             rows: 6,
@@ -624,12 +630,12 @@ mod tests {
     #[test]
     fn prediction_matches_hand_values() {
         let student = student();
-        // −1 is the lowest reference: −3, no bin filled; level ü": 2000; plus the bias, times 2, plus 0.1.
+        // x = −1 is the lowest reference: it becomes −3 and fills no bin. Level ü" gives 2000. Then: plus the bias, times 2, plus 0.1.
         let low = student
             .predict_row(&[Value::Number(-1.0), Value::Text("ü\"")])
             .unwrap();
         assert_eq!(low, 2.0 * 2000.5 + 0.1);
-        // Above the last reference: +3, both bins; unseen level: other.
+        // Above the last reference: +3, which fills both bins. The unseen level gives other.
         let high = student
             .predict_row(&[Value::Number(2e300), Value::Text("z")])
             .unwrap();
@@ -643,7 +649,7 @@ mod tests {
             },
         ];
         assert_eq!(student.predict(&columns, 2).unwrap(), [low, high]);
-        // 1 + 4 and 2 levels; 3 edges, 6 weights, 1 bias; 2.
+        // Encoder: 1 + 4, and 2 levels. Graph: 3 edges, 6 weights, 1 bias. Transform: 2.
         assert_eq!(student.parameters(), 7 + 10 + 2);
     }
 
@@ -656,7 +662,7 @@ mod tests {
         assert!((target.apply(0.5) - 7.38905609893065).abs() < 1e-14);
     }
 
-    /// Two outputs of the layer of [`parts`]: its own, and half of it as a logarithm.
+    /// The student of [`parts`] with a second output: half of the first, with a logarithmic transform.
     fn several() -> Student {
         let mut parts = parts();
         parts.graph.nodes[1].op = Op::Linear {
@@ -700,7 +706,7 @@ mod tests {
             },
         ];
         assert_eq!(student.predict(&columns, 2).unwrap(), [out, out].concat());
-        // 1 + 4 and 2 levels; 3 edges, 12 weights, 2 biases; 2 each.
+        // Encoder: 1 + 4, and 2 levels. Graph: 3 edges, 12 weights, 2 biases. Transforms: 2 each.
         assert_eq!(student.parameters(), 7 + 17 + 4);
         assert!(matches!(
             student.predict_row(&row),
@@ -741,7 +747,7 @@ mod tests {
     #[test]
     fn moved_golden_prediction_is_named() {
         let mut parts = student().into_parts();
-        // All missing is 2 · (0.5 + 100 + 3000 + bins) + 0.1, near 6 200: a tolerance of 0.06.
+        // With all inputs missing, the prediction is 2 · (0.5 + 100 + 3000 + bins) + 0.1, near 6 200: the tolerance is 0.06.
         parts.golden[1].predictions[0] += 0.05;
         Student::new(parts.clone())
             .unwrap()
@@ -764,10 +770,10 @@ mod tests {
         };
         assert!(
             message(&|p| drop(p.encoder.columns.pop()))
-                .contains("makes 2 numbers per row, the graph reads 5")
+                .contains("makes 2 numbers per row, but the graph reads 5")
         );
-        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("6 outputs, and 1 are named"));
-        assert!(message(&|p| p.outputs.clear()).contains("1 outputs, and 0 are named"));
+        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("6 outputs, but 1 are named"));
+        assert!(message(&|p| p.outputs.clear()).contains("1 outputs, but 0 are named"));
         assert!(
             message(&|p| p.outputs[0].transform = TargetTransform::Affine {
                 scale: f64::NAN,
@@ -822,7 +828,7 @@ mod tests {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(names, ["a.limbeck"]);
-        // Folders and devices are not replaced; nothing is left behind.
+        // Folders and devices are not replaced, and no temporary file remains.
         #[cfg(unix)]
         assert!(matches!(student.save("/dev/null"), Err(Error::Io { .. })));
         std::fs::create_dir(folder.join("b")).unwrap();

@@ -1,4 +1,4 @@
-//! Interpolation in a table of one to three numbers.
+//! Interpolation in a table with one to three inputs.
 
 use alloc::{format, string::String, vec::Vec};
 
@@ -9,25 +9,25 @@ const MAX_AXES: usize = 3;
 ///
 /// # Formula
 ///
-/// On an axis with knots `k_0 < … < k_m`, each number is held to `[k_0, k_m]` and falls into one cell:
+/// On an axis with knots `k_0 < … < k_m`, the number `x` is clamped to `[k_0, k_m]`. In the cell `[k_i, k_{i+1}]` that holds it:
 ///
 /// ```text
 /// f   = clamp((x − k_i) / (k_{i+1} − k_i), 0, 1)
 /// out = (1 − f) · v_i + f · v_{i+1}
 /// ```
 ///
-/// The last axis is interpolated first, then the one before it. At a knot the value of the table comes out, bit for bit; outside
-/// it is that of the nearest edge. NaN gives NaN.
+/// The last axis is interpolated first, then the one before it. At a knot, the result is the table's value, bit for bit. Outside the grid, it
+/// is the value at the nearest point of the grid's boundary. NaN gives NaN.
 ///
 /// # Shapes
 ///
-/// `[n, axes]` → `[n, 1]`; `values` is `[knots of axis 0, knots of axis 1, …]`, the last running fastest. All knots and values
-/// are fitted numbers.
+/// `[n, axes]` → `[n, 1]`; `values` is `[knots of axis 0, knots of axis 1, …]`; the last axis varies fastest. All knots and
+/// values are fitted parameters.
 ///
 /// # Errors
 ///
-/// A graph refuses fewer than one or more than three axes, fewer than two knots, knots that do not ascend, another number of
-/// values than the grid has points, and numbers that are not finite.
+/// [`Graph::new`](crate::Graph::new) returns an error for no axis or more than three, fewer than two knots, knots that do not ascend, another
+/// number of values than the grid has points, and numbers that are not finite.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op, TableInterp};
@@ -45,12 +45,12 @@ pub struct TableInterp {
 }
 
 impl TableInterp {
-    /// Fitted numbers that prediction reads: knots and values.
+    /// Number of fitted parameters that prediction reads: knots and values.
     pub fn parameters(&self) -> usize {
         self.knots.iter().map(Vec::len).sum::<usize>() + self.values.len()
     }
 
-    /// What is wrong with the table for rows of `width` numbers.
+    /// Why the table cannot run on rows of `width` numbers; `None` if it can.
     pub(crate) fn fault(&self, width: usize) -> Option<String> {
         if !(1..=MAX_AXES).contains(&self.knots.len()) {
             return Some(format!(
@@ -59,7 +59,10 @@ impl TableInterp {
             ));
         }
         if self.knots.len() != width {
-            return Some(format!("{} axes, input of width {width}", self.knots.len()));
+            return Some(format!(
+                "{} axes, but an input of width {width}",
+                self.knots.len()
+            ));
         }
         for (axis, knots) in self.knots.iter().enumerate() {
             if knots.len() < 2 {
@@ -75,11 +78,11 @@ impl TableInterp {
                 ));
             }
             let width = |pair: &[f32]| pair[1] - pair[0];
-            // As for bins: a width below the smallest normal number would have an infinite slope.
+            // As for bins: a cell narrower than the smallest normal number would have an infinite slope.
             let fine = |w: f32| w >= f32::MIN_POSITIVE && w.is_finite();
             if !knots.windows(2).all(|pair| fine(width(pair))) {
                 return Some(format!(
-                    "knots of axis {axis} do not ascend, or by too little or too much for f32"
+                    "knots of axis {axis} do not ascend, or two neighbors are too close or too far apart for f32"
                 ));
             }
         }
@@ -101,7 +104,7 @@ impl TableInterp {
         ))
     }
 
-    /// The value for one row, axis by axis: the twin of [`Grid`].
+    /// The value for one row, axis by axis: the reference for [`Grid`].
     pub(crate) fn at(&self, row: &[f32]) -> f32 {
         interpolate(&self.knots, &self.values, row)
     }
@@ -118,7 +121,7 @@ fn interpolate(knots: &[Vec<f32>], values: &[f32], row: &[f32]) -> f32 {
     (1.0 - share) * at(cell) + share * at(cell + 1)
 }
 
-/// A table made ready to run: the corners of a cell are fetched at once.
+/// A table compiled for execution: all corners of a cell are read first, then interpolated.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     axes: Vec<Axis>,
@@ -130,12 +133,12 @@ struct Axis {
     knots: Vec<f32>,
     /// `k_{i+1} − k_i`.
     widths: Vec<f32>,
-    /// Values between one knot and the next.
+    /// Distance in `values` from one knot of this axis to the next.
     stride: usize,
 }
 
 impl Axis {
-    /// The cell that holds `x`, and how much of it lies below.
+    /// Index of the cell that holds `x`, and the share of that cell that lies below `x`.
     #[inline]
     fn locate(&self, x: f32) -> (usize, f32) {
         let inner = &self.knots[1..self.knots.len() - 1];
@@ -162,7 +165,7 @@ impl Grid {
         }
     }
 
-    /// Values of all rows of `x`.
+    /// Values for all rows of `x`.
     pub(crate) fn run(&self, x: &[f32], to: &mut [f32]) {
         for (row, to) in x.chunks_exact(self.axes.len()).zip(to) {
             *to = self.at(row);
@@ -183,7 +186,7 @@ impl Grid {
             count *= 2;
         }
         let mut found = corners.map(|corner| self.values.get(corner).copied().unwrap_or(0.0));
-        // The upper half of the corners is the upper end of the last axis.
+        // The second half of the corners lies at the upper end of the axis that is interpolated next.
         for &share in shares[..self.axes.len()].iter().rev() {
             count /= 2;
             for c in 0..count {
@@ -224,14 +227,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!((graph.output_width(), graph.parameters()), (1, 11));
-        // In the middle of the first row of cells: (0 + 1 + 10 + 11) / 4; outside: the nearest edge.
+        // First point: the middle of the first cell, (0 + 1 + 10 + 11) / 4. Points outside the grid take the value at the nearest boundary.
         let x = [1.0, 0.5, 0.0, 1.5, 2.0, 2.0, -5.0, 9.0, 9.0, -5.0];
         assert_eq!(both(&graph, &x), [5.5, 2.5, 14.0, 4.0, 10.0]);
     }
 
     #[test]
     fn table_of_three_numbers_matches_hand_values() {
-        // The corners of a cube hold 4 x + 2 y + z, which is linear, so that it comes out everywhere.
+        // The corners of the cube hold 4 x + 2 y + z, which is linear: interpolation reproduces it everywhere.
         let cube = vec![vec![0.0, 1.0]; 3];
         let graph = graph(cube, (0..8).map(|v| v as f32).collect()).unwrap();
         assert_eq!(
@@ -286,12 +289,12 @@ mod tests {
         };
         let error = Graph::new(2, vec![Node::new(Op::TableInterp(table), [0])]).unwrap_err();
         assert!(
-            format!("{error}").contains("1 axes, input of width 2"),
+            format!("{error}").contains("1 axes, but an input of width 2"),
             "{error}"
         );
     }
 
-    /// Ascending knots from steps.
+    /// Ascending knots, made from a first knot and positive steps.
     fn knots() -> impl Strategy<Value = Vec<f32>> {
         (-5.0f32..5.0, prop::collection::vec(0.01f32..2.0, 1..7)).prop_map(|(first, steps)| {
             let mut knots = vec![first];

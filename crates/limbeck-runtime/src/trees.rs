@@ -1,8 +1,8 @@
-//! A sum of decision trees as flat arrays.
+//! A sum of decision trees, stored as flat arrays.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// No ensemble has more splits or leaves: a guard against absurd files.
+/// Largest number of splits, and of leaves, in an ensemble: protects against files that declare absurd sizes.
 const MAX_NODES: usize = 1 << 24;
 
 /// Decision trees whose leaves are added up: the payload of [`Op::TreeEnsemble`](crate::Op::TreeEnsemble).
@@ -13,22 +13,24 @@ const MAX_NODES: usize = 1 << 24;
 /// out = Σ_t leaf_t(x)        in f32, in the order of the trees
 /// ```
 ///
-/// Each tree is walked from its root: at a split the row goes to the left child where `x[input] < threshold`, else to the right
-/// one; NaN goes where the split says.
+/// A row starts at the root of each tree. At a split it goes to the left child if `x[input] < threshold`, otherwise to the right
+/// child; for NaN, each split stores the direction.
 ///
 /// # Shapes
 ///
-/// Splits of all trees are numbered from 0, and leaves go on from there, so that one number names either: below
-/// `threshold.len()` a split, from there on leaf `number − threshold.len()`. `[n, c]` → `[n, 1]`.
+/// `[n, c]` → `[n, 1]`.
+///
+/// Splits of all trees are numbered from 0, and the numbers of the leaves follow. A number below `threshold.len()` is a split; any other is
+/// leaf `number − threshold.len()`.
 ///
 /// A tree of `l` leaves has `l − 1` splits of four numbers (input, threshold, two children), `l` leaf values and its root:
-/// `5 l − 3` fitted numbers.
+/// `5 l − 3` fitted parameters.
 ///
 /// # Errors
 ///
-/// A graph refuses arrays of different lengths, a root or child that does not exist, a child that does not come after its
-/// parent (which rules out cycles), a split or leaf that is not reached exactly once, an input that the row has not, and
-/// numbers that are not finite.
+/// [`Graph::new`](crate::Graph::new) returns an error for arrays whose lengths do not match, a root or child that does not exist, a child
+/// that does not come after its parent (this rules out cycles), a split or leaf that is not reached from exactly one root or parent, an input
+/// outside the row, more than 2²⁴ splits or leaves, and numbers that are not finite.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op, TreeEnsemble};
@@ -40,20 +42,20 @@ const MAX_NODES: usize = 1 << 24;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TreeEnsemble {
-    /// Per tree: where it begins, a split or a leaf.
+    /// Per tree: number of its root, a split or a leaf.
     pub roots: Vec<u32>,
-    /// Per split: twice the input that it tests, plus 1 if NaN goes to the left.
+    /// Per split: twice the index of the input that it tests, plus 1 if NaN goes to the left.
     pub inputs: Vec<u32>,
-    /// Per split: rows below go to the left.
+    /// Per split: rows whose input is below this number go to the left.
     pub threshold: Vec<f32>,
-    /// Per split: left child, right child; `[splits, 2]`.
+    /// Per split: numbers of the left and the right child; `[splits, 2]`.
     pub children: Vec<u32>,
     /// Values of the leaves.
     pub leaves: Vec<f32>,
 }
 
 impl TreeEnsemble {
-    /// Fitted numbers that prediction reads: roots, the four of each split, leaf values.
+    /// Number of fitted parameters that prediction reads: roots, four per split, and leaf values.
     pub fn parameters(&self) -> usize {
         self.roots.len()
             + self.inputs.len()
@@ -62,12 +64,12 @@ impl TreeEnsemble {
             + self.leaves.len()
     }
 
-    /// What is wrong with the trees for rows of `width` numbers.
+    /// Why the trees cannot run on rows of `width` numbers; `None` if they can.
     pub(crate) fn fault(&self, width: usize) -> Option<String> {
         let (splits, leaves) = (self.threshold.len(), self.leaves.len());
         if splits > MAX_NODES || leaves > MAX_NODES {
             return Some(format!(
-                "{splits} splits and {leaves} leaves, at most {MAX_NODES} of each expected"
+                "{splits} splits and {leaves} leaves, expected at most {MAX_NODES} of each"
             ));
         }
         if self.inputs.len() != splits || self.children.len() != 2 * splits {
@@ -94,7 +96,7 @@ impl TreeEnsemble {
         }
         if let Some(at) = self.inputs.iter().position(|&i| i as usize / 2 >= width) {
             return Some(format!(
-                "split {at} tests input {}, input of width {width}",
+                "split {at} tests input {} (from 0), but rows have width {width}",
                 self.inputs[at] / 2
             ));
         }
@@ -110,7 +112,7 @@ impl TreeEnsemble {
                 splits + self.leaves.len()
             )),
             Some(true) => Some(format!(
-                "{what} {from} leads to {to}, which another does too"
+                "{what} {from} leads to {to}, but another split or root leads there too"
             )),
             Some(seen) => {
                 *seen = true;
@@ -124,10 +126,10 @@ impl TreeEnsemble {
         }
         for (at, &child) in self.children.iter().enumerate() {
             let split = at / 2;
-            // Every step then goes on to a larger number, so that a walk ends.
+            // Then every step leads to a larger number, so that each path ends.
             if child as usize <= split {
                 return Some(format!(
-                    "split {split} leads back to {child}, children come after their parent"
+                    "split {split} leads back to {child}, but children must come after their parent"
                 ));
             }
             if let Some(fault) = reach("split", split, child) {
@@ -135,10 +137,10 @@ impl TreeEnsemble {
             }
         }
         let lost = reached.iter().position(|reached| !reached)?;
-        Some(format!("nothing leads to {lost}"))
+        Some(format!("no root or split leads to {lost}"))
     }
 
-    /// The sum of leaves of one row, in plain loops: the twin of [`Walker`].
+    /// The sum of leaves for one row, in simple loops: the reference for [`Walker`].
     pub(crate) fn sum(&self, row: &[f32]) -> f32 {
         let splits = self.threshold.len();
         let leaf = |root: u32| {
@@ -158,7 +160,7 @@ impl TreeEnsemble {
     }
 }
 
-/// Trees made ready to run: what a split needs lies side by side, and no choice is a branch.
+/// Trees compiled for execution: the data of a split is adjacent in memory, and choosing a child needs no branch.
 #[derive(Clone, Debug)]
 pub(crate) struct Walker {
     roots: Vec<u32>,
@@ -170,7 +172,7 @@ pub(crate) struct Walker {
 struct Split {
     threshold: f32,
     input: u32,
-    /// Where a row goes to whose value is at least the threshold; below it; where it is NaN.
+    /// Next node for a value that is at least the threshold, for one below it, and for NaN.
     to: [u32; 3],
 }
 
@@ -196,7 +198,7 @@ impl Walker {
         }
     }
 
-    /// Sums of all rows of `x`, `width` numbers each. Trees are the outer loop, so that one stays in the cache for a block.
+    /// Sums for all rows of `x`, which has `width` numbers per row. Trees are the outer loop, so that one tree stays in the cache for all rows.
     pub(crate) fn run(&self, x: &[f32], width: usize, to: &mut [f32]) {
         let to = &mut to[..x.len() / width];
         to.fill(0.0);
@@ -220,7 +222,7 @@ mod tests {
     use crate::{Graph, Node, Op, Plan, Scratch};
     use proptest::prelude::*;
 
-    /// Two trees on two inputs: x0 < 1 ? (x1 < 2 ? 1 : 2) : 4, and a stump of one leaf, 0.5. NaN in x0 goes left, in x1 right.
+    /// Two trees on two inputs: x0 < 1 ? (x1 < 2 ? 1 : 2) : 4, and a single leaf, 0.5. NaN in x0 goes left, NaN in x1 right.
     fn trees() -> TreeEnsemble {
         TreeEnsemble {
             roots: vec![0, 5],
@@ -266,9 +268,12 @@ mod tests {
             (|t| t.children[2] = 1, "leads back to 1"),
             (|t| t.children[2] = 6, "only 6 splits and leaves"),
             (|t| t.children[2] = u32::MAX, "only 6 splits and leaves"),
-            (|t| t.children[2] = 3, "which another does too"),
-            (|t| t.roots[1] = 0, "which another does too"),
-            (|t| t.leaves.push(1.0), "nothing leads to 6"),
+            (
+                |t| t.children[2] = 3,
+                "another split or root leads there too",
+            ),
+            (|t| t.roots[1] = 0, "another split or root leads there too"),
+            (|t| t.leaves.push(1.0), "no root or split leads to 6"),
             (
                 |t| t.threshold[1] = f32::NAN,
                 "the threshold of split 1 is NaN",
@@ -300,7 +305,7 @@ mod tests {
         assert!(error.contains("at most"), "{error}");
     }
 
-    /// Complete trees of `depth` over `inputs` columns, with thresholds and leaves that differ.
+    /// Complete trees of the given depth over `inputs` columns; all thresholds and leaves differ.
     fn complete(trees: u32, depth: u32, inputs: u32) -> TreeEnsemble {
         let (splits, mut made) = (trees * (2u32.pow(depth) - 1), TreeEnsemble::default());
         for tree in 0..trees {

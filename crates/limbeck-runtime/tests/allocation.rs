@@ -1,5 +1,9 @@
-//! A prediction with a used scratch does not allocate.
-#![allow(unsafe_code, clippy::float_cmp, reason = "an allocator that counts")]
+//! A prediction with a scratch that was used before does not allocate.
+#![allow(
+    unsafe_code,
+    clippy::float_cmp,
+    reason = "the test needs an allocator that counts"
+)]
 
 use limbeck_runtime::{
     Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Scaling, Scratch, Student,
@@ -20,12 +24,12 @@ thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
+        // SAFETY: the caller upholds the contract of this method.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
+        // SAFETY: the caller upholds the contract of this method.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -97,7 +101,7 @@ fn prediction_of_a_row_does_not_allocate() {
     let first = predict(0.3, "a");
     assert!(
         ALLOCATIONS.get() > before,
-        "the first call makes the scratch"
+        "the first call allocates the scratch"
     );
     let before = ALLOCATIONS.get();
     let others = [

@@ -1,8 +1,8 @@
-//! Files of the first format, made by limbeck 0.1 before it had a second one, are read as they were.
+//! Files of the format `limbeck-1`, made by limbeck 0.1 before `limbeck-2` existed, still give the same predictions.
 
 use limbeck_runtime::{Student, Value};
 
-/// A student of each kind, all of one table: `x` (with missing values), `z`, the category `c`, the boolean `flag`; of `table` only `x` and `z`.
+/// A student of each kind, trained on one table: `x` (with missing values), `z`, the category `c`, the boolean `flag`; `table` uses only `x` and `z`.
 const FILES: [(&str, &[u8]); 4] = [
     ("mlp", include_bytes!("version1/mlp.limbeck")),
     ("trees", include_bytes!("version1/trees.limbeck")),
@@ -33,9 +33,9 @@ fn their_predictions_are_in_the_unit_of_the_target() {
         Value::Text("a"),
         Value::Number(1.0),
     ];
-    // The table's target is exp(sin 5x + z / 5 + 1/2 where c is a), and noise of .05 at most.
+    // The target of the table is exp(sin 5x + z / 5 + (1/2 if c is a)), with noise of at most 0.05.
     let expected = (1.5f64.sin() + 0.5).exp();
-    // The other two are too plain for it.
+    // The other two students are too simple to learn this target.
     for (kind, bytes) in &FILES[..2] {
         let student = Student::from_bytes(bytes).unwrap();
         let found = student.predict_row(&row).unwrap();

@@ -1,4 +1,4 @@
-//! Boosted trees are fitted to a simulated sensor, and predict rows that they have not seen.
+//! Fits boosted trees to a simulated sensor, and predicts rows that they have not seen.
 #![allow(clippy::print_stdout, reason = "an example talks")]
 
 use limbeck_data::{DataOptions, Dataset, metrics, simulate};

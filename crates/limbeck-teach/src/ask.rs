@@ -1,4 +1,4 @@
-//! Whoever can be asked.
+//! The interface of models that can predict rows.
 
 use limbeck_data::Features;
 
@@ -8,24 +8,24 @@ use crate::import::ImportedTeacher;
 use crate::layers::{FeatureLayer, WhichFit};
 use crate::teacher::{FittedTeacher, Prediction};
 
-/// A model that says something of rows, whoever made it.
+/// A model that can predict rows, whatever its origin.
 pub trait Teacher: Send + Sync {
-    /// Means, and standard deviations where it has them (else none at all), in the unit that it was fitted in: of a teacher that limbeck
-    /// fitted the learned one, of others the target's own.
+    /// Predicts means, and standard deviations if the model has them (otherwise empty), in the unit that the model was fitted in: the learned unit
+    /// (the logarithm, with a log target) for a teacher that limbeck fitted, the target's own unit for other models.
     ///
     /// # Errors
     ///
-    /// Where the rows cannot be read or the model fails.
+    /// If the rows cannot be read or the model fails.
     fn predict(&self, inputs: &Features) -> Result<Prediction>;
 
-    /// Its inner features, layer by layer; none where it shows none.
+    /// Inner features of the model, layer by layer; empty if it has none to show.
     ///
     /// # Errors
     ///
     /// As [`predict`](Self::predict).
     fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>>;
 
-    /// Fitted numbers; none where nobody knows.
+    /// Number of parameters; none if it is not known.
     fn parameters(&self) -> Option<usize>;
 }
 

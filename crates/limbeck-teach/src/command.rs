@@ -1,16 +1,16 @@
-//! A teacher of the user's own: any command that reads rows and answers a prediction for each.
+//! The user's own teacher: any command that reads rows and prints a prediction for each.
 //!
 //! ```text
 //! rows not asked before ─batches→ sh -c COMMAND
 //!                                  stdin   CSV with a header, or Parquet
-//!                                  stdout  one line per row: PREDICTION or PREDICTION,SPREAD; a header line is skipped
-//!                                  stderr  shown when something goes wrong
+//!                                  stdout  one line per row: PREDICTION or PREDICTION,SPREAD (standard deviation); a header line is skipped
+//!                                  stderr  shown if there is an error
 //! ```
 //!
-//! The three pipes are served at the same time, each by a thread of its own, so that a command which answers while it
-//! still reads, or which fills its stderr first, does not stop the world. The command runs in a process group of its
-//! own: whatever it started ends with it when time is up. Threads are never joined, only heard from: a grandchild that
-//! left the group may hold a pipe open for ever, and must not hold us.
+//! Each of the three pipes has its own thread, so that there is no deadlock if a command answers while it
+//! still reads, or fills its stderr first. The command runs in its own process group: after a time-out, all processes
+//! of the group are killed. Threads are never joined, they only send messages: a process that
+//! left the group may hold a pipe open forever, and must not block us.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
@@ -32,25 +32,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, Stderr};
 
-/// Lines of stderr that an error shows.
+/// Maximum number of lines of stderr that an error shows.
 const STDERR_LINES: usize = 20;
-/// Bytes of stderr that are kept to find them.
+/// Number of last bytes of stderr in which these lines are found.
 const STDERR_BYTES: usize = 16 * 1024;
-/// Characters of a line that a message shows.
+/// Maximum number of characters of a line that a message shows.
 const SHOWN: usize = 200;
-/// An answer may have this many bytes per row and this many beside; no honest answer is longer.
+/// An answer may have this many bytes per row, plus `ANSWER_BYTES`; no valid answer is longer.
 const ANSWER_BYTES_PER_ROW: usize = 512;
 const ANSWER_BYTES: usize = 1 << 20;
-/// How often a running command is looked at.
+/// Time between two checks of a running command.
 const POLL: Duration = Duration::from_millis(5);
 /// What a line must hold, for messages.
 const NUMBER_LINE: &str =
-    "a finite number, optionally followed by a comma and a spread of 0 or more";
+    "a finite number, optionally followed by a comma and a standard deviation of 0 or more";
 
 limbeck_options::words! {
     /// What the command gets on its stdin.
     pub enum CommandFormat {
-        /// CSV: header, comma, UTF-8, LF. Missing cells are empty, numbers come back bit for bit.
+        /// CSV with header, commas, UTF-8 and LF. Missing cells are empty; numbers have enough digits to be read back exactly.
         #[default]
         Csv = "csv",
         /// One Parquet file.
@@ -59,11 +59,11 @@ limbeck_options::words! {
 }
 
 limbeck_options::options! {
-    /// Your own model as the teacher, a command.
+    /// Your own model as the teacher: a command.
     pub struct CommandOptions in "teacher.command", "Teacher" {
-        /// Your own model: a shell command that reads rows on stdin and answers `prediction[,spread]` per row.
+        /// Your own model: a shell command that reads rows on stdin and prints `prediction[,standard deviation]` per row.
         ///
-        /// Run by `sh -c`, once per batch.
+        /// `sh -c` runs it, once per batch.
         command: String = String::new() => [
             flag("teacher-command", "COMMAND"), common(), example("\"python3 score.py\""),
             rules(&[Rule::Without("data.teacher_column", ONE_TEACHER), Rule::Without("teacher.model", ONE_TEACHER), Rule::Without("teacher.from", ONE_TEACHER)]),
@@ -72,12 +72,12 @@ limbeck_options::options! {
         format: CommandFormat = CommandFormat::Csv => [flag("teacher-format", "FORMAT"), example("\"csv\""), rules(ASKED)];
         /// Rows per call of the command.
         batch_rows: usize = 50_000 => [at_least(1.0), example("50000"), rules(ASKED)];
-        /// Seconds that a batch may take.
+        /// Time limit for one batch.
         timeout_s: f64 = 600.0 => [seconds(), above(0.0), up_to(LONGEST_TIMEOUT_S), flag("teacher-timeout", "TIME"), example("600.0"), rules(ASKED)];
     }
 }
 
-const ONE_TEACHER: &str = "there is one teacher";
+const ONE_TEACHER: &str = "only one teacher can be used";
 const ASKED: &[Rule] = &[Rule::With("teacher.command.command")];
 const LONGEST_TIMEOUT_S: f64 = 365.0 * 24.0 * 3600.0;
 
@@ -91,6 +91,8 @@ impl CommandOptions {
         }
     }
 
+    /// Checks the options.
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for a blank command, or an option out of its range.
@@ -104,12 +106,12 @@ impl CommandOptions {
     }
 }
 
-/// What a teacher said of some rows.
+/// Answers of a command for some rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
     /// Predictions, in the target's unit.
     pub prediction: Vec<f64>,
-    /// Standard deviations, if the teacher gives them.
+    /// Standard deviations, if the command gives them.
     pub spread: Option<Vec<f64>>,
 }
 
@@ -119,14 +121,14 @@ struct Answer {
     spread: Option<f64>,
 }
 
-/// Answers by the bytes of a row. Only looked up, never listed, so that its order shows nowhere.
+/// Answers by the bytes of a row. They are only looked up, never listed, so that their order has no effect.
 #[derive(Debug, Default)]
 struct Cache {
     names: Vec<String>,
     answers: HashMap<Vec<u8>, Answer>,
 }
 
-/// A teacher that is a command of the user's. See the head of [`crate::command`] for what passes between them.
+/// A teacher that is a command of the user. [`crate::command`] documents its input and output.
 ///
 /// ```no_run
 /// use limbeck_teach::command::{CommandOptions, CommandTeacher};
@@ -143,7 +145,7 @@ pub struct CommandTeacher {
 }
 
 impl CommandTeacher {
-    /// A teacher that has not been asked yet.
+    /// A teacher without any answers yet.
     ///
     /// # Errors
     ///
@@ -157,14 +159,14 @@ impl CommandTeacher {
         })
     }
 
-    /// This teacher, with each batch of answers kept: asked for the same rows in a later life of a run, it does not start the command again
-    /// for the batches that it had.
+    /// This teacher, with each batch of answers saved as a checkpoint: when a resumed run asks for the same rows, the command is not started again
+    /// for batches that were answered already.
     #[must_use]
     pub fn keeping(self, kept: Checkpoints) -> Self {
         Self { kept, ..self }
     }
 
-    /// How it is asked.
+    /// Its options.
     #[must_use]
     pub fn options(&self) -> &CommandOptions {
         &self.options
@@ -269,7 +271,7 @@ impl CommandTeacher {
         }
     }
 
-    /// One answer per row out of the text that the command wrote.
+    /// One answer per row, from the text that the command wrote.
     fn parse(&self, answer: &[u8], rows: usize, stderr: Stderr) -> Result<Vec<Answer>> {
         let text = String::from_utf8_lossy(answer);
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
@@ -308,7 +310,7 @@ impl CommandTeacher {
     }
 }
 
-const SPREAD_LINE: &str = "a spread behind a comma, since other rows have one";
+const SPREAD_LINE: &str = "a standard deviation after a comma, since other rows have one";
 
 /// `PREDICTION` or `PREDICTION,SPREAD`.
 fn parse_line(line: &str) -> Option<Answer> {
@@ -333,7 +335,7 @@ fn parse_line(line: &str) -> Option<Answer> {
     }
 }
 
-/// The lines below a header: a first line that begins with no number, above one that does.
+/// The lines without a header. A header is a first line that does not begin with a number, followed by a line that does.
 fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
     let is_number = |field: &str| field.trim().parse::<f64>().is_ok();
     let numeric = |line: &str| line.split(',').next().is_some_and(is_number);
@@ -343,7 +345,7 @@ fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// How a command ended, in words.
+/// How a command ended, as text.
 fn words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(126), _) => "exit code 126 (found, but cannot be executed)".to_owned(),
@@ -354,7 +356,7 @@ fn words(status: ExitStatus) -> String {
     }
 }
 
-/// First row of each content that is not known yet.
+/// The first row of each distinct content without a known answer.
 fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
     (0..keys.len())
@@ -433,7 +435,7 @@ fn push_cell(out: &mut String, column: &Feature, row: usize, alone: bool) {
     }
 }
 
-/// The shortest text that reads back as the same bits; whole numbers without a point where the column is whole.
+/// The shortest text that reads back as the same bits; in a column of whole numbers, without a decimal point.
 fn number(value: f64, integer: bool) -> String {
     match integer && value.fract() == 0.0 && value.abs() < 1e15 {
         true => format!("{value}"),
@@ -463,7 +465,7 @@ fn parquet(x: &Features, command: &str) -> Result<Vec<u8>> {
     fs::read(&path).map_err(pipe)
 }
 
-/// A new folder that nobody else can read; gone when dropped.
+/// A new folder that no other user can read; it is removed when dropped.
 struct PrivateFolder(PathBuf);
 
 impl PrivateFolder {
@@ -500,11 +502,11 @@ struct Running {
     status: Option<ExitStatus>,
 }
 
-/// What the threads tell.
+/// A message of the threads.
 enum Event {
     /// Stdout is closed; the whole answer.
     Answer(Vec<u8>),
-    /// Stdout holds more than an answer can have.
+    /// Stdout holds more than a valid answer.
     TooLong,
     /// The latest bytes of stderr.
     Stderr(Vec<u8>),
@@ -514,7 +516,7 @@ enum Event {
     Failed(&'static str, io::Error),
 }
 
-/// How a run came to its end.
+/// How a run of the command ended.
 enum End {
     Exit(ExitStatus, Vec<u8>),
     Timeout,
@@ -546,8 +548,8 @@ impl Running {
         })
     }
 
-    /// Listens until the command has ended and its answer is complete, or until the deadline. Whatever the end, nothing
-    /// of the command runs on if it did not exit by itself.
+    /// Waits until the command has ended and its answer is complete, or until the deadline. A command that did not exit
+    /// by itself is killed with its process group.
     fn wait(&mut self, deadline: Instant) -> End {
         let end = self.listen(deadline);
         match end {
@@ -589,7 +591,7 @@ impl Running {
         }
     }
 
-    /// What the command wrote last may still be on its way; a background process may hold the pipe, so not for long.
+    /// Reads the rest of stderr, which may still arrive. It does not wait long, since a background process may hold the pipe open.
     fn drain_stderr(&mut self) {
         let deadline = Instant::now() + Duration::from_millis(200);
         while !self.stderr_closed {
@@ -601,7 +603,7 @@ impl Running {
         }
     }
 
-    /// Ends the whole process group, and the child for sure.
+    /// Kills the whole process group, and in any case the child.
     fn kill(&mut self) {
         // The shell's own `kill` saves a dependency on the C library; a group that is gone already is no error.
         let group = format!("kill -KILL -{} 2>/dev/null", self.child.id());
@@ -629,7 +631,7 @@ impl Running {
 
 // The threads. A receiver that is gone has lost interest: nothing is to be done about it.
 
-/// Feeds the command and reads what it says, on threads that end with its pipes.
+/// Sends the rows to the command and reads its output, on threads that end with its pipes.
 fn listen(child: &mut Child, input: Vec<u8>, most: usize) -> Receiver<Event> {
     let (sender, events) = channel();
     if let Some(stdin) = child.stdin.take() {

@@ -7,14 +7,14 @@ use std::time::Duration;
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that stops this crate; each message says what was found, what was expected, where, and how to fix it.
+/// Errors of this crate; each message says what was found, what was expected, where, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option outside its range, or one that does not go with others.
+    /// An option that is out of range, has no effect, or conflicts with another.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// Targets or weights that do not go with the rows.
+    /// Targets, weights or folds whose number differs from that of the rows.
     #[error("{what} has {found} values for {expected} rows")]
     Length {
         /// Which vector.
@@ -24,8 +24,8 @@ pub enum Error {
         /// Rows of the features.
         expected: usize,
     },
-    /// Too little to fit anything.
-    #[error("{found} rows with positive weight; boosted trees need at least {expected}")]
+    /// Too few rows to fit anything.
+    #[error("{found} rows with positive weight; a teacher needs at least {expected}")]
     TooFewRows {
         /// Usable rows.
         found: usize,
@@ -44,7 +44,7 @@ pub enum Error {
         /// What is allowed.
         expected: &'static str,
     },
-    /// A column that the teacher was fitted on is not among the features, or stands elsewhere.
+    /// A column that the teacher was fitted on is missing, or is in another position.
     #[error(
         "column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order"
     )]
@@ -56,7 +56,7 @@ pub enum Error {
         /// Name of the column at fitting.
         expected: String,
     },
-    /// Numbers where categories were at fitting, or the reverse.
+    /// A column holds numbers but held categories when the teacher was fitted, or the reverse.
     #[error("column `{column}` holds {found}; the teacher was fitted on {expected}")]
     WrongKind {
         /// The column.
@@ -66,19 +66,19 @@ pub enum Error {
         /// Kind at fitting.
         expected: &'static str,
     },
-    /// The tree library refused.
+    /// The tree library returned an error.
     #[error("boosted trees could not be fitted: {message}")]
     Trees {
-        /// What the library said.
+        /// The message of the library.
         message: String,
     },
-    /// Bytes that are no stored forest.
+    /// Bytes that are not a stored forest.
     #[error("not a usable forest: {message}; fit the teacher again")]
     MalformedForest {
         /// What is wrong, and where.
         message: String,
     },
-    /// Bytes that are no stored teacher.
+    /// Bytes that are not a stored teacher.
     #[error("not a usable teacher: {message}; fit the teacher again")]
     MalformedTeacher {
         /// What is wrong, and where.
@@ -94,7 +94,7 @@ pub enum Error {
     CommandStart {
         /// The command.
         command: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The teacher command ended with an error.
@@ -111,7 +111,7 @@ pub enum Error {
         /// End of its stderr.
         stderr: Stderr,
     },
-    /// The teacher command did not finish in time; its whole process group was ended.
+    /// The teacher command did not finish in time; its whole process group was killed.
     #[error(
         "the teacher command `{command}` did not finish a batch of {rows} rows within {} s and was stopped; make the \
          batches smaller or the time-out longer{stderr}",
@@ -127,7 +127,7 @@ pub enum Error {
         /// End of its stderr.
         stderr: Stderr,
     },
-    /// The teacher command answered another number of rows than it was asked.
+    /// The teacher command answered another number of rows than it was given.
     #[error(
         "the teacher command `{command}` answered {found} rows; expected {expected}, one line per row (and at most one \
          header line){stderr}"
@@ -142,7 +142,7 @@ pub enum Error {
         /// End of its stderr.
         stderr: Stderr,
     },
-    /// The teacher command wrote more than any answer can have.
+    /// The teacher command wrote more than any valid answer.
     #[error(
         "the teacher command `{command}` wrote more than {most} bytes for {rows} rows and was stopped; expected one \
          number, or two with a comma, per line{stderr}"
@@ -157,7 +157,7 @@ pub enum Error {
         /// End of its stderr.
         stderr: Stderr,
     },
-    /// A line of the answer that is no prediction.
+    /// A line of the answer is not a prediction.
     #[error(
         "the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}"
     )]
@@ -173,14 +173,14 @@ pub enum Error {
         /// End of its stderr.
         stderr: Stderr,
     },
-    /// Talking to the teacher command failed.
+    /// Writing to or reading from the teacher command failed.
     #[error("cannot {action} the teacher command `{command}`: {source}")]
     CommandPipe {
         /// The command.
         command: String,
         /// What was attempted.
         action: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The model file of an imported teacher cannot be read.
@@ -188,10 +188,10 @@ pub enum Error {
     ModelFile {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A model file that is damaged, of another kind, or does not go with the table.
+    /// A model file that is damaged, is of an unknown kind, or does not fit the table.
     #[error("{} cannot be the teacher: {message}", path.display())]
     Model {
         /// The file.
@@ -199,18 +199,18 @@ pub enum Error {
         /// What was found, what was expected, and how to fix it.
         message: String,
     },
-    /// A prediction without a logarithm where logarithms are learned.
+    /// A prediction has no logarithm, but logarithms are learned.
     #[error(
-        "the model predicts a number that is not above 0 for row {row}, and data.log_target learns logarithms; leave out --log-target"
+        "the model predicts a number that is not above 0 for row {row}, but data.log_target learns logarithms; leave out --log-target"
     )]
     ModelLog {
         /// Row of the table, from 1.
         row: usize,
     },
-    /// Tables or their files: see the source.
+    /// An error of tables or their files: see the source.
     #[error(transparent)]
     Data(Box<limbeck_data::Error>),
-    /// Stored teachers and student parts: see the source.
+    /// An error of stored teachers or of student parts: see the source.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
 }

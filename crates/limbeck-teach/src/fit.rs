@@ -1,4 +1,4 @@
-//! One fitted model of a teacher, of whichever learner.
+//! One fitted model of a teacher, of any learner.
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
@@ -13,7 +13,7 @@ use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
 use crate::trees::{self, TreeOptions};
 
-/// What a teacher may be made of.
+/// A kind of model that a teacher can consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Learner {
@@ -38,7 +38,7 @@ impl Learner {
     }
 }
 
-/// Mean per row, and standard deviation where the model has one of its own.
+/// Mean per row, and standard deviation per row if the model gives it.
 pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
 
 /// A fitted model.
@@ -52,7 +52,7 @@ pub(crate) enum Fit {
     Process(Process),
 }
 
-/// What the folds decided: how a learner is fitted from then on.
+/// The choices made on the folds: how each learner is fitted from then on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoldChoices {
     /// Options of the trees.
@@ -60,9 +60,9 @@ pub(crate) struct FoldChoices {
     /// Options of the networks.
     #[serde(default)]
     pub(crate) network: NetworkOptions,
-    /// Share of the networks' schedule that is trained.
+    /// Share of the networks' schedule after which training stops.
     pub(crate) stop: f64,
-    /// Kernel of the Gaussian process, where there is one.
+    /// Kernel of the Gaussian process, if there is one.
     #[serde(default)]
     pub(crate) process: Option<ProcessPlan>,
 }
@@ -70,17 +70,17 @@ pub(crate) struct FoldChoices {
 /// One fit to be made.
 struct Job {
     learner: Learner,
-    /// Ends the name of its piece.
+    /// The end of the name of its checkpoint.
     name: String,
     seed: u64,
 }
 
 impl FoldChoices {
-    /// Fits one model on some rows, as a piece of `kept`.
+    /// Fits one model on some rows. Trees and networks are saved in the checkpoints `kept`, and read from there if they were fitted before.
     ///
     /// # Errors
     ///
-    /// As the learner's.
+    /// The errors of the learner.
     fn fit(
         &self,
         sample: &Sample<'_>,
@@ -125,7 +125,7 @@ impl FoldChoices {
     ///
     /// # Errors
     ///
-    /// As the learner's.
+    /// The errors of the learner.
     pub(crate) fn folds(
         &self,
         sample: &Sample<'_>,
@@ -151,7 +151,7 @@ impl FoldChoices {
     ///
     /// # Errors
     ///
-    /// As the learner's.
+    /// The errors of the learner.
     pub(crate) fn fits(
         &self,
         sample: &Sample<'_>,
@@ -180,7 +180,7 @@ impl FoldChoices {
     }
 }
 
-/// Trees as a piece of their file form.
+/// Trees from their checkpoint, in their file form; fits and saves them if there is none.
 fn kept_trees(
     kept: &Checkpoints,
     name: &str,
@@ -198,11 +198,11 @@ fn kept_trees(
 }
 
 impl Fit {
-    /// What it says of rows.
+    /// Predictions for rows.
     ///
     /// # Errors
     ///
-    /// Where the columns are not those of the fit.
+    /// If the columns are not those of the fit.
     pub(crate) fn predict(&self, features: &Features) -> Result<Predicted> {
         match self {
             Self::Trees(forest) => Ok((forest.predict(features)?, None)),
@@ -213,7 +213,7 @@ impl Fit {
         }
     }
 
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     pub(crate) fn parameters(&self) -> usize {
         match self {
             Self::Trees(forest) => forest.parameters(),
@@ -226,7 +226,7 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// Where a part cannot be written.
+    /// If a part cannot be written.
     pub(crate) fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         match self {
             Self::Trees(forest) => {
@@ -242,7 +242,7 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// Where a part is missing or damaged.
+    /// If a part is missing or damaged.
     pub(crate) fn restore(container: &Container, name: &str, learner: Learner) -> Result<Self> {
         match learner {
             Learner::Trees => match &container.tensor(name)?.numbers {
@@ -257,7 +257,7 @@ impl Fit {
     }
 }
 
-/// Bytes as little-endian words, their count first.
+/// Bytes as little-endian words, after the number of bytes.
 fn words(bytes: &[u8]) -> Vec<u32> {
     let mut words = vec![bytes.len() as u32];
     words.extend(bytes.chunks(4).map(|chunk| {

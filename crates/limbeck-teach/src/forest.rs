@@ -1,23 +1,23 @@
-//! Boosted trees in a flat form of our own: fitted by a library, asked millions of times by us.
+//! Boosted trees in our own flat form, for fast prediction. A library fits them.
 //!
 //! # Two ways to the same leaf
 //!
-//! [`Trees::walk`] goes from the root down, as the textbook does: it is the plain twin and serves any tree.
-//! [`Scorer`] answers for whole blocks of rows without one branch that depends on the data (QuickScorer, Lucchese et al.
-//! 2015, turned around so that tables replace the loop over false nodes). Leaves are numbered from left to right, and a
-//! set of leaves is a `u64`. Each test on the way that sends a row to the right rules out the leaves to its left; what
-//! is left after all tests of the tree, asked in any order, has the row's leaf as its lowest bit. The tests of one tree
-//! on one input are all answered by the place of the value among the thresholds of that input:
+//! [`Trees::walk`] goes down from the root, as in textbooks: it is the simple reference and works for any tree.
+//! [`Scorer`] predicts whole blocks of rows without any branch that depends on the data (QuickScorer, Lucchese et al.
+//! 2015, changed so that lookup tables replace the loop over false nodes). Leaves are numbered from left to right, and a
+//! set of leaves is a `u64`. Each test that sends a row to the right rules out the leaves of its left subtree. After all
+//! tests of the tree, in any order, the lowest bit that is left is the row's leaf. The position of a value among the
+//! thresholds of its input (its *place*) gives the results of all tests of one tree on that input:
 //!
 //! ```text
 //! leaf(row) = trailing_zeros( ∧_j  table_j[place_j(row)] )      j over the inputs that the tree tests
 //! ```
 //!
-//! A place is a byte, so that a table lookup needs no bounds check, and is computed once per row and input for all
-//! trees. The table of a tree is made when a block reaches it, which costs less than fetching it from memory.
+//! A place is a byte, so that a table lookup needs no bounds check. It is computed once per row and input for all
+//! trees. The table of a tree is made when a block reaches the tree, which costs less than loading it from memory.
 //!
 //! Both ways add the leaves in the order of the trees in single precision, so that they agree bit for bit with each
-//! other and with the library. Whoever changes one must run `scorer_agrees_with_walk` and the tests of [`crate::trees`].
+//! other and with the library. If you change one, run `scorer_agrees_with_walk` and the tests of [`crate::trees`].
 
 use limbeck_data::Features;
 use limbeck_runtime::{Container, Numbers, TreeEnsemble};
@@ -27,20 +27,20 @@ use serde::{Deserialize, Serialize};
 use crate::inputs::{InputMatrix, Inputs, Slant};
 use crate::{Error, Result};
 
-/// Rows answered at a time: their places and sums stay in the cache next to the processor.
+/// Number of rows predicted at a time, so that their places and sums stay in the processor's cache.
 const BLOCK: usize = 4096;
-/// Rows that pass one input at a time, so that their leaf sets stay in the innermost cache.
+/// Number of rows processed for one input at a time, so that their leaf sets stay in the first-level cache.
 const STRIP: usize = 512;
-/// Fewer rows than this do not pay for the tables of a [`Scorer`].
+/// With fewer rows than this, the tables of a [`Scorer`] are not worth their time.
 const FEW_ROWS: usize = 64;
 /// Marks a leaf among the splits.
 const LEAF: u32 = u32::MAX;
-/// Leaves that fit into a set.
+/// Maximum number of leaves in a set.
 const SET: usize = 64;
-/// Places below the one of missing values.
+/// Number of places, without the place of missing values.
 const PLACES: usize = 255;
 const MISSING_PLACE: u8 = 255;
-/// What a container of ours says it holds.
+/// Kind of the container that holds a forest.
 const KIND: &str = "forest";
 
 /// Boosted trees for one target, with the coding of their inputs.
@@ -54,7 +54,7 @@ const KIND: &str = "forest";
 /// prediction = shift + scale · ( b + ℓ_1(v) + ℓ_2(v) + … )
 /// ```
 ///
-/// A test `v_j < threshold` sends a row to the left; a missing value goes where fitting found it better.
+/// A test `v_j < threshold` sends a row to the left; a missing value goes to the side that fitting found better.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
     inputs: Inputs,
@@ -72,7 +72,7 @@ pub(crate) struct Output {
 }
 
 impl Forest {
-    /// Puts a forest together and checks it.
+    /// Makes a forest from its parts and checks it.
     pub(crate) fn new(inputs: Inputs, trees: Trees, output: Output) -> Result<Self> {
         let malformed = |message| Error::MalformedForest { message };
         if let Some(message) = inputs.problem() {
@@ -95,7 +95,7 @@ impl Forest {
 
     /// Predictions in the target's unit, one per row.
     ///
-    /// Runs on the current rayon pool; each row is computed alone, so that the number of threads changes no bit.
+    /// Runs on the current rayon pool; each row is computed by itself, so that the number of threads does not change the result.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl Forest {
         Ok(leaves)
     }
 
-    /// Thresholds, leaf values and what codes the inputs: every fitted number that a prediction reads.
+    /// Number of parameters: thresholds, leaf values and the coding of inputs, which are all fitted numbers that prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.trees.value.len() + self.inputs.parameters() + 3
@@ -155,7 +155,7 @@ impl Forest {
         self.len() == 0
     }
 
-    /// Pairs of columns that the trees also saw aslant.
+    /// Pairs of columns that the trees also have as slanted inputs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         let name = |column: usize| self.inputs.columns[column].name.as_str();
@@ -176,7 +176,7 @@ impl Forest {
     ///
     /// | entry | value |
     /// |---|---|
-    /// | `inputs` | JSON: coding of each column, slants |
+    /// | `inputs` | JSON: coding of each column, slanted inputs |
     /// | `output` | JSON: `scale`, `shift` |
     /// | `base` | F32, 1: the base score |
     /// | `nodes` | U32, nodes of each tree |
@@ -209,8 +209,8 @@ impl Forest {
     ///
     /// # Errors
     ///
-    /// [`Error::Runtime`] for bytes that are damaged, of a later format or something else; [`Error::MalformedForest`] for
-    /// trees that would lead nowhere. Never a panic, on any bytes.
+    /// [`Error::Runtime`] for bytes that are damaged, of a later format, or not a forest; [`Error::MalformedForest`] for
+    /// trees with an invalid structure. It never panics, for any bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
         let malformed = |message: &str| Error::MalformedForest {
@@ -254,7 +254,7 @@ pub(crate) struct Trees {
     ordinal: Vec<u16>,
 }
 
-/// A node as it is handed over from a library's tree.
+/// A node of a library's tree.
 pub(crate) enum NodeView {
     /// A leaf and its value.
     Leaf(f32),
@@ -418,7 +418,7 @@ impl Trees {
         self.split[node] % 2 == 1
     }
 
-    /// The node in which a row ends that has the given inputs.
+    /// The leaf that a row with the given inputs reaches, as a node.
     fn walk(&self, tree: usize, value: impl Fn(usize) -> f32) -> usize {
         let root = self.starts[tree] as usize;
         let mut node = root;
@@ -469,7 +469,8 @@ impl Trees {
         })
     }
 
-    /// In preorder a subtree is a run of nodes; each node must split its run into the two of its children.
+    /// What is wrong with the structure of a tree, if anything. In preorder, a subtree is a range of nodes; each node must split its range into
+    /// those of its children.
     fn shape_problem(&self, tree: usize) -> Option<String> {
         let nodes = self.nodes(tree);
         let (root, size) = (nodes.start, nodes.len());
@@ -500,14 +501,14 @@ impl Trees {
     }
 }
 
-/// Tables by which a block of rows passes all trees without branches; see the head of this file.
+/// Tables for predicting a block of rows without branches; see the start of this file.
 #[derive(Clone, Debug, PartialEq)]
 struct Scorer {
     /// Distinct thresholds of each input, ascending.
     thresholds: Vec<Vec<f32>>,
     /// Tests of all trees, grouped by tree and then by input.
     tests: Vec<Test>,
-    /// Runs of tests of one tree on one input.
+    /// Groups of consecutive tests of one tree on one input.
     groups: Vec<Group>,
     /// Groups of each tree: start, and the number of all groups.
     group_starts: Vec<usize>,
@@ -524,7 +525,7 @@ struct Group {
     end: usize,
 }
 
-/// One inner node: what remains of the leaves if a row goes to its right.
+/// One inner node, with the leaves that remain possible if a row goes to its right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Test {
     /// First place that goes to the right: one more than the rank of the threshold.
@@ -631,7 +632,7 @@ impl Scorer {
         sums
     }
 
-    /// Where each value stands: the number of thresholds that are not above it.
+    /// The place of each value: the number of thresholds that are not above it.
     fn places(&self, input: usize, values: &[f32]) -> Vec<u8> {
         let thresholds = &self.thresholds[input];
         let place = |value: &f32| match value.is_nan() {
@@ -645,7 +646,7 @@ impl Scorer {
         }
     }
 
-    /// The leaves that the tests of a group leave possible, for each place.
+    /// Fills a table with the leaves that remain possible after the tests of a group, for each place.
     fn fill(&self, group: &Group, table: &mut Table) {
         let mut keep = u64::MAX;
         let mut missing = u64::MAX;
@@ -667,7 +668,7 @@ impl Scorer {
 
 type Table = [u64; PLACES + 1];
 
-/// Adds to each row's sum the leaf that all groups leave possible.
+/// Adds to each row's sum the value of its leaf, the first one that remains possible after all groups.
 fn add_leaves(
     groups: &[Group],
     tables: &[Table],
@@ -690,7 +691,8 @@ fn add_leaves(
     }
 }
 
-/// Removes the leaves that the tests rule out from each tree's set of reachable leaves: several inputs at a time, so that the sets are loaded and stored less often.
+/// Removes the leaves that the tests rule out from each tree's set of reachable leaves: several inputs at a time, so that the sets are loaded and
+/// stored less often.
 fn narrow_all(
     groups: &[Group],
     tables: &[Table],

@@ -1,9 +1,9 @@
-//! What trees see of a table: every column as numbers, and slanted views of the pairs that interact.
+//! The inputs of trees: every column as numbers, and *slanted* inputs, weighted sums of two columns that interact.
 //!
-//! A tree cuts along its axes, so that a boundary that runs aslant (a coast in longitude and latitude, the sum of two
-//! angles of a robot arm) costs it a staircase. The remedy is old (rotation forests, Rodríguez et al. 2006; the rotated
-//! coordinates that tabular competitions add by hand): beside `a` and `b`, offer `a ± b`, `2a ± b` and `a ± 2b` in
-//! standardized units. Which pairs deserve it is read off a quick first fit, see [`crate::trees`].
+//! A tree splits one column at a time, so that it needs many splits for a diagonal boundary (a coast in longitude and latitude, the sum of two
+//! angles of a robot arm). The remedy is known (rotation forests, Rodríguez et al. 2006; the rotated coordinates that people add in
+//! competitions on tables): besides `a` and `b`, offer `a ± b`, `2a ± b` and `a ± 2b` in standardized units. A quick first fit chooses the pairs, see
+//! [`crate::trees`].
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Categories up to this many levels get an input per level.
+/// A category column with at most this many levels gets an input per level.
 const ONE_HOT_LEVELS: usize = 10;
-/// Rows that the overall mean counts for in the mean of a level.
+/// Weight of the overall mean in the smoothed mean of a level, in rows.
 const PRIOR_ROWS: f64 = 10.0;
 
 /// How feature columns become the inputs of trees.
@@ -25,7 +25,7 @@ const PRIOR_ROWS: f64 = 10.0;
 pub(crate) struct Inputs {
     /// One per feature, in order.
     pub(crate) columns: Vec<InputColumn>,
-    /// Further inputs, behind those of the columns.
+    /// Slanted inputs, after those of the columns.
     pub(crate) slants: Vec<Slant>,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct InputColumn {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Coding {
-    /// `(x − center) / scale`, one input, NaN where missing. Trees do not care for the scale; single precision does.
+    /// `(x − center) / scale`, one input, NaN if missing. Trees do not depend on the scale, but single precision does.
     Number { center: f64, scale: f64 },
-    /// An input per level, 1 where it is the level. Missing and unseen: all 0.
+    /// An input per level: 1 if the cell has that level, else 0. Missing and unseen levels: all 0.
     OneHot { levels: Vec<String> },
-    /// One input: the smoothed mean of the target of the level.
+    /// One input: the smoothed mean target of the level.
     MeanTarget {
         levels: Vec<String>,
         means: Vec<f64>,
@@ -78,11 +78,10 @@ const DIRECTIONS: [(f64, f64); 6] = [
 pub(crate) type InputMatrix = Vec<Vec<f32>>;
 
 impl Inputs {
-    /// Fits the coding of each column, without slants, and gives the inputs of the rows it was fitted on.
+    /// Fits the coding of each column, without slanted inputs, and returns the inputs of the rows it was fitted on.
     ///
-    /// Those differ from [`encode`](Self::encode) for categories with many levels: a row there sees the mean of its
-    /// level over the rows before it in a random order only (ordered target statistics, Prokhorenkova et al. 2018), so
-    /// that its own target does not leak into its input.
+    /// For categories with many levels, these differ from [`encode`](Self::encode): a row gets the mean of its level over only the rows before it
+    /// in a random order (ordered target statistics, Prokhorenkova et al. 2018), so that its own target does not leak into its input.
     pub(crate) fn fit(x: &Features, y: &[f64], w: &[f64], rng: &mut Pcg64) -> (Self, InputMatrix) {
         let mut inputs = Self::default();
         let mut matrix = InputMatrix::new();
@@ -117,7 +116,7 @@ impl Inputs {
             + self.slants.len()
     }
 
-    /// For each input of the columns, the number column that it is; `None` for a category's.
+    /// For each input of the columns, its number column; `None` for the input of a category column.
     pub(crate) fn number_columns(&self) -> Vec<Option<usize>> {
         let origin = |(index, column): (usize, &InputColumn)| {
             let number = matches!(column.coding, Coding::Number { .. });
@@ -126,7 +125,7 @@ impl Inputs {
         self.columns.iter().enumerate().flat_map(origin).collect()
     }
 
-    /// Fitted numbers and levels.
+    /// Number of parameters: fitted numbers and levels.
     pub(crate) fn parameters(&self) -> usize {
         self.columns
             .iter()
@@ -201,7 +200,7 @@ impl Inputs {
         }
     }
 
-    /// What is wrong with inputs that came from outside, if anything.
+    /// What is wrong with inputs that were read from a file, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         let is_number = |index: usize| {
             matches!(
@@ -212,7 +211,7 @@ impl Inputs {
         let slant = |slant: &Slant| {
             let finite = slant.by_first.is_finite() && slant.by_second.is_finite();
             (!is_number(slant.first) || !is_number(slant.second) || !finite)
-                .then(|| format!("bad slant {slant:?}"))
+                .then(|| format!("bad slanted input {slant:?}"))
         };
         self.columns
             .iter()
@@ -287,7 +286,7 @@ impl Coding {
     }
 }
 
-/// Single precision, never infinite: trees compare, and compare fails on what is no number.
+/// Converts to single precision; numbers that are too large become the largest finite number, and NaN stays NaN.
 fn single(value: f64) -> f32 {
     // `clamp` keeps NaN.
     (value as f32).clamp(f32::MIN, f32::MAX)
@@ -322,7 +321,7 @@ fn coding_of_numbers(coding: &Coding, values: &[f64]) -> Vec<f32> {
         .collect()
 }
 
-/// How a feature is coded, and its training rows in that code.
+/// Fits the coding of a feature; returns it with the coded training rows.
 fn fit_coding(
     values: &FeatureValues,
     y: &[f64],

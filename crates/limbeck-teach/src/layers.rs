@@ -9,11 +9,11 @@ use crate::network::NetworkEnsemble;
 use crate::process::Process;
 use crate::teacher::FittedTeacher;
 
-/// Which of a teacher's models shows its features. Features of two fits have nothing in common, so labels may be averaged
-/// over models and features may not.
+/// The model of a teacher whose features are used. Features of two fits have nothing in common: predictions can be averaged
+/// over models, features cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichFit {
-    /// The first early fit, which knows nothing of validation rows.
+    /// The first early fit, which has not seen validation rows.
     First,
     /// The last fit, on all training rows.
     Last,
@@ -22,34 +22,38 @@ pub enum WhichFit {
 /// Features of one layer, `[n_samples, width]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureLayer {
-    /// Features per row.
+    /// Number of features per row.
     pub width: usize,
     /// The features, row by row.
     pub values: Vec<f32>,
 }
 
-/// Features of one layer of trees.
+/// Number of features of one layer of trees.
 const LEAF_WIDTH: usize = 128;
-/// Layers of a forest: early, middle and late trees.
+/// Number of layers of a forest: early, middle and late trees.
 const LEAF_LAYERS: usize = 3;
 
 impl FittedTeacher {
     /// Features of one model, layer by layer, the first nearest the input.
     ///
-    /// Of networks, the hidden layers, the members' side by side. Of trees, leaf embeddings of the first, the middle and the last
-    /// third of the trees, since boosting, too, goes from coarse to fine: with `ℓ_i(x)` the leaf of tree `i` and random functions
-    /// `h` to places and `s` to signs,
+    /// A teacher of several learners shows the features of the learner with the largest weight:
+    ///
+    /// - Networks: the hidden layers, those of all members side by side.
+    /// - Trees: leaf embeddings of the first, the middle and the last third of the trees, since boosting goes from coarse to fine, as the layers of a
+    ///   network do.
+    /// - A Gaussian process: its kernel between the row and the first rows that it was fitted on, as one layer.
+    ///
+    /// A leaf embedding, with `ℓ_i(x)` the leaf of tree `i`, and random hash functions `h` (to positions) and `s` (to signs), is
     ///
     /// ```text
     /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
     /// ```
     ///
-    /// whose products are, in the mean, the share of trees in which two rows fall into one leaf. Of a Gaussian process, its kernel between the row
-    /// and the first rows that it was fitted on. A mix shows the features of the learner with most weight.
+    /// The inner product of two rows is, on average, the share of trees in which both rows fall into the same leaf.
     ///
     /// # Errors
     ///
-    /// Where the columns are not those of the fit.
+    /// If the columns are not those of the fit.
     ///
     /// # Source
     ///
@@ -64,7 +68,7 @@ impl FittedTeacher {
     }
 }
 
-/// What a Gaussian process shows: one layer.
+/// The features of a Gaussian process: one layer.
 fn process_layers(process: &Process, features: &Features) -> Result<Vec<FeatureLayer>> {
     let (width, values) = process.features(features, LEAF_WIDTH)?;
     Ok(vec![FeatureLayer { width, values }])
@@ -98,7 +102,7 @@ fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<FeatureLaye
     }))
 }
 
-/// Leaf embeddings of trees, as [`FittedTeacher::layers`] says; `leaf` is the leaf of a row in a tree, as any number of its own.
+/// Leaf embeddings of trees, see [`FittedTeacher::layers`]; `leaf` gives a number that identifies the leaf of a row in a tree.
 pub(crate) fn leaf_layers(
     rows: usize,
     trees: usize,
@@ -123,7 +127,7 @@ pub(crate) fn leaf_layers(
     (0..layers).map(embed).collect()
 }
 
-/// A number whose bits have nothing to do with each other (the finalizer of SplitMix64; Steele, Lea & Flood, OOPSLA 2014).
+/// Hashes a number, with the finalizer of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
 fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

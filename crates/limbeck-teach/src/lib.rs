@@ -1,11 +1,11 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
-//! - [`FittedTeacher`] is the one limbeck fits itself: boosted trees ([`trees`], kept as a [`Forest`]), an ensemble of
+//! - [`FittedTeacher`] is the teacher that limbeck fits itself: boosted trees ([`trees`], stored as a [`Forest`]), an ensemble of
 //!   perceptrons ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
-//! - [`command::CommandTeacher`] asks the user's own scoring program;
-//! - [`import::ImportedTeacher`] is a model file of another library.
+//! - [`command::CommandTeacher`] runs the user's own scoring program;
+//! - [`import::ImportedTeacher`] reads a model file of another library.
 //!
-//! Nothing here knows of students.
+//! This crate does not depend on the training of students.
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")

@@ -1,8 +1,8 @@
-//! A teacher made of several perceptrons trained together: piecewise-linear inputs, Gaussian head unless told otherwise.
+//! A teacher of several perceptrons that are trained together, with piecewise-linear inputs and, by default, a Gaussian head.
 //!
 //! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM:
 //! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
-//! How long to train is read off the out-of-fold error of all folds together, so no row is set aside for it.
+//! The training time is chosen by the out-of-fold error of all folds together, so that no rows are held out for early stopping.
 
 use limbeck_data::checkpoint::{Checkpoints, Saver};
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::sample::Sample;
 
 limbeck_options::options! {
-    /// How network teachers, ensembles of perceptrons, are made.
+    /// Network teachers: ensembles of perceptrons.
     pub struct NetworkOptions in "teacher.network", "Teacher" {
         /// Number of networks to average.
         members: usize = 4 => [at_least(1.0)];
@@ -30,31 +30,31 @@ limbeck_options::options! {
         hidden: Vec<usize> = vec![64, 64] => [within(1.0, 4096.0)];
         /// Bins of the piecewise-linear encoding.
         bins: usize = 16 => [at_least(1.0)];
-        /// What each network of a network teacher predicts.
+        /// What each network of a network teacher predicts: a number, or a distribution.
         head: HeadKind = HeadKind::Gaussian => [flag("teacher-head", "HEAD")];
         /// Number of bins of a binned head.
         head_bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("teacher.network.head", &["binned"], "only that head has bins")])];
-        /// Passes over the rows, within the limits of `steps`.
+        /// Number of passes over the rows, within the limits of `steps`.
         epochs: usize = 120 => [at_least(1.0)];
-        /// Least and most training steps.
+        /// Minimum and maximum number of training steps.
         steps: (usize, usize) = (2500, 6000) => [at_least(1.0)];
         /// Peak learning rate.
         learning_rate: f32 = 3e-3 => [above(0.0)];
         /// Decoupled weight decay.
         weight_decay: f32 = 0.05 => [at_least(0.0)];
-        /// How a Gaussian head's mean is trained: by likelihood (0), by squared error (1) or between.
+        /// How the mean of a Gaussian head is trained: by likelihood (0), by squared error (1), or in between.
         balance: f32 = 0.5 => [within(0.0, 1.0)];
-        /// Give the network the plain number beside its piecewise-linear encoding.
+        /// Give the network each plain number too, beside its piecewise-linear encoding.
         plain: bool = true;
     }
 }
 
 const BATCH: usize = 256;
-/// Points of the training curve at which the out-of-fold error is read.
+/// Number of points of the training curve at which the out-of-fold error is measured.
 const CURVE: usize = 16;
 
 impl NetworkOptions {
-    /// Half as many members, twice as wide, trained twice as long: for tables on which networks are far better than trees, which are smooth.
+    /// Half as many members, twice as wide, trained twice as long: for tables on which networks are far better than trees. Such tables are smooth.
     pub(crate) fn larger(&self) -> Self {
         Self {
             members: self.members.div_ceil(2),
@@ -95,7 +95,7 @@ pub struct NetworkEnsemble {
     scale: f64,
 }
 
-/// The segments of a network's input, one-hot codes kept whole; `edges` gives the bin edges of an encoded number, by its
+/// The segments of a network's input, with each one-hot code as one segment; `edges` gives the bin edges of an encoded number, by its
 /// column in the encoded row.
 #[must_use]
 pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>) -> InputLayout {
@@ -121,13 +121,13 @@ pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>)
     InputLayout { segments }
 }
 
-/// Likelihood of a Gaussian whose mean learns evenly.
+/// Gaussian negative log-likelihood, in which rows of small variance dominate the training of the mean less.
 ///
 /// # Formula
 ///
 /// With mean `m`, logarithmic variance `v` and target `y`, the gradient of the negative log-likelihood by the mean, `2 (m − y) e^−v`, is
-/// multiplied by `e^{b v}`: rows of small variance lead at a balance `b` of 0, and none does at 1, where the mean learns by squared error.
-/// The gradient by the variance is that of the likelihood.
+/// multiplied by `e^{b v}`. With a balance `b` of 0, rows of small variance dominate; with 1, no row does, and the mean is trained by squared
+/// error. The gradient by the variance is that of the likelihood.
 ///
 /// # Source
 ///
@@ -159,10 +159,10 @@ impl StepLoss for Balanced {
     }
 }
 
-/// Plain numbers far out are drawn in: `x / √(1 + (x / FAR)²)`.
+/// Large plain numbers are compressed to `x / √(1 + (x / FAR)²)`.
 const FAR: f32 = 4.0;
 
-/// Inputs of rows: as they are encoded, and behind each row the plain numbers for which the layout has room, those of its splines.
+/// Inputs of rows: each encoded row, followed by the plain numbers of its splines if the layout has room for them.
 fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Result<Vec<f32>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -182,7 +182,7 @@ fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Resul
     Ok(all)
 }
 
-/// Encoded columns that a spline reads.
+/// The encoded columns that splines read.
 fn plain_columns(layout: &InputLayout) -> Vec<usize> {
     let mut at = 0;
     let mut columns = Vec::new();
@@ -202,12 +202,12 @@ struct Curve {
     points: Vec<(usize, Vec<f32>)>,
 }
 
-/// What the folds of one learner leave behind.
+/// The networks of all folds, and when their training stopped.
 #[derive(Clone, Debug)]
 pub struct NetworkFolds {
     /// One network per fold.
     pub networks: Vec<NetworkEnsemble>,
-    /// Share of the schedule after which the out-of-fold error was least.
+    /// Share of the schedule after which the out-of-fold error was smallest.
     pub stop: f64,
 }
 
@@ -310,12 +310,11 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network on the given rows, stopping after the share `stop` of its schedule. `saver` keeps it while it trains and when it
-    /// is done.
+    /// Trains one network on the given rows, and stops after the share `stop` of its schedule. `saver` saves it during training and at the end.
     ///
     /// # Errors
     ///
-    /// As training's.
+    /// The errors of training.
     pub fn fit(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -327,11 +326,11 @@ impl NetworkEnsemble {
         Ok(Self::train(sample, rows, options, seed, stop, saver)?.network)
     }
 
-    /// Trains one network per fold and stops all of them where the common error of the folds that judge is least.
+    /// Trains one network per fold, and stops all of them where the total error of the folds that [judge](limbeck_data::Folds::judges) is smallest.
     ///
     /// # Errors
     ///
-    /// As training's.
+    /// The errors of training.
     pub fn fit_folds(
         sample: &Sample<'_>,
         options: &NetworkOptions,
@@ -388,7 +387,7 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Mean and standard deviation per row: of the mixture of the members' distributions.
+    /// Mean and standard deviation per row, of the mixture of the members' distributions.
     ///
     /// ```text
     /// μ = mean_m μ_m        σ² = mean_m (σ_m² + μ_m²) − μ²
@@ -396,7 +395,7 @@ impl NetworkEnsemble {
     ///
     /// # Errors
     ///
-    /// Where a row cannot be encoded.
+    /// If a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
         let positions =
             self.shape
@@ -432,7 +431,7 @@ impl NetworkEnsemble {
     ///
     /// # Errors
     ///
-    /// Where a row cannot be encoded.
+    /// If a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
         let (shape, layout) = (&self.shape, self.shape.input());
         let positions = layout.positions(&inputs(&self.encoder, layout, features)?);
@@ -440,7 +439,7 @@ impl NetworkEnsemble {
         Ok(self.params.chunks(shape.weights()).map(hidden).collect())
     }
 
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.encoder.parameters() + self.shape.input().parameters() + self.params.len() + 2
@@ -450,7 +449,7 @@ impl NetworkEnsemble {
     ///
     /// # Errors
     ///
-    /// Where the encoder cannot be written.
+    /// If the encoder cannot be written.
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         let unit = Numbers::F64(vec![self.center, self.scale]);
         container.put_encoder(&format!("{name}.encoder"), &self.encoder)?;
@@ -465,7 +464,7 @@ impl NetworkEnsemble {
     ///
     /// # Errors
     ///
-    /// Where a part is missing or does not fit the others.
+    /// If a part is missing or does not fit the others.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let encoder = container.encoder(&format!("{name}.encoder"))?;
         let shape: MlpShape = container.json(&format!("{name}.shape"))?;
@@ -491,7 +490,7 @@ impl NetworkEnsemble {
             && !(low.is_finite() && width.is_finite() && width > 0.0)
         {
             return Err(malformed(format!(
-                "the bins of `{name}` begin at {low} and are {width} wide, expected finite numbers and a width above 0"
+                "the bins of `{name}` begin at {low} and have width {width}, expected finite numbers and a width above 0"
             )));
         }
         let splines = shape.input().segments.iter().all(|segment| match segment {

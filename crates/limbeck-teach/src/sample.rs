@@ -11,12 +11,12 @@ pub struct Sample<'a> {
     pub target: &'a [f64],
     /// Row weights.
     pub weight: &'a [f64],
-    /// Folds of the rows; none where all of them are learned from at once.
+    /// Folds of the rows; no folds if all rows are learned from at once.
     pub folds: Folds,
 }
 
 impl Sample<'_> {
-    /// Rows that the teacher of `fold` learns from.
+    /// Rows on which the teacher of `fold` is fitted.
     #[must_use]
     pub fn training_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.training_rows(fold)

@@ -1,26 +1,26 @@
-//! The teacher's predictive spread.
+//! The teacher's predictive standard deviation (its *spread*).
 //!
-//! Ensemble variance alone says how much models disagree, not how far the target lies from them. So a raw spread is scaled
-//! until the mean squared z on rows that the teacher has not seen is 1, and kept only if it tells rows apart: if its
-//! Gaussian log-likelihood beats that of one constant.
+//! The variance of an ensemble says how much its models disagree, not how far the target is from them. So a raw spread is scaled
+//! until the mean squared z-score on rows that the teacher has not seen is 1. It is used only if it is informative: if its
+//! Gaussian log-likelihood is higher than that of one constant.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sample::Sample;
 
-/// From raw spread to predictive standard deviation.
+/// How a raw spread becomes a predictive standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spread {
     /// The same for every row: the RMSE on rows that the teacher has not seen.
     Constant(f64),
-    /// Raw spread times this.
+    /// The raw spread times this factor.
     Scaled(f64),
 }
 
 impl Spread {
-    /// Fits the rule on rows that the teacher has not seen: out of fold, or of the validation set for a teacher from
-    /// outside. The second value tells why a spread is constant.
+    /// Fits the rule on the rows `known`, which the teacher has not seen: out-of-fold rows, or validation rows for a teacher that was fitted
+    /// elsewhere. The second value has a note if the spread is constant.
     ///
     /// # Formula
     ///
@@ -29,8 +29,8 @@ impl Spread {
     /// NLL(k) = mean [ln(k r_i)] + ½    NLL(c) = ln c + ½
     /// ```
     ///
-    /// with errors `e_i` and raw spreads `r_i`; both have mean squared z of 1, so the likelihoods differ in the mean
-    /// logarithm alone.
+    /// with errors `e_i` and raw spreads `r_i`. Both have a mean squared z-score of 1, so the likelihoods differ only in the mean
+    /// logarithm.
     #[must_use]
     pub fn fit(
         sample: &Sample<'_>,
@@ -49,7 +49,7 @@ impl Spread {
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
         let Some(raw) = raw.filter(|raw| known.iter().all(|&row| raw[row] > 0.0)) else {
-            let note = "the teacher gives no spread of its own; its RMSE on rows that it has not seen stands for every row".to_owned();
+            let note = "the teacher gives no standard deviations; its RMSE on rows that it has not seen is used for every row".to_owned();
             return (Self::Constant(constant), vec![note]);
         };
         let scale = average(&|row| error_sq(row) / (raw[row] * raw[row])).sqrt();
@@ -58,15 +58,15 @@ impl Spread {
             return (Self::Scaled(scale), Vec::new());
         }
         let note = format!(
-            "the teacher's spread does not beat a constant (negative log-likelihood {:.4} against {:.4} on rows that it has not \
-             seen); its RMSE there stands for every row",
+            "the teacher's standard deviation does not beat a constant (negative log-likelihood {:.4} against {:.4} on rows that it has not \
+             seen); its RMSE there is used for every row",
             log_spread + 0.5,
             constant.ln() + 0.5
         );
         (Self::Constant(constant), vec![note])
     }
 
-    /// Standard deviation of `rows` rows.
+    /// Standard deviations of `rows` rows.
     #[must_use]
     pub fn apply(&self, raw: Option<&[f64]>, rows: usize) -> Vec<f64> {
         match (self, raw) {

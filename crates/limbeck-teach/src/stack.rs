@@ -1,11 +1,11 @@
-//! Weights of learners that are mixed.
+//! Weights of the learners in a weighted mean.
 
 use nalgebra::{DMatrix, DVector};
 
-/// Standard deviation that weights have around equal ones before any row was seen: few rows move them little.
+/// Prior standard deviation of the weights around equal weights: with few rows, weights stay near equal.
 const FREEDOM: f64 = 0.3;
 
-/// Weights, 0 or more and of sum 1, that minimize the squared error of the mix on `rows`.
+/// Non-negative weights of sum 1 that minimize the squared error of the weighted mean on `rows`.
 ///
 /// # Formula
 ///
@@ -15,8 +15,8 @@ const FREEDOM: f64 = 0.3;
 /// min_w  Σ_i v_i (Σ_l w_l e_li)²  +  (σ / FREEDOM)² Σ_l (w_l − 1/L)²        w ≥ 0,  Σ w = 1
 /// ```
 ///
-/// The second term is a normal prior around the plain mean. It counts for little beside many rows, or beside learners that differ much.
-/// Learners below `negligible` are left out, one at a time, the least first; the others share their weight by the same rule.
+/// The second term is a normal prior around the plain mean. It has little influence if there are many rows or if the learners differ much.
+/// Learners with a weight below `negligible` are left out, one at a time, the smallest first, and the weights of the others are computed again.
 ///
 /// # Shapes
 ///
@@ -69,9 +69,9 @@ pub(crate) fn weights(
     }
 }
 
-/// Least of `w' A w` over the simplex of the given learners, by trying each subset of them as those with a weight.
+/// The weights of the given learners, with sum 1, that minimize `w' A w`: tries each subset of them as the learners with a weight above 0.
 ///
-/// What is linear in the prior is a multiple of `Σ w`, and the same everywhere on the simplex.
+/// The linear part of the prior is a multiple of `Σ w`, and so a constant.
 fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {
     let mut least = (f64::INFINITY, vec![0.0; a.nrows()]);
     for subset in 1_usize..1 << used.len() {
@@ -101,7 +101,7 @@ fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {
     least.1
 }
 
-/// Least of `w' A w` where the weights of the chosen learners sum to 1: `w ∝ A⁻¹ 1`.
+/// The weights of the chosen learners, with sum 1 and of any sign, that minimize `w' A w`: `w ∝ A⁻¹ 1`.
 fn on_plane(a: &DMatrix<f64>, chosen: &[usize]) -> Option<DVector<f64>> {
     let part = DMatrix::from_fn(chosen.len(), chosen.len(), |i, j| a[(chosen[i], chosen[j])]);
     let solved = part.lu().solve(&DVector::from_element(chosen.len(), 1.0))?;

@@ -20,19 +20,20 @@ use crate::trees::{self, TreeOptions};
 limbeck_options::words! {
     /// Which learners a teacher is made of.
     pub enum TeacherKind {
-        /// Trees, networks and, of few rows, a Gaussian process, mixed by out-of-fold error; a learner that would get next to no weight is left out.
+        /// A weighted mean of trees, networks and, for few rows, a Gaussian process, with weights by out-of-fold error; learners with almost no
+        /// weight are left out.
         #[default]
         Auto = "auto",
         /// Boosted trees.
         Trees = "trees",
         /// An ensemble of perceptrons.
         Network = "network",
-        /// An exact Gaussian process, whatever `gp.most_rows` says.
+        /// An exact Gaussian process, even with more rows than `gp.most_rows`.
         Gp = "gp",
     }
 }
 
-/// How a teacher is fitted; the options of a recipe's section `[teacher]` say more.
+/// How a teacher is fitted; the section `[teacher]` of a recipe documents these options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherOptions {
@@ -40,7 +41,7 @@ pub struct TeacherOptions {
     pub kind: TeacherKind,
     /// Folds of out-of-fold labelling, 2 to 20.
     pub folds: usize,
-    /// Fits of each learner on all rows that it may learn from, averaged, 1 to 20; of more than 10 000 rows at most 2.
+    /// Number of fits of each learner on all rows that it may learn from, 1 to 20, whose predictions are averaged; at most 2 with more than 10 000 rows.
     pub fits: usize,
     /// Boosted trees.
     pub trees: TreeOptions,
@@ -63,7 +64,7 @@ impl Default for TeacherOptions {
     }
 }
 
-/// Maximum number of fits of a learner on all rows, of many rows.
+/// Maximum number of fits of a learner on all rows, if there are many rows.
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
@@ -76,10 +77,10 @@ impl TeacherOptions {
     }
 }
 
-/// Below this share a learner is dropped from the mix: it would cost labelling time and change nothing.
+/// Learners with a smaller weight are left out of the mean: they would cost labeling time and change almost nothing.
 const NEGLIGIBLE: f64 = 0.05;
 
-/// What a teacher says of some rows, in the unit that it learned.
+/// Predictions of a teacher, in the unit that it learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Predicted mean.
@@ -91,7 +92,7 @@ pub struct Prediction {
 /// Labels of the rows that a teacher was fitted on, each from a teacher that has not seen the row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labels {
-    /// Predictions; NaN where no fold teacher predicts the row.
+    /// Predictions; NaN if no fold teacher predicts the row.
     pub prediction: Prediction,
     /// Fold of each row.
     pub fold: Vec<u32>,
@@ -100,7 +101,7 @@ pub struct Labels {
 /// A learner in a teacher, and its weight there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// What it is.
+    /// The learner.
     pub learner: Learner,
     /// Its weight in the mean, in (0, 1].
     pub weight: f64,
@@ -112,9 +113,9 @@ pub struct Share {
 /// t(x) = Σ_l w_l · mean_i f_li(x),    w ≥ 0,  Σ w = 1
 /// ```
 ///
-/// Each learner has *early* fits, which know nothing of validation rows, and, once [`with_full_fit`](Self::with_full_fit) was called,
-/// *last* ones on all rows that may be learned from. From then on these predict alone. Only of many rows (more than 10 000), where a fold
-/// more or less teaches little and a fit takes long, a single last fit joins the early ones.
+/// Each learner has *early* fits, which have not seen validation rows. [`with_full_fit`](Self::with_full_fit) adds *last* fits on all rows that may
+/// be learned from; from then on, only the last fits predict. There is one exception: with many rows (more than 10 000), where one more fold adds
+/// little and a fit takes long, a single last fit is added, and it predicts together with the early fits.
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
     parts: Vec<MixPart>,
@@ -128,7 +129,7 @@ struct MixPart {
     share: Share,
     early: Vec<Fit>,
     last: Vec<Fit>,
-    /// Whether early fits predict beside last ones.
+    /// Whether early fits predict together with last ones.
     joined: bool,
 }
 
@@ -147,22 +148,22 @@ impl MixPart {
     }
 }
 
-/// What the early fits of each learner of a teacher say of some rows.
+/// Predictions of the early fits of each learner of a teacher.
 #[derive(Clone, Debug)]
 pub struct EarlyAnswers(Vec<Predicted>);
 
 /// A teacher fitted by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// For rows that none of its fits has seen: the fold teachers together, or, where rows follow time or are few, fits on all rows of the sample.
+    /// The teacher for rows that none of its fits has seen: the mean of the fold teachers or, if rows follow time or are few, fits on all rows of the sample.
     pub teacher: FittedTeacher,
     /// Out-of-fold labels of the sample.
     pub labels: Labels,
-    /// What a reader of the report should know, such as a spread that is constant.
+    /// Notes for the report, for example that the spread is constant.
     pub notes: Vec<String>,
 }
 
-/// A learner with its fold fits and what they say.
+/// A learner with its fold fits and their out-of-fold predictions.
 struct Candidate {
     learner: Learner,
     folds: Vec<Fit>,
@@ -200,13 +201,14 @@ impl OutOfFold {
 impl FittedTeacher {
     /// Fits one teacher per fold and labels the sample out of fold.
     ///
-    /// Learners are mixed by out-of-fold error, those of next to no weight left out. Where rows follow time, the last
-    /// stretch chooses, and the teacher for rows that none has seen is fitted anew on all rows of the sample: a fold's fit would lack
-    /// a stretch of time, maybe the one that resembles them. So it is where rows are few, of which each counts. Each fit is a piece of `kept`.
+    /// Learners are weighted by out-of-fold error; those with almost no weight are left out. If rows follow time, only the last stretch of time is used
+    /// for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a stretch of time, maybe the one
+    /// that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row counts. Fits are saved in the
+    /// checkpoints `kept`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for `folds` out of range; otherwise as the learners'.
+    /// [`Error::InvalidOption`] for `folds` or `fits` out of range; otherwise the errors of the learners.
     pub fn fit_folds(
         sample: &Sample<'_>,
         options: &TeacherOptions,
@@ -328,11 +330,11 @@ impl FittedTeacher {
         })
     }
 
-    /// This teacher with last fits of its learners, on all rows of `sample`, which predict from now on.
+    /// This teacher with *last* fits of its learners on all rows of `sample`, which predict from now on.
     ///
     /// # Errors
     ///
-    /// As the learners'.
+    /// The errors of the learners.
     pub fn with_full_fit(
         &self,
         sample: &Sample<'_>,
@@ -360,7 +362,7 @@ impl FittedTeacher {
         })
     }
 
-    /// The teacher of the early fits alone, which know nothing of validation rows.
+    /// The teacher with only its early fits, which have not seen validation rows.
     #[must_use]
     pub fn early(&self) -> Self {
         let parts = self
@@ -381,13 +383,13 @@ impl FittedTeacher {
     ///
     /// # Errors
     ///
-    /// Where the columns are not those of the fit.
+    /// If the columns are not those of the fit.
     pub fn predict(&self, features: &Features) -> Result<Prediction> {
         let early = self.early_answers(features)?;
         self.predict_after(features, &early)
     }
 
-    /// What the early fits say: all of [`predict`](Self::predict) that is the same before and after
+    /// Predictions of the early fits: the part of [`predict`](Self::predict) that can be used again after
     /// [`with_full_fit`](Self::with_full_fit).
     ///
     /// # Errors
@@ -402,7 +404,7 @@ impl FittedTeacher {
         ))
     }
 
-    /// [`predict`](Self::predict), where the early fits were asked already.
+    /// Like [`predict`](Self::predict), with known predictions of the early fits.
     ///
     /// # Errors
     ///
@@ -451,7 +453,7 @@ impl FittedTeacher {
         })
     }
 
-    /// A fit that shows its features: of the learner with most weight, the first early or the last one.
+    /// The fit whose features are used: of the learner with the largest weight, the first early fit or the last fit.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
         let part = self
             .parts
@@ -471,7 +473,7 @@ impl FittedTeacher {
         self.parts.iter().map(|part| part.share).collect()
     }
 
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.parts
@@ -485,7 +487,7 @@ impl FittedTeacher {
     ///
     /// # Errors
     ///
-    /// Where a part cannot be written.
+    /// If a part cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut container = Container::new(KIND);
         let counts: Vec<Counts> = self
@@ -504,11 +506,11 @@ impl FittedTeacher {
         Ok(container.to_bytes())
     }
 
-    /// Reads [`to_bytes`](Self::to_bytes), also of version 0.1's first files, of trees and networks alone.
+    /// Reads [`to_bytes`](Self::to_bytes), and also the first file form of version 0.1, which had only trees and networks.
     ///
     /// # Errors
     ///
-    /// For bytes that are no teacher, or a damaged one.
+    /// For bytes that are not a teacher, or a damaged one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
         if container.text("counts").is_ok() {
@@ -605,17 +607,17 @@ const KIND: &str = "teacher";
 /// Learner, number of early and of last fits, and whether both predict.
 type Counts = (Share, usize, usize, bool);
 
-/// More rows than this are many: networks are first tried on one fold before they are trained on all, and learners are fitted less often.
+/// More rows than this are *many*: networks are first tried on one fold before they are trained on all folds, and learners are fitted fewer times.
 const MANY_ROWS: usize = 10_000;
-/// Up to so many rows, a fold's fit lacks rows that matter, and the teacher for rows that none has seen is fitted anew on all of the sample.
+/// Up to this number of rows, a fold's fit lacks rows that matter, and the teacher for new rows is fitted again on the whole sample.
 const FEW_ROWS: usize = 3000;
-/// Share of RMSE that networks must save there to be worth their time.
+/// Share of the trees' RMSE that networks must save on the fold on which they are tried, to be worth their time.
 const WORTH: f64 = 0.01;
-/// Share of RMSE by which networks have to beat the trees there to get a larger budget.
+/// Share of the trees' RMSE by which networks must beat the trees on that fold to get a larger budget.
 const FAR_BETTER: f64 = 0.1;
 
 impl Candidate {
-    /// The learner's fold fits, with what they say of the rows that each of them has not seen.
+    /// The learner's fold fits, with their predictions for the rows that each of them has not seen.
     fn new(learner: Learner, folds: Vec<Fit>, sample: &Sample<'_>) -> Result<Self> {
         let of_fold = |(fold, fit): (usize, &Fit)| {
             let rows = sample.held_rows(fold as u32);
@@ -635,8 +637,10 @@ impl Candidate {
     }
 }
 
-/// Options of the networks; none where a mix with them is unlikely to beat the trees alone, which is tried on the first fold that judges, if
-/// there are many rows. Where they are far better than the trees there, they are worth a larger budget.
+/// Options of the networks; none if a weighted mean with them is unlikely to beat the trees alone.
+///
+/// With many rows, this is tried on the first of the folds that [judge](limbeck_data::Folds::judges). If networks are far better than the trees
+/// there, they get a larger budget.
 fn network_options(
     sample: &Sample<'_>,
     others: &[Candidate],
@@ -675,7 +679,7 @@ fn network_options(
     Ok((error(&mixed) < (1.0 - WORTH) * error(&tree)).then(|| options.network.clone()))
 }
 
-/// Tree options by the error on held-out folds.
+/// Chooses the options of the trees by the error on held-out folds.
 fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<TreeOptions> {
     let candidates = options.trees.candidates(sample.target.len());
     let threads = rayon::current_num_threads();
@@ -702,7 +706,7 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
     sum
 }
 
-/// Mean over fits; nothing of none.
+/// Mean over fits; zeros if there are none.
 fn mean_of(fits: &[Fit], features: &Features) -> Result<Predicted> {
     let parts: Vec<Predicted> = fits
         .par_iter()

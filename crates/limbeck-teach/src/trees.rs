@@ -1,10 +1,10 @@
-//! Fitting boosted trees, and choosing how.
+//! Fits boosted trees, and chooses their options.
 //!
-//! The library behind it is `hessboost`, whose fits are the same for any number of threads; nothing of it shows in a
-//! signature. What it grows is lowered at once into our own [`Forest`].
+//! The library `hessboost` grows the trees; its fits are the same for any number of threads. None of its types are in our
+//! signatures: its trees are converted at once into our own [`Forest`].
 //!
-//! Defaults were chosen on out-of-fold error of public sets; what pays, in order: slanted views of the columns that
-//! interact most ([`TreeOptions::pairs`]), a mean over fold models (its caller's), small steps and many rounds.
+//! Defaults were chosen by out-of-fold error on public data sets. What helps most, in this order: *slanted* inputs, weighted sums of the
+//! columns that interact most ([`TreeOptions::pairs`]); the mean over fold models, which the caller makes; a small learning rate with many rounds.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +31,12 @@ limbeck_options::options! {
     pub struct TreeOptions in "teacher.trees", "Teacher" {
         /// Number of trees.
         rounds: usize = 800 => [within(1.0, 20_000.0)];
-        /// Share of each tree that is added to the sum; halve it and double `rounds` for accuracy.
+        /// Learning rate: share of each tree that is added to the sum. For more accuracy, halve it and double `rounds`.
         #[serde(alias = "step")]
         learning_rate: f64 = 0.06 => [above(0.0), up_to(1.0)];
         /// Maximum number of leaves per tree; up to 64 are fast to predict.
         leaves: usize = 32 => [within(2.0, 4096.0)];
-        /// Least weight of a leaf, in rows of mean weight.
+        /// Minimum weight of a leaf, in rows of mean weight.
         leaf_rows: f64 = 10.0 => [at_least(0.0)];
         /// Share of rows to draw for each tree.
         #[serde(alias = "row_share")]
@@ -48,13 +48,13 @@ limbeck_options::options! {
         ridge: f64 = 1.0 => [at_least(0.0)];
         /// Histogram bins per input; up to 254 are fast to predict.
         bins: usize = 254 => [within(2.0, 4096.0)];
-        /// Pairs of numeric columns, those that interact most, whose weighted sums become inputs too.
+        /// Number of pairs of numeric columns whose weighted sums become inputs too: those pairs that interact most.
         pairs: usize = 1 => [within(0.0, 64.0)];
     }
 }
 
 impl TreeOptions {
-    /// For a first look: about a third of the default's time.
+    /// Options for a first look: about a third of the default's time.
     #[must_use]
     pub fn fast() -> Self {
         Self {
@@ -65,7 +65,7 @@ impl TreeOptions {
         }
     }
 
-    /// For the last per cent of error: two to three times the default's time.
+    /// Options for a slightly smaller error: two to three times the default's time.
     #[must_use]
     pub fn best() -> Self {
         Self {
@@ -76,8 +76,8 @@ impl TreeOptions {
         }
     }
 
-    /// Sensible alternatives to choose from by [`choose`]: without slanted views, with those of one pair and of many, and
-    /// smaller leaves for few rows.
+    /// Alternatives for [`choose`]: without slanted inputs, with those of one pair, and with those of ten pairs. With few rows, leaves are smaller
+    /// and trees have fewer of them.
     #[must_use]
     pub fn candidates(&self, rows: usize) -> Vec<Self> {
         let leaf_rows = if rows < 4000 {
@@ -107,7 +107,7 @@ impl TreeOptions {
         ]
     }
 
-    /// Nearly the same fit in a fraction of the time.
+    /// Options for nearly the same fit in a fraction of the time.
     fn hurried(&self) -> Self {
         let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {
@@ -122,7 +122,7 @@ impl TreeOptions {
 /// Fits boosted trees to the squared error of `y`.
 ///
 /// Target and weights are standardized first, so that options mean the same for every table. The result depends on the
-/// rows, the options and the seed; `threads` changes no bit of it.
+/// rows, the options and the seed, but not on `threads`.
 ///
 /// ```
 /// use limbeck_data::{Feature, FeatureValues, Features};
@@ -142,7 +142,7 @@ impl TreeOptions {
 /// # Errors
 ///
 /// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;
-/// [`Error::Trees`] if the library refuses.
+/// [`Error::Trees`] if the library returns an error.
 pub fn fit(
     x: &Features,
     y: &[f64],
@@ -155,35 +155,34 @@ pub fn fit(
     Ok(fitted)
 }
 
-/// Which of several options leads to the least error on held-out rows.
+/// The options with the smallest error on held-out rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// The best options, `rounds` being where the held-out error was least.
+    /// The best options, with `rounds` where the held-out error was smallest.
     pub options: TreeOptions,
     /// Their position among the candidates.
     pub index: usize,
-    /// Least held-out RMSE of each candidate, in the target's unit.
+    /// Smallest held-out RMSE of each candidate, in the target's unit.
     pub rmse: Vec<f64>,
 }
 
-/// Rows up to which [`choose`] holds out every fold that judges in turn; above, the first of them alone says enough.
+/// Up to this number of rows, [`choose`] holds out each fold that judges in turn; above it, only the first of them.
 const SMALL: usize = 6000;
-/// Rows that it fits at most.
+/// Maximum number of rows that [`choose`] fits on.
 const ENOUGH: usize = 20_000;
-/// How many times as large its steps are.
+/// Factor by which [`choose`] increases the learning rate and reduces the rounds.
 const HURRY: usize = 2;
-/// Bins that are fine enough for it.
+/// Maximum number of bins in [`choose`].
 const HURRIED_BINS: usize = 128;
 
 /// Compares options by the error on held-out folds, over all rounds at once.
 ///
-/// With at most 6000 rows each fold that [judges](Folds::judges) is held out in turn, else the first of them only, and at most
-/// 20 000 rows are fitted. All fits hurry: half the rounds of twice the
-/// step, and coarser bins, which ranks candidates the same.
+/// With at most 6000 rows, each fold that [judges](Folds::judges) is held out in turn, otherwise only the first of them. At most 20 000 rows are
+/// fitted. To save time, all fits use half the rounds, twice the learning rate and coarser bins, which ranks the candidates in the same order.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`] without candidates; else as [`fit`].
+/// [`Error::InvalidOption`] without candidates or folds; otherwise as [`fit`].
 pub fn choose(
     x: &Features,
     y: &[f64],
@@ -199,7 +198,7 @@ pub fn choose(
     held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
     if candidates.is_empty() || held.is_empty() {
         let found = format!("{} candidates, {} folds", candidates.len(), held.len());
-        let message = format!("found {found}, expected at least one, and a fold");
+        let message = format!("found {found}, expected at least one of each");
         return Err(Refused::new("candidates", message).into());
     }
     candidates.iter().try_for_each(TreeOptions::validate)?;
@@ -238,7 +237,7 @@ pub fn choose(
     })
 }
 
-/// Number of rounds with the least summed squared error, and the RMSE there.
+/// Number of rounds with the smallest summed squared error, and the RMSE after these rounds.
 fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
     let rounds = curves.iter().map(Vec::len).min().unwrap_or(0);
@@ -286,7 +285,7 @@ fn held_out_curve(
     Ok(curve.into_iter().map(|rmse| rmse * rmse * weight).collect())
 }
 
-/// Rows on which the error is followed while trees are added.
+/// Rows on which the error is measured while trees are added.
 struct Watched {
     x: Features,
     y: Vec<f64>,
@@ -356,24 +355,24 @@ fn fit_watched(
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
 
-/// A place where trees cut an input, and what that gained.
+/// A threshold at which trees split an input, and its gain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     /// The threshold, in the unit of the input.
     pub at: f32,
-    /// Fall of the squared error of the (weighted) rows that the cut parted.
+    /// Decrease of the squared error of the (weighted) rows by this split.
     pub gain: f64,
 }
 
-/// Where the trees of a quick fit cut each of `columns`.
+/// The thresholds at which the trees of a quick fit split each of `columns`.
 ///
 /// # Shapes
 ///
-/// `columns` is `[width][rows]`; `y` and `w` have a value per row; the result a list per column, in no useful order.
+/// `columns` is `[width][rows]`; `y` and `w` have a value per row; the result has a list per column, in no useful order.
 ///
 /// # Errors
 ///
-/// [`Error::Trees`] where the library refuses.
+/// [`Error::Trees`] if the library returns an error.
 pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Result<Vec<Vec<Cut>>> {
     let labels = Standard::fit(y, w).apply(y);
     let mut cuts = vec![Vec::new(); columns.len()];
@@ -393,13 +392,13 @@ pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Resul
 pub struct EncodedRows<'a> {
     /// `[width][rows]`.
     pub columns: &'a [Vec<f32>],
-    /// What is to be predicted.
+    /// Targets, to be predicted.
     pub labels: &'a [f32],
     /// Weights, of any sum.
     pub weights: &'a [f32],
 }
 
-/// Boosted trees for a student: they read its encoded columns as they are, and can be cut short.
+/// Boosted trees for a student: they read its encoded columns directly, and can be truncated to fewer trees.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     trees: Trees,
@@ -407,7 +406,7 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// RMSE on the held-out rows after each round; empty without any.
+    /// RMSE on the held-out rows after each round; empty without held-out rows.
     #[must_use]
     pub fn curve(&self) -> &[f64] {
         &self.curve
@@ -422,12 +421,12 @@ impl Ensemble {
 
 /// Fits boosted trees to encoded rows, for [`Op::TreeEnsemble`](limbeck_runtime::Op::TreeEnsemble).
 ///
-/// Labels should have mean 0: trees begin at 0. The option `pairs` has no effect, since a student's trees see no slanted
-/// sums. The result depends on rows, options and seed; `threads` changes no bit of it.
+/// Labels should have mean 0: trees begin at 0. The option `pairs` has no effect, since a student's trees have no slanted
+/// inputs. The result depends on rows, options and seed, but not on `threads`.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`]; [`Error::Trees`] where the library refuses.
+/// [`Error::InvalidOption`]; [`Error::Trees`] if the library returns an error.
 pub fn ensemble(
     rows: &EncodedRows<'_>,
     held: Option<&EncodedRows<'_>>,
@@ -459,7 +458,7 @@ pub fn ensemble(
     })
 }
 
-/// A hundred small trees, enough to see where the signal is.
+/// A hundred small trees, enough to find the important inputs.
 fn quick_fit(
     columns: &[Vec<f32>],
     labels: &[f32],
@@ -484,12 +483,12 @@ fn quick_fit(
     )
 }
 
-/// Rows that the search for pairs looks at.
+/// Maximum number of rows in the search for pairs.
 const SCREENED_ROWS: usize = 8000;
 
-/// The pairs of number columns that follow one another in the trees of a quick fit, by the gain of the second split.
+/// The pairs of number columns that trees of a quick fit split directly one after the other, ranked by the gain of the second split.
 ///
-/// Columns with fewer than three values are left out: there is nothing between their axes.
+/// Columns with fewer than three values are left out: slanted inputs do not help there.
 fn interacting_pairs(
     inputs: &Inputs,
     matrix: &InputMatrix,

@@ -1,4 +1,4 @@
-//! Imported teachers against the libraries that wrote their files, and against damage.
+//! Imported teachers: compared with the libraries that wrote their files, and read from damaged files.
 //!
 //! Files and expected predictions: `evidence/fixtures.py`.
 #![allow(
@@ -15,7 +15,7 @@ use limbeck_data::{FeatureValues, Features, ReadOptions, Table, Values};
 use limbeck_teach::Error;
 use limbeck_teach::import::{ImportedTeacher, ModelFormat};
 
-/// Share of the larger of |prediction| and the target's standard deviation by which we may differ: expected values have 7 digits.
+/// Allowed difference, as a share of the larger of |prediction| and the target's standard deviation: expected values have 7 digits.
 const TOLERANCE: f64 = 1e-5;
 
 const LIGHTGBM: [&str; 6] = [
@@ -65,7 +65,7 @@ fn features() -> Features {
     features
 }
 
-/// The three number columns, which files without names want alone; gaps filled with 0 for networks.
+/// Only the three number columns, for files without column names; missing values are replaced by 0 for networks.
 fn plain(filled: bool) -> Features {
     let mut features = features();
     features.columns.retain(|column| column.name != "kind");
@@ -479,7 +479,7 @@ impl Draw {
     }
 }
 
-/// Damaged files are refused by name or read as another model; nothing panics, whatever they predict.
+/// Damaged files are refused with their name, or read as another model; nothing panics, whatever they predict.
 #[test]
 fn damaged_files_never_panic() {
     let mut refused = 0;

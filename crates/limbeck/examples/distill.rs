@@ -1,6 +1,6 @@
-//! The whole job in ten lines: a table in, a proven student out.
+//! A complete run in ten lines: reads a table, trains a student and tests it.
 //!
-//! Without arguments it distills a simulated thermistor; with `TABLE TARGET` a table of yours.
+//! Without arguments it uses a simulated thermistor; with `TABLE TARGET`, a table of yours.
 
 use limbeck::{Recipe, Silent, distill};
 

@@ -1,4 +1,4 @@
-//! A student without a folder: data made in memory, a student and its proof in memory, no file read or written.
+//! A run in memory: the data, the student and its test results are in memory, and no file is read or written.
 
 use limbeck::{Quality, Recipe, Session, Silent, fit};
 use limbeck_data::{Dataset, simulate};

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A recipe that cannot be read.
+    /// A recipe that cannot be read, or that does not fit the data or the function it is given to.
     #[error("{place}: {message}")]
     Recipe {
-        /// File and line, or `recipe`.
+        /// Where: file and line, or the name of an option.
         place: String,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what is expected.
         message: String,
     },
-    /// An option outside its range, or one that does not go with others.
+    /// An option that is out of range, has no effect, or conflicts with another.
     #[error(transparent)]
     Option(#[from] limbeck_options::Refused),
     /// A file that cannot be read or written.
@@ -24,37 +24,37 @@ pub enum Error {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The run directory is taken.
+    /// The run directory already exists.
     #[error("{} exists already and is never overwritten; choose another --out or remove it", path.display())]
     OutExists {
         /// The directory.
         path: PathBuf,
     },
-    /// A run of that name was begun and not finished.
-    #[error("{} holds a run that was ended before it was done; go on with `limbeck distill --resume {}`, or remove it", path.display(), run.display())]
+    /// An unfinished run of that name exists.
+    #[error("{} holds an unfinished run; continue it with `limbeck distill --resume {}`, or remove it", path.display(), run.display())]
     UnfinishedExists {
-        /// Its folder.
+        /// The folder of the unfinished run.
         path: PathBuf,
-        /// The name that it will have.
+        /// The path that the run gets when it is finished.
         run: PathBuf,
     },
-    /// Another process works on the run.
-    #[error("{} is being made by another process ({process}); wait for it, or end it first", run.display())]
+    /// Another process is working on the run.
+    #[error("another process (ID {process}) is working on {}; wait until it ends, or stop it first", run.display())]
     InUse {
         /// The run.
         run: PathBuf,
-        /// Its number, as it wrote it down.
+        /// ID of that process, read from the lock file.
         process: String,
     },
-    /// A run that ended before it was done, and what it had come to is kept.
-    #[error("{source}; what was done so far is kept: go on with `limbeck distill --resume {}`", run.display())]
+    /// The run stopped with an error, and its finished work is kept for a resume.
+    #[error("{source}; the work done so far is kept: continue with `limbeck distill --resume {}`", run.display())]
     Kept {
         /// The run.
         run: PathBuf,
-        /// What ended it.
+        /// The error that stopped it.
         source: Box<Error>,
     },
     /// A directory that is not a run, or a damaged one.
@@ -76,16 +76,16 @@ pub enum Error {
     /// Stopped by the user before there was anything to keep.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// A student that a format has no words for: see the source.
+    /// A student that cannot be written in a format: see the source.
     #[error(transparent)]
     Export(#[from] limbeck_export::Error),
-    /// A file that an export would write exists.
+    /// An export would overwrite an existing file.
     #[error("{} exists already and is never overwritten; choose another --out or --name, or remove it", path.display())]
     FileExists {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is no artefact, or whose manifest is missing or damaged.
+    /// A file that is not an exported file, or whose manifest is missing or damaged.
     #[error("{}: {message}", path.display())]
     NotAnArtefact {
         /// The file.
@@ -93,16 +93,16 @@ pub enum Error {
         /// What was found and what was expected.
         message: String,
     },
-    /// Tables: see the source.
+    /// An error of tables or data: see the source.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),
-    /// Teachers: see the source.
+    /// An error of a teacher: see the source.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
-    /// Students: see the source.
+    /// An error while students are trained: see the source.
     #[error(transparent)]
     Distill(#[from] limbeck_distill::Error),
-    /// Student files: see the source.
+    /// An error of a student file or of prediction: see the source.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
 }
@@ -111,7 +111,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// True where the user stopped the run.
+    /// True if the user stopped the run.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
         match self {
@@ -123,8 +123,8 @@ impl Error {
         }
     }
 
-    /// True where it lies in the surroundings and may have passed when the run goes on: a stop, a file that could not be read or written,
-    /// the user's command. Other errors would come again.
+    /// True if a resume may succeed: the user stopped the run, a file could not be read or written, or the user's command failed. Other errors
+    /// would occur again.
     pub(crate) fn may_pass(&self) -> bool {
         use limbeck_teach::Error as Teach;
         let is_command = matches!(

@@ -1,4 +1,4 @@
-//! Knowledge distillation for regression: a table in, a small proven student out.
+//! Knowledge distillation for regression: trains a small student model from a table, and tests it on held-out rows.
 //!
 //! ```text
 //! Recipe ─distill→ Run { recipe.toml, student.limbeck, labels.parquet, report.json, metrics.csv, teacher/ }
@@ -14,16 +14,16 @@
 //! # Ok::<(), limbeck::Error>(())
 //! ```
 //!
-//! | module | noun |
+//! | module | contents |
 //! |---|---|
 //! | [`recipe`] | [`Recipe`]: every option, read from TOML, presets and flags |
-//! | [`session`] | [`Session`]: who watches, what is kept, the time |
-//! | [`pipeline`] | [`fit`] in memory, [`distill`] into a folder: the stages in order |
-//! | `stages` | each stage, and [`LabelStore`]: what the teacher said |
-//! | [`report`] | [`Report`]: every figure of a run; its verdict in words, its page |
-//! | [`run`] | [`Run`]: a run directory, and one in the making |
+//! | [`session`] | [`Session`]: observer, checkpoints and clock of a run |
+//! | [`pipeline`] | [`fit`] runs all stages in memory, [`distill`] into a folder |
+//! | `stages` | each stage, and [`LabelStore`]: the teacher's labels |
+//! | [`report`] | [`Report`]: all results of a run; the verdict as text, the HTML page |
+//! | [`run`] | [`Run`]: a run directory, finished or unfinished |
 //! | [`targets`] | a run for each of several targets |
-//! | [`preflight`](mod@preflight) | [`preflight()`]: pilots that say whether a run is likely to pay |
+//! | [`preflight`](mod@preflight) | [`preflight()`]: small pilot runs that estimate whether distillation is likely to pay |
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")
@@ -50,7 +50,7 @@ pub use stages::fitted::{Fitted, Joint};
 pub use stages::store::{LabelStore, TeacherFeatures};
 pub use targets::{distill_each, resume};
 
-/// The Rust blocks of the book, compiled.
+/// The Rust code blocks of the book, compiled as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/book/howto/rust.md")]
 struct Book;

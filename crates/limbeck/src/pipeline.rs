@@ -1,4 +1,4 @@
-//! What a program calls: the stages of a run, in memory or into a folder.
+//! The functions that a program calls: they run all stages, in memory or into a folder.
 //!
 //! ```text
 //! read → labels → search on validation rows → refit on all training rows → test → files
@@ -19,8 +19,10 @@ use crate::session::{Observer, Session, listener, on_threads};
 use crate::stages::fitted::{self, Fitted, Joint};
 use crate::stages::{budget, labels, outer, read};
 
-/// Fits or asks the teacher, trains both students and proves what was kept, all in memory: no file is written, and none is read but those that
-/// `teacher` and `unlabeled` name; `table` and `data.test` of the recipe are not looked at.
+/// Fits or queries the teacher, trains both students and tests them on held-out rows, all in memory.
+///
+/// No file is written. The only files that are read are those named by `teacher` and `unlabeled`; `table` and `data.test` of the recipe are
+/// ignored.
 ///
 /// ```
 /// use limbeck::{Quality, Recipe, Session, Silent, fit};
@@ -53,9 +55,9 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
     })?
 }
 
-/// The same for several targets and one student: a teacher for each target, one network that learns from all of them, and a proof for each.
+/// Like [`fit`], for one student of several targets: a teacher and a proof for each target, and one network that learns from all teachers.
 ///
-/// `data` has the targets of the recipe in their order, `data.target` and then `targets`: [`Dataset::joint`] makes it.
+/// `data` holds the targets in the order of the recipe: `data.target`, then `targets`. [`Dataset::joint`] makes such a data set.
 ///
 /// ```
 /// use limbeck::{Quality, Recipe, Session, Silent, fit_joint};
@@ -90,7 +92,7 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
 ///
 /// # Errors
 ///
-/// As [`fit`]; [`Error::Recipe`] for an option that speaks of one target.
+/// As [`fit`]; [`Error::Recipe`] if `joint` is off in the recipe.
 pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Joint> {
     recipe.refuse_not_joint()?;
     refuse_others(data, recipe)?;
@@ -102,7 +104,7 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
     })?
 }
 
-/// Refuses data that were not made with the recipe's own options.
+/// Refuses a data set that was made with other options than the recipe has.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     let names = data.targets.specs.iter().map(|spec| &spec.name);
     let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
@@ -117,24 +119,24 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     }
     Err(Error::Recipe {
         place: "data".into(),
-        message: "the data set was made with another target, log_target or teacher_column; make it with the recipe's own options, Dataset::from_table(table, &recipe.data, …)".into(),
+        message: "the data set was made with another target, log_target or teacher_column than the recipe has; make it with the options of the recipe: Dataset::from_table(table, &recipe.data, …)".into(),
     })
 }
 
-/// Refuses what only the table shows cannot be done, before any work is.
+/// Refuses, before any work is done, options that this table makes impossible.
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
     outer::check(recipe.outer_folds, recipe.seed, data)
 }
 
-/// Fits or asks the teacher, trains both students, proves and writes a run.
+/// Fits or queries the teacher, trains both students, tests them and writes a run directory.
 ///
-/// Until the run is whole, what is done lies in a folder beside it, `OUT.unfinished`, from which [`resume`](crate::resume) goes on.
+/// Until the run is complete, its files are in the folder `OUT.unfinished`; [`resume`](crate::resume) continues from there.
 ///
 /// # Errors
 ///
 /// For a table that cannot be used, an `out` that exists, a teacher that fails, or a file that cannot be written.
-/// Bad input leaves no folder behind; [`Error::Kept`] where work was done before the error.
+/// Bad input leaves no folder behind; [`Error::Kept`] if finished work was kept for a resume.
 pub fn distill(
     recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
@@ -153,7 +155,7 @@ pub fn distill(
     Ok(make(recipe, &begin, observer)?.swap_remove(0))
 }
 
-/// The same for several targets and one student: a run for each target, in the folder of the student.
+/// Like [`distill`], for one student of several targets: a run for each target, in the folder of the student.
 pub(crate) fn distill_joint(
     recipe: &CheckedRecipe,
     out: &Path,
@@ -168,7 +170,7 @@ pub(crate) fn distill_joint(
     make(recipe, &begin, observer)
 }
 
-/// Goes on with a run that was ended before it was done: of one target, or of several with one student.
+/// Continues an unfinished run: of one target, or of several targets with one student.
 pub(crate) fn go_on(
     run_dir: Unfinished,
     ticket: &Ticket,
@@ -194,7 +196,7 @@ pub(crate) fn go_on(
     make(&recipe, &take, observer)
 }
 
-/// Makes a run, or those of several targets with one student, in the place that it gets once its table is read.
+/// Reads the table, opens the folder by `run_dir`, and makes the run there, or the runs of several targets with one student.
 fn make(
     recipe: &Recipe,
     run_dir: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
@@ -228,7 +230,7 @@ fn make(
     })?
 }
 
-/// All that comes after the table, in the folder of the run.
+/// Runs all stages after the table is read, and writes the run.
 fn make_in(
     run_dir: &Unfinished,
     recipe: &Recipe,
@@ -271,7 +273,7 @@ fn log_summary(summary: &DataSummary) {
         .for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
 }
 
-/// Fits or asks the teacher and writes its labels as a Parquet table, as `labels.parquet` of a run.
+/// Fits or queries the teacher and writes its labels, the table `labels.parquet` of a run; as CSV if `out` ends in `.csv`.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Every option of a run.
 //!
-//! A recipe is TOML. What a user writes is laid over a preset, and flags over that; the result is a [`Recipe`] with every
-//! option filled in, which is stored in the run.
+//! A recipe is TOML. The user's options override those of `quality` and `preset`, and flags of the command line override both. The result is a
+//! [`Recipe`] with every option filled in, which is stored in the run.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 
 limbeck_options::words! {
-    /// How much time a run may take: a preset that the recipe's own options are laid over.
+    /// How much work a run does: default values, which the recipe's own options override.
     pub enum Quality {
-        /// For a first look.
+        /// Least work, for a first look.
         Fast = "fast",
-        /// The balance that the documentation's figures are measured with.
+        /// A balance of time and accuracy; results in the documentation are measured with it.
         #[default]
         Default = "default",
         /// A better teacher and longer schedules, several times slower.
@@ -34,33 +34,33 @@ limbeck_options::words! {
 }
 
 limbeck_options::words! {
-    /// A sane combination of methods for one situation, laid over `quality` and under everything else.
+    /// A combination of methods for one situation. It overrides `quality`, and all other options override it.
     ///
-    /// Each is a file of the folder `recipes`, which is where to look what it sets.
+    /// Each preset but `default` is a file in the folder `recipes`, which shows what it sets.
     pub enum Preset {
-        /// Squared points and rows between near rows: what pays on most tables.
+        /// Squared error, and new rows between near rows: what helps on most tables.
         #[default]
         Default = "default",
-        /// Inner features first.
+        /// Match the teacher's inner features first: strongly at the start of training, not at all at its end.
         ///
-        /// Did not pay on the sets of `docs/ablation.md`; here to be tried on other tables.
+        /// Did not help on the data sets of `docs/ablation.md`; meant to be tried on other tables.
         Features = "features",
-        /// Few rows.
+        /// For tables with few rows.
         SmallData = "small-data",
-        /// A teacher that is far off on some rows.
+        /// For a teacher with large errors on some rows.
         NoisyTeacher = "noisy-teacher",
-        /// Seven tenths of the loss from the teacher, of the logarithm.
+        /// Learn the target's logarithm, with 70 % of the loss from the teacher.
         HousePrice = "house-price",
     }
 }
 
 limbeck_options::words! {
-    /// How the labels of several teachers are mixed.
+    /// How the labels of several teachers are averaged.
     pub enum Combine {
         /// Weights `1 / MSE`, scaled to add up to 1.
         #[default]
         InverseVariance = "inverse_variance",
-        /// Non-negative weights that add up to 1 and minimize the squared error of the mix.
+        /// Non-negative weights that add up to 1 and minimize the squared error of the average.
         Stacked = "stacked",
     }
 }
@@ -78,34 +78,34 @@ impl Preset {
 }
 
 limbeck_options::options! {
-    /// A recipe of limbeck: everything that a run depends on but its table and its command line.
+    /// A recipe of limbeck: all options of a run. Its results depend on them and on the files that they name.
     pub struct Recipe in "", "Options" {
         /// CSV or Parquet file to learn from.
         table: PathBuf = PathBuf::new();
-        /// File of further rows without targets, for the teacher to label.
+        /// CSV or Parquet file of additional rows without targets, for the teacher to label.
         #[serde(skip_serializing_if = "Option::is_none")]
         unlabeled: Option<PathBuf> = None => [flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\"")];
-        /// Further targets beside that of `data`. None is a feature of another. Each gets a student and a run of its own, unless `joint` is set.
+        /// More target columns besides `data.target`. No target is a feature of another. Each gets its own student and run, unless `joint` is set.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         targets: Vec<String> = Vec::new() => [example("[\"other\"]")];
-        /// Train one student that predicts all targets, in place of one student for each. Rows need all of them.
+        /// Train one student that predicts all targets, instead of one student per target. Rows without values of all targets are left out.
         joint: bool = false => [flag("joint", ""), under("Data"), rules(&[Rule::With("targets")])];
-        /// Weights of the targets in the loss of one student, `data.target` first; each counts in standard deviations of its own.
+        /// Weights of the targets in the loss of the joint student, `data.target` first; errors of each target are measured in its standard deviations.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         target_weights: Vec<f64> = Vec::new() => [example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint")])];
-        /// How much work to do: a first look, the balance, or several times slower for the last per cent.
+        /// How much work to do: fast for a first look, default, or best: slightly more accurate, but several times slower.
         quality: Quality = Quality::Default => [flag("quality", "LEVEL"), letter('q'), common()];
-        /// Which methods to use: a combination for one situation, each a file of the folder `recipes`.
+        /// Which methods to use: a combination for one situation. Each but `default` is a file in the folder `recipes`.
         preset: Preset = Preset::Default => [flag("preset", "NAME")];
-        /// Seed of splits, folds, weights and augmentation.
+        /// Seed of splits, folds, initial weights and augmentation.
         seed: u64 = 0 => [flag("seed", "N"), common()];
-        /// Number of seeds with which both students are trained for the proof.
+        /// Number of seeds with which both students are trained for the final test.
         repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
-        /// Maximum number of seeds, trained if the first ones vary more than half as much as test rows do.
+        /// Maximum number of seeds, trained if errors vary over the first `repeats` seeds more than half as much as over test rows.
         ///
-        /// No more than `repeats` under a `time_limit`.
+        /// With a `time_limit`, no more than `repeats` seeds are trained.
         max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];
-        /// Least gain that is worth having, as a share of the error without a teacher. It applies to the shipped file and to what preflight expects.
+        /// Smallest gain that is worth having, as a share of the error without a teacher. It applies to the shipped file and to what preflight expects.
         worth: f64 = 0.01 => [within(0.0, 1.0), flag("worth", "SHARE"), under("Proof")];
         /// Repeat the whole run on this many other splits of the rows, to see whether its verdict holds; each takes as long as the run.
         outer_folds: usize = 0 => [
@@ -114,10 +114,14 @@ limbeck_options::options! {
         ];
         /// Number of threads; results do not depend on it.
         threads: usize = 0 => [flag("threads", "N"), unset("one per core")];
-        /// Time that the run may take. The options chosen to meet it replace it in the run's recipe.
+        /// Time limit of the run.
+        ///
+        /// Options are chosen to meet it; they replace it in the recipe that the run stores.
         #[serde(skip_serializing_if = "Option::is_none")]
         time_limit: Option<f64> = None => [seconds(), above(0.0), flag("time-limit", "TIME"), common(), example("300.0")];
-        /// How often to save a training in progress, for `--resume`; results do not depend on it.
+        /// Time between checkpoints of a training in progress.
+        ///
+        /// `--resume` continues from the last checkpoint. Results do not depend on this time.
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,41 +143,42 @@ limbeck_options::options! {
     }
 }
 
-const OTHER_SPLIT: &str = "labels of another run belong to its split, and outer folds split the rows anew; that run's teacher may be given as teacher.model";
+const OTHER_SPLIT: &str = "the labels of another run fit only its own split, and outer folds make new splits; you can give that run's teacher as teacher.model";
 
 limbeck_options::options! {
     /// The teacher, and how its labels are made.
     ///
-    /// A teacher whose predictions stand in the table is named in `data`: `teacher_column`.
+    /// If the table has a column with a teacher's predictions, name it in `data.teacher_column`.
     pub struct TeacherSection in "teacher", "Teacher" {
         /// The teacher that limbeck trains: the best mix by out-of-fold error (auto), or one kind alone.
         kind: TeacherKind = TeacherKind::Auto => [flag("teacher", "KIND")];
-        /// An earlier run whose labels to reuse, so that no teacher is trained.
+        /// An earlier run on this table whose labels to reuse, so that no teacher is trained.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<PathBuf> = None => [flag("teacher-from", "RUN"), example("\"runs/table-1\"")];
-        /// More runs on this table, whose teachers to average with the first.
+        /// More runs on this table, whose labels to average with those of the first teacher.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
         /// How to weight several teachers.
         combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
-        /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows of these columns.
+        /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run whose teacher was fitted on other rows with the same columns.
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
-            rules(&[Rule::Without("teacher.from", "there is one teacher")]),
+            rules(&[Rule::Without("teacher.from", "only one teacher can be used")]),
         ];
-        /// The column for each input of that model, in the model's order.
+        /// Table columns for the inputs of that model, in the model's order.
         #[serde(skip_serializing_if = "Option::is_none")]
         model_columns: Option<Vec<String>> = None => [
             flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
         ];
         /// Number of folds for out-of-fold labels.
         folds: usize = 5 => [within(2.0, 20.0)];
-        /// How often each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
+        /// Number of times each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
         fits: usize = 3 => [within(1.0, 20.0)];
         /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
         ///
-        /// Significantly worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none.
+        /// Meant for biased teachers. On the five data sets of `docs/ablation.md`, whose teachers are not biased, it was significantly worse on
+        /// three and better on none.
         residual_rounds: usize = 0 => [within(0.0, 10.0), flag("residual-rounds", "N")];
         /// Share `η` of the fitted residual to add.
         residual_step: f64 = 1.0 => [above(0.0), up_to(1.0), rules(&[Rule::With("teacher.residual_rounds")])];
@@ -191,7 +196,7 @@ limbeck_options::options! {
     }
 }
 
-/// Seconds of a year: more is a slip of the keys.
+/// Seconds of a year; a larger number is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
 
 impl TeacherSection {
@@ -217,7 +222,7 @@ impl TeacherSection {
 }
 
 impl Recipe {
-    /// The options of a preset, without table and target.
+    /// The default options of a quality, without table and target.
     #[must_use]
     pub fn preset(quality: Quality) -> Self {
         let mut recipe = Self {
@@ -279,11 +284,11 @@ impl Recipe {
         }
     }
 
-    /// Reads a recipe from TOML text, with `flags` laid over it.
+    /// Reads a recipe from TOML text; `flags` override its options.
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] with line and nearest name for text that is no TOML, an unknown key or a value of the wrong kind.
+    /// [`Error::Recipe`] for text that is not TOML, an unknown key or a value of the wrong type, with its line and the nearest known key.
     pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
         // Read alone first: only the text knows its lines.
         if let Err(error) = toml::from_str::<Self>(text) {
@@ -307,22 +312,22 @@ impl Recipe {
         Self::resolve(own, flags)
     }
 
-    /// Reads a recipe file. Relative paths in it are seen from the working directory.
+    /// Reads a recipe file. Relative paths in it start from the working directory.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] where the file cannot be read, else as [`parse`](Self::parse).
+    /// [`Error::File`] if the file cannot be read, else as [`parse`](Self::parse).
     pub fn read(path: impl AsRef<Path>, flags: Table) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::file("read the recipe", path))?;
         Self::parse(&text, &path.display().to_string(), flags)
     }
 
-    /// Lays `own` options over their preset and `flags` over both.
+    /// Fills in all options: `own` override those of quality and preset, `flags` override both.
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] for an unknown key or a value of the wrong kind.
+    /// [`Error::Recipe`] for an unknown key or a value of the wrong type.
     pub fn resolve(own: Table, flags: Table) -> Result<Self> {
         let mut all = own;
         lay_over(&mut all, flags);
@@ -336,7 +341,7 @@ impl Recipe {
             .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
     }
 
-    /// The options of a quality with those of a preset over them.
+    /// The options of a quality, overridden by those of a preset.
     fn of(quality: Quality, preset: Preset) -> Result<Self> {
         let mut merged = Table::try_from(Self::preset(quality))
             .map_err(|e| recipe_error("quality", &e.to_string()))?;
@@ -353,7 +358,7 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] where a path is not UTF-8.
+    /// [`Error::Recipe`] if a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|e| recipe_error("recipe", &e.to_string()))
     }
@@ -377,11 +382,11 @@ impl Recipe {
         ]
     }
 
-    /// Checks what can be checked without a table. What comes back is the only thing that runs.
+    /// Checks everything that can be checked without a table. Only a recipe that was checked can be run.
     ///
     /// # Errors
     ///
-    /// For the first option out of its range, and for options that do not go with each other.
+    /// For the first option that is out of range or has no effect, and for options that conflict.
     pub fn check(&self) -> Result<CheckedRecipe> {
         self.data.check()?;
         // Only what differs from quality and preset was asked for.
@@ -412,19 +417,19 @@ impl Recipe {
         if self.teacher.model.is_some() && column.is_some() && fold.is_none() {
             return Err(recipe_error(
                 "teacher.model",
-                "beside `data.teacher_column` needs `data.teacher_fold`: the column is for out-of-fold predictions of training rows",
+                "together with `data.teacher_column`, it needs `data.teacher_fold` too: beside a model, the column must hold out-of-fold predictions of training rows",
             ));
         }
         if self.unlabeled.is_some() && matches!(self.teacher_source(), TeacherSource::Column) {
             return Err(recipe_error(
                 "unlabeled",
-                "needs a teacher that can be asked; `data.teacher_column` cannot label new rows",
+                "needs a teacher that can predict new rows; `data.teacher_column` cannot label new rows",
             ));
         }
         Ok(CheckedRecipe(self.clone()))
     }
 
-    /// What one student of several targets cannot do.
+    /// Refuses options that do not work with one student of several targets.
     fn check_joint(&self) -> Result<()> {
         let all = 1 + self.targets.len();
         let given = self.target_weights.len();
@@ -459,13 +464,13 @@ impl Recipe {
             .map(|(place, _)| *place)
             .or(self.teacher_source().option());
         place.map_or(Ok(()), |place| {
-            let message = "does not go with `joint` yet; leave it out, or make a student for each target, without `joint`";
+            let message = "does not work with `joint` yet; leave it out, or leave out `joint` to train a student for each target";
             Err(recipe_error(place, message))
         })
     }
 
-    /// The files beside the table that a run reads. The rows of one target have a checksum of their own; with several targets, the tables
-    /// are among them.
+    /// The files besides the table that a run reads. With several targets, the tables are among them; with one target, the rows of the table have
+    /// a checksum of their own.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         let split = self
             .data
@@ -488,7 +493,7 @@ impl Recipe {
             .collect()
     }
 
-    /// Who makes the labels, or the first of those that do.
+    /// If the labels come from; with several teachers, the first of them.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
         let teacher = &self.teacher;
@@ -509,7 +514,7 @@ impl Recipe {
     }
 }
 
-/// Who makes the labels.
+/// If the labels come from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TeacherSource<'r> {
     /// A teacher that limbeck fits.
@@ -520,7 +525,7 @@ pub enum TeacherSource<'r> {
     Model {
         /// File or folder.
         path: &'r Path,
-        /// Column of each input, where they are given.
+        /// Column of each input of the model; empty if they are not given.
         columns: &'r [String],
     },
     /// The labels of an earlier run.
@@ -543,30 +548,34 @@ impl TeacherSource<'_> {
     }
 }
 
-/// A recipe whose options go together: the only thing that runs. [`Recipe::check`] makes it.
+/// A recipe that passed [`Recipe::check`]. Only such a recipe can be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedRecipe(Recipe);
 
 impl CheckedRecipe {
+    /// Refuses a recipe with several targets.
+    ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] for one of several targets.
+    /// [`Error::Recipe`] for several targets.
     pub(crate) fn refuse_several(&self) -> Result<()> {
         if self.targets.is_empty() {
             return Ok(());
         }
-        let message = "this takes one target; only limbeck distill (and the library's distill_each) makes a run for each of several";
+        let message = "this works with one target only; for several targets, use limbeck distill (in the library, distill_each), which makes a run for each";
         Err(recipe_error("targets", message))
     }
 
+    /// Refuses a recipe without `joint`.
+    ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] where several targets do not have one student.
+    /// [`Error::Recipe`] if `joint` is off.
     pub(crate) fn refuse_not_joint(&self) -> Result<()> {
         if self.joint {
             return Ok(());
         }
-        let message = "is off, and this makes one student for several targets; turn it on, or fit a student for each target";
+        let message = "is off, but this function trains one student for several targets; turn it on, or fit a student for each target";
         Err(recipe_error("joint", message))
     }
 }
@@ -586,7 +595,7 @@ fn recipe_error(place: &str, message: &str) -> Error {
     }
 }
 
-/// A word of a table, the default where it is not given.
+/// The word option `name` of a table; its default if it is not given.
 fn word<T: Default + std::str::FromStr<Err = String>>(
     table: &Table,
     name: &str,
@@ -602,7 +611,7 @@ fn word<T: Default + std::str::FromStr<Err = String>>(
     }
 }
 
-/// Replaces values, key by key, tables within tables.
+/// Overrides the values of `base` by those of `over`, key by key, also in tables within tables.
 fn lay_over(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -612,7 +621,7 @@ fn lay_over(base: &mut Table, over: Table) {
     }
 }
 
-/// Adds the nearest known name to a message about an unknown one.
+/// Adds the nearest known name to a message about an unknown name.
 fn explain(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let (true, Some(found)) = (message.starts_with("unknown "), names.next()) else {

@@ -1,4 +1,4 @@
-//! What every stage is given beside its data and its options: who watches, what is kept, and the time.
+//! The context that every stage gets beside its data and options: observer, checkpoints and clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,36 +13,36 @@ use tracing::dispatcher::{self, Dispatch};
 
 use crate::error::{Error, Result};
 
-/// What an observer is told.
+/// An event that an [`Observer`] receives.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The table was read and checked.
     Data(&'a limbeck_data::DataSummary),
     /// A stage begins.
     Stage(&'a str),
-    /// Something that a user should know.
+    /// A note for the user.
     Note(&'a str),
-    /// The options that a time limit led to.
+    /// The options that were chosen to meet a time limit.
     Budget(&'a str),
-    /// Students are about to train: this many steps in all, at most.
+    /// Students are about to train: the maximum number of steps of all of them together.
     Steps(usize),
-    /// A student of the run trains.
+    /// Progress of a student of the run.
     Training(&'a Progress<'a>),
-    /// A student trains for a part of the work that is no run of its own, such as a pilot or an outer fold.
+    /// Progress of a student that is trained for a part of the work, such as a pilot or an outer fold.
     Aside(&'a Progress<'a>),
 }
 
-/// Watches a run, from several threads.
+/// Receives the events of a run. Several threads call it.
 pub trait Observer: Sync {
-    /// Something happened.
+    /// Receives an event.
     fn event(&self, event: &Event<'_>);
 
-    /// Seconds that watching took, over all threads; they are told in the report.
+    /// Seconds that the observer itself took, summed over all threads, for the report.
     fn seconds(&self) -> f64 {
         0.0
     }
 
-    /// True once the user wants the run to end: what is in training stops at its next report, and what exists is kept.
+    /// True once the user wants to stop the run: trainings stop at their next progress event, and what was trained so far is kept.
     fn stop(&self) -> bool {
         false
     }
@@ -56,17 +56,17 @@ impl Observer for Silent {
     fn event(&self, _event: &Event<'_>) {}
 }
 
-/// The one context of all stages. No stage knows a file or a clock but through it.
+/// The context that all stages share: observer, checkpoints and clock.
 pub struct Session<'a> {
     observer: &'a dyn Observer,
     checkpoints: Checkpoints,
     clock: Arc<Clock>,
-    /// True for a part of a run: stages and notes of it are not those of the run.
+    /// True for a part of a run: the observer does not get its stages and notes.
     is_part: bool,
 }
 
 impl<'a> Session<'a> {
-    /// A session that keeps nothing.
+    /// A session without checkpoints.
     #[must_use]
     pub fn new(observer: &'a dyn Observer) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The same with a place for finished pieces.
+    /// This session, with checkpoints for finished work.
     #[must_use]
     pub(crate) fn with_checkpoints(self, checkpoints: Checkpoints) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The same with a clock that starts now.
+    /// This session, with a clock that starts now.
     pub(crate) fn fresh(&self) -> Self {
         Self {
             observer: self.observer,
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The same, watched by another.
+    /// This session, with another observer.
     pub(crate) fn watched_by<'b>(&self, observer: &'b dyn Observer) -> Session<'b> {
         Session {
             observer,
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// For a part of the work: of its events only progress is told, and its pieces have names of their own.
+    /// A session for a part of the work: the observer gets only its progress events, and its checkpoints have the scope `name`.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             observer: self.observer,
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The same session with names of pieces of its own, for what is done once for each of several targets.
+    /// This session with checkpoints in the scope `name`, for work that is repeated for each of several targets.
     pub(crate) fn named(&self, name: &str) -> Self {
         Self {
             is_part: self.is_part,
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// For the whole work again on other rows: a part whose time is not that of the run's stages.
+    /// A session for repeating all work on other rows: a [`part`](Self::part) whose time is not added to the run's stages.
     pub(crate) fn repetition(&self, name: &str) -> Self {
         Self {
             clock: Arc::default(),
@@ -132,17 +132,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Who watches.
+    /// The observer.
     pub(crate) fn observer(&self) -> &'a dyn Observer {
         self.observer
     }
 
-    /// Where finished pieces are.
+    /// The checkpoints of finished work.
     pub(crate) fn checkpoints(&self) -> &Checkpoints {
         &self.checkpoints
     }
 
-    /// The piece of that name: read back where it is kept, else made and kept.
+    /// The result of that name: read from its checkpoint if there is one, else made and saved.
     pub(crate) fn piece<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
         self.checkpoints.piece(name, make)
     }
 
-    /// Tells an event, those of a part only where they are progress.
+    /// Passes an event to the observer; from a part of a run, only progress events.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         match event {
             Event::Training(progress) if self.is_part => {
@@ -163,17 +163,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A stage begins.
+    /// Tells the observer that a stage begins.
     pub(crate) fn begin(&self, stage: &str) {
         self.tell(&Event::Stage(stage));
     }
 
-    /// Something that a user should know.
+    /// Passes a note to the observer.
     pub(crate) fn note(&self, text: &str) {
         self.tell(&Event::Note(text));
     }
 
-    /// Runs a piece of work, its time added to that of the stage.
+    /// Runs `work` and adds its time to that of the stage.
     pub(crate) fn time<T>(&self, stage: &str, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let out = work();
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
         self.clock.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds by stage, with those spent on curves and on checkpoints.
+    /// Seconds by stage, and those spent on writing curves and checkpoints.
     pub(crate) fn stages(&self) -> BTreeMap<String, f64> {
         let mut stages = self.clock.stages();
         stages.insert(
@@ -197,14 +197,16 @@ impl<'a> Session<'a> {
         stages
     }
 
-    /// True once the user wants the run to end.
+    /// True once the user wants to stop the run.
     pub(crate) fn is_stopped(&self) -> bool {
         self.observer.stop()
     }
 
+    /// Checks whether the run may continue.
+    ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] once the user wants the run to end.
+    /// [`Error::Interrupted`] once the user wants to stop the run.
     pub(crate) fn go_on(&self) -> Result<()> {
         if self.is_stopped() {
             Err(Error::Interrupted)
@@ -213,7 +215,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Watches trainings.
+    /// The callback of trainings: passes their progress to the observer, and tells them to stop once the user wants to.
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));
@@ -255,7 +257,7 @@ impl Clock {
     }
 }
 
-/// Runs `work` on a pool of its own, so that the number of threads is the recipe's; what these threads say goes to `listener`.
+/// Runs `work` on its own pool of `threads` threads, whose `tracing` events go to `listener`.
 pub(crate) fn on_threads<T: Send>(
     threads: usize,
     listener: Dispatch,
@@ -274,7 +276,7 @@ pub(crate) fn on_threads<T: Send>(
     Ok(pool.install(work))
 }
 
-/// Who listens to this thread.
+/// The `tracing` dispatcher of this thread.
 pub(crate) fn listener() -> Dispatch {
     dispatcher::get_default(Dispatch::clone)
 }

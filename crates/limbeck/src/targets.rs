@@ -1,16 +1,17 @@
-//! Several targets of one table: a proof and a run for each, with a student for each or one student for all.
+//! Several targets of one table: a proof and a run for each, with one student per target or one student for all.
 //!
 //! ```text
 //! runs/x/targets.json      which targets, and the folder of each
-//! runs/x/report.html       all of them in one table
+//! runs/x/report.html       all targets in one table
 //! runs/x/heating_load/     a run like any other
 //! runs/x/cooling_load/
 //! runs/x/student.limbeck   with `joint`: the student that predicts all targets
 //! ```
 //!
-//! Without `joint`, every student has its own teacher, size and verdict, and the recipe of each run drops the other targets. With it, one network
-//! learns from a teacher for each target; the student of each run is that network cut down to one output. `metrics.csv` beside the joint student
-//! has errors of all targets together, in standard deviations; those of the runs are in the unit of their target.
+//! Without `joint`, every student has its own teacher, size and verdict, and the recipe of each run drops the other targets. With `joint`, one
+//! network learns from a teacher for each target; the student of each run is that network reduced to one output. `metrics.csv` beside the joint
+//! student has the errors of all targets together, in standard deviations of each target; errors in the reports of the runs are in the unit of their
+//! target.
 
 use std::path::Path;
 
@@ -37,11 +38,11 @@ use crate::session::{Event, Observer};
 /// # Ok::<(), limbeck::Error>(())
 /// ```
 ///
-/// A time limit is shared between them. A stop ends the run in progress as it ends any run; the targets after it are left for [`resume`].
+/// Each target gets an equal part of a time limit. If the user stops, the run in progress ends as any stopped run; [`resume`] makes the others.
 ///
 /// # Errors
 ///
-/// As [`distill`]; [`Error::Kept`] where one target was done before the error.
+/// As [`distill`]; [`Error::Kept`] if a target was finished before the error.
 pub fn distill_each(
     recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
@@ -60,8 +61,9 @@ pub fn distill_each(
     all(&recipes, run_dir, observer)
 }
 
-/// Goes on with a run, or the runs of several targets, that was ended before it was done: to the same bytes as if it had not been, but for
-/// files that hold times. One that is done already is only opened.
+/// Continues an unfinished run, or the unfinished runs of several targets.
+///
+/// The files have the same bytes as without the interruption, except those that hold times. A finished run is only opened.
 ///
 /// ```no_run
 /// let runs = limbeck::resume("runs/building", &limbeck::Silent)?;
@@ -70,8 +72,8 @@ pub fn distill_each(
 ///
 /// # Errors
 ///
-/// [`Error::NotARun`] where there is none of that name, or its table, another file that it reads, or the version of limbeck has changed;
-/// [`Error::InUse`] where another process works on it; otherwise as [`distill`].
+/// [`Error::NotARun`] if there is no run of that name, or if the table, another file that the run reads, or the version of limbeck has changed;
+/// [`Error::InUse`] if another process is working on the run; otherwise as [`distill`].
 pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
     let (path, last) = Unfinished::names(run.as_ref());
     if !path.exists() && last.exists() {
@@ -89,7 +91,7 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
     all(&each(&recipe)?, run_dir, observer)
 }
 
-/// The runs of all targets in one folder, those that are there already left as they are.
+/// Makes the runs of all targets in one folder; runs that are finished already are left as they are.
 fn all(
     recipes: &[CheckedRecipe],
     run_dir: Unfinished,
@@ -138,19 +140,19 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// Refuses options that speak of one target.
+/// Refuses options that apply to one target only.
 fn refuse_one_target(recipe: &Recipe) -> Result<()> {
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
     match recipe.teacher_source().option().or(mixed) {
         Some(place) => Err(Error::Recipe {
             place: place.into(),
-            message: "speaks of one target; with it, run limbeck distill once for each target, with the others under --drop".into(),
+            message: "applies to one target only; run limbeck distill once for each target, with the other targets under --drop".into(),
         }),
         None => Ok(()),
     }
 }
 
-/// A recipe for each target, to which the others are no features.
+/// A recipe for each target, in which the other targets are not features.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all: Vec<&String> = std::iter::once(&recipe.data.target)
         .chain(&recipe.targets)

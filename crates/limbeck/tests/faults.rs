@@ -1,4 +1,4 @@
-//! Random damage to the files of a run: found by the manifest, and never a panic of whoever reads them.
+//! Random damage to the files of a run: the manifest detects it, and reading the files never panics.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whatever reads files of a run; answers and errors are both fine, and golden vectors catch a student that says something else.
+/// Reads the files of a run in all ways. Results and errors are both fine; golden vectors detect a student that predicts something else.
 fn read_all(run: &Path) {
     if let Ok(opened) = Run::open(run) {
         let _ = opened.student().map(|student| student.verify_golden());
@@ -40,7 +40,7 @@ fn read_all(run: &Path) {
     }
 }
 
-/// `LIMBECK_FAULTS` says how many [default: 1500].
+/// `LIMBECK_FAULTS` sets the number of faults [default: 1500].
 #[test]
 fn damaged_files_are_found_and_never_panic() {
     let count: usize = std::env::var("LIMBECK_FAULTS")

@@ -1,4 +1,4 @@
-//! A run through the library: what is written is what is read again.
+//! Tests of runs through the library: what is written is read back the same.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use limbeck_data::simulate;
 use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_teach::TeacherKind;
 
-/// Little of everything on a small table, so that a run takes a quarter of a second.
+/// A recipe with little work on a small table, so that a run takes a quarter of a second.
 fn quick(folder: &std::path::Path) -> Recipe {
     let table = folder.join("sensor.csv");
     simulate::thermistor(300, 7).write_csv(&table).unwrap();
@@ -376,7 +376,7 @@ fn several_teachers_are_one_mix_with_weights_in_the_report() {
     }
 }
 
-/// Remembers what is told of stages.
+/// Records the names of the stages.
 #[derive(Default)]
 struct Stages(Mutex<std::collections::BTreeSet<String>>);
 
@@ -405,8 +405,8 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
     let seen = seen.0.into_inner().unwrap();
     for wanted in [
         "none",
-        "stage 1 of 3, layers 1.0 0.0 0.0",
-        "stage 3 of 3, layers 1.0 1.0 1.0",
+        "stage 1 of 3, layer weights 1.0 0.0 0.0",
+        "stage 3 of 3, layer weights 1.0 1.0 1.0",
     ] {
         assert!(seen.contains(wanted), "{wanted}: {seen:?}");
     }
@@ -737,7 +737,7 @@ fn every_changed_byte_of_a_run_is_found() {
         verify(&folder.path().join("sensor.csv"))
             .unwrap_err()
             .to_string()
-            .contains("no exported file")
+            .contains("nor an exported file")
     );
 }
 
@@ -784,7 +784,7 @@ fn runs_are_listed_and_compared_row_by_row() {
         paired(&first, &elsewhere)
             .unwrap()
             .unwrap_err()
-            .contains("other test rows")
+            .contains("test rows, targets")
     );
     assert_eq!(
         differences(&[first.clone(), smaller.clone()]),
@@ -852,7 +852,7 @@ fn a_stop_at_the_second_target_keeps_the_first() {
     assert_eq!(limbeck::resume(&out, &Silent).unwrap().len(), 2);
 }
 
-/// What must repeat of a run: all files but those that hold times.
+/// The files of a run that must repeat: all but those that hold times.
 fn contents(run: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let times = [
         "report.json",
@@ -875,7 +875,7 @@ fn contents(run: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// Ends the run as a kill would, by a panic, once it has been told so many things.
+/// Ends the run by a panic, as a kill would, after a given number of events.
 struct Killed(std::sync::atomic::AtomicUsize);
 
 impl Observer for Killed {
@@ -999,7 +999,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
         &outer.report().proof.verdict.sentence,
     );
     assert!(
-        page.contains("The same on other splits") && sentence.contains("Over 3 outer folds"),
+        page.contains("Results on other splits") && sentence.contains("Over 3 outer folds"),
         "{sentence}"
     );
     assert!(!plain.report().proof.verdict.sentence.contains("Over 3"));
@@ -1098,12 +1098,12 @@ fn run_goes_on_only_where_nothing_has_changed() {
     let table = std::fs::read_to_string(&recipe.table).unwrap();
     let last = table.trim_end().rfind('\n').unwrap();
     std::fs::write(&recipe.table, &table[..=last]).unwrap();
-    refused("is not what it was");
+    refused("has changed since the run");
     // The same rows and figures, two of them exchanged.
     let mut lines: Vec<&str> = table.lines().collect();
     lines.swap(1, 2);
     std::fs::write(&recipe.table, lines.join("\n")).unwrap();
-    refused("is not what it was");
+    refused("has changed since the run");
     std::fs::write(&recipe.table, &table).unwrap();
     let ticket = std::fs::read_to_string(unfinished.join("resume.json")).unwrap();
     std::fs::write(

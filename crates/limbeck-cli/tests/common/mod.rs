@@ -14,7 +14,7 @@ use limbeck_data::simulate;
 
 pub const TARGET: &str = simulate::THERMISTOR_TARGET;
 
-/// Little of everything, so that a run takes a quarter of a second.
+/// A recipe with little work, so that a run takes a quarter of a second.
 pub const QUICK: &str = "\
 repeats = 1
 [teacher]

@@ -1,8 +1,12 @@
-//! From a table to checked, split rows.
+//! Turns a table into checked and split rows.
 //!
-//! The order of things matters and is this: split file or split column (by position in the file, before any row is
-//! dropped), infinite numbers, rows without target, held-out rows, then the checks of columns on training and
-//! validation rows alone.
+//! The steps are, in this order:
+//!
+//! 1. The split file or split column is read, by positions in the file, before any row is dropped.
+//! 2. Infinite numbers are found.
+//! 3. Rows without target are left out.
+//! 4. Test and validation rows are held out, unless they are given.
+//! 5. Columns are checked, on training and validation rows only.
 
 mod clean;
 mod options;
@@ -33,28 +37,28 @@ use crate::targets::{LearnedUnit, TargetSpec, Targets};
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-/// Rows ready to learn from: no missing or infinite target, features checked, parts chosen.
+/// Checked and split rows, ready for training; no target is missing or infinite.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Features of all rows.
     pub features: Features,
-    /// What is predicted, in its own unit.
+    /// The values to predict, in their own unit.
     pub targets: Targets,
-    /// Weights; ones where none are given.
+    /// Weight of each row; 1 if no weights are given.
     pub weight: Vec<f64>,
-    /// Position of each row in the file, from 0; rows of a second, test table count on from the first table's last.
+    /// Position of each row in the file, from 0; the numbers of a separate test table's rows follow those of the first table.
     pub rows: Vec<usize>,
-    /// Group or stretch of time of each row, for the bootstrap and for folds; stretches are numbered in order of time.
+    /// Block of each row, for intervals and folds: its group, or its stretch of time (consecutive rows; numbered in order of time).
     pub blocks: Option<Vec<u32>>,
-    /// Which rows are fitted, chosen on and reported on.
+    /// Training, validation and test rows.
     pub split: Split,
-    /// True where the validation rows were given, and not drawn from the training rows.
+    /// True if the validation rows were given, rather than drawn from the training rows.
     pub valid_given: bool,
-    /// How folds are drawn.
+    /// How folds are formed.
     pub fold_kind: FoldKind,
-    /// Predictions of a teacher in the table.
+    /// Predictions of a teacher, if the table has them.
     pub given: Option<GivenTeacher>,
-    /// What the report says of the data.
+    /// Summary of the data for the report.
     pub summary: DataSummary,
 }
 
@@ -63,16 +67,16 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// As [`Table::read`] and [`from_table`](Self::from_table).
+    /// The errors of [`Table::read`] and [`from_table`](Self::from_table).
     pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
         Self::load_joint(path, options, &[], seed)
     }
 
-    /// The same with further targets beside that of the options, for a student that predicts them all.
+    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names the targets besides that of the options.
     ///
     /// # Errors
     ///
-    /// As [`Table::read`] and [`joint`](Self::joint).
+    /// The errors of [`Table::read`] and [`joint`](Self::joint).
     pub fn load_joint(
         path: impl AsRef<Path>,
         options: &DataOptions,
@@ -84,7 +88,7 @@ impl Dataset {
         let test = match &options.test {
             None => None,
             Some(test) => {
-                // Asked for before the test table is opened, so that the right table is named.
+                // Checked before the test table is opened, so that the error names the right table.
                 table.require(&options.target, "option `target`")?;
                 let schema: Vec<_> = table
                     .schema()
@@ -97,12 +101,14 @@ impl Dataset {
         Self::joint(table, options, others, test, seed)
     }
 
-    /// Checks and splits a table. Rows of `test`, a second table read with the kinds of the first, are all test rows.
+    /// Checks and splits a table.
+    ///
+    /// All rows of `test`, a second table read with the column kinds of the first, are test rows.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`], [`Error::NoSuchColumn`], [`Error::Cell`], [`Error::Refused`] or [`Error::Split`], each
-    /// with the place.
+    /// [`Error::InvalidOption`], [`Error::NoSuchColumn`], [`Error::Cell`], [`Error::Shape`], [`Error::Refused`] or [`Error::Split`]; each
+    /// message says where the problem is.
     pub fn from_table(
         table: Table,
         options: &DataOptions,
@@ -112,12 +118,13 @@ impl Dataset {
         Self::joint(table, options, &[], test, seed)
     }
 
-    /// The same with further targets beside that of the options, for a student that predicts them all: rows need all of them, none is a
-    /// feature, and a column that gives one away is no feature for any.
+    /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names the targets besides that of the options.
+    ///
+    /// Only rows with values of all targets are used. No target is a feature. A column that leaks any of the targets counts as a leak.
     ///
     /// # Errors
     ///
-    /// As [`from_table`](Self::from_table).
+    /// The errors of [`from_table`](Self::from_table).
     pub fn joint(
         table: Table,
         options: &DataOptions,
@@ -133,7 +140,7 @@ impl Dataset {
         if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
             return Err(Error::option(
                 "test",
-                "excludes `data.split_column` and `data.split_file`",
+                "cannot be combined with `data.split_column` or `data.split_file`",
             ));
         }
         let mut findings = Findings::new(&options.checks, &options.keep)?;
@@ -263,11 +270,11 @@ impl Dataset {
         })
     }
 
-    /// The data set with one of its targets alone.
+    /// The same data set with only one of its targets, given by its index.
     ///
     /// # Panics
     ///
-    /// Where there are not so many.
+    /// Panics if there is no target with this index.
     #[must_use]
     pub fn of_target(&self, at: usize) -> Self {
         let (spec, values) = (
@@ -285,26 +292,34 @@ impl Dataset {
         }
     }
 
-    /// The target, in its own unit.
+    /// The values of the only target, in its own unit.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the data set does not have exactly one target.
     #[must_use]
     pub fn target(&self) -> &[f64] {
         self.targets.only().1
     }
 
-    /// What the target is.
+    /// Name and learned unit of the only target.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the data set does not have exactly one target.
     #[must_use]
     pub fn spec(&self) -> &TargetSpec {
         self.targets.only().0
     }
 
-    /// Targets of the given rows.
+    /// Target values of the given rows, in the target's own unit.
     #[must_use]
     pub fn target_of(&self, rows: &[usize]) -> Vec<f64> {
         let target = self.target();
         rows.iter().map(|row| target[*row]).collect()
     }
 
-    /// Targets of the given rows in the unit in which they are learned.
+    /// Target values of the given rows, in the unit in which the target is learned.
     #[must_use]
     pub fn learned_of(&self, rows: &[usize]) -> Vec<f64> {
         let (spec, target) = self.targets.only();
@@ -319,7 +334,7 @@ impl Dataset {
         rows.iter().map(|row| self.weight[*row]).collect()
     }
 
-    /// Blocks of the given rows, where the data set has blocks.
+    /// Blocks of the given rows; `None` if the data set has no blocks.
     #[must_use]
     pub fn blocks_of(&self, rows: &[usize]) -> Option<Vec<u32>> {
         self.blocks
@@ -328,7 +343,7 @@ impl Dataset {
     }
 }
 
-/// Names of all targets, each of which has no other role.
+/// Names of all targets, after checking that none has another role.
 fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>> {
     for (at, name) in others.iter().enumerate() {
         if *name == options.target || others[..at].contains(name) {
@@ -349,14 +364,14 @@ fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>>
         .find(|name| !names.contains(name))
     {
         Some(other) => {
-            let message = format!("`{other}` is none of the targets: {}", names.join(", "));
+            let message = format!("`{other}` is not one of the targets: {}", names.join(", "));
             Err(Error::option("log_targets", message))
         }
         None => Ok(names),
     }
 }
 
-/// Rows that have all targets.
+/// Rows that have a value of every target.
 fn usable_rows(
     source: &Source,
     names: &[String],
@@ -382,7 +397,7 @@ fn usable_rows(
     Ok(rows)
 }
 
-/// Each part of the rows has some weight.
+/// Checks that each part of the split has a row with a weight above 0.
 fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     let parts = [
         ("training", &split.train),
@@ -392,7 +407,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     for (part, rows) in parts {
         if !rows.is_empty() && rows.iter().all(|row| weight[*row] == 0.0) {
             let message = format!(
-                "is 0 in all {part} rows, which count by their weights; give some of them weight, or leave the option out"
+                "the weight is 0 in all {part} rows; give some of these rows a weight above 0, or leave out the option"
             );
             return Err(Error::option("weight", message));
         }
@@ -400,7 +415,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Features with their kinds, whole numbers told by the rows that are learned from.
+/// Features with their kinds; the rows in `learn` decide which columns hold whole numbers.
 fn features_of(
     source: &str,
     columns: Vec<Column>,
@@ -409,7 +424,7 @@ fn features_of(
 ) -> Result<(Vec<FeatureKind>, Features)> {
     if columns.is_empty() {
         let message = format!(
-            "{source}: no feature column is left; see the warnings, or name columns in `keep`"
+            "{source}: no feature column is left; see the warnings of the checks, or name columns in `keep`"
         );
         return Err(Error::Shape { message });
     }
@@ -431,7 +446,7 @@ fn features_of(
     Ok((kinds, features))
 }
 
-/// Each column named by an option is there.
+/// Checks that each column named by an option exists.
 fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     for (option, column) in options.single_columns() {
         table.require(column, &format!("option `{option}`"))?;
@@ -473,7 +488,7 @@ fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Fills in the parts that were not given.
+/// Makes the split: takes the given parts, and draws those that are not given.
 fn split(
     parts: &[SplitPart],
     ties: &Ties<'_>,
@@ -520,7 +535,7 @@ fn split(
     Ok(split)
 }
 
-/// Ascending rows without those in `held`, ascending too.
+/// The rows that are not in `held`; both lists are ascending.
 fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
     rows.iter()
         .copied()
@@ -528,7 +543,7 @@ fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// A target with one value leaves nothing to learn.
+/// Checks that the target has more than one value.
 fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64]) -> Result<()> {
     let first = target[rows[0]];
     if rows
@@ -538,8 +553,8 @@ fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64
         return Ok(());
     }
     let message = format!(
-        "{source}: column `{column}` is {first} in all {} rows to learn from; nothing can be learned from a constant \
-         target, name another column",
+        "{source}: column `{column}` is {first} in all {} training and validation rows; a constant target cannot be \
+         learned, name another column",
         rows.len()
     );
     Err(Error::Shape { message })
@@ -674,10 +689,10 @@ mod tests {
         logs.log_targets = vec!["x".into()];
         let refused = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap_err();
         assert!(
-            refused.to_string().contains("none of the targets"),
+            refused.to_string().contains("not one of the targets"),
             "{refused}"
         );
-        // A column that gives away the second target is no feature for the first either.
+        // A column that leaks the second target is refused, although it does not leak the first.
         let mut leaking = table.clone();
         let twice = number("twice_b", &|i| 10.0 - 2.0 * noise(i * i));
         leaking.columns.push(twice);
@@ -892,7 +907,7 @@ mod tests {
             o.drop = vec!["weight".into(), "part".into()];
         })
         .unwrap();
-        // The file runs backwards: the last days are the first rows, four to a day.
+        // The file is in reverse order of time: the last days are the first rows, with four rows per day.
         assert_eq!(data.split.test, (0..80).collect::<Vec<_>>());
         assert_eq!(data.split.valid, (80..112).collect::<Vec<_>>());
         assert_eq!(data.fold_kind, FoldKind::Time);
@@ -953,7 +968,7 @@ mod tests {
     fn test_table_is_all_test() {
         let mut other = table();
         other.source = "other.csv".into();
-        // Columns in another order, one of them new.
+        // Columns in another order, and one more column.
         other.columns.reverse();
         other.columns.push(Column::number("new", vec![0.0; 400]));
         let data = Dataset::from_table(table(), &options(|_| {}), Some(other.clone()), 0).unwrap();
@@ -1024,7 +1039,7 @@ mod tests {
         );
         assert_eq!(with(Some(Action::Drop)).unwrap().target().len(), 398);
         let warned = with(Some(Action::Warn)).unwrap();
-        assert_eq!(warned.target().len(), 399); // The row without target goes as one with a missing target.
+        assert_eq!(warned.target().len(), 399); // The row with an infinite target is left out, as one with a missing target.
         assert!(warned.features.columns[0].is_missing(4));
     }
 
@@ -1131,11 +1146,11 @@ mod tests {
         has(|o| o.valid_share = f64::NAN, "data.valid_share: found NaN");
         has(
             |o| (o.group, o.time) = (Some("group".into()), Some("day".into())),
-            "excludes `data.time`",
+            "cannot be combined with `data.time`",
         );
         has(
             |o| (o.split_file, o.split_column) = (Some("a:b".into()), Some("part".into())),
-            "excludes `data.split_file`",
+            "cannot be combined with `data.split_file`",
         );
         has(
             |o| o.teacher_fold = Some("a".into()),
@@ -1147,7 +1162,7 @@ mod tests {
         );
         has(
             |o| o.keep = vec!["y".into()],
-            "column `y` is the `target`, which is no feature",
+            "column `y` is the `target`, which cannot be a feature",
         );
         has(|o| o.drop = vec!["y".into()], "column `y` is the target");
         has(|o| o.keep = vec!["day".into()], "also in `drop`");

@@ -1,4 +1,4 @@
-//! What is the target, what are features, how rows are split, what checks do.
+//! Options of the data: target, features, split and checks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::{Error, Result};
 limbeck_options::options! {
     /// The table: its target, its columns and its rows.
     pub struct DataOptions in "data", "Data" {
-        /// Column to predict, a number.
+        /// Column to predict; it must hold numbers.
         target: String = String::new();
-        /// Learn the target's logarithm; figures stay in the target's own unit.
+        /// Learn the target's logarithm; predictions and metrics stay in the target's own unit.
         ///
-        /// All targets have to be above 0.
+        /// All values of the target must be above 0.
         log_target: bool = false => [flag("log-target", "")];
-        /// Of several targets, those whose logarithm to learn; `log_target` means all.
+        /// With several targets: those to learn as logarithms; `log_target` selects all targets.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[Rule::Without("data.log_target", "it means all targets")])];
+        log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[Rule::Without("data.log_target", "`log_target` already selects all targets")])];
         /// Columns to leave out of the features.
         drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
         /// Columns to keep as features even if a check would drop them.
@@ -38,18 +38,18 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<String> = None => [
             flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
-            rules(&[Rule::Without("data.time", "rows are split by one of them; where both matter, give the split yourself by split_column")]),
+            rules(&[Rule::Without("data.time", "rows can be split only by groups or by time; if both matter, define the split yourself with split_column")]),
         ];
         /// Column to sort rows by; the last rows become the test rows.
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\"")];
-        /// Column that assigns each row: train, valid, test or drop.
+        /// Column that assigns each row to a part of the split: train, valid, test or drop.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_column: Option<String> = None => [
             flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
             rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
         ];
-        /// The split NAME of a CSV file with the columns split, set, start, stop.
+        /// CSV file of splits, with the columns split, set, start, stop, and the NAME of the split to use.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_file: Option<String> = None => [
             flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),
@@ -66,12 +66,12 @@ limbeck_options::options! {
         /// Column of the table with a teacher's predictions.
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\"")];
-        /// Column with the standard deviation of those predictions.
+        /// Column with the standard deviation of each prediction in `teacher_column`.
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_spread: Option<String> = None => [
             flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column")]),
         ];
-        /// Column with the fold of those predictions, empty for rows the teacher was fitted on.
+        /// Column with the fold of each prediction in `teacher_column`; empty for rows that the teacher was fitted on.
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_fold: Option<String> = None => [
             flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
@@ -90,17 +90,17 @@ limbeck_options::options! {
         separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("by the header"), example("\";\"")];
         /// Lines above the header of a text table, to be skipped.
         skip_lines: usize = 0 => [within(0.0, 1_000_000.0), flag("skip-lines", "N"), under("Reading")];
-        /// What to do when a check finds something: warn, drop or refuse, for example leak=warn.
+        /// What to do when a check finds something: warn, drop or refuse (stop with an error), for example leak=warn.
         ///
         /// See [`checks`](crate::checks).
         checks: BTreeMap<String, Action> = BTreeMap::new() => [flag("check", "CHECK=ACTION")];
     }
 }
 
-const ONE_SPLIT: &str = "the test rows come from one of them";
+const ONE_SPLIT: &str = "only one of the two can choose the test rows";
 
 impl DataOptions {
-    /// The defaults, for one target.
+    /// Default options with this target.
     #[must_use]
     pub fn for_target(target: &str) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl DataOptions {
         }
     }
 
-    /// Options that name one column, by option name.
+    /// Options that name a single column: pairs of option name and column name.
     pub(crate) fn single_columns(&self) -> Vec<(&'static str, &str)> {
         let optional = [
             ("weight", &self.weight),
@@ -161,23 +161,23 @@ impl DataOptions {
             .collect()
     }
 
-    /// Checks what can be checked without a table.
+    /// Checks the options as far as possible without a table.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a share outside its range, for options that exclude each other, for a column in two
-    /// roles, or for a check that does not exist.
+    /// [`Error::InvalidOption`] for a missing target, a share outside its range, options that exclude each other, a column with two
+    /// roles, or a check or action that does not exist.
     pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
         if self.target.is_empty() {
-            let message = "none given; name the column to predict";
+            let message = "no target given; name the column to predict";
             return Err(Error::option("target", message));
         }
         self.validate()?;
         self.check_roles()
     }
 
-    /// Each column has one role.
+    /// Checks that each column has only one role.
     fn check_roles(&self) -> Result<()> {
         let singles = self.single_columns();
         for (index, (option, column)) in singles.iter().enumerate() {
@@ -197,7 +197,7 @@ impl DataOptions {
             if !may_be_feature && self.keep.iter().any(|kept| kept == column) {
                 return Err(Error::option(
                     "keep",
-                    format!("column `{column}` is the `{option}`, which is no feature"),
+                    format!("column `{column}` is the `{option}`, which cannot be a feature"),
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! Roles read from a table's columns: target, weight, groups, times, parts, given predictions, features.
+//! Reads each role from the columns of a table: target, weight, groups, times, split parts, given predictions, features.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::table::{Column, Table, Values, infinite_cell};
 use crate::warning::Action;
 use crate::{Error, Result};
 
-/// The table, with the rows of a test table below its own.
+/// The table, with the rows of a test table appended.
 pub(super) struct Source {
     pub(super) table: Table,
     first_rows: usize,
@@ -19,7 +19,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Joins the tables and leaves out the columns to drop.
+    /// Appends the test table, and removes the columns to drop.
     pub(super) fn join(
         mut table: Table,
         options: &DataOptions,
@@ -30,7 +30,7 @@ impl Source {
             .into_iter()
             .map(|(_, column)| column)
             .collect();
-        // A column may be dropped as a feature and still be the group, the time or the weight.
+        // A column that is dropped as a feature may still be the group, the time or the weight.
         let stays = |column: &str| {
             named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
         };
@@ -55,7 +55,7 @@ impl Source {
         &self.table.source
     }
 
-    /// File and data row, from 1, of a row of the joined table.
+    /// File and data row (from 1) of a row of the joined table.
     pub(super) fn place(&self, row: usize) -> (String, usize) {
         match &self.test_source {
             Some(test) if row >= self.first_rows => (test.clone(), row - self.first_rows + 1),
@@ -80,7 +80,7 @@ impl Source {
         self.test_source.is_some() || options.split_file.is_some() || options.split_column.is_some()
     }
 
-    /// Parts by split file, split column or test table; all training where none is given.
+    /// Part of each row, from the split file, split column or test table; without these, all rows are training rows.
     pub(super) fn given_parts(&self, options: &DataOptions) -> Result<Vec<SplitPart>> {
         if let Some(spec) = &options.split_file {
             return parts_from_file(spec, self.table.rows);
@@ -121,7 +121,7 @@ impl Source {
         codes.iter().enumerate().map(part).collect()
     }
 
-    /// Finds infinite numbers in the target and in columns that may be features.
+    /// Checks for infinite numbers in the target and in columns that may be features.
     pub(super) fn check_infinite(
         &mut self,
         options: &DataOptions,
@@ -138,7 +138,7 @@ impl Source {
                 .iter()
                 .any(|(option, column)| *option != "target" && *column == name);
             if is_role && !options.keep.contains(&name) {
-                continue; // Reported where the role is read.
+                continue; // Reported when the role is read.
             }
             let (source, row) = self.place(bad.row);
             let place = format!(
@@ -153,7 +153,7 @@ impl Source {
                 .filter(|row| values[*row].is_infinite())
                 .collect();
             let outcome = match action {
-                Action::Refuse => "; correct the cell, or set checks.infinite to \"drop\" (the rows) or \"warn\" (missing)".to_owned(),
+                Action::Refuse => "; correct the cell, or set checks.infinite to \"drop\" (drops the rows) or \"warn\" (takes the cells as missing)".to_owned(),
                 Action::Drop => format!("; {} such rows were dropped", infinite.len()),
                 Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
             };
@@ -168,7 +168,7 @@ impl Source {
         Ok(())
     }
 
-    /// The target of all rows, NaN where missing.
+    /// Target values of all rows; NaN marks a missing one.
     pub(super) fn target(&self, name: &str) -> Result<Vec<f64>> {
         let column = self.table.require(name, "option `target`")?;
         if let Values::Number(values) = &column.values {
@@ -181,7 +181,7 @@ impl Source {
         Err(self.cell(name, row, found_text(column, row), expected))
     }
 
-    /// Rows that are in a part and have a target.
+    /// Rows that belong to a part of the split and have a target.
     pub(super) fn usable_rows(
         &self,
         name: &str,
@@ -228,14 +228,14 @@ impl Source {
     ) -> Result<()> {
         match target.iter().position(|value| *value <= 0.0) {
             Some(index) => {
-                let expected = "a target above 0, since `log_target` takes its logarithm; leave that option off";
+                let expected = "a target above 0, since its logarithm is learned; leave out `log_target`, or remove this target from `log_targets`";
                 Err(self.cell(name, rows[index], target[index].to_string(), expected))
             }
             None => Ok(()),
         }
     }
 
-    /// A number column of a role, for the given rows; `fits` tells which values will do.
+    /// Values of a number column with a role, for the given rows; `fits` says which values are valid.
     pub(super) fn role_numbers(
         &self,
         option: &str,
@@ -245,7 +245,7 @@ impl Source {
         fits: impl Fn(f64) -> bool,
     ) -> Result<Vec<f64>> {
         let column = self.table.require(name, &format!("option `{option}`"))?;
-        let expected = format!("{expected}, as option `{option}` asks");
+        let expected = format!("{expected}, as option `{option}` requires");
         let value = |row: &usize| match &column.values {
             Values::Number(values) if fits(values[*row]) => Ok(values[*row]),
             _ => Err(self.cell(name, *row, found_text(column, *row), &expected)),
@@ -317,7 +317,7 @@ impl Source {
         }))
     }
 
-    /// Group of each row, numbered from 0; rows without one are a group of their own.
+    /// Group of each row, numbered from 0; all rows with an empty cell form one group.
     pub(super) fn groups(&self, name: &str, rows: &[usize]) -> Result<Vec<u32>> {
         let column = self.table.require(name, "option `group`")?;
         Ok(match &column.values {
@@ -328,10 +328,10 @@ impl Source {
         })
     }
 
-    /// Time of each row, as any whole number that orders them.
+    /// Time of each row, as whole numbers that have the order of the times.
     pub(super) fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
         const EXPECTED: &str =
-            "a date, a time or a number to order the rows by, as option `time` asks";
+            "a date, a time or a number to order the rows by, as option `time` requires";
         let column = self.table.require(name, "option `time`")?;
         if let Some(row) = rows.iter().find(|row| column.values.is_missing(**row)) {
             return Err(self.cell(name, *row, "an empty cell".to_owned(), EXPECTED));
@@ -356,7 +356,7 @@ impl Source {
         self.table.columns.iter().filter(is_one).collect()
     }
 
-    /// Columns that may be features, for the given rows.
+    /// The columns that may be features, with the given rows only.
     pub(super) fn feature_columns(
         self,
         options: &DataOptions,
@@ -384,7 +384,7 @@ fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> boo
         || !(targets.contains(&column.name) || options.drop.contains(&column.name) || has_role())
 }
 
-/// The columns of `table` out of a test table, in the same order.
+/// The test table with only the columns of `table`, in the same order.
 fn align(test: Table, table: &Table) -> Result<Table> {
     let columns = table.columns.iter().map(|column| {
         let found = test.require(&column.name, "the first table")?;
@@ -406,7 +406,7 @@ fn align(test: Table, table: &Table) -> Result<Table> {
     })
 }
 
-/// True where a cell is missing or reads as a number.
+/// True if a cell is missing or can be read as a number.
 fn is_number(values: &Values, row: usize) -> bool {
     match values {
         Values::Category { codes, levels } => levels
@@ -420,7 +420,7 @@ fn is_number(values: &Values, row: usize) -> bool {
     }
 }
 
-/// A cell for a message.
+/// The text of a cell, for a message.
 fn found_text(column: &Column, row: usize) -> String {
     if column.values.is_missing(row) {
         return "an empty cell".to_owned();
@@ -435,7 +435,7 @@ fn found_text(column: &Column, row: usize) -> String {
     }
 }
 
-/// Numbers keys from 0 in ascending order.
+/// Replaces keys by numbers from 0, in ascending order of the keys.
 fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
     let keys: Vec<T> = keys.collect();
     let mut sorted = keys.clone();
@@ -446,7 +446,7 @@ fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
         .collect()
 }
 
-/// Position of each number among the distinct ones.
+/// Position of each number among the distinct numbers, in ascending order.
 fn order(values: &[f64]) -> Vec<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! What the report says of the data.
+//! Summary of the data for the report.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,44 @@ use crate::kind::ColumnKind;
 use crate::metrics;
 use crate::warning::Warning;
 
-/// What the report says of the data.
+/// Summary of the data in the report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataSummary {
-    /// File of the table.
+    /// File of the table, or a name for a table made in memory.
     pub source: String,
     /// Rows in the file or files.
     pub rows: usize,
     /// Columns in the file.
     pub columns: usize,
-    /// Rows fitted on.
+    /// Number of training rows.
     pub train: usize,
-    /// Rows chosen on.
+    /// Number of validation rows.
     pub valid: usize,
-    /// Rows reported on.
+    /// Number of test rows.
     pub test: usize,
-    /// Feature columns in the order of the student's inputs, with the kinds to read them by.
+    /// Feature columns in the order of the student's inputs, each with its kind.
     pub features: Vec<FeatureKind>,
-    /// Spread of the target over training and validation rows.
+    /// Statistics of the target over training and validation rows.
     pub target: TargetSummary,
-    /// What the checks found.
+    /// Warnings of the checks.
     pub warnings: Vec<Warning>,
-    /// SHA-256 of features, targets, weights, given predictions and split: two data sets with the same are the same rows in the same order. Empty
-    /// in reports of earlier versions.
+    /// SHA-256 checksum of features, targets, weights, given teacher predictions and split. Two data sets with the same checksum have the same
+    /// rows in the same order. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content: String,
 }
 
 impl DataSummary {
-    /// True where both are of the same rows: by their content, wherever the file lies now; by counts and target where one was written by a version
-    /// that knew no content.
+    /// True if both summaries describe the same rows.
+    ///
+    /// Compares [`content`](Self::content) and features, so that the file may have moved. If one of the two has no content, because an earlier
+    /// version wrote it, compares all other fields except the warnings.
     #[must_use]
     pub fn same_rows(&self, other: &Self) -> bool {
         if !self.content.is_empty() && !other.content.is_empty() {
             return self.content == other.content && self.features == other.features;
         }
-        // Checks that came later find more.
+        // Newer versions have more checks, so warnings may differ.
         let plain = |summary: &Self| Self {
             content: String::new(),
             warnings: Vec::new(),
@@ -56,25 +58,25 @@ impl DataSummary {
 pub struct FeatureKind {
     /// Column name.
     pub name: String,
-    /// Kind in the table.
+    /// Kind of the column in the table.
     pub kind: ColumnKind,
 }
 
-/// The target over training and validation rows, weighted.
+/// Weighted statistics of the target over training and validation rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetSummary {
     /// Mean.
     pub mean: f64,
     /// Standard deviation.
     pub standard_deviation: f64,
-    /// Smallest.
+    /// Smallest value.
     pub min: f64,
-    /// Largest.
+    /// Largest value.
     pub max: f64,
 }
 
 impl DataSummary {
-    /// What [`Table::read_like`](crate::Table::read_like) needs to read rows for a student of this data.
+    /// Names and kinds of the feature columns: the schema for [`Table::read_like`](crate::Table::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         self.features

@@ -1,4 +1,4 @@
-//! A wall around a decoder that panics on damaged bytes.
+//! Catches panics of a decoder that panics on damaged bytes.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,9 +8,9 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `decode` gives, or none if it panics; nothing is printed then.
+/// Runs `decode` and returns its result, or `None` if it panics; such a panic prints nothing.
 ///
-/// The panic hook is wrapped once per process, and passes on every panic from outside of this function.
+/// Wraps the panic hook once per process. Panics outside of this function are passed on to the original hook.
 pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
     static WRAP_HOOK: Once = Once::new();
     WRAP_HOOK.call_once(|| {
@@ -22,7 +22,7 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
         }));
     });
     INSIDE.set(true);
-    // What was half built inside is dropped and never seen.
+    // Unwind safe: values that `decode` left incomplete are dropped and never used.
     let outcome = panic::catch_unwind(AssertUnwindSafe(decode));
     INSIDE.set(false);
     outcome.ok()

@@ -1,4 +1,4 @@
-//! How far a student's hidden layers are from a teacher's.
+//! The loss between hidden layers of a student and of its teacher.
 
 use limbeck_runtime::kernel;
 
@@ -6,20 +6,20 @@ use super::{HintKind, HintOptions, partner};
 use crate::objective::LabelRow;
 use crate::objective::term::{Loss, View};
 
-/// Feature loss of a block of rows, over the layer pairs of a student and its teacher.
+/// Feature loss of a block of rows, over pairs of a student layer and a teacher layer.
 ///
 /// # Formula
 ///
-/// With hidden activations `h_l` `[m_l]` of the student's layer `l`, coordinates `z_l` of its partner, their weights `w`, an adapter
-/// `A_l` `[m_l, K]`, `c_l`, and row weights `r_i`:
+/// With hidden activations `h_l` `[m_l]` of the student's layer `l`, coordinates `z_l` `[K]` of the teacher layer paired with it
+/// ([`partner`](super::partner)), their weights `w`, an adapter `A_l` `[m_l, K]`, `c_l` `[K]`, and row weights `r_i`:
 ///
 /// ```text
 /// L = β(p) Σ_l λ_l(p) Σ_i r_i Σ_k w_k (h_l A_l + c_l − z_l)_k²
 /// ```
 ///
-/// `β` is [`HintOptions::weight_at`], `λ` [`HintOptions::layer_weight`] at progress `p`. Of
-/// [`HintKind::Relational`] the inner sum is taken over pairs of rows at most six places apart and over triples of neighbors in the
-/// block, with Huber's loss `H` of threshold 1 and `μ` the mean distance of the pairs:
+/// `β` is [`HintOptions::weight_at`] and `λ` is [`HintOptions::layer_weight`] at progress `p`. For
+/// [`HintKind::Relational`], the sum over rows `i` and coordinates `k` is replaced by one over pairs of rows at most six places apart and over triples of
+/// consecutive rows in the block, with the Huber loss `H` with threshold 1 and the mean distance `μ` of the pairs:
 ///
 /// ```text
 /// n · [ mean_{ij} H(‖h_i − h_j‖ / μ_h − ‖z_i − z_j‖ / μ_z) + 2 · mean_i H(cos ∠h_{i,i+1,i+2} − cos ∠z_{i,i+1,i+2}) ]
@@ -27,37 +27,37 @@ use crate::objective::term::{Loss, View};
 ///
 /// # Shapes
 ///
-/// Hidden activations layer by layer, `[n_samples, m_l]`; coordinates `[n_samples, layers of the teacher · K]`.
+/// Hidden activations are layer by layer, each `[n_samples, m_l]`; coordinates are `[n_samples, layers of the teacher · K]`.
 ///
 /// # Source
 ///
-/// Romero et al. 2015 (hints); Park et al. 2019 (relational: there all pairs and triples of a batch, weights 25 and 50).
+/// Romero et al. 2015 (hints); Park et al. 2019 (relational, where all pairs and triples of a batch are used, with weights 25 and 50).
 #[derive(Clone, Debug)]
 pub struct HintLoss {
     options: HintOptions,
     /// Widths of the student's hidden layers.
     hidden: Vec<usize>,
-    /// Layers of the teacher.
+    /// Number of layers of the teacher.
     theirs: usize,
     /// Weights of the coordinates, `[layers of the teacher, K]`.
     attention: Vec<f32>,
 }
 
-/// Pairs of rows that are at most so far apart in a block are compared.
+/// Pairs of rows at most this many places apart in a block are compared.
 const REACH: usize = 6;
-/// Weight of angles beside distances.
+/// Weight of angles relative to distances.
 const ANGLE: f32 = 2.0;
 
-/// Where a layer pair lies.
+/// A pair of layers, and where its values are.
 struct Pair {
     layer: usize,
     /// Width of the student's layer.
     width: usize,
-    /// Hidden values per row before it.
+    /// Number of hidden values per row before the student's layer.
     before: usize,
-    /// Adapter weights before it.
+    /// Number of adapter weights before those of this pair.
     own: usize,
-    /// The teacher's layer.
+    /// Index of the teacher's layer.
     partner: usize,
 }
 
@@ -74,13 +74,13 @@ impl HintLoss {
         }
     }
 
-    /// Coordinates per row.
+    /// Number of coordinates per row, over all layers of the teacher.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.theirs * self.options.width
     }
 
-    /// Weights of the adapters.
+    /// Number of adapter weights.
     #[must_use]
     pub fn aux_weights(&self) -> usize {
         let layer = |width: &usize| (width + 1) * self.options.width;
@@ -106,9 +106,9 @@ impl HintLoss {
         })
     }
 
-    /// The weighted sum over rows; gradients are added to `grad_hidden` and `aux_grad`.
+    /// Returns the weighted sum of the loss over rows, and adds its gradients to `grad_hidden` and `aux_grad`.
     ///
-    /// `weight` holds a weight per row, `coordinates` the teacher's.
+    /// `own` holds the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per row.
     ///
     /// # Panics
     ///
@@ -138,7 +138,7 @@ impl HintLoss {
         total
     }
 
-    /// The loss of each layer alone, a mean over rows without `β` and `λ`: how far it is from its partner.
+    /// Distance of each student layer from its teacher layer: the layer's loss, as a mean over rows, without `β` and `λ`.
     #[must_use]
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
@@ -157,7 +157,7 @@ impl HintLoss {
             .collect()
     }
 
-    /// `share` times the sum of one layer.
+    /// `share` times the loss of one layer, summed over rows.
     fn layer(
         &self,
         pair: &Pair,
@@ -242,13 +242,13 @@ impl Loss for HintLoss {
         )
     }
 
-    /// The distance of each layer from its partner.
+    /// The distance of each student layer from its teacher layer.
     fn figures(&self, view: View<'_>) -> Vec<f64> {
         self.distances(view.hidden, view.own, view.labels)
     }
 }
 
-/// Huber's loss of threshold 1 and its slope.
+/// Huber loss with threshold 1, and its derivative.
 fn huber(x: f32) -> (f32, f32) {
     if x.abs() <= 1.0 {
         (0.5 * x * x, x)
@@ -269,7 +269,7 @@ fn norm(v: &[f32]) -> f32 {
     v.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// The relational form, of one layer pair; its gradient is added.
+/// The relational loss of one layer pair; its gradient is added to `grad`.
 fn relational(
     (h, m): (&[f32], usize),
     (z, k): (&[f32], usize),
@@ -304,7 +304,7 @@ fn relational(
                 slope
             })
             .collect();
-        // d/μ with μ a mean of all d: every distance moves every ratio.
+        // μ is the mean of all distances d, so each distance changes every ratio d/μ.
         let shared = slopes.iter().zip(&ours).map(|(s, d)| s * d).sum::<f32>() / (count * mu * mu);
         for ((&(i, j), &d), slope) in near
             .iter()

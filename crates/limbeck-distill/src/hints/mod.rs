@@ -1,8 +1,8 @@
-//! What a student learns from its teacher's inner features, and not from its answers alone.
+//! Feature distillation: a student also learns from hidden features of its teacher, not only from its predictions.
 //!
-//! Every teacher that is a model has features, imported ones too: the hidden layers of networks, or leaf embeddings of trees
-//! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] turns those of one layer into a few coordinates; a student's hidden layer is
-//! held against them by a [`HintLoss`], through an adapter that is trained along and left behind. It is a term of an
+//! Every teacher that is a model has features, imported models too: the hidden layers of networks, or leaf embeddings of trees
+//! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] maps the features of one teacher layer to a few coordinates. A [`HintLoss`] compares a
+//! student's hidden layer with them, through an adapter that is trained with the student and dropped afterwards. The loss is a term of an
 //! [`Objective`](crate::objective::Objective).
 
 mod loss;
@@ -20,15 +20,15 @@ limbeck_options::words! {
         /// Off.
         #[default]
         None = "none",
-        /// Squared distance through an adapter, all coordinates alike.
+        /// Squared distance through an adapter, with equal weights for all coordinates.
         ///
         /// Romero et al., *FitNets*, ICLR 2015.
         Hint = "hint",
-        /// The same, coordinates weighted by how much the teacher's answer moves with them.
+        /// Like `hint`, with coordinates weighted by how much the teacher's prediction varies with them.
         Attention = "attention",
-        /// The same on the teacher's features as they are, weighted by `softmax(mean |f_t|)`.
+        /// Like `hint`, on the teacher's own features, weighted by `softmax(mean |f_t|)`.
         AttentionLiteral = "attention_literal",
-        /// Distances and angles among rows, without an adapter.
+        /// Distances and angles between rows, without an adapter.
         ///
         /// Park et al., *Relational Knowledge Distillation*, CVPR 2019.
         Relational = "relational",
@@ -36,21 +36,22 @@ limbeck_options::words! {
 }
 
 limbeck_options::options! {
-    /// Learning from the teacher's hidden layers or leaves; a command or a column of predictions has none.
+    /// Learning from the teacher's hidden layers or tree leaves; a teacher given as a command or a column of predictions has none.
     ///
-    /// Measured in `docs/ablation.md`: beside the default objective no kind was significantly better or worse on any of five sets, at about three times the
-    /// time (six for `relational`); features without answers were significantly worse on three, *features first* on one. So all of this is off unless asked for.
+    /// Measured on the five data sets of `docs/ablation.md`: added to the default objective, no kind was significantly better or worse on any set, and
+    /// training took about three times as long (six times for `relational`). Features without predictions were significantly worse on three sets, features
+    /// before predictions on one. So hints are off by default.
     pub struct HintOptions in "hints", "Features" {
-        /// Learn from the teacher's inner features: how to compare them with the student's hidden layers.
+        /// Learn from the teacher's hidden features, and how to compare them with the student's hidden layers.
         kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
         /// Weight of the feature loss.
         weight: f64 = 0.05 => [above(0.0), flag("hint-weight", "X"), rules(&[Rule::With("hints.kind")])];
-        /// Weight of the feature loss at the end of training, reached in a straight line; 0 learns features first.
+        /// Weight of the feature loss at the end of training, reached linearly; 0 learns features first.
         #[serde(skip_serializing_if = "Option::is_none")]
         weight_end: Option<f64> = None => [at_least(0.0), flag("hint-weight-end", "X"), unset("as hints.weight"), example("0.0"), rules(&[Rule::With("hints.kind")])];
-        /// Number of coordinates kept of each layer of the teacher.
+        /// Number of coordinates that represent each layer of the teacher.
         width: usize = 16 => [within(1.0, 64.0), rules(&[Rule::With("hints.kind")])];
-        /// Align layers one after another, from the input on.
+        /// Align layers one after another, starting at the input.
         progressive: bool = false => [flag("progressive", ""), rules(&[Rule::With("hints.kind")])];
         /// Number of stages of progressive alignment.
         stages: usize = 3 => [within(2.0, 16.0), flag("stages", "N"), rules(&[Rule::With("hints.progressive")])];
@@ -64,7 +65,7 @@ impl HintOptions {
         self.weight + progress * (self.weight_end.unwrap_or(self.weight) - self.weight)
     }
 
-    /// The stage under way, from 0; 0 for all-at-once.
+    /// The current stage of progressive alignment, counted from 0; always 0 without it.
     #[must_use]
     pub fn stage(&self, progress: f64) -> usize {
         if self.progressive {
@@ -74,14 +75,14 @@ impl HintOptions {
         }
     }
 
-    /// Weight of one layer pair of `layers` relative to the others, the first nearest the input.
+    /// Weight of the student's layer `layer` out of `layers`, counted from 0 at the input.
     ///
     /// # Formula
     ///
-    /// Layer `l` of `L` joins in stage `j = ⌈l (S − 1) / (L − 1)⌉` of `S` and rises during half of it; `p` is the progress:
+    /// Layer `l` of `L` starts in stage `j = ⌈l (S − 1) / (L − 1)⌉` of `S`; its weight rises to 1 during the first half of that stage. With progress `p`:
     ///
     /// ```text
-    /// λ_l = 1                               j = 0, or all at once
+    /// λ_l = 1                               j = 0, or without progressive alignment
     ///     = clamp(2 (S p − j), 0, 1)        otherwise
     /// ```
     #[must_use]
@@ -94,19 +95,19 @@ impl HintOptions {
     }
 }
 
-/// A teacher's features as coordinates.
+/// A teacher's features as coordinates, for rows of a transfer set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
-    /// Of rows with a target, `[n_samples, layers · width]`.
+    /// Coordinates of rows with a target, `[n_samples, layers · width]`.
     pub rows: Vec<f32>,
-    /// Of rows that only the teacher labelled.
+    /// Coordinates of rows that only the teacher labelled, `[n_samples, layers · width]`.
     pub new: Vec<f32>,
-    /// How much each coordinate counts, `[layers, width]`.
+    /// Weight of each coordinate in the loss, `[layers, width]`.
     pub attention: Vec<f32>,
 }
 
-/// The layer of a teacher with `theirs` layers that a student's layer is held against: first to first, last to last, and in
-/// proportion between; the last for a student of one layer.
+/// The teacher layer, out of `theirs`, with which the student's layer `layer` of `layers` is paired: first with first, last with last, and in
+/// proportion in between. A student with one layer is paired with the teacher's last.
 #[must_use]
 pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
     if layers < 2 {

@@ -1,15 +1,15 @@
-//! A few coordinates in place of a teacher's layer.
+//! A map from a teacher's layer to a few coordinates.
 
 use limbeck_runtime::kernel;
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::HintKind;
 
-/// An affine map from the features of a teacher's layer to at most so many coordinates, and how much each of them counts.
+/// An affine map from the features of a teacher's layer to `K` coordinates, and the weight of each coordinate.
 ///
 /// # Formula
 ///
-/// With raw features `f` of mean `m` and covariance `C = Σ_j v_j u_j u_jᵀ`, largest `v` first, and the teacher's answers `t`:
+/// With raw features `f`, their mean `m`, their covariance `C = Σ_j v_j u_j u_jᵀ` (largest `v_j` first), and the teacher's predictions `t`:
 ///
 /// ```text
 /// hint                z_j = u_j · (f − m) / √v_j                  w_j = 1 / K
@@ -19,29 +19,29 @@ use super::HintKind;
 /// relational          z_j = u_j · (f − m) / √Σ v                  w_j = 1 / K
 /// ```
 ///
-/// `s` is the root of the mean variance of the chosen features, so that the literal distance is of the size of the others.
+/// `s` is the square root of the mean variance of the chosen features, so that the literal distance has the same magnitude as the others.
 /// `cov(t, z_j)` is the slope of the best line from `z_j` to `t` and, for normally distributed features, the mean derivative
-/// `∂t/∂z_j` (Stein's lemma). Coordinates without variance are 0 and count for nothing.
+/// `∂t/∂z_j` (Stein's lemma). Coordinates without variance are 0 and have weight 0.
 ///
 /// # Source
 ///
-/// The literal weights are those of attention-weighted feature distillation as commonly told; the others are this project's
-/// form of it, since whitening would flatten the literal weights.
+/// The literal weights are those of attention-weighted feature distillation as commonly described. The other weights are this project's
+/// variant, since after whitening the literal weights would be nearly equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     /// `[raw, width]`
     matrix: Vec<f32>,
-    /// `[width]`, so that the mean comes out as 0.
+    /// `[width]`, chosen so that the coordinates have mean 0.
     shift: Vec<f32>,
     raw: usize,
     attention: Vec<f32>,
 }
 
-/// Variance below this share of the largest counts as none.
+/// A variance below this share of the largest counts as 0.
 const FLAT: f64 = 1e-6;
 
 impl Space {
-    /// Fits the map to rows `[n_samples, raw]` with the teacher's answers, NaN where there is none.
+    /// Fits the map to features `[n_samples, raw]` and the teacher's predictions, which are NaN if there is none for a row.
     #[must_use]
     pub fn fit(values: &[f32], raw: usize, teacher: &[f64], kind: HintKind, width: usize) -> Self {
         let n = (values.len() / raw).max(1) as f64;
@@ -152,13 +152,13 @@ impl Space {
             .collect()
     }
 
-    /// How much each coordinate counts; they add up to 1, unless the features never vary.
+    /// Weight of each coordinate; the weights add up to 1, unless the features never vary.
     #[must_use]
     pub fn attention(&self) -> &[f32] {
         &self.attention
     }
 
-    /// Coordinates `[n_samples, width]` of features `[n_samples, raw]`.
+    /// Maps features `[n_samples, raw]` to coordinates `[n_samples, width]`.
     #[must_use]
     pub fn project(&self, values: &[f32]) -> Vec<f32> {
         let (n, width) = (values.len() / self.raw, self.shift.len());
@@ -182,7 +182,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
 
-    /// Three features: one of variance 4 that the teacher follows, one of variance 1 that it does not, and a copy of the first.
+    /// Three features: one of variance 4 on which the teacher depends, one of variance 1 on which it does not, and a copy of the first.
     fn rows() -> (Vec<f32>, Vec<f64>) {
         let mut rng = Pcg64::seed_from_u64(4);
         let (mut values, mut teacher) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! A linear model: ridge regression in closed form.
+//! A linear student: ridge regression in closed form.
 
 use limbeck_data::encode::fit_encoder;
 use limbeck_data::{FeatureValues, Features};
@@ -8,12 +8,12 @@ use super::rows::EncodedTable;
 use super::spec::{Spec, TARGET_PARAMETERS};
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Penalties that are tried.
+/// Ridge penalties that are tried.
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 /// Maximum number of inputs for categories: the normal equations are dense.
 const CATEGORY_WIDTH: usize = 256;
 
-/// The encoder of a linear student: each input costs a weight beside what codes it.
+/// The encoder of a linear student: each input costs one weight in addition to the encoder's parameters.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let numbers = features
@@ -21,7 +21,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
         .iter()
         .filter(|column| matches!(column.values, FeatureValues::Number(_)))
         .count();
-    // At worst a number has a fill value, two of its scale, an indicator, and a weight for either; a level counts itself and its weight.
+    // At most, a numeric column costs a fill value, two numbers for its scale and two weights (with a missing-value indicator); a level costs itself and its weight.
     let room = options
         .params
         .saturating_sub(TARGET_PARAMETERS + 1 + 5 * numbers);
@@ -32,7 +32,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
     )
 }
 
-/// All penalties, on one set of normal equations.
+/// Fits with all penalties, from one set of normal equations.
 pub(super) fn candidates(rows: &EncodedTable) -> Vec<(Spec, Op)> {
     let normal = Normal::new(rows);
     RIDGES
@@ -41,11 +41,11 @@ pub(super) fn candidates(rows: &EncodedTable) -> Vec<(Spec, Op)> {
         .collect()
 }
 
-/// Ridge regression.
+/// Fits a ridge regression.
 ///
 /// # Formula
 ///
-/// With weights `w` of sum `W`, and columns and labels centered on their weighted means:
+/// With weights `w`, their sum `W`, and columns and labels centered on their weighted means:
 ///
 /// ```text
 /// β = argmin Σ w (y − x β)² + ridge · W · |β|²        bias = ȳ − x̄ β
@@ -58,7 +58,7 @@ pub(super) fn fit(rows: &EncodedTable, ridge: f64) -> Op {
 struct Normal {
     mean: Vec<f64>,
     label: f64,
-    /// `[width, width]`, the lower triangle.
+    /// `[width, width]`; only the lower triangle is used.
     gram: Vec<f64>,
     moment: Vec<f64>,
     total: f64,

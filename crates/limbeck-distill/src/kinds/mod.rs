@@ -1,17 +1,19 @@
-//! Students that are no networks: a linear model, a few boosted trees, an interpolated table.
+//! Non-neural students: a linear model, a few boosted trees, an interpolated table.
 //!
-//! They are fitted without gradients, in seconds, to the labels that a squared loss of points would blend (see
-//! [`Blend::label`](crate::objective::Blend::label)), and lowered to the same [`Graph`] as a network. Each kind has a file with its
+//! They are fitted without gradient descent, in seconds, to a blend of targets and teacher labels (see
+//! [`Blend::label`](crate::objective::Blend::label)), and lowered to a [`Graph`] like a network. Each kind has a file with its
 //! encoder, the candidates that are compared on validation rows, and its fit.
 //!
-//! | kind | what it is | what is chosen |
+//! | kind | model | chosen on validation rows |
 //! |---|---|---|
 //! | [`linear`](NonNeural::Linear) | ridge regression on scaled numbers and one-hot categories | the penalty |
-//! | [`trees`](NonNeural::Trees) | boosted trees: each of `l` leaves costs `5 l − 3` parameters | leaves, step, rounds |
-//! | [`table`](NonNeural::Table) | values on a grid of one to three numbers, interpolated | knots of each axis, smoothing |
+//! | [`trees`](NonNeural::Trees) | boosted trees; a tree with `l` leaves costs `5 l − 3` parameters | leaves, learning rate, rounds |
+//! | [`table`](NonNeural::Table) | interpolated values on a grid of one to three numeric columns | knots of each axis, smoothing |
 //!
-//! The lone side tries all candidates on targets. The distilled side tries them with the first `alpha`, and the best of them with
-//! the others: 1, 0.7 and the closed form of both sides, unless `alpha` is given. An `alpha` near 0 is the lone side's.
+//! The baseline (the student trained alone) tries all candidates on targets. The distilled student tries all candidates with the given
+//! `alpha`. If `alpha` is chosen automatically, it tries all candidates with `alpha` 1, and the best of them again with 0.7 and with the
+//! closed-form `alpha` ([`closed_form_alpha`](crate::search::closed_form_alpha)). It skips an `alpha` below 0.05, which would nearly equal
+//! the baseline.
 
 mod linear;
 mod rows;
@@ -37,7 +39,7 @@ use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl NonNeural {
-    /// The encoder, and how many parameters it leaves for the graph.
+    /// The encoder, and the number of parameters that remain for the graph.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
             Self::Linear => linear::encoder(features, options),
@@ -46,7 +48,7 @@ impl NonNeural {
         };
         let smallest = match self {
             Self::Linear => encoder.width() + 1,
-            // One stump.
+            // One tree of two leaves.
             Self::Trees => 7,
             Self::Table => (1 << encoder.width()) + 2 * encoder.width(),
         };
@@ -63,11 +65,11 @@ impl NonNeural {
     }
 }
 
-/// Refuses columns that the kind asked for cannot read, before a teacher is fitted.
+/// Checks that the student's kind can read the columns, before a teacher is fitted.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`].
+/// [`Error::NotATable`] if the kind is `table` and the columns are not one to three numeric ones.
 pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()> {
     if student.kind == StudentKind::Table {
         table::check(features)
@@ -76,14 +78,14 @@ pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()
     }
 }
 
-/// A kind on the rows of a stage.
+/// One kind of student on the rows of one split.
 struct Bench<'s, 'a> {
     stage: &'s Stage<'a>,
     kind: NonNeural,
     encoder: Encoder,
     room: usize,
     known: Vec<f32>,
-    /// Rows that only the teacher labelled; empty where none is distilled.
+    /// Rows that only the teacher labelled; empty for the baseline.
     new: Vec<f32>,
     valid: Option<EncodedTable>,
 }
@@ -120,7 +122,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         })
     }
 
-    /// What a student with this share of teacher labels is fitted to.
+    /// The rows and blended labels for this share of teacher labels.
     fn rows(&self, alpha: Option<f64>) -> EncodedTable {
         let pool = &self.stage.first().pool;
         let (known, new) = (pool.target.len(), pool.new_teacher.len());
@@ -129,7 +131,7 @@ impl<'s, 'a> Bench<'s, 'a> {
             coordinates: Coordinates::default(),
             ..pool.clone()
         };
-        // Squared points whatever the network beside it minimizes.
+        // Always squared error of point predictions, whatever loss the network uses.
         let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
         let aim = Aim {
             objective,
@@ -138,11 +140,11 @@ impl<'s, 'a> Bench<'s, 'a> {
             head: limbeck_nets::Head::Point,
             hidden: &[],
         };
-        // Without inputs: a lesson's labels alone.
+        // No inputs: only the lesson's labels are needed.
         let labels = pool.lesson(aim, alpha, &Inputs::default()).rows.labels;
         let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
         let new = if alpha.is_some() { new } else { 0 };
-        // Copies of the labelled rows become their weight.
+        // Repeated labelled rows become one row with a larger weight.
         let copies = ((pairs.len() - new) / known.max(1)) as f32;
         let (first, last) = (&pairs[..known], &pairs[pairs.len() - new..]);
         let mut x = self.known.clone();
@@ -161,7 +163,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         }
     }
 
-    /// All candidates with this share of teacher labels.
+    /// Fits all candidates with this share of teacher labels.
     fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         let rows = self.rows(alpha);
         let fitted = match (self.kind, &self.valid) {
@@ -180,7 +182,7 @@ impl<'s, 'a> Bench<'s, 'a> {
             .collect()
     }
 
-    /// One candidate with this share of teacher labels.
+    /// Fits one candidate with this share of teacher labels.
     fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
         let rows = self.rows(alpha);
         let op = match spec {
@@ -222,7 +224,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         Ok(out.into_iter().map(|z| part.learned(z)).collect())
     }
 
-    /// Validation RMSE in the target's unit; infinite for an op that cannot be run.
+    /// Validation error in the target's unit; infinite for an op that cannot be run.
     fn valid_error(&self, op: &Op) -> f64 {
         let pred = self
             .graph(op.clone())
@@ -253,7 +255,7 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 }
 
-/// A kind on every split of the rows.
+/// One kind of student on every split of the rows.
 struct Benches<'s, 'a> {
     search: &'s Search<'a>,
     all: Vec<Bench<'s, 'a>>,
@@ -269,7 +271,7 @@ impl<'s, 'a> Benches<'s, 'a> {
         Ok(Self { search, all })
     }
 
-    /// All candidates of the first split with this share of teacher labels, judged on the validation rows of all splits.
+    /// Fits all candidates of the first split with this share of teacher labels, and evaluates them on the validation rows of all splits.
     fn candidates(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         self.all[0]
             .all(alpha)?
@@ -278,7 +280,7 @@ impl<'s, 'a> Benches<'s, 'a> {
             .collect()
     }
 
-    /// One candidate with this share of teacher labels.
+    /// Fits and evaluates one candidate with this share of teacher labels.
     fn one(&self, alpha: Option<f64>, spec: Spec) -> Result<Trial> {
         self.judged(self.all[0].one(alpha, spec, self.seed())?)
     }
@@ -287,7 +289,7 @@ impl<'s, 'a> Benches<'s, 'a> {
         self.search.first().study.seed
     }
 
-    /// A trial of the first split, with the others' validation rows behind its own.
+    /// Extends a trial of the first split by the predictions of the same candidate on the validation rows of the other splits.
     fn judged(&self, mut trial: Trial) -> Result<Trial> {
         if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
             for bench in others {
@@ -303,11 +305,11 @@ impl<'s, 'a> Benches<'s, 'a> {
     }
 }
 
-/// Tries both sides of one kind.
+/// Tries one kind of student, as baseline and distilled.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or where a fit fails.
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or if a fit fails.
 pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     let benches = Benches::new(search, kind, true)?;
     let alone = benches.candidates(None)?;
@@ -343,11 +345,11 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     })
 }
 
-/// The best lone student of a kind on validation rows; none where the kind does not fit columns or budget.
+/// The best baseline of one kind on validation rows; none if the kind does not fit the columns or the budget.
 ///
 /// # Errors
 ///
-/// Where a fit fails.
+/// If a fit fails.
 pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
     match Benches::new(search, kind, false) {
         Ok(benches) => Ok(best(&benches.candidates(None)?).cloned()),
@@ -356,11 +358,11 @@ pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
     }
 }
 
-/// Fits what was chosen to the rows of `stage`.
+/// Fits the chosen non-neural student to the rows of `stage`.
 ///
 /// # Errors
 ///
-/// As [`choose`].
+/// As for [`choose`].
 pub fn fit(stage: &Stage<'_>, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
     Bench::new(stage, spec.kind(), alpha.is_some())?.one(alpha, spec, seed)
 }
@@ -416,7 +418,7 @@ mod tests {
             .collect()
     }
 
-    /// A search on these columns, its teacher a little off, with new rows; every split is the same.
+    /// A search on these columns with new rows and a slightly wrong teacher; all splits are the same.
     fn on_search(
         columns: usize,
         category: bool,
@@ -649,7 +651,7 @@ mod tests {
         };
         assert_eq!(
             refused(&student, &binned).unwrap_err(),
-            "objective.head: binned needs `student.kind` mlp, found trees: only a network learns distributions"
+            "objective.head: binned needs `student.kind` to be mlp, found trees: only a network learns distributions"
         );
         assert_eq!(refused(&StudentOptions::default(), &binned), Ok(()));
     }

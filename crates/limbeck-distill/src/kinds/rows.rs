@@ -1,6 +1,6 @@
-//! Rows as students without gradients read them.
+//! Training rows in the form that non-neural students read.
 
-/// Encoded rows and what they are to be predicted as, in standardized units.
+/// Encoded rows `x` with labels `y`, in standardized units, and weights `w`.
 pub(super) struct EncodedTable {
     /// `[rows, width]`.
     pub(super) x: Vec<f32>,
@@ -10,7 +10,7 @@ pub(super) struct EncodedTable {
 }
 
 impl EncodedTable {
-    /// A list per column.
+    /// The values of `x`, one list per column.
     pub(super) fn columns(&self) -> Vec<Vec<f32>> {
         (0..self.width)
             .map(|at| {

@@ -1,29 +1,29 @@
-//! What a student that is no network is, and the fitted one.
+//! The settings of a non-neural student, and the fitted student.
 
 use limbeck_runtime::{Encoder, Graph};
 use serde::{Deserialize, Serialize};
 
 use crate::student::options::StudentKind;
 
-/// Parameters of the target's transform.
+/// Number of parameters of the target's transform (scale and shift).
 pub(crate) const TARGET_PARAMETERS: usize = 2;
 
-/// A kind of student that is fitted without gradients.
+/// A kind of student that is not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NonNeural {
     /// Ridge regression.
     Linear,
     /// A few boosted trees.
     Trees,
-    /// A table of one to three numbers.
+    /// An interpolated table of one to three numeric columns.
     Table,
 }
 
 impl NonNeural {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Linear, Self::Trees, Self::Table];
 
-    /// The same as an option.
+    /// The kind as a value of the option `student.kind`.
     #[must_use]
     pub fn student_kind(self) -> StudentKind {
         match self {
@@ -33,7 +33,7 @@ impl NonNeural {
         }
     }
 
-    /// Kinds that are searched for an option, beside the network.
+    /// The non-neural kinds that are searched for a value of the option `student.kind`.
     #[must_use]
     pub fn asked(kind: StudentKind) -> Vec<Self> {
         Self::ALL
@@ -43,38 +43,38 @@ impl NonNeural {
     }
 }
 
-/// What was chosen on validation rows for such a student.
+/// Hyperparameters of a non-neural student, chosen on validation rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spec {
     /// A linear model.
     Linear {
-        /// Penalty on squared weights, beside mean squared errors of a standardized target.
+        /// Penalty on squared weights, added to the mean squared error of the standardized target.
         ridge: f64,
     },
     /// Boosted trees.
     Trees {
-        /// Maximum number of leaves of each.
+        /// Maximum number of leaves of each tree.
         leaves: usize,
-        /// Share of each tree's values that is added.
+        /// Learning rate: share of each tree's values that is added.
         #[serde(alias = "step")]
         learning_rate: f64,
-        /// Smallest leaf, in rows of mean weight.
+        /// Minimum size of a leaf, in rows of mean weight.
         leaf_rows: f64,
-        /// How many trees.
+        /// Number of trees.
         rounds: usize,
     },
     /// An interpolated table.
     Table {
         /// Maximum number of knots of each axis; 0 beyond the last axis.
         knots: [usize; 3],
-        /// Penalty on bends.
+        /// Penalty on differences from a straight line between neighboring values.
         smoothing: f64,
     },
 }
 
 impl Spec {
-    /// The kind that it belongs to.
+    /// The kind of student that these hyperparameters belong to.
     #[must_use]
     pub fn kind(&self) -> NonNeural {
         match self {
@@ -85,17 +85,17 @@ impl Spec {
     }
 }
 
-/// A fitted student that is no network.
+/// A fitted non-neural student.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedGraph {
-    /// Raw columns to numbers.
+    /// Encodes raw columns as numbers.
     pub encoder: Encoder,
-    /// Numbers to the standardized target.
+    /// Predicts the standardized target from these numbers.
     pub graph: Graph,
 }
 
 impl EncodedGraph {
-    /// Fitted numbers that prediction reads.
+    /// Number of fitted values that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.encoder.parameters() + self.graph.parameters() + TARGET_PARAMETERS

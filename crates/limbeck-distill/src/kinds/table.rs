@@ -1,11 +1,11 @@
-//! An interpolated table of one to three numbers.
+//! An interpolated table of one to three numeric columns.
 //!
 //! # Idea
 //!
-//! Interpolation is linear in the values of the table: a row reads the corners of its cell, with weights that add up to 1. The
-//! values are therefore a least-squares fit with very few entries per row. Cells without rows would be left open; a small penalty
-//! on the bend between neighboring values makes them go on in straight lines. The normal equations couple a value with its
-//! neighbors alone, and are solved by conjugate gradients, in an order that is fixed.
+//! Interpolation is linear in the values of the table: a prediction is a weighted mean of the values at the corners of the row's cell. So
+//! the values are a sparse least-squares fit. Values around cells without rows would be undetermined; a small penalty on bends, the
+//! differences of a value from the straight line between its neighbors, continues them in straight lines. The normal equations couple a
+//! value only with its neighbors. Conjugate gradients solve them, with sums in a fixed order.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{FeatureValues, Features};
@@ -18,21 +18,21 @@ use crate::student::options::{StudentOptions, encode_options};
 
 /// Maximum number of columns of a table.
 pub(super) const MOST_COLUMNS: usize = 3;
-/// Maximum number of points of a grid: more would only be slow to fit.
+/// Maximum number of points of a grid: more would be slow to fit.
 const MOST_POINTS: usize = 60_000;
-/// Penalties that are tried.
+/// Smoothing penalties that are tried.
 const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
-/// Knots per axis that are tried, as far as the budget goes.
+/// Numbers of knots per axis that are tried, as far as the budget allows.
 const KNOTS: [usize; 18] = [
     2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
-/// Tables tried to give each axis its own number of knots.
+/// Maximum number of grid sizes seen while each axis is resized on its own.
 const STRETCHES: usize = 12;
-/// Conjugate gradients end at this relative residual, or after so many steps.
+/// Conjugate gradients end at relative residual `RESIDUAL`, or after `ITERATIONS` steps.
 const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
-/// Refuses other columns than one to three numbers.
+/// Checks that there are one to three columns, all numeric.
 pub(super) fn check(features: &Features) -> Result<()> {
     let columns = features.columns.len();
     if !(1..=MOST_COLUMNS).contains(&columns) {
@@ -52,7 +52,7 @@ pub(super) fn check(features: &Features) -> Result<()> {
     }
 }
 
-/// The encoder of a table: each number scaled, a missing one filled in.
+/// The encoder of a table: numbers are scaled, and missing ones filled in.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
     check(features)?;
     let rows: Vec<usize> = (0..features.rows).collect();
@@ -66,7 +66,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<E
     ))
 }
 
-/// Grows all axes together, then stretches each alone, by `score` (less is better).
+/// Tries larger and larger grids with equal axes, then resizes one axis at a time; `score` is to be minimized.
 pub(super) fn candidates(
     rows: &EncodedTable,
     room: usize,
@@ -129,17 +129,17 @@ pub(super) fn candidates(
     all
 }
 
-/// A table on other rows.
+/// Fits a table with given knots and smoothing.
 ///
 /// # Formula
 ///
-/// With hat functions `φ_p` of the points of the grid, rows of weight `w` and sum `W`, and `P` points:
+/// With hat functions `φ_p` of the grid points, row weights `w`, their sum `W`, and `P` points:
 ///
 /// ```text
 /// v = argmin Σ w (y − Σ_p v_p φ_p(x))² + smoothing · W / P · Σ_bends b(v)²
 /// ```
 ///
-/// A bend is the distance of a value from the straight line between its two neighbors on one axis. Knots lie at quantiles.
+/// A bend `b` is the difference of a value from the straight line between its two neighbors on one axis. Knots are at quantiles.
 pub(super) fn fit(rows: &EncodedTable, knots: [usize; MOST_COLUMNS], smoothing: f64) -> Op {
     Normal::new(rows, axes(&rows.columns(), &knots[..rows.width])).solve(smoothing)
 }
@@ -156,7 +156,7 @@ fn points(sizes: &[usize]) -> usize {
         .fold(1, |points, &knots| points.saturating_mul(knots))
 }
 
-/// Knots and values.
+/// Number of parameters: knots and values.
 fn parameters(sizes: &[usize]) -> usize {
     points(sizes).saturating_add(sizes.iter().sum())
 }
@@ -168,14 +168,14 @@ fn different(column: &[f32]) -> usize {
     sorted.len()
 }
 
-/// At most so many knots per axis, at quantiles.
+/// Knots of each axis at quantiles, at most `sizes` of them.
 fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     let axis = |(column, &knots): (&Vec<f32>, &usize)| {
         let mut edges = ple_edges(column, knots - 1);
-        // As a table has to have: wide enough to divide by.
+        // Cells must be wide enough to divide by their width.
         edges.dedup_by(|b, a| *b - *a < f32::MIN_POSITIVE);
         match edges.len() {
-            // One value alone: any cell beside it says the same.
+            // The column has a single value: the width of the cell beside it does not matter.
             0 | 1 => column
                 .first()
                 .map_or(vec![0.0, 1.0], |&x| vec![x, x + x.abs().max(1.0)]),
@@ -185,13 +185,13 @@ fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     columns.iter().zip(sizes).map(axis).collect()
 }
 
-/// Normal equations of a table: each point with itself and its neighbors.
+/// Normal equations of a table: each point is coupled with itself and its neighbors.
 struct Normal {
     knots: Vec<Vec<f32>>,
     strides: Vec<usize>,
-    /// `[points, 3^axes]`: neighbors in the order of their steps −1, 0, 1 on each axis.
+    /// `[points, 3^axes]`: coefficients of the neighbors, at steps −1, 0, 1 along each axis.
     stencil: Vec<f64>,
-    /// How far in the list of points each neighbor is.
+    /// Offset of each neighbor in the list of points.
     steps: Vec<isize>,
     moment: Vec<f64>,
     total: f64,
@@ -254,7 +254,7 @@ impl Normal {
         }
     }
 
-    /// The table with least squares and bends.
+    /// Minimizes squared errors plus the penalty on bends, by conjugate gradients.
     fn solve(&self, smoothing: f64) -> Op {
         let points = self.moment.len();
         let unit = self.total.max(f64::MIN_POSITIVE) / points as f64;
@@ -307,7 +307,7 @@ impl Normal {
         {
             *out = ridge * values[at];
             for (&weight, &step) in line.iter().zip(&self.steps) {
-                // Beyond the edge there is no weight.
+                // Neighbors beyond the edge have weight 0.
                 if weight != 0.0 {
                     *out += weight * values[at.wrapping_add_signed(step)];
                 }
@@ -336,7 +336,7 @@ impl Normal {
         diagonal
     }
 
-    /// Every three points in a row, and the shares of the outer two in the straight line at the middle.
+    /// Calls `each` with every three consecutive points of an axis, and with the weights of the outer two in a linear interpolation at the middle one.
     fn bends(&self, mut each: impl FnMut([usize; 3], [f64; 2])) {
         for (knots, &stride) in self.knots.iter().zip(&self.strides) {
             let size = knots.len();

@@ -1,4 +1,4 @@
-//! A few boosted trees.
+//! A student of a few boosted trees.
 
 use limbeck_data::Features;
 use limbeck_data::encode::fit_encoder;
@@ -11,35 +11,35 @@ use super::spec::Spec;
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Widest code of categories, and the share of all parameters that it may cost.
+/// Maximum number of inputs for categories: `CATEGORY_WIDTH`, or one `CATEGORY_SHARE`-th of the parameters.
 const CATEGORY_WIDTH: usize = 64;
 const CATEGORY_SHARE: usize = 8;
-/// Leaves of a tree that are tried.
+/// Numbers of leaves per tree that are tried.
 const LEAVES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
-/// Fewer trees than this are no ensemble; more learn nothing that larger ones would not.
+/// Range of the number of trees: with fewer, an ensemble gains little; with more, larger trees are as good.
 const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
-/// Numbers of leaves that are tried at most, from the smallest on.
+/// Maximum number of leaf counts that are tried, from the smallest up.
 const SIZES: usize = 4;
-/// Shares of each tree's values that are tried: few trees have to take large steps.
+/// Learning rates that are tried: few trees need a large learning rate.
 const LEARNING_RATES: [f64; 3] = [0.12, 0.2, 0.33];
-/// Rows on which sizes and steps are compared.
+/// Maximum number of rows on which leaf counts and learning rates are compared.
 const SEEN_ROWS: usize = 40_000;
-/// With fewer rows than this, leaves may hold fewer.
+/// With fewer rows than this, leaves may have fewer rows.
 const FEW_ROWS: usize = 4000;
 
-/// The encoder of a student of trees.
+/// The encoder of a student of boosted trees.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let width = (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH);
     fit_encoder(features, &rows, &encode_options(options, width))
 }
 
-/// Numbers of a tree: see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
+/// Number of parameters of a tree: see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
 fn parameters(leaves: usize) -> usize {
     5 * leaves - 3
 }
 
-/// Leaves, rounds and steps that spend `room`.
+/// Combinations of leaves, rounds and learning rate that use up `room` parameters.
 fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let leaf_rows = if rows < FEW_ROWS { 3.0 } else { 10.0 };
     let rounds = |leaves: usize| room / parameters(leaves);
@@ -49,7 +49,7 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
         .take(SIZES);
     let mut sizes: Vec<usize> = sizes.collect();
     if sizes.is_empty() {
-        // A budget for a handful of stumps, or for more than all of these.
+        // The budget is too small or too large for all of these.
         sizes.push(if rounds(2) < *ROUNDS.end() { 2 } else { 256 });
     }
     let mut all = Vec::new();
@@ -71,8 +71,8 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     all
 }
 
-/// Sizes and steps within `room`, each with the number of rounds that is best on `valid`, the last one being the best of them
-/// on all rows.
+/// Fits candidates within `room` parameters, each with the number of rounds that is best on `valid`. If candidates were fitted to a sample
+/// of the rows, the best one is fitted again to all rows and comes last.
 pub(super) fn candidates(
     rows: &EncodedTable,
     valid: &EncodedTable,
@@ -137,7 +137,7 @@ pub(super) fn candidates(
     Ok(all)
 }
 
-/// The trees of a spec on other rows.
+/// Fits trees with given options to `rows`.
 pub(super) fn fit(
     rows: &EncodedTable,
     options: &TreeOptions,
@@ -158,7 +158,7 @@ pub(super) fn fit(
     ))))
 }
 
-/// Rounds up to the least error, and that error.
+/// Number of rounds at which the error is lowest, and that error.
 fn least(curve: &[f64]) -> (usize, f64) {
     let rounds = curve
         .iter()
@@ -168,7 +168,7 @@ fn least(curve: &[f64]) -> (usize, f64) {
     rounds.map_or((1, f64::INFINITY), |(at, error)| (at + 1, error))
 }
 
-/// At most so many rounds as fit into `room`; at least one.
+/// The largest number of rounds, up to `rounds`, that fits into `room` parameters; at least one.
 fn within(ensemble: &Ensemble, rounds: usize, room: usize) -> usize {
     (1..=rounds)
         .rev()

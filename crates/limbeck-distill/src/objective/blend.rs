@@ -8,27 +8,27 @@ use super::options::{Gate, ObjectiveOptions, Temperature};
 /// A row of labels for [`Blend`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabelRow {
-    /// The target; of no meaning where `labelled` is 0.
+    /// The target; unused if `labelled` is 0.
     pub target: f32,
-    /// The teacher's mean; of no meaning where `gate` is 0.
+    /// The teacher's predicted mean; unused if `gate` is 0.
     pub teacher: f32,
-    /// The teacher's standard deviation.
+    /// The teacher's predictive standard deviation.
     pub spread: f32,
-    /// How far the teacher is believed, in `[0, 1]`; 0 where it said nothing.
+    /// Weight of the teacher label, in `[0, 1]`; 0 if there is none.
     pub gate: f32,
     /// 1 for a row with a target, else 0.
     pub labelled: f32,
-    /// Weight, of mean 1 over the labelled rows.
+    /// Row weight, with mean 1 over the rows with a target.
     pub weight: f32,
 }
 
 impl LabelRow {
-    /// Columns of the label matrix.
+    /// Number of columns of the label matrix.
     pub const COLUMNS: usize = 6;
-    /// Where the teacher's mean stands.
+    /// Index of the column with the teacher's mean.
     pub const TEACHER: usize = 1;
 
-    /// The row as it lies in the label matrix.
+    /// The row as columns of the label matrix.
     #[must_use]
     pub fn columns(self) -> [f32; Self::COLUMNS] {
         [
@@ -41,7 +41,7 @@ impl LabelRow {
         ]
     }
 
-    /// The row at the beginning of some columns; none where there are too few.
+    /// Reads the row from the first columns; none if there are too few.
     pub(crate) fn first_of(columns: &[f32]) -> Option<Self> {
         columns.first_chunk().map(|columns| Self::read(*columns))
     }
@@ -58,7 +58,7 @@ impl LabelRow {
     }
 }
 
-/// `α · L_soft + (1 − α) · L_hard` over rows with and without target.
+/// The loss `α · L_soft + (1 − α) · L_hard` over rows with and without a target.
 ///
 /// # Formula
 ///
@@ -69,23 +69,23 @@ impl LabelRow {
 /// without:           w u g L_soft,   u = min(1, ρ α / ((1 − α) (1 − ρ)))
 /// ```
 ///
-/// so that, with all gates at 1, the soft losses have the share `α` of all weight. What a gate takes from the teacher goes to the
-/// target where there is one. Labels: [`LabelRow`].
+/// so that, with all gates at 1, the soft losses have the share `α` of the total weight. If a gate is below 1, the weight that it takes from
+/// the teacher label goes to the target, if there is one. Label columns: [`LabelRow`].
 #[derive(Clone, Debug)]
 pub struct Blend {
-    /// Options.
+    /// Options of the loss.
     pub options: ObjectiveOptions,
-    /// `alpha` at the start.
+    /// `alpha` at the start of training.
     pub alpha: f64,
     /// Loss against targets.
     pub hard: LabelLoss,
-    /// Loss against the teacher.
+    /// Loss against teacher labels.
     pub soft: LabelLoss,
-    /// Share of the rows with a target.
+    /// Share `ρ` of rows with a target among the training rows.
     pub labelled: f64,
     /// The temperature of the whole training set for [`Temperature::Data`].
     pub data_temperature: f32,
-    /// The median of the teacher's spread, for [`Temperature::Spread`].
+    /// The median of the teacher's standard deviation, for [`Temperature::Spread`].
     pub typical_spread: f32,
 }
 
@@ -104,7 +104,7 @@ impl Blend {
         (soft as f32, new as f32)
     }
 
-    /// The label and weight that say the same as both losses where [`ObjectiveOptions::blends_labels`]:
+    /// Blends target and teacher label into one label with a weight. If [`ObjectiveOptions::blends_labels`], this is equivalent to both losses:
     /// `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
     #[must_use]
     pub fn label(&self, row: LabelRow) -> [f32; 2] {
@@ -116,7 +116,7 @@ impl Blend {
         [row.teacher, new * row.gate * row.weight]
     }
 
-    /// The temperature of a row with that spread.
+    /// The temperature of a row whose teacher label has standard deviation `spread`.
     pub(crate) fn temperature(&self, moment: StepContext, spread: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
@@ -130,7 +130,7 @@ impl Blend {
     }
 }
 
-/// `base + scale · ptp` of the teacher's labels that are believed at all.
+/// The temperature `base + scale · (max − min)` of some teacher labels.
 #[must_use]
 pub fn range_temperature(options: &ObjectiveOptions, labels: impl Iterator<Item = f32>) -> f32 {
     let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| {

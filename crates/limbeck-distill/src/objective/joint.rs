@@ -1,21 +1,21 @@
-//! The losses of several targets beside each other.
+//! The weighted sum of the losses of several targets.
 
 use limbeck_nets::{StepContext, StepLoss};
 
-/// `L = Σ share_k · L_k`, each of outputs and label columns of its own: those of the first target, then those of the second, and so on.
+/// The loss of several targets, `L = Σ share_k · L_k`. Each `L_k` has its own outputs and label columns, in the order of the targets.
 pub struct Joint {
     parts: Vec<(Box<dyn StepLoss>, f32)>,
 }
 
 impl Joint {
-    /// Losses with their shares. They look at no hidden activations and compare no rows.
+    /// Joins losses, given with their shares. They must not read hidden activations or compare rows.
     #[must_use]
     pub fn new(parts: Vec<(Box<dyn StepLoss>, f32)>) -> Self {
         Self { parts }
     }
 }
 
-/// `count` columns of a matrix of `all` columns, from `first` on.
+/// `count` columns, starting at `first`, of a row-major matrix with `all` columns.
 pub(crate) fn columns(matrix: &[f32], all: usize, first: usize, count: usize) -> Vec<f32> {
     let rows = matrix.chunks_exact(all);
     rows.flat_map(|row| &row[first..first + count])

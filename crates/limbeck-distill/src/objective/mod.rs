@@ -1,11 +1,11 @@
-//! What a student minimizes.
+//! The loss that a student minimizes.
 //!
 //! ```text
 //! L = α · L_soft + (1 − α) · L_hard + terms
 //! ```
 //!
-//! [`ObjectiveOptions`] is what a recipe says, [`Blend`] the loss against labels, [`Objective`] that and its [`Term`]s on training rows, which
-//! [`crate::lesson`] lays out.
+//! [`ObjectiveOptions`] are the options of a recipe. [`Blend`] is the loss against targets and teacher labels. [`Objective`] is a blend plus
+//! further [`Term`]s. [`crate::lesson`] prepares the training rows.
 
 mod blend;
 mod joint;
@@ -24,23 +24,23 @@ pub use options::{Alpha, AlphaSchedule, Gate, LossKind, ObjectiveOptions, Temper
 pub use slopes::Slopes;
 pub use term::{Loss, Term, View};
 
-/// A [`Blend`], and terms that see more than labels.
+/// The loss of a student: a [`Blend`], plus terms that use more than labels, such as hidden activations.
 ///
-/// Labels: [`LabelRow`], then the columns of each term. Own weights: those of each term.
+/// Label columns: [`LabelRow`], then those of each term. The loss's own weights are those of each term.
 #[derive(Clone, Debug)]
 pub struct Objective {
-    /// Against targets and teacher labels.
+    /// Loss against targets and teacher labels.
     pub blend: Blend,
-    /// Added to it, in this order.
+    /// Terms that are added to the blend, in this order.
     pub terms: Vec<Term>,
 }
 
-/// Where each term's labels and weights lie.
+/// A term, and where its label columns and weights are.
 struct Place<'o> {
     term: &'o Term,
-    /// First column among those of a row.
+    /// Index of its first label column in a row.
     column: usize,
-    /// First weight among the loss's own.
+    /// Index of its first weight among the loss's own.
     weight: usize,
 }
 
@@ -59,7 +59,7 @@ impl Objective {
         })
     }
 
-    /// What curves show of each term on some rows.
+    /// The figures of each term for training curves, on some rows.
     pub(crate) fn figures(
         &self,
         pred: &[f32],
@@ -115,7 +115,7 @@ impl StepLoss for Objective {
         !self.terms.is_empty()
     }
 
-    /// The blend alone, without its terms.
+    /// Value and gradient of the blend alone, without the terms.
     fn value_and_grad(
         &self,
         pred: &[f32],
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Labels of one row: teacher, pair weight, coordinates.
+    /// Label columns of one row, from teacher label, pair weight and coordinates.
     fn row(loss: &Objective, teacher: f32, pair: f32, coordinates: [f32; 2]) -> Vec<f32> {
         let label = LabelRow {
             target: 0.0,

@@ -1,4 +1,4 @@
-//! What a recipe says of the loss.
+//! Options of the loss.
 
 use limbeck_data::metrics::Measure;
 use limbeck_nets::loss::PointLoss;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 
 limbeck_options::words! {
-    /// Which loss compares student and label.
+    /// The loss between a student's prediction and a label.
     pub enum LossKind {
         /// Squared error.
         #[default]
@@ -20,13 +20,13 @@ limbeck_options::words! {
     }
 }
 
-/// Share of the soft loss.
+/// Share of the soft loss (the loss against the teacher).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Alpha {
     /// Chosen on validation rows.
     #[default]
     Auto,
-    /// Given.
+    /// A given share, in `[0, 1]`.
     Fixed(f64),
 }
 
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Alpha {
     }
 }
 
-/// An option that is a number or a word, as text.
+/// The value of an option that is a number or a word, as text.
 struct NumberOrText(String);
 
 impl<'de> Deserialize<'de> for NumberOrText {
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for NumberOrText {
     }
 }
 
-/// An option that is a number or a word, by what its type makes of the text.
+/// Parses an option that is a number or a word.
 fn parsed<'de, T: std::str::FromStr, D: serde::Deserializer<'de>>(
     deserializer: D,
     option: &str,
@@ -99,39 +99,40 @@ impl std::str::FromStr for Alpha {
 }
 
 limbeck_options::words! {
-    /// How `alpha` moves while a student trains.
+    /// How `alpha` changes during training.
     pub enum AlphaSchedule {
-        /// No change.
+        /// `alpha` does not change.
         #[default]
         Constant = "constant",
-        /// In a straight line to `alpha_end`.
+        /// Linearly to `alpha_end`.
         Linear = "linear",
-        /// Along half a cosine to `alpha_end`: slowly, faster, slowly.
+        /// Along half a cosine to `alpha_end`: slowly at both ends, faster in between.
         Cosine = "cosine",
     }
 }
 
 limbeck_options::words! {
-    /// Which teacher labels are believed, of rows that have a target to judge them by.
+    /// Which teacher labels are used, on rows that also have a target.
     pub enum Gate {
-        /// All of them.
+        /// All labels.
         #[default]
         None = "none",
-        /// Only while the student is further from the target than the teacher is.
+        /// Labels of rows on which the student's current error is larger than the teacher's.
         ///
         /// Chen et al., NeurIPS 2017.
         Bounded = "bounded",
-        /// By the teacher's own error: `clamp(1 − (t − y)² / η, 0, 1)`.
+        /// All labels, weighted by the teacher's error: `clamp(1 − (t − y)² / η, 0, 1)`.
         ///
-        /// `η` is the range of `(t − y)²` over the training rows; 1 where `η = 0`. Saputra et al., ICCV 2019.
+        /// `η` is the range of `(t − y)²` over the training rows; the weight is 1 if `η = 0`. Saputra et al., ICCV 2019.
         Attentive = "attentive",
-        /// All but outliers: `|t − y|` above three robust standard deviations.
+        /// All labels except outliers, whose `|t − y|` exceeds three robust standard deviations.
         ///
         /// Takamoto et al. 2020.
         Outlier = "outlier",
-        /// By the teacher's spread: `min(1, (median σ_t / σ_t)²)`.
+        /// All labels, weighted by the teacher's standard deviation: `min(1, (median σ_t / σ_t)²)`.
         ///
-        /// Without new rows at `alpha` 1, significantly better than no gate on all four sets of `docs/ablation.md` whose teacher's spread differs by row.
+        /// In `docs/ablation.md`, without new rows and with `alpha` 1: significantly better than no gate on all four data sets where the teacher's standard
+        /// deviation differs by row.
         Confidence = "confidence",
     }
 }
@@ -139,15 +140,15 @@ limbeck_options::words! {
 /// Temperature of the soft loss of distributions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Temperature {
-    /// Given.
+    /// A given temperature.
     Fixed(f64),
-    /// `temperature_base + temperature_scale · ptp` of the teacher's labels in each batch, in standardized units; `ptp` is the
-    /// range.
+    /// `temperature_base + temperature_scale · range`, with the range (maximum − minimum) of the teacher's labels in each batch, in
+    /// standardized units.
     Batch,
-    /// The same, of all training rows.
+    /// Like `Batch`, with the range over all training rows.
     Data,
-    /// Per row, by the teacher's spread: `clamp(σ_t / median σ_t, 1/4, 4)`. Where the teacher is unsure, its spread counts for
-    /// more and its mean for less.
+    /// For each row, by the teacher's standard deviation: `clamp(σ_t / median σ_t, 1/4, 4)`. Where the teacher is unsure, its standard
+    /// deviation has more weight and its mean less.
     Spread,
 }
 
@@ -213,64 +214,65 @@ impl Value for Temperature {
 }
 
 limbeck_options::options! {
-    /// What both students minimize: alpha · loss against the teacher + (1 − alpha) · loss against the target.
+    /// What the student minimizes: alpha · loss against the teacher + (1 − alpha) · loss against the target; the student trained alone has only the latter.
     pub struct ObjectiveOptions in "objective", "Objective" {
         /// Share of the teacher in the loss: chosen on validation rows (auto), or a number from 0 to 1.
         alpha: Alpha = Alpha::Auto => [within(0.0, 1.0), flag("alpha", "SHARE")];
-        /// How alpha changes to alpha_end during training.
+        /// How alpha changes during training, from its start to alpha_end.
         alpha_schedule: AlphaSchedule = AlphaSchedule::Constant => [
             flag("alpha-schedule", "FORM"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network trains step by step")]),
         ];
-        /// Alpha at the end of a schedule.
+        /// Alpha at the end of training, for a schedule that changes it.
         alpha_end: f64 = 0.5 => [
-            within(0.0, 1.0), flag("alpha-end", "SHARE"), rules(&[Rule::Where("objective.alpha_schedule", &["linear", "cosine"], "a constant alpha has no other end")]),
+            within(0.0, 1.0), flag("alpha-end", "SHARE"), rules(&[Rule::Where("objective.alpha_schedule", &["linear", "cosine"], "a constant alpha does not change")]),
         ];
-        /// What the student predicts while it learns; its file gives the mean.
+        /// What the student predicts during training; its file returns the mean of a predicted distribution.
         head: HeadKind = HeadKind::Point => [
             flag("head", "HEAD"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network learns distributions")]),
         ];
         /// Number of bins of a binned head.
-        bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only that head has bins")])];
+        bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only a binned head has bins")])];
         /// Loss between a point prediction and its label.
         loss: LossKind = LossKind::Squared => [
             flag("loss", "LOSS"),
             rules(&[
-                Rule::Where("objective.head", &["point"], "distributions have losses of their own"),
-                Rule::Where("student.kind", &["mlp"], "only a network has another"),
+                Rule::Where("objective.head", &["point"], "a distribution has its own loss"),
+                Rule::Where("student.kind", &["mlp"], "only a network can use another loss"),
             ]),
         ];
-        /// Learn and judge this quantile in place of the mean, such as 0.9: by pinball loss, with the teacher's spread.
+        /// Predict this quantile, such as 0.9, instead of the mean: by pinball loss, with the teacher's mean and standard deviation.
         #[serde(skip_serializing_if = "Option::is_none")]
         quantile: Option<f64> = None => [
             above(0.0), below(1.0), flag("quantile", "Q"), example("0.9"),
             rules(&[
-                Rule::Where("student.kind", &["mlp"], "trees, linear models and tables learn means"),
-                Rule::Where("objective.head", &["point"], "a quantile has a loss of its own"),
-                Rule::Where("objective.loss", &["squared"], "a quantile has a loss of its own"),
+                Rule::Where("student.kind", &["mlp"], "trees, linear models and tables predict only means"),
+                Rule::Where("objective.head", &["point"], "a quantile has its own loss, the pinball loss"),
+                Rule::Where("objective.loss", &["squared"], "a quantile has its own loss, the pinball loss"),
                 Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "the bounded gate compares errors of means"),
-                Rule::Without("teacher.residual_rounds", "its rounds are for means"),
+                Rule::Without("teacher.residual_rounds", "residual rounds work only for means"),
                 Rule::Without("transfer.slope_rows", "the teacher's slopes are those of its mean"),
                 Rule::Without("require_r2", "quantiles are judged by their pinball loss"),
             ]),
         ];
-        /// Where the Huber loss turns linear, in standard deviations of the target.
-        huber_delta: f64 = 1.0 => [above(0.0), flag("huber-delta", "X"), rules(&[Rule::Where("objective.loss", &["huber"], "only that loss has one")])];
+        /// Error at which the Huber loss becomes linear, in standard deviations of the target.
+        huber_delta: f64 = 1.0 => [above(0.0), flag("huber-delta", "X"), rules(&[Rule::Where("objective.loss", &["huber"], "only the Huber loss has a delta")])];
         /// Temperature of the KL divergence of distributions: a number, batch, data or spread.
         ///
-        /// `spread` is by the teacher's spread, row by row.
+        /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all training rows; `spread` follows the teacher's standard
+        /// deviation, row by row.
         temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(SPREAD)];
-        /// Temperature at the end of training, reached in a straight line from a number.
+        /// Temperature at the end of training, reached linearly; the temperature at the start must be a number.
         #[serde(skip_serializing_if = "Option::is_none")]
         temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(SPREAD)];
-        /// For the temperatures batch and data: the base in `base + scale · range of the teacher's labels`.
+        /// Base of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_base: f64 = 1.0 => [at_least(0.0), rules(RANGE)];
-        /// The scale in that formula.
+        /// Scale of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_scale: f64 = 0.1 => [at_least(0.0), rules(RANGE)];
-        /// Use the literal KL + MSE: the squared error of the mean as the hard loss of a distribution.
+        /// Use the literal KL + MSE: the hard loss of a distribution is the squared error of its mean.
         literal: bool = false => [flag("literal", ""), rules(SPREAD)];
-        /// Weight `γ` of the pairs of transfer.slope_rows in the loss.
+        /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
-        /// Which teacher labels to use: all, only where the student is worse, or depending on the teacher's error or spread.
+        /// Which teacher labels to use: all, only where the student is worse than the teacher, or depending on the teacher's error or standard deviation.
         gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has gates")])];
     }
 }
@@ -278,20 +280,20 @@ limbeck_options::options! {
 const SPREAD: &[Rule] = &[Rule::Where(
     "objective.head",
     &["gaussian", "binned"],
-    "a point has no spread to temper",
+    "a point prediction has no KL divergence",
 )];
 const RANGE: &[Rule] = &[Rule::Where(
     "objective.temperature",
     &["batch", "data"],
-    "others have no range of labels",
+    "other temperatures do not use the range of the labels",
 )];
 
 impl ObjectiveOptions {
-    /// Checks each option by itself and in combination with the others.
+    /// Checks the range of each option, and combinations of options.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range, or one that has no effect with the others.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range or has no effect in combination with the others.
     pub fn check(&self) -> Result<()> {
         if self.temperature_end.is_some() && !matches!(self.temperature, Temperature::Fixed(_)) {
             let message = format!(
@@ -301,19 +303,20 @@ impl ObjectiveOptions {
             return Err(Refused::new("objective.temperature_end", message).into());
         }
         if self.temperature_base + self.temperature_scale <= 0.0 {
-            let message = "found 0 beside temperature_base 0, expected one of them to be above 0";
+            let message =
+                "found 0 with temperature_base 0, expected at least one of them to be above 0";
             return Err(Refused::new("objective.temperature_scale", message).into());
         }
         Ok(self.validate()?)
     }
 
-    /// The head for standardized targets that range over `[least, most]`.
+    /// The head for standardized targets in `[least, most]`.
     #[must_use]
     pub fn head(&self, least: f32, most: f32) -> Head {
         Head::over(self.head, least, most, self.bins)
     }
 
-    /// Hard and soft loss of a head.
+    /// Hard loss and soft loss of a head, in this order.
     #[must_use]
     pub fn losses(&self, head: Head) -> (LabelLoss, LabelLoss) {
         let own = match head {
@@ -335,7 +338,7 @@ impl ObjectiveOptions {
         )
     }
 
-    /// The loss of a point.
+    /// The loss of a point prediction.
     #[must_use]
     pub fn point_loss(&self) -> PointLoss {
         match self.loss {
@@ -346,7 +349,7 @@ impl ObjectiveOptions {
         }
     }
 
-    /// True where blending labels is the same as blending losses: squared points with one share for the whole training.
+    /// True if blending labels is equivalent to blending losses: squared error of point predictions, constant `alpha`, and no bounded gate.
     #[must_use]
     pub fn blends_labels(&self) -> bool {
         let squared = self.head == HeadKind::Point
@@ -355,14 +358,14 @@ impl ObjectiveOptions {
         squared && self.alpha_schedule == AlphaSchedule::Constant && self.gate != Gate::Bounded
     }
 
-    /// How students and teacher are judged.
+    /// The error measure of students and teacher: RMSE, or the pinball loss of the quantile.
     #[must_use]
     pub fn measure(&self) -> Measure {
         self.quantile
             .map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
     }
 
-    /// What a teacher that says `N(mean, sd²)` answers: the mean, or the quantile that is asked for.
+    /// The prediction of a teacher with predictive distribution `N(mean, sd²)`: the mean, or the requested quantile.
     #[must_use]
     pub fn answer(&self, mean: f64, sd: f64) -> f64 {
         self.quantile.map_or(mean, |quantile| {
@@ -370,7 +373,7 @@ impl ObjectiveOptions {
         })
     }
 
-    /// `alpha` when the share `progress` of training is done, from its value at the start.
+    /// `alpha` when the share `progress` of training is done, given its value at the start of training.
     #[must_use]
     pub fn alpha_at(&self, start: f64, progress: f64) -> f64 {
         let done = match self.alpha_schedule {

@@ -1,11 +1,11 @@
-//! How a student moves with its inputs, against how its teacher does.
+//! Gradient matching: the loss between the derivatives of a student and of its teacher.
 
 use limbeck_nets::Head;
 
 use super::LabelRow;
 use super::term::{Loss, View};
 
-/// Gradient matching by pairs of rows.
+/// Gradient matching on pairs of rows.
 ///
 /// # Formula
 ///
@@ -13,18 +13,18 @@ use super::term::{Loss, View};
 /// L = γ Σ_pairs [(s(x') − s(x)) − (t(x') − t(x))]² / ρ²
 /// ```
 ///
-/// A pair is two neighboring rows `x`, `x'` of the batch, `ρ` apart in standard deviations of the columns: the squared difference
-/// of the directional derivatives of student and teacher. `s` and `t` are predicted means. For a teacher that is linear between
-/// `x` and `x'`, as a network mostly is, the difference quotient is the derivative; trees have no other.
+/// A pair is two consecutive rows `x`, `x'` of the batch, at distance `ρ` in standard deviations of the columns. So `L` is the squared difference
+/// of the directional derivatives of student and teacher, taken as difference quotients. `s` and `t` are predicted means. If the teacher is
+/// linear between `x` and `x'`, as a network mostly is, the difference quotient equals the derivative. Trees have no useful derivative.
 ///
-/// Its column: `γ / ρ²` for the second row of a pair and 0 elsewhere.
+/// Label column: `γ / ρ²` for the second row of a pair, and 0 for other rows.
 ///
 /// # Source
 ///
 /// Czarnecki et al., *Sobolev Training for Neural Networks*, NeurIPS 2017, which matches exact derivatives.
 #[derive(Clone, Copy, Debug)]
 pub struct Slopes {
-    /// How the student predicts.
+    /// Head of the student.
     pub head: Head,
 }
 
@@ -52,7 +52,7 @@ impl Loss for Slopes {
         })
     }
 
-    /// The mean over pairs.
+    /// The mean loss over pairs.
     fn figures(&self, view: View<'_>) -> Vec<f64> {
         let found = self.pairs(&view);
         let sum: f64 = found.iter().map(|pair| f64::from(pair.loss)).sum();
@@ -90,11 +90,11 @@ impl Slopes {
 struct PairLoss {
     second: usize,
     loss: f32,
-    /// Derivative by the second row's mean; the first row's is its negative.
+    /// Derivative with respect to the mean of the second row; that of the first row is its negative.
     slope: f32,
 }
 
-/// Adds `slope` times the derivative of a head's mean by its outputs.
+/// Adds to `grad` the derivative of a head's mean with respect to its outputs, times `slope`.
 fn mean_slope(head: Head, pred: &[f32], slope: f32, grad: &mut [f32]) {
     match head {
         Head::Point | Head::Gaussian => grad[0] += slope,

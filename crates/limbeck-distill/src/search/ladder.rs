@@ -1,15 +1,16 @@
-//! The ladder of trials that both sides climb.
+//! The hyperparameter search: a ladder of trials with longer and longer schedules, the same for the baseline and the distilled student.
 //!
-//! | rung | schedule | lone student | distilled student | trials of each side |
+//! | rung | schedule | baseline (trained alone) | distilled student | trials of each |
 //! |---|---|---|---|---|
-//! | 1 | short | sizes × weight decays | sizes × shares of the teacher | `3 · trials` |
-//! | 2 | middle, or short again | moves from the best so far: longer, another size, other decay, input noise | the same, and other shares of the teacher | `1.5 · trials`; `trials` on several splits |
-//! | 3 | whole | the best so far, and with less decay, if the middle schedule was worth its steps | the best so far, and on the teacher alone | 1 or 2 |
-//! | finals, on several splits | until its stop | the best again, with two other seeds, until the best one has been | the same | up to 4 |
+//! | 1 | short | sizes × weight decays | sizes × values of `alpha` | `3 · trials` |
+//! | 2 | medium, or short again | variants of the best so far: longer schedule, another size, other weight decay, input noise | the same, and other values of `alpha` | `1.5 · trials`; `trials` with several splits |
+//! | 3 | whole | the best so far; also with less weight decay, if a longer schedule has helped | the best so far; also with `alpha` 1 | 1 or 2 |
+//! | finals, with several splits | up to the trial's stop | the best again, with two other seeds, until the best one has been trained again | the same | up to 4 |
 //!
-//! Few candidates reach a long schedule, so that many can be tried: successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
-//! identification and hyperparameter optimization*, AISTATS 2016) with moves in place of chance. A large network is worth its size to a
-//! distilled student, whose transfer set does not run out, more often than to one that learns from few targets: so both choose.
+//! Few candidates reach a long schedule, so many can be tried. This is successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
+//! identification and hyperparameter optimization*, AISTATS 2016) with variants of the best candidate instead of random ones. A large network
+//! pays off more often for a distilled student, which has a large transfer set, than for one that learns from few targets. So each
+//! chooses its own size.
 
 use limbeck_data::metrics::Measure;
 
@@ -21,7 +22,7 @@ use crate::student::options::{StudentKind, StudentOptions};
 use crate::trial::{Choice, Setting, Trial, Watch, best};
 use crate::validation::Search;
 
-/// Sizes and weight decays of the lone student on the first rung, the likeliest first.
+/// Sizes and weight decays of the baseline on the first rung, the most promising first.
 const ALONE: [(f64, f64); 15] = [
     (1.0, 0.05),
     (0.25, 0.5),
@@ -39,8 +40,8 @@ const ALONE: [(f64, f64); 15] = [
     (0.5, 8.0),
     (0.25, 8.0),
 ];
-/// Sizes, shares of the teacher and weight decays of the distilled student on the first rung, the likeliest first. A small share learns from
-/// noisy targets, as the lone student does, and is tried with as much decay.
+/// Sizes, values of `alpha` and weight decays of the distilled student on the first rung, the most promising first. With a small `alpha`,
+/// the student learns mostly from noisy targets, like the baseline, and needs as much weight decay.
 const DISTILLED: [(f64, f64, f64); 15] = [
     (1.0, 1.0, DISTILLED_DECAY),
     (1.0, 0.7, DISTILLED_DECAY),
@@ -58,18 +59,17 @@ const DISTILLED: [(f64, f64, f64); 15] = [
     (1.0, 0.2, 0.5),
     (0.5, 0.2, 0.5),
 ];
-/// Weight decays in place of shares, where the share is given.
+/// Weight decays that are tried if `alpha` is given.
 const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
-/// Input noise that is tried, in standard deviations.
+/// Input noise that is tried, in standard deviations of the inputs.
 const NOISE: f64 = 0.15;
-/// Maximum number of trials of a side that are trained again where rows are few, and how often each is.
+/// With few rows, up to `FINALISTS` trials of each student are trained again, `AGAIN` times each.
 const FINALISTS: usize = 4;
 const AGAIN: usize = 2;
 
-/// Steps of the three rungs, out of `steps`: a fortieth and a tenth, unless that would be too few to learn anything, and the whole.
+/// Steps of the three rungs: 1/40 of `steps`, 1/10 of it, and all of it; the first two have a lower limit, below which too little is learned.
 ///
-/// Rows that are so few that trials have several splits are seen often enough on shorter schedules: a sixteenth, and a quarter in place of
-/// the whole.
+/// With several splits, rows are few and are seen often enough on shorter schedules: the second rung has 1/16 of `steps`, and the third 1/4.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     let (middle, whole) = if splits > 1 {
         (steps / 16, steps.div_ceil(4))
@@ -83,16 +83,16 @@ fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     ]
 }
 
-/// Trials of a side on the first and on the second rung; fewer there where each is trained on several splits.
+/// Number of trials of each student on the first and on the second rung; fewer on the second if each is trained on several splits.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
     let more = if splits > 1 { 0 } else { trials / 2 };
     (3 * trials, trials + more)
 }
 
-/// Trials of a side on the last rung, at most.
+/// Maximum number of trials of each student on the last rung.
 const LAST: usize = 2;
 
-/// Steps that [`choose`] takes at most, over all trials on all splits.
+/// Maximum number of training steps of [`choose`], over all trials on all splits.
 #[must_use]
 pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     if !student.kind.has_network() {
@@ -104,17 +104,17 @@ pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     2 * splits * (first * short + second * middle + (LAST + again) * whole)
 }
 
-/// Steps of the longest schedule, which those refits take that need it.
+/// Steps of the longest schedule of the search, which is also the longest of a refit.
 #[must_use]
 pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
     rungs(student.steps, splits)[2]
 }
 
-/// Tries the settings of both sides, for each kind of student that was asked for.
+/// Tries settings of the baseline and the distilled student, for each requested kind of student.
 ///
 /// # Errors
 ///
-/// Where a training fails; of the kinds of `auto`, those that do not fit columns or budget are passed over.
+/// If a training fails. With kind `auto`, kinds that do not fit the columns or the budget are skipped instead.
 pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     let kind = search.first().study.student.kind;
     let mut choice = match search.first().has_network() {
@@ -137,8 +137,8 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The positions of the trials that are refitted, of those that were trained most often: of each side the best one, unless another distilled
-/// network is [`preferred`].
+/// Positions of the two trials that are refitted: the best baseline and the best distilled student, unless another distilled network is
+/// [`preferred`]. Only [`eligible`] trials count.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
     let teacher_leads = search
@@ -156,7 +156,7 @@ pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usi
     ))
 }
 
-/// The trials that may be chosen: networks that were trained as often as any, and all non-neural students, which have no luck with seeds.
+/// The trials that may be chosen: networks that were trained with the most seeds, and all non-neural students, which hardly depend on the seed.
 fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
     let most = trials
         .iter()
@@ -171,12 +171,13 @@ fn least(trials: &[Trial]) -> Option<usize> {
     eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
 }
 
-/// The distilled network to take: where the teacher is better than the lone student, of those whose error is within one standard error of
-/// the best the one with the largest share of the teacher (in quarters), and then the one with the longest schedule; otherwise the best.
+/// The distilled network to choose. If the teacher is better than the baseline: of the networks whose error is within one standard error of
+/// the best, the one with the largest `alpha` (in quarters), and among these the one with the longest schedule. Otherwise the best network.
 ///
-/// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
-/// validation rows the best one is so by luck, and short schedules and small shares are: the transfer set takes longer to learn from, and
-/// the teacher's labels carry less noise. Without a better teacher neither holds, and long schedules overfit the targets.
+/// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
+/// validation rows, the best one is often best by chance. Short schedules and small values of `alpha` are then the less plausible choice: the
+/// transfer set takes longer to learn from, and the teacher's labels have less noise. If the teacher is not better, neither reason holds, and
+/// long schedules overfit the targets.
 fn preferred(
     search: &Search<'_>,
     trials: &[Trial],
@@ -190,7 +191,7 @@ fn preferred(
     }
     let is_close =
         |&at: &usize| trials[at].setting.spec.is_none() && search.as_good(&trials[at], found);
-    // In quarters: shares that hardly differ are one.
+    // Rounded to quarters: shares that hardly differ count as equal.
     let share = |trial: &Trial| (4.0 * trial.setting.alpha.unwrap_or(0.0)).round();
     let most = among.into_iter().filter(is_close).max_by(|&a, &b| {
         let [a, b] = [a, b].map(|at| &trials[at]);
@@ -202,11 +203,11 @@ fn preferred(
     most.unwrap_or(best)
 }
 
-/// The best of the lone student's settings, without a distilled one beside it.
+/// Searches settings of the baseline alone, without a distilled student, and returns the best.
 ///
 /// # Errors
 ///
-/// Where a training fails.
+/// If a training fails.
 pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     let ladder = Ladder::new(search, watch)?;
     let mut trials = search.train_all(ladder.first_alone(), watch)?;
@@ -215,7 +216,7 @@ pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
-/// Rounded, so that settings that hardly differ are one.
+/// Rounds to hundredths, so that settings that hardly differ count as equal.
 fn hundredths(share: f64) -> f64 {
     (share * 100.0).round() / 100.0
 }
@@ -225,9 +226,9 @@ struct Ladder<'s, 'a> {
     watch: Watch<'s>,
     sizes: Vec<f64>,
     steps: [usize; 3],
-    /// Trials on the first and the second rung.
+    /// Number of trials on the first and on the second rung.
     counts: (usize, usize),
-    /// False where noise would part what belongs together: pairs of rows, and hints, which are taken without it.
+    /// False if input noise would be wrong: with pairs of rows, whose distance it would change, and with hints, which are computed without it.
     may_add_noise: bool,
 }
 
@@ -281,7 +282,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// Trains settings of both sides and adds their trials, `[alone, distilled]`.
+    /// Trains settings of both students and adds their trials to `[alone, distilled]`.
     fn train(
         &self,
         alone: Vec<Setting>,
@@ -295,8 +296,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         Ok(())
     }
 
-    /// Trains the best of both sides again, where rows are few, until the best one has been: among many trials on few validation rows the
-    /// best is so by luck with its seed as well.
+    /// With several splits, trains the best trial of each student again with other seeds, until the best one has been trained again. Among many
+    /// trials on few validation rows, the best one is partly best by the luck of its seed.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
         if self.search.stages().len() < 2 {
             return Ok(());
@@ -315,7 +316,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         one.and(other)
     }
 
-    /// Trains the trial that `pick` takes, given the best one, again, until it takes one that was: at most [`FINALISTS`] times.
+    /// Repeats, at most [`FINALISTS`] times: trains again the trial that `pick` chooses, given the best one. Ends if that trial was already trained again.
     fn confirm(
         &self,
         trials: &mut [Trial],
@@ -373,7 +374,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             .collect()
     }
 
-    /// Moves from the best lone student: longer schedules need less decay for the same pull towards 0.
+    /// Variants of the best baseline; longer schedules get less weight decay, for the same total shrinkage.
     fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else {
             return Vec::new();
@@ -411,7 +412,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// Moves from the best distilled student; and the best lone student's size, decay and noise, with a share of the teacher.
+    /// Variants of the best distilled student; and the size, weight decay and noise of the best baseline, with an `alpha` added.
     fn moves_distilled(
         &self,
         tried: &[Trial],
@@ -465,7 +466,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// The whole schedule for the best lone student, and with less decay where a longer one has paid before: at most `count` trials.
+    /// The whole schedule for the best baseline; also with less weight decay, if a longer schedule has helped before. At most `count` trials.
     fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -485,12 +486,12 @@ impl<'s, 'a> Ladder<'s, 'a> {
         moves
     }
 
-    /// The whole schedule for the best distilled student, with the largest share of the teacher that is as good as the best, and with the
-    /// teacher alone, hardly decayed, where that is another: short schedules favor targets and decay, since the transfer set takes longer to
+    /// The whole schedule for the best distilled student, with the largest `alpha` that is as good as the best. Also with `alpha` 1 and little
+    /// weight decay, if that is another setting: short schedules favor targets and weight decay, since the transfer set takes longer to
     /// learn from and leaves little to overfit.
     ///
-    /// By the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
-    /// carry less noise, so a smaller share of them has to earn its place.
+    /// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
+    /// have less noise, so a smaller `alpha` must be clearly better to be chosen.
     fn last_distilled(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -520,7 +521,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves([blended, pure], tried)
     }
 
-    /// The best of the settings of another size.
+    /// The best tried setting whose size differs from that of `start`.
     fn other_size(&self, tried: &[Trial], start: Setting) -> Option<Setting> {
         best(
             tried
@@ -537,7 +538,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// As many of the moves as the rung has trials, none tried before.
+    /// The first settings of `moves` that were not tried before, as many as the rung has trials.
     fn new_moves(
         &self,
         moves: impl IntoIterator<Item = Option<Setting>>,
@@ -553,14 +554,14 @@ impl<'s, 'a> Ladder<'s, 'a> {
         new
     }
 
-    /// The closed form of the best lone student and the best on the teacher alone.
+    /// The closed-form `alpha` from the best baseline and the best student with `alpha` 1.
     fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
         let pure = best(
             distilled
                 .iter()
                 .filter(|trial| trial.setting.alpha == Some(1.0)),
         )?;
-        // The closed form is that of squared errors.
+        // The closed form holds for squared errors only.
         let squared = self.search.measure() == Measure::Rmse
             && self.search.first().study.objective.alpha == Alpha::Auto;
         best(alone)

@@ -1,11 +1,12 @@
-//! Candidates on validation rows, then the refit.
+//! The hyperparameter search on validation rows, then the refit.
 //!
-//! Lone and distilled students go through the same search ([`choose`]): the same ladder of schedules, as many trials on the first two
-//! rungs, sizes from the whole budget to an eighth of it. Where rows are few, every trial is validated on several splits of them
-//! ([`Search`]), and the best of each side is trained again with other seeds before it is chosen. The winner of each side is fitted
-//! again on all training rows ([`refit`]), on the same schedule, and stopped at the step that was best on validation rows.
+//! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same ladder of schedules,
+//! the same number of trials on the first two rungs, sizes from the whole budget to an eighth of it. With few rows, every trial is validated
+//! on several splits ([`Search`]), and the best of each student is trained again with other seeds before it is chosen. The chosen setting of
+//! each is fitted again on all training and validation rows ([`refit`]), with the same schedule, and stopped at the step that was best on
+//! validation rows.
 //!
-//! Each training is a piece of the run's [`Checkpoints`](limbeck_data::Checkpoints), and is saved now and then while it goes on.
+//! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time while it goes on.
 
 pub(crate) mod ladder;
 
@@ -23,20 +24,20 @@ pub use ladder::{choose, choose_alone, longest_schedule, search_steps};
 use crate::error::Result;
 use crate::kinds;
 
-/// Both students of one seed, fitted on all training rows.
+/// Baseline and distilled student of one seed, refitted.
 #[derive(Clone, Debug)]
 pub struct Refitted {
-    /// The lone student.
+    /// The baseline: the student trained alone.
     pub alone: Trial,
     /// The distilled student.
     pub distilled: Trial,
 }
 
-/// Fits the chosen settings again, once per seed.
+/// Fits the chosen settings again on the rows of `stage`, once per seed; each setting comes with the number of steps to take.
 ///
 /// # Errors
 ///
-/// Where a training fails.
+/// If a training fails.
 pub fn refit(
     stage: &Stage<'_>,
     alone: (Setting, usize),
@@ -44,7 +45,7 @@ pub fn refit(
     seeds: &[u64],
     watch: Watch<'_>,
 ) -> Result<Vec<Refitted>> {
-    // Read by all seeds of a side: copies of so many rows would drive each other from the cache.
+    // Shared by all seeds: copies of so many rows would evict each other from the cache.
     let lesson = |setting: Setting| {
         setting
             .spec
@@ -81,18 +82,18 @@ pub fn refit(
     Ok(out)
 }
 
-/// Rows on which refits are compared.
+/// Maximum number of rows on which refits are compared.
 const COMPARED: usize = 4000;
 
-/// The refit of one side that is nearest to the mean of all its refits, by their answers on `features`: what a file should hold.
+/// Position of the refit that ships: the one whose predictions on `features` are nearest to the mean of all refits in `trials`.
 ///
-/// The mean of several seeds is better than most of them, and no target is left that could choose among them: training rows have been
-/// learned, test rows choose nothing. So the most typical one is taken, in root mean squared distance; the first of non-neural students,
-/// which hardly vary.
+/// The mean over several seeds is better than most single seeds, and no targets are left to choose among them: the refits have learned
+/// the training and validation rows, and test rows must not choose. So the most typical refit is taken, by root mean squared distance. Of
+/// non-neural students, which hardly vary with the seed, and of fewer than three refits, the first is taken.
 ///
 /// # Errors
 ///
-/// Where the rows cannot be encoded.
+/// If the rows cannot be encoded.
 pub fn typical(stage: &Stage<'_>, trials: &[&Trial], features: &Features) -> Result<usize> {
     if trials.len() < 3 || trials.iter().any(|trial| trial.setting.spec.is_some()) {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! A student of at most so many parameters.
+//! The design of a student network within a parameter budget.
 
 pub(crate) mod options;
 
@@ -14,46 +14,46 @@ use crate::bins::{self, Cuts, NumberColumn};
 use crate::error::{Error, Result};
 use crate::kinds::spec::TARGET_PARAMETERS;
 
-/// Encoder and layers, fitted to rows but untrained.
+/// Encoder and layer sizes of a student network, fitted to rows; the weights are not yet trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Design {
-    /// Raw columns to numbers.
+    /// Encodes raw columns as numbers.
     pub encoder: Encoder,
-    /// The network on them.
+    /// Shape of the network that reads these numbers.
     pub shape: MlpShape,
-    /// How its outputs are read.
+    /// How the network's outputs are read.
     pub heads: Heads,
 }
 
-/// How the outputs of a network are read: a head for each target, one after the other.
+/// How the outputs of a network are read: one head per target, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heads {
-    /// Of each target.
+    /// Head of each target.
     pub head: Head,
-    /// How many targets there are.
+    /// Number of targets.
     pub targets: usize,
 }
 
 impl Heads {
-    /// The head of one target.
+    /// Heads of a network with one target.
     #[must_use]
     pub fn one(head: Head) -> Self {
         Self { head, targets: 1 }
     }
 
-    /// Outputs of the network.
+    /// Number of outputs of the network.
     #[must_use]
     pub fn outputs(self) -> usize {
         self.head.outputs() * self.targets
     }
 
-    /// Fitted numbers that prediction reads beyond a last hidden layer of this width, the targets' units among them.
+    /// Number of fitted values that prediction reads after the last hidden layer, which has `width` units; includes the targets' scales.
     fn parameters(self, width: usize) -> usize {
         (self.head.parameters(width) + TARGET_PARAMETERS) * self.targets
     }
 }
 
-/// Numbers of bins that are tried.
+/// Mean numbers of bins that are tried.
 const BINS: [usize; 22] = [
     128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
 ];
@@ -63,15 +63,15 @@ const FEW_BINS: usize = 6;
 impl Design {
     /// The largest network for these rows within `options.params`.
     ///
-    /// Two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` beyond (bins are cheap
-    /// in time, width is not), and as many bins as the rest pays for; where many columns
-    /// would leave few bins, narrower layers. What is left over widens the layers. `cuts` say how the bins are divided among
-    /// the columns and where their edges lie; [`Cuts::default`] gives every column the same, at quantiles.
+    /// The network has two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` above (bins cost
+    /// little time, width costs much), and as many bins as the remaining budget allows. If many columns would leave few bins, the layers
+    /// are narrower. Parameters that are left over widen the layers. `cuts` decide how the bins are divided among
+    /// the columns and where their edges are; [`Cuts::default`] gives every column the same number of bins, with edges at quantiles.
     ///
     /// # Errors
     ///
-    /// [`Error::BudgetTooSmall`] where not even the smallest network fits, [`Error::InvalidOption`] as
-    /// [`StudentOptions::check`].
+    /// [`Error::BudgetTooSmall`] if even the smallest network does not fit; [`Error::InvalidOption`] if
+    /// [`StudentOptions::check`] refuses an option.
     pub fn fit(
         features: &Features,
         rows: &[usize],
@@ -111,7 +111,7 @@ impl Design {
         })
     }
 
-    /// Fitted numbers that prediction reads.
+    /// Number of fitted values that prediction reads.
     #[must_use]
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);
@@ -122,18 +122,18 @@ impl Design {
             + self.heads.parameters(last)
     }
 
-    /// Network inputs of rows.
+    /// Encodes rows as network inputs.
     ///
     /// # Errors
     ///
-    /// Where a row cannot be encoded.
+    /// If a row cannot be encoded.
     pub fn positions(&self, features: &Features) -> Result<Vec<f32>> {
         let encoded = self.encoder.encode(&features.raw(), features.rows)?;
         Ok(self.shape.input().positions(&encoded))
     }
 }
 
-/// Widths that the kernels like.
+/// Rounds a width down to one that the kernels compute fast.
 fn round_width(width: usize) -> usize {
     match width {
         24.. => width / 8 * 8,
@@ -181,7 +181,7 @@ impl<'a> Candidates<'a> {
         self.options.bins.map_or_else(all, |bins| vec![bins])
     }
 
-    /// True where more bins could not be had anyway.
+    /// True if `bins` is already the largest number that is tried.
     fn saturated(&self, bins: usize) -> bool {
         self.bins().first() == Some(&bins)
     }
@@ -232,7 +232,7 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Widens the second layer alone, by what is still left.
+    /// Widens only the second layer, by the parameters that are still left.
     fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
         let [first, second] = design.shape.hidden() else {
             return Ok(design);
@@ -251,7 +251,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Encoded columns that categories may take: half of what the first layer may cost where there are numbers too.
+/// Maximum number of encoded columns for categories: half of what the first layer may cost if there are numeric columns too.
 fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
     let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
     let mut values = features.columns.iter().map(|column| &column.values);

@@ -1,4 +1,4 @@
-//! What the student is and how long it learns.
+//! Options of the student: its kind, size and training.
 
 use limbeck_data::encode::{EncodeOptions, EncodeScaling};
 use limbeck_options::{Options, Refused, Rule};
@@ -11,13 +11,13 @@ limbeck_options::words! {
         /// By mean and standard deviation.
         #[default]
         Standard = "standard",
-        /// From quantiles to a normal distribution; the quantiles count as parameters.
+        /// By mapping quantiles to a normal distribution; the quantiles count as parameters.
         Quantile = "quantile",
     }
 }
 
 limbeck_options::words! {
-    /// What the student is.
+    /// The kind of model that the student is.
     pub enum StudentKind {
         /// A multilayer perceptron.
         #[default]
@@ -26,15 +26,15 @@ limbeck_options::words! {
         Trees = "trees",
         /// A linear model.
         Linear = "linear",
-        /// An interpolated table of one to three numbers.
+        /// An interpolated table of one to three numeric columns.
         Table = "table",
-        /// The best of all that fit the columns and the budget, on validation rows.
+        /// The best kind on validation rows, among those that fit the columns and the budget.
         Auto = "auto",
     }
 }
 
 impl StudentKind {
-    /// True where a network is trained.
+    /// True if a network is trained.
     #[must_use]
     pub fn has_network(self) -> bool {
         matches!(self, Self::Mlp | Self::Auto)
@@ -44,7 +44,7 @@ impl StudentKind {
 limbeck_options::options! {
     /// Kind, size and training of the student.
     pub struct StudentOptions in "student", "Student" {
-        /// What the student is: a network, a few trees, a linear model, an interpolated table of 1 to 3 numbers, or the best of these on validation rows.
+        /// Kind of student: a network, a few trees, a linear model, an interpolated table of 1 to 3 numeric columns, or the best of these on validation rows.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
         /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
@@ -65,13 +65,14 @@ limbeck_options::options! {
         batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 rows, else 256"), example("64")];
         /// Peak learning rate.
         learning_rate: f64 = 4e-3 => [above(0.0)];
-        /// Number of settings to try on validation rows, for each of the two students: trained alone, and distilled.
+        /// Number of settings to compare on validation rows, for each of the two students (trained alone, and distilled).
         ///
-        /// Three times as many are tried on short schedules, about as many on middle ones, one or two on the whole schedule.
+        /// The search tries three times as many settings on short schedules, about as many on medium ones, and one or two on the whole schedule.
         trials: usize = 4 => [within(1.0, 5.0)];
-        /// Number of splits on which to try every setting, each with other validation rows.
+        /// Number of train/validation splits on which to try every setting; each split has other validation rows.
         ///
-        /// With more than one, the longest schedule has a quarter of `steps`. One only where validation rows are given or the split follows time.
+        /// With more than one split, the longest schedule takes a quarter of `steps`. There is only one split if validation rows are given or the split
+        /// follows time.
         #[serde(skip_serializing_if = "Option::is_none")]
         splits: Option<usize> = None => [within(1.0, 10.0), unset("2 with fewer than 3000 rows, else 1"), example("3")];
     }
@@ -84,11 +85,11 @@ const LAYERS: &[Rule] = &[Rule::Where(
 )];
 
 impl StudentOptions {
-    /// Checks each option.
+    /// Checks the range of each option.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of its range.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option out of its range.
     pub fn check(&self) -> Result<()> {
         if self.hidden.as_ref().is_some_and(Vec::is_empty) {
             let message = "found no layer, expected one or more widths";
@@ -97,23 +98,23 @@ impl StudentOptions {
         Ok(self.validate()?)
     }
 
-    /// Rows per step, of so many rows to learn from.
+    /// Rows per training step, if there are `rows` training and validation rows.
     #[must_use]
     pub fn batch_of(&self, rows: usize) -> usize {
         self.batch.unwrap_or(if rows < FEW_ROWS { 64 } else { 256 })
     }
 
-    /// Splits on which trials are validated, of so many rows to learn from.
+    /// Number of splits on which trials are validated, if there are `rows` training and validation rows.
     #[must_use]
     pub fn splits_of(&self, rows: usize) -> usize {
         self.splits.unwrap_or(if rows < FEW_ROWS { 2 } else { 1 })
     }
 }
 
-/// With fewer rows than this, every setting is tried on several splits of them.
+/// With fewer rows than this, batches are smaller and every setting is tried on several splits.
 const FEW_ROWS: usize = 3000;
 
-/// How a student encodes, with at most so many inputs for categories.
+/// How a student encodes its columns, with at most `max_width_for_categories` inputs for categories.
 pub(crate) fn encode_options(
     options: &StudentOptions,
     max_width_for_categories: usize,

@@ -1,23 +1,23 @@
-//! Candidates among which a quick student disagrees with its teacher.
+//! New rows on which a quick student disagrees most with its teacher.
 
 use limbeck_data::{Features, generator};
 
 use super::{Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
 
-/// How far a candidate moves from a row between near rows, in standard deviations of the columns.
+/// Standard deviation of the noise on a candidate's numbers, in standard deviations of the columns.
 const STEP: f64 = 0.2;
 
-/// `adversarial_candidates` rows for each that is wanted: rows between near rows, as [`munge`] makes them, every number moved by
-/// `N(0, (0.2 sd_j)²)` within its column's range.
+/// Makes `adversarial_candidates` candidates for each of `count` rows: rows between near rows, as [`munge`] makes them, with noise
+/// `N(0, (0.2 sd_j)²)` added to every number, within its column's range.
 ///
-/// Once they are labelled, a quick student is asked as well, and those with the largest `(s − t)²` are kept. A search without
-/// gradients: trees have none, and every candidate is labelled once.
+/// Later the teacher labels them, a quick (briefly trained) student predicts them too, and those with the largest `(s − t)²` are kept. The
+/// search needs no gradients, which trees do not have, and labels every candidate once.
 ///
 /// # Source
 ///
 /// The idea of adversarial belief matching, Micaelli & Storkey, *Zero-shot Knowledge Transfer via Adversarial Belief Matching*, NeurIPS
-/// 2019; for regression Kang & Kang 2024. Both follow gradients of a generator, which needs a teacher that has them.
+/// 2019; for regression Kang & Kang 2024. Both train a generator by gradients, which needs a differentiable teacher.
 pub(super) fn candidates(
     features: &Features,
     count: usize,
@@ -28,7 +28,7 @@ pub(super) fn candidates(
         munge_neighbors: options.munge_neighbors,
         ..TransferOptions::default()
     };
-    // Another seed than the munged rows themselves have.
+    // A seed that differs from that of the MUNGE rows themselves.
     let base = munge(
         features,
         count.saturating_mul(options.adversarial_candidates),
@@ -45,7 +45,7 @@ pub(super) fn candidates(
     Ok(transfer)
 }
 
-/// The `count` candidates on which student and teacher disagree most, in the order of the rows; ties go to the earlier row.
+/// The `count` candidates on which student and teacher disagree most, in the order of the rows; of equal ones, the earlier rows.
 #[must_use]
 pub fn most_disputed(
     student: &[f64],

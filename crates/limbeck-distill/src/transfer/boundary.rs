@@ -1,14 +1,14 @@
-//! Rows near the edges of the data, where training rows are few.
+//! New rows near the edges of the data, where training rows are few.
 
 use limbeck_data::{FeatureValues, Features, generator};
 use rand::{Rng, RngExt};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers};
 
-/// Rows are drawn from this share of a column's values at either end.
+/// Rows are drawn from this share of the rows at either end of a column.
 const TAIL: f64 = 0.1;
 
-/// A row from one of the two ends of an order.
+/// Draws a row from one of the two ends of an order.
 fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
     let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
     let at = rng.random_range(0..tail);
@@ -19,14 +19,14 @@ fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
     }
 }
 
-/// Rows of which one number lies near an end of its column and is moved by up to `ε` of the column's range.
+/// Makes rows in which one number is near an end of its column, and is moved by up to `ε` times the column's range.
 ///
 /// ```text
-/// row     one of the TAIL rows with the least, or with the greatest, x_j; column j and end at random
-/// x_j     x_j + U(−ε, ε) · (max x_j − min x_j), kept in [min x_j, max x_j]
+/// row     one of the 10 % of rows with the least, or with the greatest, x_j; column j and end at random
+/// x_j     x_j + U(−ε, ε) · (max x_j − min x_j), clamped to [min x_j, max x_j]
 /// ```
 ///
-/// All other values stay, so that the row stays among the data. The teacher labels it.
+/// All other values stay the same, so that the row stays near the data. The teacher labels it.
 pub(super) fn moved(
     features: &Features,
     count: usize,
@@ -57,7 +57,7 @@ pub(super) fn moved(
     moved_numbers(features, &rows, step)
 }
 
-/// Rows in the order of a number column that varies, those where it is known.
+/// Rows in ascending order of a numeric column, without those where it is missing; none if the column is not numeric or does not vary.
 fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     let FeatureValues::Number(values) = &features.columns[column].values else {
         return None;
@@ -68,8 +68,8 @@ fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     (values[*order.first()?] < values[*order.last()?]).then_some(order)
 }
 
-/// The literal form: one noise `δ ~ N(0, ε²)` per row, added to every number and to the target in units of their standard
-/// deviations. It says that a step of all inputs moves the target as far, which is true of no table; it is here to be measured.
+/// The literal form: one noise value `δ ~ N(0, ε²)` per row, added to every number and to the target in units of their standard
+/// deviations. This assumes that a move of all inputs moves the target equally, which no real table satisfies; it exists for comparison.
 pub(super) fn literal(
     features: &Features,
     target: &[f64],

@@ -1,18 +1,18 @@
-//! Mixtures of two rows whose targets are near.
+//! New rows that are weighted means of two rows with similar targets (mixup).
 
 use limbeck_data::{Feature, FeatureValues, Features, generator};
 use rand::RngExt;
 
 use super::{Range, TransferOptions};
 
-/// Draws of a partner before the nearest target is taken.
+/// Number of partners drawn before the one with the nearest target is taken.
 const DRAWS: usize = 16;
 
-/// `x̃ = λ x_i + (1 − λ) x_k` with `λ ~ U(0, 1)` and a partner `k` accepted with chance `exp(−(y_i − y_k)² / 2h²)`; categories, and
-/// numbers where one is missing, come from the row with the greater share. The teacher labels the mixture, so nothing is
-/// assumed of the target in between.
+/// Mixes rows: `x̃ = λ x_i + (1 − λ) x_k` with `λ ~ U(0, 1)` and a partner `k`, accepted with probability `exp(−(y_i − y_k)² / 2h²)`.
+/// Categories, and numbers of which one is missing, come from the row with the greater weight. The teacher labels the mixture, so nothing is
+/// assumed about the target between the two rows.
 ///
-/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022: partners far apart in target hurt. There
+/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022: partners with distant targets hurt. There
 /// the label is mixed too.
 pub(super) fn mixed(
     features: &Features,

@@ -1,8 +1,8 @@
-//! Transfer sets: inputs on which the teacher is asked.
+//! Transfer sets: new inputs for the teacher to label.
 //!
-//! Each kind of new row is one file with one function and one variant of [`Augmentation`]. All of them keep to the manifold as far as
-//! columns tell it: numbers stay within their range, whole numbers whole, categories among the levels, and what is missing is
-//! missing together with the row it comes from.
+//! Each kind of new row is one file with one function and one variant of [`Augmentation`]. All kinds stay near the data, column by
+//! column: numbers stay within their column's range, whole numbers stay whole, categories are existing levels, and missing values
+//! come from rows in which they are missing.
 
 mod adversarial;
 mod boundary;
@@ -25,49 +25,49 @@ use crate::error::Result;
 limbeck_options::options! {
     /// New rows for the teacher to label, and which of its labels are accepted.
     pub struct TransferOptions in "transfer", "Transfer set" {
-        /// Maximum number of new rows by MUNGE, which exchanges values between neighboring rows; 0 makes none.
+        /// Maximum number of new rows made by MUNGE, which replaces values by those of neighboring rows; 0 makes none.
         munge_rows: usize = 300_000 => [flag("munge-rows", "N")];
-        /// Maximum number of new rows of each kind, per training row.
+        /// Maximum number of new rows of each kind, as a multiple of the number of training rows.
         munge_factor: usize = 100;
         /// Probability of taking a value from the neighbor.
         munge_swap: f64 = 0.5 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.munge_rows")])];
         /// Locality `s` of MUNGE: the larger, the closer a value stays to the neighbor's.
         munge_locality: f64 = 1.0 => [above(0.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Number of neighbors to draw from.
+        /// Number of near neighbors of a row that MUNGE draws from.
         munge_neighbors: usize = 5 => [at_least(1.0), rules(&[Rule::With("transfer.munge_rows")])];
-        /// Maximum number of new rows by moving training rows near the edge of a column's range.
+        /// Maximum number of new rows made from training rows near the edge of a column's range, by moving that value.
         ///
-        /// On the sets of `docs/ablation.md` never significantly better than no new rows, and significantly worse on one.
+        /// On the data sets of `docs/ablation.md`: never significantly better than no new rows, and significantly worse on one.
         boundary_rows: usize = 0 => [flag("boundary-rows", "N")];
-        /// How far to move boundary rows, `ε`, as a share of the column's range.
+        /// Largest move `ε` of boundary rows, as a share of the column's range.
         boundary_reach: f64 = 0.1 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.boundary_rows")])];
-        /// Add the same noise to inputs and target of boundary rows, instead of asking the teacher.
+        /// Add the same noise to inputs and target of boundary rows, instead of using the teacher's labels.
         ///
-        /// Significantly worse than no new rows on two of five sets of `docs/ablation.md`, significantly better on a noisy one.
+        /// On the five data sets of `docs/ablation.md`: significantly worse than no new rows on two, significantly better on a noisy one.
         boundary_literal: bool = false => [flag("boundary-literal", ""), rules(&[Rule::With("transfer.boundary_rows")])];
-        /// Maximum number of new rows by averaging two rows with similar targets (mixup).
+        /// Maximum number of new rows made by averaging two rows with similar targets (mixup).
         mixup_rows: usize = 0 => [flag("mixup-rows", "N")];
-        /// How similar the two targets are, in standard deviations of the target.
+        /// How far apart the two targets typically are, in standard deviations of the target.
         mixup_bandwidth: f64 = 0.3 => [above(0.0), rules(&[Rule::With("transfer.mixup_rows")])];
-        /// Maximum number of copies of training rows with a little noise, on which the student has to agree with the teacher.
+        /// Maximum number of copies of training rows with a little noise added, which the teacher labels.
         ///
-        /// Not significantly better on any set of `docs/ablation.md`.
+        /// Not significantly better on any data set of `docs/ablation.md`.
         perturb_rows: usize = 0 => [flag("perturb-rows", "N")];
-        /// Noise of perturbed rows, in standard deviations of each column.
+        /// Standard deviation of the noise on perturbed rows, in standard deviations of each column.
         perturb_scale: f64 = 0.05 => [above(0.0), rules(&[Rule::With("transfer.perturb_rows")])];
-        /// Weight `λ` of a perturbed row in the loss; other rows have 1.
+        /// Weight `λ` of a perturbed row in the loss; other new rows have weight 1.
         perturb_weight: f64 = 1.0 => [above(0.0), flag("perturb-weight", "X"), rules(&[Rule::With("transfer.perturb_rows")])];
-        /// Maximum number of rows in pairs, between which the student has to change as the teacher does (gradient matching).
+        /// Maximum number of new rows in pairs, for gradient matching: within a pair, the student should change as much as the teacher.
         slope_rows: usize = 0 => [flag("slope-rows", "N"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network matches slopes")])];
         /// Distance `ρ` between the rows of a pair, in standard deviations of the columns.
         ///
-        /// 0.001 approximates the derivative of a network.
+        /// With 0.001, the difference within a pair approximates the derivative of a network.
         slope_reach: f64 = 0.2 => [above(0.0), rules(&[Rule::With("transfer.slope_rows")])];
-        /// Maximum number of rows on which a quick student disagrees most with the teacher (adversarial belief matching).
+        /// Maximum number of new rows on which a quick (briefly trained) student disagrees most with the teacher (adversarial belief matching).
         adversarial_rows: usize = 0 => [flag("adversarial-rows", "N")];
-        /// Rows to label for each adversarial row that is kept.
+        /// Number of candidate rows that the teacher labels for each adversarial row that is kept.
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
-        /// Reject a new row if the teacher's spread there exceeds this many times its median on training rows.
+        /// Reject a new row if the teacher's standard deviation there exceeds this many times its median on training rows.
         reject_spread: f64 = 3.0 => [above(1.0)];
     }
 }
@@ -88,22 +88,22 @@ impl TransferOptions {
 /// Kinds of new rows, in the order in which they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Augmentation {
-    /// Rows between near rows: [`munge`].
+    /// Rows made by mixing values of near rows: [`munge`].
     Munge,
-    /// Rows moved near the edge of a column.
+    /// Training rows near the edge of a column, with that value moved.
     Boundary,
-    /// Rows mixed from two whose targets are near.
+    /// Weighted means of two rows with similar targets.
     Mixup,
-    /// Slightly moved training rows.
+    /// Training rows with a little noise added.
     Perturb,
-    /// Pairs of rows a step apart.
+    /// Pairs of rows at a small distance, for gradient matching.
     Slope,
-    /// Rows among which the most disputed are kept.
+    /// Candidate rows, of which those with the largest disagreement of student and teacher are kept.
     Adversarial,
 }
 
 impl Augmentation {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 6] = [
         Self::Munge,
         Self::Boundary,
@@ -114,20 +114,20 @@ impl Augmentation {
     ];
 }
 
-/// New inputs, and what is known of them before the teacher is asked.
+/// New inputs, with their properties, before the teacher labels them.
 #[derive(Clone, Debug, Default)]
 pub struct Transfer {
     /// Inputs.
     pub features: Features,
-    /// The given row that a new one stays with, sharing how far the teacher is believed there; none for a row of its own.
+    /// The given row from which each new row was made and whose gate it shares; none for an independent row.
     pub source: Vec<Option<u32>>,
-    /// A label that takes the place of the teacher's; NaN where the teacher's stands.
+    /// A label to use instead of the teacher's; NaN to use the teacher's.
     pub label: Vec<f64>,
-    /// True for the second row of a pair, which stands right after the first.
+    /// True for the second row of a pair, which comes directly after the first.
     pub second: Vec<bool>,
-    /// True for a row that is kept only if it is among the most disputed ones.
+    /// True for a row that is kept only if student and teacher disagree on it more than on most candidates.
     pub candidate: Vec<bool>,
-    /// How many rows [`make`] made: the first ones. Others that were appended are somebody's own.
+    /// Number of rows that [`make`] made, which are the first ones; the caller appended the others.
     pub made: usize,
 }
 
@@ -153,21 +153,21 @@ impl Transfer {
         Ok(())
     }
 
-    /// Adds rows that stand for themselves, for the teacher to label.
+    /// Appends independent rows for the teacher to label.
     ///
     /// # Errors
     ///
-    /// Where the columns differ.
+    /// If the columns differ.
     pub fn append_rows(&mut self, features: Features) -> Result<()> {
         self.append(Self::asked(features))
     }
 }
 
-/// All new rows that the options ask for, near rows with the given targets.
+/// Makes all new rows that the options ask for, near the given rows `features` with targets `target`.
 ///
 /// # Errors
 ///
-/// As [`TransferOptions::validate`], and where rows cannot be encoded.
+/// As for [`TransferOptions::validate`], and if rows cannot be encoded.
 pub fn make(
     features: &Features,
     target: &[f64],
@@ -203,7 +203,7 @@ pub fn make(
     Ok(transfer)
 }
 
-/// The given rows with each known number moved by `step` and kept in its column's range, whole numbers whole.
+/// The given rows with `step` added to each number that is not missing; numbers stay within their column's range, and whole numbers whole.
 fn moved_numbers(
     features: &Features,
     rows: &[usize],
@@ -228,7 +228,7 @@ fn moved_numbers(
     moved
 }
 
-/// What the known values of a number column are like.
+/// Range and standard deviation of the values of a numeric column that are not missing.
 struct Range {
     low: f64,
     high: f64,
@@ -258,7 +258,7 @@ impl Range {
     }
 }
 
-/// Which answers are believed: those whose spread is at most `limit` times `typical`.
+/// Which teacher labels are accepted: those whose standard deviation is at most `limit` times `typical`, and whose mean is finite.
 #[must_use]
 pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
     let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);

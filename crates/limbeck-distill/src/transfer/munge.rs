@@ -1,4 +1,4 @@
-//! MUNGE: rows between near rows.
+//! MUNGE: new rows made by mixing values of near rows.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Feature, FeatureValues, Features, generator, metrics};
@@ -9,28 +9,28 @@ use super::TransferOptions;
 use crate::error::Result;
 use crate::neighbors::Tree;
 
-/// Synthetic rows near the given ones.
+/// Makes `count` synthetic rows near the given ones.
 ///
-/// Each new row is a copy of a row `e` in which every value is, with chance `munge_swap`, replaced with help of the same
-/// value of a near row `e'`:
+/// Each new row is a copy of a row `e`. Each of its values is replaced with probability `munge_swap`, using the value of
+/// the same column in a near row `e'`:
 ///
 /// ```text
-/// number      e'_j + N(0, |e_j − e'_j| / s)
+/// number      e'_j + N(0, (|e_j − e'_j| / s)²)    s = munge_locality
 /// category    e'_j
-/// missing     where e_j or e'_j is missing, e'_j is copied
+/// missing     e'_j, if e_j or e'_j is missing
 /// ```
 ///
-/// Numbers stay within the range of the given rows; columns of whole numbers stay whole. Rows are taken in turn, the
-/// neighbor at random among `munge_neighbors`, found over scaled numbers and one-hot codes.
+/// Numbers stay within the range of the given rows; columns of whole numbers stay whole. The rows `e` are taken in turn. The
+/// row `e'` is drawn from `munge_neighbors` near rows, by distance over scaled numbers and one-hot codes.
 ///
 /// # Errors
 ///
-/// Where the rows cannot be encoded for the neighbor search.
+/// If the rows cannot be encoded for the neighbor search.
 ///
 /// # Source
 ///
 /// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. There the two rows exchange values and one neighbor is
-/// used; ranges and whole numbers are this crate's addition.
+/// used. Keeping ranges and whole numbers is an addition of this crate.
 pub fn munge(
     features: &Features,
     count: usize,
@@ -49,7 +49,7 @@ pub fn munge(
     };
     let encoder = fit_encoder(features, &all, &encode);
     let mut points = encoder.encode(&features.raw(), n)?;
-    // Standardized extremes would make a row its own island; neighbors in a long tail are compared by a bounded value.
+    // Extreme values would isolate a row, so distances use values clamped to ±4 standard deviations.
     points.iter_mut().for_each(|p| *p = p.clamp(-4.0, 4.0));
     let tree = Tree::new(&points, encoder.width());
     let near: Vec<Vec<u32>> = (0..n)

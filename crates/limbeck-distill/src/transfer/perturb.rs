@@ -1,13 +1,13 @@
-//! Slightly moved training rows: the student has to move as the teacher does.
+//! New rows that are training rows with a little noise added.
 
 use limbeck_data::{Features, generator};
 
 use super::{Transfer, TransferOptions, moved_numbers};
 
-/// Each row in turn, with every number moved by `N(0, (scale · sd_j)²)`.
+/// Copies each row in turn, and adds noise `N(0, (scale · sd_j)²)` to every number.
 ///
-/// With the teacher's label and the gate of the row it comes from, these rows are the knowledge-preserving term
-/// `λ · g(x) · (s(x + δ) − t(x + δ))²`; `λ` is their weight.
+/// The teacher labels the copy, and the copy shares the gate of its row. So these rows add the knowledge-preserving term
+/// `λ · g(x) · (s(x + δ) − t(x + δ))²` to the loss; `λ` is their weight.
 pub(super) fn perturbed(
     features: &Features,
     count: usize,

@@ -1,13 +1,13 @@
-//! Rows to learn from: the only form that they have between labels and batches.
+//! The transfer set: all rows that a student learns from, with their labels.
 
 use limbeck_data::Features;
 
 use crate::hints::Coordinates;
 
-/// Rows that have a target, and what the teacher says of them, in the learned unit (logarithms with a log target).
+/// Rows with a target, and the teacher's labels for them, in the learned unit (that of the target, or its logarithm for a log target).
 #[derive(Clone, Debug, Default)]
 pub struct KnownRows {
-    /// Which rows of the data set they are.
+    /// Row numbers in the data set.
     pub rows: Vec<usize>,
     /// Inputs.
     pub features: Features,
@@ -15,44 +15,45 @@ pub struct KnownRows {
     pub target: Vec<f64>,
     /// Weights.
     pub weight: Vec<f64>,
-    /// Group or stretch of time of each row; none where rows do not hang together.
+    /// Group or time period of each row; none if rows are independent.
     pub blocks: Option<Vec<u32>>,
-    /// The teacher's mean per row, NaN where there is none.
+    /// The teacher's predicted mean of each row, NaN if there is none.
     pub teacher: Vec<f64>,
-    /// Its standard deviation.
+    /// The teacher's predictive standard deviation of each row.
     pub spread: Vec<f64>,
 }
 
-/// Rows that only the teacher labelled.
+/// New rows, which only the teacher labelled.
 #[derive(Clone, Debug, Default)]
 pub struct NewRows {
     /// Inputs.
     pub features: Features,
-    /// The teacher's mean per row, in the learned unit.
+    /// The teacher's predicted mean of each row, in the learned unit.
     pub mean: Vec<f64>,
-    /// Its standard deviation.
+    /// The teacher's predictive standard deviation of each row.
     pub spread: Vec<f64>,
-    /// The row with a target that each of them stays with, as in [`KnownRows::rows`]; none for a row of its own.
+    /// The row with a target from which each new row was made and whose gate it shares, numbered as in [`KnownRows::rows`]; none for an independent
+    /// row.
     pub source: Vec<Option<usize>>,
-    /// Weights, 1 for a row as good as any.
+    /// Weights; 1 is normal.
     pub weight: Vec<f64>,
-    /// True for the second row of a pair, which stands right after the first.
+    /// True for the second row of a pair, which comes directly after the first.
     pub second: Vec<bool>,
 }
 
-/// Rows to learn from. Made once from labels and never changed: a round that wants others makes another set.
+/// All rows that a student learns from. A set is made once from labels and never changed; a round that needs other rows makes another set.
 #[derive(Clone, Debug, Default)]
 pub struct TransferSet {
     /// Rows with a target.
     pub known: KnownRows,
-    /// Rows that only the teacher labelled.
+    /// New rows, which only the teacher labelled.
     pub new: NewRows,
-    /// The teacher's features on both kinds of rows; none where nothing is learned from them.
+    /// The teacher's features on both kinds of rows; none if hints are off.
     pub coordinates: Option<Coordinates>,
 }
 
 impl TransferSet {
-    /// Rows with a target alone.
+    /// A set of rows with a target, without new rows.
     #[must_use]
     pub fn plain(known: KnownRows) -> Self {
         let new = NewRows {

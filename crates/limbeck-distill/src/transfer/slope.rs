@@ -1,20 +1,21 @@
-//! Pairs of near rows: how the teacher moves between them.
+//! New rows in pairs at a small distance, for gradient matching.
 
 use limbeck_data::{Features, generator};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
 
-/// Pairs of rows: one between near rows, as [`munge`] makes it, and after it the same row moved by a random step of length
+/// Makes pairs of rows: a row between near rows, as [`munge`] makes it, followed by the same row moved by a random step of length
 /// `slope_reach`, in standard deviations of the columns.
 ///
 /// ```text
 /// x'_j = x_j + ρ · sd_j · v_j,    v uniform on the unit sphere over the columns of numbers
 /// ```
 ///
-/// The difference of a model's answers over such a pair is the mean of its exact directional derivative along the step. Networks of this
-/// project, teachers and students alike, are linear between the bends of their inputs and neurons, so that for them it is the derivative
-/// itself wherever a step crosses no bend, which over a short one (`slope_reach` of 0.001) is nearly everywhere; for trees, which have none, it is what a derivative would have to say.
+/// The difference of a model's predictions over such a pair, divided by the length of the step, is the mean of its directional derivative along
+/// the step. Networks of this project, teachers and students alike, are piecewise linear. So for them it is the exact derivative if the step
+/// crosses no kink, which for a short step (`slope_reach` of 0.001) holds nearly everywhere. Trees have no useful derivative; for them the
+/// difference takes its place.
 pub(super) fn pairs(
     features: &Features,
     count: usize,
@@ -25,7 +26,7 @@ pub(super) fn pairs(
         munge_neighbors: options.munge_neighbors,
         ..TransferOptions::default()
     };
-    // Another seed than the munged rows themselves have.
+    // A seed that differs from that of the MUNGE rows themselves.
     let base = munge(features, count / 2, &own, seed ^ 0x51_0b_e5)?;
     let ranges: Vec<Option<Range>> = features.columns.iter().map(Range::of).collect();
     let mut rng = generator(seed, "slopes", 0);
@@ -47,7 +48,7 @@ pub(super) fn pairs(
         steps.push(step);
     }
     let all: Vec<usize> = (0..base.rows).collect();
-    // The ranges of munged rows lie within those of the given ones.
+    // The ranges of MUNGE rows lie within those of the given rows.
     let moved = moved_numbers(&base, &all, |at, column, range| {
         steps[at][column] * range.sd
     });

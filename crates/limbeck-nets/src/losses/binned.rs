@@ -1,10 +1,10 @@
-//! Masses of bins against a label.
+//! Loss of bin masses against a label.
 
 use super::Label;
 use super::cdf::cdf;
 use crate::head::Bins;
 
-/// Least spread of a label in widths of a bin, so that its mass does not jump from bin to bin: a target's, a teacher's.
+/// Smallest standard deviation of a label in bin widths, (target, teacher label): without it, mass would jump from bin to bin.
 const LEAST: (f32, f32) = (1.0, 0.5);
 
 /// `T² Σ_k q_k ln(q_k / p_k)`: see [`super::LabelLoss::row`].
@@ -19,7 +19,7 @@ pub(super) fn row(
     let sd = label
         .sd
         .max(bins.width * if hard { LEAST.0 } else { LEAST.1 });
-    // A target is what it is at every temperature; a teacher's density is tempered as the student's is.
+    // Temperature has no effect on targets; a teacher's density is tempered like the student's.
     let temperature = if hard { 1.0 } else { temperature };
     masses_of(out, temperature, grad);
     let scale = 1.0 / (sd * temperature.sqrt());
@@ -52,7 +52,7 @@ pub(super) fn row(
     temperature * temperature * loss
 }
 
-/// The logarithm of a mass that may have vanished; a NaN stays one.
+/// Logarithm of a mass that may have underflowed to 0; NaN stays NaN.
 fn ln(mass: f32) -> f32 {
     if mass < f32::MIN_POSITIVE {
         f32::MIN_POSITIVE.ln()
@@ -86,7 +86,7 @@ mod tests {
         row(BINS, out, Label { mean, sd }, temperature, &mut [0.0; 16])
     }
 
-    /// Logits whose masses are the label's own.
+    /// Logits whose masses equal those of the label.
     fn own(mean: f32, sd: f32) -> Vec<f32> {
         let cdf = |z: f32| cdf((z - mean) / sd);
         (0..16)

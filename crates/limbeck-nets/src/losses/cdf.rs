@@ -1,12 +1,12 @@
-//! The normal distribution in single precision.
+//! The standard normal distribution in single precision.
 
 use std::sync::LazyLock;
 
-/// Half-width of [`TABLE`] and its points per unit.
+/// [`TABLE`] covers `[−TABLE_END, TABLE_END]` with `TABLE_STEP` points per unit.
 const TABLE_END: f32 = 6.0;
 const TABLE_STEP: f32 = 512.0;
 
-/// `Φ` on a grid: the exact function costs more than the rest of a row.
+/// `Φ` on a grid: the exact function would cost more than the rest of a row's loss.
 static TABLE: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let last = (2.0 * TABLE_END * TABLE_STEP) as usize;
     (0..=last + 1)
@@ -17,7 +17,7 @@ static TABLE: LazyLock<Vec<f32>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The normal distribution function, to 1e-6.
+/// The standard normal distribution function `Φ`, accurate to 1e-6.
 pub(super) fn cdf(z: f32) -> f32 {
     if z.is_nan() {
         return z;
@@ -28,7 +28,7 @@ pub(super) fn cdf(z: f32) -> f32 {
     low + share * (high - low)
 }
 
-/// The normal density.
+/// The standard normal density `φ`.
 pub(super) fn density(z: f32) -> f32 {
     const AT_ZERO: f32 = 0.398_942_3;
     AT_ZERO * (-0.5 * z * z).exp()

@@ -1,4 +1,4 @@
-//! A Gaussian against a label.
+//! Loss of a predicted Gaussian against a label.
 
 use super::Label;
 use crate::head::LOG_VARIANCE_LIMIT;

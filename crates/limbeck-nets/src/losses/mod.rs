@@ -1,7 +1,7 @@
-//! How far a network's outputs are from a label: one file per form of prediction.
+//! Losses between a network's outputs and a label, one file per form of prediction.
 //!
-//! A label is a [`Label`], a number with a standard deviation: 0 for a target, the predictive spread for a teacher. So one
-//! function serves as hard and as soft loss of its [`Head`]. [`Hard`] trains a network on targets alone.
+//! A [`Label`] is a number with a standard deviation: 0 for a target, the predictive standard deviation for a teacher label. So one
+//! function is both the hard and the soft loss of its [`Head`]. [`Hard`] trains a network on targets alone.
 
 mod binned;
 mod cdf;
@@ -11,17 +11,17 @@ mod quantile;
 use crate::head::{Bins, Head};
 use crate::loss::{PointLoss, StepContext, StepLoss};
 
-/// What a row's outputs are compared with, in standardized target units.
+/// A target or teacher label that a row's outputs are compared with, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
-    /// Its mean.
+    /// Mean of the label.
     pub mean: f32,
-    /// Its standard deviation; 0 for a number that is known.
+    /// Standard deviation of the label; 0 for a target, which is known exactly.
     pub sd: f32,
 }
 
 impl Label {
-    /// A target: no spread.
+    /// A target as a label: its standard deviation is 0.
     #[must_use]
     pub fn hard(mean: f32) -> Self {
         Self { mean, sd: 0.0 }
@@ -31,27 +31,27 @@ impl Label {
 /// Loss between one row's outputs and a [`Label`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LabelLoss {
-    /// A number against the label's mean.
+    /// Loss of a predicted number against the label's mean.
     Point(PointLoss),
-    /// A number that is to be the quantile `q` of the label, `q` in (0, 1).
+    /// Pinball loss of a predicted quantile `q` of the label, `q` in (0, 1).
     Quantile(f32),
-    /// A Gaussian: see the formula at [`LabelLoss::row`].
+    /// Loss of a predicted Gaussian: see the formula at [`LabelLoss::row`].
     Gaussian,
-    /// Masses of bins.
+    /// KL divergence of predicted bin masses from the label's: see the formula at [`LabelLoss::row`].
     Binned(Bins),
-    /// The mean of any head against the label's mean, squared, whatever the spreads: the hard half of the literal
-    /// *KL + MSE*.
+    /// Squared error between the mean of any head and the label's mean; standard deviations have no effect. It is the hard loss of the
+    /// literal *KL + MSE*.
     SquaredMean(Head),
 }
 
 impl LabelLoss {
-    /// Outputs per row that it reads.
+    /// Number of outputs per row that the loss reads.
     #[must_use]
     pub fn outputs(self) -> usize {
         self.head().outputs()
     }
 
-    /// The head whose outputs it reads.
+    /// The head whose outputs the loss reads.
     #[must_use]
     pub fn head(self) -> Head {
         match self {
@@ -62,27 +62,28 @@ impl LabelLoss {
         }
     }
 
-    /// Loss of one row, and its gradient by the outputs.
+    /// Returns the loss of one row, and writes its gradient with respect to the outputs to `grad`.
     ///
     /// # Formula
     ///
-    /// With a label `N(c, σ²)`, a temperature `T` and the outputs of
+    /// Let the label be `Y ~ N(c, σ²)`, `T` the temperature, and `Φ` and `φ` the standard normal distribution function and density. The loss depends
+    /// on the kind of outputs:
     ///
     /// ```text
     /// a point s:         L(s, c) of the PointLoss; T has no effect
     /// a quantile s:      E max(q (Y − s), (q − 1)(Y − s)) = (s − c)(Φ(u) − q) + σ φ(u),   u = (s − c) / σ;  T has no effect
-    /// a Gaussian m, v:   (c − m)² e^−v + T (v + σ² e^−v)  − T (ln σ² + 1)     the bracket at the end only for σ > 0
+    /// a Gaussian m, v:   (c − m)² e^−v + T (v + σ² e^−v)  − T (ln σ² + 1)     the last term only for σ > 0
     /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
     /// ```
     ///
     /// The Gaussian form is twice `KL(N_t ‖ N_s)` at `T = 1`, and for `σ = 0` twice the negative log-likelihood up to a
-    /// constant. A temperature above 1 gives the spreads more weight against the means there, and smooths the bins. Bins
-    /// take at least half a bin's width for `σ`, and a whole one for a target.
+    /// constant. For a Gaussian, a temperature above 1 gives standard deviations more weight relative to means; for bins, it smooths the
+    /// masses. For bins, `σ` is at least half a bin's width; a target has `σ` of one bin's width and `T = 1`.
     ///
     /// # Source
     ///
-    /// Koenker & Bassett 1978 for quantiles; Hinton et al. 2015 for `T²`; Imani & White, ICML 2018, for bins. Tempering a Gaussian's density, `p^{1/T}`, makes its
-    /// variance `T σ²`.
+    /// Koenker & Bassett 1978 for quantiles; Hinton et al. 2015 for `T²`; Imani & White, ICML 2018, for bins. The tempered Gaussian density
+    /// `p^{1/T}` has variance `T σ²`.
     ///
     /// # Panics
     ///
@@ -102,14 +103,14 @@ impl LabelLoss {
     }
 }
 
-/// A [`LabelLoss`] against one target.
+/// A [`LabelLoss`] against targets alone, without a teacher.
 ///
-/// Labels: target, weight.
+/// Label columns: target, row weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hard(pub LabelLoss);
 
 impl Hard {
-    /// Squared error of a point.
+    /// Squared error of a point prediction.
     pub const SQUARED: Self = Self(LabelLoss::Point(PointLoss::Squared));
 }
 

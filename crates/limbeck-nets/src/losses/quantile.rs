@@ -1,9 +1,9 @@
-//! A number that is to be a quantile of its label.
+//! Loss of a predicted quantile against a label.
 
 use super::Label;
 use super::cdf::{cdf, density};
 
-/// `E ρ_q(Y − s)` of a label's `Y`: see [`super::LabelLoss::row`].
+/// Expected pinball loss `E ρ_q(Y − s)` with `Y` distributed as the label: see [`super::LabelLoss::row`].
 pub(super) fn row(quantile: f32, out: f32, label: Label, grad: &mut f32) -> f32 {
     let error = out - label.mean;
     if label.sd == 0.0 {

@@ -1,26 +1,26 @@
-//! How well a kernel explains targets, and the kernel that explains them best.
+//! The evidence of a kernel (its marginal likelihood), and the search for the kernel with the largest evidence.
 
 use nalgebra::{DMatrix, DVector};
 
 use super::kernel::Kernel;
 use super::linear;
 
-/// Rows and warped targets that judge kernels.
+/// Rows and warped targets on which kernels are compared.
 pub(super) struct Evidence {
     /// Coordinates, `[width, n_samples]`.
     x: DMatrix<f64>,
     z: DVector<f64>,
-    /// Noise variance of each row, in units of that of a row of mean weight.
+    /// Noise variance of each row, divided by that of a row of mean weight.
     noise_scale: Vec<f64>,
 }
 
-/// Pairs of steps and gradients that the search remembers.
+/// Number of pairs of steps and gradient changes that the search remembers.
 const MEMORY: usize = 8;
-/// Longest step in any logarithm.
+/// Largest step in any component of `θ`.
 const LONGEST: f64 = 1.5;
-/// Gain below which the search ends.
+/// The search ends when a step gains less than this.
 const ENOUGH: f64 = 1e-3;
-/// Halvings of a step that gains nothing.
+/// Maximum number of tries of a step, each half as long as the one before.
 const HALVINGS: usize = 6;
 
 impl Evidence {
@@ -69,7 +69,7 @@ impl Evidence {
         (value + prior, gradient)
     }
 
-    /// The kernel of most evidence near `start`, and its value, by L-BFGS with halved steps.
+    /// The kernel with the largest evidence plus log prior near `start`, and that value, by L-BFGS with step halving.
     ///
     /// # Source
     ///

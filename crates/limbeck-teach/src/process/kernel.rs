@@ -6,13 +6,13 @@
 //!          = e^(−r² / 2)                         squared exponential
 //! ```
 //!
-//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to: coordinates of one column share it. All numbers are
-//! kept as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, which no bound limits.
+//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to: coordinates of one column share it. All parameters are
+//! stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use serde::{Deserialize, Serialize};
 
-/// How covariance falls with distance.
+/// How the covariance decreases with distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Shape {
@@ -52,7 +52,7 @@ impl Shape {
         }
     }
 
-    /// `κ(r²)` in single precision, without a branch or a call, so that many rows are done at once.
+    /// `κ(r²)` in single precision, without a branch or a call, so that many rows are computed at once.
     fn fast(self, r_sq: f32) -> f32 {
         match self {
             Self::Matern => {
@@ -92,11 +92,11 @@ const SIGNAL: usize = 0;
 const NOISE: usize = 1;
 const SLOPE: usize = 2;
 const RATES: usize = 3;
-/// Least noise variance, in units of the target's variance.
+/// Minimum noise variance, in units of the target's variance.
 const LEAST_NOISE: f64 = 1e-6;
 
 impl Kernel {
-    /// Where the search begins, and the mode of the prior.
+    /// The start of the search.
     pub(super) fn start(shape: Shape, groups: &[usize]) -> Self {
         let columns = groups.iter().max().map_or(0, |last| last + 1);
         let mut theta = vec![0.0, -4.0, -2.0];
@@ -123,7 +123,7 @@ impl Kernel {
         self.theta.len()
     }
 
-    /// True for sound numbers of rows of this width.
+    /// True if the parameters are valid for rows of this width.
     pub(super) fn fits(&self, width: usize) -> bool {
         let columns = self.groups.iter().max().map_or(0, |last| last + 1);
         self.groups.len() == width
@@ -151,7 +151,7 @@ impl Kernel {
 
     /// Logarithm of the prior density of `θ` up to a constant, and its gradient.
     ///
-    /// Normal around modest noise and slope, and around length scales that grow with the number of columns as distances do.
+    /// Normal distributions, around a small noise, a small slope, and length scales that grow with the number of columns, as distances do.
     ///
     /// # Source
     ///
@@ -340,7 +340,7 @@ fn prior_rate(columns: usize) -> (f64, f64) {
     )
 }
 
-/// Matrices of a kernel and its derivatives.
+/// Matrices of a kernel and of its derivatives.
 pub(super) struct Derivatives {
     scaled: DMatrix<f64>,
     values: DMatrix<f64>,

@@ -1,11 +1,11 @@
-//! Cholesky factors and what they solve, by blocks, so that nearly all of the work is products of matrices.
+//! Cholesky factors and triangular solves, by blocks, so that nearly all of the work is in matrix products.
 
 use nalgebra::{DMatrix, DVector};
 
 /// Columns of a block.
 const BLOCK: usize = 64;
 
-/// Turns the lower half of a positive definite matrix into its Cholesky factor; false where it is not positive definite. The upper half
+/// Turns the lower half of a positive definite matrix into its Cholesky factor; false if it is not positive definite. The upper half
 /// is not read, and what is left there has no meaning.
 pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
     let n = a.nrows();
@@ -47,8 +47,8 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
     true
 }
 
-/// Factors a covariance with `noise · scale_i` on its diagonal, adding more where rounding has made it indefinite, and gives what `then`
-/// makes of the factor.
+/// Factors a covariance with `noise · scale_i` added to its diagonal, and more if rounding has made it indefinite; returns the result of `then` for
+/// the factor.
 pub(super) fn factor_with_noise<T>(
     covariance: &mut DMatrix<f64>,
     scale: &[f64],

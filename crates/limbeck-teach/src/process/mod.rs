@@ -1,4 +1,4 @@
-//! A Gaussian process: the exact one, for tables of few rows.
+//! Exact Gaussian processes, for tables with few rows.
 //!
 //! ```text
 //! y = f(x) + ε,    f ~ GP(0, k),    ε ~ N(0, σ² / w)
@@ -8,11 +8,11 @@
 //! |---|---|
 //! | `kernel` | covariances, and their derivatives |
 //! | `evidence` | the marginal likelihood with its gradient, and the search for its maximum |
-//! | `warp` | the scale on which the target looks Gaussian |
-//! | `linear` | Cholesky factor and triangular solutions, by blocks |
+//! | `warp` | a transformation of the target, after which it looks more Gaussian |
+//! | `linear` | Cholesky factors and triangular solves, by blocks |
 //!
-//! The kernel's numbers, its shape and the warp maximize the evidence of a part of the rows, once per teacher; each fit is then one
-//! Cholesky factor of the covariance of its rows.
+//! The kernel's parameters, its shape and the warp are chosen once per teacher: they maximize the evidence (the marginal likelihood) on a part of the
+//! rows. Each fit then needs one Cholesky factor of the covariance of its rows.
 
 mod evidence;
 mod kernel;
@@ -34,18 +34,18 @@ use kernel::{Kernel, Shape};
 use warp::Warp;
 
 limbeck_options::options! {
-    /// How a Gaussian process, of few rows, is fitted.
+    /// Gaussian processes, for tables with few rows.
     pub struct ProcessOptions in "teacher.gp", "Teacher" {
-        /// Largest table that gets a Gaussian process; its time grows with the cube of the rows.
+        /// Maximum number of rows for a Gaussian process; its time grows with the cube of the rows.
         most_rows: usize = 3000 => [within(0.0, 20_000.0)];
-        /// Rows on which the kernel is chosen, by marginal likelihood.
+        /// Number of rows on which the kernel is chosen, by marginal likelihood.
         evidence_rows: usize = 500 => [within(20.0, 5000.0)];
-        /// Steps of that search.
+        /// Maximum number of steps of the search for the kernel.
         steps: usize = 40 => [at_least(1.0)];
     }
 }
 
-/// What the evidence chose: a kernel of one number per column, and a warp.
+/// The choices by the evidence: a kernel, with one length scale per column, and a warp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPlan {
     encoder: Encoder,
@@ -65,23 +65,23 @@ pub struct Process {
     range: (f64, f64),
 }
 
-/// Outputs of all category columns together.
+/// Maximum width of all encoded category columns together.
 const CATEGORY_WIDTH: usize = 64;
-/// Numbers far out are drawn in: `x / √(1 + (x / FAR)²)`.
+/// Large numbers are compressed to `x / √(1 + (x / FAR)²)`.
 const FAR: f64 = 4.0;
 /// Predictions may leave the range of the targets by this share of it.
 const BEYOND: f64 = 0.3;
-/// Rows that are predicted at a time.
+/// Number of rows that are predicted at a time.
 const BLOCK: usize = 512;
-/// Evidence rows with which kernels and warps are compared, before the best one is fitted with more.
+/// Number of rows on which kernels and warps are compared, before the best one is optimized on more.
 const FIRST_LOOK: usize = 250;
 
 impl ProcessPlan {
-    /// Chooses kernel and warp by the evidence of a part of the rows.
+    /// Chooses kernel and warp by the evidence on a part of the rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] where a row cannot be encoded.
+    /// [`Error::Data`] if a row cannot be encoded.
     pub fn choose(sample: &Sample<'_>, options: &ProcessOptions, seed: u64) -> Result<Self> {
         let mut rows: Vec<usize> = (0..sample.target.len())
             .filter(|&row| sample.weight[row] > 0.0)
@@ -129,7 +129,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] where a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight.
+    /// [`Error::Data`] if a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight.
     pub fn fit(sample: &Sample<'_>, rows: &[usize], plan: &ProcessPlan) -> Result<Self> {
         let rows: Vec<usize> = rows
             .iter()
@@ -164,7 +164,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] where a row cannot be encoded.
+    /// [`Error::Data`] if a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<Vec<f64>> {
         let all: Vec<usize> = (0..features.rows).collect();
         let norms = kernel::norms(&self.rows);
@@ -189,7 +189,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] where a row cannot be encoded.
+    /// [`Error::Data`] if a row cannot be encoded.
     pub(crate) fn features(&self, features: &Features, most: usize) -> Result<(usize, Vec<f32>)> {
         let marks = self
             .rows
@@ -206,7 +206,7 @@ impl Process {
         ))
     }
 
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.plan.encoder.parameters()
@@ -219,7 +219,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Where the encoder cannot be written.
+    /// If the encoder cannot be written.
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         self.plan.encoder.check()?;
         container.put_json(&format!("{name}.plan"), &self.plan)?;
@@ -242,7 +242,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedTeacher`] where a part is missing or does not fit the others.
+    /// [`Error::MalformedTeacher`] if a part is missing or does not fit the others.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {
@@ -283,7 +283,7 @@ impl Process {
     }
 }
 
-/// Coordinates of rows, `[width, n_samples]`: encoded, numbers drawn in from far out.
+/// Coordinates of rows, `[width, n_samples]`: encoded columns, with large numbers compressed.
 fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -321,7 +321,7 @@ fn groups(encoder: &Encoder) -> Vec<usize> {
         .collect()
 }
 
-/// Noise variance of each row, in units of that of a row of mean weight.
+/// Noise variance of each row, divided by that of a row of mean weight.
 fn noise_scale(weight: &[f64]) -> Vec<f64> {
     let mean = weight.iter().sum::<f64>() / weight.len() as f64;
     weight.iter().map(|w| mean / w).collect()

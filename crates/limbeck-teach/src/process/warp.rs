@@ -1,8 +1,8 @@
-//! The scale on which a target looks Gaussian.
+//! Transformations of a target, after which it looks more Gaussian.
 
 use serde::{Deserialize, Serialize};
 
-/// A target is standardized, after a power transform where it is positive.
+/// Standardizes a target; if all targets are positive, a power transform can come first.
 ///
 /// # Formula
 ///
@@ -97,7 +97,7 @@ impl Warp {
             .collect()
     }
 
-    /// `Σ ln dz/dy`: what a density of `z` gains to become one of `y`.
+    /// `Σ ln dz/dy`: is added to a log density of `z` to get that of `y`.
     pub(super) fn log_slope(&self, target: &[f64]) -> f64 {
         target
             .iter()

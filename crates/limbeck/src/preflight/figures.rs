@@ -1,10 +1,11 @@
-//! Figures of a preflight.
+//! Results of a preflight.
 
 use serde::{Deserialize, Serialize};
 
-/// What the pilots found; the module describes the diagnostics.
+/// Results of the pilots; the module describes the diagnostics.
 ///
-/// Squared errors, RMSEs and their differences are in the target's unit and its square, on rows that the pilots held out.
+/// Errors are on rows that the pilots held out: RMSEs in the target's unit, squared errors and their differences in its square. The *baseline* is
+/// the student trained without the teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreflightReport {
     /// Version of limbeck.
@@ -15,38 +16,38 @@ pub struct PreflightReport {
     pub source: String,
     /// Target column.
     pub target: String,
-    /// Which rows were used.
+    /// Numbers of the rows used.
     pub rows: RowCounts,
     /// The verdict.
     pub verdict: Outlook,
-    /// RMSE of all sides.
+    /// RMSE of the teacher and both students.
     pub rmse: Rmse,
-    /// RMSE of all sides, by pilot.
+    /// RMSE of the teacher and both students, by pilot.
     pub by_pilot: Vec<Rmse>,
-    /// Squared error of the lone student minus the teacher's; above 0 where the teacher leads.
+    /// Squared error of the baseline minus that of the teacher; above 0 if the teacher is better.
     pub teacher_gap: Paired,
-    /// Squared error of the lone student minus the distilled one's; above 0 where distillation helped.
+    /// Squared error of the baseline minus that of the distilled student; above 0 if distillation helped.
     pub saved: Paired,
-    /// The teacher on seen and unseen rows; none where limbeck does not fit it.
+    /// The teacher's error on rows it was fitted on and on other rows; none if limbeck does not fit the teacher.
     pub teacher_fit: Option<TeacherFit>,
-    /// Closed-form share of teacher labels, [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha); none where `alpha` is fixed below 1.
+    /// Best share of teacher labels by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha); none if `alpha` is fixed below 1.
     pub closed_form: Option<Share>,
-    /// The lone student on half of the rows and on all.
+    /// Error of the baseline trained on half of the rows and on all rows.
     pub learning_curve: LearningCurve,
-    /// What the columns cannot tell.
+    /// Noise of the target that the columns cannot explain.
     pub noise: Option<NoiseFloor>,
-    /// What a reader should know, missing diagnostics among it.
+    /// Notes for the reader, for example why a diagnostic is missing.
     pub notes: Vec<String>,
-    /// Wall-clock figures, the one part that differs between runs.
+    /// Wall-clock time, the only part that differs between repeated runs.
     pub measured: Measured,
 }
 
-/// Rows of a preflight.
+/// Numbers of rows in a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowCounts {
     /// Training and validation rows of the table.
     pub available: usize,
-    /// Test rows of the table, which were only counted.
+    /// Test rows of the table; they are counted and not used.
     pub test: usize,
     /// Rows of the sample.
     pub sampled: usize,
@@ -58,13 +59,13 @@ pub struct RowCounts {
     pub held_out: usize,
 }
 
-/// The answer.
+/// The answer of a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// `limbeck distill` is likely to save what it has to be worth.
+    /// `limbeck distill` is likely to save at least `worth`.
     #[serde(rename = "pays")]
     Pays,
-    /// It is likely to save less, or nothing.
+    /// `limbeck distill` is likely to save less than `worth`, or nothing.
     #[serde(rename = "will not pay")]
     WillNotPay,
     /// The pilots cannot tell.
@@ -72,29 +73,38 @@ pub enum Answer {
     Unsure,
 }
 
-/// The answer and why.
+/// The answer of a preflight, its probability, and the reasons.
 ///
 /// # Rules
 ///
-/// With the constants of [`rules`](super::rules), all in shares of the lone student's squared error:
+/// With the constants of [`rules`](super::rules); savings and errors are shares of the baseline's squared error:
 ///
 /// ```text
 /// s² = s_rows² + s_pilots²                          standard errors of `saved` over rows and over pilots
-/// μ  = PRIOR + PRIOR_LEAD · lead                    what to expect of a teacher with such a lead
+/// μ  = PRIOR + PRIOR_LEAD · lead                    expected saving for a teacher with this lead
 /// v  = 1 / (1/s² + 1/PRIOR_SD²)
-/// g  = (n_full / n_pilot)^(CURVE · slope)           what of it is left where the lone student has more rows
-/// m  = g v (saved / s² + μ / PRIOR_SD²)             what to expect of the full run
+/// g  = (n_full / n_pilot)^(CURVE · slope)           share of the saving that is left with the rows of the full run
+/// m  = g v (saved / s² + μ / PRIOR_SD²)             expected saving of the full run
 /// r  = GROWTH · ln(n_full / n_pilot)
 /// t  = s_rows √(n_held / n_test)                    standard error of the full run's saving over its test rows
 /// d² = g² v + LUCK² + r² + t²
 /// chance = Φ((m − (1 − (1 − worth)²)) / d)
 /// ```
 ///
-/// with `saved` of the distilled student on the pilots' `n_held` rows, the teacher's `lead` over the lone student there (clamped), the `slope`
-/// (−1 to 0) of the lone student's learning curve, the rows that the pilots' and the full run's students are fitted on, the `n_test` test
-/// rows of the table, and the share of its RMSE that a saving has to be `worth`: the full run meets about the same saving by row, less where
-/// the lone student catches up with more rows, with the luck of its own training and test rows. From [`rules::PAYS_FROM`](super::rules::PAYS_FROM) on it pays, up to
-/// [`rules::WILL_NOT_UP_TO`](super::rules::WILL_NOT_UP_TO) it will not.
+/// with
+///
+/// - `saved`: what the distilled student saves on the `n_held` held-out rows of the pilots;
+/// - `lead`: how much better the teacher is than the baseline on these rows, clamped to ± `LEAD_CLAMP`;
+/// - `slope`: the slope of the baseline's learning curve, clamped to −1 … 0;
+/// - `n_pilot`, `n_full`: the rows that the students of a pilot and of the full run are fitted on;
+/// - `n_test`: the test rows of the table;
+/// - `worth`: the share of the baseline's RMSE that must be saved;
+/// - Φ: the standard normal distribution function.
+///
+/// The rules assume that the full run saves about as much per row as the pilots, less if the baseline improves with more rows, plus random
+/// variation from its own training and test rows. The answer is that it pays if `chance` is at least
+/// [`rules::PAYS_FROM`](super::rules::PAYS_FROM), and that it will not pay if `chance` is at most
+/// [`rules::WILL_NOT_UP_TO`](super::rules::WILL_NOT_UP_TO).
 ///
 /// # Source
 ///
@@ -104,49 +114,49 @@ pub enum Answer {
 pub struct Outlook {
     /// The answer.
     pub kind: Answer,
-    /// Least saving that pays, as a share of the lone student's RMSE: the recipe's `worth`.
+    /// Smallest saving that pays, as a share of the baseline's RMSE: the recipe's `worth`.
     pub worth: f64,
-    /// Chance that the full run saves at least that.
+    /// Probability that the full run saves at least `worth`.
     pub chance: f64,
-    /// Share of the lone student's test RMSE that the full run is expected to save, `1 − √(1 − m)`; its ends by `m ∓ 1.96 d`. Below 0 where
-    /// the full run is expected to lose.
+    /// Share of the baseline's test RMSE that the full run is expected to save, `1 − √(1 − m)`, with the ends of its range from `m ∓ 1.96 d`.
+    /// Below 0 if the distilled student is expected to be worse.
     pub saving: Share,
-    /// Why, in sentences.
+    /// The reasons, as sentences.
     pub reasons: Vec<String>,
 }
 
 /// RMSE on held-out rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rmse {
-    /// The teacher's.
+    /// RMSE of the teacher.
     pub teacher: f64,
-    /// The lone student's.
+    /// RMSE of the baseline, the student trained without the teacher.
     pub alone: f64,
-    /// The distilled student's.
+    /// RMSE of the distilled student.
     pub distilled: f64,
 }
 
-/// A mean difference by row with its standard error, over rows or, where rows belong together, over groups or stretches of time.
+/// A mean difference per row, and its standard error over rows or, if rows belong together, over groups or stretches of time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
     /// Mean difference.
     pub mean: f64,
-    /// Its standard error; 0 with a single row.
+    /// Its standard error; 0 with a single row or block.
     pub standard_error: f64,
 }
 
-/// The teacher's RMSE on training rows, in the learned unit.
+/// The teacher's RMSE on training rows, in the learned unit (the target's own, or its logarithm).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TeacherFit {
-    /// By fold teachers that have not seen the row.
+    /// RMSE of fold teachers, each on rows that it has not seen.
     pub out_of_fold: f64,
-    /// By the teacher fitted on all of them.
+    /// RMSE of the teacher that was fitted on all these rows.
     pub in_sample: f64,
-    /// `in_sample / out_of_fold`; near 0 where it repeats its training labels.
+    /// `in_sample / out_of_fold`; near 0 if the teacher repeats its training targets.
     pub ratio: f64,
 }
 
-/// A share with the range that holds 95 % of its distribution.
+/// A share, and the range that holds 95 % of its distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The estimate.
@@ -157,31 +167,31 @@ pub struct Share {
     pub high: f64,
 }
 
-/// The lone student on half of a pilot's rows and on all.
+/// Errors of the baseline trained on half of a pilot's rows and on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearningCurve {
-    /// RMSE after half of the rows.
+    /// RMSE when trained on half of the rows.
     pub half: f64,
-    /// RMSE after all of them.
+    /// RMSE when trained on all rows.
     pub all: f64,
-    /// `ln(all² / half²) / ln(rows / half the rows)`: how its squared error falls with rows, `-1` where it halves with twice as many.
+    /// `ln(all² / half²) / ln(rows / half the rows)`: how the squared error falls with rows; `-1` if it halves when the rows double.
     pub slope: f64,
-    /// Squared error after half of the rows minus that after all.
+    /// Squared error with half of the rows minus that with all rows.
     pub gained: Paired,
 }
 
-/// Noise of the target by near rows, in the learned unit.
+/// Noise of the target, estimated from rows that are near each other, in the learned unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFloor {
     /// Standard deviation of the noise by the Gamma test.
     pub gamma: f64,
-    /// By the nearest rows alone: rather too large.
+    /// Standard deviation of the noise by the nearest rows alone; usually too large.
     pub nearest: f64,
-    /// The teacher's RMSE, to compare.
+    /// The teacher's RMSE, for comparison.
     pub teacher: f64,
 }
 
-/// Wall-clock figures.
+/// Wall-clock time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Seconds of the preflight.
@@ -189,7 +199,7 @@ pub struct Measured {
 }
 
 impl Paired {
-    /// The mean in standard errors; 0 where both are 0.
+    /// The mean divided by its standard error; 0 if the mean is 0.
     #[must_use]
     pub fn in_standard_errors(&self) -> f64 {
         if self.mean == 0.0 {

@@ -1,22 +1,22 @@
-//! Will distillation pay? A pilot on a sample, before hours are spent.
+//! Estimates, from small pilot runs on a sample, whether distillation is likely to pay.
 //!
 //! ```text
 //! sample of training and validation rows → pilots (teacher, labels, both students, quickly) → diagnostics → rules → verdict
 //! ```
 //!
-//! Test rows are counted and never looked at; nothing is written.
+//! Test rows are counted but not used; nothing is written. The *baseline* is the student trained without the teacher.
 //!
-//! | diagnostic | what | asks |
+//! | diagnostic | what | question |
 //! |---|---|---|
-//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the lone student minus the teacher's | has the teacher something to teach? |
-//! | [`saved`](PreflightReport::saved) | squared error of the lone student minus the distilled one's | did it help here? |
-//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it has | does it repeat its training labels? |
-//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | do labels or targets carry less error? |
-//! | [`learning_curve`](PreflightReport::learning_curve) | the lone student on half of the rows and on all | will more rows make the teacher needless? |
-//! | [`noise`](PreflightReport::noise) | variance that the columns cannot tell | is there anything left to learn? |
+//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the baseline minus that of the teacher | is the teacher better? |
+//! | [`saved`](PreflightReport::saved) | squared error of the baseline minus that of the distilled student | did distillation help here? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it was fitted on | does it repeat its training targets? |
+//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | are teacher labels or targets more accurate? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all | will more rows make the teacher unnecessary? |
+//! | [`noise`](PreflightReport::noise) | noise that the columns cannot explain | is there anything left to learn? |
 //!
-//! *Pays* means that in `limbeck distill` on the whole table the distilled student's test RMSE will be below the lone one's by at least
-//! `worth` (1 % by default). The rules that lead there are in [`Outlook`], their constants in [`rules`].
+//! *Pays* means that in `limbeck distill` on the whole table, the distilled student's test RMSE will be at least `worth` (1 % by default) below
+//! the baseline's. [`Outlook`] documents the rules of this answer, [`rules`] their constants.
 
 mod figures;
 mod pilots;
@@ -35,7 +35,7 @@ use crate::stages::read::read;
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
-/// | `rows` | 4000 | most rows of the sample | ≥ 100 |
+/// | `rows` | 4000 | maximum number of rows of the sample | ≥ 100 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreflightOptions {
     /// Maximum number of rows of the sample.
@@ -48,9 +48,9 @@ impl Default for PreflightOptions {
     }
 }
 
-/// Fits a teacher and both students on a sample and says whether distillation of the whole table is likely to pay.
+/// Fits a teacher and both students on a sample, and estimates whether distillation of the whole table is likely to pay.
 ///
-/// Writes nothing and looks at no test row. The time does not grow with the table, but for reading it.
+/// Writes nothing and does not use test rows. Except for reading the table, the time does not grow with its size.
 ///
 /// ```no_run
 /// use limbeck::{PreflightOptions, Recipe, Silent, preflight};
@@ -90,11 +90,11 @@ pub fn preflight(
     if recipe.teacher.from.is_some() {
         return refuse(
             "teacher.from",
-            "the report of that run has the verdict on its labels already".into(),
+            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them".into(),
         );
     }
     if recipe.objective.quantile.is_some() {
-        return refuse("objective.quantile", "pilots are judged by RMSE, which is for means; run limbeck distill on a sample of the table".into());
+        return refuse("objective.quantile", "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead".into());
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);

@@ -30,7 +30,7 @@ const ENOUGH_HELD_OUT: usize = 1200;
 /// Maximum number of pilots: each fits a teacher, which takes most of the time.
 const MOST_PILOTS: usize = 3;
 
-/// How many pilots a sample of so many rows gets; a command is asked once.
+/// Number of pilots for a sample of `sampled` rows; with a teacher command there is only one.
 pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     let turns = ENOUGH_HELD_OUT.div_ceil((sampled / 5).max(1));
     match command {
@@ -39,23 +39,23 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     }
 }
 
-/// Steps of a pilot's students.
+/// Maximum number of training steps of a pilot's students.
 const STEPS: usize = 16_000;
 
-/// Trials that they have, see [`StudentOptions`](limbeck_distill::student::StudentOptions): as many as by default, since a lone student
-/// that is hardly tuned leaves much to save.
+/// Maximum number of their trials, see [`StudentOptions`](limbeck_distill::student::StudentOptions): as many as by default, since a badly
+/// tuned baseline would make the saving look larger.
 const TRIALS: usize = 3;
 
-/// Seeds of their refit.
+/// Maximum number of seeds of their refit.
 const REPEATS: usize = 2;
 
-/// New rows for their teacher to label.
+/// Maximum number of new rows of each kind for their teacher to label.
 const NEW_ROWS: usize = 30_000;
 
-/// Networks of their teacher.
+/// Maximum number of networks of their teacher.
 const MEMBERS: usize = 2;
 
-/// The recipe with short schedules where its own are longer. The teacher stays almost as it is: what a weaker one saves says little.
+/// The recipe of a pilot, with shorter schedules. The teacher stays almost as it is, since the saving by a weaker teacher would say little.
 pub(super) fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
     // Whether distillation pays is asked of a network that learns from answers alone.
@@ -77,7 +77,7 @@ pub(super) fn quick(recipe: &Recipe) -> Recipe {
     quick
 }
 
-/// What all pilots say of their held-out rows, in the target's unit, and sums over pilots of what is measured on training rows.
+/// Predictions and errors of all pilots on their held-out rows, in the target's unit, and the teacher's errors on training rows.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) target: Vec<f64>,
@@ -87,13 +87,13 @@ pub(super) struct Held {
     /// Squared errors of the refitted students, means over seeds.
     alone_errors: Vec<f64>,
     distilled_errors: Vec<f64>,
-    /// By pilot.
+    /// RMSEs by pilot.
     by_pilot: Vec<Rmse>,
-    /// Predictions of the lone student of the search.
+    /// Predictions of the baseline chosen by the search.
     alone: Vec<f64>,
-    /// Of the first pilot.
+    /// Learning curve of the first pilot.
     curve: Option<LearningCurve>,
-    /// Of the student on teacher labels alone; missing where there is none.
+    /// Predictions of the student trained on teacher labels only; empty if there is none.
     pure: Vec<f64>,
     /// Squared out-of-fold and in-sample errors of the teacher, by pilot.
     teacher_fit: Vec<(f64, f64)>,
@@ -197,7 +197,7 @@ impl Pilot<'_> {
         Ok(())
     }
 
-    /// The lone student on half of the training rows and on all of them.
+    /// Errors of the baseline trained on half of the training rows and on all of them.
     fn learning_curve(
         &self,
         labels: &LabelStore,
@@ -236,7 +236,7 @@ impl Pilot<'_> {
         }))
     }
 
-    /// Squared errors of the teacher on training rows, out of fold and in sample; none for a teacher from outside.
+    /// Mean squared errors of the teacher on training rows, out of fold and in sample; none for a teacher that limbeck did not fit.
     fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
         let Some(bytes) = &store.file else {
             return Ok(None);
@@ -261,7 +261,7 @@ impl Pilot<'_> {
     }
 }
 
-/// What belongs together among the held-out rows.
+/// Block of each held-out row: its group or stretch of time, or else the row itself.
 fn blocks(data: &Dataset) -> Vec<u32> {
     let rows = &data.split.test;
     data.blocks_of(rows)
@@ -310,7 +310,7 @@ impl Held {
         let mut notes = self.notes.clone();
         if teacher_fit.is_none() {
             notes.push(
-                "not available for a teacher that limbeck does not fit: its error on rows that it has seen and has not seen; if it \
+                "not available for a teacher that limbeck does not fit: its error on rows it was fitted on and on other rows; if it \
                  was fitted on rows of this table, its lead is overstated"
                     .into(),
             );
@@ -322,11 +322,13 @@ impl Held {
                 "`alpha` is fixed"
             };
             notes.push(format!(
-                "not available: the closed-form share of teacher labels, since {why}"
+                "not available: the closed-form share of teacher labels, because {why}"
             ));
         }
         if recipe.unlabeled.is_some() {
-            notes.push("the pilots did without the rows without targets".into());
+            notes.push(
+                "the pilots did not use the additional rows without targets (`unlabeled`)".into(),
+            );
         }
         let over_pilots = over_pilots(&self.by_pilot);
         let verdict = judge(&Findings {
@@ -375,7 +377,7 @@ impl Held {
     }
 }
 
-/// Mean of differences with its standard error over blocks; 0 for one block, which has no spread to tell.
+/// Mean of differences and its standard error over blocks; the standard error is 0 for a single block.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     let (mean, error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
     Paired {
@@ -384,7 +386,7 @@ fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     }
 }
 
-/// How the squared error falls with `growth` times the rows.
+/// Slope of the learning curve: how the squared error falls with `growth` times as many rows.
 fn slope(half: f64, all: f64, growth: f64) -> f64 {
     2.0 * (all / half).ln() / growth.ln()
 }
@@ -436,7 +438,7 @@ fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
     })
 }
 
-/// By all rows of the sample, beside the teacher's error on held-out ones.
+/// Noise of the target by all rows of the sample, beside the teacher's RMSE on held-out rows.
 pub(super) fn noise_floor(pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
     let unit = pilot.spec().unit;
     let to_learned = |values: &[f64]| {

@@ -1,28 +1,28 @@
 //! Constants of the verdict, chosen on the development cases of `evidence/preflight.py`.
 
-/// Fewer training and validation rows than this say nothing.
+/// Minimum number of training and validation rows.
 pub const LEAST_ROWS: usize = 100;
-/// From this chance on, distillation is said to pay.
+/// From this chance on, the answer is that distillation pays.
 pub const PAYS_FROM: f64 = 0.7;
-/// Up to this chance, it is said not to pay; between the two nothing is said.
+/// Up to this chance, the answer is that it will not pay; between the two, the answer is *unsure*.
 pub const WILL_NOT_UP_TO: f64 = 0.45;
-/// What distillation saves of the lone student's squared error on tables at large, where the teacher does not lead.
+/// Prior mean of the saving, as a share of the baseline's squared error, for a teacher that is as good as the baseline.
 pub const PRIOR: f64 = 0.0;
-/// How much more of it for each share by which the teacher leads.
+/// Increase of that prior mean per unit of the teacher's lead, itself a share of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;
-/// Leads beyond this say no more.
+/// Larger leads, in either direction, count as this one.
 pub const LEAD_CLAMP: f64 = 0.3;
-/// Standard deviation, across tables, of the true saving around the expected one.
+/// Standard deviation, across tables, of the true saving around the prior mean.
 pub const PRIOR_SD: f64 = 0.026;
-/// Standard deviation of a full run's saving by the luck of its folds, splits and seeds.
+/// Standard deviation of a full run's saving due to its random folds, splits and seeds.
 pub const LUCK: f64 = 0.012;
-/// How much of the lone student's learning curve the saving follows as rows grow: 0 none of it, 1 all.
+/// How strongly the saving follows the baseline's learning curve as rows grow: 0 not at all, 1 fully.
 pub const CURVE: f64 = 0.45;
-/// Standard deviation of a saving's share for each factor e by which the full run has more rows than the pilots.
+/// Standard deviation of the saving for each factor e by which the full run has more rows than the pilots.
 pub const GROWTH: f64 = 0.03;
-/// Standard errors of half a 95 % interval.
+/// Half the width of a 95 % interval, in standard errors.
 pub const INTERVAL: f64 = 1.96;
-/// A teacher whose error on rows that it has seen is below this share of that on others repeats its training labels. In reasons only.
+/// A teacher whose error on rows it was fitted on is below this share of that on others repeats its training targets. Only for the reasons.
 pub const INTERPOLATES: f64 = 0.5;
-/// A learning curve steeper than this is far from its end. In reasons only.
+/// A learning curve with a slope below this is still steep. Only for the reasons.
 pub const STEEP: f64 = -0.3;

@@ -1,15 +1,15 @@
-//! From what the pilots found to an answer.
+//! Turns the results of the pilots into an answer.
 
 use limbeck_distill::proof::short;
 
 use super::figures::{Answer, LearningCurve, Outlook, Paired, Rmse, RowCounts, Share, TeacherFit};
 use super::rules;
 
-/// What the verdict rests on.
+/// The results that the verdict is based on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Findings {
     pub(super) rows: RowCounts,
-    /// Least saving that pays, as a share of the lone student's RMSE.
+    /// Smallest saving that pays, as a share of the baseline's RMSE.
     pub(super) worth: f64,
     pub(super) teacher_gap: Paired,
     pub(super) saved: Paired,
@@ -51,7 +51,7 @@ pub(super) fn judge(found: &Findings) -> Outlook {
     }
 }
 
-/// What the full run saves, in shares of the lone student's squared error: a normal distribution.
+/// Expected saving of the full run, as a share of the baseline's squared error: a normal distribution.
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     mean: f64,
@@ -63,7 +63,7 @@ impl Expected {
         normal((self.mean - (1.0 - (1.0 - worth).powi(2))) / self.standard_deviation)
     }
 
-    /// As shares of the RMSE.
+    /// The expected saving as a share of the RMSE, with its range.
     fn saving(self) -> Share {
         let of_rmse = |share: f64| 1.0 - (1.0 - share).max(0.0).sqrt();
         let reach = rules::INTERVAL * self.standard_deviation;
@@ -75,7 +75,7 @@ impl Expected {
     }
 }
 
-/// None where the lone student makes no error: nothing is left to save.
+/// The expected saving; none if the baseline makes no error, so that nothing can be saved.
 fn expected(found: &Findings) -> Option<Expected> {
     let scale = found.rmse.alone.powi(2);
     if scale <= 0.0 {
@@ -102,14 +102,14 @@ fn expected(found: &Findings) -> Option<Expected> {
     })
 }
 
-/// Rows that the full run's students are fitted on to those of a pilot's, at least 1: all of the table but its test rows, and all of the
-/// sample but what a pilot holds out.
+/// Number of rows that the full run's students are fitted on, divided by that of a pilot's students; at least 1. The former are all rows of the
+/// table except test rows, the latter all rows of the sample except those that the pilot holds out.
 fn growth(rows: &RowCounts) -> f64 {
     let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
     (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
 
-/// Standard error of the mean saving over pilots; 0 of a single one.
+/// Standard error of the mean saving over pilots; 0 for a single pilot.
 pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     let saved: Vec<f64> = pilots
         .iter()
@@ -123,12 +123,12 @@ pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     (squares / (count - 1.0).max(1.0) / count).sqrt()
 }
 
-/// The normal distribution function.
+/// The standard normal distribution function.
 fn normal(z: f64) -> f64 {
     0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }
 
-/// Why, in the order of weight: what the students did, whether the teacher leads, and what may change on the whole table.
+/// The reasons, the most important first: the students' errors, whether the teacher is better, and what may differ on the whole table.
 fn reasons(found: &Findings) -> Vec<String> {
     let Findings {
         rows,
@@ -142,7 +142,7 @@ fn reasons(found: &Findings) -> Vec<String> {
         worth: _,
     } = found;
     let mut reasons = vec![format!(
-        "distilled against alone, on {} held-out rows: RMSE {} against {}, squared error {}",
+        "distilled student against the baseline, on {} held-out rows: RMSE {} against {}, squared error {}",
         rows.held_out,
         short(rmse.distilled),
         short(rmse.alone),
@@ -150,24 +150,24 @@ fn reasons(found: &Findings) -> Vec<String> {
     )];
     reasons.push(match teacher_gap.in_standard_errors() {
         z if z <= 0.0 => {
-            format!("the teacher is no better than the student alone (RMSE {} against {}): it has little to teach", short(rmse.teacher), short(rmse.alone))
+            format!("the teacher is no better than the baseline (RMSE {} against {}): the student can learn little from it", short(rmse.teacher), short(rmse.alone))
         }
-        z if z < rules::INTERVAL => format!("the teacher may be better than the student alone: squared error {}", lead(teacher_gap)),
-        _ => format!("the teacher is better than the student alone: squared error {}", lead(teacher_gap)),
+        z if z < rules::INTERVAL => format!("the teacher may be better than the baseline: squared error {}", lead(teacher_gap)),
+        _ => format!("the teacher is better than the baseline: squared error {}", lead(teacher_gap)),
     });
     if let Some(share) = closed_form.filter(|share| share.low <= 0.0) {
-        reasons.push(format!("targets alone do as well as any share of teacher labels: its best share is {} ({} to {})", short(share.value), short(share.low), short(share.high)));
+        reasons.push(format!("training on targets alone is as good as with any share of teacher labels: the best share is {} ({} to {})", short(share.value), short(share.low), short(share.high)));
     }
     if let Some(fit) = teacher_fit.filter(|fit| fit.ratio < rules::INTERPOLATES) {
         reasons.push(format!(
-            "the teacher all but repeats the targets of rows it was fitted on (RMSE {} there, {} on rows it has not seen): only out-of-fold labels are of use",
+            "the teacher almost repeats the targets of rows it was fitted on (RMSE {} there, {} on other rows): only its out-of-fold labels are useful",
             short(fit.in_sample),
             short(fit.out_of_fold)
         ));
     }
     if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
         reasons.push(format!(
-            "the lone student still gains much from more rows (slope {}), and the table has {} for the sample's {}: there is less to save there",
+            "the baseline still improves much with more rows (slope {}), and the table has {} rows, the sample {}: expect a smaller saving there",
             short(learning_curve.slope),
             rows.available,
             rows.sampled
@@ -406,7 +406,7 @@ mod tests {
         );
         assert!(
             plain.contains(
-                "the teacher is better than the student alone: squared error lower by 4.000 ± 1.000"
+                "the teacher is better than the baseline: squared error lower by 4.000 ± 1.000"
             ),
             "{plain}"
         );
@@ -435,7 +435,7 @@ mod tests {
                 closed_form: share,
                 ..found()
             })
-            .contains("targets alone do as well")
+            .contains("targets alone is as good")
         );
         let fit = Some(TeacherFit {
             out_of_fold: 4.0,
@@ -458,7 +458,7 @@ mod tests {
                 learning_curve: steep,
                 ..found()
             })
-            .contains("5000 for the sample's 2000")
+            .contains("5000 rows, the sample 2000")
         );
         // Nothing is said of a larger table where there is none.
         let all = RowCounts {

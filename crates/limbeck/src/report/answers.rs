@@ -1,6 +1,6 @@
-//! What all sides answer on test rows.
+//! Predictions of the teacher and the students on test rows.
 
-/// Answers of all sides on test rows.
+/// Predictions of the teacher and the students on test rows, and the targets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) target: Vec<f64>,

@@ -1,4 +1,4 @@
-//! Many runs side by side.
+//! Compares several runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use crate::run::several;
 use crate::run::unfinished::Unfinished;
 use crate::run::{Run, open_each};
 
-/// The runs of a folder, by name, and what could not be opened with its reason.
+/// The runs of a folder, sorted by name, and an error for each that could not be opened.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
     let entries = std::fs::read_dir(folder).map_err(Error::file("read the folder", folder))?;
     let is_done = |path: &PathBuf| Unfinished::names(path).0 != *path;
@@ -44,7 +44,7 @@ pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
     Ok((found, faults))
 }
 
-/// A key by which `run-2` comes before `run-10`.
+/// A sort key that puts `run-2` before `run-10`.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
     for c in name.chars() {
@@ -63,10 +63,10 @@ fn natural(name: &str) -> Vec<(u64, String)> {
     parts
 }
 
-/// The shipped students of two runs on the same test rows.
+/// Comparison of the shipped students of two runs on the same test rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paired {
-    /// Test error of the first minus that of the second, as [`Report::measure`](crate::report::Report::measure) says: above 0 where the second is better.
+    /// Test error, by [`Report::measure`](crate::report::Report::measure), of the first minus that of the second; above 0 if the second is better.
     pub saved: f64,
     /// Lower end of its 95 % interval.
     pub low: f64,
@@ -74,10 +74,10 @@ pub struct Paired {
     pub high: f64,
 }
 
-/// Why answers of two runs cannot be compared row by row.
+/// Why two runs cannot be compared row by row; none if they can.
 fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
     if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
-        return Some("other test rows, targets, weights or groups".into());
+        return Some("their test rows, targets, weights or groups differ".into());
     }
     let (first, second) = (first.report(), second.report());
     (first.measure() != second.measure()).then(|| {
@@ -89,14 +89,18 @@ fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<
     })
 }
 
-/// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by; the reason where their test rows are not the same.
+/// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by.
+///
+/// The inner error is the reason why they cannot be compared, for example other test rows.
 ///
 /// # Errors
 ///
-/// Where answers cannot be read.
+/// If predictions cannot be read.
 pub fn paired(first: &Run, second: &Run) -> Result<Result<Paired, String>> {
     let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
-        return Ok(Err(format!("an earlier limbeck wrote no {PREDICTIONS}")));
+        return Ok(Err(format!(
+            "a run of an earlier version of limbeck has no {PREDICTIONS}"
+        )));
     };
     if let Some(reason) = apart((first, &a), (second, &b)) {
         return Ok(Err(reason));
@@ -118,7 +122,7 @@ pub fn paired(first: &Run, second: &Run) -> Result<Result<Paired, String>> {
                 low,
                 high,
             }),
-            (_, _, reason) => Err(reason.unwrap_or_else(|| "errors that are no numbers".into())),
+            (_, _, reason) => Err(reason.unwrap_or_else(|| "some errors are not finite".into())),
         },
     )
 }
@@ -128,7 +132,7 @@ struct Answers {
     target: Vec<f64>,
     weight: Vec<f64>,
     shipped: Vec<f64>,
-    /// Groups or stretches of time, whose rows are resampled together.
+    /// Group or stretch of time of each row, if rows belong together.
     block: Option<Vec<u32>>,
 }
 
@@ -143,7 +147,7 @@ impl Answers {
             Some(Values::Number(values)) => Ok(values.clone()),
             _ => Err(Error::NotARun {
                 path: run.path().to_owned(),
-                message: format!("its {PREDICTIONS} has no numbers `{name}`"),
+                message: format!("its {PREDICTIONS} has no number column `{name}`"),
             }),
         };
         let block = table
@@ -208,7 +212,7 @@ fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Header and cells of the table of runs, for a terminal as for a page.
+/// Header and cells of the table of runs, for the terminal and for the page.
 #[must_use]
 pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let header = vec![
@@ -260,7 +264,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     (header, runs.iter().map(line).collect())
 }
 
-/// What the terminal says of each run against the first: a sentence.
+/// Sentences for the terminal that compare each other run with the first.
 ///
 /// # Errors
 ///
@@ -281,7 +285,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                 };
                 let measure = first.report().measure().name();
                 format!(
-                    "{b} against {a}: {side}; test {measure} of its shipped student is {} lower (95 % interval {} to {})",
+                    "{b} against {a}: {side}; test {measure} of its shipped student is lower by {} (95 % interval {} to {})",
                     short(saved),
                     short(low),
                     short(high)
@@ -294,10 +298,10 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
 
 const SCRIPT: &str = include_str!("page/compare.js");
 
-/// Columns of [`table`] that hold words.
+/// Columns of [`table`] that hold text.
 const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 
-/// The comparison as one page that needs nothing else.
+/// The comparison as one self-contained HTML page.
 ///
 /// # Errors
 ///
@@ -309,13 +313,13 @@ pub fn page(runs: &[Run]) -> Result<String> {
         .collect();
     let sentences = match &list[..] {
         "" => String::new(),
-        list => format!("<h2>Against the first, row by row</h2><ul>{list}</ul>"),
+        list => format!("<h2>Compared with the first run, row by row</h2><ul>{list}</ul>"),
     };
     let title = format!("{} runs", runs.len());
     Ok(document(&title, runs, &[sentences, options(runs)].concat()))
 }
 
-/// The runs of several targets, each with its verdict and a link to its page in the folder `FOLDER` beside this one.
+/// The page of several targets: each run with its verdict and a link to its own page, which is in the given folder beside this page.
 pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
     let line = |(run, folder): &(Run, String)| {
         let (folder, target) = (escape(folder), escape(&run.report().predicted()));
@@ -328,7 +332,7 @@ pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
         .and_then(|(run, _)| run.report().joint.as_ref());
     let student = joint.map_or_else(String::new, |joint| {
         let (parameters, bytes) = (joint.parameters, joint.bytes);
-        format!("<p>One student predicts all of them: {parameters} parameters, {bytes} bytes.</p>")
+        format!("<p>One student predicts all targets: {parameters} parameters, {bytes} bytes.</p>")
     });
     let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
     let title = format!("{} targets", runs.len());
@@ -336,7 +340,7 @@ pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
     document(&title, &runs, &text)
 }
 
-/// Options that differ between runs, as a table; nothing where none do.
+/// Options that differ between runs, as a table; empty if none differ.
 fn options(runs: &[Run]) -> String {
     let options: Vec<Vec<String>> = differences(runs)
         .into_iter()
@@ -353,7 +357,7 @@ fn options(runs: &[Run]) -> String {
     format!("<h2>Options that differ</h2>{table}")
 }
 
-/// A page with a table of runs, a chart of their errors for each target, and what comes after them.
+/// A page with a table of runs, a chart of their errors for each target, and then the text `after`.
 fn document(title: &str, runs: &[Run], after: &str) -> String {
     let (header, rows) = table(runs);
     let words: Vec<bool> = header.iter().map(|name| WORDS.contains(name)).collect();
@@ -378,7 +382,7 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
     )
 }
 
-/// A table that scrolls by itself where it is too wide; `words` says which columns hold text.
+/// An HTML table that scrolls if it is too wide; `words` says which columns hold text.
 fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) -> String {
     let class = |at: usize| if words[at] { " class=\"text\"" } else { "" };
     let head: String = header
@@ -410,11 +414,11 @@ struct Errors {
     name: String,
     measure: &'static str,
     runs: Vec<String>,
-    /// Of teacher, alone, distilled and shipped, by run.
+    /// Errors of teacher, alone, distilled and shipped, by run.
     sides: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// By what is predicted, since units and measures differ, in the order of the runs.
+/// Errors of the runs, by what is predicted, since units and metrics differ; in the order of the runs.
 fn errors(runs: &[Run]) -> Vec<Errors> {
     let mut all: Vec<Errors> = Vec::new();
     for run in runs {

@@ -1,27 +1,29 @@
-//! Every figure of a run: `report.json`.
+//! All results of a run: `report.json`.
+//!
+//! `alone` stands for the baseline, the student trained without the teacher; `distilled` for the student trained with it.
 //!
 //! | key | what |
 //! |---|---|
-//! | `schema`, `version`, `seed`, `interrupted` | number of these keys; of limbeck; of the recipe; true where the user stopped the run |
+//! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
 //! | `target`, `log_target` | column, and whether its logarithm was learned |
-//! | `data` | rows, columns, split sizes, features, what the checks found |
-//! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, new and rejected rows, notes |
-//! | `student` | `kind`, `parameters`, `bytes`, widths and bins |
-//! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of one design |
-//! | `joint` | the student of several targets that this one was cut out of: `targets`, `parameters`, `bytes` |
-//! | `selection` | trials of both sides on validation rows, closed-form alpha |
-//! | `shipped` | `kind` (`alone` or `distilled`), its setting, and why |
+//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks |
+//! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
+//! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
+//! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of the same design |
+//! | `joint` | the student of several targets of which this one is one output: `targets`, `parameters`, `bytes` |
+//! | `selection` | trials of both students on validation rows: `alone`, `distilled`; `closed_form_alpha` |
+//! | `shipped` | `kind` (`alone` or `distilled`), its setting, and the validation errors that decided |
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
-//! | `test_seeds` | the same per seed |
-//! | `lone` | models without a teacher, one per kind of student within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best` on validation rows; `as_good` as the shipped student and no larger |
-//! | `method` | distilled against alone: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`, `reason` where there is no verdict |
-//! | `outer` | the whole procedure on other splits, with `outer_folds`: `folds` with `learned`, `tested` and the errors `teacher`, `alone`, `distilled`, `shipped`, `ships`, `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
-//! | `file` | the shipped file against the best one without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
-//! | `gap_closed` | `value`, `low`, `high`, `reason` |
+//! | `test_seeds` | the same of both students, per `seed` |
+//! | `lone` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
+//! | `method` | distilled student against the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
+//! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `alone`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
+//! | `file` | the shipped file against the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
+//! | `gap_closed` | share of the error gap between baseline and teacher that the distilled student closes: `value`, `low`, `high`; `reason` if there is no value |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
-//! | `measured` | seconds per stage and in all, µs per row, peak memory: the one part that differs between runs |
+//! | `measured` | seconds per stage and in all, µs per row, peak memory: the only part that differs between repeated runs |
 //!
-//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is the file's.
+//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is that of the shipped file.
 
 use std::collections::BTreeMap;
 
@@ -44,69 +46,69 @@ pub(crate) use answers::Answers;
 pub use outer::{Fold, Outer};
 pub use shipped::ShippedKind;
 
-/// Number of the keys of `report.json`: it grows where a key changes its name or meaning, not where one is added.
+/// Version of the keys of `report.json`: it is increased when a key changes its name or meaning, not when a key is added.
 pub const SCHEMA: u32 = 1;
 
 /// The contents of `report.json`; the module lists its keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`]; 0 in reports of versions that had none.
+    /// [`SCHEMA`]; 0 in reports of older versions, which had none.
     #[serde(default)]
     pub schema: u32,
     /// Version of limbeck.
     pub version: String,
     /// Seed of the recipe.
     pub seed: u64,
-    /// True where the user stopped the run: it is valid, but trained less than its recipe says.
+    /// True if the user stopped the run: it is valid, but trained less than its recipe says.
     pub interrupted: bool,
     /// Target column.
     pub target: String,
-    /// True where the logarithm was learned.
+    /// True if the logarithm of the target was learned.
     pub log_target: bool,
-    /// The quantile that was learned and judged by its pinball loss; none where it is the mean, judged by RMSE.
+    /// The quantile that was learned, judged by its pinball loss; none if the mean was learned, judged by RMSE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
-    /// What the table held.
+    /// Summary of the table.
     pub data: DataSummary,
     /// The teacher.
     pub teacher: TeacherReport,
     /// The shipped student.
     pub student: StudentReport,
-    /// The student of several targets that the shipped one was cut out of; none for a student of one target.
+    /// The student of several targets of which the shipped one is one output; none for a student of one target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointReport>,
-    /// What a reader should know of the students.
+    /// Notes on the students.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Sizes of both sides; none where both are networks of the shipped one's design.
+    /// Sizes of both students; none if both are networks of the same design as the shipped one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
-    /// What was tried on validation rows.
+    /// The trials of both students on validation rows.
     pub selection: Selection,
-    /// What was shipped.
+    /// The shipped student: which one it is, and its validation errors.
     pub shipped: Shipped,
-    /// Test figures.
+    /// Test metrics.
     pub test: TestScores,
-    /// Test figures per seed.
+    /// Test metrics per seed.
     pub test_seeds: Vec<SeedScores>,
-    /// Models of every kind without a teacher; none in a run that was stopped.
+    /// Baselines of every kind of student, trained without a teacher; none in a run that was stopped.
     #[serde(default)]
     pub lone: Option<LoneReport>,
-    /// The shipped file against the best one without a teacher; none in a run that was stopped and in reports of earlier versions.
+    /// The shipped file against the best file without a teacher; none in a run that was stopped and in reports of earlier versions.
     #[serde(default)]
     pub file: Option<FileReport>,
-    /// The whole procedure on other splits, where the recipe asks for it.
+    /// The whole run repeated on other splits, if the recipe asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
     /// Method, gap and verdict.
     #[serde(flatten)]
     pub proof: Proof,
-    /// Wall-clock figures.
+    /// Times and memory, as measured.
     pub measured: Measured,
 }
 
 impl Report {
-    /// How its models are judged.
+    /// The metric by which its models are judged.
     #[must_use]
     pub fn measure(&self) -> Measure {
         self.quantile
@@ -128,17 +130,17 @@ impl Report {
 pub struct JointReport {
     /// What it predicts, in the order of its outputs.
     pub targets: Vec<String>,
-    /// Fitted numbers that its prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
     /// Bytes of its file.
     pub bytes: usize,
 }
 
 impl JointReport {
-    /// What the run of one of the targets holds.
+    /// Note for the run of one of the targets.
     pub(crate) fn note(&self, target: &str) -> String {
         format!(
-            "one student predicts `{}`: {} parameters and {} bytes for all of them, in the folder above; here it is cut down to `{target}`",
+            "one student predicts `{}` with {} parameters and {} bytes in all; it is in the parent folder, and the student here has only the output `{target}`",
             self.targets.join("`, `"),
             self.parameters,
             self.bytes
@@ -151,83 +153,83 @@ impl JointReport {
 pub struct Member {
     /// Its kind.
     pub kind: String,
-    /// Its weight in the mix.
+    /// Its weight in the average.
     pub weight: f64,
 }
 
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers, all
-    /// of them with ` + ` between.
+    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers,
+    /// their kinds joined by ` + `.
     pub kind: String,
-    /// Fitted numbers, where limbeck fitted it or read its file.
+    /// Number of parameters, if limbeck fitted the teacher or read its file.
     pub parameters: Option<usize>,
     /// Bytes of its file.
     pub bytes: Option<usize>,
-    /// Its learners and their weights, where limbeck fitted it.
+    /// Its learners and their weights, if limbeck fitted it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<limbeck_teach::Share>,
-    /// Rows that only the teacher labelled.
+    /// Number of new rows, which only the teacher labeled.
     pub new_rows: usize,
-    /// How many of them were rejected for their spread.
+    /// Number of new rows that were rejected, because the teacher's standard deviation there is too large.
     pub rejected_rows: usize,
-    /// The teachers of a mix, where there are several.
+    /// The teachers that were averaged, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
-    /// How often the labels were mended by a teacher of a student's residuals.
+    /// Number of rounds of residual correction of the labels.
     #[serde(default)]
     pub residual_rounds: usize,
-    /// What a reader should know.
+    /// Notes on the teacher.
     pub notes: Vec<String>,
 }
 
 /// The shipped student.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StudentReport {
-    /// What it is.
+    /// Kind of student.
     #[serde(default)]
     pub kind: StudentKind,
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
     /// Bytes of its file.
     pub bytes: usize,
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// Inputs of the first layer after encoding.
+    /// Number of inputs of the first layer, after encoding.
     pub inputs: usize,
 }
 
-/// Sizes of both sides.
+/// Sizes of both students.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// The lone student's.
+    /// Size of the baseline, the student trained without the teacher.
     pub alone: Size,
-    /// The distilled student's.
+    /// Size of the distilled student.
     pub distilled: Size,
 }
 
 /// Kind and size of a student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Size {
-    /// What it is.
+    /// Kind of student.
     pub kind: StudentKind,
-    /// Fitted numbers that prediction reads.
+    /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
     /// Bytes of its file.
     pub bytes: usize,
 }
 
-/// The best models without a teacher, by kind of student, all within the same budget.
+/// Baselines of every kind of student: the best models without a teacher within the same budget.
 ///
-/// Chosen on validation rows, fitted on all training rows. A network is among them where the lone student is one.
+/// Each is chosen on validation rows and fitted on all training rows. A network is among them only if the baseline student is a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoneReport {
-    /// The best of them on validation rows.
+    /// The best kind on validation rows.
     pub best: StudentKind,
-    /// One of another kind than the shipped student, no worse than it on validation rows and no larger; none where there is none.
+    /// A kind other than that of the shipped student that is no worse on validation rows and no larger; none if there is no such kind.
     pub as_good: Option<StudentKind>,
-    /// All of them.
+    /// One model for each kind.
     pub models: Vec<LoneModel>,
 }
 
@@ -245,65 +247,65 @@ pub struct LoneModel {
     /// Kind and size.
     #[serde(flatten)]
     pub size: Size,
-    /// What was chosen for it; none for a network, whose setting is in `selection`.
+    /// The settings chosen for it; none for a network, whose setting is in `selection`.
     pub spec: Option<Spec>,
     /// Validation error.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
-    /// Test figures; means over seeds for the kind of the lone student.
+    /// Test metrics; for the kind of the baseline student, means over seeds.
     pub test: StudentScores,
 }
 
-/// The shipped file against the best one without a teacher.
+/// The shipped file against the best file without a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileReport {
-    /// What it gains.
+    /// What the shipped file gains.
     #[serde(flatten)]
     pub gain: FileGain,
-    /// The other file.
+    /// The best file without a teacher.
     pub against: Against,
 }
 
-/// The best file without a teacher: of any kind within the budget, by validation rows; of a network, the refit that is nearest to the mean of all.
+/// The best file without a teacher, of any kind within the budget, by validation rows. For a network, it is the refit nearest to the mean of all refits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Against {
     /// Kind and size.
     #[serde(flatten)]
     pub size: Size,
-    /// True where it is the shipped file itself.
+    /// True if it is the shipped file itself.
     pub is_shipped: bool,
     /// Its test error.
     pub test_error: f64,
 }
 
-/// What was tried on validation rows.
+/// The trials of both students on validation rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
-    /// Trials of the lone student.
+    /// Trials of the baseline.
     pub alone: Vec<TrialReport>,
     /// Trials of the distilled student.
     pub distilled: Vec<TrialReport>,
-    /// Closed-form share of the soft loss; a value outside [0, 1] is a finding, and clamped for use.
+    /// Best share of the soft loss in closed form. It can lie outside [0, 1]; where it is used, it is clamped.
     pub closed_form_alpha: Option<f64>,
 }
 
 /// One trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialReport {
-    /// What was tried.
+    /// Its setting.
     #[serde(flatten)]
     pub setting: Setting,
-    /// Step at which it was best.
+    /// Step with the smallest validation error.
     pub stop: usize,
-    /// Validation error there.
+    /// Validation error at that step.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
-    /// Seeds on each split of the rows that it is the mean over.
+    /// Number of seeds, on each split of the rows, over which the error is averaged.
     #[serde(default = "one")]
     pub seeds: usize,
 }
 
-/// Seeds in reports of versions that tried each setting once.
+/// Number of seeds in reports of older versions, which tried each setting once.
 fn one() -> usize {
     1
 }
@@ -319,7 +321,7 @@ impl From<&Trial> for TrialReport {
     }
 }
 
-/// What was shipped.
+/// The shipped student: which one it is, and its validation errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shipped {
     /// `alone` or `distilled`.
@@ -330,10 +332,10 @@ pub struct Shipped {
     pub steps: usize,
     /// Seed of the refit that the file holds.
     pub seed: u64,
-    /// Error of the teacher's labels on validation rows; none where they have none.
+    /// Error of the teacher's labels on validation rows; none if these rows have no labels.
     #[serde(alias = "valid_rmse_teacher")]
     pub valid_error_teacher: Option<f64>,
-    /// Validation error of the lone student.
+    /// Validation error of the baseline.
     #[serde(alias = "valid_rmse_alone")]
     pub valid_error_alone: f64,
     /// Validation error of the distilled student.
@@ -341,7 +343,7 @@ pub struct Shipped {
     pub valid_error_distilled: f64,
 }
 
-/// Test figures of a teacher.
+/// Test metrics of a teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TeacherScores {
     /// Root mean squared error.
@@ -350,13 +352,13 @@ pub struct TeacherScores {
     pub mae: f64,
     /// Coefficient of determination; null for a constant target.
     pub r2: Option<f64>,
-    /// Where a quantile is learned.
+    /// Metrics of the quantile, if one is learned.
     #[serde(default, flatten)]
     pub quantile: Option<QuantileScores>,
 }
 
 impl TeacherScores {
-    /// The error by which the run judges.
+    /// The error that the run judges by: RMSE, or the pinball loss of a quantile.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
@@ -364,23 +366,23 @@ impl TeacherScores {
 }
 
 impl StudentScores {
-    /// The error by which the run judges.
+    /// The error that the run judges by: RMSE, or the pinball loss of a quantile.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
     }
 }
 
-/// Test figures of a quantile.
+/// Test metrics of a quantile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantileScores {
     /// Mean pinball loss, by which students of a quantile are judged.
     pub pinball: f64,
-    /// Share of the targets at or below the prediction; that of the quantile, where it is right.
+    /// Share of the targets at or below the prediction; equal to the quantile if the predictions are right.
     pub covered: f64,
 }
 
-/// Test figures of a student.
+/// Test metrics of a student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudentScores {
     /// Root mean squared error.
@@ -389,21 +391,21 @@ pub struct StudentScores {
     pub mae: f64,
     /// Coefficient of determination; null for a constant target.
     pub r2: Option<f64>,
-    /// RMSE against the teacher.
+    /// RMSE between student and teacher.
     pub fidelity_rmse: f64,
-    /// R² against the teacher; null for a constant teacher.
+    /// R² with the teacher's predictions as the truth; null for a constant teacher.
     pub fidelity_r2: Option<f64>,
-    /// Where a quantile is learned.
+    /// Metrics of the quantile, if one is learned.
     #[serde(default, flatten)]
     pub quantile: Option<QuantileScores>,
 }
 
-/// Test figures of all sides.
+/// Test metrics of the teacher and the students.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestScores {
     /// The teacher.
     pub teacher: TeacherScores,
-    /// The lone student, mean over seeds.
+    /// The baseline, mean over seeds.
     pub alone: StudentScores,
     /// The distilled student, mean over seeds.
     pub distilled: StudentScores,
@@ -411,37 +413,37 @@ pub struct TestScores {
     pub shipped: StudentScores,
 }
 
-/// Test figures of one seed.
+/// Test metrics of both students with one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeedScores {
     /// The seed.
     pub seed: u64,
-    /// The lone student.
+    /// The baseline.
     pub alone: StudentScores,
     /// The distilled student.
     pub distilled: StudentScores,
 }
 
-/// Wall-clock figures.
+/// Times and memory of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Seconds of the whole run.
     pub seconds: f64,
     /// Seconds per stage.
     pub stages: BTreeMap<String, f64>,
-    /// Microseconds per raw row of the student, rows in one call.
+    /// Microseconds per raw row of the student, with all test rows in one call.
     pub student_us_per_row: f64,
-    /// Microseconds of one raw row of the student, alone.
+    /// Microseconds per raw row of the student, with one row per call.
     pub student_us_one_row: f64,
-    /// Microseconds per row of the teacher while it labelled.
+    /// Microseconds per row of the teacher, measured while it labeled.
     pub teacher_us_per_row: Option<f64>,
-    /// Peak memory held, in bytes.
+    /// Peak memory of the process, in bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Threads used.
     pub threads: usize,
 }
 
-/// Figures of a teacher's predictions.
+/// Metrics of a teacher's predictions.
 pub(crate) fn teacher_scores(
     measure: Measure,
     pred: &[f64],
@@ -464,7 +466,7 @@ pub(crate) fn teacher_scores(
     }
 }
 
-/// Figures of a student's predictions.
+/// Metrics of a student's predictions.
 pub(crate) fn student_scores(
     measure: Measure,
     pred: &[f64],
@@ -489,7 +491,7 @@ pub(crate) fn student_scores(
     }
 }
 
-/// Mean of each figure.
+/// Mean of each metric.
 pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
     let n = all.len() as f64;
     let mean = |value: &dyn Fn(&StudentScores) -> f64| all.iter().map(value).sum::<f64>() / n;

@@ -1,4 +1,4 @@
-//! What repetitions on other splits found.
+//! Results of the whole run repeated on other splits.
 
 use limbeck_distill::proof::{Difference, VerdictKind, repeated};
 use serde::{Deserialize, Serialize};
@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 use super::shipped::ShippedKind;
 
 /// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss); those of students are means over seeds, except
-/// the shipped one's.
+/// that of the shipped student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
-    /// Rows that were learned from or validated on.
+    /// Number of training and validation rows.
     pub learned: usize,
-    /// Rows that were tested on.
+    /// Number of test rows.
     pub tested: usize,
     /// The teacher's error.
     pub teacher: f64,
-    /// The lone student's.
+    /// The error of the baseline, the student trained without the teacher.
     pub alone: f64,
-    /// The distilled student's.
+    /// The error of the distilled student.
     pub distilled: f64,
-    /// That of the student that would be shipped.
+    /// The error of the student that would be shipped.
     pub shipped: f64,
-    /// Which one that is.
+    /// Which student would be shipped.
     pub ships: ShippedKind,
-    /// True where the distilled student took something from the teacher.
+    /// True if the distilled student learned anything from the teacher.
     pub taught: bool,
 }
 
-/// What all repetitions say together.
+/// Results of all repetitions together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outer {
-    /// One by fold.
+    /// One entry per fold.
     pub folds: Vec<Fold>,
-    /// Distilled against alone, over folds.
+    /// Verdict on the distilled student against the baseline, over folds.
     pub kind: VerdictKind,
-    /// Error of the lone minus that of the distilled student, its mean over folds and its interval ([`repeated`]).
+    /// Error of the baseline minus that of the distilled student: its mean over folds and its interval ([`repeated`]).
     pub error_saved: Difference,
-    /// Error of the lone student minus that of the teacher.
+    /// Error of the baseline minus that of the teacher.
     pub teacher_lead: Difference,
 }
 
@@ -65,13 +65,13 @@ impl Outer {
         }
     }
 
-    /// Mean over folds.
+    /// Mean of a value over folds.
     #[must_use]
     pub fn mean(&self, of: impl Fn(&Fold) -> f64) -> f64 {
         self.folds.iter().map(of).sum::<f64>() / self.folds.len() as f64
     }
 
-    /// Folds in which the distilled student was better.
+    /// Number of folds in which the distilled student was better than the baseline.
     #[must_use]
     pub fn wins(&self) -> usize {
         self.folds

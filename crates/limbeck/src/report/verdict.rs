@@ -1,4 +1,4 @@
-//! What a run says in words: what is wrong first, then the file, the method, the gap, and what the intervals cover.
+//! The verdict of a run as text: first an alarm if a model is useless, then the shipped file, the method, the gap, other splits, and what the intervals cover.
 
 use limbeck_data::metrics::{pearson, quantile, r2};
 use limbeck_distill::proof::{
@@ -21,21 +21,21 @@ pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The report with its sentence.
+/// The report with the text of its verdict filled in.
 pub(crate) fn spoken(mut report: Report, causes: &[String]) -> Report {
     report.proof.verdict.sentence = sentence(&report, causes);
     report
 }
 
-/// True where the shipped student or the teacher is no better than the mean of the test targets.
+/// True if the shipped student or the teacher is no better than the mean of the test targets.
 pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
     let is_bad = |r2: Option<f64>| r2.is_some_and(|r2| r2 <= 0.0);
     // A quantile is not a mean.
     quantile.is_none() && (is_bad(test.shipped.r2) || is_bad(test.teacher.r2))
 }
 
-/// A proof without what nobody should claim of a student or teacher that is no better than the mean: that distillation helps, and a share of
-/// the gap.
+/// The proof, without two claims that make no sense if the student or the teacher is no better than the mean: that distillation helps, and the
+/// share of the gap closed.
 pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
     if !is_alarming {
         return proof;
@@ -84,7 +84,7 @@ fn alarm(report: &Report, causes: &[String]) -> Option<String> {
         (None, None) => return None,
     };
     let causes = match causes {
-        [] => "Likely causes: columns in another order than the teacher knows, another scale of its answers (such as a logarithm), an index column in them, or a target that the columns say nothing about.".to_owned(),
+        [] => "Likely causes: the columns are in another order than the teacher expects, its predictions are on another scale (such as a logarithm) or include an index column, or the columns do not help to predict the target.".to_owned(),
         causes => format!("Likely cause: {}.", causes.join("; or ")),
     };
     Some(format!("{what} {causes}"))
@@ -107,12 +107,14 @@ fn kind_name(kind: StudentKind) -> &'static str {
     }
 }
 
-/// What the shipped file gains over the best one without a teacher.
+/// What the shipped file gains over the best file without a teacher.
 fn file(report: &Report) -> Option<String> {
     let shipped = &report.shipped;
     let which = match shipped.kind {
-        ShippedKind::Alone => "Shipped is the student trained alone, which validation rows chose",
-        ShippedKind::Distilled => "Shipped is the distilled student",
+        ShippedKind::Alone => {
+            "The shipped student is the one trained alone, which was better on validation rows"
+        }
+        ShippedKind::Distilled => "The shipped student is the distilled one",
     };
     let Some(file) = &report.file else {
         return Some(format!("{which}."));
@@ -129,7 +131,7 @@ fn file(report: &Report) -> Option<String> {
     }
     let (name, FileGain { error_saved, .. }) = (report.measure().name(), &file.gain);
     let compared = format!(
-        "its {name} is {}, that of the best file without a teacher ({}, {} bytes) {} (difference {}, {})",
+        "its {name} is {}, that of the best file without a teacher ({}, {} bytes) is {} (difference {}, {})",
         short(report.test.shipped.error()),
         kind_name(size.kind),
         size.bytes,
@@ -145,20 +147,27 @@ fn file(report: &Report) -> Option<String> {
         gain.significant,
         error_saved.is_below(),
     ) {
-        (Some(reason), ..) => format!("whether that is worth having cannot be said: {reason}"),
-        (None, true, ..) => format!("significant, and worth having (at least {threshold})"),
-        (None, false, true, _) => {
-            format!("significant, but too little to be worth having (less than {threshold})")
+        (Some(reason), ..) => format!("whether the gain is worth having cannot be said: {reason}"),
+        (None, true, ..) => {
+            format!("the gain is significant, and worth having (at least {threshold})")
         }
-        (None, false, false, true) => "it is significantly worse, and not worth having".to_owned(),
+        (None, false, true, _) => {
+            format!(
+                "the gain is significant, but too small to be worth having (less than {threshold})"
+            )
+        }
+        (None, false, false, true) => {
+            "the shipped file is significantly worse, and not worth having".to_owned()
+        }
         (None, false, false, false) => {
-            "not significant, so not shown to be worth having".to_owned()
+            "the difference is not significant, so the gain is not shown to be worth having"
+                .to_owned()
         }
     };
     Some(format!("{which}: {compared}; {judged}."))
 }
 
-/// Distilled against alone.
+/// The distilled student against the student trained alone.
 fn method(report: &Report) -> Option<String> {
     let proof = &report.proof;
     let (name, test, saved) = (
@@ -188,12 +197,12 @@ fn method(report: &Report) -> Option<String> {
         .is_some_and(|reason| reason.contains("took nothing"))
     {
         return Some(format!(
-            "Nothing was taken from the teacher: the student that was to be distilled learned from targets alone (alpha 0). {name} {alone} alone, {distilled} for it: chance and tuning, not distillation."
+            "Nothing was taken from the teacher: the student to be distilled learned from targets only (alpha 0). {name} {alone} alone, {distilled} for that student: the difference comes from chance and tuning, not from distillation."
         ));
     }
     if is_alarming(report.quantile, &report.test) && !saved.is_below() {
         return Some(format!(
-            "No gain of distillation is claimed beside that: {name} {alone} alone, {distilled} distilled (difference {}, {}).",
+            "Therefore no gain from distillation is claimed: {name} {alone} alone, {distilled} distilled (difference {}, {}).",
             short(saved.value),
             interval(saved)
         ));
@@ -203,7 +212,7 @@ fn method(report: &Report) -> Option<String> {
         .as_ref()
         .map_or(report.test_seeds.len(), |method: &Method| method.seeds);
     let change = format!(
-        "{name} {alone} alone, {distilled} distilled in the mean of {seeds} seeds (difference {}, {})",
+        "{name} {alone} alone, {distilled} distilled, as means over {seeds} seeds (difference {}, {})",
         short(saved.value),
         interval(saved)
     );
@@ -212,7 +221,7 @@ fn method(report: &Report) -> Option<String> {
         (VerdictKind::Helps, true) => format!("Distillation helps: {change}."),
         // Never "helps" beside a student that took nothing from it.
         (VerdictKind::Helps, false) => format!(
-            "Students were better distilled on test rows, {change}, but the one trained alone was better on validation rows and is shipped: test rows are never used to choose."
+            "On test rows the distilled students were better: {change}. But the student trained alone was better on validation rows and is shipped, because test rows are never used to choose."
         ),
         (VerdictKind::Hurts, _) => format!("Distillation hurts here: {change}."),
         (VerdictKind::NoGain | VerdictKind::TooFew, _) => {
@@ -221,7 +230,7 @@ fn method(report: &Report) -> Option<String> {
     })
 }
 
-/// The share of the gap, or what the teacher lacks.
+/// The share of the gap that is closed, or that the teacher is not better.
 fn gap(report: &Report) -> Option<String> {
     let (proof, test) = (&report.proof, &report.test);
     let gap = &proof.gap_closed;
@@ -230,7 +239,7 @@ fn gap(report: &Report) -> Option<String> {
     }
     if let (Some(value), Some(low), Some(high)) = (gap.value, gap.low, gap.high) {
         return Some(format!(
-            "It closes {} % of the gap to the teacher ({} to {} %).",
+            "Distillation closes {} % of the gap between the student alone and the teacher ({} to {} %).",
             percent(value),
             percent(low),
             percent(high)
@@ -250,7 +259,7 @@ fn gap(report: &Report) -> Option<String> {
     }
 }
 
-/// What the whole procedure gave on other splits.
+/// Results of the whole run repeated on other splits.
 fn outer(report: &Report) -> Option<String> {
     let outer = report.outer.as_ref()?;
     let (name, folds) = (report.measure().name(), outer.folds.len());
@@ -266,44 +275,44 @@ fn outer(report: &Report) -> Option<String> {
     ]
     .map(short);
     Some(format!(
-        "Over {folds} outer folds, each with a split, a teacher and a search of its own, {found}: {name} {alone} alone, {distilled} distilled, {shipped} shipped (alone less distilled {}, {}; better distilled in {} of {folds}).",
+        "Over {folds} outer folds, each with its own split, teacher and search, {found}: {name} {alone} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
         short(outer.error_saved.value),
         interval(&outer.error_saved),
         outer.wins()
     ))
 }
 
-/// What the intervals are about.
+/// What the intervals cover.
 fn scope(report: &Report) -> Option<String> {
     let text = match (report.proof.verdict.kind, &report.outer) {
         (VerdictKind::TooFew, _) => return None,
         (_, Some(_)) => {
-            "The intervals before that of the outer folds cover test rows and training seeds of this one split."
+            "The intervals, except that of the outer folds, cover test rows and training seeds of this one split only."
         }
         (_, None) => {
-            "The interval covers test rows and training seeds of this one split, not other splits or teachers (--outer-folds repeats the whole run on those)."
+            "The intervals cover test rows and training seeds of this one split, not other splits or teachers (--outer-folds repeats the whole run on other splits)."
         }
     };
     Some(text.to_owned())
 }
 
-/// Targets this many times the range of the middle half away from the median are far beyond the rest.
+/// A target is an outlier if its distance from the median is more than this many interquartile ranges.
 const FAR: f64 = 30.0;
-/// More than this share of them is a heavy tail, not a glitch.
+/// If more than this share of the targets are outliers, the target has a heavy tail, and they are not reported.
 const RARE: f64 = 0.01;
 
-/// What was asked and answered, to look for the cause of an alarm.
+/// Targets and predictions, in which the cause of an alarm is looked for.
 pub(crate) struct Answered<'a> {
-    /// All targets, with the row of the table (from 1) of each.
+    /// All targets, and the row of the table (from 0) of each.
     pub(crate) target: &'a [f64],
     pub(crate) rows: &'a [usize],
-    /// The teacher's answers on test rows, in the order of the table, and their targets.
+    /// The teacher's predictions on test rows, in the order of the table, and the targets of these rows.
     pub(crate) answers: &'a [f64],
     pub(crate) truth: &'a [f64],
     pub(crate) is_imported: bool,
 }
 
-/// Likely causes of an [`alarm`], those that the figures speak for.
+/// Likely causes of an [`alarm`]: those that the numbers support.
 pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(glitch(asked.target, asked.rows));
@@ -312,7 +321,7 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     let own = r2(answers, truth, &ones).unwrap_or(0.0);
     if own <= 0.0 {
         if is_index(answers) {
-            found.push("the teacher's answers count up in even steps: an index column is read for its predictions (print the predictions alone, one a line)".into());
+            found.push("the teacher's predictions are whole numbers that rise from row to row: probably an index column is read instead of the predictions (print only the predictions, one per line)".into());
         }
         let exp: Vec<f64> = answers.iter().map(|answer| answer.exp()).collect();
         let logs = truth
@@ -329,24 +338,27 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
         };
         if of_exp.max(of_logs) > own.max(0.0) + 0.1 {
             let figure = if of_exp >= of_logs {
-                format!("the exponential of its answers has R² {}", short(of_exp))
+                format!(
+                    "the exponential of its predictions has R² {}",
+                    short(of_exp)
+                )
             } else {
                 format!(
-                    "against the logarithm of the target they have R² {}",
+                    "against the logarithm of the target, its predictions have R² {}",
                     short(of_logs)
                 )
             };
-            found.push(format!("the teacher answers on a log scale: {figure} (a model with a log link, such as Poisson, gives logarithms; export its predictions, or learn with --log-target)"));
+            found.push(format!("the teacher predicts on a log scale: {figure} (the raw output of a model with a log link, such as Poisson, is a logarithm; export its predictions instead, or learn with --log-target)"));
         } else if pearson(answers, truth).is_some_and(|r| r > 0.6) {
-            found.push(format!("the teacher answers on another scale: its answers have a correlation of {} with the target", short(pearson(answers, truth).unwrap_or(0.0))));
+            found.push(format!("the teacher predicts on another scale: the correlation of its predictions with the target is {}", short(pearson(answers, truth).unwrap_or(0.0))));
         } else if asked.is_imported {
-            found.push("the columns of the model file are in another order (give theirs with --teacher-model-columns)".into());
+            found.push("the model file expects the columns in another order (give that order with --teacher-model-columns)".into());
         }
     }
     found
 }
 
-/// Where values are farther than `reach` from the middle, the farthest first.
+/// Positions of the values that are farther than `reach` from `middle`, the farthest first.
 fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     let distance = |at: usize| (values[at] - middle).abs();
     let mut far: Vec<usize> = (0..values.len())
@@ -356,7 +368,7 @@ fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     far
 }
 
-/// A few targets far beyond the rest: which rows, which values.
+/// Names the outliers of the target by row and value; none without outliers, or if there are too many.
 fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
@@ -375,14 +387,14 @@ fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
         .collect();
     let more = if far.len() > named.len() { ", …" } else { "" };
     Some(format!(
-        "a glitch in the target: {}{more}, while half of all targets lie between {} and {}",
+        "outliers in the target: {}{more}, while half of all targets lie between {} and {}",
         named.join(", "),
         short(quantile(&sorted, 0.25)),
         short(quantile(&sorted, 0.75))
     ))
 }
 
-/// Numbers that rise in steps of whole numbers with their place, as a row number does.
+/// True for whole numbers that rise from row to row, as row numbers do.
 fn is_index(answers: &[f64]) -> bool {
     let rises = answers.windows(2).filter(|pair| pair[1] > pair[0]).count();
     let whole = answers

@@ -1,4 +1,4 @@
-//! Training curves as text and as numbers: one list of fields, which `metrics.csv`, `metrics.jsonl` and the event files all have.
+//! Training curves: the list of fields that `metrics.csv`, `metrics.jsonl` and the event files share.
 
 use std::fmt::Write as _;
 
@@ -7,23 +7,23 @@ use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{Choice, Point, Refitted, Training, Trial};
 use serde_json::{Value, json};
 
-/// What moves while students train, beside their weights.
+/// Options of the schedules: what changes during training, besides weights.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedules {
     pub(crate) objective: ObjectiveOptions,
     pub(crate) hints: HintOptions,
 }
 
-/// What stands in one field.
+/// The content of a field.
 pub(crate) enum Cell {
     Text(String),
     Count(u64),
     Number(Option<f64>),
-    /// One by hidden layer.
+    /// One number per hidden layer.
     Numbers(Vec<f64>),
 }
 
-/// A field: name, content, and whether it changes while a training goes on.
+/// A field: name, content, and whether it changes during a training.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) cell: Cell,
@@ -35,15 +35,15 @@ pub(crate) struct Field {
 /// | field | what |
 /// |---|---|
 /// | `training` | name of the training, also that of its folder of event files |
-/// | `phase`, `side`, `seed`, `start_alpha`, `size`, `weight_decay`, `input_noise`, `steps` | what is trained |
-/// | `step` | steps taken |
-/// | `loss` | of the batch |
+/// | `phase`, `side`, `seed`, `start_alpha`, `size`, `weight_decay`, `input_noise`, `steps` | identifies the training: its phase, student, seed and setting |
+/// | `step` | number of steps taken |
+/// | `loss` | loss of the batch |
 /// | `loss_hard`, `loss_soft`, `loss_slope` | parts of the loss on a fixed sample of the training rows |
-/// | `alignment` | by hidden layer, how far it is from the teacher's features |
-/// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | where the schedules stand |
+/// | `alignment` | distance of each hidden layer from the teacher's features |
+/// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | current values of the schedules |
 /// | `valid_error` | RMSE (or pinball loss) on validation rows |
-/// | `fidelity_rmse` | RMSE against the teacher there |
-/// | `gap_to_teacher` | `valid_error` less the teacher's |
+/// | `fidelity_rmse` | RMSE between student and teacher on validation rows |
+/// | `gap_to_teacher` | `valid_error` minus that of the teacher |
 pub(crate) fn fields(schedules: &Schedules, training: &Training, point: &Point) -> Vec<Field> {
     let Training {
         phase,
@@ -123,7 +123,7 @@ pub(crate) fn csv_header(fields: &[Field]) -> String {
         + "\n"
 }
 
-/// A line of CSV.
+/// The fields as a line of CSV.
 pub(crate) fn csv_line(fields: &[Field]) -> String {
     let cell = |field: &Field| match &field.cell {
         Cell::Text(text) => text.clone(),
@@ -138,7 +138,7 @@ pub(crate) fn csv_line(fields: &[Field]) -> String {
     fields.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// A line of JSON: an object with the fields in order, numbers that are not finite as null.
+/// The fields as a line of JSON: an object with the fields in order; numbers that are not finite are null.
 pub(crate) fn json_line(fields: &[Field]) -> String {
     let mut line = String::from("{");
     for (at, field) in fields.iter().enumerate() {
@@ -154,7 +154,7 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
     line + "}\n"
 }
 
-/// All trainings of a run in their order, those of students that are no networks left out.
+/// All trainings of a run in order, without those of non-neural students.
 pub(crate) fn trainings<'a>(
     seed: u64,
     choice: &'a Choice,

@@ -1,4 +1,4 @@
-//! Artefacts: a student as files that run without limbeck, beside a manifest and golden vectors.
+//! Artifacts: a student as files that run without limbeck, with a manifest and golden vectors (example rows and their predictions).
 //!
 //! | format | files |
 //! |---|---|
@@ -16,7 +16,7 @@ use crate::run::files::EXPORT;
 use crate::run::manifest::{Manifest, sha256};
 use crate::run::{Run, open_each};
 
-/// What a student can be written as.
+/// A format that a student can be exported to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// C99 for any processor.
@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 2] = [Self::C, Self::Onnx];
 
     /// Its name in flags, and the extension of its main file.
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// The name of the manifest of an artefact of this format.
+    /// The name of the manifest of an artifact of this format.
     #[must_use]
     pub fn manifest(self, name: &str) -> String {
         format!("{name}.{}.manifest.json", self.name())
@@ -56,11 +56,11 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// The files of an artefact, by name, without its manifest: the same bytes for the same student, name and version.
+/// The files of an artifact, by name, without its manifest: the same bytes for the same student, name and version.
 ///
 /// # Errors
 ///
-/// [`Error::Export`] where the format has no words for the student, or C none for the name.
+/// [`Error::Export`] if the student cannot be written in the format, or if the name cannot be used in C.
 pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let golden = limbeck_export::golden(student)?.into_bytes();
     Ok(match format {
@@ -84,13 +84,14 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
     })
 }
 
-/// Writes the student of a run, or those of several targets, as files: of the folder `out`, or each of its run's own folder for them.
+/// Exports the student of a run, or the students of several targets, into the folder `out`; by default into the folder `export` of each run.
 ///
-/// One student of several targets is one artefact. Students of several targets are named `NAME_TARGET`, in the letters of C, so that they go into one program.
+/// One student of several targets is one artifact. Separate students are named `NAME_TARGET`, with only characters that C allows in names, so that
+/// they can be used in one program.
 ///
 /// # Errors
 ///
-/// As [`open_each`] and [`export`]; a student that the format has no words for is found before anything is written.
+/// As [`open_each`] and [`export`]; a student that cannot be written in the format is found before anything is written.
 pub fn export_runs(
     path: &Path,
     format: Format,
@@ -145,7 +146,7 @@ pub fn export_runs(
         .concat())
 }
 
-/// Paths in a folder, none of which is taken.
+/// Paths in a folder, after a check that none of them exists.
 fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Result<Vec<PathBuf>> {
     let paths: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
     match paths.iter().find(|path| path.exists()) {
@@ -156,7 +157,7 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
     }
 }
 
-/// Writes a student as files of a folder, which is made where it is not there; the manifest last.
+/// Exports a student into a folder, which is created if needed; the manifest is written last.
 ///
 /// ```no_run
 /// use limbeck::export::{Format, export};
@@ -168,7 +169,7 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
 ///
 /// # Errors
 ///
-/// As [`files`]; [`Error::FileExists`] before anything is written; where a file cannot be written.
+/// As [`files`]; [`Error::FileExists`] before anything is written; if a file cannot be written.
 pub fn export(
     student: &Student,
     format: Format,
@@ -178,7 +179,7 @@ pub fn export(
     if name.is_empty() || name.contains(['/', '\\']) {
         return Err(Error::NotAnArtefact {
             path: name.into(),
-            message: "is no name of files; choose one without a folder".into(),
+            message: "is not a valid name for the files; choose a name without a folder".into(),
         });
     }
     let files = files(student, format, name)?;

@@ -19,9 +19,9 @@ pub const REPORT: &str = "report.json";
 pub const METRICS: &str = "metrics.csv";
 /// Name of the training curves as JSON lines.
 pub const METRICS_JSON: &str = "metrics.jsonl";
-/// Name of the answers on test rows.
+/// Name of the predictions on test rows.
 pub const PREDICTIONS: &str = "predictions.parquet";
-/// Name of the page.
+/// Name of the HTML page.
 pub const PAGE: &str = "report.html";
 /// Folder of TensorBoard's event files.
 pub const TENSORBOARD: &str = "tensorboard";
@@ -29,12 +29,12 @@ pub const TENSORBOARD: &str = "tensorboard";
 pub const TEACHER: &str = "teacher";
 /// The teacher's file in its folder.
 pub const TEACHER_FILE: &str = "teacher.limbeck";
-/// Name of the list of its files.
+/// Name of the manifest, the list of a run's files.
 pub const MANIFEST: &str = "manifest.json";
 /// Folder of exported students.
 pub const EXPORT: &str = "export";
 
-/// Writes a file of the run, whole or not at all.
+/// Writes a file of the run atomically: completely or not at all.
 pub(crate) fn write_file(run: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     Ok(write::atomic(run.join(name), |file| file.write_all(bytes))?)
 }

@@ -1,10 +1,10 @@
-//! What a run says while it goes on: its log and its training curves, in the folder that it is made in.
+//! The log and the training curves of a run, which are written while it is made.
 //!
 //! ```text
-//! log.txt         stages, notes, warnings and trainings with the time, through `tracing`
-//! metrics.csv     a line for each point of each training as it comes; put in order when the run is done
+//! log.txt         stages, notes, warnings and trainings, each with its time, through `tracing`
+//! metrics.csv     a line for each point of each training, when it is reached; sorted by training when the run is done
 //! metrics.jsonl   the same as JSON
-//! tensorboard/    event files that grow: `tensorboard --logdir` follows them
+//! tensorboard/    event files that grow; `tensorboard --logdir` shows them live
 //! ```
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use crate::session::{Event, Observer};
 /// Name of the log in a run.
 pub(crate) const LOG: &str = "log.txt";
 
-/// Where log lines go: into memory until the run has a folder.
+/// The destination of log lines: memory until the run has a folder, then a file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log(Arc<Mutex<Sink>>);
 
@@ -41,7 +41,7 @@ struct Sink {
 }
 
 impl Log {
-    /// Writes what was said so far into the log of a run, and all that follows.
+    /// Opens the log of a run, and writes all earlier and later lines to it.
     pub(crate) fn open(&self, folder: &Path) -> Result<()> {
         let path = folder.join(LOG);
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +56,7 @@ impl Log {
         Ok(())
     }
 
-    /// What `tracing` hands events to: this log, and whoever listened before.
+    /// A `tracing` dispatcher that writes to this log and forwards to the current dispatcher.
     pub(crate) fn dispatch(&self) -> Dispatch {
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(self.clone())
@@ -93,7 +93,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Hands events on.
+/// Forwards events to another dispatcher.
 struct Forward(Dispatch);
 
 impl<S: Subscriber> Layer<S> for Forward {
@@ -104,17 +104,17 @@ impl<S: Subscriber> Layer<S> for Forward {
     }
 }
 
-/// An observer that writes down what it is told, and tells it on.
+/// An observer that writes events to the log and the curves, and forwards them.
 pub(crate) struct Recorder<'a> {
     inner: &'a dyn Observer,
     schedules: Schedules,
     folder: PathBuf,
     files: Mutex<Files>,
-    /// Time that writing took, over all threads.
+    /// Time spent writing, summed over all threads.
     nanoseconds: AtomicU64,
 }
 
-/// Files that grow while students train; none once one could not be written, or the run is past its trainings.
+/// The files of the curves; none after a write error, or when all trainings are done.
 struct Files {
     open: Option<Open>,
 }
@@ -127,7 +127,7 @@ struct Open {
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins the curves of a run anew: trainings that were begun in an earlier life tell their points again.
+    /// Starts new curve files: after a resume, trainings report their earlier points again.
     pub(crate) fn new(
         inner: &'a dyn Observer,
         schedules: Schedules,
@@ -154,7 +154,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Closes the files and takes the event files away, before they are written in order.
+    /// Closes the files and removes the event files, before they are written again in order.
     pub(crate) fn close(&self) -> Result<()> {
         self.files
             .lock()
@@ -171,7 +171,7 @@ impl<'a> Recorder<'a> {
         {
             files.open = None;
             let note = format!(
-                "training curves cannot be followed any more, {} cannot be written: {error}",
+                "training curves are no longer written during the run, because {} cannot be written: {error}",
                 self.folder.display()
             );
             tracing::warn!("{note}");

@@ -1,4 +1,4 @@
-//! Which bytes belong to a run or an artefact.
+//! Manifests: size and checksum of each file of a run or an artifact.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,22 +11,22 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::run::{files, tensorboard};
 
-/// Files by their path in the manifest's folder, with size and SHA-256.
+/// A list of files, by their path in the manifest's folder, with size and SHA-256.
 ///
-/// A checksum tells an accident from the file that was made; it is no signature, since whoever changes a file can change its manifest.
+/// Checksums detect accidental changes. They are not a signature: whoever changes a file can change its manifest, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of limbeck that wrote the files.
     pub version: String,
-    /// The student that an artefact was made of, by the SHA-256 of its file; none for a run.
+    /// SHA-256 of the file of the student that was exported; none for the manifest of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student: Option<String>,
     /// The files.
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// What a file is to be.
+/// Expected size and checksum of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
@@ -39,11 +39,11 @@ pub struct FileEntry {
 /// How a file compares with its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// As it was written.
+    /// The file is unchanged.
     Whole,
-    /// Not there, or not readable, with what the system said.
+    /// The file is missing or cannot be read; the error of the operating system.
     Missing(String),
-    /// Another size or other bytes.
+    /// The file has another size or other bytes; which of the two.
     Changed(String),
 }
 
@@ -70,7 +70,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Where one cannot be read.
+    /// If a file cannot be read.
     pub fn of(folder: &Path, names: &[String], student: Option<String>) -> Result<Self> {
         let entry = |name: &String| {
             let path = folder.join(name);
@@ -84,7 +84,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest of a run: of those of its files that are there.
+    /// The manifest of a run, with those of its files that exist.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", files::TEACHER, files::TEACHER_FILE);
         let names = [
@@ -108,21 +108,21 @@ impl Manifest {
         Self::of(folder, &there, None)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the manifest atomically: completely or not at all.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(|error| damaged(path, &error))?;
         Ok(write::atomic(path, |file| file.write_all(text.as_bytes()))?)
     }
 
-    /// Reads one; none where there is none.
+    /// Reads a manifest; none if there is no such file.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, is damaged, or names a file outside its folder.
+    /// If the manifest cannot be read, is damaged, or names a file outside its folder.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -140,7 +140,7 @@ impl Manifest {
         if let Some(name) = manifest.files.keys().find(outside) {
             return Err(damaged(
                 path,
-                &format!("it names `{name}`, expected files of its folder"),
+                &format!("it names `{name}`, expected only files in its folder"),
             ));
         }
         Ok(Some(manifest))

@@ -4,16 +4,16 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe, every option written out |
 //! | `student.limbeck` | the shipped student |
-//! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
-//! | `report.json` | every figure, [`Report`] |
-//! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written as they come, in order in the end |
-//! | `log.txt` | what was said on the way, with the time; the one file that the manifest leaves out |
-//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (of each side the refit that its file holds), in the target's unit |
+//! | `labels.parquet` | the teacher's labels of every row: `set`, `row`, `fold`, `teacher` (mean), `spread` (standard deviation), and of new rows `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
+//! | `report.json` | all results, [`Report`] |
+//! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
+//! | `log.txt` | messages of the run with their time; the only file of a run that the manifest leaves out |
+//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (of each student the refit that its file holds), in the target's unit |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | what `limbeck export` wrote, each with a manifest of its own |
-//! | `teacher/teacher.limbeck` | the teacher, where limbeck fitted it |
+//! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
 
 pub(crate) mod curves;
 pub mod export;
@@ -62,7 +62,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARun`] where recipe or report are missing or damaged, or the folder holds [several runs](open_each).
+    /// [`Error::NotARun`] if recipe or report are missing or damaged, or if the folder holds [several runs](open_each).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         crate::run::several::refuse_several(&path)?;
@@ -101,19 +101,19 @@ impl Run {
         Self { path, ..self }
     }
 
-    /// Where it lies.
+    /// Its folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its recipe, resolved.
+    /// Its recipe, with every option filled in.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// Its figures.
+    /// Its report.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -123,16 +123,16 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// Where its file is missing or damaged.
+    /// If its file is missing or damaged.
     pub fn student(&self) -> Result<Student> {
         Ok(Student::load(self.path.join(STUDENT))?)
     }
 
-    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on.
+    /// Reads a table of raw columns for this run's student, each column as the kind that the student was trained on.
     ///
     /// # Errors
     ///
-    /// Where a column is missing or holds another kind.
+    /// If a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
         let table = Table::read_like(table, &self.report.data.schema(), &ReadOptions::default())?;
         Ok((Features::from_table(table.clone())?, table))

@@ -46,7 +46,7 @@ pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     ))
 }
 
-/// Refuses a folder of several runs where one is wanted.
+/// Refuses a folder of several runs where one run is expected.
 pub(crate) fn refuse_several(path: &Path) -> Result<()> {
     let Some(folders) = list(path)? else {
         return Ok(());
@@ -65,14 +65,14 @@ pub(crate) fn refuse_several(path: &Path) -> Result<()> {
     })
 }
 
-/// The file of the student that predicts all targets of a folder; none where each has its own.
+/// The file of the student that predicts all targets of a folder; none if each has its own.
 #[must_use]
 pub fn joint_student(path: &Path) -> Option<PathBuf> {
     let file = path.join(STUDENT);
     (path.join(TARGETS).exists() && file.exists()).then_some(file)
 }
 
-/// Target and folder of each run: the target's name where it is a fair name of a folder.
+/// Target and folder of each run. The folder is the target's name, changed where needed to a valid and unique folder name.
 pub(crate) fn entries<'a>(targets: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let mut taken: Vec<Entry> = Vec::new();
     for target in targets {

@@ -1,8 +1,8 @@
 //! TensorBoard's event files of a run.
 //!
 //! ```text
-//! tensorboard/                    text (recipe, verdict), histograms of residuals, hyperparameters, test figures
-//! tensorboard/search-alone-…/     one training: its curve as [`curves::fields`] names it, histograms of its weights by layer
+//! tensorboard/                    text (recipe, verdict), histograms of residuals, hyperparameters, test metrics
+//! tensorboard/search-alone-…/     one training: its curve with the names of [`curves::fields`], histograms of its weights by layer
 //! tensorboard/refit-distilled-…/  …
 //! ```
 //!
@@ -22,12 +22,12 @@ use crate::report::{Answers, Report};
 use crate::run::curves::{self, Cell, Field, Schedules};
 use crate::run::files::TENSORBOARD;
 
-/// Name of each event file; TensorBoard knows them by the middle.
+/// Name of each event file; TensorBoard recognizes event files by `tfevents` in their name.
 pub(crate) const FILE: &str = "events.out.tfevents.limbeck";
 /// Buckets of a histogram.
 const BUCKETS: usize = 40;
 
-/// Writes all event files of a run: `weights` are those of each training by layer.
+/// Writes all event files of a run; `weights` are the final weights of each training by layer.
 pub(crate) fn write(
     folder: &Path,
     trainings: &[(Training, &Trial)],
@@ -48,7 +48,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// What is known once the run is done.
+/// The events of the whole run, known when it is done.
 fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
     let closed = report.proof.gap_closed.value.unwrap_or(f64::NAN);
     Events::begun()
@@ -97,7 +97,7 @@ pub(crate) struct Events {
     now: f64,
 }
 
-/// No record yet: what is made of it goes on in a file that was begun.
+/// No records, for appending to a file that was begun already.
 impl Default for Events {
     fn default() -> Self {
         let now = SystemTime::now()
@@ -119,12 +119,12 @@ impl Events {
         events
     }
 
-    /// The records as they lie in the file.
+    /// The records as bytes of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// A point of a training.
+    /// Adds a point of a training.
     pub(crate) fn point(self, step: usize, fields: &[Field]) -> Self {
         fields
             .iter()
@@ -143,7 +143,7 @@ impl Events {
             })
     }
 
-    /// A histogram of the weights of each layer.
+    /// Adds a histogram of the weights of each layer.
     fn weights(self, step: usize, layers: &[Vec<f32>]) -> Self {
         layers
             .iter()
@@ -261,7 +261,7 @@ impl Events {
     }
 }
 
-/// Equal buckets over the range of some numbers; none without numbers.
+/// A histogram with equal buckets over the range of the numbers; none without numbers.
 fn histogram(values: &[f64]) -> Option<Message> {
     let (least, most) = metrics::range(values);
     if values.is_empty() {
@@ -303,7 +303,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, byte)
 }
 
-/// Checksums are masked so that a checksum of checksums is none: a rotation and a constant.
+/// Masks a checksum by a rotation and a constant, as the format requires: a checksum over data that holds checksums would be weak.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

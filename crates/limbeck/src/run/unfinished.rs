@@ -1,15 +1,15 @@
-//! A run that is being made, and one that was ended before it was done.
+//! Unfinished runs: in progress, or interrupted.
 //!
 //! ```text
 //! runs/x.unfinished/
-//!   resume.json     what it was asked for, [`Ticket`]
-//!   lock            held by the process that works on it, by an advisory lock that ends with the process
-//!   checkpoints/    finished pieces of the work, and trainings in progress
+//!   resume.json     the recipe and checksums of the inputs, [`Ticket`]
+//!   lock            an advisory lock, held by the process that works on the run; it ends with the process
+//!   checkpoints/    results of finished work, and trainings in progress
 //!   …               files of the run as they are made: log, curves, event files
 //! ```
 //!
-//! Once all files of the run are there, the last of them its manifest, what is only needed to go on is removed and the folder takes the
-//! name `runs/x`. So a run appears whole or not at all, and one that was ended at any moment goes on from its last piece.
+//! When all files of the run are written (the manifest last), the files that only a resume needs are removed, and the folder is renamed to
+//! `runs/x`. So a run appears completely or not at all, and a run that was interrupted at any moment continues from its last checkpoint.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -32,24 +32,24 @@ const LOCK: &str = "lock";
 const CHECKPOINTS: &str = "checkpoints";
 const SUFFIX: &str = ".unfinished";
 
-/// What a run was asked for, so that it can go on.
+/// What is needed to resume a run: its recipe, and the version and inputs that must not have changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ticket {
-    /// Version of limbeck that began it: another one may come to other figures.
+    /// Version of limbeck that started the run; another version may give other results.
     version: String,
-    /// The folder that paths of the recipe start from.
+    /// The working directory, from which relative paths of the recipe start.
     folder: PathBuf,
     /// The recipe as it was given.
     recipe: String,
-    /// SHA-256 of the table's summary, with its content and split; none where each of several targets has its own.
+    /// SHA-256 of the table's summary, which covers its content and split; none for several targets with separate runs, each with its own ticket.
     data: Option<String>,
     /// SHA-256 of the other files that the run reads.
     inputs: BTreeMap<PathBuf, String>,
 }
 
 impl Ticket {
-    /// For a run of that recipe.
+    /// The ticket of a run of that recipe.
     pub(crate) fn new(recipe: &Recipe, data: Option<&Dataset>) -> Result<Self> {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -75,7 +75,7 @@ fn summary(data: &Dataset) -> String {
     )
 }
 
-/// SHA-256 of files. Of a run that is read, its manifest stands for all of it.
+/// SHA-256 of files; for the folder of a run, that of its manifest.
 fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
     let read = |path: PathBuf| {
         let file = if path.is_dir() {
@@ -90,7 +90,7 @@ fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
     files.into_iter().filter_map(read).collect()
 }
 
-/// The folder of a run in the making, owned by this process.
+/// The folder of an unfinished run, locked by this process.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     path: PathBuf,
@@ -101,7 +101,7 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// The folder of the run that will be `last`, and `last` itself where that names the folder.
+    /// The unfinished and the final folder of a run; `run` is either of them.
     #[must_use]
     pub(crate) fn names(run: &Path) -> (PathBuf, PathBuf) {
         let name = run
@@ -118,7 +118,7 @@ impl Unfinished {
         }
     }
 
-    /// Begins a run.
+    /// Creates the unfinished folder of a new run.
     pub(crate) fn begin(last: &Path, ticket: &Ticket, every: f64) -> Result<Self> {
         let (path, last) = (Self::names(last).0, last.to_owned());
         refuse_taken(&last)?;
@@ -160,7 +160,7 @@ impl Unfinished {
         })
     }
 
-    /// Takes up a run that was ended, with what it was asked for; without where all is done but the name.
+    /// Opens an unfinished run and its ticket; the ticket is none if only the final renaming is missing.
     pub(crate) fn resume(run: &Path) -> Result<(Self, Option<Ticket>)> {
         let (path, last) = Self::names(run);
         let file = path.join(TICKET);
@@ -169,9 +169,7 @@ impl Unfinished {
             message,
         };
         if !path.is_dir() {
-            return Err(broken(
-                "there is no unfinished run of that name to go on with".into(),
-            ));
+            return Err(broken("there is no unfinished run of that name".into()));
         }
         let lock = lock(&path, &last)?;
         write::sweep(&path)?;
@@ -188,17 +186,17 @@ impl Unfinished {
         }
         let text = std::fs::read_to_string(&file).map_err(|error| {
             broken(format!(
-                "its {TICKET} cannot be read: {error}; remove the folder and begin anew"
+                "its {TICKET} cannot be read: {error}; remove the folder and start again"
             ))
         })?;
         let ticket: Ticket = serde_json::from_str(&text).map_err(|error| {
             broken(format!(
-                "its {TICKET} is damaged: {error}; remove the folder and begin anew"
+                "its {TICKET} is damaged: {error}; remove the folder and start again"
             ))
         })?;
         if ticket.version != env!("CARGO_PKG_VERSION") {
             return Err(broken(format!(
-                "it was begun by limbeck {}, but this is limbeck {}, which may give other results: finish it with that version, or remove the folder and begin anew",
+                "it was started by limbeck {}, but this is limbeck {}, which may give other results: finish it with that version, or remove the folder and start again",
                 ticket.version,
                 env!("CARGO_PKG_VERSION")
             )));
@@ -207,7 +205,7 @@ impl Unfinished {
         let here = std::env::current_dir().unwrap_or_default();
         if !recipe.table.exists() && here != ticket.folder {
             return Err(broken(format!(
-                "its table {} is not here; it was begun in {}: go on from there",
+                "its table {} was not found from here; the run was started in {}: resume it from that folder",
                 recipe.table.display(),
                 ticket.folder.display()
             )));
@@ -219,7 +217,7 @@ impl Unfinished {
             .find(|(path, sum)| found.get(*path) != Some(sum))
         {
             return Err(broken(format!(
-                "{} is not what it was when the run began; restore it, or remove the folder and begin anew",
+                "{} has changed since the run was started; restore it, or remove the folder and start again",
                 input.display()
             )));
         }
@@ -227,7 +225,7 @@ impl Unfinished {
         Ok((place, Some(ticket)))
     }
 
-    /// Refuses a table that is not what it was.
+    /// Refuses a table that has changed since the run was started.
     pub(crate) fn check(&self, ticket: &Ticket, data: &Dataset) -> Result<()> {
         if ticket
             .data
@@ -237,7 +235,7 @@ impl Unfinished {
             return Ok(());
         }
         let message = format!(
-            "{} is not what it was when the run began; restore it, or remove the folder and begin anew",
+            "{} has changed since the run was started; restore it, or remove the folder and start again",
             data.summary.source
         );
         Err(Error::NotARun {
@@ -250,7 +248,7 @@ impl Unfinished {
         &self.path
     }
 
-    /// The name that it will have.
+    /// The folder that the run gets when it is finished.
     pub(crate) fn last(&self) -> &Path {
         &self.last
     }
@@ -259,7 +257,7 @@ impl Unfinished {
         &self.checkpoints
     }
 
-    /// Takes away what is only needed to go on, and gives the folder its final name.
+    /// Removes the files that only a resume needs, and gives the folder its final name.
     pub(crate) fn finish(self) -> Result<()> {
         // A rename replaces an empty folder of that name, which may have come since.
         refuse_existing(&self.last)?;
@@ -275,11 +273,11 @@ impl Unfinished {
         gone(&ticket, std::fs::remove_file(&ticket))?;
         gone(&lock, std::fs::remove_file(&lock))?;
         std::fs::rename(&self.path, &self.last)
-            .map_err(Error::file("give its name to the run", &self.last))
+            .map_err(Error::file("rename the run to", &self.last))
     }
 
-    /// What becomes of the folder when work ends with an error: it goes where nothing was kept yet or the error would come again, and else
-    /// stays, which the error says.
+    /// Deletes the folder after an error, unless a resume could use it; then returns [`Error::Kept`]. A resume could use it if it holds runs, or if
+    /// there are checkpoints and the error may not occur again.
     pub(crate) fn leave(self, error: Error) -> Error {
         if self.has_runs() || error.may_pass() && !self.checkpoints.is_empty() {
             return Error::Kept {
@@ -292,7 +290,7 @@ impl Unfinished {
         error
     }
 
-    /// True where it holds folders of runs, as that of several targets does.
+    /// True if it holds folders of runs, as the folder of several targets does.
     fn has_runs(&self) -> bool {
         let entries = std::fs::read_dir(&self.path)
             .into_iter()
@@ -304,7 +302,7 @@ impl Unfinished {
     }
 }
 
-/// True where all files are there and only the name is missing.
+/// True if all files are written and only the final renaming is missing.
 fn is_whole(path: &Path) -> bool {
     let is_run = matches!(Manifest::read(&path.join(files::MANIFEST)), Ok(Some(manifest)) if manifest.compare(path).iter().all(|(_, state)| *state == FileState::Whole));
     // That of one student for several targets has a manifest, too.
@@ -313,7 +311,7 @@ fn is_whole(path: &Path) -> bool {
     is_run || several::joint_student(path).is_none() && has_all()
 }
 
-/// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.
+/// The unfinished runs in a folder: the final folder of each, and whether a process is working on it.
 pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
     let entries = std::fs::read_dir(folder)
         .into_iter()
@@ -332,7 +330,7 @@ pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
     found
 }
 
-/// Refuses a name under which there is a run, finished or not.
+/// Refuses a path at which there is a run, finished or not.
 pub(crate) fn refuse_taken(last: &Path) -> Result<()> {
     let (path, _) = Unfinished::names(last);
     if path.exists() {
@@ -352,7 +350,7 @@ fn refuse_existing(last: &Path) -> Result<()> {
     }
 }
 
-/// The lock of a folder, for as long as the file is open.
+/// Locks a folder, for as long as the returned file is open.
 fn lock(folder: &Path, run: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let failed = || Error::file("lock", &path);
@@ -389,13 +387,13 @@ fn json(path: &Path, ticket: &Ticket) -> Result<String> {
     })
 }
 
-/// True where a run of that name is there, finished or not.
+/// True if there is a run at that path, finished or not.
 #[must_use]
 pub fn is_taken(run: &Path) -> bool {
     refuse_taken(run).is_err()
 }
 
-/// The runs of a folder that are not done, by the name that they will have, and whether a process works on each.
+/// The unfinished runs in a folder: the final folder of each, and whether a process is working on it.
 #[must_use]
 pub fn unfinished(folder: &Path) -> Vec<(PathBuf, bool)> {
     list(folder)

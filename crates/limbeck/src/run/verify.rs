@@ -1,4 +1,4 @@
-//! Is a run, a student or an artefact what it was when it was made, and does it still say what it said?
+//! Checks whether a run, a student or an artifact is unchanged and still makes the same predictions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,25 +12,25 @@ use crate::run::files::{EXPORT, MANIFEST, REPORT, STUDENT};
 use crate::run::manifest::{FileState, Manifest, sha256};
 use crate::run::several;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What: a file or a question about it.
+    /// What was checked: a file, or a property of it.
     pub what: String,
-    /// The answer.
+    /// The result.
     pub state: State,
-    /// Figures and reasons.
+    /// Details, such as numbers and reasons.
     pub detail: String,
 }
 
-/// The answer to a question about a file.
+/// Whether a check passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// As it should be.
+    /// The check passed.
     Fine,
-    /// Not as it should be.
+    /// The check failed.
     Wrong,
-    /// Could not be asked here.
+    /// The check could not be made here.
     Unknown,
 }
 
@@ -42,11 +42,15 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
     }
 }
 
-/// Looks at everything that belongs to a run, a student's file, or an artefact (its `.c`, `.h`, `.onnx` or manifest).
+/// Checks everything that belongs to a run, to a student's file, or to an artifact (given by its `.c`, `.h`, `.onnx` or manifest).
 ///
-/// Checksums of all files; golden vectors through limbeck's runtime, and through the compiled C where a compiler (`CC`, else cc, gcc, clang) is
-/// found and no file was changed (a manifest is no signature: verify only what you would run); for a run, whether report and student are of one piece and whether exported files are what its student exports to. ONNX files are not
-/// run here: their bytes are compared.
+/// - Checksums of all files.
+/// - Golden vectors through limbeck's runtime.
+/// - Golden vectors through the compiled C, if a compiler (`CC`, else cc, gcc, clang) is found and no file was changed. This runs the exported
+///   code, and a manifest is not a signature: verify only files that you would run.
+/// - For a run: whether report and student are from the same run, and whether exported files are what its student exports to now.
+///
+/// ONNX files are not run here; their bytes are compared.
 ///
 /// ```no_run
 /// use limbeck::verify::{State, verify};
@@ -58,7 +62,7 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 ///
 /// # Errors
 ///
-/// For a path that is none of these; what is damaged is a [`Finding`].
+/// For a path that is none of these. Damage is not an error, but a [`Finding`].
 pub fn verify(path: &Path) -> Result<Vec<Finding>> {
     if path.is_dir() {
         return match several::list(path)? {
@@ -87,7 +91,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The student of several targets in a folder, where there is one, and what was exported of it.
+/// Checks the student of several targets in a folder, if there is one, and its exports.
 fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     let Some(file) = several::joint_student(path) else {
         return Ok(Vec::new());
@@ -95,7 +99,7 @@ fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     let manifest = path.join(MANIFEST);
     let mut found = match Manifest::read(&manifest) {
         Err(error) => vec![finding(shown(&manifest), State::Wrong, error.to_string())],
-        Ok(None) => vec![finding(shown(&manifest), State::Wrong, "not there")],
+        Ok(None) => vec![finding(shown(&manifest), State::Wrong, "missing")],
         Ok(Some(manifest)) => files(path, &manifest),
     };
     let bytes = std::fs::read(&file).map_err(Error::file("read", &file))?;
@@ -105,7 +109,7 @@ fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// What was exported of a run's student.
+/// Checks the exports of a run's student.
 fn verify_exports(path: &Path, student: Option<&Student>) -> Result<Vec<Finding>> {
     let folder = path.join(EXPORT);
     let one = |(name, format): (String, Format)| verify_artefact(&folder, &name, format, student);
@@ -127,7 +131,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
         Ok(None) => found.push(finding(
             at(MANIFEST),
             State::Unknown,
-            "not there: an earlier limbeck wrote none; checksums are not known",
+            "missing: earlier versions of limbeck wrote none; checksums cannot be checked",
         )),
         Ok(Some(manifest)) => found.extend(files(path, &manifest)),
     }
@@ -191,7 +195,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
             format!("{}: report and student", shown(path)),
             state,
             if differ.is_empty() {
-                "of one run".into()
+                "from the same run".into()
             } else {
                 differ.join("; ")
             },
@@ -205,7 +209,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
 fn files(folder: &Path, manifest: &Manifest) -> Vec<Finding> {
     let state = |(name, state): (String, FileState)| {
         let (state, detail) = match state {
-            FileState::Whole => (State::Fine, "as it was written".to_owned()),
+            FileState::Whole => (State::Fine, "unchanged".to_owned()),
             FileState::Missing(why) => (State::Wrong, format!("missing: {why}")),
             FileState::Changed(why) => (State::Wrong, format!("changed: {why}")),
         };
@@ -214,7 +218,7 @@ fn files(folder: &Path, manifest: &Manifest) -> Vec<Finding> {
     manifest.compare(folder).into_iter().map(state).collect()
 }
 
-/// The student of some bytes, and what its golden vectors say.
+/// Reads a student from bytes, and checks its golden vectors.
 fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     let student = match Student::from_bytes(bytes) {
         Ok(student) => student,
@@ -222,7 +226,7 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     };
     let what = format!("{what}: golden vectors");
     let found = match (student.golden.len(), student.verify_golden()) {
-        (0, _) => finding(what, State::Unknown, "it has none"),
+        (0, _) => finding(what, State::Unknown, "the file has none"),
         (_, Err(error)) => finding(what, State::Wrong, error.to_string()),
         (rows, Ok(())) => match largest_difference(&student) {
             Ok(largest) => finding(
@@ -236,7 +240,7 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     (Some(student), vec![found])
 }
 
-/// Names of what a student predicts.
+/// Names of the targets that a student predicts.
 fn targets(student: &Student) -> String {
     let names = student.outputs.iter().map(|output| output.name.as_str());
     names.collect::<Vec<_>>().join(", ")
@@ -264,7 +268,7 @@ const ENDINGS: [(&str, Format); 8] = [
     (".onnx", Format::Onnx),
 ];
 
-/// Folder, name and format of the artefact that a file belongs to.
+/// Folder, name and format of the artifact that a file belongs to.
 fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
     let refuse = |message: &str| Error::NotAnArtefact {
         path: path.to_owned(),
@@ -286,12 +290,12 @@ fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
             .then(|| (name.to_owned(), *format))
     };
     let (name, format) = ENDINGS.iter().find_map(fits).ok_or_else(|| {
-        refuse("is no run, no .limbeck file and no exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
+        refuse("is neither a run, nor a .limbeck file, nor an exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
     })?;
     Ok((folder, name, format))
 }
 
-/// The artefacts of a folder, by their manifests, in order of name.
+/// The artifacts of a folder, found by their manifests, sorted by name.
 fn artefacts(folder: &Path) -> Vec<(String, Format)> {
     let mut found: Vec<(String, Format)> = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -331,19 +335,19 @@ fn verify_artefact(
         Format::C if !is_whole => finding(
             shown(&folder.join(format!("{name}.c"))),
             State::Unknown,
-            "not compiled or run: see what was changed",
+            "not compiled or run, because files were changed",
         ),
         Format::C => run_c(folder, name),
         Format::Onnx => finding(
             shown(&folder.join(format!("{name}.onnx"))),
             State::Unknown,
-            "not run here: limbeck has no runtime for it",
+            "not run: limbeck does not run ONNX files",
         ),
     });
     Ok(found)
 }
 
-/// Whether the files are what the student is exported to today.
+/// Checks whether the files are what the student exports to now.
 fn same_as_now(
     folder: &Path,
     name: &str,
@@ -359,7 +363,7 @@ fn same_as_now(
         return Ok(finding(
             what,
             State::Wrong,
-            "another one than this run's: export again",
+            "not the student of this run: export again",
         ));
     }
     if manifest.version != env!("CARGO_PKG_VERSION") {
@@ -382,12 +386,15 @@ fn same_as_now(
         true => finding(
             what,
             State::Fine,
-            "this run's; the bytes are what it exports to",
+            "the student of this run; the bytes are what it exports to",
         ),
         false => finding(
             what,
             State::Wrong,
-            format!("not what it exports to: {}", differ.join(", ")),
+            format!(
+                "these files are not what it exports to: {}",
+                differ.join(", ")
+            ),
         ),
     })
 }
@@ -447,7 +454,7 @@ fn first_line(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .lines()
         .next()
-        .unwrap_or("it said nothing")
+        .unwrap_or("it printed nothing")
         .to_owned()
 }
 

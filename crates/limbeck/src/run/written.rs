@@ -1,4 +1,4 @@
-//! A run's files, all but the live ones.
+//! Writes the files of a run, except those that are written while it is made.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::stages::fitted::{Fitted, Joint};
 ///
 /// # Errors
 ///
-/// Where a file cannot be written.
+/// If a file cannot be written.
 pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) -> Result<()> {
     let Fitted {
         recipe,
@@ -77,7 +77,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
 ///
 /// # Errors
 ///
-/// Where a file cannot be written.
+/// If a file cannot be written.
 pub(crate) fn write_joint(
     run_dir: &Unfinished,
     data: &Dataset,
@@ -109,7 +109,7 @@ pub(crate) fn write_joint(
     Ok(runs.into_iter().map(|(run, _)| run).collect())
 }
 
-/// What moves while the students of a recipe train.
+/// The schedules of the students of a recipe.
 pub(crate) fn schedules(recipe: &Recipe) -> Schedules {
     Schedules {
         objective: recipe.objective.clone(),

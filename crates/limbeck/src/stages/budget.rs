@@ -1,7 +1,7 @@
-//! A time limit becomes options.
+//! Turns a time limit into options.
 //!
-//! Speed is measured on the table at hand, once; the options that fit the limit replace it in the recipe, which then replays
-//! identically on any machine.
+//! Speed is measured once, on the table itself. The options that fit the limit replace it in the recipe, which then gives the same run on any
+//! machine.
 
 use std::time::Instant;
 
@@ -16,16 +16,16 @@ use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
 
-/// Part of the limit that is planned for; the rest is for reading, testing and what was misjudged.
+/// Share of the limit that is planned; the rest is for reading, testing and estimation errors.
 const PLANNED: f64 = 0.8;
-/// Part of the plan that the teacher may take.
+/// Share of the planned time that the teacher may take.
 const TEACHER: f64 = 0.5;
 /// Rows on which speed is measured.
 const SAMPLE: usize = 4000;
-/// Steps and rounds with which it is measured.
+/// Steps and rounds with which speed is measured.
 const STEPS: usize = 150;
 const ROUNDS: usize = 30;
-/// Fewer steps or rounds than this make no student.
+/// Minimum numbers of steps and of rounds.
 const LEAST_STEPS: usize = 500;
 const LEAST_ROUNDS: usize = 40;
 
@@ -65,13 +65,13 @@ pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, session: &Session<'_>) ->
     resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000)
         .min(resolved.transfer.munge_rows);
     session.tell(&Event::Budget(&format!(
-        "{limit} s allow {} rounds of trees, {} network steps and {} student steps",
+        "a limit of {limit} s allows {} rounds of trees, {} network steps and {} student steps",
         resolved.teacher.trees.rounds, resolved.teacher.network.steps.1, resolved.student.steps
     )));
     Ok(resolved)
 }
 
-/// The longest schedule with which search and refits take at most so many steps; the recipe's own where that is shorter.
+/// The longest schedule with which search and refits take at most `allowed` steps, and no longer than the recipe's own.
 fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
     let taken = |steps: usize| {
         let student = StudentOptions {
@@ -98,7 +98,7 @@ fn scaled(value: usize, share: f64, least: usize) -> usize {
     ((value as f64 * share) as usize).max(least)
 }
 
-/// Fewer rounds with larger steps: their product stays.
+/// Uses fewer rounds and a larger learning rate, up to 0.3, so that their product stays the same.
 fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
     let allowed = (rounds as usize).max(LEAST_ROUNDS);
     if allowed < options.rounds {

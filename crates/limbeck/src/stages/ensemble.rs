@@ -1,4 +1,4 @@
-//! Several teachers as one.
+//! Combines several teachers into one.
 
 use limbeck_data::Dataset;
 use limbeck_teach::Prediction;
@@ -7,18 +7,18 @@ use super::store::LabelStore;
 use crate::recipe::Combine;
 use crate::report::Member;
 
-/// One store from several of the same rows.
+/// Averages the labels of several teachers for the same rows.
 ///
 /// # Formula
 ///
-/// With weights `w_k` from the errors on rows that no teacher has seen (training rows where all have out-of-fold labels, else
-/// validation rows):
+/// With mean `t_k` and standard deviation `σ_k` of teacher `k`, and weights `w_k` from the errors on rows that no teacher has seen (training rows
+/// for which all teachers have out-of-fold labels, or else validation rows):
 ///
 /// ```text
 /// t = Σ w_k t_k        σ² = Σ w_k (σ_k² + t_k²) − t²
 /// ```
 ///
-/// A new row is believed where all believe it.
+/// A new row is accepted if it is accepted for each of the teachers.
 ///
 /// # Source
 ///
@@ -143,7 +143,7 @@ fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     precision.iter().map(|p| p / sum).collect()
 }
 
-/// Least squares on the simplex: weight moves between two members at a time, each time to where the error is least.
+/// Least squares with non-negative weights of sum 1: moves weight between two members at a time, each time to the smallest error.
 fn stacked(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     const SWEEPS: usize = 200;
     let count = errors.len();

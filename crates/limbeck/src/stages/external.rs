@@ -1,4 +1,4 @@
-//! Teachers that were fitted elsewhere: model files of other libraries, and runs on other rows of the same columns.
+//! Teachers that were fitted elsewhere: model files of other libraries, and teachers of runs on other rows with the same columns.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use crate::run::files::{TEACHER, TEACHER_FILE};
 
-/// A model that has seen rows of which this run knows nothing.
+/// A model that was fitted outside this run, on rows that this run does not know.
 pub(crate) struct ExternalTeacher {
     pub(crate) teacher: Box<dyn Teacher>,
-    /// What the report calls it.
+    /// Its name in the report.
     pub(crate) kind: String,
     /// Bytes of its file.
     pub(crate) bytes: usize,
@@ -26,7 +26,7 @@ impl ExternalTeacher {
     ///
     /// # Errors
     ///
-    /// As [`ImportedTeacher::read`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] where `columns` are given for a run,
+    /// As [`ImportedTeacher::read`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` are given for a run,
     /// whose teacher knows its columns by name.
     pub(crate) fn read(path: &Path, columns: &[String]) -> Result<Self> {
         if !path.is_dir() {
@@ -39,7 +39,8 @@ impl ExternalTeacher {
             });
         }
         if !columns.is_empty() {
-            let message = "a run's teacher knows its columns by name; leave it out".to_owned();
+            let message =
+                "the teacher of a run finds its columns by name; leave this option out".to_owned();
             return Err(Error::Recipe {
                 place: "teacher.model_columns".into(),
                 message,
@@ -57,7 +58,7 @@ impl ExternalTeacher {
         })
     }
 
-    /// Predictions in the learned unit of this run; the spread is empty where the model has none.
+    /// Predictions in the learned unit of this run; the standard deviations are empty if the model has none.
     pub(crate) fn predict(&self, x: &Features, unit: LearnedUnit) -> Result<Prediction> {
         let Prediction {
             mut mean,

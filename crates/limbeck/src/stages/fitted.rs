@@ -1,4 +1,4 @@
-//! All stages after the table, in order.
+//! Runs all stages after the table is read, in order.
 
 use limbeck_data::{Dataset, Table};
 use limbeck_distill::search::{Choice, Refitted};
@@ -15,7 +15,7 @@ use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::session::Session;
 
-/// What [`fit`](crate::fit) makes: both students, chosen, fitted, tested, and the one that is shipped. Nothing of it is in a file.
+/// The result of [`fit`](crate::fit), in memory: both students, chosen, fitted and tested, and the one that is shipped.
 pub struct Fitted {
     pub(crate) recipe: Recipe,
     pub(crate) labels: LabelStore,
@@ -25,13 +25,13 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The recipe, a time limit replaced by the options that it led to.
+    /// The recipe; a time limit is replaced by the options chosen to meet it.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// Every figure.
+    /// The report, with all results.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.proven.report
@@ -43,20 +43,21 @@ impl Fitted {
         &self.proven.student
     }
 
-    /// What the teacher said of every row.
+    /// The teacher's labels of every row.
     #[must_use]
     pub fn labels(&self) -> &LabelStore {
         &self.labels
     }
 
-    /// What all sides answer on test rows, in the target's unit: `row` of the table, `target`, `weight`, `teacher`, `alone`, `distilled`, `shipped`.
+    /// Predictions of teacher and students on test rows, in the target's unit: `row` of the table, `target`, `weight`, `teacher`, `alone`,
+    /// `distilled`, `shipped`.
     #[must_use]
     pub fn predictions(&self) -> &Table {
         &self.proven.predictions
     }
 }
 
-/// What [`fit_joint`](crate::fit_joint) makes: one student of several targets, and of each target what [`fit`](crate::fit) makes.
+/// The result of [`fit_joint`](crate::fit_joint): one student of several targets, and a [`Fitted`] for each target.
 pub struct Joint {
     pub(crate) student: Student,
     pub(crate) targets: Vec<Fitted>,
@@ -69,21 +70,21 @@ impl Joint {
         &self.student
     }
 
-    /// Each target by itself: its teacher's labels, its report, and the student cut down to its output.
+    /// Each target by itself: its teacher's labels, its report, and the student reduced to its output.
     #[must_use]
     pub fn targets(&self) -> &[Fitted] {
         &self.targets
     }
 }
 
-/// A run that takes more than this times its limit says so.
+/// A run adds a note if it takes longer than this multiple of its time limit.
 const LATE: f64 = 1.25;
 
-/// Labels, students, proof.
+/// Makes the labels, trains the students and tests them.
 ///
 /// # Errors
 ///
-/// As the stages'.
+/// The errors of the stages.
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
     let resolved = within_time(recipe, data, 1, session)?;
     let labels = labels_of(&resolved, data, session)?;
@@ -111,11 +112,11 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     })
 }
 
-/// The same for several targets, which one network predicts.
+/// Like [`fit`], for several targets that one network predicts.
 ///
 /// # Errors
 ///
-/// As the stages'.
+/// The errors of the stages.
 pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
     let each: Vec<Dataset> = (0..data.targets.specs.len())
         .map(|at| data.of_target(at))
@@ -179,7 +180,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     Ok(Joint { student, targets })
 }
 
-/// The recipe as one of several targets sees it: that target first, each with its weight.
+/// The recipe for one of several targets: that target comes first, and each target keeps its weight.
 fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     let mut own = recipe.clone();
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
@@ -195,7 +196,7 @@ fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     own
 }
 
-/// The recipe, a time limit replaced by the options that it leads to: each of several teachers has a part of it.
+/// The recipe; a time limit is replaced by options. With several targets, these are chosen for an equal part of the limit.
 fn within_time(
     recipe: &Recipe,
     data: &Dataset,
@@ -223,12 +224,12 @@ fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<L
     })
 }
 
-/// Leaves of the new rows those that the teachers of all targets are believed on.
+/// Accepts only the new rows that are accepted for the teachers of all targets.
 fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     if stores.iter().any(|store| !store.new.same(&stores[0].new)) {
         return Err(Error::Recipe {
             place: "joint".into(),
-            message: "the teachers were asked about different new rows; leave out the options of `transfer` that make rows by a teacher's answers".into(),
+            message: "the teachers labeled different new rows; leave out the options of `transfer` that make rows from a teacher's predictions".into(),
         });
     }
     let all = |row: usize| stores.iter().all(|store| store.believed[row]);
@@ -242,7 +243,7 @@ fn note_late(limit: Option<f64>, proven: &Proven, session: &Session<'_>) {
     let seconds = proven.report.measured.seconds;
     if let Some(limit) = limit.filter(|limit| seconds > LATE * limit) {
         session.note(&format!(
-            "the time limit could not be kept: the shortest schedules that still learn something take longer here ({seconds:.0} s, asked were {limit:.0} s)"
+            "the time limit was exceeded: the shortest schedules that still learn something take longer here ({seconds:.0} s, the limit was {limit:.0} s)"
         ));
     }
 }

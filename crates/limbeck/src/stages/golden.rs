@@ -1,4 +1,4 @@
-//! Raw rows as golden vectors hold them.
+//! Converts raw rows to golden vectors, and their values back.
 
 use limbeck_data::{FeatureValues, Features, MISSING};
 use limbeck_runtime::{GoldenValue, Value};

@@ -1,4 +1,4 @@
-//! Answers of both sides on test rows, by seed, and what they prove.
+//! Predictions of both students on test rows, by seed, and the proof made from them.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use crate::error::{Error, Result};
 /// The test rows of a data set, in the target's unit, and how students are judged on them.
 pub(crate) struct Judge<'a> {
     objective: &'a ObjectiveOptions,
-    /// Whether a network learns from more than the teacher's answers.
+    /// True if a network learns from more than the teacher's predictions.
     looks_inside: bool,
-    /// Which target it is.
+    /// Index of the target.
     at: usize,
     pub(crate) test: KnownRows,
     pub(crate) measure: Measure,
     pub(crate) target: Vec<f64>,
-    /// What the teacher answers.
+    /// The teacher's predictions.
     pub(crate) teacher: Vec<f64>,
 }
 
-/// Answers by seed, and what they prove.
+/// Predictions by seed, and the proof made from them.
 pub(crate) struct Judged {
     pub(crate) alone: Vec<Vec<f64>>,
     pub(crate) distilled: Vec<Vec<f64>>,
@@ -57,14 +57,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What a trial's student answers.
+    /// Predictions of a trial's student on the test rows.
     pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
         let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
         let features = &self.test.features;
         Ok(student.predict(&features.raw(), features.rows)?)
     }
 
-    /// Answers of both sides by seed, and what they prove.
+    /// Predictions of both students by seed, and the proof made from them.
     pub(crate) fn judged(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<Judged> {
         let side = |of: fn(&Refitted) -> &Trial| -> Result<Vec<Vec<f64>>> {
             trials
@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
         };
         let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
             place: "data".into(),
-            message: "there are no test rows with a weight and a finite answer of the teacher; nothing can be proven without them".into(),
+            message: "there are no test rows with a weight and a finite prediction of the teacher; the students cannot be tested without them".into(),
         })?;
         Ok(Judged {
             alone,
@@ -94,14 +94,14 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// True where a distilled student takes something from the teacher.
+    /// True if a distilled student learns anything from the teacher.
     pub(crate) fn taught(&self, trials: &[Refitted]) -> bool {
         trials
             .iter()
             .any(|trial| self.is_taught(&trial.distilled.setting))
     }
 
-    /// True where a student of that setting takes something from the teacher.
+    /// True if a student with that setting learns anything from the teacher.
     fn is_taught(&self, setting: &Setting) -> bool {
         let objective = self.objective;
         let share = |alpha: f64| {
@@ -112,8 +112,10 @@ impl<'a> Judge<'a> {
         setting.alpha.is_some_and(share) || (setting.spec.is_none() && self.looks_inside)
     }
 
-    /// True where seeds vary more than half as much as test rows do, so that more of them are worth their time. Variances decide, never who is
-    /// better, and they decide once: to look again after every two seeds favors the runs whose variance happens to look small.
+    /// True if errors vary over seeds more than half as much as over test rows, so that more seeds are worth their time.
+    ///
+    /// Only variances decide, never which student is better. They decide once: checking again after every two seeds would favor runs whose variance
+    /// happens to look small.
     pub(crate) fn needs_seeds(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<bool> {
         let method = self.judged(stage, trials)?.proof.method;
         Ok(method.is_some_and(|method| method.needs_seeds()))

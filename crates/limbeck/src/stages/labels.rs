@@ -1,4 +1,4 @@
-//! Where labels are made: a teacher is fitted, asked, read or looked up, and says something of every row.
+//! Makes the labels of every row: fits a teacher, queries one, reads a model file or an earlier run, or looks up predictions.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use crate::run::Run;
 use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
 use crate::session::Session;
 
-/// Answers and their spread in the learned unit.
+/// Predictions and their standard deviations, converted to the learned unit.
 fn learned_answers(
     unit: LearnedUnit,
     prediction: &[f64],
@@ -41,7 +41,7 @@ fn learned_answers(
     )
 }
 
-/// Labels, with those that are given in their place.
+/// Labels, replaced by `given` labels where these are not NaN.
 fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
     let pairs = labels.iter_mut().zip(given);
     for (label, &given) in pairs.filter(|(_, given)| !given.is_nan()) {
@@ -50,22 +50,22 @@ fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
     labels
 }
 
-/// A label, or none (NaN) where there is no finite one.
+/// The label if it is finite, else NaN for none.
 fn finite(label: f64) -> f64 {
     if label.is_finite() { label } else { f64::NAN }
 }
 
-/// Labels of everything, in their final form.
+/// Makes the labels of all rows, in their final form.
 ///
 /// # Errors
 ///
-/// As the teacher's; [`Error::ForeignLabels`] where labels of another run do not fit.
+/// The errors of the teacher; [`Error::ForeignLabels`] if labels of another run do not fit.
 pub(crate) fn make(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     let answers = answers(recipe, data, session)?;
     rounds::complete(recipe, data, answers, session)
 }
 
-/// What the teachers that the recipe names answer.
+/// The labels by the teachers that the recipe names.
 fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     let context = Context::new(recipe, data, session);
     let first = context.first()?;
@@ -82,17 +82,17 @@ fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Lab
     {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
-            message: "one of the teachers cannot label new rows, as a column of predictions; set transfer.munge_rows and the like to 0".into(),
+            message: "one of the teachers cannot label new rows (a column of predictions cannot); set transfer.munge_rows and the other numbers of new rows to 0".into(),
         });
     }
     let mut store = ensemble::combine(stores, data, recipe.teacher.combine);
-    let note = format!("several teachers, weighted {}", weights(&store));
+    let note = format!("several teachers, with weights {}", weights(&store));
     session.note(&note);
     store.summary.notes.push(note);
     Ok(store)
 }
 
-/// Teachers with their weights, in words.
+/// Teachers with their weights, as text.
 fn weights(store: &LabelStore) -> String {
     let members = store.summary.members.iter();
     let named = members.map(|member| format!("{} {:.2}", member.kind, member.weight));
@@ -103,7 +103,7 @@ fn weights(store: &LabelStore) -> String {
 ///
 /// # Errors
 ///
-/// As the teacher's.
+/// The errors of the teacher.
 pub(crate) fn for_search(
     recipe: &Recipe,
     data: &Dataset,
@@ -112,12 +112,13 @@ pub(crate) fn for_search(
     Ok(Context::new(recipe, data, session).pilot()?.store)
 }
 
-/// Labels of the fold teachers, and what the final teacher is made of.
+/// Labels by the fold teachers, and what is needed to fit the final teacher.
 struct Pilot {
     store: LabelStore,
     teacher: FittedTeacher,
-    /// What its early fits say of the new rows, and how long that took.
+    /// Predictions of its early fits for the new rows.
     early: EarlyAnswers,
+    /// Seconds that these predictions took.
     label_seconds: f64,
     /// Labels of new rows that are known without a teacher, NaN elsewhere.
     given: Vec<f64>,
@@ -126,7 +127,7 @@ struct Pilot {
 struct Context<'a> {
     recipe: &'a Recipe,
     data: &'a Dataset,
-    /// In the learned unit.
+    /// Targets in the learned unit.
     target: Vec<f64>,
     unit: LearnedUnit,
     session: &'a Session<'a>,
@@ -144,14 +145,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The labels of the one teacher that the recipe names, or of the first of several.
+    /// The labels by the teacher that the recipe names, or by the first of several.
     fn first(&self) -> Result<LabelStore> {
         let source = self.recipe.teacher_source();
         let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
         if self.recipe.hints.kind != HintKind::None && !shows_features {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
-                message: "a command or a column of predictions shows no features; leave hints out, or give a model file (teacher.model) or let limbeck fit the teacher".into(),
+                message: "a command or a column of predictions has no inner features to learn from; leave hints out, give a model file (teacher.model), or let limbeck fit the teacher".into(),
             });
         }
         match source {
@@ -187,9 +188,9 @@ impl<'a> Context<'a> {
         Ok(new)
     }
 
-    /// The teacher of the folds and its labels: of training rows out of fold, of validation rows, and of new rows for the search.
+    /// Fits the fold teachers and makes their labels: out of fold for training rows, and for validation rows and new rows of the search.
     ///
-    /// Nothing of it knows validation or test rows. Labels for the refit are those of the search until [`full`](Self::full) is asked.
+    /// These teachers have not seen validation or test rows. Until [`full`](Self::full) is called, the labels for the refit are those for the search.
     fn pilot(&self) -> Result<Pilot> {
         let split = &self.data.split;
         let (features, target, weight) = self.rows(&split.train);
@@ -251,7 +252,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The final teacher, fitted on training and validation rows, and its labels: of test rows, and of new rows for the refit.
+    /// Fits the final teacher on training and validation rows, and makes its labels: for test rows, and for new rows of the refit.
     fn full(&self, pilot: Pilot) -> Result<LabelStore> {
         let Pilot {
             mut store,
@@ -341,7 +342,8 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// A teacher from elsewhere has seen its training rows, so that these keep their targets alone, or out-of-fold predictions of the table.
+    /// Labels by a teacher that was fitted elsewhere. It may have seen the training rows, so these keep only their targets, or get the table's
+    /// out-of-fold predictions.
     fn imported(&self, teacher: &ExternalTeacher) -> Result<LabelStore> {
         self.session.begin("teacher file");
         // Before the new rows, since a column that is missing is known at once.
@@ -384,12 +386,12 @@ impl<'a> Context<'a> {
                 "training rows take the out-of-fold predictions of the table"
             }
             _ => {
-                "training rows keep their targets alone; out-of-fold predictions beside it (data.teacher_column with data.teacher_fold) \
-                  would label them, too"
+                "training rows keep only their targets; to label them too, give out-of-fold predictions as well (data.teacher_column with \
+                  data.teacher_fold)"
             }
         };
         let note = format!(
-            "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its figures there are too good"
+            "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its errors there look too small"
         );
         self.session.note(&note);
         store.summary.notes.push(note);
@@ -408,8 +410,8 @@ impl<'a> Context<'a> {
         self.refuse_no_logarithm(&mean)?;
         let (mut store, _) = self.outside(mean, spread.as_deref());
         store.summary.kind = "column".into();
-        let note = "a column of predictions cannot label new rows: no augmentation, which is what pays most; with a teacher \
-                    command it would be possible";
+        let note = "a column of predictions cannot label new rows, so there is no augmentation, which is what helps most; a teacher \
+                    command could label them";
         self.session.note(note);
         store.summary.notes.push(note.to_owned());
         if let Some(fold) = &given.fold {
@@ -425,7 +427,7 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// Refuses a teacher whose answer on a row that is judged has no logarithm. On training and new rows such an answer is no label.
+    /// Refuses a teacher whose prediction for a validation or test row has no logarithm. On training and new rows, such a prediction is not used.
     fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
         let split = &self.data.split;
         match split
@@ -442,7 +444,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A store with a prediction and its spread for each row of the table, and both for the rows of `mean` that come after those.
+    /// A store with a prediction and its standard deviation for each row of the table, and both for the new rows, which follow these in `mean`.
     fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
         let rows = &self.data.split.valid;
@@ -479,7 +481,7 @@ impl<'a> Context<'a> {
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
-                "its labels of the training rows are not used; those rows keep their targets alone"
+                "the teacher's labels of the training rows are not used; these rows keep only their targets"
                     .to_owned();
             for &row in &self.data.split.train {
                 store.teacher[row] = f64::NAN;
@@ -489,7 +491,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// True, with a note, where the teacher is far better on training rows than on validation and test rows.
+    /// True, with a note, if the teacher is far better on training rows than on validation rows.
     fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
         let rmse = |rows: &[usize]| {
             let pick =
@@ -505,7 +507,7 @@ impl<'a> Context<'a> {
         let found = seen < IN_SAMPLE * unseen;
         if found {
             let note = format!(
-                "the teacher's RMSE is {} on training rows and {} on validation rows: it looks fitted on the training rows, \
+                "the teacher's RMSE is {} on training rows and {} on validation rows: it was probably fitted on the training rows, \
                  where its labels repeat the targets; give out-of-fold predictions if you can",
                 limbeck_distill::proof::short(seen),
                 limbeck_distill::proof::short(unseen)
@@ -543,7 +545,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Adds the new rows and decides which are believed.
+    /// Adds the new rows and decides which are accepted.
     fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
         let given = new.label.clone();
         self.adopt(store, new);
@@ -552,7 +554,7 @@ impl<'a> Context<'a> {
         self.tell_rejected(store);
     }
 
-    /// Takes labels for the refit, and decides which of the new rows are believed.
+    /// Stores the labels for the refit, and decides which of the new rows are accepted.
     fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
         let mut spread: Vec<f64> = self
             .data
@@ -580,7 +582,7 @@ impl<'a> Context<'a> {
     fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
-                "{} of {} new rows were rejected: the teacher's spread there exceeds {} times its median on training rows",
+                "{} of {} new rows were rejected: the teacher's standard deviation there exceeds {} times its median on training rows",
                 store.summary.rejected_rows,
                 store.summary.new_rows,
                 self.recipe.transfer.reject_spread
@@ -603,7 +605,7 @@ impl<'a> Context<'a> {
         store.candidate = new.candidate;
     }
 
-    /// Coordinates of the layers that `layers` shows, where the recipe asks for hints; `answers` are the teacher's on the rows of the data set.
+    /// Coordinates of the layers that `layers` returns, if the recipe asks for hints; `answers` are the teacher's predictions on the rows of the data set.
     fn features(
         &self,
         store: &LabelStore,
@@ -668,7 +670,7 @@ impl<'a> Context<'a> {
         }))
     }
 
-    /// Labels of another run, whose new rows are made again from its seed and options.
+    /// Labels of another run. Its new rows are made again from its seed and options.
     fn read(&self, run: &Path) -> Result<LabelStore> {
         self.session.begin("labels of an earlier run");
         let source = Run::open(run)?;
@@ -680,7 +682,7 @@ impl<'a> Context<'a> {
         let same = |what: &str, same: bool| match same {
             true => Ok(()),
             false => Err(foreign(format!(
-                "{what} differs from the recipe of that run; give the same, or fit a teacher"
+                "{what} differs from the recipe of that run; use the same, or fit a new teacher"
             ))),
         };
         same(
@@ -695,7 +697,7 @@ impl<'a> Context<'a> {
             Ok(FittedTeacher::from_bytes(&bytes)?)
         };
         if self.recipe.hints.kind != HintKind::None && !path.exists() {
-            return Err(foreign("it has no teacher that could show features (hints.kind): leave hints out, or name the teacher's own file by teacher.model".into()));
+            return Err(foreign("it has no teacher file to read inner features from (hints.kind): leave hints out, or give the teacher's own model file as teacher.model".into()));
         }
         let same_seed = theirs.seed == self.recipe.seed;
         let same_rows = same_seed
@@ -719,7 +721,7 @@ impl<'a> Context<'a> {
             store.fill_new(&table).map_err(foreign)?;
         } else {
             self.session
-                .begin("labels of other rows by the teacher of that run");
+                .begin("labels of new rows by the teacher of that run");
             let new = self.transfer()?;
             let teacher = teacher()?;
             let pilot = teacher.early().predict(&new.features)?;
@@ -736,8 +738,8 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Rows whose features are held at a time before they become coordinates.
+/// Number of rows whose features are in memory at a time, before they are projected to coordinates.
 const FEATURE_BLOCK: usize = 4096;
 
-/// A training RMSE below this share of the validation RMSE looks like memory.
+/// If the training RMSE is below this share of the validation RMSE, the teacher was probably fitted on the training rows.
 const IN_SAMPLE: f64 = 0.75;

@@ -1,4 +1,4 @@
-//! Models of every kind without a teacher, beside which a student has to be worth its teacher.
+//! Baselines of every kind of student, trained without a teacher, with which the shipped file is compared.
 
 use limbeck_data::metrics::Measure;
 use limbeck_distill::kinds::{self, NonNeural};
@@ -8,16 +8,16 @@ use limbeck_distill::search::{Choice, Search, Stage, Trial};
 use crate::error::Result;
 use crate::report::{Against, FileReport, LoneModel, LoneReport, ShippedKind, Size};
 
-/// A model as chosen on validation rows, and as fitted on all training rows.
+/// A model as it was chosen on validation rows, and as it was fitted on all training rows.
 pub(crate) struct Fitted {
     pub(crate) chosen: Trial,
     pub(crate) refitted: Trial,
 }
 
-/// The best lone model of each kind that fits columns and budget.
+/// The best baseline of each kind that fits the columns and the budget.
 ///
-/// Other kinds than the lone student's are searched here unless the search has been there; networks are not, which would take
-/// as long as the run.
+/// Kinds other than the baseline student's are searched here, unless the search has tried them already. Networks are not searched here, which would
+/// take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
@@ -43,7 +43,7 @@ pub(crate) fn fit(
     Ok(all)
 }
 
-/// The best lone model of a kind on validation rows: of those that the search tried, else of those that are tried now.
+/// The best baseline of a kind on validation rows, among those that the search tried, or else among those that are tried now.
 fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
     let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
     let tried = choice.alone.iter().filter(is_of_kind);
@@ -53,25 +53,25 @@ fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Opti
     }
 }
 
-/// Test rows, by which files are judged.
+/// Test rows on which files are judged.
 pub(crate) struct Judged<'a> {
     pub(crate) target: &'a [f64],
     pub(crate) weight: &'a [f64],
     pub(crate) blocks: Option<&'a [u32]>,
 }
 
-/// The shipped file, as the models are held against it.
+/// The shipped file, with which the models are compared.
 pub(crate) struct ShippedFile<'a> {
     pub(crate) kind: ShippedKind,
     pub(crate) size: Size,
     pub(crate) valid_error: f64,
-    /// Its answers on test rows.
+    /// Its predictions on test rows.
     pub(crate) answers: &'a [f64],
 }
 
-/// The models, and what the shipped file gains over the best of them; none without models.
+/// The report on the models, and what the shipped file gains over the best of them; none without models.
 ///
-/// `answers` of the models' files on test rows, in their order.
+/// `answers` are the predictions of the models' files on test rows, in the order of `models`.
 pub(crate) fn judge(
     models: Vec<LoneModel>,
     answers: &[Vec<f64>],

@@ -5,7 +5,7 @@
 //! | `read` | table → data set |
 //! | `budget` | time limit → options |
 //! | `labels`, with `external`, `ensemble`, `rounds` | data set → labels (`store`) |
-//! | `splits` | labels for further splits of the rows |
+//! | `splits` | labels for additional splits of the rows |
 //! | `students` | labels → both students, chosen and fitted again |
 //! | `fitted` | all of these in order |
 //! | `prove`, with `judge`, `lone`, `outer`, `golden`, `timing` | students → report and file |

@@ -1,7 +1,7 @@
-//! The whole procedure again on other splits: the rows split anew, another teacher, another search, other students.
+//! Repeats the whole run on other splits of the rows, each with another teacher, another search and other students.
 //!
-//! The interval of a run covers the test rows and training seeds of its one split. Whether distillation would help on another split, with
-//! the teacher that this one gives, only repetition shows. Nothing that is found here reaches the student that is shipped.
+//! The intervals of a run cover the test rows and training seeds of its one split. Only repetition shows whether distillation would also help on
+//! another split, with a teacher fitted there. The results do not affect the student that is shipped.
 
 use limbeck_data::Dataset;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::report::{Fold, Outer};
 use crate::session::Session;
 
-/// Refuses a table that cannot be split so often, before any work is done.
+/// Refuses, before any work is done, a table that cannot be split into so many outer folds.
 ///
 /// # Errors
 ///
@@ -21,13 +21,13 @@ pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Repeats the procedure so often, each time by `once` on another split; none for no folds.
+/// Calls `once` for each of `folds` other splits; none for 0 folds.
 ///
-/// Each fold is a piece of the run, so that a run that is stopped goes on where it was.
+/// The result of each fold is a checkpoint, so that a stopped run continues after its last finished fold.
 ///
 /// # Errors
 ///
-/// As those of a run; [`Error::Interrupted`] where the user stops it.
+/// The errors of a run; [`Error::Interrupted`](crate::Error::Interrupted) if the user stops it.
 pub(crate) fn repeat(
     folds: usize,
     seed: u64,

@@ -1,4 +1,4 @@
-//! What was trained is tested: the report, the file that is shipped, and what all sides answer.
+//! Tests the trained students: makes the report, the shipped file, and the predictions on test rows.
 
 use std::collections::BTreeMap;
 
@@ -24,31 +24,31 @@ use crate::run::curves;
 use crate::run::files::PREDICTIONS;
 use crate::session::Session;
 
-/// What a run has proven and what it ships.
+/// The test results of a run, and the student that it ships.
 pub(crate) struct Proven {
     pub(crate) student: Student,
     pub(crate) report: Report,
     pub(crate) answers: Answers,
     pub(crate) test: KnownRows,
     pub(crate) predictions: Table,
-    /// Of each training of the run, by layer.
+    /// Weights of each training of the run, by layer.
     pub(crate) weights: Vec<Vec<Vec<f32>>>,
 }
 
-/// Golden vectors in a student's file.
+/// Number of golden vectors in a student's file.
 const EXAMPLES: usize = 16;
 
-/// One target of some students.
+/// One target of the trained students.
 pub(crate) struct Case<'a> {
     recipe: &'a Recipe,
     session: &'a Session<'a>,
-    /// Which target it is.
+    /// Index of the target.
     at: usize,
     known: Known<'a>,
 }
 
 impl Students<'_> {
-    /// One of the targets.
+    /// The target at an index.
     pub(crate) fn case(&self, at: usize) -> Case<'_> {
         Case {
             recipe: self.recipe,
@@ -58,11 +58,11 @@ impl Students<'_> {
         }
     }
 
-    /// The student of all targets that is shipped, and what reports say of it.
+    /// The shipped student of all targets, and its entry in the reports.
     ///
     /// # Errors
     ///
-    /// Where the runtime refuses a part.
+    /// If the runtime refuses a part.
     pub(crate) fn joint(&self, trained: &Trained<'_>) -> Result<(Student, JointReport)> {
         let case = self.case(0);
         let (shipped, winner) = case.shipped(trained);
@@ -79,11 +79,11 @@ impl Students<'_> {
 }
 
 impl Case<'_> {
-    /// Tests what was trained.
+    /// Tests the trained students.
     ///
     /// # Errors
     ///
-    /// Where nothing can be proven on the test rows; [`Error::Interrupted`] where a stop leaves outer folds undone.
+    /// If the students cannot be tested on the test rows; [`Error::Interrupted`] if a stop leaves outer folds unfinished.
     pub(crate) fn prove(
         &self,
         trained: &Trained<'_>,
@@ -163,13 +163,13 @@ impl Case<'_> {
         &trained.judges[self.at]
     }
 
-    /// Trials as the report has them.
+    /// Trials in the form of the report.
     fn seen(&self, trained: &Trained<'_>, trials: &[Trial]) -> Vec<TrialReport> {
         let seen = |trial: &Trial| (&trained.search.of_target(trial, self.at)).into();
         trials.iter().map(seen).collect()
     }
 
-    /// Errors of all sides on the test rows, and nothing else.
+    /// Only the errors of teacher and students on the test rows.
     fn errors(&self, trained: &Trained<'_>) -> Result<Fold> {
         let judge = self.judge(trained);
         let (shipped, winner) = self.shipped(trained);
@@ -213,7 +213,7 @@ impl Case<'_> {
         (shipped, trial)
     }
 
-    /// Test figures of all sides, and those of students by seed.
+    /// Test metrics of teacher and students, and those of the students by seed.
     fn scores(
         &self,
         judge: &Judge<'_>,
@@ -250,7 +250,7 @@ impl Case<'_> {
         (test, seeds)
     }
 
-    /// The file that a trial makes: kind, parameters and bytes, and the student in it.
+    /// The student of a trial, with its kind, its number of parameters and the bytes of its file.
     fn size(
         &self,
         trained: &Trained<'_>,
@@ -267,7 +267,7 @@ impl Case<'_> {
         Ok((size, student))
     }
 
-    /// Sizes of both sides, where they are not those of one design.
+    /// Sizes of both students; none if both are networks of the same design.
     fn sizes(&self, trained: &Trained<'_>, shipped: &Shipped) -> Result<Option<Sizes>> {
         let files = &trained.files;
         let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
@@ -303,7 +303,7 @@ impl Case<'_> {
         own.into_iter().chain(quantile).collect()
     }
 
-    /// Raw rows for golden vectors: synthetic ones where there are, so that a file hands out no row of the user's table.
+    /// Raw rows for golden vectors: synthetic ones if there are any, so that a file reveals no row of the user's table.
     fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
         let labels = self.known.labels;
         let (source, rows) = match labels.synthetic.min(labels.new.rows) {
@@ -318,7 +318,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// What all sides answer on test rows: of the students, those that are files.
+    /// Predictions on test rows of the teacher and of the students that are in files.
     fn answers(&self, trained: &Trained<'_>, shipped: &Student) -> Result<Answers> {
         let judge = self.judge(trained);
         let features = &judge.test.features;
@@ -382,7 +382,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Likely causes of figures that no one wants.
+    /// Likely causes of a student or teacher that is no better than the mean.
     fn causes(&self, answers: &Answers) -> Vec<String> {
         verdict::causes(&verdict::Answered {
             target: self.known.data.target(),
@@ -417,7 +417,7 @@ impl Case<'_> {
     }
 }
 
-/// What stands beside the students: models of other kinds without a teacher, and the whole procedure on other splits.
+/// Results besides those of the students: baselines of other kinds, and the whole run repeated on other splits.
 #[derive(Default)]
 struct Beside {
     lone: Option<LoneReport>,
@@ -465,7 +465,9 @@ impl Case<'_> {
                 }
             }
             // A row of the report is not worth the run.
-            Err(error) => session.note(&format!("no lone models of other kinds: {error}")),
+            Err(error) => session.note(&format!(
+                "baselines of other kinds could not be fitted: {error}"
+            )),
         }
         let once = |data: &Dataset, session: &Session<'_>| {
             let labels = &labels::make(recipe, data, session)?;
@@ -497,7 +499,7 @@ impl Case<'_> {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             // The run itself is whole.
             Err(error) => {
-                let note = format!("no outer folds: {error}");
+                let note = format!("the outer folds failed: {error}");
                 session.note(&note);
                 beside.note = Some(note);
             }
@@ -505,7 +507,7 @@ impl Case<'_> {
         Ok(beside)
     }
 
-    /// The best lone model of each kind, and what its file answers on test rows.
+    /// The best baseline of each kind, and the predictions of its file on test rows.
     fn lone_models(
         &self,
         trained: &Trained<'_>,
@@ -548,7 +550,7 @@ impl Case<'_> {
 }
 
 impl Case<'_> {
-    /// The lone student beside models of other kinds, each within the budget of one target.
+    /// The baseline student and baselines of other kinds, each within the budget of one target.
     fn lone_fits(&self, trained: &Trained<'_>, own: lone::Fitted) -> Result<Vec<lone::Fitted>> {
         let (recipe, targets) = (self.recipe, trained.judges.len());
         // Models of other kinds learn means.
@@ -578,7 +580,7 @@ impl Case<'_> {
     }
 }
 
-/// What a binned head cannot say; none where its bins hold all labels and all test targets.
+/// A note on labels and test targets outside the bins of a binned head; none if its bins hold all of them.
 fn clamped(trained: &Trained<'_>) -> Option<String> {
     let test = &trained.judges[0].test.target;
     let (beyond, labels) = trained.stage.beyond_bins()?;
@@ -588,7 +590,7 @@ fn clamped(trained: &Trained<'_>) -> Option<String> {
         .count();
     (beyond + targets > 0).then(|| {
         format!(
-            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull to the last bin, and \
+            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull predictions to the outermost bins, and \
              {targets} of {} test targets are out of reach of any prediction",
             test.len()
         )

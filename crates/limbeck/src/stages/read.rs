@@ -1,4 +1,4 @@
-//! The table is read, checked and split.
+//! Reads, checks and splits the table.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(crate) fn read(
     Ok(data)
 }
 
-/// Refuses targets that cannot be computed with.
+/// Refuses targets whose squares are too large to compute with.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What needs a student before the search: rows that it disputes with its teacher, and teachers of its residuals.
+//! Steps that need a quick student before the search: selection of rows on which it disagrees with the teacher, and residual correction of labels.
 
 use limbeck_data::{Dataset, Features, Folds};
 use limbeck_distill::objective::Alpha;
@@ -14,14 +14,14 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::Session;
 
-/// Share of the soft loss of a quick student where the recipe leaves it open.
+/// Share of the soft loss of a quick student, if the recipe's `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Labels in their final form, where the recipe asks for more than a teacher's answers.
+/// Completes the labels, if the recipe asks for more than a teacher's predictions: selects disputed rows and corrects residuals.
 ///
 /// # Errors
 ///
-/// As training's and the teacher's.
+/// The errors of training and of the teacher.
 pub(crate) fn complete(
     recipe: &Recipe,
     data: &Dataset,
@@ -54,7 +54,7 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// What a quick student, trained on the training rows, says of rows.
+    /// Predictions of a quick student, trained on the training rows, for each of `asked`.
     fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
         // A network, whatever kind the student is to be.
         let student = StudentOptions {
@@ -85,16 +85,17 @@ impl Rounds<'_> {
             .collect::<Result<_, _>>()?)
     }
 
-    /// What the teacher answers to the question of the student, which may be a quantile.
+    /// The teacher's prediction of what the student predicts: the mean, or a quantile.
     fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
         let objective = &self.recipe.objective;
         let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
         rows.iter().map(answer).collect()
     }
 
-    /// Keeps the candidates on which a student that has not seen them is furthest from the teacher.
+    /// Keeps the candidates on which a student that has not seen them differs most from the teacher.
     fn keep_disputed(&self, mut store: LabelStore, candidates: &[usize]) -> Result<LabelStore> {
-        self.session.begin("rows that a quick student disputes");
+        self.session
+            .begin("rows on which a quick student disagrees with the teacher");
         candidates
             .iter()
             .for_each(|&row| store.believed[row] = false);
@@ -103,7 +104,7 @@ impl Rounds<'_> {
         let labels = self.answers(&store, candidates);
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(&mut store, format!(
-            "of {} rows that the teacher labelled, the {} that a quick student disputes most are kept",
+            "of {} candidate rows that the teacher labeled, the {} on which a quick student disagrees most with the teacher are kept",
             candidates.len(),
             self.recipe.transfer.adversarial_rows
         ));
@@ -118,11 +119,11 @@ impl Rounds<'_> {
         Ok(store)
     }
 
-    /// Residual-as-teacher: the labels become `s + η · r̂`, with `s` a quick student and `r̂` the teacher's class fitted, out of
-    /// fold, to `y − s`.
+    /// Residual-as-teacher: the labels become `s + η · r̂`, with `s` the predictions of a quick student and `r̂` a model of the teacher's kind that
+    /// is fitted, out of fold, to `y − s`.
     ///
-    /// Corrects a biased teacher, since `r̂` is judged by targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
-    /// here every round trains its student anew.
+    /// Corrects a biased teacher, since `r̂` is fitted to targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
+    /// here every round trains a new student.
     fn teach_residuals(&self, mut store: LabelStore) -> Result<LabelStore> {
         self.session.begin("teacher of the student's residuals");
         let (data, recipe) = (self.data, self.recipe);
@@ -197,7 +198,7 @@ impl Rounds<'_> {
         // The stored teacher is no longer the one that labels.
         store.file = None;
         store.summary.residual_rounds += 1;
-        self.note(&mut store, "labels are a quick student plus a teacher of its residuals; the teacher's figures are those of both together".into());
+        self.note(&mut store, "labels are the predictions of a quick student plus a fit of its residuals; the teacher's metrics are those of this sum".into());
         Ok(store)
     }
 

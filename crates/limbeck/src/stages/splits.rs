@@ -1,4 +1,4 @@
-//! Further splits of the rows, on which trials are validated where rows are few.
+//! Additional splits of the rows, on which trials are validated if there are few rows.
 
 use std::borrow::Cow;
 
@@ -11,21 +11,21 @@ use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::Session;
 
-/// Folds of a teacher that labels for one of several splits.
+/// Maximum number of folds of a teacher that labels for an additional split.
 const FOLDS: usize = 3;
 /// Maximum number of fits of its learners on all rows.
 const FITS: usize = 2;
-/// New rows of such a split: its trials are short.
+/// Maximum number of new rows for such a split: its trials are short.
 const NEW_ROWS: usize = 20_000;
 
-/// The splits beside that of the data set, on which the recipe's trials are validated too.
+/// The additional splits, on which trials are validated besides the split of the data set.
 ///
-/// A teacher that limbeck fits is fitted again for each, in less time, so that it knows nothing of the validation rows there. Labels that came from
-/// outside, or that took more than a teacher's answers to make, serve all splits: whoever made them may have seen any row.
+/// A teacher that limbeck fits is fitted again for each split, with less effort, so that it has not seen the validation rows of that split. Labels
+/// from other teachers, and labels that need more than a teacher's predictions, are used for all splits: their teacher may have seen any row.
 ///
 /// # Errors
 ///
-/// As the teacher's.
+/// The errors of the teacher.
 pub(crate) fn others<'a>(
     recipe: &Recipe,
     data: &Dataset,
@@ -41,7 +41,7 @@ pub(crate) fn others<'a>(
         };
         return Ok(more.into_iter().map(same).collect());
     }
-    session.begin("labels for further splits of the rows");
+    session.begin("labels for additional splits of the rows");
     let own = lighter(recipe);
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
@@ -57,7 +57,7 @@ pub(crate) fn others<'a>(
     more.into_iter().enumerate().map(labelled).collect()
 }
 
-/// The recipe with a teacher and new rows that cost less.
+/// The recipe with a cheaper teacher and fewer new rows.
 fn lighter(recipe: &Recipe) -> Recipe {
     let mut own = recipe.clone();
     own.teacher.folds = own.teacher.folds.min(FOLDS);
@@ -66,7 +66,7 @@ fn lighter(recipe: &Recipe) -> Recipe {
     own
 }
 
-/// True where labels are nothing but the answers of a teacher that limbeck fits.
+/// True if all labels are predictions of a teacher that limbeck fits.
 fn is_fitted_here(recipe: &Recipe) -> bool {
     recipe.teacher_source() == TeacherSource::Fit
         && recipe.teacher.with.is_empty()

@@ -1,4 +1,4 @@
-//! What the teacher said: labels of every row, and of new rows.
+//! The teacher's labels: of every row of the data set, and of new rows.
 //!
 //! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
 
@@ -13,49 +13,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::TeacherReport;
 
-/// Labels of the rows of the data set, and of rows that only the teacher labelled.
+/// Labels of the rows of the data set, and of new rows, which only the teacher labeled.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LabelStore {
-    /// Teacher mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
-    /// the fold teachers; test rows: from the final teacher. NaN where there is none.
+    /// The teacher's mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
+    /// the fold teachers; test rows: from the final teacher. NaN if there is none.
     pub teacher: Vec<f64>,
     /// Predictive standard deviation per row.
     pub spread: Vec<f64>,
     /// Fold per row, [`NO_FOLD`] outside the training rows.
     pub fold: Vec<u32>,
-    /// New inputs.
+    /// Inputs of the new rows.
     pub new: Features,
-    /// The row of the data set that each stays with, for slightly moved rows.
+    /// For a new row that is a slightly moved copy of a row of the data set: the latter row.
     pub source: Vec<Option<usize>>,
-    /// How many of them were made here: the first ones. Those of the user's files come after them.
+    /// Number of new rows that limbeck made. They come first; those of the user's files come after them.
     #[serde(default)]
     pub synthetic: usize,
     /// True for the second row of a pair, which stands right after the first.
     pub second: Vec<bool>,
-    /// True for a row that is kept only if it is among the most disputed ones.
+    /// True for a row that is kept only if it is among those on which student and teacher differ most.
     pub candidate: Vec<bool>,
-    /// The teacher's features, where the recipe asks for them.
+    /// The teacher's inner features, if the recipe asks for them.
     pub features: Option<TeacherFeatures>,
-    /// Labels of the new rows by the fold teachers, which know nothing of the validation rows.
+    /// Labels of the new rows by the fold teachers, which have not seen the validation rows.
     pub pilot: Vec<f64>,
     /// Labels of the new rows by the final teacher.
     pub full: Prediction,
-    /// Which new rows are used.
+    /// True for the new rows that are accepted for training.
     pub believed: Vec<bool>,
-    /// What the report says of the teacher.
+    /// The teacher's entry in the report.
     pub summary: TeacherReport,
-    /// The teacher as a file, where limbeck fitted it.
+    /// The teacher as a file, if limbeck fitted it.
     pub file: Option<Vec<u8>>,
-    /// Microseconds per row that labelling took; none where labels were read.
+    /// Microseconds per row that labeling took; none if labels were read.
     pub us_per_row: Option<f64>,
 }
 
-/// The teacher's features on all rows of the data set and on the new rows.
+/// The teacher's inner features on all rows of the data set and on the new rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeacherFeatures {
-    /// Of a model that knows nothing of validation rows.
+    /// Features of a model that has not seen validation rows.
     pub pilot: Coordinates,
-    /// Of the final fit.
+    /// Features of the final fit.
     pub full: Coordinates,
 }
 
@@ -65,11 +65,11 @@ pub(crate) struct OtherSplit<'a> {
     pub(crate) store: Cow<'a, LabelStore>,
 }
 
-/// Rows of the labels file that come from the table, by set.
+/// Values of the column `set` of the labels table.
 const SETS: [&str; 4] = ["train", "valid", "test", "new"];
 
 impl LabelStore {
-    /// The new rows that are used: those believed, and of pairs only whole ones.
+    /// The new rows that are used: accepted rows, and of pairs only those with both rows accepted.
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
         let fine = |row: usize| match (self.second[row], self.second.get(row + 1)) {
@@ -136,7 +136,7 @@ impl LabelStore {
         }
     }
 
-    /// Fills in the rows of the data set from its labels table.
+    /// Fills in the labels of the rows of the data set from a labels table.
     pub(crate) fn fill_known(&mut self, table: &Table, data: &Dataset) -> Result<(), String> {
         let n = data.target().len();
         if table.rows < n {
@@ -162,7 +162,7 @@ impl LabelStore {
         Ok(())
     }
 
-    /// Fills in the new rows from a labels table.
+    /// Fills in the labels of the new rows from a labels table.
     pub(crate) fn fill_new(&mut self, table: &Table) -> Result<(), String> {
         let n = self.teacher.len();
         if table.rows != n + self.new.rows {
@@ -184,7 +184,7 @@ impl LabelStore {
         Ok(())
     }
 
-    /// Rows of the data set with what the teacher says of them.
+    /// Rows of the data set with the teacher's labels.
     #[must_use]
     pub fn known(&self, data: &Dataset, rows: &[usize]) -> KnownRows {
         KnownRows {
@@ -198,7 +198,7 @@ impl LabelStore {
         }
     }
 
-    /// The new rows that are used, labelled by `mean`; those that stay with a training row count `perturb_weight`.
+    /// The new rows that are used, labeled by `mean`; slightly moved copies of training rows have the weight `perturb_weight`.
     fn new_rows(&self, mean: &[f64], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
@@ -238,7 +238,7 @@ impl LabelStore {
         }
     }
 
-    /// What trials learn from: nothing of it knows validation rows.
+    /// The transfer set of trials: training rows, and new rows labeled by the fold teachers.
     #[must_use]
     pub fn for_search(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = &data.split.train;
@@ -250,7 +250,7 @@ impl LabelStore {
         }
     }
 
-    /// What refits learn from: all rows but those of the test, and the final teacher's labels.
+    /// The transfer set of refits: training and validation rows, and new rows labeled by the final teacher.
     #[must_use]
     pub fn for_refit(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = data.split.train_valid();

@@ -1,4 +1,4 @@
-//! Both students: chosen on validation rows, fitted again on all training rows.
+//! Trains both students: chooses them on validation rows, and fits them again on all training rows.
 
 use limbeck_data::{Dataset, Features, TargetSpec};
 use limbeck_distill::hints::HintKind;
@@ -12,26 +12,26 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::session::{Event, Session};
 
-/// What students are made of.
+/// What is needed to train the students.
 pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
     /// What they predict: one target, or several by one network.
     pub(crate) targets: &'a [TargetSpec],
-    /// What is known of each, on the same rows.
+    /// Data and labels of each target, on the same rows.
     pub(crate) known: Vec<Known<'a>>,
     pub(crate) session: &'a Session<'a>,
 }
 
-/// What is known of one target.
+/// Data and labels of one target.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     pub(crate) data: &'a Dataset,
     pub(crate) labels: &'a LabelStore,
-    /// Further splits of the rows.
+    /// Additional splits of the rows.
     pub(crate) others: &'a [OtherSplit<'a>],
 }
 
-/// Both students.
+/// The trained students.
 pub(crate) struct Trained<'t> {
     pub(crate) search: &'t Search<'t>,
     pub(crate) choice: &'t Choice,
@@ -40,13 +40,13 @@ pub(crate) struct Trained<'t> {
     pub(crate) distilled: &'t Trial,
     /// The rows of each split of the search, by target.
     pub(crate) rows: &'t [Vec<SearchRows>],
-    /// Those of the refit, by target.
+    /// The transfer sets of the refit, by target.
     pub(crate) sets: &'t [TransferSet],
-    /// What was fitted again, by seed, and on what.
+    /// The stage of the refits; the refits are by seed.
     pub(crate) stage: &'t Stage<'t>,
     pub(crate) refits: &'t [Refitted],
     pub(crate) files: Files<'t>,
-    /// One by target.
+    /// One judge per target.
     pub(crate) judges: &'t [Judge<'t>],
     pub(crate) interrupted_in_search: bool,
 }
@@ -57,13 +57,13 @@ impl Trained<'_> {
         &self.rows[0][0].0.known.features
     }
 
-    /// True where the distilled student is the better one on validation rows, which is then shipped.
+    /// True if the distilled student is shipped, because it is at least as good on validation rows.
     pub(crate) fn distilled_ships(&self) -> bool {
         self.distilled.valid_error <= self.alone.valid_error
     }
 }
 
-/// The refit of each side that a file holds.
+/// The refit of each student that its file holds.
 pub(crate) struct Files<'t> {
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
@@ -89,7 +89,7 @@ impl<'t> Files<'t> {
     }
 }
 
-/// What is the same for all trials on a data set.
+/// The settings that all trials on a data set share.
 pub(crate) fn study<'a>(
     recipe: &'a Recipe,
     targets: &'a [TargetSpec],
@@ -107,7 +107,7 @@ pub(crate) fn study<'a>(
     }
 }
 
-/// What trials on one split of the rows learn from and are validated on.
+/// The rows of one split: what trials learn from, and what they are validated on.
 pub(crate) type SearchRows = (TransferSet, KnownRows);
 
 impl Students<'_> {
@@ -127,11 +127,11 @@ impl Students<'_> {
             .collect()
     }
 
-    /// Trains both students, and hands them to `then`. What it returns comes back with all trials.
+    /// Trains both students and passes them to `then`; returns its result with all trials.
     ///
     /// # Errors
     ///
-    /// Where a training fails; [`Error::Interrupted`](crate::Error::Interrupted) where a stop leaves a side without a trial.
+    /// If a training fails; [`Error::Interrupted`](crate::Error::Interrupted) if a stop leaves a student without a trial.
     pub(crate) fn train<T>(
         &self,
         then: impl FnOnce(&Trained<'_>) -> Result<T>,
@@ -208,7 +208,7 @@ impl Students<'_> {
         self.known.iter().enumerate().map(judge).collect()
     }
 
-    /// Both students on all training rows, with as many seeds as the proof needs.
+    /// Fits both students on all training rows, with as many seeds as the test needs.
     fn refit(
         &self,
         stage: &Stage<'_>,

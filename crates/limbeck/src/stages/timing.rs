@@ -1,8 +1,8 @@
-//! What a run measures of itself; never part of what must repeat.
+//! Measures time and memory of a run; these values differ between repeated runs.
 
 use std::time::Instant;
 
-/// Peak memory that this process has held, in bytes, where the system tells.
+/// Peak memory of this process, in bytes; none if the operating system does not report it.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -10,7 +10,7 @@ pub(crate) fn peak_memory_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Microseconds per call: the least of several timings, since noise only adds.
+/// Microseconds per call: the smallest of several measurements, since noise only adds time.
 pub(crate) fn best_microseconds(calls: usize, mut call: impl FnMut()) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..5 {

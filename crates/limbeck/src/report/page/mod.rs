@@ -1,7 +1,7 @@
-//! `report.html`: a run as one page that needs nothing else.
+//! `report.html`: a run as one self-contained page.
 //!
-//! Tables and sentences are written here, so that the page can be read without scripts; charts are drawn by Chart.js from the data at its end.
-//! Chart.js 4 (MIT) is part of the page: 209 kB, no network.
+//! Tables and sentences are written here, so that the page can be read without scripts; Chart.js draws charts from the data at the end of the page.
+//! Chart.js 4 (MIT, 209 kB) is part of the page, so that it works offline.
 
 mod slices;
 
@@ -21,36 +21,36 @@ use slices::{Ranked, Slice, mean};
 const TEMPLATE: &str = include_str!("page.html");
 /// The style of all pages.
 pub(crate) const STYLE: &str = include_str!("page.css");
-/// What the scripts of all pages begin with.
+/// The beginning of the scripts of all pages.
 pub(crate) const THEME: &str = include_str!("theme.js");
 const SCRIPT: &str = include_str!("page.js");
 /// Chart.js.
 pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
-/// Maximum number of points of a scatter plot: more say no more.
+/// Maximum number of points of a scatter plot; more would not show more.
 const POINTS: usize = 1500;
-/// Lines of a list of slices.
+/// Maximum number of lines of a table of slices.
 const LISTED: usize = 8;
-/// Columns whose errors are drawn.
+/// Maximum number of columns whose errors are plotted.
 const DRAWN: usize = 3;
-/// What the page of a run that was stopped says under its headline.
-const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says, and another run of it may do better.";
-/// Parts of the target's range, by its quantiles.
+/// Text under the headline of a run that was stopped.
+const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says. A complete run of the recipe may do better.";
+/// Number of quantile bins of the target.
 const PARTS: usize = 10;
 
-/// What the page is made of.
+/// Inputs of the page.
 pub(crate) struct Source<'a> {
-    /// All figures.
+    /// All results.
     pub(crate) report: &'a Report,
     /// The recipe as it is stored.
     pub(crate) recipe: &'a str,
     /// Test rows.
     pub(crate) features: &'a Features,
-    /// Their weights.
+    /// Weights of the test rows.
     pub(crate) weight: &'a [f64],
-    /// Their targets and answers, in the target's unit.
+    /// Targets and predictions on test rows, in the target's unit.
     pub(crate) answers: &'a Answers,
-    /// Trials of both sides that were chosen on validation rows.
+    /// Trials of both students that were chosen on validation rows.
     pub(crate) chosen: [Option<&'a Trial>; 2],
     /// The run's folder, as the user named it.
     pub(crate) run: &'a str,
@@ -176,7 +176,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     page.replacen("{{CHARTS}}", CHARTS, 1)
 }
 
-/// Text for a page.
+/// Escapes text for HTML, and so that it contains no placeholder of the template.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -185,7 +185,7 @@ pub(crate) fn escape(text: &str) -> String {
         .replace("{{", "{&#123;")
 }
 
-/// The color of the headline, which is about the file.
+/// Kind of the headline, for its color: what the shipped file gains.
 fn headline_kind(report: &Report) -> &'static str {
     match &report.file {
         Some(file) if file.gain.worth_having => "helps",
@@ -214,7 +214,7 @@ fn asked(report: &Report) -> String {
     )
 }
 
-/// The interval of the method with a scale in the target's unit.
+/// The error saved by distillation and its interval, on a scale in the target's unit.
 fn interval(report: &Report) -> String {
     let saved = &report.proof.verdict.error_saved;
     let measure = report.measure().name();
@@ -268,7 +268,7 @@ fn interval(report: &Report) -> String {
     )
 }
 
-/// 1, 2 or 5 times a power of ten, about half of a length.
+/// 1, 2 or 5 times a power of ten that is about half of `reach`.
 fn tick(reach: f64) -> f64 {
     let power = 10f64
         .powf((reach / 2.0).log10().floor())
@@ -279,7 +279,7 @@ fn tick(reach: f64) -> f64 {
     power * times.unwrap_or(10.0)
 }
 
-/// A number of a scale, without the zeros at its end.
+/// A number of a scale, without trailing zeros.
 fn plain(value: f64) -> String {
     let text = short(value);
     match text.contains('.') && !text.contains('e') {
@@ -288,7 +288,7 @@ fn plain(value: f64) -> String {
     }
 }
 
-/// Three figures: error, size, time.
+/// Three tiles with numbers: error, size and time.
 fn tiles(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let name = report.measure().name();
@@ -345,7 +345,7 @@ fn tiles(report: &Report) -> String {
     )
 }
 
-/// Figures of the three error columns.
+/// The values of the three error columns.
 fn figures(
     (rmse, mae, r2): (f64, f64, Option<f64>),
     quantile: Option<QuantileScores>,
@@ -459,7 +459,7 @@ fn models(report: &Report) -> String {
             .filter(|model| model.size.kind == lone.best)
         {
             student(
-                &format!("best lone model of the same budget ({})", lone.best.name()),
+                &format!("best without a teacher, same budget ({})", lone.best.name()),
                 "lone",
                 &model.test,
                 (model.size.parameters, model.size.bytes),
@@ -499,7 +499,7 @@ fn shipped(report: &Report) -> String {
     };
     let seeds = report.test_seeds.len();
     format!(
-        "<p>Shipped is {side}{setting}: the better one on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; µs are those of the shipped \
+        "<p>The shipped student is {side}{setting}: it was better on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; times in µs are those of the shipped \
          student in a batch.</p>{notes}",
         if seeds == 1 { "seed" } else { "seeds" }
     )
@@ -539,10 +539,10 @@ fn other_splits(outer: &Outer, measure: &str) -> String {
         _ => "no interval".to_owned(),
     };
     format!(
-        "<h3>The same on other splits</h3><p>The whole run again, {} times: other test rows, another teacher, another search. {measure} saved by distillation: {} ({interval}, wider for the rows that folds share).</p>\
-         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{measure} by outer fold\"><table><thead><tr><th scope=\"col\">outer fold</th><th scope=\"col\">rows learned from</th><th \
+        "<h3>Results on other splits</h3><p>The whole run was repeated {} times, each time with other test rows, another teacher and another search. {measure} saved by distillation: {} ({interval}, wider because folds share rows).</p>\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{measure} by outer fold\"><table><thead><tr><th scope=\"col\">outer fold</th><th scope=\"col\">training and validation rows</th><th \
          scope=\"col\">test rows</th><th scope=\"col\">teacher</th><th scope=\"col\">alone</th><th scope=\"col\">distilled</th><th scope=\"col\">shipped</th><th scope=\"col\" \
-         class=\"text\">ships</th></tr></thead><tbody>{rows}</tbody></table></div>",
+         class=\"text\">shipped student</th></tr></thead><tbody>{rows}</tbody></table></div>",
         outer.folds.len(),
         short(saved.value),
     )
@@ -550,7 +550,7 @@ fn other_splits(outer: &Outer, measure: &str) -> String {
 
 fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
     if found.is_empty() {
-        return "<p>No part of the rows stands out.</p>".into();
+        return "<p>No slice of the rows stands out.</p>".into();
     }
     let row = |ranked: &Ranked| {
         format!(
@@ -565,8 +565,8 @@ fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
     let rows: String = found.iter().take(LISTED).map(row).collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"rows by column, {what}\"><table><thead><tr><th scope=\"col\">column</th><th scope=\"col\" class=\"text\">values</th><th scope=\"col\">rows</th><th \
-         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The surest of {looked} parts by one column \
-         each; of so many, a few stand out by chance.</p>"
+         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The most significant of {looked} slices by one column \
+         each; among so many, a few stand out by chance.</p>"
     )
 }
 
@@ -603,13 +603,16 @@ fn usage(run: &str) -> String {
             format!("limbeck export {run} --to c"),
         ),
         ("ONNX", format!("limbeck export {run} --to onnx")),
-        ("Is it still what it was?", format!("limbeck verify {run}")),
+        (
+            "Check that it is unchanged",
+            format!("limbeck verify {run}"),
+        ),
         (
             "In Rust",
             format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;"),
         ),
         (
-            "The same run again",
+            "Repeat the run",
             format!("limbeck distill --recipe {run}/recipe.toml --out another"),
         ),
     ];
@@ -631,7 +634,7 @@ fn figure(id: &str, title: &str) -> String {
     )
 }
 
-/// Digits in groups of three.
+/// A number with its digits in groups of three.
 fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let from_end = |at: usize| digits.len() - at;
@@ -647,7 +650,7 @@ fn grouped(value: usize) -> String {
         .collect()
 }
 
-/// A figure to five digits, which is what a screen shows; none for what is no number.
+/// A number rounded to five digits, enough for a chart; null if it is not finite.
 fn shown(value: f64) -> Value {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 { json!(0) } else { Value::Null };
@@ -668,7 +671,7 @@ fn scatter(answers: &Answers) -> Value {
     json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
 }
 
-/// Mean error, and the error that the run judges by, by tenths of the target.
+/// Mean error, and the error that the run judges by, by quantile bins of the target.
 fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
@@ -761,7 +764,7 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
     .collect()
 }
 
-/// Error against bytes and against time.
+/// Error, bytes and time of each model.
 fn sizes(report: &Report) -> Value {
     let mut points = Vec::new();
     let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {

@@ -1,20 +1,20 @@
-//! Where errors are large: test rows by the values of one column.
+//! Slices of the test rows by the values of one column, to find where errors are large.
 
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{FeatureValues, Features, MISSING};
 use serde::Serialize;
 
-/// Bins of a column of numbers, by its quantiles.
+/// Number of quantile bins of a number column.
 const BINS: usize = 8;
-/// Fewest rows of a slice, and their least share of all.
+/// A slice has at least so many rows, and at least one in so many of all rows.
 const LEAST: (usize, usize) = (20, 100);
 
-/// Rows that have something in common.
+/// Rows with the same value, or with values in the same bin, of one column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Slice {
     /// The column.
     pub(crate) column: String,
-    /// What its values are there.
+    /// Its values in these rows, as text.
     pub(crate) values: String,
     /// The rows, by position.
     #[serde(skip)]
@@ -27,17 +27,17 @@ pub(crate) struct Ranked {
     /// The slice.
     #[serde(flatten)]
     pub(crate) slice: Slice,
-    /// How many rows.
+    /// Number of rows.
     pub(crate) count: usize,
-    /// Error there.
+    /// Error on these rows.
     pub(crate) error: f64,
-    /// How many times that of all rows.
+    /// Error on these rows divided by that on all rows.
     pub(crate) times: f64,
-    /// Mean of what its rows add to the error, above that of all rows, in its standard errors.
+    /// Mean contribution of its rows to the error, minus that of all rows, in standard errors of the former.
     pub(crate) score: f64,
 }
 
-/// The slices of each column: levels, or bins by quantiles, and missing values; too small ones are left out.
+/// The slices of each column: levels, or quantile bins, and missing values. Slices that are too small are left out.
 pub(crate) fn slices(features: &Features) -> Vec<Slice> {
     let least = LEAST.0.max(features.rows / LEAST.1);
     let mut all = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn slices(features: &Features) -> Vec<Slice> {
     all
 }
 
-/// Known values in runs of about equal size; equal values stay together.
+/// Bins of about equal size, with their smallest and largest value; equal values stay together, and missing values are left out.
 fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     let mut order: Vec<usize> = (0..values.len())
         .filter(|&row| !values[row].is_nan())
@@ -110,7 +110,7 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     bins
 }
 
-/// Slices whose rows have larger errors than all, the surest first; `parts` is what each row adds ([`Measure::rows`]).
+/// Slices with larger errors than all rows have, the most significant first; `parts` is the contribution of each row to the error ([`Measure::rows`]).
 pub(crate) fn rank(
     slices: &[Slice],
     measure: Measure,
@@ -149,7 +149,7 @@ pub(crate) fn rank(
     found
 }
 
-/// Weighted mean over rows; NaN where all of their weights are 0.
+/// Weighted mean over rows; NaN if all of their weights are 0.
 pub(crate) fn mean(rows: &[usize], weight: &[f64], value: impl Fn(usize) -> f64) -> f64 {
     let (sum, weights) = rows.iter().fold((0.0, 0.0), |(sum, weights), &row| {
         (sum + weight[row] * value(row), weights + weight[row])
@@ -157,7 +157,7 @@ pub(crate) fn mean(rows: &[usize], weight: &[f64], value: impl Fn(usize) -> f64)
     sum / weights
 }
 
-/// Four digits, as tables show them.
+/// A number with four digits, as tables show it.
 fn short(value: f64) -> String {
     limbeck_distill::proof::short(value)
 }
