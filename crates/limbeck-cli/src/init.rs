@@ -85,7 +85,7 @@ fn check_purpose(check: Check) -> &'static str {
         Check::FewRows => {
             "fewer than 200 training rows; fewer than 20 stop the run unless this is \"warn\""
         }
-        Check::Datetime => "a feature column of times",
+        Check::Datetime => "a feature column of dates; its parts are features",
         Check::Text => "a feature column of free text",
         Check::MissingMarker => "NA, NaN or null read as missing",
         Check::NumberText => {

@@ -11,7 +11,7 @@
 //! | `leak` | refuse | warn, drop | a feature that equals the target or is a monotone function of it |
 //! | `capped_target` | warn | refuse | at least 1 % of the targets equal to their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
-//! | `datetime` | drop | refuse | a feature column of dates or times |
+//! | `datetime` | warn (its parts are features) | drop, refuse | a feature column of dates or times |
 //! | `text` | drop | refuse | a feature column of free text |
 //! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers, read as missing |
 //! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`), or a column of categories most of which look like numbers or dates |
@@ -110,7 +110,8 @@ impl Check {
         use Action::{Drop, Refuse, Warn};
         match self {
             Self::Infinite => &[Refuse, Drop, Warn],
-            Self::MissingTarget | Self::AllMissing | Self::Datetime | Self::Text => &[Drop, Refuse],
+            Self::MissingTarget | Self::AllMissing | Self::Text => &[Drop, Refuse],
+            Self::Datetime => &[Warn, Drop, Refuse],
             Self::Constant | Self::Duplicate | Self::Id | Self::Sentinel => &[Drop, Warn, Refuse],
             Self::Leak => &[Refuse, Warn, Drop],
             Self::CappedTarget
@@ -291,10 +292,7 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     let at = format!("{source}: column `{name}`");
     match column.kind {
         ColumnKind::Time => {
-            return Some((
-                Check::Datetime,
-                format!("{at} is a date or time, which cannot be a feature yet"),
-            ));
+            return Some((Check::Datetime, format!("{at} is a date or time")));
         }
         ColumnKind::Text => {
             return Some((
@@ -721,7 +719,7 @@ mod tests {
                 values: Values::Text(vec![None; 100]),
             },
         ];
-        let (kept, spoke) = run(columns, &[], &[]).unwrap();
+        let (kept, spoke) = run(columns, &[("datetime", Action::Drop)], &[]).unwrap();
         assert_eq!(kept, ["good"]);
         assert_eq!(
             spoke,
@@ -805,7 +803,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("did you mean `leak`?"), "{error}");
-        let error = run(vec![], &[("datetime", Action::Warn)], &[])
+        let error = run(vec![], &[("text", Action::Warn)], &[])
             .unwrap_err()
             .to_string();
         assert!(

@@ -96,6 +96,7 @@ mod tests {
             values,
             integer: false,
             missing: crate::MissingNumbers::default(),
+            date: None,
         };
         let levels = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         Features {

@@ -110,6 +110,7 @@ pub fn fit_encoder(features: &Features, rows: &[usize], options: &EncodeOptions)
     };
     let input = |column: &Feature| InputColumn {
         missing: column.missing.clone(),
+        date: column.date.clone(),
         ..InputColumn::new(column.name.clone(), encoding(column))
     };
     Encoder {

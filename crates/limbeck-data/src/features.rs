@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use limbeck_runtime::{MissingNumbers, RawColumn};
+use limbeck_runtime::{DateSource, MissingNumbers, RawColumn};
 
+use crate::dataset::FeatureKind;
+use crate::dates::part_column;
 use crate::kind::ColumnKind;
 use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
@@ -32,6 +34,9 @@ pub struct Feature {
     /// Numbers of the table that mean *missing*. They are NaN here; students read the table's own numbers.
     #[serde(default)]
     pub missing: MissingNumbers,
+    /// The date of the table that the numbers are a part of, if they are.
+    #[serde(default)]
+    pub date: Option<DateSource>,
 }
 
 /// The cells of a feature column.
@@ -103,6 +108,7 @@ impl Feature {
             values: self.values.select(rows),
             integer: self.integer,
             missing: self.missing.clone(),
+            date: self.date.clone(),
         }
     }
 
@@ -122,6 +128,7 @@ impl Feature {
             values,
             integer: false,
             missing: MissingNumbers::default(),
+            date: None,
         })
     }
 }
@@ -145,6 +152,39 @@ impl Features {
         let mut features = Self { columns, rows };
         let all: Vec<usize> = (0..rows).collect();
         features.mark_integers(&all);
+        Ok(features)
+    }
+
+    /// The features that the columns of a table are read as.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchColumn`] for a column that the table does not have; [`Error::Shape`] for one of another kind.
+    pub fn of_table(table: &Table, kinds: &[FeatureKind]) -> Result<Self> {
+        let column = |kind: &FeatureKind| {
+            let Some(date) = &kind.date else {
+                return table.require(&kind.name, "the student").cloned();
+            };
+            let column = table.require(&date.column, "the student")?;
+            match &column.values {
+                Values::Time(times) => Ok(part_column(&date.column, times, date.part)),
+                _ => Err(Error::Shape {
+                    message: format!(
+                        "column `{}` is of kind {}, expected time",
+                        date.column, column.kind
+                    ),
+                }),
+            }
+        };
+        let columns = kinds.iter().map(column).collect::<Result<_>>()?;
+        let mut features = Self::from_table(Table {
+            columns,
+            rows: table.rows,
+            ..Table::default()
+        })?;
+        for (feature, kind) in features.columns.iter_mut().zip(kinds) {
+            feature.date.clone_from(&kind.date);
+        }
         Ok(features)
     }
 
@@ -175,19 +215,17 @@ impl Features {
         }
     }
 
-    /// The features with the table's own numbers for *missing*, for models that limbeck did not train. All missing cells of a column get the
-    /// first such number of the column.
+    /// The features for models that limbeck did not train: with the table's own numbers for *missing*, and without parts of dates. All missing
+    /// cells of a column get the first such number of the column.
     #[must_use]
     pub fn as_in_table(&self) -> Cow<'_, Self> {
         let stands_for = |column: &Feature| column.missing.values.first().copied();
-        if self
-            .columns
-            .iter()
-            .all(|column| stands_for(column).is_none())
-        {
+        let is_own = |column: &Feature| column.date.is_none() && stands_for(column).is_none();
+        if self.columns.iter().all(is_own) {
             return Cow::Borrowed(self);
         }
         let mut all = self.clone();
+        all.columns.retain(|column| column.date.is_none());
         for column in &mut all.columns {
             if let (Some(number), FeatureValues::Number(values)) =
                 (stands_for(column), &mut column.values)
@@ -373,6 +411,7 @@ mod tests {
                 values: FeatureValues::Number(values),
                 integer: false,
                 missing: MissingNumbers::default(),
+                date: None,
             }],
         };
         let holes = of(vec![1.0, f64::NAN]);

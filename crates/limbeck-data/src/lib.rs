@@ -57,6 +57,7 @@ mod content;
 pub mod crossed;
 mod csv;
 pub mod dataset;
+pub mod dates;
 pub mod encode;
 mod error;
 pub mod features;

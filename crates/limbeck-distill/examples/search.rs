@@ -20,6 +20,7 @@ fn features(xs: &[f64]) -> Features {
         values: FeatureValues::Number(xs.to_vec()),
         integer: false,
         missing: limbeck_data::MissingNumbers::default(),
+        date: None,
     };
     Features {
         columns: vec![column],

@@ -340,6 +340,7 @@ mod tests {
             ),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: (0..2).map(number).collect(),

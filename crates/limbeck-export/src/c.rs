@@ -4,11 +4,12 @@
 //! result: products with 0 are left out, and bins above a number are skipped. Predictions are equal to those of the graph to the last bit, unless
 //! they use logarithms or exponentials, or the compiler fuses products and sums.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    Encoding, GoldenValue, Graph, MissingNumbers, Op, Output, SATURATION, Scaling, Student,
-    TableInterp, TargetTransform, TreeEnsemble,
+    DatePart, Encoding, GoldenValue, Graph, MISSING_TIME, MissingNumbers, Op, Output, SATURATION,
+    Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
@@ -70,6 +71,8 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
 struct Column<'a> {
     title: &'a str,
     field: String,
+    /// The part of the date in the field, and whether this is the first column of that date.
+    date: Option<(DatePart, bool)>,
     missing: &'a MissingNumbers,
     encoding: &'a Encoding,
     /// Names of the constants for the codes; empty if there are too many levels.
@@ -91,8 +94,18 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
     ] {
         globals.keep(&taken);
     }
+    let mut dates: BTreeMap<&str, String> = BTreeMap::new();
     let column = |column: &'a limbeck_runtime::InputColumn| {
-        let field = fields.of(&column.name);
+        let (title, field, date) = match &column.date {
+            None => (&column.name, fields.of(&column.name), None),
+            Some(date) => {
+                let known = dates.get(date.column.as_str()).cloned();
+                let is_first = known.is_none();
+                let field = known.unwrap_or_else(|| fields.of(&date.column));
+                dates.insert(&date.column, field.clone());
+                (&date.column, field, Some((date.part, is_first)))
+            }
+        };
         let (mut codes, mut function) = (Vec::new(), None);
         if let Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } = &column.encoding {
             if let Some(long) = levels.iter().find(|level| level.len() > LONGEST_LEVEL) {
@@ -120,8 +133,9 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
             function = Some(globals.of(&format!("{name}_code_{field}")));
         }
         Ok(Column {
-            title: &column.name,
+            title,
             field,
+            date,
             missing: &column.missing,
             encoding: &column.encoding,
             codes,
@@ -197,18 +211,17 @@ fn header(
          {upper}_H_INCLUDED\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\ntypedef struct {{\n"
     );
     for column in columns {
-        let kind = if column.function.is_some() {
-            "int32_t"
-        } else {
-            "double"
+        let (kind, note) = match (&column.function, column.date) {
+            (_, Some((_, false))) => continue,
+            (_, Some((_, true))) => (
+                "int64_t",
+                "; seconds since 1970-01-01 UTC, INT64_MIN is missing".to_owned(),
+            ),
+            (Some(_), None) => ("int32_t", String::new()),
+            (None, None) => ("double", missing_comment(column.missing)),
         };
-        let _ = writeln!(
-            out,
-            "    {kind} {}; /* {}{} */",
-            column.field,
-            comment(column.title),
-            missing_comment(column.missing)
-        );
+        let (field, title) = (&column.field, comment(column.title));
+        let _ = writeln!(out, "    {kind} {field}; /* {title}{note} */");
     }
     let _ = writeln!(out, "}} {name}_row;");
     for column in columns {
@@ -280,7 +293,12 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
     let mut rows = String::new();
     for golden in &student.golden {
         let cell = |(column, value): (&Column<'_>, &GoldenValue)| {
+            if column.date.is_some_and(|(_, is_first)| !is_first) {
+                return String::new();
+            }
             let value = match (&column.function, value) {
+                (None, GoldenValue::Time(seconds)) => c_seconds(*seconds),
+                (None, _) if column.date.is_some() => "INT64_MIN".into(),
                 (None, GoldenValue::Number(number)) => double(*number),
                 (Some(function), GoldenValue::Text(text)) => {
                     format!("{function}({})", literal(text))
@@ -321,6 +339,14 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
          {row}    check(0.0, 0.0, 0.0);\n{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
          wrong > 0;\n}}\n"
     )
+}
+
+/// A whole number of 64 bits as C writes it.
+fn c_seconds(seconds: i64) -> String {
+    match seconds {
+        MISSING_TIME => "INT64_MIN".into(),
+        seconds => format!("INT64_C({seconds})"),
+    }
 }
 
 /// A double literal that C reads back to the last bit.
@@ -478,6 +504,33 @@ static void add(float x, const float *w, float *out, int32_t cols)
     if (x != 0.0f) for (j = 0; j < cols; j++) out[j] += x * w[j];
 }
 ";
+/// Parts of a date, in the order of [`DatePart::ALL`].
+const DATE: &str = "static double date_part(int64_t seconds, int32_t part)
+{
+    const double tau = 6.283185307179586;
+    int64_t days, second, era, day, year, from_march, march, day_of_year;
+    if (seconds == INT64_MIN) return NAN;
+    days = seconds / 86400 - (seconds % 86400 < 0);
+    second = seconds - days * 86400;
+    if (part == 0) return (double)seconds / 86400.0;
+    if (part == 3) return (double)((days % 7 + 10) % 7);
+    if (part == 4) return (double)second / 3600.0;
+    if (part == 7) return sin(tau * ((double)second / 86400.0));
+    if (part == 8) return cos(tau * ((double)second / 86400.0));
+    days += 719468;
+    era = days / 146097 - (days % 146097 < 0);
+    day = days - era * 146097;
+    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    from_march = day - (365 * year + year / 4 - year / 100);
+    march = (5 * from_march + 2) / 153;
+    year += era * 400 + (march >= 10);
+    if (part == 1) return (double)year;
+    if (part == 2) return (double)(march >= 10 ? march - 9 : march + 3);
+    day_of_year = march >= 10 ? from_march - 306 : from_march + 59 + (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    return part == 5 ? sin(tau * ((double)day_of_year / 365.25)) : cos(tau * ((double)day_of_year / 365.25));
+}
+";
+
 const LINEAR: &str = "static void linear(const float *x, int32_t rows, const float *w, const float *bias, float *out, int32_t cols)
 {
     int32_t i;
@@ -645,7 +698,24 @@ impl Writer {
 
     /// The column's field, or a variable that holds NaN in place of numbers that mean *missing*.
     fn without_missing(&mut self, column: &Column<'_>) -> String {
-        let field = format!("row->{}", column.field);
+        let field = match column.date {
+            None => format!("row->{}", column.field),
+            Some((part, _)) => {
+                self.math = true;
+                self.helper(DATE);
+                let part = DatePart::ALL
+                    .iter()
+                    .position(|&one| one == part)
+                    .unwrap_or_default();
+                let _ = writeln!(
+                    self.code,
+                    "    number = date_part(row->{}, {part});",
+                    column.field
+                );
+                self.reads_number = true;
+                "number".to_owned()
+            }
+        };
         let MissingNumbers {
             values,
             below,

@@ -20,6 +20,7 @@ use crate::error::Result;
 pub fn golden(student: &Student) -> Result<String> {
     let cell = |value: &GoldenValue| match value {
         GoldenValue::Number(number) => Value::from(format_hex(*number)),
+        GoldenValue::Time(seconds) => json!({ "time": seconds }),
         GoldenValue::Text(text) => json!({ "text": text }),
         GoldenValue::Missing => Value::Null,
     };

@@ -6,10 +6,11 @@
 //! `ai.onnx.ml` 3.
 
 use std::collections::BTreeMap;
+use std::f64::consts::TAU;
 
 use limbeck_runtime::{
-    Encoding, InputColumn, Op, SATURATION, Scaling, Student, TableInterp, TargetTransform,
-    TreeEnsemble,
+    DatePart, Encoding, InputColumn, MISSING_TIME, Op, SATURATION, Scaling, Student, TableInterp,
+    TargetTransform, TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
@@ -45,13 +46,8 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let mut inputs = Vec::new();
     let mut parts = Vec::new();
     for column in &student.encoder.columns {
-        let kind = if matches!(column.encoding, Encoding::Number { .. }) {
-            Type::Double
-        } else {
-            Type::Text
-        };
-        inputs.push(value_info(&column.name, kind));
-        let read = g.without_missing(column);
+        let raw = g.raw(column, &mut inputs);
+        let read = g.without_missing(column, raw);
         g.column(&column.name, &read, &column.encoding, &mut parts)?;
     }
     let x = g.concat(parts);
@@ -96,7 +92,12 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
 /// Names of the model's outputs: the names of the targets, unless an input or another output already has that name.
 fn output_names(student: &Student) -> Vec<String> {
     let columns = student.encoder.columns.iter();
-    let mut taken: Vec<String> = columns.map(|column| column.name.clone()).collect();
+    let dates = columns.clone().filter_map(|column| column.date.as_ref());
+    let dates = dates.map(|date| date.column.clone());
+    let mut taken: Vec<String> = columns
+        .map(|column| column.name.clone())
+        .chain(dates)
+        .collect();
     let inputs = taken.len();
     for output in &student.outputs {
         let free = |name: &String| !name.is_empty() && !taken.contains(name);
@@ -112,15 +113,13 @@ fn output_names(student: &Student) -> Vec<String> {
 /// Prefix for the names of intermediate values; no column or target name begins with it.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
-    while student
-        .encoder
-        .columns
+    while student.encoder.columns.iter().any(|column| {
+        let date = column.date.as_ref().map(|date| &date.column);
+        column.name.starts_with(&prefix) || date.is_some_and(|name| name.starts_with(&prefix))
+    }) || student
+        .outputs
         .iter()
-        .any(|column| column.name.starts_with(&prefix))
-        || student
-            .outputs
-            .iter()
-            .any(|output| output.name.starts_with(&prefix))
+        .any(|output| output.name.starts_with(&prefix))
     {
         prefix.push('/');
     }
@@ -192,6 +191,19 @@ mod attribute {
     }
 }
 
+/// Values computed of a column of dates, whole numbers all.
+#[derive(Clone)]
+struct Calendar {
+    seconds: String,
+    days: String,
+    /// Of the day.
+    second: String,
+    year: String,
+    month: String,
+    /// From 0.
+    day_of_year: String,
+}
+
 /// Collects nodes and constants of the model.
 #[derive(Default)]
 struct Builder {
@@ -199,6 +211,8 @@ struct Builder {
     nodes: Vec<Message>,
     tensors: Vec<Message>,
     values: usize,
+    /// What is computed of each column of dates.
+    dates: BTreeMap<String, Calendar>,
 }
 
 /// The outputs of a piecewise-linear encoding; each list has one entry per output.
@@ -328,9 +342,140 @@ impl Builder {
         self.node("Clip", &[value, &low, &high])
     }
 
+    /// The value that holds a raw column, and its input of the model: text, a double, or for parts of a date one input of whole seconds.
+    fn raw(&mut self, column: &InputColumn, inputs: &mut Vec<Message>) -> String {
+        let Some(date) = &column.date else {
+            let is_number = matches!(column.encoding, Encoding::Number { .. });
+            let kind = if is_number { Type::Double } else { Type::Text };
+            inputs.push(value_info(&column.name, kind));
+            return column.name.clone();
+        };
+        if !self.dates.contains_key(&date.column) {
+            inputs.push(value_info(&date.column, Type::Int64));
+            let parts = self.calendar(&date.column);
+            self.dates.insert(date.column.clone(), parts);
+        }
+        let calendar = self.dates[&date.column].clone();
+        self.date_part(&calendar, date.part)
+    }
+
+    /// Day, second and calendar of a column of seconds, by the formulas of [`DatePart`].
+    fn calendar(&mut self, seconds: &str) -> Calendar {
+        let (days, second) = self.divided(seconds, 86_400);
+        let shifted = self.shifted(&days, 719_468);
+        let (era, day) = self.divided(&shifted, 146_097);
+        let mut year = day.clone();
+        for (by, op) in [(1460, "Sub"), (36_524, "Add"), (146_096, "Sub")] {
+            let (part, _) = self.divided(&day, by);
+            year = self.node(op, &[&year, &part]);
+        }
+        let (year, _) = self.divided(&year, 365);
+        let all = self.times(&year, 365);
+        let (leap, century) = (self.divided(&year, 4).0, self.divided(&year, 100).0);
+        let whole = self.node("Add", &[&all, &leap]);
+        let before = self.node("Sub", &[&whole, &century]);
+        let from_march = self.node("Sub", &[&day, &before]);
+        let five = self.times(&from_march, 5);
+        let five = self.shifted(&five, 2);
+        let (march, _) = self.divided(&five, 153);
+        let nine = self.ints(&[], [9]);
+        let is_early = self.node("Greater", &[&march, &nine]);
+        let early = self.cast(&is_early, Type::Int64);
+        let eras = self.times(&era, 400);
+        let year = self.node("Add", &[&year, &eras]);
+        let year = self.node("Add", &[&year, &early]);
+        let month = self.either(&is_early, &march, [-9, 3]);
+        let leap_day = self.leap_day(&year);
+        let late = self.shifted(&from_march, 59);
+        let late = self.node("Add", &[&late, &leap_day]);
+        let soon = self.shifted(&from_march, -306);
+        let day_of_year = self.node("Where", &[&is_early, &soon, &late]);
+        Calendar {
+            seconds: seconds.to_owned(),
+            days,
+            second,
+            year,
+            month,
+            day_of_year,
+        }
+    }
+
+    /// 1 in leap years, else 0.
+    fn leap_day(&mut self, year: &str) -> String {
+        let zero = self.ints(&[], [0]);
+        let [four, hundred, all] = [4, 100, 400].map(|by| {
+            let rest = self.divided(year, by).1;
+            self.node("Equal", &[&rest, &zero])
+        });
+        let usual = self.node("Not", &[&hundred]);
+        let counts = self.node("Or", &[&usual, &all]);
+        let is_leap = self.node("And", &[&four, &counts]);
+        self.cast(&is_leap, Type::Int64)
+    }
+
+    /// A part of a date as a double, NaN where the date is missing.
+    fn date_part(&mut self, calendar: &Calendar, part: DatePart) -> String {
+        let value = match part {
+            DatePart::Elapsed => self.scaled(&calendar.seconds, 1.0 / 86_400.0, None),
+            DatePart::Year => self.cast(&calendar.year, Type::Double),
+            DatePart::Month => self.cast(&calendar.month, Type::Double),
+            DatePart::Weekday => {
+                let shifted = self.shifted(&calendar.days, 3);
+                let weekday = self.divided(&shifted, 7).1;
+                self.cast(&weekday, Type::Double)
+            }
+            DatePart::Hour => self.scaled(&calendar.second, 1.0 / 3600.0, None),
+            DatePart::YearSin => self.scaled(&calendar.day_of_year, TAU / 365.25, Some("Sin")),
+            DatePart::YearCos => self.scaled(&calendar.day_of_year, TAU / 365.25, Some("Cos")),
+            DatePart::DaySin => self.scaled(&calendar.second, TAU / 86_400.0, Some("Sin")),
+            DatePart::DayCos => self.scaled(&calendar.second, TAU / 86_400.0, Some("Cos")),
+        };
+        let none = self.ints(&[], [MISSING_TIME]);
+        let is_missing = self.node("Equal", &[&calendar.seconds, &none]);
+        let nan = self.double(f64::NAN);
+        self.node("Where", &[&is_missing, &nan, &value])
+    }
+
+    /// Whole numbers times a factor, as doubles. The sine or cosine of that is computed in floats, which every runtime has.
+    fn scaled(&mut self, whole: &str, by: f64, function: Option<&str>) -> String {
+        let number = self.cast(whole, Type::Double);
+        let by = self.double(by);
+        let scaled = self.node("Mul", &[&number, &by]);
+        let Some(function) = function else {
+            return scaled;
+        };
+        let angle = self.cast(&scaled, Type::Float);
+        let value = self.node(function, &[&angle]);
+        self.cast(&value, Type::Double)
+    }
+
+    /// Quotient, rounded down, and rest of whole numbers.
+    fn divided(&mut self, value: &str, by: i64) -> (String, String) {
+        let by = self.ints(&[], [by]);
+        let rest = self.node("Mod", &[value, &by]);
+        let whole = self.node("Sub", &[value, &rest]);
+        (self.node("Div", &[&whole, &by]), rest)
+    }
+
+    fn shifted(&mut self, value: &str, by: i64) -> String {
+        let by = self.ints(&[], [by]);
+        self.node("Add", &[value, &by])
+    }
+
+    fn times(&mut self, value: &str, by: i64) -> String {
+        let by = self.ints(&[], [by]);
+        self.node("Mul", &[value, &by])
+    }
+
+    /// The value shifted by the first of two numbers where the condition holds, else by the second.
+    fn either(&mut self, condition: &str, value: &str, by: [i64; 2]) -> String {
+        let [one, other] = by.map(|by| self.shifted(value, by));
+        self.node("Where", &[condition, &one, &other])
+    }
+
     /// A raw column with NaN in place of numbers that mean *missing*.
-    fn without_missing(&mut self, column: &InputColumn) -> String {
-        let name = &column.name;
+    fn without_missing(&mut self, column: &InputColumn, raw: String) -> String {
+        let name = &raw;
         let mut is_missing = Vec::new();
         for value in &column.missing.values {
             let value = self.double(*value);
@@ -350,7 +495,7 @@ impl Builder {
             .into_iter()
             .reduce(|one, other| self.node("Or", &[&one, &other]));
         let Some(any) = any else {
-            return name.clone();
+            return raw;
         };
         let nan = self.double(f64::NAN);
         self.node("Where", &[&any, &nan, name])

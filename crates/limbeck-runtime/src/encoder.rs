@@ -1,6 +1,6 @@
 //! The fitted encoder: turns raw columns, in their own units, into the numbers that a graph reads.
 
-use crate::{Error, Result, fnv::fnv1a, normal};
+use crate::{DateSource, Error, Result, fnv::fnv1a, normal};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -24,6 +24,8 @@ pub const SATURATION: f64 = 1e6;
 pub enum RawColumn<'a> {
     /// Numbers in their own unit; NaN marks a missing value. Booleans are 0 and 1.
     Number(&'a [f64]),
+    /// Dates, for a column that is a part of a date: seconds since 1970 (UTC); [`MISSING_TIME`](crate::MISSING_TIME) marks a missing value.
+    Time(&'a [i64]),
     /// Categories.
     Category {
         /// Per row, an index into `levels`; [`MISSING`] marks a missing value.
@@ -38,6 +40,8 @@ pub enum RawColumn<'a> {
 pub enum Value<'a> {
     /// A number; NaN marks a missing value.
     Number(f64),
+    /// A date, for a column that is a part of a date: seconds since 1970 (UTC).
+    Time(i64),
     /// A category.
     Text(&'a str),
     /// A missing value.
@@ -74,6 +78,9 @@ pub struct InputColumn {
     /// Numbers that mean *missing*, beside NaN.
     #[serde(default, skip_serializing_if = "MissingNumbers::is_empty")]
     pub missing: MissingNumbers,
+    /// The date that the column's numbers are a part of, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<DateSource>,
     /// How the column is turned into numbers.
     pub encoding: Encoding,
 }
@@ -490,26 +497,34 @@ impl InputColumn {
         Self {
             name: name.into(),
             missing: MissingNumbers::default(),
+            date: None,
             encoding,
         }
     }
 
     fn fault(&self) -> Option<String> {
         let misplaced = || {
-            let only = "numbers mean missing in a column of categories, which has none";
-            (!self.missing.is_empty() && !self.encoding.takes_numbers()).then(|| only.into())
+            let only = "missing numbers or a date in a column of categories";
+            let is_of_numbers = !self.missing.is_empty() || self.date.is_some();
+            (is_of_numbers && !self.encoding.takes_numbers()).then(|| only.into())
         };
         let fault = self.encoding.fault().or_else(|| self.missing.fault());
         fault.or_else(misplaced)
     }
 
     fn check_shape(&self, raw: &RawColumn<'_>, n_rows: usize) -> Result<()> {
-        let (found, is_number) = match raw {
-            RawColumn::Number(values) => (values.len(), true),
-            RawColumn::Category { codes, .. } => (codes.len(), false),
+        let (found, fits) = match raw {
+            RawColumn::Number(values) => (values.len(), self.encoding.takes_numbers()),
+            RawColumn::Time(values) => (values.len(), self.date.is_some()),
+            RawColumn::Category { codes, .. } => (codes.len(), !self.encoding.takes_numbers()),
         };
-        if is_number != self.encoding.takes_numbers() {
-            return Err(self.wrong_kind());
+        if !fits {
+            let is_time = matches!(raw, RawColumn::Time(_));
+            return Err(if is_time {
+                self.no_date()
+            } else {
+                self.wrong_kind()
+            });
         }
         if found != n_rows {
             return Err(Error::ColumnLength {
@@ -532,6 +547,19 @@ impl InputColumn {
             column: self.name.clone(),
             found,
             expected,
+        }
+    }
+
+    #[cold]
+    fn no_date(&self) -> Error {
+        Error::ColumnKind {
+            column: self.name.clone(),
+            found: "dates",
+            expected: if self.encoding.takes_numbers() {
+                "numbers"
+            } else {
+                "categories"
+            },
         }
     }
 
@@ -566,6 +594,12 @@ impl InputColumn {
                     self.encoding.write_number(self.missing.read(x), out);
                 }
             }
+            RawColumn::Time(values) => {
+                let date = self.date.as_ref().ok_or_else(|| self.no_date())?;
+                for (&seconds, out) in values.iter().zip(rows) {
+                    self.encoding.write_number(date.part.of(seconds), out);
+                }
+            }
             RawColumn::Category { codes, levels } => {
                 let (places, absent) = (self.encoding.places(levels), self.encoding.place(None));
                 for (row, (&code, out)) in codes.iter().zip(rows).enumerate() {
@@ -587,11 +621,16 @@ impl InputColumn {
                 self.check_number(*x, 0)?;
                 self.encoding.write_number(self.missing.read(*x), out);
             }
+            (Value::Time(seconds), true) => {
+                let date = self.date.as_ref().ok_or_else(|| self.no_date())?;
+                self.encoding.write_number(date.part.of(*seconds), out);
+            }
             (Value::Missing, true) => self.encoding.write_number(f64::NAN, out),
             (Value::Text(level), false) => self
                 .encoding
                 .write_place(self.encoding.place(Some(level)), out),
             (Value::Missing, false) => self.encoding.write_place(self.encoding.place(None), out),
+            (Value::Time(_), false) => return Err(self.no_date()),
             (Value::Number(_), false) | (Value::Text(_), true) => return Err(self.wrong_kind()),
         }
         Ok(())
@@ -604,6 +643,59 @@ mod tests {
 
     fn column(name: &str, encoding: Encoding) -> InputColumn {
         InputColumn::new(name, encoding)
+    }
+
+    #[test]
+    fn parts_of_a_date_are_read_from_seconds() {
+        use crate::{DatePart, MISSING_TIME};
+        let mut month = column("when.month", standard(3.0, true));
+        month.date = Some(DateSource {
+            column: "when".into(),
+            part: DatePart::Month,
+        });
+        let encoder = Encoder::new(vec![month]).unwrap();
+        // 2004-05-01: 5 is two scales above 1; missing is imputed by 3.
+        let seconds = [1_083_369_600, MISSING_TIME];
+        let encoded = encoder.encode(&[RawColumn::Time(&seconds)], 2).unwrap();
+        assert_eq!(encoded, [2.0, 0.0, 1.0, 1.0]);
+        let mut row = [0.0; 2];
+        encoder
+            .encode_row(&[Value::Time(seconds[0])], &mut row)
+            .unwrap();
+        assert_eq!(row, [2.0, 0.0]);
+        // A part that is computed already.
+        encoder.encode_row(&[Value::Number(5.0)], &mut row).unwrap();
+        assert_eq!(row, [2.0, 0.0]);
+        let plain = Encoder::new(vec![column("x", standard(3.0, false))]).unwrap();
+        let refused = plain.encode(&[RawColumn::Time(&seconds)], 2).unwrap_err();
+        assert!(matches!(refused, Error::ColumnKind { found: "dates", .. }));
+        let refused = plain
+            .encode_row(&[Value::Time(0)], &mut row[..1])
+            .unwrap_err();
+        assert!(matches!(refused, Error::ColumnKind { found: "dates", .. }));
+    }
+
+    #[test]
+    fn numbers_that_mean_missing_are_missing() {
+        let mut with = column("x", standard(3.0, true));
+        with.missing = MissingNumbers {
+            values: vec![-999.0],
+            below: None,
+            above: Some(1e6),
+        };
+        let encoder = Encoder::new(vec![with.clone()]).unwrap();
+        let encoded = encoder
+            .encode(&[RawColumn::Number(&[-999.0, 5.0, 1e9])], 3)
+            .unwrap();
+        assert_eq!(encoded, [1.0, 1.0, 2.0, 0.0, 1.0, 1.0]);
+        let mut row = [0.0; 2];
+        encoder
+            .encode_row(&[Value::Number(-999.0)], &mut row)
+            .unwrap();
+        assert_eq!(row, [1.0, 1.0]);
+        with.missing.above = Some(f64::INFINITY);
+        let refused = Encoder::new(vec![with]).unwrap_err().to_string();
+        assert!(refused.contains("finite"), "{refused}");
     }
 
     fn strings(levels: &[&str]) -> Vec<String> {

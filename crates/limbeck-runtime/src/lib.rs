@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod blocks;
+mod date;
 mod encoder;
 mod error;
 mod file;
@@ -33,6 +34,7 @@ mod student;
 mod table;
 mod trees;
 
+pub use date::{DatePart, DateSource, MISSING_TIME};
 pub use encoder::{
     Encoder, Encoding, InputColumn, MISSING, MissingNumbers, RawColumn, SATURATION, Scaling, Value,
 };

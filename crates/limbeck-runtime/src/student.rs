@@ -81,6 +81,8 @@ pub struct Output {
 pub enum GoldenValue {
     /// A finite number.
     Number(f64),
+    /// A date, in seconds since 1970 (UTC).
+    Time(i64),
     /// A category.
     Text(String),
     /// A missing value.
@@ -91,6 +93,7 @@ impl GoldenValue {
     fn as_value(&self) -> Value<'_> {
         match self {
             GoldenValue::Number(x) => Value::Number(*x),
+            GoldenValue::Time(seconds) => Value::Time(*seconds),
             GoldenValue::Text(text) => Value::Text(text),
             GoldenValue::Missing => Value::Missing,
         }
@@ -123,6 +126,7 @@ struct GoldenText {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum CellText {
     Number(String),
+    Time(i64),
     Text(String),
     Missing,
 }
@@ -161,7 +165,7 @@ pub struct StudentParts {
 /// | `provenance` | JSON object whose values are text |
 /// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; with several outputs, `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is written in the format `limbeck-1`. A student with several outputs, or with numbers that mean *missing*, is written
+/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing* or dates is written
 /// in `limbeck-2`.
 ///
 /// ```
@@ -401,9 +405,9 @@ impl Student {
         let mut file = Container::new(KIND);
         file.put_encoder("encoder", &self.encoder)?;
         file.put_graph("graph", &self.graph);
-        let has_missing = |column: &InputColumn| !column.missing.is_empty();
+        let is_newer = |column: &InputColumn| !column.missing.is_empty() || column.date.is_some();
         match &self.outputs[..] {
-            [Output { name, transform }] if !self.encoder.columns.iter().any(has_missing) => {
+            [Output { name, transform }] if !self.encoder.columns.iter().any(is_newer) => {
                 file.put_json("target", transform)?;
                 file.put("target_name", name.as_str());
             }
@@ -532,6 +536,7 @@ impl GoldenText {
     fn write(golden: &Golden) -> Self {
         let cell = |value: &GoldenValue| match value {
             GoldenValue::Number(x) => CellText::Number(format_hex(*x)),
+            GoldenValue::Time(seconds) => CellText::Time(*seconds),
             GoldenValue::Text(text) => CellText::Text(text.clone()),
             GoldenValue::Missing => CellText::Missing,
         };
@@ -558,6 +563,7 @@ impl GoldenText {
         let cell = |cell| {
             Ok(match cell {
                 CellText::Number(text) => GoldenValue::Number(number(text)?),
+                CellText::Time(seconds) => GoldenValue::Time(seconds),
                 CellText::Text(text) => GoldenValue::Text(text),
                 CellText::Missing => GoldenValue::Missing,
             })

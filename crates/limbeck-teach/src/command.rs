@@ -699,6 +699,7 @@ mod tests {
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: vec![column],
@@ -714,12 +715,14 @@ mod tests {
                 values: FeatureValues::Number(vec![0.1, f64::NAN, 1e300]),
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
+                date: None,
             },
             Feature {
                 name: "n, m".to_owned(),
                 values: FeatureValues::Number(vec![3.0, -2.0, 0.0]),
                 integer: true,
                 missing: limbeck_data::MissingNumbers::default(),
+                date: None,
             },
             Feature {
                 name: "k".to_owned(),
@@ -729,6 +732,7 @@ mod tests {
                 },
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
+                date: None,
             },
         ];
         Features { columns, rows: 3 }
@@ -845,6 +849,7 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
                 values: FeatureValues::Category { codes, levels },
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
+                date: None,
             };
             Features {
                 columns: vec![column],

@@ -767,6 +767,7 @@ mod tests {
             values: FeatureValues::Number(values.clone()),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             rows: columns[0].len(),

@@ -488,6 +488,7 @@ mod tests {
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         }
     }
 
@@ -501,6 +502,7 @@ mod tests {
             },
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         }
     }
 

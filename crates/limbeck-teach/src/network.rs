@@ -545,6 +545,7 @@ mod tests {
             values: FeatureValues::Number(values),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: columns.into_iter().zip(["a", "b"]).map(column).collect(),

@@ -748,6 +748,7 @@ mod tests {
             values: FeatureValues::Number(values),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         (
             Features {

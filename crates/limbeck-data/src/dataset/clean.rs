@@ -1,11 +1,12 @@
-//! What the rows to learn from say of the cells: numbers that mean *missing*, and categories that are numbers.
+//! What the rows to learn from say of the cells: numbers that mean *missing*, categories that are numbers, and the parts of dates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_runtime::MissingNumbers;
+use limbeck_runtime::{DateSource, MissingNumbers};
 
 use crate::Result;
 use crate::checks::{Check, Findings};
+use crate::dates::{part_column, parts, source as date_source};
 use crate::files::ReadOptions;
 use crate::kind::{ColumnKind, numbers_by_rows};
 use crate::sentinels::Apart;
@@ -95,6 +96,49 @@ pub(super) fn clean_target(
         part.retain(|&row| !missing.holds(target[row]));
     }
     Ok(())
+}
+
+/// Feature columns with the parts of dates in place of the dates, and what these parts are.
+pub(super) fn with_dates(
+    source: &str,
+    columns: Vec<Column>,
+    learn: &[usize],
+    by_time: bool,
+    findings: &mut Findings<'_>,
+) -> Result<(Vec<Column>, BTreeMap<String, DateSource>)> {
+    let mut dates = BTreeMap::new();
+    if findings.action(Check::Datetime) != Action::Warn {
+        return Ok((columns, dates));
+    }
+    let mut all = Vec::with_capacity(columns.len());
+    for column in columns {
+        let Values::Time(times) = &column.values else {
+            all.push(column);
+            continue;
+        };
+        let name = &column.name;
+        let found = parts(times, learn, by_time);
+        if found.is_empty() {
+            let message = format!(
+                "{source}: column `{name}` has at most one date in the training rows; dropped"
+            );
+            findings.act(Check::Constant, Action::Drop, Some(name), message)?;
+            continue;
+        }
+        let names: Vec<&str> = found.iter().map(|part| part.name()).collect();
+        let message = format!(
+            "{source}: column `{name}` is a date; its parts are features: {} (`--drop {}` leaves it out)",
+            names.join(", "),
+            shell(name)
+        );
+        findings.found(Check::Datetime, Some(name), message)?;
+        for part in found {
+            let part_column = part_column(name, times, part);
+            dates.insert(part_column.name.clone(), date_source(name, part));
+            all.push(part_column);
+        }
+    }
+    Ok((all, dates))
 }
 
 /// Reads categories as numbers where the rows to learn from hold nothing else: a word in a test row decides no kind, and is missing there.

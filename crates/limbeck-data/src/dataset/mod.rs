@@ -14,12 +14,15 @@ mod source;
 mod summary;
 mod twins;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use options::DataOptions;
-pub use summary::{DataSummary, FeatureKind, TargetSummary};
+use limbeck_runtime::DateSource;
 
-use self::clean::{clean_features, clean_target, read_by_rows};
+pub use options::DataOptions;
+pub use summary::{DataSummary, FeatureKind, TargetSummary, raw_columns};
+
+use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
 use self::source::Source;
 use self::summary::summarize;
 use self::twins::twins;
@@ -206,7 +209,9 @@ impl Dataset {
 
         let total_rows = source.table.rows;
         let rules = options.reading();
-        let mut columns = source.feature_columns(options, &names, &rows);
+        let columns = source.feature_columns(options, &names, &rows);
+        let (mut columns, dates) =
+            with_dates(&name, columns, &learn, time.is_some(), &mut findings)?;
         for column in columns
             .iter_mut()
             .filter(|column| !options.has_kind(&column.name))
@@ -215,9 +220,10 @@ impl Dataset {
         }
         let (columns, missing) = clean_features(&name, columns, &learn, &missing, &mut findings)?;
         let columns = check_features(&name, columns, &learn, &values, &mut findings)?;
-        let (kinds, mut features) = features_of(&name, columns, rows.len(), &learn)?;
+        let (kinds, mut features) = features_of(&name, columns, &dates, rows.len(), &learn)?;
         for feature in &mut features.columns {
             feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
+            feature.date = dates.get(&feature.name).cloned();
         }
         check_seen_test(
             &name,
@@ -419,6 +425,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
 fn features_of(
     source: &str,
     columns: Vec<Column>,
+    dates: &BTreeMap<String, DateSource>,
     rows: usize,
     learn: &[usize],
 ) -> Result<(Vec<FeatureKind>, Features)> {
@@ -433,6 +440,7 @@ fn features_of(
         .map(|column| FeatureKind {
             name: column.name.clone(),
             kind: column.kind,
+            date: dates.get(&column.name).cloned(),
         })
         .collect();
     let mut features = Features {
@@ -777,6 +785,63 @@ mod tests {
                 .sum::<usize>(),
             400
         );
+    }
+
+    #[test]
+    fn dates_become_their_parts() {
+        let data = make(|o| o.drop.retain(|name| name != "day")).unwrap();
+        let names = data.features.names();
+        assert_eq!(
+            names,
+            ["a", "b", "group", "day.elapsed", "day.month", "day.weekday"]
+        );
+        assert_eq!(
+            numbers(&data, "day.elapsed")[..5],
+            [99.0, 99.0, 99.0, 99.0, 98.0]
+        );
+        // 1970-04-10 was a Friday.
+        assert_eq!(
+            (
+                numbers(&data, "day.month")[0],
+                numbers(&data, "day.weekday")[0]
+            ),
+            (4.0, 4.0)
+        );
+        let schema = data.summary.schema();
+        assert_eq!(schema[3..], [("day".to_owned(), ColumnKind::Time)]);
+        let again = Features::of_table(&table(), &data.summary.features).unwrap();
+        assert!(
+            again.same(&data.features) && again.columns[3].date == data.features.columns[3].date
+        );
+        let said = data
+            .summary
+            .warnings
+            .iter()
+            .find(|one| one.check == "datetime")
+            .unwrap();
+        assert!(
+            said.message
+                .contains("its parts are features: elapsed, month, weekday (`--drop day`"),
+            "{}",
+            said.message
+        );
+        let left_out = make(|o| {
+            o.drop.retain(|name| name != "day");
+            o.checks.insert("datetime".into(), Action::Drop);
+        });
+        assert_eq!(left_out.unwrap().features.names(), ["a", "b", "group"]);
+        // Later rows lie outside of the days that were learned.
+        let by_time = make(|o| {
+            o.drop.retain(|name| name != "day");
+            o.time = Some("day".into());
+            o.keep = vec!["day".into()];
+        });
+        assert_eq!(
+            by_time.unwrap().features.names(),
+            ["a", "b", "group", "day.month", "day.weekday"]
+        );
+        // Models from elsewhere never see the parts.
+        assert_eq!(data.features.as_in_table().names(), ["a", "b", "group"]);
     }
 
     #[test]

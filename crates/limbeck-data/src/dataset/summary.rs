@@ -1,5 +1,6 @@
 //! Summary of the data for the report.
 
+use limbeck_runtime::DateSource;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::ColumnKind;
@@ -58,8 +59,21 @@ impl DataSummary {
 pub struct FeatureKind {
     /// Column name.
     pub name: String,
-    /// Kind of the column in the table.
+    /// Kind of the column in the table; number for a part of a date.
     pub kind: ColumnKind,
+    /// The date in the table that the feature is a part of, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<DateSource>,
+}
+
+impl FeatureKind {
+    /// The column of the table that the feature is read from, and its kind there.
+    fn raw(&self) -> (String, ColumnKind) {
+        match &self.date {
+            Some(date) => (date.column.clone(), ColumnKind::Time),
+            None => (self.name.clone(), self.kind),
+        }
+    }
 }
 
 /// Weighted statistics of the target over training and validation rows.
@@ -76,14 +90,23 @@ pub struct TargetSummary {
 }
 
 impl DataSummary {
-    /// Names and kinds of the feature columns: the schema for [`Table::read_like`](crate::Table::read_like).
+    /// Names and kinds of the columns that the features are read from: the schema for [`Table::read_like`](crate::Table::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
-        self.features
-            .iter()
-            .map(|feature| (feature.name.clone(), feature.kind))
-            .collect()
+        raw_columns(&self.features)
     }
+}
+
+/// Names and kinds of the columns that features are read from; a date of several parts is one column.
+#[must_use]
+pub fn raw_columns(features: &[FeatureKind]) -> Vec<(String, ColumnKind)> {
+    let mut columns: Vec<(String, ColumnKind)> = Vec::new();
+    for raw in features.iter().map(FeatureKind::raw) {
+        if !columns.contains(&raw) {
+            columns.push(raw);
+        }
+    }
+    columns
 }
 
 pub(crate) fn summarize(target: &[f64], weight: &[f64], rows: &[usize]) -> TargetSummary {

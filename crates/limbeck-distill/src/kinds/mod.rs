@@ -392,6 +392,7 @@ mod tests {
             ),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         let mut columns: Vec<Feature> = (0..columns).map(number).collect();
         if category {
@@ -402,6 +403,7 @@ mod tests {
                 values: FeatureValues::Category { codes, levels },
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
+                date: None,
             });
         }
         Features { columns, rows: n }

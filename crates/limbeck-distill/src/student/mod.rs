@@ -278,6 +278,7 @@ mod tests {
             ),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
         let category = |j: usize| Feature {
@@ -288,6 +289,7 @@ mod tests {
             },
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: (0..numbers)

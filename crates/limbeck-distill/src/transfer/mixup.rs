@@ -88,5 +88,6 @@ fn mix(column: &Feature, pairs: &[(usize, usize, f64)]) -> Feature {
         values,
         integer: column.integer,
         missing: column.missing.clone(),
+        date: column.date.clone(),
     }
 }

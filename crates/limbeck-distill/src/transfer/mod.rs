@@ -280,6 +280,7 @@ pub(crate) mod tests {
             values: FeatureValues::Number((0..n).map(value).collect()),
             integer,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         let codes = (0..n as u32).map(|i| i % 2).collect();
@@ -295,6 +296,7 @@ pub(crate) mod tests {
                     values: FeatureValues::Category { codes, levels },
                     integer: false,
                     missing: limbeck_data::MissingNumbers::default(),
+                    date: None,
                 },
             ],
             rows: n,

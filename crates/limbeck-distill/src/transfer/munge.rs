@@ -126,6 +126,7 @@ fn munge_column(
         values,
         integer: column.integer,
         missing: column.missing.clone(),
+        date: column.date.clone(),
     }
 }
 

@@ -257,6 +257,7 @@ mod tests {
             },
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         }
     }
 
@@ -266,6 +267,7 @@ mod tests {
             values: FeatureValues::Number(values.to_vec()),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         }
     }
 

@@ -349,12 +349,14 @@ mod tests {
             values: FeatureValues::Number(values),
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         let category = Feature {
             name: "k".into(),
             values: FeatureValues::Category { codes, levels },
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         (
             Features {

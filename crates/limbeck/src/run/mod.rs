@@ -135,7 +135,10 @@ impl Run {
     /// If a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
         let table = Table::read_like(table, &self.report.data.schema(), &ReadOptions::default())?;
-        Ok((Features::from_table(table.clone())?, table))
+        Ok((
+            Features::of_table(&table, &self.report.data.features)?,
+            table,
+        ))
     }
 }
 

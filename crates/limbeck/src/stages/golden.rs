@@ -1,27 +1,36 @@
 //! Converts raw rows to golden vectors, and their values back.
 
-use limbeck_data::{FeatureValues, Features, MISSING};
+use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use limbeck_runtime::{GoldenValue, Value};
 
-pub(crate) fn golden_row(features: &Features, row: usize) -> Vec<GoldenValue> {
-    let cell = |values: &FeatureValues| match values {
-        FeatureValues::Number(values) if values[row].is_nan() => GoldenValue::Missing,
+/// A raw row. Parts of dates are those of a made-up date, numbered by `example`; every second example has the table's own number for a missing cell.
+pub(crate) fn golden_row(features: &Features, row: usize, example: usize) -> Vec<GoldenValue> {
+    let cell = |column: &Feature| match &column.values {
+        FeatureValues::Number(_) if column.date.is_some() => GoldenValue::Time(date(example)),
+        FeatureValues::Number(values) if values[row].is_nan() => {
+            let stands_for = column.missing.values.first().filter(|_| example % 2 == 1);
+            stands_for.map_or(GoldenValue::Missing, |&number| GoldenValue::Number(number))
+        }
         FeatureValues::Number(values) => GoldenValue::Number(values[row]),
         FeatureValues::Category { codes, .. } if codes[row] == MISSING => GoldenValue::Missing,
         FeatureValues::Category { codes, levels } => {
             GoldenValue::Text(levels[codes[row] as usize].clone())
         }
     };
-    features
-        .columns
-        .iter()
-        .map(|column| cell(&column.values))
-        .collect()
+    features.columns.iter().map(cell).collect()
+}
+
+/// Dates from 1969 on, a little more than four years apart, at different times of the day.
+fn date(example: usize) -> i64 {
+    const FIRST: i64 = -20_000_000;
+    const STEP: i64 = 131_234_567;
+    FIRST + STEP * i64::try_from(example % 20).unwrap_or(0)
 }
 
 pub(crate) fn as_value(value: &GoldenValue) -> Value<'_> {
     match value {
         GoldenValue::Number(number) => Value::Number(*number),
+        GoldenValue::Time(seconds) => Value::Time(*seconds),
         GoldenValue::Text(text) => Value::Text(text),
         GoldenValue::Missing => Value::Missing,
     }

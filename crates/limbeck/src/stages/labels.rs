@@ -182,7 +182,7 @@ impl<'a> Context<'a> {
         if let Some(path) = &self.recipe.unlabeled {
             let schema = self.data.summary.schema();
             let table = Table::read_like(path, &schema, &self.recipe.data.reading())?;
-            let rows = Features::from_table(table)?;
+            let rows = Features::of_table(&table, &self.data.summary.features)?;
             new.append_rows(rows.cleaned_like(&self.data.features))?;
         }
         Ok(new)

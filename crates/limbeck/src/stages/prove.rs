@@ -314,7 +314,8 @@ impl Case<'_> {
         (0..rows)
             .step_by(step)
             .take(EXAMPLES)
-            .map(|row| golden_row(source, row))
+            .enumerate()
+            .map(|(example, row)| golden_row(source, row, example))
             .collect()
     }
 
@@ -399,7 +400,7 @@ impl Case<'_> {
         let batch = best_microseconds(1, || {
             let _ = std::hint::black_box(student.predict(&raw, test.rows));
         });
-        let row: Vec<GoldenValue> = golden_row(test, 0);
+        let row: Vec<GoldenValue> = golden_row(test, 0, 0);
         let row: Vec<Value<'_>> = row.iter().map(as_value).collect();
         let mut scratch = limbeck_runtime::Scratch::default();
         let one = best_microseconds(2000, || {

@@ -193,6 +193,7 @@ mod tests {
             values,
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: vec![
