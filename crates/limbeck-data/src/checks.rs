@@ -90,6 +90,19 @@ impl Check {
         }
     }
 
+    /// True where it drops a column, and not rows.
+    #[must_use]
+    pub fn drops_columns(self) -> bool {
+        let drops = self.actions().contains(&Action::Drop);
+        drops && !matches!(self, Self::Infinite | Self::MissingTarget)
+    }
+
+    /// True where a column named in `keep` passes it with a warning.
+    #[must_use]
+    pub fn heeds_keep(self) -> bool {
+        matches!(self, Self::Constant | Self::Duplicate | Self::Id | Self::Leak)
+    }
+
     /// What it may do; the first is the default.
     #[must_use]
     pub fn actions(self) -> &'static [Action] {
@@ -263,7 +276,7 @@ pub(crate) fn check_features(
 
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
     // These can be no features, whatever `keep` says.
-    if matches!(check, Check::Datetime | Check::Text | Check::AllMissing) {
+    if !check.heeds_keep() {
         let message = format!("{message}; dropped");
         return Ok(findings.found(check, Some(column), message)? == Action::Drop);
     }

@@ -156,7 +156,7 @@ limbeck_options::options! {
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
         /// How to weight several teachers.
         combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
-        /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run on other rows of these columns.
+        /// Your own model as a file (LightGBM text, XGBoost JSON or UBJSON, or ONNX), or a run on other rows of these columns.
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
@@ -166,6 +166,11 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         model_columns: Option<Vec<String>> = None => [
             flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
+        ];
+        /// The output to read of an ONNX model that has several: the one with one number per row.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model_output: Option<String> = None => [
+            flag("teacher-model-output", "NAME"), unset("the only one"), example("\"variable\""), rules(&[Rule::With("teacher.model")]),
         ];
         /// Number of folds for out-of-fold labels.
         folds: usize = 5 => [within(2.0, 20.0)];
@@ -498,6 +503,7 @@ impl Recipe {
             TeacherSource::Model {
                 path,
                 columns: teacher.model_columns.as_deref().unwrap_or_default(),
+                output: teacher.model_output.as_deref(),
             }
         } else if self.data.teacher_column.is_some() {
             TeacherSource::Column
@@ -522,6 +528,8 @@ pub enum TeacherSource<'r> {
         path: &'r Path,
         /// Column of each input, where they are given.
         columns: &'r [String],
+        /// The output to read of an ONNX model, where it is named.
+        output: Option<&'r str>,
     },
     /// The labels of an earlier run.
     Run(&'r Path),

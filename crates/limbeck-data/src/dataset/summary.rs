@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kind::ColumnKind;
 use crate::metrics;
-use crate::warning::Warning;
+use crate::checks::Check;
+use crate::warning::{Action, Warning};
 
 /// What the report says of the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,17 @@ pub struct TargetSummary {
 }
 
 impl DataSummary {
+    /// Columns that a check dropped, with the check; those that the options drop are not among them.
+    pub fn dropped_columns(&self) -> impl Iterator<Item = (Check, &str)> {
+        let dropped = |warning: &'_ Warning| warning.action == Action::Drop;
+        let warnings = self.warnings.iter().filter(move |warning| dropped(warning));
+        warnings.filter_map(|warning| {
+            let check = Check::ALL.into_iter().find(|check| check.name() == warning.check)?;
+            let column = warning.column.as_deref().filter(|_| check.drops_columns())?;
+            Some((check, column))
+        })
+    }
+
     /// What [`Table::read_like`](crate::Table::read_like) needs to read rows for a student of this data.
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A child below 0 is the leaf `−child − 1`. Bits of a decision type: 1 category, 2 missing goes left, 4 zeros are missing, 8 NaN is
-//! missing. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
+//! missing. A model that stopped early is saved without the trees behind its best iteration, so that all trees of a file count, as in
+//! `Booster.predict`. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
 //! right. A linear leaf falls back to its plain value where one of its inputs is missing.
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ pub(crate) fn recognizes(text: &str) -> bool {
 }
 
 /// Reads a model, its inputs and the categories of those that are categories.
-pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>>)> {
+pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Arc<[Label]>>)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
             "the file",
@@ -155,9 +156,11 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom"
         | "none" => Ok(Link::Identity),
         "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
+        "cross_entropy" => Ok(Link::Sigmoid),
+        "cross_entropy_lambda" => Ok(Link::Softplus),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
-            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma or tweedie",
+            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
         )),
     }
 }
@@ -319,7 +322,7 @@ fn inputs(
     names: &[&str],
     infos: &[&str],
     rest: &str,
-) -> Parsed<(Vec<Input>, Vec<Vec<Label>>)> {
+) -> Parsed<(Vec<Input>, Vec<Arc<[Label]>>)> {
     let plain = names
         .iter()
         .enumerate()
@@ -344,7 +347,7 @@ fn inputs(
         .find_map(|line| line.strip_prefix("pandas_categorical:"));
     let lists = match lists.map(str::trim) {
         None | Some("null") => Vec::new(),
-        Some(text) => serde_json::from_str(text).map_err(|error| {
+        Some(text) => serde_json::from_str::<Vec<Vec<Label>>>(text).map_err(|error| {
             Fault::malformed(
                 "`pandas_categorical`",
                 format!("{} ({error})", short(text)),
@@ -352,5 +355,5 @@ fn inputs(
             )
         })?,
     };
-    Ok((inputs, lists))
+    Ok((inputs, lists.into_iter().map(Arc::from).collect()))
 }
