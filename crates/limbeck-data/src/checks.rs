@@ -100,7 +100,10 @@ impl Check {
     /// True where a column named in `keep` passes it with a warning.
     #[must_use]
     pub fn heeds_keep(self) -> bool {
-        matches!(self, Self::Constant | Self::Duplicate | Self::Id | Self::Leak)
+        matches!(
+            self,
+            Self::Constant | Self::Duplicate | Self::Id | Self::Leak
+        )
     }
 
     /// What it may do; the first is the default.

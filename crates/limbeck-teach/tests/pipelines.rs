@@ -313,7 +313,7 @@ fn refused(bytes: &[u8]) -> String {
 
 /// Writers of protobuf messages, as much as an ONNX file needs.
 mod proto {
-    pub fn varint(mut value: u64) -> Vec<u8> {
+    pub(super) fn varint(mut value: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         while value >= 0x80 {
             bytes.push(value as u8 | 0x80);
@@ -323,11 +323,11 @@ mod proto {
         bytes
     }
 
-    pub fn number(field: u64, value: u64) -> Vec<u8> {
+    pub(super) fn number(field: u64, value: u64) -> Vec<u8> {
         [varint(field << 3), varint(value)].concat()
     }
 
-    pub fn bytes(field: u64, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn bytes(field: u64, bytes: &[u8]) -> Vec<u8> {
         [
             &varint(field << 3 | 2)[..],
             &varint(bytes.len() as u64),
@@ -336,7 +336,7 @@ mod proto {
         .concat()
     }
 
-    pub fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+    pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
         let inputs = inputs.iter().flat_map(|name| bytes(1, name.as_bytes()));
         let mut node: Vec<u8> = inputs.collect();
         node.extend(bytes(2, output.as_bytes()));
@@ -347,16 +347,16 @@ mod proto {
         bytes(1, &node)
     }
 
-    pub fn int(name: &str, value: u64) -> Vec<u8> {
+    pub(super) fn int(name: &str, value: u64) -> Vec<u8> {
         [bytes(1, name.as_bytes()), number(3, value), number(20, 2)].concat()
     }
 
-    pub fn ints(name: &str, values: &[u64]) -> Vec<u8> {
+    pub(super) fn ints(name: &str, values: &[u64]) -> Vec<u8> {
         let packed: Vec<u8> = values.iter().flat_map(|&value| varint(value)).collect();
         [bytes(1, name.as_bytes()), bytes(8, &packed), number(20, 7)].concat()
     }
 
-    pub fn floats(name: &str, values: &[f32]) -> Vec<u8> {
+    pub(super) fn floats(name: &str, values: &[f32]) -> Vec<u8> {
         let packed: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
@@ -364,17 +364,17 @@ mod proto {
         [bytes(1, name.as_bytes()), bytes(7, &packed), number(20, 6)].concat()
     }
 
-    pub fn texts(name: &str, values: &[&str]) -> Vec<u8> {
+    pub(super) fn texts(name: &str, values: &[&str]) -> Vec<u8> {
         let values = values.iter().flat_map(|text| bytes(9, text.as_bytes()));
         [bytes(1, name.as_bytes()), values.collect(), number(20, 8)].concat()
     }
 
-    pub fn graph_attribute(name: &str, graph: &[u8]) -> Vec<u8> {
+    pub(super) fn graph_attribute(name: &str, graph: &[u8]) -> Vec<u8> {
         [bytes(1, name.as_bytes()), bytes(6, graph), number(20, 5)].concat()
     }
 
     /// A tensor of the kind 1 (float) or 7 (int64), with its raw bytes.
-    pub fn tensor(name: &str, kind: u64, dims: &[u64], raw: &[u8]) -> Vec<u8> {
+    pub(super) fn tensor(name: &str, kind: u64, dims: &[u64], raw: &[u8]) -> Vec<u8> {
         let dims = dims
             .iter()
             .flat_map(|&dim| number(1, dim))
@@ -389,7 +389,7 @@ mod proto {
         bytes(5, &tensor)
     }
 
-    pub fn whole(name: &str, values: &[i64]) -> Vec<u8> {
+    pub(super) fn whole(name: &str, values: &[i64]) -> Vec<u8> {
         let raw: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
@@ -397,13 +397,13 @@ mod proto {
         tensor(name, 7, &[values.len() as u64], &raw)
     }
 
-    pub fn single(name: &str, dims: &[u64], value: f32) -> Vec<u8> {
+    pub(super) fn single(name: &str, dims: &[u64], value: f32) -> Vec<u8> {
         let count = dims.iter().product::<u64>() as usize;
         tensor(name, 1, dims, &value.to_le_bytes().repeat(count))
     }
 
     /// An input (field 11) or output (12): `[rows, width]`.
-    pub fn value(field: u64, name: &str, width: u64) -> Vec<u8> {
+    pub(super) fn value(field: u64, name: &str, width: u64) -> Vec<u8> {
         let shape = [bytes(1, &bytes(2, b"rows")), bytes(1, &number(1, width))].concat();
         let kind = bytes(1, &[number(1, 1), bytes(2, &shape)].concat());
         bytes(
@@ -413,7 +413,7 @@ mod proto {
     }
 
     /// A model with an input `x` of two columns, and an output `y`.
-    pub fn model(parts: &[Vec<u8>]) -> Vec<u8> {
+    pub(super) fn model(parts: &[Vec<u8>]) -> Vec<u8> {
         let graph = [parts.concat(), value(11, "x", 2), value(12, "y", 1)].concat();
         [number(1, 8), bytes(7, &graph)].concat()
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Check;
 use crate::kind::ColumnKind;
 use crate::metrics;
-use crate::checks::Check;
 use crate::warning::{Action, Warning};
 
 /// What the report says of the data.
@@ -80,8 +80,13 @@ impl DataSummary {
         let dropped = |warning: &'_ Warning| warning.action == Action::Drop;
         let warnings = self.warnings.iter().filter(move |warning| dropped(warning));
         warnings.filter_map(|warning| {
-            let check = Check::ALL.into_iter().find(|check| check.name() == warning.check)?;
-            let column = warning.column.as_deref().filter(|_| check.drops_columns())?;
+            let check = Check::ALL
+                .into_iter()
+                .find(|check| check.name() == warning.check)?;
+            let column = warning
+                .column
+                .as_deref()
+                .filter(|_| check.drops_columns())?;
             Some((check, column))
         })
     }

@@ -22,6 +22,9 @@ use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
 
+/// The inputs, and lists of categories in the order of those inputs that are categories.
+pub(crate) type Inputs = (Vec<Input>, Vec<Arc<[Label]>>);
+
 type Lines<'a> = BTreeMap<&'a str, &'a str>;
 
 /// True for text that begins as such a file.
@@ -32,7 +35,7 @@ pub(crate) fn recognizes(text: &str) -> bool {
 }
 
 /// Reads a model, its inputs and the categories of those that are categories.
-pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Arc<[Label]>>)> {
+pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
             "the file",
@@ -83,8 +86,8 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Arc<[Label
         single: false,
     };
     let model = base.checked(width)?;
-    let (inputs, lists) = inputs(&model, &names, &infos, rest)?;
-    Ok((model, inputs, lists))
+    let inputs = inputs(&model, &names, &infos, rest)?;
+    Ok((model, inputs))
 }
 
 /// `name=value` by line; a line without `=` has no value.
@@ -317,12 +320,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
 /// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
 /// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
 /// only a table tells those from numbers: see [`super::columns::with_lists`].
-fn inputs(
-    model: &TreeModel,
-    names: &[&str],
-    infos: &[&str],
-    rest: &str,
-) -> Parsed<(Vec<Input>, Vec<Arc<[Label]>>)> {
+fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Inputs> {
     let plain = names
         .iter()
         .enumerate()

@@ -391,7 +391,7 @@ impl Parts {
     }
 
     fn of_lightgbm(text: &str) -> Parsed<Self> {
-        let (trees, inputs, lists) = lightgbm::parse(text)?;
+        let (trees, (inputs, lists)) = lightgbm::parse(text)?;
         Ok(Self {
             format: ModelFormat::Lightgbm,
             used: trees.used(inputs.len()),

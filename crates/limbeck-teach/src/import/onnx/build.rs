@@ -14,7 +14,7 @@ use super::kind::{FLOAT, Kind};
 use super::node::{FileNode, cannot, no_transform, several_targets};
 use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
-use super::steps::{Action, Budget, Program, Scan, Step};
+use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
 use super::weights::{Weights, name_of};
 
@@ -216,11 +216,8 @@ impl Reader {
         let result = step.run(&values, 1, &mut self.fold)?;
         let room = self.fold_room.checked_sub(result.data.len());
         self.fold_room = room.ok_or_else(|| {
-            Fault::malformed(
-                &*step.name,
-                "more numbers in its constants than so small a file needs",
-                "a smaller graph",
-            )
+            let found = "makes more constant numbers than so small a file needs";
+            too_much(&step.name, found)
         })?;
         self.constant(step.output, result, kind);
         Ok(())

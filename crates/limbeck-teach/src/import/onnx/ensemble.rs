@@ -324,10 +324,10 @@ impl<'a> RootLists<'a> {
             order.push((id, is_leaf));
             if !is_leaf {
                 for side in self.sides(id as usize) {
-                    if !places.contains_key(&side) {
-                        places.insert(side, u32::MAX);
+                    places.entry(side).or_insert_with(|| {
                         pending.push(side);
-                    }
+                        u32::MAX
+                    });
                 }
             }
         }

@@ -729,7 +729,6 @@ impl Each {
     }
 
     /// Roundings, waves and questions.
-    #[expect(clippy::float_cmp, reason = "0 is false, all else is true")]
     fn of_other(self, x: f64) -> f64 {
         match self {
             Self::Floor => x.floor(),

@@ -64,7 +64,7 @@ impl Budget {
                 Ok(())
             }
             None => Err(format!(
-                "more than {} operations, which is much for so small a file",
+                "takes more than {} operations, which is much for so small a file",
                 self.whole
             )),
         }
@@ -134,9 +134,9 @@ impl Program {
             let result = step.run(&values, rows, budget)?;
             alive = alive.saturating_add(result.data.len());
             if alive > MOST_AT_ONCE {
-                return Err(step.wrong(
-                    format!("more than {MOST_AT_ONCE} numbers in all for {rows} rows"),
-                    "a smaller graph",
+                return Err(too_much(
+                    &step.name,
+                    &format!("takes more than {MOST_AT_ONCE} numbers in all for {rows} rows"),
                 ));
             }
             peak = peak.max(alive);
@@ -153,6 +153,14 @@ impl Program {
             peak,
         })
     }
+}
+
+/// The fault of a graph that asks for more than it may.
+pub(super) fn too_much(name: &str, found: &str) -> Fault {
+    Fault::unsupported(
+        format!("{name} {found}"),
+        "give a smaller graph, or ask the model by --teacher-command",
+    )
 }
 
 impl Step {
@@ -176,7 +184,7 @@ impl Step {
                 )
             })?);
         }
-        let much = |found: String| self.wrong(found, "a smaller graph");
+        let much = |found: String| too_much(&self.name, &found);
         let result = match &self.action {
             Action::Op(op) => {
                 let work = op.work(&inputs).saturating_add(STEP_WORK);
