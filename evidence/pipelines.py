@@ -1,12 +1,13 @@
 """More model files of other libraries: pipelines with texts, kernels, shared subtrees, early stopping. Fixtures as those of `fixtures.py`.
 
-    python3 evidence/pipelines.py        # needs numpy, pandas, lightgbm, xgboost, scikit-learn, skl2onnx, onnx, onnxruntime
+    python3 evidence/pipelines.py        # needs numpy, pandas, catboost, lightgbm, xgboost, scikit-learn, skl2onnx, onnx, onnxruntime
 
 Reads rows.csv of the fixtures and writes model files and expected_pipelines.csv (predictions for its first 300 rows) beside it.
 """
 
 from pathlib import Path
 
+import catboost
 import lightgbm as lgb
 import numpy as np
 import onnx
@@ -72,6 +73,13 @@ def lightgbm_models(x, y, test):
         head, tail = model.model_to_string().split("\nparameters:")
         (OUT / f"{name}.txt").write_text(head + "\nparameters:\nend of parameters\n" + tail.split("end of parameters\n")[1])
         yield name, lgb.Booster(model_file=str(OUT / f"{name}.txt")).predict(test)
+
+
+def catboost_models(x, y, test):
+    model = catboost.CatBoostRegressor(iterations=5, depth=3, border_count=12, loss_function="Poisson", random_seed=1, verbose=0, allow_writing_files=False)
+    model.fit(x, y)
+    model.save_model(OUT / "catboost_numbers.json", format="json")
+    yield "catboost_numbers", model.predict(test)
 
 
 def sklearn_models(x, y, test):
@@ -172,7 +180,7 @@ def main():
     rows["kind"] = rows["kind"].fillna("none")
     x, y = rows[[*NUMBERS, "kind"]], rows["target"].to_numpy()
     test = x[:ROWS]
-    models = (xgboost_models(x[NUMBERS], y, test[NUMBERS]), lightgbm_models(x[NUMBERS], y, test[NUMBERS]), sklearn_models(x, y, test), onnx_graphs(rng, test))
+    models = (catboost_models(x[NUMBERS], y, test[NUMBERS]), xgboost_models(x[NUMBERS], y, test[NUMBERS]), lightgbm_models(x[NUMBERS], y, test[NUMBERS]), sklearn_models(x, y, test), onnx_graphs(rng, test))
     predicted = {name: np.asarray(values, "f8").ravel() for source in models for name, values in source}
     pd.DataFrame(predicted).to_csv(OUT / "expected_pipelines.csv", index=False, float_format="%.7g")
 

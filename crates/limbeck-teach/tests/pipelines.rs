@@ -96,7 +96,8 @@ fn worst(found: &[f64], expected: &[f64]) -> f64 {
         .fold(0.0, f64::max)
 }
 
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
+    "catboost_numbers.json",
     "xgboost_early.json",
     "xgboost_early.ubj",
     "xgboost_logistic.ubj",
@@ -740,6 +741,20 @@ fn weights_behind_a_link_out_of_the_folder_are_refused() {
     .unwrap();
     let message = ImportedTeacher::read(&path).unwrap_err().to_string();
     assert!(message.contains("outside the model's folder"), "{message}");
+}
+
+#[test]
+fn files_beside_a_model_are_known_before_it_is_read() {
+    let beside = |file: &str| limbeck_teach::import::weights_beside(fixture(file));
+    assert_eq!(
+        beside("onnx_beside.onnx"),
+        [fixture("onnx_beside.onnx.data")]
+    );
+    assert!(
+        beside("onnx_two.onnx").is_empty()
+            && beside("xgboost_aft.json").is_empty()
+            && beside("nowhere").is_empty()
+    );
 }
 
 /// A tensor that claims a place in a file beside the model.

@@ -12,6 +12,7 @@ use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
+use limbeck_teach::import;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
@@ -156,7 +157,7 @@ limbeck_options::options! {
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
         /// How to weight several teachers.
         combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
-        /// Your own model as a file (LightGBM text, XGBoost JSON or UBJSON, or ONNX), or a run on other rows of these columns.
+        /// Your own model as a file (LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or ONNX), or a run on other rows of these columns.
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
@@ -483,6 +484,7 @@ impl Recipe {
             .flatten()
             .filter(|_| !self.targets.is_empty());
         let teacher = &self.teacher;
+        let beside = teacher.model.iter().flat_map(import::weights_beside);
         self.unlabeled
             .iter()
             .chain(&teacher.model)
@@ -490,6 +492,7 @@ impl Recipe {
             .chain(&teacher.with)
             .cloned()
             .chain(tables)
+            .chain(beside)
             .collect()
     }
 

@@ -10,11 +10,9 @@ use serde::de::IgnoredAny;
 use super::fault::{Fault, short};
 
 /// What can be read, for messages.
-pub(super) const EXPECTED: &str =
-    "a LightGBM text model, an XGBoost JSON model (or UBJSON) or an ONNX model";
+pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model (or UBJSON), a CatBoost JSON model or an ONNX model";
 
-const CATBOOST: &str =
-    "save it as ONNX: model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
+const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
 const XGBOOST: &str = "save it as JSON: model.save_model(\"model.json\")";
 const LIGHTGBM: &str =
     "save the text model: booster.save_model(\"model.txt\") (of an LGBMRegressor: model.booster_)";
@@ -51,6 +49,7 @@ const BEGINNINGS: &[(&[u8], &str, &str)] = &[
     (b"\x80\x03", "a Python pickle (pickle or joblib)", PICKLE),
     (b"\x80\x04", "a Python pickle (pickle or joblib)", PICKLE),
     (b"\x80\x05", "a Python pickle (pickle or joblib)", PICKLE),
+    (b"ccopy_reg\n", "a Python pickle of protocol 0", PICKLE),
     (b"GGUF", "a GGUF file, which holds language models", COMMAND),
     (b"RDX2\n", "a file of R objects (.RData)", COMMAND),
     (b"RDX3\n", "a file of R objects (.RData)", COMMAND),
@@ -221,7 +220,7 @@ fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
 /// Names a text that is neither LightGBM's nor JSON.
 pub(super) fn by_text(text: &str) -> Fault {
     let text = text.trim_start();
-    let head: String = text.chars().take(2000).collect();
+    let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
     let known: &[(&[&str], &str, &str)] = &[
         (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
         (
@@ -244,6 +243,19 @@ pub(super) fn by_text(text: &str) -> Fault {
             &["\"nodeid\":", "booster[0]"],
             "a dump of an XGBoost model, without its objective",
             XGBOOST,
+        ),
+        (
+            &[
+                "#include ",
+                "\nimport ",
+                "\nfrom ",
+                "\ndef ",
+                "\nclass ",
+                "\nlibrary(",
+                "###  Model data",
+            ],
+            "source code",
+            COMMAND,
         ),
         (
             &["svm_type ", "solver_type "],
@@ -385,6 +397,7 @@ mod tests {
             ("[\n {\"nodeid\": 0}]", "dump of an XGBoost"),
             ("a;b;y\n1;2;3\n", "a table with the header `a;b;y`"),
             ("hello", "a text that begins `hello`"),
+            ("import sys\nprint(1)", "source code"),
             ("\"tree\\nversion=v4\"", "around a LightGBM"),
             ("version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         ] {

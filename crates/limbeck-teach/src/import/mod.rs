@@ -1,4 +1,4 @@
-//! Teachers from other libraries: LightGBM text files, XGBoost JSON and UBJSON files, ONNX files.
+//! Teachers from other libraries: LightGBM text files, XGBoost JSON and UBJSON files, CatBoost JSON files, ONNX files.
 //!
 //! ```text
 //! file ─ImportedTeacher::read→ trees, a linear model or a graph, and its inputs
@@ -9,6 +9,7 @@
 //! |---|---|---|---|---|
 //! | LightGBM | first line `tree` | by name; by position where the names are `Column_0`, … | `pandas_categorical` | as each node says: NaN, zero or none |
 //! | XGBoost (`gbtree`, `dart`, `gblinear`) | `{` and `"learner"`, in JSON or UBJSON | by name; by position where the file has none | `cats` of version 3.1 and later | `default_left`; add nothing to a linear model |
+//! | CatBoost | JSON with `scale_and_bias` | by name; by position where the names are numbers | none: such models are refused | `nan_value_treatment` |
 //! | ONNX | a protobuf with a graph | by name where each input is one column, else by position | texts of text inputs | pass through as NaN; a missing text is unknown, or `nan` where the model knows that |
 //!
 //! Each may be overruled by a list of column names in the model's order. By position is refused where a check dropped a column of the table, since
@@ -18,6 +19,7 @@
 //! Bytes from outside never panic, no count in a file is believed before its numbers are there, and what a graph may compute is
 //! limited by the size of its file. Files of other kinds are named for what they are: `foreign`.
 
+mod catboost;
 mod columns;
 mod fault;
 mod foreign;
@@ -56,6 +58,8 @@ pub enum ModelFormat {
     Lightgbm,
     /// XGBoost's JSON or UBJSON format.
     Xgboost,
+    /// CatBoost's JSON format.
+    Catboost,
     /// ONNX.
     Onnx,
 }
@@ -65,6 +69,7 @@ impl fmt::Display for ModelFormat {
         f.write_str(match self {
             Self::Lightgbm => "lightgbm",
             Self::Xgboost => "xgboost",
+            Self::Catboost => "catboost",
             Self::Onnx => "onnx",
         })
     }
@@ -127,7 +132,7 @@ impl ImportedTeacher {
     ///
     /// # Errors
     ///
-    /// [`Error::ModelFile`] where the file cannot be read, [`Error::Model`] where it is damaged, no model of the three formats, or a model
+    /// [`Error::ModelFile`] where the file cannot be read, [`Error::Model`] where it is damaged, no model of these formats, or a model
     /// that cannot be a teacher of one number: a classifier, several outputs, an objective or operation that is not known.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_with(path, &ImportOptions::default())
@@ -354,6 +359,23 @@ impl ImportedTeacher {
     }
 }
 
+/// Files in which weights of an ONNX model lie, beside it; none for other files, and none that is not there.
+#[must_use]
+pub fn weights_beside(model: impl AsRef<Path>) -> Vec<PathBuf> {
+    let model = model.as_ref();
+    let bytes = match model.is_file() {
+        true => std::fs::read(model).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let plain = |name: &String| {
+        let mut parts = Path::new(name).components();
+        parts.all(|part| matches!(part, std::path::Component::Normal(_)))
+    };
+    let locations = onnx::locations(&bytes).into_iter().filter(plain);
+    let paths = locations.map(|name| model.with_file_name(name));
+    paths.filter(|path| path.is_file()).collect()
+}
+
 /// What a file holds.
 struct Parts {
     format: ModelFormat,
@@ -392,15 +414,25 @@ impl Parts {
 
     fn of_lightgbm(text: &str) -> Parsed<Self> {
         let (trees, (inputs, lists)) = lightgbm::parse(text)?;
-        Ok(Self {
-            format: ModelFormat::Lightgbm,
+        let parts = Self::of_trees(ModelFormat::Lightgbm, trees, inputs);
+        Ok(Self { lists, ..parts })
+    }
+
+    fn of_catboost(text: &str) -> Parsed<Self> {
+        let (trees, inputs) = catboost::parse(text)?;
+        Ok(Self::of_trees(ModelFormat::Catboost, trees, inputs))
+    }
+
+    fn of_trees(format: ModelFormat, trees: TreeModel, inputs: Vec<Input>) -> Self {
+        Self {
+            format,
             used: trees.used(inputs.len()),
             body: Body::Trees(trees),
             inputs,
-            lists,
+            lists: Vec::new(),
             notes: Vec::new(),
             bytes_beside: 0,
-        })
+        }
     }
 
     fn of_onnx(bytes: &[u8], source: &Source<'_>) -> Parsed<Self> {
@@ -457,6 +489,9 @@ fn parse_known(bytes: &[u8], source: &Source<'_>) -> Parsed<Parts> {
     let text = text.trim_start();
     if lightgbm::recognizes(text) {
         return Parts::of_lightgbm(text);
+    }
+    if text.starts_with('{') && catboost::recognizes(text) {
+        return Parts::of_catboost(text);
     }
     if text.starts_with('{') {
         let read = xgboost::parse_json(text).map(Parts::of_xgboost);

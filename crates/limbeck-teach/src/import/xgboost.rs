@@ -369,14 +369,13 @@ fn link(objective: &str) -> Parsed<Link> {
         | "reg:squaredlogerror"
         | "reg:absoluteerror"
         | "reg:pseudohubererror"
-        | "reg:quantileerror"
-        | "reg:expectileerror" => Ok(Link::Identity),
+        | "reg:quantileerror" => Ok(Link::Identity),
         "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:aft" => Ok(Link::Exp),
         "reg:logistic" => Ok(Link::Sigmoid),
         _ => Err(Fault::unsupported(
             format!("the XGBoost objective is {}", short(objective)),
             "expected a regression: reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:pseudohubererror, reg:quantileerror, \
-             reg:expectileerror, reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or give its predictions by --teacher-command",
+             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or give its predictions by --teacher-command",
         )),
     }
 }

@@ -30,4 +30,4 @@ mod tensor;
 mod weights;
 
 pub(crate) use graph::Graph;
-pub(crate) use read::{Source, field_numbers, parse};
+pub(crate) use read::{Source, field_numbers, locations, parse};

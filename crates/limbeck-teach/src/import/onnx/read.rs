@@ -12,7 +12,7 @@ use super::file::{FileGraph, all_columns};
 use super::graph::{Feed, Graph};
 use super::kind::Kind;
 use super::steps::Program;
-use super::weights::name_of;
+use super::weights::{location_of, name_of};
 
 /// Where a file comes from, and what of it is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +37,22 @@ pub(crate) struct OnnxModel {
 pub(crate) fn field_numbers(bytes: &[u8]) -> Vec<u64> {
     let fields = wire::fields(bytes).unwrap_or_default();
     fields.into_iter().map(|(number, _)| number).collect()
+}
+
+/// Names of the files beside the model in which weights lie; none where the bytes are no ONNX file.
+pub(crate) fn locations(bytes: &[u8]) -> Vec<String> {
+    let graph = wire::fields(bytes).ok().and_then(|fields| {
+        let graph = fields.into_iter().find(|(number, _)| *number == 7);
+        FileGraph::read(graph?.1.bytes().ok()?).ok()
+    });
+    let weights = graph.map(|graph| graph.weights).unwrap_or_default();
+    let mut names: Vec<String> = weights
+        .into_iter()
+        .filter_map(|tensor| location_of(tensor).ok().flatten())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Reads a graph and its inputs.

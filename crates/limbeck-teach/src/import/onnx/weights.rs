@@ -108,6 +108,18 @@ pub(super) fn name_of(bytes: &[u8]) -> Parsed<&str> {
     name.map_or(Ok(""), |(_, value)| value.text())
 }
 
+/// The file beside the model in which a tensor lies.
+pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
+    let mut place = Place::default();
+    for (_, entry) in wire::fields(bytes)?
+        .into_iter()
+        .filter(|(number, _)| *number == 13)
+    {
+        place.entry(entry.bytes()?)?;
+    }
+    Ok((!place.location.is_empty()).then(|| place.location.to_owned()))
+}
+
 impl Weights {
     pub(super) fn new(external: External) -> Self {
         Self {
