@@ -423,8 +423,8 @@ fn inputs_by_position_are_refused_where_a_check_dropped_a_column() {
             "y",
             "--split-column",
             "set",
-            "--munge-rows",
-            "0",
+            "--recipe",
+            "quick.toml",
             "--out",
             "labels.csv",
         ];
@@ -496,8 +496,8 @@ fn best_iteration_of_a_model_is_noted() {
         "rows.csv",
         "--target",
         "target",
-        "--munge-rows",
-        "0",
+        "--recipe",
+        "quick.toml",
         "--out",
         "labels.csv",
     ];
@@ -527,14 +527,12 @@ fn files_and_folders_of_other_libraries_are_named() {
         &["--teacher-model", "saved"],
         &["TensorFlow SavedModel", "tf2onnx"],
     );
-    distill(&place, &[]).succeeds();
-    let args = [
-        &ARGS[..6],
-        &["--out", "second", "--teacher-model", "run/student.limbeck"],
-    ]
-    .concat();
-    place.refuses(
-        &args,
+    // The head of a `.limbeck` file: a length, then JSON with its format.
+    let head = b"\x50\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"limbeck-1\"}}";
+    place.file("student.limbeck", head);
+    refuses(
+        &place,
+        &["--teacher-model", "student.limbeck"],
         &["student or teacher of limbeck", "--teacher-model runs/NAME"],
     );
 }
@@ -556,7 +554,7 @@ fn case_of_a_shifted_position_is_refused_and_its_right_table_is_read() {
     let Some(folder) = case("position_shift") else {
         return;
     };
-    let place = Place::empty();
+    let place = place_with("onnx_two.onnx");
     let label = |table: &str| {
         let (table, model) = (folder.join(table), folder.join("model.json"));
         let args = [
@@ -566,8 +564,8 @@ fn case_of_a_shifted_position_is_refused_and_its_right_table_is_read() {
             "y",
             "--split-column",
             "set",
-            "--munge-rows",
-            "0",
+            "--recipe",
+            "quick.toml",
         ];
         place.limbeck(
             &[

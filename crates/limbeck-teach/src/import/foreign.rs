@@ -65,6 +65,10 @@ const BEGINNINGS: &[(&[u8], &str, &str)] = &[
     (b"\xfd7zXZ\0", "an xz archive", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
     (b"\x04\x22\x4d\x18", "an lz4 archive", UNPACK),
+    (b"x\x01", "compressed, as joblib does it", PICKLE),
+    (b"x\x5e", "compressed, as joblib does it", PICKLE),
+    (b"x\x9c", "compressed, as joblib does it", PICKLE),
+    (b"x\xda", "compressed, as joblib does it", PICKLE),
     (b"ZF", "a compressed joblib file", PICKLE),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!", "a rar archive", UNPACK),
@@ -86,6 +90,9 @@ const BEGINNINGS: &[(&[u8], &str, &str)] = &[
     (b"\xff\xfe", "UTF-16 text", "save the model again, as UTF-8"),
     (b"\xfe\xff", "UTF-16 text", "save the model again, as UTF-8"),
 ];
+
+/// Bytes at either end of an archive that are searched.
+const MEMBERS_WITHIN: usize = 1 << 20;
 
 /// What a zip archive holds, by names of its members.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
@@ -115,7 +122,12 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
         return Some(is(what, fix));
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        let holds = |member: &[u8]| contains(bytes, member);
+        // Names stand before each member, and all of them at the end.
+        let (first, last) = (
+            &bytes[..bytes.len().min(MEMBERS_WITHIN)],
+            bytes.len().saturating_sub(MEMBERS_WITHIN),
+        );
+        let holds = |member: &[u8]| contains(first, member) || contains(&bytes[last..], member);
         let found = MEMBERS.iter().find(|(member, ..)| holds(member));
         let (what, fix) = found.map_or(("a zip archive", UNPACK), |(_, what, fix)| (*what, *fix));
         return Some(is(what, fix));

@@ -177,7 +177,14 @@ impl Reader {
             return Err(Fault::malformed(name, "no output", "one"));
         }
         // All but these have further outputs only for training.
-        let all = matches!(node.op, "Split" | "Scan");
+        let all = matches!(node.op, "Split" | "Scan" | "TopK");
+        let mut others = node.outputs.iter().skip(1);
+        if !all && others.any(|output| needed.contains(output)) {
+            return Err(cannot(
+                &name,
+                "expected that its first output alone is used",
+            ));
+        }
         let outputs = node
             .outputs
             .iter()
@@ -189,7 +196,10 @@ impl Reader {
                 self.stored_constant(output, tensor, kind);
                 continue;
             }
-            let kind = self.result_kind(node);
+            let kind = match (node.op, which) {
+                ("TopK", 1) => Kind::Whole,
+                _ => self.result_kind(node),
+            };
             let step = self.step(node, &name, which, output, kind)?;
             self.scope.kinds.insert(step.output, kind);
             self.fold_or_keep(step, kind)?;
@@ -243,6 +253,7 @@ impl Reader {
                 Action::Scan(Box::new(scan))
             }
             "Split" => Action::Op(self.split(node, name, which)?),
+            "TopK" => Action::Op(self.top(node, name, which)?),
             _ => Action::Op(self.op(node, name)?),
         };
         Ok(Step {
@@ -337,7 +348,7 @@ impl Reader {
         match node.op {
             "Cast" | "Clip" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization"
             | "Softmax" | "LogSoftmax" | "PRelu" | "Mean" | "Where" | "CDist" | "Range"
-            | "ArgMax" | "ArgMin" => self.numeric(node, name),
+            | "ArgMax" | "ArgMin" | "CumSum" => self.numeric(node, name),
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Concat"
             | "FeatureVectorizer" | "Expand" | "Tile" | "Shape" | "ConstantOfShape" => {
                 self.shape(node, name)
@@ -417,6 +428,12 @@ impl Reader {
             },
             "LayerNormalization" if node.int("axis", -1) == -1 => Op::LayerNormalization {
                 epsilon: node.float("epsilon", 1e-5),
+            },
+            "CumSum" => match self.whole(node, "", 1).as_deref() {
+                Some([axis]) if node.int("exclusive", 0) == 0 && node.int("reverse", 0) == 0 => {
+                    Op::CumulativeSum { axis: *axis }
+                }
+                _ => return Err(cannot(name, "expected sums forward along a constant axis")),
             },
             "Softmax" | "LogSoftmax" => Op::Softmax {
                 axis: node.int("axis", -1),
@@ -534,6 +551,21 @@ impl Reader {
             at,
             parts: node.outputs.len(),
             sizes,
+        })
+    }
+
+    fn top(&self, node: &FileNode<'_>, name: &str, which: usize) -> Parsed<Op> {
+        let given = node.has("k").then(|| vec![node.int("k", 0)]);
+        let count = given.or_else(|| self.whole(node, "", 1));
+        let count = count.as_deref().and_then(|count| match count {
+            [count] => usize::try_from(*count).ok(),
+            _ => None,
+        });
+        Ok(Op::Top {
+            axis: node.int("axis", -1),
+            count: count.ok_or_else(|| cannot(name, "expected a constant number of them"))?,
+            largest: node.int("largest", 1) != 0,
+            places: which == 1,
         })
     }
 

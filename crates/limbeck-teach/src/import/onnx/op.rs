@@ -3,7 +3,7 @@
 use super::super::trees::TreeModel;
 use super::encode::{Codes, one_hot};
 use super::kernel::{Distance, SupportVectors, distances};
-use super::reduce::{Reduction, arg, reduce, softmax};
+use super::reduce::{Reduction, arg, cumulative_sum, reduce, softmax, top};
 use super::select::{self, Cut};
 use super::tensor::{
     MOST_AXES, Tensor, axis_of, broadcast, concat, fits, multiply, permute, reshape, transpose,
@@ -114,6 +114,16 @@ pub(super) enum Op {
     Softmax {
         axis: i64,
         log: bool,
+    },
+    CumulativeSum {
+        axis: i64,
+    },
+    /// The first so many along an axis, sorted: their values or their places.
+    Top {
+        axis: i64,
+        count: usize,
+        largest: bool,
+        places: bool,
     },
     /// The mean of all inputs.
     Mean,
@@ -312,6 +322,13 @@ impl Op {
                 largest,
             } => arg(first, *axis, *keep, *largest),
             Self::Softmax { axis, log } => softmax(first, *axis, *log),
+            Self::CumulativeSum { axis } => cumulative_sum(first, *axis),
+            Self::Top {
+                axis,
+                count,
+                largest,
+                places,
+            } => top(first, *axis, *count, (*largest, *places)),
             Self::Mean => {
                 let sum = Self::Pairs(Pairs::Add).run(inputs)?;
                 Some(map(&sum, |_, x| x / inputs.len() as f64))

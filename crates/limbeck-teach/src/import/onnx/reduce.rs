@@ -133,6 +133,51 @@ pub(super) fn softmax(tensor: &Tensor, axis: i64, log: bool) -> Option<Tensor> {
     Some(result)
 }
 
+/// Sums of all numbers up to each along an axis.
+pub(super) fn cumulative_sum(tensor: &Tensor, axis: i64) -> Option<Tensor> {
+    let axis = axis_of(axis, tensor.shape.len())?;
+    let (_, size, inner) = tensor.around(axis);
+    let mut result = tensor.clone();
+    for part in result.data.chunks_mut((size * inner).max(1)) {
+        for at in inner..part.len() {
+            part[at] += part[at - inner];
+        }
+    }
+    Some(result)
+}
+
+/// The `count` largest (or smallest) numbers along an axis, sorted, or their places; of equals the first comes first.
+pub(super) fn top(
+    tensor: &Tensor,
+    axis: i64,
+    count: usize,
+    (largest, places): (bool, bool),
+) -> Option<Tensor> {
+    let axis = axis_of(axis, tensor.shape.len())?;
+    let (outer, size, inner) = tensor.around(axis);
+    let mut shape = tensor.shape.clone();
+    shape[axis] = count;
+    if count > size {
+        return None;
+    }
+    let mut data = vec![0.0; outer * count * inner];
+    for part in 0..outer {
+        for within in 0..inner {
+            let value = |at: usize| tensor.data[(part * size + at) * inner + within];
+            let mut order: Vec<usize> = (0..size).collect();
+            order.sort_by(|&a, &b| match largest {
+                true => value(b).total_cmp(&value(a)),
+                false => value(a).total_cmp(&value(b)),
+            });
+            for (rank, &at) in order[..count].iter().enumerate() {
+                let found = if places { at as f64 } else { value(at) };
+                data[(part * count + rank) * inner + within] = found;
+            }
+        }
+    }
+    Some(Tensor { shape, data })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +214,23 @@ mod tests {
     fn a_missing_number_is_the_extreme_of_all() {
         let x = Tensor::list(vec![1.0, f64::NAN, 3.0]);
         assert!(reduce(&x, Reduction::Max, &[], false).unwrap().data[0].is_nan());
+    }
+
+    #[test]
+    fn sums_so_far_and_first_ones_are_worked_by_hand() {
+        assert_eq!(
+            cumulative_sum(&x(), 1).unwrap().data,
+            [1.0, -1.0, 2.0, 4.0, 9.0, 3.0]
+        );
+        assert_eq!(
+            cumulative_sum(&x(), 0).unwrap().data,
+            [1.0, -2.0, 3.0, 5.0, 3.0, -3.0]
+        );
+        let of = |largest, places| top(&x(), 1, 2, (largest, places)).unwrap().data;
+        assert_eq!(of(true, false), [3.0, 1.0, 5.0, 4.0]);
+        assert_eq!(of(true, true), [2.0, 0.0, 1.0, 0.0]);
+        assert_eq!(of(false, false), [-2.0, 1.0, -6.0, 4.0]);
+        assert_eq!(top(&x(), 1, 4, (true, true)), None);
     }
 
     #[test]
