@@ -1,5 +1,11 @@
 //! Model files of other libraries as teachers, with the real binary in a clean folder.
-#![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::print_stderr,
+    reason = "tests; what is skipped is shown"
+)]
 
 mod common;
 
@@ -387,4 +393,207 @@ fn teacher_of_a_run_on_other_rows_teaches_in_either_unit() {
         ],
         &["recipe.toml", "not a complete run"],
     );
+}
+
+/// Rows on which the first of the columns `a`, `b`, `c` decides, and `b` has one value in all but the test rows.
+fn shifted(place: &Place) {
+    let mut table = String::from("a,id,b,c,y,set\n");
+    for row in 0..300 {
+        let (a, c) = (
+            (row * 37 % 101) as f64 / 10.0,
+            (row * 53 % 97) as f64 / 10.0,
+        );
+        let (set, b) = match row % 5 {
+            0 => ("test", row % 7),
+            1 => ("valid", 1),
+            _ => ("train", 1),
+        };
+        table += &format!("{a},{c},{b},{a},{},{set}\n", 3.0 * a - c);
+    }
+    place.file("shifted.csv", &table);
+}
+
+#[test]
+fn inputs_by_position_are_refused_where_a_check_dropped_a_column() {
+    let place = place_with("onnx_two.onnx");
+    shifted(&place);
+    // Of `a,id,b,c` the check for constants drops `b` and that for duplicates `c`; the model has three inputs.
+    let label = |more: &[&str]| {
+        let args = [
+            "label",
+            "shifted.csv",
+            "--target",
+            "y",
+            "--split-column",
+            "set",
+            "--recipe",
+            "quick.toml",
+            "--out",
+            "labels.csv",
+        ];
+        let model = [
+            "--teacher-model",
+            "onnx_two.onnx",
+            "--teacher-model-output",
+            "high",
+        ];
+        place.limbeck(&[&args[..], &model, more].concat())
+    };
+    let refusal = label(&["--keep", "c"]);
+    assert_eq!(refusal.code, Some(2));
+    for part in [
+        "`b` (check `constant`)",
+        "--keep b",
+        "--teacher-model-columns",
+        "--drop b",
+    ] {
+        assert!(refusal.stderr.contains(part), "{part}: {}", refusal.stderr);
+    }
+    assert!(!place.path("labels.csv").exists());
+    // Ways out: the user says that the model never had it, or names the columns.
+    for more in [
+        &["--keep", "c", "--drop", "b"][..],
+        &["--teacher-model-columns", "a,id,id"],
+    ] {
+        label(more).succeeds();
+        assert!(place.path("labels.csv").exists());
+        std::fs::remove_file(place.path("labels.csv")).unwrap();
+    }
+    // Kept, it is one column too many, and the count says so.
+    let refusal = label(&["--keep", "c", "--keep", "b"]);
+    assert!(
+        refusal
+            .stderr
+            .contains("3 inputs without names and the table has 4"),
+        "{}",
+        refusal.stderr
+    );
+}
+
+#[test]
+fn one_of_several_outputs_is_chosen_by_name() {
+    let place = place_with("onnx_two.onnx");
+    let args = ["--teacher-model", "onnx_two.onnx", "--drop", "kind"];
+    refuses(
+        &place,
+        &args,
+        &[
+            "`low` [rows, 1], `high` [rows, 1]",
+            "--teacher-model-output",
+        ],
+    );
+    refuses(
+        &place,
+        &["--teacher-model-output", "high"],
+        &["teacher.model_output", "no effect without `teacher.model`"],
+    );
+    let args = [&args[..], &["--teacher-model-output", "middle"]].concat();
+    refuses(&place, &args, &["no output `middle`"]);
+}
+
+#[test]
+fn best_iteration_of_a_model_is_noted() {
+    let place = place_with("xgboost_early.ubj");
+    let args = [
+        "label",
+        "rows.csv",
+        "--target",
+        "target",
+        "--recipe",
+        "quick.toml",
+        "--out",
+        "labels.csv",
+    ];
+    let outcome = place
+        .limbeck(&[&args[..], &["--teacher-model", "xgboost_early.ubj"]].concat())
+        .succeeds();
+    assert!(
+        outcome.stderr.contains("early stopping found iteration"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn files_and_folders_of_other_libraries_are_named() {
+    let place = place_with("onnx_two.onnx");
+    place.file("model.pkl", b"\x80\x04\x95rest");
+    refuses(
+        &place,
+        &["--teacher-model", "model.pkl"],
+        &["model.pkl", "Python pickle", "save_model"],
+    );
+    std::fs::create_dir(place.path("saved")).unwrap();
+    place.file("saved/saved_model.pb", b"x");
+    refuses(
+        &place,
+        &["--teacher-model", "saved"],
+        &["TensorFlow SavedModel", "tf2onnx"],
+    );
+    // The head of a `.limbeck` file: a length, then JSON with its format.
+    let head = b"\x50\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"limbeck-1\"}}";
+    place.file("student.limbeck", head);
+    refuses(
+        &place,
+        &["--teacher-model", "student.limbeck"],
+        &["student or teacher of limbeck", "--teacher-model runs/NAME"],
+    );
+}
+
+/// The folder of small inputs from outside; none where it is not there, which is shown.
+fn case(name: &str) -> Option<std::path::PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
+    let folder = std::env::var_os("LIMBECK_CASES").map_or_else(default, Into::into);
+    let folder = folder.join(name);
+    if !folder.is_dir() {
+        eprintln!("skipped: no folder {} (LIMBECK_CASES)", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+#[test]
+fn case_of_a_shifted_position_is_refused_and_its_right_table_is_read() {
+    let Some(folder) = case("position_shift") else {
+        return;
+    };
+    let place = place_with("onnx_two.onnx");
+    let label = |table: &str| {
+        let (table, model) = (folder.join(table), folder.join("model.json"));
+        let args = [
+            "label",
+            table.to_str().unwrap(),
+            "--target",
+            "y",
+            "--split-column",
+            "set",
+            "--recipe",
+            "quick.toml",
+        ];
+        place.limbeck(
+            &[
+                &args[..],
+                &[
+                    "--teacher-model",
+                    model.to_str().unwrap(),
+                    "--out",
+                    "labels.csv",
+                ],
+            ]
+            .concat(),
+        )
+    };
+    let refusal = label("table.csv");
+    assert_eq!(refusal.code, Some(2), "{}", refusal.stderr);
+    assert!(
+        refusal.stderr.contains("`b`") || refusal.stderr.contains("`c`"),
+        "{}",
+        refusal.stderr
+    );
+    assert!(
+        refusal.stderr.contains("check `constant`"),
+        "{}",
+        refusal.stderr
+    );
+    label("right_table.csv").succeeds();
 }

@@ -104,6 +104,22 @@ impl Check {
         }
     }
 
+    /// True if the check can drop a column, and not rows or cells.
+    #[must_use]
+    pub fn drops_columns(self) -> bool {
+        let drops = self.actions().contains(&Action::Drop);
+        drops && !matches!(self, Self::Infinite | Self::MissingTarget | Self::Sentinel)
+    }
+
+    /// True if a column named in `keep` is kept with a warning.
+    #[must_use]
+    pub fn heeds_keep(self) -> bool {
+        matches!(
+            self,
+            Self::Constant | Self::Duplicate | Self::Id | Self::Leak | Self::Sentinel
+        )
+    }
+
     /// Actions that the check allows; the first is the default.
     #[must_use]
     pub fn actions(self) -> &'static [Action] {
@@ -279,7 +295,7 @@ pub(crate) fn check_features(
 
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
     // Such columns cannot be features, even if `keep` names them.
-    if matches!(check, Check::Datetime | Check::Text | Check::AllMissing) {
+    if !check.heeds_keep() {
         let message = format!("{message}; dropped");
         return Ok(findings.found(check, Some(column), message)? == Action::Drop);
     }

@@ -177,7 +177,20 @@ impl Dataset {
             }),
             summary: self.summary.clone(),
         };
-        (pilot.summary.rows, pilot.summary.warnings) = (kept.len(), Vec::new());
+        pilot.summary.rows = kept.len();
+        // What was found in the whole table is said of that; only which columns are gone is true of a pilot, too.
+        let gone: Vec<String> = self
+            .summary
+            .dropped_columns()
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        let warnings = &mut pilot.summary.warnings;
+        warnings.retain(|found| {
+            found
+                .column
+                .as_ref()
+                .is_some_and(|name| gone.contains(name))
+        });
         (pilot.summary.train, pilot.summary.valid, pilot.summary.test) = (
             pilot.split.train.len(),
             pilot.split.valid.len(),

@@ -12,6 +12,7 @@ use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
+use limbeck_teach::import;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
@@ -160,7 +161,7 @@ limbeck_options::options! {
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
         /// How to weight several teachers.
         combine: Combine = Combine::InverseVariance => [flag("combine", "HOW"), rules(&[Rule::With("teacher.with")])];
-        /// Your own model as a file (LightGBM text, XGBoost JSON or ONNX), or a run whose teacher was fitted on other rows with the same columns.
+        /// Your own model as a file (LightGBM text, XGBoost JSON or UBJSON, CatBoost JSON, or ONNX), or a run whose teacher was fitted on other rows with the same columns.
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
@@ -170,6 +171,11 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         model_columns: Option<Vec<String>> = None => [
             flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
+        ];
+        /// The output to read of an ONNX model that has several: the one with one number per row.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model_output: Option<String> = None => [
+            flag("teacher-model-output", "NAME"), unset("the only one"), example("\"variable\""), rules(&[Rule::With("teacher.model")]),
         ];
         /// Number of folds for out-of-fold labels.
         folds: usize = 5 => [within(2.0, 20.0)];
@@ -483,6 +489,7 @@ impl Recipe {
             .flatten()
             .filter(|_| !self.targets.is_empty());
         let teacher = &self.teacher;
+        let beside = teacher.model.iter().flat_map(import::weights_beside);
         self.unlabeled
             .iter()
             .chain(&teacher.model)
@@ -490,6 +497,7 @@ impl Recipe {
             .chain(&teacher.with)
             .cloned()
             .chain(tables)
+            .chain(beside)
             .collect()
     }
 
@@ -503,6 +511,7 @@ impl Recipe {
             TeacherSource::Model {
                 path,
                 columns: teacher.model_columns.as_deref().unwrap_or_default(),
+                output: teacher.model_output.as_deref(),
             }
         } else if self.data.teacher_column.is_some() {
             TeacherSource::Column
@@ -527,6 +536,8 @@ pub enum TeacherSource<'r> {
         path: &'r Path,
         /// Column of each input of the model; empty if they are not given.
         columns: &'r [String],
+        /// The output to read of an ONNX model, where it is named.
+        output: Option<&'r str>,
     },
     /// The labels of an earlier run.
     Run(&'r Path),

@@ -3,9 +3,10 @@
 use limbeck_runtime::DateSource;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::Check;
 use crate::kind::ColumnKind;
 use crate::metrics;
-use crate::warning::Warning;
+use crate::warning::{Action, Warning};
 
 /// Summary of the data in the report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +91,22 @@ pub struct TargetSummary {
 }
 
 impl DataSummary {
+    /// Columns that a check dropped, with the check; without the columns that options drop.
+    pub fn dropped_columns(&self) -> impl Iterator<Item = (Check, &str)> {
+        let dropped = |warning: &'_ Warning| warning.action == Action::Drop;
+        let warnings = self.warnings.iter().filter(move |warning| dropped(warning));
+        warnings.filter_map(|warning| {
+            let check = Check::ALL
+                .into_iter()
+                .find(|check| check.name() == warning.check)?;
+            let column = warning
+                .column
+                .as_deref()
+                .filter(|_| check.drops_columns())?;
+            Some((check, column))
+        })
+    }
+
     /// Names and kinds of the columns that the features are read from: the schema for [`Table::read_like`](crate::Table::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use limbeck_data::{Feature, FeatureValues, Features};
+use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use serde::Deserialize;
 
 /// What a model file says of one of its inputs.
@@ -16,7 +17,50 @@ pub(crate) struct Input {
     /// True where some test reads it as a category.
     pub(crate) category: bool,
     /// The category of each code, where the file lists them.
-    pub(crate) labels: Option<Vec<Label>>,
+    pub(crate) labels: Option<Arc<[Label]>>,
+    /// The code of a missing category, where that is not missing to the model.
+    pub(crate) missing: Option<usize>,
+}
+
+/// A column of the table that is no feature, because a check dropped it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DroppedColumn {
+    /// Its name.
+    pub column: String,
+    /// The check.
+    pub check: String,
+    /// Whether `data.keep` would keep it.
+    pub can_be_kept: bool,
+}
+
+impl DroppedColumn {
+    fn listed(dropped: &[Self]) -> String {
+        let each = |dropped: &Self| format!("`{}` (check `{}`)", dropped.column, dropped.check);
+        dropped.iter().map(each).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is said where inputs go by position among the columns that are left.
+    fn refusal(dropped: &[Self]) -> String {
+        let names = |of: &dyn Fn(&Self) -> bool| {
+            let names = dropped.iter().filter(|dropped| of(dropped));
+            names
+                .map(|dropped| dropped.column.as_str())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let keepable = names(&|dropped| dropped.can_be_kept);
+        let keep = match keepable.is_empty() {
+            true => String::new(),
+            false => format!("keep what the model reads with `--keep {keepable}`, "),
+        };
+        format!(
+            "the model's inputs have no names and go by the position of the table's columns, but checks dropped columns: {}; an input behind one of them \
+             would read another column than at the fit: {keep}name the columns in the model's order with `--teacher-model-columns`, or say with \
+             `--drop {}` that the model never had them",
+            Self::listed(dropped),
+            names(&|_| true),
+        )
+    }
 }
 
 /// A category as a file has it.
@@ -51,7 +95,8 @@ impl Label {
     }
 }
 
-/// Finds the column of each input: by `order` where it is given, by name where the file has names, else by position.
+/// Finds the column of each input: by `order` where it is given, by name where the file has names, else by position, which is refused
+/// where a check dropped a column.
 ///
 /// LightGBM writes `_` for characters that its names cannot hold, so such a name is looked for, too. An input that the model never reads
 /// may be missing.
@@ -59,6 +104,7 @@ pub(crate) fn assign(
     inputs: &[Input],
     used: &[bool],
     order: &[String],
+    dropped: &[DroppedColumn],
     x: &Features,
 ) -> Result<Vec<Option<usize>>, String> {
     let position: HashMap<&str, usize> = x
@@ -119,13 +165,20 @@ pub(crate) fn assign(
         return inputs.iter().zip(used).map(by_name).collect();
     }
     if inputs.len() != x.columns.len() {
+        let gone = match dropped {
+            [] => String::new(),
+            dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
+        };
         return Err(format!(
-            "the model has {} inputs without names and the table has {} features ({}); name the columns in the model's order in \
+            "the model has {} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
              teacher.model_columns",
             inputs.len(),
             x.columns.len(),
             listed()
         ));
+    }
+    if !dropped.is_empty() {
+        return Err(DroppedColumn::refusal(dropped));
     }
     Ok((0..inputs.len()).map(Some).collect())
 }
@@ -136,7 +189,7 @@ pub(crate) fn assign(
 /// as many inputs as lists, none is given, and categories of the table are refused when they are read.
 pub(crate) fn with_lists<'a>(
     inputs: &'a [Input],
-    lists: &[Vec<Label>],
+    lists: &[Arc<[Label]>],
     assigned: &[Option<usize>],
     x: &Features,
 ) -> Cow<'a, [Input]> {
@@ -154,7 +207,7 @@ pub(crate) fn with_lists<'a>(
     }
     let mut inputs = inputs.to_vec();
     for (index, labels) in owners.into_iter().zip(lists) {
-        inputs[index].labels = Some(labels.clone());
+        inputs[index].labels = Some(Arc::clone(labels));
     }
     Cow::Owned(inputs)
 }
@@ -217,10 +270,12 @@ impl Input {
                         "no category of column `{column}` is among those of the model; is it the same column?"
                     ));
                 }
-                Ok(codes
-                    .iter()
-                    .map(|code| by_level.get(*code as usize).copied().unwrap_or(f64::NAN))
-                    .collect())
+                let missing = self.missing.map_or(f64::NAN, |code| code as f64);
+                let of = |code: &u32| match *code {
+                    MISSING => missing,
+                    code => by_level.get(code as usize).copied().unwrap_or(f64::NAN),
+                };
+                Ok(codes.iter().map(of).collect())
             }
             (FeatureValues::Category { .. }, None) => Err(format!(
                 "column `{column}` holds categories; the model has {}; give the table the numbers that the model was fitted on, or save \
@@ -242,10 +297,7 @@ fn key(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use limbeck_data::MISSING;
-
     use super::*;
-    use std::sync::Arc;
 
     fn category(levels: &[&str], codes: &[u32]) -> Feature {
         let levels = Arc::new(levels.iter().map(|level| (*level).to_owned()).collect());
@@ -274,7 +326,7 @@ mod tests {
     fn labeled(labels: Vec<Label>) -> Input {
         Input {
             category: true,
-            labels: Some(labels),
+            labels: Some(labels.into()),
             ..Input::default()
         }
     }
@@ -345,31 +397,84 @@ mod tests {
         };
         let both = [true, true];
         assert_eq!(
-            assign(&[named("c"), named("a_b")], &both, &[], &x),
+            assign(&[named("c"), named("a_b")], &both, &[], &[], &x),
             Ok(vec![Some(1), Some(0)])
         );
         let order = ["c".to_owned(), "c".to_owned()];
         assert_eq!(
-            assign(&[named("c"), named("a_b")], &both, &order, &x),
+            assign(&[named("c"), named("a_b")], &both, &order, &[], &x),
             Ok(vec![Some(1), Some(1)])
         );
         let unnamed = [Input::default(), Input::default()];
-        assert_eq!(assign(&unnamed, &both, &[], &x), Ok(vec![Some(0), Some(1)]));
+        assert_eq!(
+            assign(&unnamed, &both, &[], &[], &x),
+            Ok(vec![Some(0), Some(1)])
+        );
         assert!(
-            assign(&unnamed[..1], &both[..1], &[], &x)
+            assign(&unnamed[..1], &both[..1], &[], &[], &x)
                 .unwrap_err()
                 .contains("1 inputs without names")
         );
         assert!(
-            assign(&[named("d")], &[true], &[], &x)
+            assign(&[named("d")], &[true], &[], &[], &x)
                 .unwrap_err()
                 .contains("`d`")
         );
-        assert_eq!(assign(&[named("d")], &[false], &[], &x), Ok(vec![None]));
+        assert_eq!(
+            assign(&[named("d")], &[false], &[], &[], &x),
+            Ok(vec![None])
+        );
         assert!(
-            assign(&unnamed, &both, &order[..1], &x)
+            assign(&unnamed, &both, &order[..1], &[], &x)
                 .unwrap_err()
                 .contains("teacher.model_columns has 1")
         );
+    }
+
+    #[test]
+    fn inputs_by_position_are_refused_where_a_check_dropped_a_column() {
+        let x = Features {
+            columns: vec![numbers("a", &[1.0]), numbers("c", &[2.0])],
+            rows: 1,
+        };
+        let dropped = |can_be_kept| {
+            [DroppedColumn {
+                column: "b".into(),
+                check: "constant".into(),
+                can_be_kept,
+            }]
+        };
+        let (two, both) = ([Input::default(), Input::default()], [true, true]);
+        let message = assign(&two, &both, &[], &dropped(true), &x).unwrap_err();
+        for part in [
+            "`b` (check `constant`)",
+            "--keep b",
+            "--drop b",
+            "--teacher-model-columns",
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+        assert!(
+            !assign(&two, &both, &[], &dropped(false), &x)
+                .unwrap_err()
+                .contains("--keep")
+        );
+        // Names and given columns do not slide.
+        let order = ["a".to_owned(), "c".to_owned()];
+        assert!(assign(&two, &both, &order, &dropped(true), &x).is_ok());
+        let three = [Input::default(), Input::default(), Input::default()];
+        let message = assign(&three, &[true; 3], &[], &dropped(true), &x).unwrap_err();
+        assert!(
+            message.contains("3 inputs") && message.contains("dropped `b`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn missing_categories_have_a_code_where_the_model_knows_one() {
+        let mut texts = labeled(vec![Label::Text("red".into()), Label::Text("nan".into())]);
+        texts.missing = Some(1);
+        let found = texts.read(&category(&["blue", "red"], &[1, MISSING, 0]));
+        assert_eq!(shown(found.unwrap()), "[0.0, 1.0, NaN]");
     }
 }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A child below 0 is the leaf `−child − 1`. Bits of a decision type: 1 category, 2 missing goes left, 4 zeros are missing, 8 NaN is
-//! missing. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
+//! missing. A model that stopped early is saved without the trees behind its best iteration, so that all trees of a file count, as in
+//! `Booster.predict`. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
 //! right. A linear leaf falls back to its plain value where one of its inputs is missing.
 
 use std::collections::BTreeMap;
@@ -21,6 +22,9 @@ use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
 
+/// The inputs, and lists of categories in the order of those inputs that are categories.
+pub(crate) type Inputs = (Vec<Input>, Vec<Arc<[Label]>>);
+
 type Lines<'a> = BTreeMap<&'a str, &'a str>;
 
 /// True for text that begins as such a file.
@@ -31,7 +35,7 @@ pub(crate) fn recognizes(text: &str) -> bool {
 }
 
 /// Reads a model, its inputs and the categories of those that are categories.
-pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>>)> {
+pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
             "the file",
@@ -82,8 +86,8 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>, Vec<Vec<Label>
         single: false,
     };
     let model = base.checked(width)?;
-    let (inputs, lists) = inputs(&model, &names, &infos, rest)?;
-    Ok((model, inputs, lists))
+    let inputs = inputs(&model, &names, &infos, rest)?;
+    Ok((model, inputs))
 }
 
 /// `name=value` by line; a line without `=` has no value.
@@ -155,9 +159,11 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom"
         | "none" => Ok(Link::Identity),
         "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
+        "cross_entropy" => Ok(Link::Sigmoid),
+        "cross_entropy_lambda" => Ok(Link::Softplus),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
-            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma or tweedie",
+            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
         )),
     }
 }
@@ -314,12 +320,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
 /// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
 /// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
 /// only a table tells those from numbers: see [`super::columns::with_lists`].
-fn inputs(
-    model: &TreeModel,
-    names: &[&str],
-    infos: &[&str],
-    rest: &str,
-) -> Parsed<(Vec<Input>, Vec<Vec<Label>>)> {
+fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Inputs> {
     let plain = names
         .iter()
         .enumerate()
@@ -344,7 +345,7 @@ fn inputs(
         .find_map(|line| line.strip_prefix("pandas_categorical:"));
     let lists = match lists.map(str::trim) {
         None | Some("null") => Vec::new(),
-        Some(text) => serde_json::from_str(text).map_err(|error| {
+        Some(text) => serde_json::from_str::<Vec<Vec<Label>>>(text).map_err(|error| {
             Fault::malformed(
                 "`pandas_categorical`",
                 format!("{} ({error})", short(text)),
@@ -352,5 +353,5 @@ fn inputs(
             )
         })?,
     };
-    Ok((inputs, lists))
+    Ok((inputs, lists.into_iter().map(Arc::from).collect()))
 }

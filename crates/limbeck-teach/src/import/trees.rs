@@ -115,14 +115,20 @@ pub(crate) enum Link {
     Exp,
     /// `sign(sum) · sum²`: fitted on the square root.
     SignedSquare,
+    /// `1 / (1 + exp(−sum))`: a share between 0 and 1.
+    Sigmoid,
+    /// `ln(1 + exp(sum))`: LightGBM's `cross_entropy_lambda`.
+    Softplus,
 }
 
 impl Link {
-    fn apply(self, value: f64) -> f64 {
+    pub(super) fn apply(self, value: f64) -> f64 {
         match self {
             Self::Identity => value,
             Self::Exp => value.exp(),
             Self::SignedSquare => value.signum() * value * value,
+            Self::Sigmoid => 1.0 / (1.0 + (-value).exp()),
+            Self::Softplus => value.max(0.0) + (-value.abs()).exp().ln_1p(),
         }
     }
 }
@@ -151,8 +157,19 @@ pub(crate) struct TreeModel {
 impl TreeModel {
     /// Checks that each tree leads from its root to leaves, over inputs below `width`, and that every number on the way is finite.
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
+        self.check(width, false)
+    }
+
+    /// The same where a node may have several parents, so long as no way leads back to where it was.
+    pub(crate) fn checked_sharing(self, width: usize) -> Parsed<Self> {
+        self.check(width, true)
+    }
+
+    fn check(self, width: usize, sharing: bool) -> Parsed<Self> {
         for (index, tree) in self.trees.iter().enumerate() {
-            tree.check(width).map_err(|found| {
+            let found = tree.check(width, sharing);
+            let found = found.and_then(|()| tree.check_no_circle(sharing));
+            found.map_err(|found| {
                 Fault::malformed(
                     format!("tree {index}"),
                     found,
@@ -350,7 +367,7 @@ impl Tree {
     }
 
     /// What is wrong, if anything.
-    fn check(&self, width: usize) -> Result<(), String> {
+    fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
         let inside = |input: u32| match (input as usize) < width {
@@ -369,6 +386,9 @@ impl Tree {
                 return Err(format!("a way to node {at} of {}", self.nodes.len()));
             };
             if std::mem::replace(&mut seen[at as usize], true) {
+                if sharing {
+                    continue;
+                }
                 return Err(format!("two ways to node {at}"));
             }
             match node {
@@ -406,6 +426,55 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+impl Node {
+    /// Where it leads, of a test.
+    fn children(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Leaf(_) | Self::Linear { .. } => None,
+            Self::Number { yes, no, .. } | Self::Category { yes, no, .. } => {
+                Some([*yes as usize, *no as usize])
+            }
+        }
+    }
+}
+
+impl Tree {
+    /// Of nodes with several parents, that each can be left behind once all its parents are. Children exist.
+    fn check_no_circle(&self, sharing: bool) -> Result<(), String> {
+        if !sharing {
+            return Ok(());
+        }
+        let mut reached = vec![false; self.nodes.len()];
+        let mut parents = vec![0_usize; self.nodes.len()];
+        let mut pending = vec![0];
+        while let Some(at) = pending.pop() {
+            if std::mem::replace(&mut reached[at], true) {
+                continue;
+            }
+            for child in self.nodes[at].children().into_iter().flatten() {
+                parents[child] += 1;
+                pending.push(child);
+            }
+        }
+        let (mut left, mut free) = (0, vec![0]);
+        if parents[0] == 0 {
+            while let Some(at) = free.pop() {
+                left += 1;
+                for child in self.nodes[at].children().into_iter().flatten() {
+                    parents[child] -= 1;
+                    if parents[child] == 0 {
+                        free.push(child);
+                    }
+                }
+            }
+        }
+        match left == reached.iter().filter(|&&reached| reached).count() {
+            true => Ok(()),
+            false => Err("a way that leads back to a node behind it".to_owned()),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
-//! XGBoost's JSON model files, as `save_model("model.json")` writes them.
+//! XGBoost's model files, as `save_model` writes them: JSON, or UBJSON with the same content.
 //!
 //! Inputs, thresholds and sums are in single precision. `value < threshold` goes left, a missing value by `default_left`. A category goes
 //! right where it is in the node's set, left otherwise. The file's base score is in the target's unit, also for objectives with a
-//! logarithmic link. All trees count, also those after `best_iteration`.
+//! logarithmic link.
+//!
+//! Where the learner has the attribute `best_iteration`, which early stopping leaves, only the trees up to it count, as `XGBRegressor` and its
+//! `load_model` have it. (A bare `Booster` would use all trees.)
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +14,9 @@ use serde::Deserialize;
 
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
+use super::linear::LinearModel;
 use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::ubjson;
 
 #[derive(Deserialize)]
 struct File {
@@ -20,6 +25,8 @@ struct File {
 
 #[derive(Deserialize)]
 struct Learner {
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
     #[serde(default)]
     feature_names: Vec<String>,
     #[serde(default)]
@@ -60,9 +67,22 @@ struct Gbtree {
 
 #[derive(Deserialize)]
 struct Model {
-    trees: Vec<FileTree>,
+    trees: Option<Vec<FileTree>>,
+    /// Of a linear model: one per input, then the bias.
+    weights: Option<Vec<f64>>,
+    /// Where the trees of each round begin.
+    #[serde(default)]
+    iteration_indptr: Vec<usize>,
+    #[serde(default)]
+    gbtree_model_param: TreeParams,
     #[serde(default)]
     cats: Cats,
+}
+
+#[derive(Default, Deserialize)]
+struct TreeParams {
+    #[serde(default)]
+    num_parallel_tree: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,57 +125,43 @@ enum Flag {
     Number(u8),
 }
 
-/// Reads a model and its inputs.
-pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
-    let file: File = serde_json::from_str(text).map_err(|error| {
-        Fault::malformed("the file", error.to_string(), "XGBoost's JSON with `learner`, as save_model(\"model.json\") writes it (a dump has no objective)")
-    })?;
+/// What a file holds.
+pub(super) struct XgboostModel {
+    pub(super) booster: Boosted,
+    pub(super) inputs: Vec<Input>,
+    /// What a user should know of how it was read.
+    pub(super) notes: Vec<String>,
+}
+
+/// Trees, or the linear model of `gblinear`.
+pub(super) enum Boosted {
+    Trees(TreeModel),
+    Linear(LinearModel),
+}
+
+/// Reads the JSON format.
+pub(super) fn parse_json(text: &str) -> Parsed<XgboostModel> {
+    read(serde_json::from_str(text).map_err(|error| malformed(&error.to_string()))?)
+}
+
+/// Reads the UBJSON format.
+pub(super) fn parse_ubjson(bytes: &[u8]) -> Parsed<XgboostModel> {
+    read(ubjson::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?)
+}
+
+fn malformed(found: &str) -> Fault {
+    Fault::malformed(
+        "the file",
+        found,
+        "XGBoost's JSON or UBJSON with `learner`, as save_model(\"model.json\") writes it (a dump has no objective)",
+    )
+}
+
+fn read(file: File) -> Parsed<XgboostModel> {
     let learner = file.learner;
-    let one = |text: &str| matches!(text.trim(), "" | "0" | "1");
-    let params = &learner.learner_model_param;
-    if !one(&params.num_class) || !one(&params.num_target) {
-        let what = format!(
-            "the model has {} classes and {} targets",
-            params.num_class, params.num_target
-        );
-        return Err(Fault::unsupported(
-            what,
-            "give a regression model with one output",
-        ));
-    }
-    let width = whole("`num_feature`", &params.num_feature)?;
-    let link = link(&learner.objective.name)?;
-    let base = base_score(&params.base_score, link, &learner.objective.name)?;
-    let booster = learner.gradient_booster;
-    let (model, weights) = match (booster.name.as_str(), booster.model, booster.gbtree) {
-        ("gbtree", Some(model), _) => (model, Vec::new()),
-        ("dart", _, Some(inner)) => {
-            let count = inner.model.trees.len();
-            let weights = booster.weight_drop.unwrap_or_default();
-            if weights.len() != count {
-                return Err(Fault::malformed(
-                    "`weight_drop`",
-                    format!("{} weights", weights.len()),
-                    format!("{count}, one per tree"),
-                ));
-            }
-            (inner.model, weights)
-        }
-        ("gbtree" | "dart", ..) => {
-            return Err(Fault::malformed(
-                "`gradient_booster`",
-                "no `model`",
-                "a model with trees",
-            ));
-        }
-        (name, ..) => {
-            return Err(Fault::unsupported(
-                format!("the booster is {}", short(name)),
-                "expected gbtree or dart",
-            ));
-        }
-    };
-    let names = learner.feature_names;
+    learner.learner_model_param.check_one_output()?;
+    let width = whole("`num_feature`", &learner.learner_model_param.num_feature)?;
+    let names = &learner.feature_names;
     if !names.is_empty() && names.len() != width {
         return Err(Fault::malformed(
             "`feature_names`",
@@ -163,12 +169,23 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
             format!("{width}, by `num_feature`"),
         ));
     }
-    let trees = model
-        .trees
-        .iter()
-        .enumerate()
-        .map(|(index, tree)| tree.read(index))
-        .collect::<Parsed<Vec<Tree>>>()?;
+    let objective = &learner.objective.name;
+    let link = link(objective)?;
+    let base = base_score(&learner.learner_model_param.base_score, link, objective)?;
+    let booster = learner.gradient_booster;
+    if booster.name == "gblinear" {
+        let booster = Boosted::Linear(booster.linear(width, base, link)?);
+        let inputs = inputs(names, &learner.feature_types, &Cats::default(), width)?;
+        let notes = Vec::new();
+        return Ok(XgboostModel {
+            booster,
+            inputs,
+            notes,
+        });
+    }
+    let (mut model, mut weights) = booster.forest()?;
+    let notes = model.keep_best(&learner.attributes, &mut weights)?;
+    let trees = model.read_trees()?;
     let read = TreeModel {
         trees,
         weights,
@@ -178,7 +195,143 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
         single: true,
     };
     let read = read.checked(width)?;
-    // Only now is `width` no more than a count: a tree may name a large input, but only inputs with names or a table's columns are asked.
+    let mut inputs = inputs(names, &learner.feature_types, &model.cats, width)?;
+    for node in read.trees.iter().flat_map(|tree| &tree.nodes) {
+        if let Node::Category { input, .. } = node {
+            inputs[*input as usize].category = true;
+        }
+    }
+    Ok(XgboostModel {
+        booster: Boosted::Trees(read),
+        inputs,
+        notes,
+    })
+}
+
+impl Params {
+    fn check_one_output(&self) -> Parsed<()> {
+        let one = |text: &str| matches!(text.trim(), "" | "0" | "1");
+        if one(&self.num_class) && one(&self.num_target) {
+            return Ok(());
+        }
+        let what = format!(
+            "the model has {} classes and {} targets",
+            self.num_class, self.num_target
+        );
+        Err(Fault::unsupported(
+            what,
+            "give a regression model with one output",
+        ))
+    }
+}
+
+impl Booster {
+    /// The trees with the weights that `dart` gives them.
+    fn forest(self) -> Parsed<(Model, Vec<f64>)> {
+        match (self.name.as_str(), self.model, self.gbtree) {
+            ("gbtree", Some(model), _) => Ok((model, Vec::new())),
+            ("dart", _, Some(inner)) => {
+                let count = inner.model.trees.as_ref().map_or(0, Vec::len);
+                let weights = self.weight_drop.unwrap_or_default();
+                if weights.len() != count {
+                    return Err(Fault::malformed(
+                        "`weight_drop`",
+                        format!("{} weights", weights.len()),
+                        format!("{count}, one per tree"),
+                    ));
+                }
+                Ok((inner.model, weights))
+            }
+            ("gbtree" | "dart", ..) => Err(Fault::malformed(
+                "`gradient_booster`",
+                "no `model`",
+                "a model with trees",
+            )),
+            (name, ..) => Err(Fault::unsupported(
+                format!("the booster is {}", short(name)),
+                "expected gbtree, dart or gblinear",
+            )),
+        }
+    }
+
+    /// The linear model of `gblinear`, whose bias joins the base.
+    fn linear(self, width: usize, base: f64, link: Link) -> Parsed<LinearModel> {
+        let weights = self.model.and_then(|model| model.weights);
+        let mut weights = weights.unwrap_or_default();
+        let count = weights.len();
+        match weights.pop() {
+            Some(bias) if weights.len() == width => LinearModel {
+                weights,
+                base: base + bias,
+                link,
+            }
+            .checked(),
+            _ => Err(Fault::malformed(
+                "`weights`",
+                format!("{count} numbers"),
+                format!("{width} by `num_feature`, and a bias"),
+            )),
+        }
+    }
+}
+
+impl Model {
+    /// Cuts the trees behind the best iteration off, where one is known, and says so.
+    fn keep_best(
+        &mut self,
+        attributes: &BTreeMap<String, String>,
+        weights: &mut Vec<f64>,
+    ) -> Parsed<Vec<String>> {
+        let Some(best) = attributes.get("best_iteration") else {
+            return Ok(Vec::new());
+        };
+        let rounds = whole("`best_iteration`", best)?.saturating_add(1);
+        let keep = self.trees_of(rounds)?;
+        let trees = self.trees.get_or_insert_default();
+        let count = trees.len();
+        if keep >= count {
+            return Ok(Vec::new());
+        }
+        trees.truncate(keep);
+        weights.truncate(keep);
+        Ok(vec![format!(
+            "the teacher's file has {count} trees, and early stopping found iteration {best} the best: {keep} trees count, as in XGBRegressor.predict; for all \
+             trees, delete the attribute first: booster.set_attr(best_iteration=None)"
+        )])
+    }
+
+    /// Number of trees in the first rounds.
+    fn trees_of(&self, rounds: usize) -> Parsed<usize> {
+        if !self.iteration_indptr.is_empty() {
+            return Ok(self
+                .iteration_indptr
+                .get(rounds)
+                .copied()
+                .unwrap_or(usize::MAX));
+        }
+        let parallel = match self.gbtree_model_param.num_parallel_tree.as_str() {
+            "" | "0" => 1,
+            text => whole("`num_parallel_tree`", text)?,
+        };
+        Ok(rounds.saturating_mul(parallel))
+    }
+
+    fn read_trees(&self) -> Parsed<Vec<Tree>> {
+        let trees = self
+            .trees
+            .as_ref()
+            .ok_or_else(|| Fault::malformed("`model`", "no `trees`", "a model with trees"))?;
+        trees
+            .iter()
+            .enumerate()
+            .map(|(index, tree)| tree.read(index))
+            .collect()
+    }
+}
+
+/// The inputs by name, or `width` of them without names.
+fn inputs(names: &[String], types: &[String], cats: &Cats, width: usize) -> Parsed<Vec<Input>> {
+    // A tree may name a large input, but only inputs with names or a table's columns are asked.
     if names.is_empty() && width > MOST_INPUTS {
         return Err(Fault::malformed(
             "`num_feature`",
@@ -186,29 +339,17 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
             format!("at most {MOST_INPUTS}"),
         ));
     }
-    let mut inputs: Vec<Input> = match names.is_empty() {
-        true => vec![Input::default(); width],
-        false => names
-            .into_iter()
-            .map(|name| Input {
-                name: Some(name),
-                ..Input::default()
-            })
-            .collect(),
-    };
-    for (index, input) in inputs.iter_mut().enumerate() {
-        input.category = learner
-            .feature_types
+    let input = |index: usize| Input {
+        name: names.get(index).cloned(),
+        category: types.get(index).is_some_and(|kind| kind == "c"),
+        labels: cats
+            .enc
             .get(index)
-            .is_some_and(|kind| kind == "c");
-        input.labels = model.cats.enc.get(index).and_then(Encoding::labels);
-    }
-    for node in read.trees.iter().flat_map(|tree| &tree.nodes) {
-        if let Node::Category { input, .. } = node {
-            inputs[*input as usize].category = true;
-        }
-    }
-    Ok((read, inputs))
+            .and_then(Encoding::labels)
+            .map(Arc::from),
+        ..Input::default()
+    };
+    Ok((0..width).map(input).collect())
 }
 
 /// A model without names may have this many inputs.
@@ -229,11 +370,12 @@ fn link(objective: &str) -> Parsed<Link> {
         | "reg:absoluteerror"
         | "reg:pseudohubererror"
         | "reg:quantileerror" => Ok(Link::Identity),
-        "count:poisson" | "reg:gamma" | "reg:tweedie" => Ok(Link::Exp),
+        "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:aft" => Ok(Link::Exp),
+        "reg:logistic" => Ok(Link::Sigmoid),
         _ => Err(Fault::unsupported(
             format!("the XGBoost objective is {}", short(objective)),
             "expected a regression: reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:pseudohubererror, reg:quantileerror, \
-             count:poisson, reg:gamma or reg:tweedie",
+             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or give its predictions by --teacher-command",
         )),
     }
 }
@@ -241,20 +383,22 @@ fn link(objective: &str) -> Parsed<Link> {
 /// The base score as a sum of leaves has it; version 3 writes it in brackets.
 fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
     let number = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let value = number
-        .parse::<f32>()
-        .ok()
-        .filter(|value| value.is_finite())
-        .map(f64::from);
-    match value {
-        Some(value) if link != Link::Exp => Ok(value),
-        Some(value) if value > 0.0 => Ok(f64::from((value as f32).ln())),
-        _ => Err(Fault::malformed(
+    let value = number.parse::<f32>().ok().filter(|value| value.is_finite());
+    let sum = match (value, link) {
+        (Some(value), Link::Exp) if value > 0.0 => Some(value.ln()),
+        (Some(value), Link::Sigmoid) if 0.0 < value && value < 1.0 => {
+            Some(-(1.0 / value - 1.0).ln())
+        }
+        (_, Link::Exp | Link::Sigmoid) => None,
+        (value, _) => value,
+    };
+    sum.map(f64::from).ok_or_else(|| {
+        Fault::malformed(
             "`base_score`",
             short(text),
             format!("a number that {objective} can begin with"),
-        )),
-    }
+        )
+    })
 }
 
 impl Encoding {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use limbeck_data::{Features, LearnedUnit};
-use limbeck_teach::import::ImportedTeacher;
+use limbeck_data::{DataSummary, Features, LearnedUnit};
+use limbeck_teach::import::{DroppedColumn, ImportOptions, ImportedTeacher};
 use limbeck_teach::{FittedTeacher, Prediction, Teacher};
 
 use crate::error::{Error, Result};
@@ -17,33 +17,44 @@ pub(crate) struct ExternalTeacher {
     pub(crate) kind: String,
     /// Bytes of its file.
     pub(crate) bytes: usize,
+    /// What its user should know of how it was read.
+    pub(crate) notes: Vec<String>,
     /// The unit that it predicts in.
     unit: LearnedUnit,
 }
 
 impl ExternalTeacher {
-    /// Reads a model file, or the teacher of the run in the folder `path`.
+    /// Reads a model file, or the teacher of the run in the folder `path`, for the rows of `data`.
     ///
     /// # Errors
     ///
-    /// As [`ImportedTeacher::read`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` are given for a run,
-    /// whose teacher knows its columns by name.
-    pub(crate) fn read(path: &Path, columns: &[String]) -> Result<Self> {
-        if !path.is_dir() {
-            let model = ImportedTeacher::read(path)?.with_columns(columns);
-            return Ok(Self {
-                kind: model.format().to_string(),
-                bytes: model.bytes(),
-                unit: LearnedUnit::Own,
-                teacher: Box::new(model),
-            });
+    /// As [`ImportedTeacher::read_with`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` or `output` are given for a run,
+    /// whose teacher knows its columns by name and has one output.
+    pub(crate) fn read(
+        path: &Path,
+        columns: &[String],
+        output: Option<&str>,
+        data: &DataSummary,
+    ) -> Result<Self> {
+        if !path.is_dir() || ImportedTeacher::is_foreign_folder(path) {
+            return Self::read_file(path, columns, output, data);
         }
-        if !columns.is_empty() {
-            let message =
-                "the teacher of a run finds its columns by name; leave this option out".to_owned();
+        let refused = [
+            (
+                "teacher.model_columns",
+                !columns.is_empty(),
+                "a run's teacher knows its columns by name; leave it out",
+            ),
+            (
+                "teacher.model_output",
+                output.is_some(),
+                "a run's teacher has one output; leave it out",
+            ),
+        ];
+        if let Some((place, _, message)) = refused.into_iter().find(|(_, is_given, _)| *is_given) {
             return Err(Error::Recipe {
-                place: "teacher.model_columns".into(),
-                message,
+                place: place.into(),
+                message: message.into(),
             });
         }
         let run = Run::open(path)?;
@@ -54,7 +65,29 @@ impl ExternalTeacher {
             teacher: Box::new(FittedTeacher::from_bytes(&bytes)?),
             kind: format!("{} of another run", run.report().teacher.kind),
             bytes: bytes.len(),
+            notes: Vec::new(),
             unit: run.recipe().data.learned_unit(&run.report().target),
+        })
+    }
+
+    fn read_file(
+        path: &Path,
+        columns: &[String],
+        output: Option<&str>,
+        data: &DataSummary,
+    ) -> Result<Self> {
+        let options = ImportOptions {
+            output: output.map(str::to_owned),
+        };
+        let model = ImportedTeacher::read_with(path, &options)?
+            .with_columns(columns)
+            .with_dropped(dropped(data));
+        Ok(Self {
+            kind: model.format().to_string(),
+            bytes: model.bytes(),
+            notes: model.notes().to_vec(),
+            unit: LearnedUnit::Own,
+            teacher: Box::new(model),
         })
     }
 
@@ -75,4 +108,14 @@ impl ExternalTeacher {
         }
         Ok(Prediction { mean, spread })
     }
+}
+
+/// Columns that checks dropped. Those that the user drops are not among them: who names a column knows that the model does not read it.
+fn dropped(data: &DataSummary) -> Vec<DroppedColumn> {
+    let dropped = data.dropped_columns().map(|(check, column)| DroppedColumn {
+        column: column.to_owned(),
+        check: check.name().to_owned(),
+        can_be_kept: check.heeds_keep(),
+    });
+    dropped.collect()
 }

@@ -157,8 +157,13 @@ impl<'a> Context<'a> {
         }
         match source {
             TeacherSource::Run(run) => self.read(run),
-            TeacherSource::Model { path, columns } => {
-                self.imported(&ExternalTeacher::read(path, columns)?)
+            TeacherSource::Model {
+                path,
+                columns,
+                output,
+            } => {
+                let data = &self.data.summary;
+                self.imported(&ExternalTeacher::read(path, columns, output, data)?)
             }
             TeacherSource::Column => self.given(),
             TeacherSource::Command(options) => {
@@ -393,8 +398,10 @@ impl<'a> Context<'a> {
         let note = format!(
             "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its errors there look too small"
         );
-        self.session.note(&note);
-        store.summary.notes.push(note);
+        for note in teacher.notes.iter().chain([&note]) {
+            self.session.note(note);
+            store.summary.notes.push(note.clone());
+        }
         self.finish(&mut store, new, prediction.mean.clone(), prediction);
         store.features = self.session.time("features", || {
             self.features(&store, &known, |_, x| Ok(teacher.teacher.layers(x)?))

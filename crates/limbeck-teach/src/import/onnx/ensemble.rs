@@ -184,6 +184,242 @@ fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i
     Ok(leaves)
 }
 
+/// Lists of a `TreeEnsemble`, the newer form: nodes and leaves have lists of their own, and each tree is a root among the nodes.
+pub(super) struct RootLists<'a> {
+    name: &'a str,
+    roots: &'a [i64],
+    features: &'a [i64],
+    /// Node or leaf on either side, and whether it is a leaf.
+    yes: (&'a [i64], &'a [i64]),
+    no: (&'a [i64], &'a [i64]),
+    tracks: &'a [i64],
+    aggregate: i64,
+    splits: &'a [f64],
+    leaves: &'a [f64],
+    modes: &'a [f64],
+    /// Values of the tests for membership, in the order of the nodes, an end behind each.
+    members: Vec<&'a [f64]>,
+}
+
+/// The mode of a test for membership.
+const MEMBER: i64 = 6;
+
+impl<'a> RootLists<'a> {
+    /// Reads the lists of a node; `numbers` are its tensors: splits, leaf weights, members, modes.
+    ///
+    /// # Errors
+    ///
+    /// Where they differ in length or hold several targets.
+    pub(super) fn read(
+        node: &'a FileNode<'_>,
+        name: &'a str,
+        numbers: &'a [Vec<f64>],
+    ) -> Parsed<Self> {
+        let [splits, leaves, members, modes] = numbers else {
+            unreachable!("there are four tensors")
+        };
+        let is_one = node.int("n_targets", 1) == 1;
+        if !is_one || node.ints("leaf_targetids").iter().any(|&id| id != 0) {
+            return Err(several_targets(name));
+        }
+        if node.int("post_transform", 0) != 0 {
+            return Err(Fault::unsupported(
+                format!("{name} has a post-transform"),
+                "expected none, as regressors have it",
+            ));
+        }
+        let lists = Self {
+            name,
+            roots: node.ints("tree_roots"),
+            features: node.ints("nodes_featureids"),
+            yes: (node.ints("nodes_truenodeids"), node.ints("nodes_trueleafs")),
+            no: (
+                node.ints("nodes_falsenodeids"),
+                node.ints("nodes_falseleafs"),
+            ),
+            tracks: node.ints("nodes_missing_value_tracks_true"),
+            aggregate: node.int("aggregate_function", 1),
+            splits,
+            leaves,
+            modes,
+            members: members.split(|value| value.is_nan()).collect(),
+        };
+        let count = lists.features.len();
+        let lengths = [
+            lists.yes.0.len(),
+            lists.yes.1.len(),
+            lists.no.0.len(),
+            lists.no.1.len(),
+            lists.splits.len(),
+            lists.modes.len(),
+        ];
+        let tracked = lists.tracks.is_empty() || lists.tracks.len() == count;
+        if tracked && lengths.iter().all(|&length| length == count) {
+            return Ok(lists);
+        }
+        let found = format!("lists of {count} and {lengths:?} nodes");
+        Err(Fault::malformed(name, found, "lists of one length"))
+    }
+
+    /// How the trees' values are joined.
+    ///
+    /// # Errors
+    ///
+    /// For a way that is not known.
+    pub(super) fn aggregate(&self) -> Parsed<Aggregate> {
+        let ways = [
+            Aggregate::Average,
+            Aggregate::Sum,
+            Aggregate::Min,
+            Aggregate::Max,
+        ];
+        let way = usize::try_from(self.aggregate)
+            .ok()
+            .and_then(|at| ways.get(at));
+        way.copied().ok_or_else(|| {
+            let found = format!("the aggregate {}", self.aggregate);
+            Fault::malformed(self.name, found, "0 to 3")
+        })
+    }
+
+    /// A tree for each root. All together they have no more nodes than a few times those of the file.
+    ///
+    /// # Errors
+    ///
+    /// For a way to a node that is not there, a test that is not known, and roots that share most of their nodes.
+    pub(super) fn trees(&self) -> Parsed<Vec<Tree>> {
+        let mut room = 4 * (self.features.len() + self.leaves.len() + self.roots.len());
+        let mut sets = HashMap::new();
+        let is_member = |&at: &usize| self.modes[at] as i64 == MEMBER;
+        for (which, at) in (0..self.features.len()).filter(is_member).enumerate() {
+            sets.insert(at, self.members.get(which).copied().unwrap_or_default());
+        }
+        let sizes: usize = sets.values().map(|set| set.len()).sum();
+        room += 4 * sizes;
+        self.roots
+            .iter()
+            .map(|&root| self.tree(root, &sets, &mut room))
+            .collect()
+    }
+
+    fn tree(&self, root: i64, sets: &HashMap<usize, &[f64]>, room: &mut usize) -> Parsed<Tree> {
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut places: HashMap<(i64, bool), u32> = HashMap::new();
+        let mut pending = vec![(root, false)];
+        places.insert((root, false), 0);
+        let mut next = 0;
+        // First a place for each node or leaf that can be reached, tests for membership with one for each value.
+        let mut order = Vec::new();
+        while let Some((id, is_leaf)) = pending.pop() {
+            let size = self.size(id, is_leaf, sets)?;
+            *room = room.checked_sub(size).ok_or_else(|| {
+                Fault::malformed(
+                    self.name,
+                    "roots that share most of their nodes",
+                    "trees of their own",
+                )
+            })?;
+            places.insert((id, is_leaf), next);
+            next += size as u32;
+            order.push((id, is_leaf));
+            if !is_leaf {
+                for side in self.sides(id as usize) {
+                    places.entry(side).or_insert_with(|| {
+                        pending.push(side);
+                        u32::MAX
+                    });
+                }
+            }
+        }
+        for (id, is_leaf) in order {
+            match is_leaf {
+                true => nodes.push(Node::Leaf(self.leaves[id as usize])),
+                false => self.push(id as usize, &places, sets, &mut nodes)?,
+            }
+        }
+        Ok(Tree { nodes })
+    }
+
+    /// How many of our nodes one of the file becomes.
+    fn size(&self, id: i64, is_leaf: bool, sets: &HashMap<usize, &[f64]>) -> Parsed<usize> {
+        let count = if is_leaf {
+            self.leaves.len()
+        } else {
+            self.features.len()
+        };
+        let at = usize::try_from(id)
+            .ok()
+            .filter(|&at| at < count)
+            .ok_or_else(|| {
+                Fault::malformed(
+                    self.name,
+                    format!("a way to node or leaf {id}"),
+                    format!("0 to {count}"),
+                )
+            })?;
+        let set = sets.get(&at).filter(|_| !is_leaf);
+        Ok(set.map_or(1, |set| set.len().max(1)))
+    }
+
+    fn sides(&self, at: usize) -> [(i64, bool); 2] {
+        [
+            (self.yes.0[at], self.yes.1[at] != 0),
+            (self.no.0[at], self.no.1[at] != 0),
+        ]
+    }
+
+    fn push(
+        &self,
+        at: usize,
+        places: &HashMap<(i64, bool), u32>,
+        sets: &HashMap<usize, &[f64]>,
+        nodes: &mut Vec<Node>,
+    ) -> Parsed<()> {
+        let [yes, no] = self
+            .sides(at)
+            .map(|side| places.get(&side).copied().unwrap_or(u32::MAX));
+        let tracks = self.tracks.get(at).is_some_and(|&tracks| tracks != 0);
+        let split = |test: Test, threshold: f64, no: u32| Node::Number {
+            input: u32::try_from(self.features[at]).unwrap_or(u32::MAX),
+            test,
+            threshold,
+            missing: Missing::Answer(tracks || test == Test::Unequal),
+            yes,
+            no,
+        };
+        let test = match self.modes[at] as i64 {
+            0 => Test::AtMost,
+            1 => Test::Below,
+            2 => Test::AtLeast,
+            3 => Test::Above,
+            4 => Test::Equal,
+            5 => Test::Unequal,
+            MEMBER => {
+                let set = sets.get(&at).copied().unwrap_or_default();
+                // A chain: equal to the first value, or to the second, and so on.
+                for (which, value) in set.iter().enumerate() {
+                    let last = which + 1 == set.len();
+                    let next = if last { no } else { nodes.len() as u32 + 1 };
+                    nodes.push(split(Test::Equal, *value, next));
+                }
+                if set.is_empty() {
+                    nodes.push(split(Test::Below, f64::NEG_INFINITY, no));
+                }
+                return Ok(());
+            }
+            other => {
+                return Err(Fault::malformed(
+                    self.name,
+                    format!("the mode {other}"),
+                    "0 to 6",
+                ));
+            }
+        };
+        nodes.push(split(test, self.splits[at], no));
+        Ok(())
+    }
+}
+
 /// How the trees' values are joined.
 ///
 /// # Errors

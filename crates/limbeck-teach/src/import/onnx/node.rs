@@ -14,6 +14,8 @@ pub(super) struct FileNode<'a> {
     pub(super) name: &'a str,
     pub(super) op: &'a str,
     pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
+    /// What the nodes of a body in it read.
+    pub(super) inner: Vec<&'a str>,
 }
 
 #[derive(Default)]
@@ -22,6 +24,7 @@ pub(super) struct Attribute<'a> {
     pub(super) int: i64,
     pub(super) text: &'a [u8],
     pub(super) tensor: Option<&'a [u8]>,
+    pub(super) graph: Option<&'a [u8]>,
     pub(super) floats: Vec<f64>,
     pub(super) ints: Vec<i64>,
     pub(super) texts: Vec<&'a [u8]>,
@@ -62,10 +65,22 @@ impl FileNode<'_> {
             })
     }
 
-    /// True for a transposition that changes nothing.
-    pub(super) fn keeps_axes(&self) -> bool {
-        let perm = self.attributes.get("perm");
-        perm.is_some_and(|perm| perm.ints == [0, 1])
+    /// An attribute's texts.
+    pub(super) fn texts(&self, key: &str) -> &[&[u8]] {
+        self.attributes
+            .get(key)
+            .map(|attribute| attribute.texts.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// True where the attribute is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.attributes.contains_key(key)
+    }
+
+    /// True where the optional input is there.
+    pub(super) fn has_input(&self, place: usize) -> bool {
+        self.inputs.get(place).is_some_and(|name| !name.is_empty())
     }
 
     /// The operation, where it maps one number to one.
@@ -97,17 +112,40 @@ impl FileNode<'_> {
             "Neg" => Each::Neg,
             "Abs" => Each::Abs,
             "Reciprocal" => Each::Reciprocal,
+            "Floor" => Each::Floor,
+            "Ceil" => Each::Ceil,
+            "Round" => Each::Round,
+            "Sign" => Each::Sign,
+            "Sin" => Each::Sin,
+            "Cos" => Each::Cos,
+            "Mish" => Each::Mish,
+            "Celu" => Each::Celu(self.float("alpha", 1.0)),
+            "Not" => Each::Not,
+            "IsNaN" => Each::IsNan,
+            "IsInf" => Each::IsInf,
             _ => return None,
         })
     }
 
-    /// The operation, where it maps two numbers to one.
-    pub(super) fn pairs(&self) -> Option<Pairs> {
+    /// The operation, where it maps two numbers to one; `whole` for whole numbers.
+    pub(super) fn pairs(&self, whole: bool) -> Option<Pairs> {
         Some(match self.op {
             "Add" | "Sum" => Pairs::Add,
             "Sub" => Pairs::Sub,
             "Mul" => Pairs::Mul,
+            "Div" if whole => Pairs::DivWhole,
             "Div" => Pairs::Div,
+            "Mod" => Pairs::Mod {
+                floored: self.int("fmod", 0) == 0,
+            },
+            "And" => Pairs::And,
+            "Or" => Pairs::Or,
+            "Xor" => Pairs::Xor,
+            "Equal" => Pairs::Equal,
+            "Less" => Pairs::Less,
+            "LessOrEqual" => Pairs::LessOrEqual,
+            "Greater" => Pairs::Greater,
+            "GreaterOrEqual" => Pairs::GreaterOrEqual,
             "Pow" => Pairs::Pow,
             "Min" => Pairs::Min,
             "Max" => Pairs::Max,
@@ -122,7 +160,7 @@ impl FileNode<'_> {
                 "give a regression model"
             }
             _ => {
-                "expected the operations of a perceptron or TreeEnsembleRegressor; or ask the model by --teacher-command"
+                "expected operations of networks on tables, trees, encoders and linear models; or ask the model by --teacher-command"
             }
         };
         Fault::unsupported(

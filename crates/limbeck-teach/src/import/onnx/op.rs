@@ -1,7 +1,13 @@
 //! What the nodes of a graph do.
 
 use super::super::trees::TreeModel;
-use super::tensor::{MOST_AXES, Tensor, axis_of, broadcast, concat, multiply, reshape, transpose};
+use super::encode::{Codes, one_hot};
+use super::kernel::{Distance, SupportVectors, distances};
+use super::reduce::{Reduction, arg, cumulative_sum, reduce, softmax, top};
+use super::select::{self, Cut};
+use super::tensor::{
+    MOST_AXES, Tensor, axis_of, broadcast, concat, fits, multiply, permute, reshape, transpose,
+};
 
 /// What a node does. Element-wise ones come first.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +29,7 @@ pub(super) enum Op {
         axis: i64,
     },
     Reshape {
-        shape: Vec<i64>,
+        shape: Ints,
         zero_is_zero: bool,
     },
     Squeeze {
@@ -33,6 +39,7 @@ pub(super) enum Op {
         axes: Vec<i64>,
     },
     Transpose,
+    Permute(Vec<i64>),
     Concat {
         axis: i64,
     },
@@ -59,6 +66,89 @@ pub(super) enum Op {
     },
     /// Trees and the least number of columns that they read.
     Trees(TreeModel, usize),
+    Where,
+    Gather {
+        axis: i64,
+    },
+    GatherElements {
+        axis: i64,
+    },
+    /// `ArrayFeatureExtractor`.
+    Columns,
+    /// Starts and ends are inputs, as are axes and steps where these are there.
+    Slice {
+        axes: bool,
+        steps: bool,
+    },
+    /// A slice whose places are known.
+    Cut {
+        starts: Vec<i64>,
+        ends: Vec<i64>,
+        axes: Option<Vec<i64>>,
+    },
+    /// Part `at` of `parts`, by sizes where these are known.
+    Split {
+        axis: i64,
+        at: usize,
+        parts: usize,
+        sizes: Option<Vec<i64>>,
+    },
+    Expand(Ints),
+    Tile(Ints),
+    Shape {
+        start: i64,
+        end: Option<i64>,
+    },
+    ConstantOfShape(f64),
+    Range,
+    Reduce {
+        how: Reduction,
+        axes: Vec<i64>,
+        keep: bool,
+    },
+    Arg {
+        axis: i64,
+        keep: bool,
+        largest: bool,
+    },
+    Softmax {
+        axis: i64,
+        log: bool,
+    },
+    CumulativeSum {
+        axis: i64,
+    },
+    /// The first so many along an axis, sorted: their values or their places.
+    Top {
+        axis: i64,
+        count: usize,
+        largest: bool,
+        places: bool,
+    },
+    /// The mean of all inputs.
+    Mean,
+    PRelu,
+    Codes(Codes),
+    OneHot(Codes, usize),
+    Binarizer(f64),
+    Distances(Distance),
+    SupportVectors(SupportVectors),
+}
+
+/// Whole numbers that an operation needs: known, or its second input.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ints {
+    Known(Vec<i64>),
+    Input,
+}
+
+impl Ints {
+    fn of(&self, inputs: &[&Tensor]) -> Option<Vec<i64>> {
+        match self {
+            Self::Known(ints) => Some(ints.clone()),
+            Self::Input => Some(inputs.get(1)?.whole()),
+        }
+    }
 }
 
 /// One number to one number.
@@ -93,6 +183,19 @@ pub(super) enum Each {
     Neg,
     Abs,
     Reciprocal,
+    Floor,
+    Ceil,
+    Round,
+    Sign,
+    Sin,
+    Cos,
+    Mish,
+    Celu(f64),
+    Not,
+    IsNan,
+    IsInf,
+    /// 1 for all but 0.
+    Truth,
 }
 
 /// Two numbers to one, with broadcasting.
@@ -102,9 +205,23 @@ pub(super) enum Pairs {
     Sub,
     Mul,
     Div,
+    /// Of whole numbers.
+    DivWhole,
+    /// With the sign of the divisor, or of the dividend.
+    Mod {
+        floored: bool,
+    },
     Pow,
     Min,
     Max,
+    And,
+    Or,
+    Xor,
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,10 +262,11 @@ impl Op {
             Self::Reshape {
                 shape,
                 zero_is_zero,
-            } => reshape(first, shape, *zero_is_zero),
+            } => reshape(first, &shape.of(inputs)?, *zero_is_zero),
             Self::Squeeze { axes } => squeeze(first, axes),
             Self::Unsqueeze { axes } => unsqueeze(first, axes),
             Self::Transpose => transpose(first),
+            Self::Permute(perm) => permute(first, perm),
             Self::Concat { axis } => concat(inputs, *axis),
             Self::BatchNormalization { epsilon } => batch_normalization(inputs, *epsilon),
             Self::LayerNormalization { epsilon } => layer_normalization(inputs, *epsilon),
@@ -160,8 +278,144 @@ impl Op {
                 intercept,
             } => linear_regressor(first, coefficients, *intercept),
             Self::Trees(trees, least) => trees_of(first, trees, *least),
+            _ => self.run_other(first, inputs),
         }
     }
+
+    /// Selections, reductions and encodings.
+    fn run_other(&self, first: &Tensor, inputs: &[&Tensor]) -> Option<Tensor> {
+        match self {
+            Self::Where => select::choose(first, inputs.get(1)?, inputs.get(2)?),
+            Self::Gather { axis } => select::gather(first, inputs.get(1)?, *axis),
+            Self::GatherElements { axis } => select::gather_elements(first, inputs.get(1)?, *axis),
+            Self::Columns => select::columns(first, inputs.get(1)?),
+            Self::Slice { axes, steps } => slice(inputs, *axes, *steps),
+            Self::Cut { starts, ends, axes } => {
+                let (starts, ends) = (starts.clone(), ends.clone());
+                let (axes, steps) = (axes.clone(), None);
+                let cut = Cut {
+                    starts,
+                    ends,
+                    axes,
+                    steps,
+                };
+                select::slice(first, &cut)
+            }
+            Self::Split {
+                axis,
+                at,
+                parts,
+                sizes,
+            } => select::part(first, *axis, *at, *parts, sizes.as_deref()),
+            Self::Expand(shape) => select::expand(first, &shape.of(inputs)?),
+            Self::Tile(repeats) => select::tile(first, &repeats.of(inputs)?),
+            Self::Shape { start, end } => shape_of(first, *start, *end),
+            Self::ConstantOfShape(value) => select::filled(&first.whole(), *value),
+            Self::Range => {
+                let number = |at: usize| inputs.get(at)?.data.first().copied();
+                select::steps(number(0)?, number(1)?, number(2)?)
+            }
+            Self::Reduce { how, axes, keep } => reduce(first, *how, axes, *keep),
+            Self::Arg {
+                axis,
+                keep,
+                largest,
+            } => arg(first, *axis, *keep, *largest),
+            Self::Softmax { axis, log } => softmax(first, *axis, *log),
+            Self::CumulativeSum { axis } => cumulative_sum(first, *axis),
+            Self::Top {
+                axis,
+                count,
+                largest,
+                places,
+            } => top(first, *axis, *count, (*largest, *places)),
+            Self::Mean => {
+                let sum = Self::Pairs(Pairs::Add).run(inputs)?;
+                Some(map(&sum, |_, x| x / inputs.len() as f64))
+            }
+            Self::PRelu => broadcast(
+                first,
+                inputs.get(1)?,
+                |x, slope| if x < 0.0 { slope * x } else { x },
+            ),
+            Self::Codes(codes) => Some(map(first, |_, x| codes.of(x))),
+            Self::OneHot(places, width) => one_hot(first, places, *width),
+            Self::Binarizer(threshold) => {
+                Some(map(first, |_, x| f64::from(u8::from(x > *threshold))))
+            }
+            Self::Distances(distance) => distances(first, inputs.get(1)?, *distance),
+            Self::SupportVectors(vectors) => vectors.predict(first),
+            _ => unreachable!("other operations are above"),
+        }
+    }
+
+    /// Multiplications or comparisons that it takes, known before it is run.
+    pub(super) fn work(&self, inputs: &[&Tensor]) -> u64 {
+        let read: usize = inputs.iter().map(|input| input.data.len()).sum();
+        let numbers = |at: usize| inputs.get(at).map_or(0, |input| input.data.len());
+        let last = |at: usize| inputs.get(at).and_then(|input| input.shape.last()).copied();
+        let times = |a: usize, b: usize| (a as u64).saturating_mul(b as u64);
+        let more = match self {
+            Self::Gemm {
+                left_transposed, ..
+            } => {
+                let sides = |at: usize| inputs.get(at).map_or(&[][..], |input| &input.shape);
+                let m = sides(0).get(usize::from(*left_transposed)).copied();
+                times(m.unwrap_or(0), numbers(1))
+            }
+            Self::MatMul => {
+                let k = last(0).unwrap_or(1).max(1);
+                times(numbers(0) / k, numbers(1))
+            }
+            Self::Distances(_) => times(numbers(0) / last(0).unwrap_or(1).max(1), numbers(1)),
+            Self::SupportVectors(vectors) => times(
+                numbers(0) / last(0).unwrap_or(1).max(1),
+                vectors.parameters(),
+            ),
+            Self::Trees(trees, _) => times(
+                8 * trees.trees.len(),
+                numbers(0) / last(0).unwrap_or(1).max(1),
+            ),
+            _ => 0,
+        };
+        more.saturating_add(read as u64)
+    }
+
+    /// Fitted numbers in it.
+    pub(super) fn parameters(&self) -> usize {
+        match self {
+            Self::Trees(trees, _) => trees.parameters(),
+            Self::Scaler { offset, scale } => offset.len() + scale.len(),
+            Self::LinearRegressor { coefficients, .. } => coefficients.len() + 1,
+            Self::Imputer { values, .. } => values.len(),
+            Self::SupportVectors(vectors) => vectors.parameters(),
+            Self::Codes(codes) | Self::OneHot(codes, _) => codes.len(),
+            _ => 0,
+        }
+    }
+}
+
+fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
+    let mut rest = inputs.iter().map(|input| input.whole()).skip(1);
+    let cut = Cut {
+        starts: rest.next()?,
+        ends: rest.next()?,
+        axes: if axes { Some(rest.next()?) } else { None },
+        steps: if steps { Some(rest.next()?) } else { None },
+    };
+    select::slice(inputs[0], &cut)
+}
+
+/// Sizes of the axes from `start` to before `end`, each counted from either side.
+fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
+    let sizes = Tensor::list(tensor.shape.iter().map(|&size| size as f64).collect());
+    let cut = Cut {
+        starts: vec![start],
+        ends: vec![end.unwrap_or(i64::MAX)],
+        axes: None,
+        steps: None,
+    };
+    select::slice(&sizes, &cut)
 }
 
 /// Each number by its place and itself.
@@ -208,12 +462,56 @@ fn gemm(
     }
 }
 
+/// A product of matrices; of one and a list; of a stack and one matrix; of two stacks of the same sizes.
 fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
-    if second.shape.len() != 1 {
-        return multiply(first, second);
+    match (first.shape.len(), second.shape.len()) {
+        (_, 1) => {
+            let product = matmul(first, &shaped(second, vec![second.shape[0], 1]))?;
+            let shape = product.shape[..product.shape.len() - 1].to_vec();
+            Some(shaped(&product, shape))
+        }
+        (1, _) => {
+            let product = matmul(&shaped(first, vec![1, first.shape[0]]), second)?;
+            Some(shaped(&product, product.shape[1..].to_vec()))
+        }
+        (0..=2, _) => multiply(first, second),
+        (rank, 2) => {
+            let width = first.shape[rank - 1];
+            let rows = first.shape[..rank - 1].iter().product();
+            let product = multiply(&shaped(first, vec![rows, width]), second)?;
+            let shape = [&first.shape[..rank - 1], &product.shape[1..]].concat();
+            Some(shaped(&product, shape))
+        }
+        _ => stacked(first, second),
     }
-    let product = multiply(first, &shaped(second, vec![second.shape[0], 1]))?;
-    Some(shaped(&product, vec![product.shape[0]]))
+}
+
+fn stacked(first: &Tensor, second: &Tensor) -> Option<Tensor> {
+    let (outer, left) = first.shape.split_at_checked(first.shape.len() - 2)?;
+    let right = second
+        .shape
+        .strip_prefix(outer)
+        .filter(|right| right.len() == 2)?;
+    let (a, b) = (
+        left.iter().product::<usize>(),
+        right.iter().product::<usize>(),
+    );
+    let mut data = Vec::new();
+    let pairs = first
+        .data
+        .chunks_exact(a.max(1))
+        .zip(second.data.chunks_exact(b.max(1)));
+    for (a, b) in pairs {
+        let matrix = |shape: &[usize], data: &[f64]| Tensor {
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        };
+        let product = multiply(&matrix(left, a), &matrix(right, b))?;
+        data.extend(product.data);
+        fits(&[data.len()], first.data.len() + second.data.len())?;
+    }
+    let shape = [outer, &[left[0], right[1]]].concat();
+    Some(Tensor { shape, data })
 }
 
 fn flatten(tensor: &Tensor, axis: i64) -> Option<Tensor> {
@@ -443,21 +741,60 @@ impl Each {
             Self::Neg => -x,
             Self::Abs => x.abs(),
             Self::Reciprocal => 1.0 / x,
+            _ => self.of_other(x),
+        }
+    }
+
+    /// Roundings, waves and questions.
+    fn of_other(self, x: f64) -> f64 {
+        match self {
+            Self::Floor => x.floor(),
+            Self::Ceil => x.ceil(),
+            Self::Round => x.round_ties_even(),
+            Self::Sign if x > 0.0 => 1.0,
+            Self::Sign if x < 0.0 => -1.0,
+            Self::Sign => x,
+            Self::Sin => x.sin(),
+            Self::Cos => x.cos(),
+            Self::Mish => x * Self::Softplus.of(x).tanh(),
+            Self::Celu(alpha) if x < 0.0 => alpha * (x / alpha).exp_m1(),
+            Self::Celu(_) => x,
+            Self::Not => truth(x == 0.0),
+            Self::IsNan => truth(x.is_nan()),
+            Self::IsInf => truth(x.is_infinite()),
+            Self::Truth => truth(x != 0.0),
+            _ => unreachable!("other functions are above"),
         }
     }
 }
 
+fn truth(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
 impl Pairs {
+    #[expect(clippy::float_cmp, reason = "the file asks for equality")]
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
             Self::Add => a + b,
             Self::Sub => a - b,
             Self::Mul => a * b,
             Self::Div => a / b,
+            Self::DivWhole => (a / b).trunc(),
+            Self::Mod { floored: true } => a - b * (a / b).floor(),
+            Self::Mod { floored: false } => a % b,
             Self::Pow => a.powf(b),
             Self::Min | Self::Max if a.is_nan() || b.is_nan() => f64::NAN,
             Self::Min => a.min(b),
             Self::Max => a.max(b),
+            Self::And => truth(a != 0.0 && b != 0.0),
+            Self::Or => truth(a != 0.0 || b != 0.0),
+            Self::Xor => truth((a != 0.0) != (b != 0.0)),
+            Self::Equal => truth(a == b),
+            Self::Less => truth(a < b),
+            Self::LessOrEqual => truth(a <= b),
+            Self::Greater => truth(a > b),
+            Self::GreaterOrEqual => truth(a >= b),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Numbers with a shape, and what changes shapes.
 
-/// Maximum number of numbers in a computed tensor, and most multiplications in a product: far above any honest model on a block of rows.
-const MOST_NUMBERS: usize = 1 << 24;
-const MOST_PRODUCTS: usize = 1 << 34;
+/// Maximum number of numbers in a computed tensor beyond those that it is computed from: far above any honest model on a block of rows.
+pub(super) const MOST_NUMBERS: usize = 1 << 22;
 /// Maximum number of axes of a tensor.
 pub(super) const MOST_AXES: usize = 8;
 
@@ -11,6 +10,44 @@ pub(super) const MOST_AXES: usize = 8;
 pub(super) struct Tensor {
     pub(super) shape: Vec<usize>,
     pub(super) data: Vec<f64>,
+}
+
+impl Tensor {
+    /// A list.
+    pub(super) fn list(data: Vec<f64>) -> Self {
+        Self {
+            shape: vec![data.len()],
+            data,
+        }
+    }
+
+    /// A number without axes.
+    pub(super) fn scalar(value: f64) -> Self {
+        Self {
+            shape: Vec::new(),
+            data: vec![value],
+        }
+    }
+
+    /// Its numbers as whole ones.
+    pub(super) fn whole(&self) -> Vec<i64> {
+        self.data.iter().map(|&value| value as i64).collect()
+    }
+
+    /// The size of an axis, and how many numbers lie before and within it.
+    pub(super) fn around(&self, axis: usize) -> (usize, usize, usize) {
+        let outer = self.shape[..axis].iter().product();
+        let inner = self.shape[axis + 1..].iter().product();
+        (outer, self.shape[axis], inner)
+    }
+}
+
+/// How many numbers a shape holds, where there is room for a result of them beside `given` numbers that it is computed from.
+pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, size| count.checked_mul(*size))?;
+    (shape.len() <= MOST_AXES && count <= MOST_NUMBERS.saturating_add(given)).then_some(count)
 }
 
 /// An axis counted from either end.
@@ -48,10 +85,7 @@ pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) ->
         _ => None,
     };
     let shape = (0..rank).map(together).collect::<Option<Vec<usize>>>()?;
-    let count = shape
-        .iter()
-        .try_fold(1_usize, |count, size| count.checked_mul(*size))
-        .filter(|&count| count <= MOST_NUMBERS)?;
+    let count = fits(&shape, a.data.len() + b.data.len())?;
     // Steps through the data per axis; 0 where a size of 1 is repeated.
     let strides = |tensor: &Tensor| {
         let mut stride = 1;
@@ -89,10 +123,7 @@ pub(super) fn multiply(a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let (&[m, k], &[same, n]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return None;
     };
-    let count = m.checked_mul(n).filter(|&count| count <= MOST_NUMBERS)?;
-    count
-        .checked_mul(k)
-        .filter(|&products| products <= MOST_PRODUCTS && k == same)?;
+    let count = fits(&[m, n], a.data.len() + b.data.len()).filter(|_| k == same)?;
     let mut data = vec![0.0; count];
     if n > 0 && k > 0 {
         for (row, sums) in a.data.chunks_exact(k).zip(data.chunks_exact_mut(n)) {
@@ -119,6 +150,49 @@ pub(super) fn transpose(tensor: &Tensor) -> Option<Tensor> {
     Some(Tensor {
         shape: vec![n, m],
         data,
+    })
+}
+
+/// Axis `perm[i]` becomes axis `i`.
+pub(super) fn permute(tensor: &Tensor, perm: &[i64]) -> Option<Tensor> {
+    let rank = tensor.shape.len();
+    let axes = perm
+        .iter()
+        .map(|&axis| axis_of(axis, rank))
+        .collect::<Option<Vec<usize>>>()?;
+    if axes.len() != rank || (0..rank).any(|axis| !axes.contains(&axis)) {
+        return None;
+    }
+    let mut stride = 1;
+    let mut strides = vec![0; rank];
+    for axis in (0..rank).rev() {
+        strides[axis] = stride;
+        stride *= tensor.shape[axis];
+    }
+    let shape: Vec<usize> = axes.iter().map(|&axis| tensor.shape[axis]).collect();
+    let steps: Vec<usize> = axes.iter().map(|&axis| strides[axis]).collect();
+    let data = walk(&shape, &steps, 0).map(|at| tensor.data[at]).collect();
+    Some(Tensor { shape, data })
+}
+
+/// Places in the order of a shape, each axis with its step, from a first place on.
+pub(super) fn walk(shape: &[usize], steps: &[usize], first: usize) -> impl Iterator<Item = usize> {
+    let count: usize = shape.iter().product();
+    let (shape, steps) = (shape.to_vec(), steps.to_vec());
+    let mut at = vec![0; shape.len()];
+    let mut place = first;
+    (0..count).map(move |_| {
+        let here = place;
+        for axis in (0..shape.len()).rev() {
+            at[axis] += 1;
+            place += steps[axis];
+            if at[axis] < shape[axis] {
+                break;
+            }
+            at[axis] = 0;
+            place -= steps[axis] * shape[axis];
+        }
+        here
     })
 }
 
@@ -162,7 +236,7 @@ fn agree_but(axis: usize, a: &[usize], b: &[usize]) -> bool {
 pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
     let first = inputs.first()?;
     let axis = axis_of(axis, first.shape.len())?;
-    let fits = |tensor: &&Tensor| agree_but(axis, &tensor.shape, &first.shape);
+    let agrees = |tensor: &&Tensor| agree_but(axis, &tensor.shape, &first.shape);
     let outer: usize = first.shape[..axis].iter().product();
     let length = inputs.iter().try_fold(0_usize, |sum, tensor| {
         sum.checked_add(tensor.shape.get(axis).copied().unwrap_or(0))
@@ -170,7 +244,7 @@ pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
     let total = inputs
         .iter()
         .try_fold(0_usize, |sum, tensor| sum.checked_add(tensor.data.len()))?;
-    if !inputs.iter().all(fits) || total > MOST_NUMBERS {
+    if !inputs.iter().all(agrees) || outer == 0 {
         return None;
     }
     let mut data = Vec::with_capacity(total);
@@ -223,5 +297,10 @@ mod tests {
             [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 4.0, 5.0, 6.0]
         );
         assert_eq!(transpose(&x).unwrap().data, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(permute(&x, &[1, 0]), transpose(&x));
+        assert_eq!(permute(&x, &[0, 0]), None);
+        let cube = tensor(&[1, 2, 3], &x.data);
+        let turned = permute(&cube, &[2, 0, 1]).unwrap();
+        assert_eq!(turned, tensor(&[3, 1, 2], &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
     }
 }

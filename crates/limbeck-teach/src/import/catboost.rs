@@ -1,0 +1,240 @@
+//! CatBoost's JSON model files, as `save_model("model.json", format="json")` writes them: symmetric trees over numbers.
+//!
+//! A level of a tree asks one question of all its nodes: is a number, in single precision, above a border? Level `i` is bit `i` of the leaf's place.
+//! A missing number is above no border, or above all where `nan_value_treatment` is `AsTrue`. Categories are hashed by CatBoost and are not
+//! read.
+//!
+//! # Source
+//!
+//! `TModelTrees` and the JSON exporter of `catboost/catboost`.
+
+use serde::Deserialize;
+
+use super::columns::Input;
+use super::fault::{Fault, Parsed, short};
+use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+
+/// Maximum depth of a tree, CatBoost's own.
+const DEEPEST: usize = 16;
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    features_info: Features,
+    #[serde(default)]
+    model_info: Info,
+    oblivious_trees: Option<Vec<FileTree>>,
+    scale_and_bias: (f64, Vec<f64>),
+}
+
+#[derive(Default, Deserialize)]
+struct Features {
+    #[serde(default)]
+    float_features: Vec<Feature>,
+    #[serde(default)]
+    categorical_features: Vec<serde::de::IgnoredAny>,
+    #[serde(default)]
+    text_features: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    #[serde(default)]
+    feature_id: String,
+    #[serde(default)]
+    nan_value_treatment: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Info {
+    #[serde(default)]
+    params: Params,
+}
+
+#[derive(Default, Deserialize)]
+struct Params {
+    #[serde(default)]
+    loss_function: Loss,
+}
+
+#[derive(Default, Deserialize)]
+struct Loss {
+    #[serde(default, rename = "type")]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct FileTree {
+    leaf_values: Vec<f64>,
+    #[serde(default)]
+    splits: Vec<Split>,
+}
+
+#[derive(Deserialize)]
+struct Split {
+    #[serde(default)]
+    border: f64,
+    #[serde(default)]
+    float_feature_index: u32,
+    split_type: String,
+}
+
+/// True for JSON with the keys of such a file.
+pub(super) fn recognizes(text: &str) -> bool {
+    text.contains("\"scale_and_bias\"") && text.contains("\"features_info\"")
+}
+
+/// Reads a model and its inputs.
+///
+/// # Errors
+///
+/// For damage, and for models with categories, texts, other trees, several outputs or of a loss that is no regression.
+pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
+    let file: File = serde_json::from_str(text)
+        .map_err(|error| Fault::malformed("the file", error.to_string(), "CatBoost's JSON"))?;
+    let features = &file.features_info;
+    if !features.categorical_features.is_empty() || !features.text_features.is_empty() {
+        return Err(unread("categories or texts, which CatBoost hashes"));
+    }
+    let Some(trees) = &file.oblivious_trees else {
+        return Err(unread("trees that are not symmetric"));
+    };
+    let link = link(&file.model_info.params.loss_function.name)?;
+    let (scale, bias) = &file.scale_and_bias;
+    let [bias] = bias.as_slice() else {
+        return Err(Fault::unsupported(
+            format!("the model has {} outputs", bias.len()),
+            "give a regression model with one output",
+        ));
+    };
+    let numbers = &features.float_features;
+    let trees = trees.iter().enumerate();
+    let trees = trees.map(|(index, tree)| tree.read(index, *scale, numbers));
+    let model = TreeModel {
+        trees: trees.collect::<Parsed<_>>()?,
+        weights: Vec::new(),
+        base: *bias,
+        aggregate: Aggregate::Sum,
+        link,
+        single: true,
+    };
+    let plain = (0..numbers.len()).all(|at| numbers[at].feature_id == at.to_string());
+    let input = |feature: &Feature| Input {
+        name: (!plain && !feature.feature_id.is_empty()).then(|| feature.feature_id.clone()),
+        ..Input::default()
+    };
+    let inputs = numbers.iter().map(input).collect();
+    Ok((model.checked(numbers.len())?, inputs))
+}
+
+fn unread(what: &str) -> Fault {
+    Fault::unsupported(
+        format!("the CatBoost model has {what}"),
+        "let its own program predict by --teacher-command",
+    )
+}
+
+/// What `CatBoostRegressor.predict` does with the sum.
+fn link(loss: &str) -> Parsed<Link> {
+    match loss {
+        "" | "RMSE" | "MAE" | "Quantile" | "MAPE" | "Huber" | "LogLinQuantile" | "Expectile"
+        | "Lq" | "MultiQuantile" | "LogCosh" => Ok(Link::Identity),
+        "Poisson" | "Tweedie" => Ok(Link::Exp),
+        other => Err(Fault::unsupported(
+            format!("the CatBoost loss is {}", short(other)),
+            "expected a regression: RMSE, MAE, Quantile, MAPE, Huber, Expectile, Lq, LogCosh, Poisson or Tweedie",
+        )),
+    }
+}
+
+impl FileTree {
+    /// A full binary tree: node `n` has the children `2n + 1` and `2n + 2`, the last level first, since it is the highest bit.
+    fn read(&self, index: usize, scale: f64, features: &[Feature]) -> Parsed<Tree> {
+        let depth = self.splits.len();
+        if depth > DEEPEST || self.leaf_values.len() != 1 << depth {
+            return Err(Fault::malformed(
+                format!("tree {index}"),
+                format!("{} leaves behind {depth} levels", self.leaf_values.len()),
+                format!("2 to the power of the levels, of which there are {DEEPEST} at most"),
+            ));
+        }
+        let mut nodes = Vec::with_capacity(2 << depth);
+        for (level, split) in self.splits.iter().rev().enumerate() {
+            if split.split_type != "FloatFeature" {
+                return Err(unread("tests of categories"));
+            }
+            let feature = features.get(split.float_feature_index as usize);
+            let above = feature.is_some_and(|feature| feature.nan_value_treatment == "AsTrue");
+            let first = (1_u32 << level) - 1;
+            nodes.extend((first..2 * first + 1).map(|node| Node::Number {
+                input: split.float_feature_index,
+                test: Test::Above,
+                threshold: f64::from(split.border as f32),
+                missing: Missing::Answer(above),
+                yes: 2 * node + 2,
+                no: 2 * node + 1,
+            }));
+        }
+        nodes.extend(
+            self.leaf_values
+                .iter()
+                .map(|value| Node::Leaf(scale * value)),
+        );
+        Ok(Tree { nodes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two levels: `x0 > 1` is bit 0, `x1 > 2` bit 1.
+    fn text(treatment: &str, loss: &str) -> String {
+        format!(
+            "{{\"features_info\": {{\"float_features\": [{{\"feature_id\": \"0\", \"nan_value_treatment\": \"{treatment}\"}}, {{\"feature_id\": \"1\"}}]}}, \
+             \"model_info\": {{\"params\": {{\"loss_function\": {{\"type\": \"{loss}\"}}}}}}, \"oblivious_trees\": [{{\"leaf_values\": [1, 2, 3, 4], \"splits\": [\
+             {{\"border\": 1, \"float_feature_index\": 0, \"split_type\": \"FloatFeature\"}}, \
+             {{\"border\": 2, \"float_feature_index\": 1, \"split_type\": \"FloatFeature\"}}]}}], \"scale_and_bias\": [2, [0.5]]}}"
+        )
+    }
+
+    fn ask(text: &str, rows: &[f64]) -> Vec<f64> {
+        let (model, inputs) = parse(text).unwrap();
+        assert!(inputs.iter().all(|input| input.name.is_none()));
+        let mut predictions = vec![0.0; rows.len() / 2];
+        model.predict(rows, 2, &mut predictions);
+        predictions
+    }
+
+    #[test]
+    fn leaves_are_found_by_the_bits_of_their_levels() {
+        let rows = [0.0, 0.0, 1.5, 2.0, 1.0, 3.0, 2.0, 3.0, f64::NAN, 0.0];
+        assert_eq!(ask(&text("AsIs", "RMSE"), &rows), [2.5, 4.5, 6.5, 8.5, 2.5]);
+        assert_eq!(ask(&text("AsTrue", "RMSE"), &rows)[4], 4.5);
+        let poisson = ask(&text("AsIs", "Poisson"), &rows[..2])[0];
+        assert!((poisson - 2.5_f64.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn models_that_are_no_regression_over_numbers_are_named() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        assert!(message(&text("AsIs", "Logloss")).contains("`Logloss`"));
+        assert!(
+            message(&text("AsIs", "RMSE").replace("FloatFeature", "OneHotFeature"))
+                .contains("categories")
+        );
+        assert!(
+            message(&text("AsIs", "RMSE").replace("[1, 2, 3, 4]", "[1, 2, 3]"))
+                .contains("3 leaves behind 2 levels")
+        );
+        assert!(
+            message(&text("AsIs", "RMSE").replace("oblivious_trees", "trees"))
+                .contains("not symmetric")
+        );
+        assert!(message(&text("AsIs", "RMSE").replace("[0.5]", "[0.5, 1]")).contains("2 outputs"));
+        assert!(
+            message(&text("AsIs", "RMSE").replace("index\": 1", "index\": 7"))
+                .contains("input 7 of 2")
+        );
+    }
+}

@@ -1,0 +1,454 @@
+//! Files that are no teacher's model here, told by their first bytes or keys: what each is, and what to save in its place.
+//!
+//! Nothing of them is read: a file is named for what it is, so that its owner knows what to do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use super::fault::{Fault, short};
+
+/// What can be read, for messages.
+pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model (or UBJSON), a CatBoost JSON model or an ONNX model";
+
+const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
+const XGBOOST: &str = "save it as JSON: model.save_model(\"model.json\")";
+const LIGHTGBM: &str =
+    "save the text model: booster.save_model(\"model.txt\") (of an LGBMRegressor: model.booster_)";
+const TORCH: &str =
+    "export it to ONNX: torch.onnx.export(model, example_rows, \"model.onnx\", dynamic_axes)";
+const KERAS: &str =
+    "export it to ONNX: model.export(\"model.onnx\", format=\"onnx\"), or with tf2onnx";
+const TENSORFLOW: &str =
+    "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx";
+const PICKLE: &str = "load it in Python and save the model itself: XGBoost by save_model(\"model.json\"), LightGBM by booster_.save_model(\"model.txt\"), \
+                      scikit-learn by skl2onnx, PyTorch by torch.onnx.export; or ask it by --teacher-command";
+const COMMAND: &str =
+    "export it to ONNX if its library can, or let its own program predict by --teacher-command";
+const UNPACK: &str = "unpack it and give the model's file";
+const WHERE: &str =
+    "give the model's own file to --teacher-model, and the table as the first argument";
+const RUN: &str = "give the folder of its run: --teacher-model runs/NAME";
+
+/// How a file begins, what it is, and what to do.
+const BEGINNINGS: &[(&[u8], &str, &str)] = &[
+    (b"CBM1", "a CatBoost binary model (.cbm)", CATBOOST),
+    (b"binf", "a model in XGBoost's old binary format", XGBOOST),
+    (b"bs64", "a model in XGBoost's old binary format", XGBOOST),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        "an HDF5 file, as Keras saves models (.h5)",
+        KERAS,
+    ),
+    (
+        b"\x80\x02",
+        "a Python pickle (pickle, joblib or old PyTorch)",
+        PICKLE,
+    ),
+    (b"\x80\x03", "a Python pickle (pickle or joblib)", PICKLE),
+    (b"\x80\x04", "a Python pickle (pickle or joblib)", PICKLE),
+    (b"\x80\x05", "a Python pickle (pickle or joblib)", PICKLE),
+    (b"ccopy_reg\n", "a Python pickle of protocol 0", PICKLE),
+    (b"GGUF", "a GGUF file, which holds language models", COMMAND),
+    (b"RDX2\n", "a file of R objects (.RData)", COMMAND),
+    (b"RDX3\n", "a file of R objects (.RData)", COMMAND),
+    (b"X\n\0\0\0", "an R object (.rds)", COMMAND),
+    (b"A\n2\n", "an R object (.rds)", COMMAND),
+    (b"A\n3\n", "an R object (.rds)", COMMAND),
+    (
+        b"\x1f\x8b",
+        "a gzip archive, as R (.rds) and joblib write too",
+        UNPACK,
+    ),
+    (b"BZh", "a bzip2 archive", UNPACK),
+    (b"\xfd7zXZ\0", "an xz archive", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
+    (b"\x04\x22\x4d\x18", "an lz4 archive", UNPACK),
+    (b"x\x01", "compressed, as joblib does it", PICKLE),
+    (b"x\x5e", "compressed, as joblib does it", PICKLE),
+    (b"x\x9c", "compressed, as joblib does it", PICKLE),
+    (b"x\xda", "compressed, as joblib does it", PICKLE),
+    (b"ZF", "a compressed joblib file", PICKLE),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (b"Rar!", "a rar archive", UNPACK),
+    (b"PAR1", "a Parquet table", WHERE),
+    (b"ARROW1", "an Arrow table", WHERE),
+    (b"FEA1", "a Feather table", WHERE),
+    (b"\x93NUMPY", "a NumPy array (.npy)", WHERE),
+    (b"SQLite format 3", "an SQLite database", WHERE),
+    (b"MATLAB 5.0", "a MATLAB file", COMMAND),
+    (b"%PDF", "a PDF document", WHERE),
+    (b"\x89PNG", "a picture", WHERE),
+    (b"\x7fELF", "a compiled program or library", COMMAND),
+    (b"MZ", "a compiled program or library", COMMAND),
+    (
+        b"\xef\xbb\xbf",
+        "text behind a byte order mark",
+        "save it as UTF-8 without one",
+    ),
+    (b"\xff\xfe", "UTF-16 text", "save the model again, as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save the model again, as UTF-8"),
+];
+
+/// Bytes at either end of an archive that are searched.
+const MEMBERS_WITHIN: usize = 1 << 20;
+
+/// What a zip archive holds, by names of its members.
+const MEMBERS: &[(&[u8], &str, &str)] = &[
+    (b"constants.pkl", "a TorchScript archive (.pt)", TORCH),
+    (b"data.pkl", "a PyTorch archive (.pt)", TORCH),
+    (b"model.weights.h5", "a Keras archive (.keras)", KERAS),
+    (b"schema.json", "a skops archive (.skops)", PICKLE),
+    (b"model.ini", "an H2O archive (MOJO)", COMMAND),
+    (b"xl/workbook", "an Excel workbook", WHERE),
+    (b".npy", "a NumPy archive (.npz)", WHERE),
+    (b"com.apple.CoreML", "a Core ML package", COMMAND),
+];
+
+fn is(what: &str, fix: &str) -> Fault {
+    Fault::unsupported(
+        format!("the file is {what}, which limbeck does not read"),
+        fix,
+    )
+}
+
+/// Names a file by its first bytes.
+pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
+    if let Some((_, what, fix)) = BEGINNINGS
+        .iter()
+        .find(|(start, ..)| bytes.starts_with(start))
+    {
+        return Some(is(what, fix));
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        // Names stand before each member, and all of them at the end.
+        let (first, last) = (
+            &bytes[..bytes.len().min(MEMBERS_WITHIN)],
+            bytes.len().saturating_sub(MEMBERS_WITHIN),
+        );
+        let holds = |member: &[u8]| contains(first, member) || contains(&bytes[last..], member);
+        let found = MEMBERS.iter().find(|(member, ..)| holds(member));
+        let (what, fix) = found.map_or(("a zip archive", UNPACK), |(_, what, fix)| (*what, *fix));
+        return Some(is(what, fix));
+    }
+    match bytes.get(4..8) {
+        Some(b"TFL3") => return Some(is("a TensorFlow Lite model (.tflite)", TENSORFLOW)),
+        Some(b"ORTM") => {
+            return Some(is(
+                "a model in ONNX Runtime's own format (.ort)",
+                "give the .onnx file that it was made from",
+            ));
+        }
+        _ => {}
+    }
+    // A length of eight bytes, then JSON.
+    if bytes.get(8) == Some(&b'{') && bytes.get(6..8) == Some(&[0, 0]) {
+        let head = &bytes[..bytes.len().min(4096)];
+        return Some(match contains(head, b"limbeck-") {
+            true => is("a student or teacher of limbeck", RUN),
+            false => is(
+                "a safetensors file, which holds weights without their model",
+                TORCH,
+            ),
+        });
+    }
+    let head = &bytes[..bytes.len().min(512)];
+    let any = |words: &[&[u8]]| words.iter().any(|word| contains(head, word));
+    let is_binary = head.contains(&0);
+    (is_binary
+        && any(&[b"gbtree", b"gblinear", b"dart"])
+        && any(&[
+            b"reg:",
+            b"binary:",
+            b"count:",
+            b"rank:",
+            b"multi:",
+            b"survival:",
+        ]))
+    .then(|| is("a model in XGBoost's old binary format", XGBOOST))
+}
+
+/// Names a JSON file that is not XGBoost's.
+pub(super) fn by_json(text: &str) -> Option<Fault> {
+    if text.contains("\"tree\\nversion=") {
+        return Some(is("JSON around a LightGBM text model", LIGHTGBM));
+    }
+    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
+    let has = |key: &str| keys.contains_key(key);
+    if has("learner") {
+        return None;
+    }
+    let known: [(&[&str], &str, &str); 6] = [
+        (
+            &["oblivious_trees", "features_info"],
+            "a CatBoost model in JSON",
+            CATBOOST,
+        ),
+        (
+            &["tree_info"],
+            "a dump of a LightGBM model (dump_model)",
+            LIGHTGBM,
+        ),
+        (
+            &["nodeid"],
+            "a dump of an XGBoost model, without its objective",
+            XGBOOST,
+        ),
+        (
+            &["modelTopology", "class_name"],
+            "a Keras or TensorFlow.js model in JSON, without its weights",
+            KERAS,
+        ),
+        (&["cells", "nbformat"], "a notebook", COMMAND),
+        (
+            &["split", "verdict", "student", "proof"],
+            "a report of limbeck",
+            RUN,
+        ),
+    ];
+    let found = known.iter().find(|(of, ..)| of.iter().any(|key| has(key)));
+    Some(match found {
+        Some((_, what, fix)) => is(what, fix),
+        None => Fault::unsupported(
+            format!(
+                "the file is JSON with the keys {}, and none is `learner`",
+                listed(&keys)
+            ),
+            format!("expected {EXPECTED}"),
+        ),
+    })
+}
+
+fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
+    let shown: Vec<String> = keys.keys().take(6).map(|key| short(key)).collect();
+    format!(
+        "{}{}",
+        shown.join(", "),
+        if keys.len() > 6 { ", …" } else { "" }
+    )
+}
+
+/// Names a text that is neither LightGBM's nor JSON.
+pub(super) fn by_text(text: &str) -> Fault {
+    let text = text.trim_start();
+    let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
+    let known: &[(&[&str], &str, &str)] = &[
+        (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
+        (
+            &["<net name"],
+            "an OpenVINO model",
+            "give the .onnx file that it was made from",
+        ),
+        (
+            &["<html", "<!DOCTYPE html", "<HTML"],
+            "a web page, perhaps in place of a download",
+            "download the model again",
+        ),
+        (&["<?xml"], "an XML file", COMMAND),
+        (
+            &["version https://git-lfs"],
+            "a pointer of Git LFS",
+            "fetch the file itself: git lfs pull",
+        ),
+        (
+            &["\"nodeid\":", "booster[0]"],
+            "a dump of an XGBoost model, without its objective",
+            XGBOOST,
+        ),
+        (
+            &[
+                "#include ",
+                "\nimport ",
+                "\nfrom ",
+                "\ndef ",
+                "\nclass ",
+                "\nlibrary(",
+                "###  Model data",
+            ],
+            "source code",
+            COMMAND,
+        ),
+        (
+            &["svm_type ", "solver_type "],
+            "a LIBSVM or LIBLINEAR model",
+            COMMAND,
+        ),
+    ];
+    let found = known
+        .iter()
+        .find(|(words, ..)| words.iter().any(|word| head.contains(word)));
+    if let Some((_, what, fix)) = found {
+        return is(what, fix);
+    }
+    if text.starts_with("\"tree\\n") {
+        return is("JSON around a LightGBM text model", LIGHTGBM);
+    }
+    let mut lines = text.lines();
+    let (first, second) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
+    let fields = |line: &str, by: char| line.matches(by).count();
+    let is_table = [',', ';', '\t', '|']
+        .iter()
+        .any(|&by| fields(first, by) > 0 && fields(first, by) == fields(second, by));
+    if is_table && !text.starts_with(['[', '{']) {
+        return Fault::unsupported(
+            format!(
+                "the file is a table with the header {}; expected {EXPECTED}",
+                short(first)
+            ),
+            WHERE,
+        );
+    }
+    Fault::unsupported(
+        format!("the file is a text that begins {}", short(first)),
+        format!("found no model in it, expected {EXPECTED}"),
+    )
+}
+
+/// Names a protobuf that is not ONNX, by its fields.
+pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
+    let has = |of: fn(&u64) -> bool| numbers.iter().any(of);
+    if has(|&number| number == 7) {
+        return None;
+    }
+    if has(|number| (200..4000).contains(number)) {
+        return Some(is("a Core ML model (.mlmodel)", COMMAND));
+    }
+    (!numbers.is_empty() && !has(|number| *number > 5)).then(|| {
+        is(
+            "a protobuf without an ONNX graph, perhaps a TensorFlow model (.pb)",
+            TENSORFLOW,
+        )
+    })
+}
+
+/// Names a folder that holds a model.
+pub(super) fn by_folder(folder: &Path) -> Option<Fault> {
+    let known = [
+        (
+            "saved_model.pb",
+            "a TensorFlow SavedModel folder",
+            TENSORFLOW,
+        ),
+        (
+            "MLmodel",
+            "an MLflow folder",
+            "give the model's own file, which lies in that folder",
+        ),
+        ("Manifest.json", "a Core ML package", COMMAND),
+        (
+            "model.safetensors",
+            "a folder of weights without their model",
+            TORCH,
+        ),
+        ("predictor.pkl", "an AutoGluon folder", COMMAND),
+    ];
+    let found = known
+        .iter()
+        .find(|(member, ..)| folder.join(member).exists())?;
+    let (_, what, fix) = found;
+    Some(Fault::unsupported(
+        format!("this is {what}, which limbeck does not read"),
+        *fix,
+    ))
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(bytes: &[u8]) -> String {
+        by_bytes(bytes)
+            .map(|fault| fault.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn files_are_named_by_their_first_bytes() {
+        for (bytes, what) in [
+            (&b"CBM1\x18g"[..], "CatBoost binary"),
+            (b"\x89HDF\r\n\x1a\n\0", "HDF5"),
+            (b"\x80\x04\x95", "Python pickle"),
+            (b"PK\x03\x04....archive/data.pkl....", "PyTorch"),
+            (
+                b"PK\x03\x04....code/constants.pkl....data.pkl",
+                "TorchScript",
+            ),
+            (b"PK\x03\x04....", "zip archive"),
+            (b"\x1c\0\0\0TFL3\0", "TensorFlow Lite"),
+            (b"\x40\0\0\0\0\0\0\0{\"w\":", "safetensors"),
+            (
+                b"\x40\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"limbeck-2\"",
+                "of limbeck",
+            ),
+            (b"GGUF\x03\0", "GGUF"),
+            (b"\0\0\0?\x04\0\0\0reg:squarederror\x06gbtree", "old binary"),
+            (b"\x1f\x8b\x08", "gzip"),
+        ] {
+            let message = named(bytes);
+            assert!(
+                message.contains(what) && message.contains("; "),
+                "{what}: {message}"
+            );
+        }
+        assert_eq!(named(b"\x08\x08\x12\x07skl2onnx"), "");
+    }
+
+    #[test]
+    fn texts_are_named_by_their_words() {
+        for (text, what) in [
+            ("<?xml version=\"1.0\"?>\n<PMML xmlns=", "PMML"),
+            ("booster[0]:\n0:[f0<1] yes=1", "dump of an XGBoost"),
+            ("[\n {\"nodeid\": 0}]", "dump of an XGBoost"),
+            ("a;b;y\n1;2;3\n", "a table with the header `a;b;y`"),
+            ("hello", "a text that begins `hello`"),
+            ("import sys\nprint(1)", "source code"),
+            ("\"tree\\nversion=v4\"", "around a LightGBM"),
+            ("version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        ] {
+            let message = by_text(text).to_string();
+            assert!(message.contains(what), "{what}: {message}");
+        }
+    }
+
+    #[test]
+    fn json_is_named_by_its_keys() {
+        for (text, what) in [
+            (
+                "{\"oblivious_trees\": [], \"scale_and_bias\": []}",
+                "CatBoost",
+            ),
+            ("{\"name\": \"tree\", \"tree_info\": []}", "dump_model"),
+            ("{\"model\": \"tree\\nversion=v4\\n\"}", "around a LightGBM"),
+            ("{\"a\": 1}", "`learner`"),
+        ] {
+            let message = by_json(text).unwrap().to_string();
+            assert!(message.contains(what), "{what}: {message}");
+        }
+        assert!(by_json("{\"learner\": {}}").is_none() && by_json("{\"a\": ").is_none());
+    }
+
+    #[test]
+    fn protobufs_are_named_by_their_fields() {
+        assert!(
+            by_fields(&[1, 2, 302])
+                .unwrap()
+                .to_string()
+                .contains("Core ML")
+        );
+        assert!(
+            by_fields(&[1, 1, 2])
+                .unwrap()
+                .to_string()
+                .contains("TensorFlow")
+        );
+        assert!(by_fields(&[1, 2, 7, 8]).is_none() && by_fields(&[]).is_none());
+    }
+}

@@ -1,0 +1,914 @@
+//! From the nodes of a file to steps. What depends on no input is computed here and becomes a constant.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::super::fault::{Fault, Parsed, short};
+use super::super::trees::{Link, TreeModel};
+use super::encode::Codes;
+use super::ensemble::{RootLists, TreeLists, aggregate};
+use super::external::External;
+use super::file::FileGraph;
+use super::kernel::{Distance, Kernel, SupportVectors};
+use super::kind::{FLOAT, Kind};
+use super::node::{FileNode, cannot, no_transform, several_targets};
+use super::op::{Each, Ints, Norm, Op};
+use super::reduce::Reduction;
+use super::steps::{Action, Budget, Program, Scan, Step, too_much};
+use super::tensor::Tensor;
+use super::weights::{Weights, name_of};
+
+/// Trees may read this many columns.
+const MOST_COLUMNS: usize = 1 << 16;
+/// Bodies within bodies.
+const DEEPEST: usize = 2;
+/// Texts of a `Codes` node that are not known become this.
+const NO_TEXT: f64 = -1.0;
+
+/// Steps, constants and the number of slots.
+pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
+
+/// Names become slots while a graph is read.
+pub(super) struct Reader {
+    weights: Weights,
+    scope: Scope,
+    fold: Budget,
+    /// Numbers that may still be computed as constants.
+    fold_room: usize,
+    file_bytes: usize,
+    parameters: usize,
+    depth: usize,
+}
+
+/// What is known of the names of a graph.
+#[derive(Default)]
+struct Scope {
+    slots: HashMap<String, usize>,
+    kinds: HashMap<usize, Kind>,
+    constants: HashMap<usize, Arc<Tensor>>,
+    steps: Vec<Step>,
+}
+
+impl Scope {
+    fn slot(&mut self, name: &str) -> usize {
+        let next = self.slots.len();
+        *self.slots.entry(name.to_owned()).or_insert(next)
+    }
+
+    fn parts(self) -> Parts {
+        let mut constants: Vec<_> = self.constants.into_iter().collect();
+        constants.sort_unstable_by_key(|(slot, _)| *slot);
+        (self.steps, constants, self.slots.len())
+    }
+}
+
+impl Reader {
+    /// A reader for a file of so many bytes, which limit what constants may take.
+    pub(super) fn new(external: External, file_bytes: usize) -> Self {
+        let numbers = file_bytes as u64 / 4;
+        // A product of two square matrices of the file takes (numbers / 2)^1.5.
+        let product = (numbers as f64).powf(1.5) as u64;
+        let work = (1 << 26) + product.saturating_mul(8);
+        Self {
+            weights: Weights::new(external),
+            scope: Scope::default(),
+            fold: Budget::new(work.min(1 << 31)),
+            fold_room: (1 << 24) + file_bytes / 2,
+            file_bytes,
+            parameters: 0,
+            depth: 0,
+        }
+    }
+
+    /// The slot of a name.
+    pub(super) fn slot(&mut self, name: &str) -> usize {
+        self.scope.slot(name)
+    }
+
+    /// The slot of an input of the graph.
+    pub(super) fn input(&mut self, name: &str, kind: Kind) -> usize {
+        let slot = self.slot(name);
+        self.scope.kinds.insert(slot, kind);
+        slot
+    }
+
+    /// All texts of the file.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.weights.texts.list
+    }
+
+    pub(super) fn bytes_beside(&self) -> usize {
+        self.weights.external.bytes
+    }
+
+    /// Numbers that the files could hold by their size.
+    pub(super) fn stored(&self) -> u64 {
+        (self.file_bytes + self.bytes_beside()) as u64 / 4
+    }
+
+    /// Fitted numbers.
+    pub(super) fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    pub(super) fn finish(self) -> Parts {
+        self.scope.parts()
+    }
+
+    /// Reads a tensor of the graph.
+    pub(super) fn initializer(&mut self, bytes: &[u8]) -> Parsed<()> {
+        let (tensor, kind) = self.weights.tensor(bytes)?;
+        self.stored_constant(name_of(bytes)?, tensor, kind);
+        Ok(())
+    }
+
+    fn stored_constant(&mut self, name: &str, tensor: Tensor, kind: Kind) {
+        self.parameters += tensor.data.len();
+        let slot = self.slot(name);
+        self.constant(slot, tensor, kind);
+    }
+
+    fn constant(&mut self, slot: usize, tensor: Tensor, kind: Kind) {
+        self.scope.kinds.insert(slot, kind);
+        self.scope.constants.insert(slot, Arc::new(tensor));
+    }
+
+    fn known(&self, name: &str) -> Option<&Tensor> {
+        let slot = self.scope.slots.get(name)?;
+        self.scope.constants.get(slot).map(Arc::as_ref)
+    }
+
+    fn kind(&self, node: &FileNode<'_>, place: usize) -> Kind {
+        let slot = node
+            .inputs
+            .get(place)
+            .and_then(|name| self.scope.slots.get(*name));
+        let kind = slot.and_then(|slot| self.scope.kinds.get(slot));
+        kind.copied().unwrap_or_default()
+    }
+
+    /// Texts of a node join the list of all texts, so that numbers can be told to be among them.
+    pub(super) fn note_texts(&mut self, node: &FileNode<'_>) {
+        for key in [
+            "keys_strings",
+            "values_strings",
+            "cats_strings",
+            "classes_strings",
+        ] {
+            for text in node.texts(key) {
+                self.weights.texts.place(text);
+            }
+        }
+    }
+
+    fn texts_of(&mut self, node: &FileNode<'_>, key: &str) -> Vec<f64> {
+        let texts = node.texts(key).iter();
+        texts.map(|text| self.weights.texts.place(text)).collect()
+    }
+
+    /// Adds a node, so far as its outputs are needed.
+    ///
+    /// # Errors
+    ///
+    /// For an operation that is not known, or that cannot be computed with its options and constants.
+    pub(super) fn add(&mut self, node: &FileNode<'_>, needed: &HashSet<&str>) -> Parsed<()> {
+        let name = format!("node {} of kind {}", short(node.name), short(node.op));
+        if node.outputs.is_empty() {
+            return Err(Fault::malformed(name, "no output", "one"));
+        }
+        // All but these have further outputs only for training.
+        let all = matches!(node.op, "Split" | "Scan" | "TopK");
+        let mut others = node.outputs.iter().skip(1);
+        if !all && others.any(|output| needed.contains(output)) {
+            return Err(cannot(
+                &name,
+                "expected that its first output alone is used",
+            ));
+        }
+        let outputs = node
+            .outputs
+            .iter()
+            .enumerate()
+            .take(if all { usize::MAX } else { 1 });
+        for (which, output) in outputs.filter(|(_, output)| needed.contains(*output)) {
+            if node.op == "Constant" {
+                let (tensor, kind) = self.constant_of(node, &name)?;
+                self.stored_constant(output, tensor, kind);
+                continue;
+            }
+            let kind = match (node.op, which) {
+                ("TopK", 1) => Kind::Whole,
+                _ => self.result_kind(node),
+            };
+            let step = self.step(node, &name, which, output, kind)?;
+            self.scope.kinds.insert(step.output, kind);
+            self.fold_or_keep(step, kind)?;
+        }
+        Ok(())
+    }
+
+    /// A step whose inputs are all constant is run now.
+    fn fold_or_keep(&mut self, step: Step, kind: Kind) -> Parsed<()> {
+        let inputs = || step.inputs.iter().flatten();
+        let is_constant = |slot: &usize| self.scope.constants.contains_key(slot);
+        if inputs().next().is_none() || !inputs().all(is_constant) {
+            if let Action::Op(op) = &step.action {
+                self.parameters += op.parameters();
+            }
+            self.scope.steps.push(step);
+            return Ok(());
+        }
+        let slots = inputs().max().map_or(0, |slot| slot + 1);
+        let mut values = vec![None; slots];
+        for &slot in inputs() {
+            values[slot] = self.scope.constants.get(&slot).cloned();
+        }
+        let result = step.run(&values, 1, &mut self.fold)?;
+        let room = self.fold_room.checked_sub(result.data.len());
+        self.fold_room = room.ok_or_else(|| {
+            let found = "makes more constant numbers than so small a file needs";
+            too_much(&step.name, found)
+        })?;
+        self.constant(step.output, result, kind);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        node: &FileNode<'_>,
+        name: &str,
+        which: usize,
+        output: &str,
+        kind: Kind,
+    ) -> Parsed<Step> {
+        let slot_of = |reader: &mut Self, name: &str| (!name.is_empty()).then(|| reader.slot(name));
+        let mut inputs: Vec<Option<usize>> = Vec::with_capacity(node.inputs.len());
+        for input in &node.inputs {
+            inputs.push(slot_of(self, input));
+        }
+        let action = match node.op {
+            "Scan" => {
+                let (scan, captured) = self.scan(node, name, which)?;
+                inputs.extend(captured.into_iter().map(Some));
+                Action::Scan(Box::new(scan))
+            }
+            "Split" => Action::Op(self.split(node, name, which)?),
+            "TopK" => Action::Op(self.top(node, name, which)?),
+            _ => Action::Op(self.op(node, name)?),
+        };
+        Ok(Step {
+            name: name.to_owned(),
+            action,
+            inputs,
+            output: self.slot(output),
+            single: kind == Kind::Single,
+        })
+    }
+
+    /// What the elements of a node's result are.
+    fn result_kind(&self, node: &FileNode<'_>) -> Kind {
+        match node.op {
+            "Cast" => Kind::numbered(node.int("to", FLOAT)).unwrap_or_default(),
+            "Not" | "And" | "Or" | "Xor" | "IsNaN" | "IsInf" | "Equal" | "Less" | "Greater"
+            | "LessOrEqual" | "GreaterOrEqual" => Kind::Truth,
+            "Shape" | "Size" | "ArgMax" | "ArgMin" => Kind::Whole,
+            "LabelEncoder" if node.has("values_strings") => Kind::Text,
+            "LabelEncoder" if node.has("values_int64s") => Kind::Whole,
+            "LabelEncoder" if node.has("values_floats") => Kind::Single,
+            "LabelEncoder" if node.has("classes_strings") => match self.kind(node, 0) {
+                Kind::Text => Kind::Whole,
+                _ => Kind::Text,
+            },
+            "LabelEncoder" => Kind::Double,
+            "OneHotEncoder"
+            | "Scaler"
+            | "Normalizer"
+            | "LinearRegressor"
+            | "SVMRegressor"
+            | "TreeEnsembleRegressor"
+            | "FeatureVectorizer" => Kind::Single,
+            "ConstantOfShape" => Kind::Double,
+            "Where" => self.kind(node, 1),
+            _ => self.kind(node, 0),
+        }
+    }
+
+    fn constant_of(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<(Tensor, Kind)> {
+        for (kind, attribute) in &node.attributes {
+            let ints = || attribute.ints.iter().map(|&int| int as f64).collect();
+            return Ok(match (*kind, attribute.tensor) {
+                ("value", Some(tensor)) => self.weights.tensor(tensor)?,
+                ("value_float", _) => (Tensor::scalar(attribute.float), Kind::Single),
+                ("value_int", _) => (Tensor::scalar(attribute.int as f64), Kind::Whole),
+                ("value_floats", _) => (Tensor::list(attribute.floats.clone()), Kind::Single),
+                ("value_ints", _) => (Tensor::list(ints()), Kind::Whole),
+                ("value_string", _) => {
+                    let place = self.weights.texts.place(attribute.text);
+                    (Tensor::scalar(place), Kind::Text)
+                }
+                ("value_strings", _) => (
+                    Tensor::list(self.texts_of(node, "value_strings")),
+                    Kind::Text,
+                ),
+                _ => continue,
+            });
+        }
+        Err(Fault::unsupported(
+            format!("{name} has no number as its value"),
+            "export the model with numbers alone",
+        ))
+    }
+
+    /// Whole numbers from the attribute, or from the constant that is the input at `place`; none where neither is there.
+    fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
+        let given = node
+            .attributes
+            .get(attribute)
+            .map(|attribute| attribute.ints.clone());
+        given.or_else(|| Some(self.known(node.inputs.get(place)?)?.whole()))
+    }
+
+    /// The same where it may be computed from the rows.
+    fn ints(&self, node: &FileNode<'_>, attribute: &str) -> Ints {
+        self.whole(node, attribute, 1)
+            .map_or(Ints::Input, Ints::Known)
+    }
+
+    fn op(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        if let Some(each) = node.each() {
+            return Ok(Op::Each(each));
+        }
+        let is_whole = |place| self.kind(node, place) == Kind::Whole;
+        if let Some(pairs) = node.pairs(is_whole(0) && is_whole(1)) {
+            return Ok(Op::Pairs(pairs));
+        }
+        if let Some(how) = Reduction::named(node.op) {
+            return self.reduction(node, name, how);
+        }
+        match node.op {
+            "Cast" | "Clip" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization"
+            | "Softmax" | "LogSoftmax" | "PRelu" | "Mean" | "Where" | "CDist" | "Range"
+            | "ArgMax" | "ArgMin" | "CumSum" => self.numeric(node, name),
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Concat"
+            | "FeatureVectorizer" | "Expand" | "Tile" | "Shape" | "ConstantOfShape" => {
+                self.shape(node, name)
+            }
+            "Gather" | "GatherElements" | "ArrayFeatureExtractor" | "Slice" => {
+                self.selection(node, name)
+            }
+            "LabelEncoder" | "OneHotEncoder" | "Binarizer" => self.encoder(node, name),
+            "Scaler"
+            | "Imputer"
+            | "Normalizer"
+            | "LinearRegressor"
+            | "TreeEnsembleRegressor"
+            | "TreeEnsemble"
+            | "SVMRegressor" => self.learned(node, name),
+            _ => Err(node.unknown()),
+        }
+    }
+
+    fn cast(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        let to = Kind::numbered(node.int("to", 0));
+        let from_text = self.kind(node, 0) == Kind::Text;
+        Ok(match to {
+            Some(Kind::Text) if from_text => Op::Each(Each::Identity),
+            Some(Kind::Text) => Op::Codes(self.text_of_number()),
+            Some(_) if from_text => {
+                return Err(cannot(
+                    name,
+                    "expected texts that stay texts until they are encoded",
+                ));
+            }
+            Some(Kind::Double) => Op::Each(Each::Identity),
+            Some(Kind::Single) => Op::Each(Each::Single),
+            Some(Kind::Whole) => Op::Each(Each::Truncate),
+            Some(Kind::Truth) => Op::Each(Each::Truth),
+            None => return Err(cannot(name, "expected a cast to numbers, truths or texts")),
+        })
+    }
+
+    /// Numbers to the texts of the file that show them.
+    fn text_of_number(&self) -> Codes {
+        let texts = self.texts().iter().enumerate();
+        let shown = texts.filter_map(|(place, text)| Some((text.parse().ok()?, place as f64)));
+        Codes::new(shown, NO_TEXT)
+    }
+
+    fn reduction(&self, node: &FileNode<'_>, name: &str, how: Reduction) -> Parsed<Op> {
+        let axes = self.whole(node, "axes", 1);
+        if axes.is_none() && node.has_input(1) {
+            return Err(cannot(name, "expected constant axes"));
+        }
+        let axes = axes.unwrap_or_default();
+        if axes.is_empty() && node.int("noop_with_empty_axes", 0) != 0 {
+            return Ok(Op::Each(Each::Identity));
+        }
+        let keep = node.int("keepdims", 1) != 0;
+        Ok(Op::Reduce { how, axes, keep })
+    }
+
+    /// Operations on numbers with options of their own.
+    fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
+            "Cast" => self.cast(node, name)?,
+            "Clip" => Op::Clip {
+                low: self.bound(node, name, ("min", 1), f64::NEG_INFINITY)?,
+                high: self.bound(node, name, ("max", 2), f64::INFINITY)?,
+            },
+            "Gemm" => Op::Gemm {
+                alpha: node.float("alpha", 1.0),
+                beta: node.float("beta", 1.0),
+                left_transposed: node.int("transA", 0) != 0,
+                right_transposed: node.int("transB", 0) != 0,
+            },
+            "MatMul" => Op::MatMul,
+            "BatchNormalization" if node.int("training_mode", 0) == 0 => Op::BatchNormalization {
+                epsilon: node.float("epsilon", 1e-5),
+            },
+            "LayerNormalization" if node.int("axis", -1) == -1 => Op::LayerNormalization {
+                epsilon: node.float("epsilon", 1e-5),
+            },
+            "CumSum" => match self.whole(node, "", 1).as_deref() {
+                Some([axis]) if node.int("exclusive", 0) == 0 && node.int("reverse", 0) == 0 => {
+                    Op::CumulativeSum { axis: *axis }
+                }
+                _ => return Err(cannot(name, "expected sums forward along a constant axis")),
+            },
+            "Softmax" | "LogSoftmax" => Op::Softmax {
+                axis: node.int("axis", -1),
+                log: node.op == "LogSoftmax",
+            },
+            "ArgMax" | "ArgMin" => Op::Arg {
+                axis: node.int("axis", 0),
+                keep: node.int("keepdims", 1) != 0,
+                largest: node.op == "ArgMax",
+            },
+            "PRelu" => Op::PRelu,
+            "Mean" => Op::Mean,
+            "Where" => Op::Where,
+            "Range" => Op::Range,
+            "CDist" => Op::Distances(match &*node.text("metric", "sqeuclidean") {
+                "euclidean" => Distance::Euclidean,
+                "sqeuclidean" => Distance::SquaredEuclidean,
+                "cityblock" | "manhattan" => Distance::Manhattan,
+                "chebyshev" => Distance::Chebyshev,
+                _ => return Err(cannot(name, "expected euclidean or sqeuclidean distances")),
+            }),
+            _ => return Err(node.unknown()),
+        })
+    }
+
+    /// A bound of `Clip`: an attribute, or a constant input.
+    fn bound(
+        &self,
+        node: &FileNode<'_>,
+        name: &str,
+        (key, place): (&str, usize),
+        default: f64,
+    ) -> Parsed<f64> {
+        match node.inputs.get(place).filter(|input| !input.is_empty()) {
+            None => Ok(node.float(key, default)),
+            Some(input) => match self.known(input).map(|tensor| tensor.data.as_slice()) {
+                Some([bound]) => Ok(*bound),
+                _ => Err(cannot(name, "expected constant bounds")),
+            },
+        }
+    }
+
+    /// Operations that change the shape alone.
+    fn shape(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
+            "Flatten" => Op::Flatten {
+                axis: node.int("axis", 1),
+            },
+            "Reshape" => Op::Reshape {
+                shape: self.ints(node, "shape"),
+                zero_is_zero: node.int("allowzero", 0) != 0,
+            },
+            "Squeeze" => Op::Squeeze {
+                axes: self.whole(node, "axes", 1).unwrap_or_default(),
+            },
+            "Unsqueeze" => match self.whole(node, "axes", 1) {
+                Some(axes) => Op::Unsqueeze { axes },
+                None => return Err(cannot(name, "expected constant axes")),
+            },
+            "Transpose" => match node.ints("perm") {
+                [0, 1] => Op::Each(Each::Identity),
+                [] | [1, 0] => Op::Transpose,
+                perm => Op::Permute(perm.to_vec()),
+            },
+            "Concat" => Op::Concat {
+                axis: node.int("axis", 1),
+            },
+            "FeatureVectorizer" => Op::Concat { axis: 1 },
+            "Expand" => Op::Expand(self.ints(node, "shape")),
+            "Tile" => Op::Tile(self.ints(node, "repeats")),
+            "Shape" => Op::Shape {
+                start: node.int("start", 0),
+                end: node.has("end").then(|| node.int("end", 0)),
+            },
+            "ConstantOfShape" => {
+                let value = node.attributes.get("value").and_then(|value| value.tensor);
+                let value = value.map(|bytes| self.weights.tensor(bytes)).transpose()?;
+                let value = value.and_then(|(tensor, _)| tensor.data.first().copied());
+                Op::ConstantOfShape(value.unwrap_or(0.0))
+            }
+            _ => return Err(node.unknown()),
+        })
+    }
+
+    /// Operations that pick elements.
+    fn selection(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
+            "Gather" => Op::Gather {
+                axis: node.int("axis", 0),
+            },
+            "GatherElements" => Op::GatherElements {
+                axis: node.int("axis", 0),
+            },
+            "ArrayFeatureExtractor" => Op::Columns,
+            "Slice" if node.has("starts") => Op::Cut {
+                starts: node.ints("starts").to_vec(),
+                ends: node.ints("ends").to_vec(),
+                axes: node.has("axes").then(|| node.ints("axes").to_vec()),
+            },
+            "Slice" if node.has_input(1) && node.has_input(2) => Op::Slice {
+                axes: node.has_input(3),
+                steps: node.has_input(4),
+            },
+            _ => return Err(cannot(name, "expected starts and ends")),
+        })
+    }
+
+    fn split(&self, node: &FileNode<'_>, name: &str, at: usize) -> Parsed<Op> {
+        let sizes = self.whole(node, "split", 1);
+        if sizes.is_none() && node.has_input(1) {
+            return Err(cannot(name, "expected constant sizes"));
+        }
+        Ok(Op::Split {
+            axis: node.int("axis", 0),
+            at,
+            parts: node.outputs.len(),
+            sizes,
+        })
+    }
+
+    fn top(&self, node: &FileNode<'_>, name: &str, which: usize) -> Parsed<Op> {
+        let given = node.has("k").then(|| vec![node.int("k", 0)]);
+        let count = given.or_else(|| self.whole(node, "", 1));
+        let count = count.as_deref().and_then(|count| match count {
+            [count] => usize::try_from(*count).ok(),
+            _ => None,
+        });
+        Ok(Op::Top {
+            axis: node.int("axis", -1),
+            count: count.ok_or_else(|| cannot(name, "expected a constant number of them"))?,
+            largest: node.int("largest", 1) != 0,
+            places: which == 1,
+        })
+    }
+
+    /// Texts and categories to numbers.
+    fn encoder(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        match node.op {
+            "Binarizer" => Ok(Op::Binarizer(node.float("threshold", 0.0))),
+            "OneHotEncoder" => {
+                let mut categories = self.texts_of(node, "cats_strings");
+                if categories.is_empty() {
+                    let ints = node.ints("cats_int64s").iter();
+                    categories = ints.map(|&int| int as f64).collect();
+                }
+                let width = categories.len();
+                let places = categories
+                    .into_iter()
+                    .zip(0..width)
+                    .map(|(category, place)| (category, place as f64));
+                Ok(Op::OneHot(Codes::new(places, -1.0), width))
+            }
+            _ => self.label_encoder(node, name),
+        }
+    }
+
+    fn label_encoder(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        if node.has("classes_strings") {
+            let classes = self.texts_of(node, "classes_strings").into_iter();
+            let pairs = classes
+                .enumerate()
+                .map(|(place, text)| (text, place as f64));
+            return Ok(Op::Codes(match self.kind(node, 0) {
+                Kind::Text => Codes::new(pairs, node.int("default_int64", -1) as f64),
+                _ => Codes::new(pairs.map(|(text, place)| (place, text)), NO_TEXT),
+            }));
+        }
+        let (keys, values) = (self.labels(node, "keys")?, self.labels(node, "values")?);
+        if keys.len() != values.len() || keys.is_empty() {
+            let found = format!("{} keys and {} values", keys.len(), values.len());
+            return Err(Fault::malformed(name, found, "a value for each key"));
+        }
+        let default = match () {
+            () if node.has("values_strings") => {
+                let text = node.text("default_string", "_Unused").into_owned();
+                self.weights.texts.place(text.as_bytes())
+            }
+            () if node.has("values_int64s") => node.int("default_int64", -1) as f64,
+            () if node.has("values_floats") => node.float("default_float", -0.0),
+            () => match node
+                .attributes
+                .get("default_tensor")
+                .and_then(|value| value.tensor)
+            {
+                Some(bytes) => self
+                    .weights
+                    .tensor(bytes)?
+                    .0
+                    .data
+                    .first()
+                    .copied()
+                    .unwrap_or(0.0),
+                None => -1.0,
+            },
+        };
+        Ok(Op::Codes(Codes::new(keys.into_iter().zip(values), default)))
+    }
+
+    /// Keys or values of an encoder, of whichever type.
+    fn labels(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
+        let texts = self.texts_of(node, &format!("{key}_strings"));
+        let ints = node
+            .ints(&format!("{key}_int64s"))
+            .iter()
+            .map(|&int| int as f64);
+        let numbers: Vec<f64> = texts.into_iter().chain(ints).collect();
+        let floats = node.floats(&format!("{key}_floats"));
+        let key = format!("{key}_tensor");
+        let tensor = node
+            .attributes
+            .get(key.as_str())
+            .and_then(|value| value.tensor);
+        Ok(match tensor {
+            Some(bytes) => self.weights.tensor(bytes)?.0.data,
+            None if numbers.is_empty() => floats,
+            None => numbers,
+        })
+    }
+
+    /// Operations of `ai.onnx.ml`, which hold what was learned.
+    fn learned(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        Ok(match node.op {
+            "Scaler" => Op::Scaler {
+                offset: node.floats("offset"),
+                scale: node.floats("scale"),
+            },
+            "Imputer" => imputer(node),
+            "Normalizer" => Op::Normalizer {
+                norm: match &*node.text("norm", "MAX") {
+                    "MAX" => Norm::Max,
+                    "L1" => Norm::L1,
+                    "L2" => Norm::L2,
+                    _ => return Err(cannot(name, "expected the norm MAX, L1 or L2")),
+                },
+            },
+            "LinearRegressor" => {
+                no_transform(&node.text("post_transform", "NONE"))?;
+                let intercepts = node.floats("intercepts");
+                if node.int("targets", 1) != 1 || intercepts.len() > 1 {
+                    return Err(several_targets(name));
+                }
+                Op::LinearRegressor {
+                    coefficients: node.floats("coefficients"),
+                    intercept: intercepts.first().copied().unwrap_or(0.0),
+                }
+            }
+            "SVMRegressor" => Op::SupportVectors(support_vectors(node, name)?),
+            "TreeEnsemble" => {
+                let values = [
+                    "nodes_splits",
+                    "leaf_weights",
+                    "membership_values",
+                    "nodes_modes",
+                ];
+                let mut numbers = Vec::new();
+                for key in values {
+                    numbers.push(self.attribute_tensor(node, key)?);
+                }
+                let lists = RootLists::read(node, name, &numbers)?;
+                let model = TreeModel {
+                    trees: lists.trees()?,
+                    weights: Vec::new(),
+                    base: 0.0,
+                    aggregate: lists.aggregate()?,
+                    link: Link::Identity,
+                    single: self.kind(node, 0) != Kind::Double,
+                };
+                trees(model)?
+            }
+            "TreeEnsembleRegressor" => {
+                no_transform(&node.text("post_transform", "NONE"))?;
+                trees(self.regressor_trees(node, name)?)?
+            }
+            _ => return Err(node.unknown()),
+        })
+    }
+
+    fn attribute_tensor(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
+        let tensor = node
+            .attributes
+            .get(key)
+            .and_then(|attribute| attribute.tensor);
+        Ok(match tensor {
+            Some(bytes) => self.weights.tensor(bytes)?.0.data,
+            None => Vec::new(),
+        })
+    }
+
+    /// Numbers of a `TreeEnsembleRegressor`: a tensor, or floats.
+    fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
+        let as_tensor = format!("{key}_as_tensor");
+        match node.has(&as_tensor) {
+            true => self.attribute_tensor(node, &as_tensor),
+            false => Ok(node.floats(key)),
+        }
+    }
+
+    /// The trees of a `TreeEnsembleRegressor`.
+    fn regressor_trees(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<TreeModel> {
+        let (values, weights, base) = (
+            self.numbers(node, "nodes_values")?,
+            self.numbers(node, "target_weights")?,
+            self.numbers(node, "base_values")?,
+        );
+        if node.int("n_targets", 1) != 1 || base.len() > 1 {
+            return Err(several_targets(name));
+        }
+        Ok(TreeModel {
+            trees: TreeLists::read(node, name, &values, &weights)?.trees()?,
+            weights: Vec::new(),
+            base: base.first().copied().unwrap_or(0.0),
+            aggregate: aggregate(node, name)?,
+            link: Link::Identity,
+            single: self.kind(node, 0) != Kind::Double,
+        })
+    }
+
+    /// A scan with its body, and the slots around it that the body reads.
+    fn scan(
+        &mut self,
+        node: &FileNode<'_>,
+        name: &str,
+        which: usize,
+    ) -> Parsed<(Scan, Vec<usize>)> {
+        let body = node.attributes.get("body").and_then(|body| body.graph);
+        let Some(body) = body.filter(|_| self.depth < DEEPEST) else {
+            return Err(cannot(name, "expected a body, and no deep nesting"));
+        };
+        let options = [
+            "scan_input_axes",
+            "scan_output_axes",
+            "scan_input_directions",
+            "scan_output_directions",
+        ];
+        if options
+            .iter()
+            .any(|key| node.ints(key).iter().any(|&int| int != 0))
+        {
+            return Err(cannot(name, "expected a scan forward along the first axis"));
+        }
+        let file = FileGraph::read(body)?;
+        let scanned = usize::try_from(node.int("num_scan_inputs", 1)).unwrap_or(usize::MAX);
+        let count = node.inputs.len();
+        let states = count
+            .checked_sub(scanned)
+            .filter(|_| scanned > 0 && file.inputs.len() == count);
+        let Some(states) =
+            states.filter(|states| which < file.outputs.len() && *states <= file.outputs.len())
+        else {
+            return Err(cannot(
+                name,
+                "expected an input of its body for each of its own",
+            ));
+        };
+        let kinds: Vec<Kind> = (0..count).map(|place| self.kind(node, place)).collect();
+        let outer = std::mem::take(&mut self.scope);
+        self.depth += 1;
+        let read = self.body(&file, &kinds, &outer);
+        self.depth -= 1;
+        let inner = std::mem::replace(&mut self.scope, outer);
+        let (inputs, captured, outputs) = read?;
+        let captured = captured.iter().map(|name| self.slot(name)).collect();
+        let (steps, constants, slots) = inner.parts();
+        let body = Program::new(steps, constants, slots).keeping(outputs.iter().copied());
+        let scan = Scan {
+            body,
+            inputs,
+            states,
+            scanned,
+            outputs,
+            which,
+        };
+        Ok((scan, captured))
+    }
+
+    /// Reads a body into the scope at hand: slots of its inputs, names around it that it reads, slots of its outputs.
+    fn body<'a>(
+        &mut self,
+        file: &FileGraph<'a>,
+        kinds: &[Kind],
+        outer: &Scope,
+    ) -> Parsed<(Vec<usize>, Vec<&'a str>, Vec<usize>)> {
+        let needed = file.needed(file.outputs.iter().map(|value| value.name));
+        for &tensor in &file.weights {
+            if needed.contains(name_of(tensor)?) {
+                self.initializer(tensor)?;
+            }
+        }
+        let names = file.inputs.iter().zip(kinds);
+        let mut inputs: Vec<usize> = names
+            .map(|(value, &kind)| self.input(value.name, kind))
+            .collect();
+        let made = file.nodes.iter().flat_map(|node| &node.outputs);
+        let mut own: HashSet<&str> = made.copied().collect();
+        own.extend(file.inputs.iter().map(|value| value.name));
+        let mut captured = Vec::new();
+        for name in file
+            .nodes
+            .iter()
+            .flat_map(|node| node.inputs.iter().chain(&node.inner))
+        {
+            let Some(slot) = outer
+                .slots
+                .get(*name)
+                .filter(|_| !own.contains(name) && self.known(name).is_none())
+            else {
+                continue;
+            };
+            own.insert(name);
+            let kind = outer.kinds.get(slot).copied().unwrap_or_default();
+            inputs.push(self.input(name, kind));
+            captured.push(*name);
+        }
+        for node in &file.nodes {
+            self.add(node, &needed)?;
+        }
+        let outputs = file.outputs.iter().map(|value| self.slot(value.name));
+        Ok((inputs, captured, outputs.collect()))
+    }
+}
+
+fn trees(model: TreeModel) -> Parsed<Op> {
+    let model = model.checked_sharing(MOST_COLUMNS)?;
+    let width = model.widest().map_or(0, |input| input + 1);
+    Ok(Op::Trees(model, width))
+}
+
+fn imputer(node: &FileNode<'_>) -> Op {
+    if node.has("imputed_value_int64s") {
+        let values = node.ints("imputed_value_int64s").iter();
+        return Op::Imputer {
+            values: values.map(|&int| int as f64).collect(),
+            replaced: node.int("replaced_value_int64", 0) as f64,
+        };
+    }
+    Op::Imputer {
+        values: node.floats("imputed_value_floats"),
+        replaced: node.float("replaced_value_float", 0.0),
+    }
+}
+
+fn support_vectors(node: &FileNode<'_>, name: &str) -> Parsed<SupportVectors> {
+    no_transform(&node.text("post_transform", "NONE"))?;
+    if node.int("one_class", 0) != 0 {
+        return Err(cannot(
+            name,
+            "give a regression model, not a detector of outliers",
+        ));
+    }
+    let params = node.floats("kernel_params");
+    let param = |at: usize| params.get(at).copied().unwrap_or(0.0);
+    let (gamma, coef0, degree) = (param(0), param(1), param(2));
+    let kernel = match &*node.text("kernel_type", "LINEAR") {
+        "LINEAR" => Kernel::Linear,
+        "POLY" => Kernel::Poly {
+            gamma,
+            coef0,
+            degree,
+        },
+        "RBF" => Kernel::Rbf { gamma },
+        "SIGMOID" => Kernel::Sigmoid { gamma, coef0 },
+        _ => {
+            return Err(cannot(
+                name,
+                "expected the kernel LINEAR, POLY, RBF or SIGMOID",
+            ));
+        }
+    };
+    Ok(SupportVectors {
+        kernel,
+        coefficients: node.floats("coefficients"),
+        vectors: match node.int("n_supports", 0) {
+            0 => Vec::new(),
+            _ => node.floats("support_vectors"),
+        },
+        rho: node.floats("rho").first().copied().unwrap_or(0.0),
+    })
+}

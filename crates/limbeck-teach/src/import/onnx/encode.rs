@@ -1,0 +1,86 @@
+//! Texts and categories as numbers. Inside a graph a text is its place in the list of all texts of the file, so that texts are only ever compared.
+
+use std::collections::HashMap;
+
+use super::tensor::{Tensor, fits};
+
+/// From one number (or place of a text) to another.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Codes {
+    known: HashMap<u64, f64>,
+    /// For what is not known.
+    default: f64,
+}
+
+impl Codes {
+    /// The first of equal keys counts.
+    pub(super) fn new(pairs: impl IntoIterator<Item = (f64, f64)>, default: f64) -> Self {
+        let mut known = HashMap::new();
+        for (from, to) in pairs {
+            known.entry(key(from)).or_insert(to);
+        }
+        Self { known, default }
+    }
+
+    /// Keys and values.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn of(&self, value: f64) -> f64 {
+        self.known.get(&key(value)).copied().unwrap_or(self.default)
+    }
+}
+
+/// A number as a key: −0 as 0, each NaN as the same.
+fn key(value: f64) -> u64 {
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
+}
+
+/// A new last axis with a 1 at the place of each category; all 0 for one that is not known.
+pub(super) fn one_hot(tensor: &Tensor, places: &Codes, width: usize) -> Option<Tensor> {
+    let shape = [&tensor.shape[..], &[width]].concat();
+    let count = fits(&shape, tensor.data.len())?;
+    let mut data = vec![0.0; count];
+    for (row, value) in data.chunks_exact_mut(width.max(1)).zip(&tensor.data) {
+        let place = places.of(*value);
+        if place >= 0.0 {
+            *row.get_mut(place as usize)? = 1.0;
+        }
+    }
+    Some(Tensor { shape, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_know_their_keys_and_a_default() {
+        let codes = Codes::new(
+            [(1.0, 10.0), (f64::NAN, 20.0), (0.0, 30.0), (1.0, 40.0)],
+            -1.0,
+        );
+        let found = [1.0, -f64::NAN, -0.0, 2.0].map(|value| codes.of(value));
+        assert_eq!(found, [10.0, 20.0, 30.0, -1.0]);
+        assert_eq!(codes.len(), 3);
+    }
+
+    #[test]
+    fn categories_become_columns() {
+        let places = Codes::new([(5.0, 0.0), (7.0, 1.0)], -1.0);
+        let x = Tensor {
+            shape: vec![3, 1],
+            data: vec![7.0, 6.0, 5.0],
+        };
+        let hot = one_hot(&x, &places, 2).unwrap();
+        assert_eq!(
+            (hot.shape, hot.data),
+            (vec![3, 1, 2], vec![0.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! A program with its inputs and its output.
+
+use std::sync::Arc;
+
+use super::super::fault::{Fault, Parsed};
+use super::op::Op;
+use super::steps::{Action, Budget, Outcome, Program};
+use super::tensor::Tensor;
+use crate::layers::FeatureLayer;
+
+/// A graph made ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Graph {
+    pub(super) program: Program,
+    feeds: Vec<Feed>,
+    output: usize,
+    inside: Inside,
+    /// Rows that may be run at once.
+    block: usize,
+    /// Numbers that the file could hold by its size, which limit the work.
+    stored: u64,
+    parameters: usize,
+}
+
+/// An input: its slot and columns.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Feed {
+    pub(super) slot: usize,
+    pub(super) columns: usize,
+    /// A list, and not a table of one column.
+    pub(super) flat: bool,
+    /// In single precision.
+    pub(super) single: bool,
+}
+
+/// What a graph shows of its inside, by slot and width.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Inside {
+    /// What products read that other products made of the rows: the hidden layers of a network, after their activations.
+    Layers(Vec<(usize, usize)>),
+    /// The input of the trees of this step.
+    Trees {
+        step: usize,
+        slot: usize,
+        width: usize,
+    },
+    /// Nothing that belongs to a row.
+    #[default]
+    Nothing,
+}
+
+/// Operations that a row may take, beside so many for each number that the file holds.
+const ROW_WORK: u64 = 1 << 15;
+/// An honest model reads each of its numbers once or twice per row; one that attends, once per pair of columns.
+const WORK_PER_NUMBER: u64 = 32;
+/// Numbers alive at once in a block of rows.
+const BLOCK_NUMBERS: usize = 1 << 20;
+/// Rows run at once, at most.
+const MOST_ROWS: usize = 256;
+
+impl Graph {
+    /// Makes a graph ready, and tries it.
+    pub(super) fn new(
+        program: Program,
+        feeds: Vec<Feed>,
+        output: usize,
+        stored: u64,
+    ) -> Parsed<Self> {
+        let of_steps = program.steps.iter().map(|step| match &step.action {
+            Action::Op(op) => op.parameters(),
+            Action::Scan(_) => 0,
+        });
+        let of_constants = program
+            .constants
+            .iter()
+            .map(|(_, tensor)| tensor.data.len());
+        let graph = Self {
+            parameters: of_steps.sum::<usize>() + of_constants.sum::<usize>(),
+            program: program.keeping([output]),
+            feeds,
+            output,
+            inside: Inside::default(),
+            block: 1,
+            stored,
+        };
+        graph.tried()
+    }
+
+    /// The same graph with the number of its fitted numbers, where that is known otherwise.
+    pub(super) fn with_parameters(self, parameters: usize) -> Self {
+        Self { parameters, ..self }
+    }
+
+    /// Numbers in the weights and in the nodes.
+    pub(crate) fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Rows that may be run at once.
+    pub(crate) fn block(&self) -> usize {
+        self.block
+    }
+
+    fn width(&self) -> usize {
+        self.feeds.iter().map(|feed| feed.columns).sum()
+    }
+
+    /// One prediction per row; `rows` is row by row, the columns of the inputs one after the other.
+    pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Parsed<()> {
+        let outcome = self.run(rows, predictions.len())?;
+        self.output_of(&outcome, predictions)
+    }
+
+    fn output_of(&self, outcome: &Outcome, predictions: &mut [f64]) -> Parsed<()> {
+        let count = predictions.len();
+        match outcome.values[self.output].as_deref() {
+            Some(output) if output.data.len() == count && output.shape.first() == Some(&count) => {
+                predictions.copy_from_slice(&output.data);
+                Ok(())
+            }
+            other => {
+                let found = other.map_or("nothing".to_owned(), |tensor| {
+                    format!("the shape {:?}", tensor.shape)
+                });
+                Err(Fault::malformed(
+                    "the output",
+                    format!("{found} for {count} rows"),
+                    "one number per row: a regression model with one output, and a dynamic first axis",
+                ))
+            }
+        }
+    }
+
+    /// Hidden layers; of a graph without any, leaf embeddings of its first trees.
+    pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<FeatureLayer>> {
+        let values = self.run(rows, count)?.values;
+        let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
+            Some(tensor) if tensor.shape == [count, width] => Ok(tensor),
+            other => Err(Fault::malformed(
+                "a hidden layer",
+                format!("{:?}", other.map(|tensor| &tensor.shape)),
+                format!("[{count}, {width}]"),
+            )),
+        };
+        match &self.inside {
+            Inside::Layers(layers) => {
+                let layer = |&(slot, width): &(usize, usize)| {
+                    let data = tensor(slot, width)?.data.iter();
+                    let values = data.map(|&value| value as f32).collect();
+                    Ok(FeatureLayer { width, values })
+                };
+                layers.iter().map(layer).collect()
+            }
+            Inside::Trees { step, slot, width } => match &self.program.steps[*step].action {
+                Action::Op(Op::Trees(trees, _)) => {
+                    Ok(trees.layers(&tensor(*slot, *width)?.data, *width, count))
+                }
+                _ => Ok(Vec::new()),
+            },
+            Inside::Nothing => Ok(Vec::new()),
+        }
+    }
+
+    /// The same graph once it has been run on two and on three rows of zeros, which show what belongs to a row.
+    fn tried(mut self) -> Parsed<Self> {
+        let mut runs = Vec::new();
+        for count in [2, 3] {
+            let rows = vec![0.0; self.width() * count];
+            let outcome = self.run(&rows, count)?;
+            self.output_of(&outcome, &mut vec![0.0; count])?;
+            runs.push(outcome);
+        }
+        let [two, three] = runs.as_slice() else {
+            unreachable!("it was run twice")
+        };
+        let by_row =
+            |slot: usize| match (two.shapes[slot].as_deref(), three.shapes[slot].as_deref()) {
+                (Some(&[2, width]), Some(&[3, same])) if width == same => Some(width),
+                _ => None,
+            };
+        self.inside = self.find_inside(by_row);
+        let each = three.peak.saturating_sub(two.peak).max(1);
+        self.block = (BLOCK_NUMBERS / each).clamp(1, MOST_ROWS);
+        let kept: Vec<usize> = match &self.inside {
+            Inside::Layers(layers) => layers.iter().map(|(slot, _)| *slot).collect(),
+            Inside::Trees { slot, .. } => vec![*slot],
+            Inside::Nothing => Vec::new(),
+        };
+        self.program = self.program.keeping(kept.into_iter().chain([self.output]));
+        Ok(self)
+    }
+
+    /// Hidden layers, or the first trees; `by_row` is the width of a slot that has a row for each of the table.
+    fn find_inside(&self, by_row: impl Fn(usize) -> Option<usize>) -> Inside {
+        let slots = self.program.slots;
+        let (mut of_rows, mut made) = (vec![false; slots], vec![false; slots]);
+        self.feeds.iter().for_each(|feed| of_rows[feed.slot] = true);
+        let mut layers: Vec<(usize, usize)> = Vec::new();
+        let mut trees = None;
+        for (at, step) in self.program.steps.iter().enumerate() {
+            let read = || step.inputs.iter().flatten().copied();
+            let product = matches!(
+                step.action,
+                Action::Op(Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. })
+            );
+            for slot in read().filter(|&slot| product && made[slot]) {
+                if let Some(width) =
+                    by_row(slot).filter(|_| layers.iter().all(|layer| layer.0 != slot))
+                {
+                    layers.push((slot, width));
+                }
+            }
+            if let (Action::Op(Op::Trees(..)), None, Some(slot)) =
+                (&step.action, &trees, read().next())
+            {
+                trees = by_row(slot).map(|width| Inside::Trees {
+                    step: at,
+                    slot,
+                    width,
+                });
+            }
+            of_rows[step.output] = read().any(|slot| of_rows[slot]);
+            made[step.output] = of_rows[step.output] && (product || read().any(|slot| made[slot]));
+        }
+        match trees {
+            Some(trees) if layers.is_empty() => trees,
+            None if layers.is_empty() => Inside::Nothing,
+            _ => Inside::Layers(layers),
+        }
+    }
+
+    fn run(&self, rows: &[f64], count: usize) -> Parsed<Outcome> {
+        let width = self.width();
+        let mut start = 0;
+        let mut feeds = Vec::with_capacity(self.feeds.len());
+        for feed in &self.feeds {
+            let rows = rows.chunks_exact(width);
+            let values = rows.flat_map(|row| &row[start..start + feed.columns]);
+            let data = match feed.single {
+                true => values.map(|&value| f64::from(value as f32)).collect(),
+                false => values.copied().collect(),
+            };
+            let shape = match feed.flat {
+                true => vec![count],
+                false => vec![count, feed.columns],
+            };
+            feeds.push((feed.slot, Arc::new(Tensor { shape, data })));
+            start += feed.columns;
+        }
+        let each = ROW_WORK.saturating_add(self.stored.saturating_mul(WORK_PER_NUMBER));
+        // Weights are read, and may be turned, once per block; the body of a scan is begun once for each stored row.
+        let once = self.stored.saturating_mul(512).saturating_add(1 << 20);
+        let work = each.saturating_mul(count as u64).saturating_add(once);
+        self.program.run(feeds, count, &mut Budget::new(work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::op;
+    use super::super::steps::{MOST_AT_ONCE, Step};
+    use super::*;
+
+    /// As of a file of 4 MB.
+    const STORED: u64 = 1 << 20;
+
+    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
+        Tensor {
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        }
+    }
+
+    /// A graph of one input of two columns that reads the constants given first.
+    fn graph(constants: Vec<Tensor>, steps: Vec<(Op, Vec<usize>)>) -> Parsed<Graph> {
+        let input = constants.len();
+        let steps: Vec<Step> = steps
+            .into_iter()
+            .enumerate()
+            .map(|(at, (op, inputs))| Step {
+                name: format!("node {at}"),
+                action: Action::Op(op),
+                inputs: inputs.into_iter().map(Some).collect(),
+                output: input + 1 + at,
+                single: true,
+            })
+            .collect();
+        let slots = input + 1 + steps.len();
+        let constants = constants.into_iter().map(Arc::new).enumerate().collect();
+        let feed = Feed {
+            slot: input,
+            columns: 2,
+            flat: false,
+            single: true,
+        };
+        let program = Program::new(steps, constants, slots);
+        Graph::new(program, vec![feed], slots - 1, STORED)
+    }
+
+    #[test]
+    fn products_of_weights_are_no_layers_for_any_number_of_rows() {
+        let ones = |shape: &[usize]| tensor(shape, &vec![1.0; shape.iter().product()]);
+        // x (A B) C with a hidden layer of 3 before C; A B has two rows, as a block of two rows has.
+        let constants = vec![ones(&[2, 5]), ones(&[5, 3]), ones(&[3, 1])];
+        let graph = graph(
+            constants,
+            vec![
+                (Op::MatMul, vec![0, 1]),
+                (Op::MatMul, vec![3, 4]),
+                (Op::MatMul, vec![5, 2]),
+            ],
+        )
+        .unwrap();
+        assert_eq!(graph.inside, Inside::Layers(vec![(5, 3)]));
+        for count in 1..6 {
+            let layers = graph.layers(&vec![0.5; 2 * count], count).unwrap();
+            assert_eq!(
+                layers,
+                [FeatureLayer {
+                    width: 3,
+                    values: vec![5.0; 3 * count]
+                }]
+            );
+        }
+    }
+
+    #[test]
+    fn trees_of_a_constant_show_nothing() {
+        let leaf = super::super::super::trees::Tree {
+            nodes: vec![super::super::super::trees::Node::Leaf(1.0)],
+        };
+        let trees = super::super::super::trees::TreeModel {
+            trees: vec![leaf],
+            weights: vec![],
+            base: 0.0,
+            aggregate: super::super::super::trees::Aggregate::Sum,
+            link: super::super::super::trees::Link::Identity,
+            single: true,
+        };
+        let constants = vec![tensor(&[1, 2], &[0.0; 2]), tensor(&[2, 1], &[1.0; 2])];
+        let steps = vec![
+            (Op::Trees(trees, 0), vec![0]),
+            (Op::MatMul, vec![2, 1]),
+            (Op::Pairs(op::Pairs::Add), vec![4, 3]),
+        ];
+        let graph = graph(constants, steps).unwrap();
+        assert_eq!(
+            (&graph.inside, graph.layers(&[0.0; 8], 4).unwrap()),
+            (&Inside::Nothing, vec![])
+        );
+    }
+
+    /// Sums `[n, 1] + [1, n]` that are all alive until they are joined.
+    fn sums(count: usize) -> String {
+        let side = 1024;
+        let constants = vec![
+            tensor(&[side, 1], &vec![0.0; side]),
+            tensor(&[1, side], &vec![0.0; side]),
+            tensor(&[2, 1], &[1.0; 2]),
+        ];
+        let mut steps = vec![(Op::Pairs(op::Pairs::Add), vec![0, 1]); count];
+        steps.push((Op::Concat { axis: 0 }, (4..4 + count).collect()));
+        steps.push((Op::MatMul, vec![3, 2]));
+        graph(constants, steps).map_or_else(|fault| fault.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn tensors_of_one_run_have_a_limit_together() {
+        assert_eq!(sums(2), "");
+        let message = sums(MOST_AT_ONCE >> 20);
+        assert!(message.contains("numbers in all"), "{message}");
+    }
+
+    #[test]
+    fn work_has_a_limit_by_the_size_of_the_file() {
+        let side = 1024;
+        let constants = vec![
+            tensor(&[side, side], &vec![0.0; side * side]),
+            tensor(&[2, 1], &[1.0; 2]),
+        ];
+        let product = |inputs: [usize; 2]| (Op::MatMul, inputs.to_vec());
+        let steps = vec![product([0, 0]), product([2, 1])];
+        let message = graph(constants, steps).unwrap_err().to_string();
+        assert!(
+            message.contains("operations, which is much for so small a file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn wide_rows_are_run_few_at_once() {
+        let wide = vec![
+            tensor(&[2, 4096], &[0.5; 8192]),
+            tensor(&[4096, 1], &[1.0; 4096]),
+        ];
+        let steps = vec![(Op::MatMul, vec![2, 0]), (Op::MatMul, vec![3, 1])];
+        let graph = graph(wide, steps).unwrap();
+        // Two columns, 4096 hidden numbers, and one answer, each of which may be alive beside the hidden ones.
+        assert_eq!(graph.block(), BLOCK_NUMBERS / 4098);
+    }
+}

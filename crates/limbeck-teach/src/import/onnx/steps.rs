@@ -1,0 +1,305 @@
+//! Steps that are run one after the other over slots, within limits on work and room.
+//!
+//! A tensor is let go behind the last step that reads it. What a step takes is known before it is run, so that a small file cannot ask for much.
+
+use std::sync::Arc;
+
+use super::super::fault::{Fault, Parsed};
+use super::op::Op;
+use super::tensor::Tensor;
+
+/// Maximum number of numbers in all computed tensors that are alive in one run.
+pub(super) const MOST_AT_ONCE: usize = 1 << 23;
+/// What a step costs beside its numbers.
+const STEP_WORK: u64 = 32;
+/// What a round of a scan costs beside its steps.
+const ROUND_WORK: u64 = 256;
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    Op(Op),
+    Scan(Box<Scan>),
+}
+
+/// An action, the slots it reads and the one it fills.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) name: String,
+    pub(super) action: Action,
+    pub(super) inputs: Vec<Option<usize>>,
+    pub(super) output: usize,
+    /// True where the result is rounded to single precision.
+    pub(super) single: bool,
+}
+
+/// Steps over slots, some of which hold constants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) constants: Vec<(usize, Arc<Tensor>)>,
+    pub(super) slots: usize,
+    /// Slots that nothing reads behind each step.
+    ends: Vec<Vec<usize>>,
+}
+
+/// How much work may still be done.
+pub(super) struct Budget {
+    left: u64,
+    whole: u64,
+}
+
+impl Budget {
+    pub(super) fn new(work: u64) -> Self {
+        Self {
+            left: work,
+            whole: work,
+        }
+    }
+
+    fn spend(&mut self, work: u64) -> Result<(), String> {
+        match self.left.checked_sub(work) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(format!(
+                "takes more than {} operations, which is much for so small a file",
+                self.whole
+            )),
+        }
+    }
+}
+
+/// What a run leaves.
+pub(super) struct Outcome {
+    /// The tensors that were to be kept.
+    pub(super) values: Vec<Option<Arc<Tensor>>>,
+    /// Shapes of all slots.
+    pub(super) shapes: Vec<Option<Vec<usize>>>,
+    /// The most numbers that were alive at a time, constants aside.
+    pub(super) peak: usize,
+}
+
+impl Program {
+    pub(super) fn new(
+        steps: Vec<Step>,
+        constants: Vec<(usize, Arc<Tensor>)>,
+        slots: usize,
+    ) -> Self {
+        let ends = vec![Vec::new(); steps.len()];
+        Self {
+            steps,
+            constants,
+            slots,
+            ends,
+        }
+    }
+
+    /// The same program, which lets go of all that is not to be kept.
+    pub(super) fn keeping(mut self, keep: impl IntoIterator<Item = usize>) -> Self {
+        let mut is_over = vec![false; self.slots];
+        let kept = self.constants.iter().map(|(slot, _)| *slot).chain(keep);
+        kept.for_each(|slot| is_over[slot] = true);
+        for (step, ends) in self.steps.iter().zip(&mut self.ends).rev() {
+            ends.clear();
+            for slot in step.inputs.iter().flatten().copied().chain([step.output]) {
+                if !std::mem::replace(&mut is_over[slot], true) {
+                    ends.push(slot);
+                }
+            }
+        }
+        self
+    }
+
+    /// Runs all steps; `rows` is for messages.
+    pub(super) fn run(
+        &self,
+        feeds: Vec<(usize, Arc<Tensor>)>,
+        rows: usize,
+        budget: &mut Budget,
+    ) -> Parsed<Outcome> {
+        let mut values: Vec<Option<Arc<Tensor>>> = vec![None; self.slots];
+        let mut shapes = vec![None; self.slots];
+        let (mut alive, mut peak) = (0_usize, 0);
+        for (slot, tensor) in &self.constants {
+            values[*slot] = Some(Arc::clone(tensor));
+        }
+        for (slot, tensor) in feeds {
+            alive += tensor.data.len();
+            shapes[slot] = Some(tensor.shape.clone());
+            values[slot] = Some(tensor);
+        }
+        for (step, ends) in self.steps.iter().zip(&self.ends) {
+            let result = step.run(&values, rows, budget)?;
+            alive = alive.saturating_add(result.data.len());
+            if alive > MOST_AT_ONCE {
+                return Err(too_much(
+                    &step.name,
+                    &format!("takes more than {MOST_AT_ONCE} numbers in all for {rows} rows"),
+                ));
+            }
+            peak = peak.max(alive);
+            shapes[step.output] = Some(result.shape.clone());
+            values[step.output] = Some(Arc::new(result));
+            for &slot in ends {
+                let gone = values[slot].take();
+                alive = alive.saturating_sub(gone.map_or(0, |tensor| tensor.data.len()));
+            }
+        }
+        Ok(Outcome {
+            values,
+            shapes,
+            peak,
+        })
+    }
+}
+
+/// The fault of a graph that asks for more than it may.
+pub(super) fn too_much(name: &str, found: &str) -> Fault {
+    Fault::unsupported(
+        format!("{name} {found}"),
+        "give a smaller graph, or ask the model by --teacher-command",
+    )
+}
+
+impl Step {
+    fn wrong(&self, found: impl Into<String>, expected: &str) -> Fault {
+        Fault::malformed(self.name.clone(), found, expected)
+    }
+
+    /// The result of one step.
+    pub(super) fn run(
+        &self,
+        values: &[Option<Arc<Tensor>>],
+        rows: usize,
+        budget: &mut Budget,
+    ) -> Parsed<Tensor> {
+        let mut inputs = Vec::with_capacity(self.inputs.len());
+        for slot in self.inputs.iter().flatten() {
+            inputs.push(values[*slot].as_deref().ok_or_else(|| {
+                self.wrong(
+                    "an input that nothing has computed",
+                    "nodes in the order of their use",
+                )
+            })?);
+        }
+        let much = |found: String| too_much(&self.name, &found);
+        let result = match &self.action {
+            Action::Op(op) => {
+                let work = op.work(&inputs).saturating_add(STEP_WORK);
+                budget.spend(work).map_err(much)?;
+                op.run(&inputs)
+            }
+            Action::Scan(scan) => scan.run(&inputs, rows, budget)?,
+        };
+        let Some(mut result) = result.filter(|result| !result.data.is_empty()) else {
+            let shapes: Vec<&[usize]> = inputs.iter().map(|input| &*input.shape).collect();
+            return Err(self.wrong(
+                format!("inputs of the shapes {shapes:?} on {rows} rows"),
+                "shapes that go together for any number of rows (export with a dynamic first axis), and a result that is not huge",
+            ));
+        };
+        budget.spend(result.data.len() as u64).map_err(much)?;
+        if self.single {
+            for value in &mut result.data {
+                *value = f64::from(*value as f32);
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// A body that is run for each element along the first axis of some inputs, as exporters write kernels of Gaussian processes.
+///
+/// Inputs are the first states, what is scanned, and what the body reads of the graph around it. The body's outputs are the next states, and
+/// one element of each output that is stacked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scan {
+    pub(super) body: Program,
+    /// Slots of the body for the inputs, in their order.
+    pub(super) inputs: Vec<usize>,
+    pub(super) states: usize,
+    pub(super) scanned: usize,
+    /// Slots of the body's outputs.
+    pub(super) outputs: Vec<usize>,
+    /// Which output this is; one below `states` is the last state.
+    pub(super) which: usize,
+}
+
+impl Scan {
+    fn run(&self, inputs: &[&Tensor], rows: usize, budget: &mut Budget) -> Parsed<Option<Tensor>> {
+        let scanned = self.states..self.states + self.scanned;
+        let Some(along) = inputs.get(scanned.clone()) else {
+            return Ok(None);
+        };
+        let count = along.first().and_then(|input| input.shape.first());
+        let Some(&count) = count.filter(|&count| *count > 0) else {
+            return Ok(None);
+        };
+        if along
+            .iter()
+            .any(|input| input.shape.first() != Some(&count))
+            || inputs.len() != self.inputs.len()
+        {
+            return Ok(None);
+        }
+        let mut now: Vec<Arc<Tensor>> = inputs
+            .iter()
+            .map(|&input| Arc::new(input.clone()))
+            .collect();
+        let (mut stacked, mut shape) = (Vec::new(), Vec::new());
+        for at in 0..count {
+            budget
+                .spend(ROUND_WORK)
+                .map_err(|found| Fault::malformed("a scan", found, "a smaller graph"))?;
+            for place in scanned.clone() {
+                now[place] = Arc::new(element(inputs[place], at, count));
+            }
+            let feeds = self
+                .inputs
+                .iter()
+                .copied()
+                .zip(now.iter().cloned())
+                .collect();
+            let outcome = self.body.run(feeds, rows, budget)?;
+            let output = |which: usize| outcome.values.get(*self.outputs.get(which)?)?.clone();
+            for (state, place) in now.iter_mut().zip(0..self.states) {
+                match output(place) {
+                    Some(next) => *state = next,
+                    None => return Ok(None),
+                }
+            }
+            if self.which < self.states {
+                continue;
+            }
+            let Some(part) = output(self.which).filter(|part| at == 0 || part.shape == shape)
+            else {
+                return Ok(None);
+            };
+            if stacked.len() + part.data.len() > MOST_AT_ONCE {
+                return Ok(None);
+            }
+            stacked.extend_from_slice(&part.data);
+            shape.clone_from(&part.shape);
+        }
+        Ok(Some(
+            match now.get(self.which).filter(|_| self.which < self.states) {
+                Some(state) => state.as_ref().clone(),
+                None => Tensor {
+                    shape: [&[count], &shape[..]].concat(),
+                    data: stacked,
+                },
+            },
+        ))
+    }
+}
+
+/// Element `at` of `count` along the first axis.
+fn element(tensor: &Tensor, at: usize, count: usize) -> Tensor {
+    let size = tensor.data.len() / count;
+    Tensor {
+        shape: tensor.shape[1..].to_vec(),
+        data: tensor.data[at * size..(at + 1) * size].to_vec(),
+    }
+}

@@ -1,0 +1,272 @@
+//! Tensors as the file has them.
+
+use std::collections::HashMap;
+
+use super::super::fault::{Fault, Parsed, short};
+use super::super::wire;
+use super::external::{External, Place};
+use super::kind::{
+    BOOL, DOUBLE, FLOAT, FLOAT16, INT8, INT16, INT32, INT64, Kind, STRING, UINT8, UINT16, UINT32,
+    UINT64,
+};
+use super::tensor::{MOST_AXES, Tensor};
+
+/// All texts of a file; each is its place among them.
+#[derive(Default)]
+pub(super) struct Texts {
+    places: HashMap<String, usize>,
+    pub(super) list: Vec<String>,
+}
+
+impl Texts {
+    /// The place of a text, which joins the list.
+    pub(super) fn place(&mut self, text: &[u8]) -> f64 {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let next = self.list.len();
+        let place = *self.places.entry(text.clone()).or_insert(next);
+        if place == next {
+            self.list.push(text);
+        }
+        place as f64
+    }
+}
+
+/// Reads tensors, their texts and what lies beside the file.
+pub(super) struct Weights {
+    pub(super) texts: Texts,
+    pub(super) external: External,
+}
+
+/// A tensor's fields.
+#[derive(Default)]
+struct FileTensor<'a> {
+    name: &'a str,
+    kind: i64,
+    dims: Vec<i64>,
+    ints: Vec<i64>,
+    data: Vec<f64>,
+    texts: Vec<&'a [u8]>,
+    raw: Option<&'a [u8]>,
+    is_external: bool,
+    place: Place<'a>,
+}
+
+fn file_tensor(bytes: &[u8]) -> Parsed<FileTensor<'_>> {
+    let mut tensor = FileTensor::default();
+    for (number, value) in wire::fields(bytes)? {
+        match number {
+            1 => value.ints(&mut tensor.dims)?,
+            2 => tensor.kind = value.int()?,
+            4 => value.floats(false, &mut tensor.data)?,
+            5 | 7 | 11 => value.ints(&mut tensor.ints)?,
+            6 => tensor.texts.push(value.bytes()?),
+            8 => tensor.name = value.text()?,
+            9 => tensor.raw = Some(value.bytes()?),
+            10 => value.floats(true, &mut tensor.data)?,
+            13 => tensor.place.entry(value.bytes()?)?,
+            14 => tensor.is_external = value.int()? == 1,
+            _ => {}
+        }
+    }
+    Ok(tensor)
+}
+
+impl<'a> Place<'a> {
+    /// Reads one key with its value.
+    fn entry(&mut self, bytes: &'a [u8]) -> Parsed<()> {
+        let (mut key, mut text) = ("", "");
+        for (number, value) in wire::fields(bytes)? {
+            match number {
+                1 => key = value.text()?,
+                2 => text = value.text()?,
+                _ => {}
+            }
+        }
+        let whole = || {
+            text.parse::<u64>().map_err(|_| {
+                Fault::malformed(
+                    format!("the place of weights, {}", short(key)),
+                    short(text),
+                    "a whole number",
+                )
+            })
+        };
+        match key {
+            "location" => self.location = text,
+            "offset" => self.offset = whole()?,
+            "length" => self.length = Some(whole()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The name of a tensor.
+pub(super) fn name_of(bytes: &[u8]) -> Parsed<&str> {
+    let fields = wire::fields(bytes)?;
+    let name = fields.into_iter().rfind(|(number, _)| *number == 8);
+    name.map_or(Ok(""), |(_, value)| value.text())
+}
+
+/// The file beside the model in which a tensor lies.
+pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
+    let mut place = Place::default();
+    for (_, entry) in wire::fields(bytes)?
+        .into_iter()
+        .filter(|(number, _)| *number == 13)
+    {
+        place.entry(entry.bytes()?)?;
+    }
+    Ok((!place.location.is_empty()).then(|| place.location.to_owned()))
+}
+
+impl Weights {
+    pub(super) fn new(external: External) -> Self {
+        Self {
+            texts: Texts::default(),
+            external,
+        }
+    }
+
+    /// A tensor and what its elements are.
+    pub(super) fn tensor(&mut self, bytes: &[u8]) -> Parsed<(Tensor, Kind)> {
+        let file = file_tensor(bytes)?;
+        let place = || format!("weights {}", short(file.name));
+        let kind = Kind::numbered(file.kind).ok_or_else(|| {
+            Fault::unsupported(
+                format!("{} have elements of type {}", place(), file.kind),
+                "expected numbers, truths or texts",
+            )
+        })?;
+        let shape = file
+            .dims
+            .iter()
+            .map(|&dim| usize::try_from(dim).ok())
+            .collect::<Option<Vec<usize>>>();
+        let count = shape.as_ref().and_then(|shape| {
+            shape
+                .iter()
+                .try_fold(1_usize, |count, dim| count.checked_mul(*dim))
+        });
+        let data = self.data(&file, count)?;
+        match shape {
+            // Nothing at all is fine as a list, such as no axes.
+            Some(shape)
+                if count == Some(data.len())
+                    && shape.len() <= MOST_AXES
+                    && (!data.is_empty() || shape.len() < 2) =>
+            {
+                Ok((Tensor { shape, data }, kind))
+            }
+            _ => Err(Fault::malformed(
+                place(),
+                format!("{} numbers", data.len()),
+                format!(
+                    "as many as the shape {:?} has, and at most {MOST_AXES} axes",
+                    file.dims
+                ),
+            )),
+        }
+    }
+
+    fn data(&mut self, file: &FileTensor<'_>, count: Option<usize>) -> Parsed<Vec<f64>> {
+        if file.is_external {
+            let wanted = count.and_then(|count| (count as u64).checked_mul(size_of(file.kind)?));
+            let wanted = wanted.ok_or_else(|| {
+                Fault::unsupported(
+                    format!("weights {} lie in another file", short(file.name)),
+                    "expected numbers there; save the model as one file",
+                )
+            })?;
+            let bytes = self.external.read(&file.place, wanted)?;
+            return numbers(&bytes, file.kind);
+        }
+        if file.kind == STRING {
+            return Ok(file
+                .texts
+                .iter()
+                .map(|text| self.texts.place(text))
+                .collect());
+        }
+        match file.raw {
+            Some(raw) => numbers(raw, file.kind),
+            None if file.kind == FLOAT16 => {
+                Ok(file.ints.iter().map(|&bits| half(bits as u16)).collect())
+            }
+            None => {
+                let ints = file.ints.iter().map(|&int| int as f64);
+                Ok(file.data.iter().copied().chain(ints).collect())
+            }
+        }
+    }
+}
+
+/// Bytes of an element.
+fn size_of(kind: i64) -> Option<u64> {
+    Some(match kind {
+        UINT8 | INT8 | BOOL => 1,
+        UINT16 | INT16 | FLOAT16 => 2,
+        FLOAT | INT32 | UINT32 => 4,
+        DOUBLE | INT64 | UINT64 => 8,
+        _ => return None,
+    })
+}
+
+/// Little-endian numbers.
+fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
+    match kind {
+        FLOAT => wire::numbers(raw, |bytes| f64::from(f32::from_le_bytes(bytes))),
+        DOUBLE => wire::numbers(raw, f64::from_le_bytes),
+        INT8 => wire::numbers(raw, |bytes| f64::from(i8::from_le_bytes(bytes))),
+        INT16 => wire::numbers(raw, |bytes| f64::from(i16::from_le_bytes(bytes))),
+        INT32 => wire::numbers(raw, |bytes| f64::from(i32::from_le_bytes(bytes))),
+        INT64 => wire::numbers(raw, |bytes| i64::from_le_bytes(bytes) as f64),
+        UINT16 => wire::numbers(raw, |bytes| f64::from(u16::from_le_bytes(bytes))),
+        UINT32 => wire::numbers(raw, |bytes| f64::from(u32::from_le_bytes(bytes))),
+        UINT64 => wire::numbers(raw, |bytes| u64::from_le_bytes(bytes) as f64),
+        FLOAT16 => wire::numbers(raw, |bytes| half(u16::from_le_bytes(bytes))),
+        _ => Ok(raw.iter().map(|byte| f64::from(*byte)).collect()),
+    }
+}
+
+/// A number of half precision: a sign, five bits of exponent, ten of fraction.
+fn half(bits: u16) -> f64 {
+    let fraction = f64::from(bits & 0x3ff) / 1024.0;
+    let size = match i32::from(bits >> 10 & 0x1f) {
+        0 => fraction * 2_f64.powi(-14),
+        0x1f if fraction > 0.0 => f64::NAN,
+        0x1f => f64::INFINITY,
+        exponent => (1.0 + fraction) * 2_f64.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_read() {
+        // Values of IEEE 754's table of binary16.
+        let found = [0x3c00, 0xc000, 0x3555, 0x0001, 0x7bff, 0x7c00].map(half);
+        assert_eq!(
+            found,
+            [
+                1.0,
+                -2.0,
+                0.333_251_953_125,
+                2_f64.powi(-24),
+                65_504.0,
+                f64::INFINITY
+            ]
+        );
+        assert!(half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn texts_keep_their_places() {
+        let mut texts = Texts::default();
+        let places = ["b", "a", "b"].map(|text| texts.place(text.as_bytes()));
+        assert_eq!((places, texts.list.len()), ([0.0, 1.0, 0.0], 2));
+    }
+}
