@@ -349,4 +349,46 @@ mod tests {
         let error = all.pilot(2000, 0, 1).unwrap_err().to_string();
         assert!(error.contains("groups are too few for a pilot"), "{error}");
     }
+
+    #[test]
+    fn columns_that_checks_dropped_are_known_also_of_pilots() {
+        // Three columns of one value: a check drops `same`, the user drops `who` and keeps `kept`.
+        let column = |f: &dyn Fn(usize) -> f64| (0..300).map(f).collect::<Vec<f64>>();
+        let mut y = column(&|row| (row * 53 % 89) as f64);
+        y[7] = f64::NAN;
+        let table = Table {
+            columns: vec![
+                Column::number("a", column(&|row| (row * 37 % 101) as f64)),
+                Column::number("same", column(&|_| 4.0)),
+                Column::number("who", column(&|_| 5.0)),
+                Column::number("kept", column(&|_| 6.0)),
+                Column::number("y", y),
+            ],
+            rows: 300,
+            ..Table::default()
+        };
+        let options = DataOptions {
+            drop: vec!["who".into()],
+            keep: vec!["kept".into()],
+            ..DataOptions::for_target("y")
+        };
+        let all = Dataset::from_table(table, &options, None, 3).unwrap();
+        let dropped = |data: &Dataset| -> Vec<(crate::Check, String)> {
+            let dropped = data.summary.dropped_columns();
+            dropped
+                .map(|(check, name)| (check, name.to_owned()))
+                .collect()
+        };
+        assert_eq!(dropped(&all), [(crate::Check::Constant, "same".to_owned())]);
+        // A row without target was dropped, too, and is said of the whole table alone.
+        assert!(
+            all.summary
+                .warnings
+                .iter()
+                .any(|found| found.check == "missing_target")
+        );
+        let pilot = all.pilot(200, 0, 1).unwrap();
+        assert_eq!(dropped(&pilot), dropped(&all));
+        assert_eq!(pilot.summary.warnings.len(), 1);
+    }
 }

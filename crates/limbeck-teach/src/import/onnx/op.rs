@@ -861,4 +861,55 @@ mod tests {
         assert_eq!(of(Each::Elu(2.0), -1.0), -1.264_241);
         assert!(Each::Relu.of(f64::NAN).is_nan() && Each::Softplus.of(f64::NAN).is_nan());
     }
+
+    #[test]
+    fn pairs_and_questions_are_worked_by_hand() {
+        let of = |pairs: Pairs, a: f64, b: f64| pairs.of(a, b);
+        assert_eq!(of(Pairs::DivWhole, -7.0, 2.0), -3.0);
+        assert_eq!(of(Pairs::Mod { floored: true }, -7.0, 3.0), 2.0);
+        assert_eq!(of(Pairs::Mod { floored: false }, -7.0, 3.0), -1.0);
+        assert_eq!(
+            [Pairs::And, Pairs::Or, Pairs::Xor].map(|p| of(p, 1.0, 0.0)),
+            [0.0, 1.0, 1.0]
+        );
+        assert_eq!(
+            of(Pairs::Less, 1.0, 1.0) + of(Pairs::LessOrEqual, 1.0, 1.0),
+            1.0
+        );
+        assert_eq!(
+            of(Pairs::Greater, 1.0, 1.0) + of(Pairs::GreaterOrEqual, 1.0, 1.0),
+            1.0
+        );
+        assert_eq!(of(Pairs::Equal, f64::NAN, f64::NAN), 0.0);
+        assert_eq!(
+            [Each::Not, Each::IsNan, Each::Truth].map(|each| each.of(f64::NAN)),
+            [0.0, 1.0, 1.0]
+        );
+        assert_eq!(
+            [-2.5, 0.5, 1.5].map(|x| Each::Round.of(x)),
+            [-2.0, 0.0, 2.0]
+        );
+        assert_eq!([-3.0, 0.0, 2.0].map(|x| Each::Sign.of(x)), [-1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn stacks_of_matrices_are_multiplied_one_by_one() {
+        let a = tensor(&[2, 1, 2], &[1.0, 2.0, 3.0, 4.0]);
+        let b = tensor(&[2, 2, 1], &[5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(
+            Op::MatMul.run(&[&a, &b]).unwrap(),
+            tensor(&[2, 1, 1], &[17.0, 53.0])
+        );
+        let one = tensor(&[2, 1], &[5.0, 6.0]);
+        assert_eq!(
+            Op::MatMul.run(&[&a, &one]).unwrap(),
+            tensor(&[2, 1, 1], &[17.0, 39.0])
+        );
+        assert_eq!(
+            Op::MatMul.run(&[&a, &tensor(&[1, 2, 1], &[5.0, 6.0])]),
+            None
+        );
+        let mean = Op::Mean.run(&[&one, &one]).unwrap();
+        assert_eq!(mean, one);
+    }
 }
