@@ -1,48 +1,28 @@
 //! Tables as files: CSV and Parquet.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
+use crate::format::Format;
 use crate::kind::ColumnKind;
+pub(crate) use crate::reading::ReadOptions;
 use crate::table::{Table, Wanted};
-use crate::text::{DecimalMark, Separator};
-use crate::{Error, Result, csv, parquet, write};
-
-/// How to read a table.
-///
-/// | option | default | purpose |
-/// |---|---|---|
-/// | `types` | none | kinds that replace the inferred ones, by column |
-/// | `missing` | none | texts and numbers that mean *missing*, in all columns |
-/// | `decimal` | auto | the decimal mark of numbers in text |
-/// | `separator` | by the header | what separates the cells of a text table |
-/// | `skip_lines` | 0 | lines above the header of a text table |
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadOptions {
-    /// Kinds that replace the inferred ones, by column.
-    pub types: BTreeMap<String, ColumnKind>,
-    /// Texts and numbers that mean *missing*, in all columns.
-    pub missing: Vec<String>,
-    /// The decimal mark of numbers in text.
-    pub decimal: DecimalMark,
-    /// What separates the cells of a text table; found by its header where none is given.
-    pub separator: Option<Separator>,
-    /// Lines above the header of a text table.
-    pub skip_lines: usize,
-}
+use crate::{Result, csv, parquet, parts, write};
 
 impl Table {
     /// Reads a whole table, inferring kinds as [`kind`](crate::kind) tells.
     ///
-    /// The format follows the extension (`.csv`, `.tsv`, `.parquet`, `.pq`), else the first bytes. A `.csv` whose header
-    /// has no comma but a semicolon or a tab is separated by that. An empty column name becomes `unnamed_N`. Parquet
-    /// columns of nested or binary type are left out with a note.
+    /// The format follows the extension (`.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`), else the first bytes. Text may be packed
+    /// (`.csv.gz`, `.csv.zst`) and may be UTF-16 with a byte order mark. Its separator (comma, semicolon, tab or bar) is the one that
+    /// every one of its first records has as often; title and comment lines above the header are skipped with a note, where it is clear
+    /// which they are. An empty column name becomes `unnamed_N`; a column without name and cells is left out. Parquet
+    /// columns that cannot be read (nested, binary, damaged) are left out with a note.
+    ///
+    /// The path may be a folder of parts (`part-000.parquet`, …) of one format with the same columns: they are read in the order
+    /// of their names, below one another; names that begin with `.` or `_` are passed over.
     ///
     /// # Errors
     ///
-    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`] for an override of a
+    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`](crate::Error::NoSuchColumn) for an override of a
     /// column that is not there.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         read(path.as_ref(), &Wanted::All(&options.types), options)
@@ -52,8 +32,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read); [`Error::NoSuchColumn`] names a missing column and those found;
-    /// [`Error::Cell`] a cell that is not of its column's kind, or an infinite number.
+    /// As [`read`](Self::read); [`Error::NoSuchColumn`](crate::Error::NoSuchColumn) names a missing column and those found;
+    /// [`Error::Cell`](crate::Error::Cell) a cell that is not of its column's kind, or an infinite number.
     pub fn read_like(
         path: impl AsRef<Path>,
         schema: &[(String, ColumnKind)],
@@ -66,7 +46,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; nothing is left under the name then.
+    /// [`Error::Write`](crate::Error::Write); nothing is left under the name then.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| csv::write(&batch, file))
@@ -76,59 +56,18 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; nothing is left under the name then.
+    /// [`Error::Write`](crate::Error::Write); nothing is left under the name then.
     pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| parquet::write(&batch, file))
     }
 }
 
-enum Format {
-    Text,
-    Parquet,
-}
-
 fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
-    match format(path)? {
-        Format::Text => csv::read(path, wanted, options),
-        Format::Parquet => parquet::read(path, wanted, options),
-    }
-}
-
-fn format(path: &Path) -> Result<Format> {
-    let extension = path
-        .extension()
-        .and_then(|text| text.to_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match extension.as_str() {
-        "csv" | "tsv" | "txt" => Ok(Format::Text),
-        "parquet" | "pq" => Ok(Format::Parquet),
-        _ => sniff(path),
-    }
-}
-
-/// Parquet by its four magic bytes, text by a first line without control characters.
-fn sniff(path: &Path) -> Result<Format> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(4096).read_to_end(&mut start))
-        .map_err(Error::read(path))?;
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    if start.starts_with(b"PAR1") {
-        Ok(Format::Parquet)
-    } else if start.is_empty() {
-        Err(Error::Empty {
-            path: path.to_owned(),
-        })
-    } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
-        Ok(Format::Text)
-    } else {
-        Err(Error::UnknownFormat {
-            path: path.to_owned(),
-        })
+    let parts = parts::of(path)?;
+    let source = path.display().to_string();
+    match parts.format {
+        Format::Text => csv::read(&parts.files, &source, wanted, options),
+        Format::Parquet => parquet::read(&parts.files, &source, wanted, options),
     }
 }

@@ -11,7 +11,7 @@ thread_local! {
 /// What `decode` gives, or none if it panics; nothing is printed then.
 ///
 /// The panic hook is wrapped once per process, and passes on every panic from outside of this function.
-pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
     static WRAP_HOOK: Once = Once::new();
     WRAP_HOOK.call_once(|| {
         let outer = panic::take_hook();
@@ -21,10 +21,10 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
             }
         }));
     });
-    INSIDE.set(true);
+    let outside = INSIDE.replace(true);
     // What was half built inside is dropped and never seen.
     let outcome = panic::catch_unwind(AssertUnwindSafe(decode));
-    INSIDE.set(false);
+    INSIDE.set(outside);
     outcome.ok()
 }
 
@@ -37,5 +37,7 @@ mod tests {
         assert_eq!(caught(|| 3), Some(3));
         assert_eq!(caught(|| -> i32 { panic!("damaged") }), None);
         assert!(!INSIDE.get());
+        let nested = caught(|| (caught(|| -> i32 { panic!("damaged") }), INSIDE.get()));
+        assert_eq!(nested, Some((None, true)));
     }
 }

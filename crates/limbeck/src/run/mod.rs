@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe, every option written out |
 //! | `student.limbeck` | the shipped student |
-//! | `labels.parquet` | what the teacher said of every row: `set`, `row`, `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
+//! | `labels.parquet` | what the teacher said of every row: `set`, `row` (its position in the table, from 0; of new rows among them), `fold`, `teacher`, `spread`, and of new rows `pilot`, `believed` |
 //! | `report.json` | every figure, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written as they come, in order in the end |
 //! | `log.txt` | what was said on the way, with the time; the one file that the manifest leaves out |
-//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (of each side the refit that its file holds), in the target's unit |
+//! | `predictions.parquet` | test rows: `row` (its position in the table, from 0; earlier runs counted from 1), `target`, `weight`, answers of `teacher`, `alone`, `distilled` and `shipped` (of each side the refit that its file holds), in the target's unit |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
@@ -28,7 +28,7 @@ pub(crate) mod written;
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{Features, ReadOptions, Table};
+use limbeck_data::{Features, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
@@ -128,13 +128,14 @@ impl Run {
         Ok(Student::load(self.path.join(STUDENT))?)
     }
 
-    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on.
+    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on and the options of its recipe.
     ///
     /// # Errors
     ///
     /// Where a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
-        let table = Table::read_like(table, &self.report.data.schema(), &ReadOptions::default())?;
+        let options = self.recipe.data.reading();
+        let table = Table::read_like(table, &self.report.data.schema(), &options)?;
         Ok((Features::from_table(table.clone())?, table))
     }
 }
