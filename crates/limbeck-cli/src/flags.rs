@@ -21,7 +21,7 @@ use crate::options::{self, Listed};
 const HEADINGS: [&str; 11] = [
     "Options",
     "Data",
-    crate::reading::HEADING,
+    READING,
     "Split",
     "Teacher",
     "Student",
@@ -31,6 +31,9 @@ const HEADINGS: [&str; 11] = [
     "Proof",
     "Output",
 ];
+
+/// Heading of the flags that say how a table is read.
+pub(crate) const READING: &str = "Reading";
 
 /// Which flags a command takes.
 pub(crate) trait Takes {

@@ -8,9 +8,6 @@ use toml::Table;
 use crate::flags;
 use crate::options::{self, Listed};
 
-/// Heading of those flags.
-pub(crate) const HEADING: &str = "Reading";
-
 /// What was given; the rest is left to the recipe of the run.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -34,7 +31,8 @@ impl Reading {
     }
 
     fn options() -> impl Iterator<Item = Listed> {
-        let is_ours = |option: &Listed| option.spec.flag.is_some() && option.heading() == HEADING;
+        let is_ours =
+            |option: &Listed| option.spec.flag.is_some() && option.heading() == flags::READING;
         options::all().into_iter().filter(is_ours)
     }
 }

@@ -10,8 +10,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::block::{self, Asked, Block, Place};
+use super::number;
 use super::text::write_cell;
-use super::{Asked, Block, Place, number};
 use crate::features::Features;
 use crate::kind::ColumnKind;
 use crate::parquet::{self, Part, guard};
@@ -114,7 +115,7 @@ pub(super) fn features(
             .map_err(fail)?;
         match infinite_cell(&parsed.values) {
             Some(bad) => Err(fail(bad)),
-            None => super::feature(name, *kind, parsed.values),
+            None => block::feature(name, *kind, parsed.values),
         }
     };
     Ok(Features {
@@ -130,8 +131,8 @@ pub(super) fn extended(
     schema: &SchemaRef,
 ) -> Result<RecordBatch> {
     let mut arrays = batch.columns().to_vec();
-    arrays.extend(new.into_iter().map(super::array));
-    super::batch(schema, arrays)
+    arrays.extend(new.into_iter().map(block::array));
+    block::batch(schema, arrays)
 }
 
 /// The first line of a text table with these columns.

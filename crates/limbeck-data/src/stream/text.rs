@@ -8,9 +8,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, SchemaRef};
 
+use super::block::{self, Asked, Block, Done, Place};
 use super::number::{self, plain};
 use super::typed::{self, Seen};
-use super::{Asked, Block, Done, Place};
 use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
 use crate::csv::{self, Header, check_text, header};
 use crate::features::Features;
@@ -359,7 +359,7 @@ impl Split<'_> {
                 bad.row += place.rows;
                 cell_error(&path.display().to_string(), name, bad, line)
             })?;
-            super::feature(name, *kind, values)
+            block::feature(name, *kind, values)
         };
         Ok(Features {
             columns: both.map(feature).collect::<Result<_>>()?,
@@ -449,8 +449,8 @@ impl Split<'_> {
             .map(|field| field.data_type().clone());
         let types: Vec<DataType> = types.collect();
         let mut arrays = self.arrays(&types);
-        arrays.extend(new.into_iter().map(super::array));
-        super::batch(schema, arrays)
+        arrays.extend(new.into_iter().map(block::array));
+        block::batch(schema, arrays)
     }
 }
 
