@@ -5,13 +5,18 @@ pub(crate) mod guard;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
@@ -201,7 +206,42 @@ pub(crate) fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<Fil
             path: path.to_owned(),
         });
     }
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))
+    let fail = |error| malformed(path, &error);
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(fail)?;
+    let metadata = match without_odd_dictionaries(metadata.schema()) {
+        None => metadata,
+        Some(schema) => {
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::load(&file, options).map_err(fail)?
+        }
+    };
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(
+        file, metadata,
+    ))
+}
+
+/// A schema in which dictionaries of what is neither text nor bytes are plain columns, since Arrow does not decode such; none where there are none.
+fn without_odd_dictionaries(schema: &Schema) -> Option<Schema> {
+    let plain = |data_type: &DataType| match data_type {
+        DataType::Dictionary(_, values) => match **values {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => None,
+            ref other => Some(other.clone()),
+        },
+        _ => None,
+    };
+    let mut found = false;
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match plain(field.data_type()) {
+            None => field.as_ref().clone(),
+            Some(data_type) => {
+                found = true;
+                field.as_ref().clone().with_data_type(data_type)
+            }
+        });
+    let fields: Vec<Field> = fields.collect();
+    found.then(|| Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// Columns of all parts, or why one cannot be read.
