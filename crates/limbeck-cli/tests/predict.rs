@@ -87,6 +87,14 @@ fn predict_reads_standard_input_packed_files_and_folders_alike() {
     }
     assert_eq!(ask(&["parts"], b"").stdout, expected);
 
+    let inspected = place.limbeck(&["inspect", "parts"]).succeeds().stdout;
+    assert!(
+        inspected.contains("parts: 300 rows, 7 columns"),
+        "{inspected}"
+    );
+    let of = |table: &str| place.limbeck(&["evaluate", "run", table]).succeeds().stdout;
+    assert_eq!(of("parts"), of("sensor.csv"));
+
     // Parquet comes out as Parquet, from standard input, too.
     ask(&["sensor.csv", "-o", "one.parquet", "--quiet"], b"");
     ask(

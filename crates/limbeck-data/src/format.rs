@@ -60,7 +60,7 @@ fn sniff(path: &Path) -> Result<Format> {
         .split(|byte| *byte == b'\n')
         .next()
         .unwrap_or_default();
-    let separates = |byte: &u8| matches!(byte, b',' | b';' | b'\t' | b'|');
+    let separates = |byte: &u8| matches!(byte, b',' | b';' | b'\t' | b'|' | b' ');
     if start.is_empty() {
         Err(Error::Empty {
             path: path.to_owned(),

@@ -140,7 +140,7 @@ impl Part {
         let batches = self.batches(&[index]).map_err(|error| match error {
             Error::Malformed { path, message } => Error::Malformed {
                 path,
-                message: format!("column `{name}` cannot be read: {message}{}", fix(&message)),
+                message: format!("column `{name}` cannot be read: {message}"),
             },
             other => other,
         })?;
@@ -458,7 +458,10 @@ fn times(arrays: &[ArrayRef]) -> Values {
 pub(crate) fn malformed(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Malformed {
         path: path.to_owned(),
-        message: format!("not a readable Parquet file: {error}"),
+        message: format!(
+            "not a readable Parquet file: {error}{}",
+            fix(&error.to_string())
+        ),
     }
 }
 
@@ -496,6 +499,98 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let _ = Table::read(&path, &ReadOptions::default());
         }
+    }
+
+    /// A file with the columns `a` and `b`, each packed that way.
+    fn packed(path: &Path, codec: Compression) {
+        let columns = vec![
+            Column::number("a", (0..500).map(f64::from).collect()),
+            Column::category("b", (0..500).map(|row| Some(["x", "y"][row % 2]))),
+        ];
+        let batch = Table::new(columns).unwrap().to_batch().unwrap();
+        let properties = WriterProperties::builder().set_compression(codec).build();
+        let file = File::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn all_common_codecs_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        for codec in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::BROTLI(Default::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(Default::default()),
+        ] {
+            packed(&path, codec);
+            let table = Table::read(&path, &ReadOptions::default()).unwrap();
+            assert_eq!((table.rows, table.columns.len()), (500, 2), "{codec:?}");
+            assert!(table.notes.is_empty(), "{codec:?}: {:?}", table.notes);
+        }
+        let error = malformed(&path, &"NYI: The codec type LZO is not supported yet");
+        assert!(error.to_string().contains("such as zstd"), "{error}");
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_read_is_left_out_unless_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        packed(&path, Compression::SNAPPY);
+        let (start, length) = builder(&path)
+            .unwrap()
+            .metadata()
+            .row_group(0)
+            .column(1)
+            .byte_range();
+        let mut bytes = fs::read(&path).unwrap();
+        let range = start as usize..(start + length) as usize;
+        bytes[range].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+
+        let table = Table::read(&path, &ReadOptions::default()).unwrap();
+        assert_eq!((table.rows, table.names()), (500, vec!["a".to_owned()]));
+        assert_eq!(table.notes.len(), 1);
+        assert_eq!(table.notes[0].check, "unreadable_column");
+        let error = table
+            .require("b", "option `target`")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("column `b` cannot be read") && error.contains("option `target`"),
+            "{error}"
+        );
+        let like = |name: &str, kind| {
+            Table::read_like(&path, &[(name.to_owned(), kind)], &ReadOptions::default())
+        };
+        assert!(like("a", ColumnKind::Number).is_ok());
+        let error = like("b", ColumnKind::Category).unwrap_err().to_string();
+        assert!(error.contains("column `b` cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn dictionaries_of_numbers_are_read() {
+        use arrow::array::{Decimal128Array, DictionaryArray, Int32Array};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let values = Decimal128Array::from(vec![150, 275]);
+        let values = values.with_precision_and_scale(6, 2).unwrap();
+        let keys = Int32Array::from(vec![Some(0), Some(1), None, Some(0)]);
+        let column = DictionaryArray::new(keys, Arc::new(values));
+        let field = Field::new("d", column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(vec![field]));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(column)]).unwrap();
+        write(&batch, &mut File::create(&path).unwrap()).unwrap();
+        let table = Table::read(&path, &ReadOptions::default()).unwrap();
+        let Values::Number(values) = &table.columns[0].values else {
+            panic!("number: {:?}", table.notes)
+        };
+        assert!(values[0] == 1.5 && values[1] == 2.75 && values[2].is_nan());
     }
 
     #[test]

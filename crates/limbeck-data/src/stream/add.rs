@@ -701,9 +701,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.parquet");
         fs::write(&path, bytes).unwrap();
-        let reader = parquet::builder(&path).unwrap().build().unwrap();
-        let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
-        arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+        let builder = parquet::builder(&path).unwrap();
+        // Batches lack what the file says of itself.
+        let schema = Arc::clone(builder.schema());
+        let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+        let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        whole.with_schema(schema).unwrap()
     }
 
     #[test]

@@ -63,10 +63,14 @@ impl TextFile {
         if ended && text.iter().all(u8::is_ascii_whitespace) {
             return Err(Error::Empty { path });
         }
+        check_text(
+            &path,
+            whole_characters(&buffer, ended),
+            csv::Place::default(),
+        )?;
         let layout = layout::find(&path, text, ended, options)?;
         let mut records = Records::from(text, layout.separator, layout.start, layout.line);
         let end = mark + records.next().map_or(0, |record| record.span.end);
-        check_text(&path, &buffer[..end], csv::Place::default())?;
         let header = header(&path, text, &layout)?;
         let start = Place {
             rows: 0,
@@ -142,6 +146,14 @@ impl TextFile {
                 RECORD_BYTES >> 20
             ),
         }
+    }
+}
+
+/// The bytes without the first ones of a character that goes on after them.
+fn whole_characters(bytes: &[u8], ended: bool) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Err(error) if !ended && error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
     }
 }
 
