@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use limbeck::{Quality, Recipe};
-use limbeck_data::{ColumnKind, Table, Values, simulate};
+use limbeck_data::{Table, Values, simulate};
 
 use crate::distill::watched;
 use crate::error::{Error, Result};
@@ -110,10 +110,10 @@ impl Demo {
         let command = format!("limbeck predict {} {}", run.display(), file.display());
         print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
         let source = Source::one(run)?;
-        let truth = (simulate::THERMISTOR_TARGET.to_owned(), ColumnKind::Number);
-        let rows = source.read(&file, &[truth])?;
+        let rows = source.read(&file, &[], &source.reading)?;
         let predictions = source.predict(&rows.features)?.swap_remove(0);
-        output::print(&shown(&rows.all, &predictions).render(style))
+        let table = Table::read(&file, &source.reading)?;
+        output::print(&shown(&table, &predictions).render(style))
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use limbeck_data::ColumnKind;
 use limbeck_data::metrics::{self, Measure, Scores};
 use limbeck_distill::proof::short;
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::output::{Style, print, tell};
+use crate::reading::Reading;
 use crate::render::{Grid, grouped, r_squared};
 use crate::source::Source;
 
@@ -21,7 +21,7 @@ pub(crate) struct Evaluate {
     /// Run directory, or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
-    /// CSV or Parquet file with the student's columns and the target
+    /// CSV or Parquet file with the student's columns and the target, or a folder of parts
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// Column with the targets [default: the one the student was trained on]
@@ -30,11 +30,13 @@ pub(crate) struct Evaluate {
     /// Column of row weights
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// Print JSON instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
     /// Print only results and errors
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     quiet: bool,
 }
 
@@ -125,13 +127,10 @@ impl Evaluate {
     fn figures(&self, source: &Source, at: usize) -> Result<Figures> {
         let own = source.targets()[at];
         let target = self.target.as_deref().unwrap_or(own).to_owned();
-        let mut extra = vec![(target.clone(), ColumnKind::Number)];
-        extra.extend(
-            self.weight
-                .iter()
-                .map(|weight| (weight.clone(), ColumnKind::Number)),
-        );
-        let rows = source.read(&self.table, &extra)?;
+        let mut extra = vec![target.clone()];
+        extra.extend(self.weight.clone());
+        let options = self.reading.over(&source.reading);
+        let rows = source.read(&self.table, &extra, &options)?;
         let known: Vec<usize> = (0..rows.features.rows)
             .filter(|&row| !rows.extra[0][row].is_nan())
             .collect();

@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 use crate::options::{self, Listed};
 
 /// Headings of flags in the order of `--help-all`; flags of the first are listed without a heading.
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "Options",
     "Data",
+    READING,
     "Split",
     "Teacher",
     "Student",
@@ -30,6 +31,9 @@ const HEADINGS: [&str; 10] = [
     "Proof",
     "Output",
 ];
+
+/// Heading of the flags that say how a table is read.
+pub(crate) const READING: &str = "Reading";
 
 /// Which flags a command takes.
 pub(crate) trait Takes {
@@ -173,7 +177,7 @@ impl<C: Takes> FromArgMatches for Flags<C> {
 }
 
 /// The flag of an option.
-fn arg(option: Listed) -> Arg {
+pub(crate) fn arg(option: Listed) -> Arg {
     let Some(flag) = option.spec.flag else {
         unreachable!("options without a flag were left out")
     };
@@ -227,7 +231,7 @@ fn arg(option: Listed) -> Arg {
 }
 
 /// The value that a flag gives its option; none if the flag was not given.
-fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value>, clap::Error> {
+pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value>, clap::Error> {
     let name = option.spec.flag.map_or("", |flag| flag.name);
     if matches.value_source(name) != Some(ValueSource::CommandLine) {
         return Ok(None);

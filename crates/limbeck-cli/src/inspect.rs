@@ -12,22 +12,25 @@ use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
 
 use crate::error::{Error, Result};
 use crate::output::{Style, print};
+use crate::reading::Reading;
 use crate::render::{self, Grid, grouped};
 use crate::source::load;
 
 /// Show what a table, a run or a student holds
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
-    /// CSV or Parquet file, run directory, or .limbeck file
+    /// CSV or Parquet file or a folder of such parts, run directory, or .limbeck file
     #[arg(value_name = "TABLE|RUN|STUDENT")]
     path: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl Inspect {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
-        let text = if self.path.is_dir() {
+        let text = if self.path.is_dir() && !holds_parts(&self.path) {
             limbeck::open_each(&self.path)?
                 .iter()
                 .map(|one| run(one, style))
@@ -40,10 +43,27 @@ impl Inspect {
         {
             student(&self.path, &load(&self.path)?, style)?
         } else {
-            table(&Table::read(&self.path, &ReadOptions::default())?, style)
+            let options = self.reading.over(&ReadOptions::default());
+            table(&Table::read(&self.path, &options)?, style)
         };
         print(&text)
     }
+}
+
+/// True for a folder of parts of a table: it holds such files, and nothing of a run.
+fn holds_parts(folder: &Path) -> bool {
+    let is_run = |name: &str| name.ends_with(".toml") || name.ends_with(".json");
+    let is_part = |name: &str| {
+        let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
+        [".csv", ".tsv", ".parquet", ".pq"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().to_ascii_lowercase())
+        .collect();
+    names.iter().any(|name| is_part(name)) && !names.iter().any(|name| is_run(name))
 }
 
 fn table(table: &Table, style: Style) -> String {

@@ -22,6 +22,7 @@ mod output;
 mod predict;
 mod preflight;
 mod progress;
+mod reading;
 mod render;
 mod source;
 mod verify;

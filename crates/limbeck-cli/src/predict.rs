@@ -1,24 +1,28 @@
 //! `limbeck predict`: reads raw rows and writes them with their predictions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use limbeck_data::{Column, ColumnKind, ReadOptions, Table};
+use limbeck_data::Features;
+use limbeck_data::stream::{self, Asked, Input, Written};
 
 use crate::error::{Error, Result};
-use crate::output::tell;
-use crate::source::{Destination, Source, TableRows, is_parquet};
+use crate::output::{Style, tell};
+use crate::reading::Reading;
+use crate::source::{Destination, Source};
 
 /// Predict the rows of a table
 ///
-/// Reads raw columns in their own units and writes the table again with a column of predictions, in the target's unit. Other columns are copied;
-/// the target is not needed. Missing cells and unseen categories are allowed.
+/// Reads raw columns in their own units and writes the table again with a column of predictions, in the target's unit. All other columns stay
+/// exactly as they were; the target is not needed. Missing cells and unseen categories are allowed. A table may have any size: few rows are in
+/// memory at a time.
 #[derive(Args, Debug)]
 pub(crate) struct Predict {
     /// Run directory, or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
-    /// CSV or Parquet file with the columns the student was trained on
+    /// CSV or Parquet file (.csv.gz and .csv.zst, too) with the columns the student was trained on, a folder of such parts, or -
+    /// for standard input
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// Output: a new .csv or .parquet file, or - for CSV on standard output
@@ -27,8 +31,10 @@ pub(crate) struct Predict {
     /// Name of the new column; with several targets, the prefix of their columns
     #[arg(long, value_name = "NAME", default_value = "prediction")]
     column: String,
+    #[command(flatten)]
+    reading: Reading,
     /// Print only errors
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     quiet: bool,
 }
 
@@ -37,58 +43,61 @@ impl Predict {
     pub(crate) fn run(&self) -> Result<()> {
         let target = Destination::parse(&self.out)?;
         let sources = Source::open(&self.student)?;
-        let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
-        let several = targets.len() > 1;
-        let mut new: Vec<Column> = Vec::new();
-        let mut table = None;
-        for source in &sources {
-            let TableRows { features, all, .. } = source.read(&self.table, &[])?;
-            for (target, values) in source.targets().iter().zip(source.predict(&features)?) {
-                let name = match several {
-                    true => format!("{}_{target}", self.column),
-                    false => self.column.clone(),
-                };
-                if all.column(&name).is_some() {
-                    let message = format!(
-                        "has a column `{name}` already; give the new one another name with --column"
-                    );
-                    return Err(Error::path(&self.table, message));
-                }
-                new.push(Column::number(&name, values));
-            }
-            table.get_or_insert(all);
-        }
-        let Some(table) = table else {
+        let Some(first) = sources.first() else {
             return Err(Error::path(&self.student, "holds no run"));
         };
-        let mut table = self.as_written(table, &target)?;
-        table.columns.extend(new);
-        target.write(&table)?;
-        if let (false, Destination::Csv(path) | Destination::Parquet(path)) = (self.quiet, &target)
+        let options = self.reading.over(&first.reading);
+        let input = match self.table == Path::new("-") {
+            true => Input::stdin(&options, target.written() == Written::Parquet)?,
+            false => Input::open(&self.table, &options)?,
+        };
+        let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
+        let new = self.names(&targets, &input)?;
+        self.tell_notes(&input);
+        let asked: Vec<Asked> = sources.iter().map(Source::asked).collect();
+        let predict = |features: &[Features]| -> Result<Vec<Vec<f64>>> {
+            let each = sources.iter().zip(features);
+            let each = each.map(|(source, features)| source.predict(features));
+            Ok(each.collect::<Result<Vec<_>>>()?.concat())
+        };
+        let rows = target.write(|out| {
+            stream::add_columns(input, &asked, &new, (out, target.written()), predict)
+        })?;
+        if let (false, Some(rows), Destination::Csv(path) | Destination::Parquet(path)) =
+            (self.quiet, rows, &target)
         {
-            tell(&format!(
-                "{} predictions of `{}` in {}",
-                table.rows,
-                targets.join("`, `"),
-                path.display()
-            ));
+            let targets = targets.join("`, `");
+            let path = path.display();
+            tell(&format!("{rows} predictions of `{targets}` in {path}"));
         }
         Ok(())
     }
 
-    /// The input as it is in its file: from text to text, every cell is kept as it is, so that `007` stays `007`.
-    fn as_written(&self, all: Table, target: &Destination) -> Result<Table> {
-        if matches!(target, Destination::Parquet(_)) || is_parquet(&self.table) {
-            return Ok(all);
+    /// Names of the new columns, which the table must not have.
+    fn names(&self, targets: &[&str], input: &Input) -> Result<Vec<String>> {
+        let name = |target: &&str| match targets {
+            [_] => self.column.clone(),
+            _ => format!("{}_{target}", self.column),
+        };
+        let new: Vec<String> = targets.iter().map(name).collect();
+        match new.iter().find(|name| input.names().contains(name)) {
+            Some(name) => Err(Error::path(
+                input.source(),
+                format!(
+                    "has a column `{name}` already; give the new one another name with --column"
+                ),
+            )),
+            None => Ok(new),
         }
-        let as_text = |name| (name, ColumnKind::Text);
-        let types = all.names().into_iter().map(as_text).collect();
-        Ok(Table::read(
-            &self.table,
-            &ReadOptions {
-                types,
-                ..ReadOptions::default()
-            },
-        )?)
+    }
+
+    fn tell_notes(&self, input: &Input) {
+        for note in input.notes().iter().filter(|_| !self.quiet) {
+            let warning = Style::stderr().yellow("warning");
+            tell(&format!(
+                "{warning}: {} (check `{}`)",
+                note.message, note.check
+            ));
+        }
     }
 }

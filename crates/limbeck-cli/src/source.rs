@@ -1,8 +1,11 @@
 //! A student from the command line: a run directory or a `.limbeck` file.
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use limbeck::Run;
+use limbeck_data::dataset::{FeatureKind, raw_columns};
+use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{ColumnKind, Features, ReadOptions, Table, Values};
 use limbeck_runtime::{Encoding, Student};
 
@@ -12,8 +15,10 @@ use crate::error::{Error, Result};
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
-    /// Its input columns; their kinds are known if it comes from a run.
-    columns: Vec<(String, Option<ColumnKind>)>,
+    /// Its input columns. A student's file does not tell booleans from numbers, and a number may be read from either.
+    kinds: Vec<FeatureKind>,
+    /// How its run read the table; the defaults for a bare file.
+    pub(crate) reading: ReadOptions,
 }
 
 impl Source {
@@ -41,43 +46,55 @@ impl Source {
 
     fn of_run(run: &Run, file: &Path) -> Result<Self> {
         let student = load(file)?;
-        let schema = run.report().data.schema().into_iter();
-        let columns = schema.map(|(name, kind)| (name, Some(kind))).collect();
-        Ok(Self { student, columns })
+        Ok(Self {
+            student,
+            kinds: run.report().data.features.clone(),
+            reading: ReadOptions {
+                // Kinds are those of the student's columns; others may not be in this table.
+                types: Default::default(),
+                ..run.recipe().data.reading()
+            },
+        })
     }
 
     fn of_file(path: &Path) -> Result<Self> {
         let student = load(path)?;
         let kind = |encoding: &Encoding| match encoding {
-            Encoding::Number { .. } => None,
-            _ => Some(ColumnKind::Category),
+            Encoding::Number { .. } => ColumnKind::Number,
+            _ => ColumnKind::Category,
         };
-        let columns = student
-            .encoder
-            .columns
-            .iter()
-            .map(|column| (column.name.clone(), kind(&column.encoding)))
-            .collect();
-        Ok(Self { student, columns })
+        let columns = student.encoder.columns.iter();
+        let kinds = columns.map(|column| FeatureKind {
+            name: column.name.clone(),
+            kind: kind(&column.encoding),
+            date: column.date.clone(),
+        });
+        let kinds = kinds.collect();
+        Ok(Self {
+            student,
+            kinds,
+            reading: ReadOptions::default(),
+        })
     }
 
-    /// Reads a table for the student: its input columns and those in `extra` as the kinds they need, all others as inferred.
-    pub(crate) fn read(&self, path: &Path, extra: &[(String, ColumnKind)]) -> Result<TableRows> {
-        // A file does not tell numbers from booleans: where it does not, the table does.
-        let all = Table::read(path, &ReadOptions::default())?;
-        let kind = |name: &str| match all.column(name).map(|column| column.kind) {
-            Some(ColumnKind::Boolean) => ColumnKind::Boolean,
-            _ => ColumnKind::Number,
-        };
-        let schema: Vec<(String, ColumnKind)> = self
-            .columns
-            .iter()
-            .map(|(name, known)| (name.clone(), known.unwrap_or_else(|| kind(name))))
-            .collect();
-        let wanted: Vec<(String, ColumnKind)> = schema.iter().chain(extra).cloned().collect();
-        let mut read = Table::read_like(path, &wanted, &ReadOptions::default())?;
-        let extra = read.columns.split_off(schema.len());
-        let features = Features::from_table(read)?;
+    /// The columns that it reads.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked::new(self.kinds.clone())
+    }
+
+    /// Reads a table for the student, with the number columns `extra`.
+    pub(crate) fn read(
+        &self,
+        path: &Path,
+        extra: &[String],
+        options: &ReadOptions,
+    ) -> Result<TableRows> {
+        let extra = extra.iter().map(|name| (name.clone(), ColumnKind::Number));
+        let own = raw_columns(&self.kinds);
+        let wanted: Vec<(String, ColumnKind)> = own.iter().cloned().chain(extra).collect();
+        let mut read = Table::read_like(path, &wanted, options)?;
+        let extra = read.columns.split_off(own.len());
+        let features = Features::of_table(&read, &self.kinds)?;
         let extra = extra.into_iter().map(|column| match column.values {
             Values::Number(values) => values,
             _ => unreachable!("extra columns are asked for as numbers"),
@@ -85,7 +102,6 @@ impl Source {
         Ok(TableRows {
             features,
             extra: extra.collect(),
-            all,
         })
     }
 
@@ -111,21 +127,11 @@ pub(crate) struct TableRows {
     pub(crate) features: Features,
     /// Further number columns that were asked for.
     pub(crate) extra: Vec<Vec<f64>>,
-    /// The whole table.
-    pub(crate) all: Table,
 }
 
 /// Reads a student's file.
 pub(crate) fn load(path: &Path) -> Result<Student> {
     Student::load(path).map_err(Error::student(path))
-}
-
-/// True for a path whose name or first bytes are those of Parquet.
-pub(crate) fn is_parquet(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    let read = std::fs::File::open(path)
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic));
-    read.is_ok() && &magic == b"PAR1"
 }
 
 /// The destination of results.
@@ -176,21 +182,47 @@ impl Destination {
         }
     }
 
-    /// Writes a table; a file is written completely or not at all.
-    pub(crate) fn write(&self, table: &Table) -> Result<()> {
+    /// How a table is written there.
+    pub(crate) fn written(&self) -> Written {
         match self {
-            Self::Csv(path) => Ok(table.write_csv(path)?),
-            Self::Parquet(path) => Ok(table.write_parquet(path)?),
-            Self::Stdout => {
-                let folder = tempfile::tempdir().map_err(|error| {
-                    Error::Message(format!("cannot create a temporary folder: {error}"))
-                })?;
-                let file = folder.path().join("stdout.csv");
-                table.write_csv(&file)?;
-                let bytes =
-                    std::fs::read(&file).map_err(|error| Error::path(&file, error.to_string()))?;
-                crate::output::print_bytes(&bytes)
-            }
+            Self::Stdout | Self::Csv(_) => Written::Text,
+            Self::Parquet(_) => Written::Parquet,
         }
     }
+
+    /// Writes to it: a file whole or not at all, and never over another; standard output as the content comes. None where
+    /// who read that went away.
+    pub(crate) fn write<T>(&self, content: impl FnOnce(Out) -> Outcome<T>) -> Result<Option<T>> {
+        let (Self::Csv(path) | Self::Parquet(path)) = self else {
+            return match content(Box::new(std::io::stdout())) {
+                Ok(value) => Ok(Some(value)),
+                Err(Failed::Other(error)) => Err(error),
+                Err(Failed::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(None),
+                Err(Failed::Write(error)) => Err(Error::Stdout(error)),
+            };
+        };
+        let mut outcome = Ok(None);
+        let written = limbeck_data::write::new(path, |file| {
+            let out = file.try_clone()?;
+            match content(Box::new(out)) {
+                Ok(value) => outcome = Ok(Some(value)),
+                Err(Failed::Write(error)) => return Err(error),
+                Err(Failed::Other(error)) => {
+                    outcome = Err(error);
+                    return Err(ErrorKind::Other.into());
+                }
+            }
+            Ok(())
+        });
+        // What the content failed with comes first: that nothing was written follows from it.
+        let value = outcome?;
+        written?;
+        Ok(value)
+    }
 }
+
+/// Where content is written.
+pub(crate) type Out = Box<dyn Write + Send>;
+
+/// What came of writing it.
+pub(crate) type Outcome<T> = std::result::Result<T, Failed<Error>>;

@@ -1,65 +1,55 @@
-//! Reads and writes CSV files with Arrow.
+//! Text tables, read whole.
 //!
-//! Arrow splits the lines into cells. Arrow's error messages name neither file nor data row. Therefore this module scans the same
-//! bytes for errors that a user must locate: encoding, rows with a wrong number of cells, open quotes, column names.
+//! A file, or the parts of a folder, becomes cells of text by column, of which [`kind`](crate::kind) makes values. What a user
+//! must be told with its place (encoding, ragged rows, open quotes, names) is found by a walk over the records before.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::csv::{ReaderBuilder, WriterBuilder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{RecordBatch, StringArray, StringBuilder};
+use arrow::csv::WriterBuilder;
 
-use crate::files::ReadOptions;
-use crate::kind::{Cells, convert, infer};
-use crate::table::{Table, Wanted, cell_error, infinite_cell, parsed_column};
-use crate::text::Separator;
+use crate::bytes::{self, BYTE_ORDER_MARK};
+use crate::kind::{BadCell, Cells, convert, infer};
+use crate::layout::{self, Layout, SAMPLE_BYTES};
+use crate::parts;
+use crate::reading::ReadOptions;
+use crate::records::Records;
+use crate::table::{Column, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
 use crate::{Error, Result};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Rows of a chunk of cells.
+const CHUNK: usize = 8192;
 
-/// Reads the wanted columns of a CSV file.
-pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-    check_text(path, bytes)?;
-    let delimiter = options
-        .separator
-        .map_or_else(|| delimiter(path, bytes), Separator::byte);
-    let names = header(path, bytes, delimiter)?;
-    let rows = check_records(path, bytes, delimiter, names.len())?;
-    let source = path.display().to_string();
-    let picked = wanted.pick(&source, &names)?;
-    let batches = split_cells(
-        path,
-        bytes,
-        delimiter,
-        &names,
-        picked.iter().map(|(index, _)| *index).collect(),
-    )?;
+/// Reads the wanted columns of a text table, which may be several files below one another.
+pub(crate) fn read(
+    files: &[PathBuf],
+    source: &str,
+    wanted: &Wanted<'_>,
+    options: &ReadOptions,
+) -> Result<Table> {
+    let texts = Text::read_all(files, options)?;
+    let header = &texts[0].header;
+    let names = &header.names;
+    let picked = wanted.pick(source, names)?;
+    let rules = options.rules(texts[0].layout.separator == b';');
+    let chunks = split_all(&texts, picked.iter().map(|(index, _)| *index));
 
-    let rules = options.rules(delimiter == b';');
     let mut table = Table {
         columns: Vec::with_capacity(picked.len()),
-        rows,
-        source,
-        notes: Vec::new(),
+        rows: texts.iter().map(|text| text.rows).sum(),
+        source: source.to_owned(),
+        notes: texts
+            .iter()
+            .flat_map(|text| text.layout.notes.clone())
+            .collect(),
     };
-    for (position, (index, kind)) in picked.into_iter().enumerate() {
+    for ((index, kind), chunks) in picked.into_iter().zip(chunks) {
         let name = &names[index];
-        let cells = Cells::new(
-            batches
-                .iter()
-                .map(|batch| batch.column(position).as_string().clone())
-                .collect(),
-        );
-        let fail = |bad: crate::kind::BadCell| {
-            let line = line_of_row(bytes, delimiter, bad.row);
-            cell_error(&table.source, name, bad, line)
-        };
+        let cells = Cells::new(chunks);
+        let fail = |bad: BadCell| bad_cell(&texts, name, bad);
         let parsed = match kind {
             None => infer(&cells, &rules),
             Some(kind) => convert(&cells, kind, &rules).map_err(fail)?,
@@ -68,12 +58,21 @@ pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> R
             return Err(fail(bad));
         }
         let column = parsed_column(&table.source, name, parsed, &mut table.notes);
-        table.columns.push(column);
+        // A separator that ends every line makes no column.
+        let asked_for = kind.is_some();
+        if asked_for || !header.unnamed[index] || !is_empty(&column) {
+            table.columns.push(column);
+        }
     }
     Ok(table)
 }
 
-/// Writes a batch with a header line; missing cells are empty.
+/// True for a number column without a number.
+fn is_empty(column: &Column) -> bool {
+    matches!(&column.values, Values::Number(values) if values.iter().all(|value| value.is_nan()))
+}
+
+/// Writes a batch with header; missing cells are empty.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .with_header(true)
@@ -91,63 +90,194 @@ fn system_error(error: arrow::error::ArrowError) -> io::Error {
     }
 }
 
-fn check_text(path: &Path, bytes: &[u8]) -> Result<()> {
-    let path = path.to_owned();
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Error::Empty { path });
+/// One file of a text table.
+struct Text {
+    path: PathBuf,
+    /// UTF-8 without a byte order mark.
+    bytes: Vec<u8>,
+    layout: Layout,
+    header: Header,
+    /// Below the header.
+    rows: usize,
+}
+
+impl Text {
+    fn read(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let mut bytes = bytes::read(path)?;
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(Error::Empty {
+                path: path.to_owned(),
+            });
+        }
+        check_text(path, &bytes, Place::default())?;
+        let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+        let layout = layout::find(path, sample, sample.len() == bytes.len(), options)?;
+        let header = header(path, &bytes, &layout)?;
+        let mut text = Self {
+            path: path.to_owned(),
+            bytes,
+            layout,
+            header,
+            rows: 0,
+        };
+        text.rows = text.check_records()?;
+        Ok(text)
     }
-    let line_at = |offset: usize| {
-        1 + bytes[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
+
+    /// All files, whose columns have to be the same.
+    fn read_all(files: &[PathBuf], options: &ReadOptions) -> Result<Vec<Self>> {
+        let mut texts: Vec<Self> = Vec::with_capacity(files.len());
+        for path in files {
+            let text = Self::read(path, options)?;
+            if let Some(first) = texts.first() {
+                parts::check_names(
+                    (&first.path, &first.header.names),
+                    (path, &text.header.names),
+                )?;
+            }
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+
+    /// The records, of which the first is the header.
+    fn records(&self) -> Records<'_> {
+        let Layout {
+            separator,
+            start,
+            line,
+            ..
+        } = self.layout;
+        Records::from(&self.bytes, separator, start, line)
+    }
+
+    /// Number of data rows, each of which has as many cells as the header.
+    fn check_records(&self) -> Result<usize> {
+        let expected = self.header.names.len();
+        let mut rows = 0;
+        for (row, record) in self.records().enumerate() {
+            record.check(&self.path, row, expected)?;
+            rows = row;
+        }
+        match rows {
+            0 => Err(Error::NoRows {
+                path: self.path.clone(),
+            }),
+            rows => Ok(rows),
+        }
+    }
+
+    fn line_of_row(&self, row: usize) -> Option<usize> {
+        self.records().nth(row + 1).map(|record| record.line)
+    }
+
+    /// The cells of the picked columns, in chunks.
+    fn split(&self, picked: &[usize], chunks: &mut [Vec<StringArray>]) {
+        let mut builders: Vec<StringBuilder> =
+            picked.iter().map(|_| StringBuilder::new()).collect();
+        let mut cells = Vec::new();
+        let mut records = self.records();
+        records.next();
+        for row in 0..self.rows {
+            if records.next_into(&mut cells).is_none() {
+                break;
+            }
+            for (builder, column) in builders.iter_mut().zip(picked) {
+                let text = cells[*column].text(&self.bytes);
+                builder.append_option(Some(text).filter(|text| !text.is_empty()));
+            }
+            if (row + 1) % CHUNK == 0 || row + 1 == self.rows {
+                for (builder, chunks) in builders.iter_mut().zip(chunks.iter_mut()) {
+                    chunks.push(builder.finish());
+                }
+            }
+        }
+    }
+}
+
+/// The cells of the picked columns of all files, by column.
+fn split_all(texts: &[Text], picked: impl Iterator<Item = usize>) -> Vec<Vec<StringArray>> {
+    let picked: Vec<usize> = picked.collect();
+    let mut chunks = vec![Vec::new(); picked.len()];
+    for text in texts {
+        text.split(&picked, &mut chunks);
+    }
+    chunks
+}
+
+/// The error for a cell, with the file that it is in.
+fn bad_cell(texts: &[Text], column: &str, mut bad: BadCell) -> Error {
+    let mut texts = texts.iter();
+    let mut text = texts.next();
+    while let Some(found) = text.filter(|text| bad.row >= text.rows) {
+        bad.row -= found.rows;
+        text = texts.next();
+    }
+    let source = text.map_or_else(String::new, |text| text.path.display().to_string());
+    let line = text.and_then(|text| text.line_of_row(bad.row));
+    cell_error(&source, column, bad, line)
+}
+
+/// Where a part of a text begins in its file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// Bytes before it.
+    pub(crate) offset: usize,
+    /// Lines that end before it.
+    pub(crate) lines: usize,
+}
+
+/// Refuses what is no UTF-8 text.
+pub(crate) fn check_text(path: &Path, bytes: &[u8], place: Place) -> Result<()> {
+    let path = path.to_owned();
+    let at = |offset: usize| {
+        let before = bytes[..offset].iter().filter(|byte| **byte == b'\n');
+        (place.offset + offset, place.lines + 1 + before.count())
     };
     if let Err(error) = std::str::from_utf8(bytes) {
-        let offset = error.valid_up_to();
-        return Err(Error::NotUtf8 {
-            path,
-            offset,
-            line: line_at(offset),
-        });
+        let (offset, line) = at(error.valid_up_to());
+        return Err(Error::NotUtf8 { path, offset, line });
     }
     match bytes.iter().position(|byte| *byte == 0) {
-        Some(offset) => Err(Error::NulByte {
-            path,
-            offset,
-            line: line_at(offset),
-        }),
+        Some(offset) => {
+            let (offset, line) = at(offset);
+            Err(Error::NulByte { path, offset, line })
+        }
         None => Ok(()),
     }
 }
 
-/// The separator: tab for `.tsv`; otherwise the first of comma, semicolon and tab that the header contains, or a comma.
-fn delimiter(path: &Path, bytes: &[u8]) -> u8 {
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"))
-    {
-        return b'\t';
-    }
-    let header = bytes
-        .split(|byte| matches!(byte, b'\n' | b'\r'))
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    [b',', b';', b'\t']
-        .into_iter()
-        .find(|candidate| header.contains(candidate))
-        .unwrap_or(b',')
+/// The columns of a text table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Header {
+    /// Names, trimmed; an empty one becomes `unnamed_N`, counted from 1.
+    pub(crate) names: Vec<String>,
+    /// True where the name was empty.
+    pub(crate) unnamed: Vec<bool>,
 }
 
-/// Column names without surrounding spaces; an empty name becomes `unnamed_N`, with the column's position from 1.
-fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
-    let mut reader = ::csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .from_reader(bytes);
-    let header = reader.headers().map_err(|error| malformed(path, &error))?;
-    let mut names = Vec::with_capacity(header.len());
+/// Reads the header where the layout says.
+pub(crate) fn header(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Header> {
+    let mut cells = Vec::new();
+    let mut records = Records::from(bytes, layout.separator, layout.start, layout.line);
+    let Some(record) = records.next_into(&mut cells) else {
+        return Err(Error::Empty {
+            path: path.to_owned(),
+        });
+    };
+    record.check(path, 0, record.cells)?;
+    let mut header = Header {
+        names: Vec::with_capacity(cells.len()),
+        unnamed: Vec::with_capacity(cells.len()),
+    };
     let mut first_position = HashMap::new();
-    for (index, name) in header.iter().enumerate() {
-        let name = match name.trim() {
+    for (index, cell) in cells.iter().enumerate() {
+        let text = cell.text(bytes);
+        let unnamed = text.trim().is_empty();
+        let name = match text.trim() {
             "" => format!("unnamed_{}", index + 1),
             name => name.to_owned(),
         };
@@ -159,171 +289,17 @@ fn header(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<String>> {
                 second: index + 1,
             });
         }
-        names.push(name);
+        header.names.push(name);
+        header.unnamed.push(unnamed);
     }
-    Ok(names)
-}
-
-/// Number of data rows, after checking that each has as many cells as the header.
-fn check_records(path: &Path, bytes: &[u8], delimiter: u8, expected: usize) -> Result<usize> {
-    let path = || path.to_owned();
-    let mut rows = 0;
-    for (row, record) in Records::new(bytes, delimiter).enumerate() {
-        if record.open_quote {
-            return Err(Error::OpenQuote {
-                path: path(),
-                line: record.quote_line,
-            });
-        }
-        if row == 0 {
-            continue;
-        }
-        rows = row;
-        if record.cells != expected {
-            return Err(Error::Ragged {
-                path: path(),
-                row: rows,
-                line: record.line,
-                found: record.cells,
-                expected,
-            });
-        }
-    }
-    if rows == 0 {
-        Err(Error::NoRows { path: path() })
-    } else {
-        Ok(rows)
-    }
-}
-
-fn line_of_row(bytes: &[u8], delimiter: u8, row: usize) -> Option<usize> {
-    Records::new(bytes, delimiter)
-        .nth(row + 1)
-        .map(|record| record.line)
-}
-
-fn split_cells(
-    path: &Path,
-    bytes: &[u8],
-    delimiter: u8,
-    names: &[String],
-    picked: Vec<usize>,
-) -> Result<Vec<RecordBatch>> {
-    let fields: Vec<Field> = names
-        .iter()
-        .map(|name| Field::new(name, DataType::Utf8, true))
-        .collect();
-    ReaderBuilder::new(Arc::new(Schema::new(fields)))
-        .with_header(true)
-        .with_delimiter(delimiter)
-        .with_batch_size(8192)
-        .with_projection(picked)
-        .build_buffered(bytes)
-        .and_then(Iterator::collect)
-        .map_err(|error| malformed(path, &error))
-}
-
-fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
-    Error::Malformed {
-        path: path.to_owned(),
-        message: error.to_string(),
-    }
-}
-
-/// One record of a CSV text: the line where it begins, and its number of cells.
-struct Record {
-    line: usize,
-    cells: usize,
-    open_quote: bool,
-    quote_line: usize,
-}
-
-/// Iterates over the records of a CSV text by the rules of the `csv` crate: blank lines are not records, a quotation mark has its
-/// meaning only at the start of a cell, and two quotation marks inside a quoted cell are one literal mark.
-struct Records<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    line: usize,
-    delimiter: u8,
-}
-
-impl<'a> Records<'a> {
-    fn new(bytes: &'a [u8], delimiter: u8) -> Self {
-        Self {
-            bytes,
-            position: 0,
-            line: 1,
-            delimiter,
-        }
-    }
-
-    fn skip_blank_lines(&mut self) {
-        let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
-        while let Some(byte) = self.bytes.get(self.position).filter(is_end) {
-            self.line += usize::from(self.ends_line(*byte));
-            self.position += 1;
-        }
-    }
-
-    /// True for `\n`, and for a `\r` that is not followed by `\n`.
-    fn ends_line(&self, byte: u8) -> bool {
-        byte == b'\n' || (byte == b'\r' && self.bytes.get(self.position + 1) != Some(&b'\n'))
-    }
-
-    /// Moves past the closing quotation mark of a quoted cell; false if there is none.
-    fn skip_quoted(&mut self) -> bool {
-        self.position += 1;
-        while let Some(byte) = self.bytes.get(self.position) {
-            self.line += usize::from(self.ends_line(*byte));
-            self.position += 1;
-            if *byte == b'"' {
-                match self.bytes.get(self.position) {
-                    Some(b'"') => self.position += 1,
-                    _ => return true,
-                }
-            }
-        }
-        false
-    }
-}
-
-impl Iterator for Records<'_> {
-    type Item = Record;
-
-    fn next(&mut self) -> Option<Record> {
-        self.skip_blank_lines();
-        self.bytes.get(self.position)?;
-        let mut record = Record {
-            line: self.line,
-            cells: 1,
-            open_quote: false,
-            quote_line: 0,
-        };
-        let mut cell_start = true;
-        while let Some(byte) = self.bytes.get(self.position).copied() {
-            if byte == b'"' && cell_start {
-                record.quote_line = self.line;
-                record.open_quote = !self.skip_quoted();
-                cell_start = false;
-                continue;
-            }
-            if matches!(byte, b'\n' | b'\r') {
-                break;
-            }
-            cell_start = byte == self.delimiter;
-            record.cells += usize::from(cell_start);
-            self.position += 1;
-        }
-        Some(record)
-    }
+    Ok(header)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ColumnKind;
-    use crate::files::ReadOptions;
-    use crate::table::Values;
+    use std::fs;
 
     fn read_bytes(bytes: &[u8]) -> Result<Table> {
         read_named("t.csv", bytes, &ReadOptions::default())
@@ -367,7 +343,7 @@ mod tests {
         let text = message(b"a,b\n1,2\ncaf\xe9,3\n");
         assert!(text.contains("line 3: byte 11 is not UTF-8"), "{text}");
         assert!(message(b"a,b\n1,\x00\n").contains("line 2: byte 6 is NUL"));
-        assert!(message(b"\xff\xfea\0,\0").contains("byte 0 is not UTF-8"));
+        assert!(message(b"\xff\xfa,b\n").contains("byte 0 is not UTF-8"));
     }
 
     #[test]

@@ -89,6 +89,24 @@ pub enum Error {
         /// Cells in the header.
         expected: usize,
     },
+    /// A first line that is no header, and no line that certainly is one.
+    #[error(
+        "{}: line {line} has {found} cells, the lines below have {expected}; where the header is below it, \
+         skip what stands above by `--skip-lines {skip}` (`skip_lines` in a recipe)",
+        path.display()
+    )]
+    NoHeader {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, from 1.
+        line: usize,
+        /// Cells in it that are not empty.
+        found: usize,
+        /// Cells in most lines.
+        expected: usize,
+        /// Lines above the next one.
+        skip: usize,
+    },
     /// A quotation mark that is never closed.
     #[error("{}: the quotation mark opened on line {line} is never closed", path.display())]
     OpenQuote {

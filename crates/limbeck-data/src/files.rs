@@ -1,61 +1,29 @@
 //! Table files: reads and writes CSV and Parquet.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
+use crate::format::Format;
 use crate::kind::ColumnKind;
-use crate::numbers::Rules;
+pub(crate) use crate::reading::ReadOptions;
 use crate::table::{Table, Wanted};
-use crate::text::{DecimalMark, Separator};
-use crate::{Error, Result, csv, parquet, write};
-
-/// Options for reading a table.
-///
-/// | option | default | purpose |
-/// |---|---|---|
-/// | `types` | none | column kinds that replace the inferred ones, by column name |
-/// | `missing` | none | texts and numbers that mean *missing*, in all columns |
-/// | `decimal` | auto | the decimal mark of numbers in text |
-/// | `separator` | by the header | what separates the cells of a text table |
-/// | `skip_lines` | 0 | lines above the header of a text table |
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadOptions {
-    /// Column kinds that replace the inferred ones, by column name.
-    pub types: BTreeMap<String, ColumnKind>,
-    /// Texts and numbers that mean *missing*, in all columns.
-    pub missing: Vec<String>,
-    /// The decimal mark of numbers in text.
-    pub decimal: DecimalMark,
-    /// What separates the cells of a text table; found by its header where none is given.
-    pub separator: Option<Separator>,
-    /// Lines above the header of a text table.
-    pub skip_lines: usize,
-}
-
-impl ReadOptions {
-    /// How cells are read, in a file where a comma that could be either is a decimal mark or is not.
-    pub(crate) fn rules(&self, prefers_comma: bool) -> Rules<'_> {
-        Rules {
-            missing: &self.missing,
-            decimal: self.decimal,
-            prefers_comma,
-        }
-    }
-}
+use crate::{Result, csv, parquet, parts, write};
 
 impl Table {
     /// Reads a whole table, and infers the kind of each column as described in [`kind`](crate::kind).
     ///
-    /// The extension decides the format (`.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`); for other extensions, the first bytes do. In a
-    /// `.csv` file the separator is a comma; if the header has no comma, a semicolon or a tab. An empty column name becomes `unnamed_N`.
-    /// Parquet columns of nested or binary type are left out with a warning.
+    /// The format follows the extension (`.csv`, `.tsv`, `.txt`, `.parquet`, `.pq`), else the first bytes. Text may be packed
+    /// (`.csv.gz`, `.csv.zst`) and may be UTF-16 with a byte order mark. Its separator (comma, semicolon, tab or bar) is the one that
+    /// every one of its first records has as often; title and comment lines above the header are skipped with a note, where it is clear
+    /// which they are. An empty column name becomes `unnamed_N`; a column without name and cells is left out. Parquet
+    /// columns that cannot be read (nested, binary, damaged) are left out with a note.
+    ///
+    /// The path may be a folder of parts (`part-000.parquet`, …) of one format with the same columns: they are read in the order
+    /// of their names, below one another; names that begin with `.` or `_` are passed over.
     ///
     /// # Errors
     ///
-    /// Any error in the file, with the file's name and, if known, row, line and column; [`Error::NoSuchColumn`] if `types` names a
-    /// column that does not exist.
+    /// Anything wrong with the file, with its name, row, line and column; [`Error::NoSuchColumn`](crate::Error::NoSuchColumn) for an override of a
+    /// column that is not there.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         read(path.as_ref(), &Wanted::All(&options.types), options)
     }
@@ -64,8 +32,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// The errors of [`read`](Self::read); [`Error::NoSuchColumn`] names a column that does not exist, and the columns found;
-    /// [`Error::Cell`] names a cell that does not have its column's kind, or an infinite number.
+    /// The errors of [`read`](Self::read); [`Error::NoSuchColumn`](crate::Error::NoSuchColumn) names a column that does not exist, and the columns found;
+    /// [`Error::Cell`](crate::Error::Cell) names a cell that does not have its column's kind, or an infinite number.
     pub fn read_like(
         path: impl AsRef<Path>,
         schema: &[(String, ColumnKind)],
@@ -78,7 +46,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; then no incomplete file is left under the name.
+    /// [`Error::Write`](crate::Error::Write); then no incomplete file is left under the name.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| csv::write(&batch, file))
@@ -88,59 +56,18 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; then no incomplete file is left under the name.
+    /// [`Error::Write`](crate::Error::Write); then no incomplete file is left under the name.
     pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
         let batch = self.to_batch()?;
         write::atomic(path, |file| parquet::write(&batch, file))
     }
 }
 
-enum Format {
-    Text,
-    Parquet,
-}
-
 fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
-    match format(path)? {
-        Format::Text => csv::read(path, wanted, options),
-        Format::Parquet => parquet::read(path, wanted, options),
-    }
-}
-
-fn format(path: &Path) -> Result<Format> {
-    let extension = path
-        .extension()
-        .and_then(|text| text.to_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match extension.as_str() {
-        "csv" | "tsv" | "txt" => Ok(Format::Text),
-        "parquet" | "pq" => Ok(Format::Parquet),
-        _ => sniff(path),
-    }
-}
-
-/// Detects the format: Parquet by its four magic bytes, text by a separator and no NUL byte in the first line.
-fn sniff(path: &Path) -> Result<Format> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(4096).read_to_end(&mut start))
-        .map_err(Error::read(path))?;
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    if start.starts_with(b"PAR1") {
-        Ok(Format::Parquet)
-    } else if start.is_empty() {
-        Err(Error::Empty {
-            path: path.to_owned(),
-        })
-    } else if line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) && !line.contains(&0) {
-        Ok(Format::Text)
-    } else {
-        Err(Error::UnknownFormat {
-            path: path.to_owned(),
-        })
+    let parts = parts::of(path)?;
+    let source = path.display().to_string();
+    match parts.format {
+        Format::Text => csv::read(&parts.files, &source, wanted, options),
+        Format::Parquet => parquet::read(&parts.files, &source, wanted, options),
     }
 }

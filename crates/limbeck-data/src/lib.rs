@@ -23,6 +23,7 @@
 //! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
 //! | [`split`], [`folds`](mod@folds) | training, validation and test rows; folds for out-of-fold predictions |
 //! | [`encode`] | fits an encoder; computes bin edges for piecewise-linear encoding |
+//! | [`stream`] | new columns for tables larger than memory |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | random number generators: one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
@@ -50,6 +51,7 @@
 )]
 
 pub mod bootstrap;
+mod bytes;
 mod cells;
 pub mod checkpoint;
 pub mod checks;
@@ -63,17 +65,23 @@ mod error;
 pub mod features;
 mod files;
 pub mod folds;
+mod format;
 mod given;
 pub mod kind;
+mod layout;
 pub mod metrics;
 mod numbers;
 mod parquet;
+mod parts;
 mod pilot;
+mod reading;
+mod records;
 mod resplit;
 pub mod rng;
 mod sentinels;
 pub mod simulate;
 pub mod split;
+pub mod stream;
 pub mod table;
 pub mod targets;
 mod text;
@@ -87,11 +95,11 @@ pub use dataset::{DataOptions, DataSummary, Dataset};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureValues, Features};
-pub use files::ReadOptions;
 pub use folds::Folds;
 pub use given::GivenTeacher;
 pub use kind::ColumnKind;
 pub use limbeck_runtime::MissingNumbers;
+pub use reading::ReadOptions;
 pub use rng::generator;
 pub use split::{FoldKind, Split};
 pub use table::{Column, Table};

@@ -1,121 +1,345 @@
 //! Reads and writes Parquet files with Arrow.
 
-mod guard;
+pub(crate) mod guard;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::files::ReadOptions;
-use crate::kind::{Cells, ColumnKind, Parsed, convert, infer_text};
+use crate::kind::{BadCell, Cells, ColumnKind, Parsed, convert, infer_text};
 use crate::numbers::Rules;
+use crate::parts;
+use crate::reading::ReadOptions;
 use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Reads the wanted columns of a Parquet file.
+/// Reads the wanted columns of a Parquet file, or of several that are parts of one table.
 ///
-/// The decoder panics on some damaged files; the panic is caught and reported like other damage.
-pub(crate) fn read(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
-    guard::caught(|| decode(path, wanted, options))
-        .unwrap_or_else(|| Err(malformed(path, &"the file is damaged")))
+/// The decoder panics on some damaged files; the panic is caught and reported like other damage. A column that cannot be read is
+/// left out with a warning, unless it was requested by name.
+pub(crate) fn read(
+    files: &[PathBuf],
+    source: &str,
+    wanted: &Wanted<'_>,
+    options: &ReadOptions,
+) -> Result<Table> {
+    let parts = open_all(files)?;
+    let first = &parts[0];
+    let mut picked = wanted.pick(source, &first.names)?;
+    let rules = options.rules(false);
+    let mut notes = Vec::new();
+    if let Wanted::All(_) = wanted {
+        picked.retain(|(index, _)| first.is_supported(source, *index, &mut notes));
+    }
+    let indices: Vec<usize> = picked.iter().map(|(index, _)| *index).collect();
+    let decoded = decode_all(&parts, &indices)?;
+    if decoded.rows == 0 {
+        return Err(Error::NoRows {
+            path: files[0].clone(),
+        });
+    }
+    let mut table = Table {
+        columns: Vec::with_capacity(picked.len()),
+        rows: decoded.rows,
+        source: source.to_owned(),
+        notes,
+    };
+    for ((index, kind), arrays) in picked.into_iter().zip(decoded.columns) {
+        let name = &first.names[index];
+        let fail = |bad| bad_cell(&parts, name, bad);
+        let data_type = first.schema.field(index).data_type();
+        let parsed = arrays
+            .and_then(|arrays| converted(&first.path, name, &arrays, data_type, kind, &rules));
+        let parsed = match (parsed, wanted) {
+            (Ok(parsed), _) => parsed.map_err(fail)?,
+            (Err(error), Wanted::These(_)) => return Err(error),
+            (Err(error), Wanted::All(_)) => {
+                table.notes.push(unreadable(name, &error));
+                continue;
+            }
+        };
+        if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
+            return Err(fail(bad));
+        }
+        let column = parsed_column(&table.source, name, parsed, &mut table.notes);
+        table.columns.push(column);
+    }
+    Ok(table)
 }
 
-fn decode(path: &Path, wanted: &Wanted<'_>, options: &ReadOptions) -> Result<Table> {
+fn unreadable(name: &str, error: &Error) -> Warning {
+    Warning {
+        check: "unreadable_column".to_owned(),
+        action: Action::Drop,
+        column: Some(name.to_owned()),
+        message: format!("{error}; the column was left out"),
+    }
+}
+
+/// One file of a table.
+pub(crate) struct Part {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Its columns in Arrow's types, with their metadata.
+    pub(crate) schema: SchemaRef,
+    /// Their names.
+    pub(crate) names: Vec<String>,
+    /// What its metadata says.
+    pub(crate) rows: usize,
+}
+
+impl Part {
+    /// Reads the metadata of a file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        guard::caught(|| {
+            let builder = builder(path)?;
+            let rows = builder.metadata().file_metadata().num_rows();
+            let schema = builder.schema().clone();
+            Ok(Self {
+                path: path.to_owned(),
+                names: names(path, &schema)?,
+                schema,
+                rows: usize::try_from(rows).unwrap_or(0),
+            })
+        })
+        .unwrap_or_else(|| Err(contradiction(path)))
+    }
+
+    /// The rows of some columns, in batches; the columns are in the order of the file.
+    fn batches(&self, indices: &[usize]) -> Result<Vec<RecordBatch>> {
+        let fail = |error: &dyn std::fmt::Display| malformed(&self.path, error);
+        guard::caught(|| {
+            let builder = builder(&self.path)?;
+            let mask = ProjectionMask::roots(builder.parquet_schema(), indices.iter().copied());
+            builder
+                .with_projection(mask)
+                .build()
+                .map_err(|error| fail(&error))?
+                .collect::<Result<_, _>>()
+                .map_err(|error| fail(&error))
+        })
+        .unwrap_or_else(|| Err(contradiction(&self.path)))
+    }
+
+    /// The chunks of one column.
+    pub(crate) fn column(&self, index: usize) -> Result<Vec<ArrayRef>> {
+        let name = &self.names[index];
+        let batches = self.batches(&[index]).map_err(|error| match error {
+            Error::Malformed { path, message } => Error::Malformed {
+                path,
+                message: format!("column `{name}` cannot be read: {message}"),
+            },
+            other => other,
+        })?;
+        Ok(batches
+            .iter()
+            .map(|batch| batch.column(0).clone())
+            .collect())
+    }
+
+    fn is_supported(&self, source: &str, index: usize, notes: &mut Vec<Warning>) -> bool {
+        let data_type = self.schema.field(index).data_type();
+        supported(source, &self.names[index], data_type, notes)
+    }
+
+    /// Refuses another part whose columns differ.
+    fn check(&self, other: &Self) -> Result<()> {
+        parts::check_names((&self.path, &self.names), (&other.path, &other.names))?;
+        let both = self.schema.fields().iter().zip(other.schema.fields());
+        for (ours, theirs) in both {
+            if ours.data_type() != theirs.data_type() {
+                let message = format!(
+                    "{} and {} are parts of one table, but column `{}` has type {} in one and {} in the other",
+                    self.path.display(),
+                    other.path.display(),
+                    ours.name(),
+                    ours.data_type(),
+                    theirs.data_type()
+                );
+                return Err(Error::Shape { message });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How to mend a file that is packed in a way which is not read.
+fn fix(message: &str) -> &'static str {
+    if message.contains("codec") || message.contains("LZO") {
+        "; write the file again with another compression, such as zstd or snappy"
+    } else {
+        ""
+    }
+}
+
+/// The parts of a table; columns of all are the same.
+pub(crate) fn open_all(files: &[PathBuf]) -> Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::with_capacity(files.len());
+    for path in files {
+        let part = Part::open(path)?;
+        if let Some(first) = parts.first() {
+            first.check(&part)?;
+        }
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// A reader of a file.
+pub(crate) fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(Error::read(path))?;
     if file.metadata().map_err(Error::read(path))?.len() == 0 {
         return Err(Error::Empty {
             path: path.to_owned(),
         });
     }
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
-    let schema = builder.schema().clone();
-    let names = names(path, &schema)?;
-    let source = path.display().to_string();
-    let mut notes = Vec::new();
-    let mut picked = wanted.pick(&source, &names)?;
-    if let Wanted::All(_) = wanted {
-        picked.retain(|(index, _)| {
-            supported(
-                &source,
-                &names[*index],
-                schema.field(*index).data_type(),
-                &mut notes,
-            )
-        });
-    }
-    let mask = ProjectionMask::roots(
-        builder.parquet_schema(),
-        picked.iter().map(|(index, _)| *index),
-    );
-    let batches: Vec<RecordBatch> = builder
-        .with_projection(mask)
-        .build()
-        .map_err(|error| malformed(path, &error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| malformed(path, &error))?;
-    let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    if rows == 0 {
-        return Err(Error::NoRows {
-            path: path.to_owned(),
-        });
-    }
-
-    let rules = options.rules(false);
-    let mut table = Table {
-        columns: Vec::with_capacity(picked.len()),
-        rows,
-        source,
-        notes,
-    };
-    // The reader returns columns in the order of the file, not in the requested order.
-    let mut in_file: Vec<usize> = picked.iter().map(|(index, _)| *index).collect();
-    in_file.sort_unstable();
-    for (index, kind) in picked {
-        let position = in_file.partition_point(|other| *other < index);
-        let arrays: Vec<ArrayRef> = batches
-            .iter()
-            .map(|batch| batch.column(position).clone())
-            .collect();
-        let fail = |bad| cell_error(&table.source, &names[index], bad, None);
-        let parsed = column(
-            path,
-            &names[index],
-            &arrays,
-            schema.field(index).data_type(),
-            kind,
-            &rules,
-        )?
-        .map_err(fail)?;
-        if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
-            return Err(fail(bad));
+    let fail = |error| malformed(path, &error);
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(fail)?;
+    let metadata = match without_odd_dictionaries(metadata.schema()) {
+        None => metadata,
+        Some(schema) => {
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::load(&file, options).map_err(fail)?
         }
-        let column = parsed_column(&table.source, &names[index], parsed, &mut table.notes);
-        table.columns.push(column);
+    };
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(
+        file, metadata,
+    ))
+}
+
+/// A schema in which dictionaries of what is neither text nor bytes are plain columns, since Arrow does not decode such; none where there are none.
+fn without_odd_dictionaries(schema: &Schema) -> Option<Schema> {
+    let plain = |data_type: &DataType| match data_type {
+        DataType::Dictionary(_, values) => match **values {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => None,
+            ref other => Some(other.clone()),
+        },
+        _ => None,
+    };
+    let mut found = false;
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match plain(field.data_type()) {
+            None => field.as_ref().clone(),
+            Some(data_type) => {
+                found = true;
+                field.as_ref().clone().with_data_type(data_type)
+            }
+        });
+    let fields: Vec<Field> = fields.collect();
+    found.then(|| Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Columns of all parts, or why one cannot be read.
+struct Decoded {
+    columns: Vec<Result<Vec<ArrayRef>>>,
+    rows: usize,
+}
+
+/// All at once, or where that fails one by one.
+fn decode_all(parts: &[Part], indices: &[usize]) -> Result<Decoded> {
+    // The reader gives its columns in the order of the file, whatever the order asked for.
+    let mut in_file = indices.to_vec();
+    in_file.sort_unstable();
+    in_file.dedup();
+    let all: Result<Vec<Vec<RecordBatch>>> =
+        parts.iter().map(|part| part.batches(&in_file)).collect();
+    match all {
+        Ok(batches) => {
+            let batches: Vec<RecordBatch> = batches.into_iter().flatten().collect();
+            let column = |index: &usize| {
+                let position = in_file.partition_point(|other| other < index);
+                let chunks = batches.iter().map(|batch| batch.column(position).clone());
+                Ok(chunks.collect())
+            };
+            Ok(Decoded {
+                columns: indices.iter().map(column).collect(),
+                rows: batches.iter().map(RecordBatch::num_rows).sum(),
+            })
+        }
+        Err(error) => one_by_one(parts, indices).ok_or(error),
     }
-    Ok(table)
+}
+
+/// Nothing where no column can be read, or where they differ in length.
+fn one_by_one(parts: &[Part], indices: &[usize]) -> Option<Decoded> {
+    let column = |index: &usize| -> Result<Vec<ArrayRef>> {
+        let chunks = parts.iter().map(|part| part.column(*index));
+        Ok(chunks
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect())
+    };
+    let columns: Vec<Result<Vec<ArrayRef>>> = indices.iter().map(column).collect();
+    let mut lengths = columns.iter().flatten().map(|chunks| {
+        let rows = chunks.iter().map(|chunk| chunk.len());
+        rows.sum::<usize>()
+    });
+    let rows = lengths.next()?;
+    let even = lengths.all(|length| length == rows);
+    even.then_some(Decoded { columns, rows })
+}
+
+/// The error for a cell, with the file that it is in.
+fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
+    let mut parts = parts.iter();
+    let mut part = parts.next();
+    while let Some(found) = part.filter(|part| bad.row >= part.rows) {
+        bad.row -= found.rows;
+        part = parts.next();
+    }
+    let source = part.map_or_else(String::new, |part| part.path.display().to_string());
+    cell_error(&source, column, bad, None)
+}
+
+/// Converts a column; damage that only shows now is an error, too.
+pub(crate) fn converted(
+    path: &Path,
+    name: &str,
+    arrays: &[ArrayRef],
+    data_type: &DataType,
+    kind: Option<ColumnKind>,
+    rules: &Rules<'_>,
+) -> Result<Result<Parsed, BadCell>> {
+    guard::caught(|| column(path, name, arrays, data_type, kind, rules))
+        .unwrap_or_else(|| Err(contradiction(path)))
+}
+
+pub(crate) fn contradiction(path: &Path) -> Error {
+    malformed(path, &"its contents contradict each other")
 }
 
 /// Writes a batch, compressed with zstd; equal batches give equal bytes.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by("limbeck".to_owned())
-        .build();
     let mut writer =
-        ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(io::Error::other)?;
+        ArrowWriter::try_new(file, batch.schema(), Some(properties())).map_err(io::Error::other)?;
     writer.write(batch).map_err(io::Error::other)?;
     writer.close().map(drop).map_err(io::Error::other)
+}
+
+/// How Parquet files are written.
+pub(crate) fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by("limbeck".to_owned())
+        .build()
 }
 
 fn names(path: &Path, schema: &SchemaRef) -> Result<Vec<String>> {
@@ -227,17 +451,20 @@ fn times(arrays: &[ArrayRef]) -> Values {
     Values::Time(chunks.map(|value| value.unwrap_or(MISSING_TIME)).collect())
 }
 
-fn malformed(path: &Path, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn malformed(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Malformed {
         path: path.to_owned(),
-        message: format!("not a readable Parquet file: {error}"),
+        message: format!(
+            "not a readable Parquet file: {error}{}",
+            fix(&error.to_string())
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::ReadOptions;
+    use crate::reading::ReadOptions;
     use crate::table::Column;
     use std::fs;
 
@@ -268,6 +495,98 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let _ = Table::read(&path, &ReadOptions::default());
         }
+    }
+
+    /// A file with the columns `a` and `b`, each packed that way.
+    fn packed(path: &Path, codec: Compression) {
+        let columns = vec![
+            Column::number("a", (0..500).map(f64::from).collect()),
+            Column::category("b", (0..500).map(|row| Some(["x", "y"][row % 2]))),
+        ];
+        let batch = Table::new(columns).unwrap().to_batch().unwrap();
+        let properties = WriterProperties::builder().set_compression(codec).build();
+        let file = File::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn all_common_codecs_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        for codec in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::BROTLI(Default::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(Default::default()),
+        ] {
+            packed(&path, codec);
+            let table = Table::read(&path, &ReadOptions::default()).unwrap();
+            assert_eq!((table.rows, table.columns.len()), (500, 2), "{codec:?}");
+            assert!(table.notes.is_empty(), "{codec:?}: {:?}", table.notes);
+        }
+        let error = malformed(&path, &"NYI: The codec type LZO is not supported yet");
+        assert!(error.to_string().contains("such as zstd"), "{error}");
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_read_is_left_out_unless_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        packed(&path, Compression::SNAPPY);
+        let (start, length) = builder(&path)
+            .unwrap()
+            .metadata()
+            .row_group(0)
+            .column(1)
+            .byte_range();
+        let mut bytes = fs::read(&path).unwrap();
+        let range = start as usize..(start + length) as usize;
+        bytes[range].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+
+        let table = Table::read(&path, &ReadOptions::default()).unwrap();
+        assert_eq!((table.rows, table.names()), (500, vec!["a".to_owned()]));
+        assert_eq!(table.notes.len(), 1);
+        assert_eq!(table.notes[0].check, "unreadable_column");
+        let error = table
+            .require("b", "option `target`")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("column `b` cannot be read") && error.contains("option `target`"),
+            "{error}"
+        );
+        let like = |name: &str, kind| {
+            Table::read_like(&path, &[(name.to_owned(), kind)], &ReadOptions::default())
+        };
+        assert!(like("a", ColumnKind::Number).is_ok());
+        let error = like("b", ColumnKind::Category).unwrap_err().to_string();
+        assert!(error.contains("column `b` cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn dictionaries_of_numbers_are_read() {
+        use arrow::array::{Array as _, Decimal128Array, DictionaryArray, Int32Array};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let values = Decimal128Array::from(vec![150, 275]);
+        let values = values.with_precision_and_scale(6, 2).unwrap();
+        let keys = Int32Array::from(vec![Some(0), Some(1), None, Some(0)]);
+        let column = DictionaryArray::new(keys, Arc::new(values));
+        let field = Field::new("d", column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(vec![field]));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(column)]).unwrap();
+        write(&batch, &mut File::create(&path).unwrap()).unwrap();
+        let table = Table::read(&path, &ReadOptions::default()).unwrap();
+        let Values::Number(values) = &table.columns[0].values else {
+            panic!("number: {:?}", table.notes)
+        };
+        assert!(values[0] == 1.5 && values[1] == 2.75 && values[2].is_nan());
     }
 
     #[test]

@@ -120,8 +120,16 @@ impl Table {
     ///
     /// [`Error::NoSuchColumn`]; its message says that `wanted_by` asked for the column.
     pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
-        self.column(name)
-            .ok_or_else(|| Error::no_such_column(&self.source, name, wanted_by, self.names()))
+        self.column(name).ok_or_else(|| {
+            let about = |note: &&Warning| note.column.as_deref() == Some(name);
+            match self.notes.iter().find(about) {
+                // It is in the file, but could not be read.
+                Some(note) => Error::Shape {
+                    message: format!("{}, but {wanted_by} asks for it", note.message),
+                },
+                None => Error::no_such_column(&self.source, name, wanted_by, self.names()),
+            }
+        })
     }
 
     /// All column names, in order.

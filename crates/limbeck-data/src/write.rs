@@ -27,6 +27,38 @@ pub fn atomic(
     })
 }
 
+/// As [`atomic`], but never over an older file, also where that came while the content was written.
+///
+/// # Errors
+///
+/// [`Error::Write`] with what the system said.
+pub fn new(
+    path: impl AsRef<Path>,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let written = match fs::metadata(path) {
+        Ok(found) if found.is_file() => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(_) => write(path, content),
+        Err(_) => complete(path, content, publish_new),
+    };
+    written.map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Gives a file its final name, which nothing must have.
+fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(temporary, path) {
+        Ok(()) => fs::remove_file(temporary),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // Not every file system has links.
+        Err(_) if path.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(temporary, path),
+    }
+}
+
 fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::new(
@@ -41,6 +73,15 @@ fn write(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::
 }
 
 fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    complete(path, content, |temporary, path| fs::rename(temporary, path))
+}
+
+/// Writes a temporary file, which `publish` gives its final name.
+fn complete(
+    path: &Path,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+    publish: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = temporary_name(path)?;
     let mut file = OpenOptions::new()
         .write(true)
@@ -49,7 +90,7 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
     let written = content(&mut file).and_then(|()| file.sync_all());
     drop(file);
     let outcome = written
-        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| publish(&temporary, path))
         .map(|()| sync_folder(path));
     if outcome.is_err() {
         // Report the first error, not one of the clean-up.
@@ -148,6 +189,26 @@ mod tests {
         assert!(error.to_string().contains("a.txt: disk full"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn new_never_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        new(&path, |file| file.write_all(b"first")).unwrap();
+        assert!(new(&path, |file| file.write_all(b"second")).is_err());
+        // One that comes while the content is written stays, too.
+        let other = folder.path().join("b.txt");
+        let late = new(&other, |file| {
+            fs::write(&other, "theirs")?;
+            file.write_all(b"ours")
+        });
+        assert!(late.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "theirs");
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, ["a.txt", "b.txt"]);
     }
 
     #[test]

@@ -2,6 +2,13 @@
 //!
 //! The inputs are made here. Tables that once fell short lie in the folder `LIMBECK_CASES`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +33,9 @@ fn text(
     }
     text
 }
+
+/// How a number is written.
+type Way = Box<dyn Fn(f64) -> String>;
 
 fn table(text: &str, options: &ReadOptions) -> Table {
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +150,7 @@ fn numbers_are_read_as_people_write_them() {
         false => format!("{x:.1}"),
     };
     let comma = |x: f64| x.to_string().replace('.', ",");
-    let ways: [(&str, char, Box<dyn Fn(f64) -> String>); 6] = [
+    let ways: [(&str, char, Way); 6] = [
         (
             "thousands",
             ',',

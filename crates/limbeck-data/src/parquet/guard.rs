@@ -11,7 +11,7 @@ thread_local! {
 /// Runs `decode` and returns its result, or `None` if it panics; such a panic prints nothing.
 ///
 /// Wraps the panic hook once per process. Panics outside of this function are passed on to the original hook.
-pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
     static WRAP_HOOK: Once = Once::new();
     WRAP_HOOK.call_once(|| {
         let outer = panic::take_hook();
@@ -21,10 +21,10 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Option<T> {
             }
         }));
     });
-    INSIDE.set(true);
+    let outside = INSIDE.replace(true);
     // Unwind safe: values that `decode` left incomplete are dropped and never used.
     let outcome = panic::catch_unwind(AssertUnwindSafe(decode));
-    INSIDE.set(false);
+    INSIDE.set(outside);
     outcome.ok()
 }
 
@@ -37,5 +37,7 @@ mod tests {
         assert_eq!(caught(|| 3), Some(3));
         assert_eq!(caught(|| -> i32 { panic!("damaged") }), None);
         assert!(!INSIDE.get());
+        let nested = caught(|| (caught(|| -> i32 { panic!("damaged") }), INSIDE.get()));
+        assert_eq!(nested, Some((None, true)));
     }
 }

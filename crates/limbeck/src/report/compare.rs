@@ -76,7 +76,8 @@ pub struct Paired {
 
 /// Why two runs cannot be compared row by row; none if they can.
 fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
-    if (&a.row, &a.target) != (&b.row, &b.target) || a.weight != b.weight || a.block != b.block {
+    let same = a.target == b.target && a.weight == b.weight && a.block == b.block;
+    if !same || !same_rows(&a.row, &b.row) {
         return Some("their test rows, targets, weights or groups differ".into());
     }
     let (first, second) = (first.report(), second.report());
@@ -87,6 +88,15 @@ fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<
             second.predicted()
         )
     })
+}
+
+/// True if both runs have the same rows, also if one of them counted rows from 1, as earlier versions did.
+fn same_rows(first: &[f64], second: &[f64]) -> bool {
+    let apart_by = |step: f64| {
+        let mut both = first.iter().zip(second);
+        both.all(|(one, other)| (one + step).total_cmp(other).is_eq())
+    };
+    first.len() == second.len() && [0.0, 1.0, -1.0].into_iter().any(apart_by)
 }
 
 /// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by.
@@ -453,6 +463,16 @@ fn errors(runs: &[Run]) -> Vec<Errors> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_the_same_where_one_run_counts_from_one() {
+        let rows = [0.0, 3.0, 7.0];
+        assert!(same_rows(&rows, &rows));
+        assert!(same_rows(&rows, &rows.map(|row| row + 1.0)));
+        assert!(same_rows(&rows.map(|row| row + 1.0), &rows));
+        assert!(!same_rows(&rows, &[0.0, 3.0, 8.0]));
+        assert!(!same_rows(&rows, &rows[..2]));
+    }
 
     #[test]
     fn names_sort_as_people_count() {

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe, every option written out |
 //! | `student.limbeck` | the shipped student |
-//! | `labels.parquet` | the teacher's labels of every row: `set`, `row`, `fold`, `teacher` (mean), `spread` (standard deviation), and of new rows `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
+//! | `labels.parquet` | the teacher's labels of every row: `set`, `row` (its position in the table, from 0; for new rows, among them), `fold`, `teacher` (mean), `spread` (standard deviation), and of new rows `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
 //! | `report.json` | all results, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
 //! | `log.txt` | messages of the run with their time; the only file of a run that the manifest leaves out |
-//! | `predictions.parquet` | test rows: `row` of the table, `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (of each student the refit that its file holds), in the target's unit |
+//! | `predictions.parquet` | test rows: `row` (its position in the table, from 0; earlier versions counted from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (of each student the refit that its file holds), in the target's unit |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
@@ -28,7 +28,7 @@ pub(crate) mod written;
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{Features, ReadOptions, Table};
+use limbeck_data::{Features, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
@@ -128,17 +128,16 @@ impl Run {
         Ok(Student::load(self.path.join(STUDENT))?)
     }
 
-    /// Reads a table of raw columns for this run's student, each column as the kind that the student was trained on.
+    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on and the options of its recipe.
     ///
     /// # Errors
     ///
     /// If a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
-        let table = Table::read_like(table, &self.report.data.schema(), &ReadOptions::default())?;
-        Ok((
-            Features::of_table(&table, &self.report.data.features)?,
-            table,
-        ))
+        let options = self.recipe.data.reading();
+        let table = Table::read_like(table, &self.report.data.schema(), &options)?;
+        let features = Features::of_table(&table, &self.report.data.features)?;
+        Ok((features, table))
     }
 }
 

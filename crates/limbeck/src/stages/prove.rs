@@ -334,12 +334,12 @@ impl Case<'_> {
 
     /// Test rows as `predictions.parquet` has them.
     fn predictions(&self, judge: &Judge<'_>, answers: &Answers) -> Table {
-        // Rows of the table are counted from 1, as messages count them.
+        // Positions in the table from 0, as in the labels.
         let row = judge
             .test
             .rows
             .iter()
-            .map(|&row| (self.known.data.rows[row] + 1) as f64)
+            .map(|&row| self.known.data.rows[row] as f64)
             .collect();
         let sides = [
             ("target", &answers.target),

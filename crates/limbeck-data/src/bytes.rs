@@ -1,0 +1,318 @@
+//! The bytes of a text table, whatever they are wrapped in: gzip or Zstandard around them, UTF-16 instead of UTF-8.
+//!
+//! What a file is wrapped in is told by its first bytes, not by its name. Unpacked bytes are bounded
+//! ([`MOST_BYTES`], [`MOST_TIMES`]), so that a small file cannot fill memory or disk.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Error, Result};
+
+/// Bytes that a packed table may unpack to.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// How many times its packed size a table may unpack to; below [`FREE_BYTES`] any ratio will do.
+const MOST_TIMES: u64 = 1000;
+
+/// See [`MOST_TIMES`].
+const FREE_BYTES: u64 = 16 << 20;
+
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+const PARQUET: &[u8] = b"PAR1";
+
+/// A source of bytes that may be read on another thread.
+pub(crate) type Bytes = Box<dyn Read + Send>;
+
+/// What the first bytes of a table say about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrapping {
+    /// A Parquet file.
+    Parquet,
+    /// Packed with gzip.
+    Gzip,
+    /// Packed with Zstandard.
+    Zstd,
+    /// None, as far as the first bytes tell.
+    Plain,
+}
+
+impl Wrapping {
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            _ if start.starts_with(PARQUET) => Self::Parquet,
+            _ if start.starts_with(GZIP) => Self::Gzip,
+            _ if start.starts_with(ZSTD) => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Opens a text table as UTF-8, unpacked; a byte order mark of UTF-8 stays.
+pub(crate) fn open(path: &Path) -> Result<Bytes> {
+    let file = File::open(path).map_err(Error::read(path))?;
+    unwrapped(Box::new(file)).map_err(Error::read(path))
+}
+
+/// The whole of a text table as UTF-8, unpacked; a byte order mark of UTF-8 stays.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?
+        .read_to_end(&mut bytes)
+        .map_err(Error::read(path))?;
+    Ok(bytes)
+}
+
+/// Unpacks bytes and turns UTF-16 into UTF-8, by what the first of them say.
+pub(crate) fn unwrapped(bytes: Bytes) -> io::Result<Bytes> {
+    let (start, bytes) = peek(bytes, 4)?;
+    let unpacked: Bytes = match Wrapping::of(&start) {
+        Wrapping::Gzip => Bounded::around(bytes, |packed| {
+            Ok(Box::new(flate2::read::MultiGzDecoder::new(packed)))
+        })?,
+        Wrapping::Zstd => Bounded::around(bytes, |packed| {
+            Ok(Box::new(zstd::stream::read::Decoder::new(packed)?))
+        })?,
+        Wrapping::Parquet | Wrapping::Plain => bytes,
+    };
+    let (start, unpacked) = peek(unpacked, 2)?;
+    Ok(match start[..] {
+        [0xff, 0xfe] => Box::new(Utf16::new(unpacked, u16::from_le_bytes)),
+        [0xfe, 0xff] => Box::new(Utf16::new(unpacked, u16::from_be_bytes)),
+        _ => unpacked,
+    })
+}
+
+/// The first `count` bytes, or fewer where there are no more, and all bytes again.
+pub(crate) fn peek(mut bytes: Bytes, count: u64) -> io::Result<(Vec<u8>, Bytes)> {
+    let mut start = Vec::new();
+    bytes.by_ref().take(count).read_to_end(&mut start)?;
+    let again = Cursor::new(start.clone()).chain(bytes);
+    Ok((start, Box::new(again)))
+}
+
+/// Counts what is read of packed bytes.
+struct Counted {
+    bytes: Bytes,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let found = self.bytes.read(out)?;
+        self.read.fetch_add(found as u64, Ordering::Relaxed);
+        Ok(found)
+    }
+}
+
+/// Unpacked bytes, refused where they are far more than the packed ones.
+struct Bounded {
+    unpacked: Bytes,
+    packed: Arc<AtomicU64>,
+    found: u64,
+}
+
+impl Bounded {
+    fn around(
+        bytes: Bytes,
+        unpack: impl FnOnce(Counted) -> io::Result<Bytes>,
+    ) -> io::Result<Bytes> {
+        let packed = Arc::default();
+        let read = Arc::clone(&packed);
+        Ok(Box::new(Self {
+            unpacked: unpack(Counted { bytes, read })?,
+            packed,
+            found: 0,
+        }))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let packed = self.packed.load(Ordering::Relaxed);
+        let far_more = self.found > FREE_BYTES && self.found / MOST_TIMES > packed;
+        if self.found <= MOST_BYTES && !far_more {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "{packed} packed bytes unpack to {} and more; expected at most {} GB and {MOST_TIMES} times the packed size; \
+             where the file is what it should be, unpack it first",
+            self.found,
+            MOST_BYTES >> 30
+        )))
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let found = self.unpacked.read(out)?;
+        self.found += found as u64;
+        self.check()?;
+        Ok(found)
+    }
+}
+
+/// UTF-16 with a byte order mark, read as UTF-8 without one.
+struct Utf16 {
+    bytes: Bytes,
+    unit: fn([u8; 2]) -> u16,
+    /// Bytes not decoded yet: half a unit or half a pair.
+    rest: Vec<u8>,
+    /// Text not handed out yet, from `given` on.
+    text: String,
+    given: usize,
+    /// Of the byte that `rest` begins with.
+    offset: usize,
+}
+
+impl Utf16 {
+    fn new(bytes: Bytes, unit: fn([u8; 2]) -> u16) -> Self {
+        Self {
+            bytes,
+            unit,
+            rest: Vec::new(),
+            text: String::new(),
+            given: 0,
+            offset: 0,
+        }
+    }
+
+    /// Decodes the next bytes; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        const BLOCK: u64 = 64 << 10;
+        let before = self.rest.len();
+        self.bytes
+            .by_ref()
+            .take(BLOCK)
+            .read_to_end(&mut self.rest)?;
+        let last = self.rest.len() - before < BLOCK as usize;
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        self.text.clear();
+        self.given = 0;
+        let units = self.rest.chunks_exact(2);
+        let units: Vec<u16> = units.map(|pair| (self.unit)([pair[0], pair[1]])).collect();
+        let mut used = 0;
+        for decoded in char::decode_utf16(units.iter().copied()) {
+            match decoded {
+                Ok(char) => {
+                    used += 2 * char.len_utf16();
+                    self.text.push(char);
+                }
+                // The other half may come with the next bytes.
+                Err(_) if !last && used + 2 == 2 * units.len() => break,
+                Err(_) => return Err(self.broken(used)),
+            }
+        }
+        if last && used < self.rest.len() {
+            return Err(self.broken(used));
+        }
+        self.rest.drain(..used);
+        if self.offset == 0 && self.text.starts_with('\u{feff}') {
+            self.given = '\u{feff}'.len_utf8();
+        }
+        self.offset += used;
+        Ok(true)
+    }
+
+    fn broken(&self, used: usize) -> io::Error {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!(
+                "the file begins as UTF-16, but byte {} is no UTF-16 text; write the file again as UTF-8",
+                self.offset + used
+            ),
+        )
+    }
+}
+
+impl Read for Utf16 {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.text.len() {
+            if !self.fill()? {
+                return Ok(0);
+            }
+        }
+        let text = &self.text.as_bytes()[self.given..];
+        let count = text.len().min(out.len());
+        out[..count].copy_from_slice(&text[..count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn all(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        unwrapped(Box::new(Cursor::new(bytes)))?.read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    }
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        let marked = format!("\u{feff}{text}");
+        marked.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn plain_and_packed_bytes_come_out_alike() {
+        let text = b"a,b\n1,2\n".to_vec();
+        assert_eq!(all(text.clone()).unwrap(), text);
+        assert_eq!(all(gzip(&text)).unwrap(), text);
+        // Two members, as `cat a.gz b.gz` makes them.
+        assert_eq!(
+            all([gzip(b"a,b\n"), gzip(b"1,2\n")].concat()).unwrap(),
+            text
+        );
+        assert_eq!(all(zstd::encode_all(&text[..], 3).unwrap()).unwrap(), text);
+        assert_eq!(all(Vec::new()).unwrap(), b"");
+    }
+
+    #[test]
+    fn utf16_becomes_utf8_across_blocks() {
+        // A pair of units for each character beyond the first plane, so that blocks cut pairs.
+        let text = format!("a;é€\n{}", "😀x".repeat(40_000));
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            assert_eq!(all(utf16(&text, bytes)).unwrap(), text.as_bytes());
+            assert_eq!(all(gzip(&utf16(&text, bytes))).unwrap(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn broken_utf16_is_named_with_its_byte() {
+        let mut bytes = utf16("ab", u16::to_le_bytes);
+        bytes.extend([0x00, 0xd8, 0x61, 0x00]);
+        assert!(all(bytes).unwrap_err().to_string().contains("byte 6 "));
+        let mut odd = utf16("ab", u16::to_le_bytes);
+        odd.push(0x61);
+        assert!(all(odd).unwrap_err().to_string().contains("byte 6 "));
+    }
+
+    #[test]
+    fn bombs_and_cut_files_are_refused() {
+        let bomb = gzip(&vec![b'1'; 64 << 20]);
+        // Deflate reaches 1030 times at best.
+        assert!(bomb.len() as u64 * MOST_TIMES < 64 << 20, "{}", bomb.len());
+        let error = all(bomb).unwrap_err().to_string();
+        assert!(
+            error.contains("1000 times") && error.contains("unpack it first"),
+            "{error}"
+        );
+        let bomb = zstd::encode_all(&vec![b'1'; 64 << 20][..], 3).unwrap();
+        assert!(all(bomb).is_err());
+        let packed = gzip(b"a,b\n1,2\n");
+        assert!(all(packed[..packed.len() - 9].to_vec()).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! The files of a table: one, or the parts in a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::format::{Format, format};
+use crate::{Error, Result};
+
+/// The files of a table, in order, and what they hold.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// At least one.
+    pub(crate) files: Vec<PathBuf>,
+    /// Of all of them.
+    pub(crate) format: Format,
+}
+
+/// The files of the table at `path`: that file, or those in the folder, by name.
+///
+/// Names that begin with `.` or `_` are no parts (`_SUCCESS`, checksums), nor are folders.
+pub(crate) fn of(path: &Path) -> Result<Parts> {
+    if !path.is_dir() {
+        return Ok(Parts {
+            format: format(path)?,
+            files: vec![path.to_owned()],
+        });
+    }
+    let files = list(path)?;
+    let Some(first) = files.first() else {
+        return Err(Error::Malformed {
+            path: path.to_owned(),
+            message:
+                "the folder holds no file; expected parts such as part-000.parquet or part-000.csv"
+                    .into(),
+        });
+    };
+    let found = format(first)?;
+    for file in &files {
+        if format(file)? != found {
+            return Err(Error::Shape {
+                message: format!(
+                    "{} and {} have different formats; the parts of a table are all CSV or all Parquet",
+                    first.display(),
+                    file.display()
+                ),
+            });
+        }
+    }
+    Ok(Parts {
+        format: found,
+        files,
+    })
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let entry = entry.map_err(Error::read(folder))?;
+        let name = entry.file_name();
+        let hidden = name.to_string_lossy().starts_with(['.', '_']);
+        if !hidden && entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Refuses parts of a table whose columns differ.
+pub(crate) fn check_names(
+    (first, expected): (&Path, &[String]),
+    (other, found): (&Path, &[String]),
+) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    let lacks = |names: &[String], other: &[String]| {
+        let name = names.iter().find(|name| !other.contains(name));
+        name.map(|name| format!("`{name}`"))
+    };
+    let (shown, where_) = match (lacks(expected, found), lacks(found, expected)) {
+        (Some(name), _) => (name, first),
+        (None, Some(name)) => (name, other),
+        (None, None) => ("the order of the columns".to_owned(), first),
+    };
+    Err(Error::Shape {
+        message: format!(
+            "{} and {} are parts of one table, but their columns differ: {shown} is in {} alone",
+            first.display(),
+            other.display(),
+            where_.display()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ReadOptions, Table};
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn read(folder: &tempfile::TempDir) -> Result<Table> {
+        Table::read(folder.path(), &ReadOptions::default())
+    }
+
+    #[test]
+    fn parts_are_read_by_name_as_one_table() {
+        let folder = folder(&[
+            ("part-1.csv", "a,b\n3,x\n"),
+            ("part-0.csv", "a,b\n1,2\n2,\n"),
+            ("_SUCCESS", ""),
+            (".part-0.csv.crc", "x"),
+        ]);
+        let table = read(&folder).unwrap();
+        assert_eq!(
+            (table.rows, table.names()),
+            (3, vec!["a".into(), "b".into()])
+        );
+        let crate::Values::Number(values) = &table.columns[0].values else {
+            panic!("number")
+        };
+        assert_eq!(values, &[1.0, 2.0, 3.0]);
+        // The kind is that of all parts together.
+        assert_eq!(table.columns[1].kind, crate::ColumnKind::Category);
+    }
+
+    #[test]
+    fn parts_with_other_columns_are_named() {
+        let other = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
+        let error = read(&other).unwrap_err().to_string();
+        for part in ["a.csv and", "b.csv are parts", "`y` is in"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let order = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "y,x\n1,2\n")]);
+        assert!(read(&order).unwrap_err().to_string().contains("order"));
+        assert!(
+            read(&folder(&[]))
+                .unwrap_err()
+                .to_string()
+                .contains("holds no file")
+        );
+        let kinds = folder(&[("a.csv", "x,y\n1,2\n"), ("b.parquet", "")]);
+        assert!(
+            read(&kinds)
+                .unwrap_err()
+                .to_string()
+                .contains("different formats")
+        );
+    }
+
+    #[test]
+    fn bad_cells_are_named_with_their_part() {
+        let bad = folder(&[("a.csv", "x\n1\n2\n"), ("b.csv", "x\n3\n\nfour\n")]);
+        let options = ReadOptions {
+            types: [("x".to_owned(), crate::ColumnKind::Number)].into(),
+            ..ReadOptions::default()
+        };
+        let error = Table::read(bad.path(), &options).unwrap_err().to_string();
+        assert!(
+            error.contains("b.csv: row 2 (line 4), column `x`"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,846 @@
+//! New columns for a table, block by block.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use rayon::prelude::*;
+
+use super::block::{Asked, Block, Done, Place};
+use super::columns::{self, Batches};
+use super::input::{Input, InputKind, open_text};
+use super::text::{self, TextShape, Texts};
+use super::typed;
+use crate::features::Features;
+use crate::kind::ColumnKind;
+use crate::reading::ReadOptions;
+use crate::{Error, Result};
+
+/// How the table is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// As text: with the separator it had, or commas.
+    Text,
+    /// As Parquet.
+    Parquet,
+}
+
+/// Why a table could not be written with its new columns.
+#[derive(Debug)]
+pub enum Failed<E> {
+    /// The output refused.
+    Write(io::Error),
+    /// The input or the predictions did.
+    Other(E),
+}
+
+impl<E: From<Error>> From<Error> for Failed<E> {
+    fn from(error: Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Writes a table again with new columns at its end, and says how many rows it has.
+///
+/// `predict` gets the features of each of `asked` for some rows, and gives one column for each of the names in `new`. It is called on several threads at
+/// once; rows come out in their order.
+///
+/// # Errors
+///
+/// [`Failed::Write`] with what the output said; [`Failed::Other`] where a cell does not fit its kind, with file, row and column, and for
+/// whatever `predict` fails with. What was written before stays written.
+pub fn add_columns<E, P>(
+    input: Input,
+    asked: &[Asked],
+    new: &[String],
+    (out, written): (impl Write + Send, Written),
+    predict: P,
+) -> Result<usize, Failed<E>>
+where
+    E: From<Error> + Send,
+    P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E> + Sync,
+{
+    let (source, options) = (PathBuf::from(&input.source), input.options.clone());
+    let wanted = asked
+        .iter()
+        .map(|asked| positions(&input, asked))
+        .collect::<Result<Vec<_>>>()?;
+    let task = Task {
+        asked,
+        wanted,
+        form: form(&input, new, written)?,
+        options,
+        predict,
+    };
+    let (mut blocks, first) = Blocks::new(input, &task.form, new);
+    let mut sink = Sink::new(out, &task.form, first).map_err(Failed::Write)?;
+    let rows = each_block(
+        &mut blocks,
+        |block, place| task.block(block, place).map_err(Failed::Other),
+        |piece| sink.write(piece).map_err(Failed::Write),
+    )?;
+    if rows == 0 {
+        return Err(Error::NoRows { path: source }.into());
+    }
+    sink.close().map_err(Failed::Write)?;
+    Ok(rows)
+}
+
+/// Where the columns of a student are in the table.
+fn positions(input: &Input, asked: &Asked) -> Result<Vec<usize>> {
+    let find = |(name, _): &(String, ColumnKind)| {
+        let position = input.names.iter().position(|own| own == name);
+        position.ok_or_else(|| {
+            Error::no_such_column(&input.source, name, "the student", input.names.clone())
+        })
+    };
+    asked.columns.iter().map(find).collect()
+}
+
+/// From what form to what form.
+enum Form {
+    TextToText(Arc<TextShape>),
+    TextToColumns(Arc<TextShape>, SchemaRef),
+    ColumnsToText,
+    ColumnsToColumns(SchemaRef),
+}
+
+fn form(input: &Input, new: &[String], written: Written) -> Result<Form> {
+    Ok(match (&input.kind, written) {
+        (InputKind::Text(first, _), Written::Text) => Form::TextToText(Arc::new(first.shape())),
+        (InputKind::Text(first, files), Written::Parquet) => {
+            let types = types(files, &input.options)?;
+            let own = input.names.iter().zip(types);
+            let fields = own.map(|(name, data_type)| Field::new(name, data_type, true));
+            let schema = with_new(fields.collect(), new, Schema::empty());
+            Form::TextToColumns(Arc::new(first.shape()), schema)
+        }
+        (InputKind::Columns(_), Written::Text) => Form::ColumnsToText,
+        (InputKind::Columns(parts), Written::Parquet) => {
+            let own = &parts[0].schema;
+            let fields = own.fields().iter().map(|field| field.as_ref().clone());
+            Form::ColumnsToColumns(with_new(fields.collect(), new, own.as_ref().clone()))
+        }
+    })
+}
+
+fn with_new(mut fields: Vec<Field>, new: &[String], own: Schema) -> SchemaRef {
+    let number = |name| Field::new(name, DataType::Float64, true);
+    fields.extend(new.iter().map(number));
+    Arc::new(Schema::new_with_metadata(fields, own.metadata))
+}
+
+/// The types of all columns of a text table, after a pass over all of its rows.
+fn types(files: &[(PathBuf, PathBuf)], options: &ReadOptions) -> Result<Vec<DataType>> {
+    let Some((first, others)) = files.split_first() else {
+        unreachable!("standard input is copied where it is read twice")
+    };
+    let first = open_text(first, options)?;
+    let all: Vec<usize> = (0..first.header.names.len()).collect();
+    let mut seen = vec![typed::Seen::NOTHING; all.len()];
+    let texts = Texts::new(first, others.to_vec(), options);
+    let shape = texts.shape();
+    let work = |block: &Block, place: Place| {
+        let Block::Text { path, bytes, .. } = block else {
+            unreachable!("blocks of a text table are text")
+        };
+        let split = text::split(&shape, &all, path, bytes, place)?;
+        Ok(split.done(split.seen()))
+    };
+    each_block::<_, Error>(&mut Blocks::Text(texts), work, |more: Vec<typed::Seen>| {
+        for (seen, more) in seen.iter_mut().zip(more) {
+            *seen = seen.and(more);
+        }
+        Ok(())
+    })?;
+    Ok(seen.into_iter().map(typed::Seen::data_type).collect())
+}
+
+/// The blocks of a table, in order.
+enum Blocks {
+    Text(Texts),
+    Columns(Batches),
+}
+
+impl Blocks {
+    /// With what is written before the first of them.
+    fn new(input: Input, form: &Form, new: &[String]) -> (Self, Vec<u8>) {
+        match input.kind {
+            InputKind::Text(first, files) => {
+                let others = files.into_iter().skip(1);
+                let texts = Texts::new(*first, others, &input.options);
+                let prologue = texts.prologue(new);
+                (Self::Text(texts), prologue)
+            }
+            InputKind::Columns(parts) => {
+                let header = match form {
+                    Form::ColumnsToText => columns::header(input.names.iter().chain(new)),
+                    _ => Vec::new(),
+                };
+                (Self::Columns(Batches::new(parts)), header)
+            }
+        }
+    }
+
+    fn take(&mut self, count: usize) -> Result<Vec<Block>> {
+        let mut blocks = Vec::with_capacity(count);
+        while blocks.len() < count {
+            let next = match self {
+                Self::Text(texts) => texts.next()?,
+                Self::Columns(batches) => batches.next()?,
+            };
+            match next {
+                Some(block) => blocks.push(block),
+                None => break,
+            }
+        }
+        Ok(blocks)
+    }
+}
+
+/// Works on all blocks, several at once, and takes the results in order, while the next blocks are read. Gives the number of rows.
+///
+/// Where a block begins is not known while it is worked on. One that fails is done again with its place, so that the message has it.
+fn each_block<T: Send, E: From<Error> + Send>(
+    blocks: &mut Blocks,
+    work: impl Fn(&Block, Place) -> Result<Done<T>, E> + Sync,
+    mut take: impl FnMut(T) -> Result<(), E> + Send,
+) -> Result<usize, E> {
+    let count = 2 * rayon::current_num_threads();
+    let (mut place, mut rows) = (Place::START, 0);
+    let mut round = blocks.take(count)?;
+    let mut finished: Vec<T> = Vec::new();
+    while !round.is_empty() || !finished.is_empty() {
+        let (done, next) = rayon::join(
+            || -> Vec<Result<Done<T>, E>> {
+                let each = round.par_iter().with_max_len(1);
+                each.map(|block| work(block, Place::START)).collect()
+            },
+            || -> Result<Vec<Block>, E> {
+                finished.drain(..).try_for_each(&mut take)?;
+                Ok(blocks.take(count)?)
+            },
+        );
+        for (block, done) in round.iter().zip(done) {
+            place = block.start().unwrap_or(place);
+            let done = match done {
+                Ok(done) => done,
+                Err(error) => return Err(work(block, place).err().unwrap_or(error)),
+            };
+            place = Place {
+                rows: place.rows + done.rows,
+                line: place.line + done.next.line - Place::START.line,
+                offset: place.offset + done.next.offset,
+            };
+            rows += done.rows;
+            finished.push(done.value);
+        }
+        round = next?;
+    }
+    Ok(rows)
+}
+
+/// What is done with each block.
+struct Task<'a, P> {
+    asked: &'a [Asked],
+    /// Of each, where its columns are in the table.
+    wanted: Vec<Vec<usize>>,
+    form: Form,
+    options: ReadOptions,
+    predict: P,
+}
+
+impl<P> Task<'_, P> {
+    fn block<E>(&self, block: &Block, place: Place) -> Result<Done<Piece>, E>
+    where
+        E: From<Error>,
+        P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
+    {
+        match block {
+            Block::Text { path, start, bytes } => self.text(path, bytes, start.is_some(), place),
+            Block::Columns { path, batch, .. } => self.columns(path, batch, place),
+        }
+    }
+
+    fn text<E>(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        fresh: bool,
+        place: Place,
+    ) -> Result<Done<Piece>, E>
+    where
+        E: From<Error>,
+        P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
+    {
+        let (Form::TextToText(shape) | Form::TextToColumns(shape, _)) = &self.form else {
+            unreachable!("blocks of a text table are text")
+        };
+        let all: Vec<usize> = match &self.form {
+            Form::TextToColumns(..) => (0..shape.width()).collect(),
+            _ => self.wanted.concat(),
+        };
+        let split = text::split(shape, &all, path, bytes, place)?;
+        let mut from = 0;
+        let rules = self.options.rules(shape.separator() == b';');
+        let mut features = Vec::with_capacity(self.asked.len());
+        for (asked, wanted) in self.asked.iter().zip(&self.wanted) {
+            let held: Vec<usize> = match &self.form {
+                Form::TextToColumns(..) => wanted.clone(),
+                _ => (from..from + wanted.len()).collect(),
+            };
+            from += wanted.len();
+            features.push(split.features(asked, &held, path, place, &rules)?);
+        }
+        let new = (self.predict)(&features)?;
+        let piece = match &self.form {
+            Form::TextToColumns(_, schema) => Piece::Batch(split.batch(new, schema)?),
+            _ => Piece::Text {
+                bytes: split.extended(&new, shape.separator()),
+                fresh,
+            },
+        };
+        Ok(split.done(piece))
+    }
+
+    fn columns<E>(&self, path: &Path, batch: &RecordBatch, place: Place) -> Result<Done<Piece>, E>
+    where
+        E: From<Error>,
+        P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
+    {
+        let both = self.asked.iter().zip(&self.wanted);
+        let features = both
+            .map(|(asked, wanted)| {
+                columns::features(asked, wanted, path, batch, place, &self.options)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let new = (self.predict)(&features)?;
+        let value = match &self.form {
+            Form::ColumnsToColumns(schema) => Piece::Batch(columns::extended(batch, new, schema)?),
+            _ => Piece::Text {
+                bytes: columns::lines(path, batch, &new)?,
+                fresh: false,
+            },
+        };
+        Ok(Done {
+            rows: batch.num_rows(),
+            next: Place::START,
+            value,
+        })
+    }
+}
+
+/// A block with its new columns.
+enum Piece {
+    Text {
+        bytes: Vec<u8>,
+        /// True for the first of a file, which begins with the end of the header's line.
+        fresh: bool,
+    },
+    Batch(RecordBatch),
+}
+
+/// Where the pieces go.
+enum Sink<W: Write + Send> {
+    Text {
+        out: W,
+        /// What comes before the first piece, and is written with it: where that fails, nothing was written.
+        first: Vec<u8>,
+        /// True if what was written ends with the end of a line.
+        ended: bool,
+    },
+    Columns(Box<columns::Writer<W>>),
+}
+
+impl<W: Write + Send> Sink<W> {
+    fn new(out: W, form: &Form, first: Vec<u8>) -> io::Result<Self> {
+        match form {
+            Form::TextToText(_) | Form::ColumnsToText => Ok(Self::Text {
+                out,
+                first,
+                ended: false,
+            }),
+            Form::TextToColumns(_, schema) | Form::ColumnsToColumns(schema) => {
+                let writer = columns::Writer::new(out, Arc::clone(schema))?;
+                Ok(Self::Columns(Box::new(writer)))
+            }
+        }
+    }
+
+    fn write(&mut self, piece: Piece) -> io::Result<()> {
+        match (self, piece) {
+            (Self::Text { out, first, ended }, Piece::Text { bytes, fresh }) => {
+                out.write_all(&std::mem::take(first))?;
+                let begins = match bytes[..] {
+                    [b'\r', b'\n', ..] => 2,
+                    [b'\n' | b'\r', ..] => 1,
+                    _ => 0,
+                };
+                // The line before has ended already.
+                let from = if fresh && *ended { begins } else { 0 };
+                out.write_all(&bytes[from..])?;
+                if let Some(last) = bytes[from..].last() {
+                    *ended = matches!(last, b'\n' | b'\r');
+                }
+                Ok(())
+            }
+            (Self::Columns(writer), Piece::Batch(batch)) => writer.write(&batch),
+            _ => unreachable!("pieces have the form of the sink"),
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::Text { mut out, .. } => out.flush(),
+            Self::Columns(writer) => writer.close(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet;
+    use arrow::array::{
+        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
+        DictionaryArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray,
+        StructArray, TimestampNanosecondArray,
+    };
+    use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+    use std::fs::{self, File};
+
+    // The student of these tests doubles `x`.
+    fn asked(kind: ColumnKind) -> Vec<Asked> {
+        vec![Asked::new(vec![crate::dataset::FeatureKind {
+            name: "x".into(),
+            kind,
+            date: None,
+        }])]
+    }
+
+    fn double(features: &[Features]) -> Result<Vec<Vec<f64>>> {
+        let crate::FeatureValues::Number(values) = &features[0].columns[0].values else {
+            panic!("number")
+        };
+        Ok(vec![values.iter().map(|value| 2.0 * value).collect()])
+    }
+
+    /// What comes out, or the message.
+    fn through(path: &Path, written: Written, options: &ReadOptions) -> Result<Vec<u8>, String> {
+        let input = Input::open(path, options).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        let new = ["y".to_owned()];
+        add_columns(
+            input,
+            &asked(ColumnKind::Number),
+            &new,
+            (&mut out, written),
+            double,
+        )
+        .map_err(|error: Failed<Error>| match error {
+            Failed::Write(error) => error.to_string(),
+            Failed::Other(error) => error.to_string(),
+        })?;
+        Ok(out)
+    }
+
+    fn text(name: &str, content: impl AsRef<[u8]>) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        let out = through(&path, Written::Text, &ReadOptions::default())?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn records_keep_their_bytes() {
+        for (input, expected) in [
+            ("x,id\n1,007\n.5, a \n", "x,id,y\n1,007,2.0\n.5, a ,1.0\n"),
+            (
+                "x;\"a\"\r\n1;\"b\r\nc\"\r\n\r\n2;\"d\"\"\"\r\n",
+                "x;\"a\";y\r\n1;\"b\r\nc\";2.0\r\n\r\n2;\"d\"\"\";4.0\r\n",
+            ),
+            ("x,k\r1,a\r2,b", "x,k,y\r1,a,2.0\r2,b,4.0"),
+            ("\u{feff}x|k\n1|a\n", "\u{feff}x|k|y\n1|a|2.0\n"),
+            ("sep=;\nx;k\n1;a\n", "sep=;\nx;k;y\n1;a;2.0\n"),
+            (
+                "Title,,\nx,k,z\n1,a,3\n2,b,4\n",
+                "Title,,\nx,k,z,y\n1,a,3,2.0\n2,b,4,4.0\n",
+            ),
+            ("x;k;\n1;a;\n2;b;\n", "x;k;;y\n1;a;;2.0\n2;b;;4.0\n"),
+            // A missing number, a marker and a boolean, as `kind` reads them.
+            ("k,x\na,\nb,NA\nc,true\n", "k,x,y\na,,\nb,NA,\nc,true,2.0\n"),
+        ] {
+            assert_eq!(text("t.csv", input).as_deref(), Ok(expected), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn utf16_and_packed_text_come_out_plain() {
+        let plain = "x,k\n1,é\n";
+        let wide: Vec<u8> = format!("\u{feff}{plain}")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let expected = "x,k,y\n1,é,2.0\n";
+        assert_eq!(text("t.csv", wide).as_deref(), Ok(expected));
+        let packed = zstd::encode_all(plain.as_bytes(), 3).unwrap();
+        assert_eq!(text("t.csv.zst", packed).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn spaces_separate_where_they_are_said_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.txt");
+        fs::write(&path, "x   k\n1   a\n10  b\n").unwrap();
+        let options = ReadOptions {
+            separator: "space".parse().ok(),
+            ..ReadOptions::default()
+        };
+        let out = through(&path, Written::Text, &options).unwrap();
+        assert_eq!(out, b"x   k y\n1   a 2.0\n10  b 20.0\n");
+    }
+
+    /// A table of many blocks with quotes, breaks within cells, blank lines and three kinds of line ends, and the same with the new column.
+    fn many(rows: usize) -> (String, String) {
+        use rand::RngExt;
+        use std::fmt::Write as _;
+        let mut rng = crate::generator(1, "stream", rows as u64);
+        let (mut input, mut expected) =
+            ("n,x,\"note\"\n".to_owned(), "n,x,\"note\",y\n".to_owned());
+        for row in 0..rows {
+            let x = f64::from(rng.random_range(-9999..9999)) / 8.0;
+            let note = ["", "plain", "\"a, b\"", "\"two\nlines\"", "\"q\"\"\"", "é"];
+            let note = note[rng.random_range(0..note.len())];
+            let end = ["\n", "\r\n", "\n\n"][rng.random_range(0..3)];
+            write!(input, "{row},{x},{note}{end}").unwrap();
+            write!(expected, "{row},{x},{note},{:?}{end}", 2.0 * x).unwrap();
+        }
+        (input, expected)
+    }
+
+    #[test]
+    fn blocks_join_without_a_seam() {
+        let (input, expected) = many(60_000);
+        assert!(input.len() > 1_000_000);
+        assert_eq!(text("t.csv", &input).unwrap(), expected);
+        // Without a quotation mark a block ends at once.
+        let plain = input.replace('"', "");
+        let plain: Vec<&str> = plain
+            .lines()
+            .filter(|line| line.matches(',').count() == 2)
+            .collect();
+        let out = text("t.csv", plain.join("\n")).unwrap();
+        assert_eq!(out.lines().count(), plain.len());
+        assert!(
+            out.lines()
+                .zip(&plain)
+                .all(|(out, line)| out.starts_with(line))
+        );
+    }
+
+    #[test]
+    fn bad_cells_deep_in_a_file_are_named_with_row_and_line() {
+        let (input, _) = many(60_000);
+        let place = |text: &str, message: &str| {
+            let line = text
+                .lines()
+                .position(|line| line.starts_with("59000,"))
+                .unwrap()
+                + 1;
+            let expected = format!("row 59001 (line {line})");
+            assert!(message.contains(&expected), "{expected}: {message}");
+        };
+        let from = input.find("\n59000,").unwrap() + 1;
+        let to = from + input[from..].find(['\r', '\n']).unwrap();
+        let changed = |record: &str| [&input[..from], record, &input[to..]].concat();
+        for (record, parts) in [
+            (
+                "59000,hot,",
+                &["column `x`: found \"hot\", expected a number"][..],
+            ),
+            ("59000,1e999,", &["column `x`: found inf"]),
+            ("59000,1", &["has 2 cells, the header has 3"]),
+        ] {
+            let text_ = changed(record);
+            let message = text("t.csv", &text_).unwrap_err();
+            place(&text_, &message);
+            for part in parts {
+                assert!(message.contains(part), "{message}");
+            }
+        }
+        let mut bytes = changed("59000,1,?").into_bytes();
+        let at = bytes.iter().rposition(|byte| *byte == b'?').unwrap();
+        bytes[at] = 0xe9;
+        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        let message = text("t.csv", &bytes).unwrap_err();
+        let expected = format!("line {line}: byte {at} is not UTF-8");
+        assert!(message.contains(&expected), "{expected}: {message}");
+    }
+
+    #[test]
+    fn broken_tables_are_named() {
+        for (input, part) in [
+            ("x,k\n", "only a header"),
+            ("", "empty"),
+            ("a,k\n1,2\n", "no column `x`"),
+            ("x,k\n1,\"2\n3,4\n", "opened on line 2 is never closed"),
+        ] {
+            let message = text("t.csv", input).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn parts_are_written_below_one_another() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            ("a.csv", "x,k\n1,a"),
+            ("b.csv", "x,k\r\n2,b\r\n"),
+            ("c.csv", "x,k\n3,c\n"),
+        ] {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        let options = ReadOptions::default();
+        let out = through(folder.path(), Written::Text, &options).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "x,k,y\n1,a,2.0\r\n2,b,4.0\r\n3,c,6.0\n"
+        );
+        fs::write(folder.path().join("d.csv"), "x,k\nhot,c\n").unwrap();
+        let message = through(folder.path(), Written::Text, &options).unwrap_err();
+        assert!(message.contains("d.csv: row 1 (line 2)"), "{message}");
+        fs::write(folder.path().join("d.csv"), "x;k\n4;c\n").unwrap();
+        let message = through(folder.path(), Written::Text, &options).unwrap_err();
+        assert!(
+            message.contains("a.csv and") && message.contains("d.csv"),
+            "{message}"
+        );
+    }
+
+    /// One column of each kind of Arrow type, and `x`.
+    fn arrow_table() -> RecordBatch {
+        let list = vec![Some(vec![Some(1), None]), None, Some(vec![])];
+        let inner = Field::new("a", DataType::Int64, true);
+        let inner_values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            (
+                "id",
+                Arc::new(Int64Array::from(vec![1_152_921_504_606_846_977, -1, 7])),
+            ),
+            (
+                "x",
+                Arc::new(Float64Array::from(vec![Some(1.5), None, Some(-2.0)])),
+            ),
+            (
+                "price",
+                Arc::new(
+                    Decimal128Array::from(vec![
+                        Some(12_345_678_901_234_567_890_i128),
+                        None,
+                        Some(5),
+                    ])
+                    .with_precision_and_scale(38, 2)
+                    .unwrap(),
+                ),
+            ),
+            ("day", Arc::new(Date32Array::from(vec![19_000, 0, -1]))),
+            (
+                "at",
+                Arc::new(
+                    TimestampNanosecondArray::from(vec![1_700_000_000_123_456_789, 0, 1])
+                        .with_timezone("Europe/Berlin"),
+                ),
+            ),
+            (
+                "list",
+                Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(list)),
+            ),
+            (
+                "struct",
+                Arc::new(StructArray::from(vec![(Arc::new(inner), inner_values)])),
+            ),
+            (
+                "bytes",
+                Arc::new(BinaryArray::from(vec![&b"\x00\xff"[..], b"", b"a"])),
+            ),
+            (
+                "large",
+                Arc::new(LargeStringArray::from(vec![
+                    Some("a, \"b\""),
+                    None,
+                    Some(""),
+                ])),
+            ),
+            (
+                "kind",
+                Arc::new(
+                    vec!["a", "b", "a"]
+                        .into_iter()
+                        .collect::<DictionaryArray<Int32Type>>(),
+                ),
+            ),
+            (
+                "flag",
+                Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            ),
+        ];
+        let fields = columns
+            .iter()
+            .map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
+        let metadata = [("origin".to_owned(), "a test".to_owned())].into();
+        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata);
+        let arrays = columns.into_iter().map(|(_, array)| array).collect();
+        RecordBatch::try_new(Arc::new(schema), arrays).unwrap()
+    }
+
+    fn write_parquet(path: &Path, batch: &RecordBatch) {
+        let mut writer = columns::Writer::new(File::create(path).unwrap(), batch.schema()).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    fn read_parquet(bytes: Vec<u8>) -> RecordBatch {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.parquet");
+        fs::write(&path, bytes).unwrap();
+        let builder = parquet::builder(&path).unwrap();
+        // Batches lack what the file says of itself.
+        let schema = Arc::clone(builder.schema());
+        let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+        let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        whole.with_schema(schema).unwrap()
+    }
+
+    #[test]
+    fn parquet_keeps_its_arrow_types_and_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let table = arrow_table();
+        write_parquet(&path, &table);
+        let options = ReadOptions::default();
+        let out = read_parquet(through(&path, Written::Parquet, &options).unwrap());
+        let own: Vec<usize> = (0..table.num_columns()).collect();
+        assert_eq!(out.project(&own).unwrap(), table);
+        let new = out.column(own.len()).as_primitive::<Float64Type>();
+        assert_eq!(
+            new.iter().collect::<Vec<_>>(),
+            [Some(3.0), None, Some(-4.0)]
+        );
+        assert_eq!(out.schema().field(own.len()).name(), "y");
+        // Two parts of a folder are one table.
+        fs::copy(&path, folder.path().join("u.parquet")).unwrap();
+        let out = read_parquet(through(folder.path(), Written::Parquet, &options).unwrap());
+        assert_eq!(out.num_rows(), 6);
+    }
+
+    #[test]
+    fn parquet_becomes_text_in_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        write_parquet(&path, &arrow_table());
+        let out = through(&path, Written::Text, &ReadOptions::default()).unwrap();
+        let expected = "\
+id,x,price,day,at,list,struct,bytes,large,kind,flag,y
+1152921504606846977,1.5,123456789012345678.90,2022-01-08,2023-11-14T22:13:20.123456789Z,\"[1, null]\",{a: 1},00ff,\"a, \"\"b\"\"\",a,true,3.0
+-1,,,1970-01-01,1970-01-01T00:00:00Z,,{a: 2},,,b,,
+7,-2.0,0.05,1969-12-31,1970-01-01T00:00:00.000000001Z,[],{a: 3},61,,a,false,-4.0
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn bad_cells_of_parquet_are_named_with_their_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let texts: StringArray = (0..30_000)
+            .map(|row| Some(if row == 29_000 { "hot" } else { "1" }))
+            .collect();
+        let schema = Schema::new(vec![Field::new("x", DataType::Utf8, true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(texts)]).unwrap();
+        write_parquet(&path, &batch);
+        let message = through(&path, Written::Text, &ReadOptions::default()).unwrap_err();
+        assert!(
+            message.contains("t.parquet: row 29001, column `x`: found \"hot\""),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn text_becomes_parquet_without_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let content =
+            "x,id,code,note,day\n1,1152921504606846977,007, a ,2024-02-29\n2.5,2,08,\"b\nc\",\n";
+        fs::write(&path, content).unwrap();
+        let out = read_parquet(through(&path, Written::Parquet, &ReadOptions::default()).unwrap());
+        let schema = out.schema();
+        let types: Vec<&DataType> = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type())
+            .collect();
+        assert_eq!(
+            types,
+            [
+                &DataType::Float64,
+                &DataType::Int64,
+                &DataType::Utf8,
+                &DataType::Utf8,
+                &DataType::Date32,
+                &DataType::Float64
+            ]
+        );
+        assert_eq!(
+            out.column(1).as_primitive::<Int64Type>().value(0),
+            1_152_921_504_606_846_977
+        );
+        assert_eq!(out.column(2).as_string::<i32>().value(0), "007");
+        assert_eq!(out.column(3).as_string::<i32>().value(0), " a ");
+        assert_eq!(out.column(3).as_string::<i32>().value(1), "b\nc");
+        assert!(out.column(4).is_null(1));
+    }
+
+    #[test]
+    fn options_reach_every_cell() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        fs::write(&path, "what\nx,k\n1,a\n2,b\n").unwrap();
+        let options = ReadOptions {
+            skip_lines: 1,
+            ..ReadOptions::default()
+        };
+        let out = through(&path, Written::Text, &options).unwrap();
+        assert_eq!(out, b"what\nx,k,y\n1,a,2.0\n2,b,4.0\n");
+    }
+
+    #[test]
+    fn any_bytes_go_through_or_fail_as_the_whole_table_does() {
+        use rand::RngExt;
+        let alphabet = b"x1,;\"\n\r \t.-e\xc3\xa9\0";
+        let (mut fine, mut failed) = (0, 0);
+        for index in 0..3000 {
+            let mut rng = crate::generator(1, "stream bytes", index);
+            let length = rng.random_range(0..40);
+            let mut bytes = b"x,k\n".to_vec();
+            bytes.extend((0..length).map(|_| alphabet[rng.random_range(0..alphabet.len())]));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("t.csv");
+            fs::write(&path, &bytes).unwrap();
+            let options = ReadOptions::default();
+            let schema = [("x".to_owned(), ColumnKind::Number)];
+            let whole = crate::Table::read_like(&path, &schema, &options);
+            match (whole, through(&path, Written::Text, &options)) {
+                (Ok(_), Ok(_)) => fine += 1,
+                (Err(one), Err(other)) => {
+                    assert_eq!(one.to_string(), other, "{bytes:?}");
+                    failed += 1;
+                }
+                (one, other) => panic!("{bytes:?}: {one:?}, {other:?}"),
+            }
+        }
+        assert!(fine > 50 && failed > 50, "{fine} {failed}");
+    }
+}

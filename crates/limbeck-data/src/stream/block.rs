@@ -1,0 +1,122 @@
+//! Some rows of a table, and what came of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+
+use crate::dataset::{FeatureKind, raw_columns};
+use crate::features::{Feature, Features};
+use crate::kind::ColumnKind;
+use crate::table::{Column, Table};
+use crate::{Error, Result};
+
+/// The features that a student reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// In the student's order.
+    kinds: Vec<FeatureKind>,
+    /// The columns of the table that they are read from.
+    pub(super) columns: Vec<(String, ColumnKind)>,
+}
+
+impl Asked {
+    /// Features of these kinds, in the student's order.
+    #[must_use]
+    pub fn new(kinds: Vec<FeatureKind>) -> Self {
+        Self {
+            columns: raw_columns(&kinds),
+            kinds,
+        }
+    }
+
+    /// The features that the columns of a table hold.
+    pub(super) fn features(&self, columns: Vec<Column>, rows: usize) -> Result<Features> {
+        if self.kinds.iter().all(|kind| kind.date.is_none()) {
+            let columns = columns.into_iter().map(feature).collect::<Result<_>>()?;
+            return Ok(Features { columns, rows });
+        }
+        let table = Table {
+            columns,
+            rows,
+            ..Table::default()
+        };
+        Features::of_table(&table, &self.kinds)
+    }
+}
+
+/// Where a block begins in its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Rows before it.
+    pub(super) rows: usize,
+    /// Line of its first byte, from 1.
+    pub(super) line: usize,
+    /// Bytes before it.
+    pub(super) offset: usize,
+}
+
+impl Place {
+    pub(super) const START: Self = Self {
+        rows: 0,
+        line: 1,
+        offset: 0,
+    };
+}
+
+/// Some rows of a table.
+pub(super) enum Block {
+    Text {
+        path: PathBuf,
+        /// Where it begins, if it is the first of its file.
+        start: Option<Place>,
+        bytes: Vec<u8>,
+    },
+    Columns {
+        path: PathBuf,
+        start: Option<Place>,
+        batch: RecordBatch,
+    },
+}
+
+impl Block {
+    pub(super) fn start(&self) -> Option<Place> {
+        match self {
+            Self::Text { start, .. } | Self::Columns { start, .. } => *start,
+        }
+    }
+}
+
+/// What became of a block.
+pub(super) struct Done<T> {
+    pub(super) rows: usize,
+    /// Where the next block begins.
+    pub(super) next: Place,
+    pub(super) value: T,
+}
+
+/// The feature that a column of a student's table holds.
+fn feature(column: Column) -> Result<Feature> {
+    let (name, kind) = (column.name.clone(), column.kind);
+    Feature::from_column(column).ok_or_else(|| Error::Shape {
+        message: format!("column `{name}` is of kind {kind}, which cannot be a feature"),
+    })
+}
+
+/// Numbers as an array, NaN as null.
+pub(super) fn array(values: Vec<f64>) -> ArrayRef {
+    let known = |value: f64| Some(value).filter(|value| !value.is_nan());
+    Arc::new(values.into_iter().map(known).collect::<Float64Array>())
+}
+
+/// A batch of that schema.
+pub(super) fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
+    let rows = arrays.first().map_or(0, |array| array.len());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| {
+        Error::Shape {
+            message: error.to_string(),
+        }
+    })
+}

@@ -1,0 +1,272 @@
+//! Blocks of a Parquet table: batches of Arrow arrays, all columns as they are.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::block::{self, Asked, Block, Place};
+use super::number;
+use super::text::write_cell;
+use crate::features::Features;
+use crate::kind::ColumnKind;
+use crate::parquet::{self, Part, guard};
+use crate::reading::ReadOptions;
+use crate::table::{Column, cell_error, infinite_cell};
+use crate::{Error, Result};
+
+/// Rows of a batch at most.
+const MOST_ROWS: usize = 8192;
+/// Bytes of a batch, by what the file says of its rows on average.
+const BATCH_BYTES: i64 = 2 << 20;
+
+/// The files of a Parquet table, batch by batch.
+pub(super) struct Batches {
+    parts: VecDeque<Part>,
+    current: Option<(PathBuf, ParquetRecordBatchReader)>,
+    fresh: bool,
+}
+
+impl Batches {
+    /// From parts whose columns are the same.
+    pub(super) fn new(parts: Vec<Part>) -> Self {
+        Self {
+            parts: parts.into(),
+            current: None,
+            fresh: true,
+        }
+    }
+
+    /// The next batch that is not empty, of the next file where one ends.
+    pub(super) fn next(&mut self) -> Result<Option<Block>> {
+        loop {
+            let Some((path, reader)) = &mut self.current else {
+                let Some(part) = self.parts.pop_front() else {
+                    return Ok(None);
+                };
+                self.current = Some((part.path.clone(), reader(&part)?));
+                self.fresh = true;
+                continue;
+            };
+            let batch = guard::caught(|| reader.next())
+                .ok_or_else(|| parquet::contradiction(path))?
+                .transpose()
+                .map_err(|error| unreadable(path, &error))?;
+            match batch {
+                None => self.current = None,
+                Some(batch) if batch.num_rows() == 0 => {}
+                Some(batch) => {
+                    let start = std::mem::take(&mut self.fresh).then_some(Place::START);
+                    let path = path.clone();
+                    return Ok(Some(Block::Columns { path, start, batch }));
+                }
+            }
+        }
+    }
+}
+
+fn reader(part: &Part) -> Result<ParquetRecordBatchReader> {
+    guard::caught(|| {
+        let builder = parquet::builder(&part.path)?;
+        let groups = builder.metadata().row_groups();
+        let bytes: i64 = groups.iter().map(|group| group.total_byte_size()).sum();
+        let each = bytes / i64::try_from(part.rows.max(1)).unwrap_or(i64::MAX);
+        let rows = usize::try_from(BATCH_BYTES / each.max(1)).unwrap_or(1);
+        builder
+            .with_batch_size(rows.clamp(16, MOST_ROWS))
+            .build()
+            .map_err(|error| parquet::malformed(&part.path, &error))
+    })
+    .unwrap_or_else(|| Err(parquet::contradiction(&part.path)))
+}
+
+/// Which column it was that could not be read, where that can be told.
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    let whole = parquet::malformed(path, error);
+    match Part::open(path) {
+        Err(_) => whole,
+        Ok(part) => (0..part.names.len())
+            .find_map(|index| part.column(index).err())
+            .unwrap_or(whole),
+    }
+}
+
+/// The features asked for, of which `columns` says where they are in the batch.
+pub(super) fn features(
+    asked: &Asked,
+    columns: &[usize],
+    path: &Path,
+    batch: &RecordBatch,
+    place: Place,
+    options: &ReadOptions,
+) -> Result<Features> {
+    let both = asked.columns.iter().zip(columns);
+    let column = |((name, kind), column): (&(String, ColumnKind), &usize)| {
+        let array = batch.column(*column);
+        let arrays = std::slice::from_ref(array);
+        let fail = |mut bad: crate::kind::BadCell| {
+            bad.row += place.rows;
+            cell_error(&path.display().to_string(), name, bad, None)
+        };
+        let parsed = parquet::converted(
+            path,
+            name,
+            arrays,
+            array.data_type(),
+            Some(*kind),
+            &options.rules(false),
+        )?
+        .map_err(fail)?;
+        match infinite_cell(&parsed.values) {
+            Some(bad) => Err(fail(bad)),
+            None => Ok(Column {
+                name: name.clone(),
+                kind: *kind,
+                values: parsed.values,
+            }),
+        }
+    };
+    asked.features(both.map(column).collect::<Result<_>>()?, batch.num_rows())
+}
+
+/// The batch with the new columns, in that schema.
+pub(super) fn extended(
+    batch: &RecordBatch,
+    new: Vec<Vec<f64>>,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let mut arrays = batch.columns().to_vec();
+    arrays.extend(new.into_iter().map(block::array));
+    block::batch(schema, arrays)
+}
+
+/// The first line of a text table with these columns.
+pub(super) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (index, name) in names.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_cell(&mut out, name, b',');
+    }
+    out.push(b'\n');
+    out
+}
+
+/// The batch and the new columns as lines of text.
+///
+/// Numbers, decimals and times are written in full, times in ISO 8601; bytes are hexadecimal, lists and structs as
+/// `[1, 2]` and `{a: 1}`; a missing cell is empty.
+pub(super) fn lines(path: &Path, batch: &RecordBatch, new: &[Vec<f64>]) -> Result<Vec<u8>> {
+    let options = FormatOptions::new().with_null("null");
+    let arrays: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
+    let columns: Vec<Written<'_>> = arrays
+        .iter()
+        .map(|array| Written::new(array, &options))
+        .collect::<Result<_, _>>()
+        .map_err(|error| parquet::malformed(path, &error))?;
+    let mut out = Vec::with_capacity(batch.num_rows() * 16 * (columns.len() + new.len()));
+    let mut text = String::new();
+    for row in 0..batch.num_rows() {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            column
+                .write(&mut out, &mut text, row)
+                .map_err(|error| parquet::malformed(path, &error))?;
+        }
+        for (index, values) in new.iter().enumerate() {
+            if index + columns.len() > 0 {
+                out.push(b',');
+            }
+            number::write(&mut out, values[row]);
+        }
+        out.push(b'\n');
+    }
+    Ok(out)
+}
+
+/// Times of a zone by name as times in UTC, which is what can be written without a list of zones.
+fn in_utc(array: &ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if !zone.starts_with(['+', '-']) => {
+            let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+            cast(array, &utc).unwrap_or_else(|_| ArrayRef::clone(array))
+        }
+        _ => ArrayRef::clone(array),
+    }
+}
+
+/// A column that is written as text.
+enum Written<'a> {
+    Number(&'a arrow::array::PrimitiveArray<Float64Type>),
+    Other(&'a ArrayRef, ArrayFormatter<'a>),
+}
+
+impl<'a> Written<'a> {
+    fn new(
+        array: &'a ArrayRef,
+        options: &FormatOptions<'a>,
+    ) -> Result<Self, arrow::error::ArrowError> {
+        match array.data_type() {
+            DataType::Float64 => Ok(Self::Number(array.as_primitive())),
+            _ => Ok(Self::Other(array, ArrayFormatter::try_new(array, options)?)),
+        }
+    }
+
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        text: &mut String,
+        row: usize,
+    ) -> Result<(), std::fmt::Error> {
+        match self {
+            Self::Number(array) if array.is_null(row) => {}
+            Self::Number(array) if array.value(row).is_nan() => out.extend_from_slice(b"NaN"),
+            Self::Number(array) => number::write(out, array.value(row)),
+            Self::Other(array, _) if array.is_null(row) => {}
+            Self::Other(_, formatter) => {
+                text.clear();
+                write!(text, "{}", formatter.value(row))?;
+                write_cell(out, text, b',');
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A writer of batches of that schema, which holds few of them in memory.
+pub(super) struct Writer<W: std::io::Write + Send> {
+    writer: ::parquet::arrow::ArrowWriter<W>,
+}
+
+/// Bytes that a writer holds back at most.
+const HELD_BYTES: usize = 24 << 20;
+
+impl<W: std::io::Write + Send> Writer<W> {
+    pub(super) fn new(out: W, schema: SchemaRef) -> std::io::Result<Self> {
+        let properties = parquet::properties();
+        let writer = ::parquet::arrow::ArrowWriter::try_new(out, schema, Some(properties));
+        Ok(Self {
+            writer: writer.map_err(std::io::Error::other)?,
+        })
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> std::io::Result<()> {
+        self.writer.write(batch).map_err(std::io::Error::other)?;
+        if self.writer.in_progress_size() > HELD_BYTES {
+            self.writer.flush().map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(self) -> std::io::Result<()> {
+        self.writer.close().map(drop).map_err(std::io::Error::other)
+    }
+}

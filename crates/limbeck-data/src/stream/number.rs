@@ -1,0 +1,133 @@
+//! Plain numbers: read from bytes and written to bytes.
+
+use std::io::Write;
+
+/// Powers of ten that a double holds exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// Up to here every whole number is a double.
+const EXACT: u64 = 1 << 53;
+
+/// The number in a cell where it is written plainly (sign, digits, point, exponent), NaN for an empty cell.
+///
+/// `None` says nothing about the cell: whether it is a missing marker, a number written otherwise or no number at all, `kind`
+/// decides.
+///
+/// # Source
+///
+/// A mantissa and a power of ten that are both doubles give the nearest one by a single division: Clinger, *How to Read
+/// Floating Point Numbers Accurately*, PLDI 1990. All else goes to the standard library.
+#[inline]
+pub(super) fn plain(cell: &[u8]) -> Option<f64> {
+    let text = cell.trim_ascii();
+    let (negative, digits) = match text {
+        [] => return Some(f64::NAN),
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let (mut mantissa, mut count, mut point) = (0_u64, 0_usize, None);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa
+                    .wrapping_mul(10)
+                    .wrapping_add(u64::from(byte - b'0'));
+                count += 1;
+            }
+            b'.' if point.is_none() => point = Some(count),
+            _ => return other(text),
+        }
+    }
+    let decimals = point.map_or(0, |point| count - point);
+    // Nineteen digits fit; more may have wrapped.
+    if count == 0 || count > 19 || mantissa > EXACT || decimals >= TENS.len() {
+        return other(text);
+    }
+    let value = mantissa as f64 / TENS[decimals];
+    Some(if negative { -value } else { value })
+}
+
+/// By the standard library, for what has the characters of a plain number only.
+fn other(text: &[u8]) -> Option<f64> {
+    let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
+    if !text.iter().all(part) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Appends a number in its shortest exact form, nothing for NaN.
+pub(super) fn write(out: &mut Vec<u8>, value: f64) {
+    if !value.is_nan() {
+        // Writing to memory does not fail.
+        let _ = write!(out, "{value:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_numbers_are_those_of_the_standard_library() {
+        use rand::RngExt;
+        let mut fast = 0;
+        for index in 0..200_000 {
+            let mut rng = crate::generator(1, "plain numbers", index);
+            let text = match index % 4 {
+                0 => format!("{}", f64::from_bits(rng.random())),
+                1 => format!("{:?}", f64::from_bits(rng.random())),
+                2 => format!("{:.*}", rng.random_range(0..9), rng.random_range(-1e6..1e6)),
+                _ => {
+                    let alphabet = b"0123456789.-+e";
+                    let length = rng.random_range(1..26);
+                    let byte = |_| char::from(alphabet[rng.random_range(0..alphabet.len())]);
+                    (0..length).map(byte).collect()
+                }
+            };
+            let expected = text.parse::<f64>().ok().filter(|value| !value.is_nan());
+            match plain(text.as_bytes()) {
+                Some(value) => {
+                    assert_eq!(Some(value.to_bits()), expected.map(f64::to_bits), "{text}");
+                    fast += 1;
+                }
+                None => assert!(
+                    expected.is_none_or(f64::is_infinite),
+                    "{text} is left to others"
+                ),
+            }
+        }
+        assert!(fast > 100_000, "{fast}");
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_to_others() {
+        for text in [
+            "NA", "nan", "1,5", "$3", "true", "1 2", "0x10", "-", "1e", "é", "1_0",
+        ] {
+            assert_eq!(plain(text.as_bytes()), None, "{text}");
+        }
+        assert!(plain(b" \t").unwrap().is_nan());
+        assert_eq!(plain(b" -0.50 "), Some(-0.5));
+        assert!(plain(b"-0").unwrap().is_sign_negative());
+        assert_eq!(plain(b"1e400"), Some(f64::INFINITY));
+        // 2⁶⁴ + 1 wraps to 1 in the mantissa.
+        assert_eq!(
+            plain(b"18446744073709551617"),
+            Some(18_446_744_073_709_551_617.0)
+        );
+    }
+
+    #[test]
+    fn numbers_are_written_so_that_they_read_back() {
+        let mut out = Vec::new();
+        for value in [0.1, -15.0, 1e-7, 1e300, f64::NAN] {
+            write(&mut out, value);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"0.1 -15.0 1e-7 1e300  ");
+    }
+}

@@ -1,0 +1,481 @@
+//! Blocks of a text table: whole records, as many as fit into [`BLOCK_BYTES`].
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::block::{self, Asked, Block, Done, Place};
+use super::number::{self, plain};
+use super::typed::{self, Seen};
+use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
+use crate::csv::{self, Header, check_text, header};
+use crate::features::Features;
+use crate::kind::{Cells, ColumnKind, convert};
+use crate::layout::{self, Layout, SAMPLE_BYTES};
+use crate::numbers::Rules;
+use crate::parts;
+use crate::reading::ReadOptions;
+use crate::records::{Cell, Records};
+use crate::table::{Column, Values, cell_error, infinite_cell};
+use crate::text::DecimalMark;
+use crate::{Error, Result};
+
+/// Bytes of a block.
+const BLOCK_BYTES: usize = 256 << 10;
+/// Bytes of a record at most: a quotation mark that is never closed makes one of the rest of the file.
+const RECORD_BYTES: usize = 64 << 20;
+
+/// One file of a text table, opened.
+pub(super) struct TextFile {
+    /// What messages call it.
+    path: PathBuf,
+    bytes: Bytes,
+    /// Read, but not handed out yet.
+    buffer: Vec<u8>,
+    ended: bool,
+    /// Everything up to the end of the header.
+    prologue: Vec<u8>,
+    pub(super) layout: Layout,
+    pub(super) header: Header,
+    /// Where the first block begins.
+    start: Place,
+}
+
+impl TextFile {
+    /// Opens a file, or bytes that are called so, and reads its header.
+    pub(super) fn open(path: PathBuf, bytes: Bytes, options: &ReadOptions) -> Result<Self> {
+        let mut bytes = bytes::unwrapped(bytes).map_err(Error::read(&path))?;
+        let mut buffer = Vec::new();
+        bytes
+            .by_ref()
+            .take(SAMPLE_BYTES as u64)
+            .read_to_end(&mut buffer)
+            .map_err(Error::read(&path))?;
+        let ended = buffer.len() < SAMPLE_BYTES;
+        let mark = match buffer.starts_with(BYTE_ORDER_MARK) {
+            true => BYTE_ORDER_MARK.len(),
+            false => 0,
+        };
+        let text = &buffer[mark..];
+        if ended && text.iter().all(u8::is_ascii_whitespace) {
+            return Err(Error::Empty { path });
+        }
+        check_text(
+            &path,
+            whole_characters(&buffer, ended),
+            csv::Place::default(),
+        )?;
+        let layout = layout::find(&path, text, ended, options)?;
+        let mut records = Records::from(text, layout.separator, layout.start, layout.line);
+        let end = mark + records.next().map_or(0, |record| record.span.end);
+        let header = header(&path, text, &layout)?;
+        let start = Place {
+            rows: 0,
+            line: records.line(),
+            offset: end,
+        };
+        let rest = buffer.split_off(end);
+        Ok(Self {
+            path,
+            bytes,
+            prologue: std::mem::replace(&mut buffer, rest),
+            buffer,
+            ended,
+            layout,
+            header,
+            start,
+        })
+    }
+
+    /// What all blocks of the table have in common.
+    pub(super) fn shape(&self) -> TextShape {
+        TextShape {
+            path: self.path.clone(),
+            separator: self.layout.separator,
+            names: self.header.names.clone(),
+        }
+    }
+
+    /// The next block; it begins with the end of the line before.
+    fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut wanted = BLOCK_BYTES;
+        loop {
+            self.fill(wanted)?;
+            let end = match self.ended {
+                true => self.buffer.len(),
+                false => last_end(&self.buffer, self.layout.separator),
+            };
+            if end > 0 {
+                let rest = self.buffer.split_off(end);
+                return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if self.buffer.len() > RECORD_BYTES {
+                return Err(self.endless());
+            }
+            wanted = 2 * self.buffer.len();
+        }
+    }
+
+    fn fill(&mut self, wanted: usize) -> Result<()> {
+        if self.ended || self.buffer.len() >= wanted {
+            return Ok(());
+        }
+        let missing = wanted - self.buffer.len();
+        self.buffer.reserve(missing);
+        let found = self
+            .bytes
+            .by_ref()
+            .take(missing as u64)
+            .read_to_end(&mut self.buffer)
+            .map_err(Error::read(&self.path))?;
+        self.ended = found < missing;
+        Ok(())
+    }
+
+    fn endless(&self) -> Error {
+        Error::Malformed {
+            path: self.path.clone(),
+            message: format!(
+                "one row has more than {} MB; is there a quotation mark that is never closed?",
+                RECORD_BYTES >> 20
+            ),
+        }
+    }
+}
+
+/// The bytes without the first ones of a character that goes on after them.
+fn whole_characters(bytes: &[u8], ended: bool) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Err(error) if !ended && error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
+    }
+}
+
+/// Where the last record ends whose line is known to end in `bytes`; 0 if there is none.
+fn last_end(bytes: &[u8], separator: u8) -> usize {
+    if !bytes.contains(&b'"') {
+        let end = |position: usize| bytes.get(position + 1).is_some_and(|next| *next != b'\n');
+        let last = bytes.iter().rposition(|byte| *byte == b'\n');
+        // A lone `\r` ends lines where nothing else does.
+        let last = last.or_else(|| {
+            (0..bytes.len())
+                .rev()
+                .find(|&position| bytes[position] == b'\r' && end(position))
+        });
+        return last.map_or(0, |last| last + 1);
+    }
+    let mut last = 0;
+    for record in Records::new(bytes, separator) {
+        let end = record.span.end;
+        match bytes[end..] {
+            [b'\n', ..] => last = end + 1,
+            [b'\r', b'\n', ..] => last = end + 2,
+            [b'\r', _, ..] => last = end + 1,
+            _ => break,
+        }
+    }
+    last
+}
+
+/// The files of a text table, block by block.
+pub(super) struct Texts {
+    /// Files to come: what messages call them and where they are.
+    files: VecDeque<(PathBuf, PathBuf)>,
+    current: Option<TextFile>,
+    /// True until a block of the current file is handed out.
+    fresh: bool,
+    first: Arc<TextShape>,
+    options: ReadOptions,
+}
+
+/// What all blocks of a text table have in common.
+#[derive(Debug)]
+pub(super) struct TextShape {
+    path: PathBuf,
+    separator: u8,
+    names: Vec<String>,
+}
+
+impl Texts {
+    /// From its first file, opened, and the others.
+    pub(super) fn new(
+        first: TextFile,
+        others: impl IntoIterator<Item = (PathBuf, PathBuf)>,
+        options: &ReadOptions,
+    ) -> Self {
+        let shape = first.shape();
+        Self {
+            files: others.into_iter().collect(),
+            current: Some(first),
+            fresh: true,
+            first: Arc::new(shape),
+            options: options.clone(),
+        }
+    }
+
+    pub(super) fn shape(&self) -> Arc<TextShape> {
+        Arc::clone(&self.first)
+    }
+
+    /// Everything up to the end of the first header, and then the new names.
+    pub(super) fn prologue(&self, names: &[String]) -> Vec<u8> {
+        let mut out = self
+            .current
+            .as_ref()
+            .map_or_else(Vec::new, |file| file.prologue.clone());
+        for name in names {
+            out.push(self.first.separator);
+            write_cell(&mut out, name, self.first.separator);
+        }
+        out
+    }
+
+    /// The next block, of the next file where one ends.
+    pub(super) fn next(&mut self) -> Result<Option<Block>> {
+        loop {
+            let Some(file) = &mut self.current else {
+                return Ok(None);
+            };
+            if let Some(bytes) = file.next()? {
+                let start = std::mem::take(&mut self.fresh).then_some(file.start);
+                let path = file.path.clone();
+                return Ok(Some(Block::Text { path, start, bytes }));
+            }
+            self.fresh = true;
+            self.current = match self.files.pop_front() {
+                Some((name, path)) => Some(self.open(name, &path)?),
+                None => None,
+            };
+        }
+    }
+
+    fn open(&self, name: PathBuf, path: &std::path::Path) -> Result<TextFile> {
+        let file = std::fs::File::open(path).map_err(Error::read(path))?;
+        let file = TextFile::open(name, Box::new(file), &self.options)?;
+        let first = &self.first;
+        parts::check_names(
+            (&first.path, &first.names),
+            (&file.path, &file.header.names),
+        )?;
+        if file.layout.separator != first.separator {
+            return Err(Error::Shape {
+                message: format!(
+                    "{} and {} are parts of one table, but their cells are separated by {:?} and {:?}",
+                    first.path.display(),
+                    file.path.display(),
+                    char::from(first.separator),
+                    char::from(file.layout.separator)
+                ),
+            });
+        }
+        Ok(file)
+    }
+}
+
+/// Appends a cell, in quotation marks where it needs them.
+pub(super) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
+    let special = |byte: u8| byte == separator || matches!(byte, b'"' | b'\n' | b'\r');
+    if !text.bytes().any(special) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    out.push(b'"');
+}
+
+/// The records of a block.
+pub(super) struct Split<'a> {
+    bytes: &'a [u8],
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// Of each, its line.
+    lines: Vec<usize>,
+    /// Cells of the columns asked for, by column.
+    cells: Vec<Vec<Cell>>,
+    /// Where the next block begins.
+    next: Place,
+}
+
+/// Splits a block into records and the cells of some columns.
+pub(super) fn split<'a>(
+    shape: &TextShape,
+    columns: &[usize],
+    path: &std::path::Path,
+    bytes: &'a [u8],
+    place: Place,
+) -> Result<Split<'a>> {
+    let before = csv::Place {
+        offset: place.offset,
+        lines: place.line - 1,
+    };
+    check_text(path, bytes, before)?;
+    let mut split = Split {
+        bytes,
+        ends: Vec::new(),
+        lines: Vec::new(),
+        cells: vec![Vec::new(); columns.len()],
+        next: place,
+    };
+    let mut records = Records::from(bytes, shape.separator, 0, place.line);
+    let mut cells = Vec::new();
+    while let Some(record) = records.next_into(&mut cells) {
+        record.check(path, place.rows + split.ends.len() + 1, shape.names.len())?;
+        split.ends.push(record.span.end);
+        split.lines.push(record.line);
+        for (column, index) in split.cells.iter_mut().zip(columns) {
+            column.push(cells[*index]);
+        }
+    }
+    split.next = Place {
+        rows: place.rows + split.ends.len(),
+        line: records.line(),
+        offset: place.offset + bytes.len(),
+    };
+    Ok(split)
+}
+
+impl Split<'_> {
+    pub(super) fn rows(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Something that came of the block, with its rows and its end.
+    pub(super) fn done<T>(&self, value: T) -> Done<T> {
+        Done {
+            rows: self.rows(),
+            next: self.next,
+            value,
+        }
+    }
+
+    /// The features asked for, of which `columns` says where they are among the cells.
+    pub(super) fn features(
+        &self,
+        asked: &Asked,
+        columns: &[usize],
+        path: &std::path::Path,
+        place: Place,
+        rules: &Rules<'_>,
+    ) -> Result<Features> {
+        let both = asked.columns.iter().zip(columns);
+        let column = |((name, kind), column): (&(String, ColumnKind), &usize)| {
+            let values = self.values(*column, *kind, rules).map_err(|mut bad| {
+                let line = self.lines.get(bad.row).copied();
+                bad.row += place.rows;
+                cell_error(&path.display().to_string(), name, bad, line)
+            })?;
+            Ok(Column {
+                name: name.clone(),
+                kind: *kind,
+                values,
+            })
+        };
+        asked.features(both.map(column).collect::<Result<_>>()?, self.rows())
+    }
+
+    fn values(
+        &self,
+        column: usize,
+        kind: ColumnKind,
+        rules: &Rules<'_>,
+    ) -> Result<Values, crate::kind::BadCell> {
+        let cells = &self.cells[column];
+        if kind == ColumnKind::Number
+            && rules.missing.is_empty()
+            && rules.decimal != DecimalMark::Comma
+            && let Some(values) = self.plain_numbers(cells)
+        {
+            return Ok(values);
+        }
+        let texts = cells.iter().map(|cell| {
+            let text = cell.text(self.bytes);
+            Some(text).filter(|text| !text.is_empty())
+        });
+        let texts: StringArray = texts.collect();
+        let values = convert(&Cells::new(vec![texts]), kind, rules)?.values;
+        match infinite_cell(&values) {
+            Some(bad) => Err(bad),
+            None => Ok(values),
+        }
+    }
+
+    /// The numbers of a column where all of its cells are plain and finite.
+    fn plain_numbers(&self, cells: &[Cell]) -> Option<Values> {
+        let number = |cell: &Cell| {
+            let value = plain(cell.raw(self.bytes));
+            value.filter(|value| !value.is_infinite() && !cell.is_quoted())
+        };
+        let values: Option<Vec<f64>> = cells.iter().map(number).collect();
+        values.map(Values::Number)
+    }
+
+    /// The block with the new cells at the end of each record.
+    pub(super) fn extended(&self, new: &[Vec<f64>], separator: u8) -> Vec<u8> {
+        let room = self.bytes.len() + new.len() * self.rows() * 20;
+        let mut out = Vec::with_capacity(room);
+        let mut from = 0;
+        for (row, end) in self.ends.iter().enumerate() {
+            out.extend_from_slice(&self.bytes[from..*end]);
+            for values in new {
+                out.push(separator);
+                number::write(&mut out, values[row]);
+            }
+            from = *end;
+        }
+        out.extend_from_slice(&self.bytes[from..]);
+        out
+    }
+
+    /// What the cells of all columns can be.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let seen = |cells: &Vec<Cell>| {
+            let mut seen = Seen::NOTHING;
+            for cell in cells {
+                seen.see(&cell.text(self.bytes));
+            }
+            seen
+        };
+        self.cells.iter().map(seen).collect()
+    }
+
+    /// All cells by column, as the types of a schema say.
+    fn arrays(&self, types: &[DataType]) -> Vec<ArrayRef> {
+        let array = |(cells, data_type): (&Vec<Cell>, &DataType)| {
+            let texts: Vec<_> = cells.iter().map(|cell| cell.text(self.bytes)).collect();
+            typed::array(texts.iter().map(AsRef::as_ref), data_type)
+        };
+        self.cells.iter().zip(types).map(array).collect()
+    }
+
+    /// All cells and the new columns as a batch of that schema.
+    pub(super) fn batch(&self, new: Vec<Vec<f64>>, schema: &SchemaRef) -> Result<RecordBatch> {
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone());
+        let types: Vec<DataType> = types.collect();
+        let mut arrays = self.arrays(&types);
+        arrays.extend(new.into_iter().map(block::array));
+        block::batch(schema, arrays)
+    }
+}
+
+impl TextShape {
+    /// What separates cells.
+    pub(super) fn separator(&self) -> u8 {
+        self.separator
+    }
+
+    /// How many columns there are.
+    pub(super) fn width(&self) -> usize {
+        self.names.len()
+    }
+}
