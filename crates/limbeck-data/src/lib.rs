@@ -26,6 +26,7 @@
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | own generators: one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: finished pieces of a run's work |
+//! | [`stop`] | [`Stop`]: what ends long work before it is done |
 //! | [`write`](mod@write) | files that exist whole or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
@@ -65,12 +66,14 @@ pub mod folds;
 mod given;
 pub mod kind;
 pub mod metrics;
+mod narrow;
 mod parquet;
 mod pilot;
 mod resplit;
 pub mod rng;
 pub mod simulate;
 pub mod split;
+pub mod stop;
 pub mod table;
 pub mod targets;
 mod text;
@@ -90,6 +93,7 @@ pub use given::GivenTeacher;
 pub use kind::ColumnKind;
 pub use rng::generator;
 pub use split::{FoldKind, Split};
+pub use stop::Stop;
 pub use table::{Column, Table};
 pub use targets::{LearnedUnit, TargetSpec, Targets};
 pub use text::{DecimalMark, Separator};

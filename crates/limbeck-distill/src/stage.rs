@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::Measure;
-use limbeck_data::{Features, TargetSpec};
+use limbeck_data::{Features, Stop, TargetSpec};
 use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Output, Student, StudentParts};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct Study<'a> {
     pub seed: u64,
     /// Where trainings are kept.
     pub checkpoints: &'a Checkpoints,
+    /// What ends fits and trainings before they are done.
+    pub stop: Stop<'a>,
 }
 
 impl Study<'_> {
@@ -472,7 +474,10 @@ impl<'a> Stage<'a> {
             members: 1,
             seed: training.seed,
         };
-        let trainer = Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?;
+        let stop = self.study.stop;
+        let is_over = || stop.is_over();
+        let trainer =
+            Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?.stopping(&is_over);
         let mut saver = checkpoints.saver(format!("{name}.begun"));
         let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
         let (mut state, mut curve, mut snapshots) =
@@ -538,6 +543,7 @@ impl<'a> Stage<'a> {
             },
         )?;
         saved?;
+        is_stopped |= stop.is_over();
         state.average.truncate(weights);
         let trained = Trained {
             curve,
@@ -667,23 +673,27 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// Trains and discards a lone network of some steps, to time it. Non-neural students take no steps.
+    /// Trains and discards a lone network of some steps, to time it, and says how many it took: fewer where `stop` ended it.
+    /// Non-neural students take no steps.
     ///
     /// # Errors
     ///
     /// Where the loss is not finite.
-    pub fn warm_up(&self, steps: usize) -> Result<()> {
+    pub fn warm_up(&self, steps: usize, stop: Stop<'_>) -> Result<usize> {
         if !self.has_network() {
-            return Ok(());
+            return Ok(0);
         }
         let setting = Setting::plain(None, steps);
         self.train(
             &self.lesson(setting)?,
             &Training::new("warm-up", setting, 0),
             steps,
-            &|_| Control::Continue,
+            &|_| match stop.is_over() {
+                true => Control::Stop,
+                false => Control::Continue,
+            },
         )
-        .map(|_| ())
+        .map(|trained| trained.step)
     }
 
     /// The trained student as data, with golden vectors on `examples`.
@@ -698,8 +708,26 @@ impl<'a> Stage<'a> {
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
         let (encoder, graph) = self.lowered(trial)?;
+        self.finished(encoder, graph, provenance, examples)
+    }
+
+    /// The student of an encoder and a graph that predict all targets.
+    pub(crate) fn finished(
+        &self,
+        encoder: Encoder,
+        graph: Graph,
+        provenance: BTreeMap<String, String>,
+        examples: Vec<Vec<GoldenValue>>,
+    ) -> Result<Student> {
         let outputs = self.targets.iter().map(Target::output).collect();
         finished(encoder, graph, outputs, provenance, examples)
+    }
+
+    /// The largest network with weights of 0.
+    pub(crate) fn untrained(&self) -> Result<(Encoder, Graph)> {
+        let Design { encoder, shape, .. } = &self.arm(SIZES[0])?.design;
+        let graph = shape.lower(&vec![0.0; shape.weights()], self.heads.head)?;
+        Ok((encoder.clone(), graph))
     }
 
     /// The same cut down to one of its targets. Of a student of one target, this is the student.
@@ -775,7 +803,8 @@ fn keep_output(graph: &mut Graph, kept: usize) {
 fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     let of = |target: &Target<'_>| {
         let known = &target.set.known;
-        Cuts::fit(&known.features, &known.target, &known.weight, study.student)
+        let rows = (&known.target[..], &known.weight[..]);
+        Cuts::fit(&known.features, rows, study.student, study.stop)
     };
     let all: Vec<Cuts> = targets.iter().map(of).collect::<Result<_>>()?;
     let scales = targets.iter().map(|target| target.scale);

@@ -152,6 +152,7 @@ pub struct Trainer<'a, N> {
     n: usize,
     noise: Option<InputNoise>,
     engine: Engine,
+    stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl<'a, N: Network> Trainer<'a, N> {
@@ -233,7 +234,18 @@ impl<'a, N: Network> Trainer<'a, N> {
             n,
             noise,
             engine: Engine::Fused,
+            stop: None,
         })
+    }
+
+    /// The same training with a question that is asked before each step: once the answer is yes, [`run`](Self::run) ends there,
+    /// without a report. Between reports of a wide network minutes may pass.
+    #[must_use]
+    pub fn stopping(self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// The same training on another engine.
@@ -275,7 +287,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Takes steps until `until`, or until the observer stops it. The observer is asked after every `every`-th step and
+    /// Takes steps until `until`, or until the observer or what [`stopping`](Self::stopping) asks ends it. The observer is asked after every `every`-th step and
     /// after the last.
     ///
     /// # Errors
@@ -297,6 +309,9 @@ impl<'a, N: Network> Trainer<'a, N> {
             ..Work::default()
         };
         while state.step < until {
+            if self.stop.is_some_and(|stop| stop()) {
+                return Ok(());
+            }
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
             gather(

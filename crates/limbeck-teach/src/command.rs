@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use limbeck_data::Stop;
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use limbeck_options::{Options, Refused, Rule};
@@ -179,6 +180,15 @@ impl CommandTeacher {
     /// [`Error::CommandRows`], [`Error::CommandAnswer`] or [`Error::CommandPipe`]; [`Error::Data`] if the rows cannot be
     /// written as Parquet.
     pub fn ask(&self, x: &Features) -> Result<Answers> {
+        self.ask_until(x, Stop::NEVER)
+    }
+
+    /// The same, unless its end is asked for: then the command and all that it started are ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask); [`Error::Stopped`].
+    pub fn ask_until(&self, x: &Features, stop: Stop<'_>) -> Result<Answers> {
         // A panic elsewhere leaves whole entries behind.
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let names = x.names();
@@ -193,9 +203,9 @@ impl CommandTeacher {
             .chunks(self.options.batch_rows)
             .enumerate()
         {
-            let answers: Vec<Answer> = self
-                .kept
-                .piece(&format!("command-{at}"), || self.run(&x.select(batch)))?;
+            let answers: Vec<Answer> = self.kept.piece(&format!("command-{at}"), || {
+                self.run(&x.select(batch), stop)
+            })?;
             for (row, answer) in batch.iter().zip(answers) {
                 cache.answers.insert(keys[*row].clone(), answer);
             }
@@ -228,17 +238,20 @@ impl CommandTeacher {
     }
 
     /// One run of the command.
-    fn run(&self, rows: &Features) -> Result<Vec<Answer>> {
+    fn run(&self, rows: &Features, stop: Stop<'_>) -> Result<Vec<Answer>> {
+        stop.check()?;
         let input = match self.options.format {
             CommandFormat::Csv => csv(rows),
             CommandFormat::Parquet => parquet(rows, &self.options.command)?,
         };
         let most = ANSWER_BYTES + ANSWER_BYTES_PER_ROW * rows.rows;
         let mut running = Running::start(&self.options.command, input, most)?;
-        let end = running.wait(Instant::now() + Duration::from_secs_f64(self.options.timeout_s));
+        let deadline = Instant::now() + Duration::from_secs_f64(self.options.timeout_s);
+        let end = running.wait(deadline, stop);
         let command = || self.options.command.clone();
         let stderr = running.stderr();
         match end {
+            End::Stopped => Err(Error::Stopped),
             End::Timeout => {
                 let after = Duration::from_secs_f64(self.options.timeout_s);
                 Err(Error::CommandTimeout {
@@ -518,6 +531,7 @@ enum Event {
 enum End {
     Exit(ExitStatus, Vec<u8>),
     Timeout,
+    Stopped,
     TooLong,
     Pipe(&'static str, io::Error),
 }
@@ -546,10 +560,10 @@ impl Running {
         })
     }
 
-    /// Listens until the command has ended and its answer is complete, or until the deadline. Whatever the end, nothing
+    /// Listens until the command has ended and its answer is complete, or until the deadline or a stop. Whatever the end, nothing
     /// of the command runs on if it did not exit by itself.
-    fn wait(&mut self, deadline: Instant) -> End {
-        let end = self.listen(deadline);
+    fn wait(&mut self, deadline: Instant, stop: Stop<'_>) -> End {
+        let end = self.listen(deadline, stop);
         match end {
             End::Exit(..) => self.drain_stderr(),
             _ => self.kill(),
@@ -557,7 +571,7 @@ impl Running {
         end
     }
 
-    fn listen(&mut self, deadline: Instant) -> End {
+    fn listen(&mut self, deadline: Instant, stop: Stop<'_>) -> End {
         loop {
             match self.events.recv_timeout(POLL) {
                 Ok(Event::Answer(answer)) => self.answer = Some(answer),
@@ -574,6 +588,9 @@ impl Running {
             }
             if let (Some(status), Some(answer)) = (self.status, &mut self.answer) {
                 return End::Exit(status, std::mem::take(answer));
+            }
+            if stop.check().is_err() {
+                return End::Stopped;
             }
             if Instant::now() >= deadline {
                 return End::Timeout;

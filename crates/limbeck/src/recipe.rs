@@ -19,6 +19,7 @@ use limbeck_teach::{TeacherKind, TeacherOptions};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+use crate::format::Format;
 
 limbeck_options::words! {
     /// How much time a run may take: a preset that the recipe's own options are laid over.
@@ -119,6 +120,9 @@ limbeck_options::options! {
         time_limit: Option<f64> = None => [seconds(), above(0.0), flag("time-limit", "TIME"), common(), example("300.0")];
         /// How often to save a training in progress, for `--resume`; results do not depend on it.
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
+        /// Write the shipped student in these formats too, into the folder `export` of the run. What the table makes impossible is said before training.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), common(), example("[\"c\", \"onnx\"]")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
         #[serde(skip_serializing_if = "Option::is_none")]
         require_r2: Option<f64> = None => [up_to(1.0), flag("require-r2", "R2"), under("Proof"), example("0.9")];
@@ -171,6 +175,8 @@ limbeck_options::options! {
         folds: usize = 5 => [within(2.0, 20.0)];
         /// How often each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
         fits: usize = 3 => [within(1.0, 20.0)];
+        /// Compare options of the boosted trees on held-out folds first; otherwise those of `teacher.trees` are taken as they are.
+        choose_trees: bool = true;
         /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
         ///
         /// Significantly worse on three of five sets of `docs/ablation.md`, whose teachers are not biased, and better on none.
@@ -200,6 +206,7 @@ impl TeacherSection {
             kind,
             folds,
             fits,
+            choose_trees,
             trees,
             network,
             gp,
@@ -209,6 +216,7 @@ impl TeacherSection {
             kind,
             folds,
             fits,
+            choose_trees,
             trees,
             network,
             gp,

@@ -683,7 +683,7 @@ fn every_changed_byte_of_a_run_is_found() {
     let out = folder.path().join("run");
     let run = distill(&quick(folder.path()).check().unwrap(), &out, &Silent).unwrap();
     let student = run.student().unwrap();
-    for format in Format::ALL {
+    for &format in Format::ALL {
         export(&student, format, &out.join("export"), "thermistor").unwrap();
         let again = export(&student, format, &out.join("export"), "thermistor")
             .unwrap_err()

@@ -15,6 +15,8 @@ use crate::session::{Event, Session};
 /// What students are made of.
 pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
+    /// What a time limit led to, in words.
+    pub(crate) notes: &'a [String],
     /// What they predict: one target, or several by one network.
     pub(crate) targets: &'a [TargetSpec],
     /// What is known of each, on the same rows.
@@ -48,7 +50,8 @@ pub(crate) struct Trained<'t> {
     pub(crate) files: Files<'t>,
     /// One by target.
     pub(crate) judges: &'t [Judge<'t>],
-    pub(crate) interrupted_in_search: bool,
+    /// Whether a stop or the time limit ended the search, so that nothing was fitted again.
+    pub(crate) cut_in_search: bool,
 }
 
 impl Trained<'_> {
@@ -104,6 +107,7 @@ pub(crate) fn study<'a>(
         target_weights: &recipe.target_weights,
         seed: recipe.seed,
         checkpoints: session.checkpoints(),
+        stop: session.stop(),
     }
 }
 
@@ -156,7 +160,7 @@ impl Students<'_> {
         let choice = session.time("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
 
-        let interrupted_in_search = session.is_stopped();
+        let cut_in_search = session.is_over();
         let sets: Vec<TransferSet> = session.time("refit", || {
             let weight = recipe.transfer.perturb_weight;
             let all = self.known.iter();
@@ -164,7 +168,7 @@ impl Students<'_> {
                 .collect()
         });
         let refit_stage;
-        let (stage, refits) = if interrupted_in_search {
+        let (stage, refits) = if cut_in_search {
             let refitted = Refitted {
                 alone: alone.clone(),
                 distilled: distilled.clone(),
@@ -193,7 +197,7 @@ impl Students<'_> {
             refits: &refits,
             files,
             judges: &judges,
-            interrupted_in_search,
+            cut_in_search,
         })?;
         Ok((made, choice, refits))
     }
@@ -231,7 +235,7 @@ impl Students<'_> {
         };
         let mut refits = fit(&seeds(0..recipe.repeats))?;
         let more = recipe.repeats..recipe.max_repeats;
-        if more.is_empty() || session.is_stopped() {
+        if more.is_empty() || session.is_over() {
             return Ok(refits);
         }
         let needs = judges.iter().map(|judge| judge.needs_seeds(stage, &refits));
