@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 pub trait Asked: Sync {
     /// True from the moment at which the end was asked for. Called often: it should cost next to nothing.
     fn is_asked(&self) -> bool;
+
+    /// How long that has been known; nothing where nobody counts.
+    fn known_for(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A handle that long work looks at, at least each second or two.
@@ -87,6 +92,13 @@ impl<'a> Stop<'a> {
             Some(asked) if asked.is_asked() => Err(Stopped),
             _ => Ok(()),
         }
+    }
+
+    /// How long it has been known that the end was asked for; none where it was not.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Duration> {
+        let asked = self.asked.filter(|asked| asked.is_asked())?;
+        Some(asked.known_for())
     }
 
     /// True once the end was asked for, or its time has come.

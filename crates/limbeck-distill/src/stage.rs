@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::Measure;
@@ -63,6 +65,8 @@ pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Points of a training curve.
 const CURVE: usize = 40;
+/// How long trainings that have no point yet go on once a stop is known.
+const GRACE: Duration = Duration::from_secs(1);
 /// A trial ends once this share of the longest schedule has passed without a better point; shorter schedules run to their
 /// end, since what looks hopeless at a high learning rate is often best once the rate falls.
 const PATIENCE: f64 = 0.3;
@@ -475,7 +479,12 @@ impl<'a> Stage<'a> {
             seed: training.seed,
         };
         let stop = self.study.stop;
-        let is_over = || stop.is_over();
+        // Late, the first point of the curve is still waited for; asked to stop, only for a moment: a student without one is none.
+        let has_point = AtomicBool::new(false);
+        let is_over = || {
+            let known = stop.asked_for();
+            known.is_some_and(|known| has_point.load(Ordering::Relaxed) || known > GRACE)
+        };
         let trainer =
             Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?.stopping(&is_over);
         let mut saver = checkpoints.saver(format!("{name}.begun"));
@@ -485,6 +494,7 @@ impl<'a> Stage<'a> {
         curve.iter().for_each(|point| {
             tell(point);
         });
+        has_point.store(!curve.is_empty(), Ordering::Relaxed);
         // What comes after the network's weights are adapters, which predict nothing.
         let weights = design.shape.weights();
         let (target, teacher) = (self.valid_target(), self.valid_teacher());
@@ -531,6 +541,7 @@ impl<'a> Stage<'a> {
                 }
                 is_stopped = tell(&point) == Control::Stop;
                 curve.push(point);
+                has_point.store(true, Ordering::Relaxed);
                 if self.hopeless(&snapshots) || is_stopped {
                     return Control::Stop;
                 }

@@ -937,6 +937,26 @@ mod tests {
     }
 
     #[test]
+    fn a_question_ends_training_at_the_next_step() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let rows = rows(100);
+        let steps = AtomicUsize::new(0);
+        let stop = || steps.fetch_add(1, Ordering::Relaxed) == 7;
+        let trainer = Trainer::new(shape(2), options(60), &rows, &Hard(LabelLoss::Gaussian))
+            .unwrap()
+            .stopping(&stop);
+        let mut state = trainer.start();
+        let mut reports = 0;
+        trainer
+            .run(&mut state, 60, 1000, &mut |_| {
+                reports += 1;
+                Control::Continue
+            })
+            .unwrap();
+        assert_eq!((state.step, reports), (7, 0));
+    }
+
+    #[test]
     fn stopped_training_continues_to_the_same_bytes() {
         let rows = rows(100);
         let trainer =

@@ -997,6 +997,20 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
     }
 
     #[test]
+    fn command_is_ended_by_a_stop() {
+        struct Soon(Instant);
+        impl limbeck_data::stop::Asked for Soon {
+            fn is_asked(&self) -> bool {
+                self.0.elapsed() > Duration::from_millis(200)
+            }
+        }
+        let soon = Soon(Instant::now());
+        let found = teacher("sleep 30").ask_until(&numbers(&[4.0]), Stop::on(&soon));
+        assert!(matches!(found, Err(Error::Stopped)), "{found:?}");
+        assert!(soon.0.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
     fn command_that_leaves_a_process_behind_is_not_waited_for() {
         let start = Instant::now();
         let command = format!("sleep 30 >/dev/null 2>&1 </dev/null & {DOUBLE}");

@@ -450,7 +450,8 @@ impl NetworkEnsemble {
             .min_by(|&a, &b| total(a).total_cmp(&total(b)))
             .unwrap_or(0);
         let stop = curves.first().map_or(1.0, |(curve, ..)| {
-            curve.points[best].0 as f64 / curve.points.last().map_or(1, |(step, _)| *step) as f64
+            curve.points[best].0 as f64
+                / curve.points.last().map_or(1, |(step, _)| (*step).max(1)) as f64
         });
         let networks = curves.into_iter().map(|(mut curve, ..)| {
             curve.network.params = std::mem::take(&mut curve.points[best].1);

@@ -1151,4 +1151,63 @@ mod tests {
             (fitted.first(30), 0)
         );
     }
+
+    /// Asks for the end after so many looks.
+    struct After(std::sync::atomic::AtomicUsize);
+
+    impl limbeck_data::stop::Asked for After {
+        fn is_asked(&self) -> bool {
+            use std::sync::atomic::Ordering;
+            let left = self.0.load(Ordering::Relaxed);
+            self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+            left == 0
+        }
+    }
+
+    fn wave() -> (Features, Vec<f64>, Vec<f64>) {
+        let values: Vec<f64> = (0..500).map(|i| f64::from(i) / 50.0).collect();
+        let y = values.iter().map(|x| x.sin()).collect();
+        let x = features(vec![("x", FeatureValues::Number(values))]);
+        (x, y, vec![1.0; 500])
+    }
+
+    #[test]
+    fn a_stop_ends_a_fit_with_an_error_and_a_time_with_the_trees_so_far() {
+        let (x, y, w) = wave();
+        let options = TreeOptions {
+            pairs: 0,
+            ..quick()
+        };
+        let fit = |stop| fit(&x, &y, &w, &options, 0, Effort::until(1, stop));
+        let whole = fit(limbeck_data::Stop::NEVER).unwrap();
+        let late = fit(limbeck_data::Stop::NEVER.within(0.0)).unwrap();
+        assert!(late.parameters() < whole.parameters() && late.parameters() > 0);
+        assert!(late.predict(&x).unwrap().iter().all(|y| y.is_finite()));
+        let after = After(5.into());
+        let stop = limbeck_data::Stop::on(&after);
+        assert!(matches!(fit(stop), Err(Error::Stopped)));
+        // Nobody who watches changes a bit.
+        let never = After(usize::MAX.into());
+        let watched = fit(limbeck_data::Stop::on(&never)).unwrap();
+        assert_eq!(watched.to_bytes().unwrap(), whole.to_bytes().unwrap());
+    }
+
+    #[test]
+    fn speed_is_measured_until_the_time_is_over() {
+        let (x, y, w) = wave();
+        let measure = |stop| {
+            let effort = Effort::until(1, stop);
+            speed(&x, &y, &w, &quick(), 0, effort).unwrap()
+        };
+        for stop in [
+            limbeck_data::Stop::NEVER,
+            limbeck_data::Stop::NEVER.within(0.0),
+        ] {
+            let Speed { start, round } = measure(stop);
+            assert!(
+                round > 0.0 && round < 1.0 && start >= 0.0,
+                "{start} {round}"
+            );
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What every stage is given beside its data and its options: who watches, what is kept, and the time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
@@ -74,6 +74,13 @@ pub struct Session<'a> {
 impl Asked for Session<'_> {
     fn is_asked(&self) -> bool {
         self.is_stopped()
+    }
+
+    fn known_for(&self) -> Duration {
+        self.clock
+            .asked
+            .get()
+            .map_or(Duration::ZERO, Instant::elapsed)
     }
 }
 
@@ -238,7 +245,11 @@ impl<'a> Session<'a> {
 
     /// True once the user wants the run to end.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.observer.stop()
+        let is_stopped = self.observer.stop();
+        if is_stopped {
+            self.clock.asked.get_or_init(Instant::now);
+        }
+        is_stopped
     }
 
     /// What ends the work of this session: the user's wish, or the time.
@@ -288,6 +299,8 @@ impl<'a> Session<'a> {
 #[derive(Debug)]
 struct Clock {
     start: Instant,
+    /// When it was first seen that the user wants the end.
+    asked: OnceLock<Instant>,
     stages: Mutex<BTreeMap<String, f64>>,
 }
 
@@ -295,6 +308,7 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             start: Instant::now(),
+            asked: OnceLock::new(),
             stages: Mutex::default(),
         }
     }

@@ -382,10 +382,10 @@ impl<'a> Budget<'a> {
 
     /// The data set with so many of its columns, the most telling ones.
     fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
-        let ordinal = &self.recipe.student.ordinal;
+        let (ordinal, keep) = (&self.recipe.student.ordinal, &self.recipe.data.keep);
         let mut names = screen::ranked(data);
         // Columns that the recipe names stay.
-        names.sort_by_key(|name| !ordinal.contains(name));
+        names.sort_by_key(|name| !ordinal.contains(name) && !keep.contains(name));
         let gone = names.split_off(columns.min(names.len()));
         let narrow = data.without(&gone);
         resolved.recipe.data.drop.extend(gone);

@@ -111,6 +111,11 @@ pub(crate) fn study<'a>(
     }
 }
 
+/// True where a refit was trained as long as its trial.
+fn is_whole(refit: &Trial, trial: &Trial) -> bool {
+    refit.setting.spec.is_some() || refit.stop == trial.stop
+}
+
 /// What trials on one split of the rows learn from and are validated on.
 pub(crate) type SearchRows = (TransferSet, KnownRows);
 
@@ -161,6 +166,10 @@ impl Students<'_> {
         let (alone, distilled) = choice.best()?;
 
         let cut_in_search = session.is_over();
+        let as_found = || Refitted {
+            alone: alone.clone(),
+            distilled: distilled.clone(),
+        };
         let sets: Vec<TransferSet> = session.time("refit", || {
             let weight = recipe.transfer.perturb_weight;
             let all = self.known.iter();
@@ -169,17 +178,21 @@ impl Students<'_> {
         });
         let refit_stage;
         let (stage, refits) = if cut_in_search {
-            let refitted = Refitted {
-                alone: alone.clone(),
-                distilled: distilled.clone(),
-            };
-            (search.first(), vec![refitted])
+            (search.first(), vec![as_found()])
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
             refit_stage = session.time("refit", || Stage::joint(&study, both))?;
             session.begin("refit on all training rows");
-            let refits = self.refit(&refit_stage, alone, distilled, &judges)?;
-            (&refit_stage, refits)
+            let mut refits = self.refit(&refit_stage, alone, distilled, &judges)?;
+            // What was cut short is worse than what the search has.
+            let whole = |pair: &&Refitted| {
+                is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
+            };
+            refits.truncate(refits.iter().take_while(whole).count());
+            match refits.is_empty() {
+                true => (search.first(), vec![as_found()]),
+                false => (&refit_stage, refits),
+            }
         };
         let compared = match &sets[0] {
             set if set.new.features.rows > 0 => &set.new.features,
