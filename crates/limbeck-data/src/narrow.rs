@@ -1,5 +1,7 @@
 //! A data set with fewer columns.
 
+use std::collections::HashSet;
+
 use crate::content::content;
 use crate::dataset::Dataset;
 
@@ -10,7 +12,8 @@ impl Dataset {
     #[must_use]
     pub fn without(&self, names: &[String]) -> Self {
         let mut narrow = self.clone();
-        let stays = |name: &String| !names.contains(name);
+        let gone: HashSet<&String> = names.iter().collect();
+        let stays = |name: &String| !gone.contains(name);
         (narrow.features.columns).retain(|column| stays(&column.name));
         (narrow.summary.features).retain(|feature| stays(&feature.name));
         let numbers = self.targets.values.iter().chain([&self.weight]);

@@ -39,14 +39,19 @@ const PLANNED: f64 = 0.8;
 /// Part of what is left after reading that the teacher may take, and of that the trees where there are other learners.
 const TEACHER: f64 = 0.5;
 const TREES: f64 = 0.6;
+/// Part of it that the least teacher may take.
+const LEAST_TEACHER: f64 = 0.75;
 /// Part of the limit after which the fits of a teacher are cut short.
 pub(crate) const TEACHER_END: f64 = 0.62;
 /// Part of the limit that one measurement may take.
 const MEASURED: f64 = 0.03;
-/// Rows on which speed is measured.
+/// Rows on which speed is measured, fewer where that would be more cells, but not fewer than the least.
 const SAMPLE: usize = 4000;
-/// Rows on which that of networks is.
+const SAMPLE_CELLS: usize = 400_000;
+const LEAST_SAMPLE: usize = 800;
+/// Rows on which that of networks and of Gaussian processes is.
 const FEW: usize = 512;
+const LOOK: usize = 250;
 /// Steps and rounds with which it is measured.
 const STEPS: usize = 150;
 const ROUNDS: usize = 30;
@@ -199,6 +204,8 @@ struct Fits {
     thrift: Thrift,
     rounds: f64,
     columns: usize,
+    /// Whether they leave no time for other learners.
+    is_alone: bool,
 }
 
 impl Resolved {
@@ -295,6 +302,8 @@ impl<'a> Budget<'a> {
         let cells = (self.limit * CELLS / columns) as usize;
         transfer.munge_rows = transfer.munge_rows.min(cells.max(1000));
         self.tell(&resolved);
+        let notes = resolved.notes.iter();
+        notes.for_each(|note| self.session.note(note));
         Ok(resolved)
     }
 
@@ -341,9 +350,15 @@ impl<'a> Budget<'a> {
             teacher, student, ..
         } = &resolved.recipe;
         let limit = self.limit;
+        let network = match teacher.kind {
+            TeacherKind::Trees | TeacherKind::Gp => String::new(),
+            TeacherKind::Auto | TeacherKind::Network => {
+                format!("{} network steps, ", teacher.network.steps.1)
+            }
+        };
         let text = format!(
-            "{limit} s allow {} rounds of trees, {} network steps and {} student steps",
-            teacher.trees.rounds, teacher.network.steps.1, student.steps
+            "{limit} s allow {} rounds of trees, {network}{} student steps",
+            teacher.trees.rounds, student.steps
         );
         self.session.tell(&Event::Budget(&text));
     }
@@ -351,7 +366,8 @@ impl<'a> Budget<'a> {
     /// Too little time: what the least would take.
     fn refuse(&self, seconds: f64) -> Error {
         let (spent, outer) = (self.session.seconds(), 1 + self.recipe.outer_folds);
-        let enough = (1.1 * (spent + seconds * outer as f64) / PLANNED).ceil();
+        let enough = 1.1 * (spent + seconds * outer as f64) / PLANNED;
+        let enough = enough.max(1.2 * self.limit).ceil();
         Error::Recipe {
             place: "time_limit".into(),
             message: format!(
@@ -366,15 +382,19 @@ impl<'a> Budget<'a> {
     fn teacher(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
         let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
-        let share = TEACHER * if has_others { TREES } else { 1.0 };
-        let seconds = self.left() * share * self.threads() / self.teachers as f64;
+        let all = self.left() * self.threads() / self.teachers as f64;
+        let share = if has_others { TREES } else { 1.0 };
+        let seconds = [TEACHER * share, TEACHER, LEAST_TEACHER].map(|share| share * all);
         let splits = self.recipe.student.splits_of(learned(data));
         let wanted = self.recipe.teacher.trees.rounds as f64;
         let columns = data.features.columns.len();
         let degrees = Thrift::degrees(self.recipe, splits);
         let found = fitting(degrees, rows(data), speed, (seconds, wanted), columns);
-        let fits = found.map_err(|least| self.refuse(2.0 * least / self.threads()))?;
+        let fits = found.map_err(|least| self.refuse(least / LEAST_TEACHER / self.threads()))?;
         fits.thrift.apply(&mut resolved.recipe);
+        if fits.is_alone && has_others {
+            leave_trees_alone(resolved);
+        }
         shrink_trees(&mut resolved.recipe.teacher.trees, fits.rounds);
         resolved.notes.extend(told(&degrees[0], &fits.thrift));
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
@@ -450,7 +470,7 @@ impl<'a> Budget<'a> {
     /// Networks and Gaussian processes that fit beside the trees.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.recipe.teacher.kind;
-        if kind == TeacherKind::Trees {
+        if resolved.recipe.teacher.kind == TeacherKind::Trees {
             return Ok(());
         }
         let (wanted, rows) = (self.recipe.teacher.trees.rounds as f64, rows(data));
@@ -464,9 +484,7 @@ impl<'a> Budget<'a> {
             let fits = takes <= seconds * (1.0 - TREES) / 2.0;
             if !fits && kind == TeacherKind::Auto {
                 resolved.recipe.teacher.gp.most_rows = 0;
-                resolved
-                    .notes
-                    .push(format!("{LIMITED}, the teacher has no Gaussian process"));
+                resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
             }
         }
         if kind == TeacherKind::Gp {
@@ -484,12 +502,7 @@ impl<'a> Budget<'a> {
         let allowed = seconds * (1.0 - TREES) * 0.8 / each;
         let wanted = network.steps_of(rows.train) as f64;
         if allowed < GOOD_NETWORK.min(wanted) && kind == TeacherKind::Auto {
-            resolved.recipe.teacher.kind = TeacherKind::Trees;
-            let note = format!("{LIMITED}, the teacher is made of boosted trees alone");
-            resolved
-                .notes
-                .retain(|note| !note.ends_with("no Gaussian process"));
-            resolved.notes.push(note);
+            leave_trees_alone(resolved);
         } else if allowed < wanted {
             let steps = (allowed as usize).max(100);
             let own = &mut resolved.recipe.teacher.network.steps;
@@ -528,7 +541,7 @@ impl<'a> Budget<'a> {
     }
 
     fn speed_of_trees(&self, data: &Dataset) -> Result<Speed> {
-        let rows = sample(data, SAMPLE);
+        let rows = sample_of_cells(data);
         let options = TreeOptions {
             rounds: ROUNDS,
             pairs: 0,
@@ -552,7 +565,7 @@ impl<'a> Budget<'a> {
 
     /// Seconds of a step of a student, and of what comes before its first one.
     fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
-        let rows = sample(data, SAMPLE);
+        let rows = sample_of_cells(data);
         let none = vec![f64::NAN; rows.len()];
         let growth = learned(data) as f64 / rows.len() as f64;
         let set = TransferSet::plain(KnownRows {
@@ -602,20 +615,24 @@ impl<'a> Budget<'a> {
         options: &ProcessOptions,
         data: &Dataset,
     ) -> Result<f64> {
-        let rows = sample(data, options.evidence_rows);
+        let rows = sample(data, options.evidence_rows.min(LOOK));
         let (features, target, weight) = (
             data.features.select(&rows),
             data.learned_of(&rows),
             data.weight_of(&rows),
         );
-        let two = ProcessOptions {
-            steps: 2,
+        let one = ProcessOptions {
+            steps: 1,
             ..options.clone()
         };
         let begun = Instant::now();
         let of = fold_less(&features, &target, &weight);
-        ProcessPlan::choose(&of, &two, recipe.seed, self.session.stop())?;
-        let tried = begun.elapsed().as_secs_f64() * options.steps as f64 / 2.0 * self.threads();
+        ProcessPlan::choose(&of, &one, recipe.seed, self.measuring())?;
+        // Three looks at least: a value of each shape, and a step. A value takes a bit less than the cube of the rows.
+        let look = begun.elapsed().as_secs_f64() / 3.0;
+        let steps = options.steps as f64;
+        let growth = (options.evidence_rows as f64 / rows.len().max(1) as f64).powf(2.5);
+        let tried = 1.3 * look * steps * (growth.max(1.0) * self.threads() + 1.0);
         let (n, width) = (
             data.split.train.len() as f64,
             data.features.columns.len() as f64,
@@ -629,6 +646,7 @@ impl<'a> Budget<'a> {
 
 /// Begins the note of what a limit led to.
 const LIMITED: &str = "to keep the time limit";
+const NO_PROCESS: &str = "the teacher has no Gaussian process";
 const NARROWED: &str = "to keep the time limit and the budget";
 
 /// What is given up of a teacher, in words.
@@ -649,29 +667,32 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
 }
 
-/// What fits into so many seconds of one thread; else the seconds of the least.
+/// What fits into so many seconds of one thread: beside other learners, alone, and at most; else the seconds of the least.
 fn fitting(
     degrees: [Thrift; 4],
     rows: Rows,
     speed: Speed,
-    (seconds, wanted): (f64, f64),
+    (seconds, wanted): ([f64; 3], f64),
     columns: usize,
 ) -> Result<Fits, f64> {
     let good = GOOD_ROUNDS.min(wanted);
-    for thrift in degrees {
+    let [beside, alone, most] = seconds;
+    let tried = degrees.iter().zip([beside, beside, alone, alone]);
+    for ((&thrift, seconds), is_alone) in tried.zip([false, false, true, true]) {
         let rounds = thrift.trees(rows).rounds(seconds, speed);
         if rounds >= good {
             return Ok(Fits {
                 thrift,
                 rounds,
                 columns,
+                is_alone,
             });
         }
     }
     // Time is nearly in proportion to columns.
     let thrift = degrees[3];
     let times = thrift.trees(rows);
-    let share = seconds / times.seconds(good, speed);
+    let share = alone / times.seconds(good, speed);
     let least = LEAST_COLUMNS.min(columns) as f64;
     let kept = (columns as f64 * share)
         .clamp(least, columns as f64)
@@ -681,14 +702,16 @@ fn fitting(
         start: speed.start * part,
         round: speed.round * part,
     };
-    let rounds = times.rounds(seconds, speed);
-    if rounds < LEAST_ROUNDS.min(wanted) {
-        return Err(times.seconds(LEAST_ROUNDS.min(wanted), speed));
+    let fewest = LEAST_ROUNDS.min(wanted);
+    let rounds = times.rounds(alone, speed);
+    if rounds < fewest && times.rounds(most, speed) < fewest {
+        return Err(times.seconds(fewest, speed));
     }
     Ok(Fits {
         thrift,
-        rounds,
+        rounds: rounds.max(fewest),
         columns: kept as usize,
+        is_alone: true,
     })
 }
 
@@ -719,6 +742,21 @@ fn learned(data: &Dataset) -> usize {
 
 fn sample(data: &Dataset, most: usize) -> Vec<usize> {
     data.split.train.iter().copied().take(most).collect()
+}
+
+/// Rows on which the speed of trees and students is measured.
+fn sample_of_cells(data: &Dataset) -> Vec<usize> {
+    let cells = SAMPLE_CELLS / data.features.columns.len().max(1);
+    sample(data, cells.clamp(LEAST_SAMPLE, SAMPLE))
+}
+
+/// Takes away all learners but trees.
+fn leave_trees_alone(resolved: &mut Resolved) {
+    resolved.recipe.teacher.kind = TeacherKind::Trees;
+    resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
+    resolved.notes.push(format!(
+        "{LIMITED}, the teacher is made of boosted trees alone"
+    ));
 }
 
 /// Steps that search and refits take.
@@ -820,8 +858,14 @@ mod tests {
     fn as_little_as_possible_is_given_up() {
         let degrees = Thrift::degrees(&Recipe::default(), 1);
         let find = |seconds: f64| {
-            fitting(degrees, MANY, speed(0.0, 0.01), (seconds, 800.0), 3000)
-                .map(|fits| (fits.thrift, fits.rounds.round() as usize, fits.columns))
+            fitting(
+                degrees,
+                MANY,
+                speed(0.0, 0.01),
+                ([seconds, seconds, 1.5 * seconds], 800.0),
+                3000,
+            )
+            .map(|fits| (fits.thrift, fits.rounds.round() as usize, fits.columns))
         };
         // 9.5 whole fits and 50 · 10 rounds for pairs.
         assert_eq!(find(81.0).unwrap(), (degrees[0], 800, 3000));
@@ -830,9 +874,10 @@ mod tests {
         assert_eq!(find(6.0).unwrap(), (degrees[3], 150, 3000));
         // A tenth of the columns takes a tenth of the time.
         assert_eq!(find(0.6).unwrap(), (degrees[3], 150, 300));
-        // 24 columns: 150 rounds take 0.048 s, 40 of them 0.0128.
+        // 24 columns: 150 rounds take 0.048 s, 40 of them 0.0128, for which half as much time again may be taken.
         assert_eq!(find(0.02).unwrap(), (degrees[3], 62, 24));
-        let least = find(0.01).unwrap_err();
+        assert_eq!(find(0.01).unwrap(), (degrees[3], 40, 24));
+        let least = find(0.008).unwrap_err();
         assert!((least - 0.0128).abs() < 1e-9, "{least}");
     }
 
