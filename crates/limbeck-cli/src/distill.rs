@@ -103,9 +103,10 @@ impl Distill {
                 String::new()
             };
             return print(&format!(
-                "{head}{}\nreport: {}\nrun: {}\n",
+                "{head}{}\nreport: {}\n{}run: {}\n",
                 render::result(run.report(), Style::stdout()),
                 run.path().join(limbeck::run::PAGE).display(),
+                exported(run),
                 run.path().display()
             ));
         }
@@ -117,6 +118,18 @@ impl Distill {
         }
         print(&report)
     }
+}
+
+/// The files of the student in the formats that were asked for, a line each.
+fn exported(run: &Run) -> String {
+    let name = |format: &limbeck::export::Format| match format {
+        limbeck::export::Format::C => "student.c",
+        limbeck::export::Format::Onnx => "student.onnx",
+    };
+    let folder = run.path().join(limbeck::run::EXPORT);
+    let files = run.recipe().export.iter().map(|one| folder.join(name(one)));
+    let line = |file: PathBuf| format!("exported: {}\n", file.display());
+    files.filter(|file| file.exists()).map(line).collect()
 }
 
 /// The file of the student that predicts the targets of all runs.

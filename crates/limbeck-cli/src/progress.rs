@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use limbeck::{Event, Observer};
+use limbeck::{Event, Observer, Part};
 use limbeck_data::DataSummary;
 use limbeck_distill::proof::short;
 use limbeck_distill::search::Progress as Training;
@@ -24,8 +24,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
+/// How long a run may take to end by itself. Work that looks up too seldom is then left as a killed run is: what it finished is kept.
+const GRACE: Duration = Duration::from_millis(1500);
 
-/// Lets Ctrl-C (and SIGTERM) ask the run to stop; a second one ends the process at once.
+/// Lets Ctrl-C (and SIGTERM) ask the run to stop, and ends the process where it does not soon; a second one ends the process at once.
 pub(crate) fn watch_interrupts() -> Result<()> {
     if WATCHED.set(()).is_err() {
         return Ok(());
@@ -34,9 +36,20 @@ pub(crate) fn watch_interrupts() -> Result<()> {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
         }
-        tell("\nstopping: this stage ends with what it has so far, and the run is kept; press Ctrl-C again to quit at once");
+        tell("\nstopping: finished work is kept for --resume; press Ctrl-C again to quit at once");
+        std::thread::spawn(end_after_grace);
     })
     .map_err(|error| Error::Message(format!("cannot watch for Ctrl-C: {error}")))
+}
+
+/// Ends the process once the time to end by itself is over.
+fn end_after_grace() {
+    std::thread::sleep(GRACE);
+    tell(
+        "interrupted: stopped before a student was trained; a run that was begun goes on from what it finished: limbeck distill --resume RUN \
+         (limbeck runs lists what is unfinished)",
+    );
+    std::process::exit(INTERRUPTED);
 }
 
 /// True once the user asked to stop.
@@ -52,6 +65,9 @@ pub(crate) struct Progress {
     training: Mutex<State>,
 }
 
+/// How often a line tells how far a part is, where there is no live line.
+const EVERY: Duration = Duration::from_secs(15);
+
 enum Mode {
     Quiet,
     Lines,
@@ -64,6 +80,15 @@ struct State {
     stage: String,
     total: u64,
     steps: BTreeMap<String, usize>,
+    part: Option<PartState>,
+}
+
+/// A part of a stage that counts what it has done.
+#[derive(Debug)]
+struct PartState {
+    name: String,
+    begun: Instant,
+    told: Instant,
 }
 
 impl Progress {
@@ -138,10 +163,39 @@ impl Progress {
         }
     }
 
+    /// Shows how far a part is, with the time that it still takes at the speed so far.
+    fn part(&self, part: &Part<'_>) {
+        let mut state = self.state();
+        let now = Instant::now();
+        if state.part.as_ref().is_none_or(|own| own.name != part.name) {
+            state.part = Some(PartState {
+                name: part.name.to_owned(),
+                begun: now,
+                told: now,
+            });
+            if let Mode::Live(bar) = &self.mode {
+                bar.set_length(part.total as u64);
+                bar.set_style(steps_bar(self.style));
+                bar.reset_eta();
+                bar.set_message(state.stage.clone());
+                bar.set_prefix(part.name.to_owned());
+            }
+        }
+        match (&self.mode, &mut state.part) {
+            (Mode::Live(bar), _) => bar.set_position(part.done as u64),
+            (Mode::Lines, Some(own)) if now - own.told >= EVERY => {
+                own.told = now;
+                tell(&part_line(part, now - own.begun, self.start.elapsed()));
+            }
+            _ => {}
+        }
+    }
+
     fn steps(&self, total: usize) {
         let mut state = self.state();
         state.total = total as u64;
         state.steps.clear();
+        state.part = None;
         if let Mode::Live(bar) = &self.mode {
             bar.set_length(total as u64);
             bar.set_position(0);
@@ -182,6 +236,7 @@ impl Observer for Progress {
             Event::Note(text) => self.line(&format!("{}: {text}", self.style.cyan("note"))),
             Event::Budget(text) => self.line(&format!("{}: {text}", self.style.cyan("budget"))),
             Event::Steps(total) => self.steps(*total),
+            Event::Part(part) => self.part(part),
             Event::Training(training) | Event::Aside(training) => self.training(training),
         }
     }
@@ -189,6 +244,18 @@ impl Observer for Progress {
     fn stop(&self) -> bool {
         is_stopped()
     }
+}
+
+/// How far a part is, as a line.
+fn part_line(part: &Part<'_>, taken: Duration, elapsed: Duration) -> String {
+    let done = part.done.max(1) as f64;
+    let left = taken.as_secs_f64() * (part.total as f64 - done).max(0.0) / done;
+    format!(
+        "[{:6.1} s] {}: {:.0} %, about {left:.0} s left",
+        elapsed.as_secs_f64(),
+        part.name,
+        100.0 * done / part.total.max(1) as f64
+    )
 }
 
 fn live_bar() -> ProgressBar {
@@ -223,6 +290,20 @@ fn steps_bar(style: Style) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_tells_the_time_that_is_left() {
+        let part = Part {
+            name: "trees, 5 folds",
+            done: 25,
+            total: 100,
+        };
+        let (taken, elapsed) = (Duration::from_secs(10), Duration::from_secs(70));
+        assert_eq!(
+            part_line(&part, taken, elapsed),
+            "[  70.0 s] trees, 5 folds: 25 %, about 30 s left"
+        );
+    }
 
     #[test]
     fn templates_parse() {

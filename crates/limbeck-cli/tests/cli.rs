@@ -941,6 +941,96 @@ fn time_limit_leads_to_a_recipe_that_replays() {
 }
 
 #[test]
+fn export_is_written_with_the_run() {
+    let place = Place::with_table();
+    let outcome = place
+        .distill(&["--export", "c,onnx", "--out", "run"])
+        .succeeds();
+    for file in ["student.c", "student.onnx"] {
+        assert!(place.exists(&format!("run/export/{file}")), "{file}");
+        let line = format!("exported: run/export/{file}");
+        assert!(outcome.stdout.contains(&line), "{}", outcome.stdout);
+        let entry = &place.json("run/manifest.json")["files"][format!("export/{file}")];
+        assert!(entry["bytes"].as_u64().unwrap() > 0, "{entry}");
+    }
+    place.limbeck(&["verify", "run"]).succeeds();
+    place
+        .limbeck(&["distill", "--recipe", "run/recipe.toml", "--out", "again"])
+        .succeeds();
+    assert_eq!(
+        place.bytes("run/export/student.c"),
+        place.bytes("again/export/student.c")
+    );
+}
+
+#[test]
+fn export_that_the_table_makes_impossible_is_refused_before_training() {
+    let place = Place::with_table();
+    // ONNX has no words for scaling by quantiles.
+    place.file(
+        "quick.toml",
+        place
+            .text("quick.toml")
+            .replace("[student]", "[student]\nscaling = 'quantile'"),
+    );
+    let outcome = place.distill(&["--export", "c,onnx", "--out", "run"]);
+    let outcome = outcome.fails(&["cannot be written as ONNX"]);
+    assert!(
+        !outcome.stderr.contains("out-of-fold"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!place.exists("run") && !place.exists("run.unfinished"));
+    // The page offers what works.
+    place.distill(&["--out", "a run"]).succeeds();
+    let page = place.text("a run/report.html");
+    assert!(page.contains("limbeck export 'a run' --to c"));
+    assert!(!page.contains("--to onnx"));
+}
+
+#[test]
+fn stop_ends_a_run_within_two_seconds_wherever_it_is() {
+    let place = Place::with_table();
+    let recipe = place.text("quick.toml");
+    place.file(
+        "quick.toml",
+        recipe.replace("rounds = 20", "rounds = 20000"),
+    );
+    let args = [
+        "distill",
+        "sensor.csv",
+        "--target",
+        TARGET,
+        "--recipe",
+        "quick.toml",
+        "--out",
+        "run",
+    ];
+    for wait in [50, 400, 1000] {
+        let _ = std::fs::remove_dir_all(place.path("run.unfinished"));
+        let mut child = place
+            .command(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let kill = std::process::Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status();
+        let asked = std::time::Instant::now();
+        assert!(kill.unwrap().success());
+        let status = child.wait().unwrap();
+        // Before it listens to signals, SIGTERM ends a process as always.
+        assert!(matches!(status.code(), Some(130) | None), "{status}");
+        assert!(
+            asked.elapsed() < std::time::Duration::from_secs(3),
+            "{wait}"
+        );
+    }
+}
+
+#[test]
 fn reader_that_goes_away_is_no_error() {
     let place = Place::with_run();
     let outcome =

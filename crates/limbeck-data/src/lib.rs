@@ -27,6 +27,7 @@
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | random number generators: one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
+//! | [`stop`] | [`Stop`]: ends long work early |
 //! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
@@ -70,6 +71,7 @@ mod given;
 pub mod kind;
 mod layout;
 pub mod metrics;
+mod narrow;
 mod numbers;
 mod parquet;
 mod parts;
@@ -81,6 +83,7 @@ pub mod rng;
 mod sentinels;
 pub mod simulate;
 pub mod split;
+pub mod stop;
 pub mod stream;
 pub mod table;
 pub mod targets;
@@ -102,6 +105,7 @@ pub use limbeck_runtime::MissingNumbers;
 pub use reading::ReadOptions;
 pub use rng::generator;
 pub use split::{FoldKind, Split};
+pub use stop::Stop;
 pub use table::{Column, Table};
 pub use targets::{LearnedUnit, TargetSpec, Targets};
 pub use text::{DecimalMark, Separator};

@@ -85,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         target_weights: &[],
         seed: 0,
         checkpoints: &NO_CHECKPOINTS,
+        stop: limbeck_data::Stop::NEVER,
     };
     let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
     let choice = search::choose(&search, &|_| Control::Continue)?;

@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::Features;
 use limbeck_data::encode::{fit_encoder, ple_edges};
+use limbeck_data::{Features, Stop};
 use limbeck_runtime::{Encoder, Encoding};
+use limbeck_teach::Effort;
 use limbeck_teach::trees::{self, Cut};
 
 use crate::error::Result;
@@ -51,12 +52,12 @@ impl Cuts {
     ///
     /// # Errors
     ///
-    /// If the rows cannot be encoded or the trees cannot be fitted.
+    /// If the rows cannot be encoded or the trees cannot be fitted; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
     pub fn fit(
         features: &Features,
-        target: &[f64],
-        weight: &[f64],
+        (target, weight): (&[f64], &[f64]),
         options: &StudentOptions,
+        stop: Stop<'_>,
     ) -> Result<Self> {
         let all: Vec<usize> = (0..features.rows).collect();
         let encoder = fit_encoder(features, &all, &encode_options(options, CATEGORY_WIDTH));
@@ -70,7 +71,12 @@ impl Cuts {
             .map(|at| column(&encoded, encoder.width(), at))
             .collect();
         let threads = rayon::current_num_threads();
-        let mut cuts = trees::cuts(&columns, &take(target), &take(weight), threads)?;
+        let mut cuts = trees::cuts(
+            &columns,
+            &take(target),
+            &take(weight),
+            Effort::until(threads, stop),
+        )?;
         let of_feature = |span: std::ops::Range<usize>| {
             cuts.get_mut(span.start)
                 .map(std::mem::take)

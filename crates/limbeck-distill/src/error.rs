@@ -47,3 +47,9 @@ pub enum Error {
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<limbeck_data::stop::Stopped> for Error {
+    fn from(_: limbeck_data::stop::Stopped) -> Self {
+        Self::Interrupted
+    }
+}

@@ -24,6 +24,7 @@
 )]
 
 pub mod bins;
+pub mod draft;
 mod error;
 pub mod hints;
 pub mod kinds;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::Measure;
-use limbeck_data::{Features, TargetSpec};
+use limbeck_data::{Features, Stop, TargetSpec};
 use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
 use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Output, Student, StudentParts};
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,8 @@ pub struct Study<'a> {
     pub seed: u64,
     /// Where finished and unfinished trainings are saved.
     pub checkpoints: &'a Checkpoints,
+    /// What ends fits and trainings before they are done.
+    pub stop: Stop<'a>,
 }
 
 impl Study<'_> {
@@ -61,6 +65,8 @@ pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Maximum number of points of a training curve.
 const CURVE: usize = 40;
+/// How long trainings that have no point yet go on once a stop is known.
+const GRACE: Duration = Duration::from_secs(1);
 /// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. So shorter schedules run to
 /// their end; a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;
@@ -472,7 +478,15 @@ impl<'a> Stage<'a> {
             members: 1,
             seed: training.seed,
         };
-        let trainer = Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?;
+        let stop = self.study.stop;
+        // Late, the first point of the curve is still waited for; asked to stop, only for a moment: a student without one is none.
+        let has_point = AtomicBool::new(false);
+        let is_over = || {
+            let known = stop.asked_for();
+            known.is_some_and(|known| has_point.load(Ordering::Relaxed) || known > GRACE)
+        };
+        let trainer =
+            Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?.stopping(&is_over);
         let mut saver = checkpoints.saver(format!("{name}.begun"));
         let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
         let (mut state, mut curve, mut snapshots) =
@@ -480,6 +494,7 @@ impl<'a> Stage<'a> {
         curve.iter().for_each(|point| {
             tell(point);
         });
+        has_point.store(!curve.is_empty(), Ordering::Relaxed);
         // After the network's weights come adapters, which predictions do not use.
         let weights = design.shape.weights();
         let (target, teacher) = (self.valid_target(), self.valid_teacher());
@@ -526,6 +541,7 @@ impl<'a> Stage<'a> {
                 }
                 is_stopped = tell(&point) == Control::Stop;
                 curve.push(point);
+                has_point.store(true, Ordering::Relaxed);
                 if self.hopeless(&snapshots) || is_stopped {
                     return Control::Stop;
                 }
@@ -538,6 +554,7 @@ impl<'a> Stage<'a> {
             },
         )?;
         saved?;
+        is_stopped |= stop.is_over();
         state.average.truncate(weights);
         let trained = Trained {
             curve,
@@ -666,23 +683,27 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// Trains and discards a baseline network for some steps, to time it. Does nothing for non-neural students.
+    /// Trains and discards a baseline network for some steps, to time it. Returns the number of steps: fewer if `stop` ended it, 0 for
+    /// non-neural students.
     ///
     /// # Errors
     ///
     /// If the loss is not finite.
-    pub fn warm_up(&self, steps: usize) -> Result<()> {
+    pub fn warm_up(&self, steps: usize, stop: Stop<'_>) -> Result<usize> {
         if !self.has_network() {
-            return Ok(());
+            return Ok(0);
         }
         let setting = Setting::plain(None, steps);
         self.train(
             &self.lesson(setting)?,
             &Training::new("warm-up", setting, 0),
             steps,
-            &|_| Control::Continue,
+            &|_| match stop.is_over() {
+                true => Control::Stop,
+                false => Control::Continue,
+            },
         )
-        .map(|_| ())
+        .map(|trained| trained.step)
     }
 
     /// The trained student in the form that ships, with golden vectors (expected predictions) for `examples`.
@@ -697,8 +718,26 @@ impl<'a> Stage<'a> {
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
         let (encoder, graph) = self.lowered(trial)?;
+        self.finished(encoder, graph, provenance, examples)
+    }
+
+    /// The student of an encoder and a graph that predict all targets.
+    pub(crate) fn finished(
+        &self,
+        encoder: Encoder,
+        graph: Graph,
+        provenance: BTreeMap<String, String>,
+        examples: Vec<Vec<GoldenValue>>,
+    ) -> Result<Student> {
         let outputs = self.targets.iter().map(Target::output).collect();
         finished(encoder, graph, outputs, provenance, examples)
+    }
+
+    /// The largest network with weights of 0.
+    pub(crate) fn untrained(&self) -> Result<(Encoder, Graph)> {
+        let Design { encoder, shape, .. } = &self.arm(SIZES[0])?.design;
+        let graph = shape.lower(&vec![0.0; shape.weights()], self.heads.head)?;
+        Ok((encoder.clone(), graph))
     }
 
     /// The trained student reduced to one of its targets; the whole student if it has only one.
@@ -774,7 +813,8 @@ fn keep_output(graph: &mut Graph, kept: usize) {
 fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     let of = |target: &Target<'_>| {
         let known = &target.set.known;
-        Cuts::fit(&known.features, &known.target, &known.weight, study.student)
+        let rows = (&known.target[..], &known.weight[..]);
+        Cuts::fit(&known.features, rows, study.student, study.stop)
     };
     let all: Vec<Cuts> = targets.iter().map(of).collect::<Result<_>>()?;
     let scales = targets.iter().map(|target| target.scale);

@@ -388,6 +388,7 @@ mod tests {
             target_weights: &[],
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,
+            stop: limbeck_data::Stop::NEVER,
         };
         let known = |features: Features, unit: f64, blocks: Option<&[u32]>| {
             let target: Vec<f64> = target(&features).iter().map(|y| unit * y).collect();

@@ -152,6 +152,7 @@ pub struct Trainer<'a, N> {
     n: usize,
     noise: Option<InputNoise>,
     engine: Engine,
+    stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl<'a, N: Network> Trainer<'a, N> {
@@ -233,7 +234,18 @@ impl<'a, N: Network> Trainer<'a, N> {
             n,
             noise,
             engine: Engine::Fused,
+            stop: None,
         })
+    }
+
+    /// The same training with a question that is asked before each step: once the answer is yes, [`run`](Self::run) ends there,
+    /// without a report. Between reports of a wide network minutes may pass.
+    #[must_use]
+    pub fn stopping(self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
     }
 
     /// The same trainer with another engine.
@@ -275,7 +287,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Trains until step `until`, or until the observer stops training. The observer is called after every `every`-th step and
+    /// Trains until step `until`, or until the observer or the question of [`stopping`](Self::stopping) ends it. The observer is called after every `every`-th step and
     /// after the last.
     ///
     /// # Errors
@@ -297,6 +309,9 @@ impl<'a, N: Network> Trainer<'a, N> {
             ..Work::default()
         };
         while state.step < until {
+            if self.stop.is_some_and(|stop| stop()) {
+                return Ok(());
+            }
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
             gather(
@@ -919,6 +934,26 @@ mod tests {
             apart <= standard_error,
             "{differences:?}, standard error {standard_error}"
         );
+    }
+
+    #[test]
+    fn a_question_ends_training_at_the_next_step() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let rows = rows(100);
+        let steps = AtomicUsize::new(0);
+        let stop = || steps.fetch_add(1, Ordering::Relaxed) == 7;
+        let trainer = Trainer::new(shape(2), options(60), &rows, &Hard(LabelLoss::Gaussian))
+            .unwrap()
+            .stopping(&stop);
+        let mut state = trainer.start();
+        let mut reports = 0;
+        trainer
+            .run(&mut state, 60, 1000, &mut |_| {
+                reports += 1;
+                Control::Continue
+            })
+            .unwrap();
+        assert_eq!((state.step, reports), (7, 0));
     }
 
     #[test]

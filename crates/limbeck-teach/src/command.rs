@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use limbeck_data::Stop;
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use limbeck_options::{Options, Refused, Rule};
@@ -181,6 +182,15 @@ impl CommandTeacher {
     /// [`Error::CommandRows`], [`Error::CommandAnswer`] or [`Error::CommandPipe`]; [`Error::Data`] if the rows cannot be
     /// written as Parquet.
     pub fn ask(&self, x: &Features) -> Result<Answers> {
+        self.ask_until(x, Stop::NEVER)
+    }
+
+    /// The same, unless its end is asked for: then the command and all that it started are ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask); [`Error::Stopped`].
+    pub fn ask_until(&self, x: &Features, stop: Stop<'_>) -> Result<Answers> {
         // A panic elsewhere leaves whole entries behind.
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let names = x.names();
@@ -195,9 +205,9 @@ impl CommandTeacher {
             .chunks(self.options.batch_rows)
             .enumerate()
         {
-            let answers: Vec<Answer> = self
-                .kept
-                .piece(&format!("command-{at}"), || self.run(&x.select(batch)))?;
+            let answers: Vec<Answer> = self.kept.piece(&format!("command-{at}"), || {
+                self.run(&x.select(batch), stop)
+            })?;
             for (row, answer) in batch.iter().zip(answers) {
                 cache.answers.insert(keys[*row].clone(), answer);
             }
@@ -230,17 +240,20 @@ impl CommandTeacher {
     }
 
     /// One run of the command.
-    fn run(&self, rows: &Features) -> Result<Vec<Answer>> {
+    fn run(&self, rows: &Features, stop: Stop<'_>) -> Result<Vec<Answer>> {
+        stop.check()?;
         let input = match self.options.format {
             CommandFormat::Csv => csv(rows),
             CommandFormat::Parquet => parquet(rows, &self.options.command)?,
         };
         let most = ANSWER_BYTES + ANSWER_BYTES_PER_ROW * rows.rows;
         let mut running = Running::start(&self.options.command, input, most)?;
-        let end = running.wait(Instant::now() + Duration::from_secs_f64(self.options.timeout_s));
+        let deadline = Instant::now() + Duration::from_secs_f64(self.options.timeout_s);
+        let end = running.wait(deadline, stop);
         let command = || self.options.command.clone();
         let stderr = running.stderr();
         match end {
+            End::Stopped => Err(Error::Stopped),
             End::Timeout => {
                 let after = Duration::from_secs_f64(self.options.timeout_s);
                 Err(Error::CommandTimeout {
@@ -520,6 +533,7 @@ enum Event {
 enum End {
     Exit(ExitStatus, Vec<u8>),
     Timeout,
+    Stopped,
     TooLong,
     Pipe(&'static str, io::Error),
 }
@@ -548,10 +562,10 @@ impl Running {
         })
     }
 
-    /// Waits until the command has ended and its answer is complete, or until the deadline. A command that did not exit
+    /// Waits until the command has ended and its answer is complete, or until the deadline or a stop. A command that did not exit
     /// by itself is killed with its process group.
-    fn wait(&mut self, deadline: Instant) -> End {
-        let end = self.listen(deadline);
+    fn wait(&mut self, deadline: Instant, stop: Stop<'_>) -> End {
+        let end = self.listen(deadline, stop);
         match end {
             End::Exit(..) => self.drain_stderr(),
             _ => self.kill(),
@@ -559,7 +573,7 @@ impl Running {
         end
     }
 
-    fn listen(&mut self, deadline: Instant) -> End {
+    fn listen(&mut self, deadline: Instant, stop: Stop<'_>) -> End {
         loop {
             match self.events.recv_timeout(POLL) {
                 Ok(Event::Answer(answer)) => self.answer = Some(answer),
@@ -576,6 +590,9 @@ impl Running {
             }
             if let (Some(status), Some(answer)) = (self.status, &mut self.answer) {
                 return End::Exit(status, std::mem::take(answer));
+            }
+            if stop.check().is_err() {
+                return End::Stopped;
             }
             if Instant::now() >= deadline {
                 return End::Timeout;
@@ -989,6 +1006,20 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
         let start = Instant::now();
         assert!(matches!(error("yes 1", 2), Error::CommandOutput { .. }));
         assert!(start.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn command_is_ended_by_a_stop() {
+        struct Soon(Instant);
+        impl limbeck_data::stop::Asked for Soon {
+            fn is_asked(&self) -> bool {
+                self.0.elapsed() > Duration::from_millis(200)
+            }
+        }
+        let soon = Soon(Instant::now());
+        let found = teacher("sleep 30").ask_until(&numbers(&[4.0]), Stop::on(&soon));
+        assert!(matches!(found, Err(Error::Stopped)), "{found:?}");
+        assert!(soon.0.elapsed() < Duration::from_secs(15));
     }
 
     #[test]

@@ -11,6 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The user ended the work.
+    #[error("stopped before the teacher was fitted")]
+    Stopped,
     /// An option that is out of range, has no effect, or conflicts with another.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
@@ -213,6 +216,12 @@ pub enum Error {
     /// An error of stored teachers or of student parts: see the source.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
+}
+
+impl From<limbeck_data::stop::Stopped> for Error {
+    fn from(_: limbeck_data::stop::Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 impl From<limbeck_data::Error> for Error {

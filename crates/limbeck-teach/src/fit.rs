@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::network::{NetworkEnsemble, NetworkOptions};
+use crate::network::{self, NetworkEnsemble, NetworkOptions};
 use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
 use crate::trees::{self, TreeOptions};
+use crate::work::{Effort, Meter, Work};
 
 /// A kind of model that a teacher can consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,11 +69,12 @@ pub(crate) struct FoldChoices {
 }
 
 /// One fit to be made.
-struct Job {
+struct Job<'m> {
     learner: Learner,
     /// The end of the name of its checkpoint.
     name: String,
     seed: u64,
+    meter: &'m Meter<'m>,
 }
 
 impl FoldChoices {
@@ -85,39 +87,50 @@ impl FoldChoices {
         &self,
         sample: &Sample<'_>,
         rows: &[usize],
-        job: &Job,
-        kept: &Checkpoints,
+        job: &Job<'_>,
+        work: Work<'_>,
     ) -> Result<Fit> {
+        work.stop.check()?;
         let name = format!("{}-{}", job.learner.name(), job.name);
         match job.learner {
-            Learner::Trees => kept_trees(kept, &name, || {
+            Learner::Trees => kept_trees(work.kept, &name, || {
                 let features = sample.features.select(rows);
+                let round = || job.meter.add(1);
                 trees::fit(
                     &features,
                     &sample.target_of(rows),
                     &sample.weight_of(rows),
                     &self.trees,
                     job.seed,
-                    1,
+                    Effort::until(1, work.stop).telling(&round),
                 )
             })
             .map(Fit::Trees),
-            Learner::Network => NetworkEnsemble::fit(
+            Learner::Network => NetworkEnsemble::fit_within(
                 sample,
                 rows,
-                &self.network,
+                (&self.network, self.stop),
                 job.seed,
-                self.stop,
-                kept.saver(name),
+                &name,
+                (work, job.meter),
             )
             .map(Fit::Network),
             // A factor of a covariance takes a second or two: made again rather than kept.
             Learner::Process => match &self.process {
-                Some(plan) => Process::fit(sample, rows, plan).map(Fit::Process),
+                Some(plan) => Process::fit(sample, rows, plan, work.stop).map(Fit::Process),
                 None => Err(Error::MalformedTeacher {
                     message: "it has no kernel for its Gaussian process".into(),
                 }),
             },
+        }
+    }
+
+    /// Units of one fit of a learner, as a [`Meter`] counts them: rounds of trees, points of a training curve.
+    fn units(&self, learner: Learner) -> usize {
+        match learner {
+            Learner::Trees => self.trees.rounds,
+            Learner::Network => network::CURVE,
+            Learner::Process => 1,
         }
     }
 
@@ -131,20 +144,21 @@ impl FoldChoices {
         sample: &Sample<'_>,
         learner: Learner,
         seed: u64,
-        kept: &Checkpoints,
+        work: Work<'_>,
     ) -> Result<Vec<Fit>> {
+        let count = sample.folds.count();
+        let name = format!("{}, {count} folds", learner.name());
+        let meter = work.part(name, count * self.units(learner));
         let fit = |fold: u32| {
             let job = Job {
                 learner,
                 name: (fold + 1).to_string(),
                 seed: seed + u64::from(fold),
+                meter: &meter,
             };
-            self.fit(sample, &sample.training_rows(fold), &job, kept)
+            self.fit(sample, &sample.training_rows(fold), &job, work)
         };
-        (0..sample.folds.count() as u32)
-            .into_par_iter()
-            .map(fit)
-            .collect()
+        (0..count as u32).into_par_iter().map(fit).collect()
     }
 
     /// Fits a learner on all rows of a sample, `count` times, each time with another seed.
@@ -158,23 +172,24 @@ impl FoldChoices {
         learner: Learner,
         count: usize,
         name: &str,
-        seed: u64,
-        kept: &Checkpoints,
+        (seed, work): (u64, Work<'_>),
     ) -> Result<Vec<Fit>> {
+        // A Gaussian process has no seed.
+        let count = match learner {
+            Learner::Process => 1,
+            Learner::Trees | Learner::Network => count,
+        };
         let rows: Vec<usize> = (0..sample.target.len()).collect();
+        let part = format!("{}, {count} fits on all rows", learner.name());
+        let meter = work.part(part, count * self.units(learner));
         let fit = |at: usize| {
             let job = Job {
                 learner,
                 name: format!("{name}-{}", at + 1),
                 seed: seed + at as u64,
+                meter: &meter,
             };
-            self.fit(sample, &rows, &job, kept)
-        };
-        // A Gaussian process has no seed.
-        let count = if learner == Learner::Process {
-            1
-        } else {
-            count
+            self.fit(sample, &rows, &job, work)
         };
         (0..count).into_par_iter().map(fit).collect()
     }

@@ -26,6 +26,7 @@ mod spread;
 mod stack;
 pub mod teacher;
 pub mod trees;
+mod work;
 
 pub use ask::Teacher;
 pub use error::{Error, Result, Stderr};
@@ -38,3 +39,4 @@ pub use teacher::{
     EarlyAnswers, FittedTeacher, FoldTeachers, Labels, Prediction, Share, TeacherKind,
     TeacherOptions,
 };
+pub use work::{Effort, Part, Work};

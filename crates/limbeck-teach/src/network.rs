@@ -4,7 +4,10 @@
 //! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
 //! The training time is chosen by the out-of-fold error of all folds together, so that no rows are held out for early stopping.
 
-use limbeck_data::checkpoint::{Checkpoints, Saver};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use limbeck_data::checkpoint::Saver;
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{Features, metrics};
 use limbeck_nets::loss::{PointLoss, StepContext, StepLoss};
@@ -20,6 +23,7 @@ use limbeck_options::{Options, Rule};
 
 use crate::error::{Error, Result};
 use crate::sample::Sample;
+use crate::work::{Meter, Part, Work};
 
 limbeck_options::options! {
     /// Network teachers: ensembles of perceptrons.
@@ -51,7 +55,9 @@ limbeck_options::options! {
 
 const BATCH: usize = 256;
 /// Number of points of the training curve at which the out-of-fold error is measured.
-const CURVE: usize = 16;
+pub(crate) const CURVE: usize = 16;
+/// Steps between two points of the curve by which speed is measured.
+const TIMED: usize = 3;
 
 impl NetworkOptions {
     /// Half as many members, twice as wide, trained twice as long: for tables on which networks are far better than trees. Such tables are smooth.
@@ -65,9 +71,15 @@ impl NetworkOptions {
         }
     }
 
-    fn train_options(&self, rows: usize, seed: u64) -> TrainOptions {
+    /// Steps of the schedule, of so many rows.
+    #[must_use]
+    pub fn steps_of(&self, rows: usize) -> usize {
         let wanted = self.epochs * rows / BATCH;
-        let steps = wanted.clamp(self.steps.0.min(self.steps.1), self.steps.1);
+        wanted.clamp(self.steps.0.min(self.steps.1), self.steps.1)
+    }
+
+    fn train_options(&self, rows: usize, seed: u64) -> TrainOptions {
+        let steps = self.steps_of(rows);
         TrainOptions {
             schedule: Schedule {
                 steps,
@@ -215,10 +227,10 @@ impl NetworkEnsemble {
     fn train(
         sample: &Sample<'_>,
         rows: &[usize],
-        options: &NetworkOptions,
+        (options, stop): (&NetworkOptions, f64),
         seed: u64,
-        stop: f64,
         mut saver: Saver<'_>,
+        (work, meter): (Work<'_>, &Meter<'_>),
     ) -> Result<Curve> {
         options.validate()?;
         let encode = EncodeOptions {
@@ -277,13 +289,15 @@ impl NetworkEnsemble {
         let train = options.train_options(rows.len(), seed);
         let steps = train.schedule.steps;
         let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
-        let trainer = Trainer::new(shape.clone(), train, &data, loss)?;
+        let is_over = || work.stop.is_over();
+        let trainer = Trainer::new(shape.clone(), train, &data, loss)?.stopping(&is_over);
         let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver
             .load()
             .unwrap_or_else(|| (trainer.start(), Vec::new()));
         let mut saved = Ok(());
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
             points.push((report.state.step, report.state.average.clone()));
+            meter.add(1);
             // Training that is done is a state as any other: what is kept then is all of it.
             saved = if report.state.step == until {
                 saver.save(&(report.state, &points))
@@ -297,6 +311,11 @@ impl NetworkEnsemble {
             }
         })?;
         saved?;
+        work.stop.check()?;
+        if points.last().is_none_or(|(step, _)| *step < state.step) {
+            // Its time ended between two points.
+            points.push((state.step, state.average.clone()));
+        }
         Ok(Curve {
             network: Self {
                 encoder,
@@ -310,7 +329,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network on the given rows, and stops after the share `stop` of its schedule. `saver` saves it during training and at the end.
+    /// Trains one network on the given rows, and stops after the share `stop` of its schedule. It is saved as `network` during training and at
+    /// the end.
     ///
     /// # Errors
     ///
@@ -321,9 +341,62 @@ impl NetworkEnsemble {
         options: &NetworkOptions,
         seed: u64,
         stop: f64,
-        saver: Saver<'_>,
+        work: Work<'_>,
     ) -> Result<Self> {
-        Ok(Self::train(sample, rows, options, seed, stop, saver)?.network)
+        let meter = work.part("network".into(), CURVE);
+        let work = (work, &meter);
+        Self::fit_within(sample, rows, (options, stop), seed, "network", work)
+    }
+
+    /// The same, counted by a meter and kept under a name.
+    pub(crate) fn fit_within(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: (&NetworkOptions, f64),
+        seed: u64,
+        name: &str,
+        (work, meter): (Work<'_>, &Meter<'_>),
+    ) -> Result<Self> {
+        let saver = work.kept.saver(name.to_owned());
+        Ok(Self::train(sample, rows, options, seed, saver, (work, meter))?.network)
+    }
+
+    /// Seconds of a training step on one thread, by a few of them: until `work` is over, or three times the points of a curve.
+    ///
+    /// # Errors
+    ///
+    /// As training's.
+    pub fn seconds_per_step(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: &NetworkOptions,
+        work: Work<'_>,
+    ) -> Result<f64> {
+        let begun = Instant::now();
+        let times = Mutex::new(Vec::new());
+        let told = |_: &Part<'_>| {
+            let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+            times.push(begun.elapsed().as_secs_f64());
+        };
+        let work = Work {
+            told: Some(&told),
+            ..work
+        };
+        let options = NetworkOptions {
+            steps: (TIMED * CURVE, TIMED * CURVE),
+            ..options.clone()
+        };
+        let meter = work.part("speed".into(), CURVE);
+        let (options, saver) = ((&options, 1.0), work.kept.saver("speed".into()));
+        let curve = Self::train(sample, rows, options, 0, saver, (work, &meter))?;
+        let all = begun.elapsed().as_secs_f64();
+        let steps = curve.points.last().map_or(1, |(step, _)| (*step).max(1));
+        let times = times.into_inner().unwrap_or_default();
+        Ok(match times[..] {
+            [first, .., last] => (last - first) / (TIMED * (times.len() - 1)) as f64,
+            // Whatever comes before the first step counts as one then, too.
+            _ => all / steps as f64,
+        })
     }
 
     /// Trains one network per fold, and stops all of them where the total error of the folds that [judge](limbeck_data::Folds::judges) is smallest.
@@ -335,16 +408,18 @@ impl NetworkEnsemble {
         sample: &Sample<'_>,
         options: &NetworkOptions,
         seed: u64,
-        kept: &Checkpoints,
+        work: Work<'_>,
     ) -> Result<NetworkFolds> {
         let count = sample.folds.count();
+        let meter = work.part(format!("network, {count} folds"), count * CURVE);
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
             .into_par_iter()
             .map(|fold| {
                 let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
-                let saver = kept.saver(format!("network-{}", fold + 1));
+                let saver = work.kept.saver(format!("network-{}", fold + 1));
+                let seed = seed + u64::from(fold);
                 let curve =
-                    Self::train(sample, &rows, options, seed + u64::from(fold), 1.0, saver)?;
+                    Self::train(sample, &rows, (options, 1.0), seed, saver, (work, &meter))?;
                 let features = sample.features.select(&held);
                 let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
                 let mut network = curve.network.clone();
@@ -375,7 +450,8 @@ impl NetworkEnsemble {
             .min_by(|&a, &b| total(a).total_cmp(&total(b)))
             .unwrap_or(0);
         let stop = curves.first().map_or(1.0, |(curve, ..)| {
-            curve.points[best].0 as f64 / curve.points.last().map_or(1, |(step, _)| *step) as f64
+            curve.points[best].0 as f64
+                / curve.points.last().map_or(1, |(step, _)| (*step).max(1)) as f64
         });
         let networks = curves.into_iter().map(|(mut curve, ..)| {
             curve.network.params = std::mem::take(&mut curve.points[best].1);
@@ -579,15 +655,9 @@ mod tests {
             steps: (300, 300),
             ..NetworkOptions::default()
         };
-        let network = NetworkEnsemble::fit(
-            &sample,
-            &rows,
-            &options,
-            3,
-            1.0,
-            NO_CHECKPOINTS.saver("t".into()),
-        )
-        .unwrap();
+        let network =
+            NetworkEnsemble::fit(&sample, &rows, &options, 3, 1.0, (&*NO_CHECKPOINTS).into())
+                .unwrap();
         let quotient = |step: f64| -> Vec<f64> {
             let moved = features([
                 a.iter().map(|v| v + 0.8 * step).collect(),

@@ -1,8 +1,7 @@
 //! The teacher that limbeck fits itself: a weighted mean over learners, with out-of-fold labels.
 
-use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::folds::NO_FOLD;
-use limbeck_data::{Features, metrics};
+use limbeck_data::{Features, Stop, metrics};
 use limbeck_options::{Options, Refused};
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
@@ -10,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fit::{Fit, FoldChoices, Learner, Predicted};
-use crate::network::{NetworkEnsemble, NetworkOptions};
+use crate::network::{self, NetworkEnsemble, NetworkOptions};
 use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
 use crate::spread::Spread;
 use crate::stack;
 use crate::trees::{self, TreeOptions};
+use crate::work::{Effort, Work};
 
 limbeck_options::words! {
     /// Which learners a teacher is made of.
@@ -43,6 +43,8 @@ pub struct TeacherOptions {
     pub folds: usize,
     /// Number of fits of each learner on all rows that it may learn from, 1 to 20, whose predictions are averaged; at most 2 with more than 10 000 rows.
     pub fits: usize,
+    /// Whether options of the trees are compared on held-out folds first.
+    pub choose_trees: bool,
     /// Boosted trees.
     pub trees: TreeOptions,
     /// Networks.
@@ -57,6 +59,7 @@ impl Default for TeacherOptions {
             kind: TeacherKind::Auto,
             folds: 5,
             fits: 3,
+            choose_trees: true,
             trees: TreeOptions::default(),
             network: NetworkOptions::default(),
             gp: ProcessOptions::default(),
@@ -204,16 +207,16 @@ impl FittedTeacher {
     /// Learners are weighted by out-of-fold error; those with almost no weight are left out. If rows follow time, only the last stretch of time is used
     /// for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a stretch of time, maybe the one
     /// that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row counts. Fits are saved in the
-    /// checkpoints `kept`.
+    /// checkpoints `work.kept`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for `folds` or `fits` out of range; otherwise the errors of the learners.
+    /// [`Error::InvalidOption`] for `folds` or `fits` out of range; [`Error::Stopped`] after a stop; otherwise the errors of the learners.
     pub fn fit_folds(
         sample: &Sample<'_>,
         options: &TeacherOptions,
         seed: u64,
-        kept: &Checkpoints,
+        work: Work<'_>,
     ) -> Result<FoldTeachers> {
         for (key, found) in [
             ("teacher.folds", options.folds),
@@ -235,14 +238,17 @@ impl FittedTeacher {
         };
         let mut candidates = Vec::new();
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Trees) {
-            plan.trees = kept.piece("tree-options", || choose_trees(sample, options, seed))?;
-            let folds = plan.folds(sample, Learner::Trees, seed, kept)?;
+            if options.choose_trees {
+                let choose = || choose_trees(sample, options, seed, work);
+                plan.trees = work.kept.piece("tree-options", choose)?;
+            }
+            let folds = plan.folds(sample, Learner::Trees, seed, work)?;
             candidates.push(Candidate::new(Learner::Trees, folds, sample)?);
         }
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Network)
-            && let Some(network) = network_options(sample, &candidates, options, seed, kept)?
+            && let Some(network) = network_options(sample, &candidates, options, seed, work)?
         {
-            let fitted = NetworkEnsemble::fit_folds(sample, &network, seed, kept)?;
+            let fitted = NetworkEnsemble::fit_folds(sample, &network, seed, work)?;
             (plan.network, plan.stop) = (network, fitted.stop);
             candidates.push(Candidate::new(
                 Learner::Network,
@@ -252,10 +258,10 @@ impl FittedTeacher {
         }
         let few = sample.target.len() <= options.gp.most_rows;
         if options.kind == TeacherKind::Gp || (options.kind == TeacherKind::Auto && few) {
-            plan.process = Some(kept.piece("gp-kernel", || {
-                ProcessPlan::choose(sample, &options.gp, seed)
+            plan.process = Some(work.kept.piece("gp-kernel", || {
+                ProcessPlan::choose(sample, &options.gp, seed, work.stop)
             })?);
-            let folds = plan.folds(sample, Learner::Process, seed, kept)?;
+            let folds = plan.folds(sample, Learner::Process, seed, work)?;
             candidates.push(Candidate::new(Learner::Process, folds, sample)?);
         }
         let judges = sample.folds.judges();
@@ -305,8 +311,7 @@ impl FittedTeacher {
                     learner,
                     options.fits_of(sample.target.len()),
                     "early",
-                    seed,
-                    kept,
+                    (seed, work),
                 )?
             } else {
                 folds
@@ -340,7 +345,7 @@ impl FittedTeacher {
         sample: &Sample<'_>,
         options: &TeacherOptions,
         seed: u64,
-        kept: &Checkpoints,
+        work: Work<'_>,
     ) -> Result<Self> {
         let part = |part: &MixPart| {
             let count = if part.joined {
@@ -351,7 +356,7 @@ impl FittedTeacher {
             Ok(MixPart {
                 last: self
                     .plan
-                    .fits(sample, part.share.learner, count, "full", seed, kept)?,
+                    .fits(sample, part.share.learner, count, "full", (seed, work))?,
                 ..part.clone()
             })
         };
@@ -385,8 +390,8 @@ impl FittedTeacher {
     ///
     /// If the columns are not those of the fit.
     pub fn predict(&self, features: &Features) -> Result<Prediction> {
-        let early = self.early_answers(features)?;
-        self.predict_after(features, &early)
+        let early = self.early_answers(features, Stop::NEVER)?;
+        self.predict_after(features, &early, Stop::NEVER)
     }
 
     /// Predictions of the early fits: the part of [`predict`](Self::predict) that can be used again after
@@ -394,12 +399,12 @@ impl FittedTeacher {
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict).
-    pub fn early_answers(&self, features: &Features) -> Result<EarlyAnswers> {
+    /// As [`predict`](Self::predict); [`Error::Stopped`] once the end was asked for.
+    pub fn early_answers(&self, features: &Features, stop: Stop<'_>) -> Result<EarlyAnswers> {
         Ok(EarlyAnswers(
             self.parts
                 .par_iter()
-                .map(|part| mean_of(part.early(), features))
+                .map(|part| mean_of(part.early(), features, stop))
                 .collect::<Result<_>>()?,
         ))
     }
@@ -408,14 +413,19 @@ impl FittedTeacher {
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict).
-    pub fn predict_after(&self, features: &Features, early: &EarlyAnswers) -> Result<Prediction> {
+    /// As [`early_answers`](Self::early_answers).
+    pub fn predict_after(
+        &self,
+        features: &Features,
+        early: &EarlyAnswers,
+        stop: Stop<'_>,
+    ) -> Result<Prediction> {
         let of_part = |(part, early): (&MixPart, &Predicted)| -> Result<Predicted> {
             let (before, after) = (part.early().len() as f64, part.last.len() as f64);
             if part.last.is_empty() {
                 return Ok(early.clone());
             }
-            let last = mean_of(&part.last, features)?;
+            let last = mean_of(&part.last, features, stop)?;
             if before == 0.0 {
                 return Ok(last);
             }
@@ -646,7 +656,7 @@ fn network_options(
     others: &[Candidate],
     options: &TeacherOptions,
     seed: u64,
-    kept: &Checkpoints,
+    work: Work<'_>,
 ) -> Result<Option<NetworkOptions>> {
     let (Some(trees), Some(&fold)) = (others.first(), sample.folds.judges().first()) else {
         return Ok(Some(options.network.clone()));
@@ -655,13 +665,14 @@ fn network_options(
     if sample.target.len() <= MANY_ROWS {
         return Ok(Some(options.network.clone()));
     }
-    let network = NetworkEnsemble::fit(
+    let meter = work.part("network, tried on one fold".into(), network::CURVE);
+    let network = NetworkEnsemble::fit_within(
         sample,
         &rows,
-        &options.network,
+        (&options.network, 1.0),
         seed,
-        1.0,
-        kept.saver("network-try".into()),
+        "network-try",
+        (work, &meter),
     )?;
     let mean = network.predict(&sample.features.select(&held))?.0;
     let tree: Vec<f64> = held.iter().map(|&row| trees.out.mean[row]).collect();
@@ -680,8 +691,16 @@ fn network_options(
 }
 
 /// Chooses the options of the trees by the error on held-out folds.
-fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Result<TreeOptions> {
+fn choose_trees(
+    sample: &Sample<'_>,
+    options: &TeacherOptions,
+    seed: u64,
+    work: Work<'_>,
+) -> Result<TreeOptions> {
     let candidates = options.trees.candidates(sample.target.len());
+    let (fits, rounds) = trees::effort_of_choice(sample, &candidates);
+    let meter = work.part("trees, options".into(), fits * rounds);
+    let round = || meter.add(1);
     let threads = rayon::current_num_threads();
     let choice = trees::choose(
         sample.features,
@@ -690,7 +709,7 @@ fn choose_trees(sample: &Sample<'_>, options: &TeacherOptions, seed: u64) -> Res
         &sample.folds,
         &candidates,
         seed,
-        threads,
+        Effort::until(threads, work.stop).telling(&round),
     )?;
     Ok(choice.options)
 }
@@ -706,8 +725,30 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
     sum
 }
 
-/// Mean over fits; zeros if there are none.
-fn mean_of(fits: &[Fit], features: &Features) -> Result<Predicted> {
+/// Rows that are predicted at a time, so that a stop is heard between: a multiple of the blocks in which learners predict, so that no
+/// prediction changes.
+const ASKED_ROWS: usize = 16_384;
+
+/// Mean over fits; empty if there are none.
+fn mean_of(fits: &[Fit], features: &Features, stop: Stop<'_>) -> Result<Predicted> {
+    if features.rows <= ASKED_ROWS {
+        stop.check()?;
+        return mean_of_block(fits, features);
+    }
+    let (mut mean, mut raw) = (Vec::with_capacity(features.rows), None);
+    for at in (0..features.rows).step_by(ASKED_ROWS) {
+        stop.check()?;
+        let rows: Vec<usize> = (at..(at + ASKED_ROWS).min(features.rows)).collect();
+        let (block, block_raw) = mean_of_block(fits, &features.select(&rows))?;
+        mean.extend(block);
+        if let Some(block) = block_raw {
+            raw.get_or_insert_with(Vec::new).extend(block);
+        }
+    }
+    Ok((mean, raw))
+}
+
+fn mean_of_block(fits: &[Fit], features: &Features) -> Result<Predicted> {
     let parts: Vec<Predicted> = fits
         .par_iter()
         .map(|fit| fit.predict(features))
@@ -764,6 +805,7 @@ mod tests {
             kind,
             folds: 3,
             fits: 2,
+            choose_trees: true,
             trees: TreeOptions {
                 rounds: 30,
                 learning_rate: 0.2,
@@ -796,7 +838,7 @@ mod tests {
             weight: &weight,
             folds: folds.clone(),
         };
-        let first = FittedTeacher::fit_folds(&sample, &quick(kind), 4, kept).unwrap();
+        let first = FittedTeacher::fit_folds(&sample, &quick(kind), 4, kept.into()).unwrap();
         // Other targets, so that early and last fits differ: of so few rows, both are fitted on all.
         let other: Vec<f64> = y.iter().map(|y| y + 1.0).collect();
         let all = Sample {
@@ -806,7 +848,7 @@ mod tests {
         };
         let last = first
             .teacher
-            .with_full_fit(&all, &quick(kind), 4, kept)
+            .with_full_fit(&all, &quick(kind), 4, kept.into())
             .unwrap();
         (first, last)
     }
@@ -913,8 +955,8 @@ mod tests {
         );
         (first.teacher.parts[0].joined, last.parts[0].joined) = (true, true);
         let (x, _) = table(20);
-        let early = first.teacher.early_answers(&x).unwrap();
-        let found = last.predict_after(&x, &early).unwrap().mean;
+        let early = first.teacher.early_answers(&x, Stop::NEVER).unwrap();
+        let found = last.predict_after(&x, &early, Stop::NEVER).unwrap().mean;
         let all: Vec<Vec<f64>> = last.parts[0]
             .current()
             .map(|fit| fit.predict(&x).unwrap().0)

@@ -7,13 +7,15 @@
 //! columns that interact most ([`TreeOptions::pairs`]); the mean over fold models, which the caller makes; a small learning rate with many rounds.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Instant;
 
 use hessboost::config::{GrowPolicy, TrainingParams, TreeMethod};
 use hessboost::data::DMatrix;
 use hessboost::error::HessboostError;
 use hessboost::model::BoostedModel;
 use hessboost::objective::{Objective, RegLoss};
-use hessboost::training::Trainer;
+use hessboost::training::{TrainResult, Trainer};
 use hessboost::tree::RegTree;
 use limbeck_data::{Features, Folds, generator};
 use limbeck_options::{Options, Refused};
@@ -24,6 +26,8 @@ use rayon::prelude::*;
 
 use crate::forest::{NodeView, Output, Trees};
 use crate::inputs::{InputMatrix, Inputs};
+use crate::sample::Sample;
+use crate::work::Effort;
 use crate::{Error, Forest, Result};
 
 limbeck_options::options! {
@@ -122,7 +126,7 @@ impl TreeOptions {
 /// Fits boosted trees to the squared error of `y`.
 ///
 /// Target and weights are standardized first, so that options mean the same for every table. The result depends on the
-/// rows, the options and the seed, but not on `threads`.
+/// rows, the options and the seed. `effort` (a number of threads, or more) does not change it, unless its time ends first.
 ///
 /// ```
 /// use limbeck_data::{Feature, FeatureValues, Features};
@@ -142,17 +146,61 @@ impl TreeOptions {
 /// # Errors
 ///
 /// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;
-/// [`Error::Trees`] if the library returns an error.
-pub fn fit(
+/// [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
+pub fn fit<'a>(
     x: &Features,
     y: &[f64],
     w: &[f64],
     options: &TreeOptions,
     seed: u64,
-    threads: usize,
+    effort: impl Into<Effort<'a>>,
 ) -> Result<Forest> {
-    let (fitted, _) = fit_watched(x, y, w, None, options, seed, threads)?;
+    let (fitted, _) = fit_watched(x, y, w, None, options, seed, effort.into())?;
     Ok(fitted)
+}
+
+/// Seconds that a fit takes on one thread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// Before the first round.
+    pub start: f64,
+    /// Of each round.
+    pub round: f64,
+}
+
+/// Measures a fit of at most `options.rounds` rounds, until `effort` ends it.
+///
+/// # Errors
+///
+/// As [`fit`].
+pub fn speed(
+    x: &Features,
+    y: &[f64],
+    w: &[f64],
+    options: &TreeOptions,
+    seed: u64,
+    effort: Effort<'_>,
+) -> Result<Speed> {
+    let begun = Instant::now();
+    let ends = std::sync::Mutex::new(Vec::new());
+    let note = || {
+        let mut ends = ends
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        ends.push(begun.elapsed().as_secs_f64());
+    };
+    fit(x, y, w, options, seed, effort.telling(&note))?;
+    let ends = ends.into_inner().unwrap_or_default();
+    let (first, last) = (ends.first().copied(), ends.last().copied());
+    let (first, last) = (first.unwrap_or(0.0), last.unwrap_or(0.0));
+    let round = match ends.len() {
+        0 | 1 => first / 2.0,
+        rounds => (last - first) / (rounds - 1) as f64,
+    };
+    Ok(Speed {
+        start: (first - round).max(0.0),
+        round,
+    })
 }
 
 /// The options with the smallest error on held-out rows.
@@ -183,15 +231,16 @@ const HURRIED_BINS: usize = 128;
 /// # Errors
 ///
 /// [`Error::InvalidOption`] without candidates or folds; otherwise as [`fit`].
-pub fn choose(
+pub fn choose<'a>(
     x: &Features,
     y: &[f64],
     w: &[f64],
     folds: &Folds,
     candidates: &[TreeOptions],
     seed: u64,
-    threads: usize,
+    effort: impl Into<Effort<'a>>,
 ) -> Result<Choice> {
+    let effort = effort.into();
     check_rows(x, y, w)?;
     check_length("folds", folds.of.len(), x.rows)?;
     let mut held = folds.judges();
@@ -206,10 +255,17 @@ pub fn choose(
         .iter()
         .flat_map(|options| held.iter().map(move |fold| (options.hurried(), *fold)))
         .collect();
-    let curve =
-        |(options, fold): &(TreeOptions, u32)| held_out_curve(x, y, w, folds, *fold, options, seed);
+    let held_out = HeldOut {
+        x,
+        y,
+        w,
+        folds,
+        seed,
+        effort: effort.on(1),
+    };
+    let curve = |(options, fold): &(TreeOptions, u32)| held_out.curve(*fold, options);
     let curves: Vec<Vec<f64>> =
-        pool(threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
+        pool(effort.threads)?.install(|| jobs.par_iter().map(curve).collect::<Result<_>>())?;
 
     let weight: f64 = folds
         .of
@@ -237,6 +293,18 @@ pub fn choose(
     })
 }
 
+/// How many fits [`choose`] takes, and how many rounds each.
+pub(crate) fn effort_of_choice(sample: &Sample<'_>, candidates: &[TreeOptions]) -> (usize, usize) {
+    let held = match sample.target.len() {
+        ..=SMALL => sample.folds.judges().len(),
+        _ => 1,
+    };
+    let rounds = candidates
+        .iter()
+        .map(|options| options.rounds.div_ceil(HURRY));
+    (candidates.len() * held, rounds.max().unwrap_or(0))
+}
+
 /// Number of rounds with the smallest summed squared error, and the RMSE after these rounds.
 fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
@@ -248,41 +316,46 @@ fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     (rounds, (error / weight).sqrt())
 }
 
-/// Summed weighted squared error on one fold after each round, fitted on the others.
-fn held_out_curve(
-    x: &Features,
-    y: &[f64],
-    w: &[f64],
-    folds: &Folds,
-    fold: u32,
-    options: &TreeOptions,
+/// Rows by fold, and how they are fitted.
+struct HeldOut<'a> {
+    x: &'a Features,
+    y: &'a [f64],
+    w: &'a [f64],
+    folds: &'a Folds,
     seed: u64,
-) -> Result<Vec<f64>> {
-    let take = |values: &[f64], rows: &[usize]| -> Vec<f64> {
-        rows.iter().map(|row| values[*row]).collect()
-    };
-    let (fitted, held) = (folds.training_rows(fold), folds.held_rows(fold));
-    let fitted: Vec<usize> = fitted
-        .iter()
-        .copied()
-        .step_by(fitted.len().div_ceil(ENOUGH).max(1))
-        .collect();
-    let watched = Watched {
-        x: x.select(&held),
-        y: take(y, &held),
-        w: take(w, &held),
-    };
-    let (_, curve) = fit_watched(
-        &x.select(&fitted),
-        &take(y, &fitted),
-        &take(w, &fitted),
-        Some(&watched),
-        options,
-        seed,
-        1,
-    )?;
-    let weight: f64 = watched.w.iter().sum();
-    Ok(curve.into_iter().map(|rmse| rmse * rmse * weight).collect())
+    effort: Effort<'a>,
+}
+
+impl HeldOut<'_> {
+    /// Summed weighted squared error on one fold after each round, fitted on the others.
+    fn curve(&self, fold: u32, options: &TreeOptions) -> Result<Vec<f64>> {
+        let &Self { x, y, w, folds, .. } = self;
+        let take = |values: &[f64], rows: &[usize]| -> Vec<f64> {
+            rows.iter().map(|row| values[*row]).collect()
+        };
+        let (fitted, held) = (folds.training_rows(fold), folds.held_rows(fold));
+        let fitted: Vec<usize> = fitted
+            .iter()
+            .copied()
+            .step_by(fitted.len().div_ceil(ENOUGH).max(1))
+            .collect();
+        let watched = Watched {
+            x: x.select(&held),
+            y: take(y, &held),
+            w: take(w, &held),
+        };
+        let (_, curve) = fit_watched(
+            &x.select(&fitted),
+            &take(y, &fitted),
+            &take(w, &fitted),
+            Some(&watched),
+            options,
+            self.seed,
+            self.effort,
+        )?;
+        let weight: f64 = watched.w.iter().sum();
+        Ok(curve.into_iter().map(|rmse| rmse * rmse * weight).collect())
+    }
 }
 
 /// Rows on which the error is measured while trees are added.
@@ -300,9 +373,10 @@ fn fit_watched(
     watched: Option<&Watched>,
     options: &TreeOptions,
     seed: u64,
-    threads: usize,
+    effort: Effort<'_>,
 ) -> Result<(Forest, Vec<f64>)> {
     options.validate()?;
+    effort.stop.check()?;
     check_rows(x, y, w)?;
     let target = Standard::fit(y, w);
     let labels = target.apply(y);
@@ -321,14 +395,14 @@ fn fit_watched(
             &weights,
             &sample,
             options.pairs,
-            threads,
+            effort.quiet(),
         )? {
             inputs.add_pair(first, second);
         }
         matrix.extend(inputs.slants(x));
     }
 
-    let params = params(options, rng.random(), threads)?;
+    let params = params(options, rng.random(), effort.threads)?;
     let data = library_data(&matrix, &labels, &weights)?;
     let held = watched.map(|held| {
         library_data(
@@ -342,7 +416,7 @@ fn fit_watched(
     if let Some(held) = &held {
         trainer = trainer.eval(held, "held out");
     }
-    let result = trainer.train().map_err(refused)?;
+    let result = train(trainer, effort)?;
     let curve = result
         .history
         .rounds()
@@ -353,6 +427,23 @@ fn fit_watched(
         shift: target.center,
     };
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
+}
+
+/// Trains, and looks after each round whether to go on.
+fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
+    effort.stop.check()?;
+    let trainer = trainer.on_round(move |_| {
+        if let Some(round) = effort.round {
+            round();
+        }
+        match effort.stop.is_over() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    let result = trainer.train().map_err(refused)?;
+    effort.stop.check()?;
+    Ok(result)
 }
 
 /// A threshold at which trees split an input, and its gain.
@@ -372,11 +463,16 @@ pub struct Cut {
 ///
 /// # Errors
 ///
-/// [`Error::Trees`] if the library returns an error.
-pub fn cuts(columns: &[Vec<f32>], y: &[f64], w: &[f64], threads: usize) -> Result<Vec<Vec<Cut>>> {
+/// [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
+pub fn cuts<'a>(
+    columns: &[Vec<f32>],
+    y: &[f64],
+    w: &[f64],
+    effort: impl Into<Effort<'a>>,
+) -> Result<Vec<Vec<Cut>>> {
     let labels = Standard::fit(y, w).apply(y);
     let mut cuts = vec![Vec::new(); columns.len()];
-    for tree in quick_fit(columns, &labels, &unit_weights(w), threads)?.trees() {
+    for tree in quick_fit(columns, &labels, &unit_weights(w), effort.into())?.trees() {
         for node in tree.nodes().iter().filter(|node| !node.is_leaf()) {
             cuts[node.split_feature as usize].push(Cut {
                 at: node.split_cond,
@@ -426,14 +522,15 @@ impl Ensemble {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`]; [`Error::Trees`] if the library returns an error.
-pub fn ensemble(
+/// [`Error::InvalidOption`]; [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
+pub fn ensemble<'a>(
     rows: &EncodedRows<'_>,
     held: Option<&EncodedRows<'_>>,
     options: &TreeOptions,
     seed: u64,
-    threads: usize,
+    effort: impl Into<Effort<'a>>,
 ) -> Result<Ensemble> {
+    let effort = effort.into();
     options.validate()?;
     let weights: Vec<f64> = rows.weights.iter().map(|w| f64::from(*w)).collect();
     let data = library_data(rows.columns, rows.labels, &unit_weights(&weights))?;
@@ -441,12 +538,12 @@ pub fn ensemble(
         .map(|held| library_data(held.columns, held.labels, held.weights))
         .transpose()?;
     let seed = generator(seed, "student trees", 0).random();
-    let params = params(options, seed, threads)?;
+    let params = params(options, seed, effort.threads)?;
     let mut trainer = Trainer::new(&params, &data, options.rounds);
     if let Some(held) = &held {
         trainer = trainer.eval(held, "held out");
     }
-    let result = trainer.train().map_err(refused)?;
+    let result = train(trainer, effort)?;
     let curve = result
         .history
         .rounds()
@@ -463,7 +560,7 @@ fn quick_fit(
     columns: &[Vec<f32>],
     labels: &[f32],
     weights: &[f32],
-    threads: usize,
+    effort: Effort<'_>,
 ) -> Result<BoostedModel> {
     let quick = TreeOptions {
         rounds: 100,
@@ -475,12 +572,8 @@ fn quick_fit(
         ..TreeOptions::default()
     };
     let data = library_data(columns, labels, weights)?;
-    Ok(
-        Trainer::new(&params(&quick, 0, threads)?, &data, quick.rounds)
-            .train()
-            .map_err(refused)?
-            .model,
-    )
+    let params = params(&quick, 0, effort.threads)?;
+    Ok(train(Trainer::new(&params, &data, quick.rounds), effort)?.model)
 }
 
 /// Maximum number of rows in the search for pairs.
@@ -496,7 +589,7 @@ fn interacting_pairs(
     weights: &[f32],
     rows: &[usize],
     count: usize,
-    threads: usize,
+    effort: Effort<'_>,
 ) -> Result<Vec<(usize, usize)>> {
     let take = |values: &[f32]| -> Vec<f32> { rows.iter().map(|row| values[*row]).collect() };
     let matrix: InputMatrix = matrix.iter().map(|column| take(column)).collect();
@@ -506,7 +599,7 @@ fn interacting_pairs(
             *column = None;
         }
     }
-    let model = quick_fit(&matrix, &take(labels), &take(weights), threads)?;
+    let model = quick_fit(&matrix, &take(labels), &take(weights), effort)?;
     let mut gains: BTreeMap<(usize, usize), f64> = BTreeMap::new();
     model
         .trees()
@@ -1058,5 +1151,64 @@ mod tests {
             (again.first(30), again.curve().len()),
             (fitted.first(30), 0)
         );
+    }
+
+    /// Asks for the end after so many looks.
+    struct After(std::sync::atomic::AtomicUsize);
+
+    impl limbeck_data::stop::Asked for After {
+        fn is_asked(&self) -> bool {
+            use std::sync::atomic::Ordering;
+            let left = self.0.load(Ordering::Relaxed);
+            self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+            left == 0
+        }
+    }
+
+    fn wave() -> (Features, Vec<f64>, Vec<f64>) {
+        let values: Vec<f64> = (0..500).map(|i| f64::from(i) / 50.0).collect();
+        let y = values.iter().map(|x| x.sin()).collect();
+        let x = features(vec![("x", FeatureValues::Number(values))]);
+        (x, y, vec![1.0; 500])
+    }
+
+    #[test]
+    fn a_stop_ends_a_fit_with_an_error_and_a_time_with_the_trees_so_far() {
+        let (x, y, w) = wave();
+        let options = TreeOptions {
+            pairs: 0,
+            ..quick()
+        };
+        let fit = |stop| fit(&x, &y, &w, &options, 0, Effort::until(1, stop));
+        let whole = fit(limbeck_data::Stop::NEVER).unwrap();
+        let late = fit(limbeck_data::Stop::NEVER.within(0.0)).unwrap();
+        assert!(late.parameters() < whole.parameters() && late.parameters() > 0);
+        assert!(late.predict(&x).unwrap().iter().all(|y| y.is_finite()));
+        let after = After(5.into());
+        let stop = limbeck_data::Stop::on(&after);
+        assert!(matches!(fit(stop), Err(Error::Stopped)));
+        // Nobody who watches changes a bit.
+        let never = After(usize::MAX.into());
+        let watched = fit(limbeck_data::Stop::on(&never)).unwrap();
+        assert_eq!(watched.to_bytes().unwrap(), whole.to_bytes().unwrap());
+    }
+
+    #[test]
+    fn speed_is_measured_until_the_time_is_over() {
+        let (x, y, w) = wave();
+        let measure = |stop| {
+            let effort = Effort::until(1, stop);
+            speed(&x, &y, &w, &quick(), 0, effort).unwrap()
+        };
+        for stop in [
+            limbeck_data::Stop::NEVER,
+            limbeck_data::Stop::NEVER.within(0.0),
+        ] {
+            let Speed { start, round } = measure(stop);
+            assert!(
+                round > 0.0 && round < 1.0 && start >= 0.0,
+                "{start} {round}"
+            );
+        }
     }
 }

@@ -118,7 +118,12 @@ impl Error {
             Self::Kept { source, .. } => source.is_interruption(),
             error => matches!(
                 error,
-                Self::Interrupted | Self::Distill(limbeck_distill::Error::Interrupted)
+                Self::Interrupted
+                    | Self::Teach(limbeck_teach::Error::Stopped)
+                    | Self::Distill(
+                        limbeck_distill::Error::Interrupted
+                            | limbeck_distill::Error::Teach(limbeck_teach::Error::Stopped)
+                    )
             ),
         }
     }

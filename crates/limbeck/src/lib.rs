@@ -30,6 +30,7 @@
 )]
 
 mod error;
+mod format;
 pub mod pipeline;
 pub mod preflight;
 pub mod recipe;
@@ -40,6 +41,7 @@ mod stages;
 pub mod targets;
 
 pub use error::{Error, Result};
+pub use limbeck_teach::Part;
 pub use pipeline::{distill, fit, fit_joint, label};
 pub use preflight::{PreflightOptions, PreflightReport, preflight};
 pub use recipe::{CheckedRecipe, Combine, Preset, Quality, Recipe, TeacherSource};

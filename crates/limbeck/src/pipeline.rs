@@ -10,14 +10,15 @@ use std::sync::{Mutex, PoisonError};
 use limbeck_data::{DataSummary, Dataset};
 
 use crate::error::{Error, Result};
-use crate::recipe::{CheckedRecipe, Recipe};
+use crate::recipe::{CheckedRecipe, Recipe, TeacherSource};
 use crate::report::TeacherReport;
 use crate::run::live::{Log, Recorder};
 use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, written};
 use crate::session::{Observer, Session, listener, on_threads};
+use crate::stages::budget::Budget;
 use crate::stages::fitted::{self, Fitted, Joint};
-use crate::stages::{budget, labels, outer, read};
+use crate::stages::{early, labels, outer, read};
 
 /// Fits or queries the teacher, trains both students and tests them on held-out rows, all in memory.
 ///
@@ -125,7 +126,10 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
 
 /// Refuses, before any work is done, options that this table makes impossible.
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
-    limbeck_distill::kinds::check_columns(&recipe.student, &data.features)?;
+    // Under a time limit, columns may be left out.
+    if recipe.time_limit.is_none() || recipe.teacher_source() != TeacherSource::Fit {
+        early::check_student(recipe, data)?;
+    }
     outer::check(recipe.outer_folds, recipe.seed, data)
 }
 
@@ -248,10 +252,12 @@ fn make_in(
     if recipe.joint {
         let joint = fitted::fit_joint(data, recipe, &watched)?;
         recorder.close()?;
+        let data = &joint.targets[0].data(recipe, data);
         return written::write_joint(run_dir, data, recipe, &joint);
     }
     let fitted = fitted::fit(data, recipe, &watched)?;
     recorder.close()?;
+    let data = &fitted.data(recipe, data);
     written::write(run_dir.path(), &last, data, &fitted)?;
     let report = fitted.proven.report;
     Ok(vec![Run::assemble(last, fitted.recipe, report)])
@@ -293,8 +299,10 @@ pub fn label(
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
         let data = read::read(&recipe.table, &recipe.data, &[], recipe.seed, &session)?;
-        let recipe = budget::resolve(recipe, &data, &session)?;
-        let labels = labels::make(&recipe, &data, &session)?;
+        let session = session.ending(recipe.time_limit);
+        let resolved = Budget::of(recipe, 1, &session).resolved(&data)?;
+        let data = resolved.narrow(recipe, &data);
+        let labels = labels::make(&resolved.recipe, &data, &session)?;
         let table = labels.to_table(&data);
         if out.extension().is_some_and(|extension| extension == "csv") {
             table.write_csv(out)?;

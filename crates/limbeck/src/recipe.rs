@@ -20,6 +20,7 @@ use limbeck_teach::{TeacherKind, TeacherOptions};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
+use crate::format::Format;
 
 limbeck_options::words! {
     /// How much work a run does: default values, which the recipe's own options override.
@@ -124,6 +125,9 @@ limbeck_options::options! {
         ///
         /// `--resume` continues from the last checkpoint. Results do not depend on this time.
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
+        /// Write the shipped student in these formats too, into the folder `export` of the run. What the table makes impossible is said before training.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), common(), example("[\"c\", \"onnx\"]")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
         #[serde(skip_serializing_if = "Option::is_none")]
         require_r2: Option<f64> = None => [up_to(1.0), flag("require-r2", "R2"), under("Proof"), example("0.9")];
@@ -181,6 +185,8 @@ limbeck_options::options! {
         folds: usize = 5 => [within(2.0, 20.0)];
         /// Number of times each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
         fits: usize = 3 => [within(1.0, 20.0)];
+        /// Compare options of the boosted trees on held-out folds first; otherwise those of `teacher.trees` are taken as they are.
+        choose_trees: bool = true;
         /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
         ///
         /// Meant for biased teachers. On the five data sets of `docs/ablation.md`, whose teachers are not biased, it was significantly worse on
@@ -211,6 +217,7 @@ impl TeacherSection {
             kind,
             folds,
             fits,
+            choose_trees,
             trees,
             network,
             gp,
@@ -220,6 +227,7 @@ impl TeacherSection {
             kind,
             folds,
             fits,
+            choose_trees,
             trees,
             network,
             gp,

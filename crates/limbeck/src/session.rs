@@ -1,12 +1,14 @@
 //! The context that every stage gets beside its data and options: observer, checkpoints and clock.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use limbeck_data::checkpoint::{Checkpoints, NO_CHECKPOINTS};
+use limbeck_data::stop::{Asked, Stop};
 use limbeck_distill::search::Progress;
 use limbeck_nets::Control;
+use limbeck_teach::{Part, Work};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::dispatcher::{self, Dispatch};
@@ -26,6 +28,8 @@ pub enum Event<'a> {
     Budget(&'a str),
     /// Students are about to train: the maximum number of steps of all of them together.
     Steps(usize),
+    /// So much of a part of a stage is done, where that can be counted before the next students train.
+    Part(&'a Part<'a>),
     /// Progress of a student of the run.
     Training(&'a Progress<'a>),
     /// Progress of a student that is trained for a part of the work, such as a pilot or an outer fold.
@@ -61,8 +65,23 @@ pub struct Session<'a> {
     observer: &'a dyn Observer,
     checkpoints: Checkpoints,
     clock: Arc<Clock>,
+    /// When the run has to end.
+    until: Option<Instant>,
     /// True for a part of a run: the observer does not get its stages and notes.
     is_part: bool,
+}
+
+impl Asked for Session<'_> {
+    fn is_asked(&self) -> bool {
+        self.is_stopped()
+    }
+
+    fn known_for(&self) -> Duration {
+        self.clock
+            .asked
+            .get()
+            .map_or(Duration::ZERO, Instant::elapsed)
+    }
 }
 
 impl<'a> Session<'a> {
@@ -73,6 +92,7 @@ impl<'a> Session<'a> {
             observer,
             checkpoints: NO_CHECKPOINTS.clone(),
             clock: Arc::default(),
+            until: None,
             is_part: false,
         }
     }
@@ -92,6 +112,30 @@ impl<'a> Session<'a> {
             observer: self.observer,
             checkpoints: self.checkpoints.clone(),
             clock: Arc::default(),
+            until: None,
+            is_part: self.is_part,
+        }
+    }
+
+    /// The same with an end, so many seconds after its begin; none for as long as it takes.
+    pub(crate) fn ending(&self, after: Option<f64>) -> Self {
+        let end = |seconds: f64| {
+            let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
+            self.clock.start.checked_add(time)
+        };
+        Self {
+            until: after.and_then(end),
+            ..self.part_of_itself()
+        }
+    }
+
+    /// The same session.
+    fn part_of_itself(&self) -> Self {
+        Self {
+            observer: self.observer,
+            checkpoints: self.checkpoints.clone(),
+            clock: Arc::clone(&self.clock),
+            until: self.until,
             is_part: self.is_part,
         }
     }
@@ -102,6 +146,7 @@ impl<'a> Session<'a> {
             observer,
             checkpoints: self.checkpoints.clone(),
             clock: Arc::clone(&self.clock),
+            until: self.until,
             is_part: self.is_part,
         }
     }
@@ -109,10 +154,9 @@ impl<'a> Session<'a> {
     /// A session for a part of the work: the observer gets only its progress events, and its checkpoints have the scope `name`.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
-            observer: self.observer,
             checkpoints: self.checkpoints.scope(name),
-            clock: Arc::clone(&self.clock),
             is_part: true,
+            ..self.part_of_itself()
         }
     }
 
@@ -157,7 +201,9 @@ impl<'a> Session<'a> {
             Event::Training(progress) if self.is_part => {
                 self.observer.event(&Event::Aside(progress))
             }
-            Event::Training(_) | Event::Aside(_) | Event::Steps(_) => self.observer.event(event),
+            Event::Training(_) | Event::Aside(_) | Event::Steps(_) | Event::Part(_) => {
+                self.observer.event(event)
+            }
             _ if self.is_part => {}
             _ => self.observer.event(event),
         }
@@ -199,7 +245,31 @@ impl<'a> Session<'a> {
 
     /// True once the user wants to stop the run.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.observer.stop()
+        let is_stopped = self.observer.stop();
+        if is_stopped {
+            self.clock.asked.get_or_init(Instant::now);
+        }
+        is_stopped
+    }
+
+    /// What ends the work of this session: the user's wish, or the time.
+    pub(crate) fn stop(&self) -> Stop<'_> {
+        Stop::on(self).until(self.until)
+    }
+
+    /// True once the user wants the run to end, or its time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stop().is_over()
+    }
+
+    /// Runs the fits of a teacher, which hear a stop, keep their pieces here and tell how far they are.
+    pub(crate) fn teach<T>(&self, fits: impl FnOnce(Work<'_>) -> T) -> T {
+        let told = |part: &Part<'_>| self.tell(&Event::Part(part));
+        fits(Work {
+            kept: &self.checkpoints,
+            stop: self.stop(),
+            told: Some(&told),
+        })
     }
 
     /// Checks whether the run may continue.
@@ -219,7 +289,7 @@ impl<'a> Session<'a> {
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));
-            match self.is_stopped() {
+            match self.is_over() {
                 true => Control::Stop,
                 false => Control::Continue,
             }
@@ -231,6 +301,8 @@ impl<'a> Session<'a> {
 #[derive(Debug)]
 struct Clock {
     start: Instant,
+    /// When it was first seen that the user wants the end.
+    asked: OnceLock<Instant>,
     stages: Mutex<BTreeMap<String, f64>>,
 }
 
@@ -238,6 +310,7 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             start: Instant::now(),
+            asked: OnceLock::new(),
             stages: Mutex::default(),
         }
     }

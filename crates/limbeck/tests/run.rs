@@ -95,6 +95,152 @@ fn stopped_run_is_marked_and_valid() {
     run.student().unwrap().verify_golden().unwrap();
 }
 
+/// Asks to stop at the first word of the out-of-fold fits.
+#[derive(Default)]
+struct StopsInFits(Mutex<Option<std::time::Instant>>);
+
+impl Observer for StopsInFits {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Part(part) = event
+            && part.name.starts_with("trees, 3 folds")
+        {
+            assert!(part.done > 0 && part.done <= part.total);
+            self.0
+                .lock()
+                .unwrap()
+                .get_or_insert_with(std::time::Instant::now);
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.lock().unwrap().is_some()
+    }
+}
+
+#[test]
+fn a_stop_is_heard_in_the_fits_of_a_fold_and_the_run_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.teacher.choose_trees = false;
+    let whole = distill(
+        &recipe.check().unwrap(),
+        folder.path().join("whole"),
+        &Silent,
+    )
+    .unwrap();
+    let out = folder.path().join("run");
+    // Fits that would take minutes if they were not ended.
+    recipe.teacher.trees.rounds = 20_000;
+    let observer = StopsInFits::default();
+    let Err(error) = distill(&recipe.check().unwrap(), &out, &observer) else {
+        panic!("it was stopped in the first fits")
+    };
+    assert!(error.is_interruption(), "{error}");
+    let asked = observer.0.lock().unwrap().unwrap();
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2));
+
+    recipe.teacher.trees.rounds = 20;
+    let out = folder.path().join("again");
+    let error = distill(&recipe.check().unwrap(), &out, &StopsInFits::default()).unwrap_err();
+    assert!(
+        error.is_interruption() && error.to_string().contains("--resume"),
+        "{error}"
+    );
+    let again = limbeck::resume(&out, &Silent).unwrap();
+    let bytes = |run: &Run| std::fs::read(run.path().join("student.limbeck")).unwrap();
+    assert!(bytes(&again[0]) == bytes(&whole));
+}
+
+/// Remembers the stages.
+#[derive(Default)]
+struct Stages(Mutex<Vec<String>>);
+
+impl Observer for Stages {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Stage(name) = event {
+            self.0.lock().unwrap().push((*name).to_owned());
+        }
+    }
+}
+
+/// A table with so many columns, of which three say something of `y`.
+fn wide(folder: &std::path::Path, columns: usize, rows: usize) -> std::path::PathBuf {
+    use limbeck_data::{Column, Table};
+    let noise = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract() - 0.5;
+    let mut all: Vec<Column> = (0..columns)
+        .map(|j| Column::number(&format!("x{j}"), (0..rows).map(|i| noise(j, i)).collect()))
+        .collect();
+    let y = |i: usize| (6.0 * noise(1, i)).sin() + 2.0 * noise(2, i) + noise(3, i);
+    all.push(Column::number("y", (0..rows).map(y).collect()));
+    let table = Table {
+        columns: all,
+        rows,
+        ..Table::default()
+    };
+    let path = folder.join("wide.csv");
+    table.write_csv(&path).unwrap();
+    path
+}
+
+#[test]
+fn a_budget_too_small_for_the_columns_is_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in ["mlp", "linear", "trees"] {
+        let mut recipe = quick(folder.path());
+        recipe.table = wide(folder.path(), 300, 300);
+        recipe.data.target = "y".into();
+        recipe.student.kind = kind.parse().unwrap();
+        let (stages, out) = (Stages::default(), folder.path().join("run"));
+        let error = distill(&recipe.check().unwrap(), &out, &stages).unwrap_err();
+        assert!(error.to_string().contains("--params"), "{error}");
+        assert_eq!(*stages.0.lock().unwrap(), ["read"]);
+        assert!(!out.exists() && !folder.path().join("run.unfinished").exists());
+    }
+}
+
+#[test]
+fn a_time_limit_that_nothing_fits_is_refused_with_one_that_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    recipe.time_limit = Some(0.001);
+    let (stages, out) = (Stages::default(), folder.path().join("run"));
+    let error = distill(&recipe.check().unwrap(), &out, &stages).unwrap_err();
+    assert!(error.to_string().contains("give --time-limit"), "{error}");
+    assert_eq!(*stages.0.lock().unwrap(), ["read", "measure speed"]);
+}
+
+#[test]
+fn columns_that_a_time_limit_leaves_out_stay_out_in_the_recipe_and_the_student() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recipe = quick(folder.path());
+    // More columns than 600 parameters can read.
+    recipe.table = wide(folder.path(), 300, 400);
+    recipe.data.target = "y".into();
+    recipe.time_limit = Some(30.0);
+    let run = distill(&recipe.check().unwrap(), folder.path().join("run"), &Silent).unwrap();
+    let dropped = &run.recipe().data.drop;
+    let read = run.student().unwrap().encoder.columns.len();
+    assert_eq!(dropped.len() + read, 300);
+    assert!(
+        !["x1", "x2", "x3"]
+            .iter()
+            .any(|name| dropped.contains(&(*name).to_owned()))
+    );
+    let notes = &run.report().notes;
+    assert!(
+        notes.iter().any(|note| note.contains("of 300 columns")),
+        "{notes:?}"
+    );
+    // The run reads tables with all columns.
+    let (features, _) = run.read_rows(&recipe.table).unwrap();
+    let answers = run
+        .student()
+        .unwrap()
+        .predict(&features.raw(), 400)
+        .unwrap();
+    assert!(answers.iter().all(|answer| answer.is_finite()));
+}
+
 /// What an example prints. Cargo builds the examples beside the tests: `<profile>/deps/run-…` and `<profile>/examples/distill`. Those of other
 /// crates are there where the whole workspace is tested.
 fn example(name: &str) -> Option<String> {
@@ -683,7 +829,7 @@ fn every_changed_byte_of_a_run_is_found() {
     let out = folder.path().join("run");
     let run = distill(&quick(folder.path()).check().unwrap(), &out, &Silent).unwrap();
     let student = run.student().unwrap();
-    for format in Format::ALL {
+    for &format in Format::ALL {
         export(&student, format, &out.join("export"), "thermistor").unwrap();
         let again = export(&student, format, &out.join("export"), "thermistor")
             .unwrap_err()

@@ -1,7 +1,8 @@
 //! A linear student: ridge regression in closed form.
 
 use limbeck_data::encode::fit_encoder;
-use limbeck_data::{FeatureValues, Features};
+use limbeck_data::stop::Stopped;
+use limbeck_data::{FeatureValues, Features, Stop};
 use limbeck_runtime::{Encoder, Op};
 
 use super::rows::EncodedTable;
@@ -12,6 +13,8 @@ use crate::student::options::{StudentOptions, encode_options};
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 /// Maximum number of inputs for categories: the normal equations are dense.
 const CATEGORY_WIDTH: usize = 256;
+/// Rows between two looks at whether to go on.
+const LOOK: usize = 16;
 
 /// The encoder of a linear student: each input costs one weight in addition to the encoder's parameters.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
@@ -33,12 +36,17 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
 }
 
 /// Fits with all penalties, from one set of normal equations.
-pub(super) fn candidates(rows: &EncodedTable) -> Vec<(Spec, Op)> {
-    let normal = Normal::new(rows);
-    RIDGES
-        .iter()
-        .map(|&ridge| (Spec::Linear { ridge }, normal.solve(ridge)))
-        .collect()
+///
+/// # Errors
+///
+/// [`Stopped`] after a stop.
+pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spec, Op)>, Stopped> {
+    let normal = Normal::new(rows, stop)?;
+    let solved = |&ridge: &f64| {
+        stop.check()?;
+        Ok((Spec::Linear { ridge }, normal.solve(ridge)))
+    };
+    RIDGES.iter().map(solved).collect()
 }
 
 /// Fits a ridge regression.
@@ -50,8 +58,12 @@ pub(super) fn candidates(rows: &EncodedTable) -> Vec<(Spec, Op)> {
 /// ```text
 /// β = argmin Σ w (y − x β)² + ridge · W · |β|²        bias = ȳ − x̄ β
 /// ```
-pub(super) fn fit(rows: &EncodedTable, ridge: f64) -> Op {
-    Normal::new(rows).solve(ridge)
+///
+/// # Errors
+///
+/// [`Stopped`] once the end was asked for.
+pub(super) fn fit(rows: &EncodedTable, ridge: f64, stop: Stop<'_>) -> Result<Op, Stopped> {
+    Ok(Normal::new(rows, stop)?.solve(ridge))
 }
 
 /// Centered normal equations.
@@ -65,7 +77,7 @@ struct Normal {
 }
 
 impl Normal {
-    fn new(rows: &EncodedTable) -> Self {
+    fn new(rows: &EncodedTable, stop: Stop<'_>) -> Result<Self, Stopped> {
         let width = rows.width;
         let mut normal = Self {
             mean: vec![0.0; width],
@@ -74,7 +86,11 @@ impl Normal {
             moment: vec![0.0; width],
             total: 0.0,
         };
-        for ((x, &y), &w) in rows.x.chunks_exact(width).zip(&rows.y).zip(&rows.w) {
+        let all = rows.x.chunks_exact(width).zip(&rows.y).zip(&rows.w);
+        for (at, ((x, &y), &w)) in all.enumerate() {
+            if at % LOOK == 0 {
+                stop.check()?;
+            }
             let (y, w) = (f64::from(y), f64::from(w));
             normal.total += w;
             normal.label += w * y;
@@ -93,7 +109,7 @@ impl Normal {
             }
         }
         normal.center();
-        normal
+        Ok(normal)
     }
 
     fn center(&mut self) {

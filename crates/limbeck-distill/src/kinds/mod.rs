@@ -39,8 +39,8 @@ use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl NonNeural {
-    /// The encoder, and the number of parameters that remain for the graph.
-    fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
+    /// The encoder, and the parameters of the smallest student with it.
+    fn least(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
             Self::Linear => linear::encoder(features, options),
             Self::Trees => trees::encoder(features, options),
@@ -53,6 +53,12 @@ impl NonNeural {
             Self::Table => (1 << encoder.width()) + 2 * encoder.width(),
         };
         let smallest = encoder.parameters() + TARGET_PARAMETERS + smallest;
+        Ok((encoder, smallest))
+    }
+
+    /// The encoder, and how many parameters it leaves for the graph.
+    fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
+        let (encoder, smallest) = self.least(features, options)?;
         if smallest > options.params {
             return Err(Error::BudgetTooSmall {
                 columns: features.columns.len(),
@@ -76,6 +82,38 @@ pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()
     } else {
         Ok(())
     }
+}
+
+/// Parameters of the smallest student of a kind.
+///
+/// # Errors
+///
+/// [`Error::NotATable`].
+pub(crate) fn smallest(
+    kind: NonNeural,
+    features: &Features,
+    options: &StudentOptions,
+) -> Result<usize> {
+    Ok(kind.least(features, options)?.1)
+}
+
+/// The encoder of a kind, and a graph that has learned nothing.
+///
+/// # Errors
+///
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`].
+pub(crate) fn untrained(stage: &Stage<'_>, kind: NonNeural) -> Result<(Encoder, Graph)> {
+    let features = &stage.first().set.known.features;
+    let (encoder, _) = kind.encoder(features, stage.study.student)?;
+    let rows = encoder.width();
+    let op = Op::Linear {
+        rows,
+        cols: 1,
+        weight: vec![0.0; rows],
+        bias: vec![0.0],
+    };
+    let graph = Graph::new(rows, vec![Node::new(op, [0])])?;
+    Ok((encoder, graph))
 }
 
 /// One kind of student on the rows of one split.
@@ -165,11 +203,14 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     /// Fits all candidates with this share of teacher labels.
     fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
+        let stop = self.stage.study.stop;
+        stop.check()?;
         let rows = self.rows(alpha);
         let fitted = match (self.kind, &self.valid) {
-            (NonNeural::Linear, _) => linear::candidates(&rows),
+            (NonNeural::Linear, _) => linear::candidates(&rows, stop)?,
             (NonNeural::Trees, Some(valid)) => {
-                trees::candidates(&rows, valid, self.room, self.stage.study.seed)?
+                let seed = self.stage.study.seed;
+                trees::candidates(&rows, valid, self.room, (seed, stop))?
             }
             (NonNeural::Table, Some(_)) => {
                 table::candidates(&rows, self.room, &|op| self.valid_error(op))
@@ -184,9 +225,11 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     /// Fits one candidate with this share of teacher labels.
     fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
+        let stop = self.stage.study.stop;
+        stop.check()?;
         let rows = self.rows(alpha);
         let op = match spec {
-            Spec::Linear { ridge } => linear::fit(&rows, ridge),
+            Spec::Linear { ridge } => linear::fit(&rows, ridge, stop)?,
             Spec::Trees {
                 leaves,
                 learning_rate,
@@ -203,7 +246,7 @@ impl<'s, 'a> Bench<'s, 'a> {
                     pairs: 0,
                     ..TreeOptions::default()
                 };
-                trees::fit(&rows, &options, self.room, seed)?
+                trees::fit(&rows, &options, self.room, (seed, stop))?
             }
             Spec::Table { knots, smoothing } => table::fit(&rows, knots, smoothing),
         };
@@ -439,6 +482,7 @@ mod tests {
             target_weights: &[],
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,
+            stop: limbeck_data::Stop::NEVER,
         };
         let (train, valid) = (
             features(columns, category, 0..400),

@@ -1,8 +1,9 @@
 //! A student of a few boosted trees.
 
-use limbeck_data::Features;
 use limbeck_data::encode::fit_encoder;
+use limbeck_data::{Features, Stop};
 use limbeck_runtime::{Encoder, Op};
+use limbeck_teach::Effort;
 use limbeck_teach::trees::{self, EncodedRows, Ensemble, TreeOptions};
 use rayon::prelude::*;
 
@@ -77,7 +78,7 @@ pub(super) fn candidates(
     rows: &EncodedTable,
     valid: &EncodedTable,
     room: usize,
-    seed: u64,
+    (seed, stop): (u64, Stop<'_>),
 ) -> Result<Vec<(Spec, Op)>> {
     let seen = rows.every(rows.y.len().div_ceil(SEEN_ROWS));
     let (columns, held) = (seen.columns(), valid.columns());
@@ -96,7 +97,7 @@ pub(super) fn candidates(
         .map(|options| {
             Ok((
                 options.clone(),
-                trees::ensemble(&train, Some(&held), &options, seed, 1)?,
+                trees::ensemble(&train, Some(&held), &options, seed, Effort::until(1, stop))?,
             ))
         })
         .collect::<Result<_>>()?;
@@ -130,7 +131,7 @@ pub(super) fn candidates(
             Some(&held),
             &best,
             seed,
-            rayon::current_num_threads(),
+            Effort::until(rayon::current_num_threads(), stop),
         )?;
         all.push(spec(&best, &ensemble));
     }
@@ -142,7 +143,7 @@ pub(super) fn fit(
     rows: &EncodedTable,
     options: &TreeOptions,
     room: usize,
-    seed: u64,
+    (seed, stop): (u64, Stop<'_>),
 ) -> Result<Op> {
     let columns = rows.columns();
     let train = EncodedRows {
@@ -150,7 +151,8 @@ pub(super) fn fit(
         labels: &rows.y,
         weights: &rows.w,
     };
-    let ensemble = trees::ensemble(&train, None, options, seed, rayon::current_num_threads())?;
+    let effort = Effort::until(rayon::current_num_threads(), stop);
+    let ensemble = trees::ensemble(&train, None, options, seed, effort)?;
     Ok(Op::TreeEnsemble(ensemble.first(within(
         &ensemble,
         options.rounds,

@@ -133,6 +133,24 @@ impl Design {
     }
 }
 
+/// Parameters of the smallest network for columns of numbers.
+///
+/// # Errors
+///
+/// As [`StudentOptions::check`].
+pub(crate) fn smallest(
+    features: &Features,
+    options: &StudentOptions,
+    heads: Heads,
+) -> Result<usize> {
+    options.check()?;
+    let rows: Vec<usize> = (0..features.rows).collect();
+    let cuts = Cuts::default();
+    let candidates = Candidates::new((features, &rows), &cuts, options, heads, 2);
+    let bins = options.bins.unwrap_or(1);
+    Ok(candidates.design(2, bins)?.parameters())
+}
+
 /// Rounds a width down to one that the kernels compute fast.
 fn round_width(width: usize) -> usize {
     match width {

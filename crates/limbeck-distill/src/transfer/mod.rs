@@ -12,7 +12,7 @@ mod perturb;
 pub mod set;
 mod slope;
 
-use limbeck_data::{Feature, FeatureValues, Features, metrics};
+use limbeck_data::{Feature, FeatureValues, Features, Stop, metrics};
 use limbeck_options::{Options, Rule};
 use limbeck_teach::Prediction;
 
@@ -20,6 +20,7 @@ pub use adversarial::most_disputed;
 pub use munge::munge;
 pub use set::{KnownRows, NewRows, TransferSet};
 
+use self::munge::munge_within;
 use crate::error::Result;
 
 limbeck_options::options! {
@@ -167,12 +168,13 @@ impl Transfer {
 ///
 /// # Errors
 ///
-/// As for [`TransferOptions::validate`], and if rows cannot be encoded.
+/// As for [`TransferOptions::validate`], and if rows cannot be encoded; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
 pub fn make(
     features: &Features,
     target: &[f64],
     options: &TransferOptions,
     seed: u64,
+    stop: Stop<'_>,
 ) -> Result<Transfer> {
     options.validate()?;
     let mut transfer = Transfer::asked(features.select(&[]));
@@ -183,8 +185,11 @@ pub fn make(
         if count == 0 || features.rows < 2 {
             continue;
         }
+        stop.check()?;
         transfer.append(match kind {
-            Augmentation::Munge => Transfer::asked(munge(features, count, options, seed)?),
+            Augmentation::Munge => {
+                Transfer::asked(munge_within(features, count, options, seed, stop)?)
+            }
             Augmentation::Boundary if options.boundary_literal => {
                 boundary::literal(features, target, count, options, seed)
             }
@@ -272,6 +277,16 @@ pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> 
 pub(crate) mod tests {
     use super::*;
     use std::sync::Arc;
+
+    /// To its end.
+    fn make(
+        features: &Features,
+        target: &[f64],
+        options: &TransferOptions,
+        seed: u64,
+    ) -> Result<Transfer> {
+        super::make(features, target, options, seed, Stop::NEVER)
+    }
 
     pub(crate) fn features() -> Features {
         let n = 50;

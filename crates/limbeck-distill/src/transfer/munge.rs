@@ -1,7 +1,7 @@
 //! MUNGE: new rows made by mixing values of near rows.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
-use limbeck_data::{Feature, FeatureValues, Features, generator, metrics};
+use limbeck_data::{Feature, FeatureValues, Features, Stop, generator, metrics};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
@@ -37,6 +37,17 @@ pub fn munge(
     options: &TransferOptions,
     seed: u64,
 ) -> Result<Features> {
+    munge_within(features, count, options, seed, Stop::NEVER)
+}
+
+/// The same, unless its end is asked for before it is done.
+pub(super) fn munge_within(
+    features: &Features,
+    count: usize,
+    options: &TransferOptions,
+    seed: u64,
+    stop: Stop<'_>,
+) -> Result<Features> {
     let n = features.rows;
     if n < 2 || count == 0 {
         return Ok(features.select(&[]));
@@ -54,8 +65,11 @@ pub fn munge(
     let tree = Tree::new(&points, encoder.width());
     let near: Vec<Vec<u32>> = (0..n)
         .into_par_iter()
-        .map(|row| tree.near(row, options.munge_neighbors))
-        .collect();
+        .map(|row| {
+            stop.check()?;
+            Ok(tree.near(row, options.munge_neighbors))
+        })
+        .collect::<Result<_>>()?;
     let mut rng = generator(seed, "munge rows", 0);
     let pairs: Vec<(usize, usize)> = (0..count)
         .map(|index| {
@@ -69,14 +83,11 @@ pub fn munge(
         .par_iter()
         .enumerate()
         .map(|(index, column)| {
-            munge_column(
-                column,
-                &pairs,
-                options,
-                &mut generator(seed, "munge column", index as u64),
-            )
+            stop.check()?;
+            let mut rng = generator(seed, "munge column", index as u64);
+            Ok(munge_column(column, &pairs, options, &mut rng))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     Ok(Features {
         columns,
         rows: count,

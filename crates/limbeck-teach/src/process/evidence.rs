@@ -1,5 +1,6 @@
 //! The evidence of a kernel (its marginal likelihood), and the search for the kernel with the largest evidence.
 
+use limbeck_data::Stop;
 use nalgebra::{DMatrix, DVector};
 
 use super::kernel::Kernel;
@@ -69,16 +70,20 @@ impl Evidence {
         (value + prior, gradient)
     }
 
-    /// The kernel with the largest evidence plus log prior near `start`, and that value, by L-BFGS with step halving.
+    /// The kernel with the largest evidence plus log prior near `start`, and that value, by L-BFGS with step halving; the best so far if `stop` ends
+    /// the search.
     ///
     /// # Source
     ///
     /// Nocedal & Wright, *Numerical Optimization*, 2006, algorithm 7.4.
-    pub(super) fn maximize(&self, start: Kernel, steps: usize) -> (Kernel, f64) {
+    pub(super) fn maximize(&self, start: Kernel, steps: usize, stop: Stop<'_>) -> (Kernel, f64) {
         let mut kernel = start;
         let (mut value, mut gradient) = self.value(&kernel);
         let mut memory: Vec<(DVector<f64>, DVector<f64>)> = Vec::new();
         for _ in 0..steps {
+            if stop.is_over() {
+                break;
+            }
             let slope = DVector::from_vec(gradient.clone());
             let mut direction = quasi_newton(&slope, &memory);
             if direction.dot(&slope) <= 0.0 {
@@ -89,7 +94,7 @@ impl Evidence {
                 direction *= LONGEST / longest;
             }
             let mut found = None;
-            for halving in 0..HALVINGS {
+            for halving in (0..HALVINGS).take_while(|_| !stop.is_over()) {
                 let step = &direction * 0.5f64.powi(halving as i32);
                 let theta = kernel
                     .theta()
@@ -203,7 +208,7 @@ mod tests {
         let evidence = Evidence::new(x, z, vec![1.0; 120]);
         let start = Kernel::start(Shape::Smooth, &[0, 1]);
         let before = evidence.value(&start).0;
-        let (kernel, after) = evidence.maximize(start, 40);
+        let (kernel, after) = evidence.maximize(start, 40, Stop::NEVER);
         assert!(after > before + 50.0, "{before} {after}");
         // The second column says nothing: its length scale is far longer.
         assert!(

@@ -1,5 +1,7 @@
 //! Cholesky factors and triangular solves, by blocks, so that nearly all of the work is in matrix products.
 
+use limbeck_data::Stop;
+use limbeck_data::stop::Stopped;
 use nalgebra::{DMatrix, DVector};
 
 /// Columns of a block.
@@ -7,7 +9,13 @@ const BLOCK: usize = 64;
 
 /// Turns the lower half of a positive definite matrix into its Cholesky factor; false if it is not positive definite. The upper half
 /// is not read, and what is left there has no meaning.
-pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
+#[cfg(test)]
+fn cholesky(a: &mut DMatrix<f64>) -> bool {
+    cholesky_within(a, Stop::NEVER) == Ok(true)
+}
+
+/// The same, unless its end is asked for before it is done.
+fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped> {
     let n = a.nrows();
     for at in (0..n).step_by(BLOCK) {
         let end = (at + BLOCK).min(n);
@@ -24,7 +32,7 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
             }
             let pivot = a[(j, j)];
             if !(pivot > 0.0 && pivot.is_finite()) {
-                return false;
+                return Ok(false);
             }
             let root = pivot.sqrt();
             a.as_mut_slice()[j * n + j..(j + 1) * n]
@@ -34,6 +42,7 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
         let panel = a.view((end, at), (n - end, end - at)).into_owned();
         let across = panel.transpose();
         for from in (end..n).step_by(BLOCK) {
+            stop.check()?;
             let columns = BLOCK.min(n - from);
             let below = panel.rows(from - end, n - from);
             a.view_mut((from, from), (n - from, columns)).gemm(
@@ -44,7 +53,7 @@ pub(super) fn cholesky(a: &mut DMatrix<f64>) -> bool {
             );
         }
     }
-    true
+    Ok(true)
 }
 
 /// Factors a covariance with `noise · scale_i` added to its diagonal, and more if rounding has made it indefinite; returns the result of `then` for
@@ -55,14 +64,32 @@ pub(super) fn factor_with_noise<T>(
     noise: f64,
     then: impl FnOnce(&DMatrix<f64>) -> T,
 ) -> T {
+    match factor_within(covariance, scale, noise, Stop::NEVER, then) {
+        Ok(found) => found,
+        Err(Stopped) => unreachable!("nobody asks for its end"),
+    }
+}
+
+/// The same, unless its end is asked for before it is done.
+///
+/// # Errors
+///
+/// [`Stopped`] then.
+pub(super) fn factor_within<T>(
+    covariance: &mut DMatrix<f64>,
+    scale: &[f64],
+    noise: f64,
+    stop: Stop<'_>,
+    then: impl FnOnce(&DMatrix<f64>) -> T,
+) -> Result<T, Stopped> {
     let mut jitter = 0.0;
     loop {
         let mut factor = covariance.clone();
         for (i, scale) in scale.iter().enumerate() {
             factor[(i, i)] += noise * scale + jitter;
         }
-        if cholesky(&mut factor) {
-            return then(&factor);
+        if cholesky_within(&mut factor, stop)? {
+            return Ok(then(&factor));
         }
         // Ends: a large diagonal dominates any finite matrix. One that is not finite has no answer either way.
         let size = covariance.diagonal().amax();
@@ -72,7 +99,10 @@ pub(super) fn factor_with_noise<T>(
             1e-8 * size.max(1e-8)
         };
         if !jitter.is_finite() || !size.is_finite() {
-            return then(&DMatrix::identity(covariance.nrows(), covariance.nrows()));
+            return Ok(then(&DMatrix::identity(
+                covariance.nrows(),
+                covariance.nrows(),
+            )));
         }
     }
 }

@@ -20,7 +20,7 @@ mod linear;
 mod warp;
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
-use limbeck_data::{Features, generator, metrics};
+use limbeck_data::{Features, Stop, generator, metrics};
 use limbeck_runtime::{Container, Encoder, Encoding, Numbers};
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
@@ -81,8 +81,13 @@ impl ProcessPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded.
-    pub fn choose(sample: &Sample<'_>, options: &ProcessOptions, seed: u64) -> Result<Self> {
+    /// [`Error::Data`] if a row cannot be encoded, [`Error::Stopped`] after a stop.
+    pub fn choose(
+        sample: &Sample<'_>,
+        options: &ProcessOptions,
+        seed: u64,
+        stop: Stop<'_>,
+    ) -> Result<Self> {
         let mut rows: Vec<usize> = (0..sample.target.len())
             .filter(|&row| sample.weight[row] > 0.0)
             .collect();
@@ -103,7 +108,7 @@ impl ProcessPlan {
             let evidence =
                 Evidence::new(x.columns(0, look).into_owned(), z, noise[..look].to_vec());
             let (kernel, value) =
-                evidence.maximize(Kernel::start(shape, &groups), options.steps / 2);
+                evidence.maximize(Kernel::start(shape, &groups), options.steps / 2, stop);
             (kernel, warp, value + warp.log_slope(&target[..look]))
         };
         let candidates: Vec<(Shape, Warp)> = Warp::candidates(&target)
@@ -115,7 +120,8 @@ impl ProcessPlan {
             unreachable!("the plain target is always among the warps")
         };
         let evidence = Evidence::new(x, DVector::from_vec(warp.apply(&target)), noise);
-        let (kernel, _) = evidence.maximize(kernel, options.steps);
+        let (kernel, _) = evidence.maximize(kernel, options.steps, stop);
+        stop.check()?;
         Ok(Self {
             encoder,
             kernel,
@@ -129,8 +135,13 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight.
-    pub fn fit(sample: &Sample<'_>, rows: &[usize], plan: &ProcessPlan) -> Result<Self> {
+    /// [`Error::Data`] if a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight, [`Error::Stopped`] after a stop.
+    pub fn fit(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        plan: &ProcessPlan,
+        stop: Stop<'_>,
+    ) -> Result<Self> {
         let rows: Vec<usize> = rows
             .iter()
             .copied()
@@ -146,12 +157,16 @@ impl Process {
         let z = plan.warp.apply(&sample.target_of(&rows));
         let scaled = plan.kernel.scaled(&x);
         let mut covariance = plan.kernel.covariance(&scaled);
+        stop.check()?;
         let noise = noise_scale(&sample.weight_of(&rows));
         let range = metrics::range(&z);
-        let alpha =
-            linear::factor_with_noise(&mut covariance, &noise, plan.kernel.noise(), |factor| {
-                linear::solve(factor, &DVector::from_vec(z.clone()))
-            });
+        let alpha = linear::factor_within(
+            &mut covariance,
+            &noise,
+            plan.kernel.noise(),
+            stop,
+            |factor| linear::solve(factor, &DVector::from_vec(z.clone())),
+        )?;
         Ok(Self {
             plan: plan.clone(),
             rows: scaled,
@@ -380,9 +395,9 @@ mod tests {
             steps: 20,
             ..ProcessOptions::default()
         };
-        let plan = ProcessPlan::choose(&sample, &options, 1).unwrap();
+        let plan = ProcessPlan::choose(&sample, &options, 1, Stop::NEVER).unwrap();
         let all: Vec<usize> = (0..rows).filter(|row| row % 4 != 0).collect();
-        let process = Process::fit(&sample, &all, &plan).unwrap();
+        let process = Process::fit(&sample, &all, &plan, Stop::NEVER).unwrap();
         (x, y, process)
     }
 

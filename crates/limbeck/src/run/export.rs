@@ -16,44 +16,16 @@ use crate::run::files::EXPORT;
 use crate::run::manifest::{Manifest, sha256};
 use crate::run::{Run, open_each};
 
-/// A format that a student can be exported to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// C99 for any processor.
-    C,
-    /// ONNX, opset 17, with preprocessing inside.
-    Onnx,
-}
+pub use crate::format::Format;
 
-impl Format {
-    /// All formats.
-    pub const ALL: [Self; 2] = [Self::C, Self::Onnx];
+/// Name of the files that a run writes of its own student.
+pub(crate) const NAME: &str = "student";
 
-    /// Its name in flags, and the extension of its main file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::C => "c",
-            Self::Onnx => "onnx",
-        }
-    }
-
-    /// The name of the manifest of an artifact of this format.
-    #[must_use]
-    pub fn manifest(self, name: &str) -> String {
-        format!("{name}.{}.manifest.json", self.name())
-    }
-}
-
-impl std::str::FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == text)
-            .ok_or_else(|| format!("found `{text}`, expected c or onnx"))
-    }
+/// The formats that a student can be written as.
+#[must_use]
+pub fn possible(student: &Student) -> Vec<Format> {
+    let works = |format: &Format| files(student, *format, NAME).is_ok();
+    Format::ALL.iter().copied().filter(works).collect()
 }
 
 /// The files of an artifact, by name, without its manifest: the same bytes for the same student, name and version.

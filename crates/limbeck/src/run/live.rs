@@ -230,7 +230,7 @@ impl Observer for Recorder<'_> {
             Event::Note(text) => tracing::warn!("{text}"),
             Event::Budget(text) => tracing::info!("budget: {text}"),
             Event::Training(progress) => self.training(progress),
-            Event::Data(_) | Event::Steps(_) | Event::Aside(_) => {}
+            Event::Data(_) | Event::Steps(_) | Event::Part(_) | Event::Aside(_) => {}
         }
         self.inner.event(event);
     }

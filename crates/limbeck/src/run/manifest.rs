@@ -56,6 +56,16 @@ impl FileEntry {
     }
 }
 
+/// What the run wrote of its student in other formats.
+fn exported(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join(files::EXPORT));
+    let names = entries.into_iter().flatten().flatten();
+    let path = |entry: std::fs::DirEntry| {
+        format!("{}/{}", files::EXPORT, entry.file_name().to_string_lossy())
+    };
+    names.map(path).collect()
+}
+
 /// SHA-256 in hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
@@ -105,6 +115,7 @@ impl Manifest {
             .map(str::to_owned)
             .collect();
         there.extend(tensorboard::files(folder));
+        there.extend(exported(folder));
         Self::of(folder, &there, None)
     }
 

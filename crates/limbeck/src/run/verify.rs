@@ -300,7 +300,7 @@ fn artefacts(folder: &Path) -> Vec<(String, Format)> {
     let mut found: Vec<(String, Format)> = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
-        found.extend(Format::ALL.into_iter().filter_map(|format| {
+        found.extend(Format::ALL.iter().copied().filter_map(|format| {
             Some((file.strip_suffix(&format.manifest(""))?.to_owned(), format))
         }));
     }

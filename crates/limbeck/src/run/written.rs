@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use limbeck_data::Dataset;
+use limbeck_runtime::Student;
 
 use super::curves::{self, Schedules};
 use super::files::{
-    LABELS, METRICS, METRICS_JSON, PAGE, PREDICTIONS, RECIPE, REPORT, STUDENT, TEACHER,
+    EXPORT, LABELS, METRICS, METRICS_JSON, PAGE, PREDICTIONS, RECIPE, REPORT, STUDENT, TEACHER,
     TEACHER_FILE, TENSORBOARD, write_file,
 };
 use super::manifest::Manifest;
 use super::unfinished::Unfinished;
-use super::{Run, several, tensorboard};
+use super::{Run, export, several, tensorboard};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::{compare, page};
@@ -54,6 +55,9 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         (&text, &schedules),
         &proven.answers,
     )?;
+    if !recipe.joint {
+        write_exports(out, recipe, &proven.student)?;
+    }
     let (alone, distilled) = choice.best()?;
     let source = page::Source {
         report,
@@ -63,6 +67,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         answers: &proven.answers,
         chosen: [Some(alone), Some(distilled)],
         run: &last.display().to_string(),
+        formats: &export::possible(&proven.student),
     };
     write_file(out, PAGE, page::page(&source).as_bytes())?;
     let json = serde_json::to_string_pretty(report).map_err(|error| Error::NotARun {
@@ -71,6 +76,20 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
     })?;
     write_file(out, REPORT, json.as_bytes())?;
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
+}
+
+/// Writes the student in the formats that the recipe asks for, but for one that has no words for it, which the report notes.
+fn write_exports(out: &Path, recipe: &Recipe, student: &Student) -> Result<()> {
+    let folder = out.join(EXPORT);
+    // What an earlier life of the run may have left.
+    let _ = std::fs::remove_dir_all(&folder);
+    for &format in &recipe.export {
+        match export::export(student, format, &folder, export::NAME) {
+            Ok(_) | Err(Error::Export(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Writes the student of several targets, and a run for each target in a folder beside it.
@@ -96,7 +115,9 @@ pub(crate) fn write_joint(
         write(&folder, &last, &data.of_target(at), fitted)?;
     }
     write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
+
     write_file(out, STUDENT, &joint.student.to_bytes()?)?;
+    write_exports(out, recipe, &joint.student)?;
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {
         let (recipe, report) = (fitted.recipe.clone(), fitted.proven.report.clone());
         let path = run_dir.last().join(&entry.folder);

@@ -1,74 +1,768 @@
 //! Turns a time limit into options.
 //!
-//! Speed is measured once, on the table itself. The options that fit the limit replace it in the recipe, which then gives the same run on any
-//! machine.
+//! Speed is measured on the table at hand, once; the options that fit the limit replace it in the recipe, which then replays
+//! identically on any machine. What does not fit is given up in this order, as far as it has to be:
+//!
+//! | of the teacher | of the students |
+//! |---|---|
+//! | rounds of trees, steps of networks | steps |
+//! | further splits of the rows | settings to try |
+//! | comparing options of trees | seeds |
+//! | folds and fits | |
+//! | networks and the Gaussian process | |
+//! | columns, the least telling first (`screen`) | columns |
+//!
+//! Students are planned again once the labels are there, by the time that is then left. Where not even the least fits, the run ends before it
+//! trains anything.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
-use limbeck_data::Dataset;
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
+use limbeck_data::{Dataset, FoldKind, Folds};
 use limbeck_distill::search::{self, KnownRows, Stage, Study, TransferSet};
 use limbeck_distill::student::StudentOptions;
-use limbeck_teach::trees::{self, TreeOptions};
+use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
+use limbeck_teach::process::{ProcessOptions, ProcessPlan};
+use limbeck_teach::trees::{self, Speed, TreeOptions};
+use limbeck_teach::{Effort, Sample, TeacherKind, Work};
+use serde::{Deserialize, Serialize};
 
+use super::screen;
 use super::students::study;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
 
-/// Share of the limit that is planned; the rest is for reading, testing and estimation errors.
+/// Part of the limit that is planned for; the rest is for testing and what was misjudged.
 const PLANNED: f64 = 0.8;
-/// Share of the planned time that the teacher may take.
+/// Part of what is left after reading that the teacher may take, and of that the trees where there are other learners.
 const TEACHER: f64 = 0.5;
-/// Rows on which speed is measured.
+const TREES: f64 = 0.6;
+/// Part of it that the least teacher may take.
+const LEAST_TEACHER: f64 = 0.75;
+/// Part of the limit after which the fits of a teacher are cut short.
+pub(crate) const TEACHER_END: f64 = 0.62;
+/// Part of the limit that one measurement may take.
+const MEASURED: f64 = 0.03;
+/// Rows on which speed is measured, fewer where that would be more cells, but not fewer than the least.
 const SAMPLE: usize = 4000;
+const SAMPLE_CELLS: usize = 400_000;
+const LEAST_SAMPLE: usize = 800;
+/// Rows on which that of networks and of Gaussian processes is.
+const FEW: usize = 512;
+const LOOK: usize = 250;
 /// Steps and rounds with which speed is measured.
 const STEPS: usize = 150;
 const ROUNDS: usize = 30;
 /// Minimum numbers of steps and of rounds.
 const LEAST_STEPS: usize = 500;
-const LEAST_ROUNDS: usize = 40;
+const LEAST_ROUNDS: f64 = 40.0;
+/// Rounds and steps below which something else is given up first.
+const GOOD_ROUNDS: f64 = 150.0;
+const GOOD_STEPS: usize = 2000;
+const GOOD_NETWORK: f64 = 600.0;
+/// Columns that are always kept.
+const LEAST_COLUMNS: usize = 24;
+/// Cells of new rows for each second of the limit.
+const CELLS: f64 = 1.5e6;
+/// Products of a Gaussian process each second, on one thread.
+const PRODUCTS: f64 = 2e9;
 
-/// The recipe with its time limit replaced by options; unchanged without one.
-pub(crate) fn resolve(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Recipe> {
-    let mut resolved = recipe.clone();
-    let Some(limit) = resolved.time_limit.take() else {
-        return Ok(resolved);
-    };
-    // The limit is planned for these seeds alone.
-    resolved.max_repeats = resolved.repeats;
-    session.begin("measure speed");
-    let threads = rayon::current_num_threads() as f64;
-    // Each outer fold takes as long as the run itself.
-    let planned = limit * PLANNED / (1 + recipe.outer_folds) as f64;
-    let fits_teacher = recipe.teacher_source() == TeacherSource::Fit;
-    let mut student_time = planned;
-    if fits_teacher {
-        let fits = (recipe.teacher.folds + recipe.teacher.fits) as f64;
-        let rounds = planned * TEACHER * 0.6 * threads / (fits * seconds_per_round(recipe, data)?);
-        shrink_trees(&mut resolved.teacher.trees, rounds);
-        let share = (rounds / recipe.teacher.trees.rounds as f64).min(1.0);
-        let network = &mut resolved.teacher.network;
-        network.steps = (
-            scaled(network.steps.0, share, 100),
-            scaled(network.steps.1, share, 100),
-        );
-        resolved.teacher.gp.steps = scaled(resolved.teacher.gp.steps, share, 5);
-        student_time = planned * (1.0 - TEACHER);
+/// A recipe without its time limit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Resolved {
+    /// The options that it led to.
+    pub(crate) recipe: Recipe,
+    /// What was given up, in words.
+    pub(crate) notes: Vec<String>,
+    /// Seconds of a student's step, and before its first one.
+    step: (f64, f64),
+}
+
+/// A limit, and what it is for.
+pub(crate) struct Budget<'a> {
+    recipe: &'a Recipe,
+    limit: f64,
+    /// One by target.
+    teachers: usize,
+    session: &'a Session<'a>,
+}
+
+/// How a teacher is fitted, with what it needs beside rounds given up by degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Thrift {
+    choose: bool,
+    folds: usize,
+    fits: usize,
+    splits: usize,
+}
+
+/// Rows that a teacher is fitted on.
+#[derive(Clone, Copy)]
+struct Rows {
+    train: usize,
+    follow_time: bool,
+}
+
+/// How often something is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Times {
+    /// Fits.
+    fits: f64,
+    /// Whole fits that their rounds add up to.
+    whole: f64,
+    /// Rounds beside those.
+    more: f64,
+}
+
+impl Thrift {
+    /// From all that is asked for to the least.
+    fn degrees(recipe: &Recipe, splits: usize) -> [Self; 4] {
+        let all = Self {
+            choose: recipe.teacher.choose_trees,
+            folds: recipe.teacher.folds,
+            fits: recipe.teacher.fits,
+            splits,
+        };
+        let one_split = Self { splits: 1, ..all };
+        let plain = Self {
+            choose: false,
+            ..one_split
+        };
+        let least = Self {
+            folds: all.folds.min(3),
+            fits: 1,
+            ..plain
+        };
+        [all, one_split, plain, least]
     }
-    let allowed = student_time * threads / seconds_per_step(recipe, data, session)?;
-    let splits = recipe
-        .student
-        .splits_of(data.split.train.len() + data.split.valid.len());
-    resolved.student.steps = longest_within(&recipe.student, splits, recipe.repeats, allowed);
-    let share = resolved.student.steps as f64 / recipe.student.steps as f64;
-    resolved.transfer.munge_rows = scaled(resolved.transfer.munge_rows, share.max(0.1), 1000)
-        .min(resolved.transfer.munge_rows);
-    session.tell(&Event::Budget(&format!(
-        "a limit of {limit} s allows {} rounds of trees, {} network steps and {} student steps",
-        resolved.teacher.trees.rounds, resolved.teacher.network.steps.1, resolved.student.steps
-    )));
-    Ok(resolved)
+
+    /// Fits of trees. Each that looks for pairs of columns takes about 50 rounds more.
+    fn trees(self, rows: Rows) -> Times {
+        let fits = self.fits_of(rows, self.folds, self.fits);
+        let (mut all, mut tried) = (fits, 0.0);
+        if self.choose {
+            tried += 3.0 * if rows.train <= 6000 { self.folds } else { 1 } as f64;
+        }
+        if self.splits > 1 {
+            let others = (self.splits - 1) as f64;
+            let folds = self.folds.min(3);
+            all += others * self.fits_of(rows, folds, self.fits.min(2));
+            if self.choose {
+                tried += others * 3.0 * folds as f64;
+            }
+        }
+        Times {
+            fits: all + tried,
+            whole: all + tried / 2.0,
+            more: if self.choose {
+                50.0 * (all + tried * 2.0 / 3.0)
+            } else {
+                0.0
+            },
+        }
+    }
+
+    /// Fits of a learner by folds, on all training rows and on all rows: see `FittedTeacher`.
+    fn fits_of(self, rows: Rows, folds: usize, fits: usize) -> f64 {
+        let anew = rows.follow_time || rows.train <= 3000;
+        let last = match rows.train {
+            ..=10_000 => fits,
+            _ if anew => fits.min(2),
+            _ => 1,
+        };
+        (folds + last + if anew { last } else { 0 }) as f64
+    }
+
+    fn apply(self, recipe: &mut Recipe) {
+        recipe.teacher.choose_trees = self.choose;
+        (recipe.teacher.folds, recipe.teacher.fits) = (self.folds, self.fits);
+        if self.splits == 1 {
+            recipe.student.splits = Some(1);
+        }
+        if !self.choose {
+            recipe.teacher.trees.pairs = 0;
+        }
+    }
+}
+
+impl Times {
+    /// Rounds of each fit that take so many seconds.
+    fn rounds(self, seconds: f64, speed: Speed) -> f64 {
+        (seconds - self.fits * speed.start - self.more * speed.round) / (self.whole * speed.round)
+    }
+
+    /// Seconds that so many rounds take.
+    fn seconds(self, rounds: f64, speed: Speed) -> f64 {
+        self.fits * speed.start + (self.more + self.whole * rounds) * speed.round
+    }
+}
+
+/// Options of a teacher that fit, and the columns that it may read.
+struct Fits {
+    thrift: Thrift,
+    rounds: f64,
+    columns: usize,
+    /// Whether they leave no time for other learners.
+    is_alone: bool,
+}
+
+impl Resolved {
+    /// The data set without the columns that the time limit leaves out.
+    pub(crate) fn narrow<'d>(&self, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
+        narrow(&self.recipe, asked, data)
+    }
+}
+
+/// The data set without the columns that a recipe drops beyond those that were asked for.
+pub(crate) fn narrow<'d>(recipe: &Recipe, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
+    match recipe.data.drop.get(asked.data.drop.len()..) {
+        Some(gone) if !gone.is_empty() => Cow::Owned(data.without(gone)),
+        _ => Cow::Borrowed(data),
+    }
+}
+
+impl<'a> Budget<'a> {
+    /// That of a recipe, for so many teachers.
+    pub(crate) fn of(recipe: &'a Recipe, teachers: usize, session: &'a Session<'a>) -> Self {
+        Self {
+            recipe,
+            limit: recipe.time_limit.unwrap_or(f64::INFINITY),
+            teachers,
+            session,
+        }
+    }
+
+    /// The recipe with its time limit replaced by options; unchanged without one. How fast this machine is is measured once in the life of a run.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub(crate) fn resolved(&self, data: &Dataset) -> Result<Resolved> {
+        if self.recipe.time_limit.is_none() {
+            return Ok(Resolved {
+                recipe: self.recipe.clone(),
+                notes: Vec::new(),
+                step: (0.0, 0.0),
+            });
+        }
+        let session = self.session;
+        session.time("budget", || session.piece("budget", || self.resolve(data)))
+    }
+
+    /// The same once the labels are there; unchanged without a time limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve_students`](Self::resolve_students).
+    pub(crate) fn resolved_students(&self, of: Resolved, data: &Dataset) -> Result<Resolved> {
+        if self.recipe.time_limit.is_none() {
+            return Ok(of);
+        }
+        let again = || self.resolve_students(&of, data);
+        self.session.piece("budget-students", again)
+    }
+
+    /// The recipe with its time limit replaced by options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Recipe`] where the limit is too short for anything; as training's.
+    fn resolve(&self, data: &Dataset) -> Result<Resolved> {
+        let mut recipe = self.recipe.clone();
+        recipe.time_limit = None;
+        // The limit is planned for these seeds alone.
+        recipe.max_repeats = recipe.repeats;
+        self.session.begin("measure speed");
+        let mut resolved = Resolved {
+            recipe,
+            notes: Vec::new(),
+            step: (0.0, 0.0),
+        };
+        let mut data = Cow::Borrowed(data);
+        if self.fits_teacher() {
+            let narrow = self.teacher(&mut resolved, &data)?;
+            data = narrow.map_or(data, Cow::Owned);
+            let narrow = self.columns_for_student(&mut resolved, &data)?;
+            data = narrow.map_or(data, Cow::Owned);
+            self.other_learners(&mut resolved, &data)?;
+        } else {
+            resolved.step = self.speed_of_student(&resolved.recipe, &data)?;
+        }
+        let left = self.left()
+            * if self.fits_teacher() {
+                1.0 - TEACHER
+            } else {
+                1.0
+            };
+        self.plan_student(&mut resolved, &data, left);
+        let columns = data.features.columns.len().max(1) as f64;
+        let transfer = &mut resolved.recipe.transfer;
+        let cells = (self.limit * CELLS / columns) as usize;
+        transfer.munge_rows = transfer.munge_rows.min(cells.max(1000));
+        self.tell(&resolved);
+        let notes = resolved.notes.iter();
+        notes.for_each(|note| self.session.note(note));
+        Ok(resolved)
+    }
+
+    /// The same once the labels are there: students take the time that is left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] once the end was asked for.
+    fn resolve_students(&self, resolved: &Resolved, data: &Dataset) -> Result<Resolved> {
+        self.session.go_on()?;
+        let mut own = resolved.clone();
+        // As long as was asked for, where there is time after all.
+        own.recipe.student.steps = self.recipe.student.steps;
+        own.recipe.student.trials = self.recipe.student.trials;
+        let splits = own.recipe.student.splits_of(learned(data));
+        // Each further split has a teacher of its own, about two thirds of the first.
+        let others = self.session.seconds() * 0.6 * (splits - 1) as f64;
+        let left = self.left() - if self.fits_teacher() { others } else { 0.0 };
+        self.plan_student(&mut own, data, left);
+        self.tell(&own);
+        Ok(own)
+    }
+
+    fn fits_teacher(&self) -> bool {
+        self.recipe.teacher_source() == TeacherSource::Fit
+    }
+
+    fn threads(&self) -> f64 {
+        rayon::current_num_threads() as f64
+    }
+
+    /// Seconds that are left of the plan. Each outer fold takes as long as the run itself.
+    fn left(&self) -> f64 {
+        let left = self.limit * PLANNED - self.session.seconds();
+        left.max(0.0) / (1 + self.recipe.outer_folds) as f64
+    }
+
+    fn measuring(&self) -> limbeck_data::Stop<'_> {
+        self.session.stop().within(self.limit * MEASURED)
+    }
+
+    fn tell(&self, resolved: &Resolved) {
+        let Recipe {
+            teacher, student, ..
+        } = &resolved.recipe;
+        let limit = self.limit;
+        let network = match teacher.kind {
+            TeacherKind::Trees | TeacherKind::Gp => String::new(),
+            TeacherKind::Auto | TeacherKind::Network => {
+                format!("{} network steps, ", teacher.network.steps.1)
+            }
+        };
+        let text = format!(
+            "{limit} s allow {} rounds of trees, {network}{} student steps",
+            teacher.trees.rounds, student.steps
+        );
+        self.session.tell(&Event::Budget(&text));
+    }
+
+    /// Too little time: what the least would take.
+    fn refuse(&self, seconds: f64) -> Error {
+        let (spent, outer) = (self.session.seconds(), 1 + self.recipe.outer_folds);
+        let enough = 1.1 * (spent + seconds * outer as f64) / PLANNED;
+        let enough = enough.max(1.2 * self.limit).ceil();
+        Error::Recipe {
+            place: "time_limit".into(),
+            message: format!(
+                "{} s are too few for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students take about \
+                 {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
+                self.limit
+            ),
+        }
+    }
+
+    /// Trees that fit, and the data set without the columns that do not.
+    fn teacher(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
+        let speed = self.speed_of_trees(data)?;
+        let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
+        let all = self.left() * self.threads() / self.teachers as f64;
+        let share = if has_others { TREES } else { 1.0 };
+        let seconds = [TEACHER * share, TEACHER, LEAST_TEACHER].map(|share| share * all);
+        let splits = self.recipe.student.splits_of(learned(data));
+        let wanted = self.recipe.teacher.trees.rounds as f64;
+        let columns = data.features.columns.len();
+        let degrees = Thrift::degrees(self.recipe, splits);
+        let found = fitting(degrees, rows(data), speed, (seconds, wanted), columns);
+        let fits = found.map_err(|least| self.refuse(least / LEAST_TEACHER / self.threads()))?;
+        fits.thrift.apply(&mut resolved.recipe);
+        if fits.is_alone && has_others {
+            leave_trees_alone(resolved);
+        }
+        shrink_trees(&mut resolved.recipe.teacher.trees, fits.rounds);
+        resolved.notes.extend(told(&degrees[0], &fits.thrift));
+        Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
+    }
+
+    /// The data set with so many of its columns, the most telling ones.
+    fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
+        let (ordinal, keep) = (&self.recipe.student.ordinal, &self.recipe.data.keep);
+        let mut names = screen::ranked(data);
+        // Columns that the recipe names stay.
+        names.sort_by_key(|name| !ordinal.contains(name) && !keep.contains(name));
+        let gone = names.split_off(columns.min(names.len()));
+        let narrow = data.without(&gone);
+        resolved.recipe.data.drop.extend(gone);
+        let dropped = resolved.recipe.data.drop.len() - self.recipe.data.drop.len();
+        resolved.notes.retain(|note| !note.starts_with(NARROWED));
+        resolved.notes.push(format!(
+            "{NARROWED}, the {columns} of {} columns that say most of the target on training rows, each by itself, are read; data.drop of the \
+             run's recipe names the others",
+            columns + dropped
+        ));
+        narrow
+    }
+
+    /// The data set without the columns that leave a student no time, or no room.
+    fn columns_for_student(
+        &self,
+        resolved: &mut Resolved,
+        data: &Dataset,
+    ) -> Result<Option<Dataset>> {
+        let mut narrow: Option<Dataset> = None;
+        loop {
+            let data = narrow.as_ref().unwrap_or(data);
+            let columns = data.features.columns.len();
+            let share = match self.speed_of_student(&resolved.recipe, data) {
+                Ok(step) => {
+                    resolved.step = step;
+                    let least = self.least_of_students(&resolved.recipe, step);
+                    self.left() * (1.0 - TEACHER) / least
+                }
+                Err(Error::Distill(limbeck_distill::Error::BudgetTooSmall {
+                    smallest,
+                    allowed,
+                    ..
+                })) if !resolved.recipe.data.drop.is_empty() || columns > LEAST_COLUMNS => {
+                    allowed as f64 / smallest as f64 * 0.8
+                }
+                Err(error) => return Err(error),
+            };
+            if share >= 1.0 {
+                return Ok(narrow);
+            }
+            let fewer = ((columns as f64 * share) as usize).max(LEAST_COLUMNS);
+            if fewer >= columns {
+                let least = self.least_of_students(&resolved.recipe, resolved.step);
+                return Err(self.refuse(2.0 * least));
+            }
+            narrow = Some(self.narrow(resolved, data, fewer));
+        }
+    }
+
+    /// Seconds that the shortest search and refits take.
+    fn least_of_students(&self, recipe: &Recipe, (step, start): (f64, f64)) -> f64 {
+        let least = StudentOptions {
+            steps: LEAST_STEPS.min(recipe.student.steps),
+            trials: 1,
+            splits: Some(1),
+            ..recipe.student.clone()
+        };
+        2.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
+    }
+
+    /// Networks and Gaussian processes that fit beside the trees.
+    fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
+        let kind = self.recipe.teacher.kind;
+        if resolved.recipe.teacher.kind == TeacherKind::Trees {
+            return Ok(());
+        }
+        let (wanted, rows) = (self.recipe.teacher.trees.rounds as f64, rows(data));
+        let share = (resolved.recipe.teacher.trees.rounds as f64 / wanted).min(1.0);
+        let gp = &mut resolved.recipe.teacher.gp;
+        gp.steps = scaled(gp.steps, share, 5);
+        let seconds = self.left() * TEACHER * self.threads() / self.teachers as f64;
+        if rows.train <= gp.most_rows || kind == TeacherKind::Gp {
+            let own = gp.clone();
+            let takes = self.seconds_of_process(&resolved.recipe, &own, data)?;
+            let fits = takes <= seconds * (1.0 - TREES) / 2.0;
+            if !fits && kind == TeacherKind::Auto {
+                resolved.recipe.teacher.gp.most_rows = 0;
+                resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
+            }
+        }
+        if kind == TeacherKind::Gp {
+            return Ok(());
+        }
+        let thrift = Thrift {
+            choose: false,
+            folds: resolved.recipe.teacher.folds,
+            fits: resolved.recipe.teacher.fits,
+            splits: resolved.recipe.student.splits_of(learned(data)),
+        };
+        let fits = thrift.trees(rows).fits + f64::from(u8::from(rows.train > 10_000));
+        let network = &resolved.recipe.teacher.network;
+        let each = fits * self.seconds_of_network(network, data)?;
+        let allowed = seconds * (1.0 - TREES) * 0.8 / each;
+        let wanted = network.steps_of(rows.train) as f64;
+        if allowed < GOOD_NETWORK.min(wanted) && kind == TeacherKind::Auto {
+            leave_trees_alone(resolved);
+        } else if allowed < wanted {
+            let steps = (allowed as usize).max(100);
+            let own = &mut resolved.recipe.teacher.network.steps;
+            *own = (own.0.min(steps), own.1.min(steps));
+        }
+        Ok(())
+    }
+
+    /// Steps, settings and seeds of the students within so many seconds.
+    fn plan_student(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) {
+        let (step, start) = resolved.step;
+        let recipe = &mut resolved.recipe;
+        let splits = recipe.student.splits_of(learned(data));
+        let seconds = seconds - start * (splits + 1) as f64;
+        let allowed = (seconds * self.threads() / step.max(1e-9)).max(0.0);
+        let asked = recipe.student.clone();
+        let mut repeats = recipe.repeats;
+        for (trials, seeds) in [(5, 100), (2, 100), (1, 100), (1, 2)] {
+            let student = StudentOptions {
+                trials: asked.trials.min(trials),
+                ..asked.clone()
+            };
+            repeats = repeats.min(seeds);
+            recipe.student = StudentOptions {
+                steps: longest_within(&student, splits, repeats, allowed),
+                ..student
+            };
+            if recipe.student.steps >= GOOD_STEPS.min(asked.steps) {
+                break;
+            }
+        }
+        (recipe.repeats, recipe.max_repeats) = (repeats, repeats);
+        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
+        let munge = &mut recipe.transfer.munge_rows;
+        *munge = scaled(*munge, share.max(0.1), 1000).min(*munge);
+    }
+
+    fn speed_of_trees(&self, data: &Dataset) -> Result<Speed> {
+        let rows = sample_of_cells(data);
+        let options = TreeOptions {
+            rounds: ROUNDS,
+            pairs: 0,
+            ..self.recipe.teacher.trees.clone()
+        };
+        let speed = trees::speed(
+            &data.features.select(&rows),
+            &data.learned_of(&rows),
+            &data.weight_of(&rows),
+            &options,
+            self.recipe.seed,
+            Effort::until(1, self.measuring()),
+        )?;
+        // Cost per round grows with the rows, beside a part that does not.
+        let growth = data.split.train.len() as f64 / rows.len() as f64;
+        Ok(Speed {
+            start: speed.start * growth,
+            round: speed.round * (0.3 + 0.7 * growth),
+        })
+    }
+
+    /// Seconds of a step of a student, and of what comes before its first one.
+    fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
+        let rows = sample_of_cells(data);
+        let none = vec![f64::NAN; rows.len()];
+        let growth = learned(data) as f64 / rows.len() as f64;
+        let set = TransferSet::plain(KnownRows {
+            features: data.features.select(&rows),
+            target: data.learned_of(&rows),
+            weight: data.weight_of(&rows),
+            blocks: None,
+            teacher: none.clone(),
+            spread: none,
+            rows,
+        });
+        let specs = &data.targets.specs[..1];
+        let of = Study {
+            checkpoints: &NO_CHECKPOINTS,
+            target_weights: &[],
+            ..study(recipe, specs, self.session)
+        };
+        let begun = Instant::now();
+        let stage = Stage::new(&of, &set, None)?;
+        let start = begun.elapsed().as_secs_f64() * growth.min(12.0);
+        let begun = Instant::now();
+        let steps = stage.warm_up(STEPS, self.measuring())?;
+        self.session.go_on()?;
+        Ok((begun.elapsed().as_secs_f64() / steps.max(1) as f64, start))
+    }
+
+    fn seconds_of_network(&self, options: &NetworkOptions, data: &Dataset) -> Result<f64> {
+        let rows = sample(data, FEW);
+        let (features, target, weight) = (
+            data.features.select(&rows),
+            data.learned_of(&rows),
+            data.weight_of(&rows),
+        );
+        let of = fold_less(&features, &target, &weight);
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let work = Work {
+            stop: self.measuring(),
+            ..(&*NO_CHECKPOINTS).into()
+        };
+        Ok(NetworkEnsemble::seconds_per_step(&of, &all, options, work)?)
+    }
+
+    /// Seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
+    fn seconds_of_process(
+        &self,
+        recipe: &Recipe,
+        options: &ProcessOptions,
+        data: &Dataset,
+    ) -> Result<f64> {
+        let rows = sample(data, options.evidence_rows.min(LOOK));
+        let (features, target, weight) = (
+            data.features.select(&rows),
+            data.learned_of(&rows),
+            data.weight_of(&rows),
+        );
+        let one = ProcessOptions {
+            steps: 1,
+            ..options.clone()
+        };
+        let begun = Instant::now();
+        let of = fold_less(&features, &target, &weight);
+        ProcessPlan::choose(&of, &one, recipe.seed, self.measuring())?;
+        // Three looks at least: a value of each shape, and a step. A value takes a bit less than the cube of the rows.
+        let look = begun.elapsed().as_secs_f64() / 3.0;
+        let steps = options.steps as f64;
+        let growth = (options.evidence_rows as f64 / rows.len().max(1) as f64).powf(2.5);
+        let tried = 1.3 * look * steps * (growth.max(1.0) * self.threads() + 1.0);
+        let (n, width) = (
+            data.split.train.len() as f64,
+            data.features.columns.len() as f64,
+        );
+        let fits = (recipe.teacher.folds + 2) as f64;
+        let labels = 2.0 * recipe.transfer.munge_rows.min(100 * data.split.train.len()) as f64;
+        let products = fits * n * n * (n / 3.0 + 2.0 * width) + labels * n * (2.0 * width + 40.0);
+        Ok(tried + products / PRODUCTS)
+    }
+}
+
+/// Begins the note of what a limit led to.
+const LIMITED: &str = "to keep the time limit";
+const NO_PROCESS: &str = "the teacher has no Gaussian process";
+const NARROWED: &str = "to keep the time limit and the budget";
+
+/// What is given up of a teacher, in words.
+fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
+    let mut parts = Vec::new();
+    if taken.splits < asked.splits {
+        parts.push("settings are tried on one split of the rows".to_owned());
+    }
+    if taken.choose != asked.choose {
+        parts.push("options of the boosted trees are taken as they are".to_owned());
+    }
+    if taken.folds < asked.folds || taken.fits < asked.fits {
+        parts.push(format!(
+            "the teacher has {} folds and {} fit on all rows",
+            taken.folds, taken.fits
+        ));
+    }
+    (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
+}
+
+/// What fits into so many seconds of one thread: beside other learners, alone, and at most; else the seconds of the least.
+fn fitting(
+    degrees: [Thrift; 4],
+    rows: Rows,
+    speed: Speed,
+    (seconds, wanted): ([f64; 3], f64),
+    columns: usize,
+) -> Result<Fits, f64> {
+    let good = GOOD_ROUNDS.min(wanted);
+    let [beside, alone, most] = seconds;
+    let tried = degrees.iter().zip([beside, beside, alone, alone]);
+    for ((&thrift, seconds), is_alone) in tried.zip([false, false, true, true]) {
+        let rounds = thrift.trees(rows).rounds(seconds, speed);
+        if rounds >= good {
+            return Ok(Fits {
+                thrift,
+                rounds,
+                columns,
+                is_alone,
+            });
+        }
+    }
+    // Time is nearly in proportion to columns.
+    let thrift = degrees[3];
+    let times = thrift.trees(rows);
+    let share = alone / times.seconds(good, speed);
+    let least = LEAST_COLUMNS.min(columns) as f64;
+    let kept = (columns as f64 * share)
+        .clamp(least, columns as f64)
+        .floor();
+    let part = kept / columns as f64;
+    let speed = Speed {
+        start: speed.start * part,
+        round: speed.round * part,
+    };
+    let fewest = LEAST_ROUNDS.min(wanted);
+    let rounds = times.rounds(alone, speed);
+    if rounds < fewest && times.rounds(most, speed) < fewest {
+        return Err(times.seconds(fewest, speed));
+    }
+    Ok(Fits {
+        thrift,
+        rounds: rounds.max(fewest),
+        columns: kept as usize,
+        is_alone: true,
+    })
+}
+
+fn fold_less<'s>(
+    features: &'s limbeck_data::Features,
+    target: &'s [f64],
+    weight: &'s [f64],
+) -> Sample<'s> {
+    Sample {
+        features,
+        target,
+        weight,
+        folds: Folds::default(),
+    }
+}
+
+fn rows(data: &Dataset) -> Rows {
+    Rows {
+        train: data.split.train.len(),
+        follow_time: data.fold_kind == FoldKind::Time,
+    }
+}
+
+/// Rows that students learn from in the end.
+fn learned(data: &Dataset) -> usize {
+    data.split.train.len() + data.split.valid.len()
+}
+
+fn sample(data: &Dataset, most: usize) -> Vec<usize> {
+    data.split.train.iter().copied().take(most).collect()
+}
+
+/// Rows on which the speed of trees and students is measured.
+fn sample_of_cells(data: &Dataset) -> Vec<usize> {
+    let cells = SAMPLE_CELLS / data.features.columns.len().max(1);
+    sample(data, cells.clamp(LEAST_SAMPLE, SAMPLE))
+}
+
+/// Takes away all learners but trees.
+fn leave_trees_alone(resolved: &mut Resolved) {
+    resolved.recipe.teacher.kind = TeacherKind::Trees;
+    resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
+    resolved.notes.push(format!(
+        "{LIMITED}, the teacher is made of boosted trees alone"
+    ));
+}
+
+/// Steps that search and refits take.
+fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
+    let refits = 2 * repeats * search::longest_schedule(student, splits);
+    (search::search_steps(student, splits) + refits) as f64
 }
 
 /// The longest schedule with which search and refits take at most `allowed` steps, and no longer than the recipe's own.
@@ -78,8 +772,7 @@ fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allow
             steps,
             ..student.clone()
         };
-        (search::search_steps(&student, splits)
-            + 2 * repeats * search::longest_schedule(&student, splits)) as f64
+        taken(&student, splits, repeats)
     };
     // Longer schedules take more steps: halve the range until it is one value.
     let (mut fits, mut beyond) = (LEAST_STEPS.min(student.steps), student.steps + 1);
@@ -100,57 +793,12 @@ fn scaled(value: usize, share: f64, least: usize) -> usize {
 
 /// Uses fewer rounds and a larger learning rate, up to 0.3, so that their product stays the same.
 fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
-    let allowed = (rounds as usize).max(LEAST_ROUNDS);
+    let allowed = rounds.max(LEAST_ROUNDS) as usize;
     if allowed < options.rounds {
         options.learning_rate =
             (options.learning_rate * options.rounds as f64 / allowed as f64).min(0.3);
         options.rounds = allowed;
     }
-}
-
-fn seconds_per_round(recipe: &Recipe, data: &Dataset) -> Result<f64> {
-    let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
-    let target = data.learned_of(&rows);
-    let options = TreeOptions {
-        rounds: ROUNDS,
-        pairs: 0,
-        ..recipe.teacher.trees.clone()
-    };
-    let features = data.features.select(&rows);
-    let start = Instant::now();
-    trees::fit(
-        &features,
-        &target,
-        &data.weight_of(&rows),
-        &options,
-        recipe.seed,
-        1,
-    )?;
-    // Cost per round grows with the rows, beside a part that does not.
-    let growth = 0.3 + 0.7 * data.split.train.len() as f64 / rows.len() as f64;
-    Ok(start.elapsed().as_secs_f64() / ROUNDS as f64 * growth)
-}
-
-fn seconds_per_step(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<f64> {
-    let rows: Vec<usize> = data.split.train.iter().copied().take(SAMPLE).collect();
-    let none = vec![f64::NAN; rows.len()];
-    let set = TransferSet::plain(KnownRows {
-        features: data.features.select(&rows),
-        target: data.learned_of(&rows),
-        weight: data.weight_of(&rows),
-        blocks: None,
-        teacher: none.clone(),
-        spread: none,
-        rows,
-    });
-    let study = Study {
-        checkpoints: &NO_CHECKPOINTS,
-        ..study(recipe, &data.targets.specs, session)
-    };
-    let stage = Stage::new(&study, &set, None)?;
-    let start = Instant::now();
-    stage.warm_up(STEPS)?;
-    Ok(start.elapsed().as_secs_f64() / STEPS as f64)
 }
 
 #[cfg(test)]
@@ -178,5 +826,70 @@ mod tests {
             ..student
         };
         assert_eq!(longest_within(&short, 3, 2, 0.0), 70);
+    }
+
+    const MANY: Rows = Rows {
+        train: 8000,
+        follow_time: false,
+    };
+
+    fn speed(start: f64, round: f64) -> Speed {
+        Speed { start, round }
+    }
+
+    #[test]
+    fn fits_are_counted_as_a_teacher_makes_them() {
+        let [all, one_split, plain, least] = Thrift::degrees(&Recipe::default(), 2);
+        // Folds and last fits, three candidates on the first fold; a second split has three folds and two fits of its own.
+        assert_eq!(plain.trees(MANY).fits, 8.0);
+        assert_eq!(one_split.trees(MANY).fits, 11.0);
+        assert_eq!(one_split.trees(MANY).whole, 9.5);
+        assert_eq!(all.trees(MANY).fits, 11.0 + 5.0 + 9.0);
+        assert_eq!(least.trees(MANY).fits, 4.0);
+        // Few rows: fits on all training rows, too.
+        let few = Rows {
+            train: 2000,
+            ..MANY
+        };
+        assert_eq!(plain.trees(few).fits, 11.0);
+    }
+
+    #[test]
+    fn as_little_as_possible_is_given_up() {
+        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let find = |seconds: f64| {
+            fitting(
+                degrees,
+                MANY,
+                speed(0.0, 0.01),
+                ([seconds, seconds, 1.5 * seconds], 800.0),
+                3000,
+            )
+            .map(|fits| (fits.thrift, fits.rounds.round() as usize, fits.columns))
+        };
+        // 9.5 whole fits and 50 · 10 rounds for pairs.
+        assert_eq!(find(81.0).unwrap(), (degrees[0], 800, 3000));
+        // Eight fits of 150 rounds.
+        assert_eq!(find(12.0).unwrap(), (degrees[2], 150, 3000));
+        assert_eq!(find(6.0).unwrap(), (degrees[3], 150, 3000));
+        // A tenth of the columns takes a tenth of the time.
+        assert_eq!(find(0.6).unwrap(), (degrees[3], 150, 300));
+        // 24 columns: 150 rounds take 0.048 s, 40 of them 0.0128, for which half as much time again may be taken.
+        assert_eq!(find(0.02).unwrap(), (degrees[3], 62, 24));
+        assert_eq!(find(0.01).unwrap(), (degrees[3], 40, 24));
+        let least = find(0.008).unwrap_err();
+        assert!((least - 0.0128).abs() < 1e-9, "{least}");
+    }
+
+    #[test]
+    fn rounds_and_seconds_agree() {
+        let times = Times {
+            fits: 3.0,
+            whole: 2.5,
+            more: 10.0,
+        };
+        let speed = speed(0.5, 0.1);
+        assert!((times.seconds(40.0, speed) - 12.5).abs() < 1e-12);
+        assert!((times.rounds(12.5, speed) - 40.0).abs() < 1e-12);
     }
 }

@@ -1,15 +1,18 @@
 //! Runs all stages after the table is read, in order.
 
+use std::borrow::Cow;
+
 use limbeck_data::{Dataset, Table};
 use limbeck_distill::search::{Choice, Refitted};
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::Student;
 
+use super::budget::{Budget, TEACHER_END};
 use super::prove::Proven;
 use super::store::LabelStore;
 use super::store::OtherSplit;
 use super::students::{Known, Students, Trained};
-use super::{budget, labels, splits};
+use super::{budget, early, labels, splits};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Report;
@@ -25,6 +28,11 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// The data set as it was learned from: without the columns that a time limit left out.
+    pub(crate) fn data<'d>(&self, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
+        budget::narrow(&self.recipe, asked, data)
+    }
+
     /// The recipe; a time limit is replaced by the options chosen to meet it.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
@@ -77,20 +85,25 @@ impl Joint {
     }
 }
 
-/// A run adds a note if it takes longer than this multiple of its time limit.
-const LATE: f64 = 1.25;
-
 /// Makes the labels, trains the students and tests them.
 ///
 /// # Errors
 ///
 /// The errors of the stages.
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
-    let resolved = within_time(recipe, data, 1, session)?;
-    let labels = labels_of(&resolved, data, session)?;
-    let others = splits::others(&resolved, data, &labels, session)?;
+    let session = &session.ending(recipe.time_limit);
+    let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
+    let budget = Budget::of(recipe, 1, session);
+    let resolved = budget.resolved(data)?;
+    let narrow = resolved.narrow(recipe, data);
+    let data = narrow.as_ref();
+    early::check_exports(&resolved.recipe, data, session)?;
+    let labels = labels_of(&resolved.recipe, data, teaching)?;
+    let resolved = budget.resolved_students(resolved, data)?;
+    let others = splits::others(&resolved.recipe, data, &labels, teaching)?;
     let students = Students {
-        recipe: &resolved,
+        recipe: &resolved.recipe,
+        notes: &resolved.notes,
         targets: &data.targets.specs,
         known: vec![Known {
             data,
@@ -101,10 +114,9 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     };
     let (proven, choice, refits) =
         students.train(|trained| students.case(0).prove(trained, None))?;
-    note_late(recipe.time_limit, &proven, session);
     drop(others);
     Ok(Fitted {
-        recipe: resolved,
+        recipe: resolved.recipe,
         labels,
         proven,
         choice,
@@ -118,25 +130,32 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
 ///
 /// The errors of the stages.
 pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
+    let session = &session.ending(recipe.time_limit);
+    let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
+    let budget = Budget::of(recipe, data.targets.specs.len(), session);
+    let mut resolved = budget.resolved(&data.of_target(0))?;
+    let narrow = resolved.narrow(recipe, data);
+    let data = narrow.as_ref();
     let each: Vec<Dataset> = (0..data.targets.specs.len())
         .map(|at| data.of_target(at))
         .collect();
-    let mut resolved = within_time(recipe, &each[0], each.len(), session)?;
     // Other kinds of students predict one target.
-    resolved.student.kind = StudentKind::Mlp;
+    resolved.recipe.student.kind = StudentKind::Mlp;
+    early::check_exports(&resolved.recipe, &each[0], session)?;
     let mut stores = Vec::new();
     for data in &each {
         let name = &data.spec().name;
         session.begin(&format!("teacher of {name}"));
-        stores.push(labels_of(&resolved, data, &session.named(name))?);
+        stores.push(labels_of(&resolved.recipe, data, &teaching.named(name))?);
     }
+    let resolved = budget.resolved_students(resolved, &each[0])?;
     agree(stores.iter_mut().collect())?;
     let mut others = each
         .iter()
         .zip(&stores)
         .map(|(data, store)| {
-            let session = session.named(&data.spec().name);
-            splits::others(&resolved, data, store, &session)
+            let session = teaching.named(&data.spec().name);
+            splits::others(&resolved.recipe, data, store, &session)
         })
         .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
     for split in 0..others[0].len() {
@@ -145,7 +164,8 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     }
     let known = each.iter().zip(&stores).zip(&others);
     let students = Students {
-        recipe: &resolved,
+        recipe: &resolved.recipe,
+        notes: &resolved.notes,
         targets: &data.targets.specs,
         known: known
             .map(|((data, labels), others)| Known {
@@ -168,9 +188,8 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     let ((proven, student), _, refits) = students.train(prove)?;
     drop(students);
     drop(others);
-    note_late(recipe.time_limit, &proven[0].0, session);
     let fitted = |((proven, choice), labels): ((Proven, Choice), LabelStore)| Fitted {
-        recipe: recipe_of(&resolved, &proven.report.target),
+        recipe: recipe_of(&resolved.recipe, &proven.report.target),
         labels,
         proven,
         choice,
@@ -196,26 +215,6 @@ fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     own
 }
 
-/// The recipe; a time limit is replaced by options. With several targets, these are chosen for an equal part of the limit.
-fn within_time(
-    recipe: &Recipe,
-    data: &Dataset,
-    targets: usize,
-    session: &Session<'_>,
-) -> Result<Recipe> {
-    let Some(limit) = recipe.time_limit else {
-        return Ok(recipe.clone());
-    };
-    let own = Recipe {
-        time_limit: Some(limit / targets as f64),
-        ..recipe.clone()
-    };
-    // How fast this machine is is measured once in the life of a run.
-    session.time("budget", || {
-        session.piece("budget", || budget::resolve(&own, data, session))
-    })
-}
-
 fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     session.piece("labels", || {
         let labels = labels::make(recipe, data, session)?;
@@ -237,15 +236,6 @@ fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     let each = stores.into_iter().map(|store| &mut store.believed);
     each.for_each(|own| own.clone_from(&believed));
     Ok(())
-}
-
-fn note_late(limit: Option<f64>, proven: &Proven, session: &Session<'_>) {
-    let seconds = proven.report.measured.seconds;
-    if let Some(limit) = limit.filter(|limit| seconds > LATE * limit) {
-        session.note(&format!(
-            "the time limit was exceeded: the shortest schedules that still learn something take longer here ({seconds:.0} s, the limit was {limit:.0} s)"
-        ));
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use limbeck_distill::hints::{Coordinates, HintKind, Space};
 use limbeck_distill::transfer::{self, Transfer, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{
-    EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, Sample, Spread, Teacher, WhichFit,
+    EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, Sample, Spread, WhichFit, Work,
 };
 use rayon::prelude::*;
 
@@ -183,6 +183,7 @@ impl<'a> Context<'a> {
             &target,
             &self.recipe.transfer,
             self.recipe.seed,
+            self.session.stop(),
         )?;
         if let Some(path) = &self.recipe.unlabeled {
             let schema = self.data.summary.schema();
@@ -213,12 +214,9 @@ impl<'a> Context<'a> {
         };
         self.session.begin("teacher: out-of-fold fits");
         let fitted = self.session.time("teacher folds", || {
-            FittedTeacher::fit_folds(
-                &sample,
-                &self.recipe.teacher.options(),
-                self.recipe.seed,
-                self.session.checkpoints(),
-            )
+            let (options, seed) = (self.recipe.teacher.options(), self.recipe.seed);
+            let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, seed, work);
+            self.session.teach(fit)
         })?;
         for note in &fitted.notes {
             self.session.note(note);
@@ -239,10 +237,14 @@ impl<'a> Context<'a> {
         self.place(&mut store, &split.valid, &valid, None);
         store.summary.notes = fitted.notes;
         let before = self.session.seconds();
-        let early = self
-            .session
-            .time("label", || fitted.teacher.early_answers(&new.features))?;
-        let labels = fitted.teacher.predict_after(&new.features, &early)?;
+        let early = self.session.time("label", || {
+            fitted
+                .teacher
+                .early_answers(&new.features, self.session.stop())
+        })?;
+        let labels = fitted
+            .teacher
+            .predict_after(&new.features, &early, self.session.stop())?;
         let label_seconds = self.session.seconds() - before;
         let given = new.label.clone();
         self.adopt(&mut store, new);
@@ -276,18 +278,15 @@ impl<'a> Context<'a> {
             folds: Folds::default(),
         };
         let teacher = self.session.time("teacher full", || {
-            teacher.with_full_fit(
-                &sample,
-                &self.recipe.teacher.options(),
-                self.recipe.seed,
-                self.session.checkpoints(),
-            )
+            let (options, seed) = (self.recipe.teacher.options(), self.recipe.seed);
+            let fit = |work: Work<'_>| teacher.with_full_fit(&sample, &options, seed, work);
+            self.session.teach(fit)
         })?;
         self.session.begin("labels");
         let seconds = self.session.seconds();
-        let full = self
-            .session
-            .time("label", || teacher.predict_after(&store.new, &early))?;
+        let full = self.session.time("label", || {
+            teacher.predict_after(&store.new, &early, self.session.stop())
+        })?;
         store.us_per_row = (store.new.rows > 0).then(|| {
             (label_seconds + self.session.seconds() - seconds) * 1e6 / store.new.rows as f64
         });
@@ -331,13 +330,12 @@ impl<'a> Context<'a> {
         let mut asked = self.data.features.clone();
         asked.append(&new.features)?;
         let before = self.session.seconds();
-        let answers = self.session.time("label", || teacher.predict(&asked))?;
+        let answers = self
+            .session
+            .time("label", || teacher.ask_until(&asked, self.session.stop()))?;
         let us_per_row = (self.session.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
-        let (mean, raw) = learned_answers(
-            self.unit,
-            &answers.mean,
-            (!answers.spread.is_empty()).then_some(&answers.spread[..]),
-        );
+        let (mean, raw) =
+            learned_answers(self.unit, &answers.prediction, answers.spread.as_deref());
         self.refuse_no_logarithm(&mean)?;
         let (mut store, prediction) = self.outside(mean, raw.as_deref());
         store.us_per_row = Some(us_per_row);

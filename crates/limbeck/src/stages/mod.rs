@@ -3,7 +3,8 @@
 //! | file | stage |
 //! |---|---|
 //! | `read` | table → data set |
-//! | `budget` | time limit → options |
+//! | `early` | what is refused before anything is trained |
+//! | `budget`, with `screen` | time limit → options |
 //! | `labels`, with `external`, `ensemble`, `rounds` | data set → labels (`store`) |
 //! | `splits` | labels for additional splits of the rows |
 //! | `students` | labels → both students, chosen and fitted again |
@@ -11,6 +12,7 @@
 //! | `prove`, with `judge`, `lone`, `outer`, `golden`, `timing` | students → report and file |
 
 pub(crate) mod budget;
+pub(crate) mod early;
 mod ensemble;
 mod external;
 pub(crate) mod fitted;
@@ -22,6 +24,7 @@ pub(crate) mod outer;
 pub(crate) mod prove;
 pub(crate) mod read;
 mod rounds;
+mod screen;
 pub(crate) mod splits;
 pub(crate) mod store;
 pub(crate) mod students;

@@ -12,7 +12,7 @@ use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
 use super::students::{Known, Students, Trained, study};
 use super::timing::{best_microseconds, peak_memory_bytes};
-use super::{labels, outer, splits};
+use super::{early, labels, outer, splits};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::{
@@ -41,6 +41,7 @@ const EXAMPLES: usize = 16;
 /// One target of the trained students.
 pub(crate) struct Case<'a> {
     recipe: &'a Recipe,
+    notes: &'a [String],
     session: &'a Session<'a>,
     /// Index of the target.
     at: usize,
@@ -52,6 +53,7 @@ impl Students<'_> {
     pub(crate) fn case(&self, at: usize) -> Case<'_> {
         Case {
             recipe: self.recipe,
+            notes: self.notes,
             session: self.session,
             at,
             known: self.known[at],
@@ -100,10 +102,20 @@ impl Case<'_> {
         let sizes = self.sizes(trained, &shipped)?;
         let test = self.scores(judge, &judged, &answers.shipped);
         let mut notes: Vec<String> = clamped(trained).into_iter().collect();
+        if joint.is_none() {
+            notes.extend(early::not_exported(recipe, &student));
+        }
         notes.iter().for_each(|note| session.note(note));
+        notes.extend(self.notes.iter().cloned());
         notes.extend(joint.map(|joint| joint.note(&self.known.data.spec().name)));
         let mut beside = Beside::default();
-        if !trained.interrupted_in_search && !interrupted {
+        let is_late = session.stop().is_late();
+        if is_late {
+            let note = late(trained);
+            session.note(&note);
+            notes.push(note);
+        }
+        if !trained.cut_in_search && !interrupted && !is_late {
             beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
             notes.extend(beside.note.take());
         }
@@ -475,6 +487,7 @@ impl Case<'_> {
             let others = &splits::others(recipe, data, labels, session)?;
             let students = Students {
                 recipe,
+                notes: &[],
                 targets: &data.targets.specs,
                 known: vec![Known {
                     data,
@@ -579,6 +592,18 @@ impl Case<'_> {
         let refit = Stage::new(&study, &trained.sets[self.at], None)?;
         lone::fit(&search, &refit, &Choice::default(), own, recipe.seed)
     }
+}
+
+/// What the time limit cut short.
+fn late(trained: &Trained<'_>) -> String {
+    let what = match trained.cut_in_search {
+        true => "the search, so that the students are those of the search, with one seed",
+        false => "the last trainings",
+    };
+    format!(
+        "the time limit ended {what}, and no other kinds of models were tried: another run of this recipe may come to other figures; give more \
+         time"
+    )
 }
 
 /// A note on labels and test targets outside the bins of a binned head; none if its bins hold all of them.

@@ -6,7 +6,7 @@ use limbeck_distill::search::{Progress, Stage, Study};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::most_disputed;
 use limbeck_nets::Control;
-use limbeck_teach::{FittedTeacher, Prediction, Sample};
+use limbeck_teach::{FittedTeacher, Prediction, Sample, Work};
 
 use super::store::LabelStore;
 use super::students::study;
@@ -72,7 +72,7 @@ impl Rounds<'_> {
             Alpha::Fixed(alpha) => alpha,
         };
         let watch = |_: &Progress<'_>| {
-            if self.session.is_stopped() {
+            if self.session.is_over() {
                 Control::Stop
             } else {
                 Control::Continue
@@ -129,7 +129,7 @@ impl Rounds<'_> {
         let (data, recipe) = (self.data, self.recipe);
         let split = &data.split;
         let round = format!("residual{}", store.summary.residual_rounds + 1);
-        let kept = self.session.checkpoints().scope(&round);
+        let session = self.session.named(&round);
         let answers = self.quick(&round, &store, &[&data.features, &store.new])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {
@@ -153,7 +153,8 @@ impl Rounds<'_> {
             folds,
         };
         let options = recipe.teacher.options();
-        let fitted = FittedTeacher::fit_folds(&sample, &options, recipe.seed, &kept)?;
+        let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, recipe.seed, work);
+        let fitted = session.teach(fit)?;
         let (features, target, weight) = sample_of(&split.train_valid());
         let sample = Sample {
             features: &features,
@@ -161,9 +162,12 @@ impl Rounds<'_> {
             weight: &weight,
             folds: Folds::default(),
         };
-        let teacher = fitted
-            .teacher
-            .with_full_fit(&sample, &options, recipe.seed, &kept)?;
+        let fit = |work: Work<'_>| {
+            fitted
+                .teacher
+                .with_full_fit(&sample, &options, recipe.seed, work)
+        };
+        let teacher = session.teach(fit)?;
         let step = recipe.teacher.residual_step;
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {

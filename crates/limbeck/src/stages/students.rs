@@ -15,6 +15,8 @@ use crate::session::{Event, Session};
 /// What is needed to train the students.
 pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
+    /// What a time limit led to, in words.
+    pub(crate) notes: &'a [String],
     /// What they predict: one target, or several by one network.
     pub(crate) targets: &'a [TargetSpec],
     /// Data and labels of each target, on the same rows.
@@ -48,7 +50,8 @@ pub(crate) struct Trained<'t> {
     pub(crate) files: Files<'t>,
     /// One judge per target.
     pub(crate) judges: &'t [Judge<'t>],
-    pub(crate) interrupted_in_search: bool,
+    /// Whether a stop or the time limit ended the search, so that nothing was fitted again.
+    pub(crate) cut_in_search: bool,
 }
 
 impl Trained<'_> {
@@ -104,7 +107,13 @@ pub(crate) fn study<'a>(
         target_weights: &recipe.target_weights,
         seed: recipe.seed,
         checkpoints: session.checkpoints(),
+        stop: session.stop(),
     }
+}
+
+/// True where a refit was trained as long as its trial.
+fn is_whole(refit: &Trial, trial: &Trial) -> bool {
+    refit.setting.spec.is_some() || refit.stop == trial.stop
 }
 
 /// The rows of one split: what trials learn from, and what they are validated on.
@@ -156,7 +165,11 @@ impl Students<'_> {
         let choice = session.time("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
 
-        let interrupted_in_search = session.is_stopped();
+        let cut_in_search = session.is_over();
+        let as_found = || Refitted {
+            alone: alone.clone(),
+            distilled: distilled.clone(),
+        };
         let sets: Vec<TransferSet> = session.time("refit", || {
             let weight = recipe.transfer.perturb_weight;
             let all = self.known.iter();
@@ -164,18 +177,22 @@ impl Students<'_> {
                 .collect()
         });
         let refit_stage;
-        let (stage, refits) = if interrupted_in_search {
-            let refitted = Refitted {
-                alone: alone.clone(),
-                distilled: distilled.clone(),
-            };
-            (search.first(), vec![refitted])
+        let (stage, refits) = if cut_in_search {
+            (search.first(), vec![as_found()])
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
             refit_stage = session.time("refit", || Stage::joint(&study, both))?;
             session.begin("refit on all training rows");
-            let refits = self.refit(&refit_stage, alone, distilled, &judges)?;
-            (&refit_stage, refits)
+            let mut refits = self.refit(&refit_stage, alone, distilled, &judges)?;
+            // What was cut short is worse than what the search has.
+            let whole = |pair: &&Refitted| {
+                is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
+            };
+            refits.truncate(refits.iter().take_while(whole).count());
+            match refits.is_empty() {
+                true => (search.first(), vec![as_found()]),
+                false => (&refit_stage, refits),
+            }
         };
         let compared = match &sets[0] {
             set if set.new.features.rows > 0 => &set.new.features,
@@ -193,7 +210,7 @@ impl Students<'_> {
             refits: &refits,
             files,
             judges: &judges,
-            interrupted_in_search,
+            cut_in_search,
         })?;
         Ok((made, choice, refits))
     }
@@ -231,7 +248,7 @@ impl Students<'_> {
         };
         let mut refits = fit(&seeds(0..recipe.repeats))?;
         let more = recipe.repeats..recipe.max_repeats;
-        if more.is_empty() || session.is_stopped() {
+        if more.is_empty() || session.is_over() {
             return Ok(refits);
         }
         let needs = judges.iter().map(|judge| judge.needs_seeds(stage, &refits));

@@ -13,6 +13,7 @@ use limbeck_distill::proof::short;
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
+use crate::format::Format;
 use crate::report::{
     Answers, Fold, Outer, QuantileScores, Report, ShippedKind, StudentScores, verdict,
 };
@@ -54,6 +55,8 @@ pub(crate) struct Source<'a> {
     pub(crate) chosen: [Option<&'a Trial>; 2],
     /// The run's folder, as the user named it.
     pub(crate) run: &'a str,
+    /// Formats that its student can be written as.
+    pub(crate) formats: &'a [Format],
 }
 
 /// The page.
@@ -162,7 +165,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             },
         ),
         ("RECIPE", escape(source.recipe)),
-        ("USE", usage(source.run)),
+        ("USE", usage(source.run, source.formats)),
         // `<` cannot end a script from within.
         ("DATA", data.to_string().replace('<', "\\u003c")),
         ("SCRIPT", [THEME, SCRIPT].concat()),
@@ -588,36 +591,57 @@ fn checks(report: &Report) -> String {
     )
 }
 
-fn usage(run: &str) -> String {
+/// Commands that work for the run.
+fn usage(run: &str, formats: &[Format]) -> String {
+    let file = format!("{run}/student.limbeck")
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
+    let run = &quoted(run);
+    let export = |format: Format| {
+        let what = match format {
+            Format::C => "C for a microcontroller",
+            Format::Onnx => "ONNX",
+        };
+        let command = format!("limbeck export {run} --to {}", format.name());
+        formats.contains(&format).then_some((what, command))
+    };
     let lines = [
-        (
+        Some((
             "Predict new rows",
             format!("limbeck predict {run} new.csv -o predicted.csv"),
-        ),
-        (
+        )),
+        Some((
             "Measure on rows with targets",
             format!("limbeck evaluate {run} other.csv"),
-        ),
-        (
-            "C for a microcontroller",
-            format!("limbeck export {run} --to c"),
-        ),
-        ("ONNX", format!("limbeck export {run} --to onnx")),
-        (
+        )),
+        export(Format::C),
+        export(Format::Onnx),
+        Some((
             "Check that it is unchanged",
             format!("limbeck verify {run}"),
-        ),
-        (
+        )),
+        Some((
             "In Rust",
-            format!("let student = limbeck_runtime::Student::load(\"{run}/student.limbeck\")?;"),
-        ),
-        (
+            format!("let student = limbeck_runtime::Student::load(\"{file}\")?;"),
+        )),
+        Some((
             "Repeat the run",
             format!("limbeck distill --recipe {run}/recipe.toml --out another"),
-        ),
+        )),
     ];
-    let line = |(what, command): &(&str, String)| use_line(what, command);
-    lines.iter().map(line).collect()
+    let lines = lines.iter().flatten();
+    lines
+        .map(|(what, command)| use_line(what, command))
+        .collect()
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    match path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
 }
 
 fn use_line(what: &str, command: &str) -> String {

@@ -1,0 +1,52 @@
+//! A data set with fewer columns.
+
+use std::collections::HashSet;
+
+use crate::content::content;
+use crate::dataset::Dataset;
+
+impl Dataset {
+    /// The same rows without some of the features, as if the options had dropped them; names of other columns are passed over.
+    ///
+    /// What the checks found stays as it is.
+    #[must_use]
+    pub fn without(&self, names: &[String]) -> Self {
+        let mut narrow = self.clone();
+        let gone: HashSet<&String> = names.iter().collect();
+        let stays = |name: &String| !gone.contains(name);
+        (narrow.features.columns).retain(|column| stays(&column.name));
+        (narrow.summary.features).retain(|feature| stays(&feature.name));
+        let numbers = self.targets.values.iter().chain([&self.weight]);
+        narrow.summary.content = content(
+            &narrow.features,
+            &numbers.collect::<Vec<_>>(),
+            self.given.as_ref(),
+            &self.split,
+        );
+        narrow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{DataOptions, Dataset, simulate};
+
+    #[test]
+    fn a_data_set_without_columns_is_that_of_options_that_drop_them() {
+        let mut options = DataOptions::for_target(simulate::THERMISTOR_TARGET);
+        let of = |options: &DataOptions| {
+            Dataset::from_table(simulate::thermistor(200, 7), options, None, 0).unwrap()
+        };
+        let whole = of(&options);
+        let gone = vec![whole.features.columns[1].name.clone()];
+        options.drop.clone_from(&gone);
+        let (narrow, dropped) = (whole.without(&gone), of(&options));
+        assert_eq!(narrow.summary.features, dropped.summary.features);
+        assert_eq!(narrow.summary.content, dropped.summary.content);
+        assert_ne!(narrow.summary.content, whole.summary.content);
+        assert_eq!(
+            narrow.features.columns.len() + 1,
+            whole.features.columns.len()
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! What is known before anything is trained: that no student fits the budget, or that a format has no words for any.
+
+use limbeck_data::Dataset;
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
+use limbeck_distill::draft;
+use limbeck_distill::search::{KnownRows, Study, TransferSet};
+use limbeck_distill::student::Heads;
+
+use super::students::study;
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::run::export;
+use crate::session::Session;
+
+/// Refuses columns and budgets with which no student of the kind asked for can be made.
+///
+/// # Errors
+///
+/// As [`draft::check`].
+pub(crate) fn check_student(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    let heads = Heads {
+        head: recipe.objective.head(-1.0, 1.0),
+        targets: data.targets.specs.len(),
+    };
+    let train = || data.features.select(&data.split.train);
+    Ok(draft::check(&recipe.student, &train(), heads)?)
+}
+
+/// Refuses formats that the table makes impossible for every kind of student that may be shipped.
+///
+/// # Errors
+///
+/// [`Error::Export`] with what stands in the way.
+pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<()> {
+    if recipe.export.is_empty() {
+        return Ok(());
+    }
+    let rows = data.split.train_valid();
+    let none = vec![f64::NAN; rows.len()];
+    let set = TransferSet::plain(KnownRows {
+        features: data.features.select(&rows),
+        target: data.learned_of(&rows),
+        weight: data.weight_of(&rows),
+        blocks: None,
+        teacher: none.clone(),
+        spread: none,
+        rows,
+    });
+    let study = Study {
+        checkpoints: &NO_CHECKPOINTS,
+        target_weights: &[],
+        ..study(recipe, &data.targets.specs[..1], session)
+    };
+    let drafts = draft::drafts(&study, &set)?;
+    for &format in &recipe.export {
+        let files = |student| export::files(student, format, export::NAME).map(|_| ());
+        let tried: Vec<Result<()>> = drafts.iter().map(files).collect();
+        if tried.iter().all(Result::is_err) {
+            return tried.into_iter().next().unwrap_or(Ok(()));
+        }
+    }
+    Ok(())
+}
+
+/// What could not be exported of the student that is shipped, in words.
+pub(crate) fn not_exported(recipe: &Recipe, student: &limbeck_runtime::Student) -> Vec<String> {
+    let refused = |format: &crate::format::Format| {
+        let error: Error = export::files(student, *format, export::NAME).err()?;
+        Some(format!("not exported to {}: {error}", format.name()))
+    };
+    recipe.export.iter().filter_map(refused).collect()
+}

@@ -1,0 +1,139 @@
+//! Which columns say most of the target: a quick look, where a time limit leaves no time for all of them.
+
+use limbeck_data::{Dataset, Feature, FeatureValues, MISSING};
+use rayon::prelude::*;
+
+/// Rows that are looked at.
+const SEEN_ROWS: usize = 4000;
+/// Cells of a number column, of equally many rows.
+const CELLS: usize = 16;
+/// Categories with a cell of their own; later ones share the last.
+const LEVELS: usize = 64;
+
+/// Names of the features, the most telling first: by training rows alone.
+pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
+    let step = data.split.train.len().div_ceil(SEEN_ROWS).max(1);
+    let rows: Vec<usize> = data.split.train.iter().copied().step_by(step).collect();
+    let target = data.learned_of(&rows);
+    let mean = target.iter().sum::<f64>() / target.len().max(1) as f64;
+    // How far a target is from the mean shows columns that act through others, such as factors of a product.
+    let far: Vec<f64> = target.iter().map(|y| (y - mean).abs()).collect();
+    let telling = |column: &Feature| {
+        let cells = cells(column, &rows);
+        explained(&cells, &target).max(explained(&cells, &far))
+    };
+    let columns = &data.features.columns;
+    let shares: Vec<f64> = columns.par_iter().map(telling).collect();
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]).then(a.cmp(&b)));
+    order
+        .into_iter()
+        .map(|at| columns[at].name.clone())
+        .collect()
+}
+
+/// The cell of each row: numbers in order of size, categories by level, what is missing in one of its own.
+fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
+    match &column.values {
+        FeatureValues::Number(values) => {
+            let values: Vec<f64> = rows.iter().map(|&row| values[row]).collect();
+            let mut sorted: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+            sorted.sort_by(f64::total_cmp);
+            let edges: Vec<f64> = (1..CELLS)
+                .filter_map(|cell| sorted.get(cell * sorted.len() / CELLS).copied())
+                .collect();
+            let cell = |value: &f64| match value.is_nan() {
+                true => CELLS,
+                false => edges.partition_point(|edge| edge <= value),
+            };
+            values.iter().map(cell).collect()
+        }
+        FeatureValues::Category { codes, .. } => {
+            let cell = |&row: &usize| match codes[row] {
+                MISSING => LEVELS,
+                code => (code as usize).min(LEVELS - 1),
+            };
+            rows.iter().map(cell).collect()
+        }
+    }
+}
+
+/// Share of the variance that the means of the cells explain beyond what chance would: 0 for a column of noise, in the mean.
+///
+/// # Formula
+///
+/// ```text
+/// ε² = (SSB − (k − 1) MSW) / SST
+/// ```
+///
+/// # Source
+///
+/// Kelley, *An unbiased correlation ratio measure*, PNAS 1935.
+fn explained(cells: &[usize], target: &[f64]) -> f64 {
+    let mut sums = vec![(0.0, 0.0); CELLS.max(LEVELS) + 1];
+    let n = target.len() as f64;
+    let mean = target.iter().sum::<f64>() / n;
+    for (&cell, y) in cells.iter().zip(target) {
+        sums[cell].0 += 1.0;
+        sums[cell].1 += y - mean;
+    }
+    let total: f64 = target.iter().map(|y| (y - mean).powi(2)).sum();
+    let filled = || sums.iter().filter(|(count, _)| *count > 0.0);
+    let between: f64 = filled().map(|(count, sum)| sum * sum / count).sum();
+    let k = filled().count() as f64;
+    if total <= 0.0 || n <= k {
+        return 0.0;
+    }
+    (between - (k - 1.0) * (total - between) / (n - k)) / total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn share_is_that_worked_by_hand() {
+        // Means 1 and 3, SSB 4, SSW 4, MSW 2: (4 − 2) / 8.
+        let found = explained(&[0, 0, 1, 1], &[0.0, 2.0, 2.0, 4.0]);
+        assert!((found - 0.25).abs() < 1e-12, "{found}");
+        assert_eq!(explained(&[0, 1], &[5.0, 5.0]), 0.0);
+    }
+
+    #[test]
+    fn cells_hold_equally_many_rows_and_what_is_missing_apart() {
+        let mut values: Vec<f64> = (0..320).map(f64::from).collect();
+        values.push(f64::NAN);
+        let column = Feature {
+            name: "x".into(),
+            values: FeatureValues::Number(values),
+            integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
+            date: None,
+        };
+        let cells = cells(&column, &(0..321).collect::<Vec<_>>());
+        for cell in 0..CELLS {
+            assert_eq!(cells.iter().filter(|&&own| own == cell).count(), 20);
+        }
+        assert_eq!(cells[320], CELLS);
+    }
+
+    #[test]
+    fn columns_that_act_come_before_noise() {
+        use limbeck_data::{Column, DataOptions, Table};
+        let noise = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract() - 0.5;
+        let y = |i: usize| noise(0, i) * noise(1, i) * 4.0 + noise(2, i);
+        let mut columns: Vec<Column> = (0..40)
+            .map(|j| Column::number(&format!("x{j}"), (0..3000).map(|i| noise(j, i)).collect()))
+            .collect();
+        columns.push(Column::number("y", (0..3000).map(y).collect()));
+        let table = Table {
+            columns,
+            rows: 3000,
+            ..Table::default()
+        };
+        let data = Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap();
+        let mut first = ranked(&data)[..3].to_vec();
+        first.sort();
+        assert_eq!(first, ["x0", "x1", "x2"]);
+    }
+}
