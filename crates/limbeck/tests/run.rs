@@ -151,7 +151,7 @@ fn a_stop_is_heard_in_the_fits_of_a_fold_and_the_run_goes_on_to_the_same_bytes()
     assert!(bytes(&again[0]) == bytes(&whole));
 }
 
-/// Remembers the stages.
+/// Records the names of the stages.
 #[derive(Default)]
 struct Stages(Mutex<Vec<String>>);
 
@@ -522,11 +522,11 @@ fn several_teachers_are_one_mix_with_weights_in_the_report() {
     }
 }
 
-/// Records the names of the stages.
+/// Records the stages of progressive alignment.
 #[derive(Default)]
-struct Stages(Mutex<std::collections::BTreeSet<String>>);
+struct Alignment(Mutex<std::collections::BTreeSet<String>>);
 
-impl Observer for Stages {
+impl Observer for Alignment {
     fn event(&self, event: &Event<'_>) {
         if let Event::Training(progress) = event {
             let staged = progress.staged.unwrap_or("none").to_owned();
@@ -546,7 +546,7 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
         progressive: true,
         ..HintOptions::default()
     };
-    let seen = Stages::default();
+    let seen = Alignment::default();
     distill(&recipe.check().unwrap(), folder.path().join("run"), &seen).unwrap();
     let seen = seen.0.into_inner().unwrap();
     for wanted in [
