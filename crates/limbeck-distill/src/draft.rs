@@ -100,6 +100,8 @@ mod tests {
                     .collect(),
             ),
             integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
+            date: None,
         };
         Features {
             columns: (0..columns).map(number).collect(),
