@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use limbeck::{Quality, Recipe};
+use limbeck::export::{self, Format};
+use limbeck::{Quality, Recipe, Run};
 use limbeck_data::{Table, Values, simulate};
 
 use crate::distill::watched;
@@ -16,15 +17,17 @@ use crate::{INTERRUPTED, output};
 
 /// Run a complete example on a simulated sensor, in under a minute
 ///
-/// An NTC thermistor in a bridge, with self-heating, part tolerances, board drift, three measuring ranges and a 12-bit
-/// converter: six raw readings, and the true air temperature to predict from them.
+/// An NTC thermistor in a bridge, with self-heating, part tolerances, board drift, three measuring ranges and a 12-bit converter: six raw readings,
+/// and the true air temperature to predict from them. Calibration in the laboratory is expensive, so only few readings have a true temperature;
+/// readings from the field without one are plenty. The teacher, a Gaussian process, learns from the few. It is accurate, but far too slow for the
+/// sensor. It labels the readings from the field, and a network small enough for a microcontroller learns from both.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// Folder to create for the table and the run [default: a temporary one, which is kept]
+    /// Folder to create for the tables and the run [default: a temporary one, which is kept]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Rows to simulate
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    /// Calibrated readings to simulate
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     rows: u32,
     /// Seed of the simulation and of the run
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -37,40 +40,72 @@ pub(crate) struct Demo {
     quiet: bool,
 }
 
+/// Readings from the field, without true temperature.
+const FIELD: usize = 20_000;
+/// Readings with true temperature that are held out for the test.
+const CHECK: usize = 2000;
 /// Rows shown with their predictions.
 const SHOWN: usize = 3;
 /// Maximum number of parameters of the student: what a small microcontroller holds.
 const PARAMS: usize = 2000;
-/// Training steps, few enough for a slow machine.
-const STEPS: usize = 6000;
+
+/// The tables of the demo.
+struct Tables {
+    calibrated: PathBuf,
+    field: PathBuf,
+    check: PathBuf,
+}
 
 impl Demo {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let folder = self.folder()?;
-        let file = folder.join("thermistor.csv");
-        simulate::thermistor(self.rows as usize, self.seed).write_csv(&file)?;
-        let (out, style) = (folder.join("run"), Style::stdout());
-        let command = format!(
-            "limbeck distill {} --target {} --quality fast --params {PARAMS} --steps {STEPS}",
-            file.display(),
-            simulate::THERMISTOR_TARGET
-        );
-        print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
+        let tables = self.simulate(&folder)?;
+        print(&format!(
+            "A temperature sensor: {} calibrated readings to learn from, {FIELD} readings from the field without true temperature, {CHECK} calibrated readings for the test.\n\n",
+            self.rows
+        ))?;
+        let out = folder.join("run");
+        say(&format!(
+            "limbeck distill {} --target {} --test {} --unlabeled {} --params {PARAMS} --quality fast",
+            tables.calibrated.display(),
+            simulate::THERMISTOR_TARGET,
+            tables.check.display(),
+            tables.field.display()
+        ))?;
+        let recipe = self.recipe(&tables).check()?;
         let Some(run) = watched(self.quiet, |progress| {
-            Ok(limbeck::distill(
-                &self.recipe(&file).check()?,
-                &out,
-                progress,
-            )?)
+            Ok(limbeck::distill(&recipe, &out, progress)?)
         })?
         else {
             return Ok(INTERRUPTED.into());
         };
-        print(&format!("{}\n", render::result(run.report(), style)))?;
+        print(&format!(
+            "{}\n",
+            render::result(run.report(), Style::stdout())
+        ))?;
         self.predict(&folder, &out)?;
+        export(&run)?;
         print(&format!("\nrun: {}\n", run.path().display()))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn simulate(&self, folder: &Path) -> Result<Tables> {
+        let readings =
+            |part: u64, rows: usize| simulate::thermistor(rows, self.seed.wrapping_add(part));
+        let tables = Tables {
+            calibrated: folder.join("thermistor.csv"),
+            field: folder.join("field.csv"),
+            check: folder.join("check.csv"),
+        };
+        let mut field = readings(1, FIELD);
+        field
+            .columns
+            .retain(|column| column.name != simulate::THERMISTOR_TARGET);
+        readings(0, self.rows as usize).write_csv(&tables.calibrated)?;
+        field.write_csv(&tables.field)?;
+        readings(2, CHECK).write_csv(&tables.check)?;
+        Ok(tables)
     }
 
     fn folder(&self) -> Result<PathBuf> {
@@ -93,28 +128,61 @@ impl Demo {
         Ok(out.clone())
     }
 
-    fn recipe(&self, table: &Path) -> Recipe {
+    fn recipe(&self, tables: &Tables) -> Recipe {
         let mut recipe = Recipe::preset(Quality::Fast);
-        recipe.table = table.to_owned();
+        recipe.table.clone_from(&tables.calibrated);
+        recipe.unlabeled = Some(tables.field.clone());
+        recipe.data.test = Some(tables.check.clone());
         simulate::THERMISTOR_TARGET.clone_into(&mut recipe.data.target);
         (recipe.seed, recipe.threads) = (self.seed, self.threads);
-        (recipe.student.params, recipe.student.steps) = (PARAMS, STEPS);
+        recipe.student.params = PARAMS;
         recipe
     }
 
     /// Predicts new readings and prints them beside the true values of the simulation.
     fn predict(&self, folder: &Path, run: &Path) -> Result<()> {
         let file = folder.join("new.csv");
-        simulate::thermistor(SHOWN, self.seed.wrapping_add(1)).write_csv(&file)?;
-        let style = Style::stdout();
-        let command = format!("limbeck predict {} {}", run.display(), file.display());
-        print(&format!("{}\n\n", style.bold(&format!("$ {command}"))))?;
+        simulate::thermistor(SHOWN, self.seed.wrapping_add(3)).write_csv(&file)?;
+        say(&format!(
+            "limbeck predict {} {}",
+            run.display(),
+            file.display()
+        ))?;
         let source = Source::one(run)?;
         let rows = source.read(&file, &[], &source.reading)?;
         let predictions = source.predict(&rows.features)?.swap_remove(0);
         let table = Table::read(&file, &source.reading)?;
-        output::print(&shown(&table, &predictions).render(style))
+        output::print(&shown(&table, &predictions).render(Style::stdout()))
     }
+}
+
+/// Prints a command as a user would type it.
+fn say(command: &str) -> Result<()> {
+    let line = Style::stdout().bold(&format!("$ {command}"));
+    print(&format!("{line}\n\n"))
+}
+
+/// Writes the student as C and prints what was written, with sizes.
+fn export(run: &Run) -> Result<()> {
+    print("\n")?;
+    say(&format!("limbeck export {} --to c", run.path().display()))?;
+    let files = export::export_runs(run.path(), Format::C, None, "student")?;
+    for file in &files {
+        let bytes = std::fs::metadata(file).map_or(0, |found| found.len());
+        print(&format!("{} ({bytes} bytes)\n", file.display()))?;
+    }
+    let header = files
+        .iter()
+        .find(|file| file.extension().is_some_and(|end| end == "h"));
+    let text = header
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .unwrap_or_default();
+    let sizes = text
+        .lines()
+        .find(|line| line.contains("bytes of constants"));
+    print(&sizes.map_or_else(String::new, |line| {
+        format!("{}\n", line.trim_matches([' ', '*', '/']))
+    }))
 }
 
 /// The table with a column of predictions.

@@ -518,10 +518,20 @@ fn demo_goes_the_whole_way() {
         "$ limbeck predict",
         "adc_code",
         "prediction",
+        "$ limbeck export",
+        "bytes of constants",
     ] {
         assert!(shown.contains(word), "no `{word}` in {shown}");
     }
-    assert!(place.exists("demo/run/student.limbeck") && place.exists("demo/thermistor.csv"));
+    for file in [
+        "run/student.limbeck",
+        "thermistor.csv",
+        "field.csv",
+        "check.csv",
+        "run/export/student.c",
+    ] {
+        assert!(place.exists(&format!("demo/{file}")), "{file}");
+    }
     place
         .limbeck(&["demo", "--rows", "120", "--out", "demo"])
         .fails(&["demo", "exists already"]);

@@ -70,6 +70,13 @@ fn write_tables(folder: &Path) {
         let cut = |line: &str| line.rsplit_once(',').map(|(kept, _)| format!("{kept}\n"));
         text.lines().filter_map(cut).collect()
     };
+    let examples = folder.join("examples");
+    std::fs::create_dir(&examples).unwrap();
+    std::fs::copy(
+        root().join("examples/penguins.csv"),
+        examples.join("penguins.csv"),
+    )
+    .unwrap();
     std::fs::write(folder.join("scored.csv"), &own).unwrap();
     std::fs::write(folder.join("housing.csv"), without(&own)).unwrap();
     for name in ["new.csv", "other.csv"] {
