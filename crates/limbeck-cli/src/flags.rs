@@ -225,7 +225,10 @@ pub(crate) fn arg(option: Listed) -> Arg {
             .action(ArgAction::Append)
             .value_delimiter(',')
             .value_parser(value_parser!(PathBuf)),
-        Form::List(_) => arg.action(ArgAction::Append).value_delimiter(','),
+        Form::List(_) => arg
+            .action(ArgAction::Append)
+            .value_delimiter(',')
+            .allow_negative_numbers(true),
         Form::Text | Form::Switch => arg,
     }
 }

@@ -121,13 +121,13 @@ fn predict_heeds_how_the_table_is_read() {
         .stdout;
     place.file(
         "titled.csv",
-        format!("made,today,by,me\n{}", text.replace(',', " ")),
+        format!("made,today;by|me\n{}", text.replace(',', ":")),
     );
-    let args = ["titled.csv", "--separator", "space", "--skip-lines", "1"];
+    let args = ["titled.csv", "--separator", ":", "--skip-lines", "1"];
     let found = place
         .limbeck(&[&["predict", "run"], &args[..]].concat())
         .succeeds();
-    let expected = format!("made,today,by,me\n{}", expected.replace(',', " "));
+    let expected = format!("made,today;by|me\n{}", expected.replace(',', ":"));
     assert_eq!(found.stdout, expected);
     let inspected = place
         .limbeck(&[&["inspect"], &args[..]].concat())

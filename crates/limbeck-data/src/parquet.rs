@@ -273,28 +273,28 @@ fn decode_all(parts: &[Part], indices: &[usize]) -> Result<Decoded> {
                 rows: batches.iter().map(RecordBatch::num_rows).sum(),
             })
         }
-        Err(error) => one_by_one(parts, indices).ok_or(error),
+        Err(error) => one_by_one(parts, indices, error),
     }
 }
 
-/// Nothing where no column can be read, or where they differ in length.
-fn one_by_one(parts: &[Part], indices: &[usize]) -> Option<Decoded> {
+/// An error where no column can be read, or where they differ in length.
+fn one_by_one(parts: &[Part], indices: &[usize], error: Error) -> Result<Decoded> {
     let column = |index: &usize| -> Result<Vec<ArrayRef>> {
         let chunks = parts.iter().map(|part| part.column(*index));
-        Ok(chunks
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect())
+        let chunks = chunks.collect::<Result<Vec<_>>>()?;
+        Ok(chunks.into_iter().flatten().collect())
     };
-    let columns: Vec<Result<Vec<ArrayRef>>> = indices.iter().map(column).collect();
+    let mut columns: Vec<Result<Vec<ArrayRef>>> = indices.iter().map(column).collect();
     let mut lengths = columns.iter().flatten().map(|chunks| {
         let rows = chunks.iter().map(|chunk| chunk.len());
         rows.sum::<usize>()
     });
-    let rows = lengths.next()?;
-    let even = lengths.all(|length| length == rows);
-    even.then_some(Decoded { columns, rows })
+    match lengths.next() {
+        Some(rows) if lengths.all(|length| length == rows) => Ok(Decoded { columns, rows }),
+        Some(_) => Err(error),
+        // The name of the column says more.
+        None => Err(columns.pop().and_then(Result::err).unwrap_or(error)),
+    }
 }
 
 /// The error for a cell, with the file that it is in.

@@ -24,7 +24,7 @@ pub struct Input {
     pub(super) options: ReadOptions,
     pub(super) kind: InputKind,
     /// What standard input held, where it has to be read twice.
-    _copy: Option<tempfile::NamedTempFile>,
+    pub(super) copy: Option<tempfile::NamedTempFile>,
 }
 
 pub(super) enum InputKind {
@@ -68,7 +68,7 @@ impl Input {
         let copy = copy(bytes).map_err(Error::read(&name))?;
         let path = copy.path().to_owned();
         let mut input = Self::of(STDIN.into(), format, vec![(name, path)], options)?;
-        input._copy = Some(copy);
+        input.copy = Some(copy);
         Ok(input)
     }
 
@@ -92,7 +92,7 @@ impl Input {
                     notes: Vec::new(),
                     options: options.clone(),
                     kind: InputKind::Columns(parts),
-                    _copy: None,
+                    copy: None,
                 })
             }
         }
@@ -110,7 +110,7 @@ impl Input {
             notes: first.layout.notes.clone(),
             options: options.clone(),
             kind: InputKind::Text(Box::new(first), files),
-            _copy: None,
+            copy: None,
         }
     }
 

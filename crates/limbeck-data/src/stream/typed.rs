@@ -54,7 +54,7 @@ impl Seen {
         if text.is_empty() {
             return;
         }
-        if kind::number(text) == Some(None) {
+        if plain(text.as_bytes()).is_none() && kind::number(text) == Some(None) {
             self.marker = true;
             *self = Self {
                 integer: false,
@@ -150,8 +150,11 @@ fn number(text: &str) -> Option<f64> {
     let value = plain(text.as_bytes()).filter(|value| value.is_finite())?;
     let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let padded = matches!(unsigned, [b'0', b'0'..=b'9', ..] | [b'+', ..]);
-    (!padded && (digits(text).len() <= 15 || digits(text) == digits(&format!("{value:e}"))))
-        .then_some(value)
+    // Fifteen digits always stay; more may.
+    let exact = text.len() <= 15
+        || digits(text).len() <= 15
+        || digits(text) == digits(&format!("{value:e}"));
+    (exact && !padded).then_some(value)
 }
 
 /// The digits of a number without its exponent and without zeros at either end.

@@ -195,9 +195,12 @@ mod tests {
             y: vec![-1.0, 3.0],
             w: vec![3.0; 2],
         };
-        let (slope, bias) = weights(fit(&rows, 0.0, Stop::never()).unwrap());
+        let (slope, bias) = weights(fit(&rows, 0.0, Stop::NEVER).unwrap());
         assert!((slope[0] - 2.0).abs() < 1e-6 && (bias - 1.0).abs() < 1e-6);
-        assert_eq!(weights(fit(&rows, 1.0, Stop::never()).unwrap()), (vec![1.0], 1.0));
+        assert_eq!(
+            weights(fit(&rows, 1.0, Stop::NEVER).unwrap()),
+            (vec![1.0], 1.0)
+        );
     }
 
     #[test]
@@ -215,7 +218,10 @@ mod tests {
             y: vec![0.0, 2.0, 2.0, 3.0],
             w: vec![1.0; 4],
         };
-        assert_eq!(weights(fit(&once, 0.01, Stop::never()).unwrap()), weights(fit(&twice, 0.01, Stop::never()).unwrap()));
+        assert_eq!(
+            weights(fit(&once, 0.01, Stop::NEVER).unwrap()),
+            weights(fit(&twice, 0.01, Stop::NEVER).unwrap())
+        );
     }
 
     #[test]
@@ -226,7 +232,7 @@ mod tests {
             y: vec![-2.0, 2.0],
             w: vec![1.0; 2],
         };
-        let (slopes, _) = weights(fit(&rows, 1e-6, Stop::never()).unwrap());
+        let (slopes, _) = weights(fit(&rows, 1e-6, Stop::NEVER).unwrap());
         assert!(
             (slopes[0] - 1.0).abs() < 1e-3 && (slopes[1] - 1.0).abs() < 1e-3,
             "{slopes:?}"
