@@ -10,6 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use limbeck::{CheckedRecipe, Recipe};
+use limbeck_data::stream::Input;
 use limbeck_data::{Action, Check, ColumnKind};
 use limbeck_options::{Form, one_line};
 use toml::{Table, Value};
@@ -71,6 +72,8 @@ pub(crate) struct Flags<C> {
     recipe: Option<PathBuf>,
     /// Keys of the recipe that flags set.
     overlay: Table,
+    /// Keys with lists of names, as they were given, where a comma may be part of a name.
+    lists: Vec<(String, Vec<String>)>,
     command: PhantomData<C>,
 }
 
@@ -91,12 +94,35 @@ impl<C: Takes> Flags<C> {
         self.recipe.is_none() && self.overlay.is_empty()
     }
 
+    fn resolved(&self, overlay: Table) -> Result<Recipe> {
+        Ok(match &self.recipe {
+            Some(file) => Recipe::read(file, overlay)?,
+            None => Recipe::resolve(Table::new(), overlay)?,
+        })
+    }
+
+    /// The keys that flags set, with lists split around the names of a table.
+    fn with_names(&self, names: &[String]) -> Table {
+        let mut overlay = self.overlay.clone();
+        for (key, given) in &self.lists {
+            set_list(
+                &mut overlay,
+                key,
+                given.iter().flat_map(|text| split(text, names)).collect(),
+            );
+        }
+        overlay
+    }
+
     /// The recipe file with the flags applied.
     pub(crate) fn recipe(&self) -> Result<CheckedRecipe> {
-        let recipe = match &self.recipe {
-            Some(file) => Recipe::read(file, self.overlay.clone())?,
-            None => Recipe::resolve(Table::new(), self.overlay.clone())?,
-        };
+        let mut recipe = self.resolved(self.overlay.clone())?;
+        // A name with a comma is known by the table alone.
+        if !self.lists.is_empty()
+            && let Ok(input) = Input::open(&recipe.table, &recipe.data.reading())
+        {
+            recipe = self.resolved(self.with_names(input.names()))?;
+        }
         if recipe.table.as_os_str().is_empty() {
             return Err(Error::Message("no table given; name the CSV or Parquet file to learn from, or set `table` in a --recipe".into()));
         }
@@ -122,8 +148,7 @@ impl<C: Takes> Args for Flags<C> {
                     .long("target")
                     .value_name("COLUMN")
                     .action(ArgAction::Append)
-                    .value_delimiter(',')
-                    .help("Number column to predict; can also be set in the recipe. With several targets (comma-separated or repeated), each gets its own run, or all share one student with --joint"),
+                    .help("Number column to predict; can also be set in the recipe. With several targets (comma-separated or repeated), each gets its own run, or all share one student with --joint. A name that contains a comma is taken as it is if the table has it, else quoted: '\"a, b\"'"),
             )
             .arg(
                 Arg::new("recipe")
@@ -149,23 +174,29 @@ impl<C: Takes> FromArgMatches for Flags<C> {
         if let Some(table) = matches.get_one::<PathBuf>("table") {
             set(&mut overlay, "table", text(table)?);
         }
-        let mut targets = matches
-            .get_many::<String>("target")
-            .into_iter()
-            .flatten()
-            .cloned();
-        if let Some(first) = targets.next() {
-            set(&mut overlay, "data.target", first.into());
-            set(&mut overlay, "targets", targets.collect::<Vec<_>>().into());
-        }
+        let mut lists = vec![(TARGETS.to_owned(), texts("target", matches))];
+        set_list(
+            &mut overlay,
+            TARGETS,
+            lists[0]
+                .1
+                .iter()
+                .flat_map(|text| split(text, &[]))
+                .collect(),
+        );
         for option in Self::options() {
             if let Some(value) = given(option, matches)? {
                 set(&mut overlay, &option.key(), value);
             }
+            if let (Form::List(Form::Text), Some(flag)) = (option.spec.form, option.spec.flag) {
+                lists.push((option.key(), texts(flag.name, matches)));
+            }
         }
+        lists.retain(|(_, given)| given.iter().any(|text| text.contains(',')));
         Ok(Self {
             recipe: matches.get_one::<PathBuf>("recipe").cloned(),
             overlay,
+            lists,
             command: PhantomData,
         })
     }
@@ -202,7 +233,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
     }
     let arg = arg.value_name(flag.value);
     match option.spec.form {
-        Form::Whole => arg.value_parser(value_parser!(u64).range(..=i64::MAX as u64)),
+        Form::Whole => arg.value_parser(whole),
         Form::Number => arg
             .value_parser(value_parser!(f64))
             .allow_negative_numbers(true),
@@ -225,6 +256,8 @@ pub(crate) fn arg(option: Listed) -> Arg {
             .action(ArgAction::Append)
             .value_delimiter(',')
             .value_parser(value_parser!(PathBuf)),
+        // Split later: a name may contain a comma.
+        Form::List(Form::Text) => arg.action(ArgAction::Append).allow_negative_numbers(true),
         Form::List(_) => arg
             .action(ArgAction::Append)
             .value_delimiter(',')
@@ -273,6 +306,11 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
             let paths = matches.get_many::<PathBuf>(name).into_iter().flatten();
             Value::Array(paths.map(|path| text(path)).collect::<Result<_, _>>()?)
         }
+        Form::List(Form::Text) => {
+            let given = texts(name, matches);
+            let all = given.iter().flat_map(|text| split(text, &[]));
+            Value::Array(all.map(Value::from).collect())
+        }
         Form::List(_) => {
             let texts = matches.get_many::<String>(name).into_iter().flatten();
             Value::Array(texts.map(|text| Value::from(text.as_str())).collect())
@@ -280,6 +318,47 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
         Form::Text | Form::Word(_) => Value::from(one()),
     };
     Ok(Some(value))
+}
+
+/// The key that stands for `data.target` and `targets` together.
+const TARGETS: &str = "targets";
+
+/// Sets a list; the first of the targets is that of `data`.
+fn set_list(overlay: &mut Table, key: &str, values: Vec<String>) {
+    if key != TARGETS {
+        return set(overlay, key, values.into());
+    }
+    let mut values = values.into_iter();
+    if let Some(first) = values.next() {
+        set(overlay, "data.target", first.into());
+        set(overlay, TARGETS, values.collect::<Vec<_>>().into());
+    }
+}
+
+/// The texts that a flag was given, in order.
+fn texts(flag: &str, matches: &ArgMatches) -> Vec<String> {
+    let all = matches.get_many::<String>(flag).into_iter().flatten();
+    all.cloned().collect()
+}
+
+/// The names of a list: separated by commas, quoted as in a CSV file if they contain one; a text that is one of `names` is that name.
+fn split(text: &str, names: &[String]) -> Vec<String> {
+    if names.iter().any(|name| name == text) {
+        return vec![text.to_owned()];
+    }
+    let (mut cells, mut cell, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut rest = text.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '"' if is_quoted && rest.peek() == Some(&'"') => cell.extend(rest.next()),
+            '"' if is_quoted => is_quoted = false,
+            '"' if cell.is_empty() => is_quoted = true,
+            ',' if !is_quoted => cells.push(std::mem::take(&mut cell)),
+            letter => cell.push(letter),
+        }
+    }
+    cells.push(cell);
+    cells
 }
 
 /// A path as TOML holds it.
@@ -320,6 +399,20 @@ pub(crate) fn free_run(table: &Path) -> PathBuf {
     let taken = |n: &u32| limbeck::run::is_taken(&Path::new("runs").join(format!("{stem}-{n}")));
     let n = (1..).find(|n| !taken(n)).unwrap_or(u32::MAX);
     Path::new("runs").join(format!("{stem}-{n}"))
+}
+
+/// A whole number from `5000`, `5k` or `1M`.
+fn whole(text: &str) -> Result<u64, String> {
+    let units = [("k", 1000), ("K", 1000), ("M", 1_000_000)];
+    let with_unit = |&(unit, factor)| Some((text.strip_suffix(unit)?, factor));
+    let (number, factor) = units.iter().find_map(with_unit).unwrap_or((text, 1));
+    let value = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    value
+        .filter(|value| i64::try_from(*value).is_ok())
+        .ok_or_else(|| "expected a whole number such as 5000 or 5k".to_owned())
 }
 
 /// Seconds from `90`, `90s`, `1.5m` or `2h`.
@@ -375,6 +468,29 @@ mod tests {
                 .iter()
                 .all(|text| seconds(text).is_err())
         );
+    }
+
+    #[test]
+    fn whole_numbers_have_units() {
+        assert_eq!(
+            (whole("5000"), whole("5k"), whole("1M")),
+            (Ok(5000), Ok(5000), Ok(1_000_000))
+        );
+        assert!(
+            ["", "k", "-1", "1.5k", "5x", "99999999999999999999"]
+                .iter()
+                .all(|text| whole(text).is_err())
+        );
+    }
+
+    #[test]
+    fn lists_are_split_around_names_with_commas() {
+        let names = ["Preis, EUR".to_owned(), "a".to_owned()];
+        assert_eq!(split("Preis, EUR", &names), ["Preis, EUR"]);
+        assert_eq!(split("a,b", &names), ["a", "b"]);
+        assert_eq!(split("\"Preis, EUR\",b", &[]), ["Preis, EUR", "b"]);
+        assert_eq!(split("\"say \"\"x\"\"\"", &[]), ["say \"x\""]);
+        assert_eq!(split("5\" pipe", &[]), ["5\" pipe"]);
     }
 
     #[test]

@@ -917,3 +917,48 @@ fn label_rejects_an_output_that_cannot_be() {
         &["sensor.csv", "exists already"],
     );
 }
+
+#[test]
+fn names_with_commas_are_taken_whole() {
+    let place = Place::empty();
+    let row = |row: usize| {
+        format!(
+            "{},{},{}",
+            row * 37 % 101,
+            row * 53 % 97,
+            row * 37 % 101 + row * 53 % 97
+        )
+    };
+    place.file("t.csv", csv("\"a, b\",c,\"Preis, EUR\"", 80, row));
+    place.file("quick.toml", common::QUICK);
+    let args = [
+        "distill",
+        "t.csv",
+        "--target",
+        "Preis, EUR",
+        "--drop",
+        "a, b",
+        "--recipe",
+        "quick.toml",
+        "--out",
+        "run",
+    ];
+    place.limbeck(&args).succeeds();
+    let report = place.limbeck(&["inspect", "run"]).succeeds().stdout;
+    assert!(
+        report.contains("Preis, EUR") && !report.contains("a, b"),
+        "{report}"
+    );
+    // Quoted as in a CSV file, beside another name.
+    place.refuses(
+        &[
+            "distill",
+            "t.csv",
+            "--target",
+            "\"Preis, EUR\",d",
+            "--out",
+            "run",
+        ],
+        &["no column `d`"],
+    );
+}

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::error::{did_you_mean, nearest};
 use crate::kind::ColumnKind;
 use crate::metrics::{pearson, ranks, same};
-use crate::table::{Column, MISSING, Values};
+use crate::table::{Column, MISSING, Values, shell};
 pub use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -211,10 +211,11 @@ impl<'a> Findings<'a> {
                 format!("{message}; kept, as `keep` requires"),
             );
         }
+        let name = shell(column);
         let action = self.action(check);
         let message = match action {
             Action::Refuse => format!(
-                "{message}; leave it out with `--drop {column}`, or keep it with `--keep {column}` or checks.{} = \"{}\"",
+                "{message}; leave it out with `--drop {name}`, or keep it with `--keep {name}` or checks.{} = \"{}\"",
                 check.name(),
                 check
                     .actions()
@@ -222,7 +223,7 @@ impl<'a> Findings<'a> {
                     .find(|action| **action != Action::Refuse)
                     .unwrap_or(&Action::Warn)
             ),
-            Action::Drop => format!("{message}; dropped (`--keep {column}` keeps it)"),
+            Action::Drop => format!("{message}; dropped (`--keep {name}` keeps it)"),
             Action::Warn => message.to_owned(),
         };
         self.act(check, action, Some(column), message)

@@ -282,6 +282,7 @@ fn room_for_categories(features: &Features, options: &StudentOptions, width: usi
 
 #[cfg(test)]
 mod tests {
+    use super::options::StudentKind;
     use super::*;
     use limbeck_data::Feature;
     use std::sync::Arc;
@@ -379,14 +380,25 @@ mod tests {
     }
 
     #[test]
-    fn student_options_reject_a_budget_of_ten() {
-        let options = StudentOptions {
-            params: 10,
-            ..StudentOptions::default()
+    fn student_options_reject_a_budget_that_no_network_fits() {
+        let message = |params: usize, kind: StudentKind| {
+            let options = StudentOptions {
+                params,
+                kind,
+                ..StudentOptions::default()
+            };
+            options.check().map_err(|error| error.to_string())
         };
-        assert_eq!(
-            options.check().unwrap_err().to_string(),
-            "student.params: found 10, expected 250 to 1000000"
+        let few = message(20, StudentKind::Mlp).unwrap_err();
+        assert!(
+            few.contains("student.params: found 20, expected at least 250 for a network"),
+            "{few}"
+        );
+        assert!(message(20, StudentKind::Linear).is_ok());
+        let none = message(5, StudentKind::Linear).unwrap_err();
+        assert!(
+            none.contains("student.params: found 5, expected 10 to 1000000"),
+            "{none}"
         );
     }
 }

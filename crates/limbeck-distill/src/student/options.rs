@@ -47,7 +47,7 @@ limbeck_options::options! {
         /// Kind of student: a network, a few trees, a linear model, an interpolated table of 1 to 3 numeric columns, or the best of these on validation rows.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
         /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
-        params: usize = 5000 => [within(250.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
+        params: usize = 5000 => [within(10.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
         /// Widths of the hidden layers.
         #[serde(skip_serializing_if = "Option::is_none")]
         hidden: Option<Vec<usize>> = None => [within(1.0, 4096.0), unset("by params"), example("[32, 32]"), rules(LAYERS)];
@@ -84,6 +84,9 @@ const LAYERS: &[Rule] = &[Rule::Where(
     "only a network has layers and bins",
 )];
 
+/// Least budget of a network: a few inputs, a layer of a few units and some bins.
+const LEAST_OF_NETWORK: usize = 250;
+
 impl StudentOptions {
     /// Checks the range of each option.
     ///
@@ -95,7 +98,16 @@ impl StudentOptions {
             let message = "found no layer, expected one or more widths";
             return Err(Refused::new("student.hidden", message).into());
         }
-        Ok(self.validate()?)
+        self.validate()?;
+        let may_be_network = matches!(self.kind, StudentKind::Mlp | StudentKind::Auto);
+        if may_be_network && self.params < LEAST_OF_NETWORK {
+            let message = format!(
+                "found {}, expected at least {LEAST_OF_NETWORK} for a network; other kinds (`--student linear`, `trees`, `table`) may have fewer",
+                self.params
+            );
+            return Err(Refused::new("student.params", message).into());
+        }
+        Ok(())
     }
 
     /// Rows per training step, if there are `rows` training and validation rows.
