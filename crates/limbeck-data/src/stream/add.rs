@@ -825,9 +825,28 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
         let (mut fine, mut failed) = (0, 0);
         for index in 0..3000 {
             let mut rng = crate::generator(1, "stream bytes", index);
-            let length = rng.random_range(0..40);
             let mut bytes = b"x,k\n".to_vec();
-            bytes.extend((0..length).map(|_| alphabet[rng.random_range(0..alphabet.len())]));
+            if index % 2 == 0 {
+                let length = rng.random_range(0..40);
+                bytes.extend((0..length).map(|_| alphabet[rng.random_range(0..alphabet.len())]));
+            } else {
+                let lines = [
+                    "1,a\n",
+                    "-2.5,\r\n",
+                    ",\"b\nc\"\n",
+                    "\n",
+                    "NA,\"\"\"\"\r",
+                    "hot,1\n",
+                    "1\n",
+                ];
+                for _ in 0..rng.random_range(1..6) {
+                    // Those at the end are faults, and rarer.
+                    let line = rng
+                        .random_range(0..lines.len())
+                        .min(rng.random_range(0..lines.len()));
+                    bytes.extend(lines[line].bytes());
+                }
+            }
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("t.csv");
             fs::write(&path, &bytes).unwrap();
