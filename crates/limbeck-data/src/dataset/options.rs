@@ -85,9 +85,9 @@ limbeck_options::options! {
         missing: Vec<String> = Vec::new() => [flag("missing", "TEXT"), under("Reading"), example("[\"?\", \"-999\"]")];
         /// Decimal mark of numbers in text; by the cells of each column unless given.
         decimal: DecimalMark = DecimalMark::Auto => [flag("decimal", "MARK"), under("Reading")];
-        /// Character between the cells of a text table, or tab, space, comma, semicolon or pipe; by the header unless given.
+        /// Character between the cells of a text table, or tab, space, comma, semicolon or pipe; by the first records unless given.
         #[serde(skip_serializing_if = "Option::is_none")]
-        separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("by the header"), example("\";\"")];
+        separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("by the first records"), example("\";\"")];
         /// Lines above the header of a text table, to be skipped.
         skip_lines: usize = 0 => [within(0.0, 1_000_000.0), flag("skip-lines", "N"), under("Reading")];
         /// What to do when a check finds something: warn, drop or refuse (stop with an error), for example leak=warn.
