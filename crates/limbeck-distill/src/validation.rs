@@ -230,12 +230,14 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings beside each other.
+    /// Trains several settings beside each other. One that a stop ended before the first point of its curve has learned nothing and is left out.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
-        settings
+        let trials: Vec<Trial> = settings
             .into_par_iter()
             .map(|setting| self.train(setting, watch))
-            .collect()
+            .collect::<Result<_>>()?;
+        let has_learned = |trial: &Trial| !trial.curve.is_empty();
+        Ok(trials.into_iter().filter(has_learned).collect())
     }
 
     /// One trial out of its trainings. The end of the schedule, where weights have settled, is given up only for a gain of more than one

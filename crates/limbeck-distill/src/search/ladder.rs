@@ -141,11 +141,6 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
 /// network is [`preferred`].
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
-    // One that was stopped before the first point of its curve has learned nothing.
-    let has_begun = |trial: &Trial| trial.valid_error < f64::INFINITY || !trial.curve.is_empty();
-    if !has_begun(&choice.alone[alone]) || !has_begun(&choice.distilled[distilled]) {
-        return None;
-    }
     let teacher_leads = search
         .valid_error_teacher()
         .is_some_and(|error| error < choice.alone[alone].valid_error);
