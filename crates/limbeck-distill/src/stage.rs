@@ -66,7 +66,7 @@ pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Points of a training curve.
 const CURVE: usize = 40;
 /// How long trainings that have no point yet go on once a stop is known.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(700);
 /// A trial ends once this share of the longest schedule has passed without a better point; shorter schedules run to their
 /// end, since what looks hopeless at a high learning rate is often best once the rate falls.
 const PATIENCE: f64 = 0.3;

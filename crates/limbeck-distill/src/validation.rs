@@ -4,6 +4,8 @@
 //! do not overlap, and a trial is trained on each split: its error is that of all validation rows together, and one stopping point,
 //! where the errors of all splits together are least, serves them all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use limbeck_data::metrics::{self, Measure};
 use rayon::prelude::*;
 
@@ -230,12 +232,23 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings beside each other. One that a stop ended before the first point of its curve has learned nothing and is left out.
+    /// Trains several settings beside each other. One that a stop ended before the first point of its curve has learned nothing and is left out;
+    /// once the time is over, one of each side is enough.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
-        let trials: Vec<Trial> = settings
-            .into_par_iter()
-            .map(|setting| self.train(setting, watch))
-            .collect::<Result<_>>()?;
+        let stop = self.first().study.stop;
+        let has_one = [AtomicBool::new(false), AtomicBool::new(false)];
+        let train = |setting: Setting| -> Result<Option<Trial>> {
+            let has_one = &has_one[usize::from(setting.alpha.is_some())];
+            if has_one.load(Ordering::Relaxed) && stop.is_over() {
+                return Ok(None);
+            }
+            let trial = self.train(setting, watch)?;
+            has_one.store(true, Ordering::Relaxed);
+            Ok(Some(trial))
+        };
+        let trials: Vec<Option<Trial>> =
+            settings.into_par_iter().map(train).collect::<Result<_>>()?;
+        let trials: Vec<Trial> = trials.into_iter().flatten().collect();
         let has_learned = |trial: &Trial| !trial.curve.is_empty();
         Ok(trials.into_iter().filter(has_learned).collect())
     }

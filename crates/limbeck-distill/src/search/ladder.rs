@@ -122,6 +122,10 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
         false => Choice::default(),
     };
     for asked in NonNeural::asked(kind) {
+        let has_both = !choice.alone.is_empty() && !choice.distilled.is_empty();
+        if has_both && search.first().study.stop.is_over() {
+            break;
+        }
         match kinds::choose(search, asked) {
             Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
                 if kind == StudentKind::Auto => {}
@@ -281,6 +285,12 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
+    /// True once the time is over and both sides have a trial: more of them would come too late.
+    fn is_over(&self, trials: &[Vec<Trial>; 2]) -> bool {
+        let stop = self.search.first().study.stop;
+        trials.iter().all(|side| !side.is_empty()) && stop.is_over()
+    }
+
     /// Trains settings of both sides and adds their trials, `[alone, distilled]`.
     fn train(
         &self,
@@ -288,6 +298,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         distilled: Vec<Setting>,
         trials: &mut [Vec<Trial>; 2],
     ) -> Result<()> {
+        if self.is_over(trials) {
+            return Ok(());
+        }
         let settings = distilled.into_iter().chain(alone).collect();
         for trial in self.search.train_all(settings, self.watch)? {
             trials[usize::from(trial.setting.alpha.is_some())].push(trial);
@@ -298,7 +311,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// Trains the best of both sides again, where rows are few, until the best one has been: among many trials on few validation rows the
     /// best is so by luck with its seed as well.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
-        if self.search.stages().len() < 2 {
+        if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
         }
         let [alone, distilled] = trials;

@@ -483,7 +483,7 @@ impl<'a> Budget<'a> {
             splits: Some(1),
             ..recipe.student.clone()
         };
-        2.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
+        4.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
     }
 
     /// Networks and Gaussian processes that fit beside the trees.
@@ -535,7 +535,8 @@ impl<'a> Budget<'a> {
         let (step, start) = resolved.step;
         let recipe = &mut resolved.recipe;
         let splits = recipe.student.splits_of(learned(data));
-        let seconds = seconds - start * (splits + 1) as f64;
+        // A stage for each split and one for the refits, each with networks of several sizes.
+        let seconds = seconds - 2.0 * start * (splits + 1) as f64;
         let allowed = (seconds * self.threads() / step.max(1e-9)).max(0.0);
         let asked = recipe.student.clone();
         let mut repeats = recipe.repeats;
