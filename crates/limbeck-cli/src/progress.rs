@@ -25,7 +25,7 @@ static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
 /// How long a run may take to end by itself. Work that looks up too seldom is then left as a killed run is: what it finished is kept.
-const GRACE: Duration = Duration::from_millis(1500);
+const GRACE: Duration = Duration::from_millis(1300);
 
 /// Lets Ctrl-C (and SIGTERM) ask the run to stop, and ends the process where it does not soon; a second one ends the process at once.
 pub(crate) fn watch_interrupts() -> Result<()> {

@@ -66,7 +66,7 @@ pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Maximum number of points of a training curve.
 const CURVE: usize = 40;
 /// How long trainings that have no point yet go on once a stop is known.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(700);
 /// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. So shorter schedules run to
 /// their end; a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;

@@ -4,6 +4,8 @@
 //! that do not overlap, and a trial is trained on each split. Its error is computed on all validation rows together. All splits share one
 //! stopping point, at which that error is lowest.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use limbeck_data::metrics::{self, Measure};
 use rayon::prelude::*;
 
@@ -231,12 +233,25 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings in parallel.
+    /// Trains several settings in parallel. A trial that a stop ended before the first point of its curve has learned nothing and is left out;
+    /// after a stop, one trial of each student is enough.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
-        settings
-            .into_par_iter()
-            .map(|setting| self.train(setting, watch))
-            .collect()
+        let stop = self.first().study.stop;
+        let has_one = [AtomicBool::new(false), AtomicBool::new(false)];
+        let train = |setting: Setting| -> Result<Option<Trial>> {
+            let has_one = &has_one[usize::from(setting.alpha.is_some())];
+            if has_one.load(Ordering::Relaxed) && stop.is_over() {
+                return Ok(None);
+            }
+            let trial = self.train(setting, watch)?;
+            has_one.store(true, Ordering::Relaxed);
+            Ok(Some(trial))
+        };
+        let trials: Vec<Option<Trial>> =
+            settings.into_par_iter().map(train).collect::<Result<_>>()?;
+        let trials: Vec<Trial> = trials.into_iter().flatten().collect();
+        let has_learned = |trial: &Trial| !trial.curve.is_empty();
+        Ok(trials.into_iter().filter(has_learned).collect())
     }
 
     /// Combines the trainings of a setting on all splits into one trial. The stopping point is the end of the schedule, unless an earlier point

@@ -127,7 +127,7 @@ limbeck_options::options! {
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
         /// Write the shipped student in these formats too, into the folder `export` of the run. What the table makes impossible is said before training.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), common(), example("[\"c\", \"onnx\"]")];
+        export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), example("[\"c\", \"onnx\"]")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
         #[serde(skip_serializing_if = "Option::is_none")]
         require_r2: Option<f64> = None => [up_to(1.0), flag("require-r2", "R2"), under("Proof"), example("0.9")];

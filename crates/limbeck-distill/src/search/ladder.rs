@@ -122,6 +122,10 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
         false => Choice::default(),
     };
     for asked in NonNeural::asked(kind) {
+        let has_both = !choice.alone.is_empty() && !choice.distilled.is_empty();
+        if has_both && search.first().study.stop.is_over() {
+            break;
+        }
         match kinds::choose(search, asked) {
             Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
                 if kind == StudentKind::Auto => {}
@@ -141,11 +145,6 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
 /// [`preferred`]. Only [`eligible`] trials count.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
-    // One that was stopped before the first point of its curve has learned nothing.
-    let has_begun = |trial: &Trial| trial.valid_error < f64::INFINITY || !trial.curve.is_empty();
-    if !has_begun(&choice.alone[alone]) || !has_begun(&choice.distilled[distilled]) {
-        return None;
-    }
     let teacher_leads = search
         .valid_error_teacher()
         .is_some_and(|error| error < choice.alone[alone].valid_error);
@@ -287,6 +286,12 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
+    /// True once the time is over and both sides have a trial: more of them would come too late.
+    fn is_over(&self, trials: &[Vec<Trial>; 2]) -> bool {
+        let stop = self.search.first().study.stop;
+        trials.iter().all(|side| !side.is_empty()) && stop.is_over()
+    }
+
     /// Trains settings of both students and adds their trials to `[alone, distilled]`.
     fn train(
         &self,
@@ -294,6 +299,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         distilled: Vec<Setting>,
         trials: &mut [Vec<Trial>; 2],
     ) -> Result<()> {
+        if self.is_over(trials) {
+            return Ok(());
+        }
         let settings = distilled.into_iter().chain(alone).collect();
         for trial in self.search.train_all(settings, self.watch)? {
             trials[usize::from(trial.setting.alpha.is_some())].push(trial);
@@ -304,7 +312,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// With several splits, trains the best trial of each student again with other seeds, until the best one has been trained again. Among many
     /// trials on few validation rows, the best one is partly best by the luck of its seed.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
-        if self.search.stages().len() < 2 {
+        if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
         }
         let [alone, distilled] = trials;

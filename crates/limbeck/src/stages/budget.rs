@@ -9,6 +9,7 @@
 //! | further splits of the rows | settings to try |
 //! | comparing options of trees | seeds |
 //! | folds and fits | |
+//! | rows of each tree | |
 //! | networks and the Gaussian process | |
 //! | columns, the least telling first (`screen`) | columns |
 //!
@@ -19,7 +20,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
-use limbeck_data::{Dataset, FoldKind, Folds};
+use limbeck_data::{Dataset, Features, FoldKind, Folds};
 use limbeck_distill::search::{self, KnownRows, Stage, Study, TransferSet};
 use limbeck_distill::student::StudentOptions;
 use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
@@ -45,6 +46,8 @@ const LEAST_TEACHER: f64 = 0.75;
 pub(crate) const TEACHER_END: f64 = 0.62;
 /// Part of the limit that one measurement may take.
 const MEASURED: f64 = 0.03;
+/// Seconds that a teacher and students take on any table.
+const AT_LEAST: f64 = 3.0;
 /// Rows on which speed is measured, fewer where that would be more cells, but not fewer than the least.
 const SAMPLE: usize = 4000;
 const SAMPLE_CELLS: usize = 400_000;
@@ -52,6 +55,8 @@ const LEAST_SAMPLE: usize = 800;
 /// Rows on which that of networks and of Gaussian processes is.
 const FEW: usize = 512;
 const LOOK: usize = 250;
+/// Columns with which that of trees is measured at most.
+const TIMED_COLUMNS: usize = 1000;
 /// Steps and rounds with which speed is measured.
 const STEPS: usize = 150;
 const ROUNDS: usize = 30;
@@ -62,6 +67,8 @@ const LEAST_ROUNDS: f64 = 40.0;
 const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 const GOOD_NETWORK: f64 = 600.0;
+/// Rows that each tree learns from at least, where there are more.
+const FEWEST_ROWS: f64 = 5000.0;
 /// Columns that are always kept.
 const LEAST_COLUMNS: usize = 24;
 /// Cells of new rows for each second of the limit.
@@ -203,6 +210,8 @@ impl Times {
 struct Fits {
     thrift: Thrift,
     rounds: f64,
+    /// Share of the rows that each tree learns from, of those that were asked for.
+    sampled: f64,
     columns: usize,
     /// Whether they leave no time for other learners.
     is_alone: bool,
@@ -275,6 +284,9 @@ impl<'a> Budget<'a> {
         // The limit is planned for these seeds alone.
         recipe.max_repeats = recipe.repeats;
         self.session.begin("measure speed");
+        if self.left() < MEASURED * self.limit {
+            return Err(self.refuse(AT_LEAST));
+        }
         let mut resolved = Resolved {
             recipe,
             notes: Vec::new(),
@@ -395,8 +407,15 @@ impl<'a> Budget<'a> {
         if fits.is_alone && has_others {
             leave_trees_alone(resolved);
         }
-        shrink_trees(&mut resolved.recipe.teacher.trees, fits.rounds);
+        let trees = &mut resolved.recipe.teacher.trees;
+        shrink_trees(trees, fits.rounds);
+        trees.subsample *= fits.sampled;
+        let percent = 100.0 * trees.subsample;
         resolved.notes.extend(told(&degrees[0], &fits.thrift));
+        if fits.sampled < 1.0 {
+            let note = format!("{LIMITED}, each tree learns from {percent:.0} % of the rows");
+            resolved.notes.push(note);
+        }
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
     }
 
@@ -464,7 +483,7 @@ impl<'a> Budget<'a> {
             splits: Some(1),
             ..recipe.student.clone()
         };
-        2.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
+        4.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
     }
 
     /// Networks and Gaussian processes that fit beside the trees.
@@ -516,7 +535,8 @@ impl<'a> Budget<'a> {
         let (step, start) = resolved.step;
         let recipe = &mut resolved.recipe;
         let splits = recipe.student.splits_of(learned(data));
-        let seconds = seconds - start * (splits + 1) as f64;
+        // A stage for each split and one for the refits, each with networks of several sizes.
+        let seconds = seconds - 2.0 * start * (splits + 1) as f64;
         let allowed = (seconds * self.threads() / step.max(1e-9)).max(0.0);
         let asked = recipe.student.clone();
         let mut repeats = recipe.repeats;
@@ -540,26 +560,38 @@ impl<'a> Budget<'a> {
         *munge = scaled(*munge, share.max(0.1), 1000).min(*munge);
     }
 
+    /// That of a fit on all training rows, by fits of some of them and of an eighth of those.
     fn speed_of_trees(&self, data: &Dataset) -> Result<Speed> {
         let rows = sample_of_cells(data);
+        let few = &rows[..(rows.len() / 8).max(rows.len().min(100))];
+        let all = &data.features.columns;
+        let picked = all.iter().step_by(all.len().div_ceil(TIMED_COLUMNS).max(1));
+        let picked = Features {
+            columns: picked.cloned().collect(),
+            rows: data.features.rows,
+        };
+        let width = all.len() as f64 / picked.columns.len().max(1) as f64;
         let options = TreeOptions {
             rounds: ROUNDS,
             pairs: 0,
             ..self.recipe.teacher.trees.clone()
         };
-        let speed = trees::speed(
-            &data.features.select(&rows),
-            &data.learned_of(&rows),
-            &data.weight_of(&rows),
-            &options,
-            self.recipe.seed,
-            Effort::until(1, self.measuring()),
-        )?;
-        // Cost per round grows with the rows, beside a part that does not.
+        let of = |rows: &[usize]| {
+            trees::speed(
+                &picked.select(rows),
+                &data.learned_of(rows),
+                &data.weight_of(rows),
+                &options,
+                self.recipe.seed,
+                Effort::until(1, self.measuring()),
+            )
+        };
+        let (less, more) = (of(few)?, of(&rows)?);
         let growth = data.split.train.len() as f64 / rows.len() as f64;
+        let part = few.len() as f64 / rows.len() as f64;
         Ok(Speed {
-            start: speed.start * growth,
-            round: speed.round * (0.3 + 0.7 * growth),
+            start: grown(less.start, more.start, part, growth) * width,
+            round: grown(less.round, more.round, part, growth) * width,
         })
     }
 
@@ -684,14 +716,24 @@ fn fitting(
             return Ok(Fits {
                 thrift,
                 rounds,
+                sampled: 1.0,
                 columns,
                 is_alone,
             });
         }
     }
-    // Time is nearly in proportion to columns.
     let thrift = degrees[3];
     let times = thrift.trees(rows);
+    // Of many rows, each tree may learn from fewer.
+    let least = (FEWEST_ROWS / rows.train as f64).min(1.0);
+    let share = (alone - times.fits * speed.start) / (times.whole * good * speed.round);
+    let part = share.clamp(of_rows(least), 1.0);
+    let sampled = (part - of_rows(0.0)) / (1.0 - of_rows(0.0));
+    let speed = Speed {
+        round: speed.round * part,
+        ..speed
+    };
+    // Time is nearly in proportion to columns.
     let share = alone / times.seconds(good, speed);
     let least = LEAST_COLUMNS.min(columns) as f64;
     let kept = (columns as f64 * share)
@@ -710,16 +752,28 @@ fn fitting(
     Ok(Fits {
         thrift,
         rounds: rounds.max(fewest),
+        sampled,
         columns: kept as usize,
         is_alone: true,
     })
 }
 
-fn fold_less<'s>(
-    features: &'s limbeck_data::Features,
-    target: &'s [f64],
-    weight: &'s [f64],
-) -> Sample<'s> {
+/// Seconds that something takes for `growth` times as many rows, where it took `more` seconds for some and `less` for a part of them: a straight
+/// line, not less steep than a third of proportion, since two measurements may tremble.
+fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
+    if part >= 1.0 {
+        return more * growth.max(1.0);
+    }
+    let slope = ((more - less) / (1.0 - part)).clamp(more / 3.0, more);
+    more + slope * (growth - 1.0)
+}
+
+/// Time of a round of trees that learn from a share of the rows, as a share of that with all of them.
+fn of_rows(share: f64) -> f64 {
+    0.3 + 0.7 * share
+}
+
+fn fold_less<'s>(features: &'s Features, target: &'s [f64], weight: &'s [f64]) -> Sample<'s> {
     Sample {
         features,
         target,
@@ -879,6 +933,36 @@ mod tests {
         assert_eq!(find(0.01).unwrap(), (degrees[3], 40, 24));
         let least = find(0.008).unwrap_err();
         assert!((least - 0.0128).abs() < 1e-9, "{least}");
+    }
+
+    #[test]
+    fn trees_of_many_rows_learn_from_fewer_before_columns_go() {
+        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let many = Rows {
+            train: 50_000,
+            ..MANY
+        };
+        let find = |seconds: f64| {
+            let shares = ([seconds; 3], 800.0);
+            fitting(degrees, many, speed(0.0, 0.01), shares, 30).unwrap()
+        };
+        // Four fits of 150 rounds take 6 s, and 3.9 s with half of the rows.
+        let half = find(3.9);
+        assert!((half.sampled - 0.5).abs() < 1e-9, "{}", half.sampled);
+        assert_eq!((half.columns, half.rounds.round()), (30, 150.0));
+        // A tenth of the rows is the least: 2.22 s.
+        let least = find(2.0);
+        assert!((least.sampled - 0.1).abs() < 1e-9 && least.columns == 27);
+    }
+
+    #[test]
+    fn time_grows_by_a_straight_line() {
+        // 1 + 2 n.
+        assert!((grown(1.5, 3.0, 0.25, 10.0) - 21.0).abs() < 1e-12);
+        // All of it grows at most, and a third at least.
+        assert!((grown(0.0, 3.0, 0.25, 10.0) - 30.0).abs() < 1e-12);
+        assert!((grown(3.1, 3.0, 0.25, 10.0) - 12.0).abs() < 1e-12);
+        assert!((grown(3.0, 3.0, 1.0, 1.0) - 3.0).abs() < 1e-12);
     }
 
     #[test]
