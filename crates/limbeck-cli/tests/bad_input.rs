@@ -429,7 +429,10 @@ fn distill_rejects_alpha_out_of_range() {
 
 #[test]
 fn distill_rejects_params_that_are_too_few() {
-    Place::with_table().refuses_distill(&["--params", "20"], &["params", "20", "250"]);
+    Place::with_table().refuses_distill(
+        &["--params", "20"],
+        &["params", "20", "at least 250 for a network"],
+    );
 }
 
 #[test]
@@ -470,7 +473,7 @@ fn distill_rejects_objectives_that_only_a_network_has() {
                 &[
                     part,
                     args[1],
-                    &format!("`student.kind` mlp, found {kind}"),
+                    &format!("`student.kind` to be mlp, found {kind}"),
                     "only a network",
                 ],
             );

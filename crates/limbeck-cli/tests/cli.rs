@@ -1352,8 +1352,8 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .succeeds()
         .stderr;
     assert!(
-        said.contains("of them look like numbers or dates, such as `")
-            && said.contains("but others do not, such as `unknown`"),
+        said.contains("its text was read as numbers, `0,25` as 0.25")
+            && said.contains("column `weight`: 6 cells such as"),
         "{said}"
     );
     assert!(!said.contains("seen_test"), "{said}");
@@ -1368,13 +1368,15 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         "leak=warn",
         "--drop",
         "weight",
+        "--test",
+        "t.csv",
     ];
     let said = place
         .limbeck(&[&args[..], &["--out", "seen"]].concat())
         .succeeds()
         .stderr;
     assert!(
-        said.contains(" of 60 test rows also occur among the training and validation rows"),
+        said.contains("300 of 300 test rows also occur among the training and validation rows"),
         "{said}"
     );
     place.refuses(

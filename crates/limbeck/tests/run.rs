@@ -117,6 +117,22 @@ impl Observer for StopsInFits {
     }
 }
 
+/// Stops once the folds have been fitted.
+#[derive(Default)]
+struct StopsAfterFolds(std::sync::atomic::AtomicBool);
+
+impl Observer for StopsAfterFolds {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Stage("teacher: fit on all rows")) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
 #[test]
 fn a_stop_is_heard_in_the_fits_of_a_fold_and_the_run_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -141,7 +157,7 @@ fn a_stop_is_heard_in_the_fits_of_a_fold_and_the_run_goes_on_to_the_same_bytes()
 
     recipe.teacher.trees.rounds = 20;
     let out = folder.path().join("again");
-    let error = distill(&recipe.check().unwrap(), &out, &StopsInFits::default()).unwrap_err();
+    let error = distill(&recipe.check().unwrap(), &out, &StopsAfterFolds::default()).unwrap_err();
     assert!(
         error.is_interruption() && error.to_string().contains("--resume"),
         "{error}"
@@ -1257,7 +1273,7 @@ fn run_goes_on_only_where_nothing_has_changed() {
         ticket.replace("\"version\": \"0", "\"version\": \"9"),
     )
     .unwrap();
-    refused("begun by limbeck 9");
+    refused("started by limbeck 9");
     std::fs::write(unfinished.join("resume.json"), &ticket[..40]).unwrap();
     refused("damaged");
     std::fs::write(unfinished.join("resume.json"), ticket).unwrap();
