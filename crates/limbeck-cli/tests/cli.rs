@@ -1925,3 +1925,79 @@ fn pages_open_in_a_browser_without_fault() {
     judged_by("page.py", &place, &["a/report.html"]);
     judged_by("page.py", &place, &["both.html"]);
 }
+
+#[test]
+fn dates_and_numbers_that_mean_missing_are_read_alike_everywhere() {
+    let place = Place::empty();
+    place.file("quick.toml", common::QUICK);
+    // Hours from 1969 on; every twentieth reading failed.
+    let row = |row: usize| {
+        let (day, hour) = (1 + row % 28, row * 7 % 24);
+        let x = if row % 20 == 3 {
+            -999.0
+        } else {
+            (row * 37 % 101) as f64
+        };
+        let y = f64::from(u8::from(hour > 12)) + 0.1 * x.max(0.0) + 0.01 * (row * 53 % 97) as f64;
+        format!(
+            "{}-0{}-{day:02} {hour:02}:30:00,{x},{y}",
+            1969 + row % 3,
+            1 + row % 9
+        )
+    };
+    place.file("t.csv", common::csv("when,x,y", 400, row));
+    let args = [
+        "distill",
+        "t.csv",
+        "--target",
+        "y",
+        "--recipe",
+        "quick.toml",
+        "--export",
+        "c,onnx",
+        "--out",
+        "run",
+    ];
+    let said = place.limbeck(&args).succeeds().stderr;
+    assert!(
+        said.contains("`when` is a date; its parts are features: elapsed, year, month"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`x`: -999 (") && said.contains("taken as missing"),
+        "{said}"
+    );
+    let header = std::fs::read_to_string(place.path("run/export/student.h")).unwrap();
+    assert!(
+        header.contains(
+            "int64_t when; /* when; seconds since 1970-01-01 UTC, INT64_MIN is missing */"
+        ),
+        "{header}"
+    );
+    assert!(
+        header.contains("double x; /* x; missing: -999 */"),
+        "{header}"
+    );
+    // Golden rows hold dates before and after 1970 and the number that means missing.
+    place.limbeck(&["verify", "run"]).succeeds();
+    place.file(
+        "rows.csv",
+        "when,x\n1969-05-01 10:30:00,-999\n1969-05-01 10:30:00,\n,-999\n",
+    );
+    let predicted = |student: &str| {
+        place
+            .limbeck(&["predict", student, "rows.csv"])
+            .succeeds()
+            .stdout
+    };
+    let of_run = predicted("run");
+    let cells: Vec<&str> = of_run
+        .lines()
+        .filter_map(|line| line.rsplit(',').next())
+        .collect();
+    assert!(
+        cells.len() == 4 && cells[1] == cells[2] && cells[1] != cells[3],
+        "{of_run}"
+    );
+    assert_eq!(predicted("run/student.limbeck"), of_run);
+}
