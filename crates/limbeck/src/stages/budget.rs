@@ -736,7 +736,8 @@ fn fitting(
     // Time is nearly in proportion to columns.
     let share = alone / times.seconds(good, speed);
     let least = LEAST_COLUMNS.min(columns) as f64;
-    let kept = (columns as f64 * share)
+    // A share that is 1 but for rounding keeps all columns.
+    let kept = (columns as f64 * share + 1e-6)
         .clamp(least, columns as f64)
         .floor();
     let part = kept / columns as f64;
@@ -911,22 +912,28 @@ mod tests {
     #[test]
     fn as_little_as_possible_is_given_up() {
         let degrees = Thrift::degrees(&Recipe::default(), 1);
-        let find = |seconds: f64| {
+        let find_of = |rows: Rows, seconds: f64| {
             fitting(
                 degrees,
-                MANY,
+                rows,
                 speed(0.0, 0.01),
                 ([seconds, seconds, 1.5 * seconds], 800.0),
                 3000,
             )
             .map(|fits| (fits.thrift, fits.rounds.round() as usize, fits.columns))
         };
+        let find = |seconds: f64| find_of(MANY, seconds);
         // 9.5 whole fits and 50 · 10 rounds for pairs.
         assert_eq!(find(81.0).unwrap(), (degrees[0], 800, 3000));
         // Eight fits of 150 rounds.
         assert_eq!(find(12.0).unwrap(), (degrees[2], 150, 3000));
         assert_eq!(find(6.0).unwrap(), (degrees[3], 150, 3000));
-        // A tenth of the columns takes a tenth of the time.
+        // Trees of 5000 rows learn from all of them. A tenth of the columns takes a tenth of the time.
+        let few = Rows {
+            train: 5000,
+            ..MANY
+        };
+        let find = |seconds: f64| find_of(few, seconds);
         assert_eq!(find(0.6).unwrap(), (degrees[3], 150, 300));
         // 24 columns: 150 rounds take 0.048 s, 40 of them 0.0128, for which half as much time again may be taken.
         assert_eq!(find(0.02).unwrap(), (degrees[3], 62, 24));
