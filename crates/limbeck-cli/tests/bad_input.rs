@@ -960,7 +960,7 @@ fn names_with_commas_are_taken_whole() {
             "--target",
             "\"Preis, EUR\",d",
             "--out",
-            "run",
+            "other",
         ],
         &["no column `d`"],
     );

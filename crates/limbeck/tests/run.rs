@@ -1041,8 +1041,12 @@ fn contents(run: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 struct Killed(std::sync::atomic::AtomicUsize);
 
 impl Observer for Killed {
-    fn event(&self, _event: &Event<'_>) {
+    fn event(&self, event: &Event<'_>) {
         use std::sync::atomic::Ordering;
+        // Parts of a stage come by time, other events by the recipe.
+        if matches!(event, Event::Part(_)) {
+            return;
+        }
         let left = self
             .0
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {

@@ -510,7 +510,7 @@ impl Case<'_> {
         });
         match repeated {
             Ok(found) => beside.outer = found,
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) if error.is_interruption() => return Err(error),
             // The run itself is whole.
             Err(error) => {
                 let note = format!("the outer folds failed: {error}");
