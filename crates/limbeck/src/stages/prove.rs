@@ -13,7 +13,7 @@ use super::lone::{self, ShippedFile};
 use super::students::{Known, Students, Trained, study};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use super::{early, labels, outer, splits};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::report::{
     self, Answers, FileReport, Fold, JointReport, LoneModel, LoneReport, Measured, Outer, Report,
