@@ -1297,7 +1297,7 @@ fn run_goes_on_only_where_nothing_has_changed() {
     assert_eq!(contents(&out), contents(&whole));
     let log = std::fs::read_to_string(out.join("log.txt")).unwrap();
     assert!(
-        log.contains("made again")
+        log.contains("computed again")
             && log.contains("search on validation rows")
             && log.ends_with("done\n"),
         "{log}"
