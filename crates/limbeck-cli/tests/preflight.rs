@@ -72,7 +72,7 @@ fn preflight_says_what_it_found_and_writes_nothing() {
         "noise floor",
         "240 of 240 training and validation rows, 3 pilots of 168",
         "chance",
-        "- distilled against alone",
+        "- distilled student against the baseline",
     ] {
         assert!(
             outcome.stdout.contains(word),
