@@ -564,7 +564,7 @@ mod tests {
                 &["column `x`: found \"hot\", expected a number"][..],
             ),
             ("59000,1e999,", &["column `x`: found inf"]),
-            ("59000,1", &["has 2 cells, the header has 3"]),
+            ("59000,1", &["has 2 cells, but the header has 3"]),
         ] {
             let text_ = changed(record);
             let message = text("t.csv", &text_).unwrap_err();
@@ -585,7 +585,7 @@ mod tests {
     #[test]
     fn broken_tables_are_named() {
         for (input, part) in [
-            ("x,k\n", "only a header"),
+            ("x,k\n", "column names but no rows"),
             ("", "empty"),
             ("a,k\n1,2\n", "no column `x`"),
             ("x,k\n1,\"2\n3,4\n", "opened on line 2 is never closed"),
