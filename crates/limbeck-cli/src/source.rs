@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use limbeck::Run;
-use limbeck_data::dataset::{FeatureKind, raw_columns};
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{ColumnKind, Features, ReadOptions, Table, Values};
+use limbeck_data::{FeatureKind, raw_columns};
 use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use limbeck_runtime::{DateSource, MissingNumbers, RawColumn};
 
-use crate::dataset::FeatureKind;
 use crate::dates::part_column;
 use crate::kind::ColumnKind;
 use crate::table::{Column, MISSING, Table, Values, append_codes};
@@ -51,6 +50,40 @@ pub enum FeatureValues {
         /// The different texts, sorted; shared by all selections of the column.
         levels: Arc<Vec<String>>,
     },
+}
+
+/// A feature column and its kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeatureKind {
+    /// Column name.
+    pub name: String,
+    /// Kind of the column in the table; number for a part of a date.
+    pub kind: ColumnKind,
+    /// The date in the table that the feature is a part of, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<DateSource>,
+}
+
+impl FeatureKind {
+    /// The column of the table that the feature is read from, and its kind there.
+    fn raw(&self) -> (String, ColumnKind) {
+        match &self.date {
+            Some(date) => (date.column.clone(), ColumnKind::Time),
+            None => (self.name.clone(), self.kind),
+        }
+    }
+}
+
+/// Names and kinds of the columns that features are read from; a date of several parts is one column.
+#[must_use]
+pub fn raw_columns(features: &[FeatureKind]) -> Vec<(String, ColumnKind)> {
+    let mut columns: Vec<(String, ColumnKind)> = Vec::new();
+    for raw in features.iter().map(FeatureKind::raw) {
+        if !columns.contains(&raw) {
+            columns.push(raw);
+        }
+    }
+    columns
 }
 
 impl FeatureValues {

@@ -97,7 +97,7 @@ pub use checks::Check;
 pub use dataset::{DataOptions, DataSummary, Dataset};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
-pub use features::{Feature, FeatureValues, Features};
+pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};
 pub use folds::Folds;
 pub use given::GivenTeacher;
 pub use kind::ColumnKind;

@@ -64,7 +64,16 @@ pub(crate) enum Ties<'a> {
     Time(&'a [i64]),
 }
 
-impl Ties<'_> {
+impl<'a> Ties<'a> {
+    /// Ties by group, else by time, else none.
+    pub(crate) fn of(group: Option<&'a [u32]>, time: Option<&'a [i64]>) -> Self {
+        match (group, time) {
+            (Some(group), _) => Self::Group(group),
+            (None, Some(time)) => Self::Time(time),
+            (None, None) => Self::None,
+        }
+    }
+
     /// Chooses about `share` of the rows (at least one, never all) to hold out.
     ///
     /// Holds out random rows; or whole groups in random order, each if it still fits (if none fits, the smallest group); or the last

@@ -465,19 +465,7 @@ impl<'a> Stage<'a> {
             return Ok(trained);
         }
         let Lesson { rows, loss, probe } = lesson;
-        let schedule = Schedule {
-            steps: setting.steps,
-            peak: self.study.student.learning_rate as f32,
-            warmup: 0.03,
-        };
-        let options = TrainOptions {
-            schedule,
-            batch: self.study.student.batch_of(self.rows()),
-            weight_decay: setting.weight_decay as f32,
-            input_noise: setting.input_noise as f32,
-            members: 1,
-            seed: training.seed,
-        };
+        let options = self.train_options(training);
         let stop = self.study.stop;
         // Late, the first point of the curve is still waited for; asked to stop, only for a moment: a student without one is none.
         let has_point = AtomicBool::new(false);
@@ -524,14 +512,13 @@ impl<'a> Stage<'a> {
                     let params = average[..weights].to_vec();
                     let pred = self.predict(design, &params, valid);
                     let mean = self.mean(self.measure(), &pred, &target, &held.weight);
-                    let fidelity = self
-                        .mean(Measure::Rmse, &pred, &teacher, &held.weight)
-                        .sqrt();
-                    let error = self.measure().of_mean(mean);
-                    point.valid_error = Some(error);
-                    point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
-                    point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
-                    point.targets = self.points(&pred, &teacher);
+                    self.judge_point(
+                        &mut point,
+                        mean,
+                        &pred,
+                        (&teacher, teacher_error),
+                        &held.weight,
+                    );
                     snapshots.push(Snapshot {
                         step,
                         mean,
@@ -568,6 +555,40 @@ impl<'a> Stage<'a> {
             saver.finish();
         }
         Ok(trained)
+    }
+
+    fn train_options(&self, training: &Training) -> TrainOptions {
+        let setting = training.setting;
+        TrainOptions {
+            schedule: Schedule {
+                steps: setting.steps,
+                peak: self.study.student.learning_rate as f32,
+                warmup: 0.03,
+            },
+            batch: self.study.student.batch_of(self.rows()),
+            weight_decay: setting.weight_decay as f32,
+            input_noise: setting.input_noise as f32,
+            members: 1,
+            seed: training.seed,
+        }
+    }
+
+    /// Adds to a point what validation rows say: the error, given its `mean` over rows, and the distance of the predictions to the teacher's, whose
+    /// error stands beside them.
+    fn judge_point(
+        &self,
+        point: &mut Point,
+        mean: f64,
+        pred: &[f64],
+        (teacher, teacher_error): (&[f64], Option<f64>),
+        weight: &[f64],
+    ) {
+        let error = self.measure().of_mean(mean);
+        let fidelity = self.mean(Measure::Rmse, pred, teacher, weight).sqrt();
+        point.valid_error = Some(error);
+        point.gap_to_teacher = teacher_error.map(|teacher| error - teacher);
+        point.fidelity_rmse = fidelity.is_finite().then_some(fidelity);
+        point.targets = self.points(pred, teacher);
     }
 
     /// Error of the teacher's predictions `answers` against targets, on the rows that it labelled; none if it labelled none.

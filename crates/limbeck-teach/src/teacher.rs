@@ -71,6 +71,20 @@ impl Default for TeacherOptions {
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
+    /// Checks the numbers of folds and fits, and the options of Gaussian processes.
+    fn check(&self) -> Result<()> {
+        for (key, least, found) in [
+            ("teacher.folds", 2, self.folds),
+            ("teacher.fits", 1, self.fits),
+        ] {
+            if !(least..=20).contains(&found) {
+                let message = format!("found {found}, expected {least} to 20");
+                return Err(Refused::new(key, message).into());
+            }
+        }
+        Ok(self.gp.validate()?)
+    }
+
     fn fits_of(&self, rows: usize) -> usize {
         if rows > MANY_ROWS {
             self.fits.min(FITS_OF_MANY)
@@ -218,18 +232,7 @@ impl FittedTeacher {
         seed: u64,
         work: Work<'_>,
     ) -> Result<FoldTeachers> {
-        for (key, found) in [
-            ("teacher.folds", options.folds),
-            ("teacher.fits", options.fits),
-        ] {
-            let least = if key == "teacher.folds" { 2 } else { 1 };
-            if !(least..=20).contains(&found) {
-                return Err(
-                    Refused::new(key, format!("found {found}, expected {least} to 20")).into(),
-                );
-            }
-        }
-        options.gp.validate()?;
+        options.check()?;
         let mut plan = FoldChoices {
             trees: options.trees.clone(),
             network: options.network.clone(),

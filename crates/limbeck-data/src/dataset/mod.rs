@@ -20,7 +20,7 @@ use std::path::Path;
 use limbeck_runtime::DateSource;
 
 pub use options::DataOptions;
-pub use summary::{DataSummary, FeatureKind, TargetSummary, raw_columns};
+pub use summary::{DataSummary, TargetSummary};
 
 use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
 use self::source::Source;
@@ -30,7 +30,7 @@ use crate::checks::{
     Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
 };
 use crate::content::{content, seen};
-use crate::features::{Feature, Features};
+use crate::features::{Feature, FeatureKind, Features};
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
 use crate::rng::generator;
@@ -154,29 +154,14 @@ impl Dataset {
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
-        let all = names.iter().map(|name| source.target(name));
-        let mut values = all.collect::<Result<Vec<_>>>()?;
-        let rows = usable_rows(&source, &names, &values, &parts, &mut findings)?;
+        let (rows, values) = read_targets(&source, options, &names, &parts, &mut findings)?;
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
-        for (name, target) in names.iter().zip(&mut values) {
-            *target = rows.iter().map(|row| target[*row]).collect();
-            if options.learned_unit(name) == LearnedUnit::Log {
-                source.check_log_target(name, &rows, target)?;
-            }
-        }
         let weight = source.weights(options, &rows)?;
         let given = source.given_teacher(options, &rows)?;
-        let group = options
-            .group
-            .as_ref()
-            .map(|name| source.groups(name, &rows))
-            .transpose()?;
-        let time = options
-            .time
-            .as_ref()
-            .map(|name| source.times(name, &rows))
-            .transpose()?;
-
+        let group = options.group.as_ref();
+        let group = group.map(|name| source.groups(name, &rows)).transpose()?;
+        let time = options.time.as_ref();
+        let time = time.map(|name| source.times(name, &rows)).transpose()?;
         let tied = group.is_some() || time.is_some() || source.has_split(options);
         let group = match tied {
             true => group,
@@ -187,17 +172,13 @@ impl Dataset {
                 &mut findings,
             )?,
         };
-        let ties = match (&group, &time) {
-            (Some(group), _) => Ties::Group(group),
-            (None, Some(time)) => Ties::Time(time),
-            (None, None) => Ties::None,
-        };
+        let ties = Ties::of(group.as_deref(), time.as_deref());
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let missing = options.missing_numbers();
         for (column, target) in names.iter().zip(&values) {
-            clean_target(&name, column, target, &mut split, &missing, &mut findings)?;
+            let named = options.missing_numbers();
+            clean_target(&name, column, target, &mut split, &named, &mut findings)?;
         }
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
@@ -208,23 +189,14 @@ impl Dataset {
         }
 
         let total_rows = source.table.rows;
-        let rules = options.reading();
-        let columns = source.feature_columns(options, &names, &rows);
-        let (mut columns, dates) =
-            with_dates(&name, columns, &learn, time.is_some(), &mut findings)?;
-        for column in columns
-            .iter_mut()
-            .filter(|column| !options.has_kind(&column.name))
-        {
-            read_by_rows(&name, column, &learn, &rules, &mut findings)?;
-        }
-        let (columns, missing) = clean_features(&name, columns, &learn, &missing, &mut findings)?;
-        let columns = check_features(&name, columns, &learn, &values, &mut findings)?;
-        let (kinds, mut features) = features_of(&name, columns, &dates, rows.len(), &learn)?;
-        for feature in &mut features.columns {
-            feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
-            feature.date = dates.get(&feature.name).cloned();
-        }
+        let found = Found {
+            names: &names,
+            values: &values,
+            rows: &rows,
+            learn: &learn,
+            by_time: time.is_some(),
+        };
+        let (kinds, features) = read_features(source, options, &found, &mut findings)?;
         check_seen_test(
             &name,
             seen(&features, &values[0], &learn, &split.test),
@@ -347,6 +319,65 @@ impl Dataset {
             .as_ref()
             .map(|blocks| rows.iter().map(|row| blocks[*row]).collect())
     }
+}
+
+/// The rows that have all targets, and the targets of these rows.
+fn read_targets(
+    source: &Source,
+    options: &DataOptions,
+    names: &[String],
+    parts: &[SplitPart],
+    findings: &mut Findings<'_>,
+) -> Result<(Vec<usize>, Vec<Vec<f64>>)> {
+    let all = names.iter().map(|name| source.target(name));
+    let mut values = all.collect::<Result<Vec<_>>>()?;
+    let rows = usable_rows(source, names, &values, parts, findings)?;
+    for (name, target) in names.iter().zip(&mut values) {
+        *target = rows.iter().map(|row| target[*row]).collect();
+        if options.learned_unit(name) == LearnedUnit::Log {
+            source.check_log_target(name, &rows, target)?;
+        }
+    }
+    Ok((rows, values))
+}
+
+/// What is known of a table before its features are read.
+struct Found<'a> {
+    names: &'a [String],
+    /// Targets of `rows`.
+    values: &'a [Vec<f64>],
+    /// Rows of the table that are used.
+    rows: &'a [usize],
+    /// Training and validation rows among them.
+    learn: &'a [usize],
+    /// True if rows are split by time.
+    by_time: bool,
+}
+
+/// Reads, cleans and checks the feature columns, by training and validation rows alone.
+fn read_features(
+    source: Source,
+    options: &DataOptions,
+    found: &Found<'_>,
+    findings: &mut Findings<'_>,
+) -> Result<(Vec<FeatureKind>, Features)> {
+    let (name, learn) = (source.name().to_owned(), found.learn);
+    let columns = source.feature_columns(options, found.names, found.rows);
+    let (mut columns, dates) = with_dates(&name, columns, learn, found.by_time, findings)?;
+    let rules = options.reading();
+    let inferred = |column: &&mut Column| !options.has_kind(&column.name);
+    for column in columns.iter_mut().filter(inferred) {
+        read_by_rows(&name, column, learn, &rules, findings)?;
+    }
+    let named = options.missing_numbers();
+    let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
+    let columns = check_features(&name, columns, learn, found.values, findings)?;
+    let (kinds, mut features) = features_of(&name, columns, &dates, found.rows.len(), learn)?;
+    for feature in &mut features.columns {
+        feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
+        feature.date = dates.get(&feature.name).cloned();
+    }
+    Ok((kinds, features))
 }
 
 /// Names of all targets, after checking that none has another role.

@@ -1,9 +1,9 @@
 //! Summary of the data for the report.
 
-use limbeck_runtime::DateSource;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
+use crate::features::{FeatureKind, raw_columns};
 use crate::kind::ColumnKind;
 use crate::metrics;
 use crate::warning::{Action, Warning};
@@ -55,28 +55,6 @@ impl DataSummary {
     }
 }
 
-/// A feature column and its kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeatureKind {
-    /// Column name.
-    pub name: String,
-    /// Kind of the column in the table; number for a part of a date.
-    pub kind: ColumnKind,
-    /// The date in the table that the feature is a part of, if it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub date: Option<DateSource>,
-}
-
-impl FeatureKind {
-    /// The column of the table that the feature is read from, and its kind there.
-    fn raw(&self) -> (String, ColumnKind) {
-        match &self.date {
-            Some(date) => (date.column.clone(), ColumnKind::Time),
-            None => (self.name.clone(), self.kind),
-        }
-    }
-}
-
 /// Weighted statistics of the target over training and validation rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetSummary {
@@ -112,18 +90,6 @@ impl DataSummary {
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         raw_columns(&self.features)
     }
-}
-
-/// Names and kinds of the columns that features are read from; a date of several parts is one column.
-#[must_use]
-pub fn raw_columns(features: &[FeatureKind]) -> Vec<(String, ColumnKind)> {
-    let mut columns: Vec<(String, ColumnKind)> = Vec::new();
-    for raw in features.iter().map(FeatureKind::raw) {
-        if !columns.contains(&raw) {
-            columns.push(raw);
-        }
-    }
-    columns
 }
 
 pub(crate) fn summarize(target: &[f64], weight: &[f64], rows: &[usize]) -> TargetSummary {

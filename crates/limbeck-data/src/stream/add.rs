@@ -415,7 +415,7 @@ mod tests {
 
     // The student of these tests doubles `x`.
     fn asked(kind: ColumnKind) -> Vec<Asked> {
-        vec![Asked::new(vec![crate::dataset::FeatureKind {
+        vec![Asked::new(vec![crate::features::FeatureKind {
             name: "x".into(),
             kind,
             date: None,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
-use crate::dataset::{FeatureKind, raw_columns};
 use crate::features::{Feature, Features};
+use crate::features::{FeatureKind, raw_columns};
 use crate::kind::ColumnKind;
 use crate::table::{Column, Table};
 use crate::{Error, Result};

@@ -1,6 +1,6 @@
 //! New rows on which a quick student disagrees most with its teacher.
 
-use limbeck_data::{Features, generator};
+use limbeck_data::{Features, Stop, generator};
 
 use super::{Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
@@ -23,6 +23,7 @@ pub(super) fn candidates(
     count: usize,
     options: &TransferOptions,
     seed: u64,
+    stop: Stop<'_>,
 ) -> Result<Transfer> {
     let own = TransferOptions {
         munge_neighbors: options.munge_neighbors,
@@ -34,6 +35,7 @@ pub(super) fn candidates(
         count.saturating_mul(options.adversarial_candidates),
         &own,
         seed ^ 0xad_5e_a7,
+        stop,
     )?;
     let mut rng = generator(seed, "adversarial", 0);
     let all: Vec<usize> = (0..base.rows).collect();

@@ -20,7 +20,6 @@ pub use adversarial::most_disputed;
 pub use munge::munge;
 pub use set::{KnownRows, NewRows, TransferSet};
 
-use self::munge::munge_within;
 use crate::error::Result;
 
 limbeck_options::options! {
@@ -187,9 +186,7 @@ pub fn make(
         }
         stop.check()?;
         transfer.append(match kind {
-            Augmentation::Munge => {
-                Transfer::asked(munge_within(features, count, options, seed, stop)?)
-            }
+            Augmentation::Munge => Transfer::asked(munge(features, count, options, seed, stop)?),
             Augmentation::Boundary if options.boundary_literal => {
                 boundary::literal(features, target, count, options, seed)
             }
@@ -200,8 +197,10 @@ pub fn make(
                 Transfer::asked(mixup::mixed(features, target, count, options, seed))
             }
             Augmentation::Perturb => perturb::perturbed(features, count, options, seed),
-            Augmentation::Slope => slope::pairs(features, count, options, seed)?,
-            Augmentation::Adversarial => adversarial::candidates(features, count, options, seed)?,
+            Augmentation::Slope => slope::pairs(features, count, options, seed, stop)?,
+            Augmentation::Adversarial => {
+                adversarial::candidates(features, count, options, seed, stop)?
+            }
         })?;
     }
     transfer.made = transfer.features.rows;

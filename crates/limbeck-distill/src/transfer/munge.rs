@@ -25,23 +25,13 @@ use crate::neighbors::Tree;
 ///
 /// # Errors
 ///
-/// If the rows cannot be encoded for the neighbor search.
+/// If the rows cannot be encoded for the neighbor search; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
 ///
 /// # Source
 ///
 /// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. There the two rows exchange values and one neighbor is
 /// used. Keeping ranges and whole numbers is an addition of this crate.
 pub fn munge(
-    features: &Features,
-    count: usize,
-    options: &TransferOptions,
-    seed: u64,
-) -> Result<Features> {
-    munge_within(features, count, options, seed, Stop::NEVER)
-}
-
-/// The same, unless its end is asked for before it is done.
-pub(super) fn munge_within(
     features: &Features,
     count: usize,
     options: &TransferOptions,
@@ -148,7 +138,14 @@ mod tests {
 
     #[test]
     fn munged_rows_stay_in_range_whole_and_among_known_levels() {
-        let out = munge(&features(), 2000, &TransferOptions::default(), 3).unwrap();
+        let out = munge(
+            &features(),
+            2000,
+            &TransferOptions::default(),
+            3,
+            Stop::NEVER,
+        )
+        .unwrap();
         assert_eq!(out.rows, 2000);
         let FeatureValues::Number(x) = &out.columns[0].values else {
             panic!()
@@ -183,7 +180,12 @@ mod tests {
     fn munge_repeats_with_its_seed_and_varies_without() {
         let options = TransferOptions::default();
         // Compared as text, since a missing number is not equal to itself.
-        let text = |seed| format!("{:?}", munge(&features(), 100, &options, seed).unwrap());
+        let text = |seed| {
+            format!(
+                "{:?}",
+                munge(&features(), 100, &options, seed, Stop::NEVER).unwrap()
+            )
+        };
         assert_eq!(text(1), text(1));
         assert_ne!(text(1), text(2));
     }

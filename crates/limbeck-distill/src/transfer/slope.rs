@@ -1,6 +1,6 @@
 //! New rows in pairs at a small distance, for gradient matching.
 
-use limbeck_data::{Features, generator};
+use limbeck_data::{Features, Stop, generator};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
@@ -21,13 +21,14 @@ pub(super) fn pairs(
     count: usize,
     options: &TransferOptions,
     seed: u64,
+    stop: Stop<'_>,
 ) -> Result<Transfer> {
     let own = TransferOptions {
         munge_neighbors: options.munge_neighbors,
         ..TransferOptions::default()
     };
     // A seed that differs from that of the MUNGE rows themselves.
-    let base = munge(features, count / 2, &own, seed ^ 0x51_0b_e5)?;
+    let base = munge(features, count / 2, &own, seed ^ 0x51_0b_e5, stop)?;
     let ranges: Vec<Option<Range>> = features.columns.iter().map(Range::of).collect();
     let mut rng = generator(seed, "slopes", 0);
     let mut steps = Vec::with_capacity(base.rows);

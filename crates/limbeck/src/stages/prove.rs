@@ -85,7 +85,7 @@ impl Case<'_> {
     ///
     /// # Errors
     ///
-    /// If the students cannot be tested on the test rows; [`Error::Interrupted`] if a stop leaves outer folds unfinished.
+    /// If the students cannot be tested on the test rows; [`Error::Interrupted`](crate::Error::Interrupted) if a stop leaves outer folds or baselines of other kinds unfinished.
     pub(crate) fn prove(
         &self,
         trained: &Trained<'_>,
@@ -477,6 +477,7 @@ impl Case<'_> {
                     (beside.lone, beside.file) = (Some(lone), gain);
                 }
             }
+            Err(error) if error.is_interruption() => return Err(error),
             // A row of the report is not worth the run.
             Err(error) => session.note(&format!(
                 "baselines of other kinds could not be fitted: {error}"
