@@ -1352,8 +1352,8 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .succeeds()
         .stderr;
     assert!(
-        said.contains("its text was read as numbers, `0,25` as 0.25")
-            && said.contains("column `weight`: 6 cells such as"),
+        said.contains("text was read as numbers, for example `0,25` as 0.25")
+            && said.contains("column `weight`: read as missing: 6 cells such as"),
         "{said}"
     );
     assert!(!said.contains("seen_test"), "{said}");

@@ -1,13 +1,13 @@
-//! Dates as features: the parts of a date, each a column of numbers.
+//! Dates as features: each part of a date becomes a column of numbers.
 //!
-//! | part | when |
+//! | part | becomes a feature if |
 //! |---|---|
-//! | `elapsed`, `year` | the rows to learn from have different ones, and the rows are not split by time: later test rows lie outside of what was learned |
-//! | `month`, `weekday`, `hour` | the rows to learn from have different ones |
-//! | `year_sin`, `year_cos` | the rows to learn from have at least 6 different months |
-//! | `day_sin`, `day_cos` | the rows to learn from have at least 6 different hours |
+//! | `elapsed`, `year` | it differs among training and validation rows, and rows are not split by time: later test rows would lie outside the training range |
+//! | `month`, `weekday`, `hour` | it differs among training and validation rows |
+//! | `year_sin`, `year_cos` | training and validation rows have at least 6 different months |
+//! | `day_sin`, `day_cos` | training and validation rows have at least 6 different hours |
 //!
-//! Seconds are whole; fractions of them are left out.
+//! Fractions of a second are rounded down.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::table::{Column, Values};
 
 const FEWEST_FOR_CYCLE: usize = 6;
 
-/// Seconds since 1970 of microseconds since then.
+/// Converts microseconds since 1970 to whole seconds, rounded down.
 #[must_use]
 pub fn seconds(microseconds: i64) -> i64 {
     match microseconds {
@@ -28,7 +28,7 @@ pub fn seconds(microseconds: i64) -> i64 {
     }
 }
 
-/// The parts of a column of dates that are worth a feature.
+/// The parts of a date column that become features.
 pub(crate) fn parts(microseconds: &[i64], learn: &[usize], by_time: bool) -> Vec<DatePart> {
     let different = |part: DatePart| {
         let known = learn.iter().map(|&row| part.of(seconds(microseconds[row])));
@@ -51,7 +51,7 @@ pub(crate) fn parts(microseconds: &[i64], learn: &[usize], by_time: bool) -> Vec
     DatePart::ALL.into_iter().filter(is_worth).collect()
 }
 
-/// One part of a column of dates, as a column of numbers.
+/// The column of numbers for one part of a date column.
 pub(crate) fn part_column(column: &str, microseconds: &[i64], part: DatePart) -> Column {
     let values = microseconds.iter().map(|&time| part.of(seconds(time)));
     Column {
@@ -65,7 +65,7 @@ fn part_name(column: &str, part: DatePart) -> String {
     format!("{column}.{}", part.name())
 }
 
-/// Where the numbers of a part come from.
+/// The date column and the part, for the feature and the student's file.
 pub(crate) fn source(column: &str, part: DatePart) -> DateSource {
     DateSource {
         column: column.to_owned(),

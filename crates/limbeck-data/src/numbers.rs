@@ -1,12 +1,12 @@
 //! Numbers in text, as people write them: `1,085.5`, `67.2%`, `$1,000`, `(3.50)`, `3,5`, `12 km`.
 //!
-//! A column is read by one decimal mark and one unit. The mark is the one that reads more cells; where both read as many, a comma is the
-//! decimal mark only in files whose cells a semicolon separates. A unit, or a percent sign, has to stand in all cells or in none; the
-//! number is read without it, so that `67.2%` is 67.2. Cells that stand for *nothing known* (`?`, `--`, `#N/A`) are missing.
+//! Each column has one decimal mark and one unit. The decimal mark is the one that reads more cells. If both read equally many, the decimal mark
+//! is a point, or a comma if the cells of the file are separated by semicolons. All cells have the unit (or the percent sign), or none has; the number
+//! is read without it, so `67.2%` is 67.2. Markers of a missing value (`?`, `--`, `#N/A`) are missing.
 
 use crate::text::DecimalMark;
 
-/// Texts that stand for *nothing known* in a column of numbers or times, in lower case.
+/// Markers of a missing value in a column of numbers or times, in lower case.
 const MARKERS: [&str; 38] = [
     "na",
     "n/a",
@@ -48,62 +48,64 @@ const MARKERS: [&str; 38] = [
     "error",
 ];
 
-/// Currency signs and codes that may stand before or behind a number.
+/// Currency signs and codes that are allowed before and after a number.
 const CURRENCIES: [&str; 15] = [
     "$", "€", "£", "¥", "₹", "₽", "₩", "US$", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR",
 ];
 
-/// Spaces and marks that group digits in either way of writing numbers.
+/// Characters that group digits, whatever the decimal mark is.
 const GROUPING: [char; 7] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '’', '_'];
 
-/// True for a text that stands for *nothing known*.
+/// True for a marker of a missing value.
 pub(crate) fn is_marker(cell: &str) -> bool {
     // The longest marker has nine bytes; most cells need no lower case to be told apart.
     cell.len() <= 9 && MARKERS.contains(&cell.to_lowercase().as_str())
 }
 
-/// How the cells of a file may be read.
+/// Rules for reading the cells of a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rules<'a> {
-    /// Texts that mean *missing* in any column, as the user says.
+    /// Texts that mean *missing* in all columns (`ReadOptions::missing`).
     pub(crate) missing: &'a [String],
-    /// The decimal mark, if the user says it.
+    /// The decimal mark (`ReadOptions::decimal`).
     pub(crate) decimal: DecimalMark,
-    /// Whether a comma that could be either is a decimal mark.
+    /// True if a comma that could separate thousands or decimals is a decimal mark.
     pub(crate) prefers_comma: bool,
 }
 
 impl Rules<'_> {
-    /// True for a text that the user says means *missing*.
+    /// True for a text of `missing`.
     pub(crate) fn is_missing(&self, cell: &str) -> bool {
         self.missing.iter().any(|text| text == cell)
     }
 }
 
-/// What a text of a column of numbers is.
+/// The meaning of a text in a column of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Meaning {
     /// A number.
     Number(f64),
-    /// A marker of *nothing known*.
+    /// A marker of a missing value.
     Marker,
-    /// Neither.
+    /// Any other text.
     Odd,
 }
 
 /// The texts of a column, read as numbers.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reading {
-    /// What each text is.
+    /// The meaning of each text.
     pub(crate) meanings: Vec<Meaning>,
-    /// True for a comma as decimal mark.
+    /// True if the decimal mark is a comma.
     pub(crate) has_comma: bool,
-    /// What stands around all numbers, such as `%`; empty for nothing.
+    /// The unit after all numbers, such as `%`; empty if there is none.
     pub(crate) unit: String,
 }
 
 impl Reading {
-    /// Reads different texts, each found `counts` times, as numbers; none where two units stand in those found at all, or none of these is a number.
+    /// Reads the different texts of a column as numbers; `counts` are the numbers of cells with each text.
+    ///
+    /// Texts with a count of 0 have no influence on decimal mark and unit. Returns `None` if the texts have two units, or if none is a number.
     pub(crate) fn of(texts: &[String], counts: &[usize], rules: &Rules<'_>) -> Option<Self> {
         let marks: &[Mark] = match rules.decimal {
             DecimalMark::Auto => &[Mark::Point, Mark::Comma],
@@ -146,7 +148,7 @@ impl Reading {
     }
 }
 
-/// The unit of all numbers; none where they differ, or where a unit word stands behind few different ones, which are names then (`2D`, `3D`).
+/// The unit of all numbers. Returns `None` if units differ, or if fewer than 10 different numbers have a unit word: these are names (`2D`, `3D`).
 fn common_unit<'a>(written: impl Iterator<Item = &'a Written>) -> Option<String> {
     const FEWEST_WITH_UNIT: usize = 10;
     let written: Vec<&Written> = written.collect();
@@ -167,7 +169,7 @@ enum Mark {
 #[derive(Clone, Debug, PartialEq)]
 struct Written {
     value: f64,
-    /// What stands behind it, currencies left out.
+    /// The unit after the number, without currencies.
     unit: String,
 }
 
@@ -208,7 +210,7 @@ impl Written {
     }
 }
 
-/// A sign at the beginning, true for minus, and what follows it.
+/// Splits a sign off: true for minus, false for plus.
 fn sign(text: &str) -> (Option<bool>, &str) {
     let rest = |prefix: char| text.strip_prefix(prefix).map(str::trim_start);
     match (rest('-').or_else(|| rest('−')), rest('+')) {
@@ -226,7 +228,7 @@ fn without_currency(text: &str) -> &str {
     longest.map_or(text, |sign| text[sign.len()..].trim_start())
 }
 
-/// What stands behind the digits: whether it is a minus, and the unit.
+/// Reads the text after the digits: whether it is a minus sign, and the unit.
 fn unit(tail: &str) -> Option<(bool, String)> {
     const LONGEST: usize = 8;
     let tail = tail.trim();
@@ -243,7 +245,7 @@ fn unit(tail: &str) -> Option<(bool, String)> {
     fits.then(|| (false, tail.to_owned()))
 }
 
-/// Digits with a point, as Rust reads them.
+/// Rewrites a number so that Rust can parse it.
 fn digits(text: &str, mark: Mark) -> Option<String> {
     let (decimal, group) = match mark {
         Mark::Point => ('.', ','),
@@ -266,7 +268,8 @@ fn digits(text: &str, mark: Mark) -> Option<String> {
     Some(format!("{whole}.{fraction}0e{exponent}"))
 }
 
-/// The digits of a whole number without the marks that group them: one kind of mark, groups of three (or of two before the last, as in India).
+/// Removes the characters that group the digits of a whole number. All groups have the same character, and three digits (or two, except in the last
+/// group, as in India).
 fn ungrouped(whole: &str, group: char) -> Option<String> {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(mark) = whole.chars().find(|c| !c.is_ascii_digit()) else {

@@ -1,16 +1,19 @@
-//! Numbers that stand apart from their column: −999 for *not measured*, 65535 from a sensor without power, a spike of 1e12.
+//! Finds numbers that mean *missing* because they are far from all other values of their column: −999 for *not measured*, 65535 from a sensor
+//! without power, a spike of 1e12.
 //!
-//! With the *body* the other values of the column, `width` the distance from its lowest to its highest, and `gap` the distance of a value from
-//! the body:
+//! The *body* is all other values of the column, `width` is the distance from its lowest to its highest value, and `gap` is the distance of a
+//! value from the body.
 //!
-//! | name | a value at either end is one when | what is done |
+//! | name | condition for a value at either end | action |
 //! |---|---|---|
-//! | sentinel | it occurs at least 3 times and in 0.05 % of the rows, and `gap > 3 width`, where it looks like a marker (−999, 9999, 65535, 1e20, …), else `gap > 20 width` with at least 10 different values in the body | means *missing*, in the student's file as well |
-//! | spike | with all beyond it, it makes up at most 0.5 % of the rows (or is the only one), and `gap > 20 width`, with at least 10 different values in the body | numbers beyond the middle of the gap mean *missing*, in the student's file as well |
+//! | sentinel | it occurs at least 3 times and in at least 0.05 % of the rows. It looks like a marker (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values | the value means *missing*, also in the student's file |
+//! | spike | the value and all values beyond it are at most 0.5 % of the rows (or one row), `gap > 20 width`, and the body has at least 10 different values | numbers beyond the middle of the gap mean *missing*, also in the student's file |
 //!
-//! Zero is never one: many columns have it, far from all others, as a value of its own.
+//! Zero is never a sentinel: in many columns it is a valid value far from all others.
 
 use limbeck_runtime::MissingNumbers;
+
+use crate::table::cells;
 
 /// Least gap of a value that looks like a marker, in widths of the body.
 const MARKER_GAP: f64 = 3.0;
@@ -25,21 +28,21 @@ const LEAST_SHARE: f64 = 0.0005;
 /// Largest share of cells of spikes.
 const MOST_SPIKES: f64 = 0.005;
 
-/// What stands apart in a column.
+/// The sentinels and spikes of a column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Apart {
-    /// Recurrent values that mean *missing*, each with its cells.
+    /// Sentinels, each with its number of cells.
     pub(crate) sentinels: Vec<(f64, usize)>,
-    /// Numbers beyond which a value is a spike, on either side, and the cells there.
+    /// Values below this bound are spikes; with their number of cells.
     pub(crate) below: Option<(f64, usize)>,
-    /// The same on the other side.
+    /// Values above this bound are spikes; with their number of cells.
     pub(crate) above: Option<(f64, usize)>,
-    /// The lowest and the highest of the other values.
+    /// Lowest and highest value of the body.
     pub(crate) body: (f64, f64),
 }
 
 impl Apart {
-    /// What stands apart among the values of the rows to learn from; NaN is no value.
+    /// Finds sentinels and spikes among the values of training and validation rows. NaN is ignored.
     pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut column = Counted::of(values);
         let mut found = Self::default();
@@ -63,14 +66,14 @@ impl Apart {
         }
     }
 
-    /// What was found, in words: `−999 (12 cells), 3 cells above 50000`.
+    /// Describes what was found: `−999 (12 cells), 3 cells above 50000`.
     pub(crate) fn words(&self) -> String {
         let sentinels = self
             .sentinels
             .iter()
-            .map(|(value, cells)| format!("{value} ({cells} cells)"));
+            .map(|(value, count)| format!("{value} ({})", cells(*count)));
         let spikes = |bound: Option<(f64, usize)>, side: &'static str| {
-            bound.map(|(bound, cells)| format!("{cells} cells {side} {bound}"))
+            bound.map(|(bound, count)| format!("{} {side} {bound}", cells(count)))
         };
         let all: Vec<String> = sentinels
             .chain(spikes(self.below, "below"))
@@ -80,7 +83,7 @@ impl Apart {
     }
 }
 
-/// The different values of a column, ascending, each with its cells.
+/// The different values of a column in ascending order, each with its number of cells.
 struct Counted {
     values: Vec<(f64, usize)>,
     cells: usize,
@@ -109,7 +112,7 @@ impl Counted {
         }
     }
 
-    /// Takes one finding off an end; false where there is none.
+    /// Removes one sentinel, one group of spikes, or a pair of sentinels from the ends; false if there is none.
     fn take_one(&mut self, found: &mut Apart) -> bool {
         [End::High, End::Low]
             .into_iter()
@@ -117,7 +120,7 @@ impl Counted {
             || self.take_pair(found)
     }
 
-    /// Value, body and gap, with `taken` values taken off an end.
+    /// Splits `taken` values off one end.
     fn cut(&self, end: End, taken: usize) -> Option<Cut<'_>> {
         let n = self.values.len();
         if taken + 2 > n {
@@ -159,7 +162,7 @@ impl Counted {
         is_one
     }
 
-    /// Takes one off either end at once: each of −9999 and 9999 makes the other look near.
+    /// Removes one sentinel from each end at once: −9999 and 9999 together make the body look wide to each other.
     fn take_pair(&mut self, found: &mut Apart) -> bool {
         let [low, body @ .., high] = &self.values[..] else {
             return false;
@@ -222,19 +225,19 @@ impl Counted {
     }
 }
 
-/// One way to part a column.
+/// A column with some values split off one end.
 struct Cut<'a> {
     apart: &'a [(f64, usize)],
     body: &'a [(f64, usize)],
-    /// End of the body on the side of what is apart.
+    /// Value of the body nearest to those split off.
     edge: f64,
     nearest: f64,
     /// Gap in widths of the body.
     gaps: f64,
 }
 
-/// True for numbers that people and devices write for *not known*: nines, the largest whole number of some bits, powers of ten from 1e6 on, and
-/// the fill values of netCDF and of Fortran programs.
+/// True for numbers that people and devices use for *missing*: nines, the largest whole numbers of 7, 8, 15, 16, 31, 32, 63 and 64 bits, powers of ten
+/// from 1e6, and the fill values of netCDF.
 fn looks_like_marker(value: f64) -> bool {
     const FILLS: [f64; 4] = [9.969_209_968_386_869e36, 9.97e36, 1.7e38, 3.4e38];
     let size = value.abs();
@@ -289,7 +292,7 @@ mod tests {
         assert_eq!((found.sentinels.len(), found.below), (0, None));
         let (bound, cells) = found.above.unwrap();
         assert_eq!((bound, cells), (1e12 / 2.0 + 24.5, 1));
-        assert!(found.words().contains("1 cells above"));
+        assert!(found.words().contains("1 cell above"));
         let both = with(&[1e9, 3e9, -1e7]);
         assert!(both.above.is_some_and(|(_, cells)| cells == 2) && both.below.is_some());
     }

@@ -321,18 +321,18 @@ pub(crate) fn parsed_column(
         });
     };
     if parsed.markers > 0 {
-        let cells = parsed.markers;
+        let cells = cells(parsed.markers);
         note(
             "missing_marker",
-            format!("{cells} cells such as NA, NaN, ? or -- were read as missing"),
+            format!("read as missing: {cells} such as NA, NaN, ? or --"),
         );
     }
     if !parsed.odd.is_empty() {
-        let (cells, texts) = (parsed.odd_cells, quoted(&parsed.odd, 3));
+        let (cells, texts) = (cells(parsed.odd_cells), quoted(&parsed.odd, 3));
         note(
             "missing_marker",
             format!(
-                "{cells} cells among numbers are text ({texts}) and were read as missing; `--type {}` reads them as categories",
+                "read as missing: {cells} of text among numbers ({texts}); `--type {}` reads the column as categories",
                 shell(&format!("{name}=category"))
             ),
         );
@@ -341,7 +341,7 @@ pub(crate) fn parsed_column(
         note(
             "number_text",
             format!(
-                "its text was read as numbers, `{text}` as {value}; `--type {}` keeps the text, `--decimal` sets the decimal mark",
+                "text was read as numbers, for example `{text}` as {value}; `--type {}` keeps the text, `--decimal` sets the decimal mark",
                 shell(&format!("{name}=category"))
             ),
         );
@@ -350,6 +350,14 @@ pub(crate) fn parsed_column(
         name: name.to_owned(),
         kind: parsed.kind,
         values: parsed.values,
+    }
+}
+
+/// A number of cells, in words.
+pub(crate) fn cells(count: usize) -> String {
+    match count {
+        1 => "1 cell".to_owned(),
+        count => format!("{count} cells"),
     }
 }
 

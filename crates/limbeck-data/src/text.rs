@@ -1,4 +1,4 @@
-//! How tables are written as text: the words of the options that say so.
+//! Options for numbers and separators in text tables.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 limbeck_options::words! {
     /// The decimal mark of numbers in text.
     pub enum DecimalMark {
-        /// By the cells of each column.
+        /// Found from the cells of each column.
         #[default]
         Auto = "auto",
-        /// `1,085.5` is a little more than a thousand.
+        /// A point: `1,085.5` is a little more than a thousand.
         Point = "point",
-        /// `1.085,5` is a little more than a thousand.
+        /// A comma: `1.085,5` is a little more than a thousand.
         Comma = "comma",
     }
 }
 
-/// What separates the cells of a text table: one ASCII character that is no quotation mark and ends no line.
+/// Separator between the cells of a text table: one ASCII character, but no quotation mark and no line break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Separator(u8);

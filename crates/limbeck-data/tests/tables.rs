@@ -118,7 +118,7 @@ fn few_odd_texts_are_missing_with_the_option_that_keeps_them() {
     );
     let said = note(&few, "x1");
     assert!(
-        said.contains("6 cells among numbers are text (`sensor off`)")
+        said.contains("6 cells of text among numbers (`sensor off`)")
             && said.contains("`--type x1=category`"),
         "{said}"
     );

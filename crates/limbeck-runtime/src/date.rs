@@ -1,17 +1,17 @@
-//! Parts of a point in time, computed from whole seconds.
+//! Parts of a date, computed from whole seconds.
 
 use alloc::string::String;
 use core::f64::consts::TAU;
 use serde::{Deserialize, Serialize};
 
-/// A missing point in time.
+/// Marks a missing date.
 pub const MISSING_TIME: i64 = i64::MIN;
 
 const DAY: i64 = 86_400;
 /// Mean length of a year in the Julian calendar, in days.
 const YEAR: f64 = 365.25;
 
-/// A number that is computed from a point in time: a date and a time of day in UTC, in the proleptic Gregorian calendar.
+/// A part of a date (with time of day, in UTC) that is used as a number. The calendar is the proleptic Gregorian one.
 ///
 /// # Formula
 ///
@@ -25,7 +25,7 @@ const YEAR: f64 = 365.25;
 /// | `YearSin`, `YearCos` | sine and cosine of `2π d / 365.25` |
 /// | `DaySin`, `DayCos` | sine and cosine of `2π t / 86400` |
 ///
-/// All but the last division and the sine are operations on whole numbers of 64 bits, so that no second is lost in a float.
+/// The calendar is computed with 64-bit integers; only the last step uses floats, so no second is lost to rounding.
 ///
 /// # Source
 ///
@@ -62,13 +62,13 @@ pub enum DatePart {
     DayCos,
 }
 
-/// Where the numbers of a column come from, if they are parts of a date.
+/// The date that the numbers of a column are a part of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DateSource {
-    /// The table's column of dates.
+    /// Name of the date column in the table.
     pub column: String,
-    /// The part of the date.
+    /// Which part of the date.
     pub part: DatePart,
 }
 
@@ -86,7 +86,7 @@ impl DatePart {
         Self::DayCos,
     ];
 
-    /// The name, as in `pickup.month`.
+    /// Name of the part, used in column names such as `pickup.month`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Elapsed => "elapsed",
@@ -101,7 +101,7 @@ impl DatePart {
         }
     }
 
-    /// The part of a point in time, in seconds since 1970 (UTC); NaN for [`MISSING_TIME`].
+    /// Computes the part from seconds since 1970 (UTC); NaN for [`MISSING_TIME`].
     pub fn of(self, seconds: i64) -> f64 {
         if seconds == MISSING_TIME {
             return f64::NAN;
@@ -131,7 +131,7 @@ struct Civil {
 }
 
 impl Civil {
-    /// The day that many days after 1970-01-01.
+    /// The day that is `days` after 1970-01-01.
     fn of(days: i64) -> Self {
         // Eras of 400 years, years from March on, so that the leap day is the last of a year.
         let shifted = days + 719_468;

@@ -1,4 +1,4 @@
-//! What the rows to learn from say of the cells: numbers that mean *missing*, categories that are numbers, and the parts of dates.
+//! Cleans columns by training and validation rows: numbers that mean *missing*, categories that are numbers, and dates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,12 @@ use crate::files::ReadOptions;
 use crate::kind::{ColumnKind, numbers_by_rows};
 use crate::sentinels::Apart;
 use crate::split::Split;
-use crate::table::{Column, MISSING, Values, shell};
+use crate::table::{Column, MISSING, Values, cells, shell};
 use crate::warning::Action;
 
-/// Feature columns with NaN in place of numbers that mean *missing*, and what these are by column.
+/// Replaces numbers that mean *missing* with NaN. Returns the columns, and the replaced numbers by column name.
 ///
-/// What stands apart is found on the rows to learn from; numbers that the user names mean *missing* in every column.
+/// Sentinels and spikes are found on the rows `learn`. The numbers `named` by the user mean *missing* in every column.
 pub(super) fn clean_features(
     source: &str,
     mut columns: Vec<Column>,
@@ -54,7 +54,7 @@ pub(super) fn clean_features(
     Ok((columns, all))
 }
 
-/// Takes rows out of the split whose target is a number that means *missing*.
+/// Removes rows from the split whose target means *missing*.
 pub(super) fn clean_target(
     source: &str,
     name: &str,
@@ -98,7 +98,7 @@ pub(super) fn clean_target(
     Ok(())
 }
 
-/// Feature columns with the parts of dates in place of the dates, and what these parts are.
+/// Replaces date columns with columns of their parts. Returns the columns, and the date and part of each new column by name.
 pub(super) fn with_dates(
     source: &str,
     columns: Vec<Column>,
@@ -141,7 +141,8 @@ pub(super) fn with_dates(
     Ok((all, dates))
 }
 
-/// Reads categories as numbers where the rows to learn from hold nothing else: a word in a test row decides no kind, and is missing there.
+/// Turns a category column into numbers if the rows `learn` contain only numbers. Other texts, in test rows, become missing: test rows have no
+/// influence on kinds.
 pub(super) fn read_by_rows(
     source: &str,
     column: &mut Column,
@@ -168,8 +169,9 @@ pub(super) fn read_by_rows(
         .filter(|&row| codes[row] != MISSING && numbers[row].is_nan())
         .count();
     let message = format!(
-        "{source}: column `{}` holds numbers in the rows to learn from; {lost} cells with other text were read as missing, `--type {}` reads categories",
+        "{source}: column `{}` contains only numbers in training and validation rows; read as missing: {} with other text; `--type {}` reads the column as categories",
         column.name,
+        cells(lost),
         shell(&format!("{}=category", column.name))
     );
     findings.found(Check::MissingMarker, Some(&column.name), message)?;
@@ -185,7 +187,7 @@ fn beside_body(apart: &Apart) -> String {
     )
 }
 
-/// Whether the numbers found in a feature are taken as missing.
+/// Records the finding for a feature; true if its numbers are replaced.
 fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<bool> {
     let keep = format!("`--keep {}`", shell(column));
     let kept = findings.is_kept(column);

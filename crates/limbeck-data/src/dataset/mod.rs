@@ -945,7 +945,7 @@ mod tests {
             .unwrap();
         assert!(
             said.message
-                .contains("40 cells with other text were read as missing"),
+                .contains("read as missing: 40 cells with other text"),
             "{}",
             said.message
         );

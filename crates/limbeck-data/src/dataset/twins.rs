@@ -1,4 +1,4 @@
-//! Rows that are in a table more than once.
+//! Finds rows that occur more than once in a table.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,12 +7,12 @@ use crate::checks::{Check, Findings, is_id};
 use crate::table::{Column, Values};
 use crate::{Error, Result};
 
-/// Share of repeated rows from which equal rows are kept together.
+/// Equal rows are kept together if at least this share of the rows repeats an earlier one.
 const LEAST_SHARE: f64 = 0.005;
 
-/// The group of each of `rows`, equal rows in one group, where at least 0.5 % of the rows repeat an earlier one; none otherwise.
+/// Groups of equal rows: the group of each of `rows`. Returns `None` if less than 0.5 % of the rows repeat an earlier one.
 ///
-/// Rows are equal if all features and targets are. Columns that name or number the rows do not count.
+/// Rows are equal if all features and targets are equal. Identifiers of rows are ignored.
 pub(super) fn twins(
     source: &str,
     columns: &[&Column],
