@@ -67,11 +67,13 @@ impl Demo {
         ))?;
         let out = folder.join("run");
         say(&format!(
-            "limbeck distill {} --target {} --test {} --unlabeled {} --params {PARAMS} --quality fast",
+            "limbeck distill {} --target {} --test {} --unlabeled {} --params {PARAMS} --quality fast --seed {} -o {}",
             tables.calibrated.display(),
             simulate::THERMISTOR_TARGET,
             tables.check.display(),
-            tables.field.display()
+            tables.field.display(),
+            self.seed,
+            out.display()
         ))?;
         let recipe = self.recipe(&tables).check()?;
         let Some(run) = watched(self.quiet, |progress| {

@@ -41,6 +41,7 @@ pub(crate) struct Evaluate {
 }
 
 /// The metrics of one output of a student.
+#[derive(Clone)]
 struct Figures {
     target: String,
     rows: usize,
@@ -70,12 +71,8 @@ impl Evaluate {
         if targets > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, but several targets are predicted here; leave it out, or name the folder of one target".into()));
         }
-        let each = |source| (0..Source::targets(source).len()).map(move |at| (source, at));
-        let found: Vec<Figures> = sources
-            .iter()
-            .flat_map(each)
-            .map(|(source, at)| self.figures(source, at))
-            .collect::<Result<_>>()?;
+        let found = sources.iter().map(|source| self.figures(source));
+        let found = found.collect::<Result<Vec<_>>>()?.concat();
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
             return match &values[..] {
@@ -123,18 +120,35 @@ impl Evaluate {
         print(&text)
     }
 
-    /// The metrics of one output of a student.
-    fn figures(&self, source: &Source, at: usize) -> Result<Figures> {
-        let own = source.targets()[at];
-        let target = self.target.as_deref().unwrap_or(own).to_owned();
-        let mut extra = vec![target.clone()];
-        extra.extend(self.weight.clone());
+    /// The metrics of each output of a student.
+    fn figures(&self, source: &Source) -> Result<Vec<Figures>> {
+        let targets = match &self.target {
+            Some(target) => vec![target.clone()],
+            None => source.targets().into_iter().map(str::to_owned).collect(),
+        };
+        let extra: Vec<String> = targets.iter().chain(&self.weight).cloned().collect();
         let options = self.reading.over(&source.reading);
         let rows = source.read(&self.table, &extra, &options)?;
-        let known: Vec<usize> = (0..rows.features.rows)
-            .filter(|&row| !rows.extra[0][row].is_nan())
+        let predictions = source.predict(&rows.features)?;
+        let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
+        let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
+        outputs
+            .map(|((target, truth), pred)| self.output(source, target, (truth, pred), weight))
+            .collect()
+    }
+
+    /// The metrics of one output, on the rows that have a target.
+    fn output(
+        &self,
+        source: &Source,
+        target: &str,
+        (truth, pred): (&[f64], &[f64]),
+        weight: Option<&[f64]>,
+    ) -> Result<Figures> {
+        let known: Vec<usize> = (0..truth.len())
+            .filter(|&row| source.is_known(target, truth[row]))
             .collect();
-        let missing = rows.features.rows - known.len();
+        let missing = truth.len() - known.len();
         if known.is_empty() {
             return Err(Error::path(
                 &self.table,
@@ -142,37 +156,26 @@ impl Evaluate {
             ));
         }
         let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
-        let weight = rows
-            .extra
-            .get(1)
-            .map_or_else(|| vec![1.0; known.len()], |weight| pick(weight));
+        let weight = weight.map_or_else(|| vec![1.0; known.len()], pick);
         self.check_weight(&weight, &known)?;
-        let pred = source
-            .predict(&rows.features.select(&known))?
-            .swap_remove(at);
-        let truth = pick(&rows.extra[0]);
-        let scores = metrics::scores(&pred, &truth, &weight);
-        let quantile = source
-            .student
-            .provenance
-            .get("quantile")
-            .and_then(|text| text.parse().ok())
-            .map(|quantile| {
-                let pinball = Measure::Pinball { quantile }.score(&pred, &truth, &weight);
-                (quantile, pinball, metrics::covered(&pred, &truth, &weight))
-            });
+        let (pred, values) = (pick(pred), pick(truth));
+        let quantile = source.student.provenance.get("quantile");
+        let quantile = quantile.and_then(|text| text.parse().ok()).map(|quantile| {
+            let pinball = Measure::Pinball { quantile }.score(&pred, &values, &weight);
+            (quantile, pinball, metrics::covered(&pred, &values, &weight))
+        });
         if missing > 0 && !self.quiet {
             tell(&format!(
-                "note: {} of {} rows have no `{target}` and are left out",
+                "note: {} of {} rows have no `{target}`, or a number that means missing; they are left out",
                 grouped(missing),
-                grouped(rows.features.rows)
+                grouped(truth.len())
             ));
         }
         Ok(Figures {
-            target,
+            target: target.to_owned(),
             rows: known.len(),
             missing,
-            scores,
+            scores: metrics::scores(&pred, &values, &weight),
             quantile,
         })
     }

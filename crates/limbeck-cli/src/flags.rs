@@ -207,6 +207,15 @@ impl<C: Takes> FromArgMatches for Flags<C> {
     }
 }
 
+/// How the value of a flag is written, for its help.
+pub(crate) fn how(option: Listed) -> &'static str {
+    match option.spec.form {
+        Form::Seconds => ", such as 90, 90s, 5m or 1h",
+        Form::List(_) | Form::Map => " (comma-separated or repeated)",
+        _ => "",
+    }
+}
+
 /// The flag of an option.
 pub(crate) fn arg(option: Listed) -> Arg {
     let Some(flag) = option.spec.flag else {
@@ -215,12 +224,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
     let default = option
         .default()
         .map(|default| format!(" [default: {default}]"));
-    let how = match option.spec.form {
-        Form::Seconds => ", such as 90, 90s, 5m or 1h",
-        Form::List(_) | Form::Map => " (comma-separated or repeated)",
-        _ => "",
-    };
-    let help = option.spec.summary() + how + &default.unwrap_or_default();
+    let help = option.spec.summary() + how(option) + &default.unwrap_or_default();
     let heading = Some(option.heading()).filter(|heading| *heading != HEADINGS[0]);
     let arg = Arg::new(flag.name)
         .long(flag.name)
@@ -246,10 +250,10 @@ pub(crate) fn arg(option: Listed) -> Arg {
                 .map(|word| PossibleValue::new(word.name).help(one_line(word.doc))),
         )),
         Form::Map => {
-            let arg = arg.action(ArgAction::Append).value_delimiter(',');
+            let arg = arg.action(ArgAction::Append);
             match option.spec.name {
-                "types" => arg.value_parser(kind_pair),
-                _ => arg.value_parser(check_pair),
+                "types" => arg.value_parser(|text: &str| pairs(text, kind_pair)),
+                _ => arg.value_parser(|text: &str| pairs(text, check_pair)),
             }
         }
         Form::List(Form::Path) => arg
@@ -296,8 +300,9 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
         },
         Form::Map => {
             let pairs = matches
-                .get_many::<(String, String)>(name)
+                .get_many::<Pairs>(name)
                 .into_iter()
+                .flatten()
                 .flatten();
             let pairs = pairs.map(|(name, value)| (name.clone(), Value::from(value.as_str())));
             Value::Table(pairs.collect())
@@ -426,6 +431,28 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time such as 90, 90s, 5m or 1h".to_owned())
 }
 
+/// Names, each with its value.
+type Pairs = Vec<(String, String)>;
+
+/// Reads `NAME=VALUE`, or several separated by commas. A part without `=` is the beginning of a name that contains a comma.
+fn pairs(
+    text: &str,
+    read: impl Fn(&str) -> Result<(String, String), String>,
+) -> Result<Pairs, String> {
+    let (mut pairs, mut begun) = (Vec::new(), String::new());
+    for part in split(text, &[]) {
+        begun.push_str(&part);
+        match part.contains('=') {
+            true => pairs.push(read(&std::mem::take(&mut begun))?),
+            false => begun.push(','),
+        }
+    }
+    match begun.strip_suffix(',') {
+        Some(rest) => Err(format!("`{rest}` has no value, expected NAME=VALUE")),
+        None => Ok(pairs),
+    }
+}
+
 fn pair(text: &str) -> Result<(&str, &str), String> {
     text.rsplit_once('=')
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
@@ -481,6 +508,25 @@ mod tests {
                 .iter()
                 .all(|text| whole(text).is_err())
         );
+    }
+
+    #[test]
+    fn pairs_may_have_names_with_commas() {
+        let read = |text: &str| pairs(text, kind_pair);
+        let pair = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        for text in ["Preis, EUR=category", "\"Preis, EUR\"=category"] {
+            assert_eq!(
+                read(text),
+                Ok(vec![pair("Preis, EUR", "category")]),
+                "{text}"
+            );
+        }
+        let both = read("a=number,Preis, EUR=category");
+        let expected = vec![pair("a", "number"), pair("Preis, EUR", "category")];
+        assert_eq!(both, Ok(expected));
+        assert!(read("a=number,b").unwrap_err().contains("`b` has no value"));
+        assert!(read("").unwrap_err().contains("expected NAME=VALUE"));
+        assert!(read("a=word").is_err());
     }
 
     #[test]

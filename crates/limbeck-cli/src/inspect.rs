@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use limbeck::{Report, Run};
-use limbeck_data::{Column, ColumnKind, ReadOptions, Table, Values};
+use limbeck_data::{Column, ColumnKind, ReadOptions, Table, Values, dates};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
@@ -30,7 +30,7 @@ impl Inspect {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
-        let text = if self.path.is_dir() && !holds_parts(&self.path) {
+        let text = if limbeck::run::is_run(&self.path) {
             limbeck::open_each(&self.path)?
                 .iter()
                 .map(|one| run(one, style))
@@ -48,22 +48,6 @@ impl Inspect {
         };
         print(&text)
     }
-}
-
-/// True for a folder of parts of a table: it holds such files, and nothing of a run.
-fn holds_parts(folder: &Path) -> bool {
-    let is_run = |name: &str| name.ends_with(".toml") || name.ends_with(".json");
-    let is_part = |name: &str| {
-        let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-        [".csv", ".tsv", ".parquet", ".pq"]
-            .iter()
-            .any(|end| name.ends_with(end))
-    };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().to_ascii_lowercase())
-        .collect();
-    names.iter().any(|name| is_part(name)) && !names.iter().any(|name| is_run(name))
 }
 
 fn table(table: &Table, style: Style) -> String {
@@ -195,35 +179,9 @@ fn times(values: &[i64]) -> String {
             .filter(|value| *value != limbeck_data::table::MISSING_TIME)
     };
     match (known().min(), known().max()) {
-        (Some(low), Some(high)) => format!("{} to {}", date(low), date(high)),
+        (Some(low), Some(high)) => format!("{} to {}", dates::minute(low), dates::minute(high)),
         _ => "none".to_owned(),
     }
-}
-
-/// `YYYY-MM-DD HH:MM` of microseconds since 1970, in the Gregorian calendar.
-///
-/// Source: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*, `civil_from_days`.
-fn date(microseconds: i64) -> String {
-    let minutes = microseconds.div_euclid(60_000_000);
-    let (days, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
-        minute / 60,
-        minute % 60
-    )
 }
 
 /// Warnings about the table and notes about the teacher, a line each.
@@ -454,14 +412,6 @@ fn layers(student: &Student, style: Style) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(date(0), "1970-01-01 00:00");
-        // 2024-02-29T18:30:00Z is 1 709 231 400 s.
-        assert_eq!(date(1_709_231_400_000_000), "2024-02-29 18:30");
-        assert_eq!(date(-1), "1969-12-31 23:59");
-    }
 
     #[test]
     fn numbers_are_summed_up() {

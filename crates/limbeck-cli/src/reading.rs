@@ -10,7 +10,7 @@ use crate::options::{self, Listed};
 
 /// What was given; the rest is left to the recipe of the run.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Reading {
     missing: Option<Vec<String>>,
     decimal: Option<DecimalMark>,
@@ -40,7 +40,14 @@ impl Reading {
 impl Args for Reading {
     fn augment_args(command: Command) -> Command {
         Self::options().fold(command, |command, option| {
-            command.arg(flags::arg(option).hide_short_help(false))
+            let default = option.default();
+            let default = default.map_or_else(String::new, |default| format!(", else {default}"));
+            let help = format!(
+                "{}{} [default: as in the run{default}]",
+                option.spec.summary(),
+                flags::how(option)
+            );
+            command.arg(flags::arg(option).help(help).hide_short_help(false))
         })
     }
 

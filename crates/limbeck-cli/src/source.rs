@@ -1,12 +1,15 @@
 //! A student from the command line: a run directory or a `.limbeck` file.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use limbeck::Run;
 use limbeck_data::stream::{Asked, Failed, Written};
-use limbeck_data::{ColumnKind, Features, ReadOptions, Table, Values};
-use limbeck_data::{FeatureKind, raw_columns};
+use limbeck_data::{
+    ColumnKind, FeatureKind, Features, MissingNumbers, Notation, ReadOptions, Table, Values,
+    raw_columns,
+};
 use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};
@@ -19,6 +22,8 @@ pub(crate) struct Source {
     kinds: Vec<FeatureKind>,
     /// How its run read the table; the defaults for a bare file.
     pub(crate) reading: ReadOptions,
+    /// Numbers that mean *missing* in a target, by target.
+    missing_targets: BTreeMap<String, MissingNumbers>,
 }
 
 impl Source {
@@ -31,7 +36,19 @@ impl Source {
         match limbeck::run::joint_student(path) {
             // Its inputs are those of any of its targets.
             Some(file) => Ok(vec![Self::of_run(&runs[0], &file)?]),
-            None => runs.iter().map(Self::of_own).collect(),
+            None => {
+                let mut sources: Vec<Self> =
+                    runs.iter().map(Self::of_own).collect::<Result<_>>()?;
+                // All were trained on the same table, but each keeps the notations of its own columns.
+                let all = sources
+                    .iter()
+                    .flat_map(|source| source.reading.notations.clone());
+                let notations: BTreeMap<String, Notation> = all.collect();
+                for source in &mut sources {
+                    source.reading.notations.clone_from(&notations);
+                }
+                Ok(sources)
+            }
         }
     }
 
@@ -49,11 +66,8 @@ impl Source {
         Ok(Self {
             student,
             kinds: run.report().data.features.clone(),
-            reading: ReadOptions {
-                // Kinds are those of the student's columns; others may not be in this table.
-                types: Default::default(),
-                ..run.recipe().data.reading()
-            },
+            reading: run.report().data.reading(&run.recipe().data),
+            missing_targets: run.report().data.missing_targets.clone(),
         })
     }
 
@@ -74,6 +88,7 @@ impl Source {
             student,
             kinds,
             reading: ReadOptions::default(),
+            missing_targets: BTreeMap::new(),
         })
     }
 
@@ -103,6 +118,12 @@ impl Source {
             features,
             extra: extra.collect(),
         })
+    }
+
+    /// True if `value` is a known value of a target: neither NaN nor a number that means *missing*.
+    pub(crate) fn is_known(&self, target: &str, value: f64) -> bool {
+        let means_missing = |missing: &MissingNumbers| missing.holds(value);
+        !value.is_nan() && !self.missing_targets.get(target).is_some_and(means_missing)
     }
 
     /// Names of the predicted targets.

@@ -185,7 +185,7 @@ fn predict_says_what_it_passes_over() {
     );
     let found = place.limbeck(&["predict", "run", "titled.csv"]).succeeds();
     assert!(
-        found.stderr.contains("the header is in line 3"),
+        found.stderr.contains("the header is on line 3"),
         "{}",
         found.stderr
     );

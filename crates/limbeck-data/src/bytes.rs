@@ -138,7 +138,7 @@ impl Bounded {
         }
         Err(io::Error::other(format!(
             "{packed} packed bytes unpack to {} and more; expected at most {} GB and {MOST_TIMES} times the packed size; \
-             where the file is what it should be, unpack it first",
+             if you trust the file, unpack it first",
             self.found,
             MOST_BYTES >> 30
         )))

@@ -13,7 +13,7 @@
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
 //! | `datetime` | warn (its parts are features) | drop, refuse | a feature column of dates or times |
 //! | `text` | drop | refuse | a feature column of free text |
-//! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers, read as missing |
+//! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers or dates, read as missing |
 //! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`), or a column of categories most of which look like numbers or dates |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers that stand apart from all others, such as −999, 65535 or a spike of 1e12, in a feature or in the target |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | at least 0.5 % of the rows equal to an earlier one, in features and target, where the split is random |
@@ -194,6 +194,20 @@ impl<'a> Findings<'a> {
         message: String,
     ) -> Result<Action> {
         self.act(check, self.action(check), column, message)
+    }
+
+    /// Records a warning from reading a file: as a finding if it belongs to a check.
+    pub(crate) fn note(&mut self, note: &Warning) -> Result<()> {
+        let named = |check: &Check| check.name() == note.check;
+        match Check::ALL.into_iter().find(named) {
+            Some(check) => self
+                .found(check, note.column.as_deref(), note.message.clone())
+                .map(drop),
+            None => {
+                self.warnings.push(note.clone());
+                Ok(())
+            }
+        }
     }
 
     /// Like [`found`](Self::found), for a feature column: a column named in `keep` is never dropped or refused.

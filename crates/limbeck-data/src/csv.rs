@@ -12,12 +12,12 @@ use arrow::array::{RecordBatch, StringArray, StringBuilder};
 use arrow::csv::WriterBuilder;
 
 use crate::bytes::{self, BYTE_ORDER_MARK};
-use crate::kind::{BadCell, Cells, convert, infer};
+use crate::kind::{BadCell, Cells, convert, finish, infer};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::Records;
-use crate::table::{Column, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
+use crate::table::{Table, Values, Wanted, cell_error};
 use crate::{Error, Result};
 
 /// Rows of a chunk of cells.
@@ -34,7 +34,7 @@ pub(crate) fn read(
     let header = &texts[0].header;
     let names = &header.names;
     let picked = wanted.pick(source, names)?;
-    let rules = options.rules(texts[0].layout.separator == b';');
+    let prefers_comma = texts[0].layout.separator == b';';
     let chunks = split_all(&texts, picked.iter().map(|(index, _)| *index));
 
     let mut table = Table {
@@ -45,31 +45,38 @@ pub(crate) fn read(
             .iter()
             .flat_map(|text| text.layout.notes.clone())
             .collect(),
+        prefers_comma,
+        ..Table::default()
     };
     for ((index, kind), chunks) in picked.into_iter().zip(chunks) {
         let name = &names[index];
         let cells = Cells::new(chunks);
         let fail = |bad: BadCell| bad_cell(&texts, name, bad);
-        let parsed = match kind {
-            None => infer(&cells, &rules),
-            Some(kind) => convert(&cells, kind, &rules).map_err(fail)?,
+        let parsed = match (kind, wanted) {
+            (None, _) => infer(&cells, &options.rules(prefers_comma)),
+            (Some(kind), Wanted::All(_)) => {
+                convert(&cells, kind, &options.rules(prefers_comma)).map_err(fail)?
+            }
+            (Some(kind), Wanted::These(_)) => {
+                let rules = options.rules_like(name);
+                let parsed = convert(&cells, kind, &rules);
+                parsed
+                    .and_then(|parsed| finish(parsed, &rules))
+                    .map_err(fail)?
+            }
         };
-        if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
-            return Err(fail(bad));
-        }
-        let column = parsed_column(&table.source, name, parsed, &mut table.notes);
         // A separator that ends every line makes no column.
         let asked_for = kind.is_some();
-        if asked_for || !header.unnamed[index] || !is_empty(&column) {
-            table.columns.push(column);
+        if asked_for || !header.unnamed[index] || !is_empty(&parsed.values) {
+            table.add(name, parsed);
         }
     }
     Ok(table)
 }
 
 /// True for a number column without a number.
-fn is_empty(column: &Column) -> bool {
-    matches!(&column.values, Values::Number(values) if values.iter().all(|value| value.is_nan()))
+fn is_empty(values: &Values) -> bool {
+    matches!(values, Values::Number(values) if values.iter().all(|value| value.is_nan()))
 }
 
 /// Writes a batch with header; missing cells are empty.
@@ -140,7 +147,13 @@ impl Text {
             }
             texts.push(text);
         }
-        Ok(texts)
+        match texts.iter().any(|text| text.rows > 0) {
+            true => Ok(texts),
+            // A part may be empty, the whole table may not.
+            false => Err(Error::NoRows {
+                path: files[0].clone(),
+            }),
+        }
     }
 
     /// The records, of which the first is the header.
@@ -162,12 +175,7 @@ impl Text {
             record.check(&self.path, row, expected)?;
             rows = row;
         }
-        match rows {
-            0 => Err(Error::NoRows {
-                path: self.path.clone(),
-            }),
-            rows => Ok(rows),
-        }
+        Ok(rows)
     }
 
     fn line_of_row(&self, row: usize) -> Option<usize> {
@@ -210,14 +218,10 @@ fn split_all(texts: &[Text], picked: impl Iterator<Item = usize>) -> Vec<Vec<Str
 
 /// The error for a cell, with the file that it is in.
 fn bad_cell(texts: &[Text], column: &str, mut bad: BadCell) -> Error {
-    let mut texts = texts.iter();
-    let mut text = texts.next();
-    while let Some(found) = text.filter(|text| bad.row >= text.rows) {
-        bad.row -= found.rows;
-        text = texts.next();
-    }
-    let source = text.map_or_else(String::new, |text| text.path.display().to_string());
-    let line = text.and_then(|text| text.line_of_row(bad.row));
+    let found = parts::locate(texts, |text| text.rows, bad.row);
+    let source = found.map_or_else(String::new, |(text, _)| text.path.display().to_string());
+    let line = found.and_then(|(text, row)| text.line_of_row(row));
+    bad.row = found.map_or(bad.row, |(_, row)| row);
     cell_error(&source, column, bad, line)
 }
 

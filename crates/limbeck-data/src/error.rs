@@ -89,10 +89,10 @@ pub enum Error {
         /// Cells in the header.
         expected: usize,
     },
-    /// A first line that is no header, and no line that certainly is one.
+    /// The first line is not a header, and no other line is clearly one.
     #[error(
-        "{}: line {line} has {found} cells, the lines below have {expected}; where the header is below it, \
-         skip what stands above by `--skip-lines {skip}` (`skip_lines` in a recipe)",
+        "{}: line {line} has {found} cells, the lines below have {expected}; if the header is on a later line, \
+         skip the lines above it with `--skip-lines {skip}` (`skip_lines` in a recipe)",
         path.display()
     )]
     NoHeader {

@@ -376,7 +376,7 @@ impl Features {
             columns: self.columns.iter().map(column).collect(),
             rows: self.rows,
             source: "features".to_owned(),
-            notes: Vec::new(),
+            ..Table::default()
         }
     }
 }

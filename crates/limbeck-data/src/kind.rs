@@ -8,6 +8,7 @@
 //! | boolean | each cell is `true`, `false`, `yes` or `no`, in any case |
 //! | time | each cell is an ISO 8601 date, or a date with a time, or marks a missing value |
 //! | number | each cell is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), or marks a missing value; with at least 20 different numbers, up to 10 % of the cells may be other texts, which are read as missing with a warning |
+//! | time | as above, and with at least 20 different dates, up to 10 % of the cells may be other texts, which are read as missing with a warning |
 //! | category | there are at most max(50, 5 % of the rows) different texts, or the texts have at most 40 bytes on average |
 //! | text | otherwise |
 //!
@@ -21,7 +22,7 @@ use arrow::array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};
-use crate::numbers::{Meaning, Reading, Rules, is_marker};
+use crate::numbers::{Meaning, Notation, Reading, Rules, is_marker};
 use crate::text::DecimalMark;
 
 /// Kind of the cells of a column.
@@ -134,6 +135,8 @@ pub(crate) struct Parsed {
     pub(crate) odd_cells: usize,
     /// A number as it was written, and how it was read, where that is not by the rules of programs.
     pub(crate) written: Option<(String, f64)>,
+    /// How the cells are written.
+    pub(crate) notation: Notation,
 }
 
 impl Parsed {
@@ -145,125 +148,203 @@ impl Parsed {
             odd: Vec::new(),
             odd_cells: 0,
             written: None,
+            notation: Notation::PLAIN,
         }
     }
 }
 
 /// Infers the kind of the cells by the rules of this module, and converts them.
 pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
-    // With a decimal comma, a point separates thousands.
-    let plain = (rules.decimal != DecimalMark::Comma).then_some(ColumnKind::Number);
-    plain
+    [ColumnKind::Number, ColumnKind::Boolean, ColumnKind::Time]
         .into_iter()
-        .chain([ColumnKind::Boolean, ColumnKind::Time])
         .find_map(|kind| strict(cells, kind, rules).ok())
-        .or_else(|| loose(cells, rules))
+        .or_else(|| {
+            let (codes, texts) = categories(cells, rules);
+            few_odd(Levels::of_all(&codes, &texts).numbers(rules)?)
+        })
         .unwrap_or_else(|| infer_text(cells, rules))
 }
 
-/// Numbers as people write them, with few odd texts among them, which are missing.
-fn loose(cells: &Cells, rules: &Rules<'_>) -> Option<Parsed> {
-    few_odd(written(cells, rules)?)
+/// Infers the kind of a category column again, from the given rows only. Cells of other rows that do not have this kind become missing.
+///
+/// Returns `None` if the rows hold categories.
+pub(crate) fn infer_by_rows(
+    codes: &[u32],
+    texts: &[String],
+    rows: &[usize],
+    rules: &Rules<'_>,
+) -> Option<Parsed> {
+    let levels = Levels::of_rows(codes, texts, rows);
+    let numbers = || few_odd(levels.numbers(rules)?);
+    let booleans = || Some(levels.booleans()?.parsed).filter(|read| read.odd.is_empty());
+    let times = || few_odd(levels.times()?);
+    numbers().or_else(booleans).or_else(times)
 }
 
-fn few_odd(read: WrittenColumn) -> Option<Parsed> {
+/// The column if at most few of its cells are odd texts.
+fn few_odd(read: ReadColumn) -> Option<Parsed> {
     const FEWEST_BESIDE_ODD: usize = 20;
     const MOST_ODD: f64 = 0.1;
-    let numbers = read.cells - read.parsed.markers - read.parsed.odd_cells;
-    let few = read.parsed.odd_cells as f64 <= MOST_ODD * (numbers + read.parsed.odd_cells) as f64;
+    let known = read.cells - read.parsed.markers - read.parsed.odd_cells;
+    let few = read.parsed.odd_cells as f64 <= MOST_ODD * (known + read.parsed.odd_cells) as f64;
     let fits = read.parsed.odd.is_empty() || (few && read.different >= FEWEST_BESIDE_ODD);
     fits.then_some(read.parsed)
 }
 
-/// A column of text read as numbers.
-struct WrittenColumn {
+/// A column of text read as another kind.
+struct ReadColumn {
     parsed: Parsed,
-    /// Cells that are not empty.
+    /// Cells that are not empty, in the rows that decide.
     cells: usize,
-    /// Different numbers, as they are written.
+    /// Different texts of this kind.
     different: usize,
-    /// The first row with an odd text.
-    first_odd: Option<usize>,
 }
 
-fn written(cells: &Cells, rules: &Rules<'_>) -> Option<WrittenColumn> {
-    let (codes, levels) = categories(cells, rules);
-    let all: Vec<usize> = (0..codes.len()).collect();
-    written_codes(&codes, &levels, &all, rules)
+/// The different texts of a column, and how often each occurs in the rows that decide on its kind.
+struct Levels<'a> {
+    codes: &'a [u32],
+    texts: &'a [String],
+    counts: Vec<usize>,
 }
 
-/// Reads categories as numbers, as the texts in `rows` are written.
-fn written_codes(
-    codes: &[u32],
-    levels: &[String],
-    rows: &[usize],
-    rules: &Rules<'_>,
-) -> Option<WrittenColumn> {
-    let mut counts = vec![0; levels.len()];
-    for &row in rows.iter().filter(|row| codes[**row] != MISSING) {
-        counts[codes[row] as usize] += 1;
+impl<'a> Levels<'a> {
+    fn of_all(codes: &'a [u32], texts: &'a [String]) -> Self {
+        Self::counted(codes, texts, codes.iter().copied())
     }
-    let reading = Reading::of(levels, &counts, rules)?;
-    let value = |code: &u32| match reading.meanings.get(*code as usize) {
-        Some(Meaning::Number(value)) => *value,
-        _ => f64::NAN,
-    };
-    let used = || {
-        let all = levels.iter().zip(&counts).zip(&reading.meanings);
-        all.filter(|((_, count), _)| **count > 0)
-    };
-    let of = |wanted: Meaning| used().filter(move |(_, meaning)| **meaning == wanted);
-    let is_plain = |text: &str| text.parse::<f64>().is_ok();
-    let written = used().find_map(|((text, _), meaning)| match meaning {
-        Meaning::Number(value) if !is_plain(text) => Some((text.clone(), *value)),
-        _ => None,
-    });
-    let odd = |code: &u32| reading.meanings.get(*code as usize) == Some(&Meaning::Odd);
-    let is_number = |meaning: &Meaning| matches!(meaning, Meaning::Number(_));
-    let values = Values::Number(codes.iter().map(value).collect());
-    Some(WrittenColumn {
-        cells: counts.iter().sum(),
-        different: used().filter(|(_, meaning)| is_number(meaning)).count(),
-        first_odd: codes.iter().position(odd),
-        parsed: Parsed {
-            markers: of(Meaning::Marker).map(|((_, count), _)| count).sum(),
-            odd: of(Meaning::Odd)
-                .map(|((text, _), _)| text.clone())
-                .collect(),
-            odd_cells: of(Meaning::Odd).map(|((_, count), _)| count).sum(),
-            written,
-            ..Parsed::plain(ColumnKind::Number, values)
-        },
-    })
-}
 
-/// Categories that are numbers, as far as the given rows tell: with what other rows hold missing. None where they are categories.
-pub(crate) fn numbers_by_rows(
-    codes: &[u32],
-    levels: &[String],
-    rows: &[usize],
-    rules: &Rules<'_>,
-) -> Option<Parsed> {
-    few_odd(written_codes(codes, levels, rows, rules)?)
+    fn of_rows(codes: &'a [u32], texts: &'a [String], rows: &[usize]) -> Self {
+        Self::counted(codes, texts, rows.iter().map(|&row| codes[row]))
+    }
+
+    fn counted(codes: &'a [u32], texts: &'a [String], used: impl Iterator<Item = u32>) -> Self {
+        let mut counts = vec![0; texts.len()];
+        for code in used.filter(|code| *code != MISSING) {
+            counts[code as usize] += 1;
+        }
+        Self {
+            codes,
+            texts,
+            counts,
+        }
+    }
+
+    /// Reads the texts as numbers; `None` if none is a number, or if their units differ.
+    fn numbers(&self, rules: &Rules<'_>) -> Option<ReadColumn> {
+        let reading = Reading::of(self.texts, &self.counts, rules)?;
+        let value = |meaning: &Meaning| match meaning {
+            Meaning::Number(value) => *value,
+            Meaning::Marker | Meaning::Odd => f64::NAN,
+        };
+        let values: Vec<f64> = reading.meanings.iter().map(value).collect();
+        let values = Values::Number(self.each(&values, f64::NAN));
+        let (meanings, notation) = (&reading.meanings, reading.notation);
+        let mut read = self.read(ColumnKind::Number, values, meanings, notation);
+        let is_plain = |text: &str| text.parse::<f64>().is_ok();
+        read.parsed.written = self
+            .used(meanings)
+            .find_map(|(text, _, meaning)| match meaning {
+                Meaning::Number(value) if !is_plain(text) => Some((text.clone(), *value)),
+                _ => None,
+            });
+        Some(read)
+    }
+
+    /// Reads the texts as dates and times; `None` if none is one.
+    fn times(&self) -> Option<ReadColumn> {
+        let times: Vec<Option<i64>> = self.texts.iter().map(|text| time(text)).collect();
+        let values: Vec<i64> = times
+            .iter()
+            .map(|time| time.unwrap_or(MISSING_TIME))
+            .collect();
+        let values = Values::Time(self.each(&values, MISSING_TIME));
+        let meanings = self.meanings(|at| times[at].map(|time| time as f64));
+        let read = self.read(ColumnKind::Time, values, &meanings, Notation::PLAIN);
+        (read.different > 0).then_some(read)
+    }
+
+    /// Reads the texts as booleans; `None` if none is one.
+    fn booleans(&self) -> Option<ReadColumn> {
+        let known: Vec<Option<f64>> = self.texts.iter().map(|text| boolean(text)).collect();
+        let values: Vec<f64> = known
+            .iter()
+            .map(|value| value.unwrap_or(f64::NAN))
+            .collect();
+        let values = Values::Number(self.each(&values, f64::NAN));
+        let meanings = self.meanings(|at| known[at]);
+        let read = self.read(ColumnKind::Boolean, values, &meanings, Notation::PLAIN);
+        (read.different > 0).then_some(read)
+    }
+
+    fn meanings(&self, value: impl Fn(usize) -> Option<f64>) -> Vec<Meaning> {
+        let meaning = |(at, text): (usize, &String)| match value(at) {
+            Some(value) => Meaning::Number(value),
+            None if is_marker(text) => Meaning::Marker,
+            None => Meaning::Odd,
+        };
+        self.texts.iter().enumerate().map(meaning).collect()
+    }
+
+    /// The value of each row, from the value of each text.
+    fn each<T: Copy>(&self, values: &[T], missing: T) -> Vec<T> {
+        let value = |code: &u32| values.get(*code as usize).copied().unwrap_or(missing);
+        self.codes.iter().map(value).collect()
+    }
+
+    /// Texts that occur in the rows that decide, with count and meaning.
+    fn used<'b>(
+        &'b self,
+        meanings: &'b [Meaning],
+    ) -> impl Iterator<Item = (&'b String, usize, &'b Meaning)> {
+        let all = self.texts.iter().zip(&self.counts).zip(meanings);
+        all.filter(|((_, count), _)| **count > 0)
+            .map(|((text, count), meaning)| (text, *count, meaning))
+    }
+
+    fn read(
+        &self,
+        kind: ColumnKind,
+        values: Values,
+        meanings: &[Meaning],
+        notation: Notation,
+    ) -> ReadColumn {
+        let cells_of = |wanted: Meaning| {
+            let used = self.used(meanings);
+            used.filter(|(_, _, meaning)| **meaning == wanted)
+                .map(|(_, count, _)| count)
+                .sum()
+        };
+        let is_value = |meaning: &Meaning| matches!(meaning, Meaning::Number(_));
+        let odd = self.used(meanings).filter(|used| *used.2 == Meaning::Odd);
+        // Texts of other rows are known, too: a later table may have them.
+        let all_odd = self.texts.iter().zip(meanings);
+        let all_odd = all_odd.filter(|(_, meaning)| **meaning == Meaning::Odd);
+        ReadColumn {
+            cells: self.counts.iter().sum(),
+            different: self.used(meanings).filter(|used| is_value(used.2)).count(),
+            parsed: Parsed {
+                markers: cells_of(Meaning::Marker),
+                odd: odd.map(|(text, ..)| text.clone()).collect(),
+                odd_cells: cells_of(Meaning::Odd),
+                notation: notation.with_missing(all_odd.map(|(text, _)| text)),
+                ..Parsed::plain(kind, values)
+            },
+        }
+    }
 }
 
 /// Infers time, category or text, for a column that the file declares as text.
 pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
-    let is_known = |cell: &str| !rules.is_missing(cell) && !is_marker(cell);
-    let some = cells.iter().filter_map(trimmed).any(is_known);
-    match strict(cells, ColumnKind::Time, rules) {
-        Ok(parsed) if some => parsed,
-        _ => {
-            let (codes, levels) = categories(cells, rules);
-            let used = codes.iter().filter(|code| **code != MISSING).count();
-            let bytes: usize = cells.iter().flatten().map(str::len).sum();
-            let few = levels.len() <= 50.max(codes.len() / 20);
-            if few || bytes <= 40 * used {
-                Parsed::plain(ColumnKind::Category, Values::Category { codes, levels })
-            } else {
-                text(cells, rules)
-            }
-        }
+    let (codes, levels) = categories(cells, rules);
+    if let Some(times) = Levels::of_all(&codes, &levels).times().and_then(few_odd) {
+        return times;
+    }
+    let used = codes.iter().filter(|code| **code != MISSING).count();
+    let bytes: usize = cells.iter().flatten().map(str::len).sum();
+    let few = levels.len() <= 50.max(codes.len() / 20);
+    if few || bytes <= 40 * used {
+        Parsed::plain(ColumnKind::Category, Values::Category { codes, levels })
+    } else {
+        text(cells, rules)
     }
 }
 
@@ -294,29 +375,84 @@ pub(crate) fn convert(
 
 fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     let kind = ColumnKind::Number;
-    let is_plain = rules.decimal != DecimalMark::Comma;
-    let plain = numbers(cells, kind, rules, |cell| {
-        let found = number(cell).filter(|value| is_plain || value.is_none());
-        found.or_else(|| boolean(cell).map(Some))
-    });
-    let refused = match plain {
+    let as_programs_do = |reads_plain: bool| {
+        move |cell: &str| {
+            let found = number(cell).filter(|value| reads_plain || value.is_none());
+            found.or_else(|| boolean(cell).map(Some))
+        }
+    };
+    if let Some(notation) = rules.notation {
+        let plain = as_programs_do(notation.reads_plain(rules.decimal));
+        let read = |cell: &str| notation.read(cell, rules.decimal);
+        let found = numbers(cells, kind, rules, |cell| {
+            plain(cell).or_else(|| read(cell).ok().map(Some))
+        });
+        return found.map_err(|bad| {
+            let cell = cells.iter().nth(bad.row).flatten().unwrap_or_default();
+            let expected = read(cell).err().unwrap_or_else(|| bad.expected.clone());
+            BadCell { expected, ..bad }
+        });
+    }
+    let plain = as_programs_do(rules.decimal != DecimalMark::Comma);
+    let refused = match numbers(cells, kind, rules, plain) {
         Ok(parsed) => return Ok(parsed),
         Err(refused) => refused,
     };
-    let Some(read) = written(cells, rules) else {
-        return Err(refused);
-    };
-    match read
-        .first_odd
-        .and_then(|row| Some((row, cells.iter().nth(row)??)))
-    {
-        None => Ok(read.parsed),
-        Some((row, cell)) => Err(bad(row, cell, kind)),
+    let (codes, texts) = categories(cells, rules);
+    let levels = Levels::of_all(&codes, &texts);
+    match levels.numbers(rules) {
+        None => Err(refused),
+        Some(read) if read.parsed.odd.is_empty() => Ok(read.parsed),
+        Some(read) => {
+            let is_odd = |cell: Option<&str>| {
+                trimmed(cell).is_some_and(|cell| read.parsed.odd.iter().any(|odd| odd == cell))
+            };
+            let first = cells.iter().enumerate().find(|(_, cell)| is_odd(*cell));
+            Err(first.map_or(refused, |(row, cell)| {
+                bad(row, cell.unwrap_or_default(), kind)
+            }))
+        }
     }
+}
+
+/// Completes a column that is read as in the training table: numbers that the user named become missing, and an infinite number is an error.
+pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
+    if let Values::Number(values) = &mut parsed.values {
+        let named = rules.missing_numbers();
+        let is_named = |value: &&mut f64| named.contains(value);
+        values
+            .iter_mut()
+            .filter(is_named)
+            .for_each(|value| *value = f64::NAN);
+    }
+    match infinite_cell(&parsed.values) {
+        Some(bad) => Err(bad),
+        None => Ok(parsed),
+    }
+}
+
+/// The first infinite number of a column.
+pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
+    let Values::Number(values) = values else {
+        return None;
+    };
+    let row = values.iter().position(|value| value.is_infinite())?;
+    Some(BadCell {
+        row,
+        found: format!("{} (infinite, or too large for f64)", values[row]),
+        expected: "a finite number up to 1.8e308, or an empty cell if the value is missing"
+            .to_owned(),
+    })
 }
 
 fn strict(cells: &Cells, kind: ColumnKind, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     match kind {
+        // With a decimal comma, a point separates thousands.
+        ColumnKind::Number if rules.decimal == DecimalMark::Comma => {
+            numbers(cells, kind, rules, |cell| {
+                number(cell).filter(|_| !cell.contains('.'))
+            })
+        }
         ColumnKind::Number => numbers(cells, kind, rules, number),
         ColumnKind::Boolean => numbers(cells, kind, rules, |cell| boolean(cell).map(Some)),
         ColumnKind::Time => times(cells, rules),
@@ -539,7 +675,7 @@ fn days_in(year: i64, month: i64) -> i64 {
 }
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's `days_from_civil`).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year - era * 400;

@@ -73,8 +73,8 @@ fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)>
             return Err(Error::Malformed {
                 path: path.to_owned(),
                 message: format!(
-                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but there are {} lines before the table ends or its first {} bytes do",
-                    found + 1,
+                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but only {} lines end in the first {} bytes of the table",
+                    found,
                     bytes.len()
                 ),
             });
@@ -240,7 +240,7 @@ impl Sample<'_> {
             action: Action::Warn,
             column: None,
             message: format!(
-                "{}: the header is in line {line}; what stands above it, from {shown} on, is no part of the table and was skipped",
+                "{}: the header is on line {line}; the lines above it, which begin with {shown}, were skipped",
                 self.path.display()
             ),
         }

@@ -102,6 +102,7 @@ pub use folds::Folds;
 pub use given::GivenTeacher;
 pub use kind::ColumnKind;
 pub use limbeck_runtime::MissingNumbers;
+pub use numbers::Notation;
 pub use reading::ReadOptions;
 pub use rng::generator;
 pub use split::{FoldKind, Split};

@@ -3,6 +3,11 @@
 //! Each column has one decimal mark and one unit. The decimal mark is the one that reads more cells. If both read equally many, the decimal mark
 //! is a point, or a comma if the cells of the file are separated by semicolons. All cells have the unit (or the percent sign), or none has; the number
 //! is read without it, so `67.2%` is 67.2. Markers of a missing value (`?`, `--`, `#N/A`) are missing.
+//!
+//! This is decided once, by the table that a student is trained on, and kept as the [`Notation`] of the column. Every later table is read cell by
+//! cell with this notation, so that a number has the same meaning in every file, whatever other cells the file has.
+
+use serde::{Deserialize, Serialize};
 
 use crate::text::DecimalMark;
 
@@ -62,7 +67,109 @@ pub(crate) fn is_marker(cell: &str) -> bool {
     cell.len() <= 9 && MARKERS.contains(&cell.to_lowercase().as_str())
 }
 
-/// Rules for reading the cells of a file.
+/// How the cells of a column are written: what was found in the table that a student is trained on.
+///
+/// The default is the notation of programs: a decimal point, no thousands separator and no unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notation {
+    /// True if the decimal mark is a comma.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    comma: bool,
+    /// True if the mark that is not the decimal mark separates thousands in cells such as `1,085`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    grouped: bool,
+    /// The unit after each number, such as `%`; empty if there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    unit: String,
+    /// Other texts in a column of numbers or dates; they mean *missing*.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
+}
+
+impl Notation {
+    /// Numbers as programs write them.
+    pub(crate) const PLAIN: Self = Self {
+        comma: false,
+        grouped: false,
+        unit: String::new(),
+        missing: Vec::new(),
+    };
+    /// Most texts that are kept in `missing`.
+    const MOST_TEXTS: usize = 1000;
+
+    /// This notation, with texts that mean *missing*.
+    pub(crate) fn with_missing<'a>(mut self, texts: impl Iterator<Item = &'a String>) -> Self {
+        self.missing = texts.take(Self::MOST_TEXTS).cloned().collect();
+        self
+    }
+
+    /// True if numbers are written as programs write them, and no text means *missing*.
+    pub(crate) fn is_plain(&self) -> bool {
+        *self == Self::PLAIN
+    }
+
+    /// True if a plain number such as `1.085` is read as a program reads it.
+    pub(crate) fn reads_plain(&self, decimal: DecimalMark) -> bool {
+        match decimal {
+            DecimalMark::Auto => !self.comma,
+            DecimalMark::Point => true,
+            DecimalMark::Comma => false,
+        }
+    }
+
+    /// Reads one cell as a number; as an error, what was expected.
+    ///
+    /// A mark that the user names (`decimal`) is used, else the mark of the column. A cell that only the other mark can read is read by the other
+    /// mark. A cell that both marks read differently is refused, unless the column has a thousands separator or the user names the mark.
+    pub(crate) fn read(&self, cell: &str, decimal: DecimalMark) -> Result<f64, String> {
+        let mark = match decimal {
+            DecimalMark::Auto if self.comma => Mark::Comma,
+            DecimalMark::Auto | DecimalMark::Point => Mark::Point,
+            DecimalMark::Comma => Mark::Comma,
+        };
+        let own = Written::read(cell, mark);
+        let other = match decimal {
+            DecimalMark::Point => None,
+            _ => Written::read(cell, mark.other()),
+        };
+        let doubtful = decimal == DecimalMark::Auto && !self.grouped;
+        let written = match (own, other) {
+            (Some(own), Some(other))
+                if doubtful && has_thousands_only(cell, &own, &other, mark) =>
+            {
+                return Err(format!(
+                    "a number that can be read in one way only, as in the training table; this cell is {} or {}, and `--decimal point` or `--decimal comma` decides",
+                    own.value.min(other.value),
+                    own.value.max(other.value)
+                ));
+            }
+            (Some(one), _) | (None, Some(one)) => one,
+            (None, None) => return Err(self.expected()),
+        };
+        match written.unit == self.unit || written.unit.is_empty() {
+            true => Ok(written.value),
+            false => Err(self.expected()),
+        }
+    }
+
+    fn expected(&self) -> String {
+        let number = match self.unit.as_str() {
+            "" => "a number".to_owned(),
+            unit => format!("a number, with the unit `{unit}` or without"),
+        };
+        format!(
+            "{number}, or an empty cell if the value is missing (`--missing TEXT` names a text that means missing)"
+        )
+    }
+}
+
+/// True if both marks read a cell, but as different numbers, and the cell does not have the decimal mark `mark`: `1,085` for a point.
+fn has_thousands_only(cell: &str, own: &Written, other: &Written, mark: Mark) -> bool {
+    own.value.total_cmp(&other.value).is_ne() && !cell.contains(mark.character())
+}
+
+/// Rules for reading the cells of a file, or of one of its columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rules<'a> {
     /// Texts that mean *missing* in all columns (`ReadOptions::missing`).
@@ -71,12 +178,21 @@ pub(crate) struct Rules<'a> {
     pub(crate) decimal: DecimalMark,
     /// True if a comma that could separate thousands or decimals is a decimal mark.
     pub(crate) prefers_comma: bool,
+    /// The known notation of a column; without it, the notation is found from all cells of the column.
+    pub(crate) notation: Option<&'a Notation>,
 }
 
 impl Rules<'_> {
-    /// True for a text of `missing`.
+    /// True for a text that means *missing*.
     pub(crate) fn is_missing(&self, cell: &str) -> bool {
-        self.missing.iter().any(|text| text == cell)
+        let is = |texts: &[String]| texts.iter().any(|text| text == cell);
+        is(self.missing) || self.notation.is_some_and(|known| is(&known.missing))
+    }
+
+    /// The numbers among the texts that mean *missing* in all columns.
+    pub(crate) fn missing_numbers(&self) -> Vec<f64> {
+        let numbers = self.missing.iter().filter_map(|text| text.parse().ok());
+        numbers.filter(|number: &f64| number.is_finite()).collect()
     }
 }
 
@@ -96,10 +212,8 @@ pub(crate) enum Meaning {
 pub(crate) struct Reading {
     /// The meaning of each text.
     pub(crate) meanings: Vec<Meaning>,
-    /// True if the decimal mark is a comma.
-    pub(crate) has_comma: bool,
-    /// The unit after all numbers, such as `%`; empty if there is none.
-    pub(crate) unit: String,
+    /// Decimal mark, thousands separator and unit of the numbers.
+    pub(crate) notation: Notation,
 }
 
 impl Reading {
@@ -127,10 +241,17 @@ impl Reading {
                 best = Some((cells, written, mark));
             }
         }
-        let (cells, written, mark) = best.filter(|(cells, ..)| *cells > 0)?;
-        debug_assert!(cells > 0);
+        let (_, written, mark) = best.filter(|(cells, ..)| *cells > 0)?;
         let found = written.iter().zip(counts).filter(|(_, count)| **count > 0);
         let unit = common_unit(found.filter_map(|(one, _)| one.as_ref()))?;
+        let used = texts.iter().zip(&written).zip(counts);
+        let mut numbers = used.filter_map(|((text, one), count)| {
+            one.as_ref().filter(|_| *count > 0).map(|one| (text, one))
+        });
+        let grouped = numbers.any(|(text, own)| {
+            Written::read(text, mark.other())
+                .is_some_and(|other| has_thousands_only(text, own, &other, mark))
+        });
         // Elsewhere, another unit is another number.
         let written = written
             .into_iter()
@@ -142,8 +263,12 @@ impl Reading {
         };
         Some(Self {
             meanings: texts.iter().zip(written).map(meaning).collect(),
-            has_comma: mark == Mark::Comma,
-            unit,
+            notation: Notation {
+                comma: mark == Mark::Comma,
+                grouped,
+                unit,
+                missing: Vec::new(),
+            },
         })
     }
 }
@@ -163,6 +288,22 @@ fn common_unit<'a>(written: impl Iterator<Item = &'a Written>) -> Option<String>
 enum Mark {
     Point,
     Comma,
+}
+
+impl Mark {
+    fn other(self) -> Self {
+        match self {
+            Self::Point => Self::Comma,
+            Self::Comma => Self::Point,
+        }
+    }
+
+    fn character(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
 }
 
 /// One number as it is written.
@@ -247,10 +388,7 @@ fn unit(tail: &str) -> Option<(bool, String)> {
 
 /// Rewrites a number so that Rust can parse it.
 fn digits(text: &str, mark: Mark) -> Option<String> {
-    let (decimal, group) = match mark {
-        Mark::Point => ('.', ','),
-        Mark::Comma => (',', '.'),
-    };
+    let (decimal, group) = (mark.character(), mark.other().character());
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent),
         None => (text, "0"),
@@ -451,12 +589,62 @@ mod tests {
     #[test]
     fn a_unit_stands_in_all_cells_or_in_none() {
         let rules = Rules::default();
-        assert_eq!(reading(&["5%", "7 %"], &rules).unwrap().unit, "%");
+        assert_eq!(reading(&["5%", "7 %"], &rules).unwrap().notation.unit, "%");
         assert_eq!(reading(&["5%", "0.05"], &rules), None);
         assert_eq!(reading(&["2D", "3D"], &rules), None);
         assert_eq!(reading(&["300k", "1M"], &rules), None);
         let km: Vec<String> = (1..=10).map(|i| format!("{i} km")).collect();
         let km: Vec<&str> = km.iter().map(String::as_str).collect();
-        assert_eq!(reading(&km, &rules).unwrap().unit, "km");
+        assert_eq!(reading(&km, &rules).unwrap().notation.unit, "km");
+    }
+
+    #[test]
+    fn a_known_notation_reads_each_cell_alone() {
+        let auto = DecimalMark::Auto;
+        let read = |notation: &Notation, cell: &str| notation.read(cell, auto);
+        let plain = Notation::default();
+        let comma = reading(&["3,5", "1.085,25"], &Rules::default()).unwrap();
+        let comma = comma.notation;
+        assert!(comma.comma && !comma.grouped);
+        // Only one of the marks reads the cell.
+        for (cell, value) in [
+            ("3.5", 3.5),
+            ("3,5", 3.5),
+            ("1.085,5", 1085.5),
+            ("1,085.5", 1085.5),
+        ] {
+            for notation in [&plain, &comma] {
+                assert_eq!(read(notation, cell), Ok(value), "{cell}");
+            }
+        }
+        // The mark of the column reads it as a decimal.
+        assert_eq!(read(&plain, "1.085"), Ok(1.085));
+        assert_eq!(read(&comma, "1,085"), Ok(1.085));
+        // Thousands, or a table written with the other mark?
+        for (notation, cell) in [(&plain, "1,085"), (&comma, "1.085")] {
+            let error = read(notation, cell).unwrap_err();
+            assert!(error.contains("this cell is 1.085 or 1085"), "{error}");
+        }
+        assert_eq!(plain.read("1,085", DecimalMark::Point), Ok(1085.0));
+        assert_eq!(plain.read("1,085", DecimalMark::Comma), Ok(1.085));
+        assert_eq!(comma.read("1.085", DecimalMark::Point), Ok(1.085));
+        assert!(plain.read("3,5", DecimalMark::Point).is_err());
+        let thousands = reading(&["1,085", "950"], &Rules::default()).unwrap();
+        assert!(thousands.notation.grouped);
+        assert_eq!(read(&thousands.notation, "2,500"), Ok(2500.0));
+    }
+
+    #[test]
+    fn a_known_unit_may_be_left_out_but_not_changed() {
+        let percent = reading(&["5%", "7%"], &Rules::default()).unwrap().notation;
+        let read = |notation: &Notation, cell: &str| notation.read(cell, DecimalMark::Auto);
+        assert_eq!(
+            (read(&percent, "9%"), read(&percent, "9")),
+            (Ok(9.0), Ok(9.0))
+        );
+        let error = read(&percent, "9 km").unwrap_err();
+        assert!(error.contains("with the unit `%` or without"), "{error}");
+        assert!(read(&Notation::default(), "9%").is_err());
+        assert_eq!(read(&Notation::default(), "$9"), Ok(9.0));
     }
 }

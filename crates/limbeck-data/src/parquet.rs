@@ -20,11 +20,11 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::kind::{BadCell, Cells, ColumnKind, Parsed, convert, infer_text};
+use crate::kind::{BadCell, Cells, ColumnKind, Parsed, convert, finish, infer_text};
 use crate::numbers::Rules;
 use crate::parts;
 use crate::reading::ReadOptions;
-use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error, infinite_cell, parsed_column};
+use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -41,7 +41,6 @@ pub(crate) fn read(
     let parts = open_all(files)?;
     let first = &parts[0];
     let mut picked = wanted.pick(source, &first.names)?;
-    let rules = options.rules(false);
     let mut notes = Vec::new();
     if let Wanted::All(_) = wanted {
         picked.retain(|(index, _)| first.is_supported(source, *index, &mut notes));
@@ -58,26 +57,28 @@ pub(crate) fn read(
         rows: decoded.rows,
         source: source.to_owned(),
         notes,
+        ..Table::default()
     };
     for ((index, kind), arrays) in picked.into_iter().zip(decoded.columns) {
         let name = &first.names[index];
         let fail = |bad| bad_cell(&parts, name, bad);
         let data_type = first.schema.field(index).data_type();
+        let rules = match wanted {
+            Wanted::All(_) => options.rules(false),
+            Wanted::These(_) => options.rules_like(name),
+        };
         let parsed = arrays
             .and_then(|arrays| converted(&first.path, name, &arrays, data_type, kind, &rules));
         let parsed = match (parsed, wanted) {
-            (Ok(parsed), _) => parsed.map_err(fail)?,
+            (Ok(parsed), Wanted::All(_)) => parsed,
+            (Ok(parsed), Wanted::These(_)) => parsed.and_then(|parsed| finish(parsed, &rules)),
             (Err(error), Wanted::These(_)) => return Err(error),
             (Err(error), Wanted::All(_)) => {
                 table.notes.push(unreadable(name, &error));
                 continue;
             }
         };
-        if let (Wanted::These(_), Some(bad)) = (wanted, infinite_cell(&parsed.values)) {
-            return Err(fail(bad));
-        }
-        let column = parsed_column(&table.source, name, parsed, &mut table.notes);
-        table.columns.push(column);
+        table.add(name, parsed.map_err(fail)?);
     }
     Ok(table)
 }
@@ -178,7 +179,7 @@ impl Part {
     }
 }
 
-/// How to mend a file that is packed in a way which is not read.
+/// How to fix a file whose compression is not supported.
 fn fix(message: &str) -> &'static str {
     if message.contains("codec") || message.contains("LZO") {
         "; write the file again with another compression, such as zstd or snappy"
@@ -299,13 +300,9 @@ fn one_by_one(parts: &[Part], indices: &[usize], error: Error) -> Result<Decoded
 
 /// The error for a cell, with the file that it is in.
 fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
-    let mut parts = parts.iter();
-    let mut part = parts.next();
-    while let Some(found) = part.filter(|part| bad.row >= part.rows) {
-        bad.row -= found.rows;
-        part = parts.next();
-    }
-    let source = part.map_or_else(String::new, |part| part.path.display().to_string());
+    let found = parts::locate(parts, |part| part.rows, bad.row);
+    let source = found.map_or_else(String::new, |(part, _)| part.path.display().to_string());
+    bad.row = found.map_or(bad.row, |(_, row)| row);
     cell_error(&source, column, bad, None)
 }
 

@@ -66,6 +66,21 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The part that holds a row of the whole table, and the row's position in it; both from 0.
+pub(crate) fn locate<T>(
+    parts: &[T],
+    rows: impl Fn(&T) -> usize,
+    mut row: usize,
+) -> Option<(&T, usize)> {
+    for part in parts {
+        match row.checked_sub(rows(part)) {
+            None => return Some((part, row)),
+            Some(rest) => row = rest,
+        }
+    }
+    None
+}
+
 /// Refuses parts of a table whose columns differ.
 pub(crate) fn check_names(
     (first, expected): (&Path, &[String]),
@@ -78,17 +93,17 @@ pub(crate) fn check_names(
         let name = names.iter().find(|name| !other.contains(name));
         name.map(|name| format!("`{name}`"))
     };
-    let (shown, where_) = match (lacks(expected, found), lacks(found, expected)) {
-        (Some(name), _) => (name, first),
-        (None, Some(name)) => (name, other),
-        (None, None) => ("the order of the columns".to_owned(), first),
+    let only = |name: String, path: &Path| format!("only {} has column {name}", path.display());
+    let difference = match (lacks(expected, found), lacks(found, expected)) {
+        (Some(name), _) => only(name, first),
+        (None, Some(name)) => only(name, other),
+        (None, None) => "their columns have a different order".to_owned(),
     };
     Err(Error::Shape {
         message: format!(
-            "{} and {} are parts of one table, but their columns differ: {shown} is in {} alone",
+            "{} and {} are parts of one table, but {difference}",
             first.display(),
             other.display(),
-            where_.display()
         ),
     })
 }
@@ -115,6 +130,7 @@ mod tests {
         let folder = folder(&[
             ("part-1.csv", "a,b\n3,x\n"),
             ("part-0.csv", "a,b\n1,2\n2,\n"),
+            ("part-2.csv", "a,b\n"),
             ("_SUCCESS", ""),
             (".part-0.csv.crc", "x"),
         ]);
@@ -135,7 +151,7 @@ mod tests {
     fn parts_with_other_columns_are_named() {
         let other = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
         let error = read(&other).unwrap_err().to_string();
-        for part in ["a.csv and", "b.csv are parts", "`y` is in"] {
+        for part in ["a.csv and", "b.csv are parts", "a.csv has column `y`"] {
             assert!(error.contains(part), "{error}");
         }
         let order = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "y,x\n1,2\n")]);

@@ -236,7 +236,7 @@ struct Cut<'a> {
     gaps: f64,
 }
 
-/// True for numbers that people and devices use for *missing*: nines, the largest whole numbers of 7, 8, 15, 16, 31, 32, 63 and 64 bits, powers of ten
+/// True for numbers that people and devices use for *missing*: nines, the largest and smallest whole numbers of 8, 16, 32 and 64 bits, powers of ten
 /// from 1e6, and the fill values of netCDF.
 fn looks_like_marker(value: f64) -> bool {
     const FILLS: [f64; 4] = [9.969_209_968_386_869e36, 9.97e36, 1.7e38, 3.4e38];
@@ -249,7 +249,9 @@ fn looks_like_marker(value: f64) -> bool {
         digits.bytes().all(|digit| digit == b'9') && digits.len() >= if is_whole { 2 } else { 3 };
     let bits = [7, 8, 15, 16, 31, 32, 63, 64].iter().any(|&bits| {
         let power = 2_f64.powi(bits);
-        near(power) || (is_whole && (size - (power - 1.0)).abs() < 0.5)
+        // 128 and 256 are ordinary values; −128 and 2³¹ (rounded up from 2³¹ − 1 as a float) are limits of a type.
+        let is_limit = value < 0.0 || bits >= 31;
+        (is_limit && near(power)) || (is_whole && (value - (power - 1.0)).abs() < 0.5)
     });
     let power_of_ten = size >= 1e6 && near(10_f64.powf(size.log10().round()));
     nines || bits || power_of_ten || FILLS.iter().any(|&fill| near(fill)) || size >= 1e30
@@ -322,6 +324,10 @@ mod tests {
         };
         assert_eq!(few(99.0).sentinels, [(99.0, 10)]);
         assert!(few(70.0).is_empty());
+        // 128 and 256 are no limits of a type, 127 and −128 are.
+        assert!(few(128.0).is_empty() && few(256.0).is_empty());
+        assert_eq!(few(127.0).sentinels, [(127.0, 10)]);
+        assert_eq!(few(-128.0).sentinels, [(-128.0, 10)]);
         assert!(
             Apart::of(std::iter::empty()).is_empty() && Apart::of([1.0; 9].into_iter()).is_empty()
         );

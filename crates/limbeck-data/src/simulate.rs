@@ -71,7 +71,7 @@ pub fn thermistor(rows: usize, seed: u64) -> Table {
         columns,
         rows,
         source: "simulated thermistor".to_owned(),
-        notes: Vec::new(),
+        ..Table::default()
     }
 }
 

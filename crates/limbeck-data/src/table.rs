@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 pub use crate::cells::{MISSING, MISSING_TIME, Values};
 use crate::error::quoted;
 use crate::kind::{BadCell, ColumnKind, Parsed, encode_levels};
+use crate::numbers::Notation;
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -25,6 +26,10 @@ pub struct Table {
     pub source: String,
     /// Warnings from reading the file.
     pub notes: Vec<Warning>,
+    /// How the cells of a column are written, where that is not as programs write numbers; by column name.
+    pub notations: BTreeMap<String, Notation>,
+    /// True if cells are separated by semicolons: a comma that could separate thousands or decimals is then a decimal mark.
+    pub prefers_comma: bool,
 }
 
 /// One column of a table.
@@ -104,7 +109,7 @@ impl Table {
             columns,
             rows,
             source: "table".to_owned(),
-            notes: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -169,6 +174,19 @@ impl Table {
         self.rows += other.rows;
         self.notes.extend(other.notes);
         Ok(())
+    }
+
+    /// Adds a column that was read from the file, with its notation, and warnings for cells that were not read as they are written.
+    pub(crate) fn add(&mut self, name: &str, parsed: Parsed) {
+        self.notes.extend(notes_of(&self.source, name, &parsed));
+        if !parsed.notation.is_plain() {
+            self.notations.insert(name.to_owned(), parsed.notation);
+        }
+        self.columns.push(Column {
+            name: name.to_owned(),
+            kind: parsed.kind,
+            values: parsed.values,
+        });
     }
 
     /// The table as an Arrow record batch.
@@ -305,52 +323,39 @@ fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
     level.map_or(MISSING, |position| position as u32)
 }
 
-/// Makes a column from converted cells; adds warnings for cells that were not read as they are written.
-pub(crate) fn parsed_column(
-    source: &str,
-    name: &str,
-    parsed: Parsed,
-    notes: &mut Vec<Warning>,
-) -> Column {
-    let mut note = |check: &str, message: String| {
-        notes.push(Warning {
-            check: check.to_owned(),
-            action: Action::Warn,
-            column: Some(name.to_owned()),
-            message: format!("{source}: column `{name}`: {message}"),
-        });
+/// Warnings for cells that were not read as they are written.
+pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning> {
+    let note = |check: &str, message: String| Warning {
+        check: check.to_owned(),
+        action: Action::Warn,
+        column: Some(name.to_owned()),
+        message: format!("{source}: column `{name}`: {message}"),
     };
+    let as_category = shell(&format!("{name}=category"));
+    let mut notes = Vec::new();
     if parsed.markers > 0 {
         let cells = cells(parsed.markers);
-        note(
-            "missing_marker",
-            format!("read as missing: {cells} such as NA, NaN, ? or --"),
-        );
+        let message = format!("read as missing: {cells} such as NA, NaN, ? or --");
+        notes.push(note("missing_marker", message));
     }
     if !parsed.odd.is_empty() {
         let (cells, texts) = (cells(parsed.odd_cells), quoted(&parsed.odd, 3));
-        note(
-            "missing_marker",
-            format!(
-                "read as missing: {cells} of text among numbers ({texts}); `--type {}` reads the column as categories",
-                shell(&format!("{name}=category"))
-            ),
+        let among = match parsed.kind {
+            ColumnKind::Time => "dates",
+            _ => "numbers",
+        };
+        let message = format!(
+            "read as missing: {cells} of text among {among} ({texts}); `--type {as_category}` reads the column as categories"
         );
+        notes.push(note("missing_marker", message));
     }
     if let Some((text, value)) = &parsed.written {
-        note(
-            "number_text",
-            format!(
-                "text was read as numbers, for example `{text}` as {value}; `--type {}` keeps the text, `--decimal` sets the decimal mark",
-                shell(&format!("{name}=category"))
-            ),
+        let message = format!(
+            "text was read as numbers, for example `{text}` as {value}; `--type {as_category}` keeps the text, `--decimal` sets the decimal mark"
         );
+        notes.push(note("number_text", message));
     }
-    Column {
-        name: name.to_owned(),
-        kind: parsed.kind,
-        values: parsed.values,
-    }
+    notes
 }
 
 /// A number of cells, in words.
@@ -381,20 +386,6 @@ pub(crate) fn cell_error(source: &str, column: &str, bad: BadCell, line: Option<
         found: bad.found,
         expected: bad.expected,
     }
-}
-
-/// The first infinite number of a column.
-pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
-    let Values::Number(values) = values else {
-        return None;
-    };
-    let row = values.iter().position(|value| value.is_infinite())?;
-    Some(BadCell {
-        row,
-        found: format!("{} (infinite, or too large for f64)", values[row]),
-        expected: "a finite number up to 1.8e308, or an empty cell if the value is missing"
-            .to_owned(),
-    })
 }
 
 #[cfg(test)]

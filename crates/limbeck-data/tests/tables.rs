@@ -207,6 +207,85 @@ fn a_student_reads_what_was_learned_from() {
     );
 }
 
+/// A training table whose columns are written in several ways, in chunks of text, and what is read from it.
+#[test]
+fn a_run_reads_its_own_training_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    let mut text = "x1;x2;day;y\n".to_owned();
+    for i in 0..300 {
+        let x1 = match i % 60 {
+            7 => format!("fault {i}"),
+            _ => format!("1.{:03},{}", i % 101, i % 10),
+        };
+        let day = match i % 50 {
+            9 => "holiday".to_owned(),
+            _ => format!("2024-{:02}-{:02}", i % 12 + 1, i % 28 + 1),
+        };
+        let y = match i % 40 {
+            3 => "-999".to_owned(),
+            _ => format!("{},{}", i % 101 + i % 17, i % 10),
+        };
+        writeln!(text, "{x1};{} %;{day};{y}", i % 17).unwrap();
+    }
+    std::fs::write(&path, &text).unwrap();
+    let options = DataOptions::for_target("y");
+    let data = Dataset::load(&path, &options, 0).unwrap();
+    let said: Vec<&str> = data
+        .summary
+        .warnings
+        .iter()
+        .map(|one| one.message.as_str())
+        .collect();
+    assert!(
+        said.iter()
+            .any(|said| said.contains("6 cells of text among dates")),
+        "{said:#?}"
+    );
+    assert!(data.summary.missing_targets["y"].holds(-999.0));
+    let reading = data.summary.reading(&options);
+    let table = Table::read_like(&path, &data.summary.schema(), &reading).unwrap();
+    let again = limbeck_data::Features::of_table(&table, &data.summary.features).unwrap();
+    let again = again.select(&data.rows);
+    for (column, again) in data.features.columns.iter().zip(&again.columns) {
+        match (&column.values, &again.values) {
+            (FeatureValues::Number(one), FeatureValues::Number(other)) => {
+                let same =
+                    |(one, other): (&f64, &f64)| one == other || one.is_nan() && other.is_nan();
+                assert!(one.iter().zip(other).all(same), "{}", column.name);
+            }
+            (one, other) => assert_eq!(one, other),
+        }
+    }
+    // The same numbers in the notation of programs, with a mark that both read.
+    let plain = folder.path().join("plain.csv");
+    std::fs::write(&plain, "x1,x2,day\n1007.5,3,2024-01-01\n").unwrap();
+    let read = Table::read_like(&plain, &data.summary.schema(), &reading).unwrap();
+    assert_eq!(numbers(&read, "x1"), [1007.5]);
+    assert_eq!(numbers(&read, "x2"), [3.0]);
+}
+
+#[test]
+fn missing_numbers_are_numbers_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("t.csv");
+    std::fs::write(&csv, "x1\n1\n-999\n-999.0\n").unwrap();
+    let parquet = folder.path().join("t.parquet");
+    let column = Column::number("x1", vec![1.0, -999.0, -999.0]);
+    let table = Table::new(vec![column]).unwrap();
+    table.write_parquet(&parquet).unwrap();
+    let options = ReadOptions {
+        missing: vec!["-999".to_owned()],
+        ..ReadOptions::default()
+    };
+    let schema = [("x1".to_owned(), ColumnKind::Number)];
+    for path in [&csv, &parquet] {
+        let read = Table::read_like(path, &schema, &options).unwrap();
+        let missing: Vec<bool> = numbers(&read, "x1").iter().map(|x| x.is_nan()).collect();
+        assert_eq!(missing, [false, true, true], "{}", path.display());
+    }
+}
+
 /// A folder of the cases, or none with a word of why.
 fn cases(kind: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");

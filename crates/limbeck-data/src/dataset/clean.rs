@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_runtime::{DateSource, MissingNumbers};
 
-use crate::Result;
 use crate::checks::{Check, Findings};
 use crate::dates::{part_column, parts, source as date_source};
-use crate::files::ReadOptions;
-use crate::kind::{ColumnKind, numbers_by_rows};
+use crate::kind::{ColumnKind, infer_by_rows};
+use crate::numbers::{Notation, Rules};
 use crate::sentinels::Apart;
 use crate::split::Split;
-use crate::table::{Column, MISSING, Values, cells, shell};
+use crate::table::{Column, Values, cells, notes_of, shell};
 use crate::warning::Action;
+use crate::{Error, Result};
 
 /// Replaces numbers that mean *missing* with NaN. Returns the columns, and the replaced numbers by column name.
 ///
@@ -54,7 +54,7 @@ pub(super) fn clean_features(
     Ok((columns, all))
 }
 
-/// Removes rows from the split whose target means *missing*.
+/// Removes rows from the split whose target means *missing*. Returns the numbers that mean it.
 pub(super) fn clean_target(
     source: &str,
     name: &str,
@@ -62,7 +62,7 @@ pub(super) fn clean_target(
     split: &mut Split,
     named: &[f64],
     findings: &mut Findings<'_>,
-) -> Result<()> {
+) -> Result<MissingNumbers> {
     let learn = split.train_valid();
     let known = learn.iter().map(|&row| target[row]);
     let apart = Apart::of(known.filter(|value| !named.contains(value)));
@@ -92,10 +92,24 @@ pub(super) fn clean_target(
                 .extend(only.sentinels.iter().map(|(value, _)| *value));
         }
     }
-    for part in [&mut split.train, &mut split.valid, &mut split.test] {
-        part.retain(|&row| !missing.holds(target[row]));
+    let parts = [
+        ("training", &mut split.train),
+        ("validation", &mut split.valid),
+        ("test", &mut split.test),
+    ];
+    for (part, rows) in parts {
+        let had_rows = !rows.is_empty();
+        rows.retain(|&row| !missing.holds(target[row]));
+        if had_rows && rows.is_empty() {
+            let numbers: Vec<String> = missing.values.iter().map(f64::to_string).collect();
+            let message = format!(
+                "{source}: in all {part} rows, target `{name}` is a number that means missing ({}); correct the cells or the split, or leave out the number from `--missing`, or keep such rows with `--check sentinel=warn`",
+                numbers.join(", ")
+            );
+            return Err(Error::Split { message });
+        }
     }
-    Ok(())
+    Ok(missing)
 }
 
 /// Replaces date columns with columns of their parts. Returns the columns, and the date and part of each new column by name.
@@ -110,6 +124,7 @@ pub(super) fn with_dates(
     if findings.action(Check::Datetime) != Action::Warn {
         return Ok((columns, dates));
     }
+    let names: BTreeSet<String> = columns.iter().map(|column| column.name.clone()).collect();
     let mut all = Vec::with_capacity(columns.len());
     for column in columns {
         let Values::Time(times) = &column.values else {
@@ -125,15 +140,24 @@ pub(super) fn with_dates(
             findings.act(Check::Constant, Action::Drop, Some(name), message)?;
             continue;
         }
-        let names: Vec<&str> = found.iter().map(|part| part.name()).collect();
+        let part_names: Vec<&str> = found.iter().map(|part| part.name()).collect();
         let message = format!(
             "{source}: column `{name}` is a date; its parts are features: {} (`--drop {}` leaves it out)",
-            names.join(", "),
+            part_names.join(", "),
             shell(name)
         );
         findings.found(Check::Datetime, Some(name), message)?;
         for part in found {
             let part_column = part_column(name, times, part);
+            if names.contains(&part_column.name) {
+                let message = format!(
+                    "{source}: column `{name}` is a date, and its part `{}` has the name of another column; rename one of the two, or leave one out: `--drop {}` or `--drop {}`",
+                    part_column.name,
+                    shell(name),
+                    shell(&part_column.name)
+                );
+                return Err(Error::Shape { message });
+            }
             dates.insert(part_column.name.clone(), date_source(name, part));
             all.push(part_column);
         }
@@ -141,42 +165,46 @@ pub(super) fn with_dates(
     Ok((all, dates))
 }
 
-/// Turns a category column into numbers if the rows `learn` contain only numbers. Other texts, in test rows, become missing: test rows have no
-/// influence on kinds.
+/// Turns a category column into numbers, booleans or dates if the rows `learn` say so. Texts of another kind, in test rows, become missing: test rows
+/// have no influence on kinds. Returns the notation of the new column.
 pub(super) fn read_by_rows(
     source: &str,
     column: &mut Column,
     learn: &[usize],
-    options: &ReadOptions,
+    rules: &Rules<'_>,
     findings: &mut Findings<'_>,
-) -> Result<()> {
+) -> Result<Option<Notation>> {
     let (ColumnKind::Category, Values::Category { codes, levels }) = (column.kind, &column.values)
     else {
-        return Ok(());
+        return Ok(None);
     };
     let learned: BTreeSet<u32> = learn.iter().map(|&row| codes[row]).collect();
     let has_others = (0..levels.len() as u32).any(|code| !learned.contains(&code));
     if !has_others {
-        return Ok(());
+        return Ok(None);
     }
-    let Some(parsed) = numbers_by_rows(codes, levels, learn, &options.rules(false)) else {
-        return Ok(());
+    let Some(parsed) = infer_by_rows(codes, levels, learn, rules) else {
+        return Ok(None);
     };
-    let Values::Number(numbers) = &parsed.values else {
-        return Ok(());
-    };
-    let lost = (0..codes.len())
-        .filter(|&row| codes[row] != MISSING && numbers[row].is_nan())
-        .count();
-    let message = format!(
-        "{source}: column `{}` contains only numbers in training and validation rows; read as missing: {} with other text; `--type {}` reads the column as categories",
-        column.name,
-        cells(lost),
-        shell(&format!("{}=category", column.name))
-    );
-    findings.found(Check::MissingMarker, Some(&column.name), message)?;
+    let is_lost = |row: &usize| !column.values.is_missing(*row) && parsed.values.is_missing(*row);
+    let in_test: BTreeSet<usize> = (0..codes.len()).filter(is_lost).collect();
+    let lost = in_test.len() - learn.iter().filter(|row| in_test.contains(row)).count();
+    if lost > 0 {
+        let message = format!(
+            "{source}: column `{}` is of kind {} in training and validation rows; {} with other text in test rows {} read as missing; `--type {}` reads the column as categories",
+            column.name,
+            parsed.kind,
+            cells(lost),
+            if lost == 1 { "is" } else { "are" },
+            shell(&format!("{}=category", column.name))
+        );
+        findings.found(Check::MissingMarker, Some(&column.name), message)?;
+    }
+    for note in notes_of(source, &column.name, &parsed) {
+        findings.note(&note)?;
+    }
     (column.kind, column.values) = (parsed.kind, parsed.values);
-    Ok(())
+    Ok(Some(parsed.notation))
 }
 
 fn beside_body(apart: &Apart) -> String {

@@ -26,18 +26,17 @@ use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
 use self::source::Source;
 use self::summary::summarize;
 use self::twins::twins;
-use crate::checks::{
-    Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
-};
+use crate::checks::{Findings, check_capped_target, check_features, check_rows, check_seen_test};
 use crate::content::{content, seen};
-use crate::features::{Feature, FeatureKind, Features};
+use crate::features::{Feature, FeatureKind, Features, raw_columns};
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
+use crate::numbers::Notation;
+use crate::reading::ReadOptions;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
 use crate::table::{Column, Table};
 use crate::targets::{LearnedUnit, TargetSpec, Targets};
-use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// Checked and split rows, ready for training; no target is missing or infinite.
@@ -98,7 +97,11 @@ impl Dataset {
                     .into_iter()
                     .filter(|(name, _)| !options.drop.contains(name))
                     .collect();
-                Some(Table::read_like(test, &schema, &options.reading())?)
+                let reading = ReadOptions {
+                    notations: table.notations.clone(),
+                    ..options.reading()
+                };
+                Some(Table::read_like(test, &schema, &reading)?)
             }
         };
         Self::joint(table, options, others, test, seed)
@@ -150,7 +153,11 @@ impl Dataset {
         check_names(&table, options)?;
         let given_columns = table.columns.len();
         let mut source = Source::join(table, options, test)?;
-        note_markers(&source.table.notes, &mut findings)?;
+        source
+            .table
+            .notes
+            .iter()
+            .try_for_each(|note| findings.note(note))?;
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
@@ -176,9 +183,13 @@ impl Dataset {
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
+        let mut missing_targets = BTreeMap::new();
         for (column, target) in names.iter().zip(&values) {
             let named = options.missing_numbers();
-            clean_target(&name, column, target, &mut split, &named, &mut findings)?;
+            let missing = clean_target(&name, column, target, &mut split, &named, &mut findings)?;
+            if !missing.is_empty() {
+                missing_targets.insert(column.clone(), missing);
+            }
         }
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
@@ -196,7 +207,8 @@ impl Dataset {
             learn: &learn,
             by_time: time.is_some(),
         };
-        let (kinds, features) = read_features(source, options, &found, &mut findings)?;
+        let read = read_features(source, options, &found, &mut findings)?;
+        let features = read.features;
         check_seen_test(
             &name,
             seen(&features, &values[0], &learn, &split.test),
@@ -216,7 +228,9 @@ impl Dataset {
             train: split.train.len(),
             valid: split.valid.len(),
             test: split.test.len(),
-            features: kinds,
+            features: read.kinds,
+            notations: read.notations,
+            missing_targets,
             target: summarize(&values[0], &weight, &learn),
             warnings: findings.warnings,
             content: content(
@@ -354,21 +368,33 @@ struct Found<'a> {
     by_time: bool,
 }
 
+/// The features, and how their columns are written.
+struct ReadFeatures {
+    kinds: Vec<FeatureKind>,
+    features: Features,
+    /// Notations of targets and features, by column.
+    notations: BTreeMap<String, Notation>,
+}
+
 /// Reads, cleans and checks the feature columns, by training and validation rows alone.
 fn read_features(
     source: Source,
     options: &DataOptions,
     found: &Found<'_>,
     findings: &mut Findings<'_>,
-) -> Result<(Vec<FeatureKind>, Features)> {
+) -> Result<ReadFeatures> {
     let (name, learn) = (source.name().to_owned(), found.learn);
-    let columns = source.feature_columns(options, found.names, found.rows);
-    let (mut columns, dates) = with_dates(&name, columns, learn, found.by_time, findings)?;
-    let rules = options.reading();
+    let mut notations = source.table.notations.clone();
+    let reading = options.reading();
+    let rules = reading.rules(source.table.prefers_comma);
+    let mut columns = source.feature_columns(options, found.names, found.rows);
     let inferred = |column: &&mut Column| !options.has_kind(&column.name);
     for column in columns.iter_mut().filter(inferred) {
-        read_by_rows(&name, column, learn, &rules, findings)?;
+        if let Some(notation) = read_by_rows(&name, column, learn, &rules, findings)? {
+            notations.insert(column.name.clone(), notation);
+        }
     }
+    let (columns, dates) = with_dates(&name, columns, learn, found.by_time, findings)?;
     let named = options.missing_numbers();
     let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
     let columns = check_features(&name, columns, learn, found.values, findings)?;
@@ -377,7 +403,16 @@ fn read_features(
         feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
         feature.date = dates.get(&feature.name).cloned();
     }
-    Ok((kinds, features))
+    let read_from = raw_columns(&kinds);
+    let is_used = |column: &String| {
+        found.names.contains(column) || read_from.iter().any(|(name, _)| name == column)
+    };
+    notations.retain(|column, _| is_used(column));
+    Ok(ReadFeatures {
+        kinds,
+        features,
+        notations,
+    })
 }
 
 /// Names of all targets, after checking that none has another role.
@@ -507,21 +542,6 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
                 "ordinal",
                 format!("column `{column}` is of kind {kind}, expected category"),
             ));
-        }
-    }
-    Ok(())
-}
-
-fn note_markers(notes: &[Warning], findings: &mut Findings<'_>) -> Result<()> {
-    for note in notes {
-        match Check::ALL
-            .into_iter()
-            .find(|check| check.name() == note.check)
-        {
-            Some(check) => {
-                findings.found(check, note.column.as_deref(), note.message.clone())?;
-            }
-            None => findings.warnings.push(note.clone()),
         }
     }
     Ok(())
@@ -905,49 +925,121 @@ mod tests {
         assert_eq!(make(|_| {}).unwrap().fold_kind, FoldKind::Random);
     }
 
+    /// A data set with a column `odd`, whose texts depend on the row; rows of `part` 3 are the test rows.
+    fn with_texts(text: impl Fn(usize) -> String) -> Dataset {
+        let texts: Vec<String> = (0..400).map(text).collect();
+        let with = edited(|columns| {
+            let texts = texts.iter().map(|text| Some(text.as_str()));
+            columns.push(Column::category("odd", texts));
+        });
+        let options = options(|o| o.split_column = Some("part".into()));
+        Dataset::from_table(with, &options, None, 3).unwrap()
+    }
+
+    fn is_odd_test_row(row: usize) -> bool {
+        row % 5 == 3 && row > 200
+    }
+
     #[test]
     fn a_word_in_a_test_row_decides_no_kind() {
-        let texts: Vec<String> = (0..400)
-            .map(|row| {
-                if row % 5 == 3 && row > 200 {
-                    "sensor off".to_owned()
-                } else {
-                    format!("{}.5", row % 50)
-                }
+        let with = |value: fn(usize) -> String| {
+            with_texts(move |row| match is_odd_test_row(row) {
+                true => "sensor off".to_owned(),
+                false => value(row),
             })
-            .collect();
-        let with = edited(|columns| {
-            columns.push(Column::category(
-                "odd",
-                texts.iter().map(|text| Some(text.as_str())),
-            ))
+        };
+        let number = with(|row| format!("{}.5", row % 50));
+        let date = with(|row| format!("2024-01-{:02}", row % 28 + 1));
+        let boolean = with(|row| ["yes", "no"][row % 2].to_owned());
+        for (data, feature, kind) in [
+            (&number, "odd", "number"),
+            (&date, "odd.weekday", "time"),
+            (&boolean, "odd", "boolean"),
+        ] {
+            let missing = numbers(data, feature).iter().filter(|value| value.is_nan());
+            assert_eq!(missing.count(), 40, "{kind}");
+            let mut said = data.summary.warnings.iter();
+            let said = said.find(|one| one.check == "missing_marker").unwrap();
+            let expected = format!(
+                "of kind {kind} in training and validation rows; 40 cells with other text in test rows are read as missing"
+            );
+            assert!(said.message.contains(&expected), "{}", said.message);
+            // A later table may have the text, too.
+            let rules = data.summary.reading(&options(|_| {}));
+            assert!(rules.rules_like("odd").is_missing("sensor off"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_text_in_training_rows_are_told() {
+        let data = with_texts(|row| match is_odd_test_row(row) {
+            true => "sensor off".to_owned(),
+            false => format!("{},{:03} km", row % 50 + 1, row),
         });
-        // Rows of `part` 3 are the test rows.
-        let data = Dataset::from_table(
-            with,
-            &options(|o| o.split_column = Some("part".into())),
-            None,
-            3,
-        )
-        .unwrap();
+        let mut said = data.summary.warnings.iter();
+        let said = said.find(|one| one.check == "number_text").unwrap();
         assert!(
-            numbers(&data, "odd")
-                .iter()
-                .filter(|value| value.is_nan())
-                .count()
-                == 40
-        );
-        let said = data
-            .summary
-            .warnings
-            .iter()
-            .find(|one| one.column.as_deref() == Some("odd"))
-            .unwrap();
-        assert!(
-            said.message
-                .contains("read as missing: 40 cells with other text"),
+            said.message.contains("was read as numbers"),
             "{}",
             said.message
+        );
+    }
+
+    #[test]
+    fn a_part_whose_targets_all_mean_missing_is_refused() {
+        let parts = |name: &'static str| {
+            edited(|columns| {
+                let part = |row: usize| ["train", "train", "valid", "test"][row % 4];
+                let all = (0..400).map(|row| Some(part(row)));
+                let target = columns
+                    .iter_mut()
+                    .find(|column| column.name == "y")
+                    .unwrap();
+                let Values::Number(values) = &mut target.values else {
+                    panic!("number")
+                };
+                for row in (0..400).filter(|&row| part(row) == name) {
+                    values[row] = -999.0;
+                }
+                columns.push(Column::category("set", all));
+            })
+        };
+        for (name, word) in [
+            ("train", "training"),
+            ("valid", "validation"),
+            ("test", "test"),
+        ] {
+            let options = options(|o| {
+                o.split_column = Some("set".into());
+                o.missing = vec!["-999".into()];
+                o.checks.insert("few_rows".into(), Action::Warn);
+            });
+            let error = Dataset::from_table(parts(name), &options, None, 0).unwrap_err();
+            let message = error.to_string();
+            let expected = format!("in all {word} rows, target `y`");
+            assert!(message.contains(&expected), "{message}");
+            assert!(message.contains("(-999)"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_date_needs_its_own_name() {
+        let table = edited(|columns| {
+            columns.push(Column {
+                name: "date".into(),
+                kind: ColumnKind::Time,
+                values: Values::Time((0..400).map(|row| row * 86_400_000_000 * 3).collect()),
+            });
+            columns.push(Column::number(
+                "date.year",
+                (0..400).map(f64::from).collect(),
+            ));
+        });
+        let error = Dataset::from_table(table, &options(|_| {}), None, 0).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("`date` is a date, and its part `date.year`"),
+            "{message}"
         );
     }
 

@@ -118,6 +118,7 @@ impl DataOptions {
             decimal: self.decimal,
             separator: self.separator,
             skip_lines: self.skip_lines,
+            notations: BTreeMap::new(),
         }
     }
 
@@ -128,8 +129,7 @@ impl DataOptions {
 
     /// The numbers among the texts that mean *missing*.
     pub(crate) fn missing_numbers(&self) -> Vec<f64> {
-        let numbers = self.missing.iter().filter_map(|text| text.parse().ok());
-        numbers.filter(|number: &f64| number.is_finite()).collect()
+        self.reading().rules(false).missing_numbers()
     }
 
     /// The unit in which a target is learned.

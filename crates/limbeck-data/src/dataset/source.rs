@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::options::DataOptions;
 use crate::checks::{Check, Findings};
 use crate::given::GivenTeacher;
-use crate::kind::{number, shown};
+use crate::kind::{infinite_cell, number, shown};
 use crate::split::{SplitPart, parts_from_file};
-use crate::table::{Column, Table, Values, infinite_cell};
+use crate::table::{Column, Table, Values};
 use crate::warning::Action;
 use crate::{Error, Result};
 
@@ -403,6 +403,7 @@ fn align(test: Table, table: &Table) -> Result<Table> {
         rows: test.rows,
         source: test.source.clone(),
         notes: test.notes.clone(),
+        ..Table::default()
     })
 }
 

@@ -1,11 +1,17 @@
 //! Summary of the data for the report.
 
+use std::collections::BTreeMap;
+
+use limbeck_runtime::MissingNumbers;
 use serde::{Deserialize, Serialize};
 
+use super::options::DataOptions;
 use crate::checks::Check;
 use crate::features::{FeatureKind, raw_columns};
 use crate::kind::ColumnKind;
 use crate::metrics;
+use crate::numbers::Notation;
+use crate::reading::ReadOptions;
 use crate::warning::{Action, Warning};
 
 /// Summary of the data in the report.
@@ -25,6 +31,12 @@ pub struct DataSummary {
     pub test: usize,
     /// Feature columns in the order of the student's inputs, each with its kind.
     pub features: Vec<FeatureKind>,
+    /// How the columns of features and targets are written, where that is not as programs write numbers; by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notations: BTreeMap<String, Notation>,
+    /// Numbers that mean *missing* in a target, by target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing_targets: BTreeMap<String, MissingNumbers>,
     /// Statistics of the target over training and validation rows.
     pub target: TargetSummary,
     /// Warnings of the checks.
@@ -89,6 +101,17 @@ impl DataSummary {
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
         raw_columns(&self.features)
+    }
+
+    /// How another table is read for the student: with the options and the notations of the training table.
+    #[must_use]
+    pub fn reading(&self, options: &DataOptions) -> ReadOptions {
+        ReadOptions {
+            // The schema has the kinds.
+            types: BTreeMap::new(),
+            notations: self.notations.clone(),
+            ..options.reading()
+        }
     }
 }
 

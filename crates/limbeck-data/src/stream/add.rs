@@ -286,7 +286,6 @@ impl<P> Task<'_, P> {
         };
         let split = text::split(shape, &all, path, bytes, place)?;
         let mut from = 0;
-        let rules = self.options.rules(shape.separator() == b';');
         let mut features = Vec::with_capacity(self.asked.len());
         for (asked, wanted) in self.asked.iter().zip(&self.wanted) {
             let held: Vec<usize> = match &self.form {
@@ -294,7 +293,7 @@ impl<P> Task<'_, P> {
                 _ => (from..from + wanted.len()).collect(),
             };
             from += wanted.len();
-            features.push(split.features(asked, &held, path, place, &rules)?);
+            features.push(split.features(asked, &held, path, place, &self.options)?);
         }
         let new = (self.predict)(&features)?;
         let piece = match &self.form {
@@ -601,6 +600,7 @@ mod tests {
         for (name, content) in [
             ("a.csv", "x,k\n1,a"),
             ("b.csv", "x,k\r\n2,b\r\n"),
+            ("b_empty.csv", "x,k\n"),
             ("c.csv", "x,k\n3,c\n"),
         ] {
             fs::write(folder.path().join(name), content).unwrap();
@@ -818,6 +818,84 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
         assert_eq!(out, b"what\nx,k,y\n1,a,2.0\n2,b,4.0\n");
     }
 
+    /// The bits of the new column of a table that was written, NaN as 0.
+    fn doubled(path: &Path) -> Vec<u64> {
+        let schema = [("y".to_owned(), ColumnKind::Number)];
+        let table = crate::Table::read_like(path, &schema, &ReadOptions::default()).unwrap();
+        bits(&table, "y", 1.0)
+    }
+
+    /// The bits of twice the numbers of a column, NaN as 0.
+    fn twice(table: &crate::Table, name: &str) -> Vec<u64> {
+        bits(table, name, 2.0)
+    }
+
+    fn bits(table: &crate::Table, name: &str, factor: f64) -> Vec<u64> {
+        let crate::Values::Number(values) = &table.column(name).unwrap().values else {
+            panic!("number")
+        };
+        let bits = |value: &f64| match value.is_nan() {
+            true => 0,
+            false => (factor * value).to_bits(),
+        };
+        values.iter().map(bits).collect()
+    }
+
+    #[test]
+    fn blocks_read_numbers_as_the_training_table_writes_them() {
+        use std::fmt::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        // Only the first block has cells that give the decimal mark away; only the last one has a number that means missing.
+        for (first, later, odd, expected) in [
+            ("3,5", "1,085", "-999", 1.085),
+            ("1.085,5", "1.085", "?", 1085.0),
+            ("7,5 %", "2,500 %", "-999,0 %", 2.5),
+        ] {
+            let mut text = "x;k\n".to_owned();
+            for row in 0..60_000 {
+                let cell = match row {
+                    0..100 if row % 2 == 0 => first,
+                    59_999 => odd,
+                    _ => later,
+                };
+                writeln!(text, "{cell};{row}").unwrap();
+            }
+            fs::write(&path, &text).unwrap();
+            let table = crate::Table::read(&path, &ReadOptions::default()).unwrap();
+            let options = ReadOptions {
+                notations: table.notations.clone(),
+                missing: vec!["-999".to_owned()],
+                ..ReadOptions::default()
+            };
+            let schema = [("x".to_owned(), ColumnKind::Number)];
+            let whole = crate::Table::read_like(&path, &schema, &options).unwrap();
+            let out = folder.path().join("out.csv");
+            fs::write(&out, through(&path, Written::Text, &options).unwrap()).unwrap();
+            assert_eq!(doubled(&out), twice(&whole, "x"), "{first}");
+            let crate::Values::Number(values) = &whole.columns[0].values else {
+                panic!("number")
+            };
+            assert_eq!(values[1], expected, "{later}");
+            assert!(values[59_999].is_nan(), "{odd}");
+        }
+        // Without the training table, a cell that both marks read is refused, wherever it is.
+        fs::write(&path, "x;k\n3,5;1\n1,085;2\n").unwrap();
+        let message = through(&path, Written::Text, &ReadOptions::default()).unwrap_err();
+        assert!(message.contains("this cell is 1.085 or 1085"), "{message}");
+    }
+
+    #[test]
+    fn headers_may_be_longer_than_a_block() {
+        let names: Vec<String> = (0..40_000)
+            .map(|column| format!("column_{column}"))
+            .collect();
+        let cells = vec!["1"; names.len()].join(",");
+        let input = format!("x,{}\n2,{cells}\n", names.join(","));
+        let expected = format!("x,{},y\n2,{cells},4.0\n", names.join(","));
+        assert!(text("t.csv", &input).unwrap() == expected);
+    }
+
     #[test]
     fn any_bytes_go_through_or_fail_as_the_whole_table_does() {
         use rand::RngExt;
@@ -854,7 +932,13 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
             let schema = [("x".to_owned(), ColumnKind::Number)];
             let whole = crate::Table::read_like(&path, &schema, &options);
             match (whole, through(&path, Written::Text, &options)) {
-                (Ok(_), Ok(_)) => fine += 1,
+                (Ok(table), Ok(out)) => {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("out.csv");
+                    fs::write(&path, out).unwrap();
+                    assert_eq!(doubled(&path), twice(&table, "x"), "{bytes:?}");
+                    fine += 1;
+                }
                 (Err(one), Err(other)) => {
                     // Of several faults, names are found before rows here, and after them there.
                     if !other.contains("no column `x`") {

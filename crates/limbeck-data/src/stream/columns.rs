@@ -15,9 +15,10 @@ use super::number;
 use super::text::write_cell;
 use crate::features::Features;
 use crate::kind::ColumnKind;
+use crate::kind::finish;
 use crate::parquet::{self, Part, guard};
 use crate::reading::ReadOptions;
-use crate::table::{Column, cell_error, infinite_cell};
+use crate::table::{Column, cell_error};
 use crate::{Error, Result};
 
 /// Rows of a batch at most.
@@ -113,23 +114,17 @@ pub(super) fn features(
             bad.row += place.rows;
             cell_error(&path.display().to_string(), name, bad, None)
         };
-        let parsed = parquet::converted(
-            path,
-            name,
-            arrays,
-            array.data_type(),
-            Some(*kind),
-            &options.rules(false),
-        )?
-        .map_err(fail)?;
-        match infinite_cell(&parsed.values) {
-            Some(bad) => Err(fail(bad)),
-            None => Ok(Column {
-                name: name.clone(),
-                kind: *kind,
-                values: parsed.values,
-            }),
-        }
+        let rules = options.rules_like(name);
+        let (kind_found, wanted) = (array.data_type(), Some(*kind));
+        let parsed = parquet::converted(path, name, arrays, kind_found, wanted, &rules)?;
+        let parsed = parsed
+            .and_then(|parsed| finish(parsed, &rules))
+            .map_err(fail)?;
+        Ok(Column {
+            name: name.clone(),
+            kind: *kind,
+            values: parsed.values,
+        })
     };
     asked.features(both.map(column).collect::<Result<_>>()?, batch.num_rows())
 }

@@ -14,14 +14,13 @@ use super::typed::{self, Seen};
 use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
 use crate::csv::{self, Header, check_text, header};
 use crate::features::Features;
-use crate::kind::{Cells, ColumnKind, convert};
+use crate::kind::{Cells, ColumnKind, convert, finish};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
 use crate::numbers::Rules;
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::{Cell, Records};
-use crate::table::{Column, Values, cell_error, infinite_cell};
-use crate::text::DecimalMark;
+use crate::table::{Column, Values, cell_error};
 use crate::{Error, Result};
 
 /// Bytes of a block.
@@ -50,32 +49,39 @@ impl TextFile {
     pub(super) fn open(path: PathBuf, bytes: Bytes, options: &ReadOptions) -> Result<Self> {
         let mut bytes = bytes::unwrapped(bytes).map_err(Error::read(&path))?;
         let mut buffer = Vec::new();
-        bytes
-            .by_ref()
-            .take(SAMPLE_BYTES as u64)
-            .read_to_end(&mut buffer)
-            .map_err(Error::read(&path))?;
-        let ended = buffer.len() < SAMPLE_BYTES;
-        let mark = match buffer.starts_with(BYTE_ORDER_MARK) {
-            true => BYTE_ORDER_MARK.len(),
-            false => 0,
+        let mut wanted = SAMPLE_BYTES;
+        let (mark, layout, end, line) = loop {
+            let more = wanted - buffer.len();
+            let mut next = bytes.by_ref().take(more as u64);
+            next.read_to_end(&mut buffer).map_err(Error::read(&path))?;
+            let ended = buffer.len() < wanted;
+            let mark = match buffer.starts_with(BYTE_ORDER_MARK) {
+                true => BYTE_ORDER_MARK.len(),
+                false => 0,
+            };
+            let text = &buffer[mark..];
+            if ended && text.iter().all(u8::is_ascii_whitespace) {
+                return Err(Error::Empty { path });
+            }
+            check_text(
+                &path,
+                whole_characters(&buffer, ended),
+                csv::Place::default(),
+            )?;
+            let layout = layout::find(&path, text, ended, options)?;
+            let mut records = Records::from(text, layout.separator, layout.start, layout.line);
+            let end = mark + records.next().map_or(0, |record| record.span.end);
+            if ended || end < buffer.len() || wanted > RECORD_BYTES {
+                break (mark, layout, end, records.line());
+            }
+            // The header does not end here: it has many columns.
+            wanted *= 2;
         };
-        let text = &buffer[mark..];
-        if ended && text.iter().all(u8::is_ascii_whitespace) {
-            return Err(Error::Empty { path });
-        }
-        check_text(
-            &path,
-            whole_characters(&buffer, ended),
-            csv::Place::default(),
-        )?;
-        let layout = layout::find(&path, text, ended, options)?;
-        let mut records = Records::from(text, layout.separator, layout.start, layout.line);
-        let end = mark + records.next().map_or(0, |record| record.span.end);
+        let (text, ended) = (&buffer[mark..], buffer.len() < wanted);
         let header = header(&path, text, &layout)?;
         let start = Place {
             rows: 0,
-            line: records.line(),
+            line,
             offset: end,
         };
         let rest = buffer.split_off(end);
@@ -363,11 +369,12 @@ impl Split<'_> {
         columns: &[usize],
         path: &std::path::Path,
         place: Place,
-        rules: &Rules<'_>,
+        options: &ReadOptions,
     ) -> Result<Features> {
         let both = asked.columns.iter().zip(columns);
         let column = |((name, kind), column): (&(String, ColumnKind), &usize)| {
-            let values = self.values(*column, *kind, rules).map_err(|mut bad| {
+            let rules = options.rules_like(name);
+            let values = self.values(*column, *kind, &rules).map_err(|mut bad| {
                 let line = self.lines.get(bad.row).copied();
                 bad.row += place.rows;
                 cell_error(&path.display().to_string(), name, bad, line)
@@ -390,7 +397,9 @@ impl Split<'_> {
         let cells = &self.cells[column];
         if kind == ColumnKind::Number
             && rules.missing.is_empty()
-            && rules.decimal != DecimalMark::Comma
+            && rules
+                .notation
+                .is_some_and(|known| known.reads_plain(rules.decimal))
             && let Some(values) = self.plain_numbers(cells)
         {
             return Ok(values);
@@ -400,11 +409,8 @@ impl Split<'_> {
             Some(text).filter(|text| !text.is_empty())
         });
         let texts: StringArray = texts.collect();
-        let values = convert(&Cells::new(vec![texts]), kind, rules)?.values;
-        match infinite_cell(&values) {
-            Some(bad) => Err(bad),
-            None => Ok(values),
-        }
+        let parsed = convert(&Cells::new(vec![texts]), kind, rules)?;
+        Ok(finish(parsed, rules)?.values)
     }
 
     /// The numbers of a column where all of its cells are plain and finite.

@@ -3,7 +3,7 @@
 //! | type | when each cell that is not empty |
 //! |---|---|
 //! | int64 | is a whole number without leading zeros that fits |
-//! | double | is a plain number without leading zeros whose digits a double keeps, or a missing marker such as `NA` |
+//! | double | is a plain number without leading zeros whose digits a double keeps, or `NA`, `NaN` or `null`, in any case |
 //! | boolean | is `true` or `false`, in any case |
 //! | date | is `YYYY-MM-DD` |
 //! | timestamp | is an ISO 8601 date or time without zone, to microseconds |
@@ -54,7 +54,7 @@ impl Seen {
         if text.is_empty() {
             return;
         }
-        if plain(text.as_bytes()).is_none() && kind::number(text) == Some(None) {
+        if is_marker(text) {
             self.marker = true;
             *self = Self {
                 integer: false,
@@ -137,6 +137,13 @@ pub(super) fn array<'a>(cells: impl Iterator<Item = &'a str>, data_type: &DataTy
     }
 }
 
+/// True for a text that every reader of numbers takes for a missing value. Others, such as `?` or `unknown`, are kept as text.
+fn is_marker(text: &str) -> bool {
+    ["na", "nan", "null"]
+        .iter()
+        .any(|marker| text.eq_ignore_ascii_case(marker))
+}
+
 /// A whole number as it is written by `{}`.
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -150,10 +157,10 @@ fn number(text: &str) -> Option<f64> {
     let value = plain(text.as_bytes()).filter(|value| value.is_finite())?;
     let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let padded = matches!(unsigned, [b'0', b'0'..=b'9', ..] | [b'+', ..]);
-    // Fifteen digits always stay; more may.
-    let exact = text.len() <= 15
-        || digits(text).len() <= 15
-        || digits(text) == digits(&format!("{value:e}"));
+    // A double keeps fifteen digits, unless the number is too small for a full mantissa.
+    let full = value.is_normal() || value == 0.0;
+    let short = text.len() <= 15 || digits(text).len() <= 15;
+    let exact = (full && short) || digits(text) == digits(&format!("{value:e}"));
     (exact && !padded).then_some(value)
 }
 
@@ -211,6 +218,9 @@ mod tests {
             (&["1.5", "NA", "nan"], DataType::Float64),
             (&["1", "NA"], DataType::Float64),
             (&["NA", "null"], DataType::Utf8),
+            (&["1.5", "?"], DataType::Utf8),
+            (&["1", "unknown"], DataType::Utf8),
+            (&["1.5", "1.23456789e-316"], DataType::Utf8),
             (&["1e400", "1"], DataType::Utf8),
             (&["", " "], DataType::Float64),
             (&["True", "false", ""], DataType::Boolean),

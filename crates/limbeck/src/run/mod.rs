@@ -128,17 +128,24 @@ impl Run {
         Ok(Student::load(self.path.join(STUDENT))?)
     }
 
-    /// Reads a table of raw columns for this run's student, by the kinds that it was trained on and the options of its recipe.
+    /// Reads a table of raw columns for this run's student, with the kinds and notations of the training table and the options of its recipe.
     ///
     /// # Errors
     ///
     /// If a column is missing or holds another kind.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
-        let options = self.recipe.data.reading();
+        let options = self.report.data.reading(&self.recipe.data);
         let table = Table::read_like(table, &self.report.data.schema(), &options)?;
         let features = Features::of_table(&table, &self.report.data.features)?;
         Ok((features, table))
     }
+}
+
+/// True for the folder of a run, of one target or of several.
+#[must_use]
+pub fn is_run(path: impl AsRef<Path>) -> bool {
+    let holds = |name: &str| path.as_ref().join(name).is_file();
+    holds(RECIPE) || holds(TARGETS)
 }
 
 /// Opens a run, or the runs of several targets, in their order.

@@ -187,7 +187,8 @@ impl<'a> Context<'a> {
         )?;
         if let Some(path) = &self.recipe.unlabeled {
             let schema = self.data.summary.schema();
-            let table = Table::read_like(path, &schema, &self.recipe.data.reading())?;
+            let options = self.data.summary.reading(&self.recipe.data);
+            let table = Table::read_like(path, &schema, &options)?;
             let rows = Features::of_table(&table, &self.data.summary.features)?;
             new.append_rows(rows.cleaned_like(&self.data.features))?;
         }

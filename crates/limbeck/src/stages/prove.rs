@@ -375,7 +375,7 @@ impl Case<'_> {
             columns,
             rows: answers.target.len(),
             source: PREDICTIONS.into(),
-            notes: Vec::new(),
+            ..Table::default()
         }
     }
 
