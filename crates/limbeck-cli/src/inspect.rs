@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use limbeck::{Report, Run};
-use limbeck_data::{Column, ColumnKind, ReadOptions, Table, Values, dates};
+use limbeck_data::{
+    Action, Check, Column, ColumnKind, DataOptions, Dataset, ReadOptions, Table, Values, Warning,
+    dates,
+};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
@@ -22,6 +25,9 @@ pub(crate) struct Inspect {
     /// CSV or Parquet file or a folder of such parts, run directory, or .limbeck file
     #[arg(value_name = "TABLE|RUN|STUDENT")]
     path: PathBuf,
+    /// For a table: also show what `distill` with this target would find, with default options
+    #[arg(short, long, value_name = "COLUMN")]
+    target: Option<String>,
     #[command(flatten)]
     reading: Reading,
 }
@@ -30,21 +36,28 @@ impl Inspect {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
-        let text = if limbeck::run::is_run(&self.path) {
+        let is_run = limbeck::run::is_run(&self.path);
+        let is_student = self.path.extension().is_some_and(|end| end == "limbeck");
+        if let (true, Some(target)) = (is_run || is_student, &self.target) {
+            let message =
+                format!("--target {target} needs a table, but this is a run or a student");
+            return Err(Error::path(&self.path, message));
+        }
+        let text = if is_run {
             limbeck::open_each(&self.path)?
                 .iter()
                 .map(|one| run(one, style))
                 .collect::<Vec<_>>()
                 .join("\n")
-        } else if self
-            .path
-            .extension()
-            .is_some_and(|extension| extension == "limbeck")
-        {
+        } else if is_student {
             student(&self.path, &load(&self.path)?, style)?
         } else {
             let options = self.reading.over(&ReadOptions::default());
-            table(&Table::read(&self.path, &options)?, style)
+            let read = Table::read(&self.path, &options)?;
+            match &self.target {
+                None => table(&read, style) + &said(&read.notes, style),
+                Some(target) => table(&read, style) + &checked(&read, target, &options, style)?,
+            }
         };
         print(&text)
     }
@@ -79,18 +92,73 @@ fn table(table: &Table, style: Style) -> String {
         ]);
     }
     text.push_str(&grid.render(style));
-    for note in &table.notes {
-        text.push_str(&format!(
-            "\n{}: {} (check `{}`)",
-            style.yellow("warning"),
-            note.message,
-            note.check
-        ));
-    }
-    if !table.notes.is_empty() {
-        text.push('\n');
-    }
     text
+}
+
+/// Warnings, a line each.
+fn said(warnings: &[Warning], style: Style) -> String {
+    let word = style.yellow("warning");
+    let lines = warnings
+        .iter()
+        .map(|one| format!("{word}: {} (check `{}`)\n", one.message, one.check));
+    let text: String = lines.collect();
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
+}
+
+/// What `distill` would find in a table: what it refuses, its warnings, and the rows and features that are left.
+fn checked(table: &Table, target: &str, reading: &ReadOptions, style: Style) -> Result<String> {
+    let mut options = DataOptions {
+        missing: reading.missing.clone(),
+        decimal: reading.decimal,
+        separator: reading.separator,
+        skip_lines: reading.skip_lines,
+        ..DataOptions::for_target(target)
+    };
+    let mut refused = String::new();
+    let data = loop {
+        match Dataset::from_table(table.clone(), &options, None, 0) {
+            Ok(data) => break data,
+            Err(error) => {
+                // What a check refuses is let through, to see what else there is.
+                let Some((check, action)) = let_through(&error, &options) else {
+                    return Err(limbeck::Error::Data(error).into());
+                };
+                refused.push_str(&format!("\n{}: {error}", style.red("refused")));
+                options.checks.insert(check.to_owned(), action);
+            }
+        }
+    };
+    let summary = &data.summary;
+    Ok(format!(
+        "\ntarget `{target}`: {} to {}, mean {}, standard deviation {}\nrows: {} training, {} validation, {} test\nfeatures: {}\n{refused}{}",
+        short(summary.target.min),
+        short(summary.target.max),
+        short(summary.target.mean),
+        short(summary.target.standard_deviation),
+        grouped(summary.train),
+        grouped(summary.valid),
+        grouped(summary.test),
+        grouped(summary.features.len()),
+        said(&summary.warnings, style)
+    ))
+}
+
+/// The check that refused a table, with the action by which it does not; none if it was no check.
+fn let_through(
+    error: &limbeck_data::Error,
+    options: &DataOptions,
+) -> Option<(&'static str, Action)> {
+    let limbeck_data::Error::Refused { check: name, .. } = error else {
+        return None;
+    };
+    let check = Check::ALL.into_iter().find(|check| check.name() == *name)?;
+    let mut actions = check.actions().iter().copied();
+    let action = actions.find(|action| *action != Action::Refuse)?;
+    (options.checks.get(*name) != Some(&action)).then_some((check.name(), action))
 }
 
 /// A short summary: range of numbers, levels of categories.
@@ -186,21 +254,13 @@ fn times(values: &[i64]) -> String {
 
 /// Warnings about the table and notes about the teacher, a line each.
 fn notices(report: &Report, style: Style) -> String {
-    let warnings = report.data.warnings.iter().map(|warning| {
-        format!(
-            "\n{}: {} (check `{}`)",
-            style.yellow("warning"),
-            warning.message,
-            warning.check
-        )
-    });
     let notes = report.teacher.notes.iter();
-    let notes = notes.map(|note| format!("\n{}: {note}", style.cyan("note")));
-    let mut text: String = warnings.chain(notes).collect();
-    if !text.is_empty() {
-        text.push('\n');
+    let notes = notes.map(|note| format!("{}: {note}\n", style.cyan("note")));
+    let notes: String = notes.collect();
+    match said(&report.data.warnings, style) {
+        warnings if warnings.is_empty() && !notes.is_empty() => format!("\n{notes}"),
+        warnings => warnings + &notes,
     }
-    text
 }
 
 fn run(run: &Run, style: Style) -> String {

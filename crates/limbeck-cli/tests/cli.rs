@@ -462,6 +462,43 @@ fn evaluate_agrees_with_predictions() {
 }
 
 #[test]
+fn inspect_tells_what_the_checks_find_for_a_target() {
+    let place = Place::with_table();
+    let leaky = |(at, line): (usize, &str)| {
+        let target = line.split(',').next_back().unwrap();
+        match at {
+            0 => format!("{line},copy,odd"),
+            at => format!("{line},{target},{}", at % 2 * 100_000),
+        }
+    };
+    let text = place.text("sensor.csv");
+    let lines: Vec<String> = text.lines().enumerate().map(leaky).collect();
+    place.file("leaky.csv", lines.join("\n"));
+    let found = place
+        .limbeck(&["inspect", "leaky.csv", "--target", TARGET])
+        .succeeds()
+        .stdout;
+    for word in [
+        "9 columns",
+        &format!("target `{TARGET}`: "),
+        "216 training, 24 validation, 60 test",
+        "refused: ",
+        "column `copy`",
+        "(check `leak`)",
+    ] {
+        assert!(found.contains(word), "no `{word}` in {found}");
+    }
+    // What distill says is among it.
+    let args = ["distill", "leaky.csv", "--target", TARGET, "--out", "run"];
+    let refusal = place.limbeck(&args).fails(&["copy"]).stderr;
+    let refusal = refusal.split("error: ").last().unwrap().trim();
+    assert!(found.contains(refusal), "no `{refusal}` in {found}");
+    place
+        .limbeck(&["inspect", "leaky.csv", "--target", "air"])
+        .fails(&["no column `air`"]);
+}
+
+#[test]
 fn inspect_shows_tables_runs_and_students() {
     let place = Place::with_run();
     let table = place.limbeck(&["inspect", "sensor.csv"]).succeeds().stdout;

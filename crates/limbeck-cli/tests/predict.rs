@@ -177,6 +177,63 @@ fn predict_reads_as_its_run_did() {
 }
 
 #[test]
+fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
+    let place = Place::with_table();
+    let plain = place.text("sensor.csv");
+    let mut lines = plain.lines();
+    let header = lines.next().unwrap();
+    let target = header.split(',').position(|name| name == "air_c").unwrap();
+    let german = |record: usize, line: &str| {
+        let cells = line
+            .split(',')
+            .enumerate()
+            .map(|(column, cell)| match column {
+                // Some sensors write −999 where they measured nothing.
+                _ if column == target && record.is_multiple_of(20) => "-999".to_owned(),
+                _ => cell.replace('.', ","),
+            });
+        cells.collect::<Vec<_>>().join(";") + "\n"
+    };
+    let rows: Vec<String> = lines
+        .enumerate()
+        .map(|(at, line)| german(at, line))
+        .collect();
+    let header = header.replace(',', ";") + "\n";
+    place.file("sensor.csv", header.clone() + &rows.concat());
+    place.distill(&["--out", "run"]).succeeds();
+    let found = place.limbeck(&["predict", "run", "sensor.csv"]).succeeds();
+    // One row alone has nothing that gives the decimal mark away.
+    let prediction = |line: &str| line.rsplit_once(';').unwrap().1.to_owned();
+    for at in [3, 150] {
+        place.file("one.csv", header.clone() + &rows[at]);
+        let one = place.limbeck(&["predict", "run", "one.csv"]).succeeds();
+        let (one, all) = (one.stdout, &found.stdout);
+        let expected = prediction(all.lines().nth(at + 1).unwrap());
+        assert_eq!(prediction(one.lines().nth(1).unwrap()), expected);
+    }
+    // The table in the notation of programs.
+    place.file("plain.csv", &plain);
+    let plain = place.limbeck(&["predict", "run", "plain.csv"]).succeeds();
+    let last = |text: &str, mark: char| -> Vec<String> {
+        let cells = text
+            .lines()
+            .map(|line| line.rsplit_once(mark).unwrap().1.to_owned());
+        cells.collect()
+    };
+    assert_eq!(last(&plain.stdout, ','), last(&found.stdout, ';'));
+    // Rows whose target means missing are no rows to measure.
+    let evaluated = place
+        .limbeck(&["evaluate", "run", "sensor.csv", "--json"])
+        .succeeds();
+    let value: serde_json::Value = serde_json::from_str(&evaluated.stdout).unwrap();
+    assert_eq!(
+        (value["rows"].as_u64(), value["missing"].as_u64()),
+        (Some(285), Some(15))
+    );
+    assert!(value["r2"].as_f64().unwrap() > 0.5, "{value}");
+}
+
+#[test]
 fn predict_says_what_it_passes_over() {
     let place = Place::with_run();
     place.file(
