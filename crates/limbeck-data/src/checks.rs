@@ -14,7 +14,7 @@
 //! | `datetime` | warn (its parts are features) | drop, refuse | a feature column of dates or times |
 //! | `text` | drop | refuse | a feature column of free text |
 //! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers or dates, read as missing |
-//! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`), or a column of categories most of which look like numbers or dates |
+//! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`), or a column of categories most of which look like numbers or dates |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers that stand apart from all others, such as −999, 65535 or a spike of 1e12, in a feature or in the target |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | at least 0.5 % of the rows equal to an earlier one, in features and target, where the split is random |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to rows that were learned from, in features and target |
@@ -32,6 +32,7 @@ use crate::error::{did_you_mean, nearest};
 use crate::kind::ColumnKind;
 use crate::metrics::{pearson, ranks, same};
 use crate::table::{Column, MISSING, Values, shell};
+use crate::time::DateOrder;
 pub use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -355,10 +356,20 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
         return Some((Check::Id, message));
     }
     let texts = nearly_unique(column, rows, known)?;
+    let fix = match &column.values {
+        Values::Category { levels, .. } if levels.iter().all(|text| is_unclear_date(text)) => {
+            format!("; {WRITE_DATES}")
+        }
+        _ => String::new(),
+    };
     let message =
-        format!("{at} is nearly unique to each row: {texts} different texts in {known} rows");
+        format!("{at} is nearly unique to each row: {texts} different texts in {known} rows{fix}");
     Some((Check::Id, message))
 }
+
+/// How to fix a column of dates such as 03/10/2024.
+const WRITE_DATES: &str =
+    "if these are dates, write them as YYYY-MM-DD, since day and month cannot be told apart";
 
 /// The number of different texts of a category column, where they are at least half as many as the rows that have one.
 fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize> {
@@ -395,14 +406,24 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
         .collect();
     (column.kind == ColumnKind::Category && words.len() >= FEWEST && 2 * numbers.len() >= words.len()).then(|| {
         let other = words.iter().find(|word| !looks_like_number(word)).map_or_else(String::new, |word| format!(", but others do not, such as `{word}`"));
+        let fix = match numbers.iter().all(|word| is_unclear_date(word)) {
+            true => WRITE_DATES,
+            false => "write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
+        };
         format!(
-            "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
+            "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; {fix}",
             column.name,
             words.len(),
             numbers.len(),
             numbers[0]
         )
     })
+}
+
+/// True for a date whose first number may be the day or the month.
+fn is_unclear_date(word: &str) -> bool {
+    let is = |order: DateOrder| order.read(word).is_some();
+    is(DateOrder::DayFirst) && is(DateOrder::MonthFirst)
 }
 
 /// True for digits with, at most, a sign or currency sign, separators and a short unit (up to four other characters).

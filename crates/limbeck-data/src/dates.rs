@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use limbeck_runtime::{DatePart, DateSource, MISSING_TIME};
 
 use crate::cells::MISSING_TIME as MISSING_MICROSECONDS;
-use crate::kind::{ColumnKind, days_from_civil};
+use crate::kind::ColumnKind;
 use crate::table::{Column, Values};
+use crate::time::days_from_civil;
 
 const FEWEST_FOR_CYCLE: usize = 6;
 

@@ -6,9 +6,9 @@
 //! |---|---|
 //! | number | each cell is a decimal number, or marks a missing value (`NA`, `NaN`, `?`, `--`, `#N/A` and others of `numbers`; a warning counts these) |
 //! | boolean | each cell is `true`, `false`, `yes` or `no`, in any case |
-//! | time | each cell is an ISO 8601 date, or a date with a time, or marks a missing value |
+//! | time | each cell is an ISO 8601 date, or a date with a time (`2024-03-10 18:00`), or marks a missing value |
 //! | number | each cell is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), or marks a missing value; with at least 20 different numbers, up to 10 % of the cells may be other texts, which are read as missing with a warning |
-//! | time | as above, and with at least 20 different dates, up to 10 % of the cells may be other texts, which are read as missing with a warning |
+//! | time | each cell is a date in the same order of day, month and year (`10.03.2024`, `3/10/2024 6:05 PM`; see `time`), or marks a missing value; with at least 20 different dates, up to 10 % of the cells may be other texts, which are read as missing with a warning |
 //! | category | there are at most max(50, 5 % of the rows) different texts, or the texts have at most 40 bytes on average |
 //! | text | otherwise |
 //!
@@ -22,8 +22,10 @@ use arrow::array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};
+use crate::dates::minute;
 use crate::numbers::{Meaning, Notation, Reading, Rules, is_marker};
 use crate::text::DecimalMark;
+use crate::time::{DateOrder, iso};
 
 /// Kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,7 +63,9 @@ impl ColumnKind {
                 "a number, or an empty cell if the value is missing (`--missing TEXT` names a text that means missing)"
             }
             Self::Boolean => "true, false, yes, no, 1 or 0",
-            Self::Time => "an ISO 8601 date or time such as 2024-03-10 or 2024-03-10T18:00:00",
+            Self::Time => {
+                "a date or time such as 2024-03-10 or 2024-03-10T18:00:00, or dates of one other order, such as 10.03.2024"
+            }
             Self::Category | Self::Text => "text",
         }
     }
@@ -133,8 +137,8 @@ pub(crate) struct Parsed {
     pub(crate) odd: Vec<String>,
     /// Cells with such a text.
     pub(crate) odd_cells: usize,
-    /// A number as it was written, and how it was read, where that is not by the rules of programs.
-    pub(crate) written: Option<(String, f64)>,
+    /// A cell and what was read from it, if numbers or dates are not written as programs write them.
+    pub(crate) written: Option<(String, String)>,
     /// How the cells are written.
     pub(crate) notation: Notation,
 }
@@ -243,23 +247,33 @@ impl<'a> Levels<'a> {
         read.parsed.written = self
             .used(meanings)
             .find_map(|(text, _, meaning)| match meaning {
-                Meaning::Number(value) if !is_plain(text) => Some((text.clone(), *value)),
+                Meaning::Number(value) if !is_plain(text) => {
+                    Some((text.clone(), value.to_string()))
+                }
                 _ => None,
             });
         Some(read)
     }
 
-    /// Reads the texts as dates and times; `None` if none is one.
+    /// Reads the texts as dates and times; `None` if none is one, or if it is unclear whether the day or the month comes first.
     fn times(&self) -> Option<ReadColumn> {
-        let times: Vec<Option<i64>> = self.texts.iter().map(|text| time(text)).collect();
+        let used = self.texts.iter().zip(&self.counts);
+        let order = DateOrder::of(used.map(|(text, count)| (text.as_str(), *count)))?;
+        let times: Vec<Option<i64>> = self.texts.iter().map(|text| order.read(text)).collect();
         let values: Vec<i64> = times
             .iter()
             .map(|time| time.unwrap_or(MISSING_TIME))
             .collect();
         let values = Values::Time(self.each(&values, MISSING_TIME));
         let meanings = self.meanings(|at| times[at].map(|time| time as f64));
-        let read = self.read(ColumnKind::Time, values, &meanings, Notation::PLAIN);
-        (read.different > 0).then_some(read)
+        let notation = Notation::PLAIN.with_dates(order);
+        let mut read = self.read(ColumnKind::Time, values, &meanings, notation);
+        if order != DateOrder::Iso {
+            let all = self.texts.iter().zip(&times);
+            let first = all.filter_map(|(text, time)| Some((text.clone(), minute((*time)?))));
+            read.parsed.written = first.into_iter().next();
+        }
+        Some(read)
     }
 
     /// Reads the texts as booleans; `None` if none is one.
@@ -369,8 +383,41 @@ pub(crate) fn convert(
                 .map(Some)
                 .or_else(|| number(cell).filter(|value| matches!(value, None | Some(0.0 | 1.0))))
         }),
-        ColumnKind::Time => strict(cells, kind, rules),
+        ColumnKind::Time => convert_times(cells, rules),
     }
+}
+
+fn convert_times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
+    let refused = match times(cells, rules) {
+        Err(refused) if rules.notation.is_none() => refused,
+        known => return known,
+    };
+    let (codes, texts) = categories(cells, rules);
+    let read = Levels::of_all(&codes, &texts).times();
+    let read = read.filter(|read| read.parsed.notation.dates != DateOrder::Iso);
+    all_or_bad(cells, read, ColumnKind::Time, refused)
+}
+
+/// The column if it has no odd text, else the error for the first odd cell; `refused` if there is no column.
+fn all_or_bad(
+    cells: &Cells,
+    read: Option<ReadColumn>,
+    kind: ColumnKind,
+    refused: BadCell,
+) -> Result<Parsed, BadCell> {
+    let Some(read) = read else {
+        return Err(refused);
+    };
+    if read.parsed.odd.is_empty() {
+        return Ok(read.parsed);
+    }
+    let is_odd = |cell: Option<&str>| {
+        trimmed(cell).is_some_and(|cell| read.parsed.odd.iter().any(|odd| odd == cell))
+    };
+    let first = cells.iter().enumerate().find(|(_, cell)| is_odd(*cell));
+    Err(first.map_or(refused, |(row, cell)| {
+        bad(row, cell.unwrap_or_default(), kind)
+    }))
 }
 
 fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
@@ -399,20 +446,8 @@ fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> 
         Err(refused) => refused,
     };
     let (codes, texts) = categories(cells, rules);
-    let levels = Levels::of_all(&codes, &texts);
-    match levels.numbers(rules) {
-        None => Err(refused),
-        Some(read) if read.parsed.odd.is_empty() => Ok(read.parsed),
-        Some(read) => {
-            let is_odd = |cell: Option<&str>| {
-                trimmed(cell).is_some_and(|cell| read.parsed.odd.iter().any(|odd| odd == cell))
-            };
-            let first = cells.iter().enumerate().find(|(_, cell)| is_odd(*cell));
-            Err(first.map_or(refused, |(row, cell)| {
-                bad(row, cell.unwrap_or_default(), kind)
-            }))
-        }
-    }
+    let read = Levels::of_all(&codes, &texts).numbers(rules);
+    all_or_bad(cells, read, kind, refused)
 }
 
 /// Completes a column that is read as in the training table: numbers that the user named become missing, and an infinite number is an error.
@@ -462,6 +497,8 @@ fn strict(cells: &Cells, kind: ColumnKind, rules: &Rules<'_>) -> Result<Parsed, 
 
 fn times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     let kind = ColumnKind::Time;
+    let order = rules.notation.map_or(DateOrder::Iso, |known| known.dates);
+    let read = |cell: &str| order.read(cell).or_else(|| iso(cell));
     let mut values = Vec::with_capacity(cells.len());
     let mut markers = 0;
     for (row, cell) in cells.iter().enumerate() {
@@ -471,7 +508,7 @@ fn times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
                 markers += 1;
                 MISSING_TIME
             }
-            Some(cell) => time(cell).ok_or_else(|| bad(row, cell, kind))?,
+            Some(cell) => read(cell).ok_or_else(|| bad(row, cell, kind))?,
         });
     }
     Ok(Parsed {
@@ -593,97 +630,6 @@ fn text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
     Parsed::plain(ColumnKind::Text, Values::Text(texts.collect()))
 }
 
-/// Parses an ISO 8601 date, or date and time, into microseconds since 1970-01-01T00:00 (UTC if the text has a time zone).
-///
-/// Format: `YYYY-MM-DD`, optionally followed by `T` or a space and `HH:MM`, then optionally `:SS`, a decimal fraction, and `Z` or `±HH:MM`.
-pub(crate) fn time(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let digits = |range: std::ops::Range<usize>| {
-        bytes.get(range)?.iter().try_fold(0_i64, |sum, b| {
-            b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0'))
-        })
-    };
-    let at = |index: usize, wanted: u8| bytes.get(index) == Some(&wanted);
-    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    if !at(4, b'-')
-        || !at(7, b'-')
-        || !(1..=12).contains(&month)
-        || !(1..=days_in(year, month)).contains(&day)
-    {
-        return None;
-    }
-    let date = days_from_civil(year, month, day) * 86_400_000_000;
-    if bytes.len() == 10 {
-        return Some(date);
-    }
-    let (hour, minute) = (digits(11..13)?, digits(14..16)?);
-    if !(at(10, b'T') || at(10, b' ')) || !at(13, b':') || hour > 23 || minute > 59 {
-        return None;
-    }
-    let mut clock = (hour * 3600 + minute * 60) * 1_000_000;
-    let mut rest = 16;
-    if at(16, b':') {
-        let second = digits(17..19).filter(|second| *second <= 60)?;
-        clock += second * 1_000_000;
-        rest = 19;
-        if at(19, b'.') {
-            let end = 20
-                + bytes[20..]
-                    .iter()
-                    .take_while(|b| b.is_ascii_digit())
-                    .count();
-            clock += format!(
-                "{:0<6.6}",
-                text.get(20..end).filter(|fraction| !fraction.is_empty())?
-            )
-            .parse::<i64>()
-            .ok()?;
-            rest = end;
-        }
-    }
-    Some(date + clock - zone(text.get(rest..)?)?)
-}
-
-/// Offset from UTC in microseconds; 0 if the text has no time zone.
-fn zone(text: &str) -> Option<i64> {
-    let sign = match text.as_bytes() {
-        [] | [b'Z'] => return Some(0),
-        [b'+', ..] => 1,
-        [b'-', ..] => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = text[1..].split_once(':')?;
-    if hours.len() != 2
-        || minutes.len() != 2
-        || !hours
-            .bytes()
-            .chain(minutes.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
-        return None;
-    }
-    Some(sign * (hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?) * 60_000_000)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's `days_from_civil`).
-pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year - era * 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -782,38 +728,6 @@ mod tests {
                 .row,
             1
         );
-    }
-
-    #[test]
-    fn time_reads_iso_forms() {
-        // date -u -d '2004-03-10 18:00' +%s = 1078941600
-        let seconds = 1_078_941_600_000_000;
-        assert_eq!(time("2004-03-10 18:00"), Some(seconds));
-        assert_eq!(time("2004-03-10T18:00:00Z"), Some(seconds));
-        assert_eq!(
-            time("2004-03-10T20:00:00.25+02:00"),
-            Some(seconds + 250_000)
-        );
-        assert_eq!(time("2004-03-10T18:00:00.1234567"), Some(seconds + 123_456));
-        assert_eq!(time("1970-01-01"), Some(0));
-        assert_eq!(time("1969-12-31"), Some(-86_400_000_000));
-    }
-
-    #[test]
-    fn time_rejects_what_is_no_date() {
-        for text in [
-            "2004-13-01",
-            "2003-02-29",
-            "2004-3-10",
-            "2004-03-10T25:00",
-            "2004-03-10x18:00",
-            "12",
-            "2004-03-10T18:00:00.",
-            "2004-03-10T18:00+2",
-            "é004-03-10",
-        ] {
-            assert_eq!(time(text), None, "{text}");
-        }
     }
 
     #[test]

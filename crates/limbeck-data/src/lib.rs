@@ -88,6 +88,7 @@ pub mod stream;
 pub mod table;
 pub mod targets;
 mod text;
+mod time;
 mod warning;
 pub mod write;
 

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::text::DecimalMark;
+use crate::time::DateOrder;
 
 /// Markers of a missing value in a column of numbers or times, in lower case.
 const MARKERS: [&str; 38] = [
@@ -69,7 +70,7 @@ pub(crate) fn is_marker(cell: &str) -> bool {
 
 /// How the cells of a column are written: what was found in the table that a student is trained on.
 ///
-/// The default is the notation of programs: a decimal point, no thousands separator and no unit.
+/// The default is the notation of programs: a decimal point, no thousands separator, no unit, and ISO 8601 dates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Notation {
@@ -82,6 +83,9 @@ pub struct Notation {
     /// The unit after each number, such as `%`; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     unit: String,
+    /// The order of day, month and year.
+    #[serde(skip_serializing_if = "is_iso")]
+    pub(crate) dates: DateOrder,
     /// Other texts in a column of numbers or dates; they mean *missing*.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<String>,
@@ -93,6 +97,7 @@ impl Notation {
         comma: false,
         grouped: false,
         unit: String::new(),
+        dates: DateOrder::Iso,
         missing: Vec::new(),
     };
     /// Most texts that are kept in `missing`.
@@ -102,6 +107,11 @@ impl Notation {
     pub(crate) fn with_missing<'a>(mut self, texts: impl Iterator<Item = &'a String>) -> Self {
         self.missing = texts.take(Self::MOST_TEXTS).cloned().collect();
         self
+    }
+
+    /// This notation, with another order of day, month and year.
+    pub(crate) fn with_dates(self, dates: DateOrder) -> Self {
+        Self { dates, ..self }
     }
 
     /// True if numbers are written as programs write them, and no text means *missing*.
@@ -162,6 +172,15 @@ impl Notation {
             "{number}, or an empty cell if the value is missing (`--missing TEXT` names a text that means missing)"
         )
     }
+}
+
+/// For serde.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_iso(order: &DateOrder) -> bool {
+    *order == DateOrder::Iso
 }
 
 /// True if both marks read a cell, but as different numbers, and the cell does not have the decimal mark `mark`: `1,085` for a point.
@@ -267,7 +286,7 @@ impl Reading {
                 comma: mark == Mark::Comma,
                 grouped,
                 unit,
-                missing: Vec::new(),
+                ..Notation::PLAIN
             },
         })
     }

@@ -350,8 +350,12 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
         notes.push(note("missing_marker", message));
     }
     if let Some((text, value)) = &parsed.written {
+        let (what, how) = match parsed.kind {
+            ColumnKind::Time => ("dates", ""),
+            _ => ("numbers", ", `--decimal` sets the decimal mark"),
+        };
         let message = format!(
-            "text was read as numbers, for example `{text}` as {value}; `--type {as_category}` keeps the text, `--decimal` sets the decimal mark"
+            "text was read as {what}, for example `{text}` as {value}; `--type {as_category}` keeps the text{how}"
         );
         notes.push(note("number_text", message));
     }

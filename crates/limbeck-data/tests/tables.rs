@@ -265,6 +265,83 @@ fn a_run_reads_its_own_training_table() {
     assert_eq!(numbers(&read, "x2"), [3.0]);
 }
 
+/// Writes the date of a row.
+type Write = Box<dyn Fn(usize) -> String>;
+
+#[test]
+fn dates_of_other_orders_are_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    let month = |i: usize| i % 12 + 1;
+    let day = |i: usize| i % 28 + 1;
+    let hour = |i: usize| i % 12 + 1;
+    let ways: [(&str, Write); 3] = [
+        (
+            "10.03.2024",
+            Box::new(move |i| format!("{:02}.{:02}.2024", day(i), month(i))),
+        ),
+        (
+            "US",
+            Box::new(move |i| format!("{}/{}/2024 {}:05 PM", month(i), day(i), hour(i))),
+        ),
+        (
+            "names",
+            Box::new(move |i| format!("{}-{}-2024", day(i), ["Jan", "feb", "December"][i % 3])),
+        ),
+    ];
+    for (way, write) in ways {
+        let row = |i: usize| format!("{},{},{}\n", write(i), i % 17, (i * 37) % 101);
+        let rows: String = (0..300).map(row).collect();
+        std::fs::write(&path, format!("when,x,y\n{rows}")).unwrap();
+        let options = DataOptions::for_target("y");
+        let data = Dataset::load(&path, &options, 0).unwrap();
+        assert!(
+            data.features
+                .names()
+                .iter()
+                .any(|name| name == "when.month"),
+            "{way}"
+        );
+        let mut said = data.summary.warnings.iter();
+        let said = said.find(|one| one.check == "number_text").unwrap();
+        assert!(
+            said.message.contains("was read as dates, for example"),
+            "{}",
+            said.message
+        );
+        // One row, whose day and month nothing else tells apart.
+        let first = format!("when,x\n{}\n", row(3).rsplit_once(',').unwrap().0);
+        std::fs::write(&path, first).unwrap();
+        let reading = data.summary.reading(&options);
+        let table = Table::read_like(&path, &data.summary.schema(), &reading).unwrap();
+        let again = limbeck_data::Features::of_table(&table, &data.summary.features).unwrap();
+        let of = |features: &limbeck_data::Features, row: usize| -> Vec<u64> {
+            let bits = |column: &limbeck_data::Feature| match &column.values {
+                FeatureValues::Number(values) => values[row].to_bits(),
+                FeatureValues::Category { codes, .. } => u64::from(codes[row]),
+            };
+            features.columns.iter().map(bits).collect()
+        };
+        let at = data.rows.iter().position(|row| *row == 3).unwrap();
+        assert_eq!(of(&again, 0), of(&data.features, at), "{way}");
+    }
+    // Day or month first? Dates that all can be read either way are told, be they few or many.
+    for (days, check) in [(5, "number_text"), (11, "id")] {
+        let date = |i: usize| format!("{}/{}/2024", i % 12 + 1, i % days + 1);
+        let row = |i: usize| format!("{},{},{}\n", date(i), i % 17, (i * 37) % 101);
+        let rows: String = (0..300).map(row).collect();
+        std::fs::write(&path, format!("when,x,y\n{rows}")).unwrap();
+        let data = Dataset::load(&path, &DataOptions::for_target("y"), 0).unwrap();
+        let mut said = data.summary.warnings.iter();
+        let said = said.find(|one| one.check == check);
+        let message = said.map_or("", |one| one.message.as_str());
+        assert!(
+            message.contains("write them as YYYY-MM-DD"),
+            "{check}: {message}"
+        );
+    }
+}
+
 #[test]
 fn missing_numbers_are_numbers_in_every_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::number::plain;
-use crate::kind;
+use crate::time::iso;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -184,7 +184,7 @@ fn time(text: &str) -> Option<i64> {
         .split_once('.')
         .map_or(0, |(_, fraction)| fraction.len());
     let leap = rest.get(7..9) == Some("60");
-    (!zoned && fraction <= 6 && !leap).then(|| kind::time(text))?
+    (!zoned && fraction <= 6 && !leap).then(|| iso(text))?
 }
 
 #[cfg(test)]
