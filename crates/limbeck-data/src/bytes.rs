@@ -1,6 +1,6 @@
-//! The bytes of a text table, whatever they are wrapped in: gzip or Zstandard around them, UTF-16 instead of UTF-8.
+//! Reads the bytes of a text table: unpacks gzip and Zstandard, and converts UTF-16 to UTF-8.
 //!
-//! What a file is wrapped in is told by its first bytes, not by its name. Unpacked bytes are bounded
+//! The first bytes of a file show how it is packed and encoded; its name has no influence. The number of unpacked bytes is limited
 //! ([`MOST_BYTES`], [`MOST_TIMES`]), so that a small file cannot fill memory or disk.
 
 use std::fs::File;
@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
-/// Bytes that a packed table may unpack to.
+/// Largest number of bytes that a packed table may unpack to.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// How many times its packed size a table may unpack to; below [`FREE_BYTES`] any ratio will do.
+/// Largest ratio of unpacked to packed bytes. Up to [`FREE_BYTES`] unpacked bytes, any ratio is allowed.
 const MOST_TIMES: u64 = 1000;
 
-/// See [`MOST_TIMES`].
+/// Number of unpacked bytes up to which the ratio is not checked (see [`MOST_TIMES`]).
 const FREE_BYTES: u64 = 16 << 20;
 
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -25,19 +25,19 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const PARQUET: &[u8] = b"PAR1";
 
-/// A source of bytes that may be read on another thread.
+/// A reader that can be moved to another thread.
 pub(crate) type Bytes = Box<dyn Read + Send>;
 
-/// What the first bytes of a table say about it.
+/// How a table's file is packed, as its first bytes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrapping {
     /// A Parquet file.
     Parquet,
-    /// Packed with gzip.
+    /// A file packed with gzip.
     Gzip,
-    /// Packed with Zstandard.
+    /// A file packed with Zstandard.
     Zstd,
-    /// None, as far as the first bytes tell.
+    /// Any other file; its bytes are read as they are.
     Plain,
 }
 
@@ -52,13 +52,13 @@ impl Wrapping {
     }
 }
 
-/// Opens a text table as UTF-8, unpacked; a byte order mark of UTF-8 stays.
+/// Opens a text table. Reading gives the unpacked text as UTF-8; a UTF-8 byte order mark is kept.
 pub(crate) fn open(path: &Path) -> Result<Bytes> {
     let file = File::open(path).map_err(Error::read(path))?;
     unwrapped(Box::new(file)).map_err(Error::read(path))
 }
 
-/// The whole of a text table as UTF-8, unpacked; a byte order mark of UTF-8 stays.
+/// Reads a whole text table. Returns the unpacked text as UTF-8; a UTF-8 byte order mark is kept.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?
@@ -67,7 +67,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Unpacks bytes and turns UTF-16 into UTF-8, by what the first of them say.
+/// Unpacks bytes and converts UTF-16 to UTF-8, if the first bytes show that this is needed.
 pub(crate) fn unwrapped(bytes: Bytes) -> io::Result<Bytes> {
     let (start, bytes) = peek(bytes, 4)?;
     let unpacked: Bytes = match Wrapping::of(&start) {
@@ -87,7 +87,7 @@ pub(crate) fn unwrapped(bytes: Bytes) -> io::Result<Bytes> {
     })
 }
 
-/// The first `count` bytes, or fewer where there are no more, and all bytes again.
+/// Returns the first `count` bytes (fewer at the end of the input), and a reader that begins with these bytes again.
 pub(crate) fn peek(mut bytes: Bytes, count: u64) -> io::Result<(Vec<u8>, Bytes)> {
     let mut start = Vec::new();
     bytes.by_ref().take(count).read_to_end(&mut start)?;
@@ -95,7 +95,7 @@ pub(crate) fn peek(mut bytes: Bytes, count: u64) -> io::Result<(Vec<u8>, Bytes)>
     Ok((start, Box::new(again)))
 }
 
-/// Counts what is read of packed bytes.
+/// A reader of packed bytes that counts the bytes read.
 struct Counted {
     bytes: Bytes,
     read: Arc<AtomicU64>,
@@ -109,7 +109,7 @@ impl Read for Counted {
     }
 }
 
-/// Unpacked bytes, refused where they are far more than the packed ones.
+/// A reader of unpacked bytes that fails if they exceed [`MOST_BYTES`] or [`MOST_TIMES`].
 struct Bounded {
     unpacked: Bytes,
     packed: Arc<AtomicU64>,
@@ -137,7 +137,7 @@ impl Bounded {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "{packed} packed bytes unpack to {} and more; expected at most {} GB and {MOST_TIMES} times the packed size; \
+            "{packed} packed bytes unpack to at least {} bytes; expected at most {} GB and at most {MOST_TIMES} times the packed size; \
              if you trust the file, unpack it first",
             self.found,
             MOST_BYTES >> 30
@@ -154,16 +154,16 @@ impl Read for Bounded {
     }
 }
 
-/// UTF-16 with a byte order mark, read as UTF-8 without one.
+/// A reader that converts UTF-16 with a byte order mark to UTF-8 without a byte order mark.
 struct Utf16 {
     bytes: Bytes,
     unit: fn([u8; 2]) -> u16,
-    /// Bytes not decoded yet: half a unit or half a pair.
+    /// Bytes that are not decoded yet: an incomplete code unit or surrogate pair at the end of a block.
     rest: Vec<u8>,
-    /// Text not handed out yet, from `given` on.
+    /// Decoded text. Its bytes from position `given` on are not returned yet.
     text: String,
     given: usize,
-    /// Of the byte that `rest` begins with.
+    /// Position of the first byte of `rest`, among all unpacked bytes.
     offset: usize,
 }
 
@@ -179,7 +179,7 @@ impl Utf16 {
         }
     }
 
-    /// Decodes the next bytes; false at the end.
+    /// Decodes the next block of bytes. Returns false at the end of the input.
     fn fill(&mut self) -> io::Result<bool> {
         const BLOCK: u64 = 64 << 10;
         let before = self.rest.len();
@@ -202,7 +202,7 @@ impl Utf16 {
                     used += 2 * char.len_utf16();
                     self.text.push(char);
                 }
-                // The other half may come with the next bytes.
+                // The second half of the surrogate pair may follow in the next block.
                 Err(_) if !last && used + 2 == 2 * units.len() => break,
                 Err(_) => return Err(self.broken(used)),
             }
@@ -222,7 +222,7 @@ impl Utf16 {
         io::Error::new(
             io::ErrorKind::InvalidData,
             format!(
-                "the file begins as UTF-16, but byte {} is no UTF-16 text; write the file again as UTF-8",
+                "the file begins with a UTF-16 byte order mark, but byte {} is not valid UTF-16; save the file again as UTF-8",
                 self.offset + used
             ),
         )
@@ -267,11 +267,11 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_packed_bytes_come_out_alike() {
+    fn packed_bytes_unpack_to_the_plain_bytes() {
         let text = b"a,b\n1,2\n".to_vec();
         assert_eq!(all(text.clone()).unwrap(), text);
         assert_eq!(all(gzip(&text)).unwrap(), text);
-        // Two members, as `cat a.gz b.gz` makes them.
+        // Two gzip members, as `cat a.gz b.gz` makes them.
         assert_eq!(
             all([gzip(b"a,b\n"), gzip(b"1,2\n")].concat()).unwrap(),
             text
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn utf16_becomes_utf8_across_blocks() {
-        // A pair of units for each character beyond the first plane, so that blocks cut pairs.
+        // Each 😀 is a surrogate pair of two code units, so that ends of blocks split pairs.
         let text = format!("a;é€\n{}", "😀x".repeat(40_000));
         for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
             assert_eq!(all(utf16(&text, bytes)).unwrap(), text.as_bytes());
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_utf16_is_named_with_its_byte() {
+    fn errors_for_invalid_utf16_name_the_byte() {
         let mut bytes = utf16("ab", u16::to_le_bytes);
         bytes.extend([0x00, 0xd8, 0x61, 0x00]);
         assert!(all(bytes).unwrap_err().to_string().contains("byte 6 "));
@@ -301,9 +301,9 @@ mod tests {
     }
 
     #[test]
-    fn bombs_and_cut_files_are_refused() {
+    fn unpacking_rejects_bombs_and_truncated_files() {
         let bomb = gzip(&vec![b'1'; 64 << 20]);
-        // Deflate reaches 1030 times at best.
+        // Deflate unpacks to at most about 1030 times its size.
         assert!(bomb.len() as u64 * MOST_TIMES < 64 << 20, "{}", bomb.len());
         let error = all(bomb).unwrap_err().to_string();
         assert!(

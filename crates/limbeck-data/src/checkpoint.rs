@@ -2,7 +2,8 @@
 //!
 //! A piece is a value with a name. Its value must depend only on the run's recipe and data: then the run's result is the same, whether the piece
 //! is computed now or was saved before the interruption. A file holds magic bytes, the SHA-256 of name and value, and the value; it is written
-//! completely or not at all. A damaged file, or one of another piece, counts as missing: a warning goes to the log, and the piece is computed again.
+//! completely or not at all. A damaged file, or the file of another piece, counts as missing: a warning goes to the log, and the piece is computed
+//! again.
 
 use std::fs;
 use std::io::Write as _;
@@ -62,7 +63,8 @@ impl Checkpoints {
         })
     }
 
-    /// The same folder with a prefix for names, for work that a run does several times: pieces of different scopes are different pieces.
+    /// The same folder with a prefix for names, for work that a run does several times. Pieces with the same name in different scopes are
+    /// different pieces.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
         Self {
@@ -147,7 +149,7 @@ impl Checkpoints {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         if let Some(known) = self.load(name) {
-            tracing::info!(name, "loaded from before the interruption of this run");
+            tracing::info!(name, "loaded a piece that was saved before this run was interrupted");
             return Ok(known);
         }
         let made = make()?;
@@ -276,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn piece_round_trips_to_the_bit_and_is_made_once() {
+    fn piece_round_trips_exactly_and_is_computed_once() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Checkpoints::in_folder(folder.path().join("deep"), Duration::ZERO).unwrap();
         assert!(kept.is_empty());
         let made: Value = kept.piece("a b", || Ok::<_, Error>(value())).unwrap();
         let again: Value = kept
-            .piece("a b", || -> Result<Value> { unreachable!("it is kept") })
+            .piece("a b", || -> Result<Value> { unreachable!("it is saved") })
             .unwrap();
         assert_eq!(
             (bits(&made), bits(&again)),
@@ -313,13 +315,13 @@ mod tests {
             assert!(kept.load::<Value>("x").is_none(), "cut at {at}");
         }
         fs::write(&file, &whole).unwrap();
-        // Not damaged, but of another type.
+        // The file is not damaged, but its value has another type.
         assert!(kept.load::<Vec<String>>("x").is_none());
         assert!(kept.load::<Value>("x").is_some());
     }
 
     #[test]
-    fn saver_saves_when_it_is_time_and_forgets_when_done() {
+    fn saver_saves_at_intervals_and_removes_the_state_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let seldom = Checkpoints::in_folder(folder.path(), Duration::from_secs(3600)).unwrap();
         let mut saver = seldom.saver("t".into());
@@ -332,7 +334,7 @@ mod tests {
         saver.finish();
         assert!(often.is_empty());
         let mut none = NO_CHECKPOINTS.saver("t".into());
-        none.offer(|| -> u32 { unreachable!("nothing is kept") })
+        none.offer(|| -> u32 { unreachable!("nothing is saved") })
             .unwrap();
         assert_eq!(
             NO_CHECKPOINTS.piece("t", || Ok::<_, Error>(3_u32)).unwrap(),
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn piece_that_cannot_be_written_names_its_file() {
+    fn error_for_a_piece_that_cannot_be_written_names_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Checkpoints::in_folder(folder.path().join("gone"), Duration::ZERO).unwrap();
         fs::remove_dir(folder.path().join("gone")).unwrap();

@@ -3,28 +3,29 @@
 //! | check | default action | other actions | finds |
 //! |---|---|---|---|
 //! | `infinite` | refuse | drop (the rows), warn (takes the cells as missing) | ±inf, or a number too large for f64, in a feature or the target |
-//! | `missing_target` | drop (the rows) | refuse | rows without target |
+//! | `missing_target` | drop (the rows) | refuse | rows without a target |
 //! | `all_missing` | drop | refuse | a column with only missing values in the training rows |
 //! | `constant` | drop | warn, refuse | a column with the same value in all training rows |
-//! | `duplicate` | drop (the later) | warn, refuse | a column equal to an earlier one |
-//! | `id` | drop | warn, refuse | a column that numbers or names the rows (an identifier); a text that differs in at least half of the rows |
+//! | `duplicate` | drop (the later column) | warn, refuse | a column equal to an earlier column |
+//! | `id` | drop | warn, refuse | an identifier: whole numbers or texts that are all different; at least half as many different texts as rows |
 //! | `leak` | refuse | warn, drop | a feature that equals the target or is a monotone function of it |
 //! | `capped_target` | warn | refuse | at least 1 % of the targets equal to their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
 //! | `datetime` | warn (its parts are features) | drop, refuse | a feature column of dates or times |
 //! | `text` | drop | refuse | a feature column of free text |
-//! | `missing_marker` | warn | refuse | `NA`, `?`, `--` and the like, or odd texts among numbers or dates, read as missing |
-//! | `number_text` | warn | refuse | text that was read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`), or a column of categories most of which look like numbers or dates |
-//! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers that stand apart from all others, such as −999, 65535 or a spike of 1e12, in a feature or in the target |
-//! | `repeated_rows` | warn (keeps equal rows together) | refuse | at least 0.5 % of the rows equal to an earlier one, in features and target, where the split is random |
-//! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to rows that were learned from, in features and target |
+//! | `missing_marker` | warn | refuse | cells that were read as missing: `NA`, `?`, `--` and similar markers, or other texts among numbers or dates |
+//! | `number_text` | warn | refuse | text read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`); categories of which at least half look like these |
+//! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), in a feature or the target |
+//! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
+//! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
 //!
 //! The action `refuse` stops with an error. By default, `few_rows` refuses fewer than 20 training rows and warns below 200. With `warn` it
 //! only warns; with `refuse` it refuses fewer than 200.
 //!
-//! "Training rows" in the table means training and validation rows, except for `few_rows`. Test rows have no influence on the checks of
-//! columns, except on `infinite`, `missing_target`, `missing_marker`, `repeated_rows` and `seen_test`. Columns named in `keep` are kept, with a
-//! warning, when `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something.
+//! "Training rows" in the table means training and validation rows, except for `few_rows`. Rows are equal if all features and the target are
+//! equal. Test rows influence only the checks `infinite`, `missing_target`, `missing_marker`, `number_text`, `text`, `duplicate`, `repeated_rows`
+//! and `seen_test`. If `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something in a column that `keep` names, the column is kept
+//! with a warning.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -105,14 +106,14 @@ impl Check {
         }
     }
 
-    /// True if the check can drop a column, and not rows or cells.
+    /// True if the action `drop` of this check drops a column. For other checks, it drops rows or cells, or is not allowed.
     #[must_use]
     pub fn drops_columns(self) -> bool {
         let drops = self.actions().contains(&Action::Drop);
         drops && !matches!(self, Self::Infinite | Self::MissingTarget | Self::Sentinel)
     }
 
-    /// True if a column named in `keep` is kept with a warning.
+    /// True if the option `keep` overrides this check: a column named there is kept with a warning.
     #[must_use]
     pub fn heeds_keep(self) -> bool {
         matches!(
@@ -141,7 +142,7 @@ impl Check {
     }
 }
 
-/// Collects what the checks find: takes the action that the user chose, and keeps the warnings.
+/// Collects the findings of the checks: takes the action that the user chose for each check, and stores the warnings.
 pub(crate) struct Findings<'a> {
     actions: BTreeMap<Check, Action>,
     keep: &'a [String],
@@ -149,7 +150,7 @@ pub(crate) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// Starts without findings, after validating the user's check names and actions.
+    /// Checks the names and actions in `overrides`, and starts without findings.
     pub(crate) fn new(overrides: &BTreeMap<String, Action>, keep: &'a [String]) -> Result<Self> {
         let mut actions = BTreeMap::new();
         for (name, action) in overrides {
@@ -197,7 +198,7 @@ impl<'a> Findings<'a> {
         self.act(check, self.action(check), column, message)
     }
 
-    /// Records a warning from reading a file: as a finding if it belongs to a check.
+    /// Records a warning from reading a file. If it has the name of a check, it counts as a finding of this check.
     pub(crate) fn note(&mut self, note: &Warning) -> Result<()> {
         let named = |check: &Check| check.name() == note.check;
         match Check::ALL.into_iter().find(named) {
@@ -269,7 +270,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Checks feature columns on training and validation rows, and drops those that must not be features.
+/// Checks the feature columns on the training and validation rows `rows`. Returns the columns that may be features.
 pub(crate) fn check_features(
     source: &str,
     columns: Vec<Column>,
@@ -294,7 +295,7 @@ pub(crate) fn check_features(
             .find(|index| equal(&kept[**index].values, &column.values))
         {
             let message = format!(
-                "{source}: column `{}` holds the same values as `{}`",
+                "{source}: column `{}` has the same values as `{}`",
                 column.name, kept[*first].name
             );
             if drops(findings, Check::Duplicate, &column.name, &message)? {
@@ -310,7 +311,7 @@ pub(crate) fn check_features(
 }
 
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
-    // Such columns cannot be features, even if `keep` names them.
+    // A column found by this check cannot be a feature, even if `keep` names it.
     if !check.heeds_keep() {
         let message = format!("{message}; dropped");
         return Ok(findings.found(check, Some(column), message)? == Action::Drop);
@@ -318,7 +319,7 @@ fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str)
     Ok(findings.found_in_column(check, column, message)? == Action::Drop)
 }
 
-/// What is wrong with a single column, without comparing it with others.
+/// Checks a single column, without comparing it with others. Returns the first finding and its message.
 fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, String)> {
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
@@ -352,7 +353,7 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     }
     if is_id(column, rows) {
         let message =
-            format!("{at} names or numbers the rows: {known} different values in {known} rows");
+            format!("{at} identifies the rows: {known} different values in {known} rows");
         return Some((Check::Id, message));
     }
     let texts = nearly_unique(column, rows, known)?;
@@ -363,15 +364,17 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
         _ => String::new(),
     };
     let message =
-        format!("{at} is nearly unique to each row: {texts} different texts in {known} rows{fix}");
+        format!("{at} has too many different texts for categories: {texts} in {known} rows{fix}");
     Some((Check::Id, message))
 }
 
 /// How to fix a column of dates such as 03/10/2024.
 const WRITE_DATES: &str =
-    "if these are dates, write them as YYYY-MM-DD, since day and month cannot be told apart";
+    "if these are dates, write them as YYYY-MM-DD, because it is unclear which number is the day";
 
-/// The number of different texts of a category column, where they are at least half as many as the rows that have one.
+/// Number of different texts in a category column, if it is at least half of the number of rows with a text.
+///
+/// Returns `None` for other columns, and if fewer than 100 rows have a text.
 fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize> {
     const FEWEST_ROWS: usize = 100;
     let Values::Category { codes, .. } = &column.values else {
@@ -385,7 +388,7 @@ fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize>
     (known >= FEWEST_ROWS && 2 * texts.len() >= known).then_some(texts.len())
 }
 
-/// Warning for a category column that was probably meant to hold numbers.
+/// Returns a warning for a category column that was probably meant to contain numbers or dates.
 fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> {
     const FEWEST: usize = 20;
     let Values::Category { codes, levels } = &column.values else {
@@ -463,8 +466,8 @@ fn is_constant(values: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// True for a category column whose values are all different, and for whole numbers that are all different if the column's name is that of an
-/// identifier.
+/// True for a category column whose texts are all different, and for a column of whole numbers that are all different if its name contains
+/// a word such as `id`. False if there are fewer than 20 rows.
 pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     const FEWEST_ROWS: usize = 20;
     if rows.len() < FEWEST_ROWS {
@@ -556,7 +559,7 @@ fn equal(a: &Values, b: &Values) -> bool {
     }
 }
 
-/// Finds features that are copies of the target, perhaps in another unit.
+/// Finds features that are copies of the target, perhaps in another unit. Returns the columns that are kept.
 fn drop_leaks(
     source: &str,
     columns: Vec<Column>,
@@ -569,7 +572,7 @@ fn drop_leaks(
     for column in columns {
         if let Some(how) = leak(&column.values, rows, target, alone) {
             let message = format!(
-                "{source}: column `{}` is {how}: a feature whose value is not known before that of the target is a leak",
+                "{source}: column `{}` is {how}; it is a leak if its value is not known before the target is known",
                 column.name
             );
             if findings.found_in_column(Check::Leak, &column.name, &message)? == Action::Drop {
@@ -592,7 +595,7 @@ fn named(name: &str, option: &str) -> Result<Check> {
     })
 }
 
-/// The rows whose value is not missing.
+/// Those of `rows` whose value is not missing.
 fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
     let has = |row: &usize| !values[*row].is_nan();
     rows.iter().copied().filter(has).collect()
@@ -600,8 +603,8 @@ fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
 
 /// How a column copies the target, or `None` if it does not.
 ///
-/// Pearson's correlation finds linear copies, and the correlation of ranks finds other monotone copies. If there is only one feature, it may
-/// be a nonlinear monotone function of the target, as the curve of a noise-free sensor is.
+/// Pearson's correlation finds linear copies, and the correlation of ranks finds other monotone copies. A column that is the only feature
+/// (`alone`) may be a nonlinear monotone function of the target, because the curve of a noise-free sensor is such a function.
 fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<&'static str> {
     const COPY: f64 = 0.99999;
     const FEWEST_ROWS: usize = 20;
@@ -700,7 +703,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_disguise_are_known_from_codes() {
+    fn looks_like_number_tells_numbers_from_codes() {
         for word in [
             "3,412",
             "-3.5",
@@ -745,7 +748,7 @@ mod tests {
     }
 
     #[test]
-    fn useless_columns_are_dropped_with_a_warning() {
+    fn columns_without_information_are_dropped_with_a_warning() {
         let columns = vec![
             column("good", noise),
             column("flat", |_| 3.0),
@@ -788,7 +791,7 @@ mod tests {
     }
 
     #[test]
-    fn constant_with_gaps_is_kept() {
+    fn constant_column_with_missing_values_is_kept() {
         let column = column("flag", |row| if row % 2 == 0 { 1.0 } else { f64::NAN });
         assert_eq!(run(vec![column], &[], &[]).unwrap().0, ["flag"]);
     }
@@ -865,7 +868,7 @@ mod tests {
     }
 
     #[test]
-    fn capped_target_is_warned_of_but_a_rating_is_not() {
+    fn capped_target_gives_a_warning_but_a_rating_does_not() {
         let rows: Vec<usize> = (0..1000).collect();
         let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
         let capped: Vec<f64> = rows.iter().map(|row| (*row as f64).min(950.0)).collect();
@@ -881,7 +884,7 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_are_refused_then_warned_of() {
+    fn few_rows_are_refused_below_20_and_warned_of_below_200() {
         let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
         assert!(check_rows("t.csv", 19, &mut findings).is_err());
         check_rows("t.csv", 20, &mut findings).unwrap();
@@ -892,7 +895,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_ids_are_told_by_words() {
+    fn sounds_like_id_compares_whole_words() {
         for name in [
             "id",
             "ID",

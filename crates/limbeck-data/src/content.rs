@@ -1,4 +1,4 @@
-//! Checksum of the content of a data set, and search for test rows that also occur in the training rows.
+//! Computes the checksum of a data set, and counts test rows that also occur among the training rows.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_seen_where_features_and_target_are_equal() {
+    fn seen_counts_rows_with_equal_features_and_target() {
         let features = features([1.0, f64::NAN, 1.0], [0, 1, 0]);
         assert_eq!(seen(&features, &[5.0, 6.0, 5.0], &[0, 1], &[2]), 1);
         assert_eq!(seen(&features, &[5.0, 6.0, 7.0], &[0, 1], &[2]), 0);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_changes_the_content() {
+    fn each_change_of_the_data_changes_the_checksum() {
         let split = |train: &[usize]| Split {
             train: train.to_vec(),
             valid: vec![],

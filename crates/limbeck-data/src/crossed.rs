@@ -182,7 +182,7 @@ impl<'a> Design<'a> {
     ///
     /// # Formula
     ///
-    /// The interval holds all `ρ` for which the mean of `n − ρ d` is not significantly different from 0:
+    /// The interval contains all `ρ` for which the mean of `n − ρ d` is not significantly different from 0:
     ///
     /// ```text
     /// (n̄ − ρ d̄)² ≤ half²(n − ρ d)
@@ -196,8 +196,8 @@ impl<'a> Design<'a> {
     ///
     /// # Source
     ///
-    /// Fieller, *Some problems in interval estimation*, Journal of the Royal Statistical Society B 16, 1954. Satterthwaite, *An approximate distribution of estimates of
-    /// variance components*, Biometrics Bulletin 2, 1946.
+    /// Fieller, *Some problems in interval estimation*, Journal of the Royal Statistical Society B 16, 1954. Satterthwaite, *An approximate
+    /// distribution of estimates of variance components*, Biometrics Bulletin 2, 1946.
     #[must_use]
     pub fn ratio(&self, numerator: &Parts, denominator: &Parts) -> Option<Ratio> {
         let (n, d) = (numerator.mean(), denominator.mean());
@@ -591,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn ratio_of_means_with_one_seed_is_fiellers() {
+    fn ratio_with_one_seed_agrees_with_fieller() {
         // n̄ ≈ 4, d̄ ≈ 8; 60 pairs; the expected interval comes from Fieller's quadratic formula.
         let (mut n, mut d) = (Vec::new(), Vec::new());
         let mut rng = generator(5, "fieller", 0);

@@ -1,7 +1,7 @@
-//! Text tables, read whole.
+//! Reads whole text tables into memory, and writes CSV.
 //!
-//! A file, or the parts of a folder, becomes cells of text by column, of which [`kind`](crate::kind) makes values. What a user
-//! must be told with its place (encoding, ragged rows, open quotes, names) is found by a walk over the records before.
+//! The cells of a file, or of the parts in a folder, are collected as text by column; [`kind`](crate::kind) converts them to values. Errors of
+//! the whole file (encoding, header, rows of another length, open quotation marks) are found before, in a pass over all records.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,10 +20,10 @@ use crate::records::Records;
 use crate::table::{Table, Values, Wanted, cell_error};
 use crate::{Error, Result};
 
-/// Rows of a chunk of cells.
+/// Number of rows in a chunk of cells.
 const CHUNK: usize = 8192;
 
-/// Reads the wanted columns of a text table, which may be several files below one another.
+/// Reads the wanted columns of a text table from one or more files, which are the parts of the table.
 pub(crate) fn read(
     files: &[PathBuf],
     source: &str,
@@ -65,7 +65,7 @@ pub(crate) fn read(
                     .map_err(fail)?
             }
         };
-        // A separator that ends every line makes no column.
+        // A separator at the end of every line gives a column without name and values, which is left out.
         let asked_for = kind.is_some();
         if asked_for || !header.unnamed[index] || !is_empty(&parsed.values) {
             table.add(name, parsed);
@@ -74,12 +74,12 @@ pub(crate) fn read(
     Ok(table)
 }
 
-/// True for a number column without a number.
+/// True for a number column in which all cells are missing.
 fn is_empty(values: &Values) -> bool {
     matches!(values, Values::Number(values) if values.iter().all(|value| value.is_nan()))
 }
 
-/// Writes a batch with header; missing cells are empty.
+/// Writes a batch as CSV with a header; missing cells are empty.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .with_header(true)
@@ -100,11 +100,11 @@ fn system_error(error: arrow::error::ArrowError) -> io::Error {
 /// One file of a text table.
 struct Text {
     path: PathBuf,
-    /// UTF-8 without a byte order mark.
+    /// The text as UTF-8, without a byte order mark.
     bytes: Vec<u8>,
     layout: Layout,
     header: Header,
-    /// Below the header.
+    /// Number of rows below the header.
     rows: usize,
 }
 
@@ -134,7 +134,7 @@ impl Text {
         Ok(text)
     }
 
-    /// All files, whose columns have to be the same.
+    /// Reads all files, and checks that they have the same columns.
     fn read_all(files: &[PathBuf], options: &ReadOptions) -> Result<Vec<Self>> {
         let mut texts: Vec<Self> = Vec::with_capacity(files.len());
         for path in files {
@@ -149,14 +149,14 @@ impl Text {
         }
         match texts.iter().any(|text| text.rows > 0) {
             true => Ok(texts),
-            // A part may be empty, the whole table may not.
+            // A part may have no rows, but the whole table may not.
             false => Err(Error::NoRows {
                 path: files[0].clone(),
             }),
         }
     }
 
-    /// The records, of which the first is the header.
+    /// The records of the text; the first is the header.
     fn records(&self) -> Records<'_> {
         let Layout {
             separator,
@@ -167,7 +167,7 @@ impl Text {
         Records::from(&self.bytes, separator, start, line)
     }
 
-    /// Number of data rows, each of which has as many cells as the header.
+    /// Checks that each data row has as many cells as the header. Returns the number of data rows.
     fn check_records(&self) -> Result<usize> {
         let expected = self.header.names.len();
         let mut rows = 0;
@@ -182,7 +182,7 @@ impl Text {
         self.records().nth(row + 1).map(|record| record.line)
     }
 
-    /// The cells of the picked columns, in chunks.
+    /// Appends the cells of the picked columns to `chunks`, by column.
     fn split(&self, picked: &[usize], chunks: &mut [Vec<StringArray>]) {
         let mut builders: Vec<StringBuilder> =
             picked.iter().map(|_| StringBuilder::new()).collect();
@@ -206,7 +206,7 @@ impl Text {
     }
 }
 
-/// The cells of the picked columns of all files, by column.
+/// The cells of the picked columns of all files: for each column, its chunks.
 fn split_all(texts: &[Text], picked: impl Iterator<Item = usize>) -> Vec<Vec<StringArray>> {
     let picked: Vec<usize> = picked.collect();
     let mut chunks = vec![Vec::new(); picked.len()];
@@ -216,7 +216,7 @@ fn split_all(texts: &[Text], picked: impl Iterator<Item = usize>) -> Vec<Vec<Str
     chunks
 }
 
-/// The error for a cell, with the file that it is in.
+/// Makes the error for a bad cell, with the file, and with row and line in this file.
 fn bad_cell(texts: &[Text], column: &str, mut bad: BadCell) -> Error {
     let found = parts::locate(texts, |text| text.rows, bad.row);
     let source = found.map_or_else(String::new, |(text, _)| text.path.display().to_string());
@@ -225,16 +225,16 @@ fn bad_cell(texts: &[Text], column: &str, mut bad: BadCell) -> Error {
     cell_error(&source, column, bad, line)
 }
 
-/// Where a part of a text begins in its file.
+/// Position in a file at which a part of its text begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
-    /// Bytes before it.
+    /// Number of bytes before the part.
     pub(crate) offset: usize,
-    /// Lines that end before it.
+    /// Number of lines that end before the part.
     pub(crate) lines: usize,
 }
 
-/// Refuses what is no UTF-8 text.
+/// Returns an error if bytes are not UTF-8, or contain a NUL byte.
 pub(crate) fn check_text(path: &Path, bytes: &[u8], place: Place) -> Result<()> {
     let path = path.to_owned();
     let at = |offset: usize| {
@@ -254,16 +254,16 @@ pub(crate) fn check_text(path: &Path, bytes: &[u8], place: Place) -> Result<()> 
     }
 }
 
-/// The columns of a text table.
+/// The header of a text table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Header {
-    /// Names, trimmed; an empty one becomes `unnamed_N`, counted from 1.
+    /// Column names, trimmed. An empty name becomes `unnamed_N`, with the position `N` of the column from 1.
     pub(crate) names: Vec<String>,
-    /// True where the name was empty.
+    /// For each column, true if its name is empty in the file.
     pub(crate) unnamed: Vec<bool>,
 }
 
-/// Reads the header where the layout says.
+/// Reads the header at the position that the layout gives.
 pub(crate) fn header(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Header> {
     let mut cells = Vec::new();
     let mut records = Records::from(bytes, layout.separator, layout.start, layout.line);
@@ -321,20 +321,20 @@ mod tests {
     }
 
     #[test]
-    fn empty_file_is_named() {
+    fn empty_file_is_refused() {
         assert!(message(b"").contains("t.csv: the file is empty"));
         assert!(message(b"\n \n").contains("the file is empty"));
         assert!(message(b"\xef\xbb\xbf").contains("the file is empty"));
     }
 
     #[test]
-    fn header_only_is_named() {
+    fn header_without_rows_is_refused() {
         assert!(message(b"a,b\n").contains("column names but no rows"));
         assert!(message(b"a,b\n\n\n").contains("column names but no rows"));
     }
 
     #[test]
-    fn ragged_row_is_named_with_row_and_line() {
+    fn error_for_a_short_row_names_row_and_line() {
         assert!(
             message(b"a,b\n1,2\n\"x\ny\",2\n3\n")
                 .contains("row 3 (line 5) has 1 cells, but the header has 2")
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_encoding_is_named_with_byte_and_line() {
+    fn error_for_wrong_encoding_names_byte_and_line() {
         let text = message(b"a,b\n1,2\ncaf\xe9,3\n");
         assert!(text.contains("line 3: byte 11 is not UTF-8"), "{text}");
         assert!(message(b"a,b\n1,\x00\n").contains("line 2: byte 6 is NUL"));
@@ -351,18 +351,18 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_header_is_named() {
+    fn error_for_a_duplicate_name_gives_both_positions() {
         assert!(message(b"a,b, a\n1,2,3\n").contains("columns 1 and 3 are both named `a`"));
     }
 
     #[test]
-    fn open_quote_is_named() {
+    fn error_for_an_open_quote_names_its_line() {
         assert!(message(b"a,b\n1,\"2\n3,4\n").contains("quotation mark opened on line 2"));
         assert!(message(b"\"a,b\n1,2\n").contains("quotation mark opened on line 1"));
     }
 
     #[test]
-    fn text_in_a_number_column_is_named() {
+    fn error_for_text_in_a_number_column_names_the_cell() {
         let options = ReadOptions {
             types: [("b".to_owned(), ColumnKind::Number)].into(),
             ..ReadOptions::default()
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn types_reject_a_column_that_is_not_there() {
+    fn types_reject_a_missing_column() {
         let options = ReadOptions {
             types: [("bb".to_owned(), ColumnKind::Number)].into(),
             ..ReadOptions::default()
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_order_mark_blank_lines_and_unnamed_columns_are_taken() {
+    fn byte_order_mark_blank_lines_and_unnamed_columns_are_accepted() {
         let table = read_bytes(b"\xef\xbb\xbf,b\r\n\r\n0,x\r\n1,\"y \"\"z\"\"\"\r\n").unwrap();
         assert_eq!(table.names(), ["unnamed_1", "b"]);
         assert_eq!(table.rows, 2);
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bytes_read_or_fail_but_never_panic() {
+    fn reading_never_panics_on_any_bytes() {
         use rand::RngExt;
         let alphabet = b"a1,;\"\n\r \t.-e\xc3\xa9\0";
         for index in 0..3000 {

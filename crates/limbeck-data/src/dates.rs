@@ -1,4 +1,4 @@
-//! Dates as features: each part of a date becomes a column of numbers.
+//! Makes features of dates: each part of a date becomes a column of numbers.
 //!
 //! | part | becomes a feature if |
 //! |---|---|
@@ -88,7 +88,7 @@ fn part_name(column: &str, part: DatePart) -> String {
     format!("{column}.{}", part.name())
 }
 
-/// The date column and the part, for the feature and the student's file.
+/// Name of the date column, and the part of the date that a feature is.
 pub(crate) fn source(column: &str, part: DatePart) -> DateSource {
     DateSource {
         column: column.to_owned(),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_of_seconds_are_left_out_downwards() {
+    fn fractions_of_seconds_are_rounded_down() {
         assert_eq!((seconds(1_999_999), seconds(-1)), (1, -1));
         assert_eq!(seconds(MISSING_MICROSECONDS), MISSING_TIME);
         let column = part_column("when", &[0, MISSING_MICROSECONDS], DatePart::Year);

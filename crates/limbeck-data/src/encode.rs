@@ -3,8 +3,9 @@
 //! # Numbers
 //!
 //! A missing number is replaced by the column's median. With `indicator`, a column that has missing cells in the fitted rows gets a
-//! second output, which is 1 if the cell is missing. Then the numbers are scaled: the mean is subtracted and the result divided by the
-//! standard deviation (both of the numbers present; 1 if it is 0), or the column's quantiles are mapped to a normal distribution.
+//! second output, which is 1 if the cell is missing. Then the numbers are scaled: either the mean is subtracted and the result is divided by
+//! the standard deviation, or the column's quantiles are mapped to a normal distribution. Mean and standard deviation are those of the
+//! numbers that are not missing; a standard deviation of 0 is replaced by 1.
 //!
 //! # Categories
 //!
@@ -15,8 +16,8 @@
 //!    the other columns, an unseen level gives only zeros: the weights of an output that is never 1 in training would be random.
 //! 2. Otherwise each column gets its most frequent level and `other`. The rest of the budget goes to the most frequent levels of all columns,
 //!    one by one. The remaining levels of a column share its `other`.
-//! 3. A column with at least 4 outputs whose kept levels cover less than half of its rows uses these outputs as hash buckets instead, because
-//!    `other` would otherwise hold most of its rows.
+//! 3. A column with at least 4 outputs whose kept levels cover less than half of its rows uses these outputs as hash buckets instead.
+//!    Otherwise most of its rows would have the level `other`.
 //!
 //! In case 2, each column gets its two outputs even if that exceeds the budget.
 
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn fitting_reads_the_given_rows_only() {
+    fn fit_encoder_reads_only_the_given_rows() {
         let features = features(vec![
             Column::number("x", vec![1.0, 3.0, 1e9]),
             Column::category("c", [Some("a"), Some("b"), Some("z")]),
@@ -453,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn each_category_has_two_outputs_at_least() {
+    fn each_category_column_has_at_least_two_outputs() {
         let options = EncodeOptions {
             max_width_for_categories: 1,
             ..EncodeOptions::default()
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinal_columns_are_named() {
+    fn ordinal_option_selects_columns() {
         let options = EncodeOptions {
             ordinal: vec!["grade".to_owned()],
             ..EncodeOptions::default()
@@ -510,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_no_or_one_value_are_none() {
+    fn ple_edges_are_empty_for_fewer_than_two_values() {
         assert!(
             ple_edges(&[], 4).is_empty()
                 && ple_edges(&[f32::NAN], 4).is_empty()

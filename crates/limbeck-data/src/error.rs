@@ -34,7 +34,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is empty or holds only white space.
+    /// A file that is empty or contains only white space.
     #[error("{}: the file is empty; expected a header line and at least one row", path.display())]
     Empty {
         /// The file.
@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// A zero byte in a text table.
     #[error(
-        "{}: line {line}: byte {offset} is NUL, which a text table cannot hold; is this a binary or UTF-16 file?",
+        "{}: line {line}: byte {offset} is NUL, which a text table cannot contain; is this a binary or UTF-16 file?",
         path.display()
     )]
     NulByte {
@@ -100,15 +100,15 @@ pub enum Error {
         path: PathBuf,
         /// Line of the file, from 1.
         line: usize,
-        /// Cells in it that are not empty.
+        /// Number of cells in that line that are not empty.
         found: usize,
         /// Cells in most lines.
         expected: usize,
-        /// Lines above the next one.
+        /// Number of lines to skip, so that the next line that may be the header becomes the first.
         skip: usize,
     },
     /// A quotation mark that is never closed.
-    #[error("{}: the quotation mark opened on line {line} is never closed", path.display())]
+    #[error("{}: the quotation mark opened on line {line} is never closed; close it, or remove it", path.display())]
     OpenQuote {
         /// The file.
         path: PathBuf,

@@ -30,10 +30,10 @@ pub struct Feature {
     pub values: FeatureValues,
     /// True if all training values that are not missing are whole numbers; augmentation then rounds new values.
     pub integer: bool,
-    /// Numbers of the table that mean *missing*. They are NaN here; students read the table's own numbers.
+    /// Numbers that mean *missing* in the table, such as −999. `values` has NaN in their place; a student reads the numbers of the table.
     #[serde(default)]
     pub missing: MissingNumbers,
-    /// The date of the table that the numbers are a part of, if they are.
+    /// The date column from which the numbers were computed, and which part of the date they are; `None` for other features.
     #[serde(default)]
     pub date: Option<DateSource>,
 }
@@ -52,20 +52,20 @@ pub enum FeatureValues {
     },
 }
 
-/// A feature column and its kind.
+/// Name and kind of a feature column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureKind {
     /// Column name.
     pub name: String,
     /// Kind of the column in the table; number for a part of a date.
     pub kind: ColumnKind,
-    /// The date in the table that the feature is a part of, if it is.
+    /// The date column from which the feature is computed, and which part of the date it is; `None` for other features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<DateSource>,
 }
 
 impl FeatureKind {
-    /// The column of the table that the feature is read from, and its kind there.
+    /// Name and kind of the table column from which the feature is read.
     fn raw(&self) -> (String, ColumnKind) {
         match &self.date {
             Some(date) => (date.column.clone(), ColumnKind::Time),
@@ -74,7 +74,7 @@ impl FeatureKind {
     }
 }
 
-/// Names and kinds of the columns that features are read from; a date of several parts is one column.
+/// Names and kinds of the table columns from which features are read. A date column occurs once, even if several of its parts are features.
 #[must_use]
 pub fn raw_columns(features: &[FeatureKind]) -> Vec<(String, ColumnKind)> {
     let mut columns: Vec<(String, ColumnKind)> = Vec::new();
@@ -114,7 +114,7 @@ impl FeatureValues {
 }
 
 impl Features {
-    /// True if both have the same cells; two missing numbers count as equal.
+    /// True if both have the same values in all cells; two missing numbers count as equal. Column names are not compared.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         let both = self.columns.iter().zip(&other.columns);
@@ -188,11 +188,12 @@ impl Features {
         Ok(features)
     }
 
-    /// The features that the columns of a table are read as.
+    /// Makes features of the given kinds from the columns of a table; computes parts of dates.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchColumn`] for a column that the table does not have; [`Error::Shape`] for one of another kind.
+    /// [`Error::NoSuchColumn`] if the table does not have a column; [`Error::Shape`] if the column for a part of a date is not a time column, or
+    /// if the column for another feature is a time or text column.
     pub fn of_table(table: &Table, kinds: &[FeatureKind]) -> Result<Self> {
         let column = |kind: &FeatureKind| {
             let Some(date) = &kind.date else {
@@ -248,8 +249,8 @@ impl Features {
         }
     }
 
-    /// The features for models that limbeck did not train: with the table's own numbers for *missing*, and without parts of dates. All missing
-    /// cells of a column get the first such number of the column.
+    /// The features as models that limbeck did not train know them: without parts of dates, and with numbers such as −999 for *missing*. If
+    /// several numbers mean *missing* in a column, all of its missing cells get the first of these numbers.
     #[must_use]
     pub fn as_in_table(&self) -> Cow<'_, Self> {
         let stands_for = |column: &Feature| column.missing.values.first().copied();
@@ -270,7 +271,7 @@ impl Features {
         Cow::Owned(all)
     }
 
-    /// Rows of another table with NaN in place of the numbers that mean *missing* in `like`, which has the same columns in the same order.
+    /// Replaces the numbers that mean *missing* in `like` with NaN. `like` must have the same columns in the same order.
     #[must_use]
     pub fn cleaned_like(mut self, like: &Self) -> Self {
         for (column, like) in self.columns.iter_mut().zip(&like.columns) {
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_mean_missing_go_and_come_back() {
+    fn numbers_that_mean_missing_become_nan_and_are_restored() {
         let mut like = sample();
         like.columns[0].missing.values = vec![-999.0];
         let read = Features::from_table(
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_numbers_are_the_same() {
+    fn same_treats_missing_numbers_as_equal() {
         let of = |values: Vec<f64>| Features {
             rows: values.len(),
             columns: vec![Feature {

@@ -18,10 +18,10 @@ const GAP: f64 = 0.01;
 /// |---|---|---|
 /// | random | random rows; sizes differ by at most one row | all other rows |
 /// | group | whole groups: the largest group first, each into the fold with the fewest rows; fewer groups than `k` give fewer folds | all other rows |
-/// | time | a stretch of consecutive blocks | all other rows except the *gap*: 1 % of all blocks on each side of the stretch, at least one block and at most half a stretch |
+/// | time | a stretch of consecutive blocks | all other rows except the *gap*: 1 % of all blocks on each side (at least one, at most half a stretch) |
 ///
-/// Rows that are close in time resemble each other: without the gap, a teacher would learn from rows that are almost those it predicts. The
-/// teacher of the last stretch of time learns from earlier rows only.
+/// Rows that are close in time resemble each other: without the gap, a teacher would learn from rows that almost equal the rows that it
+/// predicts. The teacher of the last stretch of time learns from earlier rows only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folds {
     /// Fold of each row; [`NO_FOLD`] if no fold's teacher predicts it.
@@ -40,7 +40,7 @@ struct Time {
 }
 
 impl Folds {
-    /// Folds of the given rows, of the kind that fits the data set's split; a `k` below 2 counts as 2.
+    /// Makes folds of the given rows; the split of the data set decides the kind. A `k` below 2 counts as 2.
     #[must_use]
     pub fn new(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Self {
         let k = k.max(2).min(rows.len().max(1));
@@ -136,7 +136,7 @@ impl Folds {
         self.time.is_some()
     }
 
-    /// The folds whose errors choose between models: all folds; with stretches of time only the last, because later rows are to be predicted.
+    /// The folds whose errors decide between models: all folds; for stretches of time only the last fold, because a student predicts later rows.
     #[must_use]
     pub fn judges(&self) -> Vec<u32> {
         let count = self.count() as u32;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_of_the_gap_is_learned_from() {
+    fn training_rows_exclude_the_gap() {
         // 200 blocks of two rows; the rows of the file are in reverse order of time.
         let blocks: Vec<u32> = (0..400).map(|row| (399 - row) / 2).collect();
         let folds = Folds::stretches(&blocks, 5, 0);

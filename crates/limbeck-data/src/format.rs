@@ -1,4 +1,4 @@
-//! What a table's file holds, by its name or its first bytes.
+//! Finds the format of a table's file from its name or its first bytes.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,16 +7,16 @@ use std::path::Path;
 use crate::bytes::{self, Wrapping};
 use crate::{Error, Result};
 
-/// What a table's file holds.
+/// Format of a table's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Separated text.
+    /// Text whose cells are separated by a character, such as CSV.
     Text,
     /// Parquet.
     Parquet,
 }
 
-/// True if a file's name ends with that extension, in any case; `.gz` and `.zst` do not count.
+/// True if a file's name has this extension, in upper or lower case. A final `.gz` or `.zst` is ignored.
 pub(crate) fn named(path: &Path, extension: &str) -> bool {
     let own = |path: &Path| {
         path.extension()
@@ -39,7 +39,7 @@ pub(crate) fn format(path: &Path) -> Result<Format> {
     }
 }
 
-/// Parquet by its four magic bytes, text by a first line with a separator and without control characters.
+/// Finds the format from the first bytes: the four magic bytes mean Parquet; a first line with a separator and without NUL bytes means text.
 fn sniff(path: &Path) -> Result<Format> {
     let mut start = Vec::new();
     let mut file = File::open(path).map_err(Error::read(path))?;

@@ -1,6 +1,6 @@
-//! Predictions of a teacher that are columns of the table.
+//! Teacher predictions that are given as columns of the table.
 
-/// Predictions of a teacher that are columns of the table; each list has one entry per row of the data set.
+/// Teacher predictions that are given as columns of the table. Each list has one entry per row of the data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GivenTeacher {
     /// Predictions of the teacher, in the target's unit.

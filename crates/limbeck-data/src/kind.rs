@@ -2,17 +2,19 @@
 //!
 //! The kinds are tried in this order on the cells that are not empty:
 //!
-//! | kind | when |
+//! | kind | condition |
 //! |---|---|
-//! | number | each cell is a decimal number, or marks a missing value (`NA`, `NaN`, `?`, `--`, `#N/A` and others of `numbers`; a warning counts these) |
-//! | boolean | each cell is `true`, `false`, `yes` or `no`, in any case |
-//! | time | each cell is an ISO 8601 date, or a date with a time (`2024-03-10 18:00`), or marks a missing value |
-//! | number | each cell is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), or marks a missing value; with at least 20 different numbers, up to 10 % of the cells may be other texts, which are read as missing with a warning |
-//! | time | each cell is a date in the same order of day, month and year (`10.03.2024`, `3/10/2024 6:05 PM`; see `time`), or marks a missing value; with at least 20 different dates, up to 10 % of the cells may be other texts, which are read as missing with a warning |
+//! | number | each cell is a decimal number or a *marker* of a missing value (see below) |
+//! | boolean | each cell is `true`, `false`, `yes` or `no`, in upper or lower case |
+//! | time | each cell is an ISO 8601 date, a date with a time (`2024-03-10 18:00`), or a marker |
+//! | number | each cell is a number as people write it (`1,085`, `67.2%`, `$1,000`, `3,5`; see `numbers`), a marker, or one of few *odd texts* |
+//! | time | each cell is a date in the same order of day, month and year (`10.03.2024`, `3/10/2024 6:05 PM`; see `time`), a marker, or an odd text |
 //! | category | there are at most max(50, 5 % of the rows) different texts, or the texts have at most 40 bytes on average |
 //! | text | otherwise |
 //!
-//! A column whose cells are all empty is a number column with only missing values.
+//! Markers are `NA`, `NaN`, `?`, `--`, `#N/A` and others (see `numbers`); a warning counts them. Odd texts are any other texts. They are allowed
+//! in up to 10 % of the cells beside at least 20 different numbers or dates, and are read as missing with a warning. A column whose cells are all
+//! empty is a number column with only missing values.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -64,7 +66,7 @@ impl ColumnKind {
             }
             Self::Boolean => "true, false, yes, no, 1 or 0",
             Self::Time => {
-                "a date or time such as 2024-03-10 or 2024-03-10T18:00:00, or dates of one other order, such as 10.03.2024"
+                "a date or time such as 2024-03-10 or 2024-03-10T18:00:00, or a date such as 10.03.2024 if all dates of the column have this order"
             }
             Self::Category | Self::Text => "text",
         }
@@ -98,7 +100,7 @@ impl FromStr for ColumnKind {
     }
 }
 
-/// A column of text cells in the chunks that Arrow returns; null is an empty cell.
+/// The cells of a column as text, in Arrow arrays; null is an empty cell.
 pub(crate) struct Cells {
     chunks: Vec<StringArray>,
 }
@@ -131,15 +133,15 @@ pub(crate) struct BadCell {
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
     pub(crate) values: Values,
-    /// Cells with a missing marker.
+    /// Number of cells with a marker of a missing value.
     pub(crate) markers: usize,
-    /// Texts that are no numbers, read as missing; sorted.
+    /// Odd texts: texts that are neither values of this kind nor markers. They are read as missing. Sorted.
     pub(crate) odd: Vec<String>,
-    /// Cells with such a text.
+    /// Number of cells with an odd text.
     pub(crate) odd_cells: usize,
-    /// A cell and what was read from it, if numbers or dates are not written as programs write them.
+    /// An example for the warning: the text of a cell and the value read from it, if numbers or dates are not written as programs write them.
     pub(crate) written: Option<(String, String)>,
-    /// How the cells are written.
+    /// Notation of the column.
     pub(crate) notation: Notation,
 }
 
@@ -171,7 +173,7 @@ pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
 
 /// Infers the kind of a category column again, from the given rows only. Cells of other rows that do not have this kind become missing.
 ///
-/// Returns `None` if the rows hold categories.
+/// Returns `None` if the column is a category column by the given rows, too.
 pub(crate) fn infer_by_rows(
     codes: &[u32],
     texts: &[String],
@@ -185,7 +187,7 @@ pub(crate) fn infer_by_rows(
     numbers().or_else(booleans).or_else(times)
 }
 
-/// The column if at most few of its cells are odd texts.
+/// Returns the column if it has no odd text, or if at most 10 % of its cells are odd texts and it has at least 20 different values beside them.
 fn few_odd(read: ReadColumn) -> Option<Parsed> {
     const FEWEST_BESIDE_ODD: usize = 20;
     const MOST_ODD: f64 = 0.1;
@@ -198,13 +200,13 @@ fn few_odd(read: ReadColumn) -> Option<Parsed> {
 /// A column of text read as another kind.
 struct ReadColumn {
     parsed: Parsed,
-    /// Cells that are not empty, in the rows that decide.
+    /// Number of cells that are not empty, in the rows that decide on the kind.
     cells: usize,
-    /// Different texts of this kind.
+    /// Number of different texts that are values of this kind.
     different: usize,
 }
 
-/// The different texts of a column, and how often each occurs in the rows that decide on its kind.
+/// The different texts of a column, and how often each occurs in the rows that decide on the kind.
 struct Levels<'a> {
     codes: &'a [u32],
     texts: &'a [String],
@@ -232,7 +234,7 @@ impl<'a> Levels<'a> {
         }
     }
 
-    /// Reads the texts as numbers; `None` if none is a number, or if their units differ.
+    /// Reads the texts as numbers; `None` if no text is a number, or if the numbers have no common unit.
     fn numbers(&self, rules: &Rules<'_>) -> Option<ReadColumn> {
         let reading = Reading::of(self.texts, &self.counts, rules)?;
         let value = |meaning: &Meaning| match meaning {
@@ -255,7 +257,7 @@ impl<'a> Levels<'a> {
         Some(read)
     }
 
-    /// Reads the texts as dates and times; `None` if none is one, or if it is unclear whether the day or the month comes first.
+    /// Reads the texts as dates and times; `None` if no text is one, or if it is unclear whether the day or the month comes first.
     fn times(&self) -> Option<ReadColumn> {
         let used = self.texts.iter().zip(&self.counts);
         let order = DateOrder::of(used.map(|(text, count)| (text.as_str(), *count)))?;
@@ -276,7 +278,7 @@ impl<'a> Levels<'a> {
         Some(read)
     }
 
-    /// Reads the texts as booleans; `None` if none is one.
+    /// Reads the texts as booleans; `None` if no text is a boolean.
     fn booleans(&self) -> Option<ReadColumn> {
         let known: Vec<Option<f64>> = self.texts.iter().map(|text| boolean(text)).collect();
         let values: Vec<f64> = known
@@ -304,7 +306,7 @@ impl<'a> Levels<'a> {
         self.codes.iter().map(value).collect()
     }
 
-    /// Texts that occur in the rows that decide, with count and meaning.
+    /// Texts that occur in the rows that decide on the kind, each with its count and meaning.
     fn used<'b>(
         &'b self,
         meanings: &'b [Meaning],
@@ -329,7 +331,7 @@ impl<'a> Levels<'a> {
         };
         let is_value = |meaning: &Meaning| matches!(meaning, Meaning::Number(_));
         let odd = self.used(meanings).filter(|used| *used.2 == Meaning::Odd);
-        // Texts of other rows are known, too: a later table may have them.
+        // The notation also contains odd texts of the other rows, because a later table may have them.
         let all_odd = self.texts.iter().zip(meanings);
         let all_odd = all_odd.filter(|(_, meaning)| **meaning == Meaning::Odd);
         ReadColumn {
@@ -398,7 +400,7 @@ fn convert_times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     all_or_bad(cells, read, ColumnKind::Time, refused)
 }
 
-/// The column if it has no odd text, else the error for the first odd cell; `refused` if there is no column.
+/// Returns the column if it has no odd text, else the error for the first odd cell. Returns the error `refused` if `read` is `None`.
 fn all_or_bad(
     cells: &Cells,
     read: Option<ReadColumn>,
@@ -450,7 +452,8 @@ fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> 
     all_or_bad(cells, read, kind, refused)
 }
 
-/// Completes a column that is read as in the training table: numbers that the user named become missing, and an infinite number is an error.
+/// Completes a column that is read with its notation in the training table: numbers that the user named with `missing` become NaN, and an
+/// infinite number is an error.
 pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     if let Values::Number(values) = &mut parsed.values {
         let named = rules.missing_numbers();
@@ -482,7 +485,7 @@ pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
 
 fn strict(cells: &Cells, kind: ColumnKind, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     match kind {
-        // With a decimal comma, a point separates thousands.
+        // With a decimal comma, a point is a thousands separator.
         ColumnKind::Number if rules.decimal == DecimalMark::Comma => {
             numbers(cells, kind, rules, |cell| {
                 number(cell).filter(|_| !cell.contains('.'))
@@ -583,13 +586,13 @@ fn boolean(cell: &str) -> Option<f64> {
     }
 }
 
-/// Codes and sorted levels; an empty or blank cell is missing, and so is a text of `ReadOptions::missing`.
+/// Codes and sorted levels. Empty and blank cells are missing, and so are texts that mean *missing* by `rules`.
 fn categories(cells: &Cells, rules: &Rules<'_>) -> (Vec<u32>, Vec<String>) {
     let known = |cell| trimmed(cell).filter(|cell| !rules.is_missing(cell));
     encode_levels(cells.len(), cells.iter().map(known))
 }
 
-/// The sorted distinct texts as levels, and the code of each text.
+/// The code of each text, and the different texts in sorted order as levels.
 pub(crate) fn encode_levels<'a>(
     rows: usize,
     cells: impl Iterator<Item = Option<&'a str>>,
@@ -698,7 +701,7 @@ mod tests {
     }
 
     #[test]
-    fn number_takes_booleans_when_asked_for() {
+    fn number_column_accepts_booleans_on_request() {
         let Values::Number(values) = convert(
             &cells(&["1", "yes", "False"]),
             ColumnKind::Number,
@@ -731,7 +734,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_with_many_bytes_are_shown_short() {
+    fn long_cells_are_shortened_between_characters() {
         assert_eq!(shown(&"é".repeat(41)), format!("{:?}…", "é".repeat(40)));
     }
 }

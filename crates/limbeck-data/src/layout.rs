@@ -1,8 +1,8 @@
-//! How a text table is laid out: what separates its cells, and where its header is.
+//! Finds the layout of a text table: the separator of its cells, and the position of its header.
 //!
-//! Both are found from the first records. Quoted parts do not count. A separator fits if every record has as many of it as the
-//! others; lines above the header (titles, comments, `sep=;`) may have fewer. Where several fit, the one with the fewest
-//! lines above its header is taken, then any before the comma, which is a decimal mark, too, then the one with the most cells.
+//! Both are found from the first records. Text inside quotation marks does not count. A separator fits if it occurs equally often in every
+//! record; lines above the header (titles, comments, `sep=;`) may have fewer. If several separators fit, the one with the fewest lines above
+//! the header is chosen; then any other before the comma, because a comma can be a decimal mark; then the one with the most cells.
 
 use std::path::Path;
 
@@ -12,29 +12,29 @@ use crate::text::Separator;
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Bytes in which the layout is looked for.
+/// Number of bytes at the start of a file that are searched for the layout.
 pub(crate) const SAMPLE_BYTES: usize = 256 << 10;
-/// Records that are looked at.
+/// Largest number of records that are searched for the layout.
 const SAMPLE_RECORDS: usize = 200;
-/// Lines above the header at most, where they are to be found.
+/// Number of records among which the header is searched for.
 const MOST_TITLES: usize = 30;
-/// What separates cells, in the order of preference where nothing fits.
+/// The separators that are tried. If none fits and several agree with equally many records, the first of them is chosen.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The layout of a text table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
-    /// What separates cells.
+    /// Separator between cells.
     pub(crate) separator: u8,
-    /// First byte of the header.
+    /// Position of the header's first byte.
     pub(crate) start: usize,
-    /// Its line, from 1.
+    /// Line of the header, from 1.
     pub(crate) line: usize,
-    /// What was passed over.
+    /// Warnings about lines that were skipped.
     pub(crate) notes: Vec<Warning>,
 }
 
-/// Finds the layout of the text that begins with `sample`; `whole` says that nothing follows it.
+/// Finds the layout of a text that begins with `sample`. `whole` is true if `sample` is the whole text.
 pub(crate) fn find(
     path: &Path,
     sample: &[u8],
@@ -64,7 +64,7 @@ pub(crate) fn find(
     }
 }
 
-/// Where the line after `count` lines begins, and its number.
+/// Position and number of the line after the first `count` lines.
 fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)> {
     let mut position = 0;
     for found in 0..count {
@@ -85,7 +85,7 @@ fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)>
     Ok((position, count + 1))
 }
 
-/// The separator of a first line `sep=;`, as spreadsheets write it, and the bytes of that line.
+/// The separator named by a first line such as `sep=;`, which spreadsheets write, and the length of this line in bytes.
 fn named_separator(bytes: &[u8]) -> Option<(u8, usize)> {
     let end = bytes
         .iter()
@@ -100,7 +100,7 @@ fn named_separator(bytes: &[u8]) -> Option<(u8, usize)> {
     Some((separator.byte(), end + 1 + usize::from(both)))
 }
 
-/// The first bytes of a table, from where its header may begin.
+/// The first bytes of a table. The header is not before position `start`, which is on line `line`.
 struct Sample<'a> {
     path: &'a Path,
     bytes: &'a [u8],
@@ -109,27 +109,27 @@ struct Sample<'a> {
     line: usize,
 }
 
-/// What the first records say if a certain byte separates cells.
+/// The first records of a table, split by one candidate separator.
 struct Survey {
     records: Vec<Record>,
     cells: Vec<Vec<Cell>>,
-    /// Cells of most records.
+    /// Most frequent number of cells in a record.
     width: usize,
-    /// The first record with as many.
+    /// Index of the first record with `width` cells.
     first: usize,
-    /// How many records have as many.
+    /// Number of records with `width` cells.
     agree: usize,
 }
 
 impl Survey {
-    /// True if all records from the first with the usual number of cells on have as many.
+    /// True if all records from index `first` on have `width` cells.
     fn is_even(&self) -> bool {
         self.agree == self.records.len() - self.first
     }
 }
 
 impl Sample<'_> {
-    /// Of the text itself, or of its [`masked`] form.
+    /// Splits the first records of `bytes`, which is the text itself or its [`masked`] form.
     fn survey(&self, bytes: &[u8], separator: u8) -> Survey {
         let mut walk = Records::from(bytes, separator, self.start, self.line);
         let (mut records, mut cells) = (Vec::new(), Vec::new());
@@ -167,7 +167,7 @@ impl Sample<'_> {
             let titles = self.titles(survey).unwrap_or(0);
             (std::cmp::Reverse(titles), *separator != b',', survey.width)
         };
-        // The last of equals is taken, and commas come first.
+        // `max_by_key` returns the last of equal elements, so the order is reversed to get the first.
         if let Some((separator, _)) = fits.rev().max_by_key(rank) {
             return Ok(*separator);
         }
@@ -175,7 +175,7 @@ impl Sample<'_> {
             return Err(Error::Malformed {
                 path: self.path.to_owned(),
                 message: "the cells seem to be separated by spaces; \
-                          say so by `--separator space` (`separator = \"space\"` in a recipe)"
+                          if so, set `--separator space` (`separator = \"space\"` in a recipe)"
                     .to_owned(),
             });
         }
@@ -187,7 +187,7 @@ impl Sample<'_> {
         Ok(best.filter(|one| agree(one) > 0).map_or(b',', |one| one.0))
     }
 
-    /// Whether runs of spaces separate as many cells in every line, some of them numbers.
+    /// True if runs of spaces split every record into the same number of cells, and the last record has a value such as a number.
     fn has_columns_of_spaces(&self) -> bool {
         let survey = self.survey(self.bytes, b' ');
         let numbers = survey.cells.last().into_iter().flatten();
@@ -198,7 +198,7 @@ impl Sample<'_> {
             && numbers > 0
     }
 
-    /// The layout with that separator.
+    /// Finds the header for a separator. Returns the layout.
     fn header(&self, separator: u8, options: &ReadOptions) -> Result<Layout> {
         let survey = self.survey(self.bytes, separator);
         let at = |titles: usize| {
@@ -246,7 +246,7 @@ impl Sample<'_> {
         }
     }
 
-    /// Lines above the header that are no part of the table; none where that is not clear.
+    /// Number of records above the header; `None` if it is unclear which record is the header.
     fn titles(&self, survey: &Survey) -> Option<usize> {
         let (records, cells) = (&survey.records, &survey.cells);
         let widest = cells.iter().map(|cells| self.filled(cells)).max()?;
@@ -260,14 +260,14 @@ impl Sample<'_> {
         let header = among.filter(full).find(|at| !comment(*at));
         match header.filter(|at| survey.is_even() && self.is_header(survey, *at)) {
             Some(at) => Some(at),
-            // A header may begin with the mark of a comment, or lack its last name.
+            // The first record may be a header that begins with `#`, or a header without its last name.
             None if full(&0) => Some(0),
             None if records[0].cells == survey.width && !self.is_title(&cells[0]) => Some(0),
             None => None,
         }
     }
 
-    /// True if a record has names only, all of them, and there are values below one.
+    /// True if the cells of a record are different texts, none of them empty or a value, and at least one column below has only values.
     fn is_header(&self, survey: &Survey, at: usize) -> bool {
         let names = &survey.cells[at];
         let mut texts: Vec<_> = names.iter().map(|cell| cell.text(self.bytes)).collect();
@@ -286,13 +286,13 @@ impl Sample<'_> {
             && (0..names.len()).any(column)
     }
 
-    /// True for a line that is hardly filled: at most one cell of three or more.
+    /// True for a record of at least three cells of which at most one is not empty.
     fn is_title(&self, cells: &[Cell]) -> bool {
         let filled = cells.iter().filter(|cell| !self.is_blank(cell)).count();
         cells.len() > 2 && filled < 2
     }
 
-    /// An error where the first line is no header, but what is cannot be told.
+    /// The error for a first line that is not the header, if it is unclear which line is; `None` if the first line may be the header.
     fn unclear(&self, survey: &Survey) -> Option<Error> {
         let found = survey.cells.first()?;
         let filled = found.iter().filter(|cell| !self.is_blank(cell)).count();
@@ -308,7 +308,7 @@ impl Sample<'_> {
         })
     }
 
-    /// Cells up to the last that is not empty.
+    /// Number of cells up to the last cell that is not empty.
     fn filled(&self, cells: &[Cell]) -> usize {
         let last = cells.iter().rposition(|cell| !self.is_blank(cell));
         last.map_or(0, |last| last + 1)
@@ -318,7 +318,7 @@ impl Sample<'_> {
         cell.text(self.bytes).trim().is_empty()
     }
 
-    /// True for what looks like a number, an amount, a share or a date.
+    /// True if a cell looks like a number, an amount of money, a percentage or a date.
     fn is_value(&self, cell: &Cell) -> bool {
         let text = cell.text(self.bytes);
         let part = |c: char| c.is_ascii_digit() || " .,+-:/%$€£eETZ'".contains(c);
@@ -330,7 +330,7 @@ impl Sample<'_> {
     }
 }
 
-/// The text with other bytes in place of separators within quotes, whichever byte separates.
+/// The text with `x` in place of all candidate separators inside quotation marks.
 fn masked(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let (mut inside, mut cell_start) = (false, true);
@@ -341,13 +341,13 @@ fn masked(bytes: &[u8]) -> Vec<u8> {
             _ if inside && separates => *byte = b'x',
             _ => {}
         }
-        // After a closing mark, another one opens again: two of them are one.
+        // A quotation mark right after a closing one opens the quotes again, because a doubled mark stands for one.
         cell_start = separates || matches!(*byte, b'\n' | b'\r') || (*byte == b'"' && !inside);
     }
     out
 }
 
-/// The most frequent of some counts; of equals, the largest.
+/// The most frequent count; if several are equally frequent, the largest.
 fn usual(counts: impl Iterator<Item = usize>) -> usize {
     let mut seen = std::collections::BTreeMap::<usize, usize>::new();
     for count in counts {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_are_those_that_every_record_has() {
+    fn separator_occurs_equally_often_in_every_record() {
         for (text, separator) in [
             ("a,b\n1,2\n", ','),
             ("a;b\n1,5;2,5\n", ';'),
@@ -424,15 +424,15 @@ mod tests {
     }
 
     #[test]
-    fn first_lines_that_are_headers_stay() {
+    fn first_line_that_is_the_header_is_not_skipped() {
         for text in [
-            // An index without a name, a last column without one, a comment's mark, a trailing separator.
+            // An index without a name, a last column without a name, a leading `#`, a trailing separator.
             ",b\n0,x\n1,y\n",
             "a,b,\n1,2,3\n",
             "# a,b\n1,2\n",
             "a;b;\n1;2;\n",
             "a,b\nx,y\nz,\n",
-            // Ragged, not titled.
+            // The records differ in length, but the first line is not a title.
             "a,b\n1,2,3\n",
             "a,b\n1,2\n1,2,3\n1,2\n",
         ] {
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn unclear_first_lines_are_named_with_the_option() {
+    fn error_for_an_unclear_header_names_the_option() {
         for text in [
             "Report\nx,2023,2024,y\n1,2,3,4\n1,2,3,4\n",
             "Report,,,\nx,2023,2024,y\n1,2,3,4\n1,2,3,4\n",
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_skipped_lines_are_named() {
+    fn skip_lines_rejects_more_lines_than_the_text_has() {
         let options = ReadOptions {
             skip_lines: 5,
             ..ReadOptions::default()
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_spaces_are_named_with_the_option() {
+    fn error_for_columns_of_spaces_names_the_option() {
         let error = find_in("t.csv", "x  y\n1  2\n10 3\n", &ReadOptions::default()).unwrap_err();
         assert!(error.to_string().contains("--separator space"), "{error}");
         let options = ReadOptions {

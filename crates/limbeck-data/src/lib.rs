@@ -15,7 +15,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`table`] | [`Table`], [`Column`], reading by file name, writing |
+//! | [`table`] | [`Table`], [`Column`]: reads and writes table files |
 //! | [`targets`] | [`Targets`]: the values to predict, and the unit in which they are learned |
 //! | [`kind`] | [`ColumnKind`] and how it is inferred from the cells of a column |
 //! | [`features`] | [`Features`]: the feature columns that teachers and encoders read |
@@ -23,11 +23,11 @@
 //! | [`checks`] | [`Check`], [`Action`], [`Warning`] |
 //! | [`split`], [`folds`](mod@folds) | training, validation and test rows; folds for out-of-fold predictions |
 //! | [`encode`] | fits an encoder; computes bin edges for piecewise-linear encoding |
-//! | [`stream`] | new columns for tables larger than memory |
+//! | [`stream`] | adds columns to tables larger than memory |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
-//! | [`rng`] | random number generators: one per task |
+//! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
-//! | [`stop`] | [`Stop`]: ends long work early |
+//! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
 //! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!

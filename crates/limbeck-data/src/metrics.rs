@@ -76,7 +76,7 @@ impl Measure {
         }
     }
 
-    /// The term of one row in the mean.
+    /// The term of one row in the mean: its squared error or pinball loss.
     #[must_use]
     pub fn row(self, pred: f64, target: f64) -> f64 {
         match self {
@@ -96,7 +96,7 @@ impl Measure {
         }
     }
 
-    /// The term of each row; input for [`bootstrap`](crate::bootstrap) and [`crossed`](crate::crossed).
+    /// The squared error or pinball loss of each row; input for [`bootstrap`](crate::bootstrap) and [`crossed`](crate::crossed).
     #[must_use]
     pub fn rows(self, pred: &[f64], target: &[f64]) -> Vec<f64> {
         pred.iter()

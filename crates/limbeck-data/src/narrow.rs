@@ -1,4 +1,4 @@
-//! A data set with fewer columns.
+//! Makes a data set with fewer feature columns.
 
 use std::collections::HashSet;
 
@@ -6,9 +6,9 @@ use crate::content::content;
 use crate::dataset::Dataset;
 
 impl Dataset {
-    /// The same rows without some of the features, as if the options had dropped them; names of other columns are passed over.
+    /// The same rows without the named features, as if the option `drop` named them. Names of other columns are ignored.
     ///
-    /// What the checks found stays as it is.
+    /// The warnings of the checks do not change.
     #[must_use]
     pub fn without(&self, names: &[String]) -> Self {
         let mut narrow = self.clone();
@@ -32,7 +32,7 @@ mod tests {
     use crate::{DataOptions, Dataset, simulate};
 
     #[test]
-    fn a_data_set_without_columns_is_that_of_options_that_drop_them() {
+    fn without_agrees_with_the_option_drop() {
         let mut options = DataOptions::for_target(simulate::THERMISTOR_TARGET);
         let of = |options: &DataOptions| {
             Dataset::from_table(simulate::thermistor(200, 7), options, None, 0).unwrap()

@@ -1,11 +1,12 @@
 //! Numbers in text, as people write them: `1,085.5`, `67.2%`, `$1,000`, `(3.50)`, `3,5`, `12 km`.
 //!
-//! Each column has one decimal mark and one unit. The decimal mark is the one that reads more cells. If both read equally many, the decimal mark
-//! is a point, or a comma if the cells of the file are separated by semicolons. All cells have the unit (or the percent sign), or none has; the number
-//! is read without it, so `67.2%` is 67.2. Markers of a missing value (`?`, `--`, `#N/A`) are missing.
+//! Each column has one decimal mark: the mark with which more cells are numbers. If the point and the comma give equally many numbers, the decimal
+//! mark is the point; or the comma, if cells are separated by semicolons and some contain a comma. Either all numbers of a column have the same unit (or
+//! percent sign), or none has a unit. The unit is not part of the value: `67.2%` is 67.2. Markers of a missing value (`?`, `--`, `#N/A`) are
+//! missing.
 //!
-//! This is decided once, by the table that a student is trained on, and kept as the [`Notation`] of the column. Every later table is read cell by
-//! cell with this notation, so that a number has the same meaning in every file, whatever other cells the file has.
+//! The training table decides this once; the result is the [`Notation`] of the column. Every later table is read cell by cell with this
+//! notation, so that a number has the same meaning in every file, whatever other cells the file has.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,20 +65,20 @@ const GROUPING: [char; 7] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '’',
 
 /// True for a marker of a missing value.
 pub(crate) fn is_marker(cell: &str) -> bool {
-    // The longest marker has nine bytes; most cells need no lower case to be told apart.
+    // The longest marker has nine bytes, so longer cells need not be converted to lower case.
     cell.len() <= 9 && MARKERS.contains(&cell.to_lowercase().as_str())
 }
 
-/// How the cells of a column are written: what was found in the table that a student is trained on.
+/// How the cells of a column are written, as found in the training table.
 ///
-/// The default is the notation of programs: a decimal point, no thousands separator, no unit, and ISO 8601 dates.
+/// The default is the plain notation, which programs write: a decimal point, no thousands separator, no unit, and ISO 8601 dates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Notation {
     /// True if the decimal mark is a comma.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     comma: bool,
-    /// True if the mark that is not the decimal mark separates thousands in cells such as `1,085`.
+    /// True if thousands are separated by the other of point and comma, in cells such as `1,085`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     grouped: bool,
     /// The unit after each number, such as `%`; empty if there is none.
@@ -86,13 +87,13 @@ pub struct Notation {
     /// The order of day, month and year.
     #[serde(skip_serializing_if = "is_iso")]
     pub(crate) dates: DateOrder,
-    /// Other texts in a column of numbers or dates; they mean *missing*.
+    /// Texts that mean *missing* in a column of numbers or dates, besides the known markers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<String>,
 }
 
 impl Notation {
-    /// Numbers as programs write them.
+    /// The plain notation: numbers and dates as programs write them.
     pub(crate) const PLAIN: Self = Self {
         comma: false,
         grouped: false,
@@ -100,7 +101,7 @@ impl Notation {
         dates: DateOrder::Iso,
         missing: Vec::new(),
     };
-    /// Most texts that are kept in `missing`.
+    /// Largest number of texts in `missing`.
     const MOST_TEXTS: usize = 1000;
 
     /// This notation, with texts that mean *missing*.
@@ -114,12 +115,12 @@ impl Notation {
         Self { dates, ..self }
     }
 
-    /// True if numbers are written as programs write them, and no text means *missing*.
+    /// True if this is the plain notation, in which no text means *missing*.
     pub(crate) fn is_plain(&self) -> bool {
         *self == Self::PLAIN
     }
 
-    /// True if a plain number such as `1.085` is read as a program reads it.
+    /// True if the point in a number such as `1.085` is read as a decimal point.
     pub(crate) fn reads_plain(&self, decimal: DecimalMark) -> bool {
         match decimal {
             DecimalMark::Auto => !self.comma,
@@ -128,10 +129,11 @@ impl Notation {
         }
     }
 
-    /// Reads one cell as a number; as an error, what was expected.
+    /// Reads one cell as a number. The error says what was expected.
     ///
-    /// A mark that the user names (`decimal`) is used, else the mark of the column. A cell that only the other mark can read is read by the other
-    /// mark. A cell that both marks read differently is refused, unless the column has a thousands separator or the user names the mark.
+    /// The decimal mark is the mark that the user names (`decimal`), else the mark of the column. A cell that is a number only with the other
+    /// mark is read with the other mark, unless the user names the point. A cell such as `1,085` in a column with decimal points is refused: it
+    /// could be 1085 or 1.085. It is accepted if the column has a thousands separator, or if the user names the mark.
     pub(crate) fn read(&self, cell: &str, decimal: DecimalMark) -> Result<f64, String> {
         let mark = match decimal {
             DecimalMark::Auto if self.comma => Mark::Comma,
@@ -149,7 +151,7 @@ impl Notation {
                 if doubtful && has_thousands_only(cell, &own, &other, mark) =>
             {
                 return Err(format!(
-                    "a number that can be read in one way only, as in the training table; this cell is {} or {}, and `--decimal point` or `--decimal comma` decides",
+                    "a number with only one possible value, written as in the training table; this cell is {} or {}: choose with `--decimal point` or `--decimal comma`",
                     own.value.min(other.value),
                     own.value.max(other.value)
                 ));
@@ -174,7 +176,7 @@ impl Notation {
     }
 }
 
-/// For serde.
+/// True for the default order, which serde does not write.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
@@ -183,7 +185,7 @@ fn is_iso(order: &DateOrder) -> bool {
     *order == DateOrder::Iso
 }
 
-/// True if both marks read a cell, but as different numbers, and the cell does not have the decimal mark `mark`: `1,085` for a point.
+/// True if the two decimal marks give a cell different values, and the cell does not contain the decimal mark `mark`: `1,085` for the point.
 fn has_thousands_only(cell: &str, own: &Written, other: &Written, mark: Mark) -> bool {
     own.value.total_cmp(&other.value).is_ne() && !cell.contains(mark.character())
 }
@@ -195,7 +197,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) missing: &'a [String],
     /// The decimal mark (`ReadOptions::decimal`).
     pub(crate) decimal: DecimalMark,
-    /// True if a comma that could separate thousands or decimals is a decimal mark.
+    /// True if a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub(crate) prefers_comma: bool,
     /// The known notation of a column; without it, the notation is found from all cells of the column.
     pub(crate) notation: Option<&'a Notation>,
@@ -238,7 +240,8 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads the different texts of a column as numbers; `counts` are the numbers of cells with each text.
     ///
-    /// Texts with a count of 0 have no influence on decimal mark and unit. Returns `None` if the texts have two units, or if none is a number.
+    /// Texts with a count of 0 have no influence on decimal mark and unit. Returns `None` if no text is a number, or if the numbers have no common
+    /// unit (see `common_unit`).
     pub(crate) fn of(texts: &[String], counts: &[usize], rules: &Rules<'_>) -> Option<Self> {
         let marks: &[Mark] = match rules.decimal {
             DecimalMark::Auto => &[Mark::Point, Mark::Comma],
@@ -271,7 +274,7 @@ impl Reading {
             Written::read(text, mark.other())
                 .is_some_and(|other| has_thousands_only(text, own, &other, mark))
         });
-        // Elsewhere, another unit is another number.
+        // Texts with a count of 0 may have other units; then they are odd texts.
         let written = written
             .into_iter()
             .map(|one| one.filter(|one| one.unit == unit));
@@ -292,7 +295,8 @@ impl Reading {
     }
 }
 
-/// The unit of all numbers. Returns `None` if units differ, or if fewer than 10 different numbers have a unit word: these are names (`2D`, `3D`).
+/// The unit of all numbers. Returns `None` if units differ, or if the unit is a word and there are fewer than 10 different numbers: such texts
+/// are names (`2D`, `3D`).
 fn common_unit<'a>(written: impl Iterator<Item = &'a Written>) -> Option<String> {
     const FEWEST_WITH_UNIT: usize = 10;
     let written: Vec<&Written> = written.collect();
@@ -325,7 +329,7 @@ impl Mark {
     }
 }
 
-/// One number as it is written.
+/// A number and its unit, read from one cell.
 #[derive(Clone, Debug, PartialEq)]
 struct Written {
     value: f64,
@@ -388,7 +392,7 @@ fn without_currency(text: &str) -> &str {
     longest.map_or(text, |sign| text[sign.len()..].trim_start())
 }
 
-/// Reads the text after the digits: whether it is a minus sign, and the unit.
+/// Reads the text after the digits. Returns whether it is a minus sign, and the unit; `None` for any other text.
 fn unit(tail: &str) -> Option<(bool, String)> {
     const LONGEST: usize = 8;
     let tail = tail.trim();
@@ -425,8 +429,8 @@ fn digits(text: &str, mark: Mark) -> Option<String> {
     Some(format!("{whole}.{fraction}0e{exponent}"))
 }
 
-/// Removes the characters that group the digits of a whole number. All groups have the same character, and three digits (or two, except in the last
-/// group, as in India).
+/// Removes the thousands separators from a whole number. All separators must be the same character. Groups must have three digits (or two,
+/// as in India, except for the last group); the first group may be shorter.
 fn ungrouped(whole: &str, group: char) -> Option<String> {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(mark) = whole.chars().find(|c| !c.is_ascii_digit()) else {
@@ -495,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn texts_that_are_not_numbers_are_refused() {
         for cell in [
             "",
             "abc",
@@ -534,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mark_reads_a_column() {
+    fn a_column_has_one_decimal_mark() {
         let auto = Rules::default();
         let comma = Rules {
             prefers_comma: true,
@@ -546,14 +550,14 @@ mod tests {
         let numbers = |values: &[f64]| -> Vec<Meaning> {
             values.iter().map(|value| Meaning::Number(*value)).collect()
         };
-        // One cell that cannot be grouped decides for all.
+        // `3,5` has no thousands separator, so the comma is the decimal mark of all cells.
         assert_eq!(values(&["1,085", "3,5"], &auto), numbers(&[1.085, 3.5]));
         assert_eq!(
             values(&["1,085", "2,500"], &auto),
             numbers(&[1085.0, 2500.0])
         );
         assert_eq!(values(&["1,085", "2,500"], &comma), numbers(&[1.085, 2.5]));
-        // A semicolon says nothing of points.
+        // `prefers_comma` has no influence if no cell contains a comma.
         assert_eq!(
             values(&["1.085%", "2.500%"], &comma),
             numbers(&[1.085, 2.5])
@@ -566,7 +570,7 @@ mod tests {
             values(&["1.085", "2.500"], &said),
             numbers(&[1085.0, 2500.0])
         );
-        // A column of plain numbers in a file of decimal commas stays readable.
+        // In a file with decimal commas, a column with decimal points can still be read.
         assert_eq!(values(&["0.5", "12.25"], &said), numbers(&[0.5, 12.25]));
         let point = Rules {
             decimal: DecimalMark::Point,
@@ -579,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_and_odd_texts_are_told_apart() {
+    fn reading_distinguishes_markers_from_odd_texts() {
         let found = reading(
             &["1", "?", "#N/A", "None", "--", "broken"],
             &Rules::default(),
@@ -606,7 +610,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_stands_in_all_cells_or_in_none() {
+    fn all_numbers_of_a_column_have_the_same_unit() {
         let rules = Rules::default();
         assert_eq!(reading(&["5%", "7 %"], &rules).unwrap().notation.unit, "%");
         assert_eq!(reading(&["5%", "0.05"], &rules), None);
@@ -618,14 +622,14 @@ mod tests {
     }
 
     #[test]
-    fn a_known_notation_reads_each_cell_alone() {
+    fn a_known_notation_reads_each_cell_independently() {
         let auto = DecimalMark::Auto;
         let read = |notation: &Notation, cell: &str| notation.read(cell, auto);
         let plain = Notation::default();
         let comma = reading(&["3,5", "1.085,25"], &Rules::default()).unwrap();
         let comma = comma.notation;
         assert!(comma.comma && !comma.grouped);
-        // Only one of the marks reads the cell.
+        // These cells are numbers with one of the two decimal marks only.
         for (cell, value) in [
             ("3.5", 3.5),
             ("3,5", 3.5),
@@ -636,10 +640,10 @@ mod tests {
                 assert_eq!(read(notation, cell), Ok(value), "{cell}");
             }
         }
-        // The mark of the column reads it as a decimal.
+        // The decimal mark of the column is in the cell.
         assert_eq!(read(&plain, "1.085"), Ok(1.085));
         assert_eq!(read(&comma, "1,085"), Ok(1.085));
-        // Thousands, or a table written with the other mark?
+        // The mark in these cells could be a thousands separator, or the decimal mark of another table.
         for (notation, cell) in [(&plain, "1,085"), (&comma, "1.085")] {
             let error = read(notation, cell).unwrap_err();
             assert!(error.contains("this cell is 1.085 or 1085"), "{error}");

@@ -28,7 +28,7 @@ use crate::table::{MISSING_TIME, Table, Values, Wanted, cell_error};
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Reads the wanted columns of a Parquet file, or of several that are parts of one table.
+/// Reads the wanted columns of one or more Parquet files, which are the parts of one table.
 ///
 /// The decoder panics on some damaged files; the panic is caught and reported like other damage. A column that cannot be read is
 /// left out with a warning, unless it was requested by name.
@@ -94,13 +94,13 @@ fn unreadable(name: &str, error: &Error) -> Warning {
 
 /// One file of a table.
 pub(crate) struct Part {
-    /// The file.
+    /// Path of the file.
     pub(crate) path: PathBuf,
-    /// Its columns in Arrow's types, with their metadata.
+    /// Arrow schema of the file, with its metadata.
     pub(crate) schema: SchemaRef,
-    /// Their names.
+    /// Names of all columns.
     pub(crate) names: Vec<String>,
-    /// What its metadata says.
+    /// Number of rows, from the metadata of the file.
     pub(crate) rows: usize,
 }
 
@@ -121,7 +121,7 @@ impl Part {
         .unwrap_or_else(|| Err(contradiction(path)))
     }
 
-    /// The rows of some columns, in batches; the columns are in the order of the file.
+    /// Reads all rows of some columns, in batches. The columns of a batch have the order of the file, not of `indices`.
     fn batches(&self, indices: &[usize]) -> Result<Vec<RecordBatch>> {
         let fail = |error: &dyn std::fmt::Display| malformed(&self.path, error);
         guard::caught(|| {
@@ -137,7 +137,7 @@ impl Part {
         .unwrap_or_else(|| Err(contradiction(&self.path)))
     }
 
-    /// The chunks of one column.
+    /// Reads one column. Returns its values in chunks.
     pub(crate) fn column(&self, index: usize) -> Result<Vec<ArrayRef>> {
         let name = &self.names[index];
         let batches = self.batches(&[index]).map_err(|error| match error {
@@ -158,14 +158,14 @@ impl Part {
         supported(source, &self.names[index], data_type, notes)
     }
 
-    /// Refuses another part whose columns differ.
+    /// Returns an error if another part has columns with other names or types.
     fn check(&self, other: &Self) -> Result<()> {
         parts::check_names((&self.path, &self.names), (&other.path, &other.names))?;
         let both = self.schema.fields().iter().zip(other.schema.fields());
         for (ours, theirs) in both {
             if ours.data_type() != theirs.data_type() {
                 let message = format!(
-                    "{} and {} are parts of one table, but column `{}` has type {} in one and {} in the other",
+                    "{} and {} are parts of one table, but column `{}` has type {} in the first and {} in the second",
                     self.path.display(),
                     other.path.display(),
                     ours.name(),
@@ -179,7 +179,7 @@ impl Part {
     }
 }
 
-/// How to fix a file whose compression is not supported.
+/// Advice for an error about an unsupported compression; empty for other errors.
 fn fix(message: &str) -> &'static str {
     if message.contains("codec") || message.contains("LZO") {
         "; write the file again with another compression, such as zstd or snappy"
@@ -188,7 +188,7 @@ fn fix(message: &str) -> &'static str {
     }
 }
 
-/// The parts of a table; columns of all are the same.
+/// Opens all parts of a table, and checks that they have the same columns.
 pub(crate) fn open_all(files: &[PathBuf]) -> Result<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::with_capacity(files.len());
     for path in files {
@@ -201,7 +201,7 @@ pub(crate) fn open_all(files: &[PathBuf]) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// A reader of a file.
+/// Opens a Parquet file for reading.
 pub(crate) fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(Error::read(path))?;
     if file.metadata().map_err(Error::read(path))?.len() == 0 {
@@ -223,7 +223,9 @@ pub(crate) fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<Fil
     ))
 }
 
-/// A schema in which dictionaries of what is neither text nor bytes are plain columns, since Arrow does not decode such; none where there are none.
+/// The schema with plain columns in place of dictionaries whose values are neither text nor bytes, because Arrow does not decode these.
+///
+/// Returns `None` if the schema has no such dictionary.
 fn without_odd_dictionaries(schema: &Schema) -> Option<Schema> {
     let plain = |data_type: &DataType| match data_type {
         DataType::Dictionary(_, values) => match **values {
@@ -247,15 +249,15 @@ fn without_odd_dictionaries(schema: &Schema) -> Option<Schema> {
     found.then(|| Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Columns of all parts, or why one cannot be read.
+/// Columns of a whole table; for a column that cannot be read, its error.
 struct Decoded {
     columns: Vec<Result<Vec<ArrayRef>>>,
     rows: usize,
 }
 
-/// All at once, or where that fails one by one.
+/// Decodes the columns of all parts together. If this fails, decodes each column alone.
 fn decode_all(parts: &[Part], indices: &[usize]) -> Result<Decoded> {
-    // The reader gives its columns in the order of the file, whatever the order asked for.
+    // The reader returns columns in the order of the file, not in the order of `indices`.
     let mut in_file = indices.to_vec();
     in_file.sort_unstable();
     in_file.dedup();
@@ -278,7 +280,7 @@ fn decode_all(parts: &[Part], indices: &[usize]) -> Result<Decoded> {
     }
 }
 
-/// An error where no column can be read, or where they differ in length.
+/// Decodes each column alone. Returns an error if no column can be read, or if the columns differ in length.
 fn one_by_one(parts: &[Part], indices: &[usize], error: Error) -> Result<Decoded> {
     let column = |index: &usize| -> Result<Vec<ArrayRef>> {
         let chunks = parts.iter().map(|part| part.column(*index));
@@ -293,12 +295,12 @@ fn one_by_one(parts: &[Part], indices: &[usize], error: Error) -> Result<Decoded
     match lengths.next() {
         Some(rows) if lengths.all(|length| length == rows) => Ok(Decoded { columns, rows }),
         Some(_) => Err(error),
-        // The name of the column says more.
+        // This error names its column; `error` does not.
         None => Err(columns.pop().and_then(Result::err).unwrap_or(error)),
     }
 }
 
-/// The error for a cell, with the file that it is in.
+/// Makes the error for a bad cell, with the file and the row in this file.
 fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
     let found = parts::locate(parts, |part| part.rows, bad.row);
     let source = found.map_or_else(String::new, |(part, _)| part.path.display().to_string());
@@ -306,7 +308,7 @@ fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
     cell_error(&source, column, bad, None)
 }
 
-/// Converts a column; damage that only shows now is an error, too.
+/// Converts a column. The outer error is damage that only the conversion finds; the inner error names a cell that does not have the kind.
 pub(crate) fn converted(
     path: &Path,
     name: &str,
@@ -331,7 +333,7 @@ pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
     writer.close().map(drop).map_err(io::Error::other)
 }
 
-/// How Parquet files are written.
+/// Options for writing Parquet files.
 pub(crate) fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -359,7 +361,7 @@ fn names(path: &Path, schema: &SchemaRef) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The column kind for a Parquet type; a text column may become a category or time later.
+/// The column kind for an Arrow type, `None` if the type is not supported. A text column may later become a category or time column.
 fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
     match data_type {
         DataType::Boolean => Some(ColumnKind::Boolean),
@@ -380,14 +382,14 @@ fn supported(source: &str, name: &str, data_type: &DataType, notes: &mut Vec<War
             action: Action::Drop,
             column: Some(name.to_owned()),
             message: format!(
-                "{source}: column `{name}` has type {data_type}, which is not supported; it was left out"
+                "{source}: column `{name}` has type {data_type}, which is not supported; the column was left out"
             ),
         });
     }
     known
 }
 
-/// Converts a column; the inner error is a cell that does not fit the requested kind.
+/// Converts a column; the inner error names a cell that does not have the requested kind.
 fn column(
     path: &Path,
     name: &str,
@@ -466,7 +468,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn damaged_files_fail_and_never_panic() {
+    fn damaged_files_give_an_error_and_never_panic() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         let table = Table::new(vec![
@@ -494,7 +496,7 @@ mod tests {
         }
     }
 
-    /// A file with the columns `a` and `b`, each packed that way.
+    /// Writes a file with the columns `a` and `b`, both compressed with `codec`.
     fn packed(path: &Path, codec: Compression) {
         let columns = vec![
             Column::number("a", (0..500).map(f64::from).collect()),
@@ -531,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_cannot_be_read_is_left_out_unless_it_is_asked_for() {
+    fn unreadable_column_is_left_out_unless_it_is_requested() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         packed(&path, Compression::SNAPPY);
@@ -587,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_may_be_asked_for_in_any_order_and_kind() {
+    fn columns_can_be_requested_in_any_order_and_kind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         let columns = vec![

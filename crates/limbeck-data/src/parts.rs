@@ -1,4 +1,4 @@
-//! The files of a table: one, or the parts in a folder.
+//! The files of a table: one file, or all parts in a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::format::{Format, format};
 use crate::{Error, Result};
 
-/// The files of a table, in order, and what they hold.
+/// The files of a table, in order, and their common format.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// At least one.
+    /// The files; there is at least one.
     pub(crate) files: Vec<PathBuf>,
-    /// Of all of them.
+    /// Format of all files.
     pub(crate) format: Format,
 }
 
-/// The files of the table at `path`: that file, or those in the folder, by name.
+/// Lists the files of the table at `path`: the file itself, or the files in the folder, sorted by name.
 ///
-/// Names that begin with `.` or `_` are no parts (`_SUCCESS`, checksums), nor are folders.
+/// Subfolders and files whose names begin with `.` or `_` (`_SUCCESS`, checksums) are skipped.
 pub(crate) fn of(path: &Path) -> Result<Parts> {
     if !path.is_dir() {
         return Ok(Parts {
@@ -30,7 +30,7 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
         return Err(Error::Malformed {
             path: path.to_owned(),
             message:
-                "the folder holds no file; expected parts such as part-000.parquet or part-000.csv"
+                "the folder contains no table file; expected parts such as part-000.parquet or part-000.csv"
                     .into(),
         });
     };
@@ -39,7 +39,7 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
         if format(file)? != found {
             return Err(Error::Shape {
                 message: format!(
-                    "{} and {} have different formats; the parts of a table are all CSV or all Parquet",
+                    "{} and {} have different formats; expected parts that are all CSV or all Parquet",
                     first.display(),
                     file.display()
                 ),
@@ -66,7 +66,9 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The part that holds a row of the whole table, and the row's position in it; both from 0.
+/// Finds the part that contains a row of the whole table. Returns the part, and the row's position in it.
+///
+/// Both row positions count from 0.
 pub(crate) fn locate<T>(
     parts: &[T],
     rows: impl Fn(&T) -> usize,
@@ -81,7 +83,7 @@ pub(crate) fn locate<T>(
     None
 }
 
-/// Refuses parts of a table whose columns differ.
+/// Returns an error if two parts of a table differ in the names or the order of their columns.
 pub(crate) fn check_names(
     (first, expected): (&Path, &[String]),
     (other, found): (&Path, &[String]),
@@ -97,7 +99,7 @@ pub(crate) fn check_names(
     let difference = match (lacks(expected, found), lacks(found, expected)) {
         (Some(name), _) => only(name, first),
         (None, Some(name)) => only(name, other),
-        (None, None) => "their columns have a different order".to_owned(),
+        (None, None) => "their columns have different orders".to_owned(),
     };
     Err(Error::Shape {
         message: format!(
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_read_by_name_as_one_table() {
+    fn parts_are_read_in_order_of_their_names_as_one_table() {
         let folder = folder(&[
             ("part-1.csv", "a,b\n3,x\n"),
             ("part-0.csv", "a,b\n1,2\n2,\n"),
@@ -143,12 +145,12 @@ mod tests {
             panic!("number")
         };
         assert_eq!(values, &[1.0, 2.0, 3.0]);
-        // The kind is that of all parts together.
+        // The kind is inferred from the cells of all parts together.
         assert_eq!(table.columns[1].kind, crate::ColumnKind::Category);
     }
 
     #[test]
-    fn parts_with_other_columns_are_named() {
+    fn read_rejects_parts_that_do_not_match() {
         let other = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
         let error = read(&other).unwrap_err().to_string();
         for part in ["a.csv and", "b.csv are parts", "a.csv has column `y`"] {
@@ -160,7 +162,7 @@ mod tests {
             read(&folder(&[]))
                 .unwrap_err()
                 .to_string()
-                .contains("holds no file")
+                .contains("contains no table file")
         );
         let kinds = folder(&[("a.csv", "x,y\n1,2\n"), ("b.parquet", "")]);
         assert!(
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_cells_are_named_with_their_part() {
+    fn errors_for_bad_cells_name_the_part() {
         let bad = folder(&[("a.csv", "x\n1\n2\n"), ("b.csv", "x\n3\n\nfour\n")]);
         let options = ReadOptions {
             types: [("x".to_owned(), crate::ColumnKind::Number)].into(),

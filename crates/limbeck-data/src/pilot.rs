@@ -37,7 +37,7 @@ impl Dataset {
     /// | group | whole groups in random order, each if it still fits (if none fits, the smallest group) | by whole groups |
     /// | time | the latest whole stretches | the earliest are training rows, the latest test rows |
     ///
-    /// Pilots with the same `seed` and different `turn`, below [`pilots`](Self::pilots), have the same rows but different test rows.
+    /// Pilots with the same `seed` have the same rows; each `turn` below [`pilots`](Self::pilots) gives other test rows.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Dataset {
         let mut parts = Split::default();
         let mut before = 0;
         for unit in &taken {
-            // The middle of the unit decides; it is computed from whole numbers, so that rounding cannot decide.
+            // The middle of the unit decides on its part. It is computed from whole numbers, so that rounding has no influence.
             let middle = 2 * before + unit.len();
             let place = (middle as f64 / (2 * total) as f64 + turn as f64 * HELD).fract();
             let part = match place {
@@ -86,7 +86,7 @@ impl Dataset {
         Ok(self.only(&parts))
     }
 
-    /// About half of the given rows: every other one or every other group, or the later half in time.
+    /// About half of the given rows: every second row or group, or the later half in time.
     #[must_use]
     pub fn half(&self, rows: &[usize]) -> Vec<usize> {
         let mut units = self.units_of(rows);
@@ -178,7 +178,7 @@ impl Dataset {
             summary: self.summary.clone(),
         };
         pilot.summary.rows = kept.len();
-        // What was found in the whole table is said of that; only which columns are gone is true of a pilot, too.
+        // Warnings describe the whole table. Only warnings about dropped columns are also true for the pilot.
         let gone: Vec<String> = self
             .summary
             .dropped_columns()
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn pilot_is_split_seventy_ten_twenty_and_knows_no_test_row() {
+    fn pilot_is_split_70_10_20_and_contains_no_test_rows() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
         let pilot = all.pilot(400, 0, 1).unwrap();
         assert_eq!(
@@ -249,7 +249,7 @@ mod tests {
         );
         let test: Vec<usize> = in_table(&all, &all.split.test);
         assert!(pilot.rows.iter().all(|row| !test.contains(row)));
-        // All lists follow their rows: the given prediction is the row's number plus 0.5.
+        // All lists have the order of `rows`: the given prediction is the row's number plus 0.5.
         let given = pilot.given.clone().unwrap().prediction;
         assert!(
             pilot
@@ -351,8 +351,8 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_checks_dropped_are_known_also_of_pilots() {
-        // Three columns of one value: a check drops `same`, the user drops `who` and keeps `kept`.
+    fn pilot_keeps_only_warnings_about_dropped_columns() {
+        // Three columns have one value each: a check drops `same`, the user drops `who` and keeps `kept`.
         let column = |f: &dyn Fn(usize) -> f64| (0..300).map(f).collect::<Vec<f64>>();
         let mut y = column(&|row| (row * 53 % 89) as f64);
         y[7] = f64::NAN;
@@ -380,7 +380,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(dropped(&all), [(crate::Check::Constant, "same".to_owned())]);
-        // A row without target was dropped, too, and is said of the whole table alone.
+        // The warning about the dropped row without a target is only in the summary of the whole table.
         assert!(
             all.summary
                 .warnings

@@ -10,32 +10,32 @@ use crate::text::{DecimalMark, Separator};
 ///
 /// | option | default | purpose |
 /// |---|---|---|
-/// | `types` | none | kinds that replace the inferred ones, by column |
+/// | `types` | none | column kinds that replace the inferred kinds, by column name |
 /// | `missing` | none | texts and numbers that mean *missing*, in all columns |
 /// | `decimal` | auto | the decimal mark of numbers in text |
-/// | `separator` | by the first records | what separates the cells of a text table |
-/// | `skip_lines` | 0 | lines above the header of a text table |
-/// | `notations` | none | how cells were written in the training table, by column |
+/// | `separator` | found from the first records | the character between the cells of a text table |
+/// | `skip_lines` | 0 | number of lines to skip above the header of a text table |
+/// | `notations` | none | how cells are written in the training table, by column name |
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
-    /// Kinds that replace the inferred ones, by column.
+    /// Column kinds that replace the inferred kinds, by column name.
     pub types: BTreeMap<String, ColumnKind>,
     /// Texts and numbers that mean *missing*, in all columns.
     pub missing: Vec<String>,
     /// The decimal mark of numbers in text.
     pub decimal: DecimalMark,
-    /// What separates the cells of a text table; found by its first records where none is given.
+    /// The character between the cells of a text table; `None` finds it from the first records.
     pub separator: Option<Separator>,
-    /// Lines above the header of a text table.
+    /// Number of lines to skip above the header of a text table.
     pub skip_lines: usize,
-    /// How cells were written in the table that a student was trained on, by column; used by [`Table::read_like`](crate::Table::read_like).
+    /// How cells are written in the training table, by column name. [`Table::read_like`](crate::Table::read_like) reads numbers and dates this way.
     pub notations: BTreeMap<String, Notation>,
 }
 
 impl ReadOptions {
     /// Rules for a column whose notation is found from its cells.
     ///
-    /// With `prefers_comma`, a comma that could separate thousands or decimals is a decimal mark.
+    /// If `prefers_comma` is true, a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub(crate) fn rules(&self, prefers_comma: bool) -> Rules<'_> {
         Rules {
             missing: &self.missing,
@@ -45,7 +45,8 @@ impl ReadOptions {
         }
     }
 
-    /// Rules for a column that is read as in the training table; a column without a notation has numbers as programs write them.
+    /// Rules for a column that is read with its notation in the training table. A column without an entry in `notations` has numbers as
+    /// programs write them.
     pub(crate) fn rules_like(&self, column: &str) -> Rules<'_> {
         static PLAIN: Notation = Notation::PLAIN;
         Rules {

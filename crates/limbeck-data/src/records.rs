@@ -1,8 +1,8 @@
-//! Records and cells of a separated text.
+//! Splits separated text into records and cells.
 //!
-//! The rules are those of the `csv` crate, which tests hold them to: blank lines are no records, a line ends with `\n`, `\r`
-//! or both, a quotation mark counts at the start of a cell only, a doubled one inside quotes is one, and what follows
-//! the closing one belongs to the cell. Where a space separates, a run of spaces does so once.
+//! The rules are those of the `csv` crate, and a test compares the two. Blank lines are not records. A line ends with `\n`, `\r` or both. A
+//! quotation mark opens quotes only at the start of a cell. Inside quotes, a doubled quotation mark stands for one. Text after the closing
+//! quotation mark belongs to the cell. If the separator is a space, a run of spaces counts as one separator.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Where a cell lies.
+/// Position of a cell in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     start: usize,
@@ -19,17 +19,17 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Its bytes as they stand, quotation marks included.
+    /// The bytes of the cell, including quotation marks.
     pub(crate) fn raw<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start..self.end]
     }
 
-    /// True if it begins with a quotation mark.
+    /// True if the cell begins with a quotation mark.
     pub(crate) fn is_quoted(&self) -> bool {
         self.quoted
     }
 
-    /// Its text without quotation marks; bytes that are no UTF-8 are replaced.
+    /// The text of the cell without quotation marks. Bytes that are not UTF-8 are replaced.
     pub(crate) fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
         let raw = self.raw(bytes);
         if !self.quoted {
@@ -53,21 +53,21 @@ impl Cell {
     }
 }
 
-/// One record: where it lies, without the end of its line.
+/// Position of a record in a text, without its line end.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    /// Line of its first byte, from 1.
+    /// Line of the record's first byte, from 1.
     pub(crate) line: usize,
-    /// Its bytes.
+    /// Positions of the record's bytes.
     pub(crate) span: Range<usize>,
-    /// How many cells it has.
+    /// Number of cells.
     pub(crate) cells: usize,
-    /// Line of a quotation mark without its partner.
+    /// Line of a quotation mark that is never closed, if there is one.
     pub(crate) open_quote: Option<usize>,
 }
 
 impl Record {
-    /// Refuses a record without the expected number of cells, or with an open quote; row 0 is the header.
+    /// Returns an error if the record has another number of cells than expected, or an open quotation mark. Row 0 is the header.
     pub(crate) fn check(&self, path: &Path, row: usize, expected: usize) -> Result<()> {
         let path = || path.to_owned();
         if let Some(line) = self.open_quote {
@@ -86,7 +86,7 @@ impl Record {
     }
 }
 
-/// Walks over the records of a text.
+/// An iterator over the records of a text.
 pub(crate) struct Records<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -95,12 +95,12 @@ pub(crate) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// From the start of `bytes`, which is line 1.
+    /// Starts at the first byte of `bytes`, on line 1.
     pub(crate) fn new(bytes: &'a [u8], separator: u8) -> Self {
         Self::from(bytes, separator, 0, 1)
     }
 
-    /// From a position, which lies on that line.
+    /// Starts at a position in `bytes`, which is on the given line.
     pub(crate) fn from(bytes: &'a [u8], separator: u8, position: usize, line: usize) -> Self {
         Self {
             bytes,
@@ -110,12 +110,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The line of the next byte.
+    /// Line of the next byte, from 1.
     pub(crate) fn line(&self) -> usize {
         self.line
     }
 
-    /// The next record, whose cells are put into `cells`.
+    /// Returns the next record, and replaces `cells` with its cells.
     pub(crate) fn next_into(&mut self, cells: &mut Vec<Cell>) -> Option<Record> {
         cells.clear();
         self.walk(|cell| cells.push(cell))
@@ -135,7 +135,7 @@ impl<'a> Records<'a> {
             self.skip_spaces();
             match self.bytes.get(self.position) {
                 None | Some(b'\n' | b'\r') => break,
-                // A run of spaces has been passed already.
+                // `skip_spaces` has moved past the separator already.
                 Some(_) if self.separator == b' ' => {}
                 Some(_) => self.position += 1,
             }
@@ -148,7 +148,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    /// Where a space separates: to the first byte that is none.
+    /// If the separator is a space, moves to the next byte that is not a space.
     #[inline]
     fn skip_spaces(&mut self) {
         if self.separator == b' ' {
@@ -157,7 +157,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// A cell up to its separator or the end of its line.
+    /// Reads a cell up to the next separator or line end.
     #[inline]
     fn cell(&mut self, open_quote: &mut Option<usize>) -> Cell {
         let start = self.position;
@@ -186,7 +186,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// True for `\n` and for a `\r` that no `\n` follows.
+    /// True for `\n`, and for a `\r` that is not followed by `\n`.
     fn ends_line(&self, byte: u8) -> bool {
         byte == b'\n' || (byte == b'\r' && self.bytes.get(self.position + 1) != Some(&b'\n'))
     }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_those_of_the_csv_crate() {
+    fn cells_agree_with_the_csv_crate() {
         use rand::RngExt;
         let alphabet = b"ab1,;\"\"\n\r ";
         let mut quoted = 0;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_spaces_separate_once() {
+    fn run_of_spaces_is_one_separator() {
         assert_eq!(
             cells("  x   y \n 1  \"a b\"\n", b' '),
             [["x", "y"], ["1", "a b"]]
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_open_quotes_are_counted() {
+    fn records_know_their_line_and_open_quotes() {
         let text = b"a,b\r\n\r\n\"x\ny\",1\rz,\"2\n";
         let lines: Vec<usize> = Records::new(text, b',').map(|record| record.line).collect();
         assert_eq!(lines, [1, 3, 5]);

@@ -1,7 +1,7 @@
-//! Further splits of the same rows.
+//! Makes further splits of the same rows.
 //!
-//! Splits with other validation rows make the choice between trials depend less on chance in a few dozen rows. Splits with other test rows
-//! allow repeating a whole run.
+//! With a single split, chance in a few dozen validation rows can decide between trials; several splits with other validation rows reduce
+//! this. Splits with other test rows allow repeating a whole run.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::split::{FoldKind, Split, Ties};
 
 /// Smallest number of validation rows of a further split, unless the data set has few rows.
 const VALID_ROWS: usize = 150;
-/// With few rows, a quarter of them (1 / `PART`) is enough.
+/// In a data set with few rows, 1 / `PART` of the training and validation rows (a quarter) are enough.
 const PART: usize = 4;
 
 impl Dataset {
@@ -41,7 +41,7 @@ impl Dataset {
             .max(VALID_ROWS.min(learn.len() / PART));
         for turn in 0..more as u64 {
             let share = wanted as f64 / left.len() as f64;
-            // At least as many rows must remain as are held out.
+            // The rows that remain must be at least as many as the rows held out.
             if share > 0.5 {
                 break;
             }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn outer_folds_in_time_learn_from_the_past_alone() {
+    fn outer_folds_by_time_learn_only_from_earlier_rows() {
         let data = data(DataOptions {
             time: Some("t".into()),
             ..DataOptions::for_target("y")
@@ -333,7 +333,7 @@ mod tests {
                     .iter()
                     .all(|&row| blocks[row] < first)
             );
-            // At least most of the earlier half.
+            // The training and validation rows contain most of the earlier half of the rows.
             assert!(
                 fold.split.train_valid().len() >= 120,
                 "{}",

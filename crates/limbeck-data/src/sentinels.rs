@@ -1,13 +1,13 @@
 //! Finds numbers that mean *missing* because they are far from all other values of their column: −999 for *not measured*, 65535 from a sensor
-//! without power, a spike of 1e12.
+//! without power, a spike of 1e12. The student's file contains these numbers, so that a student reads them as missing, too.
 //!
 //! The *body* is all other values of the column, `width` is the distance from its lowest to its highest value, and `gap` is the distance of a
 //! value from the body.
 //!
-//! | name | condition for a value at either end | action |
-//! |---|---|---|
-//! | sentinel | it occurs at least 3 times and in at least 0.05 % of the rows. It looks like a marker (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values | the value means *missing*, also in the student's file |
-//! | spike | the value and all values beyond it are at most 0.5 % of the rows (or one row), `gap > 20 width`, and the body has at least 10 different values | numbers beyond the middle of the gap mean *missing*, also in the student's file |
+//! - A *sentinel* is the lowest or highest value. It occurs at least 3 times and in at least 0.05 % of the rows. Either it looks like a marker
+//!   (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values. It means *missing*.
+//! - *Spikes* are the lowest or highest values. Together they are in at most 0.5 % of the rows (or in one row), `gap > 20 width`, and the body
+//!   has at least 10 different values. All numbers beyond the middle of the gap mean *missing*.
 //!
 //! Zero is never a sentinel: in many columns it is a valid value far from all others.
 
@@ -15,17 +15,17 @@ use limbeck_runtime::MissingNumbers;
 
 use crate::table::cells;
 
-/// Least gap of a value that looks like a marker, in widths of the body.
+/// Smallest gap of a sentinel that looks like a marker, in widths of the body.
 const MARKER_GAP: f64 = 3.0;
-/// Least gap of any other value, in widths of the body.
+/// Smallest gap of any other sentinel and of a spike, in widths of the body.
 const ANY_GAP: f64 = 20.0;
-/// Least number of different values in the body beside a value that does not look like a marker.
+/// Smallest number of different values in the body, for a spike or for a sentinel that does not look like a marker.
 const FEWEST_IN_BODY: usize = 10;
-/// Least cells of a sentinel.
+/// Smallest number of cells with the same sentinel.
 const FEWEST_CELLS: usize = 3;
-/// Least share of cells of a sentinel.
+/// Smallest share of a column's cells with the same sentinel.
 const LEAST_SHARE: f64 = 0.0005;
-/// Largest share of cells of spikes.
+/// Largest share of a column's cells that are spikes.
 const MOST_SPIKES: f64 = 0.005;
 
 /// The sentinels and spikes of a column.
@@ -33,9 +33,9 @@ const MOST_SPIKES: f64 = 0.005;
 pub(crate) struct Apart {
     /// Sentinels, each with its number of cells.
     pub(crate) sentinels: Vec<(f64, usize)>,
-    /// Values below this bound are spikes; with their number of cells.
+    /// Bound below which values are spikes, and the number of cells below it.
     pub(crate) below: Option<(f64, usize)>,
-    /// Values above this bound are spikes; with their number of cells.
+    /// Bound above which values are spikes, and the number of cells above it.
     pub(crate) above: Option<(f64, usize)>,
     /// Lowest and highest value of the body.
     pub(crate) body: (f64, f64),
@@ -120,7 +120,7 @@ impl Counted {
             || self.take_pair(found)
     }
 
-    /// Splits `taken` values off one end.
+    /// Splits the `taken` outermost values off one end. Returns `None` if fewer than two values would be left.
     fn cut(&self, end: End, taken: usize) -> Option<Cut<'_>> {
         let n = self.values.len();
         if taken + 2 > n {
@@ -134,12 +134,12 @@ impl Counted {
             }
         };
         let (first, last) = (body[0].0, body[body.len() - 1].0);
-        // The value apart that is nearest to the body.
+        // `nearest` is the split-off value next to the body, and `edge` is the value of the body next to it.
         let (nearest, edge) = match end {
             End::Low => (apart[taken - 1].0, first),
             End::High => (apart[0].0, last),
         };
-        // Halved, since the distance of two huge numbers can overflow.
+        // Distances are computed from halved values, because the distance of two huge numbers can overflow.
         Some(Cut {
             apart,
             body,
@@ -162,7 +162,8 @@ impl Counted {
         is_one
     }
 
-    /// Removes one sentinel from each end at once: −9999 and 9999 together make the body look wide to each other.
+    /// Removes one sentinel from each end at the same time. One by one, −9999 and 9999 would not be found, because each would count as part of
+    /// the body of the other, which would then be wide.
     fn take_pair(&mut self, found: &mut Apart) -> bool {
         let [low, body @ .., high] = &self.values[..] else {
             return false;
@@ -229,10 +230,11 @@ impl Counted {
 struct Cut<'a> {
     apart: &'a [(f64, usize)],
     body: &'a [(f64, usize)],
-    /// Value of the body nearest to those split off.
+    /// The value of the body that is nearest to the split-off values.
     edge: f64,
+    /// The split-off value that is nearest to the body.
     nearest: f64,
-    /// Gap in widths of the body.
+    /// Gap between `edge` and `nearest`, in widths of the body.
     gaps: f64,
 }
 
@@ -243,7 +245,7 @@ fn looks_like_marker(value: f64) -> bool {
     let size = value.abs();
     let near = |other: f64| (size / other - 1.0).abs() < 1e-5;
     let is_whole = size.fract() == 0.0 && size < 1e15;
-    // A conversion of units leaves −999.25 of them.
+    // Three or more nines count even with a fraction, such as −999.25 after a conversion of units.
     let digits = format!("{:.0}", size.trunc());
     let nines =
         digits.bytes().all(|digit| digit == b'9') && digits.len() >= if is_whole { 2 } else { 3 };
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn recurrent_values_far_outside_mean_missing() {
+    fn repeated_values_far_from_the_body_mean_missing() {
         for value in [
             -999.0, -9999.0, 999.0, 65535.0, -32768.0, 9.97e36, 1e20, 1e12, -999.25,
         ] {
@@ -279,7 +281,7 @@ mod tests {
             assert_eq!(found.body, (1.0, 49.0));
             assert!(found.missing().holds(value) && !found.missing().holds(20.0));
         }
-        // Two on the same side, and one on either.
+        // Two sentinels at the upper end, and one at the lower end.
         assert_eq!(
             with(&[[9999.0; 5], [65535.0; 5], [-999.0; 5]].concat())
                 .sentinels
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn spikes_are_parted_by_the_middle_of_the_gap() {
+    fn bound_of_spikes_is_the_middle_of_the_gap() {
         let found = with(&[1e12]);
         assert_eq!((found.sentinels.len(), found.below), (0, None));
         let (bound, cells) = found.above.unwrap();
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_near_or_is_zero_stays() {
+    fn values_near_the_body_and_zeros_are_kept() {
         for extra in [
             &[60.0; 10][..],
             &[150.0; 10],
@@ -313,18 +315,18 @@ mod tests {
         // A heavy tail has no gap.
         let tail = (0..2000).map(|i| (f64::from(i) / 100.0).exp());
         assert!(Apart::of(tail).is_empty());
-        // Zeros far below all others are a value of their own.
+        // Zeros are valid values, even far below all others.
         assert!(
             Apart::of((0..300).map(|i| if i % 3 == 0 { 0.0 } else { 1e6 + f64::from(i) }))
                 .is_empty()
         );
-        // Few different values: only what looks like a marker.
+        // If the body has few different values, only markers are sentinels.
         let few = |odd: f64| {
             Apart::of((0..300).map(move |i| if i % 30 == 0 { odd } else { f64::from(i % 4) }))
         };
         assert_eq!(few(99.0).sentinels, [(99.0, 10)]);
         assert!(few(70.0).is_empty());
-        // 128 and 256 are no limits of a type, 127 and −128 are.
+        // 128 and 256 are not limits of a type; 127 and −128 are.
         assert!(few(128.0).is_empty() && few(256.0).is_empty());
         assert_eq!(few(127.0).sentinels, [(127.0, 10)]);
         assert_eq!(few(-128.0).sentinels, [(-128.0, 10)]);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_depend_on_the_seed_alone() {
+    fn tables_depend_only_on_the_seed() {
         let text = |rows, seed| format!("{:?}", thermistor(rows, seed).columns);
         assert_eq!(text(50, 1), text(50, 1));
         assert_ne!(text(50, 1), text(50, 2));

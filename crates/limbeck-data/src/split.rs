@@ -35,7 +35,7 @@ impl Split {
     }
 }
 
-/// How rows depend on each other, which decides how folds and held-out rows are drawn.
+/// How rows depend on each other. This decides how folds and held-out rows are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoldKind {
@@ -44,7 +44,7 @@ pub enum FoldKind {
     Random,
     /// Rows of a group stay together.
     Group,
-    /// Earlier rows predict later ones.
+    /// Models learn from earlier rows and predict later rows.
     Time,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum SplitPart {
     Dropped,
 }
 
-/// Which rows belong together when rows are held out: by the group of each row, or by the time of each row.
+/// Which rows must be held out together: rows of the same group, or rows with the same time.
 pub(crate) enum Ties<'a> {
     None,
     Group(&'a [u32]),
@@ -74,10 +74,10 @@ impl<'a> Ties<'a> {
         }
     }
 
-    /// Chooses about `share` of the rows (at least one, never all) to hold out.
+    /// Chooses about `share` of the rows to hold out: at least one, but never all. The result is ascending.
     ///
-    /// Holds out random rows; or whole groups in random order, each if it still fits (if none fits, the smallest group); or the last
-    /// rows in time, where rows with equal times stay together.
+    /// Without ties, these are random rows. With groups, these are whole groups: the groups are taken in random order, each if it still fits; if
+    /// none fits, the smallest group is taken. With times, these are the last rows, and rows with equal times stay together.
     pub(crate) fn hold_out(
         &self,
         rows: &[usize],
@@ -105,7 +105,7 @@ impl<'a> Ties<'a> {
 
 fn too_few(found: usize, what: &str, fix: &str) -> Error {
     Error::Split {
-        message: format!("{found} {what} are too few to hold some out; {fix}"),
+        message: format!("{found} {what} are too few to hold out some of them; {fix}"),
     }
 }
 
@@ -160,8 +160,8 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
     Ok(ordered.split_off(cut))
 }
 
-/// Block of each row for a split by time: stretches of about √`n_test` consecutive rows, numbered in order of time; rows with equal times
-/// stay together.
+/// Block of each row for a split by time. A block is a stretch of about √`n_test` rows that are consecutive in time; rows with equal times
+/// have the same block. Blocks are numbered in order of time.
 pub(crate) fn time_blocks(time: &[i64], n_test: usize) -> Vec<u32> {
     let length = ((n_test as f64).sqrt().round() as usize).max(1);
     let mut ordered: Vec<usize> = (0..time.len()).collect();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn last_times_are_held_out_and_ties_stay_together() {
+    fn last_rows_are_held_out_and_equal_times_stay_together() {
         let time = [5, 1, 4, 4, 4, 2, 3, 0, 9, 9];
         let rows: Vec<usize> = (0..10).collect();
         // In order: 0 1 2 3 4 4 4 5 9 9. The last four begin among the 4s, so that all 4s are held out.
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn split_file_rejects_by_line() {
+    fn split_file_errors_name_the_line() {
         let error = |text: &str, name: &str| file(text, name).unwrap_err().to_string();
         assert!(
             error("split,set,start,stop\nrandom0,test,1,3\n", "random1")

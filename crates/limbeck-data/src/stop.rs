@@ -1,24 +1,24 @@
-//! What ends work before it is done: somebody's wish, or a time.
+//! Ends long work early: on request, or at a deadline.
 //!
-//! Long work is given a [`Stop`] and looks at it between its parts. It answers two questions: is the work to end at once, its
-//! result wanted by nobody ([`check`](Stop::check))? Is its time over, so that what there is has to do
-//! ([`is_over`](Stop::is_over))?
+//! Long work gets a [`Stop`] and calls its methods between its parts. If [`check`](Stop::check) returns an error, the end was requested: the
+//! work ends immediately, and its result is discarded. If [`is_late`](Stop::is_late) is true, the deadline has passed: the work ends early, and
+//! its result so far is used. [`is_over`](Stop::is_over) is true in both cases.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Knows whether somebody wants the work to end.
+/// A source of requests to end the work, such as an interrupt from the keyboard.
 pub trait Asked: Sync {
-    /// True from the moment at which the end was asked for. Called often: it should cost next to nothing.
+    /// True from the moment the end is requested. This is called often and should be fast.
     fn is_asked(&self) -> bool;
 
-    /// How long that has been known; nothing where nobody counts.
+    /// Time since the request was first noticed; zero if it is not measured.
     fn known_for(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// A handle that long work looks at, at least each second or two.
+/// A request to end the work, a deadline, or both. Long work should look at it at least every two seconds.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,12 +43,12 @@ pub struct Stop<'a> {
     until: Option<Instant>,
 }
 
-/// Work that ended because somebody asked for it.
+/// Error of work that ended on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
 impl Stop<'static> {
-    /// Never ends anything.
+    /// A stop without requests and without a deadline.
     pub const NEVER: Self = Self {
         asked: None,
         until: None,
@@ -56,7 +56,7 @@ impl Stop<'static> {
 }
 
 impl<'a> Stop<'a> {
-    /// Ends work once that is asked for.
+    /// A stop with the requests of `asked`, without a deadline.
     #[must_use]
     pub fn on(asked: &'a dyn Asked) -> Self {
         Self {
@@ -65,13 +65,13 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// The same with a time at which work should have ended; none for as long as it takes.
+    /// The same requests with another deadline; `None` for no deadline.
     #[must_use]
     pub fn until(self, until: Option<Instant>) -> Self {
         Self { until, ..self }
     }
 
-    /// The same with an end after so many seconds, or its own where that comes first.
+    /// The same requests with a deadline in `seconds` from now, or the present deadline if it is earlier.
     #[must_use]
     pub fn within(self, seconds: f64) -> Self {
         let own = Duration::try_from_secs_f64(seconds.max(0.0))
@@ -84,9 +84,11 @@ impl<'a> Stop<'a> {
         Self { until, ..self }
     }
 
+    /// Checks whether the end was requested; ignores the deadline.
+    ///
     /// # Errors
     ///
-    /// [`Stopped`] once somebody asked for the end.
+    /// [`Stopped`] if the end was requested.
     pub fn check(&self) -> Result<(), Stopped> {
         match self.asked {
             Some(asked) if asked.is_asked() => Err(Stopped),
@@ -94,20 +96,20 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// How long it has been known that the end was asked for; none where it was not.
+    /// Time since the request was first noticed; `None` if there is no request.
     #[must_use]
     pub fn asked_for(&self) -> Option<Duration> {
         let asked = self.asked.filter(|asked| asked.is_asked())?;
         Some(asked.known_for())
     }
 
-    /// True once the end was asked for, or its time has come.
+    /// True if the end was requested or the deadline has passed.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.check().is_err() || self.is_late()
     }
 
-    /// True once the time has come.
+    /// True if the deadline has passed.
     #[must_use]
     pub fn is_late(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ends_work_without_an_error_and_a_wish_with_one() {
+    fn deadline_ends_work_without_an_error_and_request_with_one() {
         let late = Stop::on(&Fixed(false)).within(0.0);
         assert!(late.is_late() && late.is_over() && late.check().is_ok());
         let asked = Stop::on(&Fixed(true)).within(1e9);
@@ -145,11 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_of_two_times_counts() {
+    fn the_earlier_of_two_deadlines_counts() {
         let long = Stop::NEVER.within(1e6);
         assert!(long.within(0.0).is_late());
         assert!(Stop::NEVER.within(0.0).within(1e6).is_late());
-        // More seconds than a clock can hold are no limit.
+        // More seconds than a clock can count mean no deadline.
         assert!(!Stop::NEVER.within(f64::INFINITY).is_late());
     }
 }

@@ -1,4 +1,4 @@
-//! Tables: named columns of equal length, read from and written to CSV and Parquet files.
+//! Tables: named columns of equal length. They are read from CSV and Parquet files, and written to such files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub struct Table {
     pub source: String,
     /// Warnings from reading the file.
     pub notes: Vec<Warning>,
-    /// How the cells of a column are written, where that is not as programs write numbers; by column name.
+    /// Notations of the columns whose numbers or dates are not written as programs write them, by column name.
     pub notations: BTreeMap<String, Notation>,
-    /// True if cells are separated by semicolons: a comma that could separate thousands or decimals is then a decimal mark.
+    /// True if cells are separated by semicolons. Then a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub prefers_comma: bool,
 }
 
@@ -128,7 +128,7 @@ impl Table {
         self.column(name).ok_or_else(|| {
             let about = |note: &&Warning| note.column.as_deref() == Some(name);
             match self.notes.iter().find(about) {
-                // It is in the file, but could not be read.
+                // The column is in the file, but could not be read.
                 Some(note) => Error::Shape {
                     message: format!("{}, but {wanted_by} asks for it", note.message),
                 },
@@ -176,7 +176,7 @@ impl Table {
         Ok(())
     }
 
-    /// Adds a column that was read from the file, with its notation, and warnings for cells that were not read as they are written.
+    /// Adds a column that was read from the file, its notation, and warnings for cells that were not read as they are written.
     pub(crate) fn add(&mut self, name: &str, parsed: Parsed) {
         self.notes.extend(notes_of(&self.source, name, &parsed));
         if !parsed.notation.is_plain() {
@@ -283,11 +283,11 @@ fn append_values(values: &mut Values, added: Values) {
                 *levels = merged;
             }
         }
-        _ => unreachable!("equal kinds hold equal values"),
+        _ => unreachable!("columns of the same kind have the same type of values"),
     }
 }
 
-/// Appends category codes that refer to other levels; returns the merged levels if the two lists of levels differ.
+/// Appends category codes that refer to `added_levels`. If these differ from `levels`, renumbers all codes and returns the merged levels.
 pub(crate) fn append_codes(
     codes: &mut Vec<u32>,
     levels: &[String],
@@ -370,7 +370,7 @@ pub(crate) fn cells(count: usize) -> String {
     }
 }
 
-/// A word for a command line, in quotes where it needs them.
+/// A word as it is written on a command line, in quotation marks if it needs them.
 pub(crate) fn shell(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:=%+@".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -416,7 +416,7 @@ mod tests {
         Table::new(columns).unwrap()
     }
 
-    /// Text of a table, for comparison: NaN is not equal to itself.
+    /// Text of a table, for comparison. Tables with NaN cannot be compared directly, because NaN is not equal to itself.
     fn shown(table: &Table) -> String {
         format!("{:?}", table.columns)
     }
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn read_like_takes_the_named_columns_in_order() {
+    fn read_like_returns_the_named_columns_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         sample().write_csv(&path).unwrap();
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_format_is_named() {
+    fn unknown_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
         fs::write(&path, b"\x7fELF\0\0,").unwrap();

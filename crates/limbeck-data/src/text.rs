@@ -12,20 +12,20 @@ limbeck_options::words! {
         /// Found from the cells of each column.
         #[default]
         Auto = "auto",
-        /// A point: `1,085.5` is a little more than a thousand.
+        /// A point: `1,085.5` is 1085.5.
         Point = "point",
-        /// A comma: `1.085,5` is a little more than a thousand.
+        /// A comma: `1.085,5` is 1085.5.
         Comma = "comma",
     }
 }
 
-/// Separator between the cells of a text table: one ASCII character, but no quotation mark and no line break.
+/// Separator between the cells of a text table: one ASCII character other than a quotation mark, a line break or NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Separator(u8);
 
 impl Separator {
-    /// The character.
+    /// The character as a byte.
     #[must_use]
     pub fn byte(self) -> u8 {
         self.0
@@ -46,7 +46,7 @@ impl FromStr for Separator {
             b"semicolon" => Ok(Self(b';')),
             b"pipe" => Ok(Self(b'|')),
             _ => Err(format!(
-                "found `{text}`, expected one ASCII character, or a word: tab, space, comma, semicolon or pipe"
+                "found `{text}`, expected one ASCII character (not a quotation mark), or one of the words tab, space, comma, semicolon, pipe"
             )),
         }
     }

@@ -7,8 +7,8 @@
 //! | day first | `10.03.2024`, `10/3/2024 18:00`, `10-Mar-2024`, `10 March 2024` |
 //! | month first | `03/10/2024`, `3/10/2024 6:05:30 PM`, `Mar 10, 2024` |
 //!
-//! A column has one order: the one that reads the most cells. If day first and month first read equally many, but as different dates, the column is not
-//! a column of dates. Years have four digits, names of months are English.
+//! A column has one order: the order in which the most cells are dates. If day first and month first give equally many dates, but different
+//! dates, the column is not a column of dates. Years have four digits; names of months are English.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +26,9 @@ pub(crate) enum DateOrder {
 impl DateOrder {
     const ALL: [Self; 4] = [Self::Iso, Self::YearFirst, Self::DayFirst, Self::MonthFirst];
 
-    /// The order that reads the most cells, from the different texts of a column and the number of cells with each.
+    /// The order in which the most cells are dates, from the different texts of a column and the number of cells with each.
     ///
-    /// `None` if no text is a date, or if day and month cannot be told apart.
+    /// `None` if no text is a date, or if it is unclear whether the day or the month comes first.
     pub(crate) fn of<'a>(texts: impl Iterator<Item = (&'a str, usize)>) -> Option<Self> {
         let texts: Vec<(&str, usize)> = texts.filter(|(_, count)| *count > 0).collect();
         let cells = |order: &Self| -> usize {
@@ -111,7 +111,7 @@ impl DateOrder {
 
 const DAY: i64 = 86_400_000_000;
 
-/// A whole number of at most so many digits.
+/// Parses a whole number of at most `most` digits.
 fn number(text: &str, most: usize) -> Option<i64> {
     let fits = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     fits.then(|| text.parse().ok())?
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn time_rejects_what_is_no_date() {
+    fn iso_rejects_texts_that_are_not_dates() {
         for text in [
             "2004-13-01",
             "2003-02-29",
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_dates() {
+    fn orders_reject_texts_that_are_not_dates() {
         use DateOrder::{DayFirst, MonthFirst, YearFirst};
         for text in [
             "",
@@ -364,11 +364,11 @@ mod tests {
         assert_eq!(of(&["2024-03-10", "x"]), Some(DateOrder::Iso));
         assert_eq!(of(&["3/10/2024", "3/25/2024"]), Some(DateOrder::MonthFirst));
         assert_eq!(of(&["10/3/2024", "25/3/2024"]), Some(DateOrder::DayFirst));
-        // Day or month first? Only dates that are the same either way are clear.
+        // Without a number above 12, the order is unclear, unless day and month are equal in all dates.
         assert_eq!(of(&["3/10/2024", "4/10/2024"]), None);
         assert_eq!(of(&["3/3/2024", "4/4/2024"]), Some(DateOrder::DayFirst));
         assert_eq!(of(&["x"]), None);
-        // A text without cells has no influence.
+        // A text that occurs in no cell has no influence.
         assert_eq!(
             DateOrder::of([("3/10/2024", 2), ("25/3/2024", 0)].into_iter()),
             None

@@ -1,10 +1,10 @@
-//! Warnings of checks and of table readers, and the action taken.
+//! Warnings from checks and from table readers, and the actions that checks can take.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Action of a check that finds something.
+/// What a check does if it finds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

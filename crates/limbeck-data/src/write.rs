@@ -27,11 +27,11 @@ pub fn atomic(
     })
 }
 
-/// As [`atomic`], but never over an older file, also where that came while the content was written.
+/// Like [`atomic`], but never replaces a file, not even a file that was created while the content was written.
 ///
 /// # Errors
 ///
-/// [`Error::Write`] with what the system said.
+/// [`Error::Write`] with the error of the operating system, or if a file with this name exists.
 pub fn new(
     path: impl AsRef<Path>,
     content: impl FnOnce(&mut File) -> io::Result<()>,
@@ -48,12 +48,12 @@ pub fn new(
     })
 }
 
-/// Gives a file its final name, which nothing must have.
+/// Gives a temporary file its final name; an error if a file with this name exists.
 fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(temporary, path) {
         Ok(()) => fs::remove_file(temporary),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // Not every file system has links.
+        // Not every file system supports hard links.
         Err(_) if path.exists() => Err(io::ErrorKind::AlreadyExists.into()),
         Err(_) => fs::rename(temporary, path),
     }
@@ -76,7 +76,7 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
     complete(path, content, |temporary, path| fs::rename(temporary, path))
 }
 
-/// Writes a temporary file, which `publish` gives its final name.
+/// Writes a temporary file, and gives it its final name by `publish`.
 fn complete(
     path: &Path,
     content: impl FnOnce(&mut File) -> io::Result<()>,
@@ -93,7 +93,7 @@ fn complete(
         .and_then(|()| publish(&temporary, path))
         .map(|()| sync_folder(path));
     if outcome.is_err() {
-        // Report the first error, not one of the clean-up.
+        // The error of the clean-up is ignored; the first error is reported.
         let _ = fs::remove_file(&temporary);
     }
     outcome
@@ -197,7 +197,7 @@ mod tests {
         let path = folder.path().join("a.txt");
         new(&path, |file| file.write_all(b"first")).unwrap();
         assert!(new(&path, |file| file.write_all(b"second")).is_err());
-        // One that comes while the content is written stays, too.
+        // A file that is created while the content is written is not replaced either.
         let other = folder.path().join("b.txt");
         let late = new(&other, |file| {
             fs::write(&other, "theirs")?;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn sweep_removes_what_was_being_written_and_nothing_else() {
+    fn sweep_removes_only_temporary_files() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("deep");
         fs::create_dir(&deep).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn atomic_names_a_folder_that_is_not_there() {
+    fn atomic_names_a_missing_folder() {
         let error = atomic("/no/such/folder/a.txt", |_| Ok(())).unwrap_err();
         assert!(
             error.to_string().contains("/no/such/folder/a.txt"),

@@ -1,4 +1,4 @@
-//! New columns for a table, block by block.
+//! Adds columns to a table, block by block.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,21 +18,21 @@ use crate::kind::ColumnKind;
 use crate::reading::ReadOptions;
 use crate::{Error, Result};
 
-/// How the table is written again.
+/// Format in which the table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// As text: with the separator it had, or commas.
+    /// Text, with the separator of a text input; with commas for a Parquet input.
     Text,
-    /// As Parquet.
+    /// Parquet.
     Parquet,
 }
 
-/// Why a table could not be written with its new columns.
+/// Why adding columns to a table failed.
 #[derive(Debug)]
 pub enum Failed<E> {
-    /// The output refused.
+    /// Writing the output failed.
     Write(io::Error),
-    /// The input or the predictions did.
+    /// Reading the input or predicting failed.
     Other(E),
 }
 
@@ -42,15 +42,15 @@ impl<E: From<Error>> From<Error> for Failed<E> {
     }
 }
 
-/// Writes a table again with new columns at its end, and says how many rows it has.
+/// Writes a table with new columns after its own columns. Returns the number of rows.
 ///
-/// `predict` gets the features of each of `asked` for some rows, and gives one column for each of the names in `new`. It is called on several threads at
-/// once; rows come out in their order.
+/// `predict` gets a block of rows: one set of features for each element of `asked`. It returns one column for each name in `new`. It is called
+/// on several threads at the same time; the rows are written in their order in the table.
 ///
 /// # Errors
 ///
-/// [`Failed::Write`] with what the output said; [`Failed::Other`] where a cell does not fit its kind, with file, row and column, and for
-/// whatever `predict` fails with. What was written before stays written.
+/// [`Failed::Write`] with the error of the output. [`Failed::Other`] with the error of the input, for example a cell that does not have its
+/// column's kind (with file, row and column), or with the error of `predict`. Rows that were written before the error stay in the output.
 pub fn add_columns<E, P>(
     mut input: Input,
     asked: &[Asked],
@@ -62,7 +62,7 @@ where
     E: From<Error> + Send,
     P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E> + Sync,
 {
-    // It is there until all is read.
+    // The copy of standard input must exist until all rows are read.
     let _copy = input.copy.take();
     let (source, options) = (PathBuf::from(&input.source), input.options.clone());
     let wanted = asked
@@ -90,7 +90,7 @@ where
     Ok(rows)
 }
 
-/// Where the columns of a student are in the table.
+/// Positions in the table of the columns that a student reads.
 fn positions(input: &Input, asked: &Asked) -> Result<Vec<usize>> {
     let find = |(name, _): &(String, ColumnKind)| {
         let position = input.names.iter().position(|own| own == name);
@@ -101,7 +101,7 @@ fn positions(input: &Input, asked: &Asked) -> Result<Vec<usize>> {
     asked.columns.iter().map(find).collect()
 }
 
-/// From what form to what form.
+/// Formats of input and output; `Columns` means Parquet.
 enum Form {
     TextToText(Arc<TextShape>),
     TextToColumns(Arc<TextShape>, SchemaRef),
@@ -134,10 +134,10 @@ fn with_new(mut fields: Vec<Field>, new: &[String], own: Schema) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, own.metadata))
 }
 
-/// The types of all columns of a text table, after a pass over all of its rows.
+/// Finds the Parquet type of each column of a text table, in a pass over all rows.
 fn types(files: &[(PathBuf, PathBuf)], options: &ReadOptions) -> Result<Vec<DataType>> {
     let Some((first, others)) = files.split_first() else {
-        unreachable!("standard input is copied where it is read twice")
+        unreachable!("standard input that is read twice is copied to a file")
     };
     let first = open_text(first, options)?;
     let all: Vec<usize> = (0..first.header.names.len()).collect();
@@ -146,7 +146,7 @@ fn types(files: &[(PathBuf, PathBuf)], options: &ReadOptions) -> Result<Vec<Data
     let shape = texts.shape();
     let work = |block: &Block, place: Place| {
         let Block::Text { path, bytes, .. } = block else {
-            unreachable!("blocks of a text table are text")
+            unreachable!("a text table has only text blocks")
         };
         let split = text::split(&shape, &all, path, bytes, place)?;
         Ok(split.done(split.seen()))
@@ -167,7 +167,7 @@ enum Blocks {
 }
 
 impl Blocks {
-    /// With what is written before the first of them.
+    /// Makes the blocks of the input. Also returns the bytes that are written before the first block: the header of a text output.
     fn new(input: Input, form: &Form, new: &[String]) -> (Self, Vec<u8>) {
         match input.kind {
             InputKind::Text(first, files) => {
@@ -202,9 +202,11 @@ impl Blocks {
     }
 }
 
-/// Works on all blocks, several at once, and takes the results in order, while the next blocks are read. Gives the number of rows.
+/// Calls `work` for all blocks, for several at the same time, and passes the results to `take` in the order of the blocks. Meanwhile, the next
+/// blocks are read. Returns the number of rows.
 ///
-/// Where a block begins is not known while it is worked on. One that fails is done again with its place, so that the message has it.
+/// The position of a block in its file is not yet known when `work` is called. If `work` fails, it is called again with the position, so that
+/// the error message has the right row and line.
 fn each_block<T: Send, E: From<Error> + Send>(
     blocks: &mut Blocks,
     work: impl Fn(&Block, Place) -> Result<Done<T>, E> + Sync,
@@ -244,10 +246,10 @@ fn each_block<T: Send, E: From<Error> + Send>(
     Ok(rows)
 }
 
-/// What is done with each block.
+/// The work on each block: reads its features, predicts, and adds the new columns.
 struct Task<'a, P> {
     asked: &'a [Asked],
-    /// Of each, where its columns are in the table.
+    /// For each element of `asked`, the positions of its columns in the table.
     wanted: Vec<Vec<usize>>,
     form: Form,
     options: ReadOptions,
@@ -278,7 +280,7 @@ impl<P> Task<'_, P> {
         P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
     {
         let (Form::TextToText(shape) | Form::TextToColumns(shape, _)) = &self.form else {
-            unreachable!("blocks of a text table are text")
+            unreachable!("a text table has only text blocks")
         };
         let all: Vec<usize> = match &self.form {
             Form::TextToColumns(..) => (0..shape.width()).collect(),
@@ -337,19 +339,19 @@ impl<P> Task<'_, P> {
 enum Piece {
     Text {
         bytes: Vec<u8>,
-        /// True for the first of a file, which begins with the end of the header's line.
+        /// True for the first block of a file. It begins with the line end of the header.
         fresh: bool,
     },
     Batch(RecordBatch),
 }
 
-/// Where the pieces go.
+/// The output, to which the pieces are written.
 enum Sink<W: Write + Send> {
     Text {
         out: W,
-        /// What comes before the first piece, and is written with it: where that fails, nothing was written.
+        /// Bytes before the first piece. They are written only with the first piece, so that nothing is written if the first block fails.
         first: Vec<u8>,
-        /// True if what was written ends with the end of a line.
+        /// True if the written bytes end with a line end.
         ended: bool,
     },
     Columns(Box<columns::Writer<W>>),
@@ -379,7 +381,7 @@ impl<W: Write + Send> Sink<W> {
                     [b'\n' | b'\r', ..] => 1,
                     _ => 0,
                 };
-                // The line before has ended already.
+                // The last line of the file before has a line end already, so the line end of this file's header is left out.
                 let from = if fresh && *ended { begins } else { 0 };
                 out.write_all(&bytes[from..])?;
                 if let Some(last) = bytes[from..].last() {
@@ -388,7 +390,7 @@ impl<W: Write + Send> Sink<W> {
                 Ok(())
             }
             (Self::Columns(writer), Piece::Batch(batch)) => writer.write(&batch),
-            _ => unreachable!("pieces have the form of the sink"),
+            _ => unreachable!("pieces have the format of the sink"),
         }
     }
 
@@ -412,7 +414,7 @@ mod tests {
     use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
     use std::fs::{self, File};
 
-    // The student of these tests doubles `x`.
+    // The student of these tests returns twice the value of `x`.
     fn asked(kind: ColumnKind) -> Vec<Asked> {
         vec![Asked::new(vec![crate::features::FeatureKind {
             name: "x".into(),
@@ -428,7 +430,7 @@ mod tests {
         Ok(vec![values.iter().map(|value| 2.0 * value).collect()])
     }
 
-    /// What comes out, or the message.
+    /// The output, or the error message.
     fn through(path: &Path, written: Written, options: &ReadOptions) -> Result<Vec<u8>, String> {
         let input = Input::open(path, options).map_err(|error| error.to_string())?;
         let mut out = Vec::new();
@@ -471,7 +473,7 @@ mod tests {
                 "Title,,\nx,k,z,y\n1,a,3,2.0\n2,b,4,4.0\n",
             ),
             ("x;k;\n1;a;\n2;b;\n", "x;k;;y\n1;a;;2.0\n2;b;;4.0\n"),
-            // A missing number, a marker and a boolean, as `kind` reads them.
+            // A number column may contain an empty cell, a marker and a boolean.
             ("k,x\na,\nb,NA\nc,true\n", "k,x,y\na,,\nb,NA,\nc,true,2.0\n"),
         ] {
             assert_eq!(text("t.csv", input).as_deref(), Ok(expected), "{input:?}");
@@ -479,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn utf16_and_packed_text_come_out_plain() {
+    fn utf16_and_packed_text_are_written_as_plain_utf8() {
         let plain = "x,k\n1,é\n";
         let wide: Vec<u8> = format!("\u{feff}{plain}")
             .encode_utf16()
@@ -492,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_separate_where_they_are_said_to() {
+    fn space_is_a_separator_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.txt");
         fs::write(&path, "x   k\n1   a\n10  b\n").unwrap();
@@ -504,7 +506,7 @@ mod tests {
         assert_eq!(out, b"x   k y\n1   a 2.0\n10  b 20.0\n");
     }
 
-    /// A table of many blocks with quotes, breaks within cells, blank lines and three kinds of line ends, and the same with the new column.
+    /// A table of many blocks, and the expected output. It has quotation marks, line breaks inside cells, blank lines and two kinds of line ends.
     fn many(rows: usize) -> (String, String) {
         use rand::RngExt;
         use std::fmt::Write as _;
@@ -523,11 +525,11 @@ mod tests {
     }
 
     #[test]
-    fn blocks_join_without_a_seam() {
+    fn blocks_are_joined_without_change() {
         let (input, expected) = many(60_000);
         assert!(input.len() > 1_000_000);
         assert_eq!(text("t.csv", &input).unwrap(), expected);
-        // Without a quotation mark a block ends at once.
+        // Text without quotation marks takes the short path in `last_end`.
         let plain = input.replace('"', "");
         let plain: Vec<&str> = plain
             .lines()
@@ -543,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_cells_deep_in_a_file_are_named_with_row_and_line() {
+    fn errors_in_later_blocks_name_row_and_line() {
         let (input, _) = many(60_000);
         let place = |text: &str, message: &str| {
             let line = text
@@ -582,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_tables_are_named() {
+    fn broken_tables_are_refused() {
         for (input, part) in [
             ("x,k\n", "column names but no rows"),
             ("", "empty"),
@@ -595,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_written_below_one_another() {
+    fn parts_are_written_in_order_as_one_table() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in [
             ("a.csv", "x,k\n1,a"),
@@ -622,7 +624,7 @@ mod tests {
         );
     }
 
-    /// One column of each kind of Arrow type, and `x`.
+    /// A table with the number column `x` and columns of other Arrow types.
     fn arrow_table() -> RecordBatch {
         let list = vec![Some(vec![Some(1), None]), None, Some(vec![])];
         let inner = Field::new("a", DataType::Int64, true);
@@ -709,7 +711,7 @@ mod tests {
         let path = folder.path().join("out.parquet");
         fs::write(&path, bytes).unwrap();
         let builder = parquet::builder(&path).unwrap();
-        // Batches lack what the file says of itself.
+        // Only the schema of the file has metadata; the schema of a batch does not.
         let schema = Arc::clone(builder.schema());
         let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
         let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
@@ -739,7 +741,7 @@ mod tests {
     }
 
     #[test]
-    fn parquet_becomes_text_in_full() {
+    fn parquet_is_written_as_text_with_all_digits() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.parquet");
         write_parquet(&path, &arrow_table());
@@ -754,7 +756,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
     }
 
     #[test]
-    fn bad_cells_of_parquet_are_named_with_their_row() {
+    fn errors_in_later_batches_name_the_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.parquet");
         let texts: StringArray = (0..30_000)
@@ -771,7 +773,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
     }
 
     #[test]
-    fn text_becomes_parquet_without_loss() {
+    fn text_is_written_as_parquet_without_loss() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         let content =
@@ -806,7 +808,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
     }
 
     #[test]
-    fn options_reach_every_cell() {
+    fn read_options_apply_to_streams() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         fs::write(&path, "what\nx,k\n1,a\n2,b\n").unwrap();
@@ -818,14 +820,14 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
         assert_eq!(out, b"what\nx,k,y\n1,a,2.0\n2,b,4.0\n");
     }
 
-    /// The bits of the new column of a table that was written, NaN as 0.
+    /// The bits of the new column in an output file; 0 for NaN.
     fn doubled(path: &Path) -> Vec<u64> {
         let schema = [("y".to_owned(), ColumnKind::Number)];
         let table = crate::Table::read_like(path, &schema, &ReadOptions::default()).unwrap();
         bits(&table, "y", 1.0)
     }
 
-    /// The bits of twice the numbers of a column, NaN as 0.
+    /// The bits of twice the numbers of a column; 0 for NaN.
     fn twice(table: &crate::Table, name: &str) -> Vec<u64> {
         bits(table, name, 2.0)
     }
@@ -842,11 +844,11 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
     }
 
     #[test]
-    fn blocks_read_numbers_as_the_training_table_writes_them() {
+    fn blocks_are_read_with_the_notation_of_the_training_table() {
         use std::fmt::Write as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        // Only the first block has cells that give the decimal mark away; only the last one has a number that means missing.
+        // Only the first block has cells with a clear decimal mark, and only the last block has a cell that means *missing*.
         for (first, later, odd, expected) in [
             ("3,5", "1,085", "-999", 1.085),
             ("1.085,5", "1.085", "?", 1085.0),
@@ -879,14 +881,14 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
             assert_eq!(values[1], expected, "{later}");
             assert!(values[59_999].is_nan(), "{odd}");
         }
-        // Without the training table, a cell that both marks read is refused, wherever it is.
+        // Without the notation of the training table, a cell with two possible values is refused in any block.
         fs::write(&path, "x;k\n3,5;1\n1,085;2\n").unwrap();
         let message = through(&path, Written::Text, &ReadOptions::default()).unwrap_err();
         assert!(message.contains("this cell is 1.085 or 1085"), "{message}");
     }
 
     #[test]
-    fn headers_may_be_longer_than_a_block() {
+    fn header_can_be_longer_than_a_block() {
         let names: Vec<String> = (0..40_000)
             .map(|column| format!("column_{column}"))
             .collect();
@@ -897,7 +899,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
     }
 
     #[test]
-    fn any_bytes_go_through_or_fail_as_the_whole_table_does() {
+    fn stream_agrees_with_read_like_on_any_bytes() {
         use rand::RngExt;
         let alphabet = b"x1,;\"\n\r \t.-e\xc3\xa9\0";
         let (mut fine, mut failed) = (0, 0);
@@ -918,7 +920,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
                     "1\n",
                 ];
                 for _ in 0..rng.random_range(1..6) {
-                    // Those at the end are faults, and rarer.
+                    // The last lines of the list are invalid, and are drawn less often.
                     let line = rng
                         .random_range(0..lines.len())
                         .min(rng.random_range(0..lines.len()));
@@ -940,7 +942,7 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
                     fine += 1;
                 }
                 (Err(one), Err(other)) => {
-                    // Of several faults, names are found before rows here, and after them there.
+                    // If a table has several errors, a stream finds missing columns first, and `read_like` finds bad rows first.
                     if !other.contains("no column `x`") {
                         assert_eq!(one.to_string(), other, "{bytes:?}");
                     }

@@ -1,4 +1,4 @@
-//! Some rows of a table, and what came of them.
+//! Blocks of rows, and the results of the work on them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::{Error, Result};
 /// The features that a student reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// In the student's order.
+    /// Names and kinds of the features, in the student's order.
     kinds: Vec<FeatureKind>,
-    /// The columns of the table that they are read from.
+    /// Names and kinds of the table columns from which the features are read.
     pub(super) columns: Vec<(String, ColumnKind)>,
 }
 
@@ -31,7 +31,7 @@ impl Asked {
         }
     }
 
-    /// The features that the columns of a table hold.
+    /// Makes the features from the columns of a block. `columns` has the order of the field `columns`.
     pub(super) fn features(&self, columns: Vec<Column>, rows: usize) -> Result<Features> {
         if self.kinds.iter().all(|kind| kind.date.is_none()) {
             let columns = columns.into_iter().map(feature).collect::<Result<_>>()?;
@@ -46,14 +46,14 @@ impl Asked {
     }
 }
 
-/// Where a block begins in its file.
+/// Position of a block in its file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// Rows before it.
+    /// Number of rows before the block.
     pub(super) rows: usize,
-    /// Line of its first byte, from 1.
+    /// Line of the block's first byte, from 1.
     pub(super) line: usize,
-    /// Bytes before it.
+    /// Number of bytes before the block.
     pub(super) offset: usize,
 }
 
@@ -65,11 +65,11 @@ impl Place {
     };
 }
 
-/// Some rows of a table.
+/// Consecutive rows of one file of a table.
 pub(super) enum Block {
     Text {
         path: PathBuf,
-        /// Where it begins, if it is the first of its file.
+        /// Position of the block, if it is the first block of its file.
         start: Option<Place>,
         bytes: Vec<u8>,
     },
@@ -88,15 +88,15 @@ impl Block {
     }
 }
 
-/// What became of a block.
+/// The result of the work on a block.
 pub(super) struct Done<T> {
     pub(super) rows: usize,
-    /// Where the next block begins.
+    /// Position after the block, counted from the position with which the work was called.
     pub(super) next: Place,
     pub(super) value: T,
 }
 
-/// The feature that a column of a student's table holds.
+/// Converts a table column to a feature.
 fn feature(column: Column) -> Result<Feature> {
     let (name, kind) = (column.name.clone(), column.kind);
     Feature::from_column(column).ok_or_else(|| Error::Shape {
@@ -104,13 +104,13 @@ fn feature(column: Column) -> Result<Feature> {
     })
 }
 
-/// Numbers as an array, NaN as null.
+/// Converts numbers to an Arrow array; NaN becomes null.
 pub(super) fn array(values: Vec<f64>) -> ArrayRef {
     let known = |value: f64| Some(value).filter(|value| !value.is_nan());
     Arc::new(values.into_iter().map(known).collect::<Float64Array>())
 }
 
-/// A batch of that schema.
+/// Makes a record batch with this schema.
 pub(super) fn batch(schema: &SchemaRef, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
     let rows = arrays.first().map_or(0, |array| array.len());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));

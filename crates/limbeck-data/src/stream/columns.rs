@@ -1,4 +1,4 @@
-//! Blocks of a Parquet table: batches of Arrow arrays, all columns as they are.
+//! Blocks of a Parquet table: record batches with all columns in their Arrow types.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -21,12 +21,12 @@ use crate::reading::ReadOptions;
 use crate::table::{Column, cell_error};
 use crate::{Error, Result};
 
-/// Rows of a batch at most.
+/// Largest number of rows in a batch.
 const MOST_ROWS: usize = 8192;
-/// Bytes of a batch, by what the file says of its rows on average.
+/// Intended size of a batch in bytes, computed from the average size of a row in the file's metadata.
 const BATCH_BYTES: i64 = 2 << 20;
 
-/// The files of a Parquet table, batch by batch.
+/// Reads the files of a Parquet table batch by batch.
 pub(super) struct Batches {
     parts: VecDeque<Part>,
     current: Option<(PathBuf, ParquetRecordBatchReader)>,
@@ -34,7 +34,7 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// From parts whose columns are the same.
+    /// Starts at the first part; all parts must have the same columns.
     pub(super) fn new(parts: Vec<Part>) -> Self {
         Self {
             parts: parts.into(),
@@ -43,7 +43,7 @@ impl Batches {
         }
     }
 
-    /// The next batch that is not empty, of the next file where one ends.
+    /// Reads the next batch that is not empty. At the end of a file, goes on with the next file.
     pub(super) fn next(&mut self) -> Result<Option<Block>> {
         loop {
             let Some((path, reader)) = &mut self.current else {
@@ -86,7 +86,7 @@ fn reader(part: &Part) -> Result<ParquetRecordBatchReader> {
     .unwrap_or_else(|| Err(parquet::contradiction(&part.path)))
 }
 
-/// Which column it was that could not be read, where that can be told.
+/// Makes the error for a batch that cannot be read. Names the column if a column alone cannot be read either.
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     let whole = parquet::malformed(path, error);
     match Part::open(path) {
@@ -97,7 +97,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     }
 }
 
-/// The features asked for, of which `columns` says where they are in the batch.
+/// Reads the requested features from a batch. `columns` are the positions in the batch of the columns in `asked`.
 pub(super) fn features(
     asked: &Asked,
     columns: &[usize],
@@ -129,7 +129,7 @@ pub(super) fn features(
     asked.features(both.map(column).collect::<Result<_>>()?, batch.num_rows())
 }
 
-/// The batch with the new columns, in that schema.
+/// Appends the new columns to a batch; `schema` is the schema of the result.
 pub(super) fn extended(
     batch: &RecordBatch,
     new: Vec<Vec<f64>>,
@@ -140,7 +140,7 @@ pub(super) fn extended(
     block::batch(schema, arrays)
 }
 
-/// The first line of a text table with these columns.
+/// The header line of a text table with these columns.
 pub(super) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, name) in names.enumerate() {
@@ -153,7 +153,7 @@ pub(super) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
     out
 }
 
-/// The batch and the new columns as lines of text.
+/// Writes a batch and the new columns as lines of text.
 ///
 /// Numbers, decimals and times are written in full, times in ISO 8601; bytes are hexadecimal, lists and structs as
 /// `[1, 2]` and `{a: 1}`; a missing cell is empty.
@@ -187,7 +187,7 @@ pub(super) fn lines(path: &Path, batch: &RecordBatch, new: &[Vec<f64>]) -> Resul
     Ok(out)
 }
 
-/// Times of a zone by name as times in UTC, which is what can be written without a list of zones.
+/// Converts times with a named time zone to UTC, because writing them in their zone would need a time zone database.
 fn in_utc(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Timestamp(unit, Some(zone)) if !zone.starts_with(['+', '-']) => {
@@ -198,7 +198,7 @@ fn in_utc(array: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// A column that is written as text.
+/// A column to be written as text.
 enum Written<'a> {
     Number(&'a arrow::array::PrimitiveArray<Float64Type>),
     Other(&'a ArrayRef, ArrayFormatter<'a>),
@@ -236,12 +236,12 @@ impl<'a> Written<'a> {
     }
 }
 
-/// A writer of batches of that schema, which holds few of them in memory.
+/// Writes batches to a Parquet file, with few of them in memory at the same time.
 pub(super) struct Writer<W: std::io::Write + Send> {
     writer: ::parquet::arrow::ArrowWriter<W>,
 }
 
-/// Bytes that a writer holds back at most.
+/// Number of bytes in memory above which a writer writes a row group.
 const HELD_BYTES: usize = 24 << 20;
 
 impl<W: std::io::Write + Send> Writer<W> {

@@ -13,7 +13,7 @@ use crate::reading::ReadOptions;
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-/// What messages call standard input.
+/// Name of standard input in messages.
 const STDIN: &str = "standard input";
 
 /// A table that is read once, from its first row to its last.
@@ -23,22 +23,23 @@ pub struct Input {
     notes: Vec<Warning>,
     pub(super) options: ReadOptions,
     pub(super) kind: InputKind,
-    /// What standard input held, where it has to be read twice.
+    /// Temporary file with the content of standard input, if this cannot be read in one pass.
     pub(super) copy: Option<tempfile::NamedTempFile>,
 }
 
 pub(super) enum InputKind {
-    /// The first file, opened, and all files: what messages call them and where they are. Standard input is no file.
+    /// The first file, which is open, and a list of all files, each with its name in messages and its path. Standard input without a temporary
+    /// file is not in the list.
     Text(Box<TextFile>, Vec<(PathBuf, PathBuf)>),
     Columns(Vec<Part>),
 }
 
 impl Input {
-    /// A table by its path: a file or a folder of parts, as [`Table::read`](crate::Table::read) takes them.
+    /// Opens a file or a folder of parts, as [`Table::read`](crate::Table::read) does, and reads the header.
     ///
     /// # Errors
     ///
-    /// As those of `Table::read` that the header shows.
+    /// The errors of `Table::read` that are found in the header of a text table, or in the metadata of Parquet files.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self> {
         let path = path.as_ref();
         let parts = parts::of(path)?;
@@ -47,13 +48,14 @@ impl Input {
         Self::of(source, parts.format, files.collect(), options)
     }
 
-    /// The table on standard input, text or Parquet.
+    /// Opens the table on standard input, text or Parquet, and reads the header.
     ///
-    /// Parquet, and text if it is to be written as Parquet (`twice`), goes to a temporary file first, since it cannot be read in one go.
+    /// Parquet cannot be read in one pass, and text that will be written as Parquet is read twice (`twice`). In both cases, standard input is
+    /// first copied to a temporary file.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn stdin(options: &ReadOptions, twice: bool) -> Result<Self> {
         let name = PathBuf::from(STDIN);
         let (start, bytes) = bytes::peek(Box::new(io::stdin()), 4).map_err(Error::read(&name))?;
@@ -120,20 +122,20 @@ impl Input {
         &self.names
     }
 
-    /// What was passed over above the header.
+    /// Warnings about lines that were skipped above the header.
     #[must_use]
     pub fn notes(&self) -> &[Warning] {
         &self.notes
     }
 
-    /// What messages call it.
+    /// Name of the table in messages.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 }
 
-/// Opens a file that messages call by another name.
+/// Opens a text file; `name` is its name in messages.
 pub(super) fn open_text(
     (name, path): &(PathBuf, PathBuf),
     options: &ReadOptions,
@@ -142,7 +144,7 @@ pub(super) fn open_text(
     TextFile::open(name.clone(), Box::new(file), options)
 }
 
-/// All bytes in a temporary file, which is removed when the value is dropped.
+/// Copies all bytes to a temporary file, which is removed when the returned value is dropped.
 fn copy(mut bytes: impl Read) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new()?;
     io::copy(&mut bytes, &mut file)?;

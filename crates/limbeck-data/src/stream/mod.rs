@@ -1,20 +1,20 @@
-//! New columns for a table of any size: a few blocks of rows are in memory at a time.
+//! Adds columns to a table of any size: only a few blocks of rows are in memory at the same time.
 //!
 //! ```text
-//! Input ─block→ features ─predict→ new columns ─→ the block's own bytes or arrays, and the new ones ─→ out
-//!         └── read, predicted and written at once, in the order of the file ──┘
+//! Input ─block→ features ─predict→ new columns ─→ bytes or arrays of the block, with the new columns ─→ output
+//!         └── reading, predicting and writing run at the same time; the order of the rows is kept ──┘
 //! ```
 //!
-//! What a table had stays exactly as it was:
+//! The other columns of the table do not change:
 //!
-//! | from | to | other columns |
+//! | from | to | how the other columns are written |
 //! |---|---|---|
-//! | text | text | the bytes of each record, to which a cell is added; lines end as they did |
+//! | text | text | each record keeps its bytes and its line end; new cells are added before the line end |
 //! | Parquet | Parquet | the same arrays in the same Arrow types |
-//! | text | Parquet | int64, double, boolean, date, timestamp where nothing is lost by it, else text |
+//! | text | Parquet | as int64, double, boolean, date or timestamp if this loses no information, else as text |
 //! | Parquet | text | numbers, decimals and times in full, bytes in hexadecimal, lists and structs as `[1, 2]` and `{a: 1}` |
 //!
-//! Packed text and UTF-16 come out as plain UTF-8.
+//! Packed text and UTF-16 are written as plain UTF-8.
 
 mod add;
 mod block;

@@ -1,25 +1,24 @@
-//! Plain numbers: read from bytes and written to bytes.
+//! Reads plain numbers from bytes, and writes numbers to bytes.
 
 use std::io::Write;
 
-/// Powers of ten that a double holds exactly.
+/// Powers of ten that are exact as f64.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// Up to here every whole number is a double.
+/// Largest number up to which every whole number is exact as f64.
 const EXACT: u64 = 1 << 53;
 
-/// The number in a cell where it is written plainly (sign, digits, point, exponent), NaN for an empty cell.
+/// Parses a number that is written only with sign, digits, point and exponent. Returns NaN for an empty cell.
 ///
-/// `None` says nothing about the cell: whether it is a missing marker, a number written otherwise or no number at all, `kind`
-/// decides.
+/// `None` means that the cell is written in another way. `kind` then decides whether it is a marker of a missing value, a number or neither.
 ///
 /// # Source
 ///
-/// A mantissa and a power of ten that are both doubles give the nearest one by a single division: Clinger, *How to Read
-/// Floating Point Numbers Accurately*, PLDI 1990. All else goes to the standard library.
+/// If a mantissa and a power of ten are both exact as f64, a single division gives the nearest f64: Clinger, *How to Read
+/// Floating Point Numbers Accurately*, PLDI 1990. All other numbers are parsed by the standard library.
 #[inline]
 pub(super) fn plain(cell: &[u8]) -> Option<f64> {
     let text = cell.trim_ascii();
@@ -42,7 +41,7 @@ pub(super) fn plain(cell: &[u8]) -> Option<f64> {
         }
     }
     let decimals = point.map_or(0, |point| count - point);
-    // Nineteen digits fit; more may have wrapped.
+    // Nineteen digits fit into the mantissa; with more digits, it may have wrapped.
     if count == 0 || count > 19 || mantissa > EXACT || decimals >= TENS.len() {
         return other(text);
     }
@@ -50,7 +49,7 @@ pub(super) fn plain(cell: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// By the standard library, for what has the characters of a plain number only.
+/// Parses a number with the standard library; `None` if the text has characters that a plain number does not have.
 fn other(text: &[u8]) -> Option<f64> {
     let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
     if !text.iter().all(part) {
@@ -59,7 +58,7 @@ fn other(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Appends a number in its shortest exact form, nothing for NaN.
+/// Appends a number in its shortest exact form; appends nothing for NaN.
 pub(super) fn write(out: &mut Vec<u8>, value: f64) {
     if !value.is_nan() {
         // Writing to memory does not fail.
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_numbers_are_those_of_the_standard_library() {
+    fn plain_agrees_with_the_standard_library() {
         use rand::RngExt;
         let mut fast = 0;
         for index in 0..200_000 {
@@ -96,7 +95,7 @@ mod tests {
                 }
                 None => assert!(
                     expected.is_none_or(f64::is_infinite),
-                    "{text} is left to others"
+                    "{text} is not plain"
                 ),
             }
         }
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plain_is_left_to_others() {
+    fn plain_returns_none_for_other_texts() {
         for text in [
             "NA", "nan", "1,5", "$3", "true", "1 2", "0x10", "-", "1e", "é", "1_0",
         ] {
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_so_that_they_read_back() {
+    fn written_numbers_are_read_back_exactly() {
         let mut out = Vec::new();
         for value in [0.1, -15.0, 1e-7, 1e300, f64::NAN] {
             write(&mut out, value);

@@ -1,4 +1,4 @@
-//! Blocks of a text table: whole records, as many as fit into [`BLOCK_BYTES`].
+//! Blocks of a text table: whole records of about [`BLOCK_BYTES`] bytes in total.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -23,29 +23,29 @@ use crate::records::{Cell, Records};
 use crate::table::{Column, Values, cell_error};
 use crate::{Error, Result};
 
-/// Bytes of a block.
+/// Intended size of a block in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Bytes of a record at most: a quotation mark that is never closed makes one of the rest of the file.
+/// Largest size of a record in bytes. If a quotation mark is never closed, the rest of the file is one record.
 const RECORD_BYTES: usize = 64 << 20;
 
-/// One file of a text table, opened.
+/// An open file of a text table.
 pub(super) struct TextFile {
-    /// What messages call it.
-    path: PathBuf,
-    bytes: Bytes,
-    /// Read, but not handed out yet.
+/// Name of the file in messages.
+path: PathBuf,
+bytes: Bytes,
+/// Bytes that were read from the file, but are not part of a returned block yet.
     buffer: Vec<u8>,
     ended: bool,
-    /// Everything up to the end of the header.
+    /// All bytes from the start of the file to the end of the header, without the header's line end.
     prologue: Vec<u8>,
     pub(super) layout: Layout,
     pub(super) header: Header,
-    /// Where the first block begins.
+    /// Position of the first block.
     start: Place,
 }
 
 impl TextFile {
-    /// Opens a file, or bytes that are called so, and reads its header.
+    /// Reads the header of a text table from its bytes; `path` is the name in messages.
     pub(super) fn open(path: PathBuf, bytes: Bytes, options: &ReadOptions) -> Result<Self> {
         let mut bytes = bytes::unwrapped(bytes).map_err(Error::read(&path))?;
         let mut buffer = Vec::new();
@@ -74,7 +74,7 @@ impl TextFile {
             if ended || end < buffer.len() || wanted > RECORD_BYTES {
                 break (mark, layout, end, records.line());
             }
-            // The header does not end here: it has many columns.
+            // The header is longer than the bytes read so far.
             wanted *= 2;
         };
         let (text, ended) = (&buffer[mark..], buffer.len() < wanted);
@@ -97,7 +97,7 @@ impl TextFile {
         })
     }
 
-    /// What all blocks of the table have in common.
+    /// Name, separator and columns, which all blocks of the table share.
     pub(super) fn shape(&self) -> TextShape {
         TextShape {
             path: self.path.clone(),
@@ -106,7 +106,7 @@ impl TextFile {
         }
     }
 
-    /// The next block; it begins with the end of the line before.
+    /// Reads the next block. It begins with the line end of the record before.
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut wanted = BLOCK_BYTES;
         loop {
@@ -156,7 +156,7 @@ impl TextFile {
     }
 }
 
-/// The bytes without the first ones of a character that goes on after them.
+/// The bytes without an incomplete character at their end; `ended` is true if nothing follows them.
 fn whole_characters(bytes: &[u8], ended: bool) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if !ended && error.error_len().is_none() => &bytes[..error.valid_up_to()],
@@ -164,12 +164,12 @@ fn whole_characters(bytes: &[u8], ended: bool) -> &[u8] {
     }
 }
 
-/// Where the last record ends whose line is known to end in `bytes`; 0 if there is none.
+/// Position after the last record whose line end is certainly complete in `bytes`; 0 if there is none.
 fn last_end(bytes: &[u8], separator: u8) -> usize {
     if !bytes.contains(&b'"') {
         let end = |position: usize| bytes.get(position + 1).is_some_and(|next| *next != b'\n');
         let last = bytes.iter().rposition(|byte| *byte == b'\n');
-        // A lone `\r` ends lines where nothing else does.
+        // If the text has no `\n`, lines end with `\r`.
         let last = last.or_else(|| {
             (0..bytes.len())
                 .rev()
@@ -190,18 +190,18 @@ fn last_end(bytes: &[u8], separator: u8) -> usize {
     last
 }
 
-/// The files of a text table, block by block.
+/// Reads the files of a text table block by block.
 pub(super) struct Texts {
-    /// Files to come: what messages call them and where they are.
-    files: VecDeque<(PathBuf, PathBuf)>,
+/// Files that are not open yet, each with its name in messages and its path.
+files: VecDeque<(PathBuf, PathBuf)>,
     current: Option<TextFile>,
-    /// True until a block of the current file is handed out.
+    /// True until the first block of the current file is returned.
     fresh: bool,
     first: Arc<TextShape>,
     options: ReadOptions,
 }
 
-/// What all blocks of a text table have in common.
+/// Name, separator and columns, which all blocks of a text table share.
 #[derive(Debug)]
 pub(super) struct TextShape {
     path: PathBuf,
@@ -210,7 +210,7 @@ pub(super) struct TextShape {
 }
 
 impl Texts {
-    /// From its first file, opened, and the others.
+    /// Starts at the first file, which is open; `others` are the files after it.
     pub(super) fn new(
         first: TextFile,
         others: impl IntoIterator<Item = (PathBuf, PathBuf)>,
@@ -230,7 +230,7 @@ impl Texts {
         Arc::clone(&self.first)
     }
 
-    /// Everything up to the end of the first header, and then the new names.
+    /// All bytes of the first file up to the end of its header, followed by the names of the new columns.
     pub(super) fn prologue(&self, names: &[String]) -> Vec<u8> {
         let mut out = self
             .current
@@ -243,7 +243,7 @@ impl Texts {
         out
     }
 
-    /// The next block, of the next file where one ends.
+    /// Reads the next block. At the end of a file, goes on with the next file.
     pub(super) fn next(&mut self) -> Result<Option<Block>> {
         loop {
             let Some(file) = &mut self.current else {
@@ -285,7 +285,7 @@ impl Texts {
     }
 }
 
-/// Appends a cell, in quotation marks where it needs them.
+/// Appends a cell, in quotation marks if it needs them.
 pub(super) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
     let special = |byte: u8| byte == separator || matches!(byte, b'"' | b'\n' | b'\r');
     if !text.bytes().any(special) {
@@ -297,20 +297,20 @@ pub(super) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
     out.push(b'"');
 }
 
-/// The records of a block.
+/// A block, split into records and cells.
 pub(super) struct Split<'a> {
-    bytes: &'a [u8],
-    /// Where each ends.
-    ends: Vec<usize>,
-    /// Of each, its line.
-    lines: Vec<usize>,
-    /// Cells of the columns asked for, by column.
-    cells: Vec<Vec<Cell>>,
-    /// Where the next block begins.
-    next: Place,
+bytes: &'a [u8],
+/// Position of the end of each record, without its line end.
+ends: Vec<usize>,
+/// Line of each record.
+lines: Vec<usize>,
+/// Cells of the requested columns, by column.
+cells: Vec<Vec<Cell>>,
+/// Position of the next block.
+next: Place,
 }
 
-/// Splits a block into records and the cells of some columns.
+/// Splits a block into records, and reads the cells of some columns.
 pub(super) fn split<'a>(
     shape: &TextShape,
     columns: &[usize],
@@ -353,7 +353,7 @@ impl Split<'_> {
         self.ends.len()
     }
 
-    /// Something that came of the block, with its rows and its end.
+    /// Makes the result of the work on this block from its value.
     pub(super) fn done<T>(&self, value: T) -> Done<T> {
         Done {
             rows: self.rows(),
@@ -362,7 +362,7 @@ impl Split<'_> {
         }
     }
 
-    /// The features asked for, of which `columns` says where they are among the cells.
+    /// Reads the requested features. `columns` are the positions in `cells` of the columns in `asked`.
     pub(super) fn features(
         &self,
         asked: &Asked,
@@ -413,7 +413,7 @@ impl Split<'_> {
         Ok(finish(parsed, rules)?.values)
     }
 
-    /// The numbers of a column where all of its cells are plain and finite.
+    /// The numbers of a column, if all of its cells are plain finite numbers or empty, without quotation marks.
     fn plain_numbers(&self, cells: &[Cell]) -> Option<Values> {
         let number = |cell: &Cell| {
             let value = plain(cell.raw(self.bytes));
@@ -423,7 +423,7 @@ impl Split<'_> {
         values.map(Values::Number)
     }
 
-    /// The block with the new cells at the end of each record.
+    /// The bytes of the block, with the new cells at the end of each record.
     pub(super) fn extended(&self, new: &[Vec<f64>], separator: u8) -> Vec<u8> {
         let room = self.bytes.len() + new.len() * self.rows() * 20;
         let mut out = Vec::with_capacity(room);
@@ -440,7 +440,7 @@ impl Split<'_> {
         out
     }
 
-    /// What the cells of all columns can be.
+    /// For each column, the types that fit all of its cells.
     pub(super) fn seen(&self) -> Vec<Seen> {
         let seen = |cells: &Vec<Cell>| {
             let mut seen = Seen::NOTHING;
@@ -452,7 +452,7 @@ impl Split<'_> {
         self.cells.iter().map(seen).collect()
     }
 
-    /// All cells by column, as the types of a schema say.
+    /// Converts the cells of each column to an array of its type.
     fn arrays(&self, types: &[DataType]) -> Vec<ArrayRef> {
         let array = |(cells, data_type): (&Vec<Cell>, &DataType)| {
             let texts: Vec<_> = cells.iter().map(|cell| cell.text(self.bytes)).collect();
@@ -461,7 +461,7 @@ impl Split<'_> {
         self.cells.iter().zip(types).map(array).collect()
     }
 
-    /// All cells and the new columns as a batch of that schema.
+    /// Makes a record batch of all cells and the new columns; `schema` is the schema of the result.
     pub(super) fn batch(&self, new: Vec<Vec<f64>>, schema: &SchemaRef) -> Result<RecordBatch> {
         let types = schema
             .fields()
@@ -475,12 +475,12 @@ impl Split<'_> {
 }
 
 impl TextShape {
-    /// What separates cells.
+    /// Separator between cells.
     pub(super) fn separator(&self) -> u8 {
         self.separator
     }
 
-    /// How many columns there are.
+    /// Number of columns.
     pub(super) fn width(&self) -> usize {
         self.names.len()
     }

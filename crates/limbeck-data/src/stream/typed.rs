@@ -1,13 +1,15 @@
-//! Types for cells of text that go into a Parquet file: numbers, times and texts from which nothing is lost.
+//! Chooses the Parquet type of a text column so that no information is lost.
 //!
-//! | type | when each cell that is not empty |
+//! | type | condition for each cell that is not empty |
 //! |---|---|
-//! | int64 | is a whole number without leading zeros that fits |
-//! | double | is a plain number without leading zeros whose digits a double keeps, or `NA`, `NaN` or `null`, in any case |
-//! | boolean | is `true` or `false`, in any case |
-//! | date | is `YYYY-MM-DD` |
-//! | timestamp | is an ISO 8601 date or time without zone, to microseconds |
-//! | text | otherwise, and then with all its spaces |
+//! | int64 | a whole number without leading zeros that fits into 64 bits |
+//! | double | a plain number without leading zeros whose digits an f64 preserves; or `NA`, `NaN` or `null`, in upper or lower case |
+//! | boolean | `true` or `false`, in upper or lower case |
+//! | date | `YYYY-MM-DD` |
+//! | timestamp | an ISO 8601 date or time without time zone, to microseconds |
+//! | text | any other text; it keeps all of its spaces |
+//!
+//! A column with only empty cells is a double column. If it also has `NA`, `NaN` or `null`, it is a text column.
 
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use crate::time::iso;
 
 const DAY: i64 = 86_400_000_000;
 
-/// What the cells of a column can be, as far as they were seen.
+/// The types that fit all cells of a column seen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     integer: bool,
@@ -30,14 +32,14 @@ pub(super) struct Seen {
     boolean: bool,
     date: bool,
     time: bool,
-    /// There was a cell that is neither empty nor a marker.
+    /// True if a cell was neither empty nor a marker.
     some: bool,
-    /// There was a marker.
+    /// True if a cell was a marker of a missing value.
     marker: bool,
 }
 
 impl Seen {
-    /// Before any cell.
+    /// The state before the first cell: all types fit.
     pub(super) const NOTHING: Self = Self {
         integer: true,
         number: true,
@@ -48,7 +50,7 @@ impl Seen {
         marker: false,
     };
 
-    /// With one more cell.
+    /// Excludes the types that do not fit one more cell.
     pub(super) fn see(&mut self, cell: &str) {
         let text = cell.trim();
         if text.is_empty() {
@@ -73,7 +75,7 @@ impl Seen {
         self.date &= self.time && text.len() == 10;
     }
 
-    /// With the cells of both.
+    /// The types that fit both sets of cells.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             integer: self.integer && other.integer,
@@ -86,7 +88,7 @@ impl Seen {
         }
     }
 
-    /// The type that loses nothing.
+    /// The Parquet type, as an Arrow type.
     pub(super) fn data_type(self) -> DataType {
         match self {
             Self {
@@ -105,7 +107,7 @@ impl Seen {
     }
 }
 
-/// The cells as that type; empty ones are null.
+/// Converts cells to an array of this type; empty cells and markers become null.
 pub(super) fn array<'a>(cells: impl Iterator<Item = &'a str>, data_type: &DataType) -> ArrayRef {
     let known = |cell: &'a str| Some(cell.trim()).filter(|cell| !cell.is_empty());
     match data_type {
@@ -137,14 +139,14 @@ pub(super) fn array<'a>(cells: impl Iterator<Item = &'a str>, data_type: &DataTy
     }
 }
 
-/// True for a text that every reader of numbers takes for a missing value. Others, such as `?` or `unknown`, are kept as text.
+/// True for texts that programs commonly read as missing numbers. A column with other markers, such as `?` or `unknown`, stays text.
 fn is_marker(text: &str) -> bool {
     ["na", "nan", "null"]
         .iter()
         .any(|marker| text.eq_ignore_ascii_case(marker))
 }
 
-/// A whole number as it is written by `{}`.
+/// Parses a whole number, if Rust would write it in the same way.
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let canonical = digits == "0" && text == "0" || !digits.starts_with('0');
@@ -152,12 +154,12 @@ fn integer(text: &str) -> Option<i64> {
     (canonical && all).then(|| text.parse().ok())?
 }
 
-/// A number whose digits a double keeps.
+/// Parses a number, if an f64 preserves its digits.
 fn number(text: &str) -> Option<f64> {
     let value = plain(text.as_bytes()).filter(|value| value.is_finite())?;
     let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let padded = matches!(unsigned, [b'0', b'0'..=b'9', ..] | [b'+', ..]);
-    // A double keeps fifteen digits, unless the number is too small for a full mantissa.
+    // An f64 preserves fifteen digits, unless the number is too small for a full mantissa.
     let full = value.is_normal() || value == 0.0;
     let short = text.len() <= 15 || digits(text).len() <= 15;
     let exact = (full && short) || digits(text) == digits(&format!("{value:e}"));
@@ -176,7 +178,7 @@ fn boolean(text: &str) -> Option<bool> {
     is("true").then_some(true).or(is("false").then_some(false))
 }
 
-/// Microseconds of a date or time without zone, to microseconds.
+/// Parses a date or time into microseconds since 1970. Returns `None` for a time zone, a leap second or fractions below a microsecond.
 fn time(text: &str) -> Option<i64> {
     let rest = text.get(10..)?;
     let zoned = rest.contains(['Z', '+', '-']);
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
 
     fn type_of(cells: &[&str]) -> DataType {
-        // Halves are looked at apart, as blocks of a file are.
+        // Each half is seen on its own, like a block of a file.
         let see = |cells: &[&str]| {
             let mut seen = Seen::NOTHING;
             cells.iter().for_each(|cell| seen.see(cell));
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn types_lose_nothing() {
+    fn types_lose_no_information() {
         for (cells, expected) in [
             (&["1", "-20", "", "0"][..], DataType::Int64),
             (&["1152921504606846977", "2"], DataType::Int64),
@@ -240,12 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn a_big_number_that_only_a_marker_keeps_from_int64_stays_text() {
+    fn large_whole_numbers_with_a_marker_stay_text() {
         assert_eq!(type_of(&["1152921504606846977", "NA"]), DataType::Utf8);
     }
 
     #[test]
-    fn arrays_hold_the_cells() {
+    fn arrays_contain_the_cells() {
         let cells = || ["", "1969-12-31"].into_iter();
         let dates = array(cells(), &DataType::Date32);
         let dates = dates.as_any().downcast_ref::<Date32Array>().unwrap();
