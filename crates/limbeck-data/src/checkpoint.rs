@@ -1,7 +1,7 @@
 //! Saves finished pieces of a run's work, so that an interrupted run can be resumed.
 //!
 //! A piece is a value with a name. Its value must depend only on the run's recipe and data: then the run's result is the same, whether the piece
-//! is computed now or was saved before the interruption. A file holds magic bytes, the SHA-256 of name and value, and the value; it is written
+//! is computed now or was saved before the interruption. A file contains magic bytes, the SHA-256 of name and value, and the value; it is written
 //! completely or not at all. A damaged file, or the file of another piece, counts as missing: a warning goes to the log, and the piece is computed
 //! again.
 
@@ -149,7 +149,10 @@ impl Checkpoints {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         if let Some(known) = self.load(name) {
-            tracing::info!(name, "loaded a piece that was saved before this run was interrupted");
+            tracing::info!(
+                name,
+                "loaded a piece that was saved before this run was interrupted"
+            );
             return Ok(known);
         }
         let made = make()?;

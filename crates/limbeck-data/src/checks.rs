@@ -352,8 +352,7 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
         ));
     }
     if is_id(column, rows) {
-        let message =
-            format!("{at} identifies the rows: {known} different values in {known} rows");
+        let message = format!("{at} identifies the rows: {known} different values in {known} rows");
         return Some((Check::Id, message));
     }
     let texts = nearly_unique(column, rows, known)?;

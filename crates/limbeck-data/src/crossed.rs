@@ -583,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_with_most_of_the_weight_leaves_few_degrees() {
+    fn a_block_with_most_of_the_weight_leaves_few_degrees_of_freedom() {
         let design = Design::new(&[97.0, 1.0, 1.0, 1.0, 0.0], None);
         assert_eq!(design.blocks(), 4);
         assert!(design.degrees() < 0.07, "{}", design.degrees());

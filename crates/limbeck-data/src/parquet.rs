@@ -92,7 +92,7 @@ fn unreadable(name: &str, error: &Error) -> Warning {
     }
 }
 
-/// One file of a table.
+/// One Parquet file of a table.
 pub(crate) struct Part {
     /// Path of the file.
     pub(crate) path: PathBuf,

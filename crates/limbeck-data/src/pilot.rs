@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn pilot_is_split_70_10_20_and_contains_no_test_rows() {
+    fn pilot_is_split_70_10_20_without_test_rows_of_the_data_set() {
         let all = data(1000, |o| o.drop = vec!["when".into(), "who".into()]);
         let pilot = all.pilot(400, 0, 1).unwrap();
         assert_eq!(
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn half_takes_every_other_row_or_group() {
+    fn half_takes_every_second_row_or_group() {
         let all = data(100, |o| o.drop = vec!["when".into(), "who".into()]);
         assert_eq!(all.half(&[3, 5, 8, 9, 11]), [3, 8, 11]);
         let grouped = data(100, |o| {

@@ -1,4 +1,4 @@
-//! Small tables on which reading once fell short: `shared/cases`, or the folder `LIMBECK_CASES`.
+//! Small tables that earlier versions could not read correctly: `shared/cases`, or the folder `LIMBECK_CASES`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use limbeck_data::{ReadOptions, Table, Values};
 
-/// The file of a case, or a line that says that it is not there.
+/// The file of a case; if it does not exist, prints a line that says so.
 fn case(name: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
     let root = std::env::var_os("LIMBECK_CASES").map_or(beside, PathBuf::from);

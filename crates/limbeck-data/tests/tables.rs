@@ -1,6 +1,6 @@
 //! Tables as people have them: markers of missing values, numbers as text, numbers that stand for *missing*, repeated rows.
 //!
-//! The inputs are made here. Tables that once fell short lie in the folder `LIMBECK_CASES`.
+//! Most inputs are made here. The folder `LIMBECK_CASES` has tables that earlier versions could not read correctly.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use limbeck_data::{
     Column, ColumnKind, DataOptions, Dataset, FeatureValues, ReadOptions, Table, Values,
 };
 
-/// A table of 300 rows: `x1`, `x2` and `y = 2 x1 + x2 / 100`, with some cells written otherwise.
+/// A table of 300 rows: `x1`, `x2` and `y = 2 x1 + x2 / 100`, with some cells written in another way.
 fn text(
     header: &str,
     separator: char,
@@ -94,7 +94,7 @@ fn markers_among_numbers_are_missing_and_counted() {
 }
 
 #[test]
-fn few_odd_texts_are_missing_with_the_option_that_keeps_them() {
+fn warning_for_odd_texts_names_the_option_that_keeps_them() {
     let odd = |share: usize| {
         text("x1,x2,y", ',', move |i, x1, x2, y| {
             [
@@ -122,7 +122,7 @@ fn few_odd_texts_are_missing_with_the_option_that_keeps_them() {
             && said.contains("`--type x1=category`"),
         "{said}"
     );
-    // Where every fourth cell is a word, the column is one of categories, as it says.
+    // If every fourth cell is a word, the column is a category column.
     assert_eq!(
         table(&odd(4), &ReadOptions::default())
             .column("x1")
@@ -186,7 +186,7 @@ fn numbers_are_read_as_people_write_them() {
 }
 
 #[test]
-fn a_student_reads_what_was_learned_from() {
+fn read_like_reads_numbers_as_people_write_them() {
     let schema = [("x1".to_owned(), ColumnKind::Number)];
     let folder = tempfile::tempdir().unwrap();
     let read = |text: &str| {
@@ -207,9 +207,9 @@ fn a_student_reads_what_was_learned_from() {
     );
 }
 
-/// A training table whose columns are written in several ways, in chunks of text, and what is read from it.
+/// Columns of a training table are written in several ways; reading the table with their notations gives the same features.
 #[test]
-fn a_run_reads_its_own_training_table() {
+fn a_training_table_is_read_again_with_its_notations() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.csv");
     let mut text = "x1;x2;day;y\n".to_owned();
@@ -257,7 +257,7 @@ fn a_run_reads_its_own_training_table() {
             (one, other) => assert_eq!(one, other),
         }
     }
-    // The same numbers in the notation of programs, with a mark that both read.
+    // Numbers as programs write them are read, too: `1007.5` is a number only with a decimal point.
     let plain = folder.path().join("plain.csv");
     std::fs::write(&plain, "x1,x2,day\n1007.5,3,2024-01-01\n").unwrap();
     let read = Table::read_like(&plain, &data.summary.schema(), &reading).unwrap();
@@ -265,7 +265,7 @@ fn a_run_reads_its_own_training_table() {
     assert_eq!(numbers(&read, "x2"), [3.0]);
 }
 
-/// Writes the date of a row.
+/// A function that writes the date of a row.
 type Write = Box<dyn Fn(usize) -> String>;
 
 #[test]
@@ -309,7 +309,7 @@ fn dates_of_other_orders_are_dates() {
             "{}",
             said.message
         );
-        // One row, whose day and month nothing else tells apart.
+        // A table of one row has no other date that shows the order of day and month.
         let first = format!("when,x\n{}\n", row(3).rsplit_once(',').unwrap().0);
         std::fs::write(&path, first).unwrap();
         let reading = data.summary.reading(&options);
@@ -325,7 +325,7 @@ fn dates_of_other_orders_are_dates() {
         let at = data.rows.iter().position(|row| *row == 3).unwrap();
         assert_eq!(of(&again, 0), of(&data.features, at), "{way}");
     }
-    // Day or month first? Dates that all can be read either way are told, be they few or many.
+    // Dates in which day and month are both at most 12 give a warning, for few different dates and for many.
     for (days, check) in [(5, "number_text"), (11, "id")] {
         let date = |i: usize| format!("{}/{}/2024", i % 12 + 1, i % days + 1);
         let row = |i: usize| format!("{},{},{}\n", date(i), i % 17, (i * 37) % 101);
@@ -343,7 +343,7 @@ fn dates_of_other_orders_are_dates() {
 }
 
 #[test]
-fn missing_numbers_are_numbers_in_every_file() {
+fn numbers_that_mean_missing_are_found_in_csv_and_parquet() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("t.csv");
     std::fs::write(&csv, "x1\n1\n-999\n-999.0\n").unwrap();
@@ -363,7 +363,7 @@ fn missing_numbers_are_numbers_in_every_file() {
     }
 }
 
-/// A folder of the cases, or none with a word of why.
+/// A folder of cases; if it does not exist, prints a line that says so.
 fn cases(kind: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
     let folder = std::env::var_os("LIMBECK_CASES")
@@ -415,7 +415,7 @@ fn cases_of_markers_and_numbers_as_text_are_numbers() {
 }
 
 #[test]
-fn cases_of_proof_are_cleaned_and_told() {
+fn cases_of_proof_are_cleaned_with_warnings() {
     let Some(folder) = cases("proof") else { return };
     let warnings = |data: &Dataset| -> Vec<String> {
         data.summary
@@ -455,7 +455,7 @@ fn cases_of_proof_are_cleaned_and_told() {
 }
 
 #[test]
-fn case_of_a_sensor_log_keeps_only_what_was_measured() {
+fn case_of_a_sensor_log_keeps_only_measured_values() {
     let Some(folder) = cases("sensor_log") else {
         return;
     };

@@ -1,7 +1,7 @@
 //! Options of a recipe, each declared once.
 //!
 //! [`options!`] declares a struct of options. [`words!`] declares an enum for an option that takes one of several words. A declaration
-//! holds everything about an option: its purpose, type, default, range, command-line flag, and the other options that it requires or excludes.
+//! contains everything about an option: its purpose, type, default, range, command-line flag, and the other options that it requires or excludes.
 //! The recipe reader, [`check`], `--help`, `limbeck init` and `docs/options.md` all use these declarations; none of them refers to an option by name.
 //!
 //! ```
@@ -66,7 +66,7 @@ pub struct Word {
 pub enum Seen {
     /// No value.
     None,
-    /// A number, as its decimal digits are written (an `f32` of 0.05 is 0.05 here).
+    /// A number with the decimal digits that are written (an `f32` of 0.05 is 0.05 here).
     Number(f64),
     /// `true` or `false`.
     Switch(bool),
@@ -131,7 +131,7 @@ macro_rules! numbers {
             const FORM: Form = Form::$form;
 
             fn seen(&self) -> Seen {
-                // Through its decimal digits, so that the f32 0.05 is not shown as 0.05000000074505806.
+                // Converted by its decimal digits, so that the f32 0.05 is not shown as 0.05000000074505806.
                 Seen::Number(self.to_string().parse().unwrap_or(f64::NAN))
             }
         }
@@ -298,7 +298,7 @@ pub struct Spec {
     pub flag: Option<Flag>,
     /// Other options that this option requires or excludes.
     pub rules: &'static [Rule],
-    /// What applies if the option is not set, in words; shown in place of a default value.
+    /// Text that says what applies if the option is not set; it is shown in place of a default value.
     pub unset: Option<&'static str>,
     /// An example value as TOML, for an option without a default.
     pub example: Option<&'static str>,
@@ -639,7 +639,7 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
 ///
 /// ```text
 /// pub struct NAME in "SECTION", "HEADING" {
-///     /// What it is for.
+///     /// Purpose of the option.
 ///     ///
 ///     /// Details, for the reference.
 ///     name: type = default => [within(1.0, 9.0), flag("name", "N")];
@@ -648,7 +648,7 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
 /// with { field: OtherOptions; … }
 /// ```
 ///
-/// The brackets hold calls of methods of [`Spec`](crate::Spec). The struct implements `Clone`, `Debug`, `PartialEq`, `Default`, and
+/// The brackets contain calls of methods of [`Spec`](crate::Spec). The struct implements `Clone`, `Debug`, `PartialEq`, `Default`, and
 /// serde's `Serialize` and `Deserialize`. On reading, missing fields take their defaults and unknown fields are an error. `with` lists
 /// fields that are sections themselves.
 #[macro_export]
@@ -857,7 +857,7 @@ mod tests {
     }
 
     #[test]
-    fn number_in_place_of_a_word_is_told_the_words() {
+    fn error_for_a_number_lists_the_accepted_words() {
         let read = |text: &str| serde_json::from_str::<Plane>(text);
         let refused = read("{\"cut\": 3}").unwrap_err().to_string();
         assert!(
@@ -873,7 +873,7 @@ mod tests {
     }
 
     #[test]
-    fn declaration_says_all_of_an_option() {
+    fn declaration_contains_all_properties_of_an_option() {
         let section = Plane::SECTION;
         assert_eq!(
             (section.name, one_line(section.doc).as_str()),
@@ -933,7 +933,7 @@ mod tests {
     }
 
     #[test]
-    fn check_refuses_what_cannot_be_used() {
+    fn check_refuses_options_out_of_range_or_against_rules() {
         assert_eq!(Plane::default().validate(), Ok(()));
         let cutting = |plane: &mut Plane| plane.cut = Cut::Along;
         assert_eq!(
@@ -974,7 +974,7 @@ mod tests {
     }
 
     #[test]
-    fn values_ask_for_something_or_not() {
+    fn is_on_is_false_for_zero_none_and_empty_values() {
         assert!(
             !Seen::None.is_on()
                 && !Seen::Number(0.0).is_on()

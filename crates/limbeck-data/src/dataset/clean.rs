@@ -1,4 +1,4 @@
-//! Cleans columns by training and validation rows: numbers that mean *missing*, categories that are numbers, and dates.
+//! Cleans columns: numbers that mean *missing*, categories that are numbers, and dates. Only training and validation rows decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ pub(super) fn clean_features(
     Ok((columns, all))
 }
 
-/// Removes rows from the split whose target means *missing*. Returns the numbers that mean it.
+/// Removes the rows from the split whose target is a number that means *missing*. Returns the numbers that mean *missing*.
 pub(super) fn clean_target(
     source: &str,
     name: &str,
@@ -80,7 +80,7 @@ pub(super) fn clean_target(
         let action = findings.action(Check::Sentinel);
         let outcome = match action {
             Action::Drop => "; their rows are left out (`--check sentinel=warn` keeps them)",
-            Action::Warn => "; kept as asked",
+            Action::Warn => "; kept as requested",
             Action::Refuse => {
                 "; correct the cells, or set checks.sentinel to \"drop\" (the rows) or \"warn\" (keep them)"
             }
@@ -165,8 +165,8 @@ pub(super) fn with_dates(
     Ok((all, dates))
 }
 
-/// Turns a category column into numbers, booleans or dates if the rows `learn` say so. Texts of another kind, in test rows, become missing: test rows
-/// have no influence on kinds. Returns the notation of the new column.
+/// Converts a category column to numbers, booleans or dates, if its cells in the rows `learn` are numbers, booleans or dates. Other texts in
+/// test rows become missing, so that test rows do not decide on the kind. Returns the notation of the converted column.
 pub(super) fn read_by_rows(
     source: &str,
     column: &mut Column,
@@ -215,7 +215,7 @@ fn beside_body(apart: &Apart) -> String {
     )
 }
 
-/// Records the finding for a feature; true if its numbers are replaced.
+/// Records the finding for a feature. Returns true if its numbers are read as missing.
 fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<bool> {
     let keep = format!("`--keep {}`", shell(column));
     let kept = findings.is_kept(column);
@@ -226,7 +226,7 @@ fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<b
     };
     let outcome = match action {
         Action::Drop => format!("; taken as missing ({keep} keeps them as numbers)"),
-        Action::Warn => "; kept as numbers, as asked".to_owned(),
+        Action::Warn => "; kept as numbers, as requested".to_owned(),
         Action::Refuse => format!(
             "; correct the cells, or keep them as numbers with {keep}, or take them as missing with checks.sentinel = \"drop\""
         ),

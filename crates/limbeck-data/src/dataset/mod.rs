@@ -2,11 +2,13 @@
 //!
 //! The steps are, in this order:
 //!
-//! 1. The split file or split column is read, by positions in the file, before any row is dropped.
+//! 1. The split file or split column is read. Its positions count rows in the file, before any row is dropped.
 //! 2. Infinite numbers are found.
-//! 3. Rows without target are left out.
-//! 4. Test and validation rows are held out, unless they are given.
-//! 5. Columns are checked, on training and validation rows only.
+//! 3. Rows without a target are left out.
+//! 4. Repeated rows are found and grouped, unless a group, a time or a split is given.
+//! 5. Test and validation rows are held out, unless they are given.
+//! 6. Rows whose target is a number that means *missing* are left out.
+//! 7. Feature columns are cleaned and checked. Training and validation rows decide; a column is a duplicate only if all rows are equal.
 
 mod clean;
 mod options;
@@ -48,9 +50,9 @@ pub struct Dataset {
     pub targets: Targets,
     /// Weight of each row; 1 if no weights are given.
     pub weight: Vec<f64>,
-    /// Position of each row in the file, from 0; the numbers of a separate test table's rows follow those of the first table.
+    /// Position of each row in the file, from 0. Positions in a separate test table continue after the rows of the first table.
     pub rows: Vec<usize>,
-    /// Block of each row, for intervals and folds: its group, or its stretch of time (consecutive rows; numbered in order of time).
+    /// Block of each row, for intervals and folds: its group, or its stretch of consecutive rows in time. Stretches are numbered in order of time.
     pub blocks: Option<Vec<u32>>,
     /// Training, validation and test rows.
     pub split: Split,
@@ -74,7 +76,7 @@ impl Dataset {
         Self::load_joint(path, options, &[], seed)
     }
 
-    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names the targets besides that of the options.
+    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names the targets besides the target of the options.
     ///
     /// # Errors
     ///
@@ -124,7 +126,8 @@ impl Dataset {
         Self::joint(table, options, &[], test, seed)
     }
 
-    /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names the targets besides that of the options.
+    /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names the targets besides the target of the
+    /// options.
     ///
     /// Only rows with values of all targets are used. No target is a feature. A column that leaks any of the targets counts as a leak.
     ///
@@ -355,20 +358,20 @@ fn read_targets(
     Ok((rows, values))
 }
 
-/// What is known of a table before its features are read.
+/// Names and values of the targets, and the rows of the data set: found before the features are read.
 struct Found<'a> {
     names: &'a [String],
-    /// Targets of `rows`.
+    /// Values of each target, for `rows`.
     values: &'a [Vec<f64>],
-    /// Rows of the table that are used.
+    /// Positions in the table of the rows that are used.
     rows: &'a [usize],
-    /// Training and validation rows among them.
+    /// Training and validation rows, as positions in `rows`.
     learn: &'a [usize],
     /// True if rows are split by time.
     by_time: bool,
 }
 
-/// The features, and how their columns are written.
+/// The features with their kinds, and the notations of columns.
 struct ReadFeatures {
     kinds: Vec<FeatureKind>,
     features: Features,
@@ -376,7 +379,7 @@ struct ReadFeatures {
     notations: BTreeMap<String, Notation>,
 }
 
-/// Reads, cleans and checks the feature columns, by training and validation rows alone.
+/// Reads, cleans and checks the feature columns; training and validation rows decide.
 fn read_features(
     source: Source,
     options: &DataOptions,
@@ -487,7 +490,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Features with their kinds; the rows in `learn` decide which columns hold whole numbers.
+/// Features with their kinds; the rows in `learn` decide which columns contain whole numbers only.
 fn features_of(
     source: &str,
     columns: Vec<Column>,
@@ -547,7 +550,7 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     Ok(())
 }
 
-/// Makes the split: takes the given parts, and draws those that are not given.
+/// Makes the split: takes the parts that are given, and draws the parts that are not given.
 fn split(
     parts: &[SplitPart],
     ties: &Ties<'_>,
@@ -575,12 +578,13 @@ fn split(
     }
     if split.test.is_empty() {
         return Err(Error::Split {
-            message: "the given split has no test row with a target".to_owned(),
+            message: "the given split has no test row with a target; add test rows".to_owned(),
         });
     }
     if split.train.is_empty() {
         return Err(Error::Split {
-            message: "the given split has no training row with a target".to_owned(),
+            message: "the given split has no training row with a target; add training rows"
+                .to_owned(),
         });
     }
     if split.valid.is_empty() {
@@ -629,7 +633,7 @@ mod tests {
     use crate::warning::Action;
     use rand::RngExt;
 
-    /// 400 rows: two features, a target, and roles to choose from.
+    /// A table of 400 rows with two features, a target, and columns for other roles.
     fn table() -> Table {
         let mut rng = generator(9, "dataset test", 0);
         let mut draws = |n: usize| (0..n).map(|_| normal(&mut rng)).collect::<Vec<f64>>();
@@ -759,7 +763,7 @@ mod tests {
         assert!(refused.to_string().contains("twice_b"), "{refused}");
     }
 
-    /// The table's values of one number column, by row.
+    /// The values of one number feature, by row.
     fn numbers<'a>(data: &'a Dataset, name: &str) -> &'a [f64] {
         let mut columns = data.features.columns.iter();
         match &columns.find(|column| column.name == name).unwrap().values {
@@ -769,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_stand_apart_are_missing_and_counted() {
+    fn numbers_far_from_all_others_are_missing_and_counted() {
         let mut with = table();
         (0..400)
             .step_by(40)
@@ -793,7 +797,7 @@ mod tests {
             said[0].contains("`a`: -999 (") && said[0].contains("`--keep a` keeps them"),
             "{said:?}"
         );
-        // As asked, they stay numbers.
+        // With `keep` or the action `warn`, they stay numbers.
         let kept = made(&|o| o.keep = vec!["a".into()]);
         assert_eq!(
             (
@@ -806,7 +810,7 @@ mod tests {
             o.checks.insert("sentinel".into(), Action::Warn);
         });
         assert_eq!(numbers(&warned, "a")[40], -999.0);
-        // A number that the user names is missing wherever it is.
+        // A number that the user names is missing even if it is close to other values.
         let near = numbers(&data, "a")[41];
         let named = made(&|o| o.missing = vec![near.to_string(), "?".into()]);
         assert!(numbers(&named, "a")[41].is_nan() && numbers(&named, "a")[40].is_nan());
@@ -881,7 +885,7 @@ mod tests {
             o.checks.insert("datetime".into(), Action::Drop);
         });
         assert_eq!(left_out.unwrap().features.names(), ["a", "b", "group"]);
-        // Later rows lie outside of the days that were learned.
+        // In a split by time, the days of test rows are outside the training range, so `elapsed` is not a feature.
         let by_time = make(|o| {
             o.drop.retain(|name| name != "day");
             o.time = Some("day".into());
@@ -891,7 +895,7 @@ mod tests {
             by_time.unwrap().features.names(),
             ["a", "b", "group", "day.month", "day.weekday"]
         );
-        // Models from elsewhere never see the parts.
+        // Models that limbeck did not train do not get parts of dates.
         assert_eq!(data.features.as_in_table().names(), ["a", "b", "group"]);
     }
 
@@ -925,7 +929,7 @@ mod tests {
         assert_eq!(make(|_| {}).unwrap().fold_kind, FoldKind::Random);
     }
 
-    /// A data set with a column `odd`, whose texts depend on the row; rows of `part` 3 are the test rows.
+    /// A data set with a column `odd`, whose texts `text` makes from row numbers. Rows with `row % 5 == 3` are the test rows.
     fn with_texts(text: impl Fn(usize) -> String) -> Dataset {
         let texts: Vec<String> = (0..400).map(text).collect();
         let with = edited(|columns| {
@@ -941,7 +945,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_in_a_test_row_decides_no_kind() {
+    fn words_in_test_rows_do_not_decide_the_kind() {
         let with = |value: fn(usize) -> String| {
             with_texts(move |row| match is_odd_test_row(row) {
                 true => "sensor off".to_owned(),
@@ -964,14 +968,14 @@ mod tests {
                 "of kind {kind} in training and validation rows; 40 cells with other text in test rows are read as missing"
             );
             assert!(said.message.contains(&expected), "{}", said.message);
-            // A later table may have the text, too.
+            // The text also means *missing* in a later table.
             let rules = data.summary.reading(&options(|_| {}));
             assert!(rules.rules_like("odd").is_missing("sensor off"), "{kind}");
         }
     }
 
     #[test]
-    fn numbers_as_text_in_training_rows_are_told() {
+    fn numbers_as_text_in_training_rows_give_a_warning() {
         let data = with_texts(|row| match is_odd_test_row(row) {
             true => "sensor off".to_owned(),
             false => format!("{},{:03} km", row % 50 + 1, row),
@@ -1066,7 +1070,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_never_torn() {
+    fn groups_are_never_divided() {
         let data = make(|o| o.group = Some("group".into())).unwrap();
         assert_eq!(data.features.names(), ["a", "b"]);
         let blocks = data.blocks.clone().unwrap();
@@ -1095,7 +1099,7 @@ mod tests {
             o.drop = vec!["weight".into(), "part".into()];
         })
         .unwrap();
-        // The file is in reverse order of time: the last days are the first rows, with four rows per day.
+        // The file is in reverse order of time: the first rows have the last days, and each day has four rows.
         assert_eq!(data.split.test, (0..80).collect::<Vec<_>>());
         assert_eq!(data.split.valid, (80..112).collect::<Vec<_>>());
         assert_eq!(data.fold_kind, FoldKind::Time);
@@ -1153,10 +1157,10 @@ mod tests {
     }
 
     #[test]
-    fn test_table_is_all_test() {
+    fn all_rows_of_the_test_table_are_test_rows() {
         let mut other = table();
         other.source = "other.csv".into();
-        // Columns in another order, and one more column.
+        // The test table has its columns in another order, and one more column.
         other.columns.reverse();
         other.columns.push(Column::number("new", vec![0.0; 400]));
         let data = Dataset::from_table(table(), &options(|_| {}), Some(other.clone()), 0).unwrap();
@@ -1173,7 +1177,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_text_targets_are_named() {
+    fn errors_for_missing_and_text_targets_name_them() {
         assert!(
             message(|o| o.target = "yy".into())
                 .contains("no column `yy` (asked for by option `target`); did you mean `y`?")
@@ -1209,7 +1213,7 @@ mod tests {
     }
 
     #[test]
-    fn infinite_numbers_follow_their_action() {
+    fn infinite_numbers_are_handled_by_the_action() {
         let with = |action: Option<Action>| {
             let mut table = table();
             set_number(&mut table, "a", 4, f64::NEG_INFINITY);
@@ -1227,12 +1231,12 @@ mod tests {
         );
         assert_eq!(with(Some(Action::Drop)).unwrap().target().len(), 398);
         let warned = with(Some(Action::Warn)).unwrap();
-        assert_eq!(warned.target().len(), 399); // The row with an infinite target is left out, as one with a missing target.
+        assert_eq!(warned.target().len(), 399); // The row with an infinite target is left out, like a row without a target.
         assert!(warned.features.columns[0].is_missing(4));
     }
 
     #[test]
-    fn rows_are_the_same_by_content_or_by_what_an_earlier_version_wrote() {
+    fn same_rows_compares_checksums_or_fields_of_earlier_versions() {
         let summary = |source: &str, content: &str, train| DataSummary {
             source: source.into(),
             content: content.into(),
@@ -1278,7 +1282,7 @@ mod tests {
     }
 
     #[test]
-    fn given_teacher_is_read_and_is_no_feature() {
+    fn given_teacher_is_read_and_is_not_a_feature() {
         let table = edited(|columns| {
             columns.push(Column::number("t", (0..400).map(f64::from).collect()));
             columns.push(Column::number("s", vec![0.5; 400]));
@@ -1325,7 +1329,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_contradict_are_named() {
+    fn contradicting_options_are_refused() {
         let has = |set: fn(&mut DataOptions), expected: &str| {
             let error = message(set);
             assert!(error.contains(expected), "{error}");
@@ -1379,7 +1383,7 @@ mod tests {
     }
 
     #[test]
-    fn tiny_tables_are_refused_whole() {
+    fn tables_with_too_few_rows_are_refused() {
         let one = Table::new(vec![
             Column::number("a", vec![1.0]),
             Column::number("y", vec![2.0]),

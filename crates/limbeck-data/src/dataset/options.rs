@@ -16,13 +16,13 @@ use crate::{Error, Result};
 limbeck_options::options! {
     /// The table: its target, its columns and its rows.
     pub struct DataOptions in "data", "Data" {
-        /// Column to predict; it must hold numbers.
+        /// Column to predict; it must contain numbers.
         target: String = String::new();
         /// Learn the target's logarithm; predictions and metrics stay in the target's own unit.
         ///
         /// All values of the target must be above 0.
         log_target: bool = false => [flag("log-target", "")];
-        /// With several targets: those to learn as logarithms; `log_target` selects all targets.
+        /// With several targets: the targets to learn as logarithms; `log_target` selects all targets.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[Rule::Without("data.log_target", "`log_target` already selects all targets")])];
         /// Columns to leave out of the features.
@@ -80,15 +80,15 @@ limbeck_options::options! {
         types: BTreeMap<String, ColumnKind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
         /// Texts and numbers that mean *missing*, such as `?` or `-999`, in all columns.
         ///
-        /// Known markers such as `NA`, `?`, `--` and `#N/A` in columns of numbers are missing without being named.
+        /// In columns of numbers, known markers such as `NA`, `?`, `--` and `#N/A` always mean *missing*.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         missing: Vec<String> = Vec::new() => [flag("missing", "TEXT"), under("Reading"), example("[\"?\", \"-999\"]")];
-        /// Decimal mark of numbers in text; by the cells of each column unless given.
+        /// Decimal mark of numbers in text; found from the cells of each column unless given.
         decimal: DecimalMark = DecimalMark::Auto => [flag("decimal", "MARK"), under("Reading")];
-        /// Character between the cells of a text table, or tab, space, comma, semicolon or pipe; by the first records unless given.
+        /// Character between the cells of a text table, or one of the words tab, space, comma, semicolon and pipe; found from the first records unless given.
         #[serde(skip_serializing_if = "Option::is_none")]
-        separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("by the first records"), example("\";\"")];
-        /// Lines above the header of a text table, to be skipped.
+        separator: Option<Separator> = None => [flag("separator", "CHAR"), under("Reading"), unset("found from the first records"), example("\";\"")];
+        /// Number of lines to skip above the header of a text table.
         skip_lines: usize = 0 => [within(0.0, 1_000_000.0), flag("skip-lines", "N"), under("Reading")];
         /// What to do when a check finds something: warn, drop or refuse (stop with an error), for example leak=warn.
         ///
@@ -109,7 +109,7 @@ impl DataOptions {
         }
     }
 
-    /// How to read the table.
+    /// Options for reading the table.
     #[must_use]
     pub fn reading(&self) -> ReadOptions {
         ReadOptions {
@@ -122,7 +122,7 @@ impl DataOptions {
         }
     }
 
-    /// True where an option says what the cells of a column are.
+    /// True if an option sets the kind of a column.
     pub(crate) fn has_kind(&self, column: &str) -> bool {
         self.types.contains_key(column) || self.ordinal.iter().any(|name| name == column)
     }

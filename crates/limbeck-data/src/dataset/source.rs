@@ -11,7 +11,7 @@ use crate::table::{Column, Table, Values};
 use crate::warning::Action;
 use crate::{Error, Result};
 
-/// The table, with the rows of a test table appended.
+/// The table, with the rows of the test table appended if there is one.
 pub(super) struct Source {
     pub(super) table: Table,
     first_rows: usize,
@@ -30,7 +30,7 @@ impl Source {
             .into_iter()
             .map(|(_, column)| column)
             .collect();
-        // A column that is dropped as a feature may still be the group, the time or the weight.
+        // A column that `drop` names may still be the group, the time or the weight.
         let stays = |column: &str| {
             named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
         };
@@ -138,7 +138,7 @@ impl Source {
                 .iter()
                 .any(|(option, column)| *option != "target" && *column == name);
             if is_role && !options.keep.contains(&name) {
-                continue; // Reported when the role is read.
+                continue; // This is reported when the role is read.
             }
             let (source, row) = self.place(bad.row);
             let place = format!(
@@ -181,7 +181,7 @@ impl Source {
         Err(self.cell(name, row, found_text(column, row), expected))
     }
 
-    /// Rows that belong to a part of the split and have a target.
+    /// Rows that belong to a part of the split and have a value of the target.
     pub(super) fn usable_rows(
         &self,
         name: &str,
@@ -328,7 +328,7 @@ impl Source {
         })
     }
 
-    /// Time of each row, as whole numbers that have the order of the times.
+    /// Time of each row: whole numbers in the same order as the times.
     pub(super) fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
         const EXPECTED: &str =
             "a date, a time or a number to order the rows by, as option `time` requires";
@@ -348,7 +348,7 @@ impl Source {
         }
     }
 
-    /// Targets, and columns that may be features.
+    /// The target columns, and the columns that may be features.
     pub(super) fn row_columns(&self, options: &DataOptions, targets: &[String]) -> Vec<&Column> {
         let is_one = |column: &&Column| {
             targets.contains(&column.name) || is_feature(column, options, targets)
@@ -374,7 +374,7 @@ impl Source {
     }
 }
 
-/// True for a column that may be a feature: without another role, or kept.
+/// True for a column that may be a feature: it has no other role, or `keep` names it.
 fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> bool {
     let has_role = || {
         let mut roles = options.single_columns().into_iter();

@@ -31,10 +31,10 @@ pub struct DataSummary {
     pub test: usize,
     /// Feature columns in the order of the student's inputs, each with its kind.
     pub features: Vec<FeatureKind>,
-    /// How the columns of features and targets are written, where that is not as programs write numbers; by column.
+    /// Notations of the feature and target columns that are not written as programs write numbers and dates, by column name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notations: BTreeMap<String, Notation>,
-    /// Numbers that mean *missing* in a target, by target.
+    /// Numbers that mean *missing* in a target, by name of the target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing_targets: BTreeMap<String, MissingNumbers>,
     /// Statistics of the target over training and validation rows.
@@ -81,7 +81,7 @@ pub struct TargetSummary {
 }
 
 impl DataSummary {
-    /// Columns that a check dropped, with the check; without the columns that options drop.
+    /// Columns that a check dropped, each with the check. Columns that the option `drop` names are not included.
     pub fn dropped_columns(&self) -> impl Iterator<Item = (Check, &str)> {
         let dropped = |warning: &'_ Warning| warning.action == Action::Drop;
         let warnings = self.warnings.iter().filter(move |warning| dropped(warning));
@@ -103,11 +103,11 @@ impl DataSummary {
         raw_columns(&self.features)
     }
 
-    /// How another table is read for the student: with the options and the notations of the training table.
+    /// Options for reading another table for the student: like the training table, with its notations.
     #[must_use]
     pub fn reading(&self, options: &DataOptions) -> ReadOptions {
         ReadOptions {
-            // The schema has the kinds.
+            // The schema sets the kinds.
             types: BTreeMap::new(),
             notations: self.notations.clone(),
             ..options.reading()

@@ -10,9 +10,9 @@ use crate::{Error, Result};
 /// Equal rows are kept together if at least this share of the rows repeats an earlier one.
 const LEAST_SHARE: f64 = 0.005;
 
-/// Groups of equal rows: the group of each of `rows`. Returns `None` if less than 0.5 % of the rows repeat an earlier one.
+/// Groups of equal rows: the group of each of `rows`. Returns `None` if less than 0.5 % of the rows repeat an earlier row.
 ///
-/// Rows are equal if all features and targets are equal. Identifiers of rows are ignored.
+/// Rows are equal if all features and targets are equal. Columns that are identifiers of rows are ignored.
 pub(super) fn twins(
     source: &str,
     columns: &[&Column],

@@ -93,10 +93,7 @@ mod tests {
                     assert_eq!(Some(value.to_bits()), expected.map(f64::to_bits), "{text}");
                     fast += 1;
                 }
-                None => assert!(
-                    expected.is_none_or(f64::is_infinite),
-                    "{text} is not plain"
-                ),
+                None => assert!(expected.is_none_or(f64::is_infinite), "{text} is not plain"),
             }
         }
         assert!(fast > 100_000, "{fast}");

@@ -30,10 +30,10 @@ const RECORD_BYTES: usize = 64 << 20;
 
 /// An open file of a text table.
 pub(super) struct TextFile {
-/// Name of the file in messages.
-path: PathBuf,
-bytes: Bytes,
-/// Bytes that were read from the file, but are not part of a returned block yet.
+    /// Name of the file in messages.
+    path: PathBuf,
+    bytes: Bytes,
+    /// Bytes that were read from the file, but are not part of a returned block yet.
     buffer: Vec<u8>,
     ended: bool,
     /// All bytes from the start of the file to the end of the header, without the header's line end.
@@ -192,8 +192,8 @@ fn last_end(bytes: &[u8], separator: u8) -> usize {
 
 /// Reads the files of a text table block by block.
 pub(super) struct Texts {
-/// Files that are not open yet, each with its name in messages and its path.
-files: VecDeque<(PathBuf, PathBuf)>,
+    /// Files that are not open yet, each with its name in messages and its path.
+    files: VecDeque<(PathBuf, PathBuf)>,
     current: Option<TextFile>,
     /// True until the first block of the current file is returned.
     fresh: bool,
@@ -299,15 +299,15 @@ pub(super) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
 
 /// A block, split into records and cells.
 pub(super) struct Split<'a> {
-bytes: &'a [u8],
-/// Position of the end of each record, without its line end.
-ends: Vec<usize>,
-/// Line of each record.
-lines: Vec<usize>,
-/// Cells of the requested columns, by column.
-cells: Vec<Vec<Cell>>,
-/// Position of the next block.
-next: Place,
+    bytes: &'a [u8],
+    /// Position of the end of each record, without its line end.
+    ends: Vec<usize>,
+    /// Line of each record.
+    lines: Vec<usize>,
+    /// Cells of the requested columns, by column.
+    cells: Vec<Vec<Cell>>,
+    /// Position of the next block.
+    next: Place,
 }
 
 /// Splits a block into records, and reads the cells of some columns.
