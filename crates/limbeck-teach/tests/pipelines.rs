@@ -143,7 +143,7 @@ fn early_stopping_is_told() {
         assert_eq!(teacher.format(), ModelFormat::Xgboost);
         let notes = teacher.notes().concat();
         assert!(
-            notes.contains("early stopping") && notes.contains("trees count"),
+            notes.contains("early stopping") && notes.contains("trees are used"),
             "{notes}"
         );
     }
@@ -672,9 +672,9 @@ fn shared_subtrees_cost_no_more_than_their_nodes() {
 #[test]
 fn trees_that_lead_back_are_refused() {
     let message = refused(&tree(&[1, 3, 1], &[2, 2, 3], &[7.0]));
-    assert!(message.contains("leads back"), "{message}");
+    assert!(message.contains("a cycle"), "{message}");
     let message = refused(&tree(&[1, 9, 3], &[2, 2, 3], &[7.0]));
-    assert!(message.contains("a way to node"), "{message}");
+    assert!(message.contains("the child node"), "{message}");
 }
 
 /// A copy of the model with weights beside it, in a folder of its own, with one text of the file replaced by another of the same length.

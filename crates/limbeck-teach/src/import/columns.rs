@@ -1,4 +1,4 @@
-//! Which column of a table is which input of an imported model, and what its categories are there.
+//! Finds the column of the table for each input of an imported model, and converts categories to the model's codes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -7,29 +7,29 @@ use std::sync::Arc;
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use serde::Deserialize;
 
-/// What a model file says of one of its inputs.
+/// One input of a model, as the file describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Input {
-    /// Its name, where the file has names.
+    /// Name of the input, if the file has names.
     pub(crate) name: Option<String>,
-    /// Whether the file says that it is a category; none where the fit saw no values of it.
+    /// Whether the file declares the input as categorical; none if the file does not tell.
     pub(crate) declared: Option<bool>,
-    /// True where some test reads it as a category.
+    /// True if some split reads the input as a category, or the file declares it.
     pub(crate) category: bool,
-    /// The category of each code, where the file lists them.
+    /// The label of each category code, if the file lists them.
     pub(crate) labels: Option<Arc<[Label]>>,
-    /// The code of a missing category, where that is not missing to the model.
+    /// The code for a missing category, if the model has one.
     pub(crate) missing: Option<usize>,
 }
 
-/// A column of the table that is no feature, because a check dropped it.
+/// A column of the table that is not a feature because a check dropped it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DroppedColumn {
-    /// Its name.
+    /// Name of the column.
     pub column: String,
-    /// The check.
+    /// Name of the check.
     pub check: String,
-    /// Whether `data.keep` would keep it.
+    /// Whether `data.keep` would keep the column.
     pub can_be_kept: bool,
 }
 
@@ -39,7 +39,7 @@ impl DroppedColumn {
         dropped.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
-    /// What is said where inputs go by position among the columns that are left.
+    /// The error for input by position on a table with dropped columns.
     fn refusal(dropped: &[Self]) -> String {
         let names = |of: &dyn Fn(&Self) -> bool| {
             let names = dropped.iter().filter(|dropped| of(dropped));
@@ -51,27 +51,27 @@ impl DroppedColumn {
         let keepable = names(&|dropped| dropped.can_be_kept);
         let keep = match keepable.is_empty() {
             true => String::new(),
-            false => format!("keep what the model reads with `--keep {keepable}`, "),
+            false => format!("keep the columns that the model reads with `--keep {keepable}`, "),
         };
         format!(
-            "the model's inputs have no names and go by the position of the table's columns, but checks dropped columns: {}; an input behind one of them \
-             would read another column than at the fit: {keep}name the columns in the model's order with `--teacher-model-columns`, or say with \
-             `--drop {}` that the model never had them",
+            "the model's inputs have no names, so the table's columns are assigned by position, but checks dropped columns: {}; inputs after a dropped \
+             column would read the wrong column; {keep}name the columns in the model's order with `--teacher-model-columns`, or, if the model does not \
+             read the dropped columns, drop them yourself with `--drop {}`",
             Self::listed(dropped),
             names(&|_| true),
         )
     }
 }
 
-/// A category as a file has it.
+/// The label of a category in a model file.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 pub(crate) enum Label {
-    /// True or false, which tables hold as 1 and 0.
+    /// A boolean. Tables hold booleans as 1 and 0.
     Bool(bool),
-    /// A number, which a table may hold as number or text.
+    /// A number. Tables hold it as a number or as a string.
     Number(f64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
@@ -84,7 +84,7 @@ impl Label {
         }
     }
 
-    /// The number that is looked up for a text of a table.
+    /// The number that a string of a table stands for, if any.
     fn of_text(text: &str) -> Option<f64> {
         let is_finite = |number: &f64| number.is_finite();
         match text {
@@ -95,11 +95,11 @@ impl Label {
     }
 }
 
-/// Finds the column of each input: by `order` where it is given, by name where the file has names, else by position, which is refused
-/// where a check dropped a column.
+/// Finds the column of each input: by `order` if given, by name if the file has names, else by position. Input by
+/// position is refused if a check dropped a column.
 ///
-/// LightGBM writes `_` for characters that its names cannot hold, so such a name is looked for, too. An input that the model never reads
-/// may be missing.
+/// LightGBM replaces special characters in names by `_`, so a column also matches if its name does after the same
+/// replacement. An input that the model does not read may be missing.
 pub(crate) fn assign(
     inputs: &[Input],
     used: &[bool],
@@ -183,10 +183,11 @@ pub(crate) fn assign(
     Ok((0..inputs.len()).map(Some).collect())
 }
 
-/// The inputs with the lists of categories that a file has in their order without saying whose they are.
+/// Assigns lists of categories to inputs, for a file that has the lists in order but does not say whose they are.
 ///
-/// They belong to the inputs that are declared categories, and to undeclared ones whose column of the table holds categories. Where that is not
-/// as many inputs as lists, none is given, and categories of the table are refused when they are read.
+/// The lists belong to the inputs declared as categorical, and to undeclared inputs whose column of the table holds
+/// categories. If the number of such inputs differs from the number of lists, no list is assigned. Reading a
+/// categorical column then returns an error.
 pub(crate) fn with_lists<'a>(
     inputs: &'a [Input],
     lists: &[Arc<[Label]>],
@@ -212,14 +213,14 @@ pub(crate) fn with_lists<'a>(
     Cow::Owned(inputs)
 }
 
-/// White space and the characters of JSON's syntax, as LightGBM replaces them.
+/// Replaces white space and JSON syntax characters by `_`, as LightGBM does.
 fn clean(name: &str) -> String {
     let is_refused = |c: char| c.is_whitespace() || "\",:[]{}".contains(c);
     name.replace(is_refused, "_")
 }
 
 impl Input {
-    /// The cells of a column as the model reads them: numbers, or codes of categories; NaN where missing or unknown.
+    /// The cells of a column as the model reads them: numbers or category codes. Missing and unknown values are NaN.
     pub(crate) fn read(&self, feature: &Feature) -> Result<Vec<f64>, String> {
         let column = &feature.name;
         match (&feature.values, &self.labels) {
@@ -235,7 +236,7 @@ impl Input {
                 let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
                 if code.is_empty() {
                     return Err(format!(
-                        "column `{column}` holds numbers; the model lists texts as its categories: read it as category with data.types"
+                        "column `{column}` holds numbers, but the model's categories are strings; set the type of the column to category in data.types"
                     ));
                 }
                 Ok(values
@@ -267,7 +268,7 @@ impl Input {
                 let by_level: Vec<f64> = levels.iter().map(find).collect();
                 if !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
                     return Err(format!(
-                        "no category of column `{column}` is among those of the model; is it the same column?"
+                        "no category of column `{column}` is among the model's categories; check that the model was fitted on this column"
                     ));
                 }
                 let missing = self.missing.map_or(f64::NAN, |code| code as f64);
@@ -278,19 +279,19 @@ impl Input {
                 Ok(codes.iter().map(of).collect())
             }
             (FeatureValues::Category { .. }, None) => Err(format!(
-                "column `{column}` holds categories; the model has {}; give the table the numbers that the model was fitted on, or save \
-                 the model from a pandas table with category columns",
+                "column `{column}` holds categories, but the model {}; replace the categories by the numbers that the model was fitted on, or fit \
+                 the model on a pandas table with category columns",
                 if self.category {
-                    "codes there and no list of their texts"
+                    "file has category codes without their labels"
                 } else {
-                    "a number there"
+                    "expects a number"
                 }
             )),
         }
     }
 }
 
-/// A number as a key, −0 as 0.
+/// A number as a hash key; −0 equals 0.
 fn key(value: f64) -> u64 {
     (value + 0.0).to_bits()
 }
@@ -368,7 +369,7 @@ mod tests {
             plain
                 .read(&category(&["red"], &[0]))
                 .unwrap_err()
-                .contains("no list of their texts")
+                .contains("codes without their labels")
         );
         let texts = labeled(vec![Label::Text("blue".into())]);
         assert!(
@@ -459,7 +460,7 @@ mod tests {
                 .unwrap_err()
                 .contains("--keep")
         );
-        // Names and given columns do not slide.
+        // Input by name or by a given order does not depend on positions.
         let order = ["a".to_owned(), "c".to_owned()];
         assert!(assign(&two, &both, &order, &dropped(true), &x).is_ok());
         let three = [Input::default(), Input::default(), Input::default()];

@@ -1,4 +1,4 @@
-//! LightGBM's text model files, as `save_model` and `model_to_string` write them.
+//! Text model files of LightGBM, as `save_model` and `model_to_string` write them.
 //!
 //! ```text
 //! tree / version=v4 / num_class=1 / objective=regression / feature_names=a b / feature_infos=[0:1] 3:0:1 / …
@@ -6,10 +6,11 @@
 //! end of trees / … / pandas_categorical:[["red", "blue"]]
 //! ```
 //!
-//! A child below 0 is the leaf `−child − 1`. Bits of a decision type: 1 category, 2 missing goes left, 4 zeros are missing, 8 NaN is
-//! missing. A model that stopped early is saved without the trees behind its best iteration, so that all trees of a file count, as in
-//! `Booster.predict`. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
-//! right. A linear leaf falls back to its plain value where one of its inputs is missing.
+//! A negative child is the leaf with index `−child − 1`. The bits of `decision_type` are: 1 for a categorical split, 2
+//! for default left, 4 for missing type zero, 8 for missing type NaN. Early stopping leaves no trace: `save_model`
+//! writes only the trees up to the best iteration. All trees of a file are used, as in `Booster.predict`. Comparisons
+//! and sums are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative
+//! or not in the set. A linear leaf returns its plain value if one of its inputs is missing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -22,19 +23,19 @@ use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
 
-/// The inputs, and lists of categories in the order of those inputs that are categories.
+/// The inputs, and one list of categories for each categorical input, in the order of the inputs.
 pub(crate) type Inputs = (Vec<Input>, Vec<Arc<[Label]>>);
 
 type Lines<'a> = BTreeMap<&'a str, &'a str>;
 
-/// True for text that begins as such a file.
+/// True if the text starts like a LightGBM model.
 pub(crate) fn recognizes(text: &str) -> bool {
     text.lines()
         .next()
         .is_some_and(|line| line.trim_end() == FIRST_LINE)
 }
 
-/// Reads a model, its inputs and the categories of those that are categories.
+/// Reads the trees, the inputs and the lists of categories.
 pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
@@ -45,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     })?;
     let mut sections = body.split("\nTree=");
     let header = lines(sections.next().unwrap_or_default());
-    let whole = |name: &str| number::<usize>("header", &header, name);
+    let whole = |name: &str| number::<usize>("the header", &header, name);
     if whole("num_class")? != 1 || whole("num_tree_per_iteration")? != 1 {
         let classes = whole("num_tree_per_iteration")?.max(whole("num_class")?);
         return Err(Fault::unsupported(
@@ -53,16 +54,16 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
             "give a regression model with one output",
         ));
     }
-    let names: Vec<&str> = field("header", &header, "feature_names")?
+    let names: Vec<&str> = field("the header", &header, "feature_names")?
         .split(' ')
         .collect();
     let width = names.len();
     let expected = whole("max_feature_idx")?.saturating_add(1);
     if width != expected {
         return Err(Fault::malformed(
-            "header, `feature_names`",
+            "the header, `feature_names`",
             format!("{width} names"),
-            format!("{expected}, by `max_feature_idx`"),
+            format!("{expected} names, because `max_feature_idx` is one less"),
         ));
     }
     let infos: Vec<&str> = header
@@ -90,7 +91,7 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     Ok((model, inputs))
 }
 
-/// `name=value` by line; a line without `=` has no value.
+/// Splits `name=value` lines. A line without `=` has an empty value.
 fn lines(section: &str) -> Lines<'_> {
     section
         .lines()
@@ -112,10 +113,10 @@ fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
     let text = field(place, lines, name)?;
     text.trim()
         .parse()
-        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "a whole number"))
+        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "an integer"))
 }
 
-/// Numbers with spaces between; `count` of them, where it is known.
+/// Numbers separated by spaces. `count` is the expected number, if known.
 fn list<T: FromStr>(
     place: &str,
     lines: &Lines<'_>,
@@ -128,7 +129,7 @@ fn list<T: FromStr>(
             Fault::malformed(
                 format!("{place}, `{name}`"),
                 short(word),
-                "numbers with spaces between",
+                "numbers separated by spaces",
             )
         })
     };
@@ -146,7 +147,7 @@ fn list<T: FromStr>(
     }
 }
 
-/// What LightGBM does with the sum, by its `ConvertOutput`.
+/// The link function of the objective (`ConvertOutput` in LightGBM).
 fn link(objective: Option<&str>) -> Parsed<Link> {
     let Some(objective) = objective else {
         return Ok(Link::Identity);
@@ -163,12 +164,12 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
         "cross_entropy_lambda" => Ok(Link::Softplus),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
-            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
+            "expected a regression objective: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
         )),
     }
 }
 
-/// Bits of a decision type.
+/// Bits of `decision_type`.
 const CATEGORY: u8 = 1;
 const MISSING_LEFT: u8 = 2;
 
@@ -178,7 +179,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     let leaves: usize = number(&place, &lines, "num_leaves")?;
     let values: Vec<f64> = list(&place, &lines, "leaf_value", Some(leaves))?;
     let Some(splits) = leaves.checked_sub(1) else {
-        return Err(Fault::malformed(place, "no leaf", "at least one"));
+        return Err(Fault::malformed(place, "no leaves", "at least one"));
     };
     let mut nodes = Vec::with_capacity(splits + leaves);
     if splits > 0 {
@@ -188,7 +189,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
         let left: Vec<i32> = list(&place, &lines, "left_child", Some(splits))?;
         let right: Vec<i32> = list(&place, &lines, "right_child", Some(splits))?;
         let sets = sets(&place, &lines)?;
-        // Leaves stand behind the splits. A split beyond the last one is not a leaf, and is no node either.
+        // Leaves are stored after the splits. An index of a split that does not exist becomes an invalid node.
         let child = |child: i32| match usize::try_from(child) {
             Ok(split) if split < splits => split as u32,
             Ok(_) => u32::MAX,
@@ -206,7 +207,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
                         return Err(Fault::malformed(
                             format!("{place}, `decision_type`"),
                             decision.to_string(),
-                            "a known missing type",
+                            "0, 4 or 8 as the bits of the missing type",
                         ));
                     }
                 };
@@ -226,7 +227,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
                     Fault::malformed(
                         format!("{place}, `threshold`"),
                         format!("category set {}", threshold[node]),
-                        format!("one of {}", sets.len()),
+                        format!("an index below {}, the number of sets", sets.len()),
                     )
                 })?;
                 Node::Category {
@@ -246,7 +247,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     Ok(Tree { nodes })
 }
 
-/// The category sets of a tree: the file has a bit per code.
+/// The category sets of a tree. The file stores a bit per code.
 fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
     let count: usize = number(place, lines, "num_cat")?;
     if count == 0 {
@@ -258,7 +259,7 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
         return Err(Fault::malformed(
             format!("{place}, `cat_boundaries`"),
             format!("{} numbers", bounds.len()),
-            format!("one more than the {count} sets"),
+            format!("one more than `num_cat`, which is {count}"),
         ));
     }
     let codes = |(at, word): (usize, &u32)| {
@@ -283,8 +284,11 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
             set(pair).ok_or_else(|| {
                 Fault::malformed(
                     format!("{place}, `cat_boundaries`"),
-                    format!("{} to {}", pair[0], pair[1]),
-                    format!("a part of {} words", words.len()),
+                    format!("the words {} to {}", pair[0], pair[1]),
+                    format!(
+                        "ascending indices up to {}, the length of `cat_threshold`",
+                        words.len()
+                    ),
                 )
             })
         })
@@ -303,7 +307,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
         return Err(Fault::malformed(
             format!("{place}, `leaf_coeff`"),
             format!("{} numbers", coefficients.len()),
-            format!("{}", features.len()),
+            format!("{} numbers, the sum of `num_features`", features.len()),
         ));
     }
     let mut terms = features.into_iter().zip(coefficients);
@@ -315,11 +319,12 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
     Ok(values.iter().zip(constants).zip(counts).map(leaf).collect())
 }
 
-/// Names of the inputs, and the lists of categories.
+/// Inputs with their names, and the lists of categories.
 ///
-/// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
-/// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
-/// only a table tells those from numbers: see [`super::columns::with_lists`].
+/// `pandas_categorical` lists the categories of the categorical columns in order, but does not say which columns these
+/// are. They are the inputs whose `feature_infos` is a list of codes, and some of the inputs with `feature_infos=none`
+/// (constant, or ignored by the fit). Whether the latter are categorical is decided with the table at hand: see
+/// [`super::columns::with_lists`].
 fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Inputs> {
     let plain = names
         .iter()

@@ -1,8 +1,9 @@
-//! Trees from any library in one plain form.
+//! One representation for the trees of all libraries.
 //!
-//! Beside [`Forest`](crate::Forest), which answers bit for bit as the library that fits our own trees, this form knows what the three
-//! file formats need: comparisons of several kinds, categories, linear leaves, and sums in either precision. It is walked from the root,
-//! since an imported teacher is asked once per run.
+//! [`Forest`](crate::Forest) reproduces the library that fits limbeck's own trees bit by bit. This form supports what
+//! the imported formats need: several kinds of comparison, categories, linear leaves, and sums in single or double
+//! precision. Each row is walked from the root; there is no faster path, because an imported teacher predicts only
+//! once per run.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,24 +11,24 @@ use std::sync::Arc;
 use super::fault::{Fault, Parsed};
 use crate::layers::{FeatureLayer, leaf_layers};
 
-/// A tree's nodes, its root first.
+/// Nodes of a tree, the root first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
 }
 
-/// A leaf or a test.
+/// A leaf or a split.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node {
-    /// Value of a leaf.
+    /// A leaf with a value.
     Leaf(f64),
-    /// `constant + Σ coefficient · input`, or `fallback` where one of the inputs is missing.
+    /// A linear leaf: `constant + Σ coefficient · input`, or `fallback` if one of the inputs is missing.
     Linear {
         fallback: f64,
         constant: f64,
         terms: Vec<(u32, f64)>,
     },
-    /// A test of one number.
+    /// A split on a number: go to node `yes` if the test holds, else to node `no`.
     Number {
         input: u32,
         test: Test,
@@ -36,7 +37,7 @@ pub(crate) enum Node {
         yes: u32,
         no: u32,
     },
-    /// A test of one category: `yes` for the codes listed, in ascending order.
+    /// A split on a category: go to node `yes` if the code is in `set` (ascending order), else to node `no`.
     Category {
         input: u32,
         set: Arc<[u32]>,
@@ -46,7 +47,7 @@ pub(crate) enum Node {
     },
 }
 
-/// What is asked of a number.
+/// Comparison of a number with the threshold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Test {
     Below,
@@ -71,22 +72,22 @@ impl Test {
     }
 }
 
-/// What a test does with a missing number.
+/// How a split treats a missing number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Missing {
-    /// Answers yes or no.
+    /// Missing numbers go to `yes` if true, else to `no`.
     Answer(bool),
-    /// Reads it as 0.
+    /// Missing numbers are compared as 0.
     AsZero,
-    /// Answers yes or no, for 0 as well.
+    /// Missing numbers and zeros go to `yes` if true, else to `no`.
     WithZero(bool),
 }
 
-/// Numbers nearer to 0 than this are 0 to LightGBM.
+/// LightGBM treats numbers up to this magnitude as 0 (`kZeroThreshold`).
 const ZERO: f64 = 1e-35_f32 as f64;
 
 impl Missing {
-    /// The answer, unless the number that is given back has to be compared.
+    /// `Ok` with the answer if the value counts as missing, else `Err` with the number to compare.
     fn answer(self, value: f64) -> Result<bool, f64> {
         match self {
             Self::Answer(yes) if value.is_nan() => Ok(yes),
@@ -97,7 +98,7 @@ impl Missing {
     }
 }
 
-/// How the trees' values become one.
+/// How the values of the trees are combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Aggregate {
     Sum,
@@ -106,16 +107,16 @@ pub(crate) enum Aggregate {
     Max,
 }
 
-/// From the sum of leaves to the target's unit.
+/// Link function: converts the sum of the leaves to the target's unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Link {
-    /// As it is.
+    /// The sum itself.
     Identity,
     /// `exp(sum)`: Poisson, gamma, Tweedie.
     Exp,
-    /// `sign(sum) · sum²`: fitted on the square root.
+    /// `sign(sum) · sum²`: the model was fitted on the square root of the target.
     SignedSquare,
-    /// `1 / (1 + exp(−sum))`: a share between 0 and 1.
+    /// `1 / (1 + exp(−sum))`: a value between 0 and 1.
     Sigmoid,
     /// `ln(1 + exp(sum))`: LightGBM's `cross_entropy_lambda`.
     Softplus,
@@ -133,11 +134,11 @@ impl Link {
     }
 }
 
-/// Trees with what makes a prediction of them.
+/// Trees, and how their values become a prediction.
 ///
 /// # Formula
 ///
-/// With leaf values `ℓ_t` of a row, each times its weight, and base `b`:
+/// With the leaf value `ℓ_t` of tree `t` times its weight, and base `b`:
 ///
 /// ```text
 /// prediction = link( b + aggregate(ℓ_1, ℓ_2, …) )
@@ -145,7 +146,7 @@ impl Link {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TreeModel {
     pub(crate) trees: Vec<Tree>,
-    /// One per tree, or none for ones.
+    /// One weight per tree; empty if all weights are 1.
     pub(crate) weights: Vec<f64>,
     pub(crate) base: f64,
     pub(crate) aggregate: Aggregate,
@@ -155,12 +156,12 @@ pub(crate) struct TreeModel {
 }
 
 impl TreeModel {
-    /// Checks that each tree leads from its root to leaves, over inputs below `width`, and that every number on the way is finite.
+    /// Checks that each path from the root ends in a leaf, that inputs are below `width`, and that values are finite.
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
         self.check(width, false)
     }
 
-    /// The same where a node may have several parents, so long as no way leads back to where it was.
+    /// Same as `checked`, but a node may have several parents. Cycles are refused.
     pub(crate) fn checked_sharing(self, width: usize) -> Parsed<Self> {
         self.check(width, true)
     }
@@ -173,28 +174,32 @@ impl TreeModel {
                 Fault::malformed(
                     format!("tree {index}"),
                     found,
-                    "a tree with finite numbers, whose every way ends in a leaf",
+                    "a tree with finite values in which every path ends in a leaf",
                 )
             })?;
         }
         if !self.base.is_finite() || self.weights.iter().any(|weight| !weight.is_finite()) {
             return Err(Fault::malformed(
-                "base score and weights of trees",
+                "the base score and the weights of the trees",
                 "a number that is not finite",
                 "finite numbers",
             ));
         }
         if !self.weights.is_empty() && self.weights.len() != self.trees.len() {
             return Err(Fault::malformed(
-                "weights of trees",
-                format!("{} for {} trees", self.weights.len(), self.trees.len()),
+                "the weights of the trees",
+                format!(
+                    "{} weights for {} trees",
+                    self.weights.len(),
+                    self.trees.len()
+                ),
                 "one per tree",
             ));
         }
         Ok(self)
     }
 
-    /// Inputs that some tree reads.
+    /// True for each input that some tree reads.
     pub(crate) fn used(&self, width: usize) -> Vec<bool> {
         let mut used = vec![false; width];
         for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
@@ -211,7 +216,7 @@ impl TreeModel {
         used
     }
 
-    /// The largest input that a test reads.
+    /// The largest index of an input that a tree reads.
     pub(crate) fn widest(&self) -> Option<usize> {
         let read = |node: &Node| match node {
             Node::Leaf(_) => None,
@@ -225,7 +230,7 @@ impl TreeModel {
             .max()
     }
 
-    /// Thresholds, sets, leaf values.
+    /// Number of thresholds, category codes, leaf values and weights.
     pub(crate) fn parameters(&self) -> usize {
         let of = |node: &Node| match node {
             Node::Linear { terms, .. } => 2 + terms.len(),
@@ -241,7 +246,7 @@ impl TreeModel {
             + 1
     }
 
-    /// One prediction per row of `width` inputs; `rows` is row by row.
+    /// One prediction per row of `width` inputs. `rows` is in row-major order.
     pub(crate) fn predict(&self, rows: &[f64], width: usize, predictions: &mut [f64]) {
         let rows = self.inputs(rows);
         let start = match self.aggregate {
@@ -269,7 +274,7 @@ impl TreeModel {
         }
     }
 
-    /// The value of a row, from what was gathered over the trees.
+    /// The sum before the link function. `gathered` is the sum, minimum or maximum over the trees.
     fn total(&self, gathered: f64) -> f64 {
         match self.aggregate {
             Aggregate::Sum => gathered,
@@ -287,7 +292,7 @@ impl TreeModel {
         })
     }
 
-    /// Rows in the precision of the library.
+    /// The rows, rounded to single precision if the library compares in single precision.
     fn inputs<'a>(&self, rows: &'a [f64]) -> Cow<'a, [f64]> {
         match self.single {
             true => rows.iter().map(|&value| f64::from(value as f32)).collect(),
@@ -325,11 +330,13 @@ impl Tree {
                 let value = terms.iter().fold(*constant, add);
                 if value.is_finite() { value } else { *fallback }
             }
-            Node::Number { .. } | Node::Category { .. } => unreachable!("the way ends in a leaf"),
+            Node::Number { .. } | Node::Category { .. } => {
+                unreachable!("`leaf` returns the index of a leaf")
+            }
         }
     }
 
-    /// The node at which the way of a row ends.
+    /// Index of the node at which the path of a row ends.
     fn leaf(&self, row: &[f64]) -> usize {
         let mut at = 0;
         loop {
@@ -366,13 +373,13 @@ impl Tree {
         }
     }
 
-    /// What is wrong, if anything.
+    /// The first error of the tree, if there is one. Unreachable nodes are not checked.
     fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
         let inside = |input: u32| match (input as usize) < width {
             true => Ok(()),
-            false => Err(format!("a test of input {input} of {width}")),
+            false => Err(format!("a split on input {input} of {width} inputs")),
         };
         let finite = |value: f64| {
             if value.is_finite() {
@@ -383,13 +390,16 @@ impl Tree {
         };
         while let Some(at) = pending.pop() {
             let Some(node) = self.nodes.get(at as usize) else {
-                return Err(format!("a way to node {at} of {}", self.nodes.len()));
+                return Err(format!(
+                    "the child node {at} in a tree of {} nodes",
+                    self.nodes.len()
+                ));
             };
             if std::mem::replace(&mut seen[at as usize], true) {
                 if sharing {
                     continue;
                 }
-                return Err(format!("two ways to node {at}"));
+                return Err(format!("two parents of node {at}"));
             }
             match node {
                 Node::Leaf(value) => finite(*value)?,
@@ -413,9 +423,9 @@ impl Tree {
                     ..
                 } => {
                     inside(*input)?;
-                    // An infinite threshold still orders numbers, and libraries write it.
+                    // Libraries write infinite thresholds, and comparisons with them are well defined.
                     if threshold.is_nan() {
-                        return Err("a threshold that is no number".to_owned());
+                        return Err("the threshold NaN".to_owned());
                     }
                     pending.extend([*yes, *no]);
                 }
@@ -430,7 +440,7 @@ impl Tree {
 }
 
 impl Node {
-    /// Where it leads, of a test.
+    /// The two children of a split; none for a leaf.
     fn children(&self) -> Option<[usize; 2]> {
         match self {
             Self::Leaf(_) | Self::Linear { .. } => None,
@@ -442,7 +452,8 @@ impl Node {
 }
 
 impl Tree {
-    /// Of nodes with several parents, that each can be left behind once all its parents are. Children exist.
+    /// Refuses cycles among nodes that may have several parents (topological sort). All children exist: `check` ran
+    /// before.
     fn check_no_circle(&self, sharing: bool) -> Result<(), String> {
         if !sharing {
             return Ok(());
@@ -473,12 +484,12 @@ impl Tree {
         }
         match left == reached.iter().filter(|&&reached| reached).count() {
             true => Ok(()),
-            false => Err("a way that leads back to a node behind it".to_owned()),
+            false => Err("a cycle of nodes".to_owned()),
         }
     }
 }
 
-/// True where the code, cut to a whole number, is in the set.
+/// True if the code, truncated to an integer, is in the set.
 fn contains(set: &[u32], code: f64) -> bool {
     code > -1.0 && code < f64::from(u32::MAX) && set.binary_search(&(code as u32)).is_ok()
 }
@@ -575,13 +586,13 @@ mod tests {
             refused(|n| if let Node::Number { yes, .. } = n {
                 *yes = 0
             })
-            .contains("two ways to node 0")
+            .contains("two parents of node 0")
         );
         assert!(
             refused(|n| if let Node::Number { yes, .. } = n {
                 *yes = 7
             })
-            .contains("node 7 of 3")
+            .contains("child node 7 in a tree of 3")
         );
         assert!(
             refused(|n| if let Node::Number { input, .. } = n {
@@ -593,7 +604,7 @@ mod tests {
             refused(|n| if let Node::Number { threshold, .. } = n {
                 *threshold = f64::NAN
             })
-            .contains("no number")
+            .contains("threshold NaN")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! From the nodes of a file to steps. What depends on no input is computed here and becomes a constant.
+//! Turns the nodes of a file into steps. Nodes whose inputs are all constant are computed here and become constants.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,29 +18,29 @@ use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
 use super::weights::{Weights, name_of};
 
-/// Trees may read this many columns.
+/// Maximum number of columns that trees may read.
 const MOST_COLUMNS: usize = 1 << 16;
-/// Bodies within bodies.
+/// Maximum depth of nested `Scan` bodies.
 const DEEPEST: usize = 2;
-/// Texts of a `Codes` node that are not known become this.
+/// Code for a string that is not in the file.
 const NO_TEXT: f64 = -1.0;
 
-/// Steps, constants and the number of slots.
+/// Steps, constants, and the number of slots.
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
 
-/// Names become slots while a graph is read.
+/// Reads a graph and assigns a slot to each name.
 pub(super) struct Reader {
     weights: Weights,
     scope: Scope,
     fold: Budget,
-    /// Numbers that may still be computed as constants.
+    /// How many more values may be computed as constants.
     fold_room: usize,
     file_bytes: usize,
     parameters: usize,
     depth: usize,
 }
 
-/// What is known of the names of a graph.
+/// What is known about the names of a graph.
 #[derive(Default)]
 struct Scope {
     slots: HashMap<String, usize>,
@@ -63,10 +63,10 @@ impl Scope {
 }
 
 impl Reader {
-    /// A reader for a file of so many bytes, which limit what constants may take.
+    /// A reader for a file of this size. The size limits the work and memory for constants.
     pub(super) fn new(external: External, file_bytes: usize) -> Self {
         let numbers = file_bytes as u64 / 4;
-        // A product of two square matrices of the file takes (numbers / 2)^1.5.
+        // The product of two square matrices from the file takes (numbers / 2)^1.5 multiplications.
         let product = (numbers as f64).powf(1.5) as u64;
         let work = (1 << 26) + product.saturating_mul(8);
         Self {
@@ -85,14 +85,14 @@ impl Reader {
         self.scope.slot(name)
     }
 
-    /// The slot of an input of the graph.
+    /// The slot of a graph input.
     pub(super) fn input(&mut self, name: &str, kind: Kind) -> usize {
         let slot = self.slot(name);
         self.scope.kinds.insert(slot, kind);
         slot
     }
 
-    /// All texts of the file.
+    /// All strings of the file.
     pub(super) fn texts(&self) -> &[String] {
         &self.weights.texts.list
     }
@@ -101,12 +101,12 @@ impl Reader {
         self.weights.external.bytes
     }
 
-    /// Numbers that the files could hold by their size.
+    /// Upper limit for the number of values stored in the files, from their size.
     pub(super) fn stored(&self) -> u64 {
         (self.file_bytes + self.bytes_beside()) as u64 / 4
     }
 
-    /// Fitted numbers.
+    /// Number of fitted values.
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
@@ -115,7 +115,7 @@ impl Reader {
         self.scope.parts()
     }
 
-    /// Reads a tensor of the graph.
+    /// Reads an initializer of the graph.
     pub(super) fn initializer(&mut self, bytes: &[u8]) -> Parsed<()> {
         let (tensor, kind) = self.weights.tensor(bytes)?;
         self.stored_constant(name_of(bytes)?, tensor, kind);
@@ -147,7 +147,7 @@ impl Reader {
         kind.copied().unwrap_or_default()
     }
 
-    /// Texts of a node join the list of all texts, so that numbers can be told to be among them.
+    /// Adds the strings of a node to the list of all strings. `Cast` needs the complete list.
     pub(super) fn note_texts(&mut self, node: &FileNode<'_>) {
         for key in [
             "keys_strings",
@@ -166,24 +166,21 @@ impl Reader {
         texts.map(|text| self.weights.texts.place(text)).collect()
     }
 
-    /// Adds a node, so far as its outputs are needed.
+    /// Adds the outputs of a node that are needed.
     ///
     /// # Errors
     ///
-    /// For an operation that is not known, or that cannot be computed with its options and constants.
+    /// For an unknown operation, and for options or constants that are not supported.
     pub(super) fn add(&mut self, node: &FileNode<'_>, needed: &HashSet<&str>) -> Parsed<()> {
-        let name = format!("node {} of kind {}", short(node.name), short(node.op));
+        let name = format!("node {} ({})", short(node.name), short(node.op));
         if node.outputs.is_empty() {
-            return Err(Fault::malformed(name, "no output", "one"));
+            return Err(Fault::malformed(name, "no output", "at least one"));
         }
-        // All but these have further outputs only for training.
+        // The further outputs of all other operations are only used in training.
         let all = matches!(node.op, "Split" | "Scan" | "TopK");
         let mut others = node.outputs.iter().skip(1);
         if !all && others.any(|output| needed.contains(output)) {
-            return Err(cannot(
-                &name,
-                "expected that its first output alone is used",
-            ));
+            return Err(cannot(&name, "expected that only its first output is used"));
         }
         let outputs = node
             .outputs
@@ -207,7 +204,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A step whose inputs are all constant is run now.
+    /// Runs a step at once if all its inputs are constant, else appends it.
     fn fold_or_keep(&mut self, step: Step, kind: Kind) -> Parsed<()> {
         let inputs = || step.inputs.iter().flatten();
         let is_constant = |slot: &usize| self.scope.constants.contains_key(slot);
@@ -226,7 +223,7 @@ impl Reader {
         let result = step.run(&values, 1, &mut self.fold)?;
         let room = self.fold_room.checked_sub(result.data.len());
         self.fold_room = room.ok_or_else(|| {
-            let found = "makes more constant numbers than so small a file needs";
+            let found = "computes more constant values than the limit for a file of this size";
             too_much(&step.name, found)
         })?;
         self.constant(step.output, result, kind);
@@ -265,7 +262,7 @@ impl Reader {
         })
     }
 
-    /// What the elements of a node's result are.
+    /// Element type of the result of a node.
     fn result_kind(&self, node: &FileNode<'_>) -> Kind {
         match node.op {
             "Cast" => Kind::numbered(node.int("to", FLOAT)).unwrap_or_default(),
@@ -314,12 +311,12 @@ impl Reader {
             });
         }
         Err(Fault::unsupported(
-            format!("{name} has no number as its value"),
-            "export the model with numbers alone",
+            format!("{name} has no supported value"),
+            "expected numbers, strings or a tensor of these",
         ))
     }
 
-    /// Whole numbers from the attribute, or from the constant that is the input at `place`; none where neither is there.
+    /// Integers from the attribute, or from the constant input at index `place`; none if there is neither.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
         let given = node
             .attributes
@@ -328,7 +325,7 @@ impl Reader {
         given.or_else(|| Some(self.known(node.inputs.get(place)?)?.whole()))
     }
 
-    /// The same where it may be computed from the rows.
+    /// Same as `whole`; if the integers are not constant, the second input is read at run time.
     fn ints(&self, node: &FileNode<'_>, attribute: &str) -> Ints {
         self.whole(node, attribute, 1)
             .map_or(Ints::Input, Ints::Known)
@@ -377,18 +374,23 @@ impl Reader {
             Some(_) if from_text => {
                 return Err(cannot(
                     name,
-                    "expected texts that stay texts until they are encoded",
+                    "expected no cast from strings to numbers; encode strings with LabelEncoder or OneHotEncoder",
                 ));
             }
             Some(Kind::Double) => Op::Each(Each::Identity),
             Some(Kind::Single) => Op::Each(Each::Single),
             Some(Kind::Whole) => Op::Each(Each::Truncate),
             Some(Kind::Truth) => Op::Each(Each::Truth),
-            None => return Err(cannot(name, "expected a cast to numbers, truths or texts")),
+            None => {
+                return Err(cannot(
+                    name,
+                    "expected a cast to numbers, booleans or strings",
+                ));
+            }
         })
     }
 
-    /// Numbers to the texts of the file that show them.
+    /// Maps numbers to those strings of the file that show them.
     fn text_of_number(&self) -> Codes {
         let texts = self.texts().iter().enumerate();
         let shown = texts.filter_map(|(place, text)| Some((text.parse().ok()?, place as f64)));
@@ -408,7 +410,7 @@ impl Reader {
         Ok(Op::Reduce { how, axes, keep })
     }
 
-    /// Operations on numbers with options of their own.
+    /// Numeric operations with options.
     fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Cast" => self.cast(node, name)?,
@@ -433,7 +435,12 @@ impl Reader {
                 Some([axis]) if node.int("exclusive", 0) == 0 && node.int("reverse", 0) == 0 => {
                     Op::CumulativeSum { axis: *axis }
                 }
-                _ => return Err(cannot(name, "expected sums forward along a constant axis")),
+                _ => {
+                    return Err(cannot(
+                        name,
+                        "expected a constant axis, exclusive = 0 and reverse = 0",
+                    ));
+                }
             },
             "Softmax" | "LogSoftmax" => Op::Softmax {
                 axis: node.int("axis", -1),
@@ -453,13 +460,18 @@ impl Reader {
                 "sqeuclidean" => Distance::SquaredEuclidean,
                 "cityblock" | "manhattan" => Distance::Manhattan,
                 "chebyshev" => Distance::Chebyshev,
-                _ => return Err(cannot(name, "expected euclidean or sqeuclidean distances")),
+                _ => {
+                    return Err(cannot(
+                        name,
+                        "expected the metric euclidean, sqeuclidean, cityblock, manhattan or chebyshev",
+                    ));
+                }
             }),
             _ => return Err(node.unknown()),
         })
     }
 
-    /// A bound of `Clip`: an attribute, or a constant input.
+    /// A bound of `Clip`: an attribute or a constant input.
     fn bound(
         &self,
         node: &FileNode<'_>,
@@ -476,7 +488,7 @@ impl Reader {
         }
     }
 
-    /// Operations that change the shape alone.
+    /// Operations that only change the shape.
     fn shape(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Flatten" => Op::Flatten {
@@ -518,7 +530,7 @@ impl Reader {
         })
     }
 
-    /// Operations that pick elements.
+    /// Operations that select elements.
     fn selection(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Gather" => Op::Gather {
@@ -537,7 +549,12 @@ impl Reader {
                 axes: node.has_input(3),
                 steps: node.has_input(4),
             },
-            _ => return Err(cannot(name, "expected starts and ends")),
+            _ => {
+                return Err(cannot(
+                    name,
+                    "expected the inputs or attributes starts and ends",
+                ));
+            }
         })
     }
 
@@ -563,13 +580,13 @@ impl Reader {
         });
         Ok(Op::Top {
             axis: node.int("axis", -1),
-            count: count.ok_or_else(|| cannot(name, "expected a constant number of them"))?,
+            count: count.ok_or_else(|| cannot(name, "expected a constant k"))?,
             largest: node.int("largest", 1) != 0,
             places: which == 1,
         })
     }
 
-    /// Texts and categories to numbers.
+    /// Operations that convert strings and categories to numbers.
     fn encoder(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         match node.op {
             "Binarizer" => Ok(Op::Binarizer(node.float("threshold", 0.0))),
@@ -632,7 +649,7 @@ impl Reader {
         Ok(Op::Codes(Codes::new(keys.into_iter().zip(values), default)))
     }
 
-    /// Keys or values of an encoder, of whichever type.
+    /// Keys or values of a `LabelEncoder`, of any type.
     fn labels(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let texts = self.texts_of(node, &format!("{key}_strings"));
         let ints = node
@@ -653,7 +670,7 @@ impl Reader {
         })
     }
 
-    /// Operations of `ai.onnx.ml`, which hold what was learned.
+    /// Operations of `ai.onnx.ml` with fitted values.
     fn learned(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Scaler" => Op::Scaler {
@@ -722,7 +739,7 @@ impl Reader {
         })
     }
 
-    /// Numbers of a `TreeEnsembleRegressor`: a tensor, or floats.
+    /// A list of numbers of a `TreeEnsembleRegressor`: a tensor or floats.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let as_tensor = format!("{key}_as_tensor");
         match node.has(&as_tensor) {
@@ -751,7 +768,7 @@ impl Reader {
         })
     }
 
-    /// A scan with its body, and the slots around it that the body reads.
+    /// A `Scan` with its body, and the slots of the outer graph that the body reads.
     fn scan(
         &mut self,
         node: &FileNode<'_>,
@@ -760,7 +777,10 @@ impl Reader {
     ) -> Parsed<(Scan, Vec<usize>)> {
         let body = node.attributes.get("body").and_then(|body| body.graph);
         let Some(body) = body.filter(|_| self.depth < DEEPEST) else {
-            return Err(cannot(name, "expected a body, and no deep nesting"));
+            return Err(cannot(
+                name,
+                "expected a body, and at most two scans inside each other",
+            ));
         };
         let options = [
             "scan_input_axes",
@@ -785,7 +805,7 @@ impl Reader {
         else {
             return Err(cannot(
                 name,
-                "expected an input of its body for each of its own",
+                "expected as many inputs of its body as inputs of the node",
             ));
         };
         let kinds: Vec<Kind> = (0..count).map(|place| self.kind(node, place)).collect();
@@ -809,7 +829,8 @@ impl Reader {
         Ok((scan, captured))
     }
 
-    /// Reads a body into the scope at hand: slots of its inputs, names around it that it reads, slots of its outputs.
+    /// Reads a body into the current scope. Returns the slots of its inputs, the names of the outer graph that it
+    /// reads, and the slots of its outputs.
     fn body<'a>(
         &mut self,
         file: &FileGraph<'a>,
@@ -880,7 +901,7 @@ fn support_vectors(node: &FileNode<'_>, name: &str) -> Parsed<SupportVectors> {
     if node.int("one_class", 0) != 0 {
         return Err(cannot(
             name,
-            "give a regression model, not a detector of outliers",
+            "give a regression model, not an outlier detector",
         ));
     }
     let params = node.floats("kernel_params");

@@ -1,19 +1,20 @@
-//! Texts and categories as numbers. Inside a graph a text is its place in the list of all texts of the file, so that texts are only ever compared.
+//! Strings and categories as numbers. A string is its index in the list of all strings of the file; strings are only
+//! compared for equality.
 
 use std::collections::HashMap;
 
 use super::tensor::{Tensor, fits};
 
-/// From one number (or place of a text) to another.
+/// Maps a number (or the index of a string) to a number.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Codes {
     known: HashMap<u64, f64>,
-    /// For what is not known.
+    /// Result for an unknown key.
     default: f64,
 }
 
 impl Codes {
-    /// The first of equal keys counts.
+    /// If a key occurs twice, the first value counts.
     pub(super) fn new(pairs: impl IntoIterator<Item = (f64, f64)>, default: f64) -> Self {
         let mut known = HashMap::new();
         for (from, to) in pairs {
@@ -22,7 +23,7 @@ impl Codes {
         Self { known, default }
     }
 
-    /// Keys and values.
+    /// Number of keys.
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
@@ -32,7 +33,7 @@ impl Codes {
     }
 }
 
-/// A number as a key: −0 as 0, each NaN as the same.
+/// A number as a hash key: −0 equals 0, and all NaN are equal.
 fn key(value: f64) -> u64 {
     if value.is_nan() {
         f64::NAN.to_bits()
@@ -41,7 +42,7 @@ fn key(value: f64) -> u64 {
     }
 }
 
-/// A new last axis with a 1 at the place of each category; all 0 for one that is not known.
+/// Adds a last axis with a 1 at the index of the category. An unknown category has only zeros.
 pub(super) fn one_hot(tensor: &Tensor, places: &Codes, width: usize) -> Option<Tensor> {
     let shape = [&tensor.shape[..], &[width]].concat();
     let count = fits(&shape, tensor.data.len())?;

@@ -1,4 +1,4 @@
-//! What the nodes of a graph do.
+//! Operations of the nodes of a graph.
 
 use super::super::trees::TreeModel;
 use super::encode::{Codes, one_hot};
@@ -9,7 +9,7 @@ use super::tensor::{
     MOST_AXES, Tensor, axis_of, broadcast, concat, fits, multiply, permute, reshape, transpose,
 };
 
-/// What a node does. Element-wise ones come first.
+/// An operation. Element-wise operations come first.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Op {
     Each(Each),
@@ -64,7 +64,7 @@ pub(super) enum Op {
         coefficients: Vec<f64>,
         intercept: f64,
     },
-    /// Trees and the least number of columns that they read.
+    /// Trees, and the number of columns that they need.
     Trees(TreeModel, usize),
     Where,
     Gather {
@@ -75,18 +75,18 @@ pub(super) enum Op {
     },
     /// `ArrayFeatureExtractor`.
     Columns,
-    /// Starts and ends are inputs, as are axes and steps where these are there.
+    /// Starts and ends are inputs; so are axes and steps if these are true.
     Slice {
         axes: bool,
         steps: bool,
     },
-    /// A slice whose places are known.
+    /// A slice with constant starts, ends and axes.
     Cut {
         starts: Vec<i64>,
         ends: Vec<i64>,
         axes: Option<Vec<i64>>,
     },
-    /// Part `at` of `parts`, by sizes where these are known.
+    /// Part `at` of `parts` parts. `sizes` are the sizes of the parts, if given.
     Split {
         axis: i64,
         at: usize,
@@ -118,7 +118,7 @@ pub(super) enum Op {
     CumulativeSum {
         axis: i64,
     },
-    /// The first so many along an axis, sorted: their values or their places.
+    /// The first `count` elements along an axis after sorting: their values, or their indices if `places` is set.
     Top {
         axis: i64,
         count: usize,
@@ -135,7 +135,7 @@ pub(super) enum Op {
     SupportVectors(SupportVectors),
 }
 
-/// Whole numbers that an operation needs: known, or its second input.
+/// Integers that an operation needs: constant, or its second input.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ints {
     Known(Vec<i64>),
@@ -151,11 +151,11 @@ impl Ints {
     }
 }
 
-/// One number to one number.
+/// Maps each element on its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Each {
     Identity,
-    /// To single precision, also where the file is double elsewhere.
+    /// Rounds to single precision, even if the result is double.
     Single,
     Truncate,
     Relu,
@@ -194,20 +194,20 @@ pub(super) enum Each {
     Not,
     IsNan,
     IsInf,
-    /// 1 for all but 0.
+    /// 1 for all values except 0.
     Truth,
 }
 
-/// Two numbers to one, with broadcasting.
+/// Maps pairs of elements, with broadcasting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pairs {
     Add,
     Sub,
     Mul,
     Div,
-    /// Of whole numbers.
+    /// Division of integers.
     DivWhole,
-    /// With the sign of the divisor, or of the dividend.
+    /// The remainder has the sign of the divisor if `floored` is set, else of the dividend.
     Mod {
         floored: bool,
     },
@@ -232,7 +232,7 @@ pub(super) enum Norm {
 }
 
 impl Op {
-    /// The result, or none for inputs that do not go together.
+    /// The result; none if the shapes do not match.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
         match self {
@@ -345,11 +345,11 @@ impl Op {
             }
             Self::Distances(distance) => distances(first, inputs.get(1)?, *distance),
             Self::SupportVectors(vectors) => vectors.predict(first),
-            _ => unreachable!("other operations are above"),
+            _ => unreachable!("`run` handles the other operations"),
         }
     }
 
-    /// Multiplications or comparisons that it takes, known before it is run.
+    /// Number of multiplications or comparisons, known before the operation runs.
     pub(super) fn work(&self, inputs: &[&Tensor]) -> u64 {
         let read: usize = inputs.iter().map(|input| input.data.len()).sum();
         let numbers = |at: usize| inputs.get(at).map_or(0, |input| input.data.len());
@@ -381,7 +381,7 @@ impl Op {
         more.saturating_add(read as u64)
     }
 
-    /// Fitted numbers in it.
+    /// Number of fitted values.
     pub(super) fn parameters(&self) -> usize {
         match self {
             Self::Trees(trees, _) => trees.parameters(),
@@ -406,7 +406,7 @@ fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
     select::slice(inputs[0], &cut)
 }
 
-/// Sizes of the axes from `start` to before `end`, each counted from either side.
+/// Sizes of the axes from `start` to before `end`. Negative numbers count from the end.
 fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     let sizes = Tensor::list(tensor.shape.iter().map(|&size| size as f64).collect());
     let cut = Cut {
@@ -418,7 +418,7 @@ fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     select::slice(&sizes, &cut)
 }
 
-/// Each number by its place and itself.
+/// Maps each element; `of` gets its index and its value.
 fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
     let of = |(at, x): (usize, &f64)| of(at, *x);
     Tensor {
@@ -427,7 +427,7 @@ fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
     }
 }
 
-/// The same numbers in another shape.
+/// The same values with another shape.
 fn shaped(tensor: &Tensor, shape: Vec<usize>) -> Tensor {
     Tensor {
         shape,
@@ -462,7 +462,7 @@ fn gemm(
     }
 }
 
-/// A product of matrices; of one and a list; of a stack and one matrix; of two stacks of the same sizes.
+/// Product of two matrices, of a matrix and a vector, of a stack and one matrix, or of two stacks of the same sizes.
 fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
     match (first.shape.len(), second.shape.len()) {
         (_, 1) => {
@@ -535,7 +535,7 @@ fn axes_of(axes: &[i64], rank: usize) -> Option<Vec<usize>> {
 fn squeeze(tensor: &Tensor, axes: &[i64]) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = axes_of(axes, rank)?;
-    // Without axes every size of 1 goes, except the rows, which may be one by chance.
+    // Without axes, remove all axes of size 1 except the rows, which may be a single row.
     let goes = |at: usize| {
         if axes.is_empty() {
             at > 0 && tensor.shape[at] == 1
@@ -716,7 +716,7 @@ impl Each {
                 }
             }
             Self::Selu { alpha, gamma } => gamma * if x < 0.0 { alpha * x.exp_m1() } else { x },
-            // Stable on both sides: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
+            // Numerically stable for both signs: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
             Self::Softplus => {
                 if x.is_nan() {
                     x
@@ -745,7 +745,7 @@ impl Each {
         }
     }
 
-    /// Roundings, waves and questions.
+    /// Rounding, trigonometric functions and tests.
     fn of_other(self, x: f64) -> f64 {
         match self {
             Self::Floor => x.floor(),
@@ -763,7 +763,7 @@ impl Each {
             Self::IsNan => truth(x.is_nan()),
             Self::IsInf => truth(x.is_infinite()),
             Self::Truth => truth(x != 0.0),
-            _ => unreachable!("other functions are above"),
+            _ => unreachable!("`of` handles the other functions"),
         }
     }
 }
