@@ -156,7 +156,10 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
     let name = words.next().unwrap_or_default();
     let root = words.any(|word| word == "sqrt");
     match name {
-        "regression" if root => Ok(Link::SignedSquare),
+        // `reg_sqrt` also works with these objectives; `huber` and `poisson` turn it off.
+        "regression" | "regression_l1" | "fair" | "quantile" | "mape" if root => {
+            Ok(Link::SignedSquare)
+        }
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom"
         | "none" => Ok(Link::Identity),
         "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
@@ -359,4 +362,20 @@ fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Pars
         })?,
     };
     Ok((inputs, lists.into_iter().map(Arc::from).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objectives_fitted_on_the_square_root_are_squared() {
+        // `objective=` lines as LightGBM 4.7 writes them with `reg_sqrt`; it squares the raw score of each.
+        for name in ["regression", "regression_l1", "fair", "quantile", "mape"] {
+            let with_sqrt = format!("{name} sqrt");
+            assert_eq!(link(Some(&with_sqrt)), Ok(Link::SignedSquare), "{name}");
+            assert_eq!(link(Some(name)), Ok(Link::Identity), "{name}");
+        }
+        assert_eq!(link(Some("huber")), Ok(Link::Identity));
+    }
 }
