@@ -324,11 +324,14 @@ impl Tree {
                 constant,
                 terms,
             } => {
+                let is_missing = |(input, _): &(u32, f64)| row[*input as usize].is_nan();
+                if terms.iter().any(is_missing) {
+                    return *fallback;
+                }
                 let add = |sum: f64, (input, coefficient): &(u32, f64)| {
                     sum + coefficient * row[*input as usize]
                 };
-                let value = terms.iter().fold(*constant, add);
-                if value.is_finite() { value } else { *fallback }
+                terms.iter().fold(*constant, add)
             }
             Node::Number { .. } | Node::Category { .. } => {
                 unreachable!("`leaf` returns the index of a leaf")
@@ -563,6 +566,20 @@ mod tests {
         assert_eq!(ask(&model(Aggregate::Average, Link::Identity), 0.0), 0.0);
         assert_eq!(ask(&model(Aggregate::Min, Link::SignedSquare), 0.0), -4.0);
         assert_eq!(ask(&model(Aggregate::Max, Link::Exp), 0.0), 2.0_f64.exp());
+    }
+
+    #[test]
+    fn linear_leaves_fall_back_only_if_an_input_is_missing() {
+        let leaf = Node::Linear {
+            fallback: 9.0,
+            constant: 1.0,
+            terms: vec![(0, 2.0)],
+        };
+        let mut model = stump(Missing::AsZero);
+        model.trees[0].nodes = vec![leaf];
+        let answers = [3.0, f64::NAN, f64::INFINITY].map(|value| ask(&model, value));
+        assert_eq!(answers, [7.5, 9.5, f64::INFINITY]);
+        assert_eq!(ask(&model, -1.0), -0.5);
     }
 
     #[test]
