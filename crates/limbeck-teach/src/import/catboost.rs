@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::columns::Input;
 use super::fault::{Fault, Parsed, short};
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 
 /// Maximum depth of a tree in CatBoost.
 const DEEPEST: usize = 16;
@@ -122,7 +122,7 @@ pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
         base: *bias,
         aggregate: Aggregate::Sum,
         link,
-        single: true,
+        precision: Precision::SingleInputs,
     };
     let plain = (0..numbers.len()).all(|at| numbers[at].feature_id == at.to_string());
     let input = |feature: &Feature| Input {
@@ -220,6 +220,15 @@ mod tests {
         assert_eq!(ask(&text("AsTrue", "RMSE"), &rows)[4], 4.5);
         let poisson = ask(&text("AsIs", "Poisson"), &rows[..2])[0];
         assert!((poisson - 2.5_f64.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn leaves_are_summed_in_double_precision() {
+        // The single-precision numbers around 1e8 are 8 apart.
+        let far = text("AsIs", "RMSE").replace("[0.5]", "[100000000]");
+        assert_eq!(ask(&far, &[1.5, 2.0]), [100_000_004.0]);
+        // Inputs are rounded: 1 + 1e-9 is not above the border 1.
+        assert_eq!(ask(&text("AsIs", "RMSE"), &[1.0 + 1e-9, 0.0]), [2.5]);
     }
 
     #[test]

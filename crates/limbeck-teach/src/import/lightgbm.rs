@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
@@ -84,7 +84,7 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
             Aggregate::Sum
         },
         link: link(header.get("objective").copied())?,
-        single: false,
+        precision: Precision::Double,
     };
     let model = base.checked(width)?;
     let inputs = inputs(&model, &names, &infos, rest)?;

@@ -134,6 +134,17 @@ impl Link {
     }
 }
 
+/// Precision in which the library computes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Precision {
+    /// Inputs and sums in double precision: LightGBM.
+    Double,
+    /// Inputs in single precision, sums in double precision: CatBoost.
+    SingleInputs,
+    /// Inputs and sums in single precision: XGBoost.
+    Single,
+}
+
 /// Trees, and how their values become a prediction.
 ///
 /// # Formula
@@ -151,8 +162,7 @@ pub(crate) struct TreeModel {
     pub(crate) base: f64,
     pub(crate) aggregate: Aggregate,
     pub(crate) link: Link,
-    /// Inputs and sums in single precision.
-    pub(crate) single: bool,
+    pub(crate) precision: Precision,
 }
 
 impl TreeModel {
@@ -294,14 +304,14 @@ impl TreeModel {
 
     /// The rows, rounded to single precision if the library compares in single precision.
     fn inputs<'a>(&self, rows: &'a [f64]) -> Cow<'a, [f64]> {
-        match self.single {
+        match self.precision != Precision::Double {
             true => rows.iter().map(|&value| f64::from(value as f32)).collect(),
             false => Cow::Borrowed(rows),
         }
     }
 
     fn round(&self, value: f64) -> f64 {
-        if self.single {
+        if self.precision == Precision::Single {
             f64::from(value as f32)
         } else {
             value
@@ -519,7 +529,7 @@ mod tests {
             base: 0.5,
             aggregate: Aggregate::Sum,
             link: Link::Identity,
-            single: false,
+            precision: Precision::Double,
         }
     }
 
@@ -560,7 +570,7 @@ mod tests {
             base: 1.0,
             aggregate,
             link,
-            single: false,
+            precision: Precision::Double,
         };
         assert_eq!(ask(&model(Aggregate::Sum, Link::Identity), 0.0), -1.0);
         assert_eq!(ask(&model(Aggregate::Average, Link::Identity), 0.0), 0.0);

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
 use super::linear::LinearModel;
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 use super::ubjson;
 
 #[derive(Deserialize)]
@@ -192,7 +192,7 @@ fn read(file: File) -> Parsed<XgboostModel> {
         base,
         aggregate: Aggregate::Sum,
         link,
-        single: true,
+        precision: Precision::Single,
     };
     let read = read.checked(width)?;
     let mut inputs = inputs(names, &learner.feature_types, &model.cats, width)?;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::fault::{Fault, Parsed, short};
-use super::super::trees::{Link, TreeModel};
+use super::super::trees::{Link, Precision, TreeModel};
 use super::encode::Codes;
 use super::ensemble::{RootLists, TreeLists, aggregate};
 use super::external::External;
@@ -716,7 +716,7 @@ impl Reader {
                     base: 0.0,
                     aggregate: lists.aggregate()?,
                     link: Link::Identity,
-                    single: self.kind(node, 0) != Kind::Double,
+                    precision: self.tree_precision(node),
                 };
                 trees(model)?
             }
@@ -726,6 +726,14 @@ impl Reader {
             }
             _ => return Err(node.unknown()),
         })
+    }
+
+    /// Trees compute in double precision only if their input is double.
+    fn tree_precision(&self, node: &FileNode<'_>) -> Precision {
+        match self.kind(node, 0) {
+            Kind::Double => Precision::Double,
+            _ => Precision::Single,
+        }
     }
 
     fn attribute_tensor(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
@@ -764,7 +772,7 @@ impl Reader {
             base: base.first().copied().unwrap_or(0.0),
             aggregate: aggregate(node, name)?,
             link: Link::Identity,
-            single: self.kind(node, 0) != Kind::Double,
+            precision: self.tree_precision(node),
         })
     }
 

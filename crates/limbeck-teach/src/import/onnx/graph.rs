@@ -336,7 +336,7 @@ mod tests {
             base: 0.0,
             aggregate: super::super::super::trees::Aggregate::Sum,
             link: super::super::super::trees::Link::Identity,
-            single: true,
+            precision: super::super::super::trees::Precision::Single,
         };
         let constants = vec![tensor(&[1, 2], &[0.0; 2]), tensor(&[2, 1], &[1.0; 2])];
         let steps = vec![
