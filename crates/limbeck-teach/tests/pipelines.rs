@@ -403,10 +403,15 @@ mod proto {
         tensor(name, 1, dims, &value.to_le_bytes().repeat(count))
     }
 
-    /// An input (field 11) or output (12): `[rows, width]`.
+    /// A float input (field 11) or output (12): `[rows, width]`.
     pub(super) fn value(field: u64, name: &str, width: u64) -> Vec<u8> {
+        value_of(1, field, name, width)
+    }
+
+    /// The same with another element type.
+    pub(super) fn value_of(kind: u64, field: u64, name: &str, width: u64) -> Vec<u8> {
         let shape = [bytes(1, &bytes(2, b"rows")), bytes(1, &number(1, width))].concat();
-        let kind = bytes(1, &[number(1, 1), bytes(2, &shape)].concat());
+        let kind = bytes(1, &[number(1, kind), bytes(2, &shape)].concat());
         bytes(
             field,
             &[bytes(1, name.as_bytes()), bytes(2, &kind)].concat(),
@@ -415,7 +420,13 @@ mod proto {
 
     /// A model with an input `x` of two columns, and an output `y`.
     pub(super) fn model(parts: &[Vec<u8>]) -> Vec<u8> {
-        let graph = [parts.concat(), value(11, "x", 2), value(12, "y", 1)].concat();
+        model_of(1, parts)
+    }
+
+    /// The same with another element type of `x`.
+    pub(super) fn model_of(kind: u64, parts: &[Vec<u8>]) -> Vec<u8> {
+        let input = value_of(kind, 11, "x", 2);
+        let graph = [parts.concat(), input, value(12, "y", 1)].concat();
         [number(1, 8), bytes(7, &graph)].concat()
     }
 }
@@ -444,6 +455,36 @@ fn graphs_that_the_tests_write_are_read() {
     for row in 0..300 {
         assert!((found[row] - a[row] - b[row]).abs() < 1e-5);
     }
+}
+
+/// Two columns of numbers.
+fn columns(a: &[f64], b: &[f64]) -> Features {
+    let mut two = rows(false, true).select(&(0..a.len()).collect::<Vec<_>>());
+    two.columns.truncate(2);
+    for (column, values) in two.columns.iter_mut().zip([a, b]) {
+        column.values = FeatureValues::Number(values.to_vec());
+    }
+    two
+}
+
+/// Predictions of a graph for two columns.
+fn ask(bytes: &[u8], a: &[f64], b: &[f64]) -> Vec<f64> {
+    let teacher = ImportedTeacher::from_bytes(bytes, "model.onnx").unwrap();
+    teacher.predict(&columns(a, b)).unwrap()
+}
+
+#[test]
+fn integer_inputs_are_not_rounded_to_single_precision() {
+    // 20240115 is no single-precision number; its neighbors are 20240114 and 20240116.
+    let parts = vec![
+        whole("day", &[20_240_114]),
+        node("Sub", &["x", "day"], "since", &[]),
+        node("Cast", &["since"], "single", &[int("to", 1)]),
+        node("ReduceSum", &["single"], "y", &[ints("axes", &[1])]),
+    ];
+    let bytes = proto::model_of(7, &parts);
+    let found = ask(&bytes, &[20_240_115.0, 20_240_117.0], &[20_240_114.0; 2]);
+    assert_eq!(found, [1.0, 3.0]);
 }
 
 /// What is added to a sum is 0 times a number that takes the bomb to compute.

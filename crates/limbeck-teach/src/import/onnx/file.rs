@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::super::fault::{Fault, Parsed, short};
 use super::super::wire::{self, Value};
-use super::kind::{DOUBLE, Kind};
+use super::kind::Kind;
 use super::node::{Attribute, FileNode};
 use super::weights::name_of;
 
@@ -177,7 +177,7 @@ impl<'a> FileValue<'a> {
 
     /// True if its values are rounded to single precision.
     pub(super) fn single(&self) -> bool {
-        self.kind != DOUBLE
+        self.kind() == Kind::Single
     }
 }
 
