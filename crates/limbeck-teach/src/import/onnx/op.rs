@@ -620,20 +620,15 @@ fn scaler(tensor: &Tensor, offset: &[f64], scale: &[f64]) -> Option<Tensor> {
     })
 }
 
+#[expect(clippy::float_cmp, reason = "the file asks for equality")]
 fn imputer(tensor: &Tensor, values: &[f64], replaced: f64) -> Option<Tensor> {
     let width = *tensor.shape.last()?;
     if values.is_empty() || !(values.len() == 1 || values.len() == width) {
         return None;
     }
-    let lost = |x: f64| {
-        if replaced.is_nan() {
-            x.is_nan()
-        } else {
-            x.total_cmp(&replaced).is_eq()
-        }
-    };
+    let is_replaced = |x: f64| x == replaced || (x.is_nan() && replaced.is_nan());
     Some(map(tensor, |at, x| {
-        if lost(x) {
+        if is_replaced(x) {
             values[at % width % values.len()]
         } else {
             x
@@ -832,6 +827,18 @@ mod tests {
             Op::MatMul.run(&[&a, &tensor(&[2], &[7.0, 8.0])]).unwrap(),
             tensor(&[1], &[23.0])
         );
+    }
+
+    #[test]
+    fn imputer_replaces_both_zeros_and_every_nan() {
+        let x = tensor(&[1, 4], &[0.0, -0.0, f64::NAN, 1.0]);
+        let of = |replaced| {
+            let values = vec![5.0];
+            Op::Imputer { values, replaced }.run(&[&x]).unwrap().data
+        };
+        let zeros = of(0.0);
+        assert!(zeros[..2] == [5.0, 5.0] && zeros[2].is_nan() && zeros[3] == 1.0);
+        assert_eq!(of(f64::NAN), [0.0, 0.0, 5.0, 1.0]);
     }
 
     #[test]
