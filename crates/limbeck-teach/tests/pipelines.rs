@@ -487,6 +487,25 @@ fn integer_inputs_are_not_rounded_to_single_precision() {
     assert_eq!(found, [1.0, 3.0]);
 }
 
+#[test]
+fn attributes_that_would_change_the_result_are_refused() {
+    let refused_node = |op: &str, second: &[&str], attribute: Vec<u8>| {
+        let inputs = [&["x"], second].concat();
+        let parts = vec![
+            single("w", &[2], 1.0),
+            node(op, &inputs, "t", &[attribute]),
+            node("ReduceSum", &["t"], "y", &[ints("axes", &[1])]),
+        ];
+        refused(&model(&parts))
+    };
+    let message = refused_node("ArgMax", &[], int("select_last_index", 1));
+    assert!(message.contains("select_last_index = 0"), "{message}");
+    let message = refused_node("IsInf", &[], int("detect_negative", 0));
+    assert!(message.contains("detect_negative = 1"), "{message}");
+    let message = refused_node("Add", &["w"], int("axis", 0));
+    assert!(message.contains("opset 13"), "{message}");
+}
+
 /// What is added to a sum is 0 times a number that takes the bomb to compute.
 fn with_bomb(mut parts: Vec<Vec<u8>>, last: &str) -> Vec<u8> {
     parts.extend([

@@ -332,6 +332,7 @@ impl Reader {
     }
 
     fn op(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        node.check_attributes(name)?;
         if let Some(each) = node.each() {
             return Ok(Op::Each(each));
         }

@@ -153,6 +153,27 @@ impl FileNode<'_> {
         })
     }
 
+    /// Refuses values of attributes that would change the result and are not supported.
+    pub(super) fn check_attributes(&self, name: &str) -> Parsed<()> {
+        let is_off = |key: &str| self.int(key, 1) == 0;
+        let fix = match self.op {
+            "IsInf" if is_off("detect_negative") || is_off("detect_positive") => {
+                "expected detect_negative = 1 and detect_positive = 1"
+            }
+            "ArgMax" | "ArgMin" if self.int("select_last_index", 0) != 0 => {
+                "expected select_last_index = 0"
+            }
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "And" | "Or" | "Xor" | "Equal" | "Less"
+            | "Greater"
+                if self.has("axis") =>
+            {
+                "expected no attribute axis, which opset 7 removed; convert the model to opset 13 or later"
+            }
+            _ => return Ok(()),
+        };
+        Err(cannot(name, fix))
+    }
+
     /// Error for an operation that is not supported.
     pub(super) fn unknown(&self) -> Fault {
         let fix = match self.op {
