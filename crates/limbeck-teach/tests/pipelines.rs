@@ -338,10 +338,22 @@ mod proto {
     }
 
     pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+        node_of("", op, inputs, output, attributes)
+    }
+
+    /// The same with the domain of the operation.
+    pub(super) fn node_of(
+        domain: &str,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[Vec<u8>],
+    ) -> Vec<u8> {
         let inputs = inputs.iter().flat_map(|name| bytes(1, name.as_bytes()));
         let mut node: Vec<u8> = inputs.collect();
         node.extend(bytes(2, output.as_bytes()));
         node.extend(bytes(4, op.as_bytes()));
+        node.extend(bytes(7, domain.as_bytes()));
         attributes
             .iter()
             .for_each(|attribute| node.extend(bytes(5, attribute)));
@@ -504,6 +516,23 @@ fn attributes_that_would_change_the_result_are_refused() {
     assert!(message.contains("detect_negative = 1"), "{message}");
     let message = refused_node("Add", &["w"], int("axis", 0));
     assert!(message.contains("opset 13"), "{message}");
+}
+
+#[test]
+fn operations_of_unknown_domains_are_refused() {
+    let of = |domain: &str| {
+        let parts = vec![
+            single("w", &[2, 1], 1.0),
+            proto::node_of(domain, "MatMul", &["x", "w"], "y", &[]),
+        ];
+        model(&parts)
+    };
+    let message = refused(&of("com.example"));
+    assert!(
+        message.contains("unknown domain `com.example`"),
+        "{message}"
+    );
+    assert_eq!(ask(&of("ai.onnx"), &[1.0], &[2.0]), [3.0]);
 }
 
 /// What is added to a sum is 0 times a number that takes the bomb to compute.

@@ -188,6 +188,7 @@ impl Reader {
             .enumerate()
             .take(if all { usize::MAX } else { 1 });
         for (which, output) in outputs.filter(|(_, output)| needed.contains(*output)) {
+            node.check_domain()?;
             if node.op == "Constant" {
                 let (tensor, kind) = self.constant_of(node, &name)?;
                 self.stored_constant(output, tensor, kind);

@@ -216,6 +216,7 @@ fn node(bytes: &[u8]) -> Parsed<FileNode<'_>> {
             2 => node.outputs.push(value.text()?),
             3 => node.name = value.text()?,
             4 => node.op = value.text()?,
+            7 => node.domain = value.text()?,
             5 => {
                 let (name, attribute) = attribute(value.bytes()?)?;
                 if let Some(body) = attribute.graph {

@@ -13,6 +13,8 @@ pub(super) struct FileNode<'a> {
     pub(super) outputs: Vec<&'a str>,
     pub(super) name: &'a str,
     pub(super) op: &'a str,
+    /// The operator set that defines the operation.
+    pub(super) domain: &'a str,
     pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
     /// Names that the nodes of its body read.
     pub(super) inner: Vec<&'a str>,
@@ -151,6 +153,21 @@ impl FileNode<'_> {
             "Max" => Pairs::Max,
             _ => return None,
         })
+    }
+
+    /// Refuses operations of an unknown operator set, whose names have another meaning.
+    pub(super) fn check_domain(&self) -> Parsed<()> {
+        match self.domain {
+            "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft" => Ok(()),
+            domain => Err(Fault::unsupported(
+                format!(
+                    "the graph has the operation {} of the unknown domain {}",
+                    short(self.op),
+                    short(domain)
+                ),
+                "export the model without custom operations, or predict with its own program through --teacher-command",
+            )),
+        }
     }
 
     /// Refuses values of attributes that would change the result and are not supported.
