@@ -535,6 +535,20 @@ fn operations_of_unknown_domains_are_refused() {
     assert_eq!(ask(&of("ai.onnx"), &[1.0], &[2.0]), [3.0]);
 }
 
+#[test]
+fn outputs_of_strings_are_refused() {
+    let encoder = [
+        ints("keys_int64s", &[0, 1]),
+        texts("values_strings", &["low", "high"]),
+    ];
+    let parts = vec![
+        node("ArgMax", &["x"], "class", &[int("axis", 1)]),
+        node("LabelEncoder", &["class"], "y", &encoder),
+    ];
+    let message = refused(&model(&parts));
+    assert!(message.contains("`y` holds strings"), "{message}");
+}
+
 /// What is added to a sum is 0 times a number that takes the bomb to compute.
 fn with_bomb(mut parts: Vec<Vec<u8>>, last: &str) -> Vec<u8> {
     parts.extend([

@@ -92,6 +92,11 @@ impl Reader {
         slot
     }
 
+    /// The element type of a slot, as far as it is known.
+    pub(super) fn kind_of(&self, slot: usize) -> Option<Kind> {
+        self.scope.kinds.get(&slot).copied()
+    }
+
     /// All strings of the file.
     pub(super) fn texts(&self) -> &[String] {
         &self.weights.texts.list

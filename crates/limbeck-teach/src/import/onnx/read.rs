@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::columns::{Input, Label};
-use super::super::fault::{Fault, Parsed};
+use super::super::fault::{Fault, Parsed, short};
 use super::super::foreign::EXPECTED;
 use super::super::wire;
 use super::build::Reader;
@@ -80,7 +80,14 @@ pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
     for node in &file.nodes {
         reader.add(node, &needed)?;
     }
-    let output = reader.slot(output);
+    let name = output;
+    let output = reader.slot(name);
+    if reader.kind_of(output) == Some(Kind::Text) {
+        return Err(Fault::unsupported(
+            format!("the output {} holds strings", short(name)),
+            "give a regression model, or choose an output of numbers in teacher.model_output",
+        ));
+    }
     let used =
         file.inputs.iter().zip(&feeds).flat_map(|(input, feed)| {
             std::iter::repeat_n(needed.contains(input.name), feed.columns)
