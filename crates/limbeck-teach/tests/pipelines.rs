@@ -382,6 +382,12 @@ mod proto {
         [bytes(1, name.as_bytes()), values.collect(), number(20, 8)].concat()
     }
 
+    /// An attribute that holds one int64.
+    pub(super) fn whole_attribute(name: &str, value: i64) -> Vec<u8> {
+        let tensor = [number(1, 1), number(2, 7), bytes(9, &value.to_le_bytes())].concat();
+        [bytes(1, name.as_bytes()), bytes(5, &tensor), number(20, 4)].concat()
+    }
+
     pub(super) fn graph_attribute(name: &str, graph: &[u8]) -> Vec<u8> {
         [bytes(1, name.as_bytes()), bytes(6, graph), number(20, 5)].concat()
     }
@@ -547,6 +553,27 @@ fn outputs_of_strings_are_refused() {
     ];
     let message = refused(&model(&parts));
     assert!(message.contains("`y` holds strings"), "{message}");
+}
+
+#[test]
+fn filled_tensors_have_the_type_of_their_value() {
+    // Integer division of a filled integer tensor: 7 / 2 = 3.
+    let parts = vec![
+        whole("shape", &[1]),
+        whole("two", &[2]),
+        node(
+            "ConstantOfShape",
+            &["shape"],
+            "seven",
+            &[proto::whole_attribute("value", 7)],
+        ),
+        node("Div", &["seven", "two"], "three", &[]),
+        node("Cast", &["three"], "single", &[int("to", 1)]),
+        single("w", &[2, 1], 1.0),
+        node("MatMul", &["x", "w"], "sum", &[]),
+        node("Add", &["sum", "single"], "y", &[]),
+    ];
+    assert_eq!(ask(&model(&parts), &[1.0], &[2.0]), [6.0]);
 }
 
 /// What is added to a sum is 0 times a number that takes the bomb to compute.

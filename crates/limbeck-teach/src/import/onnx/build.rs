@@ -16,7 +16,7 @@ use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
 use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
-use super::weights::{Weights, name_of};
+use super::weights::{Weights, kind_of, name_of};
 
 /// Maximum number of columns that trees may read.
 const MOST_COLUMNS: usize = 1 << 16;
@@ -274,7 +274,7 @@ impl Reader {
             "Cast" => Kind::numbered(node.int("to", FLOAT)).unwrap_or_default(),
             "Not" | "And" | "Or" | "Xor" | "IsNaN" | "IsInf" | "Equal" | "Less" | "Greater"
             | "LessOrEqual" | "GreaterOrEqual" => Kind::Truth,
-            "Shape" | "Size" | "ArgMax" | "ArgMin" => Kind::Whole,
+            "Shape" | "ArgMax" | "ArgMin" => Kind::Whole,
             "LabelEncoder" if node.has("values_strings") => Kind::Text,
             "LabelEncoder" if node.has("values_int64s") => Kind::Whole,
             "LabelEncoder" if node.has("values_floats") => Kind::Single,
@@ -290,7 +290,10 @@ impl Reader {
             | "SVMRegressor"
             | "TreeEnsembleRegressor"
             | "FeatureVectorizer" => Kind::Single,
-            "ConstantOfShape" => Kind::Double,
+            "ConstantOfShape" => {
+                let value = node.attributes.get("value").and_then(|value| value.tensor);
+                value.and_then(kind_of).unwrap_or_default()
+            }
             "Where" => self.kind(node, 1),
             _ => self.kind(node, 0),
         }

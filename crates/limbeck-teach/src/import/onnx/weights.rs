@@ -108,6 +108,13 @@ pub(super) fn name_of(bytes: &[u8]) -> Parsed<&str> {
     name.map_or(Ok(""), |(_, value)| value.text())
 }
 
+/// The element type of a tensor, if it is known.
+pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
+    let fields = wire::fields(bytes).ok()?;
+    let kind = fields.into_iter().rfind(|(number, _)| *number == 2);
+    Kind::numbered(kind?.1.int().ok()?)
+}
+
 /// The name of the weight file of a tensor, if it has one.
 pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
     let mut place = Place::default();
