@@ -576,6 +576,29 @@ fn filled_tensors_have_the_type_of_their_value() {
     assert_eq!(ask(&model(&parts), &[1.0], &[2.0]), [6.0]);
 }
 
+#[test]
+fn softmax_follows_the_opset_of_the_file() {
+    // Four zeros per row as [rows, 2, 2]: 1/2 each along axis 1; 1/4 each along both axes, as before opset 13.
+    let parts = vec![
+        single("none", &[2, 4], 0.0),
+        whole("shape", &[0, 2, 2]),
+        node("MatMul", &["x", "none"], "zeros", &[]),
+        node("Reshape", &["zeros", "shape"], "cube", &[]),
+        node("Softmax", &["cube"], "shares", &[int("axis", 1)]),
+        node(
+            "ReduceMax",
+            &["shares"],
+            "y",
+            &[ints("axes", &[1, 2]), int("keepdims", 0)],
+        ),
+    ];
+    let of = |version: u64| {
+        let opset = proto::bytes(8, &proto::number(2, version));
+        ask(&[model(&parts), opset].concat(), &[1.0], &[2.0])
+    };
+    assert_eq!((of(12), of(13)), (vec![0.25], vec![0.5]));
+}
+
 /// What is added to a sum is 0 times a number that takes the bomb to compute.
 fn with_bomb(mut parts: Vec<Vec<u8>>, last: &str) -> Vec<u8> {
     parts.extend([

@@ -36,6 +36,8 @@ pub(super) struct Reader {
     /// How many more values may be computed as constants.
     fold_room: usize,
     file_bytes: usize,
+    /// Version of ONNX's default operator set, if the file states it.
+    opset: Option<i64>,
     parameters: usize,
     depth: usize,
 }
@@ -64,7 +66,7 @@ impl Scope {
 
 impl Reader {
     /// A reader for a file of this size. The size limits the work and memory for constants.
-    pub(super) fn new(external: External, file_bytes: usize) -> Self {
+    pub(super) fn new(external: External, file_bytes: usize, opset: Option<i64>) -> Self {
         let numbers = file_bytes as u64 / 4;
         // The product of two square matrices from the file takes (numbers / 2)^1.5 multiplications.
         let product = (numbers as f64).powf(1.5) as u64;
@@ -75,6 +77,7 @@ impl Reader {
             fold: Budget::new(work.min(1 << 31)),
             fold_room: (1 << 24) + file_bytes / 2,
             file_bytes,
+            opset,
             parameters: 0,
             depth: 0,
         }
@@ -452,10 +455,14 @@ impl Reader {
                     ));
                 }
             },
-            "Softmax" | "LogSoftmax" => Op::Softmax {
-                axis: node.int("axis", -1),
-                log: node.op == "LogSoftmax",
-            },
+            "Softmax" | "LogSoftmax" => {
+                let flat = self.opset.is_some_and(|version| version < 13);
+                Op::Softmax {
+                    axis: node.int("axis", if flat { 1 } else { -1 }),
+                    log: node.op == "LogSoftmax",
+                    flat,
+                }
+            }
             "ArgMax" | "ArgMin" => Op::Arg {
                 axis: node.int("axis", 0),
                 keep: node.int("keepdims", 1) != 0,

@@ -114,6 +114,8 @@ pub(super) enum Op {
     Softmax {
         axis: i64,
         log: bool,
+        /// Along the axis and all after it, as before opset 13.
+        flat: bool,
     },
     CumulativeSum {
         axis: i64,
@@ -321,7 +323,7 @@ impl Op {
                 keep,
                 largest,
             } => arg(first, *axis, *keep, *largest),
-            Self::Softmax { axis, log } => softmax(first, *axis, *log),
+            Self::Softmax { axis, log, flat } => softmax(first, *axis, (*log, *flat)),
             Self::CumulativeSum { axis } => cumulative_sum(first, *axis),
             Self::Top {
                 axis,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::columns::{Input, Label};
 use super::super::fault::{Fault, Parsed, short};
 use super::super::foreign::EXPECTED;
-use super::super::wire;
+use super::super::wire::{self, Value};
 use super::build::Reader;
 use super::external::External;
 use super::file::{FileGraph, all_columns};
@@ -62,14 +62,14 @@ pub(crate) fn locations(bytes: &[u8]) -> Vec<String> {
 ///
 /// For damaged files, unknown operations, and graphs that do not give one number per row.
 pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
-    let graph = wire::fields(bytes)?
-        .into_iter()
-        .find(|(number, _)| *number == 7);
+    let fields = wire::fields(bytes)?;
+    let opset = opset(&fields)?;
+    let graph = fields.into_iter().find(|(number, _)| *number == 7);
     let (_, graph) = graph.ok_or_else(|| Fault::malformed("the file", "no graph", EXPECTED))?;
     let file = FileGraph::read(graph.bytes()?)?;
     let output = file.output(source.output)?;
     let needed = file.needed([output]);
-    let mut reader = Reader::new(External::new(source.folder), bytes.len());
+    let mut reader = Reader::new(External::new(source.folder), bytes.len(), opset);
     for &tensor in &file.weights {
         if needed.contains(name_of(tensor)?) {
             reader.initializer(tensor)?;
@@ -105,6 +105,24 @@ pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
         used,
         bytes_beside,
     })
+}
+
+/// Version of ONNX's default operator set, if the file states it.
+fn opset(fields: &[(u64, Value<'_>)]) -> Parsed<Option<i64>> {
+    for (_, import) in fields.iter().filter(|(number, _)| *number == 8) {
+        let (mut domain, mut version) = ("", None);
+        for (number, value) in wire::fields(import.bytes()?)? {
+            match number {
+                1 => domain = value.text()?,
+                2 => version = Some(value.int()?),
+                _ => {}
+            }
+        }
+        if matches!(domain, "" | "ai.onnx") {
+            return Ok(version);
+        }
+    }
+    Ok(None)
 }
 
 /// A slot for each graph input.

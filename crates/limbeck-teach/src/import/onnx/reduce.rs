@@ -111,10 +111,13 @@ pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Opti
     (size > 0).then_some(Tensor { shape, data })
 }
 
-/// Softmax along an axis, `exp(x) / Σ exp(x)`, or its logarithm.
-pub(super) fn softmax(tensor: &Tensor, axis: i64, log: bool) -> Option<Tensor> {
+/// Softmax, `exp(x) / Σ exp(x)`, or its logarithm: along an axis, or along that axis and all after it if `flat` is set.
+pub(super) fn softmax(tensor: &Tensor, axis: i64, (log, flat): (bool, bool)) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
-    let (outer, size, inner) = tensor.around(axis);
+    let (outer, size, inner) = match tensor.around(axis) {
+        (outer, size, inner) if flat => (outer, size * inner, 1),
+        around => around,
+    };
     let mut result = tensor.clone();
     for part in 0..outer {
         for within in 0..inner {
@@ -237,9 +240,15 @@ mod tests {
     fn places_and_shares_are_worked_by_hand() {
         assert_eq!(arg(&x(), 1, false, true).unwrap().data, [2.0, 1.0]);
         assert_eq!(arg(&x(), 0, true, false).unwrap().shape, [1, 3]);
-        let shares = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, false).unwrap();
+        let shares = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, (false, false)).unwrap();
         assert!((shares.data[0] - 0.25).abs() < 1e-12 && (shares.data[1] - 0.75).abs() < 1e-12);
-        let logs = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, true).unwrap();
+        let logs = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, (true, false)).unwrap();
         assert!((logs.data[0] - 0.25_f64.ln()).abs() < 1e-12);
+        let zeros = Tensor {
+            shape: vec![1, 2, 4],
+            data: vec![0.0; 8],
+        };
+        let first = |flat| softmax(&zeros, 1, (false, flat)).unwrap().data[0];
+        assert_eq!((first(false), first(true)), (0.5, 0.125));
     }
 }
