@@ -75,6 +75,9 @@ pub(super) struct Cut {
 /// The slice of a tensor.
 pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     let count = cut.starts.len();
+    if count > data.shape.len() {
+        return None;
+    }
     let axes = cut
         .axes
         .clone()
@@ -282,6 +285,17 @@ mod tests {
         assert_eq!(cut(-3, -1, 1).unwrap(), [1.0, 2.0, 4.0, 5.0]);
         assert_eq!(cut(-1, i64::MIN, -2).unwrap(), [3.0, 1.0, 6.0, 4.0]);
         assert_eq!(cut(0, 3, 0), None);
+    }
+
+    #[test]
+    fn slices_cannot_repeat_axes_to_multiply_the_work() {
+        let cut = Cut {
+            starts: vec![0; 3],
+            ends: vec![2; 3],
+            axes: Some(vec![0; 3]),
+            steps: None,
+        };
+        assert_eq!(slice(&x(), &cut), None);
     }
 
     #[test]
