@@ -378,6 +378,8 @@ impl Op {
                 8 * trees.trees.len(),
                 numbers(0) / last(0).unwrap_or(1).max(1),
             ),
+            // Each further input is broadcast with the result so far.
+            Self::Pairs(_) | Self::Mean => times(inputs.len(), broadcast_size(inputs)),
             _ => 0,
         };
         more.saturating_add(read as u64)
@@ -395,6 +397,20 @@ impl Op {
             _ => 0,
         }
     }
+}
+
+/// The most values that broadcasting the inputs together can give.
+fn broadcast_size(inputs: &[&Tensor]) -> usize {
+    let rank = inputs.iter().map(|input| input.shape.len()).max();
+    let size = |from_end: usize| {
+        let sizes = inputs
+            .iter()
+            .filter_map(|input| input.shape.iter().rev().nth(from_end));
+        sizes.copied().max().unwrap_or(1)
+    };
+    (0..rank.unwrap_or(0))
+        .map(size)
+        .fold(1, usize::saturating_mul)
 }
 
 fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
@@ -899,6 +915,16 @@ mod tests {
             [-2.0, 0.0, 2.0]
         );
         assert_eq!([-3.0, 0.0, 2.0].map(|x| Each::Sign.of(x)), [-1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn work_of_sums_grows_with_the_inputs_and_the_result() {
+        let (column, row) = (tensor(&[50, 1], &[0.0; 50]), tensor(&[40], &[0.0; 40]));
+        let one = Tensor::scalar(0.0);
+        let inputs = [&[&column, &row][..], &[&one; 98]].concat();
+        for op in [Op::Pairs(Pairs::Add), Op::Mean] {
+            assert_eq!(op.work(&inputs), 100 * 50 * 40 + 50 + 40 + 98);
+        }
     }
 
     #[test]
