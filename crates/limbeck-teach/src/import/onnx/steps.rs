@@ -246,6 +246,9 @@ impl Scan {
         {
             return Ok(None);
         }
+        let much = |found: String| too_much("a scan", &found);
+        let copied: usize = inputs.iter().map(|input| input.data.len()).sum();
+        budget.spend(copied as u64).map_err(much)?;
         let mut now: Vec<Arc<Tensor>> = inputs
             .iter()
             .map(|&input| Arc::new(input.clone()))
@@ -253,8 +256,8 @@ impl Scan {
         let (mut stacked, mut shape) = (Vec::new(), Vec::new());
         for at in 0..count {
             budget
-                .spend(ROUND_WORK)
-                .map_err(|found| too_much("a scan", &found))?;
+                .spend(ROUND_WORK.saturating_add(self.body.slots as u64))
+                .map_err(much)?;
             for place in scanned.clone() {
                 now[place] = Arc::new(element(inputs[place], at, count));
             }
@@ -303,5 +306,42 @@ fn element(tensor: &Tensor, at: usize, count: usize) -> Tensor {
     Tensor {
         shape: tensor.shape[1..].to_vec(),
         data: tensor.data[at * size..(at + 1) * size].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::op::Each;
+    use super::*;
+
+    /// A scan that returns its scanned elements; its body has so many slots.
+    fn scan(slots: usize) -> Scan {
+        let step = Step {
+            name: "node".to_owned(),
+            action: Action::Op(Op::Each(Each::Identity)),
+            inputs: vec![Some(0)],
+            output: 1,
+            single: false,
+        };
+        Scan {
+            body: Program::new(vec![step], Vec::new(), slots).keeping([1]),
+            inputs: vec![0, 2],
+            states: 0,
+            scanned: 1,
+            outputs: vec![1],
+            which: 0,
+        }
+    }
+
+    #[test]
+    fn scans_pay_for_copied_inputs_and_for_slots() {
+        let scanned = Tensor::list(vec![1.0, 2.0]);
+        let run = |slots: usize, captured: usize| {
+            let captured = Tensor::list(vec![0.0; captured]);
+            let inputs = [&scanned, &captured];
+            scan(slots).run(&inputs, 1, &mut Budget::new(10_000))
+        };
+        assert_eq!(run(3, 1).unwrap().unwrap(), scanned);
+        assert!(run(3, 20_000).is_err() && run(20_000, 1).is_err());
     }
 }
