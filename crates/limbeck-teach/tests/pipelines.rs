@@ -784,6 +784,19 @@ fn deep_chains_do_not_overflow_the_stack() {
     assert!(begun.elapsed() < PATIENCE && teacher.parameters() == 2);
 }
 
+#[test]
+fn deep_chains_of_constants_take_linear_time() {
+    let count = 60_000;
+    let name = |at: usize| format!("t{at}");
+    let mut parts = vec![single(&name(0), &[2, 1], 1.0)];
+    parts.extend((0..count).map(|at| node("Neg", &[&name(at)], &name(at + 1), &[])));
+    parts.push(node("MatMul", &["x", &name(count)], "y", &[]));
+    let begun = Instant::now();
+    let teacher = ImportedTeacher::from_bytes(&model(&parts), "model.onnx").unwrap();
+    println!("{:?}", begun.elapsed());
+    assert!(begun.elapsed() < PATIENCE && teacher.parameters() == 2);
+}
+
 /// A `TreeEnsembleRegressor` of one tree whose tests are all of input 0 at 0.5.
 fn tree(yes: &[u64], no: &[u64], leaves: &[f32]) -> Vec<u8> {
     let (tests, count) = (yes.len(), yes.len() + leaves.len());

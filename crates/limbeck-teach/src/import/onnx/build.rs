@@ -224,12 +224,9 @@ impl Reader {
             self.scope.steps.push(step);
             return Ok(());
         }
-        let slots = inputs().max().map_or(0, |slot| slot + 1);
-        let mut values = vec![None; slots];
-        for &slot in inputs() {
-            values[slot] = self.scope.constants.get(&slot).cloned();
-        }
-        let result = step.run(&values, 1, &mut self.fold)?;
+        let constants = &self.scope.constants;
+        let value = |slot: usize| constants.get(&slot).map(Arc::as_ref);
+        let result = step.run(value, 1, &mut self.fold)?;
         let room = self.fold_room.checked_sub(result.data.len());
         self.fold_room = room.ok_or_else(|| {
             let found = "computes more constant values than the limit for a file of this size";

@@ -195,6 +195,7 @@ impl Graph {
     fn find_inside(&self, by_row: impl Fn(usize) -> Option<usize>) -> Inside {
         let slots = self.program.slots;
         let (mut of_rows, mut made) = (vec![false; slots], vec![false; slots]);
+        let mut is_layer = vec![false; slots];
         self.feeds.iter().for_each(|feed| of_rows[feed.slot] = true);
         let mut layers: Vec<(usize, usize)> = Vec::new();
         let mut trees = None;
@@ -205,9 +206,8 @@ impl Graph {
                 Action::Op(Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. })
             );
             for slot in read().filter(|&slot| product && made[slot]) {
-                if let Some(width) =
-                    by_row(slot).filter(|_| layers.iter().all(|layer| layer.0 != slot))
-                {
+                if let Some(width) = by_row(slot).filter(|_| !is_layer[slot]) {
+                    is_layer[slot] = true;
                     layers.push((slot, width));
                 }
             }

@@ -132,7 +132,7 @@ impl Program {
             values[slot] = Some(tensor);
         }
         for (step, ends) in self.steps.iter().zip(&self.ends) {
-            let result = step.run(&values, rows, budget)?;
+            let result = step.run(|slot| values[slot].as_deref(), rows, budget)?;
             alive = alive.saturating_add(result.data.len());
             if alive > MOST_AT_ONCE {
                 return Err(too_much(
@@ -169,16 +169,16 @@ impl Step {
         Fault::malformed(self.name.clone(), found, expected)
     }
 
-    /// Runs the step and returns its result.
-    pub(super) fn run(
+    /// Runs the step and returns its result. `value` is the tensor of a slot.
+    pub(super) fn run<'a>(
         &self,
-        values: &[Option<Arc<Tensor>>],
+        value: impl Fn(usize) -> Option<&'a Tensor>,
         rows: usize,
         budget: &mut Budget,
     ) -> Parsed<Tensor> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for slot in self.inputs.iter().flatten() {
-            inputs.push(values[*slot].as_deref().ok_or_else(|| {
+            inputs.push(value(*slot).ok_or_else(|| {
                 self.wrong(
                     "an input that no earlier node computes",
                     "nodes in topological order",
