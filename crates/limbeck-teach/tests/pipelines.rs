@@ -785,6 +785,104 @@ fn deep_chains_do_not_overflow_the_stack() {
 }
 
 #[test]
+fn long_lists_of_integers_are_not_copied_for_each_node() {
+    // 1000 shapes of 4 million integers each.
+    let mut parts = vec![
+        whole("shape", &[1 << 22]),
+        node("ConstantOfShape", &["shape"], "long", &[]),
+    ];
+    let name = |at: usize| format!("t{at}");
+    let from = |at: usize| if at == 0 { "x".to_owned() } else { name(at) };
+    parts.extend((0..1000).map(|at| node("Reshape", &[&from(at), "long"], &name(at + 1), &[])));
+    parts.push(node("Identity", &[&name(1000)], "y", &[]));
+    let message = refused(&model(&parts));
+    assert!(message.contains("inputs of the shapes"), "{message}");
+    parts.truncate(2);
+    parts.push(node("Squeeze", &["x", "long"], "y", &[]));
+    let message = refused(&model(&parts));
+    assert!(message.contains("constant axes"), "{message}");
+}
+
+#[test]
+fn casts_to_strings_have_a_limit() {
+    let keys: Vec<String> = (0..50_000).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let encoder = [
+        texts("keys_strings", &keys),
+        floats("values_floats", &vec![1.0; keys.len()]),
+    ];
+    let few = [
+        texts("keys_strings", &["1"]),
+        floats("values_floats", &[1.0]),
+    ];
+    let mut sums = vec!["v0".to_owned()];
+    let mut parts = vec![
+        node("Cast", &["x"], "t0", &[int("to", 8)]),
+        node("LabelEncoder", &["t0"], "v0", &encoder),
+    ];
+    for at in 1..200 {
+        let (text, value) = (format!("t{at}"), format!("v{at}"));
+        parts.push(node("Cast", &["x"], &text, &[int("to", 8)]));
+        parts.push(node("LabelEncoder", &[&text], &value, &few));
+        sums.push(value);
+    }
+    let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
+    parts.push(node("Sum", &sums, "sum", &[]));
+    parts.push(node("ReduceSum", &["sum"], "y", &[ints("axes", &[1])]));
+    let message = refused(&model(&parts));
+    assert!(
+        message.contains("limit for a file of this size"),
+        "{message}"
+    );
+}
+
+#[test]
+fn bodies_of_scans_have_a_limit_over_all_outputs() {
+    let count = 100;
+    let outputs: Vec<String> = (0..count).map(|at| format!("o{at}")).collect();
+    let mut body = single("weights", &[1 << 16], 1.0);
+    for output in &outputs {
+        body.extend(node("Mul", &["row", "weights"], output, &[]));
+        body.extend(value(12, output, 1 << 16));
+    }
+    body.extend(value(11, "row", 2));
+    let mut scan = proto::bytes(1, b"stored");
+    outputs
+        .iter()
+        .for_each(|output| scan.extend(proto::bytes(2, output.as_bytes())));
+    scan.extend(proto::bytes(4, b"Scan"));
+    scan.extend(proto::bytes(5, &graph_attribute("body", &body)));
+    scan.extend(proto::bytes(5, &int("num_scan_inputs", 1)));
+    let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    let parts = vec![
+        single("stored", &[1, 1], 1.0),
+        proto::bytes(1, &scan),
+        node("Sum", &names, "t", &[]),
+    ];
+    let message = refused(&with_bomb(parts, "t"));
+    assert!(
+        message.contains("limit for a file of this size"),
+        "{message}"
+    );
+}
+
+#[test]
+fn splits_need_sizes_that_add_up_to_the_axis() {
+    let split = |sizes: &[i64]| {
+        let mut split = Vec::new();
+        for (field, name) in [(1, "x"), (1, "sizes"), (2, "first"), (2, "y"), (4, "Split")] {
+            split.extend(proto::bytes(field, name.as_bytes()));
+        }
+        split.extend(proto::bytes(5, &int("axis", 1)));
+        model(&[whole("sizes", sizes), proto::bytes(1, &split)])
+    };
+    assert_eq!(ask(&split(&[1, 1]), &[3.0], &[4.0]), [4.0]);
+    let message = refused(&split(&[1, 2]));
+    assert!(message.contains("inputs of the shapes"), "{message}");
+    assert!(refused(&split(&[1, 1, 0])).contains("one size of 0 or more"));
+}
+
+#[test]
 fn deep_chains_of_constants_take_linear_time() {
     let count = 60_000;
     let name = |at: usize| format!("t{at}");

@@ -14,6 +14,7 @@ use super::kind::{FLOAT, Kind};
 use super::node::{FileNode, cannot, no_transform, several_targets};
 use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
+use super::select;
 use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
 use super::weights::{Weights, kind_of, name_of};
@@ -22,6 +23,8 @@ use super::weights::{Weights, kind_of, name_of};
 const MOST_COLUMNS: usize = 1 << 16;
 /// Maximum depth of nested `Scan` bodies.
 const DEEPEST: usize = 2;
+/// Maximum number of integers in a constant that is read as axes, a shape or sizes.
+const MOST_INTS: usize = 1 << 12;
 /// Code for a string that is not in the file.
 const NO_TEXT: f64 = -1.0;
 
@@ -227,11 +230,7 @@ impl Reader {
         let constants = &self.scope.constants;
         let value = |slot: usize| constants.get(&slot).map(Arc::as_ref);
         let result = step.run(value, 1, &mut self.fold)?;
-        let room = self.fold_room.checked_sub(result.data.len());
-        self.fold_room = room.ok_or_else(|| {
-            let found = "computes more constant values than the limit for a file of this size";
-            too_much(&step.name, found)
-        })?;
+        self.take_room(result.data.len(), &step.name)?;
         self.constant(step.output, result, kind);
         Ok(())
     }
@@ -325,13 +324,17 @@ impl Reader {
         ))
     }
 
-    /// Integers from the attribute, or from the constant input at index `place`; none if there is neither.
+    /// Integers from the attribute, or from the constant input at index `place`; none if there is neither, or if the
+    /// constant has more than [`MOST_INTS`] values.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
         let given = node
             .attributes
             .get(attribute)
             .map(|attribute| attribute.ints.clone());
-        given.or_else(|| Some(self.known(node.inputs.get(place)?)?.whole()))
+        given.or_else(|| {
+            let tensor = self.known(node.inputs.get(place)?)?;
+            (tensor.data.len() <= MOST_INTS).then(|| tensor.whole())
+        })
     }
 
     /// Same as `whole`; if the integers are not constant, the second input is read at run time.
@@ -375,12 +378,16 @@ impl Reader {
         }
     }
 
-    fn cast(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+    fn cast(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         let to = Kind::numbered(node.int("to", 0));
         let from_text = self.kind(node, 0) == Kind::Text;
         Ok(match to {
             Some(Kind::Text) if from_text => Op::Each(Each::Identity),
-            Some(Kind::Text) => Op::Codes(self.text_of_number()),
+            Some(Kind::Text) => {
+                // Each cast has a table of its own.
+                self.take_room(self.texts().len().saturating_mul(4), name)?;
+                Op::Codes(self.text_of_number())
+            }
             Some(_) if from_text => {
                 return Err(cannot(
                     name,
@@ -512,8 +519,13 @@ impl Reader {
                 shape: self.ints(node, "shape"),
                 zero_is_zero: node.int("allowzero", 0) != 0,
             },
-            "Squeeze" => Op::Squeeze {
-                axes: self.whole(node, "axes", 1).unwrap_or_default(),
+            "Squeeze" => match self.whole(node, "axes", 1) {
+                None if node.has_input(1) => {
+                    return Err(cannot(name, "expected constant axes"));
+                }
+                axes => Op::Squeeze {
+                    axes: axes.unwrap_or_default(),
+                },
             },
             "Unsqueeze" => match self.whole(node, "axes", 1) {
                 Some(axes) => Op::Unsqueeze { axes },
@@ -572,17 +584,47 @@ impl Reader {
         })
     }
 
-    fn split(&self, node: &FileNode<'_>, name: &str, at: usize) -> Parsed<Op> {
+    fn split(&mut self, node: &FileNode<'_>, name: &str, at: usize) -> Parsed<Op> {
         let sizes = self.whole(node, "split", 1);
         if sizes.is_none() && node.has_input(1) {
             return Err(cannot(name, "expected constant sizes"));
         }
-        Ok(Op::Split {
-            axis: node.int("axis", 0),
-            at,
-            parts: node.outputs.len(),
-            sizes,
-        })
+        let axis = node.int("axis", 0);
+        let Some(sizes) = sizes else {
+            let parts = node.outputs.len();
+            return Ok(Op::Split { axis, at, parts });
+        };
+        self.spend(sizes.len(), name)?;
+        let sum = |sizes: &[usize]| {
+            let add = |sum: usize, size: &usize| sum.checked_add(*size);
+            sizes.iter().try_fold(0, add)
+        };
+        let sizes = select::sizes(&sizes).filter(|sizes| sizes.len() == node.outputs.len());
+        let part = sizes.and_then(|sizes| {
+            Some(Op::Part {
+                axis,
+                start: sum(&sizes[..at])?,
+                length: sizes[at],
+                total: sum(&sizes)?,
+            })
+        });
+        part.ok_or_else(|| cannot(name, "expected one size of 0 or more for each output"))
+    }
+
+    /// Counts work for one output of a node, so that many nodes or outputs cannot share one long list.
+    fn spend(&mut self, work: usize, name: &str) -> Parsed<()> {
+        let much = |found: String| too_much(name, &found);
+        self.fold.spend(work as u64).map_err(much)
+    }
+
+    /// Counts values or bytes that a node copies.
+    fn take_room(&mut self, count: usize, name: &str) -> Parsed<()> {
+        let room = self.fold_room.checked_sub(count);
+        self.fold_room = room.ok_or_else(|| {
+            let found = "computes more constant values than the limit for a file of this size";
+            too_much(name, found)
+        })?;
+        Ok(())
     }
 
     fn top(&self, node: &FileNode<'_>, name: &str, which: usize) -> Parsed<Op> {
@@ -816,6 +858,8 @@ impl Reader {
         {
             return Err(cannot(name, "expected a scan forward along the first axis"));
         }
+        // Each output that is needed has a copy of the body.
+        self.take_room(body.len().saturating_mul(4), name)?;
         let file = FileGraph::read(body)?;
         let scanned = usize::try_from(node.int("num_scan_inputs", 1)).unwrap_or(usize::MAX);
         let count = node.inputs.len();

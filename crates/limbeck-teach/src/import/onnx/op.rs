@@ -86,12 +86,19 @@ pub(super) enum Op {
         ends: Vec<i64>,
         axes: Option<Vec<i64>>,
     },
-    /// Part `at` of `parts` parts. `sizes` are the sizes of the parts, if given.
+    /// Part `at` of `parts` equal parts.
     Split {
         axis: i64,
         at: usize,
         parts: usize,
-        sizes: Option<Vec<i64>>,
+    },
+    /// The part of a split by sizes that has these elements of the axis.
+    Part {
+        axis: i64,
+        start: usize,
+        length: usize,
+        /// The sum of all sizes, which is the size of the axis.
+        total: usize,
     },
     Expand(Ints),
     Tile(Ints),
@@ -303,12 +310,14 @@ impl Op {
                 };
                 select::slice(first, &cut)
             }
-            Self::Split {
+            Self::Split { axis, at, parts } => select::equal_part(first, *axis, *at, *parts),
+            Self::Part {
                 axis,
-                at,
-                parts,
-                sizes,
-            } => select::part(first, *axis, *at, *parts, sizes.as_deref()),
+                start,
+                length,
+                total,
+            } => select::part(first, *axis, *start, *length)
+                .filter(|_| size_of(first, *axis) == Some(*total)),
             Self::Expand(shape) => select::expand(first, &shape.of(inputs)?),
             Self::Tile(repeats) => select::tile(first, &repeats.of(inputs)?),
             Self::Shape { start, end } => shape_of(first, *start, *end),
@@ -397,6 +406,10 @@ impl Op {
             _ => 0,
         }
     }
+}
+
+fn size_of(tensor: &Tensor, axis: i64) -> Option<usize> {
+    Some(tensor.shape[axis_of(axis, tensor.shape.len())?])
 }
 
 /// The most values that broadcasting the inputs together can give.

@@ -119,35 +119,16 @@ fn range(start: i64, end: i64, step: i64, size: usize) -> Option<Vec<f64>> {
     Some(places)
 }
 
-/// Part `at` of a split along an axis, by sizes or into equal parts.
-pub(super) fn part(
-    data: &Tensor,
-    axis: i64,
-    at: usize,
-    parts: usize,
-    sizes: Option<&[i64]>,
-) -> Option<Tensor> {
-    let place = axis_of(axis, data.shape.len())?;
-    let size = data.shape[place];
-    let (start, length) = match sizes {
-        Some(sizes) => {
-            let sizes = sizes
-                .iter()
-                .map(|&size| usize::try_from(size).ok())
-                .collect::<Option<Vec<usize>>>()?;
-            (
-                sizes
-                    .get(..at)?
-                    .iter()
-                    .try_fold(0_usize, |sum, size| sum.checked_add(*size))?,
-                *sizes.get(at)?,
-            )
-        }
-        None => {
-            let length = size.div_ceil(parts.max(1));
-            (length.checked_mul(at)?, length)
-        }
-    };
+/// Part `at` of a split along an axis into equal parts, of which the last may be smaller.
+pub(super) fn equal_part(data: &Tensor, axis: i64, at: usize, parts: usize) -> Option<Tensor> {
+    let size = data.shape[axis_of(axis, data.shape.len())?];
+    let length = size.div_ceil(parts.max(1));
+    part(data, axis, length.checked_mul(at)?, length)
+}
+
+/// The elements of an axis from `start` on, `length` of them or as many as there are.
+pub(super) fn part(data: &Tensor, axis: i64, start: usize, length: usize) -> Option<Tensor> {
+    let size = data.shape[axis_of(axis, data.shape.len())?];
     let end = start.saturating_add(length).min(size);
     let places = (start..end).map(|place| place as f64).collect();
     gather(data, &Tensor::list(places), axis)
@@ -300,12 +281,9 @@ mod tests {
 
     #[test]
     fn splits_have_equal_parts_or_sizes() {
-        assert_eq!(part(&x(), 1, 1, 3, None).unwrap().data, [2.0, 5.0]);
-        assert_eq!(
-            part(&x(), 1, 1, 2, Some(&[1, 2])).unwrap().data,
-            [2.0, 3.0, 5.0, 6.0]
-        );
-        assert_eq!(part(&x(), 1, 2, 2, Some(&[1, 2])), None);
+        assert_eq!(equal_part(&x(), 1, 1, 3).unwrap().data, [2.0, 5.0]);
+        assert_eq!(equal_part(&x(), 1, 1, 2).unwrap().data, [3.0, 6.0]);
+        assert_eq!(part(&x(), 1, 1, 2).unwrap().data, [2.0, 3.0, 5.0, 6.0]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Budget {
         }
     }
 
-    fn spend(&mut self, work: u64) -> Result<(), String> {
+    pub(super) fn spend(&mut self, work: u64) -> Result<(), String> {
         match self.left.checked_sub(work) {
             Some(left) => {
                 self.left = left;
