@@ -287,7 +287,9 @@ impl Model {
         };
         let rounds = whole("`best_iteration`", best)?.saturating_add(1);
         let keep = self.trees_of(rounds)?;
-        let trees = self.trees.get_or_insert_default();
+        let Some(trees) = &mut self.trees else {
+            return Ok(Vec::new());
+        };
         let count = trees.len();
         if keep >= count {
             return Ok(Vec::new());
@@ -526,5 +528,26 @@ impl FileTree {
             sets.insert(node, codes.into());
         }
         Ok(sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_without_trees_is_refused_even_with_a_best_iteration() {
+        let text = |attributes: &str| {
+            format!(
+                "{{\"learner\": {{\"attributes\": {{{attributes}}}, \"gradient_booster\": {{\"name\": \"gbtree\", \"model\": {{}}}}, \
+                 \"learner_model_param\": {{\"base_score\": \"0.5\", \"num_feature\": \"1\"}}, \"objective\": {{\"name\": \"reg:squarederror\"}}}}}}"
+            )
+        };
+        for attributes in ["", "\"best_iteration\": \"2\""] {
+            let message = parse_json(&text(attributes))
+                .err()
+                .map(|fault| fault.to_string());
+            assert!(message.is_some_and(|message| message.contains("no `trees`")));
+        }
     }
 }
