@@ -146,21 +146,26 @@ pub(crate) fn assign(
             .collect();
     }
     if inputs.iter().all(|input| input.name.is_some()) && !inputs.is_empty() {
-        let mut cleaned: BTreeMap<String, &str> = BTreeMap::new();
+        let mut cleaned: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for column in &x.columns {
-            cleaned.entry(clean(&column.name)).or_insert(&column.name);
+            cleaned
+                .entry(clean(&column.name))
+                .or_default()
+                .push(&column.name);
         }
         let by_name = |(input, used): (&Input, &bool)| {
             let name = input.name.as_deref().unwrap_or_default();
-            let exact = position.contains_key(name);
-            find(
-                if exact {
-                    name
-                } else {
-                    cleaned.get(&clean(name)).copied().unwrap_or(name)
-                },
-                *used,
-            )
+            if position.contains_key(name) {
+                return find(name, *used);
+            }
+            match cleaned.get(&clean(name)).map(Vec::as_slice) {
+                Some([column]) => find(column, *used),
+                Some([first, second, ..]) if *used => Err(format!(
+                    "the model reads column `{name}`, and both `{first}` and `{second}` of the table match that name; name the columns in the \
+                     model's order in teacher.model_columns"
+                )),
+                _ => find(name, *used),
+            }
         };
         return inputs.iter().zip(used).map(by_name).collect();
     }
@@ -430,6 +435,24 @@ mod tests {
                 .unwrap_err()
                 .contains("teacher.model_columns has 1")
         );
+    }
+
+    #[test]
+    fn names_that_match_several_columns_are_refused() {
+        let x = Features {
+            columns: vec![numbers("a b", &[1.0]), numbers("a:b", &[2.0])],
+            rows: 1,
+        };
+        let input = [Input {
+            name: Some("a_b".into()),
+            ..Input::default()
+        }];
+        let message = assign(&input, &[true], &[], &[], &x).unwrap_err();
+        assert!(
+            message.contains("`a b` and `a:b`") && message.contains("teacher.model_columns"),
+            "{message}"
+        );
+        assert_eq!(assign(&input, &[false], &[], &[], &x), Ok(vec![None]));
     }
 
     #[test]
