@@ -32,64 +32,83 @@ const WHERE: &str =
 const RUN: &str = "give the folder of its run: --teacher-model runs/NAME";
 
 /// First bytes of a file, its format, and what to do.
-const BEGINNINGS: &[(&[u8], &str, &str)] = &[
-    (b"CBM1", "a CatBoost binary model (.cbm)", CATBOOST),
-    (b"binf", "a model in XGBoost's old binary format", XGBOOST),
-    (b"bs64", "a model in XGBoost's old binary format", XGBOOST),
+const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
+    (&[b"CBM1"], "a CatBoost binary model (.cbm)", CATBOOST),
+    (&[b"binf", b"bs64"], OLD_XGBOOST, XGBOOST),
     (
-        b"\x89HDF\r\n\x1a\n",
+        &[b"\x89HDF\r\n\x1a\n"],
         "an HDF5 file, as Keras saves models (.h5)",
         KERAS,
     ),
     (
-        b"\x80\x02",
+        &[
+            b"\x80\x02",
+            b"\x80\x03",
+            b"\x80\x04",
+            b"\x80\x05",
+            b"ccopy_reg\n",
+        ],
         "a Python pickle (pickle, joblib or old PyTorch)",
         PICKLE,
     ),
-    (b"\x80\x03", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"\x80\x04", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"\x80\x05", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"ccopy_reg\n", "a Python pickle of protocol 0", PICKLE),
-    (b"GGUF", "a GGUF file, which holds language models", COMMAND),
-    (b"RDX2\n", "a file of R objects (.RData)", COMMAND),
-    (b"RDX3\n", "a file of R objects (.RData)", COMMAND),
-    (b"X\n\0\0\0", "an R object (.rds)", COMMAND),
-    (b"A\n2\n", "an R object (.rds)", COMMAND),
-    (b"A\n3\n", "an R object (.rds)", COMMAND),
     (
-        b"\x1f\x8b",
+        &[b"GGUF"],
+        "a GGUF file, which holds language models",
+        COMMAND,
+    ),
+    (
+        &[b"RDX2\n", b"RDX3\n"],
+        "a file of R objects (.RData)",
+        COMMAND,
+    ),
+    (
+        &[b"X\n\0\0\0", b"A\n2\n", b"A\n3\n"],
+        "an R object (.rds)",
+        COMMAND,
+    ),
+    (
+        &[b"\x1f\x8b"],
         "a gzip archive, as R (.rds) and joblib write too",
         UNPACK,
     ),
-    (b"BZh", "a bzip2 archive", UNPACK),
-    (b"\xfd7zXZ\0", "an xz archive", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
-    (b"\x04\x22\x4d\x18", "an lz4 archive", UNPACK),
-    (b"x\x01", "compressed, as joblib does it", PICKLE),
-    (b"x\x5e", "compressed, as joblib does it", PICKLE),
-    (b"x\x9c", "compressed, as joblib does it", PICKLE),
-    (b"x\xda", "compressed, as joblib does it", PICKLE),
-    (b"ZF", "a compressed joblib file", PICKLE),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
-    (b"Rar!", "a rar archive", UNPACK),
-    (b"PAR1", "a Parquet table", WHERE),
-    (b"ARROW1", "an Arrow table", WHERE),
-    (b"FEA1", "a Feather table", WHERE),
-    (b"\x93NUMPY", "a NumPy array (.npy)", WHERE),
-    (b"SQLite format 3", "an SQLite database", WHERE),
-    (b"MATLAB 5.0", "a MATLAB file", COMMAND),
-    (b"%PDF", "a PDF document", WHERE),
-    (b"\x89PNG", "a PNG image", WHERE),
-    (b"\x7fELF", "a compiled program or library", COMMAND),
-    (b"MZ", "a compiled program or library", COMMAND),
+    (&[b"BZh"], "a bzip2 archive", UNPACK),
+    (&[b"\xfd7zXZ\0"], "an xz archive", UNPACK),
+    (&[b"\x28\xb5\x2f\xfd"], "a zstd archive", UNPACK),
+    (&[b"\x04\x22\x4d\x18"], "an lz4 archive", UNPACK),
     (
-        b"\xef\xbb\xbf",
+        &[b"x\x01", b"x\x5e", b"x\x9c", b"x\xda", b"ZF"],
+        "a compressed joblib file",
+        PICKLE,
+    ),
+    (&[b"7z\xbc\xaf\x27\x1c"], "a 7z archive", UNPACK),
+    (&[b"Rar!"], "a rar archive", UNPACK),
+    (&[b"PAR1"], "a Parquet table", WHERE),
+    (&[b"ARROW1"], "an Arrow table", WHERE),
+    (&[b"FEA1"], "a Feather table", WHERE),
+    (&[b"\x93NUMPY"], "a NumPy array (.npy)", WHERE),
+    (&[b"SQLite format 3"], "an SQLite database", WHERE),
+    (&[b"MATLAB 5.0"], "a MATLAB file", COMMAND),
+    (&[b"%PDF"], "a PDF document", WHERE),
+    (&[b"\x89PNG"], "a PNG image", WHERE),
+    (
+        &[b"\x7fELF", b"MZ"],
+        "a compiled program or library",
+        COMMAND,
+    ),
+    (
+        &[b"\xef\xbb\xbf"],
         "text with a byte order mark",
         "save it as UTF-8 without a byte order mark",
     ),
-    (b"\xff\xfe", "UTF-16 text", "save the model again, as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save the model again, as UTF-8"),
+    (
+        &[b"\xff\xfe", b"\xfe\xff"],
+        "UTF-16 text",
+        "save the model again, as UTF-8",
+    ),
 ];
+
+/// Recognized by its first bytes or by the names of its booster and objective.
+const OLD_XGBOOST: &str = "a model in XGBoost's old binary format";
 
 /// Number of bytes searched at each end of an archive.
 const MEMBERS_WITHIN: usize = 1 << 20;
@@ -115,10 +134,8 @@ fn is(what: &str, fix: &str) -> Fault {
 
 /// Recognizes a file by its first bytes.
 pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
-    if let Some((_, what, fix)) = BEGINNINGS
-        .iter()
-        .find(|(start, ..)| bytes.starts_with(start))
-    {
+    let begins = |starts: &[&[u8]]| starts.iter().any(|start| bytes.starts_with(start));
+    if let Some((_, what, fix)) = BEGINNINGS.iter().find(|(starts, ..)| begins(starts)) {
         return Some(is(what, fix));
     }
     if bytes.starts_with(b"PK\x03\x04") {
@@ -166,7 +183,7 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
             b"multi:",
             b"survival:",
         ]))
-    .then(|| is("a model in XGBoost's old binary format", XGBOOST))
+    .then(|| is(OLD_XGBOOST, XGBOOST))
 }
 
 /// Recognizes a JSON file that is not an XGBoost model.
