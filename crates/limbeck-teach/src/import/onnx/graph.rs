@@ -260,17 +260,11 @@ impl Graph {
 mod tests {
     use super::super::op;
     use super::super::steps::{MOST_AT_ONCE, Step};
+    use super::super::tensor::tests::tensor;
     use super::*;
 
     /// As for a file of 4 MB.
     const STORED: u64 = 1 << 20;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     /// A graph with one input of two columns. The constants have the first slots.
     fn graph(constants: Vec<Tensor>, steps: Vec<(Op, Vec<usize>)>) -> Parsed<Graph> {

@@ -119,14 +119,8 @@ impl SupportVectors {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn distances_are_worked_by_hand() {

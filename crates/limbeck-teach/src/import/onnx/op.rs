@@ -827,14 +827,8 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn products_are_worked_by_hand() {

@@ -163,15 +163,8 @@ fn inputs(file: &FileGraph<'_>, feeds: &[Feed], texts: &[String]) -> Vec<Input> 
 #[cfg(test)]
 mod tests {
     use super::super::steps::Action;
-    use super::super::tensor::Tensor;
+    use super::super::tensor::{Tensor, tests::tensor};
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn last_hidden_layer_and_last_product_make_the_prediction() {

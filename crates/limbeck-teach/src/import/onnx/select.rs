@@ -221,14 +221,8 @@ pub(super) fn sizes(shape: &[i64]) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     fn x() -> Tensor {
         tensor(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])

@@ -262,10 +262,11 @@ pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
+    /// A tensor for the tests of this folder.
+    pub(in super::super) fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
         Tensor {
             shape: shape.to_vec(),
             data: data.to_vec(),
