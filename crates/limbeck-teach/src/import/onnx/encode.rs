@@ -48,7 +48,8 @@ pub(super) fn one_hot(tensor: &Tensor, places: &Codes, width: usize) -> Option<T
     let count = fits(&shape, tensor.data.len())?;
     let mut data = vec![0.0; count];
     for (row, value) in data.chunks_exact_mut(width.max(1)).zip(&tensor.data) {
-        let place = places.of(*value);
+        // ONNX Runtime casts floats to int64 first.
+        let place = places.of(value.trunc());
         if place >= 0.0 {
             *row.get_mut(place as usize)? = 1.0;
         }
@@ -76,7 +77,7 @@ mod tests {
         let places = Codes::new([(5.0, 0.0), (7.0, 1.0)], -1.0);
         let x = Tensor {
             shape: vec![3, 1],
-            data: vec![7.0, 6.0, 5.0],
+            data: vec![7.9, 6.0, 5.0],
         };
         let hot = one_hot(&x, &places, 2).unwrap();
         assert_eq!(
