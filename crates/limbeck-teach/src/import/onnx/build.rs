@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::fault::{Fault, Parsed, short};
 use super::super::trees::{Link, Precision, TreeModel};
-use super::encode::Codes;
+use super::encode::{Codes, NO_TEXT, Shown};
 use super::ensemble::{RootLists, TreeLists, aggregate};
 use super::external::External;
 use super::file::FileGraph;
@@ -25,8 +25,6 @@ const MOST_COLUMNS: usize = 1 << 16;
 const DEEPEST: usize = 2;
 /// Maximum number of integers in a constant that is read as axes, a shape or sizes.
 const MOST_INTS: usize = 1 << 12;
-/// Code for a string that is not in the file.
-const NO_TEXT: f64 = -1.0;
 
 /// Steps, constants, and the number of slots.
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
@@ -385,8 +383,8 @@ impl Reader {
             Some(Kind::Text) if from_text => Op::Each(Each::Identity),
             Some(Kind::Text) => {
                 // Each cast has a table of its own.
-                self.take_room(self.texts().len().saturating_mul(4), name)?;
-                Op::Codes(self.text_of_number())
+                self.take_room(self.texts().len().saturating_mul(8), name)?;
+                Op::Shown(Shown::new(self.texts(), self.kind(node, 0) == Kind::Whole))
             }
             Some(_) if from_text => {
                 return Err(cannot(
@@ -405,13 +403,6 @@ impl Reader {
                 ));
             }
         })
-    }
-
-    /// Maps numbers to those strings of the file that show them.
-    fn text_of_number(&self) -> Codes {
-        let texts = self.texts().iter().enumerate();
-        let shown = texts.filter_map(|(place, text)| Some((text.parse().ok()?, place as f64)));
-        Codes::new(shown, NO_TEXT)
     }
 
     fn reduction(&self, node: &FileNode<'_>, name: &str, how: Reduction) -> Parsed<Op> {

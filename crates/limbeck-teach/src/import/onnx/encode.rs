@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use super::tensor::{Tensor, fits};
 
+/// Code for a string that is not in the file.
+pub(super) const NO_TEXT: f64 = -1.0;
+
 /// Maps a number (or the index of a string) to a number.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Codes {
@@ -30,6 +33,63 @@ impl Codes {
 
     pub(super) fn of(&self, value: f64) -> f64 {
         self.known.get(&key(value)).copied().unwrap_or(self.default)
+    }
+}
+
+/// Maps numbers to the strings of the file that ONNX Runtime casts them to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shown {
+    /// Index of each string that may show a number.
+    known: HashMap<String, f64>,
+    is_integer: bool,
+}
+
+impl Shown {
+    /// `texts` are all strings of the file.
+    pub(super) fn new(texts: &[String], is_integer: bool) -> Self {
+        let known = texts.iter().enumerate();
+        let known = known.filter(|(_, text)| text.parse::<f64>().is_ok());
+        Self {
+            known: known
+                .map(|(place, text)| (text.clone(), place as f64))
+                .collect(),
+            is_integer,
+        }
+    }
+
+    /// The index of the string that shows a number.
+    pub(super) fn of(&self, value: f64) -> f64 {
+        let text = match self.is_integer {
+            true => format!("{value:.0}"),
+            false => shown(value),
+        };
+        self.known.get(&text).copied().unwrap_or(NO_TEXT)
+    }
+}
+
+/// A float as ONNX Runtime casts it to a string: `%.8g` in C.
+fn shown(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "INF" } else { "-INF" }.to_owned();
+    }
+    let short = |digits: &str| match digits.contains('.') {
+        true => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+        false => digits.to_owned(),
+    };
+    let scientific = format!("{value:.7e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>().unwrap_or_default() {
+        exponent @ -4..8 => short(&format!("{value:.*}", (7 - exponent) as usize)),
+        exponent => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", short(digits), exponent.abs())
+        }
     }
 }
 
@@ -70,6 +130,33 @@ mod tests {
         let found = [1.0, -f64::NAN, -0.0, 2.0].map(|value| codes.of(value));
         assert_eq!(found, [10.0, 20.0, 30.0, -1.0]);
         assert_eq!(codes.len(), 3);
+    }
+
+    #[test]
+    fn numbers_are_shown_as_in_onnx_runtime() {
+        // Values and strings from ONNX Runtime 1.32 (Cast from float to string).
+        for (value, text) in [
+            (3.0, "3"),
+            (0.5, "0.5"),
+            (123_456_789.0, "1.2345679e+08"),
+            (16_777_216.0, "16777216"),
+            (1e-7, "1e-07"),
+            (f64::from(0.1_f32), "0.1"),
+            (f64::from(1.1_f32), "1.1"),
+            (-0.0, "-0"),
+            (f64::from(1e20_f32), "1e+20"),
+            (2.5e9, "2.5e+09"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "INF"),
+        ] {
+            assert_eq!(shown(value), text);
+        }
+        let texts = ["3.0", "3", "1.1", "16777217"].map(str::to_owned);
+        let of = |is_integer, value| Shown::new(&texts, is_integer).of(value);
+        assert_eq!(of(false, 3.0), 1.0);
+        assert_eq!(of(false, f64::from(1.1_f32)), 2.0);
+        assert_eq!(of(true, 16_777_217.0), 3.0);
+        assert_eq!(of(true, 4.0), NO_TEXT);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Operations of the nodes of a graph.
 
 use super::super::trees::TreeModel;
-use super::encode::{Codes, one_hot};
+use super::encode::{Codes, Shown, one_hot};
 use super::kernel::{Distance, SupportVectors, distances};
 use super::reduce::{Reduction, arg, cumulative_sum, reduce, softmax, top};
 use super::select::{self, Cut};
@@ -138,6 +138,7 @@ pub(super) enum Op {
     Mean,
     PRelu,
     Codes(Codes),
+    Shown(Shown),
     OneHot(Codes, usize),
     Binarizer(f64),
     Distances(Distance),
@@ -350,6 +351,7 @@ impl Op {
                 |x, slope| if x < 0.0 { slope * x } else { x },
             ),
             Self::Codes(codes) => Some(map(first, |_, x| codes.of(x))),
+            Self::Shown(shown) => Some(map(first, |_, x| shown.of(x))),
             Self::OneHot(places, width) => one_hot(first, places, *width),
             Self::Binarizer(threshold) => {
                 Some(map(first, |_, x| f64::from(u8::from(x > *threshold))))
