@@ -10,7 +10,7 @@ use super::ensemble::{RootLists, TreeLists, aggregate};
 use super::external::External;
 use super::file::FileGraph;
 use super::kernel::{Distance, Kernel, SupportVectors};
-use super::kind::{FLOAT, Kind};
+use super::kind::{FLOAT, FLOAT16, Kind};
 use super::node::{FileNode, cannot, no_transform, several_targets};
 use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
@@ -393,6 +393,7 @@ impl Reader {
                 ));
             }
             Some(Kind::Double) => Op::Each(Each::Identity),
+            Some(Kind::Single) if node.int("to", 0) == FLOAT16 => Op::Each(Each::Half),
             Some(Kind::Single) => Op::Each(Each::Single),
             Some(Kind::Whole) => Op::Each(Each::Truncate),
             Some(Kind::Truth) => Op::Each(Each::Truth),

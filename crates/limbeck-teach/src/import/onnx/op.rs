@@ -167,6 +167,8 @@ pub(super) enum Each {
     Identity,
     /// Rounds to single precision, even if the result is double.
     Single,
+    /// Rounds to half precision.
+    Half,
     Truncate,
     Relu,
     Tanh,
@@ -719,6 +721,7 @@ impl Each {
         match self {
             Self::Identity => x,
             Self::Single => f64::from(x as f32),
+            Self::Half => rounded_to_half(x),
             Self::Truncate => x.trunc(),
             Self::Relu => {
                 if x < 0.0 {
@@ -794,6 +797,18 @@ impl Each {
             _ => unreachable!("`of` handles the other functions"),
         }
     }
+}
+
+/// The nearest half-precision number: 11 bits, exponents from −14 to 15, ties to even.
+fn rounded_to_half(x: f64) -> f64 {
+    // From here on, rounding gives infinity.
+    const TOO_LARGE: f64 = 65_520.0;
+    if x.is_nan() || x.abs() >= TOO_LARGE {
+        return x * f64::INFINITY;
+    }
+    let exponent = (x.abs().to_bits() >> 52) as i32 - 1023;
+    let step = 2_f64.powi(exponent.max(-14) - 10);
+    (x / step).round_ties_even() * step
 }
 
 fn truth(yes: bool) -> f64 {
@@ -894,6 +909,25 @@ mod tests {
         assert_eq!(of(Each::Gelu, 1.0), 0.841_345);
         assert_eq!(of(Each::Elu(2.0), -1.0), -1.264_241);
         assert!(Each::Relu.of(f64::NAN).is_nan() && Each::Softplus.of(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn halves_are_rounded() {
+        // Neighbors from IEEE 754's binary16: 2048 ± 2, 1 ± 2^-10, the smallest number 2^-24, the largest 65504.
+        let tiny = 2_f64.powi(-24);
+        for (x, half) in [
+            (2049.0, 2048.0),
+            (2051.0, 2052.0),
+            (1.0 + 0.6 / 1024.0, 1.0 + 1.0 / 1024.0),
+            (-0.1, -0.099_975_585_937_5),
+            (0.6 * tiny, tiny),
+            (0.4 * tiny, 0.0),
+            (65_519.0, 65_504.0),
+            (-65_520.0, f64::NEG_INFINITY),
+        ] {
+            assert_eq!(Each::Half.of(x), half, "{x}");
+        }
+        assert!(Each::Half.of(f64::NAN).is_nan());
     }
 
     #[test]
