@@ -107,85 +107,107 @@ pub(crate) fn assign(
     dropped: &[DroppedColumn],
     x: &Features,
 ) -> Result<Vec<Option<usize>>, String> {
-    let position: HashMap<&str, usize> = x
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| (column.name.as_str(), at))
-        .collect();
-    let listed = || {
-        x.columns
-            .iter()
-            .map(|column| format!("`{}`", column.name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let lost = |name: &str| {
-        format!(
-            "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
-             columns in the model's order in teacher.model_columns",
-            listed()
-        )
-    };
-    let find = |name: &str, used: bool| match position.get(name) {
-        None if used => Err(lost(name)),
-        found => Ok(found.copied()),
+    let named = x.columns.iter().enumerate();
+    let columns = Columns {
+        x,
+        position: named
+            .map(|(at, column)| (column.name.as_str(), at))
+            .collect(),
     };
     if !order.is_empty() {
-        if order.len() != inputs.len() {
-            return Err(format!(
-                "teacher.model_columns has {} names; expected {}, one per input of the model",
-                order.len(),
-                inputs.len()
-            ));
-        }
-        return order
-            .iter()
-            .zip(used)
-            .map(|(name, used)| find(name, *used))
-            .collect();
+        return columns.by_order(inputs.len(), used, order);
     }
     if inputs.iter().all(|input| input.name.is_some()) && !inputs.is_empty() {
-        let mut cleaned: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for column in &x.columns {
-            cleaned
-                .entry(clean(&column.name))
-                .or_default()
-                .push(&column.name);
+        return columns.by_name(inputs, used);
+    }
+    columns.by_position(inputs.len(), dropped)
+}
+
+/// The columns of a table, and the position of each name.
+struct Columns<'a> {
+    x: &'a Features,
+    position: HashMap<&'a str, usize>,
+}
+
+impl Columns<'_> {
+    fn listed(&self) -> String {
+        let names = self.x.columns.iter();
+        let names = names.map(|column| format!("`{}`", column.name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn find(&self, name: &str, used: bool) -> Result<Option<usize>, String> {
+        match self.position.get(name) {
+            None if used => Err(format!(
+                "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
+                 columns in the model's order in teacher.model_columns",
+                self.listed()
+            )),
+            found => Ok(found.copied()),
         }
-        let by_name = |(input, used): (&Input, &bool)| {
+    }
+
+    fn by_order(
+        &self,
+        count: usize,
+        used: &[bool],
+        order: &[String],
+    ) -> Result<Vec<Option<usize>>, String> {
+        if order.len() != count {
+            return Err(format!(
+                "teacher.model_columns has {} names; expected {count}, one per input of the model",
+                order.len()
+            ));
+        }
+        let pairs = order.iter().zip(used);
+        pairs.map(|(name, used)| self.find(name, *used)).collect()
+    }
+
+    fn by_name(&self, inputs: &[Input], used: &[bool]) -> Result<Vec<Option<usize>>, String> {
+        let mut cleaned: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for column in &self.x.columns {
+            let names = cleaned.entry(clean(&column.name)).or_default();
+            names.push(&column.name);
+        }
+        let find = |(input, used): (&Input, &bool)| {
             let name = input.name.as_deref().unwrap_or_default();
-            if position.contains_key(name) {
-                return find(name, *used);
+            if self.position.contains_key(name) {
+                return self.find(name, *used);
             }
             match cleaned.get(&clean(name)).map(Vec::as_slice) {
-                Some([column]) => find(column, *used),
+                Some([column]) => self.find(column, *used),
                 Some([first, second, ..]) if *used => Err(format!(
                     "the model reads column `{name}`, and both `{first}` and `{second}` of the table match that name; name the columns in the \
                      model's order in teacher.model_columns"
                 )),
-                _ => find(name, *used),
+                _ => self.find(name, *used),
             }
         };
-        return inputs.iter().zip(used).map(by_name).collect();
+        inputs.iter().zip(used).map(find).collect()
     }
-    if inputs.len() != x.columns.len() {
-        let gone = match dropped {
-            [] => String::new(),
-            dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
-        };
-        return Err(format!(
-            "the model has {} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
-             teacher.model_columns",
-            inputs.len(),
-            x.columns.len(),
-            listed()
-        ));
+
+    fn by_position(
+        &self,
+        count: usize,
+        dropped: &[DroppedColumn],
+    ) -> Result<Vec<Option<usize>>, String> {
+        if count != self.x.columns.len() {
+            let gone = match dropped {
+                [] => String::new(),
+                dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
+            };
+            return Err(format!(
+                "the model has {count} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
+                 teacher.model_columns",
+                self.x.columns.len(),
+                self.listed()
+            ));
+        }
+        if !dropped.is_empty() {
+            return Err(DroppedColumn::refusal(dropped));
+        }
+        Ok((0..count).map(Some).collect())
     }
-    if !dropped.is_empty() {
-        return Err(DroppedColumn::refusal(dropped));
-    }
-    Ok((0..inputs.len()).map(Some).collect())
 }
 
 /// Assigns lists of categories to inputs, for a file that has the lists in order but does not say whose they are.
@@ -231,51 +253,10 @@ impl Input {
         match (&feature.values, &self.labels) {
             (FeatureValues::Number(values), None) => Ok(values.clone()),
             (FeatureValues::Number(values), Some(labels)) => {
-                let coded = |(code, label): (usize, &Label)| {
-                    let number = match label {
-                        Label::Text(text) => Label::of_text(text),
-                        Label::Bool(_) | Label::Number(_) => label.number(),
-                    };
-                    Some((key(number?), code as f64))
-                };
-                let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
-                if code.is_empty() {
-                    return Err(format!(
-                        "column `{column}` holds numbers, but the model's categories are strings; set the type of the column to category in data.types"
-                    ));
-                }
-                Ok(values
-                    .iter()
-                    .map(|value| code.get(&key(*value)).copied().unwrap_or(f64::NAN))
-                    .collect())
+                codes_of_numbers(values, labels, column)
             }
             (FeatureValues::Category { codes, levels }, Some(labels)) => {
-                let texts: HashMap<&str, usize> = labels
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(code, label)| match label {
-                        Label::Text(text) => Some((text.as_str(), code)),
-                        _ => None,
-                    })
-                    .collect();
-                let numbers: HashMap<u64, usize> = labels
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(code, label)| Some((key(label.number()?), code)))
-                    .collect();
-                let find = |level: &String| {
-                    let number = || numbers.get(&key(Label::of_text(level)?));
-                    texts
-                        .get(level.as_str())
-                        .or_else(number)
-                        .map_or(f64::NAN, |code| *code as f64)
-                };
-                let by_level: Vec<f64> = levels.iter().map(find).collect();
-                if !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
-                    return Err(format!(
-                        "no category of column `{column}` is among the model's categories; check that the model was fitted on this column"
-                    ));
-                }
+                let by_level = codes_of_levels(levels, labels, column)?;
                 let missing = self.missing.map_or(f64::NAN, |code| code as f64);
                 let of = |code: &u32| match *code {
                     MISSING => missing,
@@ -293,6 +274,50 @@ impl Input {
                 }
             )),
         }
+    }
+}
+
+/// The model's codes of numbers; NaN for those that are no category of the model.
+fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
+    let coded = |(code, label): (usize, &Label)| {
+        let number = match label {
+            Label::Text(text) => Label::of_text(text),
+            Label::Bool(_) | Label::Number(_) => label.number(),
+        };
+        Some((key(number?), code as f64))
+    };
+    let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
+    if code.is_empty() {
+        return Err(format!(
+            "column `{column}` holds numbers, but the model's categories are strings; set the type of the column to category in data.types"
+        ));
+    }
+    let of = |value: &f64| code.get(&key(*value)).copied().unwrap_or(f64::NAN);
+    Ok(values.iter().map(of).collect())
+}
+
+/// The model's codes of a column's categories; NaN for those that are no category of the model.
+fn codes_of_levels(levels: &[String], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
+    let coded = || labels.iter().enumerate();
+    let mut texts: HashMap<&str, usize> = HashMap::new();
+    for (code, label) in coded() {
+        if let Label::Text(text) = label {
+            texts.insert(text, code);
+        }
+    }
+    let number = |(code, label): (usize, &Label)| Some((key(label.number()?), code));
+    let numbers: HashMap<u64, usize> = coded().filter_map(number).collect();
+    let find = |level: &String| {
+        let number = || numbers.get(&key(Label::of_text(level)?));
+        let code = texts.get(level.as_str()).or_else(number);
+        code.map_or(f64::NAN, |code| *code as f64)
+    };
+    let by_level: Vec<f64> = levels.iter().map(find).collect();
+    match !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
+        true => Err(format!(
+            "no category of column `{column}` is among the model's categories; check that the model was fitted on this column"
+        )),
+        false => Ok(by_level),
     }
 }
 

@@ -246,53 +246,55 @@ fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
     )
 }
 
+/// Words at the beginning of a text file, its format, and what to do.
+const WORDS: &[(&[&str], &str, &str)] = &[
+    (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
+    (
+        &["<net name"],
+        "an OpenVINO model",
+        "give the .onnx file that it was made from",
+    ),
+    (
+        &["<html", "<!DOCTYPE html", "<HTML"],
+        "a web page, perhaps downloaded instead of the model",
+        "download the model again",
+    ),
+    (&["<?xml"], "an XML file", COMMAND),
+    (
+        &["version https://git-lfs"],
+        "a Git LFS pointer, not the file itself",
+        "fetch the file itself: git lfs pull",
+    ),
+    (
+        &["\"nodeid\":", "booster[0]"],
+        "a dump of an XGBoost model, without its objective",
+        XGBOOST,
+    ),
+    (
+        &[
+            "#include ",
+            "\nimport ",
+            "\nfrom ",
+            "\ndef ",
+            "\nclass ",
+            "\nlibrary(",
+            "###  Model data",
+        ],
+        "source code",
+        COMMAND,
+    ),
+    (
+        &["svm_type ", "solver_type "],
+        "a LIBSVM or LIBLINEAR model",
+        COMMAND,
+    ),
+];
+
 /// Describes a text file that is neither a LightGBM model nor JSON.
 pub(super) fn by_text(text: &str) -> Fault {
     let text = text.trim_start();
     let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
-    let known: &[(&[&str], &str, &str)] = &[
-        (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
-        (
-            &["<net name"],
-            "an OpenVINO model",
-            "give the .onnx file that it was made from",
-        ),
-        (
-            &["<html", "<!DOCTYPE html", "<HTML"],
-            "a web page, perhaps downloaded instead of the model",
-            "download the model again",
-        ),
-        (&["<?xml"], "an XML file", COMMAND),
-        (
-            &["version https://git-lfs"],
-            "a Git LFS pointer, not the file itself",
-            "fetch the file itself: git lfs pull",
-        ),
-        (
-            &["\"nodeid\":", "booster[0]"],
-            "a dump of an XGBoost model, without its objective",
-            XGBOOST,
-        ),
-        (
-            &[
-                "#include ",
-                "\nimport ",
-                "\nfrom ",
-                "\ndef ",
-                "\nclass ",
-                "\nlibrary(",
-                "###  Model data",
-            ],
-            "source code",
-            COMMAND,
-        ),
-        (
-            &["svm_type ", "solver_type "],
-            "a LIBSVM or LIBLINEAR model",
-            COMMAND,
-        ),
-    ];
-    let found = known
+    let found = WORDS
         .iter()
         .find(|(words, ..)| words.iter().any(|word| head.contains(word)));
     if let Some((_, what, fix)) = found {

@@ -184,70 +184,78 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     let Some(splits) = leaves.checked_sub(1) else {
         return Err(Fault::malformed(place, "no leaves", "at least one"));
     };
-    let mut nodes = Vec::with_capacity(splits + leaves);
-    if splits > 0 {
-        let feature: Vec<u32> = list(&place, &lines, "split_feature", Some(splits))?;
-        let threshold: Vec<f64> = list(&place, &lines, "threshold", Some(splits))?;
-        let decision: Vec<u8> = list(&place, &lines, "decision_type", Some(splits))?;
-        let left: Vec<i32> = list(&place, &lines, "left_child", Some(splits))?;
-        let right: Vec<i32> = list(&place, &lines, "right_child", Some(splits))?;
-        let sets = sets(&place, &lines)?;
-        // Leaves are stored after the splits. An index of a split that does not exist becomes an invalid node.
-        let child = |child: i32| match usize::try_from(child) {
-            Ok(split) if split < splits => split as u32,
-            Ok(_) => u32::MAX,
-            Err(_) => splits as u32 + !child as u32,
-        };
-        for (node, (&input, &decision)) in feature.iter().zip(&decision).enumerate() {
-            let (yes, no) = (child(left[node]), child(right[node]));
-            nodes.push(if decision & CATEGORY == 0 {
-                let goes_left = decision & MISSING_LEFT != 0;
-                let missing = match decision >> 2 & 3 {
-                    0 => Missing::AsZero,
-                    1 => Missing::WithZero(goes_left),
-                    2 => Missing::Answer(goes_left),
-                    _ => {
-                        return Err(Fault::malformed(
-                            format!("{place}, `decision_type`"),
-                            decision.to_string(),
-                            "0, 4 or 8 as the bits of the missing type",
-                        ));
-                    }
-                };
-                Node::Number {
-                    input,
-                    test: Test::AtMost,
-                    threshold: threshold[node],
-                    missing,
-                    yes,
-                    no,
-                }
-            } else {
-                let set = (threshold[node] >= 0.0)
-                    .then(|| sets.get(threshold[node] as usize))
-                    .flatten();
-                let set = set.ok_or_else(|| {
-                    Fault::malformed(
-                        format!("{place}, `threshold`"),
-                        format!("category set {}", threshold[node]),
-                        format!("an index below {}, the number of sets", sets.len()),
-                    )
-                })?;
-                Node::Category {
-                    input,
-                    set: set.clone(),
-                    missing_yes: false,
-                    yes,
-                    no,
-                }
-            });
-        }
-    }
+    let mut nodes = match splits {
+        0 => Vec::new(),
+        _ => split_nodes(&place, &lines, splits)?,
+    };
     match lines.get("is_linear").map(|text| text.trim()) {
         Some("1") => nodes.extend(linear(&place, &lines, &values)?),
         _ => nodes.extend(values.into_iter().map(Node::Leaf)),
     }
     Ok(Tree { nodes })
+}
+
+/// The splits of a tree. Leaves are stored after the splits.
+fn split_nodes(place: &str, lines: &Lines<'_>, splits: usize) -> Parsed<Vec<Node>> {
+    let feature: Vec<u32> = list(place, lines, "split_feature", Some(splits))?;
+    let threshold: Vec<f64> = list(place, lines, "threshold", Some(splits))?;
+    let decision: Vec<u8> = list(place, lines, "decision_type", Some(splits))?;
+    let left: Vec<i32> = list(place, lines, "left_child", Some(splits))?;
+    let right: Vec<i32> = list(place, lines, "right_child", Some(splits))?;
+    let sets = sets(place, lines)?;
+    // An index of a split that does not exist becomes an invalid node.
+    let child = |child: i32| match usize::try_from(child) {
+        Ok(split) if split < splits => split as u32,
+        Ok(_) => u32::MAX,
+        Err(_) => splits as u32 + !child as u32,
+    };
+    let node = |node: usize| {
+        let (input, threshold) = (feature[node], threshold[node]);
+        let (yes, no) = (child(left[node]), child(right[node]));
+        if decision[node] & CATEGORY == 0 {
+            return Ok(Node::Number {
+                input,
+                test: Test::AtMost,
+                threshold,
+                missing: missing(place, decision[node])?,
+                yes,
+                no,
+            });
+        }
+        let set = (threshold >= 0.0)
+            .then(|| sets.get(threshold as usize))
+            .flatten();
+        let set = set.ok_or_else(|| {
+            Fault::malformed(
+                format!("{place}, `threshold`"),
+                format!("category set {threshold}"),
+                format!("an index below {}, the number of sets", sets.len()),
+            )
+        })?;
+        Ok(Node::Category {
+            input,
+            set: set.clone(),
+            missing_yes: false,
+            yes,
+            no,
+        })
+    };
+    (0..splits).map(node).collect()
+}
+
+/// What a split does with a missing number.
+fn missing(place: &str, decision: u8) -> Parsed<Missing> {
+    let goes_left = decision & MISSING_LEFT != 0;
+    match decision >> 2 & 3 {
+        0 => Ok(Missing::AsZero),
+        1 => Ok(Missing::WithZero(goes_left)),
+        2 => Ok(Missing::Answer(goes_left)),
+        _ => Err(Fault::malformed(
+            format!("{place}, `decision_type`"),
+            decision.to_string(),
+            "0, 4 or 8 as the bits of the missing type",
+        )),
+    }
 }
 
 /// The category sets of a tree. The file stores a bit per code.

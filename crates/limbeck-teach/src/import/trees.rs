@@ -390,17 +390,6 @@ impl Tree {
     fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
-        let inside = |input: u32| match (input as usize) < width {
-            true => Ok(()),
-            false => Err(format!("a split on input {input} of {width} inputs")),
-        };
-        let finite = |value: f64| {
-            if value.is_finite() {
-                Ok(())
-            } else {
-                Err(format!("the number {value}"))
-            }
-        };
         while let Some(at) = pending.pop() {
             let Some(node) = self.nodes.get(at as usize) else {
                 return Err(format!(
@@ -414,45 +403,47 @@ impl Tree {
                 }
                 return Err(format!("two parents of node {at}"));
             }
-            match node {
-                Node::Leaf(value) => finite(*value)?,
-                Node::Linear {
-                    fallback,
-                    constant,
-                    terms,
-                } => {
-                    finite(*fallback)?;
-                    finite(*constant)?;
-                    for (input, coefficient) in terms {
-                        inside(*input)?;
-                        finite(*coefficient)?;
-                    }
-                }
-                Node::Number {
-                    input,
-                    threshold,
-                    yes,
-                    no,
-                    ..
-                } => {
-                    inside(*input)?;
-                    // Libraries write infinite thresholds, and comparisons with them are well defined.
-                    if threshold.is_nan() {
-                        return Err("the threshold NaN".to_owned());
-                    }
-                    pending.extend([*yes, *no]);
-                }
-                Node::Category { input, yes, no, .. } => {
-                    inside(*input)?;
-                    pending.extend([*yes, *no]);
-                }
-            }
+            node.check(width)?;
+            let children = node.children().into_iter().flatten();
+            pending.extend(children.map(|child| child as u32));
         }
         Ok(())
     }
 }
 
 impl Node {
+    /// The first error of the node, if there is one; its children are not looked at.
+    fn check(&self, width: usize) -> Result<(), String> {
+        let inside = |input: u32| match (input as usize) < width {
+            true => Ok(()),
+            false => Err(format!("a split on input {input} of {width} inputs")),
+        };
+        let finite = |value: f64| match value.is_finite() {
+            true => Ok(()),
+            false => Err(format!("the number {value}")),
+        };
+        match self {
+            Self::Leaf(value) => finite(*value),
+            Self::Linear {
+                fallback,
+                constant,
+                terms,
+            } => {
+                finite(*fallback)?;
+                finite(*constant)?;
+                terms.iter().try_for_each(|(input, coefficient)| {
+                    inside(*input)?;
+                    finite(*coefficient)
+                })
+            }
+            // Libraries write infinite thresholds, and comparisons with them are well defined.
+            Self::Number { threshold, .. } if threshold.is_nan() => {
+                Err("the threshold NaN".to_owned())
+            }
+            Self::Number { input, .. } | Self::Category { input, .. } => inside(*input),
+        }
+    }
+
     /// The two children of a split; none for a leaf.
     fn children(&self) -> Option<[usize; 2]> {
         match self {

@@ -14,7 +14,7 @@ use super::kind::{FLOAT, FLOAT16, Kind};
 use super::node::{FileNode, cannot, no_transform, several_targets};
 use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
-use super::select;
+use super::select::{self, Cut};
 use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
 use super::weights::{Weights, kind_of, name_of};
@@ -468,18 +468,7 @@ impl Reader {
             "Mean" => Op::Mean,
             "Where" => Op::Where,
             "Range" => Op::Range,
-            "CDist" => Op::Distances(match &*node.text("metric", "sqeuclidean") {
-                "euclidean" => Distance::Euclidean,
-                "sqeuclidean" => Distance::SquaredEuclidean,
-                "cityblock" | "manhattan" => Distance::Manhattan,
-                "chebyshev" => Distance::Chebyshev,
-                _ => {
-                    return Err(cannot(
-                        name,
-                        "expected the metric euclidean, sqeuclidean, cityblock, manhattan or chebyshev",
-                    ));
-                }
-            }),
+            "CDist" => Op::Distances(distance(node, name)?),
             _ => return Err(node.unknown()),
         })
     }
@@ -558,11 +547,12 @@ impl Reader {
                 axis: node.int("axis", 0),
             },
             "ArrayFeatureExtractor" => Op::Columns,
-            "Slice" if node.has("starts") => Op::Cut {
+            "Slice" if node.has("starts") => Op::Cut(Cut {
                 starts: node.ints("starts").to_vec(),
                 ends: node.ints("ends").to_vec(),
                 axes: node.has("axes").then(|| node.ints("axes").to_vec()),
-            },
+                steps: None,
+            }),
             "Slice" if node.has_input(1) && node.has_input(2) => Op::Slice {
                 axes: node.has_input(3),
                 steps: node.has_input(4),
@@ -838,16 +828,7 @@ impl Reader {
                 "expected a body, and at most two scans inside each other",
             ));
         };
-        let options = [
-            "scan_input_axes",
-            "scan_output_axes",
-            "scan_input_directions",
-            "scan_output_directions",
-        ];
-        if options
-            .iter()
-            .any(|key| node.ints(key).iter().any(|&int| int != 0))
-        {
+        if !scans_forward(node) {
             return Err(cannot(name, "expected a scan forward along the first axis"));
         }
         // Each output that is needed has a copy of the body.
@@ -938,6 +919,31 @@ fn trees(model: TreeModel) -> Parsed<Op> {
     let model = model.checked_sharing(MOST_COLUMNS)?;
     let width = model.widest().map_or(0, |input| input + 1);
     Ok(Op::Trees(model, width))
+}
+
+/// True if a scan goes forward along the first axes.
+fn scans_forward(node: &FileNode<'_>) -> bool {
+    [
+        "scan_input_axes",
+        "scan_output_axes",
+        "scan_input_directions",
+        "scan_output_directions",
+    ]
+    .iter()
+    .all(|key| node.ints(key).iter().all(|&int| int == 0))
+}
+
+fn distance(node: &FileNode<'_>, name: &str) -> Parsed<Distance> {
+    match &*node.text("metric", "sqeuclidean") {
+        "euclidean" => Ok(Distance::Euclidean),
+        "sqeuclidean" => Ok(Distance::SquaredEuclidean),
+        "cityblock" | "manhattan" => Ok(Distance::Manhattan),
+        "chebyshev" => Ok(Distance::Chebyshev),
+        _ => Err(cannot(
+            name,
+            "expected the metric euclidean, sqeuclidean, cityblock, manhattan or chebyshev",
+        )),
+    }
 }
 
 fn imputer(node: &FileNode<'_>) -> Op {

@@ -81,11 +81,7 @@ pub(super) enum Op {
         steps: bool,
     },
     /// A slice with constant starts, ends and axes.
-    Cut {
-        starts: Vec<i64>,
-        ends: Vec<i64>,
-        axes: Option<Vec<i64>>,
-    },
+    Cut(Cut),
     /// Part `at` of `parts` equal parts.
     Split {
         axis: i64,
@@ -302,17 +298,7 @@ impl Op {
             Self::GatherElements { axis } => select::gather_elements(first, inputs.get(1)?, *axis),
             Self::Columns => select::columns(first, inputs.get(1)?),
             Self::Slice { axes, steps } => slice(inputs, *axes, *steps),
-            Self::Cut { starts, ends, axes } => {
-                let (starts, ends) = (starts.clone(), ends.clone());
-                let (axes, steps) = (axes.clone(), None);
-                let cut = Cut {
-                    starts,
-                    ends,
-                    axes,
-                    steps,
-                };
-                select::slice(first, &cut)
-            }
+            Self::Cut(cut) => select::slice(first, cut),
             Self::Split { axis, at, parts } => select::equal_part(first, *axis, *at, *parts),
             Self::Part {
                 axis,

@@ -65,6 +65,7 @@ pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Opt
 }
 
 /// Starts, ends, axes and steps of a slice. Axes and steps are optional.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cut {
     pub(super) starts: Vec<i64>,
     pub(super) ends: Vec<i64>,

@@ -230,22 +230,20 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    fn run(&self, inputs: &[&Tensor], rows: usize, budget: &mut Budget) -> Parsed<Option<Tensor>> {
-        let scanned = self.states..self.states + self.scanned;
-        let Some(along) = inputs.get(scanned.clone()) else {
-            return Ok(None);
-        };
-        let count = along.first().and_then(|input| input.shape.first());
-        let Some(&count) = count.filter(|&count| *count > 0) else {
-            return Ok(None);
-        };
-        if along
+    /// Number of elements along the first axis of the scanned inputs; none if they differ or the inputs do not match the body.
+    fn rounds(&self, inputs: &[&Tensor]) -> Option<usize> {
+        let along = inputs.get(self.states..self.states.checked_add(self.scanned)?)?;
+        let count = *along.first()?.shape.first()?;
+        let same = along
             .iter()
-            .any(|input| input.shape.first() != Some(&count))
-            || inputs.len() != self.inputs.len()
-        {
+            .all(|input| input.shape.first() == Some(&count));
+        (count > 0 && same && inputs.len() == self.inputs.len()).then_some(count)
+    }
+
+    fn run(&self, inputs: &[&Tensor], rows: usize, budget: &mut Budget) -> Parsed<Option<Tensor>> {
+        let Some(count) = self.rounds(inputs) else {
             return Ok(None);
-        }
+        };
         let much = |found: String| too_much("a scan", &found);
         let copied: usize = inputs.iter().map(|input| input.data.len()).sum();
         budget.spend(copied as u64).map_err(much)?;
@@ -258,7 +256,7 @@ impl Scan {
             budget
                 .spend(ROUND_WORK.saturating_add(self.body.slots as u64))
                 .map_err(much)?;
-            for place in scanned.clone() {
+            for place in self.states..self.states + self.scanned {
                 now[place] = Arc::new(element(inputs[place], at, count));
             }
             let feeds = self
