@@ -373,12 +373,17 @@ impl Op {
                 numbers(0) / last(0).unwrap_or(1).max(1),
                 vectors.parameters(),
             ),
+            // A path may pass all nodes of a tree.
             Self::Trees(trees, _) => times(
-                8 * trees.trees.len(),
+                trees.trees.iter().map(|tree| tree.nodes.len()).sum(),
                 numbers(0) / last(0).unwrap_or(1).max(1),
             ),
             // Each further input is broadcast with the result so far.
-            Self::Pairs(_) | Self::Mean => times(inputs.len(), broadcast_size(inputs)),
+            Self::Pairs(pairs) => times(inputs.len() * pairs.cost(), broadcast_size(inputs)),
+            Self::Mean => times(inputs.len(), broadcast_size(inputs)),
+            Self::Each(each) => times(each.cost(), numbers(0)),
+            Self::Codes(_) | Self::OneHot(..) | Self::Softmax { .. } => times(SLOW, numbers(0)),
+            Self::Top { .. } | Self::Shown(_) => times(4 * SLOW, numbers(0)),
             _ => 0,
         };
         more.saturating_add(read as u64)
@@ -401,6 +406,9 @@ impl Op {
 fn size_of(tensor: &Tensor, axis: i64) -> Option<usize> {
     Some(tensor.shape[axis_of(axis, tensor.shape.len())?])
 }
+
+/// Work of a function such as `exp`, or of a look-up, in multiplications.
+const SLOW: usize = 8;
 
 /// The most values that broadcasting the inputs together can give.
 fn broadcast_size(inputs: &[&Tensor]) -> usize {
@@ -703,6 +711,26 @@ fn trees_of(tensor: &Tensor, trees: &TreeModel, least: usize) -> Option<Tensor> 
 }
 
 impl Each {
+    /// Work per element, in multiplications.
+    fn cost(self) -> usize {
+        match self {
+            Self::Identity
+            | Self::Single
+            | Self::Truncate
+            | Self::Relu
+            | Self::LeakyRelu(_)
+            | Self::HardSigmoid { .. }
+            | Self::HardSwish
+            | Self::Neg
+            | Self::Abs
+            | Self::Not
+            | Self::IsNan
+            | Self::IsInf
+            | Self::Truth => 1,
+            _ => SLOW,
+        }
+    }
+
     fn of(self, x: f64) -> f64 {
         match self {
             Self::Identity => x,
@@ -802,6 +830,14 @@ fn truth(yes: bool) -> f64 {
 }
 
 impl Pairs {
+    /// Work per element, in multiplications.
+    fn cost(self) -> usize {
+        match self {
+            Self::Pow | Self::Mod { .. } => SLOW,
+            _ => 1,
+        }
+    }
+
     #[expect(clippy::float_cmp, reason = "the file asks for equality")]
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
@@ -944,6 +980,33 @@ mod tests {
             [-2.0, 0.0, 2.0]
         );
         assert_eq!([-3.0, 0.0, 2.0].map(|x| Each::Sign.of(x)), [-1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn work_of_slow_functions_counts_more() {
+        let x = Tensor::list(vec![1.0; 10]);
+        let of = |op: Op| op.work(&[&x]);
+        assert_eq!(of(Op::Each(Each::Relu)), 10 + 10);
+        assert_eq!(of(Op::Each(Each::Exp)), 8 * 10 + 10);
+        assert_eq!(of(Op::Shown(Shown::new(&[], false))), 32 * 10 + 10);
+    }
+
+    #[test]
+    fn work_of_trees_counts_their_nodes() {
+        use super::super::super::trees::{Aggregate, Link, Node, Precision, Tree};
+        let tree = Tree {
+            nodes: vec![Node::Leaf(1.0); 100],
+        };
+        let model = TreeModel {
+            trees: vec![tree],
+            weights: vec![],
+            base: 0.0,
+            aggregate: Aggregate::Sum,
+            link: Link::Identity,
+            precision: Precision::Single,
+        };
+        let x = tensor(&[5, 2], &[0.0; 10]);
+        assert_eq!(Op::Trees(model, 0).work(&[&x]), 5 * 100 + 10);
     }
 
     #[test]
