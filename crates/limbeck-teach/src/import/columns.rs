@@ -279,21 +279,30 @@ impl Input {
 
 /// The model's codes of numbers; NaN for those that are no category of the model.
 fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
-    let coded = |(code, label): (usize, &Label)| {
+    let mut code: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, label) in labels.iter().enumerate() {
         let number = match label {
             Label::Text(text) => Label::of_text(text),
             Label::Bool(_) | Label::Number(_) => label.number(),
         };
-        Some((key(number?), code as f64))
-    };
-    let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
+        if let Some(number) = number {
+            code.entry(key(number)).or_default().push(at);
+        }
+    }
     if code.is_empty() {
         return Err(format!(
             "column `{column}` holds numbers, but the model's categories are strings; set the type of the column to category in data.types"
         ));
     }
-    let of = |value: &f64| code.get(&key(*value)).copied().unwrap_or(f64::NAN);
-    Ok(values.iter().map(of).collect())
+    let of = |value: &f64| match code.get(&key(*value)).map(Vec::as_slice) {
+        None | Some([]) => Ok(f64::NAN),
+        Some([code]) => Ok(*code as f64),
+        Some(_) => Err(format!(
+            "column `{column}` holds the number {value}, which several categories of the model can mean, such as the strings `1` and `1.0`; set the \
+             type of the column to category in data.types"
+        )),
+    };
+    values.iter().map(of).collect()
 }
 
 /// The model's codes of a column's categories; NaN for those that are no category of the model.
@@ -387,6 +396,20 @@ mod tests {
             shown(truths.read(&numbers("k", &[1.0, 0.0])).unwrap()),
             "[1.0, 0.0]"
         );
+    }
+
+    #[test]
+    fn numbers_that_several_strings_mean_are_refused() {
+        let texts = ["2", "3", "3.0"].map(|text| Label::Text(text.into()));
+        let input = labeled(texts.to_vec());
+        let message = input.read(&numbers("k", &[2.0, 3.0])).unwrap_err();
+        assert!(
+            message.contains("the number 3,") && message.contains("data.types"),
+            "{message}"
+        );
+        assert_eq!(shown(input.read(&numbers("k", &[2.0])).unwrap()), "[0.0]");
+        let found = input.read(&category(&["3.0", "3"], &[0, 1])).unwrap();
+        assert_eq!(shown(found), "[2.0, 1.0]");
     }
 
     #[test]
