@@ -448,42 +448,56 @@ impl<'a> Budget<'a> {
         loop {
             let data = narrow.as_ref().unwrap_or(data);
             let columns = data.features.columns.len();
-            let share = match self.speed_of_student(&resolved.recipe, data) {
-                Ok(step) => {
-                    resolved.step = step;
-                    let least = self.least_of_students(&resolved.recipe, step);
-                    self.left() * (1.0 - TEACHER) / least
+            let kept = match self.speed_of_student(&resolved.recipe, data) {
+                Ok(speed) => {
+                    resolved.step = speed;
+                    self.columns_in_time(&resolved.recipe, data, speed)?
                 }
                 Err(Error::Distill(limbeck_distill::Error::BudgetTooSmall {
                     smallest,
                     allowed,
                     ..
-                })) if !resolved.recipe.data.drop.is_empty() || columns > LEAST_COLUMNS => {
-                    allowed as f64 / smallest as f64 * 0.8
+                })) if columns > LEAST_COLUMNS => {
+                    let share = 0.8 * allowed as f64 / smallest as f64;
+                    ((columns as f64 * share) as usize).max(LEAST_COLUMNS)
                 }
                 Err(error) => return Err(error),
             };
-            if share >= 1.0 {
+            if kept >= columns {
                 return Ok(narrow);
             }
-            let fewer = ((columns as f64 * share) as usize).max(LEAST_COLUMNS);
-            if fewer >= columns {
-                let least = self.least_of_students(&resolved.recipe, resolved.step);
-                return Err(self.refuse(2.0 * least));
-            }
-            narrow = Some(self.narrow(resolved, data, fewer));
+            narrow = Some(self.narrow(resolved, data, kept));
         }
     }
 
-    /// Seconds that the shortest search and refits take.
-    fn least_of_students(&self, recipe: &Recipe, (step, start): (f64, f64)) -> f64 {
-        let least = StudentOptions {
-            steps: LEAST_STEPS.min(recipe.student.steps),
+    /// Columns with which students get a good schedule in the time that is left.
+    fn columns_in_time(&self, recipe: &Recipe, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
+        let columns = data.features.columns.len();
+        let splits = recipe.student.splits_of(learned(data));
+        let takes = |steps| self.seconds_of_students(recipe, splits, steps, speed);
+        let allowed = self.left() * (1.0 - TEACHER);
+        let good = takes(search::steps_of_schedule(GOOD_STEPS, splits));
+        let least = takes(LEAST_STEPS);
+        let part = LEAST_COLUMNS.min(columns) as f64 / columns as f64;
+        columns_within(columns, allowed, good, least)
+            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))
+    }
+
+    /// Seconds of a search with one setting and of refits with two seeds, if the recipe has `steps` steps.
+    fn seconds_of_students(
+        &self,
+        recipe: &Recipe,
+        splits: usize,
+        steps: usize,
+        (step, start): (f64, f64),
+    ) -> f64 {
+        let student = StudentOptions {
+            steps: steps.min(recipe.student.steps),
             trials: 1,
-            splits: Some(1),
             ..recipe.student.clone()
         };
-        4.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
+        let steps = taken(&student, splits, recipe.repeats.min(2));
+        2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
     /// Networks and Gaussian processes that fit beside the trees.
@@ -550,7 +564,8 @@ impl<'a> Budget<'a> {
                 steps: longest_within(&student, splits, repeats, allowed),
                 ..student
             };
-            if recipe.student.steps >= GOOD_STEPS.min(asked.steps) {
+            let longest = |student: &StudentOptions| search::longest_schedule(student, splits);
+            if longest(&recipe.student) >= GOOD_STEPS.min(longest(&asked)) {
                 break;
             }
         }
@@ -610,7 +625,9 @@ impl<'a> Budget<'a> {
             rows,
         });
         let specs = &data.targets.specs[..1];
+        let student = timed(recipe, data);
         let of = Study {
+            student: &student,
             checkpoints: &NO_CHECKPOINTS,
             target_weights: &[],
             ..study(recipe, specs, self.session)
@@ -759,6 +776,25 @@ fn fitting(
     })
 }
 
+/// Columns with which students get a good schedule in `allowed` seconds, which takes `good` seconds with all columns; at least
+/// [`LEAST_COLUMNS`], and none if even these leave no time for the shortest schedule (`least` seconds with all columns).
+fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option<usize> {
+    let fewest = LEAST_COLUMNS.min(columns);
+    let share = allowed / good;
+    // A share that is 1 but for rounding keeps all columns.
+    let kept = ((columns as f64 * share + 1e-6) as usize).clamp(fewest, columns);
+    let least = least * kept as f64 / columns as f64;
+    (kept > fewest || least <= allowed).then_some(kept)
+}
+
+/// The student that is timed on a sample of the rows: its batches are as large as on all rows.
+fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
+    StudentOptions {
+        batch: Some(recipe.student.batch_of(learned(data))),
+        ..recipe.student.clone()
+    }
+}
+
 /// Seconds that something takes for `growth` times as many rows, where it took `more` seconds for some and `less` for a part of them: a straight
 /// line, not less steep than a third of proportion, since two measurements may tremble.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
@@ -881,6 +917,75 @@ mod tests {
             ..student
         };
         assert_eq!(longest_within(&short, 3, 2, 0.0), 70);
+    }
+
+    #[test]
+    fn columns_are_kept_only_as_far_as_students_have_a_good_schedule() {
+        let kept = |allowed| columns_within(200, allowed, 40.0, 11.0);
+        assert_eq!(kept(40.0), Some(200));
+        assert_eq!(kept(10.0), Some(50));
+        // 24 columns: a good schedule takes 4.8 s, the shortest 1.32 s.
+        assert_eq!(kept(1.5), Some(24));
+        assert_eq!(kept(1.3), None);
+        assert_eq!(columns_within(10, 1.0, 40.0, 0.9), Some(10));
+    }
+
+    #[test]
+    fn more_time_never_means_shorter_schedules() {
+        // 4 ms for each step with 3000 columns.
+        let (columns, step) = (3000, 0.004);
+        let student = StudentOptions {
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        let takes = |steps| {
+            let student = StudentOptions {
+                steps,
+                ..student.clone()
+            };
+            taken(&student, 1, 2) * step
+        };
+        let (good, least) = (takes(GOOD_STEPS), takes(LEAST_STEPS));
+        let mut last = (0, 0);
+        for seconds in [10.0, 20.0, 60.0, 200.0] {
+            let kept = columns_within(columns, seconds, good, least).unwrap();
+            let step = step * kept as f64 / columns as f64;
+            let steps = longest_within(&student, 1, 2, seconds / step);
+            assert!(
+                steps >= GOOD_STEPS || kept == LEAST_COLUMNS,
+                "{steps} {kept}"
+            );
+            let now = (kept, steps.min(GOOD_STEPS));
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{now:?} {last:?}");
+            last = now;
+        }
+        assert_eq!(last.0, columns);
+    }
+
+    #[test]
+    fn students_are_timed_with_the_batch_of_all_rows() {
+        use limbeck_data::{Column, DataOptions, Table};
+        let value = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract();
+        let column = |j: usize| (0..4000).map(|i| value(j, i)).collect();
+        let mut columns: Vec<Column> = (0..200)
+            .map(|j| Column::number(&format!("x{j}"), column(j)))
+            .collect();
+        columns.push(Column::number("y", column(300)));
+        let table = Table {
+            columns,
+            rows: 4000,
+            ..Table::default()
+        };
+        let recipe = Recipe::default();
+        let data = Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap();
+        // Few enough rows are timed for smaller batches.
+        let rows = sample_of_cells(&data).len();
+        assert_ne!(
+            recipe.student.batch_of(rows),
+            recipe.student.batch_of(learned(&data))
+        );
+        let batch = timed(&recipe, &data).batch_of(rows);
+        assert_eq!(batch, recipe.student.batch_of(learned(&data)));
     }
 
     const MANY: Rows = Rows {
