@@ -309,14 +309,21 @@ impl<'a> Budget<'a> {
                 1.0
             };
         self.plan_student(&mut resolved, &data, left);
-        let columns = data.features.columns.len().max(1) as f64;
-        let transfer = &mut resolved.recipe.transfer;
-        let cells = (self.limit * CELLS / columns) as usize;
-        transfer.munge_rows = transfer.munge_rows.min(cells.max(1000));
+        self.fewer_new_rows(&mut resolved.recipe, &data);
         self.tell(&resolved);
         let notes = resolved.notes.iter();
         notes.for_each(|note| self.session.note(note));
         Ok(resolved)
+    }
+
+    /// Makes fewer new rows, as far as schedules are shorter and as the table has many columns. Only once: labels belong to these rows.
+    fn fewer_new_rows(&self, recipe: &mut Recipe, data: &Dataset) {
+        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
+        let columns = data.features.columns.len().max(1) as f64;
+        let cells = (self.limit * CELLS / columns) as usize;
+        let rows = &mut recipe.transfer.munge_rows;
+        *rows = scaled(*rows, share.max(0.1), 1000).min(*rows);
+        *rows = (*rows).min(cells.max(1000));
     }
 
     /// The same once the labels are there: students take the time that is left.
@@ -330,6 +337,7 @@ impl<'a> Budget<'a> {
         // As long as was asked for, where there is time after all.
         own.recipe.student.steps = self.recipe.student.steps;
         own.recipe.student.trials = self.recipe.student.trials;
+        own.recipe.repeats = self.recipe.repeats;
         let splits = own.recipe.student.splits_of(learned(data));
         // Each further split has a teacher of its own, about two thirds of the first.
         let others = self.session.seconds() * 0.6 * (splits - 1) as f64;
@@ -570,9 +578,6 @@ impl<'a> Budget<'a> {
             }
         }
         (recipe.repeats, recipe.max_repeats) = (repeats, repeats);
-        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
-        let munge = &mut recipe.transfer.munge_rows;
-        *munge = scaled(*munge, share.max(0.1), 1000).min(*munge);
     }
 
     /// That of a fit on all training rows, by fits of some of them and of an eighth of those.
@@ -962,12 +967,12 @@ mod tests {
         assert_eq!(last.0, columns);
     }
 
-    #[test]
-    fn students_are_timed_with_the_batch_of_all_rows() {
+    /// A table of 4000 rows.
+    fn table(columns: usize) -> Dataset {
         use limbeck_data::{Column, DataOptions, Table};
         let value = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract();
         let column = |j: usize| (0..4000).map(|i| value(j, i)).collect();
-        let mut columns: Vec<Column> = (0..200)
+        let mut columns: Vec<Column> = (0..columns)
             .map(|j| Column::number(&format!("x{j}"), column(j)))
             .collect();
         columns.push(Column::number("y", column(300)));
@@ -976,8 +981,12 @@ mod tests {
             rows: 4000,
             ..Table::default()
         };
-        let recipe = Recipe::default();
-        let data = Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap();
+        Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap()
+    }
+
+    #[test]
+    fn students_are_timed_with_the_batch_of_all_rows() {
+        let (recipe, data) = (Recipe::default(), table(200));
         // Few enough rows are timed for smaller batches.
         let rows = sample_of_cells(&data).len();
         assert_ne!(
@@ -986,6 +995,34 @@ mod tests {
         );
         let batch = timed(&recipe, &data).batch_of(rows);
         assert_eq!(batch, recipe.student.batch_of(learned(&data)));
+    }
+
+    #[test]
+    fn second_plan_keeps_the_new_rows_that_have_labels() {
+        let recipe = Recipe {
+            time_limit: Some(1000.0),
+            ..Recipe::default()
+        };
+        let session = Session::new(&crate::session::Silent);
+        let budget = Budget::of(&recipe, 1, &session);
+        let mut first = Resolved {
+            recipe: Recipe {
+                repeats: 2,
+                ..recipe.clone()
+            },
+            notes: Vec::new(),
+            // About 20 000 steps of each of 110 000 that were asked for.
+            step: (800.0 * budget.threads() / 400_000.0, 0.0),
+        };
+        first.recipe.transfer.munge_rows = 12_345;
+        let second = budget.resolve_students(&first, &table(3)).unwrap().recipe;
+        assert_eq!(second.transfer.munge_rows, 12_345);
+        assert_eq!(second.repeats, recipe.repeats);
+        let steps = second.student.steps;
+        assert!(
+            steps >= GOOD_STEPS && steps < recipe.student.steps,
+            "{steps}"
+        );
     }
 
     const MANY: Rows = Rows {
