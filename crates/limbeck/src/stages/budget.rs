@@ -100,6 +100,8 @@ pub(crate) struct Budget<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Thrift {
     choose: bool,
+    /// Whether fits look for pairs of columns.
+    pairs: bool,
     folds: usize,
     fits: usize,
     splits: usize,
@@ -128,13 +130,16 @@ impl Thrift {
     fn degrees(recipe: &Recipe, splits: usize) -> [Self; 4] {
         let all = Self {
             choose: recipe.teacher.choose_trees,
+            pairs: recipe.teacher.choose_trees || recipe.teacher.trees.pairs > 0,
             folds: recipe.teacher.folds,
             fits: recipe.teacher.fits,
             splits,
         };
         let one_split = Self { splits: 1, ..all };
+        // Pairs go with the comparison; without one, they are as the recipe has them.
         let plain = Self {
             choose: false,
+            pairs: all.pairs && !all.choose,
             ..one_split
         };
         let least = Self {
@@ -163,7 +168,7 @@ impl Thrift {
         Times {
             fits: all + tried,
             whole: all + tried / 2.0,
-            more: if self.choose {
+            more: if self.pairs {
                 50.0 * (all + tried * 2.0 / 3.0)
             } else {
                 0.0
@@ -183,13 +188,13 @@ impl Thrift {
     }
 
     fn apply(self, recipe: &mut Recipe) {
+        if recipe.teacher.choose_trees && !self.choose {
+            recipe.teacher.trees.pairs = 0;
+        }
         recipe.teacher.choose_trees = self.choose;
         (recipe.teacher.folds, recipe.teacher.fits) = (self.folds, self.fits);
         if self.splits == 1 {
             recipe.student.splits = Some(1);
-        }
-        if !self.choose {
-            recipe.teacher.trees.pairs = 0;
         }
     }
 }
@@ -533,6 +538,7 @@ impl<'a> Budget<'a> {
         }
         let thrift = Thrift {
             choose: false,
+            pairs: false,
             folds: resolved.recipe.teacher.folds,
             fits: resolved.recipe.teacher.fits,
             splits: resolved.recipe.student.splits_of(learned(data)),
@@ -710,7 +716,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
         parts.push("settings are tried on one split of the rows".to_owned());
     }
     if taken.choose != asked.choose {
-        parts.push("options of the boosted trees are taken as they are".to_owned());
+        let part = "options of the boosted trees are not compared (they are fitted without slanted inputs)";
+        parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
         parts.push(format!(
@@ -1049,6 +1056,32 @@ mod tests {
             ..MANY
         };
         assert_eq!(plain.trees(few).fits, 11.0);
+    }
+
+    #[test]
+    fn pairs_are_given_up_only_with_the_comparison_of_options() {
+        let mut kept = Recipe::default();
+        kept.teacher.choose_trees = false;
+        kept.teacher.trees.pairs = 3;
+        let [all, .., least] = Thrift::degrees(&kept, 1);
+        // 50 rounds more for each of eight fits.
+        assert_eq!(all.trees(MANY).more, 400.0);
+        least.apply(&mut kept);
+        assert_eq!(kept.teacher.trees.pairs, 3);
+        let mut compared = Recipe::default();
+        let [all, .., least] = Thrift::degrees(&compared, 1);
+        assert!(
+            told(&all, &least)
+                .unwrap()
+                .contains("without slanted inputs")
+        );
+        all.apply(&mut compared);
+        assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);
+        least.apply(&mut compared);
+        assert_eq!(
+            (compared.teacher.choose_trees, compared.teacher.trees.pairs),
+            (false, 0)
+        );
     }
 
     #[test]
