@@ -415,7 +415,10 @@ impl<'a> Budget<'a> {
         let columns = data.features.columns.len();
         let degrees = Thrift::degrees(self.recipe, splits);
         let found = fitting(degrees, rows(data), speed, (seconds, wanted), columns);
-        let fits = found.map_err(|least| self.refuse(least / LEAST_TEACHER / self.threads()))?;
+        let fits = found.map_err(|least| {
+            let each = least / LEAST_TEACHER / self.threads();
+            self.refuse(each * self.teachers as f64)
+        })?;
         fits.thrift.apply(&mut resolved.recipe);
         if fits.is_alone && has_others {
             leave_trees_alone(resolved);
