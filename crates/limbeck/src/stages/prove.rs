@@ -117,7 +117,7 @@ impl Case<'_> {
         }
         if !trained.cut_in_search && !interrupted && !is_late {
             beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
-            notes.extend(beside.note.take());
+            notes.append(&mut beside.notes);
         }
         let is_alarming = verdict::is_alarming(recipe.objective.quantile, &test.0);
         let causes = if is_alarming {
@@ -436,7 +436,7 @@ struct Beside {
     lone: Option<LoneReport>,
     file: Option<FileReport>,
     outer: Option<Outer>,
-    note: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Case<'_> {
@@ -510,13 +510,17 @@ impl Case<'_> {
             )
         });
         match repeated {
-            Ok(found) => beside.outer = found,
+            Ok((found, note)) => {
+                note.iter().for_each(|note| session.note(note));
+                beside.outer = found;
+                beside.notes.extend(note);
+            }
             Err(error) if error.is_interruption() => return Err(error),
             // The run itself is whole.
             Err(error) => {
                 let note = format!("the outer folds failed: {error}");
                 session.note(&note);
-                beside.note = Some(note);
+                beside.notes.push(note);
             }
         }
         Ok(beside)
