@@ -455,6 +455,13 @@ impl Case<'_> {
             self.lone_models(trained, shipped, sizes, &test.alone)
         });
         match models {
+            // The best of a search that was cut short is no fair baseline.
+            Ok(_) if session.stop().is_late() => {
+                let note =
+                    "the time limit ended the fits of baselines of other kinds; they are left out";
+                session.note(note);
+                beside.notes.push(note.to_owned());
+            }
             Ok((models, others)) => {
                 let file = ShippedFile {
                     kind: shipped.kind,
