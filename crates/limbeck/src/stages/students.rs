@@ -50,8 +50,19 @@ pub(crate) struct Trained<'t> {
     pub(crate) files: Files<'t>,
     /// One judge per target.
     pub(crate) judges: &'t [Judge<'t>],
-    /// Whether a stop or the time limit ended the search, so that nothing was fitted again.
-    pub(crate) cut_in_search: bool,
+    /// What a stop or the time limit ended.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// What a stop or the time limit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The search: nothing was fitted again.
+    Search,
+    /// All refits: the students are those of the search.
+    AllRefits,
+    /// Some of the refits.
+    Refits,
 }
 
 impl Trained<'_> {
@@ -165,7 +176,7 @@ impl Students<'_> {
         let choice = session.time("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
 
-        let cut_in_search = session.is_over();
+        let mut cut = session.is_over().then_some(Cut::Search);
         let as_found = || Refitted {
             alone: alone.clone(),
             distilled: distilled.clone(),
@@ -177,7 +188,7 @@ impl Students<'_> {
                 .collect()
         });
         let refit_stage;
-        let (stage, refits) = if cut_in_search {
+        let (stage, refits) = if cut.is_some() {
             (search.first(), vec![as_found()])
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
@@ -188,7 +199,15 @@ impl Students<'_> {
             let whole = |pair: &&Refitted| {
                 is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
             };
-            refits.truncate(refits.iter().take_while(whole).count());
+            let count = refits.iter().take_while(whole).count();
+            if count < refits.len() {
+                cut = Some(if count == 0 {
+                    Cut::AllRefits
+                } else {
+                    Cut::Refits
+                });
+            }
+            refits.truncate(count);
             match refits.is_empty() {
                 true => (search.first(), vec![as_found()]),
                 false => (&refit_stage, refits),
@@ -210,7 +229,7 @@ impl Students<'_> {
             refits: &refits,
             files,
             judges: &judges,
-            cut_in_search,
+            cut,
         })?;
         Ok((made, choice, refits))
     }
