@@ -185,7 +185,12 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             let proven = students.case(at).prove(trained, Some(&report))?;
             Ok((proven, trained.search.choice_of(trained.choice, at)))
         };
-        let proven = (0..each.len()).map(of).collect::<Result<Vec<_>>>()?;
+        let mut proven = (0..each.len())
+            .map(of)
+            .collect::<Result<Vec<(Proven, Choice)>>>()?;
+        let notes = early::not_exported(&resolved.recipe, &student);
+        notes.iter().for_each(|note| session.note(note));
+        proven[0].0.report.notes.extend(notes);
         Ok((proven, student))
     };
     let ((proven, student), _, refits) = students.train(prove)?;
