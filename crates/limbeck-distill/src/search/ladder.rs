@@ -135,6 +135,10 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
             break;
         }
         match kinds::choose(search, asked) {
+            // A stop: the trained networks are kept.
+            Err(Error::Interrupted | Error::Teach(limbeck_teach::Error::Stopped)) if has_both => {
+                break;
+            }
             Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
                 if kind == StudentKind::Auto => {}
             Err(error) => return Err(error),
