@@ -24,8 +24,9 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
-/// How long a run may take to end by itself. Work that looks up too seldom is then left as a killed run is: what it finished is kept.
-const GRACE: Duration = Duration::from_millis(1300);
+/// How long a run may take to stop after Ctrl-C before the process exits. Finished work is kept, as after a kill. Builds without optimization
+/// are many times slower.
+const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 30_000 } else { 1300 });
 
 /// Lets Ctrl-C (and SIGTERM) ask the run to stop, and ends the process where it does not soon; a second one ends the process at once.
 pub(crate) fn watch_interrupts() -> Result<()> {
@@ -46,8 +47,8 @@ pub(crate) fn watch_interrupts() -> Result<()> {
 fn end_after_grace() {
     std::thread::sleep(GRACE);
     tell(
-        "interrupted: stopped before a student was trained; a run that was begun goes on from what it finished: limbeck distill --resume RUN \
-         (limbeck runs lists what is unfinished)",
+        "interrupted: the run did not end in time and was stopped; continue it with `limbeck distill --resume RUN` (`limbeck runs` lists \
+         unfinished runs)",
     );
     std::process::exit(INTERRUPTED);
 }
@@ -65,7 +66,7 @@ pub(crate) struct Progress {
     training: Mutex<State>,
 }
 
-/// How often a line tells how far a part is, where there is no live line.
+/// Time between progress lines if standard error is not a terminal.
 const EVERY: Duration = Duration::from_secs(15);
 
 enum Mode {
