@@ -25,7 +25,7 @@ const BESIDE: usize = 200;
 pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Result<()> {
     let asked = NonNeural::asked(student.kind);
     if student.kind == StudentKind::Table {
-        return kinds::check_columns(student, features);
+        return kinds::table::check(features);
     }
     let is_number =
         |column: &&limbeck_data::Feature| matches!(column.values, FeatureValues::Number(_));

@@ -115,7 +115,6 @@ pub(crate) fn write_joint(
         write(&folder, &last, &data.of_target(at), fitted)?;
     }
     write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
-
     write_file(out, STUDENT, &joint.student.to_bytes()?)?;
     write_exports(out, recipe, &joint.student)?;
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {
