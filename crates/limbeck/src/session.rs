@@ -247,7 +247,7 @@ impl<'a> Session<'a> {
         self.stop().is_over()
     }
 
-    /// Runs the fits of a teacher, which hear a stop, keep their pieces here and tell how far they are.
+    /// Runs the teacher's fits with this session's stop, checkpoints and progress events.
     pub(crate) fn teach<T>(&self, fits: impl FnOnce(Work<'_>) -> T) -> T {
         let told = |part: &Part<'_>| self.tell(&Event::Part(part));
         fits(Work {

@@ -37,10 +37,10 @@ use crate::session::{Event, Session};
 
 /// Part of the limit that is planned for; the rest is for testing and what was misjudged.
 const PLANNED: f64 = 0.8;
-/// Part of what is left after reading that the teacher may take, and of that the trees where there are other learners.
+/// Share of the remaining time for the teacher, and the trees' share of that if there are other learners.
 const TEACHER: f64 = 0.5;
 const TREES: f64 = 0.6;
-/// Part of it that the least teacher may take.
+/// Share for the smallest teacher, if nothing else fits.
 const LEAST_TEACHER: f64 = 0.75;
 /// Part of the limit after which the fits of a teacher are cut short.
 pub(crate) const TEACHER_END: f64 = 0.62;
@@ -248,7 +248,8 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// The recipe with its time limit replaced by options; unchanged without one. How fast this machine is is measured once in the life of a run.
+    /// The recipe with its time limit replaced by options; unchanged without one. The speed of the machine is measured once per run
+    /// and kept for a resume.
     ///
     /// # Errors
     ///
@@ -396,7 +397,7 @@ impl<'a> Budget<'a> {
         Error::Recipe {
             place: "time_limit".into(),
             message: format!(
-                "{} s are too few for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students take about \
+                "a time limit of {} s is too short for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students take about \
                  {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
                 self.limit
             ),
@@ -447,8 +448,8 @@ impl<'a> Budget<'a> {
         let dropped = resolved.recipe.data.drop.len() - self.recipe.data.drop.len();
         resolved.notes.retain(|note| !note.starts_with(NARROWED));
         resolved.notes.push(format!(
-            "{NARROWED}, the {columns} of {} columns that say most of the target on training rows, each by itself, are read; data.drop of the \
-             run's recipe names the others",
+            "{NARROWED}, only the {columns} of {} columns that explain the target best on training rows, each on its own, are used; the others \
+             are listed in data.drop of the run's recipe",
             columns + dropped
         ));
         narrow
@@ -731,7 +732,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
 }
 
-/// What fits into so many seconds of one thread: beside other learners, alone, and at most; else the seconds of the least.
+/// The best tree options within `seconds` of one thread (with other learners; trees alone; at most), or as an error the seconds that the
+/// smallest teacher needs.
 fn fitting(
     degrees: [Thrift; 4],
     rows: Rows,
@@ -810,8 +812,8 @@ fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
     }
 }
 
-/// Seconds that something takes for `growth` times as many rows, where it took `more` seconds for some and `less` for a part of them: a straight
-/// line, not less steep than a third of proportion, since two measurements may tremble.
+/// Extrapolates time to `growth` times as many rows, linearly from two measurements; the slope is at least a third of proportional, since
+/// measurements are noisy.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     if part >= 1.0 {
         return more * growth.max(1.0);

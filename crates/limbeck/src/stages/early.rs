@@ -1,4 +1,4 @@
-//! What is known before anything is trained: that no student fits the budget, or that a format has no words for any.
+//! Checks before training: whether any student fits the budget, and whether any can be exported to the requested formats.
 
 use limbeck_data::Dataset;
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
