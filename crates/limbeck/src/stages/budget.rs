@@ -300,8 +300,13 @@ impl<'a> Budget<'a> {
         };
         let mut data = Cow::Borrowed(data);
         if self.fits_teacher() {
-            let narrow = self.teacher(&mut resolved, &data)?;
-            data = narrow.map_or(data, Cow::Owned);
+            if matches!(
+                resolved.recipe.teacher.kind,
+                TeacherKind::Auto | TeacherKind::Trees
+            ) {
+                let narrow = self.trees(&mut resolved, &data)?;
+                data = narrow.map_or(data, Cow::Owned);
+            }
             let narrow = self.columns_for_student(&mut resolved, &data)?;
             data = narrow.map_or(data, Cow::Owned);
             self.other_learners(&mut resolved, &data)?;
@@ -376,15 +381,16 @@ impl<'a> Budget<'a> {
             teacher, student, ..
         } = &resolved.recipe;
         let limit = self.limit;
-        let network = match teacher.kind {
-            TeacherKind::Trees | TeacherKind::Gp => String::new(),
-            TeacherKind::Auto | TeacherKind::Network => {
-                format!("{} network steps, ", teacher.network.steps.1)
-            }
-        };
+        let has = |kind| teacher.kind == TeacherKind::Auto || teacher.kind == kind;
+        let trees =
+            has(TeacherKind::Trees).then(|| format!("{} rounds of trees, ", teacher.trees.rounds));
+        let network = has(TeacherKind::Network)
+            .then(|| format!("{} network steps, ", teacher.network.steps.1));
         let text = format!(
-            "{limit} s allow {} rounds of trees, {network}{} student steps",
-            teacher.trees.rounds, student.steps
+            "{limit} s allow {}{}{} student steps",
+            trees.unwrap_or_default(),
+            network.unwrap_or_default(),
+            student.steps
         );
         self.session.tell(&Event::Budget(&text));
     }
@@ -405,7 +411,7 @@ impl<'a> Budget<'a> {
     }
 
     /// Trees that fit, and the data set without the columns that do not.
-    fn teacher(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
+    fn trees(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
         let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
         let all = self.left() * self.threads() / self.teachers as f64;
@@ -517,44 +523,70 @@ impl<'a> Budget<'a> {
         2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
-    /// Networks and Gaussian processes that fit beside the trees.
+    /// Networks and Gaussian processes that fit, beside trees or alone.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.recipe.teacher.kind;
         if resolved.recipe.teacher.kind == TeacherKind::Trees {
             return Ok(());
         }
-        let (wanted, rows) = (self.recipe.teacher.trees.rounds as f64, rows(data));
-        let share = (resolved.recipe.teacher.trees.rounds as f64 / wanted).min(1.0);
-        let gp = &mut resolved.recipe.teacher.gp;
-        gp.steps = scaled(gp.steps, share, 5);
         let seconds = self.left() * TEACHER * self.threads() / self.teachers as f64;
-        if rows.train <= gp.most_rows || kind == TeacherKind::Gp {
-            let own = gp.clone();
-            let takes = self.seconds_of_process(&resolved.recipe, &own, data)?;
-            let fits = takes <= seconds * (1.0 - TREES) / 2.0;
-            if !fits && kind == TeacherKind::Auto {
-                resolved.recipe.teacher.gp.most_rows = 0;
-                resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
-            }
+        let train = data.split.train.len();
+        if kind == TeacherKind::Gp
+            || kind == TeacherKind::Auto && train <= resolved.recipe.teacher.gp.most_rows
+        {
+            self.process(resolved, data, seconds)?;
         }
-        if kind == TeacherKind::Gp {
+        match kind {
+            TeacherKind::Auto => self.network(resolved, data, seconds * (1.0 - TREES)),
+            TeacherKind::Network => self.network(resolved, data, seconds),
+            TeacherKind::Gp | TeacherKind::Trees => Ok(()),
+        }
+    }
+
+    /// A Gaussian process that fits: beside other learners it is given up, alone it has fewer steps.
+    fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
+        let is_alone = self.recipe.teacher.kind == TeacherKind::Gp;
+        let mut gp = resolved.recipe.teacher.gp.clone();
+        if !is_alone {
+            let [wanted, rounds] =
+                [self.recipe, &resolved.recipe].map(|recipe| recipe.teacher.trees.rounds as f64);
+            gp.steps = scaled(gp.steps, (rounds / wanted).min(1.0), 5);
+        }
+        let takes = self.seconds_of_process(&resolved.recipe, &gp, data)?;
+        if is_alone {
+            gp.steps = scaled(gp.steps, (seconds / takes).min(1.0), 5.min(gp.steps));
+        } else if takes > seconds * (1.0 - TREES) / 2.0 {
+            gp.most_rows = 0;
+            resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
+        }
+        resolved.recipe.teacher.gp = gp;
+        Ok(())
+    }
+
+    /// Networks that fit. Beside trees, they have the folds and fits of these, or are given up.
+    fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
+        let is_alone = self.recipe.teacher.kind == TeacherKind::Network;
+        let (rows, network) = (rows(data), &resolved.recipe.teacher.network);
+        let splits = resolved.recipe.student.splits_of(learned(data));
+        let asked = Thrift::degrees(&resolved.recipe, splits);
+        // Trees alone compare their options and look for pairs.
+        let degrees = asked.map(|own| Thrift {
+            choose: asked[0].choose,
+            pairs: asked[0].pairs,
+            ..own
+        });
+        let degrees = &degrees[..if is_alone { degrees.len() } else { 1 }];
+        let wanted = network.steps_of(rows.train) as f64;
+        let good = GOOD_NETWORK.min(wanted);
+        let steps = 0.8 * seconds / self.seconds_of_network(network, data)?;
+        let (thrift, allowed) = networks_within(degrees, rows, steps, good);
+        if !is_alone && allowed < good {
+            leave_trees_alone(resolved);
             return Ok(());
         }
-        let thrift = Thrift {
-            choose: false,
-            pairs: false,
-            folds: resolved.recipe.teacher.folds,
-            fits: resolved.recipe.teacher.fits,
-            splits: resolved.recipe.student.splits_of(learned(data)),
-        };
-        let fits = thrift.trees(rows).fits + f64::from(u8::from(rows.train > 10_000));
-        let network = &resolved.recipe.teacher.network;
-        let each = fits * self.seconds_of_network(network, data)?;
-        let allowed = seconds * (1.0 - TREES) * 0.8 / each;
-        let wanted = network.steps_of(rows.train) as f64;
-        if allowed < GOOD_NETWORK.min(wanted) && kind == TeacherKind::Auto {
-            leave_trees_alone(resolved);
-        } else if allowed < wanted {
+        thrift.apply(&mut resolved.recipe);
+        resolved.notes.extend(told(&degrees[0], &thrift));
+        if allowed < wanted {
             let steps = (allowed as usize).max(100);
             let own = &mut resolved.recipe.teacher.network.steps;
             *own = (own.0.min(steps), own.1.min(steps));
@@ -791,6 +823,22 @@ fn fitting(
         columns: kept as usize,
         is_alone: true,
     })
+}
+
+/// The first way to fit networks in which each has `good` steps, where all of them together may take `steps`; else the last. With the steps of
+/// each.
+fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Thrift, f64) {
+    let each = |own: &Thrift| {
+        let plain = Thrift {
+            choose: false,
+            ..*own
+        };
+        // Of many rows, a part is held out for the choice of the steps.
+        steps / (plain.trees(rows).fits + f64::from(u8::from(rows.train > 10_000)))
+    };
+    let found = degrees.iter().find(|own| each(own) >= good);
+    let own = found.unwrap_or(&degrees[degrees.len() - 1]);
+    (*own, each(own))
 }
 
 /// Columns with which students get a good schedule in `allowed` seconds, which takes `good` seconds with all columns; at least
@@ -1087,6 +1135,19 @@ mod tests {
             (compared.teacher.choose_trees, compared.teacher.trees.pairs),
             (false, 0)
         );
+    }
+
+    #[test]
+    fn networks_alone_give_up_folds_and_fits_before_steps() {
+        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let steps = |all| {
+            let (thrift, each) = networks_within(&degrees, MANY, all, 600.0);
+            (thrift.folds, thrift.fits, each)
+        };
+        // Five folds and three fits, or three folds and one.
+        assert_eq!(steps(8000.0), (5, 3, 1000.0));
+        assert_eq!(steps(4000.0), (3, 1, 1000.0));
+        assert_eq!(steps(400.0), (3, 1, 100.0));
     }
 
     #[test]
