@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, FoldKind, Folds};
-use limbeck_distill::search::{self, KnownRows, Stage, Study, TransferSet};
+use limbeck_distill::search::{self, Stage, Study};
 use limbeck_distill::student::StudentOptions;
 use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
 use limbeck_teach::process::{ProcessOptions, ProcessPlan};
@@ -30,7 +30,7 @@ use limbeck_teach::{Effort, Sample, TeacherKind, Work};
 use serde::{Deserialize, Serialize};
 
 use super::screen;
-use super::students::study;
+use super::students::{untaught, untaught_rows};
 use crate::error::{Error, Result};
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
@@ -660,24 +660,12 @@ impl<'a> Budget<'a> {
     /// Seconds of a step of a student, and of what comes before its first one.
     fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
-        let none = vec![f64::NAN; rows.len()];
         let growth = learned(data) as f64 / rows.len() as f64;
-        let set = TransferSet::plain(KnownRows {
-            features: data.features.select(&rows),
-            target: data.learned_of(&rows),
-            weight: data.weight_of(&rows),
-            blocks: None,
-            teacher: none.clone(),
-            spread: none,
-            rows,
-        });
-        let specs = &data.targets.specs[..1];
+        let set = untaught_rows(data, rows);
         let student = timed(recipe, data);
         let of = Study {
             student: &student,
-            checkpoints: &NO_CHECKPOINTS,
-            target_weights: &[],
-            ..study(recipe, specs, self.session)
+            ..untaught(recipe, data, self.session)
         };
         let begun = Instant::now();
         let stage = Stage::new(&of, &set, None)?;

@@ -1,5 +1,6 @@
 //! Trains both students: chooses them on validation rows, and fits them again on all training rows.
 
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, TargetSpec};
 use limbeck_distill::hints::HintKind;
 use limbeck_distill::search::{
@@ -120,6 +121,33 @@ pub(crate) fn study<'a>(
         checkpoints: session.checkpoints(),
         stop: session.stop(),
     }
+}
+
+/// The same for students without a teacher, which leave no checkpoints.
+pub(crate) fn untaught<'a>(
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    session: &'a Session<'_>,
+) -> Study<'a> {
+    Study {
+        checkpoints: &NO_CHECKPOINTS,
+        target_weights: &[],
+        ..study(recipe, &data.targets.specs[..1], session)
+    }
+}
+
+/// Rows without a teacher's labels.
+pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
+    let none = vec![f64::NAN; rows.len()];
+    TransferSet::plain(KnownRows {
+        features: data.features.select(&rows),
+        target: data.learned_of(&rows),
+        weight: data.weight_of(&rows),
+        blocks: None,
+        teacher: none.clone(),
+        spread: none,
+        rows,
+    })
 }
 
 /// True where a refit was trained as long as its trial.
