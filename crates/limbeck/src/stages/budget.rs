@@ -403,8 +403,8 @@ impl<'a> Budget<'a> {
         Error::Recipe {
             place: "time_limit".into(),
             message: format!(
-                "a time limit of {} s is too short for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students take about \
-                 {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
+                "a time limit of {} s is too short for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students \
+                 take about {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
                 self.limit
             ),
         }
