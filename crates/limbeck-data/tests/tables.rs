@@ -343,6 +343,15 @@ fn dates_of_other_orders_are_dates() {
 }
 
 #[test]
+fn a_codec_that_is_not_supported_is_named_with_others() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/brotli.parquet");
+    let message = Table::read(&path, &ReadOptions::default()).unwrap_err().to_string();
+    for part in ["brotli.parquet", "brotli", "such as zstd or snappy"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn missing_numbers_are_numbers_in_every_file() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("t.csv");
