@@ -1,6 +1,6 @@
 //! `limbeck distill`: trains a student and tests it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Args};
@@ -55,7 +55,11 @@ impl Distill {
             self.show(run, runs.len() > 1)?;
         }
         if let Some(file) = joint_student(&runs).filter(|_| !self.json) {
-            print(&format!("student of all targets: {}\n", file.display()))?;
+            let exported = exported(file.parent().unwrap_or(&file), &runs[0]);
+            print(&format!(
+                "student of all targets: {}\n{exported}",
+                file.display()
+            ))?;
         }
         let missed = runs
             .iter()
@@ -106,7 +110,7 @@ impl Distill {
                 "{head}{}\nreport: {}\n{}run: {}\n",
                 render::result(run.report(), Style::stdout()),
                 run.path().join(limbeck::run::PAGE).display(),
-                exported(run),
+                exported(run.path(), run),
                 run.path().display()
             ));
         }
@@ -120,13 +124,13 @@ impl Distill {
     }
 }
 
-/// The files of the student in the formats that were asked for, a line each.
-fn exported(run: &Run) -> String {
+/// The files of the student of a run directory in the formats that its run asks for, a line each.
+fn exported(path: &Path, run: &Run) -> String {
     let name = |format: &limbeck::export::Format| match format {
         limbeck::export::Format::C => "student.c",
         limbeck::export::Format::Onnx => "student.onnx",
     };
-    let folder = run.path().join(limbeck::run::EXPORT);
+    let folder = path.join(limbeck::run::EXPORT);
     let files = run.recipe().export.iter().map(|one| folder.join(name(one)));
     let line = |file: PathBuf| format!("exported: {}\n", file.display());
     files.filter(|file| file.exists()).map(line).collect()

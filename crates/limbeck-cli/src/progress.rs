@@ -24,8 +24,9 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
-/// How long a run may take to end by itself. Work that looks up too seldom is then left as a killed run is: what it finished is kept.
-const GRACE: Duration = Duration::from_millis(1300);
+/// How long a run may take to stop after Ctrl-C before the process exits. Finished work is kept, as after a kill. Builds without optimization
+/// are many times slower.
+const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 30_000 } else { 1300 });
 
 /// Lets Ctrl-C (and SIGTERM) ask the run to stop, and ends the process where it does not soon; a second one ends the process at once.
 pub(crate) fn watch_interrupts() -> Result<()> {
@@ -46,8 +47,8 @@ pub(crate) fn watch_interrupts() -> Result<()> {
 fn end_after_grace() {
     std::thread::sleep(GRACE);
     tell(
-        "interrupted: stopped before a student was trained; a run that was begun goes on from what it finished: limbeck distill --resume RUN \
-         (limbeck runs lists what is unfinished)",
+        "interrupted: the run did not end in time and was stopped; continue it with `limbeck distill --resume RUN` (`limbeck runs` lists \
+         unfinished runs)",
     );
     std::process::exit(INTERRUPTED);
 }
@@ -65,7 +66,7 @@ pub(crate) struct Progress {
     training: Mutex<State>,
 }
 
-/// How often a line tells how far a part is, where there is no live line.
+/// Time between progress lines if standard error is not a terminal.
 const EVERY: Duration = Duration::from_secs(15);
 
 enum Mode {
@@ -80,15 +81,42 @@ struct State {
     stage: String,
     total: u64,
     steps: BTreeMap<String, usize>,
-    part: Option<PartState>,
+    /// The parts that have begun and are not done, by name: learners are fitted in parallel.
+    parts: BTreeMap<String, PartState>,
+    /// The part that the bar shows.
+    shown: Option<String>,
 }
 
 /// A part of a stage that counts what it has done.
 #[derive(Debug)]
 struct PartState {
-    name: String,
     begun: Instant,
     told: Instant,
+}
+
+impl State {
+    /// Notes at `now` how far a part is; returns the time since it began if a line about it is due.
+    fn line_due(&mut self, part: &Part<'_>, now: Instant) -> Option<Duration> {
+        let new = PartState {
+            begun: now,
+            told: now,
+        };
+        let own = self.parts.entry(part.name.to_owned()).or_insert(new);
+        let is_due = now - own.told >= EVERY;
+        if is_due {
+            own.told = now;
+        }
+        let taken = now - own.begun;
+        if part.done >= part.total {
+            self.parts.remove(part.name);
+        }
+        is_due.then_some(taken)
+    }
+
+    /// True if the bar has to change to this part: it is new, or the part that was shown is done.
+    fn is_next(&self, part: &Part<'_>) -> bool {
+        self.shown.is_none() || !self.parts.contains_key(part.name)
+    }
 }
 
 impl Progress {
@@ -166,28 +194,23 @@ impl Progress {
     /// Shows how far a part is, with the time that it still takes at the speed so far.
     fn part(&self, part: &Part<'_>) {
         let mut state = self.state();
-        let now = Instant::now();
-        if state.part.as_ref().is_none_or(|own| own.name != part.name) {
-            state.part = Some(PartState {
-                name: part.name.to_owned(),
-                begun: now,
-                told: now,
-            });
-            if let Mode::Live(bar) = &self.mode {
+        if let Mode::Live(bar) = &self.mode {
+            if state.is_next(part) {
                 bar.set_length(part.total as u64);
                 bar.set_style(steps_bar(self.style));
                 bar.reset_eta();
                 bar.set_message(state.stage.clone());
                 bar.set_prefix(part.name.to_owned());
+                state.shown = Some(part.name.to_owned());
+            }
+            if state.shown.as_deref() == Some(part.name) {
+                bar.set_position(part.done as u64);
+                state.shown = state.shown.take().filter(|_| part.done < part.total);
             }
         }
-        match (&self.mode, &mut state.part) {
-            (Mode::Live(bar), _) => bar.set_position(part.done as u64),
-            (Mode::Lines, Some(own)) if now - own.told >= EVERY => {
-                own.told = now;
-                tell(&part_line(part, now - own.begun, self.start.elapsed()));
-            }
-            _ => {}
+        let due = state.line_due(part, Instant::now());
+        if let (Mode::Lines, Some(taken)) = (&self.mode, due) {
+            tell(&part_line(part, taken, self.start.elapsed()));
         }
     }
 
@@ -195,7 +218,8 @@ impl Progress {
         let mut state = self.state();
         state.total = total as u64;
         state.steps.clear();
-        state.part = None;
+        state.parts.clear();
+        state.shown = None;
         if let Mode::Live(bar) = &self.mode {
             bar.set_length(total as u64);
             bar.set_position(0);
@@ -303,6 +327,37 @@ mod tests {
             part_line(&part, taken, elapsed),
             "[  70.0 s] trees, 5 folds: 25 %, about 30 s left"
         );
+    }
+
+    #[test]
+    fn parts_that_alternate_have_lines_of_their_own() {
+        let mut state = State::default();
+        let part = |name, done| Part {
+            name,
+            done,
+            total: 100,
+        };
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut lines = Vec::new();
+        for second in 0..=40 {
+            for name in ["trees", "network"] {
+                let due = state.line_due(&part(name, second as usize), at(second));
+                lines.extend(due.map(|taken| (name, taken.as_secs())));
+            }
+        }
+        assert_eq!(
+            lines,
+            [
+                ("trees", 15),
+                ("network", 15),
+                ("trees", 30),
+                ("network", 30)
+            ]
+        );
+        // A part that is done begins anew.
+        state.line_due(&part("trees", 100), at(41));
+        assert_eq!(state.line_due(&part("trees", 1), at(100)), None);
     }
 
     #[test]

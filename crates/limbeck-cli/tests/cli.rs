@@ -973,8 +973,9 @@ fn interrupt_leaves_a_valid_marked_run() {
 #[test]
 fn time_limit_leads_to_a_recipe_that_replays() {
     let place = Place::with_table();
+    // Long enough that no fit is ever cut short by the clock.
     let outcome = place
-        .distill(&["--time-limit", "20s", "--out", "run"])
+        .distill(&["--time-limit", "10m", "--out", "run"])
         .succeeds();
     assert!(outcome.stderr.contains("budget"), "{}", outcome.stderr);
     assert!(!place.text("run/recipe.toml").contains("time_limit"));
@@ -1036,7 +1037,7 @@ fn export_that_the_table_makes_impossible_is_refused_before_training() {
 }
 
 #[test]
-fn stop_ends_a_run_within_two_seconds_wherever_it_is() {
+fn stop_is_heard_by_a_run_wherever_it_is() {
     let place = Place::with_table();
     let recipe = place.text("quick.toml");
     place.file(
@@ -1053,27 +1054,26 @@ fn stop_ends_a_run_within_two_seconds_wherever_it_is() {
         "--out",
         "run",
     ];
-    for wait in [50, 400, 1000] {
+    for (stage, wait) in [("read", 0), ("out-of-fold", 0), ("out-of-fold", 400)] {
         let _ = std::fs::remove_dir_all(place.path("run.unfinished"));
         let mut child = place
             .command(&args)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while !lines.next().unwrap().unwrap().contains(stage) {}
         std::thread::sleep(std::time::Duration::from_millis(wait));
         let kill = std::process::Command::new("kill")
             .args(["-TERM", &child.id().to_string()])
             .status();
-        let asked = std::time::Instant::now();
         assert!(kill.unwrap().success());
-        let status = child.wait().unwrap();
-        // Before it listens to signals, SIGTERM ends a process as always.
-        assert!(matches!(status.code(), Some(130) | None), "{status}");
-        assert!(
-            asked.elapsed() < std::time::Duration::from_secs(3),
-            "{wait}"
-        );
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+        // The words of a run that heard it, not those of a process that was ended.
+        let is_heard = |line: &String| line.starts_with("interrupted: stopped");
+        assert!(rest.iter().any(is_heard), "{stage}: {rest:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use common::Place;
+use common::{Place, TARGET};
 use limbeck_data::simulate;
 
 /// The files of `shared/cases`, or a line that says that they are not there.
@@ -182,7 +182,7 @@ fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
     let plain = place.text("sensor.csv");
     let mut lines = plain.lines();
     let header = lines.next().unwrap();
-    let target = header.split(',').position(|name| name == "air_c").unwrap();
+    let target = header.split(',').position(|name| name == TARGET).unwrap();
     let german = |record: usize, line: &str| {
         let cells = line
             .split(',')

@@ -5,15 +5,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{RecordBatch, StringArray, StringBuilder};
-use arrow::csv::WriterBuilder;
+use arrow_array::{RecordBatch, StringArray, builder::StringBuilder};
 
 use crate::bytes::{self, BYTE_ORDER_MARK};
 use crate::kind::{BadCell, Cells, convert, finish, infer};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
+use crate::lines;
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::Records;
@@ -81,20 +81,15 @@ fn is_empty(values: &Values) -> bool {
 
 /// Writes a batch as CSV with a header; missing cells are empty.
 pub(crate) fn write(batch: &RecordBatch, file: &mut File) -> io::Result<()> {
-    let mut writer = WriterBuilder::new()
-        .with_header(true)
-        .build(io::BufWriter::new(file));
-    writer.write(batch).map_err(system_error)?;
-    io::Write::flush(&mut writer.into_inner())
-}
-
-/// The error of the operating system, without the text that the table library adds.
-fn system_error(error: arrow::error::ArrowError) -> io::Error {
-    match error {
-        arrow::error::ArrowError::IoError(_, source) => source,
-        arrow::error::ArrowError::CsvError(message) => io::Error::other(message),
-        other => io::Error::other(other),
+    let schema = batch.schema();
+    let names = schema.fields().iter().map(|field| field.name());
+    file.write_all(&lines::header(names))?;
+    for start in (0..batch.num_rows()).step_by(CHUNK) {
+        let rows = batch.slice(start, CHUNK.min(batch.num_rows() - start));
+        let text = lines::lines(&rows, &[]).map_err(io::Error::other)?;
+        file.write_all(&text)?;
     }
+    Ok(())
 }
 
 /// One file of a text table.

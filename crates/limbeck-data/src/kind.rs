@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use arrow::array::{Array, StringArray};
+use arrow_array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};

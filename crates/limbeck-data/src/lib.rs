@@ -70,6 +70,7 @@ mod format;
 mod given;
 pub mod kind;
 mod layout;
+mod lines;
 pub mod metrics;
 mod narrow;
 mod numbers;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{
+use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
 pub use crate::cells::{MISSING, MISSING_TIME, Values};
 use crate::error::quoted;
@@ -197,7 +197,7 @@ impl Table {
             .map(|column| Field::new(&column.name, arrow_type(column.kind), true))
             .collect();
         let arrays = self.columns.iter().map(Column::to_arrow).collect();
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(
             |error| Error::Shape {
                 message: error.to_string(),

@@ -343,6 +343,17 @@ fn dates_of_other_orders_are_dates() {
 }
 
 #[test]
+fn error_for_an_unsupported_codec_names_supported_codecs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/brotli.parquet");
+    let message = Table::read(&path, &ReadOptions::default())
+        .unwrap_err()
+        .to_string();
+    for part in ["brotli.parquet", "brotli", "such as zstd or snappy"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn numbers_that_mean_missing_are_found_in_csv_and_parquet() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("t.csv");

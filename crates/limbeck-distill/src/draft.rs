@@ -11,7 +11,7 @@ use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Heads, smallest};
 
-/// Numbers that a student may need for each number column at most, and beside them: with more than that, no look is needed.
+/// Upper bounds of parameters per numeric column and in addition; a larger budget needs no check.
 const EACH: usize = 10;
 const BESIDE: usize = 200;
 
@@ -25,7 +25,7 @@ const BESIDE: usize = 200;
 pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Result<()> {
     let asked = NonNeural::asked(student.kind);
     if student.kind == StudentKind::Table {
-        return kinds::check_columns(student, features);
+        return kinds::table::check(features);
     }
     let is_number =
         |column: &&limbeck_data::Feature| matches!(column.values, FeatureValues::Number(_));
@@ -58,8 +58,7 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     })
 }
 
-/// Students as they would read the rows of `set`, untrained, one for each kind that may be shipped: what cannot be exported of them cannot be of
-/// the trained one.
+/// Untrained students for the rows of `set`, one per kind that may ship: if none of them can be exported, no trained one can.
 ///
 /// # Errors
 ///

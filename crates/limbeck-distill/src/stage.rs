@@ -467,7 +467,8 @@ impl<'a> Stage<'a> {
         let Lesson { rows, loss, probe } = lesson;
         let options = self.train_options(training);
         let stop = self.study.stop;
-        // Late, the first point of the curve is still waited for; asked to stop, only for a moment: a student without one is none.
+        // After the deadline, training continues to its first point; after a stop request, for at most `GRACE`. A training without a point
+        // gives no student.
         let has_point = AtomicBool::new(false);
         let is_over = || {
             let known = stop.asked_for();

@@ -233,25 +233,24 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings in parallel. A trial that a stop ended before the first point of its curve has learned nothing and is left out;
-    /// after a stop, one trial of each student is enough.
+    /// Trains several settings in parallel. A trial is left out if a stop ended it on any split before the first point of its curve: it has no
+    /// validation error. After a stop, one trial of each student is enough.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
         let stop = self.first().study.stop;
+        let has_learned = |trial: &Trial| !trial.valid_pred.is_empty();
         let has_one = [AtomicBool::new(false), AtomicBool::new(false)];
         let train = |setting: Setting| -> Result<Option<Trial>> {
             let has_one = &has_one[usize::from(setting.alpha.is_some())];
             if has_one.load(Ordering::Relaxed) && stop.is_over() {
                 return Ok(None);
             }
-            let trial = self.train(setting, watch)?;
-            has_one.store(true, Ordering::Relaxed);
-            Ok(Some(trial))
+            let trial = Some(self.train(setting, watch)?).filter(has_learned);
+            has_one.fetch_or(trial.is_some(), Ordering::Relaxed);
+            Ok(trial)
         };
         let trials: Vec<Option<Trial>> =
             settings.into_par_iter().map(train).collect::<Result<_>>()?;
-        let trials: Vec<Trial> = trials.into_iter().flatten().collect();
-        let has_learned = |trial: &Trial| !trial.curve.is_empty();
-        Ok(trials.into_iter().filter(has_learned).collect())
+        Ok(trials.into_iter().flatten().collect())
     }
 
     /// Combines the trainings of a setting on all splits into one trial. The stopping point is the end of the schedule, unless an earlier point
@@ -281,7 +280,7 @@ impl<'a> Search<'a> {
         };
         let (smooth, best) = smooth_best(&(0..points).map(mean).collect::<Vec<f64>>());
         let Some(mut stop) = best else {
-            // There is no validation error: training was stopped before its first point.
+            // There is no validation error: training was stopped on some split before its first point.
             return trained.swap_remove(0).last(setting);
         };
         let valid_error = self.measure().of_mean(smooth[stop]);
@@ -334,11 +333,15 @@ fn by_target(stages: &[Stage<'_>], values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
-    use limbeck_data::{Feature, FeatureValues, Features, TargetSpec};
+    use limbeck_data::stop::Asked;
+    use limbeck_data::{Feature, FeatureValues, Features, Stop, TargetSpec};
     use limbeck_nets::Control;
 
     use super::*;
+    use crate::error::Error;
     use crate::hints::HintOptions;
     use crate::objective::ObjectiveOptions;
     use crate::search::{NewRows, Study, TransferSet, choose};
@@ -388,6 +391,18 @@ mod tests {
         blocks: Option<&[u32]>,
         check: impl FnOnce(&Search<'_>),
     ) {
+        on_targets_until(Stop::NEVER, units, student, valid, blocks, check);
+    }
+
+    /// The same with a stop.
+    fn on_targets_until(
+        stop: Stop<'_>,
+        units: &[f64],
+        student: &StudentOptions,
+        valid: &[(usize, usize)],
+        blocks: Option<&[u32]>,
+        check: impl FnOnce(&Search<'_>),
+    ) {
         let (objective, hints) = (ObjectiveOptions::default(), HintOptions::default());
         let spec = |at| TargetSpec {
             name: format!("y{at}"),
@@ -403,7 +418,7 @@ mod tests {
             target_weights: &[],
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,
-            stop: limbeck_data::Stop::NEVER,
+            stop,
         };
         let known = |features: Features, unit: f64, blocks: Option<&[u32]>| {
             let target: Vec<f64> = target(&features).iter().map(|y| unit * y).collect();
@@ -457,6 +472,57 @@ mod tests {
             again: Vec::new(),
             params: Vec::new(),
             model: None,
+        }
+    }
+
+    /// A stop that was asked for long ago, once its flag is set.
+    struct AskedLongAgo(AtomicBool);
+
+    impl Asked for AskedLongAgo {
+        fn is_asked(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        fn known_for(&self) -> Duration {
+            Duration::from_secs(3600)
+        }
+    }
+
+    #[test]
+    fn a_trial_without_a_point_on_each_split_is_left_out() {
+        let student = StudentOptions {
+            params: 500,
+            steps: 60,
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        // One thread trains the splits one after the other: the first has a point, the second none.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        for units in [&[1.0][..], &[1.0, 10.0]] {
+            let asked = AskedLongAgo(AtomicBool::new(false));
+            let watch = |_: &crate::trial::Progress<'_>| {
+                asked.0.store(true, Ordering::Relaxed);
+                Control::Continue
+            };
+            let check = |search: &Search<'_>| {
+                let settings = [Some(1.0), None].map(|alpha| Setting::plain(alpha, 60));
+                let trial = search.train(settings[0], &watch).unwrap();
+                assert!(!trial.curve.is_empty() && trial.valid_pred.is_empty());
+                asked.0.store(false, Ordering::Relaxed);
+                assert!(
+                    search
+                        .train_all(settings.to_vec(), &watch)
+                        .unwrap()
+                        .is_empty()
+                );
+                asked.0.store(false, Ordering::Relaxed);
+                let choice = choose(search, &watch).unwrap();
+                assert!(matches!(choice.best(), Err(Error::Interrupted)));
+            };
+            pool.as_ref().unwrap().install(|| {
+                let valid = [(200, 230), (300, 350)];
+                on_targets_until(Stop::on(&asked), units, &student, &valid, None, check);
+            });
         }
     }
 

@@ -187,7 +187,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The model file of an imported teacher cannot be read.
-    #[error("cannot read the teacher's model file {}: {source}; name a LightGBM, XGBoost or ONNX file", path.display())]
+    #[error("cannot read the teacher's model file {}: {source}; give a LightGBM, XGBoost, CatBoost or ONNX file", path.display())]
     ModelFile {
         /// The file.
         path: PathBuf,

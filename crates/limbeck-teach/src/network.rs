@@ -329,26 +329,7 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network on the given rows, and stops after the share `stop` of its schedule. It is saved as `network` during training and at
-    /// the end.
-    ///
-    /// # Errors
-    ///
-    /// The errors of training.
-    pub fn fit(
-        sample: &Sample<'_>,
-        rows: &[usize],
-        options: &NetworkOptions,
-        seed: u64,
-        stop: f64,
-        work: Work<'_>,
-    ) -> Result<Self> {
-        let meter = work.part("network".into(), CURVE);
-        let work = (work, &meter);
-        Self::fit_within(sample, rows, (options, stop), seed, "network", work)
-    }
-
-    /// The same, counted by a meter and kept under a name.
+    /// Trains one network on the given rows, and stops after a share of its schedule. Counted by a meter and saved under a name.
     pub(crate) fn fit_within(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -655,8 +636,11 @@ mod tests {
             steps: (300, 300),
             ..NetworkOptions::default()
         };
+        let work = Work::from(&*NO_CHECKPOINTS);
+        let meter = work.part("network".into(), CURVE);
+        let options = (&options, 1.0);
         let network =
-            NetworkEnsemble::fit(&sample, &rows, &options, 3, 1.0, (&*NO_CHECKPOINTS).into())
+            NetworkEnsemble::fit_within(&sample, &rows, options, 3, "network", (work, &meter))
                 .unwrap();
         let quotient = |step: f64| -> Vec<f64> {
             let moved = features([

@@ -1196,19 +1196,16 @@ mod tests {
     #[test]
     fn speed_is_measured_until_the_time_is_over() {
         let (x, y, w) = wave();
-        let measure = |stop| {
+        // The stop is looked at in each round.
+        let looks = |seconds| {
+            let after = After(usize::MAX.into());
+            let stop = limbeck_data::Stop::on(&after).within(seconds);
             let effort = Effort::until(1, stop);
-            speed(&x, &y, &w, &quick(), 0, effort).unwrap()
+            let Speed { start, round } = speed(&x, &y, &w, &quick(), 0, effort).unwrap();
+            assert!(round > 0.0 && start >= 0.0, "{start} {round}");
+            usize::MAX - after.0.into_inner()
         };
-        for stop in [
-            limbeck_data::Stop::NEVER,
-            limbeck_data::Stop::NEVER.within(0.0),
-        ] {
-            let Speed { start, round } = measure(stop);
-            assert!(
-                round > 0.0 && round < 1.0 && start >= 0.0,
-                "{start} {round}"
-            );
-        }
+        let (whole, late) = (looks(f64::INFINITY), looks(0.0));
+        assert!(whole > quick().rounds && late < whole, "{late} {whole}");
     }
 }

@@ -1,4 +1,4 @@
-//! What long work is given beside its data: where finished pieces are kept, what ends it, and who hears how far it is.
+//! Checkpoints, stop and progress callback of a fit.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ pub struct Part<'p> {
     pub total: usize,
 }
 
-/// What a fit is given beside its data.
+/// Checkpoints, stop and progress callback of a fit.
 #[derive(Clone, Copy)]
 pub struct Work<'a> {
     /// Where finished pieces are kept.
@@ -80,7 +80,7 @@ impl Meter<'_> {
     }
 }
 
-/// How a fit of trees is to work. None of it changes a bit of a fit that ends by itself.
+/// Threads, stop and progress of a tree fit; a fit that runs to its end does not depend on them.
 #[derive(Clone, Copy)]
 pub struct Effort<'a> {
     /// Threads.
@@ -124,7 +124,7 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// The same without anybody who counts rounds.
+    /// This effort without the round callback.
     pub(crate) fn quiet(self) -> Self {
         Self {
             round: None,

@@ -143,7 +143,7 @@ fn early_stopping_is_told() {
         assert_eq!(teacher.format(), ModelFormat::Xgboost);
         let notes = teacher.notes().concat();
         assert!(
-            notes.contains("early stopping") && notes.contains("trees count"),
+            notes.contains("early stopping") && notes.contains("trees are used"),
             "{notes}"
         );
     }
@@ -338,10 +338,22 @@ mod proto {
     }
 
     pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+        node_of("", op, inputs, output, attributes)
+    }
+
+    /// The same with the domain of the operation.
+    pub(super) fn node_of(
+        domain: &str,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[Vec<u8>],
+    ) -> Vec<u8> {
         let inputs = inputs.iter().flat_map(|name| bytes(1, name.as_bytes()));
         let mut node: Vec<u8> = inputs.collect();
         node.extend(bytes(2, output.as_bytes()));
         node.extend(bytes(4, op.as_bytes()));
+        node.extend(bytes(7, domain.as_bytes()));
         attributes
             .iter()
             .for_each(|attribute| node.extend(bytes(5, attribute)));
@@ -368,6 +380,12 @@ mod proto {
     pub(super) fn texts(name: &str, values: &[&str]) -> Vec<u8> {
         let values = values.iter().flat_map(|text| bytes(9, text.as_bytes()));
         [bytes(1, name.as_bytes()), values.collect(), number(20, 8)].concat()
+    }
+
+    /// An attribute that holds one int64.
+    pub(super) fn whole_attribute(name: &str, value: i64) -> Vec<u8> {
+        let tensor = [number(1, 1), number(2, 7), bytes(9, &value.to_le_bytes())].concat();
+        [bytes(1, name.as_bytes()), bytes(5, &tensor), number(20, 4)].concat()
     }
 
     pub(super) fn graph_attribute(name: &str, graph: &[u8]) -> Vec<u8> {
@@ -403,10 +421,15 @@ mod proto {
         tensor(name, 1, dims, &value.to_le_bytes().repeat(count))
     }
 
-    /// An input (field 11) or output (12): `[rows, width]`.
+    /// A float input (field 11) or output (12): `[rows, width]`.
     pub(super) fn value(field: u64, name: &str, width: u64) -> Vec<u8> {
+        value_of(1, field, name, width)
+    }
+
+    /// The same with another element type.
+    pub(super) fn value_of(kind: u64, field: u64, name: &str, width: u64) -> Vec<u8> {
         let shape = [bytes(1, &bytes(2, b"rows")), bytes(1, &number(1, width))].concat();
-        let kind = bytes(1, &[number(1, 1), bytes(2, &shape)].concat());
+        let kind = bytes(1, &[number(1, kind), bytes(2, &shape)].concat());
         bytes(
             field,
             &[bytes(1, name.as_bytes()), bytes(2, &kind)].concat(),
@@ -415,7 +438,13 @@ mod proto {
 
     /// A model with an input `x` of two columns, and an output `y`.
     pub(super) fn model(parts: &[Vec<u8>]) -> Vec<u8> {
-        let graph = [parts.concat(), value(11, "x", 2), value(12, "y", 1)].concat();
+        model_of(1, parts)
+    }
+
+    /// The same with another element type of `x`.
+    pub(super) fn model_of(kind: u64, parts: &[Vec<u8>]) -> Vec<u8> {
+        let input = value_of(kind, 11, "x", 2);
+        let graph = [parts.concat(), input, value(12, "y", 1)].concat();
         [number(1, 8), bytes(7, &graph)].concat()
     }
 }
@@ -444,6 +473,130 @@ fn graphs_that_the_tests_write_are_read() {
     for row in 0..300 {
         assert!((found[row] - a[row] - b[row]).abs() < 1e-5);
     }
+}
+
+/// Two columns of numbers.
+fn columns(a: &[f64], b: &[f64]) -> Features {
+    let mut two = rows(false, true).select(&(0..a.len()).collect::<Vec<_>>());
+    two.columns.truncate(2);
+    for (column, values) in two.columns.iter_mut().zip([a, b]) {
+        column.values = FeatureValues::Number(values.to_vec());
+    }
+    two
+}
+
+/// Predictions of a graph for two columns.
+fn ask(bytes: &[u8], a: &[f64], b: &[f64]) -> Vec<f64> {
+    let teacher = ImportedTeacher::from_bytes(bytes, "model.onnx").unwrap();
+    teacher.predict(&columns(a, b)).unwrap()
+}
+
+#[test]
+fn integer_inputs_are_not_rounded_to_single_precision() {
+    // 20240115 is no single-precision number; its neighbors are 20240114 and 20240116.
+    let parts = vec![
+        whole("day", &[20_240_114]),
+        node("Sub", &["x", "day"], "since", &[]),
+        node("Cast", &["since"], "single", &[int("to", 1)]),
+        node("ReduceSum", &["single"], "y", &[ints("axes", &[1])]),
+    ];
+    let bytes = proto::model_of(7, &parts);
+    let found = ask(&bytes, &[20_240_115.0, 20_240_117.0], &[20_240_114.0; 2]);
+    assert_eq!(found, [1.0, 3.0]);
+}
+
+#[test]
+fn attributes_that_would_change_the_result_are_refused() {
+    let refused_node = |op: &str, second: &[&str], attribute: Vec<u8>| {
+        let inputs = [&["x"], second].concat();
+        let parts = vec![
+            single("w", &[2], 1.0),
+            node(op, &inputs, "t", &[attribute]),
+            node("ReduceSum", &["t"], "y", &[ints("axes", &[1])]),
+        ];
+        refused(&model(&parts))
+    };
+    let message = refused_node("ArgMax", &[], int("select_last_index", 1));
+    assert!(message.contains("select_last_index = 0"), "{message}");
+    let message = refused_node("IsInf", &[], int("detect_negative", 0));
+    assert!(message.contains("detect_negative = 1"), "{message}");
+    let message = refused_node("Add", &["w"], int("axis", 0));
+    assert!(message.contains("opset 13"), "{message}");
+}
+
+#[test]
+fn operations_of_unknown_domains_are_refused() {
+    let of = |domain: &str| {
+        let parts = vec![
+            single("w", &[2, 1], 1.0),
+            proto::node_of(domain, "MatMul", &["x", "w"], "y", &[]),
+        ];
+        model(&parts)
+    };
+    let message = refused(&of("com.example"));
+    assert!(
+        message.contains("unknown domain `com.example`"),
+        "{message}"
+    );
+    assert_eq!(ask(&of("ai.onnx"), &[1.0], &[2.0]), [3.0]);
+}
+
+#[test]
+fn outputs_of_strings_are_refused() {
+    let encoder = [
+        ints("keys_int64s", &[0, 1]),
+        texts("values_strings", &["low", "high"]),
+    ];
+    let parts = vec![
+        node("ArgMax", &["x"], "class", &[int("axis", 1)]),
+        node("LabelEncoder", &["class"], "y", &encoder),
+    ];
+    let message = refused(&model(&parts));
+    assert!(message.contains("`y` holds strings"), "{message}");
+}
+
+#[test]
+fn filled_tensors_have_the_type_of_their_value() {
+    // Integer division of a filled integer tensor: 7 / 2 = 3.
+    let parts = vec![
+        whole("shape", &[1]),
+        whole("two", &[2]),
+        node(
+            "ConstantOfShape",
+            &["shape"],
+            "seven",
+            &[proto::whole_attribute("value", 7)],
+        ),
+        node("Div", &["seven", "two"], "three", &[]),
+        node("Cast", &["three"], "single", &[int("to", 1)]),
+        single("w", &[2, 1], 1.0),
+        node("MatMul", &["x", "w"], "sum", &[]),
+        node("Add", &["sum", "single"], "y", &[]),
+    ];
+    assert_eq!(ask(&model(&parts), &[1.0], &[2.0]), [6.0]);
+}
+
+#[test]
+fn softmax_follows_the_opset_of_the_file() {
+    // Four zeros per row as [rows, 2, 2]: 1/2 each along axis 1; 1/4 each along both axes, as before opset 13.
+    let parts = vec![
+        single("none", &[2, 4], 0.0),
+        whole("shape", &[0, 2, 2]),
+        node("MatMul", &["x", "none"], "zeros", &[]),
+        node("Reshape", &["zeros", "shape"], "cube", &[]),
+        node("Softmax", &["cube"], "shares", &[int("axis", 1)]),
+        node(
+            "ReduceMax",
+            &["shares"],
+            "y",
+            &[ints("axes", &[1, 2]), int("keepdims", 0)],
+        ),
+    ];
+    let of = |version: u64| {
+        let opset = proto::bytes(8, &proto::number(2, version));
+        ask(&[model(&parts), opset].concat(), &[1.0], &[2.0])
+    };
+    assert_eq!((of(12), of(13)), (vec![0.25], vec![0.5]));
 }
 
 /// What is added to a sum is 0 times a number that takes the bomb to compute.
@@ -631,6 +784,117 @@ fn deep_chains_do_not_overflow_the_stack() {
     assert!(begun.elapsed() < PATIENCE && teacher.parameters() == 2);
 }
 
+#[test]
+fn long_lists_of_integers_are_not_copied_for_each_node() {
+    // 1000 shapes of 4 million integers each.
+    let mut parts = vec![
+        whole("shape", &[1 << 22]),
+        node("ConstantOfShape", &["shape"], "long", &[]),
+    ];
+    let name = |at: usize| format!("t{at}");
+    let from = |at: usize| if at == 0 { "x".to_owned() } else { name(at) };
+    parts.extend((0..1000).map(|at| node("Reshape", &[&from(at), "long"], &name(at + 1), &[])));
+    parts.push(node("Identity", &[&name(1000)], "y", &[]));
+    let message = refused(&model(&parts));
+    assert!(message.contains("inputs of the shapes"), "{message}");
+    parts.truncate(2);
+    parts.push(node("Squeeze", &["x", "long"], "y", &[]));
+    let message = refused(&model(&parts));
+    assert!(message.contains("constant axes"), "{message}");
+}
+
+#[test]
+fn casts_to_strings_have_a_limit() {
+    let keys: Vec<String> = (0..50_000).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let encoder = [
+        texts("keys_strings", &keys),
+        floats("values_floats", &vec![1.0; keys.len()]),
+    ];
+    let few = [
+        texts("keys_strings", &["1"]),
+        floats("values_floats", &[1.0]),
+    ];
+    let mut sums = vec!["v0".to_owned()];
+    let mut parts = vec![
+        node("Cast", &["x"], "t0", &[int("to", 8)]),
+        node("LabelEncoder", &["t0"], "v0", &encoder),
+    ];
+    for at in 1..200 {
+        let (text, value) = (format!("t{at}"), format!("v{at}"));
+        parts.push(node("Cast", &["x"], &text, &[int("to", 8)]));
+        parts.push(node("LabelEncoder", &[&text], &value, &few));
+        sums.push(value);
+    }
+    let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
+    parts.push(node("Sum", &sums, "sum", &[]));
+    parts.push(node("ReduceSum", &["sum"], "y", &[ints("axes", &[1])]));
+    let message = refused(&model(&parts));
+    assert!(
+        message.contains("limit for a file of this size"),
+        "{message}"
+    );
+}
+
+#[test]
+fn bodies_of_scans_have_a_limit_over_all_outputs() {
+    let count = 100;
+    let outputs: Vec<String> = (0..count).map(|at| format!("o{at}")).collect();
+    let mut body = single("weights", &[1 << 16], 1.0);
+    for output in &outputs {
+        body.extend(node("Mul", &["row", "weights"], output, &[]));
+        body.extend(value(12, output, 1 << 16));
+    }
+    body.extend(value(11, "row", 2));
+    let mut scan = proto::bytes(1, b"stored");
+    outputs
+        .iter()
+        .for_each(|output| scan.extend(proto::bytes(2, output.as_bytes())));
+    scan.extend(proto::bytes(4, b"Scan"));
+    scan.extend(proto::bytes(5, &graph_attribute("body", &body)));
+    scan.extend(proto::bytes(5, &int("num_scan_inputs", 1)));
+    let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    let parts = vec![
+        single("stored", &[1, 1], 1.0),
+        proto::bytes(1, &scan),
+        node("Sum", &names, "t", &[]),
+    ];
+    let message = refused(&with_bomb(parts, "t"));
+    assert!(
+        message.contains("limit for a file of this size"),
+        "{message}"
+    );
+}
+
+#[test]
+fn splits_need_sizes_that_add_up_to_the_axis() {
+    let split = |sizes: &[i64]| {
+        let mut split = Vec::new();
+        for (field, name) in [(1, "x"), (1, "sizes"), (2, "first"), (2, "y"), (4, "Split")] {
+            split.extend(proto::bytes(field, name.as_bytes()));
+        }
+        split.extend(proto::bytes(5, &int("axis", 1)));
+        model(&[whole("sizes", sizes), proto::bytes(1, &split)])
+    };
+    assert_eq!(ask(&split(&[1, 1]), &[3.0], &[4.0]), [4.0]);
+    let message = refused(&split(&[1, 2]));
+    assert!(message.contains("inputs of the shapes"), "{message}");
+    assert!(refused(&split(&[1, 1, 0])).contains("one size of 0 or more"));
+}
+
+#[test]
+fn deep_chains_of_constants_take_linear_time() {
+    let count = 60_000;
+    let name = |at: usize| format!("t{at}");
+    let mut parts = vec![single(&name(0), &[2, 1], 1.0)];
+    parts.extend((0..count).map(|at| node("Neg", &[&name(at)], &name(at + 1), &[])));
+    parts.push(node("MatMul", &["x", &name(count)], "y", &[]));
+    let begun = Instant::now();
+    let teacher = ImportedTeacher::from_bytes(&model(&parts), "model.onnx").unwrap();
+    println!("{:?}", begun.elapsed());
+    assert!(begun.elapsed() < PATIENCE && teacher.parameters() == 2);
+}
+
 /// A `TreeEnsembleRegressor` of one tree whose tests are all of input 0 at 0.5.
 fn tree(yes: &[u64], no: &[u64], leaves: &[f32]) -> Vec<u8> {
     let (tests, count) = (yes.len(), yes.len() + leaves.len());
@@ -672,9 +936,9 @@ fn shared_subtrees_cost_no_more_than_their_nodes() {
 #[test]
 fn trees_that_lead_back_are_refused() {
     let message = refused(&tree(&[1, 3, 1], &[2, 2, 3], &[7.0]));
-    assert!(message.contains("leads back"), "{message}");
+    assert!(message.contains("a cycle"), "{message}");
     let message = refused(&tree(&[1, 9, 3], &[2, 2, 3], &[7.0]));
-    assert!(message.contains("a way to node"), "{message}");
+    assert!(message.contains("the child node"), "{message}");
 }
 
 /// A copy of the model with weights beside it, in a folder of its own, with one text of the file replaced by another of the same length.

@@ -125,7 +125,7 @@ limbeck_options::options! {
         ///
         /// `--resume` continues from the last checkpoint. Results do not depend on this time.
         checkpoint_every: f64 = 10.0 => [seconds(), within(0.0, LONGEST), flag("checkpoint-every", "TIME"), under("Output")];
-        /// Write the shipped student in these formats too, into the folder `export` of the run. What the table makes impossible is said before training.
+        /// Write the shipped student in these formats too, into the folder `export` of the run. A format that cannot express any student of this table is refused before training.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), example("[\"c\", \"onnx\"]")];
         /// Exit with 1 unless the shipped student's test R² is at least this.
@@ -509,7 +509,7 @@ impl Recipe {
             .collect()
     }
 
-    /// If the labels come from; with several teachers, the first of them.
+    /// Where the labels come from; with several teachers, the source of the first.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
         let teacher = &self.teacher;
@@ -531,7 +531,7 @@ impl Recipe {
     }
 }
 
-/// If the labels come from.
+/// Where the labels come from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TeacherSource<'r> {
     /// A teacher that limbeck fits.

@@ -61,6 +61,7 @@ impl Observer for Silent {
 }
 
 /// The context that all stages share: observer, checkpoints and clock.
+#[derive(Clone)]
 pub struct Session<'a> {
     observer: &'a dyn Observer,
     checkpoints: Checkpoints,
@@ -109,15 +110,13 @@ impl<'a> Session<'a> {
     /// This session, with a clock that starts now.
     pub(crate) fn fresh(&self) -> Self {
         Self {
-            observer: self.observer,
-            checkpoints: self.checkpoints.clone(),
             clock: Arc::default(),
             until: None,
-            is_part: self.is_part,
+            ..self.clone()
         }
     }
 
-    /// The same with an end, so many seconds after its begin; none for as long as it takes.
+    /// This session with a deadline, in seconds after its start; `None` for no deadline.
     pub(crate) fn ending(&self, after: Option<f64>) -> Self {
         let end = |seconds: f64| {
             let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
@@ -125,18 +124,7 @@ impl<'a> Session<'a> {
         };
         Self {
             until: after.and_then(end),
-            ..self.part_of_itself()
-        }
-    }
-
-    /// The same session.
-    fn part_of_itself(&self) -> Self {
-        Self {
-            observer: self.observer,
-            checkpoints: self.checkpoints.clone(),
-            clock: Arc::clone(&self.clock),
-            until: self.until,
-            is_part: self.is_part,
+            ..self.clone()
         }
     }
 
@@ -144,10 +132,7 @@ impl<'a> Session<'a> {
     pub(crate) fn watched_by<'b>(&self, observer: &'b dyn Observer) -> Session<'b> {
         Session {
             observer,
-            checkpoints: self.checkpoints.clone(),
-            clock: Arc::clone(&self.clock),
-            until: self.until,
-            is_part: self.is_part,
+            ..self.clone()
         }
     }
 
@@ -156,7 +141,7 @@ impl<'a> Session<'a> {
         Self {
             checkpoints: self.checkpoints.scope(name),
             is_part: true,
-            ..self.part_of_itself()
+            ..self.clone()
         }
     }
 
@@ -262,7 +247,7 @@ impl<'a> Session<'a> {
         self.stop().is_over()
     }
 
-    /// Runs the fits of a teacher, which hear a stop, keep their pieces here and tell how far they are.
+    /// Runs the teacher's fits with this session's stop, checkpoints and progress events.
     pub(crate) fn teach<T>(&self, fits: impl FnOnce(Work<'_>) -> T) -> T {
         let told = |part: &Part<'_>| self.tell(&Event::Part(part));
         fits(Work {

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
 use super::block::{Asked, Block, Done, Place};
@@ -15,6 +15,8 @@ use super::text::{self, TextShape, Texts};
 use super::typed;
 use crate::features::Features;
 use crate::kind::ColumnKind;
+use crate::lines;
+use crate::parquet::malformed;
 use crate::reading::ReadOptions;
 use crate::{Error, Result};
 
@@ -178,7 +180,7 @@ impl Blocks {
             }
             InputKind::Columns(parts) => {
                 let header = match form {
-                    Form::ColumnsToText => columns::header(input.names.iter().chain(new)),
+                    Form::ColumnsToText => lines::header(input.names.iter().chain(new)),
                     _ => Vec::new(),
                 };
                 (Self::Columns(Batches::new(parts)), header)
@@ -323,7 +325,7 @@ impl<P> Task<'_, P> {
         let value = match &self.form {
             Form::ColumnsToColumns(schema) => Piece::Batch(columns::extended(batch, new, schema)?),
             _ => Piece::Text {
-                bytes: columns::lines(path, batch, &new)?,
+                bytes: lines::lines(batch, &new).map_err(|error| malformed(path, &error))?,
                 fresh: false,
             },
         };
@@ -406,12 +408,12 @@ impl<W: Write + Send> Sink<W> {
 mod tests {
     use super::*;
     use crate::parquet;
-    use arrow::array::{
-        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
-        DictionaryArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray,
-        StructArray, TimestampNanosecondArray,
+    use arrow_array::types::{Float64Type, Int32Type, Int64Type};
+    use arrow_array::{
+        Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
+        Float64Array, Int64Array, LargeStringArray, ListArray, StringArray, StructArray,
+        TimestampNanosecondArray, cast::AsArray,
     };
-    use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
     use std::fs::{self, File};
 
     // The student of these tests returns twice the value of `x`.
@@ -714,7 +716,7 @@ mod tests {
         // Only the schema of the file has metadata; the schema of a batch does not.
         let schema = Arc::clone(builder.schema());
         let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
-        let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        let whole = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
         whole.with_schema(schema).unwrap()
     }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
 
 use crate::features::{Feature, Features};
 use crate::features::{FeatureKind, raw_columns};

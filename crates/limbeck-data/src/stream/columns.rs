@@ -1,18 +1,13 @@
 //! Blocks of a Parquet table: record batches with all columns in their Arrow types.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::SchemaRef;
 
 use super::block::{self, Asked, Block, Place};
-use super::number;
-use super::text::write_cell;
 use crate::features::Features;
 use crate::kind::ColumnKind;
 use crate::kind::finish;
@@ -138,102 +133,6 @@ pub(super) fn extended(
     let mut arrays = batch.columns().to_vec();
     arrays.extend(new.into_iter().map(block::array));
     block::batch(schema, arrays)
-}
-
-/// The header line of a text table with these columns.
-pub(super) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (index, name) in names.enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_cell(&mut out, name, b',');
-    }
-    out.push(b'\n');
-    out
-}
-
-/// Writes a batch and the new columns as lines of text.
-///
-/// Numbers, decimals and times are written in full, times in ISO 8601; bytes are hexadecimal, lists and structs as
-/// `[1, 2]` and `{a: 1}`; a missing cell is empty.
-pub(super) fn lines(path: &Path, batch: &RecordBatch, new: &[Vec<f64>]) -> Result<Vec<u8>> {
-    let options = FormatOptions::new().with_null("null");
-    let arrays: Vec<ArrayRef> = batch.columns().iter().map(in_utc).collect();
-    let columns: Vec<Written<'_>> = arrays
-        .iter()
-        .map(|array| Written::new(array, &options))
-        .collect::<Result<_, _>>()
-        .map_err(|error| parquet::malformed(path, &error))?;
-    let mut out = Vec::with_capacity(batch.num_rows() * 16 * (columns.len() + new.len()));
-    let mut text = String::new();
-    for row in 0..batch.num_rows() {
-        for (index, column) in columns.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            column
-                .write(&mut out, &mut text, row)
-                .map_err(|error| parquet::malformed(path, &error))?;
-        }
-        for (index, values) in new.iter().enumerate() {
-            if index + columns.len() > 0 {
-                out.push(b',');
-            }
-            number::write(&mut out, values[row]);
-        }
-        out.push(b'\n');
-    }
-    Ok(out)
-}
-
-/// Converts times with a named time zone to UTC, because writing them in their zone would need a time zone database.
-fn in_utc(array: &ArrayRef) -> ArrayRef {
-    match array.data_type() {
-        DataType::Timestamp(unit, Some(zone)) if !zone.starts_with(['+', '-']) => {
-            let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
-            cast(array, &utc).unwrap_or_else(|_| ArrayRef::clone(array))
-        }
-        _ => ArrayRef::clone(array),
-    }
-}
-
-/// A column to be written as text.
-enum Written<'a> {
-    Number(&'a arrow::array::PrimitiveArray<Float64Type>),
-    Other(&'a ArrayRef, ArrayFormatter<'a>),
-}
-
-impl<'a> Written<'a> {
-    fn new(
-        array: &'a ArrayRef,
-        options: &FormatOptions<'a>,
-    ) -> Result<Self, arrow::error::ArrowError> {
-        match array.data_type() {
-            DataType::Float64 => Ok(Self::Number(array.as_primitive())),
-            _ => Ok(Self::Other(array, ArrayFormatter::try_new(array, options)?)),
-        }
-    }
-
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        text: &mut String,
-        row: usize,
-    ) -> Result<(), std::fmt::Error> {
-        match self {
-            Self::Number(array) if array.is_null(row) => {}
-            Self::Number(array) if array.value(row).is_nan() => out.extend_from_slice(b"NaN"),
-            Self::Number(array) => number::write(out, array.value(row)),
-            Self::Other(array, _) if array.is_null(row) => {}
-            Self::Other(_, formatter) => {
-                text.clear();
-                write!(text, "{}", formatter.value(row))?;
-                write_cell(out, text, b',');
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Writes batches to a Parquet file, with few of them in memory at the same time.

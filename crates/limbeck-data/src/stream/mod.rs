@@ -20,7 +20,7 @@ mod add;
 mod block;
 mod columns;
 mod input;
-mod number;
+pub(crate) mod number;
 mod text;
 mod typed;
 

@@ -59,7 +59,7 @@ fn other(text: &[u8]) -> Option<f64> {
 }
 
 /// Appends a number in its shortest exact form; appends nothing for NaN.
-pub(super) fn write(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write(out: &mut Vec<u8>, value: f64) {
     if !value.is_nan() {
         // Writing to memory does not fail.
         let _ = write!(out, "{value:?}");

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, SchemaRef};
 
 use super::block::{self, Asked, Block, Done, Place};
 use super::number::{self, plain};
@@ -16,6 +16,7 @@ use crate::csv::{self, Header, check_text, header};
 use crate::features::Features;
 use crate::kind::{Cells, ColumnKind, convert, finish};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
+use crate::lines::write_cell;
 use crate::numbers::Rules;
 use crate::parts;
 use crate::reading::ReadOptions;
@@ -283,18 +284,6 @@ impl Texts {
         }
         Ok(file)
     }
-}
-
-/// Appends a cell, in quotation marks if it needs them.
-pub(super) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
-    let special = |byte: u8| byte == separator || matches!(byte, b'"' | b'\n' | b'\r');
-    if !text.bytes().any(special) {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    out.push(b'"');
-    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    out.push(b'"');
 }
 
 /// A block, split into records and cells.

@@ -18,7 +18,7 @@
 mod linear;
 mod rows;
 pub(crate) mod spec;
-mod table;
+pub(crate) mod table;
 mod trees;
 
 use limbeck_data::Features;
@@ -33,7 +33,7 @@ use crate::hints::{Coordinates, HintOptions};
 use crate::lesson::{Aim, Inputs, Pool};
 use crate::objective::{Alpha, ObjectiveOptions};
 use crate::stage::Stage;
-use crate::student::options::{StudentKind, StudentOptions};
+use crate::student::options::StudentOptions;
 use crate::transfer::set::TransferSet;
 use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
@@ -68,19 +68,6 @@ impl NonNeural {
         }
         let room = options.params - encoder.parameters() - TARGET_PARAMETERS;
         Ok((encoder, room))
-    }
-}
-
-/// Checks that the student's kind can read the columns, before a teacher is fitted.
-///
-/// # Errors
-///
-/// [`Error::NotATable`] if the kind is `table` and the columns are not one to three numeric ones.
-pub fn check_columns(student: &StudentOptions, features: &Features) -> Result<()> {
-    if student.kind == StudentKind::Table {
-        table::check(features)
-    } else {
-        Ok(())
     }
 }
 
@@ -223,9 +210,9 @@ impl<'s, 'a> Bench<'s, 'a> {
             .collect()
     }
 
-    /// Fits one candidate with this share of teacher labels.
+    /// Fits one candidate with this share of teacher labels, whole even after a deadline: half of it is another candidate.
     fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
-        let stop = self.stage.study.stop;
+        let stop = self.stage.study.stop.until(None);
         stop.check()?;
         let rows = self.rows(alpha);
         let op = match spec {
@@ -422,6 +409,7 @@ mod tests {
     use crate::objective::HeadKind;
     use crate::search::{KnownRows, NewRows, Study};
     use crate::stage::Y;
+    use crate::student::options::StudentKind;
     use limbeck_data::checkpoint::NO_CHECKPOINTS;
 
     fn features(columns: usize, category: bool, rows: std::ops::Range<usize>) -> Features {

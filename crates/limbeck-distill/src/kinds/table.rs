@@ -33,7 +33,7 @@ const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
 /// Checks that there are one to three columns, all numeric.
-pub(super) fn check(features: &Features) -> Result<()> {
+pub(crate) fn check(features: &Features) -> Result<()> {
     let columns = features.columns.len();
     if !(1..=MOST_COLUMNS).contains(&columns) {
         return Err(Error::NotATable {

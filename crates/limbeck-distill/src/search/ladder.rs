@@ -71,16 +71,18 @@ const AGAIN: usize = 2;
 ///
 /// With several splits, rows are few and are seen often enough on shorter schedules: the second rung has 1/16 of `steps`, and the third 1/4.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
-    let (middle, whole) = if splits > 1 {
-        (steps / 16, steps.div_ceil(4))
-    } else {
-        (steps / 10, steps)
-    };
+    let whole = steps.div_ceil(parts(splits));
+    let middle = steps / if splits > 1 { 16 } else { 10 };
     [
         (steps / 40).max(whole.min(1500)),
         middle.max(whole.min(4000)),
         whole,
     ]
+}
+
+/// How many times as long as the longest schedule `steps` is.
+fn parts(splits: usize) -> usize {
+    if splits > 1 { 4 } else { 1 }
 }
 
 /// Number of trials of each student on the first and on the second rung; fewer on the second if each is trained on several splits.
@@ -110,6 +112,12 @@ pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
     rungs(student.steps, splits)[2]
 }
 
+/// Steps of a recipe whose longest schedule has `schedule` steps.
+#[must_use]
+pub fn steps_of_schedule(schedule: usize, splits: usize) -> usize {
+    schedule * parts(splits)
+}
+
 /// Tries settings of the baseline and the distilled student, for each requested kind of student.
 ///
 /// # Errors
@@ -127,6 +135,10 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
             break;
         }
         match kinds::choose(search, asked) {
+            // A stop: the trained networks are kept.
+            Err(Error::Interrupted | Error::Teach(limbeck_teach::Error::Stopped)) if has_both => {
+                break;
+            }
             Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. })
                 if kind == StudentKind::Auto => {}
             Err(error) => return Err(error),
@@ -593,6 +605,9 @@ mod tests {
         assert_eq!(rungs(110_000, 3), [2750, 6875, 27_500]);
         assert_eq!(rungs(16_000, 1), [1500, 4000, 16_000]);
         assert_eq!(rungs(200, 1), [200, 200, 200]);
+        for splits in 1..=3 {
+            assert_eq!(rungs(steps_of_schedule(2000, splits), splits)[2], 2000);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use crate::trial::{
     Choice, Point, Progress, Setting, Training, Trial, Watch, closed_form_alpha,
 };
 pub use crate::validation::Search;
-pub use ladder::{choose, choose_alone, longest_schedule, search_steps};
+pub use ladder::{choose, choose_alone, longest_schedule, search_steps, steps_of_schedule};
 
 use crate::error::Result;
 use crate::kinds;

@@ -1,8 +1,10 @@
-//! CatBoost's JSON model files, as `save_model("model.json", format="json")` writes them: symmetric trees over numbers.
+//! JSON model files of CatBoost, as `save_model("model.json", format="json")` writes them: symmetric trees over
+//! numeric features.
 //!
-//! A level of a tree asks one question of all its nodes: is a number, in single precision, above a border? Level `i` is bit `i` of the leaf's place.
-//! A missing number is above no border, or above all where `nan_value_treatment` is `AsTrue`. Categories are hashed by CatBoost and are not
-//! read.
+//! All nodes of a level of a symmetric tree test the same thing: whether a number, in single precision, is above a
+//! border. The answer at level `i` is bit `i` of the leaf index. A missing number is never above a border, or always
+//! if `nan_value_treatment` is `AsTrue`. Models with categorical features are refused, because CatBoost hashes the
+//! categories.
 //!
 //! # Source
 //!
@@ -12,9 +14,9 @@ use serde::Deserialize;
 
 use super::columns::Input;
 use super::fault::{Fault, Parsed, short};
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 
-/// Maximum depth of a tree, CatBoost's own.
+/// Maximum depth of a tree in CatBoost.
 const DEEPEST: usize = 16;
 
 #[derive(Deserialize)]
@@ -79,7 +81,7 @@ struct Split {
     split_type: String,
 }
 
-/// True for JSON with the keys of such a file.
+/// True if the JSON has the keys of a CatBoost model.
 pub(super) fn recognizes(text: &str) -> bool {
     text.contains("\"scale_and_bias\"") && text.contains("\"features_info\"")
 }
@@ -88,13 +90,17 @@ pub(super) fn recognizes(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// For damage, and for models with categories, texts, other trees, several outputs or of a loss that is no regression.
+/// For damaged files, and for models with categorical or text features, other kinds of trees, several outputs, or a
+/// loss that is not a regression loss.
 pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
-    let file: File = serde_json::from_str(text)
-        .map_err(|error| Fault::malformed("the file", error.to_string(), "CatBoost's JSON"))?;
+    let file: File = serde_json::from_str(text).map_err(|error| {
+        Fault::malformed("the file", error.to_string(), "a CatBoost JSON model")
+    })?;
     let features = &file.features_info;
     if !features.categorical_features.is_empty() || !features.text_features.is_empty() {
-        return Err(unread("categories or texts, which CatBoost hashes"));
+        return Err(unread(
+            "categorical or text features, which limbeck cannot read",
+        ));
     }
     let Some(trees) = &file.oblivious_trees else {
         return Err(unread("trees that are not symmetric"));
@@ -116,7 +122,7 @@ pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
         base: *bias,
         aggregate: Aggregate::Sum,
         link,
-        single: true,
+        precision: Precision::SingleInputs,
     };
     let plain = (0..numbers.len()).all(|at| numbers[at].feature_id == at.to_string());
     let input = |feature: &Feature| Input {
@@ -130,11 +136,11 @@ pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
 fn unread(what: &str) -> Fault {
     Fault::unsupported(
         format!("the CatBoost model has {what}"),
-        "let its own program predict by --teacher-command",
+        "predict with its own program through --teacher-command",
     )
 }
 
-/// What `CatBoostRegressor.predict` does with the sum.
+/// The link function that `CatBoostRegressor.predict` applies for the loss.
 fn link(loss: &str) -> Parsed<Link> {
     match loss {
         "" | "RMSE" | "MAE" | "Quantile" | "MAPE" | "Huber" | "LogLinQuantile" | "Expectile"
@@ -142,26 +148,27 @@ fn link(loss: &str) -> Parsed<Link> {
         "Poisson" | "Tweedie" => Ok(Link::Exp),
         other => Err(Fault::unsupported(
             format!("the CatBoost loss is {}", short(other)),
-            "expected a regression: RMSE, MAE, Quantile, MAPE, Huber, Expectile, Lq, LogCosh, Poisson or Tweedie",
+            "expected a regression loss: RMSE, MAE, Quantile, MAPE, Huber, Expectile, Lq, LogCosh, Poisson or Tweedie",
         )),
     }
 }
 
 impl FileTree {
-    /// A full binary tree: node `n` has the children `2n + 1` and `2n + 2`, the last level first, since it is the highest bit.
+    /// A complete binary tree: node `n` has the children `2n + 1` and `2n + 2`. The last level of the file comes
+    /// first, because it is the highest bit of the leaf index.
     fn read(&self, index: usize, scale: f64, features: &[Feature]) -> Parsed<Tree> {
         let depth = self.splits.len();
         if depth > DEEPEST || self.leaf_values.len() != 1 << depth {
             return Err(Fault::malformed(
                 format!("tree {index}"),
-                format!("{} leaves behind {depth} levels", self.leaf_values.len()),
-                format!("2 to the power of the levels, of which there are {DEEPEST} at most"),
+                format!("{} leaves for {depth} levels", self.leaf_values.len()),
+                format!("2 to the power of the number of levels, and at most {DEEPEST} levels"),
             ));
         }
         let mut nodes = Vec::with_capacity(2 << depth);
         for (level, split) in self.splits.iter().rev().enumerate() {
             if split.split_type != "FloatFeature" {
-                return Err(unread("tests of categories"));
+                return Err(unread("splits on categories"));
             }
             let feature = features.get(split.float_feature_index as usize);
             let above = feature.is_some_and(|feature| feature.nan_value_treatment == "AsTrue");
@@ -188,7 +195,7 @@ impl FileTree {
 mod tests {
     use super::*;
 
-    /// Two levels: `x0 > 1` is bit 0, `x1 > 2` bit 1.
+    /// Two levels: `x0 > 1` is bit 0 of the leaf index, `x1 > 2` is bit 1.
     fn text(treatment: &str, loss: &str) -> String {
         format!(
             "{{\"features_info\": {{\"float_features\": [{{\"feature_id\": \"0\", \"nan_value_treatment\": \"{treatment}\"}}, {{\"feature_id\": \"1\"}}]}}, \
@@ -216,6 +223,15 @@ mod tests {
     }
 
     #[test]
+    fn leaves_are_summed_in_double_precision() {
+        // The single-precision numbers around 1e8 are 8 apart.
+        let far = text("AsIs", "RMSE").replace("[0.5]", "[100000000]");
+        assert_eq!(ask(&far, &[1.5, 2.0]), [100_000_004.0]);
+        // Inputs are rounded: 1 + 1e-9 is not above the border 1.
+        assert_eq!(ask(&text("AsIs", "RMSE"), &[1.0 + 1e-9, 0.0]), [2.5]);
+    }
+
+    #[test]
     fn models_that_are_no_regression_over_numbers_are_named() {
         let message = |text: &str| parse(text).unwrap_err().to_string();
         assert!(message(&text("AsIs", "Logloss")).contains("`Logloss`"));
@@ -225,7 +241,7 @@ mod tests {
         );
         assert!(
             message(&text("AsIs", "RMSE").replace("[1, 2, 3, 4]", "[1, 2, 3]"))
-                .contains("3 leaves behind 2 levels")
+                .contains("3 leaves for 2 levels")
         );
         assert!(
             message(&text("AsIs", "RMSE").replace("oblivious_trees", "trees"))

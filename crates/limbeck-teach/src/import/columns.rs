@@ -1,4 +1,4 @@
-//! Which column of a table is which input of an imported model, and what its categories are there.
+//! Finds the column of the table for each input of an imported model, and converts categories to the model's codes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -7,29 +7,29 @@ use std::sync::Arc;
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use serde::Deserialize;
 
-/// What a model file says of one of its inputs.
+/// One input of a model, as the file describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Input {
-    /// Its name, where the file has names.
+    /// Name of the input, if the file has names.
     pub(crate) name: Option<String>,
-    /// Whether the file says that it is a category; none where the fit saw no values of it.
+    /// Whether the file declares the input as categorical; none if the file does not tell.
     pub(crate) declared: Option<bool>,
-    /// True where some test reads it as a category.
+    /// True if some split reads the input as a category, or the file declares it.
     pub(crate) category: bool,
-    /// The category of each code, where the file lists them.
+    /// The label of each category code, if the file lists them.
     pub(crate) labels: Option<Arc<[Label]>>,
-    /// The code of a missing category, where that is not missing to the model.
+    /// The code for a missing category, if the model has one.
     pub(crate) missing: Option<usize>,
 }
 
-/// A column of the table that is no feature, because a check dropped it.
+/// A column of the table that is not a feature because a check dropped it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DroppedColumn {
-    /// Its name.
+    /// Name of the column.
     pub column: String,
-    /// The check.
+    /// Name of the check.
     pub check: String,
-    /// Whether `data.keep` would keep it.
+    /// Whether `data.keep` would keep the column.
     pub can_be_kept: bool,
 }
 
@@ -39,7 +39,7 @@ impl DroppedColumn {
         dropped.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
-    /// What is said where inputs go by position among the columns that are left.
+    /// The error for input by position on a table with dropped columns.
     fn refusal(dropped: &[Self]) -> String {
         let names = |of: &dyn Fn(&Self) -> bool| {
             let names = dropped.iter().filter(|dropped| of(dropped));
@@ -51,27 +51,27 @@ impl DroppedColumn {
         let keepable = names(&|dropped| dropped.can_be_kept);
         let keep = match keepable.is_empty() {
             true => String::new(),
-            false => format!("keep what the model reads with `--keep {keepable}`, "),
+            false => format!("keep the columns that the model reads with `--keep {keepable}`, "),
         };
         format!(
-            "the model's inputs have no names and go by the position of the table's columns, but checks dropped columns: {}; an input behind one of them \
-             would read another column than at the fit: {keep}name the columns in the model's order with `--teacher-model-columns`, or say with \
-             `--drop {}` that the model never had them",
+            "the model's inputs have no names, so the table's columns are assigned by position, but checks dropped columns: {}; inputs after a dropped \
+             column would read the wrong column; {keep}name the columns in the model's order with `--teacher-model-columns`, or, if the model does not \
+             read the dropped columns, drop them yourself with `--drop {}`",
             Self::listed(dropped),
             names(&|_| true),
         )
     }
 }
 
-/// A category as a file has it.
+/// The label of a category in a model file.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 pub(crate) enum Label {
-    /// True or false, which tables hold as 1 and 0.
+    /// A boolean. Tables hold booleans as 1 and 0.
     Bool(bool),
-    /// A number, which a table may hold as number or text.
+    /// A number. Tables hold it as a number or as a string.
     Number(f64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
@@ -84,7 +84,7 @@ impl Label {
         }
     }
 
-    /// The number that is looked up for a text of a table.
+    /// The number that a string of a table stands for, if any.
     fn of_text(text: &str) -> Option<f64> {
         let is_finite = |number: &f64| number.is_finite();
         match text {
@@ -95,11 +95,11 @@ impl Label {
     }
 }
 
-/// Finds the column of each input: by `order` where it is given, by name where the file has names, else by position, which is refused
-/// where a check dropped a column.
+/// Finds the column of each input: by `order` if given, by name if the file has names, else by position. Input by
+/// position is refused if a check dropped a column.
 ///
-/// LightGBM writes `_` for characters that its names cannot hold, so such a name is looked for, too. An input that the model never reads
-/// may be missing.
+/// LightGBM replaces special characters in names by `_`, so a column also matches if its name does after the same
+/// replacement. An input that the model does not read may be missing.
 pub(crate) fn assign(
     inputs: &[Input],
     used: &[bool],
@@ -107,86 +107,114 @@ pub(crate) fn assign(
     dropped: &[DroppedColumn],
     x: &Features,
 ) -> Result<Vec<Option<usize>>, String> {
-    let position: HashMap<&str, usize> = x
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| (column.name.as_str(), at))
-        .collect();
-    let listed = || {
-        x.columns
-            .iter()
-            .map(|column| format!("`{}`", column.name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let lost = |name: &str| {
-        format!(
-            "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
-             columns in the model's order in teacher.model_columns",
-            listed()
-        )
-    };
-    let find = |name: &str, used: bool| match position.get(name) {
-        None if used => Err(lost(name)),
-        found => Ok(found.copied()),
+    let named = x.columns.iter().enumerate();
+    let columns = Columns {
+        x,
+        position: named
+            .map(|(at, column)| (column.name.as_str(), at))
+            .collect(),
     };
     if !order.is_empty() {
-        if order.len() != inputs.len() {
-            return Err(format!(
-                "teacher.model_columns has {} names; expected {}, one per input of the model",
-                order.len(),
-                inputs.len()
-            ));
-        }
-        return order
-            .iter()
-            .zip(used)
-            .map(|(name, used)| find(name, *used))
-            .collect();
+        return columns.by_order(inputs.len(), used, order);
     }
     if inputs.iter().all(|input| input.name.is_some()) && !inputs.is_empty() {
-        let mut cleaned: BTreeMap<String, &str> = BTreeMap::new();
-        for column in &x.columns {
-            cleaned.entry(clean(&column.name)).or_insert(&column.name);
-        }
-        let by_name = |(input, used): (&Input, &bool)| {
-            let name = input.name.as_deref().unwrap_or_default();
-            let exact = position.contains_key(name);
-            find(
-                if exact {
-                    name
-                } else {
-                    cleaned.get(&clean(name)).copied().unwrap_or(name)
-                },
-                *used,
-            )
-        };
-        return inputs.iter().zip(used).map(by_name).collect();
+        return columns.by_name(inputs, used);
     }
-    if inputs.len() != x.columns.len() {
-        let gone = match dropped {
-            [] => String::new(),
-            dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
-        };
-        return Err(format!(
-            "the model has {} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
-             teacher.model_columns",
-            inputs.len(),
-            x.columns.len(),
-            listed()
-        ));
-    }
-    if !dropped.is_empty() {
-        return Err(DroppedColumn::refusal(dropped));
-    }
-    Ok((0..inputs.len()).map(Some).collect())
+    columns.by_position(inputs.len(), dropped)
 }
 
-/// The inputs with the lists of categories that a file has in their order without saying whose they are.
+/// The columns of a table, and the position of each name.
+struct Columns<'a> {
+    x: &'a Features,
+    position: HashMap<&'a str, usize>,
+}
+
+impl Columns<'_> {
+    fn listed(&self) -> String {
+        let names = self.x.columns.iter();
+        let names = names.map(|column| format!("`{}`", column.name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn find(&self, name: &str, used: bool) -> Result<Option<usize>, String> {
+        match self.position.get(name) {
+            None if used => Err(format!(
+                "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
+                 columns in the model's order in teacher.model_columns",
+                self.listed()
+            )),
+            found => Ok(found.copied()),
+        }
+    }
+
+    fn by_order(
+        &self,
+        count: usize,
+        used: &[bool],
+        order: &[String],
+    ) -> Result<Vec<Option<usize>>, String> {
+        if order.len() != count {
+            return Err(format!(
+                "teacher.model_columns has {} names; expected {count}, one per input of the model",
+                order.len()
+            ));
+        }
+        let pairs = order.iter().zip(used);
+        pairs.map(|(name, used)| self.find(name, *used)).collect()
+    }
+
+    fn by_name(&self, inputs: &[Input], used: &[bool]) -> Result<Vec<Option<usize>>, String> {
+        let mut cleaned: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for column in &self.x.columns {
+            let names = cleaned.entry(clean(&column.name)).or_default();
+            names.push(&column.name);
+        }
+        let find = |(input, used): (&Input, &bool)| {
+            let name = input.name.as_deref().unwrap_or_default();
+            if self.position.contains_key(name) {
+                return self.find(name, *used);
+            }
+            match cleaned.get(&clean(name)).map(Vec::as_slice) {
+                Some([column]) => self.find(column, *used),
+                Some([first, second, ..]) if *used => Err(format!(
+                    "the model reads column `{name}`, and both `{first}` and `{second}` of the table match that name; name the columns in the \
+                     model's order in teacher.model_columns"
+                )),
+                _ => self.find(name, *used),
+            }
+        };
+        inputs.iter().zip(used).map(find).collect()
+    }
+
+    fn by_position(
+        &self,
+        count: usize,
+        dropped: &[DroppedColumn],
+    ) -> Result<Vec<Option<usize>>, String> {
+        if count != self.x.columns.len() {
+            let gone = match dropped {
+                [] => String::new(),
+                dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
+            };
+            return Err(format!(
+                "the model has {count} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
+                 teacher.model_columns",
+                self.x.columns.len(),
+                self.listed()
+            ));
+        }
+        if !dropped.is_empty() {
+            return Err(DroppedColumn::refusal(dropped));
+        }
+        Ok((0..count).map(Some).collect())
+    }
+}
+
+/// Assigns lists of categories to inputs, for a file that has the lists in order but does not say whose they are.
 ///
-/// They belong to the inputs that are declared categories, and to undeclared ones whose column of the table holds categories. Where that is not
-/// as many inputs as lists, none is given, and categories of the table are refused when they are read.
+/// The lists belong to the inputs declared as categorical, and to undeclared inputs whose column of the table holds
+/// categories. If the number of such inputs differs from the number of lists, no list is assigned. Reading a
+/// categorical column then returns an error.
 pub(crate) fn with_lists<'a>(
     inputs: &'a [Input],
     lists: &[Arc<[Label]>],
@@ -212,64 +240,23 @@ pub(crate) fn with_lists<'a>(
     Cow::Owned(inputs)
 }
 
-/// White space and the characters of JSON's syntax, as LightGBM replaces them.
+/// Replaces white space and JSON syntax characters by `_`, as LightGBM does.
 fn clean(name: &str) -> String {
     let is_refused = |c: char| c.is_whitespace() || "\",:[]{}".contains(c);
     name.replace(is_refused, "_")
 }
 
 impl Input {
-    /// The cells of a column as the model reads them: numbers, or codes of categories; NaN where missing or unknown.
+    /// The cells of a column as the model reads them: numbers or category codes. Missing and unknown values are NaN.
     pub(crate) fn read(&self, feature: &Feature) -> Result<Vec<f64>, String> {
         let column = &feature.name;
         match (&feature.values, &self.labels) {
             (FeatureValues::Number(values), None) => Ok(values.clone()),
             (FeatureValues::Number(values), Some(labels)) => {
-                let coded = |(code, label): (usize, &Label)| {
-                    let number = match label {
-                        Label::Text(text) => Label::of_text(text),
-                        Label::Bool(_) | Label::Number(_) => label.number(),
-                    };
-                    Some((key(number?), code as f64))
-                };
-                let code: HashMap<u64, f64> = labels.iter().enumerate().filter_map(coded).collect();
-                if code.is_empty() {
-                    return Err(format!(
-                        "column `{column}` holds numbers; the model lists texts as its categories: read it as category with data.types"
-                    ));
-                }
-                Ok(values
-                    .iter()
-                    .map(|value| code.get(&key(*value)).copied().unwrap_or(f64::NAN))
-                    .collect())
+                codes_of_numbers(values, labels, column)
             }
             (FeatureValues::Category { codes, levels }, Some(labels)) => {
-                let texts: HashMap<&str, usize> = labels
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(code, label)| match label {
-                        Label::Text(text) => Some((text.as_str(), code)),
-                        _ => None,
-                    })
-                    .collect();
-                let numbers: HashMap<u64, usize> = labels
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(code, label)| Some((key(label.number()?), code)))
-                    .collect();
-                let find = |level: &String| {
-                    let number = || numbers.get(&key(Label::of_text(level)?));
-                    texts
-                        .get(level.as_str())
-                        .or_else(number)
-                        .map_or(f64::NAN, |code| *code as f64)
-                };
-                let by_level: Vec<f64> = levels.iter().map(find).collect();
-                if !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
-                    return Err(format!(
-                        "no category of column `{column}` is among those of the model; is it the same column?"
-                    ));
-                }
+                let by_level = codes_of_levels(levels, labels, column)?;
                 let missing = self.missing.map_or(f64::NAN, |code| code as f64);
                 let of = |code: &u32| match *code {
                     MISSING => missing,
@@ -278,19 +265,72 @@ impl Input {
                 Ok(codes.iter().map(of).collect())
             }
             (FeatureValues::Category { .. }, None) => Err(format!(
-                "column `{column}` holds categories; the model has {}; give the table the numbers that the model was fitted on, or save \
-                 the model from a pandas table with category columns",
+                "column `{column}` holds categories, but the model {}; replace the categories by the numbers that the model was fitted on, or fit \
+                 the model on a pandas table with category columns",
                 if self.category {
-                    "codes there and no list of their texts"
+                    "file has category codes without their labels"
                 } else {
-                    "a number there"
+                    "expects a number"
                 }
             )),
         }
     }
 }
 
-/// A number as a key, −0 as 0.
+/// The model's codes of numbers; NaN for those that are no category of the model.
+fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
+    let mut code: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, label) in labels.iter().enumerate() {
+        let number = match label {
+            Label::Text(text) => Label::of_text(text),
+            Label::Bool(_) | Label::Number(_) => label.number(),
+        };
+        if let Some(number) = number {
+            code.entry(key(number)).or_default().push(at);
+        }
+    }
+    if code.is_empty() {
+        return Err(format!(
+            "column `{column}` holds numbers, but the model's categories are strings; set the type of the column to category in data.types"
+        ));
+    }
+    let of = |value: &f64| match code.get(&key(*value)).map(Vec::as_slice) {
+        None | Some([]) => Ok(f64::NAN),
+        Some([code]) => Ok(*code as f64),
+        Some(_) => Err(format!(
+            "column `{column}` holds the number {value}, which several categories of the model can mean, such as the strings `1` and `1.0`; set the \
+             type of the column to category in data.types"
+        )),
+    };
+    values.iter().map(of).collect()
+}
+
+/// The model's codes of a column's categories; NaN for those that are no category of the model.
+fn codes_of_levels(levels: &[String], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
+    let coded = || labels.iter().enumerate();
+    let mut texts: HashMap<&str, usize> = HashMap::new();
+    for (code, label) in coded() {
+        if let Label::Text(text) = label {
+            texts.insert(text, code);
+        }
+    }
+    let number = |(code, label): (usize, &Label)| Some((key(label.number()?), code));
+    let numbers: HashMap<u64, usize> = coded().filter_map(number).collect();
+    let find = |level: &String| {
+        let number = || numbers.get(&key(Label::of_text(level)?));
+        let code = texts.get(level.as_str()).or_else(number);
+        code.map_or(f64::NAN, |code| *code as f64)
+    };
+    let by_level: Vec<f64> = levels.iter().map(find).collect();
+    match !levels.is_empty() && by_level.iter().all(|code| code.is_nan()) {
+        true => Err(format!(
+            "no category of column `{column}` is among the model's categories; check that the model was fitted on this column"
+        )),
+        false => Ok(by_level),
+    }
+}
+
+/// A number as a hash key; −0 equals 0.
 fn key(value: f64) -> u64 {
     (value + 0.0).to_bits()
 }
@@ -359,6 +399,20 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_several_strings_mean_are_refused() {
+        let texts = ["2", "3", "3.0"].map(|text| Label::Text(text.into()));
+        let input = labeled(texts.to_vec());
+        let message = input.read(&numbers("k", &[2.0, 3.0])).unwrap_err();
+        assert!(
+            message.contains("the number 3,") && message.contains("data.types"),
+            "{message}"
+        );
+        assert_eq!(shown(input.read(&numbers("k", &[2.0])).unwrap()), "[0.0]");
+        let found = input.read(&category(&["3.0", "3"], &[0, 1])).unwrap();
+        assert_eq!(shown(found), "[2.0, 1.0]");
+    }
+
+    #[test]
     fn categories_without_a_list_or_of_another_column_are_refused() {
         let plain = Input {
             category: true,
@@ -368,7 +422,7 @@ mod tests {
             plain
                 .read(&category(&["red"], &[0]))
                 .unwrap_err()
-                .contains("no list of their texts")
+                .contains("codes without their labels")
         );
         let texts = labeled(vec![Label::Text("blue".into())]);
         assert!(
@@ -432,6 +486,24 @@ mod tests {
     }
 
     #[test]
+    fn names_that_match_several_columns_are_refused() {
+        let x = Features {
+            columns: vec![numbers("a b", &[1.0]), numbers("a:b", &[2.0])],
+            rows: 1,
+        };
+        let input = [Input {
+            name: Some("a_b".into()),
+            ..Input::default()
+        }];
+        let message = assign(&input, &[true], &[], &[], &x).unwrap_err();
+        assert!(
+            message.contains("`a b` and `a:b`") && message.contains("teacher.model_columns"),
+            "{message}"
+        );
+        assert_eq!(assign(&input, &[false], &[], &[], &x), Ok(vec![None]));
+    }
+
+    #[test]
     fn inputs_by_position_are_refused_where_a_check_dropped_a_column() {
         let x = Features {
             columns: vec![numbers("a", &[1.0]), numbers("c", &[2.0])],
@@ -459,7 +531,7 @@ mod tests {
                 .unwrap_err()
                 .contains("--keep")
         );
-        // Names and given columns do not slide.
+        // Input by name or by a given order does not depend on positions.
         let order = ["a".to_owned(), "c".to_owned()];
         assert!(assign(&two, &both, &order, &dropped(true), &x).is_ok());
         let three = [Input::default(), Input::default(), Input::default()];

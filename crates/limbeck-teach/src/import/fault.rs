@@ -1,20 +1,20 @@
-//! What is wrong with a model file, before its path is known.
+//! Errors of the parsers, which do not know the path of the file.
 
 use std::fmt;
 
-/// Result of the parsers.
+/// Result of a parser.
 pub(crate) type Parsed<T> = std::result::Result<T, Fault>;
 
 /// What was found, what was expected, and how to fix it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// The file is damaged, or something else.
+    /// The file is damaged or has another format.
     Malformed {
         place: String,
         found: String,
         expected: String,
     },
-    /// A sound file of a model that cannot be a teacher here.
+    /// The file is valid, but its model cannot be used as a teacher.
     Unsupported { what: String, fix: String },
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The beginning of a text, for messages.
+/// The first 40 characters of a string in backquotes, for messages.
 pub(crate) fn short(text: &str) -> String {
     let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     if text.chars().nth(40).is_some() {

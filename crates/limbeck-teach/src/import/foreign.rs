@@ -1,6 +1,7 @@
-//! Files that are no teacher's model here, told by their first bytes or keys: what each is, and what to save in its place.
+//! Recognizes files of unsupported formats and says what to save instead.
 //!
-//! Nothing of them is read: a file is named for what it is, so that its owner knows what to do.
+//! Only the first bytes, the keys or the first words are read. The error names the format, so that the user knows what
+//! to do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::fault::{Fault, short};
 
-/// What can be read, for messages.
+/// Formats that can be read, for messages.
 pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model (or UBJSON), a CatBoost JSON model or an ONNX model";
 
 const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
@@ -23,78 +24,96 @@ const KERAS: &str =
 const TENSORFLOW: &str =
     "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx";
 const PICKLE: &str = "load it in Python and save the model itself: XGBoost by save_model(\"model.json\"), LightGBM by booster_.save_model(\"model.txt\"), \
-                      scikit-learn by skl2onnx, PyTorch by torch.onnx.export; or ask it by --teacher-command";
-const COMMAND: &str =
-    "export it to ONNX if its library can, or let its own program predict by --teacher-command";
-const UNPACK: &str = "unpack it and give the model's file";
+                      scikit-learn by skl2onnx, PyTorch by torch.onnx.export; or predict with it through --teacher-command";
+const COMMAND: &str = "export it to ONNX if its library can, or predict with its own program through --teacher-command";
+const UNPACK: &str = "unpack it and give the model file inside";
 const WHERE: &str =
     "give the model's own file to --teacher-model, and the table as the first argument";
 const RUN: &str = "give the folder of its run: --teacher-model runs/NAME";
 
-/// How a file begins, what it is, and what to do.
-const BEGINNINGS: &[(&[u8], &str, &str)] = &[
-    (b"CBM1", "a CatBoost binary model (.cbm)", CATBOOST),
-    (b"binf", "a model in XGBoost's old binary format", XGBOOST),
-    (b"bs64", "a model in XGBoost's old binary format", XGBOOST),
+/// First bytes of a file, its format, and what to do.
+const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
+    (&[b"CBM1"], "a CatBoost binary model (.cbm)", CATBOOST),
+    (&[b"binf", b"bs64"], OLD_XGBOOST, XGBOOST),
     (
-        b"\x89HDF\r\n\x1a\n",
+        &[b"\x89HDF\r\n\x1a\n"],
         "an HDF5 file, as Keras saves models (.h5)",
         KERAS,
     ),
     (
-        b"\x80\x02",
+        &[
+            b"\x80\x02",
+            b"\x80\x03",
+            b"\x80\x04",
+            b"\x80\x05",
+            b"ccopy_reg\n",
+        ],
         "a Python pickle (pickle, joblib or old PyTorch)",
         PICKLE,
     ),
-    (b"\x80\x03", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"\x80\x04", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"\x80\x05", "a Python pickle (pickle or joblib)", PICKLE),
-    (b"ccopy_reg\n", "a Python pickle of protocol 0", PICKLE),
-    (b"GGUF", "a GGUF file, which holds language models", COMMAND),
-    (b"RDX2\n", "a file of R objects (.RData)", COMMAND),
-    (b"RDX3\n", "a file of R objects (.RData)", COMMAND),
-    (b"X\n\0\0\0", "an R object (.rds)", COMMAND),
-    (b"A\n2\n", "an R object (.rds)", COMMAND),
-    (b"A\n3\n", "an R object (.rds)", COMMAND),
     (
-        b"\x1f\x8b",
+        &[b"GGUF"],
+        "a GGUF file, which holds language models",
+        COMMAND,
+    ),
+    (
+        &[b"RDX2\n", b"RDX3\n"],
+        "a file of R objects (.RData)",
+        COMMAND,
+    ),
+    (
+        &[b"X\n\0\0\0", b"A\n2\n", b"A\n3\n"],
+        "an R object (.rds)",
+        COMMAND,
+    ),
+    (
+        &[b"\x1f\x8b"],
         "a gzip archive, as R (.rds) and joblib write too",
         UNPACK,
     ),
-    (b"BZh", "a bzip2 archive", UNPACK),
-    (b"\xfd7zXZ\0", "an xz archive", UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
-    (b"\x04\x22\x4d\x18", "an lz4 archive", UNPACK),
-    (b"x\x01", "compressed, as joblib does it", PICKLE),
-    (b"x\x5e", "compressed, as joblib does it", PICKLE),
-    (b"x\x9c", "compressed, as joblib does it", PICKLE),
-    (b"x\xda", "compressed, as joblib does it", PICKLE),
-    (b"ZF", "a compressed joblib file", PICKLE),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
-    (b"Rar!", "a rar archive", UNPACK),
-    (b"PAR1", "a Parquet table", WHERE),
-    (b"ARROW1", "an Arrow table", WHERE),
-    (b"FEA1", "a Feather table", WHERE),
-    (b"\x93NUMPY", "a NumPy array (.npy)", WHERE),
-    (b"SQLite format 3", "an SQLite database", WHERE),
-    (b"MATLAB 5.0", "a MATLAB file", COMMAND),
-    (b"%PDF", "a PDF document", WHERE),
-    (b"\x89PNG", "a picture", WHERE),
-    (b"\x7fELF", "a compiled program or library", COMMAND),
-    (b"MZ", "a compiled program or library", COMMAND),
+    (&[b"BZh"], "a bzip2 archive", UNPACK),
+    (&[b"\xfd7zXZ\0"], "an xz archive", UNPACK),
+    (&[b"\x28\xb5\x2f\xfd"], "a zstd archive", UNPACK),
+    (&[b"\x04\x22\x4d\x18"], "an lz4 archive", UNPACK),
     (
-        b"\xef\xbb\xbf",
-        "text behind a byte order mark",
-        "save it as UTF-8 without one",
+        &[b"x\x01", b"x\x5e", b"x\x9c", b"x\xda", b"ZF"],
+        "a compressed joblib file",
+        PICKLE,
     ),
-    (b"\xff\xfe", "UTF-16 text", "save the model again, as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save the model again, as UTF-8"),
+    (&[b"7z\xbc\xaf\x27\x1c"], "a 7z archive", UNPACK),
+    (&[b"Rar!"], "a rar archive", UNPACK),
+    (&[b"PAR1"], "a Parquet table", WHERE),
+    (&[b"ARROW1"], "an Arrow table", WHERE),
+    (&[b"FEA1"], "a Feather table", WHERE),
+    (&[b"\x93NUMPY"], "a NumPy array (.npy)", WHERE),
+    (&[b"SQLite format 3"], "an SQLite database", WHERE),
+    (&[b"MATLAB 5.0"], "a MATLAB file", COMMAND),
+    (&[b"%PDF"], "a PDF document", WHERE),
+    (&[b"\x89PNG"], "a PNG image", WHERE),
+    (
+        &[b"\x7fELF", b"MZ"],
+        "a compiled program or library",
+        COMMAND,
+    ),
+    (
+        &[b"\xef\xbb\xbf"],
+        "text with a byte order mark",
+        "save it as UTF-8 without a byte order mark",
+    ),
+    (
+        &[b"\xff\xfe", b"\xfe\xff"],
+        "UTF-16 text",
+        "save the model again, as UTF-8",
+    ),
 ];
 
-/// Bytes at either end of an archive that are searched.
+/// Recognized by its first bytes or by the names of its booster and objective.
+const OLD_XGBOOST: &str = "a model in XGBoost's old binary format";
+
+/// Number of bytes searched at each end of an archive.
 const MEMBERS_WITHIN: usize = 1 << 20;
 
-/// What a zip archive holds, by names of its members.
+/// Name of a member of a zip archive, the format, and what to do.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"constants.pkl", "a TorchScript archive (.pt)", TORCH),
     (b"data.pkl", "a PyTorch archive (.pt)", TORCH),
@@ -113,16 +132,14 @@ fn is(what: &str, fix: &str) -> Fault {
     )
 }
 
-/// Names a file by its first bytes.
+/// Recognizes a file by its first bytes.
 pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
-    if let Some((_, what, fix)) = BEGINNINGS
-        .iter()
-        .find(|(start, ..)| bytes.starts_with(start))
-    {
+    let begins = |starts: &[&[u8]]| starts.iter().any(|start| bytes.starts_with(start));
+    if let Some((_, what, fix)) = BEGINNINGS.iter().find(|(starts, ..)| begins(starts)) {
         return Some(is(what, fix));
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        // Names stand before each member, and all of them at the end.
+        // A zip archive has each member's name before the member, and all names at the end.
         let (first, last) = (
             &bytes[..bytes.len().min(MEMBERS_WITHIN)],
             bytes.len().saturating_sub(MEMBERS_WITHIN),
@@ -142,13 +159,13 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
         }
         _ => {}
     }
-    // A length of eight bytes, then JSON.
+    // Eight bytes of length, then JSON.
     if bytes.get(8) == Some(&b'{') && bytes.get(6..8) == Some(&[0, 0]) {
         let head = &bytes[..bytes.len().min(4096)];
         return Some(match contains(head, b"limbeck-") {
             true => is("a student or teacher of limbeck", RUN),
             false => is(
-                "a safetensors file, which holds weights without their model",
+                "a safetensors file, which holds weights but not the model's structure",
                 TORCH,
             ),
         });
@@ -166,13 +183,13 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
             b"multi:",
             b"survival:",
         ]))
-    .then(|| is("a model in XGBoost's old binary format", XGBOOST))
+    .then(|| is(OLD_XGBOOST, XGBOOST))
 }
 
-/// Names a JSON file that is not XGBoost's.
+/// Recognizes a JSON file that is not an XGBoost model.
 pub(super) fn by_json(text: &str) -> Option<Fault> {
     if text.contains("\"tree\\nversion=") {
-        return Some(is("JSON around a LightGBM text model", LIGHTGBM));
+        return Some(is("a LightGBM text model inside JSON", LIGHTGBM));
     }
     let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).ok()?;
     let has = |key: &str| keys.contains_key(key);
@@ -200,7 +217,7 @@ pub(super) fn by_json(text: &str) -> Option<Fault> {
             "a Keras or TensorFlow.js model in JSON, without its weights",
             KERAS,
         ),
-        (&["cells", "nbformat"], "a notebook", COMMAND),
+        (&["cells", "nbformat"], "a Jupyter notebook", COMMAND),
         (
             &["split", "verdict", "student", "proof"],
             "a report of limbeck",
@@ -212,7 +229,7 @@ pub(super) fn by_json(text: &str) -> Option<Fault> {
         Some((_, what, fix)) => is(what, fix),
         None => Fault::unsupported(
             format!(
-                "the file is JSON with the keys {}, and none is `learner`",
+                "the file is JSON with the keys {} and without the key `learner`",
                 listed(&keys)
             ),
             format!("expected {EXPECTED}"),
@@ -229,60 +246,62 @@ fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
     )
 }
 
-/// Names a text that is neither LightGBM's nor JSON.
+/// Words at the beginning of a text file, its format, and what to do.
+const WORDS: &[(&[&str], &str, &str)] = &[
+    (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
+    (
+        &["<net name"],
+        "an OpenVINO model",
+        "give the .onnx file that it was made from",
+    ),
+    (
+        &["<html", "<!DOCTYPE html", "<HTML"],
+        "a web page, perhaps downloaded instead of the model",
+        "download the model again",
+    ),
+    (&["<?xml"], "an XML file", COMMAND),
+    (
+        &["version https://git-lfs"],
+        "a Git LFS pointer, not the file itself",
+        "fetch the file itself: git lfs pull",
+    ),
+    (
+        &["\"nodeid\":", "booster[0]"],
+        "a dump of an XGBoost model, without its objective",
+        XGBOOST,
+    ),
+    (
+        &[
+            "#include ",
+            "\nimport ",
+            "\nfrom ",
+            "\ndef ",
+            "\nclass ",
+            "\nlibrary(",
+            "###  Model data",
+        ],
+        "source code",
+        COMMAND,
+    ),
+    (
+        &["svm_type ", "solver_type "],
+        "a LIBSVM or LIBLINEAR model",
+        COMMAND,
+    ),
+];
+
+/// Describes a text file that is neither a LightGBM model nor JSON.
 pub(super) fn by_text(text: &str) -> Fault {
     let text = text.trim_start();
     let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
-    let known: &[(&[&str], &str, &str)] = &[
-        (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
-        (
-            &["<net name"],
-            "an OpenVINO model",
-            "give the .onnx file that it was made from",
-        ),
-        (
-            &["<html", "<!DOCTYPE html", "<HTML"],
-            "a web page, perhaps in place of a download",
-            "download the model again",
-        ),
-        (&["<?xml"], "an XML file", COMMAND),
-        (
-            &["version https://git-lfs"],
-            "a pointer of Git LFS",
-            "fetch the file itself: git lfs pull",
-        ),
-        (
-            &["\"nodeid\":", "booster[0]"],
-            "a dump of an XGBoost model, without its objective",
-            XGBOOST,
-        ),
-        (
-            &[
-                "#include ",
-                "\nimport ",
-                "\nfrom ",
-                "\ndef ",
-                "\nclass ",
-                "\nlibrary(",
-                "###  Model data",
-            ],
-            "source code",
-            COMMAND,
-        ),
-        (
-            &["svm_type ", "solver_type "],
-            "a LIBSVM or LIBLINEAR model",
-            COMMAND,
-        ),
-    ];
-    let found = known
+    let found = WORDS
         .iter()
         .find(|(words, ..)| words.iter().any(|word| head.contains(word)));
     if let Some((_, what, fix)) = found {
         return is(what, fix);
     }
     if text.starts_with("\"tree\\n") {
-        return is("JSON around a LightGBM text model", LIGHTGBM);
+        return is("a LightGBM text model inside JSON", LIGHTGBM);
     }
     let mut lines = text.lines();
     let (first, second) = (
@@ -303,12 +322,12 @@ pub(super) fn by_text(text: &str) -> Fault {
         );
     }
     Fault::unsupported(
-        format!("the file is a text that begins {}", short(first)),
-        format!("found no model in it, expected {EXPECTED}"),
+        format!("the file is text that begins with {}", short(first)),
+        format!("expected {EXPECTED}"),
     )
 }
 
-/// Names a protobuf that is not ONNX, by its fields.
+/// Recognizes a protobuf file that is not ONNX, by its field numbers.
 pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     let has = |of: fn(&u64) -> bool| numbers.iter().any(of);
     if has(|&number| number == 7) {
@@ -325,7 +344,7 @@ pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     })
 }
 
-/// Names a folder that holds a model.
+/// Recognizes a folder that holds a model.
 pub(super) fn by_folder(folder: &Path) -> Option<Fault> {
     let known = [
         (
@@ -336,12 +355,12 @@ pub(super) fn by_folder(folder: &Path) -> Option<Fault> {
         (
             "MLmodel",
             "an MLflow folder",
-            "give the model's own file, which lies in that folder",
+            "give the model file inside that folder",
         ),
         ("Manifest.json", "a Core ML package", COMMAND),
         (
             "model.safetensors",
-            "a folder of weights without their model",
+            "a folder of weights without the model's structure",
             TORCH,
         ),
         ("predictor.pkl", "an AutoGluon folder", COMMAND),
@@ -408,9 +427,9 @@ mod tests {
             ("booster[0]:\n0:[f0<1] yes=1", "dump of an XGBoost"),
             ("[\n {\"nodeid\": 0}]", "dump of an XGBoost"),
             ("a;b;y\n1;2;3\n", "a table with the header `a;b;y`"),
-            ("hello", "a text that begins `hello`"),
+            ("hello", "text that begins with `hello`"),
             ("import sys\nprint(1)", "source code"),
-            ("\"tree\\nversion=v4\"", "around a LightGBM"),
+            ("\"tree\\nversion=v4\"", "LightGBM text model inside"),
             ("version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         ] {
             let message = by_text(text).to_string();
@@ -426,7 +445,10 @@ mod tests {
                 "CatBoost",
             ),
             ("{\"name\": \"tree\", \"tree_info\": []}", "dump_model"),
-            ("{\"model\": \"tree\\nversion=v4\\n\"}", "around a LightGBM"),
+            (
+                "{\"model\": \"tree\\nversion=v4\\n\"}",
+                "LightGBM text model inside",
+            ),
             ("{\"a\": 1}", "`learner`"),
         ] {
             let message = by_json(text).unwrap().to_string();

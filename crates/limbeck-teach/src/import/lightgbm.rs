@@ -1,4 +1,4 @@
-//! LightGBM's text model files, as `save_model` and `model_to_string` write them.
+//! Text model files of LightGBM, as `save_model` and `model_to_string` write them.
 //!
 //! ```text
 //! tree / version=v4 / num_class=1 / objective=regression / feature_names=a b / feature_infos=[0:1] 3:0:1 / …
@@ -6,10 +6,11 @@
 //! end of trees / … / pandas_categorical:[["red", "blue"]]
 //! ```
 //!
-//! A child below 0 is the leaf `−child − 1`. Bits of a decision type: 1 category, 2 missing goes left, 4 zeros are missing, 8 NaN is
-//! missing. A model that stopped early is saved without the trees behind its best iteration, so that all trees of a file count, as in
-//! `Booster.predict`. Comparisons and sums are in double precision, left for `≤`. A category that is missing, negative or not in the set goes
-//! right. A linear leaf falls back to its plain value where one of its inputs is missing.
+//! A negative child is the leaf with index `−child − 1`. The bits of `decision_type` are: 1 for a categorical split, 2
+//! for default left, 4 for missing type zero, 8 for missing type NaN. Early stopping leaves no trace: `save_model`
+//! writes only the trees up to the best iteration. All trees of a file are used, as in `Booster.predict`. Comparisons
+//! and sums are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative
+//! or not in the set. A linear leaf returns its plain value if one of its inputs is missing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -17,24 +18,24 @@ use std::sync::Arc;
 
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
 
-/// The inputs, and lists of categories in the order of those inputs that are categories.
+/// The inputs, and one list of categories for each categorical input, in the order of the inputs.
 pub(crate) type Inputs = (Vec<Input>, Vec<Arc<[Label]>>);
 
 type Lines<'a> = BTreeMap<&'a str, &'a str>;
 
-/// True for text that begins as such a file.
+/// True if the text starts like a LightGBM model.
 pub(crate) fn recognizes(text: &str) -> bool {
     text.lines()
         .next()
         .is_some_and(|line| line.trim_end() == FIRST_LINE)
 }
 
-/// Reads a model, its inputs and the categories of those that are categories.
+/// Reads the trees, the inputs and the lists of categories.
 pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
@@ -45,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     })?;
     let mut sections = body.split("\nTree=");
     let header = lines(sections.next().unwrap_or_default());
-    let whole = |name: &str| number::<usize>("header", &header, name);
+    let whole = |name: &str| number::<usize>("the header", &header, name);
     if whole("num_class")? != 1 || whole("num_tree_per_iteration")? != 1 {
         let classes = whole("num_tree_per_iteration")?.max(whole("num_class")?);
         return Err(Fault::unsupported(
@@ -53,16 +54,16 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
             "give a regression model with one output",
         ));
     }
-    let names: Vec<&str> = field("header", &header, "feature_names")?
+    let names: Vec<&str> = field("the header", &header, "feature_names")?
         .split(' ')
         .collect();
     let width = names.len();
     let expected = whole("max_feature_idx")?.saturating_add(1);
     if width != expected {
         return Err(Fault::malformed(
-            "header, `feature_names`",
+            "the header, `feature_names`",
             format!("{width} names"),
-            format!("{expected}, by `max_feature_idx`"),
+            format!("{expected} names, because `max_feature_idx` is one less"),
         ));
     }
     let infos: Vec<&str> = header
@@ -83,14 +84,14 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
             Aggregate::Sum
         },
         link: link(header.get("objective").copied())?,
-        single: false,
+        precision: Precision::Double,
     };
     let model = base.checked(width)?;
     let inputs = inputs(&model, &names, &infos, rest)?;
     Ok((model, inputs))
 }
 
-/// `name=value` by line; a line without `=` has no value.
+/// Splits `name=value` lines. A line without `=` has an empty value.
 fn lines(section: &str) -> Lines<'_> {
     section
         .lines()
@@ -112,10 +113,10 @@ fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
     let text = field(place, lines, name)?;
     text.trim()
         .parse()
-        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "a whole number"))
+        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "an integer"))
 }
 
-/// Numbers with spaces between; `count` of them, where it is known.
+/// Numbers separated by spaces. `count` is the expected number, if known.
 fn list<T: FromStr>(
     place: &str,
     lines: &Lines<'_>,
@@ -128,7 +129,7 @@ fn list<T: FromStr>(
             Fault::malformed(
                 format!("{place}, `{name}`"),
                 short(word),
-                "numbers with spaces between",
+                "numbers separated by spaces",
             )
         })
     };
@@ -146,7 +147,7 @@ fn list<T: FromStr>(
     }
 }
 
-/// What LightGBM does with the sum, by its `ConvertOutput`.
+/// The link function of the objective (`ConvertOutput` in LightGBM).
 fn link(objective: Option<&str>) -> Parsed<Link> {
     let Some(objective) = objective else {
         return Ok(Link::Identity);
@@ -155,7 +156,10 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
     let name = words.next().unwrap_or_default();
     let root = words.any(|word| word == "sqrt");
     match name {
-        "regression" if root => Ok(Link::SignedSquare),
+        // `reg_sqrt` also works with these objectives; `huber` and `poisson` turn it off.
+        "regression" | "regression_l1" | "fair" | "quantile" | "mape" if root => {
+            Ok(Link::SignedSquare)
+        }
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "custom"
         | "none" => Ok(Link::Identity),
         "poisson" | "gamma" | "tweedie" => Ok(Link::Exp),
@@ -163,12 +167,12 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
         "cross_entropy_lambda" => Ok(Link::Softplus),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
-            "expected a regression: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
+            "expected a regression objective: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
         )),
     }
 }
 
-/// Bits of a decision type.
+/// Bits of `decision_type`.
 const CATEGORY: u8 = 1;
 const MISSING_LEFT: u8 = 2;
 
@@ -178,67 +182,12 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     let leaves: usize = number(&place, &lines, "num_leaves")?;
     let values: Vec<f64> = list(&place, &lines, "leaf_value", Some(leaves))?;
     let Some(splits) = leaves.checked_sub(1) else {
-        return Err(Fault::malformed(place, "no leaf", "at least one"));
+        return Err(Fault::malformed(place, "no leaves", "at least one"));
     };
-    let mut nodes = Vec::with_capacity(splits + leaves);
-    if splits > 0 {
-        let feature: Vec<u32> = list(&place, &lines, "split_feature", Some(splits))?;
-        let threshold: Vec<f64> = list(&place, &lines, "threshold", Some(splits))?;
-        let decision: Vec<u8> = list(&place, &lines, "decision_type", Some(splits))?;
-        let left: Vec<i32> = list(&place, &lines, "left_child", Some(splits))?;
-        let right: Vec<i32> = list(&place, &lines, "right_child", Some(splits))?;
-        let sets = sets(&place, &lines)?;
-        // Leaves stand behind the splits. A split beyond the last one is not a leaf, and is no node either.
-        let child = |child: i32| match usize::try_from(child) {
-            Ok(split) if split < splits => split as u32,
-            Ok(_) => u32::MAX,
-            Err(_) => splits as u32 + !child as u32,
-        };
-        for (node, (&input, &decision)) in feature.iter().zip(&decision).enumerate() {
-            let (yes, no) = (child(left[node]), child(right[node]));
-            nodes.push(if decision & CATEGORY == 0 {
-                let goes_left = decision & MISSING_LEFT != 0;
-                let missing = match decision >> 2 & 3 {
-                    0 => Missing::AsZero,
-                    1 => Missing::WithZero(goes_left),
-                    2 => Missing::Answer(goes_left),
-                    _ => {
-                        return Err(Fault::malformed(
-                            format!("{place}, `decision_type`"),
-                            decision.to_string(),
-                            "a known missing type",
-                        ));
-                    }
-                };
-                Node::Number {
-                    input,
-                    test: Test::AtMost,
-                    threshold: threshold[node],
-                    missing,
-                    yes,
-                    no,
-                }
-            } else {
-                let set = (threshold[node] >= 0.0)
-                    .then(|| sets.get(threshold[node] as usize))
-                    .flatten();
-                let set = set.ok_or_else(|| {
-                    Fault::malformed(
-                        format!("{place}, `threshold`"),
-                        format!("category set {}", threshold[node]),
-                        format!("one of {}", sets.len()),
-                    )
-                })?;
-                Node::Category {
-                    input,
-                    set: set.clone(),
-                    missing_yes: false,
-                    yes,
-                    no,
-                }
-            });
-        }
-    }
+    let mut nodes = match splits {
+        0 => Vec::new(),
+        _ => split_nodes(&place, &lines, splits)?,
+    };
     match lines.get("is_linear").map(|text| text.trim()) {
         Some("1") => nodes.extend(linear(&place, &lines, &values)?),
         _ => nodes.extend(values.into_iter().map(Node::Leaf)),
@@ -246,7 +195,70 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     Ok(Tree { nodes })
 }
 
-/// The category sets of a tree: the file has a bit per code.
+/// The splits of a tree. Leaves are stored after the splits.
+fn split_nodes(place: &str, lines: &Lines<'_>, splits: usize) -> Parsed<Vec<Node>> {
+    let feature: Vec<u32> = list(place, lines, "split_feature", Some(splits))?;
+    let threshold: Vec<f64> = list(place, lines, "threshold", Some(splits))?;
+    let decision: Vec<u8> = list(place, lines, "decision_type", Some(splits))?;
+    let left: Vec<i32> = list(place, lines, "left_child", Some(splits))?;
+    let right: Vec<i32> = list(place, lines, "right_child", Some(splits))?;
+    let sets = sets(place, lines)?;
+    // An index of a split that does not exist becomes an invalid node.
+    let child = |child: i32| match usize::try_from(child) {
+        Ok(split) if split < splits => split as u32,
+        Ok(_) => u32::MAX,
+        Err(_) => splits as u32 + !child as u32,
+    };
+    let node = |node: usize| {
+        let (input, threshold) = (feature[node], threshold[node]);
+        let (yes, no) = (child(left[node]), child(right[node]));
+        if decision[node] & CATEGORY == 0 {
+            return Ok(Node::Number {
+                input,
+                test: Test::AtMost,
+                threshold,
+                missing: missing(place, decision[node])?,
+                yes,
+                no,
+            });
+        }
+        let set = (threshold >= 0.0)
+            .then(|| sets.get(threshold as usize))
+            .flatten();
+        let set = set.ok_or_else(|| {
+            Fault::malformed(
+                format!("{place}, `threshold`"),
+                format!("category set {threshold}"),
+                format!("an index below {}, the number of sets", sets.len()),
+            )
+        })?;
+        Ok(Node::Category {
+            input,
+            set: set.clone(),
+            missing_yes: false,
+            yes,
+            no,
+        })
+    };
+    (0..splits).map(node).collect()
+}
+
+/// What a split does with a missing number.
+fn missing(place: &str, decision: u8) -> Parsed<Missing> {
+    let goes_left = decision & MISSING_LEFT != 0;
+    match decision >> 2 & 3 {
+        0 => Ok(Missing::AsZero),
+        1 => Ok(Missing::WithZero(goes_left)),
+        2 => Ok(Missing::Answer(goes_left)),
+        _ => Err(Fault::malformed(
+            format!("{place}, `decision_type`"),
+            decision.to_string(),
+            "0, 4 or 8 as the bits of the missing type",
+        )),
+    }
+}
+
+/// The category sets of a tree. The file stores a bit per code.
 fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
     let count: usize = number(place, lines, "num_cat")?;
     if count == 0 {
@@ -258,7 +270,7 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
         return Err(Fault::malformed(
             format!("{place}, `cat_boundaries`"),
             format!("{} numbers", bounds.len()),
-            format!("one more than the {count} sets"),
+            format!("one more than `num_cat`, which is {count}"),
         ));
     }
     let codes = |(at, word): (usize, &u32)| {
@@ -283,8 +295,11 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
             set(pair).ok_or_else(|| {
                 Fault::malformed(
                     format!("{place}, `cat_boundaries`"),
-                    format!("{} to {}", pair[0], pair[1]),
-                    format!("a part of {} words", words.len()),
+                    format!("the words {} to {}", pair[0], pair[1]),
+                    format!(
+                        "ascending indices up to {}, the length of `cat_threshold`",
+                        words.len()
+                    ),
                 )
             })
         })
@@ -303,7 +318,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
         return Err(Fault::malformed(
             format!("{place}, `leaf_coeff`"),
             format!("{} numbers", coefficients.len()),
-            format!("{}", features.len()),
+            format!("{} numbers, the sum of `num_features`", features.len()),
         ));
     }
     let mut terms = features.into_iter().zip(coefficients);
@@ -315,11 +330,12 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
     Ok(values.iter().zip(constants).zip(counts).map(leaf).collect())
 }
 
-/// Names of the inputs, and the lists of categories.
+/// Inputs with their names, and the lists of categories.
 ///
-/// The file lists the categories of pandas columns in the order of those columns and does not say which these are. They are the inputs whose
-/// `feature_infos` is a list of codes, and those of the inputs without any (`none`: constant or left out by the fit) that were categories;
-/// only a table tells those from numbers: see [`super::columns::with_lists`].
+/// `pandas_categorical` lists the categories of the categorical columns in order, but does not say which columns these
+/// are. They are the inputs whose `feature_infos` is a list of codes, and some of the inputs with `feature_infos=none`
+/// (constant, or ignored by the fit). Whether the latter are categorical is decided with the table at hand: see
+/// [`super::columns::with_lists`].
 fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Inputs> {
     let plain = names
         .iter()
@@ -354,4 +370,20 @@ fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Pars
         })?,
     };
     Ok((inputs, lists.into_iter().map(Arc::from).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objectives_fitted_on_the_square_root_are_squared() {
+        // `objective=` lines as LightGBM 4.7 writes them with `reg_sqrt`; it squares the raw score of each.
+        for name in ["regression", "regression_l1", "fair", "quantile", "mape"] {
+            let with_sqrt = format!("{name} sqrt");
+            assert_eq!(link(Some(&with_sqrt)), Ok(Link::SignedSquare), "{name}");
+            assert_eq!(link(Some(name)), Ok(Link::Identity), "{name}");
+        }
+        assert_eq!(link(Some("huber")), Ok(Link::Identity));
+    }
 }

@@ -3,25 +3,25 @@
 use super::fault::{Fault, Parsed};
 use super::trees::Link;
 
-/// A weighted sum of the inputs behind a link.
+/// A weighted sum of the inputs, followed by a link function.
 ///
 /// # Formula
 ///
-/// With inputs `x_i` that are not missing, weights `w_i` and base `b`:
+/// With inputs `x_i` (missing inputs are skipped), weights `w_i` and base `b`:
 ///
 /// ```text
 /// prediction = link( b + Σ w_i x_i )
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LinearModel {
-    /// One per input.
+    /// One weight per input.
     pub(crate) weights: Vec<f64>,
     pub(crate) base: f64,
     pub(crate) link: Link,
 }
 
 impl LinearModel {
-    /// Checks that every number is finite.
+    /// Checks that all weights and the base are finite.
     pub(crate) fn checked(self) -> Parsed<Self> {
         let numbers = self.weights.iter().chain([&self.base]).copied();
         let wrong = numbers.into_iter().find(|number| !number.is_finite());
@@ -35,7 +35,7 @@ impl LinearModel {
         }
     }
 
-    /// Inputs whose weight is not 0.
+    /// True for each input whose weight is not 0.
     pub(crate) fn used(&self) -> Vec<bool> {
         self.weights
             .iter()
@@ -43,12 +43,12 @@ impl LinearModel {
             .collect()
     }
 
-    /// Weights and base.
+    /// Number of weights, plus 1 for the base.
     pub(crate) fn parameters(&self) -> usize {
         self.weights.len() + 1
     }
 
-    /// One prediction per row, summed in single precision; `rows` is row by row. A missing input adds nothing.
+    /// One prediction per row, summed in single precision. `rows` is in row-major order. A missing input adds nothing.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) {
         let width = self.weights.len().max(1);
         predictions.fill(self.base);

@@ -1,23 +1,28 @@
-//! Teachers from other libraries: LightGBM text files, XGBoost JSON and UBJSON files, CatBoost JSON files, ONNX files.
+//! Teachers from other libraries: model files of LightGBM (text), XGBoost (JSON, UBJSON), CatBoost (JSON) and ONNX.
 //!
 //! ```text
 //! file ─ImportedTeacher::read→ trees, a linear model or a graph, and its inputs
-//! Features ─columns::assign→ column of each input ─Input::read→ numbers and codes ─→ predictions in the target's unit
+//! Features ─columns::assign→ column of each input ─Input::read→ numbers and category codes ─→ predictions in the target's unit
 //! ```
 //!
-//! | format | recognized by | columns | categories | missing values |
+//! | format | recognized by | how columns are found | categories | missing values |
 //! |---|---|---|---|---|
-//! | LightGBM | first line `tree` | by name; by position where the names are `Column_0`, … | `pandas_categorical` | as each node says: NaN, zero or none |
-//! | XGBoost (`gbtree`, `dart`, `gblinear`) | `{` and `"learner"`, in JSON or UBJSON | by name; by position where the file has none | `cats` of version 3.1 and later | `default_left`; add nothing to a linear model |
-//! | CatBoost | JSON with `scale_and_bias` | by name; by position where the names are numbers | none: such models are refused | `nan_value_treatment` |
-//! | ONNX | a protobuf with a graph | by name where each input is one column, else by position | texts of text inputs | pass through as NaN; a missing text is unknown, or `nan` where the model knows that |
+//! | LightGBM | first line `tree` | by name; by position if the names are `Column_0`, … | `pandas_categorical` | missing type of each node: none, zero or NaN |
+//! | XGBoost (`gbtree`, `dart`, `gblinear`) | `{` and `"learner"`, in JSON or UBJSON | by name; by position if the file has no names | `cats`, written by version 3.1 and later | `default_left`; a linear model skips them |
+//! | CatBoost | JSON with `scale_and_bias` | by name; by position if the names are numbers | models with categories are refused | `nan_value_treatment` |
+//! | ONNX | protobuf with a graph | by name if there are several inputs of one column each, else by position | strings of string inputs | stay NaN; a missing string is unknown, or `nan` if the file contains that string |
 //!
-//! Each may be overruled by a list of column names in the model's order. By position is refused where a check dropped a column of the table, since
-//! the next column would slide into its place; a column that the user drops is dropped on purpose. Links are those of the objective in the file: what comes out is
-//! what the library's `predict` says, of XGBoost that of `XGBRegressor`, which stops at the best iteration. What the file was fitted on is not known here: an imported teacher has *seen* its training rows.
+//! A list of column names in the model's order (`teacher.model_columns`) replaces all of these. Input by position is
+//! refused if a check dropped a column of the table, because later columns would move up by one. Columns that the user
+//! drops do not count: the user knows that the model does not read them.
 //!
-//! Bytes from outside never panic, no count in a file is believed before its numbers are there, and what a graph may compute is
-//! limited by the size of its file. Files of other kinds are named for what they are: `foreign`.
+//! Predictions are those of the library's `predict`, after the link function of the file's objective. For XGBoost they
+//! are those of `XGBRegressor`, which stops at the best iteration. The rows that the model was fitted on are unknown,
+//! so limbeck treats the training rows as *seen* by an imported teacher.
+//!
+//! No input bytes may cause a panic. Memory is reserved only for data that the file really contains. The work of a
+//! graph is limited by the size of its file. Files of unsupported formats are recognized and named in the error: see
+//! `foreign`.
 
 mod catboost;
 mod columns;
@@ -48,10 +53,10 @@ use onnx::{Graph, Source};
 use trees::TreeModel;
 use xgboost::Boosted;
 
-/// Rows predicted at a time, at most.
+/// Maximum number of rows predicted at once.
 const BLOCK: usize = 256;
 
-/// Which library wrote a model file.
+/// The library that wrote a model file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ModelFormat {
     /// LightGBM's text format.
@@ -75,16 +80,16 @@ impl fmt::Display for ModelFormat {
     }
 }
 
-/// A teacher read from another library's model file.
+/// A teacher read from a model file of another library.
 ///
 /// # Formula
 ///
-/// That of the file: [`TreeModel`](self) with its link, or the operations of a graph. Comparisons are made in the precision of the
-/// library: double for LightGBM, single for XGBoost and most of ONNX.
+/// The formula of the file: [`TreeModel`](self) with its link function, or the operations of a graph. Numbers are
+/// compared in the library's precision: double for LightGBM, single for XGBoost, CatBoost and most ONNX models.
 ///
 /// # Units
 ///
-/// Raw columns in, the target's unit out, after the link of the objective.
+/// Reads raw columns and returns predictions in the target's unit, after the link function of the objective.
 ///
 /// # Source
 ///
@@ -95,7 +100,7 @@ pub struct ImportedTeacher {
     path: PathBuf,
     format: ModelFormat,
     inputs: Vec<Input>,
-    /// Categories of the inputs that are categories, in their order, where the file does not say which these are.
+    /// Lists of categories in the order of the categorical inputs, if the file does not say which inputs these are.
     lists: Vec<Arc<[Label]>>,
     used: Vec<bool>,
     order: Vec<String>,
@@ -112,10 +117,10 @@ enum Body {
     Graph(Graph),
 }
 
-/// How to read a model file.
+/// Options for reading a model file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
-    /// The output to read of an ONNX model with several.
+    /// Name of the output to read, for an ONNX model with several outputs.
     pub output: Option<String>,
 }
 
@@ -132,17 +137,18 @@ impl ImportedTeacher {
     ///
     /// # Errors
     ///
-    /// [`Error::ModelFile`] where the file cannot be read, [`Error::Model`] where it is damaged, no model of these formats, or a model
-    /// that cannot be a teacher of one number: a classifier, several outputs, an objective or operation that is not known.
+    /// [`Error::ModelFile`] if the file cannot be read. [`Error::Model`] if it is damaged, if its format is unknown,
+    /// or if the model does not predict one number per row: a classifier, several outputs, an unknown objective or
+    /// operation.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_with(path, &ImportOptions::default())
     }
 
-    /// The same with options.
+    /// Same as [`read`](Self::read), with options.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read); [`Error::Model`] for an output that the model does not have.
+    /// Same as [`read`](Self::read); also [`Error::Model`] if the model has no output of the given name.
     pub fn read_with(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Self> {
         let path = path.as_ref();
         if let Some(fault) = foreign::by_folder(path) {
@@ -158,16 +164,16 @@ impl ImportedTeacher {
         Self::parsed(&bytes, path, options)
     }
 
-    /// Reads the bytes of a model file; `path` is for messages, and for weights that lie beside an ONNX file.
+    /// Reads the bytes of a model file. `path` is used in messages and to find weights stored beside an ONNX file.
     ///
     /// # Errors
     ///
-    /// [`Error::Model`], as [`read`](Self::read).
+    /// [`Error::Model`], for the same reasons as [`read`](Self::read).
     pub fn from_bytes(bytes: &[u8], path: impl Into<PathBuf>) -> Result<Self> {
         Self::parsed(bytes, &path.into(), &ImportOptions::default())
     }
 
-    /// True for a folder in which another library keeps a model. Reading it says which.
+    /// True if the folder holds a model of another library. [`read`](Self::read) then returns an error that names it.
     #[must_use]
     pub fn is_foreign_folder(path: impl AsRef<Path>) -> bool {
         foreign::by_folder(path.as_ref()).is_some()
@@ -175,7 +181,7 @@ impl ImportedTeacher {
 
     fn parsed(bytes: &[u8], path: &Path, options: &ImportOptions) -> Result<Self> {
         let source = Source {
-            // A path without a folder lies in the one at hand.
+            // A path without a folder is in the current folder.
             folder: path
                 .parent()
                 .map(|folder| match folder.as_os_str().is_empty() {
@@ -202,39 +208,39 @@ impl ImportedTeacher {
         })
     }
 
-    /// The same teacher that knows which columns of the table were dropped by checks, so that inputs by position are not mistaken.
+    /// Sets the columns of the table that checks dropped. If there are any, input by position is refused.
     #[must_use]
     pub fn with_dropped(mut self, dropped: Vec<DroppedColumn>) -> Self {
         self.dropped = dropped;
         self
     }
 
-    /// What a user should know of how the file was read.
+    /// Notes for the user about how the file was read.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The same teacher with the columns of its inputs named, in the model's order; an empty list leaves it as it was.
+    /// Sets the column of each input, in the model's order. An empty list has no effect.
     #[must_use]
     pub fn with_columns(mut self, order: &[String]) -> Self {
         self.order = order.to_vec();
         self
     }
 
-    /// Which library wrote it.
+    /// The library that wrote the file.
     #[must_use]
     pub fn format(&self) -> ModelFormat {
         self.format
     }
 
-    /// Bytes of its file, and of weights beside it.
+    /// Size of the model file and of its weight files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Fitted numbers: thresholds, sets and leaves of trees, weights of graphs.
+    /// Number of fitted values: thresholds, category sets and leaf values of trees, or weights of a graph.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match &self.body {
@@ -246,13 +252,13 @@ impl ImportedTeacher {
 
     /// Predictions in the target's unit, one per row.
     ///
-    /// Runs on the current rayon pool; each row is computed alone, so that the number of threads changes no bit. A category that the file
-    /// does not list is missing.
+    /// Runs on the current rayon pool. Each row is computed on its own, so the result does not depend on the number of
+    /// threads. A category that the file does not list counts as missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Model`] for a column that the model reads and the features lack, for categories without a list in the file, and for a
-    /// prediction that is not finite.
+    /// [`Error::Model`] if the features lack a column that the model reads, if a column holds categories and the file
+    /// has no list of them, or if a prediction is not finite.
     pub fn predict(&self, x: &Features) -> Result<Vec<f64>> {
         let parts = self.blocks(x, |start, rows, width, count| {
             let mut predictions = vec![0.0; count];
@@ -263,7 +269,7 @@ impl ImportedTeacher {
             }
             match predictions.iter().position(|prediction| !prediction.is_finite()) {
                 Some(at) => Err(format!(
-                    "the model predicts {} for row {}; expected a finite number: fill missing values that it cannot read",
+                    "the model predicts {} for row {}; expected a finite number; fill missing values in the table if the model cannot read them",
                     predictions[at],
                     start + at + 1
                 )),
@@ -273,12 +279,14 @@ impl ImportedTeacher {
         Ok(parts.concat())
     }
 
-    /// Inner features, layer by layer, the first nearest the input: leaf embeddings of trees as in [`FittedTeacher::layers`](crate::FittedTeacher::layers); of a
-    /// graph what its products read that other products made, which are the hidden layers of a network after their activations.
+    /// Hidden features, one layer after the other, the layer nearest the input first. For trees these are leaf
+    /// embeddings, as in [`FittedTeacher::layers`](crate::FittedTeacher::layers). For a graph they are the hidden
+    /// layers of a network after their activations: each value that one matrix product passes to another.
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict); [`Error::Model`] for a graph without hidden layers or trees, and for features that are not finite.
+    /// Same as [`predict`](Self::predict); also [`Error::Model`] if a graph has no hidden layers and no trees, or if a
+    /// feature is not finite.
     pub fn layers(&self, x: &Features) -> Result<Vec<FeatureLayer>> {
         let parts = self.blocks(x, |start, rows, width, count| {
             let layers = match &self.body {
@@ -287,12 +295,12 @@ impl ImportedTeacher {
                 Body::Graph(graph) => graph.layers(rows, count).map_err(|fault| fault.to_string())?,
             };
             if layers.is_empty() {
-                return Err("the model has neither hidden layers nor trees, so that it shows no features; leave hints out".to_owned());
+                return Err("the model has neither hidden layers nor trees, so it has no hidden features; leave --hints out".to_owned());
             }
             for layer in &layers {
                 if let Some(at) = layer.values.iter().position(|value| !value.is_finite()) {
                     let row = start + at / layer.width + 1;
-                    return Err(format!("a hidden layer has {} for row {row}; expected finite numbers: leave hints out", layer.values[at]));
+                    return Err(format!("a hidden layer has the value {} for row {row}; expected a finite number; leave --hints out", layer.values[at]));
                 }
             }
             Ok(layers)
@@ -307,7 +315,8 @@ impl ImportedTeacher {
         Ok(layers)
     }
 
-    /// What `of` makes of each block of rows, in their order: it is told the first row, the inputs row by row, their number, and the rows.
+    /// Calls `of` for each block of rows and returns the results in order. Arguments of `of`: index of the first row,
+    /// the inputs row by row, the number of inputs, the number of rows.
     fn blocks<T: Send>(
         &self,
         x: &Features,
@@ -359,7 +368,7 @@ impl ImportedTeacher {
     }
 }
 
-/// Files in which weights of an ONNX model lie, beside it; none for other files, and none that is not there.
+/// Existing files beside an ONNX model that hold its weights. Empty for other formats.
 #[must_use]
 pub fn weights_beside(model: impl AsRef<Path>) -> Vec<PathBuf> {
     let model = model.as_ref();
@@ -376,13 +385,13 @@ pub fn weights_beside(model: impl AsRef<Path>) -> Vec<PathBuf> {
     paths.filter(|path| path.is_file()).collect()
 }
 
-/// What a file holds.
+/// The content of a model file.
 struct Parts {
     format: ModelFormat,
     body: Body,
     inputs: Vec<Input>,
     used: Vec<bool>,
-    /// Lists of categories that have no owner yet.
+    /// Lists of categories that are not yet assigned to inputs.
     lists: Vec<Arc<[Label]>>,
     notes: Vec<String>,
     bytes_beside: usize,
@@ -450,7 +459,7 @@ impl Parts {
     }
 }
 
-/// True for UBJSON, which has a length where JSON has a name.
+/// True for UBJSON. There, a length follows the `{`; in JSON, a key does.
 fn is_ubjson(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'{')
         && bytes
@@ -470,7 +479,7 @@ fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<Parts> {
     match source.output {
         Some(_) if parts.format != ModelFormat::Onnx => Err(Fault::unsupported(
             format!(
-                "teacher.model_output is set, and the file is of {}, which has one output",
+                "teacher.model_output is set, but a {} file has only one output",
                 parts.format
             ),
             "leave --teacher-model-output out",
@@ -497,7 +506,7 @@ fn parse_known(bytes: &[u8], source: &Source<'_>) -> Parsed<Parts> {
         let read = xgboost::parse_json(text).map(Parts::of_xgboost);
         return read.map_err(|fault| foreign::by_json(text).unwrap_or(fault));
     }
-    // Few graphs are valid UTF-8, and all of them have bytes that no text has.
+    // An ONNX file is rarely valid UTF-8. If it is, it contains control characters, which a text file does not.
     let is_text = !text.contains(|c: char| c.is_control() && !c.is_whitespace());
     match is_text {
         true => Err(foreign::by_text(text)),

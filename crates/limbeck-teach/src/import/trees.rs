@@ -1,8 +1,9 @@
-//! Trees from any library in one plain form.
+//! One representation for the trees of all libraries.
 //!
-//! Beside [`Forest`](crate::Forest), which answers bit for bit as the library that fits our own trees, this form knows what the three
-//! file formats need: comparisons of several kinds, categories, linear leaves, and sums in either precision. It is walked from the root,
-//! since an imported teacher is asked once per run.
+//! [`Forest`](crate::Forest) reproduces the library that fits limbeck's own trees bit by bit. This form supports what
+//! the imported formats need: several kinds of comparison, categories, linear leaves, and sums in single or double
+//! precision. Each row is walked from the root; there is no faster path, because an imported teacher predicts only
+//! once per run.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,24 +11,24 @@ use std::sync::Arc;
 use super::fault::{Fault, Parsed};
 use crate::layers::{FeatureLayer, leaf_layers};
 
-/// A tree's nodes, its root first.
+/// Nodes of a tree, the root first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
 }
 
-/// A leaf or a test.
+/// A leaf or a split.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node {
-    /// Value of a leaf.
+    /// A leaf with a value.
     Leaf(f64),
-    /// `constant + Σ coefficient · input`, or `fallback` where one of the inputs is missing.
+    /// A linear leaf: `constant + Σ coefficient · input`, or `fallback` if one of the inputs is missing.
     Linear {
         fallback: f64,
         constant: f64,
         terms: Vec<(u32, f64)>,
     },
-    /// A test of one number.
+    /// A split on a number: go to node `yes` if the test holds, else to node `no`.
     Number {
         input: u32,
         test: Test,
@@ -36,7 +37,7 @@ pub(crate) enum Node {
         yes: u32,
         no: u32,
     },
-    /// A test of one category: `yes` for the codes listed, in ascending order.
+    /// A split on a category: go to node `yes` if the code is in `set` (ascending order), else to node `no`.
     Category {
         input: u32,
         set: Arc<[u32]>,
@@ -46,7 +47,7 @@ pub(crate) enum Node {
     },
 }
 
-/// What is asked of a number.
+/// Comparison of a number with the threshold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Test {
     Below,
@@ -71,22 +72,22 @@ impl Test {
     }
 }
 
-/// What a test does with a missing number.
+/// How a split treats a missing number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Missing {
-    /// Answers yes or no.
+    /// Missing numbers go to `yes` if true, else to `no`.
     Answer(bool),
-    /// Reads it as 0.
+    /// Missing numbers are compared as 0.
     AsZero,
-    /// Answers yes or no, for 0 as well.
+    /// Missing numbers and zeros go to `yes` if true, else to `no`.
     WithZero(bool),
 }
 
-/// Numbers nearer to 0 than this are 0 to LightGBM.
+/// LightGBM treats numbers up to this magnitude as 0 (`kZeroThreshold`).
 const ZERO: f64 = 1e-35_f32 as f64;
 
 impl Missing {
-    /// The answer, unless the number that is given back has to be compared.
+    /// `Ok` with the answer if the value counts as missing, else `Err` with the number to compare.
     fn answer(self, value: f64) -> Result<bool, f64> {
         match self {
             Self::Answer(yes) if value.is_nan() => Ok(yes),
@@ -97,7 +98,7 @@ impl Missing {
     }
 }
 
-/// How the trees' values become one.
+/// How the values of the trees are combined.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Aggregate {
     Sum,
@@ -106,16 +107,16 @@ pub(crate) enum Aggregate {
     Max,
 }
 
-/// From the sum of leaves to the target's unit.
+/// Link function: converts the sum of the leaves to the target's unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Link {
-    /// As it is.
+    /// The sum itself.
     Identity,
     /// `exp(sum)`: Poisson, gamma, Tweedie.
     Exp,
-    /// `sign(sum) · sum²`: fitted on the square root.
+    /// `sign(sum) · sum²`: the model was fitted on the square root of the target.
     SignedSquare,
-    /// `1 / (1 + exp(−sum))`: a share between 0 and 1.
+    /// `1 / (1 + exp(−sum))`: a value between 0 and 1.
     Sigmoid,
     /// `ln(1 + exp(sum))`: LightGBM's `cross_entropy_lambda`.
     Softplus,
@@ -133,11 +134,22 @@ impl Link {
     }
 }
 
-/// Trees with what makes a prediction of them.
+/// Precision in which the library computes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Precision {
+    /// Inputs and sums in double precision: LightGBM.
+    Double,
+    /// Inputs in single precision, sums in double precision: CatBoost.
+    SingleInputs,
+    /// Inputs and sums in single precision: XGBoost.
+    Single,
+}
+
+/// Trees, and how their values become a prediction.
 ///
 /// # Formula
 ///
-/// With leaf values `ℓ_t` of a row, each times its weight, and base `b`:
+/// With the leaf value `ℓ_t` of tree `t` times its weight, and base `b`:
 ///
 /// ```text
 /// prediction = link( b + aggregate(ℓ_1, ℓ_2, …) )
@@ -145,22 +157,21 @@ impl Link {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TreeModel {
     pub(crate) trees: Vec<Tree>,
-    /// One per tree, or none for ones.
+    /// One weight per tree; empty if all weights are 1.
     pub(crate) weights: Vec<f64>,
     pub(crate) base: f64,
     pub(crate) aggregate: Aggregate,
     pub(crate) link: Link,
-    /// Inputs and sums in single precision.
-    pub(crate) single: bool,
+    pub(crate) precision: Precision,
 }
 
 impl TreeModel {
-    /// Checks that each tree leads from its root to leaves, over inputs below `width`, and that every number on the way is finite.
+    /// Checks that each path from the root ends in a leaf, that inputs are below `width`, and that values are finite.
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
         self.check(width, false)
     }
 
-    /// The same where a node may have several parents, so long as no way leads back to where it was.
+    /// Same as `checked`, but a node may have several parents. Cycles are refused.
     pub(crate) fn checked_sharing(self, width: usize) -> Parsed<Self> {
         self.check(width, true)
     }
@@ -173,28 +184,32 @@ impl TreeModel {
                 Fault::malformed(
                     format!("tree {index}"),
                     found,
-                    "a tree with finite numbers, whose every way ends in a leaf",
+                    "a tree with finite values in which every path ends in a leaf",
                 )
             })?;
         }
         if !self.base.is_finite() || self.weights.iter().any(|weight| !weight.is_finite()) {
             return Err(Fault::malformed(
-                "base score and weights of trees",
+                "the base score and the weights of the trees",
                 "a number that is not finite",
                 "finite numbers",
             ));
         }
         if !self.weights.is_empty() && self.weights.len() != self.trees.len() {
             return Err(Fault::malformed(
-                "weights of trees",
-                format!("{} for {} trees", self.weights.len(), self.trees.len()),
+                "the weights of the trees",
+                format!(
+                    "{} weights for {} trees",
+                    self.weights.len(),
+                    self.trees.len()
+                ),
                 "one per tree",
             ));
         }
         Ok(self)
     }
 
-    /// Inputs that some tree reads.
+    /// True for each input that some tree reads.
     pub(crate) fn used(&self, width: usize) -> Vec<bool> {
         let mut used = vec![false; width];
         for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
@@ -211,7 +226,7 @@ impl TreeModel {
         used
     }
 
-    /// The largest input that a test reads.
+    /// The largest index of an input that a tree reads.
     pub(crate) fn widest(&self) -> Option<usize> {
         let read = |node: &Node| match node {
             Node::Leaf(_) => None,
@@ -225,7 +240,7 @@ impl TreeModel {
             .max()
     }
 
-    /// Thresholds, sets, leaf values.
+    /// Number of thresholds, category codes, leaf values and weights.
     pub(crate) fn parameters(&self) -> usize {
         let of = |node: &Node| match node {
             Node::Linear { terms, .. } => 2 + terms.len(),
@@ -241,7 +256,7 @@ impl TreeModel {
             + 1
     }
 
-    /// One prediction per row of `width` inputs; `rows` is row by row.
+    /// One prediction per row of `width` inputs. `rows` is in row-major order.
     pub(crate) fn predict(&self, rows: &[f64], width: usize, predictions: &mut [f64]) {
         let rows = self.inputs(rows);
         let start = match self.aggregate {
@@ -269,7 +284,7 @@ impl TreeModel {
         }
     }
 
-    /// The value of a row, from what was gathered over the trees.
+    /// The sum before the link function. `gathered` is the sum, minimum or maximum over the trees.
     fn total(&self, gathered: f64) -> f64 {
         match self.aggregate {
             Aggregate::Sum => gathered,
@@ -287,16 +302,16 @@ impl TreeModel {
         })
     }
 
-    /// Rows in the precision of the library.
+    /// The rows, rounded to single precision if the library compares in single precision.
     fn inputs<'a>(&self, rows: &'a [f64]) -> Cow<'a, [f64]> {
-        match self.single {
+        match self.precision != Precision::Double {
             true => rows.iter().map(|&value| f64::from(value as f32)).collect(),
             false => Cow::Borrowed(rows),
         }
     }
 
     fn round(&self, value: f64) -> f64 {
-        if self.single {
+        if self.precision == Precision::Single {
             f64::from(value as f32)
         } else {
             value
@@ -319,17 +334,22 @@ impl Tree {
                 constant,
                 terms,
             } => {
+                let is_missing = |(input, _): &(u32, f64)| row[*input as usize].is_nan();
+                if terms.iter().any(is_missing) {
+                    return *fallback;
+                }
                 let add = |sum: f64, (input, coefficient): &(u32, f64)| {
                     sum + coefficient * row[*input as usize]
                 };
-                let value = terms.iter().fold(*constant, add);
-                if value.is_finite() { value } else { *fallback }
+                terms.iter().fold(*constant, add)
             }
-            Node::Number { .. } | Node::Category { .. } => unreachable!("the way ends in a leaf"),
+            Node::Number { .. } | Node::Category { .. } => {
+                unreachable!("`leaf` returns the index of a leaf")
+            }
         }
     }
 
-    /// The node at which the way of a row ends.
+    /// Index of the node at which the path of a row ends.
     fn leaf(&self, row: &[f64]) -> usize {
         let mut at = 0;
         loop {
@@ -366,71 +386,65 @@ impl Tree {
         }
     }
 
-    /// What is wrong, if anything.
+    /// The first error of the tree, if there is one. Unreachable nodes are not checked.
     fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
-        let inside = |input: u32| match (input as usize) < width {
-            true => Ok(()),
-            false => Err(format!("a test of input {input} of {width}")),
-        };
-        let finite = |value: f64| {
-            if value.is_finite() {
-                Ok(())
-            } else {
-                Err(format!("the number {value}"))
-            }
-        };
         while let Some(at) = pending.pop() {
             let Some(node) = self.nodes.get(at as usize) else {
-                return Err(format!("a way to node {at} of {}", self.nodes.len()));
+                return Err(format!(
+                    "the child node {at} in a tree of {} nodes",
+                    self.nodes.len()
+                ));
             };
             if std::mem::replace(&mut seen[at as usize], true) {
                 if sharing {
                     continue;
                 }
-                return Err(format!("two ways to node {at}"));
+                return Err(format!("two parents of node {at}"));
             }
-            match node {
-                Node::Leaf(value) => finite(*value)?,
-                Node::Linear {
-                    fallback,
-                    constant,
-                    terms,
-                } => {
-                    finite(*fallback)?;
-                    finite(*constant)?;
-                    for (input, coefficient) in terms {
-                        inside(*input)?;
-                        finite(*coefficient)?;
-                    }
-                }
-                Node::Number {
-                    input,
-                    threshold,
-                    yes,
-                    no,
-                    ..
-                } => {
-                    inside(*input)?;
-                    // An infinite threshold still orders numbers, and libraries write it.
-                    if threshold.is_nan() {
-                        return Err("a threshold that is no number".to_owned());
-                    }
-                    pending.extend([*yes, *no]);
-                }
-                Node::Category { input, yes, no, .. } => {
-                    inside(*input)?;
-                    pending.extend([*yes, *no]);
-                }
-            }
+            node.check(width)?;
+            let children = node.children().into_iter().flatten();
+            pending.extend(children.map(|child| child as u32));
         }
         Ok(())
     }
 }
 
 impl Node {
-    /// Where it leads, of a test.
+    /// The first error of the node, if there is one; its children are not looked at.
+    fn check(&self, width: usize) -> Result<(), String> {
+        let inside = |input: u32| match (input as usize) < width {
+            true => Ok(()),
+            false => Err(format!("a split on input {input} of {width} inputs")),
+        };
+        let finite = |value: f64| match value.is_finite() {
+            true => Ok(()),
+            false => Err(format!("the number {value}")),
+        };
+        match self {
+            Self::Leaf(value) => finite(*value),
+            Self::Linear {
+                fallback,
+                constant,
+                terms,
+            } => {
+                finite(*fallback)?;
+                finite(*constant)?;
+                terms.iter().try_for_each(|(input, coefficient)| {
+                    inside(*input)?;
+                    finite(*coefficient)
+                })
+            }
+            // Libraries write infinite thresholds, and comparisons with them are well defined.
+            Self::Number { threshold, .. } if threshold.is_nan() => {
+                Err("the threshold NaN".to_owned())
+            }
+            Self::Number { input, .. } | Self::Category { input, .. } => inside(*input),
+        }
+    }
+
+    /// The two children of a split; none for a leaf.
     fn children(&self) -> Option<[usize; 2]> {
         match self {
             Self::Leaf(_) | Self::Linear { .. } => None,
@@ -442,7 +456,8 @@ impl Node {
 }
 
 impl Tree {
-    /// Of nodes with several parents, that each can be left behind once all its parents are. Children exist.
+    /// Refuses cycles among nodes that may have several parents (topological sort). All children exist: `check` ran
+    /// before.
     fn check_no_circle(&self, sharing: bool) -> Result<(), String> {
         if !sharing {
             return Ok(());
@@ -473,12 +488,12 @@ impl Tree {
         }
         match left == reached.iter().filter(|&&reached| reached).count() {
             true => Ok(()),
-            false => Err("a way that leads back to a node behind it".to_owned()),
+            false => Err("a cycle of nodes".to_owned()),
         }
     }
 }
 
-/// True where the code, cut to a whole number, is in the set.
+/// True if the code, truncated to an integer, is in the set.
 fn contains(set: &[u32], code: f64) -> bool {
     code > -1.0 && code < f64::from(u32::MAX) && set.binary_search(&(code as u32)).is_ok()
 }
@@ -505,7 +520,7 @@ mod tests {
             base: 0.5,
             aggregate: Aggregate::Sum,
             link: Link::Identity,
-            single: false,
+            precision: Precision::Double,
         }
     }
 
@@ -546,12 +561,26 @@ mod tests {
             base: 1.0,
             aggregate,
             link,
-            single: false,
+            precision: Precision::Double,
         };
         assert_eq!(ask(&model(Aggregate::Sum, Link::Identity), 0.0), -1.0);
         assert_eq!(ask(&model(Aggregate::Average, Link::Identity), 0.0), 0.0);
         assert_eq!(ask(&model(Aggregate::Min, Link::SignedSquare), 0.0), -4.0);
         assert_eq!(ask(&model(Aggregate::Max, Link::Exp), 0.0), 2.0_f64.exp());
+    }
+
+    #[test]
+    fn linear_leaves_fall_back_only_if_an_input_is_missing() {
+        let leaf = Node::Linear {
+            fallback: 9.0,
+            constant: 1.0,
+            terms: vec![(0, 2.0)],
+        };
+        let mut model = stump(Missing::AsZero);
+        model.trees[0].nodes = vec![leaf];
+        let answers = [3.0, f64::NAN, f64::INFINITY].map(|value| ask(&model, value));
+        assert_eq!(answers, [7.5, 9.5, f64::INFINITY]);
+        assert_eq!(ask(&model, -1.0), -0.5);
     }
 
     #[test]
@@ -575,13 +604,13 @@ mod tests {
             refused(|n| if let Node::Number { yes, .. } = n {
                 *yes = 0
             })
-            .contains("two ways to node 0")
+            .contains("two parents of node 0")
         );
         assert!(
             refused(|n| if let Node::Number { yes, .. } = n {
                 *yes = 7
             })
-            .contains("node 7 of 3")
+            .contains("child node 7 in a tree of 3")
         );
         assert!(
             refused(|n| if let Node::Number { input, .. } = n {
@@ -593,7 +622,7 @@ mod tests {
             refused(|n| if let Node::Number { threshold, .. } = n {
                 *threshold = f64::NAN
             })
-            .contains("no number")
+            .contains("threshold NaN")
         );
     }
 }

@@ -1,12 +1,13 @@
-//! Universal Binary JSON, which newer versions of XGBoost write by default (`model.ubj`).
+//! Universal Binary JSON, the default format of newer XGBoost versions (`model.ubj`).
 //!
 //! ```text
 //! {  i 7 learner  {  …  }  }          keys: a length and bytes; values: a letter for the type, then the value, big-endian
 //! [ $ d # L 00…05  …20 bytes…         an array of five single-precision numbers: one type for all, a count
 //! ```
 //!
-//! Values are handed to `serde` as they are read, so that what a model does not need takes no room. A count is believed only as far as bytes
-//! are there: elements without bytes (`Z`, `N`, `T`, `F`) must not have a common type.
+//! Values go to `serde` as they are read, so unneeded values take no memory. A count is accepted only if at least that
+//! many bytes follow. Therefore an array must not have a common type whose elements take no bytes (`Z`, `N`, `T`,
+//! `F`).
 //!
 //! # Source
 //!
@@ -16,14 +17,14 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Maximum depth of arrays and objects; XGBoost's own files have less than ten.
+/// Maximum depth of nested arrays and objects. XGBoost files need less than ten levels.
 const DEEPEST: usize = 64;
 
-/// Reads a value from all of the bytes.
+/// Reads one value from all of the bytes.
 ///
 /// # Errors
 ///
-/// Where the bytes are no UBJSON, end too early, or do not hold what `T` needs.
+/// If the bytes are not UBJSON, end too early, or do not match the type `T`.
 pub(super) fn from_slice<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Broken> {
     let mut reader = Reader {
         bytes,
@@ -40,7 +41,7 @@ pub(super) fn from_slice<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Resu
     }
 }
 
-/// What is wrong, and at which byte.
+/// Error message with the position of the byte.
 #[derive(Debug)]
 pub(super) struct Broken(String);
 
@@ -92,7 +93,7 @@ impl<'de> Reader<'de> {
         self.bytes.get(self.at).copied()
     }
 
-    /// A letter that is not `N`, which means nothing.
+    /// The next type letter. `N` (no-op) is skipped.
     fn letter(&mut self) -> Result<u8, Broken> {
         loop {
             match self.byte()? {
@@ -102,7 +103,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// True, and one byte further, where the next byte is this one.
+    /// Consumes the next byte and returns true if it equals `byte`.
     fn passes(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -117,12 +118,15 @@ impl<'de> Reader<'de> {
             b'l' => i64::from(i32::from_be_bytes(self.array()?)),
             b'L' => i64::from_be_bytes(self.array()?),
             other => {
-                return Err(self.broken(format!("type {other} where a whole number belongs")));
+                return Err(self.broken(format!(
+                    "the type {:?} in place of an integer",
+                    char::from(other)
+                )));
             }
         })
     }
 
-    /// A length, not yet believed.
+    /// A length. The caller checks that the bytes exist.
     fn length(&mut self) -> Result<usize, Broken> {
         let kind = self.byte()?;
         let length = self.whole(kind)?;
@@ -132,14 +136,14 @@ impl<'de> Reader<'de> {
     fn text(&mut self) -> Result<&'de str, Broken> {
         let length = self.length()?;
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map_err(|_| self.broken("a text that is not UTF-8"))
+        std::str::from_utf8(bytes).map_err(|_| self.broken("a string that is not UTF-8"))
     }
 
-    /// What stands before the elements of an array or object: their common type and their number, where they are given.
+    /// The header of an array or object: common type and number of elements, if given.
     fn head(&mut self) -> Result<(Option<u8>, Option<usize>), Broken> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(self.broken(format!("more than {DEEPEST} arrays and objects in another")));
+            return Err(self.broken(format!("more than {DEEPEST} nested arrays and objects")));
         }
         let kind = match self.passes(b'$') {
             true => Some(self.byte()?),
@@ -150,10 +154,10 @@ impl<'de> Reader<'de> {
             false => None,
         };
         if kind.is_some() && count.is_none() {
-            return Err(self.broken("elements of one type without a count"));
+            return Err(self.broken("a common type without a count"));
         }
         if kind.is_some_and(|kind| b"ZNTF".contains(&kind)) {
-            return Err(self.broken("elements of a type that has no bytes"));
+            return Err(self.broken("a common type whose elements have no bytes"));
         }
         let left = self.bytes.len() - self.at;
         match count.filter(|&count| count > left) {
@@ -163,7 +167,7 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// The reader before a value, whose type may be known already.
+/// The reader before a value. `kind` is the common type of the array, if there is one.
 struct Typed<'r, 'de> {
     reader: &'r mut Reader<'de>,
     kind: Option<u8>,
@@ -200,7 +204,7 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
                 inside.finish()?;
                 Ok(value)
             }
-            other => Err(reader.broken(format!("the unknown type {other}"))),
+            other => Err(reader.broken(format!("the unknown type {:?}", char::from(other)))),
         }
     }
 
@@ -219,14 +223,14 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
     }
 }
 
-/// The reader among the elements of an array or object.
+/// Position of the reader inside an array or object.
 struct Inside<'r, 'de> {
     reader: &'r mut Reader<'de>,
-    /// Their common type.
+    /// Common type of the elements, if given.
     kind: Option<u8>,
-    /// How many are left, where their number was given.
+    /// Number of elements left, if the count was given.
     left: Option<usize>,
-    /// What stands behind the last one, where it was not.
+    /// Byte that ends the array or object if no count was given.
     end: u8,
     ended: bool,
 }
@@ -243,7 +247,7 @@ impl<'r, 'de> Inside<'r, 'de> {
         })
     }
 
-    /// True before an element.
+    /// True if another element follows.
     fn goes_on(&mut self) -> bool {
         match &mut self.left {
             Some(0) => self.ended = true,
@@ -256,7 +260,7 @@ impl<'r, 'de> Inside<'r, 'de> {
         !self.ended
     }
 
-    /// Leaves the array or object, which was read to its end.
+    /// Leaves the array or object; all elements must have been read.
     fn finish(mut self) -> Result<(), Broken> {
         if !self.ended && self.goes_on() {
             return Err(self.reader.broken("more elements than expected"));
@@ -320,7 +324,7 @@ mod tests {
 
     #[test]
     fn values_of_each_type_are_read() {
-        // Bytes by hand, after the specification.
+        // Bytes written by hand from the specification.
         assert_eq!(read::<i32>(b"i\xfe"), Ok(-2));
         assert_eq!(read::<u32>(b"U\xfe"), Ok(254));
         assert_eq!(read::<i32>(b"I\x01\x00"), Ok(256));

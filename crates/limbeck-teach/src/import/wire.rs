@@ -1,10 +1,11 @@
-//! The wire format of protobuf: fields of a message, one after the other.
+//! The wire format of protobuf: a message is a list of fields.
 //!
-//! A length is believed only as far as bytes are there, and messages are opened by their reader, to the depth that it knows.
+//! A length is accepted only if that many bytes follow. Nested messages stay bytes until their reader parses them, so
+//! the depth is limited by the reader.
 
 use super::fault::{Fault, Parsed};
 
-/// A field's value.
+/// Value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Varint(u64),
@@ -13,7 +14,7 @@ pub(crate) enum Value<'a> {
     Fixed32([u8; 4]),
 }
 
-/// Fields of a message: number and value.
+/// Fields of a message: field number and value.
 pub(crate) fn fields(mut rest: &[u8]) -> Parsed<Vec<(u64, Value<'_>)>> {
     let mut fields = Vec::new();
     while !rest.is_empty() {
@@ -41,11 +42,7 @@ pub(crate) fn fields(mut rest: &[u8]) -> Parsed<Vec<(u64, Value<'_>)>> {
 }
 
 fn cut(found: String) -> Fault {
-    Fault::malformed(
-        "the file",
-        found,
-        "a LightGBM text model, an XGBoost JSON model or an undamaged ONNX model",
-    )
+    Fault::malformed("the file", found, super::foreign::EXPECTED)
 }
 
 fn varint(rest: &mut &[u8]) -> Parsed<u64> {
@@ -57,13 +54,13 @@ fn varint(rest: &mut &[u8]) -> Parsed<u64> {
             return Ok(value);
         }
     }
-    Err(cut("a number of more than 64 bits".to_owned()))
+    Err(cut("an integer of more than 64 bits".to_owned()))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Parsed<[u8; N]> {
     let (bytes, after) = rest
         .split_first_chunk()
-        .ok_or_else(|| cut("an end within a field".to_owned()))?;
+        .ok_or_else(|| cut("the end of the data inside a field".to_owned()))?;
     *rest = after;
     Ok(*bytes)
 }
@@ -72,22 +69,22 @@ impl<'a> Value<'a> {
     pub(crate) fn bytes(self) -> Parsed<&'a [u8]> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            _ => Err(cut("a number where a text or message belongs".to_owned())),
+            _ => Err(cut("a number in place of a string or message".to_owned())),
         }
     }
 
     pub(crate) fn text(self) -> Parsed<&'a str> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| cut("a text that is not UTF-8".to_owned()))
+        std::str::from_utf8(self.bytes()?).map_err(|_| cut("a string that is not UTF-8".to_owned()))
     }
 
     pub(crate) fn int(self) -> Parsed<i64> {
         match self {
             Self::Varint(value) => Ok(value as i64),
-            _ => Err(cut("something else where a whole number belongs".to_owned())),
+            _ => Err(cut("another type in place of an integer".to_owned())),
         }
     }
 
-    /// Whole numbers: one, or packed.
+    /// Appends integers: a single one, or a packed list.
     pub(crate) fn ints(self, into: &mut Vec<i64>) -> Parsed<()> {
         match self {
             Self::Varint(value) => into.push(value as i64),
@@ -96,12 +93,12 @@ impl<'a> Value<'a> {
                     into.push(varint(&mut bytes)? as i64);
                 }
             }
-            _ => return Err(cut("something else where whole numbers belong".to_owned())),
+            _ => return Err(cut("another type in place of integers".to_owned())),
         }
         Ok(())
     }
 
-    /// Numbers of either precision: one, or packed; `wide` tells which packed ones are meant.
+    /// Appends floating-point numbers: a single one, or a packed list. `wide` says that packed numbers have 8 bytes.
     pub(crate) fn floats(self, wide: bool, into: &mut Vec<f64>) -> Parsed<()> {
         match self {
             Self::Fixed32(bytes) => into.push(f64::from(f32::from_le_bytes(bytes))),
@@ -110,13 +107,17 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => into.extend(numbers(bytes, |bytes| {
                 f64::from(f32::from_le_bytes(bytes))
             })?),
-            Self::Varint(_) => return Err(cut("a whole number where others belong".to_owned())),
+            Self::Varint(_) => {
+                return Err(cut(
+                    "an integer in place of a floating-point number".to_owned()
+                ));
+            }
         }
         Ok(())
     }
 }
 
-/// Numbers of `N` bytes each.
+/// Reads numbers of `N` bytes each.
 pub(crate) fn numbers<const N: usize>(
     bytes: &[u8],
     read: impl Fn([u8; N]) -> f64,
@@ -125,7 +126,7 @@ pub(crate) fn numbers<const N: usize>(
     match rest.is_empty() {
         true => Ok(chunks.iter().map(|chunk| read(*chunk)).collect()),
         false => Err(cut(format!(
-            "{} bytes of numbers of {N} bytes each",
+            "{} bytes of numbers, which is not a multiple of {N}",
             bytes.len()
         ))),
     }

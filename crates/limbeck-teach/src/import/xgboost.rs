@@ -1,11 +1,11 @@
-//! XGBoost's model files, as `save_model` writes them: JSON, or UBJSON with the same content.
+//! Model files of XGBoost, as `save_model` writes them: JSON, or UBJSON with the same content.
 //!
-//! Inputs, thresholds and sums are in single precision. `value < threshold` goes left, a missing value by `default_left`. A category goes
-//! right where it is in the node's set, left otherwise. The file's base score is in the target's unit, also for objectives with a
-//! logarithmic link.
+//! Inputs, thresholds and sums are in single precision. `value < threshold` goes left; a missing value goes left if
+//! `default_left` is set. A category in the node's set goes right, all others left. The base score of the file is in
+//! the target's unit, even if the objective has a logarithmic or logistic link function.
 //!
-//! Where the learner has the attribute `best_iteration`, which early stopping leaves, only the trees up to it count, as `XGBRegressor` and its
-//! `load_model` have it. (A bare `Booster` would use all trees.)
+//! Early stopping sets the attribute `best_iteration`. If it is present, only the trees up to that iteration are used,
+//! as in `XGBRegressor.predict` (`Booster.predict` would use all trees).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
 use super::linear::LinearModel;
-use super::trees::{Aggregate, Link, Missing, Node, Test, Tree, TreeModel};
+use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
 use super::ubjson;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ struct Params {
     num_target: String,
 }
 
-/// `gbtree` has a model; `dart` has a `gbtree` and weights.
+/// `gbtree` has a `model`; `dart` has a `gbtree` with a `model`, and weights.
 #[derive(Deserialize)]
 struct Booster {
     name: String,
@@ -68,9 +68,9 @@ struct Gbtree {
 #[derive(Deserialize)]
 struct Model {
     trees: Option<Vec<FileTree>>,
-    /// Of a linear model: one per input, then the bias.
+    /// For a linear model: one weight per input, then the bias.
     weights: Option<Vec<f64>>,
-    /// Where the trees of each round begin.
+    /// Index of the first tree of each iteration, then the number of trees.
     #[serde(default)]
     iteration_indptr: Vec<usize>,
     #[serde(default)]
@@ -91,7 +91,7 @@ struct Cats {
     enc: Vec<Encoding>,
 }
 
-/// Categories of one input: texts as bytes with offsets, or numbers.
+/// Categories of one input: UTF-8 bytes with offsets, or numbers.
 #[derive(Deserialize)]
 struct Encoding {
     offsets: Option<Vec<usize>>,
@@ -117,7 +117,7 @@ struct FileTree {
     categories_sizes: Vec<usize>,
 }
 
-/// Written as `true` before 1.6 or so, as 1 since.
+/// A boolean: `true` and `false` in older versions, 1 and 0 since about version 1.6.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Flag {
@@ -125,11 +125,11 @@ enum Flag {
     Number(u8),
 }
 
-/// What a file holds.
+/// The content of a model file.
 pub(super) struct XgboostModel {
     pub(super) booster: Boosted,
     pub(super) inputs: Vec<Input>,
-    /// What a user should know of how it was read.
+    /// Notes for the user about how the file was read.
     pub(super) notes: Vec<String>,
 }
 
@@ -166,7 +166,7 @@ fn read(file: File) -> Parsed<XgboostModel> {
         return Err(Fault::malformed(
             "`feature_names`",
             format!("{} names", names.len()),
-            format!("{width}, by `num_feature`"),
+            format!("{width} names, as `num_feature` says"),
         ));
     }
     let objective = &learner.objective.name;
@@ -192,7 +192,7 @@ fn read(file: File) -> Parsed<XgboostModel> {
         base,
         aggregate: Aggregate::Sum,
         link,
-        single: true,
+        precision: Precision::Single,
     };
     let read = read.checked(width)?;
     let mut inputs = inputs(names, &learner.feature_types, &model.cats, width)?;
@@ -226,7 +226,7 @@ impl Params {
 }
 
 impl Booster {
-    /// The trees with the weights that `dart` gives them.
+    /// The trees, and for `dart` their weights.
     fn forest(self) -> Parsed<(Model, Vec<f64>)> {
         match (self.name.as_str(), self.model, self.gbtree) {
             ("gbtree", Some(model), _) => Ok((model, Vec::new())),
@@ -237,7 +237,7 @@ impl Booster {
                     return Err(Fault::malformed(
                         "`weight_drop`",
                         format!("{} weights", weights.len()),
-                        format!("{count}, one per tree"),
+                        format!("{count} weights, one per tree"),
                     ));
                 }
                 Ok((inner.model, weights))
@@ -254,7 +254,7 @@ impl Booster {
         }
     }
 
-    /// The linear model of `gblinear`, whose bias joins the base.
+    /// The linear model of `gblinear`. Its bias is added to the base.
     fn linear(self, width: usize, base: f64, link: Link) -> Parsed<LinearModel> {
         let weights = self.model.and_then(|model| model.weights);
         let mut weights = weights.unwrap_or_default();
@@ -269,14 +269,14 @@ impl Booster {
             _ => Err(Fault::malformed(
                 "`weights`",
                 format!("{count} numbers"),
-                format!("{width} by `num_feature`, and a bias"),
+                format!("{width} weights, as `num_feature` says, and a bias"),
             )),
         }
     }
 }
 
 impl Model {
-    /// Cuts the trees behind the best iteration off, where one is known, and says so.
+    /// Removes the trees after the best iteration, if the file has that attribute. Returns a note for the user.
     fn keep_best(
         &mut self,
         attributes: &BTreeMap<String, String>,
@@ -287,7 +287,9 @@ impl Model {
         };
         let rounds = whole("`best_iteration`", best)?.saturating_add(1);
         let keep = self.trees_of(rounds)?;
-        let trees = self.trees.get_or_insert_default();
+        let Some(trees) = &mut self.trees else {
+            return Ok(Vec::new());
+        };
         let count = trees.len();
         if keep >= count {
             return Ok(Vec::new());
@@ -295,12 +297,12 @@ impl Model {
         trees.truncate(keep);
         weights.truncate(keep);
         Ok(vec![format!(
-            "the teacher's file has {count} trees, and early stopping found iteration {best} the best: {keep} trees count, as in XGBRegressor.predict; for all \
-             trees, delete the attribute first: booster.set_attr(best_iteration=None)"
+            "the teacher's file has {count} trees; early stopping found iteration {best} to be the best, so only the first {keep} trees are used, as in \
+             XGBRegressor.predict; to use all trees, delete the attribute before saving: booster.set_attr(best_iteration=None)"
         )])
     }
 
-    /// Number of trees in the first rounds.
+    /// Number of trees in the first `rounds` iterations.
     fn trees_of(&self, rounds: usize) -> Parsed<usize> {
         if !self.iteration_indptr.is_empty() {
             return Ok(self
@@ -329,14 +331,14 @@ impl Model {
     }
 }
 
-/// The inputs by name, or `width` of them without names.
+/// The inputs with their names, or `width` inputs without names.
 fn inputs(names: &[String], types: &[String], cats: &Cats, width: usize) -> Parsed<Vec<Input>> {
-    // A tree may name a large input, but only inputs with names or a table's columns are asked.
+    // Without names, `width` is only a number in the file, so it gets a limit.
     if names.is_empty() && width > MOST_INPUTS {
         return Err(Fault::malformed(
             "`num_feature`",
             width.to_string(),
-            format!("at most {MOST_INPUTS}"),
+            format!("at most {MOST_INPUTS} inputs in a model without feature names"),
         ));
     }
     let input = |index: usize| Input {
@@ -352,16 +354,16 @@ fn inputs(names: &[String], types: &[String], cats: &Cats, width: usize) -> Pars
     Ok((0..width).map(input).collect())
 }
 
-/// A model without names may have this many inputs.
+/// Maximum number of inputs of a model without names.
 const MOST_INPUTS: usize = 1 << 16;
 
 fn whole(place: &str, text: &str) -> Parsed<usize> {
     text.trim()
         .parse()
-        .map_err(|_| Fault::malformed(place, short(text), "a whole number"))
+        .map_err(|_| Fault::malformed(place, short(text), "an integer"))
 }
 
-/// What XGBoost does with the sum, by its `PredTransform`.
+/// The link function of the objective (`PredTransform` in XGBoost).
 fn link(objective: &str) -> Parsed<Link> {
     match objective {
         "reg:squarederror"
@@ -374,13 +376,13 @@ fn link(objective: &str) -> Parsed<Link> {
         "reg:logistic" => Ok(Link::Sigmoid),
         _ => Err(Fault::unsupported(
             format!("the XGBoost objective is {}", short(objective)),
-            "expected a regression: reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:pseudohubererror, reg:quantileerror, \
-             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or give its predictions by --teacher-command",
+            "expected a regression objective: reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:pseudohubererror, reg:quantileerror, \
+             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or predict with its own program through --teacher-command",
         )),
     }
 }
 
-/// The base score as a sum of leaves has it; version 3 writes it in brackets.
+/// The base score, converted to the scale of the sum of the leaves. Version 3 writes it in brackets.
 fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
     let number = text.trim().trim_start_matches('[').trim_end_matches(']');
     let value = number.parse::<f32>().ok().filter(|value| value.is_finite());
@@ -396,13 +398,14 @@ fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
         Fault::malformed(
             "`base_score`",
             short(text),
-            format!("a number that {objective} can begin with"),
+            format!("a base score that is valid for {objective}"),
         )
     })
 }
 
 impl Encoding {
-    /// None where the texts are damaged; the input is then refused where a table has texts.
+    /// The labels of the codes. None if there are no labels or the strings are damaged; the input is then refused if
+    /// the table holds strings.
     fn labels(&self) -> Option<Vec<Label>> {
         let Some(offsets) = &self.offsets else {
             return (!self.values.is_empty()).then(|| {
@@ -436,8 +439,8 @@ impl FileTree {
         if lengths.iter().any(|&length| length != count) || !typed {
             return Err(Fault::malformed(
                 place(),
-                format!("lists of {count} and {lengths:?} nodes"),
-                "lists of one length and one output per leaf",
+                format!("lists of {count} and {lengths:?} elements"),
+                "lists of equal length, with one output per leaf",
             ));
         }
         let sets = self.sets(index)?;
@@ -449,7 +452,7 @@ impl FileTree {
                 nodes.push(Node::Leaf(condition));
                 continue;
             }
-            // A child below 0 beside one that is not is out of range, whatever it is.
+            // A negative right child next to a valid left child becomes an invalid index, which `checked` refuses.
             let (left, right) = (left as u32, u32::try_from(right).unwrap_or(u32::MAX));
             let input = self.split_indices[node];
             let default_left = match self.default_left[node] {
@@ -475,8 +478,8 @@ impl FileTree {
                 (Some(kind), _) => {
                     return Err(Fault::malformed(
                         place(),
-                        format!("node {node} of split type {kind} without a known test"),
-                        "a number or a set of categories",
+                        format!("split type {kind} at node {node}"),
+                        "type 0 for a number, or type 1 with a set in `categories`",
                     ));
                 }
             });
@@ -484,13 +487,13 @@ impl FileTree {
         Ok(Tree { nodes })
     }
 
-    /// The sets of categories by node. They are parts of one list, so that they take no more room than the file.
+    /// The category sets by node. Sets may not overlap in `categories`, so they take no more memory than the file.
     fn sets(&self, index: usize) -> Parsed<BTreeMap<usize, Arc<[u32]>>> {
         let broken = |found: String| {
             Fault::malformed(
                 format!("tree {index}, `categories`"),
                 found,
-                "a set of codes for each node that tests categories",
+                "lists of equal length, and sets of codes that do not overlap",
             )
         };
         let counts = [self.categories_segments.len(), self.categories_sizes.len()];
@@ -515,7 +518,7 @@ impl FileTree {
                 .and_then(|end| self.categories.get(start..end));
             let codes = codes.ok_or_else(|| {
                 broken(format!(
-                    "categories {start} to {start} + {size}, where there are {} codes",
+                    "the codes {start} to {start} + {size} of {} codes",
                     self.categories.len()
                 ))
             })?;
@@ -525,5 +528,26 @@ impl FileTree {
             sets.insert(node, codes.into());
         }
         Ok(sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_without_trees_is_refused_even_with_a_best_iteration() {
+        let text = |attributes: &str| {
+            format!(
+                "{{\"learner\": {{\"attributes\": {{{attributes}}}, \"gradient_booster\": {{\"name\": \"gbtree\", \"model\": {{}}}}, \
+                 \"learner_model_param\": {{\"base_score\": \"0.5\", \"num_feature\": \"1\"}}, \"objective\": {{\"name\": \"reg:squarederror\"}}}}}}"
+            )
+        };
+        for attributes in ["", "\"best_iteration\": \"2\""] {
+            let message = parse_json(&text(attributes))
+                .err()
+                .map(|fault| fault.to_string());
+            assert!(message.is_some_and(|message| message.contains("no `trees`")));
+        }
     }
 }

@@ -22,8 +22,7 @@ pub use crate::format::Format;
 pub(crate) const NAME: &str = "student";
 
 /// The formats that a student can be written as.
-#[must_use]
-pub fn possible(student: &Student) -> Vec<Format> {
+pub(crate) fn possible(student: &Student) -> Vec<Format> {
     let works = |format: &Format| files(student, *format, NAME).is_ok();
     Format::ALL.iter().copied().filter(works).collect()
 }

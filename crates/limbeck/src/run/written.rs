@@ -78,7 +78,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
 }
 
-/// Writes the student in the formats that the recipe asks for, but for one that has no words for it, which the report notes.
+/// Writes the student in the formats that the recipe asks for. Formats that cannot express the student are skipped; the report notes them.
 fn write_exports(out: &Path, recipe: &Recipe, student: &Student) -> Result<()> {
     let folder = out.join(EXPORT);
     // What an earlier life of the run may have left.
@@ -115,7 +115,6 @@ pub(crate) fn write_joint(
         write(&folder, &last, &data.of_target(at), fitted)?;
     }
     write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
-
     write_file(out, STUDENT, &joint.student.to_bytes()?)?;
     write_exports(out, recipe, &joint.student)?;
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, FoldKind, Folds};
-use limbeck_distill::search::{self, KnownRows, Stage, Study, TransferSet};
+use limbeck_distill::search::{self, Stage, Study};
 use limbeck_distill::student::StudentOptions;
 use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
 use limbeck_teach::process::{ProcessOptions, ProcessPlan};
@@ -30,17 +30,17 @@ use limbeck_teach::{Effort, Sample, TeacherKind, Work};
 use serde::{Deserialize, Serialize};
 
 use super::screen;
-use super::students::study;
+use super::students::{untaught, untaught_rows};
 use crate::error::{Error, Result};
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
 
 /// Part of the limit that is planned for; the rest is for testing and what was misjudged.
 const PLANNED: f64 = 0.8;
-/// Part of what is left after reading that the teacher may take, and of that the trees where there are other learners.
+/// Share of the remaining time for the teacher, and the trees' share of that if there are other learners.
 const TEACHER: f64 = 0.5;
 const TREES: f64 = 0.6;
-/// Part of it that the least teacher may take.
+/// Share for the smallest teacher, if nothing else fits.
 const LEAST_TEACHER: f64 = 0.75;
 /// Part of the limit after which the fits of a teacher are cut short.
 pub(crate) const TEACHER_END: f64 = 0.62;
@@ -100,6 +100,8 @@ pub(crate) struct Budget<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Thrift {
     choose: bool,
+    /// Whether fits look for pairs of columns.
+    pairs: bool,
     folds: usize,
     fits: usize,
     splits: usize,
@@ -128,13 +130,16 @@ impl Thrift {
     fn degrees(recipe: &Recipe, splits: usize) -> [Self; 4] {
         let all = Self {
             choose: recipe.teacher.choose_trees,
+            pairs: recipe.teacher.choose_trees || recipe.teacher.trees.pairs > 0,
             folds: recipe.teacher.folds,
             fits: recipe.teacher.fits,
             splits,
         };
         let one_split = Self { splits: 1, ..all };
+        // Pairs go with the comparison; without one, they are as the recipe has them.
         let plain = Self {
             choose: false,
+            pairs: all.pairs && !all.choose,
             ..one_split
         };
         let least = Self {
@@ -163,7 +168,7 @@ impl Thrift {
         Times {
             fits: all + tried,
             whole: all + tried / 2.0,
-            more: if self.choose {
+            more: if self.pairs {
                 50.0 * (all + tried * 2.0 / 3.0)
             } else {
                 0.0
@@ -183,13 +188,13 @@ impl Thrift {
     }
 
     fn apply(self, recipe: &mut Recipe) {
+        if recipe.teacher.choose_trees && !self.choose {
+            recipe.teacher.trees.pairs = 0;
+        }
         recipe.teacher.choose_trees = self.choose;
         (recipe.teacher.folds, recipe.teacher.fits) = (self.folds, self.fits);
         if self.splits == 1 {
             recipe.student.splits = Some(1);
-        }
-        if !self.choose {
-            recipe.teacher.trees.pairs = 0;
         }
     }
 }
@@ -243,7 +248,8 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// The recipe with its time limit replaced by options; unchanged without one. How fast this machine is is measured once in the life of a run.
+    /// The recipe with its time limit replaced by options; unchanged without one. The speed of the machine is measured once per run
+    /// and kept for a resume.
     ///
     /// # Errors
     ///
@@ -294,8 +300,13 @@ impl<'a> Budget<'a> {
         };
         let mut data = Cow::Borrowed(data);
         if self.fits_teacher() {
-            let narrow = self.teacher(&mut resolved, &data)?;
-            data = narrow.map_or(data, Cow::Owned);
+            if matches!(
+                resolved.recipe.teacher.kind,
+                TeacherKind::Auto | TeacherKind::Trees
+            ) {
+                let narrow = self.trees(&mut resolved, &data)?;
+                data = narrow.map_or(data, Cow::Owned);
+            }
             let narrow = self.columns_for_student(&mut resolved, &data)?;
             data = narrow.map_or(data, Cow::Owned);
             self.other_learners(&mut resolved, &data)?;
@@ -309,14 +320,21 @@ impl<'a> Budget<'a> {
                 1.0
             };
         self.plan_student(&mut resolved, &data, left);
-        let columns = data.features.columns.len().max(1) as f64;
-        let transfer = &mut resolved.recipe.transfer;
-        let cells = (self.limit * CELLS / columns) as usize;
-        transfer.munge_rows = transfer.munge_rows.min(cells.max(1000));
+        self.fewer_new_rows(&mut resolved.recipe, &data);
         self.tell(&resolved);
         let notes = resolved.notes.iter();
         notes.for_each(|note| self.session.note(note));
         Ok(resolved)
+    }
+
+    /// Makes fewer new rows, as far as schedules are shorter and as the table has many columns. Only once: labels belong to these rows.
+    fn fewer_new_rows(&self, recipe: &mut Recipe, data: &Dataset) {
+        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
+        let columns = data.features.columns.len().max(1) as f64;
+        let cells = (self.limit * CELLS / columns) as usize;
+        let rows = &mut recipe.transfer.munge_rows;
+        *rows = scaled(*rows, share.max(0.1), 1000).min(*rows);
+        *rows = (*rows).min(cells.max(1000));
     }
 
     /// The same once the labels are there: students take the time that is left.
@@ -330,6 +348,7 @@ impl<'a> Budget<'a> {
         // As long as was asked for, where there is time after all.
         own.recipe.student.steps = self.recipe.student.steps;
         own.recipe.student.trials = self.recipe.student.trials;
+        own.recipe.repeats = self.recipe.repeats;
         let splits = own.recipe.student.splits_of(learned(data));
         // Each further split has a teacher of its own, about two thirds of the first.
         let others = self.session.seconds() * 0.6 * (splits - 1) as f64;
@@ -362,15 +381,16 @@ impl<'a> Budget<'a> {
             teacher, student, ..
         } = &resolved.recipe;
         let limit = self.limit;
-        let network = match teacher.kind {
-            TeacherKind::Trees | TeacherKind::Gp => String::new(),
-            TeacherKind::Auto | TeacherKind::Network => {
-                format!("{} network steps, ", teacher.network.steps.1)
-            }
-        };
+        let has = |kind| teacher.kind == TeacherKind::Auto || teacher.kind == kind;
+        let trees =
+            has(TeacherKind::Trees).then(|| format!("{} rounds of trees, ", teacher.trees.rounds));
+        let network = has(TeacherKind::Network)
+            .then(|| format!("{} network steps, ", teacher.network.steps.1));
         let text = format!(
-            "{limit} s allow {} rounds of trees, {network}{} student steps",
-            teacher.trees.rounds, student.steps
+            "{limit} s allow {}{}{} student steps",
+            trees.unwrap_or_default(),
+            network.unwrap_or_default(),
+            student.steps
         );
         self.session.tell(&Event::Budget(&text));
     }
@@ -383,15 +403,15 @@ impl<'a> Budget<'a> {
         Error::Recipe {
             place: "time_limit".into(),
             message: format!(
-                "{} s are too few for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students take about \
-                 {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
+                "a time limit of {} s is too short for this table: reading and measuring took {spent:.1} s, and the smallest teacher and students \
+                 take about {seconds:.1} s; give --time-limit {enough}s, or drop columns or rows",
                 self.limit
             ),
         }
     }
 
     /// Trees that fit, and the data set without the columns that do not.
-    fn teacher(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
+    fn trees(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
         let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
         let all = self.left() * self.threads() / self.teachers as f64;
@@ -402,7 +422,10 @@ impl<'a> Budget<'a> {
         let columns = data.features.columns.len();
         let degrees = Thrift::degrees(self.recipe, splits);
         let found = fitting(degrees, rows(data), speed, (seconds, wanted), columns);
-        let fits = found.map_err(|least| self.refuse(least / LEAST_TEACHER / self.threads()))?;
+        let fits = found.map_err(|least| {
+            let each = least / LEAST_TEACHER / self.threads();
+            self.refuse(each * self.teachers as f64)
+        })?;
         fits.thrift.apply(&mut resolved.recipe);
         if fits.is_alone && has_others {
             leave_trees_alone(resolved);
@@ -431,8 +454,8 @@ impl<'a> Budget<'a> {
         let dropped = resolved.recipe.data.drop.len() - self.recipe.data.drop.len();
         resolved.notes.retain(|note| !note.starts_with(NARROWED));
         resolved.notes.push(format!(
-            "{NARROWED}, the {columns} of {} columns that say most of the target on training rows, each by itself, are read; data.drop of the \
-             run's recipe names the others",
+            "{NARROWED}, only the {columns} of {} columns that explain the target best on training rows, each on its own, are used; the others \
+             are listed in data.drop of the run's recipe",
             columns + dropped
         ));
         narrow
@@ -448,81 +471,122 @@ impl<'a> Budget<'a> {
         loop {
             let data = narrow.as_ref().unwrap_or(data);
             let columns = data.features.columns.len();
-            let share = match self.speed_of_student(&resolved.recipe, data) {
-                Ok(step) => {
-                    resolved.step = step;
-                    let least = self.least_of_students(&resolved.recipe, step);
-                    self.left() * (1.0 - TEACHER) / least
+            let kept = match self.speed_of_student(&resolved.recipe, data) {
+                Ok(speed) => {
+                    resolved.step = speed;
+                    self.columns_in_time(&resolved.recipe, data, speed)?
                 }
                 Err(Error::Distill(limbeck_distill::Error::BudgetTooSmall {
                     smallest,
                     allowed,
                     ..
-                })) if !resolved.recipe.data.drop.is_empty() || columns > LEAST_COLUMNS => {
-                    allowed as f64 / smallest as f64 * 0.8
+                })) if columns > LEAST_COLUMNS => {
+                    let share = 0.8 * allowed as f64 / smallest as f64;
+                    ((columns as f64 * share) as usize).max(LEAST_COLUMNS)
                 }
                 Err(error) => return Err(error),
             };
-            if share >= 1.0 {
+            if kept >= columns {
                 return Ok(narrow);
             }
-            let fewer = ((columns as f64 * share) as usize).max(LEAST_COLUMNS);
-            if fewer >= columns {
-                let least = self.least_of_students(&resolved.recipe, resolved.step);
-                return Err(self.refuse(2.0 * least));
-            }
-            narrow = Some(self.narrow(resolved, data, fewer));
+            narrow = Some(self.narrow(resolved, data, kept));
         }
     }
 
-    /// Seconds that the shortest search and refits take.
-    fn least_of_students(&self, recipe: &Recipe, (step, start): (f64, f64)) -> f64 {
-        let least = StudentOptions {
-            steps: LEAST_STEPS.min(recipe.student.steps),
-            trials: 1,
-            splits: Some(1),
-            ..recipe.student.clone()
-        };
-        4.0 * start + taken(&least, 1, recipe.repeats.min(2)) * step / self.threads()
+    /// Columns with which students get a good schedule in the time that is left.
+    fn columns_in_time(&self, recipe: &Recipe, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
+        let columns = data.features.columns.len();
+        let splits = recipe.student.splits_of(learned(data));
+        let takes = |steps| self.seconds_of_students(recipe, splits, steps, speed);
+        let allowed = self.left() * (1.0 - TEACHER);
+        let good = takes(search::steps_of_schedule(GOOD_STEPS, splits));
+        let least = takes(LEAST_STEPS);
+        let part = LEAST_COLUMNS.min(columns) as f64 / columns as f64;
+        columns_within(columns, allowed, good, least)
+            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))
     }
 
-    /// Networks and Gaussian processes that fit beside the trees.
+    /// Seconds of a search with one setting and of refits with two seeds, if the recipe has `steps` steps.
+    fn seconds_of_students(
+        &self,
+        recipe: &Recipe,
+        splits: usize,
+        steps: usize,
+        (step, start): (f64, f64),
+    ) -> f64 {
+        let student = StudentOptions {
+            steps: steps.min(recipe.student.steps),
+            trials: 1,
+            ..recipe.student.clone()
+        };
+        let steps = taken(&student, splits, recipe.repeats.min(2));
+        2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
+    }
+
+    /// Networks and Gaussian processes that fit, beside trees or alone.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.recipe.teacher.kind;
         if resolved.recipe.teacher.kind == TeacherKind::Trees {
             return Ok(());
         }
-        let (wanted, rows) = (self.recipe.teacher.trees.rounds as f64, rows(data));
-        let share = (resolved.recipe.teacher.trees.rounds as f64 / wanted).min(1.0);
-        let gp = &mut resolved.recipe.teacher.gp;
-        gp.steps = scaled(gp.steps, share, 5);
         let seconds = self.left() * TEACHER * self.threads() / self.teachers as f64;
-        if rows.train <= gp.most_rows || kind == TeacherKind::Gp {
-            let own = gp.clone();
-            let takes = self.seconds_of_process(&resolved.recipe, &own, data)?;
-            let fits = takes <= seconds * (1.0 - TREES) / 2.0;
-            if !fits && kind == TeacherKind::Auto {
-                resolved.recipe.teacher.gp.most_rows = 0;
-                resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
-            }
+        let train = data.split.train.len();
+        if kind == TeacherKind::Gp
+            || kind == TeacherKind::Auto && train <= resolved.recipe.teacher.gp.most_rows
+        {
+            self.process(resolved, data, seconds)?;
         }
-        if kind == TeacherKind::Gp {
+        match kind {
+            TeacherKind::Auto => self.network(resolved, data, seconds * (1.0 - TREES)),
+            TeacherKind::Network => self.network(resolved, data, seconds),
+            TeacherKind::Gp | TeacherKind::Trees => Ok(()),
+        }
+    }
+
+    /// A Gaussian process that fits: beside other learners it is given up, alone it has fewer steps.
+    fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
+        let is_alone = self.recipe.teacher.kind == TeacherKind::Gp;
+        let mut gp = resolved.recipe.teacher.gp.clone();
+        if !is_alone {
+            let [wanted, rounds] =
+                [self.recipe, &resolved.recipe].map(|recipe| recipe.teacher.trees.rounds as f64);
+            gp.steps = scaled(gp.steps, (rounds / wanted).min(1.0), 5);
+        }
+        let takes = self.seconds_of_process(&resolved.recipe, &gp, data)?;
+        if is_alone {
+            gp.steps = scaled(gp.steps, (seconds / takes).min(1.0), 5.min(gp.steps));
+        } else if takes > seconds * (1.0 - TREES) / 2.0 {
+            gp.most_rows = 0;
+            resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
+        }
+        resolved.recipe.teacher.gp = gp;
+        Ok(())
+    }
+
+    /// Networks that fit. Beside trees, they have the folds and fits of these, or are given up.
+    fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
+        let is_alone = self.recipe.teacher.kind == TeacherKind::Network;
+        let (rows, network) = (rows(data), &resolved.recipe.teacher.network);
+        let splits = resolved.recipe.student.splits_of(learned(data));
+        let asked = Thrift::degrees(&resolved.recipe, splits);
+        // Trees alone compare their options and look for pairs.
+        let degrees = asked.map(|own| Thrift {
+            choose: asked[0].choose,
+            pairs: asked[0].pairs,
+            ..own
+        });
+        let degrees = &degrees[..if is_alone { degrees.len() } else { 1 }];
+        let wanted = network.steps_of(rows.train) as f64;
+        let good = GOOD_NETWORK.min(wanted);
+        let steps = 0.8 * seconds / self.seconds_of_network(network, data)?;
+        let (thrift, allowed) = networks_within(degrees, rows, steps, good);
+        if !is_alone && allowed < good {
+            leave_trees_alone(resolved);
             return Ok(());
         }
-        let thrift = Thrift {
-            choose: false,
-            folds: resolved.recipe.teacher.folds,
-            fits: resolved.recipe.teacher.fits,
-            splits: resolved.recipe.student.splits_of(learned(data)),
-        };
-        let fits = thrift.trees(rows).fits + f64::from(u8::from(rows.train > 10_000));
-        let network = &resolved.recipe.teacher.network;
-        let each = fits * self.seconds_of_network(network, data)?;
-        let allowed = seconds * (1.0 - TREES) * 0.8 / each;
-        let wanted = network.steps_of(rows.train) as f64;
-        if allowed < GOOD_NETWORK.min(wanted) && kind == TeacherKind::Auto {
-            leave_trees_alone(resolved);
-        } else if allowed < wanted {
+        thrift.apply(&mut resolved.recipe);
+        resolved.notes.extend(told(&degrees[0], &thrift));
+        if allowed < wanted {
             let steps = (allowed as usize).max(100);
             let own = &mut resolved.recipe.teacher.network.steps;
             *own = (own.0.min(steps), own.1.min(steps));
@@ -550,14 +614,12 @@ impl<'a> Budget<'a> {
                 steps: longest_within(&student, splits, repeats, allowed),
                 ..student
             };
-            if recipe.student.steps >= GOOD_STEPS.min(asked.steps) {
+            let longest = |student: &StudentOptions| search::longest_schedule(student, splits);
+            if longest(&recipe.student) >= GOOD_STEPS.min(longest(&asked)) {
                 break;
             }
         }
         (recipe.repeats, recipe.max_repeats) = (repeats, repeats);
-        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
-        let munge = &mut recipe.transfer.munge_rows;
-        *munge = scaled(*munge, share.max(0.1), 1000).min(*munge);
     }
 
     /// That of a fit on all training rows, by fits of some of them and of an eighth of those.
@@ -598,22 +660,12 @@ impl<'a> Budget<'a> {
     /// Seconds of a step of a student, and of what comes before its first one.
     fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
-        let none = vec![f64::NAN; rows.len()];
         let growth = learned(data) as f64 / rows.len() as f64;
-        let set = TransferSet::plain(KnownRows {
-            features: data.features.select(&rows),
-            target: data.learned_of(&rows),
-            weight: data.weight_of(&rows),
-            blocks: None,
-            teacher: none.clone(),
-            spread: none,
-            rows,
-        });
-        let specs = &data.targets.specs[..1];
+        let set = untaught_rows(data, rows);
+        let student = timed(recipe, data);
         let of = Study {
-            checkpoints: &NO_CHECKPOINTS,
-            target_weights: &[],
-            ..study(recipe, specs, self.session)
+            student: &student,
+            ..untaught(recipe, data, self.session)
         };
         let begun = Instant::now();
         let stage = Stage::new(&of, &set, None)?;
@@ -688,7 +740,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
         parts.push("settings are tried on one split of the rows".to_owned());
     }
     if taken.choose != asked.choose {
-        parts.push("options of the boosted trees are taken as they are".to_owned());
+        let part = "options of the boosted trees are not compared (they are fitted without slanted inputs)";
+        parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
         parts.push(format!(
@@ -699,7 +752,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
 }
 
-/// What fits into so many seconds of one thread: beside other learners, alone, and at most; else the seconds of the least.
+/// The best tree options within `seconds` of one thread (with other learners; trees alone; at most), or as an error the seconds that the
+/// smallest teacher needs.
 fn fitting(
     degrees: [Thrift; 4],
     rows: Rows,
@@ -759,8 +813,43 @@ fn fitting(
     })
 }
 
-/// Seconds that something takes for `growth` times as many rows, where it took `more` seconds for some and `less` for a part of them: a straight
-/// line, not less steep than a third of proportion, since two measurements may tremble.
+/// The first way to fit networks in which each has `good` steps, where all of them together may take `steps`; else the last. With the steps of
+/// each.
+fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Thrift, f64) {
+    let each = |own: &Thrift| {
+        let plain = Thrift {
+            choose: false,
+            ..*own
+        };
+        // Of many rows, a part is held out for the choice of the steps.
+        steps / (plain.trees(rows).fits + f64::from(u8::from(rows.train > 10_000)))
+    };
+    let found = degrees.iter().find(|own| each(own) >= good);
+    let own = found.unwrap_or(&degrees[degrees.len() - 1]);
+    (*own, each(own))
+}
+
+/// Columns with which students get a good schedule in `allowed` seconds, which takes `good` seconds with all columns; at least
+/// [`LEAST_COLUMNS`], and none if even these leave no time for the shortest schedule (`least` seconds with all columns).
+fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option<usize> {
+    let fewest = LEAST_COLUMNS.min(columns);
+    let share = allowed / good;
+    // A share that is 1 but for rounding keeps all columns.
+    let kept = ((columns as f64 * share + 1e-6) as usize).clamp(fewest, columns);
+    let least = least * kept as f64 / columns as f64;
+    (kept > fewest || least <= allowed).then_some(kept)
+}
+
+/// The student that is timed on a sample of the rows: its batches are as large as on all rows.
+fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
+    StudentOptions {
+        batch: Some(recipe.student.batch_of(learned(data))),
+        ..recipe.student.clone()
+    }
+}
+
+/// Extrapolates time to `growth` times as many rows, linearly from two measurements; the slope is at least a third of proportional, since
+/// measurements are noisy.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     if part >= 1.0 {
         return more * growth.max(1.0);
@@ -883,6 +972,107 @@ mod tests {
         assert_eq!(longest_within(&short, 3, 2, 0.0), 70);
     }
 
+    #[test]
+    fn columns_are_kept_only_as_far_as_students_have_a_good_schedule() {
+        let kept = |allowed| columns_within(200, allowed, 40.0, 11.0);
+        assert_eq!(kept(40.0), Some(200));
+        assert_eq!(kept(10.0), Some(50));
+        // 24 columns: a good schedule takes 4.8 s, the shortest 1.32 s.
+        assert_eq!(kept(1.5), Some(24));
+        assert_eq!(kept(1.3), None);
+        assert_eq!(columns_within(10, 1.0, 40.0, 0.9), Some(10));
+    }
+
+    #[test]
+    fn more_time_never_means_shorter_schedules() {
+        // 4 ms for each step with 3000 columns.
+        let (columns, step) = (3000, 0.004);
+        let student = StudentOptions {
+            trials: 1,
+            ..StudentOptions::default()
+        };
+        let takes = |steps| {
+            let student = StudentOptions {
+                steps,
+                ..student.clone()
+            };
+            taken(&student, 1, 2) * step
+        };
+        let (good, least) = (takes(GOOD_STEPS), takes(LEAST_STEPS));
+        let mut last = (0, 0);
+        for seconds in [10.0, 20.0, 60.0, 200.0] {
+            let kept = columns_within(columns, seconds, good, least).unwrap();
+            let step = step * kept as f64 / columns as f64;
+            let steps = longest_within(&student, 1, 2, seconds / step);
+            assert!(
+                steps >= GOOD_STEPS || kept == LEAST_COLUMNS,
+                "{steps} {kept}"
+            );
+            let now = (kept, steps.min(GOOD_STEPS));
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{now:?} {last:?}");
+            last = now;
+        }
+        assert_eq!(last.0, columns);
+    }
+
+    /// A table of 4000 rows.
+    fn table(columns: usize) -> Dataset {
+        use limbeck_data::{Column, DataOptions, Table};
+        let value = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract();
+        let column = |j: usize| (0..4000).map(|i| value(j, i)).collect();
+        let mut columns: Vec<Column> = (0..columns)
+            .map(|j| Column::number(&format!("x{j}"), column(j)))
+            .collect();
+        columns.push(Column::number("y", column(300)));
+        let table = Table {
+            columns,
+            rows: 4000,
+            ..Table::default()
+        };
+        Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap()
+    }
+
+    #[test]
+    fn students_are_timed_with_the_batch_of_all_rows() {
+        let (recipe, data) = (Recipe::default(), table(200));
+        // Few enough rows are timed for smaller batches.
+        let rows = sample_of_cells(&data).len();
+        assert_ne!(
+            recipe.student.batch_of(rows),
+            recipe.student.batch_of(learned(&data))
+        );
+        let batch = timed(&recipe, &data).batch_of(rows);
+        assert_eq!(batch, recipe.student.batch_of(learned(&data)));
+    }
+
+    #[test]
+    fn second_plan_keeps_the_new_rows_that_have_labels() {
+        let recipe = Recipe {
+            time_limit: Some(1000.0),
+            ..Recipe::default()
+        };
+        let session = Session::new(&crate::session::Silent);
+        let budget = Budget::of(&recipe, 1, &session);
+        let mut first = Resolved {
+            recipe: Recipe {
+                repeats: 2,
+                ..recipe.clone()
+            },
+            notes: Vec::new(),
+            // About 20 000 steps of each of 110 000 that were asked for.
+            step: (800.0 * budget.threads() / 400_000.0, 0.0),
+        };
+        first.recipe.transfer.munge_rows = 12_345;
+        let second = budget.resolve_students(&first, &table(3)).unwrap().recipe;
+        assert_eq!(second.transfer.munge_rows, 12_345);
+        assert_eq!(second.repeats, recipe.repeats);
+        let steps = second.student.steps;
+        assert!(
+            steps >= GOOD_STEPS && steps < recipe.student.steps,
+            "{steps}"
+        );
+    }
+
     const MANY: Rows = Rows {
         train: 8000,
         follow_time: false,
@@ -907,6 +1097,45 @@ mod tests {
             ..MANY
         };
         assert_eq!(plain.trees(few).fits, 11.0);
+    }
+
+    #[test]
+    fn pairs_are_given_up_only_with_the_comparison_of_options() {
+        let mut kept = Recipe::default();
+        kept.teacher.choose_trees = false;
+        kept.teacher.trees.pairs = 3;
+        let [all, .., least] = Thrift::degrees(&kept, 1);
+        // 50 rounds more for each of eight fits.
+        assert_eq!(all.trees(MANY).more, 400.0);
+        least.apply(&mut kept);
+        assert_eq!(kept.teacher.trees.pairs, 3);
+        let mut compared = Recipe::default();
+        let [all, .., least] = Thrift::degrees(&compared, 1);
+        assert!(
+            told(&all, &least)
+                .unwrap()
+                .contains("without slanted inputs")
+        );
+        all.apply(&mut compared);
+        assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);
+        least.apply(&mut compared);
+        assert_eq!(
+            (compared.teacher.choose_trees, compared.teacher.trees.pairs),
+            (false, 0)
+        );
+    }
+
+    #[test]
+    fn networks_alone_give_up_folds_and_fits_before_steps() {
+        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let steps = |all| {
+            let (thrift, each) = networks_within(&degrees, MANY, all, 600.0);
+            (thrift.folds, thrift.fits, each)
+        };
+        // Five folds and three fits, or three folds and one.
+        assert_eq!(steps(8000.0), (5, 3, 1000.0));
+        assert_eq!(steps(4000.0), (3, 1, 1000.0));
+        assert_eq!(steps(400.0), (3, 1, 100.0));
     }
 
     #[test]

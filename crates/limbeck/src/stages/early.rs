@@ -1,12 +1,10 @@
-//! What is known before anything is trained: that no student fits the budget, or that a format has no words for any.
+//! Checks before training: whether any student fits the budget, and whether any can be exported to the requested formats.
 
 use limbeck_data::Dataset;
-use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_distill::draft;
-use limbeck_distill::search::{KnownRows, Study, TransferSet};
 use limbeck_distill::student::Heads;
 
-use super::students::study;
+use super::students::{untaught, untaught_rows};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::run::export;
@@ -35,23 +33,8 @@ pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'
     if recipe.export.is_empty() {
         return Ok(());
     }
-    let rows = data.split.train_valid();
-    let none = vec![f64::NAN; rows.len()];
-    let set = TransferSet::plain(KnownRows {
-        features: data.features.select(&rows),
-        target: data.learned_of(&rows),
-        weight: data.weight_of(&rows),
-        blocks: None,
-        teacher: none.clone(),
-        spread: none,
-        rows,
-    });
-    let study = Study {
-        checkpoints: &NO_CHECKPOINTS,
-        target_weights: &[],
-        ..study(recipe, &data.targets.specs[..1], session)
-    };
-    let drafts = draft::drafts(&study, &set)?;
+    let set = untaught_rows(data, data.split.train_valid());
+    let drafts = draft::drafts(&untaught(recipe, data, session), &set)?;
     for &format in &recipe.export {
         let files = |student| export::files(student, format, export::NAME).map(|_| ());
         let tried: Vec<Result<()>> = drafts.iter().map(files).collect();

@@ -1,8 +1,9 @@
 //! Teachers that were fitted elsewhere: model files of other libraries, and teachers of runs on other rows with the same columns.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use limbeck_data::{DataSummary, Features, LearnedUnit};
+use limbeck_data::{Check, DataSummary, Features, LearnedUnit};
 use limbeck_teach::import::{DroppedColumn, ImportOptions, ImportedTeacher};
 use limbeck_teach::{FittedTeacher, Prediction, Teacher};
 
@@ -110,12 +111,60 @@ impl ExternalTeacher {
     }
 }
 
-/// Columns that checks dropped. Those that the user drops are not among them: who names a column knows that the model does not read it.
+/// Columns of the table that the model cannot get: those that checks dropped, and dates. Columns that the user drops are not among them: who names a
+/// column knows that the model does not read it.
 fn dropped(data: &DataSummary) -> Vec<DroppedColumn> {
-    let dropped = data.dropped_columns().map(|(check, column)| DroppedColumn {
+    let by_checks = data.dropped_columns().map(|(check, column)| DroppedColumn {
         column: column.to_owned(),
         check: check.name().to_owned(),
         can_be_kept: check.heeds_keep(),
     });
-    dropped.collect()
+    let dates = data
+        .features
+        .iter()
+        .filter_map(|feature| feature.date.as_ref());
+    let dates: BTreeSet<&str> = dates.map(|date| date.column.as_str()).collect();
+    let dates = dates.into_iter().map(|column| DroppedColumn {
+        column: column.to_owned(),
+        check: Check::Datetime.name().to_owned(),
+        can_be_kept: false,
+    });
+    by_checks.chain(dates).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use limbeck_data::{Column, ColumnKind, DataOptions, Dataset, Table, Values};
+
+    use super::*;
+
+    #[test]
+    fn dates_are_columns_that_a_model_cannot_get() {
+        let day = 86_400_000_000;
+        let columns = vec![
+            Column::number("x", (0..300).map(|i| f64::from(i % 37)).collect()),
+            Column {
+                name: "when".into(),
+                kind: ColumnKind::Time,
+                values: Values::Time((0..300).map(|i| i % 200 * day).collect()),
+            },
+            Column::number("same", vec![1.0; 300]),
+            Column::number("y", (0..300).map(|i| f64::from(i * 7 % 101)).collect()),
+        ];
+        let table = Table {
+            columns,
+            rows: 300,
+            ..Table::default()
+        };
+        let data = Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap();
+        let found = dropped(&data.summary);
+        let found: Vec<(&str, &str, bool)> = found
+            .iter()
+            .map(|one| (one.column.as_str(), one.check.as_str(), one.can_be_kept))
+            .collect();
+        assert_eq!(
+            found,
+            [("same", "constant", true), ("when", "datetime", false)]
+        );
+    }
 }

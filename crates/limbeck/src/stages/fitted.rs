@@ -9,6 +9,7 @@ use limbeck_runtime::Student;
 
 use super::budget::{Budget, TEACHER_END};
 use super::prove::Proven;
+use super::splits::{LATE, is_late, note_late};
 use super::store::LabelStore;
 use super::store::OtherSplit;
 use super::students::{Known, Students, Trained};
@@ -99,8 +100,9 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     let data = narrow.as_ref();
     early::check_exports(&resolved.recipe, data, session)?;
     let labels = labels_of(&resolved.recipe, data, teaching)?;
-    let resolved = budget.resolved_students(resolved, data)?;
+    let mut resolved = budget.resolved_students(resolved, data)?;
     let others = splits::others(&resolved.recipe, data, &labels, teaching)?;
+    note_late_splits(&mut resolved.notes, [(&labels, &others)], session);
     let students = Students {
         recipe: &resolved.recipe,
         notes: &resolved.notes,
@@ -148,7 +150,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         session.begin(&format!("teacher of {name}"));
         stores.push(labels_of(&resolved.recipe, data, &teaching.named(name))?);
     }
-    let resolved = budget.resolved_students(resolved, &each[0])?;
+    let mut resolved = budget.resolved_students(resolved, &each[0])?;
     agree(stores.iter_mut().collect())?;
     let mut others = each
         .iter()
@@ -158,6 +160,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             splits::others(&resolved.recipe, data, store, &session)
         })
         .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
+    note_late_splits(&mut resolved.notes, stores.iter().zip(&others), session);
     for split in 0..others[0].len() {
         let of_split = others.iter_mut().map(|own| own[split].store.to_mut());
         agree(of_split.collect())?;
@@ -182,7 +185,12 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             let proven = students.case(at).prove(trained, Some(&report))?;
             Ok((proven, trained.search.choice_of(trained.choice, at)))
         };
-        let proven = (0..each.len()).map(of).collect::<Result<Vec<_>>>()?;
+        let mut proven = (0..each.len())
+            .map(of)
+            .collect::<Result<Vec<(Proven, Choice)>>>()?;
+        let notes = early::not_exported(&resolved.recipe, &student);
+        notes.iter().for_each(|note| session.note(note));
+        proven[0].0.report.notes.extend(notes);
         Ok((proven, student))
     };
     let ((proven, student), _, refits) = students.train(prove)?;
@@ -217,10 +225,27 @@ fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
 
 fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     session.piece("labels", || {
-        let labels = labels::make(recipe, data, session)?;
+        let mut labels = labels::make(recipe, data, session)?;
         session.go_on()?;
+        note_late(recipe, &mut labels, session);
+        if is_late(&labels) {
+            session.note(LATE);
+        }
         Ok(labels)
     })
+}
+
+/// Notes that the time limit ended the fits of a teacher of an additional split, unless the labels say so of their own teacher.
+fn note_late_splits<'s, 'd: 's>(
+    notes: &mut Vec<String>,
+    of: impl IntoIterator<Item = (&'s LabelStore, &'s Vec<OtherSplit<'d>>)>,
+    session: &Session<'_>,
+) {
+    let mut each = of.into_iter();
+    if each.any(|(own, others)| !is_late(own) && others.iter().any(|split| is_late(&split.store))) {
+        session.note(LATE);
+        notes.push(LATE.to_owned());
+    }
 }
 
 /// Accepts only the new rows that are accepted for the teachers of all targets.

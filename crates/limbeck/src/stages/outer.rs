@@ -5,7 +5,7 @@
 
 use limbeck_data::Dataset;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::{Fold, Outer};
 use crate::session::Session;
 
@@ -21,7 +21,26 @@ pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Calls `once` for each of `folds` other splits; none for 0 folds.
+/// Why a fold has no result.
+enum NoFold {
+    /// The time limit ended it.
+    Late,
+    Failed(Error),
+}
+
+impl From<Error> for NoFold {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<limbeck_data::Error> for NoFold {
+    fn from(error: limbeck_data::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Calls `once` for each of `folds` other splits; none for 0 folds. If a time limit ends a fold, returns the folds before it and a note.
 ///
 /// The result of each fold is a checkpoint, so that a stopped run continues after its last finished fold.
 ///
@@ -34,25 +53,105 @@ pub(crate) fn repeat(
     data: &Dataset,
     session: &Session<'_>,
     once: impl Fn(&Dataset, &Session<'_>) -> Result<Fold>,
-) -> Result<Option<Outer>> {
+) -> Result<(Option<Outer>, Option<String>)> {
     if folds == 0 {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let fold = |(at, data): (usize, Dataset)| {
-        session.begin(&format!("outer fold {} of {folds}", at + 1));
-        let name = format!("outer{}", at + 1);
-        session.piece(&name, || {
+    let fold = |number: usize, data: &Dataset| {
+        session.begin(&format!("outer fold {number} of {folds}"));
+        let name = format!("outer{number}");
+        session.checkpoints().piece(&name, || {
             let session = &session.repetition(&name);
-            let fold = once(&data, session)?;
+            let is_late = || session.stop().is_late();
+            if is_late() {
+                return Err(NoFold::Late);
+            }
+            let fold = once(data, session)?;
             session.go_on()?;
-            Ok(fold)
+            if is_late() {
+                Err(NoFold::Late)
+            } else {
+                Ok(fold)
+            }
         })
     };
-    let found = data
-        .outer_folds(folds, seed)?
-        .into_iter()
-        .enumerate()
-        .map(fold)
-        .collect::<Result<Vec<Fold>>>()?;
-    Ok(Some(Outer::new(found)))
+    let (mut found, mut note) = (Vec::new(), None);
+    for (number, data) in (1..).zip(data.outer_folds(folds, seed)?) {
+        match fold(number, &data) {
+            Ok(fold) => found.push(fold),
+            Err(NoFold::Failed(error)) => return Err(error),
+            Err(NoFold::Late) => {
+                note = Some(cut(number, folds));
+                break;
+            }
+        }
+    }
+    Ok(((!found.is_empty()).then(|| Outer::new(found)), note))
+}
+
+fn cut(number: usize, folds: usize) -> String {
+    let gone = match number == folds {
+        true => "it is left out",
+        false => "it and those after it are left out",
+    };
+    format!("the time limit ended outer fold {number} of {folds}; {gone}")
+}
+
+#[cfg(test)]
+mod tests {
+    use limbeck_data::{Column, DataOptions, Table};
+
+    use super::*;
+    use crate::report::ShippedKind;
+    use crate::session::Silent;
+
+    fn table() -> Dataset {
+        let value = |j: usize, i: usize| ((i * (2 * j + 7)) as f64 * 0.618_033_988).fract();
+        let column =
+            |name: &str, j: usize| Column::number(name, (0..200).map(|i| value(j, i)).collect());
+        let table = Table {
+            columns: vec![column("x", 0), column("z", 1), column("y", 2)],
+            rows: 200,
+            ..Table::default()
+        };
+        Dataset::from_table(table, &DataOptions::for_target("y"), None, 0).unwrap()
+    }
+
+    const FOLD: Fold = Fold {
+        learned: 160,
+        tested: 40,
+        teacher: 1.0,
+        alone: 1.0,
+        distilled: 1.0,
+        shipped: 1.0,
+        ships: ShippedKind::Alone,
+        taught: true,
+    };
+
+    #[test]
+    fn a_fold_that_the_time_limit_ended_is_left_out() {
+        let (data, session) = (table(), Session::new(&Silent));
+        let (all, note) = repeat(3, 0, &data, &session, |_, _| Ok(FOLD)).unwrap();
+        assert_eq!((all.unwrap().folds.len(), note), (3, None));
+        // Late before the first fold.
+        let late = session.ending(Some(0.0));
+        let (none, note) = repeat(3, 0, &data, &late, |_, _| Ok(FOLD)).unwrap();
+        assert!(none.is_none() && note.unwrap().contains("fold 1 of 3; it and"));
+        // Late within the second fold, which waits for the end.
+        let soon = session.ending(Some(session.seconds() + 1.0));
+        let folds = std::cell::Cell::new(0);
+        let once = |_: &Dataset, session: &Session<'_>| {
+            folds.set(folds.get() + 1);
+            while folds.get() == 2 && !session.stop().is_late() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            Ok(FOLD)
+        };
+        let (one, note) = repeat(2, 0, &data, &soon, once).unwrap();
+        assert_eq!(one.unwrap().folds.len(), 1);
+        assert_eq!(
+            note.unwrap(),
+            "the time limit ended outer fold 2 of 2; it is left out"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use limbeck_runtime::{GoldenValue, Student, Value};
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
-use super::students::{Known, Students, Trained, study};
+use super::students::{Cut, Known, Students, Trained, study};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use super::{early, labels, outer, splits};
 use crate::error::Result;
@@ -93,7 +93,6 @@ impl Case<'_> {
     ) -> Result<Proven> {
         let (recipe, session, judge) = (self.recipe, self.session, self.judge(trained));
         session.begin("test");
-        // A stop from here on leaves nothing untrained.
         let interrupted = session.is_stopped();
         let (shipped, winner) = self.shipped(trained);
         let (size, student) = self.size(trained, winner, &shipped)?;
@@ -111,13 +110,13 @@ impl Case<'_> {
         let mut beside = Beside::default();
         let is_late = session.stop().is_late();
         if is_late {
-            let note = late(trained);
+            let note = late(trained.cut);
             session.note(&note);
             notes.push(note);
         }
-        if !trained.cut_in_search && !interrupted && !is_late {
+        if trained.cut != Some(Cut::Search) && !interrupted && !is_late {
             beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
-            notes.extend(beside.note.take());
+            notes.append(&mut beside.notes);
         }
         let is_alarming = verdict::is_alarming(recipe.objective.quantile, &test.0);
         let causes = if is_alarming {
@@ -436,7 +435,7 @@ struct Beside {
     lone: Option<LoneReport>,
     file: Option<FileReport>,
     outer: Option<Outer>,
-    note: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Case<'_> {
@@ -455,6 +454,13 @@ impl Case<'_> {
             self.lone_models(trained, shipped, sizes, &test.alone)
         });
         match models {
+            // The best of a search that was cut short is no fair baseline.
+            Ok(_) if session.stop().is_late() => {
+                let note =
+                    "the time limit ended the fits of baselines of other kinds; they are left out";
+                session.note(note);
+                beside.notes.push(note.to_owned());
+            }
             Ok((models, others)) => {
                 let file = ShippedFile {
                     kind: shipped.kind,
@@ -510,13 +516,17 @@ impl Case<'_> {
             )
         });
         match repeated {
-            Ok(found) => beside.outer = found,
+            Ok((found, note)) => {
+                note.iter().for_each(|note| session.note(note));
+                beside.outer = found;
+                beside.notes.extend(note);
+            }
             Err(error) if error.is_interruption() => return Err(error),
             // The run itself is whole.
             Err(error) => {
                 let note = format!("the outer folds failed: {error}");
                 session.note(&note);
-                beside.note = Some(note);
+                beside.notes.push(note);
             }
         }
         Ok(beside)
@@ -595,15 +605,18 @@ impl Case<'_> {
     }
 }
 
-/// What the time limit cut short.
-fn late(trained: &Trained<'_>) -> String {
-    let what = match trained.cut_in_search {
-        true => "the search, so that the students are those of the search, with one seed",
-        false => "the last trainings",
+/// The note on what the time limit ended.
+fn late(cut: Option<Cut>) -> String {
+    let what = match cut {
+        Some(Cut::Search) => "the search, so that the students are those of the search, with one seed",
+        Some(Cut::AllRefits) => "all refits, so that the students are those of the search, with one seed",
+        Some(Cut::Refits) => "the last refits",
+        // Nothing that was trained is cut short.
+        None => return "the time limit left no time for baselines of other kinds; use a longer time limit".into(),
     };
     format!(
-        "the time limit ended {what}, and no other kinds of models were tried: another run of this recipe may come to other figures; give more \
-         time"
+        "the time limit ended {what}, and no baselines of other kinds were fitted: running this recipe again may give other results; use a \
+         longer time limit"
     )
 }
 

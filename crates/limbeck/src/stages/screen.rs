@@ -1,4 +1,4 @@
-//! Which columns say most of the target: a quick look, where a time limit leaves no time for all of them.
+//! Ranks columns by how well each alone explains the target, to drop the weakest if a time limit requires it.
 
 use limbeck_data::{Dataset, Feature, FeatureValues, MISSING};
 use rayon::prelude::*;

@@ -46,7 +46,9 @@ pub(crate) fn others<'a>(
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
         let store = session.piece(&format!("labels-{name}"), || {
-            labels::for_search(&own, &data, &session.part(&name))
+            let mut store = labels::for_search(&own, &data, &session.part(&name))?;
+            note_late(&own, &mut store, session);
+            Ok(store)
         })?;
         session.go_on()?;
         Ok(OtherSplit {
@@ -55,6 +57,21 @@ pub(crate) fn others<'a>(
         })
     };
     more.into_iter().enumerate().map(labelled).collect()
+}
+
+/// The note on fits of a teacher that the time limit ended.
+pub(super) const LATE: &str = "the time limit ended the teacher's fits early: another run of this recipe may give other results";
+
+/// Notes in labels that the time limit ended the fits of their teacher.
+pub(super) fn note_late(recipe: &Recipe, store: &mut LabelStore, session: &Session<'_>) {
+    if recipe.teacher_source() == TeacherSource::Fit && session.stop().is_late() {
+        store.summary.notes.push(LATE.to_owned());
+    }
+}
+
+/// True if the time limit ended the fits of the teacher of these labels.
+pub(super) fn is_late(store: &LabelStore) -> bool {
+    store.summary.notes.iter().any(|note| note == LATE)
 }
 
 /// The recipe with a cheaper teacher and fewer new rows.

@@ -1,5 +1,6 @@
 //! Trains both students: chooses them on validation rows, and fits them again on all training rows.
 
+use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, TargetSpec};
 use limbeck_distill::hints::HintKind;
 use limbeck_distill::search::{
@@ -50,8 +51,19 @@ pub(crate) struct Trained<'t> {
     pub(crate) files: Files<'t>,
     /// One judge per target.
     pub(crate) judges: &'t [Judge<'t>],
-    /// Whether a stop or the time limit ended the search, so that nothing was fitted again.
-    pub(crate) cut_in_search: bool,
+    /// What a stop or the time limit ended.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// What a stop or the time limit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The search: nothing was fitted again.
+    Search,
+    /// All refits: the students are those of the search.
+    AllRefits,
+    /// Some of the refits.
+    Refits,
 }
 
 impl Trained<'_> {
@@ -111,6 +123,33 @@ pub(crate) fn study<'a>(
     }
 }
 
+/// The same for students without a teacher, which leave no checkpoints.
+pub(crate) fn untaught<'a>(
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+    session: &'a Session<'_>,
+) -> Study<'a> {
+    Study {
+        checkpoints: &NO_CHECKPOINTS,
+        target_weights: &[],
+        ..study(recipe, &data.targets.specs[..1], session)
+    }
+}
+
+/// Rows without a teacher's labels.
+pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
+    let none = vec![f64::NAN; rows.len()];
+    TransferSet::plain(KnownRows {
+        features: data.features.select(&rows),
+        target: data.learned_of(&rows),
+        weight: data.weight_of(&rows),
+        blocks: None,
+        teacher: none.clone(),
+        spread: none,
+        rows,
+    })
+}
+
 /// True where a refit was trained as long as its trial.
 fn is_whole(refit: &Trial, trial: &Trial) -> bool {
     refit.setting.spec.is_some() || refit.stop == trial.stop
@@ -165,7 +204,7 @@ impl Students<'_> {
         let choice = session.time("search", || search::choose(&search, &watch))?;
         let (alone, distilled) = choice.best()?;
 
-        let cut_in_search = session.is_over();
+        let mut cut = session.is_over().then_some(Cut::Search);
         let as_found = || Refitted {
             alone: alone.clone(),
             distilled: distilled.clone(),
@@ -177,7 +216,7 @@ impl Students<'_> {
                 .collect()
         });
         let refit_stage;
-        let (stage, refits) = if cut_in_search {
+        let (stage, refits) = if cut.is_some() {
             (search.first(), vec![as_found()])
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
@@ -188,7 +227,15 @@ impl Students<'_> {
             let whole = |pair: &&Refitted| {
                 is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
             };
-            refits.truncate(refits.iter().take_while(whole).count());
+            let count = refits.iter().take_while(whole).count();
+            if count < refits.len() {
+                cut = Some(if count == 0 {
+                    Cut::AllRefits
+                } else {
+                    Cut::Refits
+                });
+            }
+            refits.truncate(count);
             match refits.is_empty() {
                 true => (search.first(), vec![as_found()]),
                 false => (&refit_stage, refits),
@@ -210,7 +257,7 @@ impl Students<'_> {
             refits: &refits,
             files,
             judges: &judges,
-            cut_in_search,
+            cut,
         })?;
         Ok((made, choice, refits))
     }

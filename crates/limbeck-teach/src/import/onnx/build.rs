@@ -1,46 +1,49 @@
-//! From the nodes of a file to steps. What depends on no input is computed here and becomes a constant.
+//! Turns the nodes of a file into steps. Nodes whose inputs are all constant are computed here and become constants.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::fault::{Fault, Parsed, short};
-use super::super::trees::{Link, TreeModel};
-use super::encode::Codes;
+use super::super::trees::{Link, Precision, TreeModel};
+use super::encode::{Codes, NO_TEXT, Shown};
 use super::ensemble::{RootLists, TreeLists, aggregate};
 use super::external::External;
 use super::file::FileGraph;
 use super::kernel::{Distance, Kernel, SupportVectors};
-use super::kind::{FLOAT, Kind};
+use super::kind::{FLOAT, FLOAT16, Kind};
 use super::node::{FileNode, cannot, no_transform, several_targets};
 use super::op::{Each, Ints, Norm, Op};
 use super::reduce::Reduction;
+use super::select::{self, Cut};
 use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
-use super::weights::{Weights, name_of};
+use super::weights::{Weights, kind_of, name_of};
 
-/// Trees may read this many columns.
+/// Maximum number of columns that trees may read.
 const MOST_COLUMNS: usize = 1 << 16;
-/// Bodies within bodies.
+/// Maximum depth of nested `Scan` bodies.
 const DEEPEST: usize = 2;
-/// Texts of a `Codes` node that are not known become this.
-const NO_TEXT: f64 = -1.0;
+/// Maximum number of integers in a constant that is read as axes, a shape or sizes.
+const MOST_INTS: usize = 1 << 12;
 
-/// Steps, constants and the number of slots.
+/// Steps, constants, and the number of slots.
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
 
-/// Names become slots while a graph is read.
+/// Reads a graph and assigns a slot to each name.
 pub(super) struct Reader {
     weights: Weights,
     scope: Scope,
     fold: Budget,
-    /// Numbers that may still be computed as constants.
+    /// How many more values may be computed as constants.
     fold_room: usize,
     file_bytes: usize,
+    /// Version of ONNX's default operator set, if the file states it.
+    opset: Option<i64>,
     parameters: usize,
     depth: usize,
 }
 
-/// What is known of the names of a graph.
+/// What is known about the names of a graph.
 #[derive(Default)]
 struct Scope {
     slots: HashMap<String, usize>,
@@ -63,10 +66,10 @@ impl Scope {
 }
 
 impl Reader {
-    /// A reader for a file of so many bytes, which limit what constants may take.
-    pub(super) fn new(external: External, file_bytes: usize) -> Self {
+    /// A reader for a file of this size. The size limits the work and memory for constants.
+    pub(super) fn new(external: External, file_bytes: usize, opset: Option<i64>) -> Self {
         let numbers = file_bytes as u64 / 4;
-        // A product of two square matrices of the file takes (numbers / 2)^1.5.
+        // The product of two square matrices from the file takes (numbers / 2)^1.5 multiplications.
         let product = (numbers as f64).powf(1.5) as u64;
         let work = (1 << 26) + product.saturating_mul(8);
         Self {
@@ -75,6 +78,7 @@ impl Reader {
             fold: Budget::new(work.min(1 << 31)),
             fold_room: (1 << 24) + file_bytes / 2,
             file_bytes,
+            opset,
             parameters: 0,
             depth: 0,
         }
@@ -85,14 +89,19 @@ impl Reader {
         self.scope.slot(name)
     }
 
-    /// The slot of an input of the graph.
+    /// The slot of a graph input.
     pub(super) fn input(&mut self, name: &str, kind: Kind) -> usize {
         let slot = self.slot(name);
         self.scope.kinds.insert(slot, kind);
         slot
     }
 
-    /// All texts of the file.
+    /// The element type of a slot, as far as it is known.
+    pub(super) fn kind_of(&self, slot: usize) -> Option<Kind> {
+        self.scope.kinds.get(&slot).copied()
+    }
+
+    /// All strings of the file.
     pub(super) fn texts(&self) -> &[String] {
         &self.weights.texts.list
     }
@@ -101,12 +110,12 @@ impl Reader {
         self.weights.external.bytes
     }
 
-    /// Numbers that the files could hold by their size.
+    /// Upper limit for the number of values stored in the files, from their size.
     pub(super) fn stored(&self) -> u64 {
         (self.file_bytes + self.bytes_beside()) as u64 / 4
     }
 
-    /// Fitted numbers.
+    /// Number of fitted values.
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
@@ -115,7 +124,7 @@ impl Reader {
         self.scope.parts()
     }
 
-    /// Reads a tensor of the graph.
+    /// Reads an initializer of the graph.
     pub(super) fn initializer(&mut self, bytes: &[u8]) -> Parsed<()> {
         let (tensor, kind) = self.weights.tensor(bytes)?;
         self.stored_constant(name_of(bytes)?, tensor, kind);
@@ -147,7 +156,7 @@ impl Reader {
         kind.copied().unwrap_or_default()
     }
 
-    /// Texts of a node join the list of all texts, so that numbers can be told to be among them.
+    /// Adds the strings of a node to the list of all strings. `Cast` needs the complete list.
     pub(super) fn note_texts(&mut self, node: &FileNode<'_>) {
         for key in [
             "keys_strings",
@@ -166,24 +175,21 @@ impl Reader {
         texts.map(|text| self.weights.texts.place(text)).collect()
     }
 
-    /// Adds a node, so far as its outputs are needed.
+    /// Adds the outputs of a node that are needed.
     ///
     /// # Errors
     ///
-    /// For an operation that is not known, or that cannot be computed with its options and constants.
+    /// For an unknown operation, and for options or constants that are not supported.
     pub(super) fn add(&mut self, node: &FileNode<'_>, needed: &HashSet<&str>) -> Parsed<()> {
-        let name = format!("node {} of kind {}", short(node.name), short(node.op));
+        let name = format!("node {} ({})", short(node.name), short(node.op));
         if node.outputs.is_empty() {
-            return Err(Fault::malformed(name, "no output", "one"));
+            return Err(Fault::malformed(name, "no output", "at least one"));
         }
-        // All but these have further outputs only for training.
+        // The further outputs of all other operations are only used in training.
         let all = matches!(node.op, "Split" | "Scan" | "TopK");
         let mut others = node.outputs.iter().skip(1);
         if !all && others.any(|output| needed.contains(output)) {
-            return Err(cannot(
-                &name,
-                "expected that its first output alone is used",
-            ));
+            return Err(cannot(&name, "expected that only its first output is used"));
         }
         let outputs = node
             .outputs
@@ -191,6 +197,7 @@ impl Reader {
             .enumerate()
             .take(if all { usize::MAX } else { 1 });
         for (which, output) in outputs.filter(|(_, output)| needed.contains(*output)) {
+            node.check_domain()?;
             if node.op == "Constant" {
                 let (tensor, kind) = self.constant_of(node, &name)?;
                 self.stored_constant(output, tensor, kind);
@@ -207,7 +214,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A step whose inputs are all constant is run now.
+    /// Runs a step at once if all its inputs are constant, else appends it.
     fn fold_or_keep(&mut self, step: Step, kind: Kind) -> Parsed<()> {
         let inputs = || step.inputs.iter().flatten();
         let is_constant = |slot: &usize| self.scope.constants.contains_key(slot);
@@ -218,17 +225,10 @@ impl Reader {
             self.scope.steps.push(step);
             return Ok(());
         }
-        let slots = inputs().max().map_or(0, |slot| slot + 1);
-        let mut values = vec![None; slots];
-        for &slot in inputs() {
-            values[slot] = self.scope.constants.get(&slot).cloned();
-        }
-        let result = step.run(&values, 1, &mut self.fold)?;
-        let room = self.fold_room.checked_sub(result.data.len());
-        self.fold_room = room.ok_or_else(|| {
-            let found = "makes more constant numbers than so small a file needs";
-            too_much(&step.name, found)
-        })?;
+        let constants = &self.scope.constants;
+        let value = |slot: usize| constants.get(&slot).map(Arc::as_ref);
+        let result = step.run(value, 1, &mut self.fold)?;
+        self.take_room(result.data.len(), &step.name)?;
         self.constant(step.output, result, kind);
         Ok(())
     }
@@ -265,13 +265,13 @@ impl Reader {
         })
     }
 
-    /// What the elements of a node's result are.
+    /// Element type of the result of a node.
     fn result_kind(&self, node: &FileNode<'_>) -> Kind {
         match node.op {
             "Cast" => Kind::numbered(node.int("to", FLOAT)).unwrap_or_default(),
             "Not" | "And" | "Or" | "Xor" | "IsNaN" | "IsInf" | "Equal" | "Less" | "Greater"
             | "LessOrEqual" | "GreaterOrEqual" => Kind::Truth,
-            "Shape" | "Size" | "ArgMax" | "ArgMin" => Kind::Whole,
+            "Shape" | "ArgMax" | "ArgMin" => Kind::Whole,
             "LabelEncoder" if node.has("values_strings") => Kind::Text,
             "LabelEncoder" if node.has("values_int64s") => Kind::Whole,
             "LabelEncoder" if node.has("values_floats") => Kind::Single,
@@ -287,7 +287,10 @@ impl Reader {
             | "SVMRegressor"
             | "TreeEnsembleRegressor"
             | "FeatureVectorizer" => Kind::Single,
-            "ConstantOfShape" => Kind::Double,
+            "ConstantOfShape" => {
+                let value = node.attributes.get("value").and_then(|value| value.tensor);
+                value.and_then(kind_of).unwrap_or_default()
+            }
             "Where" => self.kind(node, 1),
             _ => self.kind(node, 0),
         }
@@ -314,27 +317,32 @@ impl Reader {
             });
         }
         Err(Fault::unsupported(
-            format!("{name} has no number as its value"),
-            "export the model with numbers alone",
+            format!("{name} has no supported value"),
+            "expected numbers, strings or a tensor of these",
         ))
     }
 
-    /// Whole numbers from the attribute, or from the constant that is the input at `place`; none where neither is there.
+    /// Integers from the attribute, or from the constant input at index `place`; none if there is neither, or if the
+    /// constant has more than [`MOST_INTS`] values.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
         let given = node
             .attributes
             .get(attribute)
             .map(|attribute| attribute.ints.clone());
-        given.or_else(|| Some(self.known(node.inputs.get(place)?)?.whole()))
+        given.or_else(|| {
+            let tensor = self.known(node.inputs.get(place)?)?;
+            (tensor.data.len() <= MOST_INTS).then(|| tensor.whole())
+        })
     }
 
-    /// The same where it may be computed from the rows.
+    /// Same as `whole`; if the integers are not constant, the second input is read at run time.
     fn ints(&self, node: &FileNode<'_>, attribute: &str) -> Ints {
         self.whole(node, attribute, 1)
             .map_or(Ints::Input, Ints::Known)
     }
 
     fn op(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+        node.check_attributes(name)?;
         if let Some(each) = node.each() {
             return Ok(Op::Each(each));
         }
@@ -368,31 +376,34 @@ impl Reader {
         }
     }
 
-    fn cast(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
+    fn cast(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         let to = Kind::numbered(node.int("to", 0));
         let from_text = self.kind(node, 0) == Kind::Text;
         Ok(match to {
             Some(Kind::Text) if from_text => Op::Each(Each::Identity),
-            Some(Kind::Text) => Op::Codes(self.text_of_number()),
+            Some(Kind::Text) => {
+                // Each cast has a table of its own.
+                self.take_room(self.texts().len().saturating_mul(8), name)?;
+                Op::Shown(Shown::new(self.texts(), self.kind(node, 0) == Kind::Whole))
+            }
             Some(_) if from_text => {
                 return Err(cannot(
                     name,
-                    "expected texts that stay texts until they are encoded",
+                    "expected no cast from strings to numbers; encode strings with LabelEncoder or OneHotEncoder",
                 ));
             }
             Some(Kind::Double) => Op::Each(Each::Identity),
+            Some(Kind::Single) if node.int("to", 0) == FLOAT16 => Op::Each(Each::Half),
             Some(Kind::Single) => Op::Each(Each::Single),
             Some(Kind::Whole) => Op::Each(Each::Truncate),
             Some(Kind::Truth) => Op::Each(Each::Truth),
-            None => return Err(cannot(name, "expected a cast to numbers, truths or texts")),
+            None => {
+                return Err(cannot(
+                    name,
+                    "expected a cast to numbers, booleans or strings",
+                ));
+            }
         })
-    }
-
-    /// Numbers to the texts of the file that show them.
-    fn text_of_number(&self) -> Codes {
-        let texts = self.texts().iter().enumerate();
-        let shown = texts.filter_map(|(place, text)| Some((text.parse().ok()?, place as f64)));
-        Codes::new(shown, NO_TEXT)
     }
 
     fn reduction(&self, node: &FileNode<'_>, name: &str, how: Reduction) -> Parsed<Op> {
@@ -408,7 +419,7 @@ impl Reader {
         Ok(Op::Reduce { how, axes, keep })
     }
 
-    /// Operations on numbers with options of their own.
+    /// Numeric operations with options.
     fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Cast" => self.cast(node, name)?,
@@ -433,12 +444,21 @@ impl Reader {
                 Some([axis]) if node.int("exclusive", 0) == 0 && node.int("reverse", 0) == 0 => {
                     Op::CumulativeSum { axis: *axis }
                 }
-                _ => return Err(cannot(name, "expected sums forward along a constant axis")),
+                _ => {
+                    return Err(cannot(
+                        name,
+                        "expected a constant axis, exclusive = 0 and reverse = 0",
+                    ));
+                }
             },
-            "Softmax" | "LogSoftmax" => Op::Softmax {
-                axis: node.int("axis", -1),
-                log: node.op == "LogSoftmax",
-            },
+            "Softmax" | "LogSoftmax" => {
+                let flat = self.opset.is_some_and(|version| version < 13);
+                Op::Softmax {
+                    axis: node.int("axis", if flat { 1 } else { -1 }),
+                    log: node.op == "LogSoftmax",
+                    flat,
+                }
+            }
             "ArgMax" | "ArgMin" => Op::Arg {
                 axis: node.int("axis", 0),
                 keep: node.int("keepdims", 1) != 0,
@@ -448,18 +468,12 @@ impl Reader {
             "Mean" => Op::Mean,
             "Where" => Op::Where,
             "Range" => Op::Range,
-            "CDist" => Op::Distances(match &*node.text("metric", "sqeuclidean") {
-                "euclidean" => Distance::Euclidean,
-                "sqeuclidean" => Distance::SquaredEuclidean,
-                "cityblock" | "manhattan" => Distance::Manhattan,
-                "chebyshev" => Distance::Chebyshev,
-                _ => return Err(cannot(name, "expected euclidean or sqeuclidean distances")),
-            }),
+            "CDist" => Op::Distances(distance(node, name)?),
             _ => return Err(node.unknown()),
         })
     }
 
-    /// A bound of `Clip`: an attribute, or a constant input.
+    /// A bound of `Clip`: an attribute or a constant input.
     fn bound(
         &self,
         node: &FileNode<'_>,
@@ -476,7 +490,7 @@ impl Reader {
         }
     }
 
-    /// Operations that change the shape alone.
+    /// Operations that only change the shape.
     fn shape(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Flatten" => Op::Flatten {
@@ -486,8 +500,13 @@ impl Reader {
                 shape: self.ints(node, "shape"),
                 zero_is_zero: node.int("allowzero", 0) != 0,
             },
-            "Squeeze" => Op::Squeeze {
-                axes: self.whole(node, "axes", 1).unwrap_or_default(),
+            "Squeeze" => match self.whole(node, "axes", 1) {
+                None if node.has_input(1) => {
+                    return Err(cannot(name, "expected constant axes"));
+                }
+                axes => Op::Squeeze {
+                    axes: axes.unwrap_or_default(),
+                },
             },
             "Unsqueeze" => match self.whole(node, "axes", 1) {
                 Some(axes) => Op::Unsqueeze { axes },
@@ -518,7 +537,7 @@ impl Reader {
         })
     }
 
-    /// Operations that pick elements.
+    /// Operations that select elements.
     fn selection(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Gather" => Op::Gather {
@@ -528,30 +547,66 @@ impl Reader {
                 axis: node.int("axis", 0),
             },
             "ArrayFeatureExtractor" => Op::Columns,
-            "Slice" if node.has("starts") => Op::Cut {
+            "Slice" if node.has("starts") => Op::Cut(Cut {
                 starts: node.ints("starts").to_vec(),
                 ends: node.ints("ends").to_vec(),
                 axes: node.has("axes").then(|| node.ints("axes").to_vec()),
-            },
+                steps: None,
+            }),
             "Slice" if node.has_input(1) && node.has_input(2) => Op::Slice {
                 axes: node.has_input(3),
                 steps: node.has_input(4),
             },
-            _ => return Err(cannot(name, "expected starts and ends")),
+            _ => {
+                return Err(cannot(
+                    name,
+                    "expected the inputs or attributes starts and ends",
+                ));
+            }
         })
     }
 
-    fn split(&self, node: &FileNode<'_>, name: &str, at: usize) -> Parsed<Op> {
+    fn split(&mut self, node: &FileNode<'_>, name: &str, at: usize) -> Parsed<Op> {
         let sizes = self.whole(node, "split", 1);
         if sizes.is_none() && node.has_input(1) {
             return Err(cannot(name, "expected constant sizes"));
         }
-        Ok(Op::Split {
-            axis: node.int("axis", 0),
-            at,
-            parts: node.outputs.len(),
-            sizes,
-        })
+        let axis = node.int("axis", 0);
+        let Some(sizes) = sizes else {
+            let parts = node.outputs.len();
+            return Ok(Op::Split { axis, at, parts });
+        };
+        self.spend(sizes.len(), name)?;
+        let sum = |sizes: &[usize]| {
+            let add = |sum: usize, size: &usize| sum.checked_add(*size);
+            sizes.iter().try_fold(0, add)
+        };
+        let sizes = select::sizes(&sizes).filter(|sizes| sizes.len() == node.outputs.len());
+        let part = sizes.and_then(|sizes| {
+            Some(Op::Part {
+                axis,
+                start: sum(&sizes[..at])?,
+                length: sizes[at],
+                total: sum(&sizes)?,
+            })
+        });
+        part.ok_or_else(|| cannot(name, "expected one size of 0 or more for each output"))
+    }
+
+    /// Counts work for one output of a node, so that many nodes or outputs cannot share one long list.
+    fn spend(&mut self, work: usize, name: &str) -> Parsed<()> {
+        let much = |found: String| too_much(name, &found);
+        self.fold.spend(work as u64).map_err(much)
+    }
+
+    /// Counts values or bytes that a node copies.
+    fn take_room(&mut self, count: usize, name: &str) -> Parsed<()> {
+        let room = self.fold_room.checked_sub(count);
+        self.fold_room = room.ok_or_else(|| {
+            let found = "computes more constant values than the limit for a file of this size";
+            too_much(name, found)
+        })?;
+        Ok(())
     }
 
     fn top(&self, node: &FileNode<'_>, name: &str, which: usize) -> Parsed<Op> {
@@ -563,13 +618,13 @@ impl Reader {
         });
         Ok(Op::Top {
             axis: node.int("axis", -1),
-            count: count.ok_or_else(|| cannot(name, "expected a constant number of them"))?,
+            count: count.ok_or_else(|| cannot(name, "expected a constant k"))?,
             largest: node.int("largest", 1) != 0,
             places: which == 1,
         })
     }
 
-    /// Texts and categories to numbers.
+    /// Operations that convert strings and categories to numbers.
     fn encoder(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         match node.op {
             "Binarizer" => Ok(Op::Binarizer(node.float("threshold", 0.0))),
@@ -632,7 +687,7 @@ impl Reader {
         Ok(Op::Codes(Codes::new(keys.into_iter().zip(values), default)))
     }
 
-    /// Keys or values of an encoder, of whichever type.
+    /// Keys or values of a `LabelEncoder`, of any type.
     fn labels(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let texts = self.texts_of(node, &format!("{key}_strings"));
         let ints = node
@@ -653,7 +708,7 @@ impl Reader {
         })
     }
 
-    /// Operations of `ai.onnx.ml`, which hold what was learned.
+    /// Operations of `ai.onnx.ml` with fitted values.
     fn learned(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Scaler" => Op::Scaler {
@@ -699,7 +754,7 @@ impl Reader {
                     base: 0.0,
                     aggregate: lists.aggregate()?,
                     link: Link::Identity,
-                    single: self.kind(node, 0) != Kind::Double,
+                    precision: self.tree_precision(node),
                 };
                 trees(model)?
             }
@@ -709,6 +764,14 @@ impl Reader {
             }
             _ => return Err(node.unknown()),
         })
+    }
+
+    /// Trees compute in double precision only if their input is double.
+    fn tree_precision(&self, node: &FileNode<'_>) -> Precision {
+        match self.kind(node, 0) {
+            Kind::Double => Precision::Double,
+            _ => Precision::Single,
+        }
     }
 
     fn attribute_tensor(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
@@ -722,7 +785,7 @@ impl Reader {
         })
     }
 
-    /// Numbers of a `TreeEnsembleRegressor`: a tensor, or floats.
+    /// A list of numbers of a `TreeEnsembleRegressor`: a tensor or floats.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let as_tensor = format!("{key}_as_tensor");
         match node.has(&as_tensor) {
@@ -747,11 +810,11 @@ impl Reader {
             base: base.first().copied().unwrap_or(0.0),
             aggregate: aggregate(node, name)?,
             link: Link::Identity,
-            single: self.kind(node, 0) != Kind::Double,
+            precision: self.tree_precision(node),
         })
     }
 
-    /// A scan with its body, and the slots around it that the body reads.
+    /// A `Scan` with its body, and the slots of the outer graph that the body reads.
     fn scan(
         &mut self,
         node: &FileNode<'_>,
@@ -760,20 +823,16 @@ impl Reader {
     ) -> Parsed<(Scan, Vec<usize>)> {
         let body = node.attributes.get("body").and_then(|body| body.graph);
         let Some(body) = body.filter(|_| self.depth < DEEPEST) else {
-            return Err(cannot(name, "expected a body, and no deep nesting"));
+            return Err(cannot(
+                name,
+                "expected a body, and at most two scans inside each other",
+            ));
         };
-        let options = [
-            "scan_input_axes",
-            "scan_output_axes",
-            "scan_input_directions",
-            "scan_output_directions",
-        ];
-        if options
-            .iter()
-            .any(|key| node.ints(key).iter().any(|&int| int != 0))
-        {
+        if !scans_forward(node) {
             return Err(cannot(name, "expected a scan forward along the first axis"));
         }
+        // Each output that is needed has a copy of the body.
+        self.take_room(body.len().saturating_mul(4), name)?;
         let file = FileGraph::read(body)?;
         let scanned = usize::try_from(node.int("num_scan_inputs", 1)).unwrap_or(usize::MAX);
         let count = node.inputs.len();
@@ -785,7 +844,7 @@ impl Reader {
         else {
             return Err(cannot(
                 name,
-                "expected an input of its body for each of its own",
+                "expected as many inputs of its body as inputs of the node",
             ));
         };
         let kinds: Vec<Kind> = (0..count).map(|place| self.kind(node, place)).collect();
@@ -809,7 +868,8 @@ impl Reader {
         Ok((scan, captured))
     }
 
-    /// Reads a body into the scope at hand: slots of its inputs, names around it that it reads, slots of its outputs.
+    /// Reads a body into the current scope. Returns the slots of its inputs, the names of the outer graph that it
+    /// reads, and the slots of its outputs.
     fn body<'a>(
         &mut self,
         file: &FileGraph<'a>,
@@ -861,6 +921,31 @@ fn trees(model: TreeModel) -> Parsed<Op> {
     Ok(Op::Trees(model, width))
 }
 
+/// True if a scan goes forward along the first axes.
+fn scans_forward(node: &FileNode<'_>) -> bool {
+    [
+        "scan_input_axes",
+        "scan_output_axes",
+        "scan_input_directions",
+        "scan_output_directions",
+    ]
+    .iter()
+    .all(|key| node.ints(key).iter().all(|&int| int == 0))
+}
+
+fn distance(node: &FileNode<'_>, name: &str) -> Parsed<Distance> {
+    match &*node.text("metric", "sqeuclidean") {
+        "euclidean" => Ok(Distance::Euclidean),
+        "sqeuclidean" => Ok(Distance::SquaredEuclidean),
+        "cityblock" | "manhattan" => Ok(Distance::Manhattan),
+        "chebyshev" => Ok(Distance::Chebyshev),
+        _ => Err(cannot(
+            name,
+            "expected the metric euclidean, sqeuclidean, cityblock, manhattan or chebyshev",
+        )),
+    }
+}
+
 fn imputer(node: &FileNode<'_>) -> Op {
     if node.has("imputed_value_int64s") {
         let values = node.ints("imputed_value_int64s").iter();
@@ -880,7 +965,7 @@ fn support_vectors(node: &FileNode<'_>, name: &str) -> Parsed<SupportVectors> {
     if node.int("one_class", 0) != 0 {
         return Err(cannot(
             name,
-            "give a regression model, not a detector of outliers",
+            "give a regression model, not an outlier detector",
         ));
     }
     let params = node.floats("kernel_params");

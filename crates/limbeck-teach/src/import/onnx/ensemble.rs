@@ -1,4 +1,4 @@
-//! The trees of a `TreeEnsembleRegressor`, which the file has as lists over all nodes.
+//! Trees of the operations `TreeEnsembleRegressor` and `TreeEnsemble`, which store them as lists over all nodes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use super::super::fault::{Fault, Parsed, short};
 use super::super::trees::{Aggregate, Missing, Node, Test, Tree};
 use super::node::{FileNode, several_targets};
 
-/// Lists of one length, a place for each node of each tree.
+/// Lists of a `TreeEnsembleRegressor`: all have one element per node.
 pub(super) struct TreeLists<'a> {
     name: &'a str,
     trees: &'a [i64],
@@ -14,11 +14,11 @@ pub(super) struct TreeLists<'a> {
     features: &'a [i64],
     yes: &'a [i64],
     no: &'a [i64],
-    /// Where missing values go to `yes`; empty for nowhere.
+    /// 1 if missing values go to the true branch; empty if they never do.
     tracks: &'a [i64],
     modes: &'a [&'a [u8]],
     values: &'a [f64],
-    /// Value of a leaf, by tree and node.
+    /// Value of each leaf, by tree id and node id.
     leaves: HashMap<(i64, i64), f64>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> TreeLists<'a> {
     ///
     /// # Errors
     ///
-    /// Where they differ in length or hold several targets.
+    /// If the lengths differ or there are several targets.
     pub(super) fn read(
         node: &'a FileNode<'_>,
         name: &'a str,
@@ -75,8 +75,8 @@ impl<'a> TreeLists<'a> {
             return Ok(());
         }
         Err(self.broken(
-            format!("lists of {count} and {lengths:?} nodes"),
-            "lists of one length",
+            format!("lists of {count} and {lengths:?} elements"),
+            "lists of equal length",
         ))
     }
 
@@ -84,7 +84,7 @@ impl<'a> TreeLists<'a> {
     ///
     /// # Errors
     ///
-    /// For a tree without a root or with a test of an unknown mode.
+    /// For a tree without a root, and for an unknown mode.
     pub(super) fn trees(&self) -> Parsed<Vec<Tree>> {
         let (mut order, mut members): (Vec<i64>, HashMap<i64, Vec<usize>>) =
             (Vec::new(), HashMap::new());
@@ -101,7 +101,7 @@ impl<'a> TreeLists<'a> {
             .collect()
     }
 
-    /// A tree of these nodes, its root first.
+    /// Builds a tree from the list indices of its nodes, the root first.
     fn tree(&self, tree: i64, mut nodes: Vec<usize>) -> Parsed<Tree> {
         let children: HashSet<i64> = nodes
             .iter()
@@ -112,7 +112,10 @@ impl<'a> TreeLists<'a> {
             .iter()
             .position(|&at| !children.contains(&self.ids[at]))
             .ok_or_else(|| {
-                self.broken(format!("no root in tree {tree}"), "a node that is no child")
+                self.broken(
+                    format!("no root in tree {tree}"),
+                    "a node that is not the child of another",
+                )
             })?;
         nodes.swap(0, root);
         let places: HashMap<i64, u32> = nodes
@@ -143,7 +146,7 @@ impl<'a> TreeLists<'a> {
             other => {
                 return Err(self.broken(
                     format!("the mode {}", short(&String::from_utf8_lossy(other))),
-                    "LEAF or BRANCH_LEQ, LT, GTE, GT, EQ, NEQ",
+                    "LEAF, BRANCH_LEQ, BRANCH_LT, BRANCH_GTE, BRANCH_GT, BRANCH_EQ or BRANCH_NEQ",
                 ));
             }
         };
@@ -160,7 +163,7 @@ impl<'a> TreeLists<'a> {
     }
 }
 
-/// Values of leaves: a sum where a leaf has several.
+/// Values of the leaves. Several weights of one leaf are added.
 fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i64, i64), f64>> {
     let [trees, nodes, targets] = [
         node.ints("target_treeids"),
@@ -175,7 +178,11 @@ fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i
         .any(|ids| ids.len() != weights.len())
     {
         let found = format!("{} target weights", weights.len());
-        return Err(Fault::malformed(name, found, "one per target id"));
+        return Err(Fault::malformed(
+            name,
+            found,
+            "as many as target ids, tree ids and node ids",
+        ));
     }
     let mut leaves: HashMap<(i64, i64), f64> = HashMap::new();
     for (at, weight) in weights.iter().enumerate() {
@@ -184,12 +191,12 @@ fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i
     Ok(leaves)
 }
 
-/// Lists of a `TreeEnsemble`, the newer form: nodes and leaves have lists of their own, and each tree is a root among the nodes.
+/// Lists of a `TreeEnsemble`, the newer operation: it has separate lists for nodes and leaves, and a list of roots.
 pub(super) struct RootLists<'a> {
     name: &'a str,
     roots: &'a [i64],
     features: &'a [i64],
-    /// Node or leaf on either side, and whether it is a leaf.
+    /// Index of the child node or leaf, and whether it is a leaf.
     yes: (&'a [i64], &'a [i64]),
     no: (&'a [i64], &'a [i64]),
     tracks: &'a [i64],
@@ -197,19 +204,19 @@ pub(super) struct RootLists<'a> {
     splits: &'a [f64],
     leaves: &'a [f64],
     modes: &'a [f64],
-    /// Values of the tests for membership, in the order of the nodes, an end behind each.
+    /// Values of the membership tests, one list per such node, in the order of the nodes.
     members: Vec<&'a [f64]>,
 }
 
-/// The mode of a test for membership.
+/// The mode of a membership test (`BRANCH_MEMBER`).
 const MEMBER: i64 = 6;
 
 impl<'a> RootLists<'a> {
-    /// Reads the lists of a node; `numbers` are its tensors: splits, leaf weights, members, modes.
+    /// Reads the lists of a node. `numbers` are four tensors: splits, leaf weights, membership values, modes.
     ///
     /// # Errors
     ///
-    /// Where they differ in length or hold several targets.
+    /// If the lengths differ or there are several targets.
     pub(super) fn read(
         node: &'a FileNode<'_>,
         name: &'a str,
@@ -224,8 +231,8 @@ impl<'a> RootLists<'a> {
         }
         if node.int("post_transform", 0) != 0 {
             return Err(Fault::unsupported(
-                format!("{name} has a post-transform"),
-                "expected none, as regressors have it",
+                format!("{name} has a post_transform"),
+                "expected 0 (none); give a regression model",
             ));
         }
         let lists = Self {
@@ -257,15 +264,15 @@ impl<'a> RootLists<'a> {
         if tracked && lengths.iter().all(|&length| length == count) {
             return Ok(lists);
         }
-        let found = format!("lists of {count} and {lengths:?} nodes");
-        Err(Fault::malformed(name, found, "lists of one length"))
+        let found = format!("lists of {count} and {lengths:?} elements");
+        Err(Fault::malformed(name, found, "lists of equal length"))
     }
 
-    /// How the trees' values are joined.
+    /// How the values of the trees are combined.
     ///
     /// # Errors
     ///
-    /// For a way that is not known.
+    /// For an unknown aggregate.
     pub(super) fn aggregate(&self) -> Parsed<Aggregate> {
         let ways = [
             Aggregate::Average,
@@ -278,15 +285,19 @@ impl<'a> RootLists<'a> {
             .and_then(|at| ways.get(at));
         way.copied().ok_or_else(|| {
             let found = format!("the aggregate {}", self.aggregate);
-            Fault::malformed(self.name, found, "0 to 3")
+            Fault::malformed(
+                self.name,
+                found,
+                "0 (average), 1 (sum), 2 (minimum) or 3 (maximum)",
+            )
         })
     }
 
-    /// A tree for each root. All together they have no more nodes than a few times those of the file.
+    /// One tree per root. Together they may have at most four times as many nodes as the file.
     ///
     /// # Errors
     ///
-    /// For a way to a node that is not there, a test that is not known, and roots that share most of their nodes.
+    /// For a child that does not exist, an unknown mode, and roots that share most of their nodes.
     pub(super) fn trees(&self) -> Parsed<Vec<Tree>> {
         let mut room = 4 * (self.features.len() + self.leaves.len() + self.roots.len());
         let mut sets = HashMap::new();
@@ -308,7 +319,7 @@ impl<'a> RootLists<'a> {
         let mut pending = vec![(root, false)];
         places.insert((root, false), 0);
         let mut next = 0;
-        // First a place for each node or leaf that can be reached, tests for membership with one for each value.
+        // First assign an index to each reachable node or leaf. A membership test takes one node per value.
         let mut order = Vec::new();
         while let Some((id, is_leaf)) = pending.pop() {
             let size = self.size(id, is_leaf, sets)?;
@@ -316,7 +327,7 @@ impl<'a> RootLists<'a> {
                 Fault::malformed(
                     self.name,
                     "roots that share most of their nodes",
-                    "trees of their own",
+                    "separate nodes for each tree",
                 )
             })?;
             places.insert((id, is_leaf), next);
@@ -340,7 +351,7 @@ impl<'a> RootLists<'a> {
         Ok(Tree { nodes })
     }
 
-    /// How many of our nodes one of the file becomes.
+    /// The number of nodes that one node of the file becomes.
     fn size(&self, id: i64, is_leaf: bool, sets: &HashMap<usize, &[f64]>) -> Parsed<usize> {
         let count = if is_leaf {
             self.leaves.len()
@@ -353,8 +364,8 @@ impl<'a> RootLists<'a> {
             .ok_or_else(|| {
                 Fault::malformed(
                     self.name,
-                    format!("a way to node or leaf {id}"),
-                    format!("0 to {count}"),
+                    format!("the child node or leaf {id}"),
+                    format!("an index below {count}"),
                 )
             })?;
         let set = sets.get(&at).filter(|_| !is_leaf);
@@ -396,7 +407,7 @@ impl<'a> RootLists<'a> {
             5 => Test::Unequal,
             MEMBER => {
                 let set = sets.get(&at).copied().unwrap_or_default();
-                // A chain: equal to the first value, or to the second, and so on.
+                // A chain of tests: equal to the first value, else equal to the second, and so on.
                 for (which, value) in set.iter().enumerate() {
                     let last = which + 1 == set.len();
                     let next = if last { no } else { nodes.len() as u32 + 1 };
@@ -420,11 +431,11 @@ impl<'a> RootLists<'a> {
     }
 }
 
-/// How the trees' values are joined.
+/// How the values of the trees are combined.
 ///
 /// # Errors
 ///
-/// For a way that is not known.
+/// For an unknown aggregate.
 pub(super) fn aggregate(node: &FileNode<'_>, name: &str) -> Parsed<Aggregate> {
     match &*node.text("aggregate_function", "SUM") {
         "SUM" => Ok(Aggregate::Sum),

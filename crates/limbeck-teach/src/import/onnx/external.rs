@@ -1,7 +1,7 @@
-//! Weights that lie in a file beside the model (`model.onnx.data`).
+//! Weights stored in a file beside the model (`model.onnx.data`).
 //!
-//! Such a file must lie in the model's folder or below it, also behind links, and its bytes are read no more than twice in all, so that a
-//! small model cannot ask for the same gigabyte again and again.
+//! The file must be in the model's folder or below it, after links are resolved. At most twice the size of the file is
+//! read from it in total, so a small model cannot read a large file again and again.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,24 +10,24 @@ use std::path::{Component, Path, PathBuf};
 
 use super::super::fault::{Fault, Parsed, short};
 
-/// Files beside a model.
+/// Weight files of a model.
 #[derive(Default)]
 pub(super) struct External {
-    /// The model's folder; none where the model is in memory alone.
+    /// The model's folder; none if the model has no path.
     folder: Option<PathBuf>,
     files: HashMap<String, DataFile>,
-    /// Bytes read.
+    /// Number of bytes read so far.
     pub(super) bytes: usize,
 }
 
 struct DataFile {
     file: File,
     size: u64,
-    /// Bytes that may still be read.
+    /// Number of bytes that may still be read.
     left: u64,
 }
 
-/// Where the bytes of a tensor are.
+/// Position of a tensor in a weight file.
 #[derive(Default)]
 pub(super) struct Place<'a> {
     pub(super) location: &'a str,
@@ -43,21 +43,21 @@ impl External {
         }
     }
 
-    /// The bytes of a tensor that needs `wanted` of them.
+    /// Reads the bytes of a tensor. `wanted` is its size by shape and type.
     ///
     /// # Errors
     ///
-    /// For a file outside the model's folder or that cannot be read, and for a place that is not in it or of another length.
+    /// For a file outside the model's folder or that cannot be read, and for a position or length that does not fit.
     pub(super) fn read(&mut self, place: &Place<'_>, wanted: u64) -> Parsed<Vec<u8>> {
         let name = short(place.location);
         let broken = |found: String, expected: String| {
-            Fault::malformed(format!("the file of weights {name}"), found, expected)
+            Fault::malformed(format!("the weight file {name}"), found, expected)
         };
         let length = place.length.unwrap_or(wanted);
         if length != wanted {
             return Err(broken(
                 format!("a tensor of {length} bytes"),
-                format!("{wanted}, by its shape"),
+                format!("{wanted} bytes, by its shape and type"),
             ));
         }
         let data = self.open(place.location)?;
@@ -65,13 +65,13 @@ impl External {
         if end.is_none_or(|end| end > data.size) {
             return Err(broken(
                 format!("{} bytes", data.size),
-                format!("{length} bytes behind the first {}", place.offset),
+                format!("{length} bytes from byte {} on", place.offset),
             ));
         }
         data.left = data.left.checked_sub(length).ok_or_else(|| {
             broken(
                 "tensors that share most of their bytes".to_owned(),
-                "bytes of their own for each".to_owned(),
+                "separate bytes for each tensor".to_owned(),
             )
         })?;
         let mut bytes = vec![0; length as usize];
@@ -90,7 +90,7 @@ impl External {
         }
         match self.files.get_mut(location) {
             Some(file) => Ok(file),
-            None => unreachable!("it was just put there"),
+            None => unreachable!("the entry was inserted above"),
         }
     }
 
@@ -99,10 +99,10 @@ impl External {
         let missing = |error: std::io::Error| {
             Fault::unsupported(
                 format!(
-                    "the weights lie in {}, which cannot be read: {error}",
+                    "the weights are in the file {}, which cannot be read: {error}",
                     path.display()
                 ),
-                "put it beside the model file, under its own name, or save the model as one file",
+                "put that file beside the model file under this name, or save the model as one file",
             )
         };
         let file = File::open(&path).map_err(missing)?;
@@ -114,12 +114,12 @@ impl External {
         })
     }
 
-    /// The path of a file of weights, which lies in the folder of the model or below.
+    /// The path of a weight file, which must be in the model's folder or below it.
     fn path(&self, location: &str) -> Parsed<PathBuf> {
         let outside = || {
             Fault::unsupported(
                 format!(
-                    "the weights lie in the file {}, outside the model's folder",
+                    "the weights are in the file {}, outside the model's folder",
                     short(location)
                 ),
                 "put that file beside the model file and save the model again, or save it as one file",

@@ -1,23 +1,23 @@
-//! Graphs and nodes as the file has them.
+//! Graphs and nodes as they are stored in the file.
 
 use std::collections::HashSet;
 
 use super::super::fault::{Fault, Parsed, short};
 use super::super::wire::{self, Value};
-use super::kind::{DOUBLE, Kind};
+use super::kind::Kind;
 use super::node::{Attribute, FileNode};
 use super::weights::name_of;
 
-/// Maximum number of columns of all inputs.
+/// Maximum number of columns of all inputs together.
 const MOST_COLUMNS: i64 = 1 << 16;
 
 /// A graph of the file.
 #[derive(Default)]
 pub(super) struct FileGraph<'a> {
     pub(super) nodes: Vec<FileNode<'a>>,
-    /// Tensors, not yet read.
+    /// Messages of the initializers, not yet parsed.
     pub(super) weights: Vec<&'a [u8]>,
-    /// Inputs that are no weights.
+    /// Inputs that are not initializers.
     pub(super) inputs: Vec<FileValue<'a>>,
     pub(super) outputs: Vec<FileValue<'a>>,
 }
@@ -26,9 +26,9 @@ pub(super) struct FileGraph<'a> {
 #[derive(Default)]
 pub(super) struct FileValue<'a> {
     pub(super) name: &'a str,
-    /// The number of its type.
+    /// The number of its element type.
     kind: i64,
-    /// Sizes, where they are fixed.
+    /// Its sizes; none for a size that is not fixed.
     shape: Vec<Option<i64>>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> FileGraph<'a> {
     ///
     /// # Errors
     ///
-    /// For damage, and for sparse weights.
+    /// For damaged files, and for sparse initializers.
     pub(super) fn read(bytes: &'a [u8]) -> Parsed<Self> {
         let mut graph = Self::default();
         for (number, value) in wire::fields(bytes)? {
@@ -48,8 +48,8 @@ impl<'a> FileGraph<'a> {
                 12 => graph.outputs.push(FileValue::read(value.bytes()?)?),
                 15 => {
                     return Err(Fault::unsupported(
-                        "the graph has sparse weights",
-                        "export it with dense ones",
+                        "the graph has sparse initializers",
+                        "export it with dense initializers",
                     ));
                 }
                 _ => {}
@@ -65,7 +65,7 @@ impl<'a> FileGraph<'a> {
     ///
     /// # Errors
     ///
-    /// Where there are several and none is asked for, or none is of that name.
+    /// If there are several outputs and none is chosen, or if the chosen one does not exist.
     pub(super) fn output(&self, wanted: Option<&str>) -> Parsed<&'a str> {
         let listed = || {
             let each = |value: &FileValue<'_>| format!("{} {}", short(value.name), value.sizes());
@@ -84,7 +84,7 @@ impl<'a> FileGraph<'a> {
                 )
             }),
             ([value], None) => Ok(value.name),
-            ([], None) => Err(Fault::malformed("the graph", "no output", "one")),
+            ([], None) => Err(Fault::malformed("the graph", "no output", "at least one")),
             (several, None) => Err(Fault::unsupported(
                 format!("the graph has {} outputs: {}", several.len(), listed()),
                 "name the one with one number per row in teacher.model_output (--teacher-model-output NAME)",
@@ -92,12 +92,12 @@ impl<'a> FileGraph<'a> {
         }
     }
 
-    /// Names of all that an output is computed from.
+    /// Names of all values that the outputs depend on.
     pub(super) fn needed(&self, outputs: impl IntoIterator<Item = &'a str>) -> HashSet<&'a str> {
         let mut needed: HashSet<&str> = outputs.into_iter().collect();
         for node in self.nodes.iter().rev() {
             if node.outputs.iter().any(|name| needed.contains(name)) {
-                // What a body reads of the graph around it is not among the inputs.
+                // A body also reads names of the outer graph; these are not inputs of the node.
                 needed.extend(node.inputs.iter().chain(&node.inner));
             }
         }
@@ -134,34 +134,34 @@ impl<'a> FileValue<'a> {
         Ok(())
     }
 
-    /// What its elements are.
+    /// Its element type.
     pub(super) fn kind(&self) -> Kind {
         Kind::numbered(self.kind).unwrap_or_default()
     }
 
-    /// True for a list, and not a table of one column.
+    /// True for a one-dimensional input.
     pub(super) fn flat(&self) -> bool {
         self.shape.len() == 1
     }
 
-    /// Its sizes for messages; a free one is the rows.
+    /// Its sizes, for messages. A size that is not fixed is shown as `rows`.
     fn sizes(&self) -> String {
         let size = |size: &Option<i64>| size.map_or("rows".to_owned(), |size| size.to_string());
         let sizes: Vec<String> = self.shape.iter().map(size).collect();
         format!("[{}]", sizes.join(", "))
     }
 
-    /// How many columns of a table it takes.
+    /// How many columns of the table it takes.
     ///
     /// # Errors
     ///
-    /// For elements that a table does not have, and for a width that is not fixed.
+    /// For an unsupported element type, and for a number of columns that is not fixed.
     pub(super) fn columns(&self) -> Parsed<usize> {
         let place = || format!("input {}", short(self.name));
         if Kind::numbered(self.kind).is_none() {
             return Err(Fault::unsupported(
-                format!("{} has elements of type {}", place(), self.kind),
-                "expected numbers or texts",
+                format!("{} has the element type {}", place(), self.kind),
+                "expected numbers or strings; export the model with such inputs",
             ));
         }
         match self.shape.as_slice() {
@@ -175,17 +175,17 @@ impl<'a> FileValue<'a> {
         }
     }
 
-    /// True where its numbers are held in single precision.
+    /// True if its values are rounded to single precision.
     pub(super) fn single(&self) -> bool {
-        self.kind != DOUBLE
+        self.kind() == Kind::Single
     }
 }
 
-/// Columns of all inputs.
+/// Number of columns of each input.
 ///
 /// # Errors
 ///
-/// As [`FileValue::columns`]; for no input, and for too many columns.
+/// Same as [`FileValue::columns`]; also if there are no inputs or too many columns.
 pub(super) fn all_columns(inputs: &[FileValue<'_>]) -> Parsed<Vec<usize>> {
     if inputs.is_empty() {
         return Err(Fault::malformed(
@@ -202,7 +202,7 @@ pub(super) fn all_columns(inputs: &[FileValue<'_>]) -> Parsed<Vec<usize>> {
     if total > MOST_COLUMNS as usize {
         return Err(Fault::unsupported(
             format!("the graph has more than {MOST_COLUMNS} columns in all"),
-            "expected fewer",
+            "give a model with fewer columns",
         ));
     }
     Ok(columns)
@@ -216,6 +216,7 @@ fn node(bytes: &[u8]) -> Parsed<FileNode<'_>> {
             2 => node.outputs.push(value.text()?),
             3 => node.name = value.text()?,
             4 => node.op = value.text()?,
+            7 => node.domain = value.text()?,
             5 => {
                 let (name, attribute) = attribute(value.bytes()?)?;
                 if let Some(body) = attribute.graph {
@@ -229,7 +230,7 @@ fn node(bytes: &[u8]) -> Parsed<FileNode<'_>> {
     Ok(node)
 }
 
-/// Inputs of the nodes of a body.
+/// Names that the nodes of a body read.
 fn names_in(body: &[u8]) -> Parsed<Vec<&str>> {
     let mut names = Vec::new();
     for (_, node) in wire::fields(body)?

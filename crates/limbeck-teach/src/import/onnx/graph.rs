@@ -8,35 +8,35 @@ use super::steps::{Action, Budget, Outcome, Program};
 use super::tensor::Tensor;
 use crate::layers::FeatureLayer;
 
-/// A graph made ready to run.
+/// A graph that is ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Graph {
     pub(super) program: Program,
     feeds: Vec<Feed>,
     output: usize,
     inside: Inside,
-    /// Rows that may be run at once.
+    /// Number of rows that are run at once.
     block: usize,
-    /// Numbers that the file could hold by its size, which limit the work.
+    /// Upper limit for the number of values in the files, from their size. It limits the work.
     stored: u64,
     parameters: usize,
 }
 
-/// An input: its slot and columns.
+/// A graph input: its slot and its number of columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Feed {
     pub(super) slot: usize,
     pub(super) columns: usize,
-    /// A list, and not a table of one column.
+    /// True for a one-dimensional input.
     pub(super) flat: bool,
-    /// In single precision.
+    /// True if its values are rounded to single precision.
     pub(super) single: bool,
 }
 
-/// What a graph shows of its inside, by slot and width.
+/// Where the hidden features of a graph are, by slot and width.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Inside {
-    /// What products read that other products made of the rows: the hidden layers of a network, after their activations.
+    /// Hidden layers of a network after their activations: values that one matrix product passes to another.
     Layers(Vec<(usize, usize)>),
     /// The input of the trees of this step.
     Trees {
@@ -44,22 +44,22 @@ enum Inside {
         slot: usize,
         width: usize,
     },
-    /// Nothing that belongs to a row.
+    /// The graph has neither.
     #[default]
     Nothing,
 }
 
-/// Operations that a row may take, beside so many for each number that the file holds.
+/// Operations allowed per row, in addition to [`WORK_PER_NUMBER`] for each value in the files.
 const ROW_WORK: u64 = 1 << 15;
-/// An honest model reads each of its numbers once or twice per row; one that attends, once per pair of columns.
+/// A usual network reads each weight once or twice per row; one with attention, once per pair of columns.
 const WORK_PER_NUMBER: u64 = 32;
-/// Numbers alive at once in a block of rows.
+/// Maximum number of values in memory at once, for a block of rows.
 const BLOCK_NUMBERS: usize = 1 << 20;
-/// Rows run at once, at most.
+/// Maximum number of rows run at once.
 const MOST_ROWS: usize = 256;
 
 impl Graph {
-    /// Makes a graph ready, and tries it.
+    /// Checks a graph by running it on a few rows.
     pub(super) fn new(
         program: Program,
         feeds: Vec<Feed>,
@@ -86,17 +86,17 @@ impl Graph {
         graph.tried()
     }
 
-    /// The same graph with the number of its fitted numbers, where that is known otherwise.
+    /// Sets the number of fitted values, if the reader counted them.
     pub(super) fn with_parameters(self, parameters: usize) -> Self {
         Self { parameters, ..self }
     }
 
-    /// Numbers in the weights and in the nodes.
+    /// Number of fitted values.
     pub(crate) fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Rows that may be run at once.
+    /// Number of rows that may be run at once.
     pub(crate) fn block(&self) -> usize {
         self.block
     }
@@ -105,7 +105,7 @@ impl Graph {
         self.feeds.iter().map(|feed| feed.columns).sum()
     }
 
-    /// One prediction per row; `rows` is row by row, the columns of the inputs one after the other.
+    /// One prediction per row. `rows` is in row-major order, with the columns of all inputs one after the other.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Parsed<()> {
         let outcome = self.run(rows, predictions.len())?;
         self.output_of(&outcome, predictions)
@@ -131,7 +131,7 @@ impl Graph {
         }
     }
 
-    /// Hidden layers; of a graph without any, leaf embeddings of its first trees.
+    /// Hidden layers; for a graph without them, leaf embeddings of its first trees.
     pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<FeatureLayer>> {
         let values = self.run(rows, count)?.values;
         let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
@@ -161,7 +161,8 @@ impl Graph {
         }
     }
 
-    /// The same graph once it has been run on two and on three rows of zeros, which show what belongs to a row.
+    /// Runs the graph on two and on three rows of zeros. This finds errors, and the values whose first axis is the
+    /// rows.
     fn tried(mut self) -> Parsed<Self> {
         let mut runs = Vec::new();
         for count in [2, 3] {
@@ -171,7 +172,7 @@ impl Graph {
             runs.push(outcome);
         }
         let [two, three] = runs.as_slice() else {
-            unreachable!("it was run twice")
+            unreachable!("the loop runs twice")
         };
         let by_row =
             |slot: usize| match (two.shapes[slot].as_deref(), three.shapes[slot].as_deref()) {
@@ -190,10 +191,11 @@ impl Graph {
         Ok(self)
     }
 
-    /// Hidden layers, or the first trees; `by_row` is the width of a slot that has a row for each of the table.
+    /// Finds the hidden layers, or the first trees. `by_row` is the width of a slot whose first axis is the rows.
     fn find_inside(&self, by_row: impl Fn(usize) -> Option<usize>) -> Inside {
         let slots = self.program.slots;
         let (mut of_rows, mut made) = (vec![false; slots], vec![false; slots]);
+        let mut is_layer = vec![false; slots];
         self.feeds.iter().for_each(|feed| of_rows[feed.slot] = true);
         let mut layers: Vec<(usize, usize)> = Vec::new();
         let mut trees = None;
@@ -204,9 +206,8 @@ impl Graph {
                 Action::Op(Op::Gemm { .. } | Op::MatMul | Op::LinearRegressor { .. })
             );
             for slot in read().filter(|&slot| product && made[slot]) {
-                if let Some(width) =
-                    by_row(slot).filter(|_| layers.iter().all(|layer| layer.0 != slot))
-                {
+                if let Some(width) = by_row(slot).filter(|_| !is_layer[slot]) {
+                    is_layer[slot] = true;
                     layers.push((slot, width));
                 }
             }
@@ -248,7 +249,7 @@ impl Graph {
             start += feed.columns;
         }
         let each = ROW_WORK.saturating_add(self.stored.saturating_mul(WORK_PER_NUMBER));
-        // Weights are read, and may be turned, once per block; the body of a scan is begun once for each stored row.
+        // Once per block, weights are read and may be transposed, and the body of a scan starts for each stored row.
         let once = self.stored.saturating_mul(512).saturating_add(1 << 20);
         let work = each.saturating_mul(count as u64).saturating_add(once);
         self.program.run(feeds, count, &mut Budget::new(work))
@@ -259,19 +260,13 @@ impl Graph {
 mod tests {
     use super::super::op;
     use super::super::steps::{MOST_AT_ONCE, Step};
+    use super::super::tensor::tests::tensor;
     use super::*;
 
-    /// As of a file of 4 MB.
+    /// As for a file of 4 MB.
     const STORED: u64 = 1 << 20;
 
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
-
-    /// A graph of one input of two columns that reads the constants given first.
+    /// A graph with one input of two columns. The constants have the first slots.
     fn graph(constants: Vec<Tensor>, steps: Vec<(Op, Vec<usize>)>) -> Parsed<Graph> {
         let input = constants.len();
         let steps: Vec<Step> = steps
@@ -300,7 +295,7 @@ mod tests {
     #[test]
     fn products_of_weights_are_no_layers_for_any_number_of_rows() {
         let ones = |shape: &[usize]| tensor(shape, &vec![1.0; shape.iter().product()]);
-        // x (A B) C with a hidden layer of 3 before C; A B has two rows, as a block of two rows has.
+        // x (A B) C has one hidden layer, of width 3, before C. A B has two rows, like a block of two rows.
         let constants = vec![ones(&[2, 5]), ones(&[5, 3]), ones(&[3, 1])];
         let graph = graph(
             constants,
@@ -335,7 +330,7 @@ mod tests {
             base: 0.0,
             aggregate: super::super::super::trees::Aggregate::Sum,
             link: super::super::super::trees::Link::Identity,
-            single: true,
+            precision: super::super::super::trees::Precision::Single,
         };
         let constants = vec![tensor(&[1, 2], &[0.0; 2]), tensor(&[2, 1], &[1.0; 2])];
         let steps = vec![
@@ -350,7 +345,7 @@ mod tests {
         );
     }
 
-    /// Sums `[n, 1] + [1, n]` that are all alive until they are joined.
+    /// `count` sums `[n, 1] + [1, n]`. All of them stay in memory until they are concatenated.
     fn sums(count: usize) -> String {
         let side = 1024;
         let constants = vec![
@@ -368,7 +363,7 @@ mod tests {
     fn tensors_of_one_run_have_a_limit_together() {
         assert_eq!(sums(2), "");
         let message = sums(MOST_AT_ONCE >> 20);
-        assert!(message.contains("numbers in all"), "{message}");
+        assert!(message.contains("values in memory"), "{message}");
     }
 
     #[test]
@@ -382,7 +377,7 @@ mod tests {
         let steps = vec![product([0, 0]), product([2, 1])];
         let message = graph(constants, steps).unwrap_err().to_string();
         assert!(
-            message.contains("operations, which is much for so small a file"),
+            message.contains("operations, the limit for a file of this size"),
             "{message}"
         );
     }
@@ -395,7 +390,7 @@ mod tests {
         ];
         let steps = vec![(Op::MatMul, vec![2, 0]), (Op::MatMul, vec![3, 1])];
         let graph = graph(wide, steps).unwrap();
-        // Two columns, 4096 hidden numbers, and one answer, each of which may be alive beside the hidden ones.
+        // Per row: two columns, 4096 hidden values, and one prediction, which may be in memory at the same time.
         assert_eq!(graph.block(), BLOCK_NUMBERS / 4098);
     }
 }

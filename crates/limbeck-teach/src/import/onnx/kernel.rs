@@ -1,8 +1,8 @@
-//! Rows against stored rows: distances, and regressors with support vectors.
+//! Distances between rows, and support vector regressors.
 
 use super::tensor::{Tensor, fits};
 
-/// A distance of two rows.
+/// A distance between two rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Distance {
     Euclidean,
@@ -23,7 +23,7 @@ impl Distance {
     }
 }
 
-/// `[m, k]` and `[n, k]` to the distances `[m, n]`.
+/// Distances `[m, n]` between rows `[m, k]` and rows `[n, k]`.
 pub(super) fn distances(a: &Tensor, b: &Tensor, distance: Distance) -> Option<Tensor> {
     let (&[m, k], &[n, same]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn distances(a: &Tensor, b: &Tensor, distance: Distance) -> Option<Te
     })
 }
 
-/// How alike a row and a support vector are.
+/// The kernel function of a support vector regressor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kernel {
     Linear,
@@ -65,27 +65,28 @@ impl Kernel {
     }
 }
 
-/// A regressor with support vectors, or without any a linear one.
+/// A support vector regressor; without support vectors it is linear.
 ///
 /// # Formula
 ///
-/// With support vectors `v_j`, coefficients `c_j` and offset `ρ`: `Σ c_j K(x, v_j) + ρ`; without, `K(x, c) + ρ`.
+/// With support vectors `v_j`, coefficients `c_j` and offset `ρ`: `Σ c_j K(x, v_j) + ρ`. Without support vectors:
+/// `K(x, c) + ρ`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SupportVectors {
     pub(super) kernel: Kernel,
     pub(super) coefficients: Vec<f64>,
-    /// Row by row; empty for a linear regressor.
+    /// In row-major order; empty for a linear regressor.
     pub(super) vectors: Vec<f64>,
     pub(super) rho: f64,
 }
 
 impl SupportVectors {
-    /// Fitted numbers.
+    /// Number of fitted values.
     pub(super) fn parameters(&self) -> usize {
         self.coefficients.len() + self.vectors.len() + 1
     }
 
-    /// `[n, width]` to `[n, 1]`; none where the widths differ.
+    /// `[n, width]` to `[n, 1]`; none if the widths differ.
     pub(super) fn predict(&self, x: &Tensor) -> Option<Tensor> {
         let &[rows, width] = x.shape.as_slice() else {
             return None;
@@ -118,14 +119,8 @@ impl SupportVectors {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn distances_are_worked_by_hand() {

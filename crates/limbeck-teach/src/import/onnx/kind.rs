@@ -1,15 +1,15 @@
-//! Types of elements.
+//! Element types.
 
-/// What the elements of a tensor are; numbers of all types are held as `f64`.
+/// Element type of a tensor. Values of all types are held as `f64`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// Single precision, and half.
+    /// Single and half precision.
     #[default]
     Single,
     Double,
     Whole,
     Truth,
-    /// Places in the list of all texts of the file.
+    /// Strings, as indices in the list of all strings of the file.
     Text,
 }
 
@@ -28,7 +28,7 @@ pub(super) const UINT32: i64 = 12;
 pub(super) const UINT64: i64 = 13;
 
 impl Kind {
-    /// By the number that ONNX gives it.
+    /// The type by its number in ONNX.
     pub(super) fn numbered(number: i64) -> Option<Self> {
         Some(match number {
             FLOAT | FLOAT16 => Self::Single,

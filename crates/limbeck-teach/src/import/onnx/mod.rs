@@ -1,16 +1,17 @@
-//! ONNX files: networks, trees, encoders and kernels of one output, row by row.
+//! ONNX files: networks, trees, encoders and kernel methods with one output, computed row by row.
 //!
-//! The operations are those that exporters write for regressors on tables; the full list is [`Op`](op::Op). All values are held as `f64` and rounded
-//! to single precision after each operation whose result is not double or whole, so that comparisons behind a scaler see
-//! what ONNX Runtime sees. Texts are places in a list of all texts of the file. What depends on no input is computed once, while the file is
-//! read. Before a file is accepted, two and then three rows of zeros are run through it, which finds everything that is
-//! wrong with shapes, and how many rows may be run at once.
+//! The supported operations are those that exporters write for regression models on tables; [`Op`](op::Op) lists them.
+//! All values are held as `f64`. Results are rounded to single precision after each operation, except for double,
+//! integer and string results, so that comparisons after a scaler give the same answer as in ONNX Runtime. A string is
+//! its index in the list of all strings of the file. Nodes with constant inputs are computed once, when the file is
+//! read. Before a file is accepted, it is run on two and on three rows of zeros. This finds wrong shapes, and how many
+//! rows may be run at once.
 //!
 //! ```text
 //! bytes ─read::parse→ Graph: a Program of Steps (op::Op) over slots of tensor::Tensor ─→ predictions, hidden layers
 //! ```
 //!
-//! A file may ask for work and room in proportion to its size: see `graph::ROW_WORK` and [`steps`].
+//! The work and memory of a file are limited in proportion to its size: see `graph::ROW_WORK` and [`steps`].
 
 mod build;
 mod encode;

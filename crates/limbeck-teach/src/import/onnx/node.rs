@@ -1,4 +1,4 @@
-//! A node of the file, and what its attributes say.
+//! A node of the file and its attributes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,15 +6,17 @@ use std::collections::HashMap;
 use super::super::fault::{Fault, Parsed, short};
 use super::op::{Each, Pairs};
 
-/// A node as the file has it.
+/// A node as it is stored in the file.
 #[derive(Default)]
 pub(super) struct FileNode<'a> {
     pub(super) inputs: Vec<&'a str>,
     pub(super) outputs: Vec<&'a str>,
     pub(super) name: &'a str,
     pub(super) op: &'a str,
+    /// The operator set that defines the operation.
+    pub(super) domain: &'a str,
     pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
-    /// What the nodes of a body in it read.
+    /// Names that the nodes of its body read.
     pub(super) inner: Vec<&'a str>,
 }
 
@@ -65,7 +67,7 @@ impl FileNode<'_> {
             })
     }
 
-    /// An attribute's texts.
+    /// Strings of an attribute.
     pub(super) fn texts(&self, key: &str) -> &[&[u8]] {
         self.attributes
             .get(key)
@@ -73,17 +75,17 @@ impl FileNode<'_> {
             .unwrap_or_default()
     }
 
-    /// True where the attribute is there.
+    /// True if the attribute exists.
     pub(super) fn has(&self, key: &str) -> bool {
         self.attributes.contains_key(key)
     }
 
-    /// True where the optional input is there.
+    /// True if the optional input is given.
     pub(super) fn has_input(&self, place: usize) -> bool {
         self.inputs.get(place).is_some_and(|name| !name.is_empty())
     }
 
-    /// The operation, where it maps one number to one.
+    /// The operation, if it maps each element on its own.
     pub(super) fn each(&self) -> Option<Each> {
         Some(match self.op {
             "Identity" | "Dropout" => Each::Identity,
@@ -127,7 +129,7 @@ impl FileNode<'_> {
         })
     }
 
-    /// The operation, where it maps two numbers to one; `whole` for whole numbers.
+    /// The operation, if it maps pairs of elements. `whole` says that both inputs hold integers.
     pub(super) fn pairs(&self, whole: bool) -> Option<Pairs> {
         Some(match self.op {
             "Add" | "Sum" => Pairs::Add,
@@ -153,29 +155,68 @@ impl FileNode<'_> {
         })
     }
 
-    /// The fault of an operation that is not known, or not with these attributes.
+    /// Refuses operations of an unknown operator set, whose names have another meaning.
+    pub(super) fn check_domain(&self) -> Parsed<()> {
+        match self.domain {
+            "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft" => Ok(()),
+            domain => Err(Fault::unsupported(
+                format!(
+                    "the graph has the operation {} of the unknown domain {}",
+                    short(self.op),
+                    short(domain)
+                ),
+                "export the model without custom operations, or predict with its own program through --teacher-command",
+            )),
+        }
+    }
+
+    /// Refuses values of attributes that would change the result and are not supported.
+    pub(super) fn check_attributes(&self, name: &str) -> Parsed<()> {
+        let is_off = |key: &str| self.int(key, 1) == 0;
+        let fix = match self.op {
+            "IsInf" if is_off("detect_negative") || is_off("detect_positive") => {
+                "expected detect_negative = 1 and detect_positive = 1"
+            }
+            "ArgMax" | "ArgMin" if self.int("select_last_index", 0) != 0 => {
+                "expected select_last_index = 0"
+            }
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "And" | "Or" | "Xor" | "Equal" | "Less"
+            | "Greater"
+                if self.has("axis") =>
+            {
+                "expected no attribute axis, which opset 7 removed; convert the model to opset 13 or later"
+            }
+            _ => return Ok(()),
+        };
+        Err(cannot(name, fix))
+    }
+
+    /// Error for an operation that is not supported.
     pub(super) fn unknown(&self) -> Fault {
         let fix = match self.op {
             "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier" => {
                 "give a regression model"
             }
             _ => {
-                "expected operations of networks on tables, trees, encoders and linear models; or ask the model by --teacher-command"
+                "export the model without it, or predict with its own program through --teacher-command"
             }
         };
         Fault::unsupported(
-            format!("the graph has the operation {}", short(self.op)),
+            format!("the graph has the unsupported operation {}", short(self.op)),
             fix,
         )
     }
 }
 
-/// The fault of a node that cannot be computed.
+/// Error for options or inputs that are not supported.
 pub(super) fn cannot(name: &str, fix: &str) -> Fault {
-    Fault::unsupported(format!("{name} cannot be computed"), fix.to_owned())
+    Fault::unsupported(
+        format!("{name} has unsupported inputs or attributes"),
+        fix.to_owned(),
+    )
 }
 
-/// The fault of a model with several targets.
+/// Error for a model with several targets.
 pub(super) fn several_targets(name: &str) -> Fault {
     Fault::unsupported(
         format!("{name} has several targets"),
@@ -188,7 +229,7 @@ pub(super) fn no_transform(transform: &str) -> Parsed<()> {
         "NONE" => Ok(()),
         other => Err(Fault::unsupported(
             format!("the post-transform is {}", short(other)),
-            "expected NONE, as regressors have it",
+            "expected NONE; give a regression model",
         )),
     }
 }

@@ -1,7 +1,7 @@
-//! What the nodes of a graph do.
+//! Operations of the nodes of a graph.
 
 use super::super::trees::TreeModel;
-use super::encode::{Codes, one_hot};
+use super::encode::{Codes, Shown, one_hot};
 use super::kernel::{Distance, SupportVectors, distances};
 use super::reduce::{Reduction, arg, cumulative_sum, reduce, softmax, top};
 use super::select::{self, Cut};
@@ -9,7 +9,7 @@ use super::tensor::{
     MOST_AXES, Tensor, axis_of, broadcast, concat, fits, multiply, permute, reshape, transpose,
 };
 
-/// What a node does. Element-wise ones come first.
+/// An operation. Element-wise operations come first.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Op {
     Each(Each),
@@ -64,7 +64,7 @@ pub(super) enum Op {
         coefficients: Vec<f64>,
         intercept: f64,
     },
-    /// Trees and the least number of columns that they read.
+    /// Trees, and the number of columns that they need.
     Trees(TreeModel, usize),
     Where,
     Gather {
@@ -75,23 +75,26 @@ pub(super) enum Op {
     },
     /// `ArrayFeatureExtractor`.
     Columns,
-    /// Starts and ends are inputs, as are axes and steps where these are there.
+    /// Starts and ends are inputs; so are axes and steps if these are true.
     Slice {
         axes: bool,
         steps: bool,
     },
-    /// A slice whose places are known.
-    Cut {
-        starts: Vec<i64>,
-        ends: Vec<i64>,
-        axes: Option<Vec<i64>>,
-    },
-    /// Part `at` of `parts`, by sizes where these are known.
+    /// A slice with constant starts, ends and axes.
+    Cut(Cut),
+    /// Part `at` of `parts` equal parts.
     Split {
         axis: i64,
         at: usize,
         parts: usize,
-        sizes: Option<Vec<i64>>,
+    },
+    /// The part of a split by sizes that has these elements of the axis.
+    Part {
+        axis: i64,
+        start: usize,
+        length: usize,
+        /// The sum of all sizes, which is the size of the axis.
+        total: usize,
     },
     Expand(Ints),
     Tile(Ints),
@@ -114,11 +117,13 @@ pub(super) enum Op {
     Softmax {
         axis: i64,
         log: bool,
+        /// Along the axis and all after it, as before opset 13.
+        flat: bool,
     },
     CumulativeSum {
         axis: i64,
     },
-    /// The first so many along an axis, sorted: their values or their places.
+    /// The first `count` elements along an axis after sorting: their values, or their indices if `places` is set.
     Top {
         axis: i64,
         count: usize,
@@ -129,13 +134,14 @@ pub(super) enum Op {
     Mean,
     PRelu,
     Codes(Codes),
+    Shown(Shown),
     OneHot(Codes, usize),
     Binarizer(f64),
     Distances(Distance),
     SupportVectors(SupportVectors),
 }
 
-/// Whole numbers that an operation needs: known, or its second input.
+/// Integers that an operation needs: constant, or its second input.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ints {
     Known(Vec<i64>),
@@ -151,12 +157,14 @@ impl Ints {
     }
 }
 
-/// One number to one number.
+/// Maps each element on its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Each {
     Identity,
-    /// To single precision, also where the file is double elsewhere.
+    /// Rounds to single precision, even if the result is double.
     Single,
+    /// Rounds to half precision.
+    Half,
     Truncate,
     Relu,
     Tanh,
@@ -194,20 +202,20 @@ pub(super) enum Each {
     Not,
     IsNan,
     IsInf,
-    /// 1 for all but 0.
+    /// 1 for all values except 0.
     Truth,
 }
 
-/// Two numbers to one, with broadcasting.
+/// Maps pairs of elements, with broadcasting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pairs {
     Add,
     Sub,
     Mul,
     Div,
-    /// Of whole numbers.
+    /// Division of integers.
     DivWhole,
-    /// With the sign of the divisor, or of the dividend.
+    /// The remainder has the sign of the divisor if `floored` is set, else of the dividend.
     Mod {
         floored: bool,
     },
@@ -232,7 +240,7 @@ pub(super) enum Norm {
 }
 
 impl Op {
-    /// The result, or none for inputs that do not go together.
+    /// The result; none if the shapes do not match.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
         match self {
@@ -290,23 +298,15 @@ impl Op {
             Self::GatherElements { axis } => select::gather_elements(first, inputs.get(1)?, *axis),
             Self::Columns => select::columns(first, inputs.get(1)?),
             Self::Slice { axes, steps } => slice(inputs, *axes, *steps),
-            Self::Cut { starts, ends, axes } => {
-                let (starts, ends) = (starts.clone(), ends.clone());
-                let (axes, steps) = (axes.clone(), None);
-                let cut = Cut {
-                    starts,
-                    ends,
-                    axes,
-                    steps,
-                };
-                select::slice(first, &cut)
-            }
-            Self::Split {
+            Self::Cut(cut) => select::slice(first, cut),
+            Self::Split { axis, at, parts } => select::equal_part(first, *axis, *at, *parts),
+            Self::Part {
                 axis,
-                at,
-                parts,
-                sizes,
-            } => select::part(first, *axis, *at, *parts, sizes.as_deref()),
+                start,
+                length,
+                total,
+            } => select::part(first, *axis, *start, *length)
+                .filter(|_| size_of(first, *axis) == Some(*total)),
             Self::Expand(shape) => select::expand(first, &shape.of(inputs)?),
             Self::Tile(repeats) => select::tile(first, &repeats.of(inputs)?),
             Self::Shape { start, end } => shape_of(first, *start, *end),
@@ -321,7 +321,7 @@ impl Op {
                 keep,
                 largest,
             } => arg(first, *axis, *keep, *largest),
-            Self::Softmax { axis, log } => softmax(first, *axis, *log),
+            Self::Softmax { axis, log, flat } => softmax(first, *axis, (*log, *flat)),
             Self::CumulativeSum { axis } => cumulative_sum(first, *axis),
             Self::Top {
                 axis,
@@ -339,17 +339,18 @@ impl Op {
                 |x, slope| if x < 0.0 { slope * x } else { x },
             ),
             Self::Codes(codes) => Some(map(first, |_, x| codes.of(x))),
+            Self::Shown(shown) => Some(map(first, |_, x| shown.of(x))),
             Self::OneHot(places, width) => one_hot(first, places, *width),
             Self::Binarizer(threshold) => {
                 Some(map(first, |_, x| f64::from(u8::from(x > *threshold))))
             }
             Self::Distances(distance) => distances(first, inputs.get(1)?, *distance),
             Self::SupportVectors(vectors) => vectors.predict(first),
-            _ => unreachable!("other operations are above"),
+            _ => unreachable!("`run` handles the other operations"),
         }
     }
 
-    /// Multiplications or comparisons that it takes, known before it is run.
+    /// Number of multiplications or comparisons, known before the operation runs.
     pub(super) fn work(&self, inputs: &[&Tensor]) -> u64 {
         let read: usize = inputs.iter().map(|input| input.data.len()).sum();
         let numbers = |at: usize| inputs.get(at).map_or(0, |input| input.data.len());
@@ -372,16 +373,23 @@ impl Op {
                 numbers(0) / last(0).unwrap_or(1).max(1),
                 vectors.parameters(),
             ),
+            // A path may pass all nodes of a tree.
             Self::Trees(trees, _) => times(
-                8 * trees.trees.len(),
+                trees.trees.iter().map(|tree| tree.nodes.len()).sum(),
                 numbers(0) / last(0).unwrap_or(1).max(1),
             ),
+            // Each further input is broadcast with the result so far.
+            Self::Pairs(pairs) => times(inputs.len() * pairs.cost(), broadcast_size(inputs)),
+            Self::Mean => times(inputs.len(), broadcast_size(inputs)),
+            Self::Each(each) => times(each.cost(), numbers(0)),
+            Self::Codes(_) | Self::OneHot(..) | Self::Softmax { .. } => times(SLOW, numbers(0)),
+            Self::Top { .. } | Self::Shown(_) => times(4 * SLOW, numbers(0)),
             _ => 0,
         };
         more.saturating_add(read as u64)
     }
 
-    /// Fitted numbers in it.
+    /// Number of fitted values.
     pub(super) fn parameters(&self) -> usize {
         match self {
             Self::Trees(trees, _) => trees.parameters(),
@@ -395,6 +403,27 @@ impl Op {
     }
 }
 
+fn size_of(tensor: &Tensor, axis: i64) -> Option<usize> {
+    Some(tensor.shape[axis_of(axis, tensor.shape.len())?])
+}
+
+/// Work of a function such as `exp`, or of a look-up, in multiplications.
+const SLOW: usize = 8;
+
+/// The most values that broadcasting the inputs together can give.
+fn broadcast_size(inputs: &[&Tensor]) -> usize {
+    let rank = inputs.iter().map(|input| input.shape.len()).max();
+    let size = |from_end: usize| {
+        let sizes = inputs
+            .iter()
+            .filter_map(|input| input.shape.iter().rev().nth(from_end));
+        sizes.copied().max().unwrap_or(1)
+    };
+    (0..rank.unwrap_or(0))
+        .map(size)
+        .fold(1, usize::saturating_mul)
+}
+
 fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
     let mut rest = inputs.iter().map(|input| input.whole()).skip(1);
     let cut = Cut {
@@ -406,7 +435,7 @@ fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
     select::slice(inputs[0], &cut)
 }
 
-/// Sizes of the axes from `start` to before `end`, each counted from either side.
+/// Sizes of the axes from `start` to before `end`. Negative numbers count from the end.
 fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     let sizes = Tensor::list(tensor.shape.iter().map(|&size| size as f64).collect());
     let cut = Cut {
@@ -418,7 +447,7 @@ fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     select::slice(&sizes, &cut)
 }
 
-/// Each number by its place and itself.
+/// Maps each element; `of` gets its index and its value.
 fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
     let of = |(at, x): (usize, &f64)| of(at, *x);
     Tensor {
@@ -427,7 +456,7 @@ fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
     }
 }
 
-/// The same numbers in another shape.
+/// The same values with another shape.
 fn shaped(tensor: &Tensor, shape: Vec<usize>) -> Tensor {
     Tensor {
         shape,
@@ -462,7 +491,7 @@ fn gemm(
     }
 }
 
-/// A product of matrices; of one and a list; of a stack and one matrix; of two stacks of the same sizes.
+/// Product of two matrices, of a matrix and a vector, of a stack and one matrix, or of two stacks of the same sizes.
 fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
     match (first.shape.len(), second.shape.len()) {
         (_, 1) => {
@@ -535,7 +564,7 @@ fn axes_of(axes: &[i64], rank: usize) -> Option<Vec<usize>> {
 fn squeeze(tensor: &Tensor, axes: &[i64]) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = axes_of(axes, rank)?;
-    // Without axes every size of 1 goes, except the rows, which may be one by chance.
+    // Without axes, remove all axes of size 1 except the rows, which may be a single row.
     let goes = |at: usize| {
         if axes.is_empty() {
             at > 0 && tensor.shape[at] == 1
@@ -620,20 +649,15 @@ fn scaler(tensor: &Tensor, offset: &[f64], scale: &[f64]) -> Option<Tensor> {
     })
 }
 
+#[expect(clippy::float_cmp, reason = "the file asks for equality")]
 fn imputer(tensor: &Tensor, values: &[f64], replaced: f64) -> Option<Tensor> {
     let width = *tensor.shape.last()?;
     if values.is_empty() || !(values.len() == 1 || values.len() == width) {
         return None;
     }
-    let lost = |x: f64| {
-        if replaced.is_nan() {
-            x.is_nan()
-        } else {
-            x.total_cmp(&replaced).is_eq()
-        }
-    };
+    let is_replaced = |x: f64| x == replaced || (x.is_nan() && replaced.is_nan());
     Some(map(tensor, |at, x| {
-        if lost(x) {
+        if is_replaced(x) {
             values[at % width % values.len()]
         } else {
             x
@@ -687,10 +711,31 @@ fn trees_of(tensor: &Tensor, trees: &TreeModel, least: usize) -> Option<Tensor> 
 }
 
 impl Each {
+    /// Work per element, in multiplications.
+    fn cost(self) -> usize {
+        match self {
+            Self::Identity
+            | Self::Single
+            | Self::Truncate
+            | Self::Relu
+            | Self::LeakyRelu(_)
+            | Self::HardSigmoid { .. }
+            | Self::HardSwish
+            | Self::Neg
+            | Self::Abs
+            | Self::Not
+            | Self::IsNan
+            | Self::IsInf
+            | Self::Truth => 1,
+            _ => SLOW,
+        }
+    }
+
     fn of(self, x: f64) -> f64 {
         match self {
             Self::Identity => x,
             Self::Single => f64::from(x as f32),
+            Self::Half => rounded_to_half(x),
             Self::Truncate => x.trunc(),
             Self::Relu => {
                 if x < 0.0 {
@@ -716,7 +761,7 @@ impl Each {
                 }
             }
             Self::Selu { alpha, gamma } => gamma * if x < 0.0 { alpha * x.exp_m1() } else { x },
-            // Stable on both sides: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
+            // Numerically stable for both signs: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
             Self::Softplus => {
                 if x.is_nan() {
                     x
@@ -745,7 +790,7 @@ impl Each {
         }
     }
 
-    /// Roundings, waves and questions.
+    /// Rounding, trigonometric functions and tests.
     fn of_other(self, x: f64) -> f64 {
         match self {
             Self::Floor => x.floor(),
@@ -763,9 +808,21 @@ impl Each {
             Self::IsNan => truth(x.is_nan()),
             Self::IsInf => truth(x.is_infinite()),
             Self::Truth => truth(x != 0.0),
-            _ => unreachable!("other functions are above"),
+            _ => unreachable!("`of` handles the other functions"),
         }
     }
+}
+
+/// The nearest half-precision number: 11 bits, exponents from −14 to 15, ties to even.
+fn rounded_to_half(x: f64) -> f64 {
+    // From here on, rounding gives infinity.
+    const TOO_LARGE: f64 = 65_520.0;
+    if x.is_nan() || x.abs() >= TOO_LARGE {
+        return x * f64::INFINITY;
+    }
+    let exponent = (x.abs().to_bits() >> 52) as i32 - 1023;
+    let step = 2_f64.powi(exponent.max(-14) - 10);
+    (x / step).round_ties_even() * step
 }
 
 fn truth(yes: bool) -> f64 {
@@ -773,6 +830,14 @@ fn truth(yes: bool) -> f64 {
 }
 
 impl Pairs {
+    /// Work per element, in multiplications.
+    fn cost(self) -> usize {
+        match self {
+            Self::Pow | Self::Mod { .. } => SLOW,
+            _ => 1,
+        }
+    }
+
     #[expect(clippy::float_cmp, reason = "the file asks for equality")]
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
@@ -801,14 +866,8 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn products_are_worked_by_hand() {
@@ -832,6 +891,18 @@ mod tests {
             Op::MatMul.run(&[&a, &tensor(&[2], &[7.0, 8.0])]).unwrap(),
             tensor(&[1], &[23.0])
         );
+    }
+
+    #[test]
+    fn imputer_replaces_both_zeros_and_every_nan() {
+        let x = tensor(&[1, 4], &[0.0, -0.0, f64::NAN, 1.0]);
+        let of = |replaced| {
+            let values = vec![5.0];
+            Op::Imputer { values, replaced }.run(&[&x]).unwrap().data
+        };
+        let zeros = of(0.0);
+        assert!(zeros[..2] == [5.0, 5.0] && zeros[2].is_nan() && zeros[3] == 1.0);
+        assert_eq!(of(f64::NAN), [0.0, 0.0, 5.0, 1.0]);
     }
 
     #[test]
@@ -863,6 +934,25 @@ mod tests {
     }
 
     #[test]
+    fn halves_are_rounded() {
+        // Neighbors from IEEE 754's binary16: 2048 ± 2, 1 ± 2^-10, the smallest number 2^-24, the largest 65504.
+        let tiny = 2_f64.powi(-24);
+        for (x, half) in [
+            (2049.0, 2048.0),
+            (2051.0, 2052.0),
+            (1.0 + 0.6 / 1024.0, 1.0 + 1.0 / 1024.0),
+            (-0.1, -0.099_975_585_937_5),
+            (0.6 * tiny, tiny),
+            (0.4 * tiny, 0.0),
+            (65_519.0, 65_504.0),
+            (-65_520.0, f64::NEG_INFINITY),
+        ] {
+            assert_eq!(Each::Half.of(x), half, "{x}");
+        }
+        assert!(Each::Half.of(f64::NAN).is_nan());
+    }
+
+    #[test]
     fn pairs_and_questions_are_worked_by_hand() {
         let of = |pairs: Pairs, a: f64, b: f64| pairs.of(a, b);
         assert_eq!(of(Pairs::DivWhole, -7.0, 2.0), -3.0);
@@ -890,6 +980,43 @@ mod tests {
             [-2.0, 0.0, 2.0]
         );
         assert_eq!([-3.0, 0.0, 2.0].map(|x| Each::Sign.of(x)), [-1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn work_of_slow_functions_counts_more() {
+        let x = Tensor::list(vec![1.0; 10]);
+        let of = |op: Op| op.work(&[&x]);
+        assert_eq!(of(Op::Each(Each::Relu)), 10 + 10);
+        assert_eq!(of(Op::Each(Each::Exp)), 8 * 10 + 10);
+        assert_eq!(of(Op::Shown(Shown::new(&[], false))), 32 * 10 + 10);
+    }
+
+    #[test]
+    fn work_of_trees_counts_their_nodes() {
+        use super::super::super::trees::{Aggregate, Link, Node, Precision, Tree};
+        let tree = Tree {
+            nodes: vec![Node::Leaf(1.0); 100],
+        };
+        let model = TreeModel {
+            trees: vec![tree],
+            weights: vec![],
+            base: 0.0,
+            aggregate: Aggregate::Sum,
+            link: Link::Identity,
+            precision: Precision::Single,
+        };
+        let x = tensor(&[5, 2], &[0.0; 10]);
+        assert_eq!(Op::Trees(model, 0).work(&[&x]), 5 * 100 + 10);
+    }
+
+    #[test]
+    fn work_of_sums_grows_with_the_inputs_and_the_result() {
+        let (column, row) = (tensor(&[50, 1], &[0.0; 50]), tensor(&[40], &[0.0; 40]));
+        let one = Tensor::scalar(0.0);
+        let inputs = [&[&column, &row][..], &[&one; 98]].concat();
+        for op in [Op::Pairs(Pairs::Add), Op::Mean] {
+            assert_eq!(op.work(&inputs), 100 * 50 * 40 + 50 + 40 + 98);
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! From the bytes of a file to a graph.
+//! Reads the bytes of a file into a graph.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::super::columns::{Input, Label};
-use super::super::fault::{Fault, Parsed};
-use super::super::wire;
+use super::super::fault::{Fault, Parsed, short};
+use super::super::foreign::EXPECTED;
+use super::super::wire::{self, Value};
 use super::build::Reader;
 use super::external::External;
 use super::file::{FileGraph, all_columns};
@@ -14,32 +15,32 @@ use super::kind::Kind;
 use super::steps::Program;
 use super::weights::{location_of, name_of};
 
-/// Where a file comes from, and what of it is wanted.
+/// Origin of a file, and what to read from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Source<'a> {
-    /// The folder in which weights may lie beside the file.
+    /// The folder that may hold weight files.
     pub(crate) folder: Option<&'a Path>,
-    /// The output to read, of several.
+    /// Name of the output to read, if there are several.
     pub(crate) output: Option<&'a str>,
 }
 
-/// What a file holds.
+/// The content of a file.
 pub(crate) struct OnnxModel {
     pub(crate) graph: Graph,
     pub(crate) inputs: Vec<Input>,
-    /// Whether the graph reads each input.
+    /// For each input, whether the graph reads it.
     pub(crate) used: Vec<bool>,
-    /// Bytes of weights beside the file.
+    /// Size of the weight files.
     pub(crate) bytes_beside: usize,
 }
 
-/// Numbers of the fields at the top of a protobuf; none where it is not one.
+/// Field numbers of the outer message; empty if the bytes are not a protobuf.
 pub(crate) fn field_numbers(bytes: &[u8]) -> Vec<u64> {
     let fields = wire::fields(bytes).unwrap_or_default();
     fields.into_iter().map(|(number, _)| number).collect()
 }
 
-/// Names of the files beside the model in which weights lie; none where the bytes are no ONNX file.
+/// Names of the weight files beside the model; empty if the bytes are not an ONNX file.
 pub(crate) fn locations(bytes: &[u8]) -> Vec<String> {
     let graph = wire::fields(bytes).ok().and_then(|fields| {
         let graph = fields.into_iter().find(|(number, _)| *number == 7);
@@ -59,22 +60,16 @@ pub(crate) fn locations(bytes: &[u8]) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// For damage, for operations that are not known, and for a graph without one number per row.
+/// For damaged files, unknown operations, and graphs that do not give one number per row.
 pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
-    let graph = wire::fields(bytes)?
-        .into_iter()
-        .find(|(number, _)| *number == 7);
-    let (_, graph) = graph.ok_or_else(|| {
-        Fault::malformed(
-            "the file",
-            "no graph",
-            "a LightGBM text model, an XGBoost JSON model or an ONNX model",
-        )
-    })?;
+    let fields = wire::fields(bytes)?;
+    let opset = opset(&fields)?;
+    let graph = fields.into_iter().find(|(number, _)| *number == 7);
+    let (_, graph) = graph.ok_or_else(|| Fault::malformed("the file", "no graph", EXPECTED))?;
     let file = FileGraph::read(graph.bytes()?)?;
     let output = file.output(source.output)?;
     let needed = file.needed([output]);
-    let mut reader = Reader::new(External::new(source.folder), bytes.len());
+    let mut reader = Reader::new(External::new(source.folder), bytes.len(), opset);
     for &tensor in &file.weights {
         if needed.contains(name_of(tensor)?) {
             reader.initializer(tensor)?;
@@ -85,7 +80,14 @@ pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
     for node in &file.nodes {
         reader.add(node, &needed)?;
     }
-    let output = reader.slot(output);
+    let name = output;
+    let output = reader.slot(name);
+    if reader.kind_of(output) == Some(Kind::Text) {
+        return Err(Fault::unsupported(
+            format!("the output {} holds strings", short(name)),
+            "give a regression model, or choose an output of numbers in teacher.model_output",
+        ));
+    }
     let used =
         file.inputs.iter().zip(&feeds).flat_map(|(input, feed)| {
             std::iter::repeat_n(needed.contains(input.name), feed.columns)
@@ -105,7 +107,25 @@ pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
     })
 }
 
-/// A slot for each input.
+/// Version of ONNX's default operator set, if the file states it.
+fn opset(fields: &[(u64, Value<'_>)]) -> Parsed<Option<i64>> {
+    for (_, import) in fields.iter().filter(|(number, _)| *number == 8) {
+        let (mut domain, mut version) = ("", None);
+        for (number, value) in wire::fields(import.bytes()?)? {
+            match number {
+                1 => domain = value.text()?,
+                2 => version = Some(value.int()?),
+                _ => {}
+            }
+        }
+        if matches!(domain, "" | "ai.onnx") {
+            return Ok(version);
+        }
+    }
+    Ok(None)
+}
+
+/// A slot for each graph input.
 fn feeds(file: &FileGraph<'_>, reader: &mut Reader) -> Parsed<Vec<Feed>> {
     let columns = all_columns(&file.inputs)?;
     let feed = |(input, columns)| {
@@ -120,11 +140,11 @@ fn feeds(file: &FileGraph<'_>, reader: &mut Reader) -> Parsed<Vec<Feed>> {
     Ok(file.inputs.iter().zip(columns).map(feed).collect())
 }
 
-/// The inputs column by column, with names where each is one column.
+/// One input per column. Columns have names if there are several graph inputs of one column each.
 fn inputs(file: &FileGraph<'_>, feeds: &[Feed], texts: &[String]) -> Vec<Input> {
     let named = feeds.len() > 1 && feeds.iter().all(|feed| feed.columns == 1);
     let labels: Arc<[Label]> = texts.iter().cloned().map(Label::Text).collect();
-    // A missing text is what `astype(str)` makes of it, where the model knows that.
+    // `astype(str)` turns a missing string into `nan`, so that is its code if the file contains it.
     let missing = texts.iter().position(|text| text == "nan");
     let columns = file.inputs.iter().zip(feeds).flat_map(|(input, feed)| {
         let is_text = input.kind() == Kind::Text;
@@ -143,15 +163,8 @@ fn inputs(file: &FileGraph<'_>, feeds: &[Feed], texts: &[String]) -> Vec<Input> 
 #[cfg(test)]
 mod tests {
     use super::super::steps::Action;
-    use super::super::tensor::Tensor;
+    use super::super::tensor::{Tensor, tests::tensor};
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     #[test]
     fn last_hidden_layer_and_last_product_make_the_prediction() {
@@ -165,7 +178,7 @@ mod tests {
             layers.iter().map(|layer| layer.width).collect::<Vec<_>>(),
             [24, 16]
         );
-        // Behind a relu and a hyperbolic tangent.
+        // After a relu and after a hyperbolic tangent.
         assert!(
             layers[0].values.iter().all(|&value| value >= 0.0) && layers[0].values.contains(&0.0)
         );

@@ -1,8 +1,8 @@
-//! Many numbers to one: sums, means and extremes along axes, and shares of a sum.
+//! Reductions along axes, softmax, sorted selections and cumulative sums.
 
 use super::tensor::{Tensor, axis_of, permute};
 
-/// What becomes of the numbers along the axes.
+/// How the values along the axes are reduced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reduction {
     Sum,
@@ -17,7 +17,7 @@ pub(super) enum Reduction {
 }
 
 impl Reduction {
-    /// By the name of the operation.
+    /// The reduction of an ONNX operation.
     pub(super) fn named(op: &str) -> Option<Self> {
         Some(match op {
             "ReduceSum" => Self::Sum,
@@ -56,7 +56,7 @@ impl Reduction {
     }
 }
 
-/// One number for all along the axes; without axes, of all numbers.
+/// Reduces the given axes; without axes, all of them.
 pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = match axes {
@@ -71,7 +71,7 @@ pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) 
     }
     let goes = |axis: &usize| axes.contains(axis);
     let (gone, kept): (Vec<usize>, Vec<usize>) = (0..rank).partition(goes);
-    // The numbers of a group side by side.
+    // Permute the axes so that the values of a group are adjacent.
     let order: Vec<i64> = kept.iter().chain(&gone).map(|&axis| axis as i64).collect();
     let sorted = permute(tensor, &order)?;
     let group: usize = gone.iter().map(|&axis| tensor.shape[axis]).product();
@@ -87,7 +87,7 @@ pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) 
     })
 }
 
-/// Place of the largest (or smallest) number along an axis; the first of equals.
+/// Index of the largest (or smallest) value along an axis; the first one if several are equal.
 pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
     let (outer, size, inner) = tensor.around(axis);
@@ -111,10 +111,13 @@ pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Opti
     (size > 0).then_some(Tensor { shape, data })
 }
 
-/// Shares along an axis that add up to 1: `exp(x) / Σ exp(x)`, or their logarithms.
-pub(super) fn softmax(tensor: &Tensor, axis: i64, log: bool) -> Option<Tensor> {
+/// Softmax, `exp(x) / Σ exp(x)`, or its logarithm: along an axis, or along that axis and all after it if `flat` is set.
+pub(super) fn softmax(tensor: &Tensor, axis: i64, (log, flat): (bool, bool)) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
-    let (outer, size, inner) = tensor.around(axis);
+    let (outer, size, inner) = match tensor.around(axis) {
+        (outer, size, inner) if flat => (outer, size * inner, 1),
+        around => around,
+    };
     let mut result = tensor.clone();
     for part in 0..outer {
         for within in 0..inner {
@@ -133,7 +136,7 @@ pub(super) fn softmax(tensor: &Tensor, axis: i64, log: bool) -> Option<Tensor> {
     Some(result)
 }
 
-/// Sums of all numbers up to each along an axis.
+/// Cumulative sums along an axis.
 pub(super) fn cumulative_sum(tensor: &Tensor, axis: i64) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
     let (_, size, inner) = tensor.around(axis);
@@ -146,7 +149,7 @@ pub(super) fn cumulative_sum(tensor: &Tensor, axis: i64) -> Option<Tensor> {
     Some(result)
 }
 
-/// The `count` largest (or smallest) numbers along an axis, sorted, or their places; of equals the first comes first.
+/// The `count` largest (or smallest) values along an axis, sorted, or their indices. Equal values keep their order.
 pub(super) fn top(
     tensor: &Tensor,
     axis: i64,
@@ -237,9 +240,15 @@ mod tests {
     fn places_and_shares_are_worked_by_hand() {
         assert_eq!(arg(&x(), 1, false, true).unwrap().data, [2.0, 1.0]);
         assert_eq!(arg(&x(), 0, true, false).unwrap().shape, [1, 3]);
-        let shares = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, false).unwrap();
+        let shares = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, (false, false)).unwrap();
         assert!((shares.data[0] - 0.25).abs() < 1e-12 && (shares.data[1] - 0.75).abs() < 1e-12);
-        let logs = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, true).unwrap();
+        let logs = softmax(&Tensor::list(vec![0.0, 3_f64.ln()]), -1, (true, false)).unwrap();
         assert!((logs.data[0] - 0.25_f64.ln()).abs() < 1e-12);
+        let zeros = Tensor {
+            shape: vec![1, 2, 4],
+            data: vec![0.0; 8],
+        };
+        let first = |flat| softmax(&zeros, 1, (false, flat)).unwrap().data[0];
+        assert_eq!((first(false), first(true)), (0.5, 0.125));
     }
 }

@@ -1,8 +1,8 @@
-//! Parts of tensors, and tensors made larger: gathers, slices, splits, expansions.
+//! Selects parts of tensors and enlarges tensors: gather, slice, split, expand, tile.
 
 use super::tensor::{Tensor, axis_of, broadcast, fits};
 
-/// The elements of an axis that the indices name, which take the place of that axis.
+/// Replaces an axis by its elements at the given indices.
 pub(super) fn gather(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tensor> {
     let axis = axis_of(axis, data.shape.len())?;
     let (outer, size, inner) = data.around(axis);
@@ -26,7 +26,7 @@ pub(super) fn gather(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tenso
     })
 }
 
-/// Columns of the last axis, as `ArrayFeatureExtractor` has them: a list becomes a row.
+/// `ArrayFeatureExtractor`: columns of the last axis. The result of a one-dimensional tensor has one row.
 pub(super) fn columns(data: &Tensor, indices: &Tensor) -> Option<Tensor> {
     let flat = Tensor::list(indices.data.clone());
     let picked = gather(data, &flat, -1)?;
@@ -39,7 +39,7 @@ pub(super) fn columns(data: &Tensor, indices: &Tensor) -> Option<Tensor> {
     })
 }
 
-/// Of each place along an axis, the element that the index there names.
+/// `GatherElements`: each index selects one element along the axis.
 pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tensor> {
     let axis = axis_of(axis, data.shape.len())?;
     let (outer, size, inner) = data.around(axis);
@@ -64,7 +64,8 @@ pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Opt
     })
 }
 
-/// Starts, ends, axes and steps of a slice; the last two may be left out.
+/// Starts, ends, axes and steps of a slice. Axes and steps are optional.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cut {
     pub(super) starts: Vec<i64>,
     pub(super) ends: Vec<i64>,
@@ -72,9 +73,12 @@ pub(super) struct Cut {
     pub(super) steps: Option<Vec<i64>>,
 }
 
-/// The part of a tensor that a cut names.
+/// The slice of a tensor.
 pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     let count = cut.starts.len();
+    if count > data.shape.len() {
+        return None;
+    }
     let axes = cut
         .axes
         .clone()
@@ -92,7 +96,7 @@ pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     Some(result)
 }
 
-/// Places from a start to before an end, each counted from either side and clamped.
+/// Indices from `start` to before `end`. Negative numbers count from the end; all are clamped to the axis.
 fn range(start: i64, end: i64, step: i64, size: usize) -> Option<Vec<f64>> {
     let size = i64::try_from(size).ok()?;
     let (low, high) = match step {
@@ -116,44 +120,25 @@ fn range(start: i64, end: i64, step: i64, size: usize) -> Option<Vec<f64>> {
     Some(places)
 }
 
-/// Part `at` of a split along an axis, by sizes or into equal parts.
-pub(super) fn part(
-    data: &Tensor,
-    axis: i64,
-    at: usize,
-    parts: usize,
-    sizes: Option<&[i64]>,
-) -> Option<Tensor> {
-    let place = axis_of(axis, data.shape.len())?;
-    let size = data.shape[place];
-    let (start, length) = match sizes {
-        Some(sizes) => {
-            let sizes = sizes
-                .iter()
-                .map(|&size| usize::try_from(size).ok())
-                .collect::<Option<Vec<usize>>>()?;
-            (
-                sizes
-                    .get(..at)?
-                    .iter()
-                    .try_fold(0_usize, |sum, size| sum.checked_add(*size))?,
-                *sizes.get(at)?,
-            )
-        }
-        None => {
-            let length = size.div_ceil(parts.max(1));
-            (length.checked_mul(at)?, length)
-        }
-    };
+/// Part `at` of a split along an axis into equal parts, of which the last may be smaller.
+pub(super) fn equal_part(data: &Tensor, axis: i64, at: usize, parts: usize) -> Option<Tensor> {
+    let size = data.shape[axis_of(axis, data.shape.len())?];
+    let length = size.div_ceil(parts.max(1));
+    part(data, axis, length.checked_mul(at)?, length)
+}
+
+/// The elements of an axis from `start` on, `length` of them or as many as there are.
+pub(super) fn part(data: &Tensor, axis: i64, start: usize, length: usize) -> Option<Tensor> {
+    let size = data.shape[axis_of(axis, data.shape.len())?];
     let end = start.saturating_add(length).min(size);
     let places = (start..end).map(|place| place as f64).collect();
     gather(data, &Tensor::list(places), axis)
 }
 
-/// The tensor repeated where it has a size of 1, up to a shape.
+/// Broadcasts the tensor to a shape.
 pub(super) fn expand(data: &Tensor, shape: &[i64]) -> Option<Tensor> {
     let shape = sizes(shape)?;
-    // What stands for the other side has no numbers of its own, only its shape.
+    // The other side only gives the shape; its values are not read.
     let count = fits(&shape, data.data.len())?;
     let other = Tensor {
         shape,
@@ -162,7 +147,7 @@ pub(super) fn expand(data: &Tensor, shape: &[i64]) -> Option<Tensor> {
     broadcast(data, &other, |a, _| a)
 }
 
-/// The tensor so many times along each axis.
+/// Repeats the tensor along each axis.
 pub(super) fn tile(data: &Tensor, repeats: &[i64]) -> Option<Tensor> {
     let repeats = sizes(repeats)?;
     if repeats.len() != data.shape.len() {
@@ -184,7 +169,7 @@ pub(super) fn tile(data: &Tensor, repeats: &[i64]) -> Option<Tensor> {
     Some(result)
 }
 
-/// A tensor of one number.
+/// A tensor filled with one value.
 pub(super) fn filled(shape: &[i64], value: f64) -> Option<Tensor> {
     let shape = sizes(shape)?;
     let count = fits(&shape, 0)?;
@@ -194,7 +179,7 @@ pub(super) fn filled(shape: &[i64], value: f64) -> Option<Tensor> {
     })
 }
 
-/// Numbers from a start by steps to before a limit.
+/// Numbers from `start` in steps of `step` to before `limit`.
 pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     let count = ((limit - start) / step).ceil().max(0.0);
     if !count.is_finite() || count > super::tensor::MOST_NUMBERS as f64 {
@@ -206,9 +191,9 @@ pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     ))
 }
 
-/// `yes` where the condition holds, `no` elsewhere.
+/// `yes` where the condition is true, `no` elsewhere.
 pub(super) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Option<Tensor> {
-    // All three to one shape first; a number is only ever copied.
+    // Broadcast all three to one shape first. Values are only copied.
     let shape = broadcast(&broadcast(condition, yes, |a, _| a)?, no, |a, _| a)?;
     let yes = broadcast(&shape, yes, |_, b| b)?;
     let no = broadcast(&shape, no, |_, b| b)?;
@@ -227,7 +212,7 @@ pub(super) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Option<Te
     })
 }
 
-/// Sizes of axes; none where one is negative.
+/// Sizes of axes; none if one is negative.
 pub(super) fn sizes(shape: &[i64]) -> Option<Vec<usize>> {
     shape
         .iter()
@@ -237,14 +222,8 @@ pub(super) fn sizes(shape: &[i64]) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::tests::tensor;
     use super::*;
-
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
-        Tensor {
-            shape: shape.to_vec(),
-            data: data.to_vec(),
-        }
-    }
 
     fn x() -> Tensor {
         tensor(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
@@ -285,13 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn slices_cannot_repeat_axes_to_multiply_the_work() {
+        let cut = Cut {
+            starts: vec![0; 3],
+            ends: vec![2; 3],
+            axes: Some(vec![0; 3]),
+            steps: None,
+        };
+        assert_eq!(slice(&x(), &cut), None);
+    }
+
+    #[test]
     fn splits_have_equal_parts_or_sizes() {
-        assert_eq!(part(&x(), 1, 1, 3, None).unwrap().data, [2.0, 5.0]);
-        assert_eq!(
-            part(&x(), 1, 1, 2, Some(&[1, 2])).unwrap().data,
-            [2.0, 3.0, 5.0, 6.0]
-        );
-        assert_eq!(part(&x(), 1, 2, 2, Some(&[1, 2])), None);
+        assert_eq!(equal_part(&x(), 1, 1, 3).unwrap().data, [2.0, 5.0]);
+        assert_eq!(equal_part(&x(), 1, 1, 2).unwrap().data, [3.0, 6.0]);
+        assert_eq!(part(&x(), 1, 1, 2).unwrap().data, [2.0, 3.0, 5.0, 6.0]);
     }
 
     #[test]

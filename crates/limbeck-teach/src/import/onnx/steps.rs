@@ -1,6 +1,7 @@
-//! Steps that are run one after the other over slots, within limits on work and room.
+//! Steps that run one after the other over slots, with limits on work and memory.
 //!
-//! A tensor is let go behind the last step that reads it. What a step takes is known before it is run, so that a small file cannot ask for much.
+//! A tensor is freed after the last step that reads it. The work of a step is known before it runs, so a small file
+//! cannot cause much work.
 
 use std::sync::Arc;
 
@@ -8,38 +9,38 @@ use super::super::fault::{Fault, Parsed};
 use super::op::Op;
 use super::tensor::Tensor;
 
-/// Maximum number of numbers in all computed tensors that are alive in one run.
+/// Maximum number of values in all computed tensors of a run at the same time.
 pub(super) const MOST_AT_ONCE: usize = 1 << 23;
-/// What a step costs beside its numbers.
+/// Work of a step in addition to that of its values.
 const STEP_WORK: u64 = 32;
-/// What a round of a scan costs beside its steps.
+/// Work of a round of a scan in addition to that of its steps.
 const ROUND_WORK: u64 = 256;
 
-/// What a step does.
+/// What a step computes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     Op(Op),
     Scan(Box<Scan>),
 }
 
-/// An action, the slots it reads and the one it fills.
+/// An action, the slots that it reads, and the slot that it writes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) name: String,
     pub(super) action: Action,
     pub(super) inputs: Vec<Option<usize>>,
     pub(super) output: usize,
-    /// True where the result is rounded to single precision.
+    /// True if the result is rounded to single precision.
     pub(super) single: bool,
 }
 
-/// Steps over slots, some of which hold constants.
+/// Steps over slots. Some slots hold constants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Program {
     pub(super) steps: Vec<Step>,
     pub(super) constants: Vec<(usize, Arc<Tensor>)>,
     pub(super) slots: usize,
-    /// Slots that nothing reads behind each step.
+    /// For each step, the slots that no later step reads.
     ends: Vec<Vec<usize>>,
 }
 
@@ -57,27 +58,27 @@ impl Budget {
         }
     }
 
-    fn spend(&mut self, work: u64) -> Result<(), String> {
+    pub(super) fn spend(&mut self, work: u64) -> Result<(), String> {
         match self.left.checked_sub(work) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
             None => Err(format!(
-                "takes more than {} operations, which is much for so small a file",
+                "needs more than {} operations, the limit for a file of this size",
                 self.whole
             )),
         }
     }
 }
 
-/// What a run leaves.
+/// The result of a run.
 pub(super) struct Outcome {
-    /// The tensors that were to be kept.
+    /// Tensors of the slots to keep.
     pub(super) values: Vec<Option<Arc<Tensor>>>,
     /// Shapes of all slots.
     pub(super) shapes: Vec<Option<Vec<usize>>>,
-    /// The most numbers that were alive at a time, constants aside.
+    /// The largest number of values in memory at the same time, without constants.
     pub(super) peak: usize,
 }
 
@@ -96,7 +97,7 @@ impl Program {
         }
     }
 
-    /// The same program, which lets go of all that is not to be kept.
+    /// Sets which slots to keep after a run. All others are freed early.
     pub(super) fn keeping(mut self, keep: impl IntoIterator<Item = usize>) -> Self {
         let mut is_over = vec![false; self.slots];
         let kept = self.constants.iter().map(|(slot, _)| *slot).chain(keep);
@@ -112,7 +113,7 @@ impl Program {
         self
     }
 
-    /// Runs all steps; `rows` is for messages.
+    /// Runs all steps. `rows` is only used in messages.
     pub(super) fn run(
         &self,
         feeds: Vec<(usize, Arc<Tensor>)>,
@@ -131,12 +132,12 @@ impl Program {
             values[slot] = Some(tensor);
         }
         for (step, ends) in self.steps.iter().zip(&self.ends) {
-            let result = step.run(&values, rows, budget)?;
+            let result = step.run(|slot| values[slot].as_deref(), rows, budget)?;
             alive = alive.saturating_add(result.data.len());
             if alive > MOST_AT_ONCE {
                 return Err(too_much(
                     &step.name,
-                    &format!("takes more than {MOST_AT_ONCE} numbers in all for {rows} rows"),
+                    &format!("needs more than {MOST_AT_ONCE} values in memory for {rows} rows"),
                 ));
             }
             peak = peak.max(alive);
@@ -155,11 +156,11 @@ impl Program {
     }
 }
 
-/// The fault of a graph that asks for more than it may.
+/// Error for a graph that needs too much work or memory.
 pub(super) fn too_much(name: &str, found: &str) -> Fault {
     Fault::unsupported(
         format!("{name} {found}"),
-        "give a smaller graph, or ask the model by --teacher-command",
+        "give a smaller model, or predict with its own program through --teacher-command",
     )
 }
 
@@ -168,19 +169,19 @@ impl Step {
         Fault::malformed(self.name.clone(), found, expected)
     }
 
-    /// The result of one step.
-    pub(super) fn run(
+    /// Runs the step and returns its result. `value` is the tensor of a slot.
+    pub(super) fn run<'a>(
         &self,
-        values: &[Option<Arc<Tensor>>],
+        value: impl Fn(usize) -> Option<&'a Tensor>,
         rows: usize,
         budget: &mut Budget,
     ) -> Parsed<Tensor> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for slot in self.inputs.iter().flatten() {
-            inputs.push(values[*slot].as_deref().ok_or_else(|| {
+            inputs.push(value(*slot).ok_or_else(|| {
                 self.wrong(
-                    "an input that nothing has computed",
-                    "nodes in the order of their use",
+                    "an input that no earlier node computes",
+                    "nodes in topological order",
                 )
             })?);
         }
@@ -197,7 +198,7 @@ impl Step {
             let shapes: Vec<&[usize]> = inputs.iter().map(|input| &*input.shape).collect();
             return Err(self.wrong(
                 format!("inputs of the shapes {shapes:?} on {rows} rows"),
-                "shapes that go together for any number of rows (export with a dynamic first axis), and a result that is not huge",
+                "shapes that match for any number of rows (export with a dynamic first axis), and a result that is not too large",
             ));
         };
         budget.spend(result.data.len() as u64).map_err(much)?;
@@ -210,40 +211,42 @@ impl Step {
     }
 }
 
-/// A body that is run for each element along the first axis of some inputs, as exporters write kernels of Gaussian processes.
+/// `Scan`: runs a body for each element along the first axis of some inputs. Exporters use it for kernels of Gaussian
+/// processes.
 ///
-/// Inputs are the first states, what is scanned, and what the body reads of the graph around it. The body's outputs are the next states, and
-/// one element of each output that is stacked.
+/// The inputs are the initial states, the scanned tensors, and the values of the outer graph that the body reads. The
+/// outputs of the body are the next states, and one element of each stacked output.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scan {
     pub(super) body: Program,
-    /// Slots of the body for the inputs, in their order.
+    /// Slots of the body for the inputs, in order.
     pub(super) inputs: Vec<usize>,
     pub(super) states: usize,
     pub(super) scanned: usize,
-    /// Slots of the body's outputs.
+    /// Slots of the outputs of the body.
     pub(super) outputs: Vec<usize>,
-    /// Which output this is; one below `states` is the last state.
+    /// Index of the output to return. An index below `states` is a final state.
     pub(super) which: usize,
 }
 
 impl Scan {
-    fn run(&self, inputs: &[&Tensor], rows: usize, budget: &mut Budget) -> Parsed<Option<Tensor>> {
-        let scanned = self.states..self.states + self.scanned;
-        let Some(along) = inputs.get(scanned.clone()) else {
-            return Ok(None);
-        };
-        let count = along.first().and_then(|input| input.shape.first());
-        let Some(&count) = count.filter(|&count| *count > 0) else {
-            return Ok(None);
-        };
-        if along
+    /// Number of elements along the first axis of the scanned inputs; none if they differ or the inputs do not match the body.
+    fn rounds(&self, inputs: &[&Tensor]) -> Option<usize> {
+        let along = inputs.get(self.states..self.states.checked_add(self.scanned)?)?;
+        let count = *along.first()?.shape.first()?;
+        let same = along
             .iter()
-            .any(|input| input.shape.first() != Some(&count))
-            || inputs.len() != self.inputs.len()
-        {
+            .all(|input| input.shape.first() == Some(&count));
+        (count > 0 && same && inputs.len() == self.inputs.len()).then_some(count)
+    }
+
+    fn run(&self, inputs: &[&Tensor], rows: usize, budget: &mut Budget) -> Parsed<Option<Tensor>> {
+        let Some(count) = self.rounds(inputs) else {
             return Ok(None);
-        }
+        };
+        let much = |found: String| too_much("a scan", &found);
+        let copied: usize = inputs.iter().map(|input| input.data.len()).sum();
+        budget.spend(copied as u64).map_err(much)?;
         let mut now: Vec<Arc<Tensor>> = inputs
             .iter()
             .map(|&input| Arc::new(input.clone()))
@@ -251,9 +254,9 @@ impl Scan {
         let (mut stacked, mut shape) = (Vec::new(), Vec::new());
         for at in 0..count {
             budget
-                .spend(ROUND_WORK)
-                .map_err(|found| Fault::malformed("a scan", found, "a smaller graph"))?;
-            for place in scanned.clone() {
+                .spend(ROUND_WORK.saturating_add(self.body.slots as u64))
+                .map_err(much)?;
+            for place in self.states..self.states + self.scanned {
                 now[place] = Arc::new(element(inputs[place], at, count));
             }
             let feeds = self
@@ -301,5 +304,42 @@ fn element(tensor: &Tensor, at: usize, count: usize) -> Tensor {
     Tensor {
         shape: tensor.shape[1..].to_vec(),
         data: tensor.data[at * size..(at + 1) * size].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::op::Each;
+    use super::*;
+
+    /// A scan that returns its scanned elements; its body has so many slots.
+    fn scan(slots: usize) -> Scan {
+        let step = Step {
+            name: "node".to_owned(),
+            action: Action::Op(Op::Each(Each::Identity)),
+            inputs: vec![Some(0)],
+            output: 1,
+            single: false,
+        };
+        Scan {
+            body: Program::new(vec![step], Vec::new(), slots).keeping([1]),
+            inputs: vec![0, 2],
+            states: 0,
+            scanned: 1,
+            outputs: vec![1],
+            which: 0,
+        }
+    }
+
+    #[test]
+    fn scans_pay_for_copied_inputs_and_for_slots() {
+        let scanned = Tensor::list(vec![1.0, 2.0]);
+        let run = |slots: usize, captured: usize| {
+            let captured = Tensor::list(vec![0.0; captured]);
+            let inputs = [&scanned, &captured];
+            scan(slots).run(&inputs, 1, &mut Budget::new(10_000))
+        };
+        assert_eq!(run(3, 1).unwrap().unwrap(), scanned);
+        assert!(run(3, 20_000).is_err() && run(20_000, 1).is_err());
     }
 }

@@ -1,11 +1,12 @@
-//! Numbers with a shape, and what changes shapes.
+//! Tensors, and operations on their shapes.
 
-/// Maximum number of numbers in a computed tensor beyond those that it is computed from: far above any honest model on a block of rows.
+/// How many values a computed tensor may have beyond those of its inputs. Usual models on a block of rows need far
+/// fewer.
 pub(super) const MOST_NUMBERS: usize = 1 << 22;
 /// Maximum number of axes of a tensor.
 pub(super) const MOST_AXES: usize = 8;
 
-/// Numbers with a shape, in row-major order.
+/// Values with a shape, in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor {
     pub(super) shape: Vec<usize>,
@@ -13,7 +14,7 @@ pub(super) struct Tensor {
 }
 
 impl Tensor {
-    /// A list.
+    /// A one-dimensional tensor.
     pub(super) fn list(data: Vec<f64>) -> Self {
         Self {
             shape: vec![data.len()],
@@ -21,7 +22,7 @@ impl Tensor {
         }
     }
 
-    /// A number without axes.
+    /// A tensor without axes, which holds one value.
     pub(super) fn scalar(value: f64) -> Self {
         Self {
             shape: Vec::new(),
@@ -29,12 +30,12 @@ impl Tensor {
         }
     }
 
-    /// Its numbers as whole ones.
+    /// Its values as integers.
     pub(super) fn whole(&self) -> Vec<i64> {
         self.data.iter().map(|&value| value as i64).collect()
     }
 
-    /// The size of an axis, and how many numbers lie before and within it.
+    /// The number of values before the axis, the size of the axis, and the number of values after it.
     pub(super) fn around(&self, axis: usize) -> (usize, usize, usize) {
         let outer = self.shape[..axis].iter().product();
         let inner = self.shape[axis + 1..].iter().product();
@@ -42,7 +43,8 @@ impl Tensor {
     }
 }
 
-/// How many numbers a shape holds, where there is room for a result of them beside `given` numbers that it is computed from.
+/// The number of values of a shape; none if there are too many axes, or too many values compared with the `given` ones
+/// that they are computed from.
 pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
     let count = shape
         .iter()
@@ -50,7 +52,7 @@ pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
     (shape.len() <= MOST_AXES && count <= MOST_NUMBERS.saturating_add(given)).then_some(count)
 }
 
-/// An axis counted from either end.
+/// An index of an axis. Negative numbers count from the end.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Option<usize> {
     let rank = i64::try_from(rank).ok()?;
     let axis = if axis < 0 {
@@ -86,7 +88,7 @@ pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) ->
     };
     let shape = (0..rank).map(together).collect::<Option<Vec<usize>>>()?;
     let count = fits(&shape, a.data.len() + b.data.len())?;
-    // Steps through the data per axis; 0 where a size of 1 is repeated.
+    // Step through the data for each axis; 0 if an axis of size 1 is repeated.
     let strides = |tensor: &Tensor| {
         let mut stride = 1;
         let mut strides = vec![0; rank];
@@ -118,7 +120,7 @@ pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) ->
     Some(Tensor { shape, data })
 }
 
-/// `[m, k] · [k, n]`; rows of zeros have no NaN to hide, so that no factor is skipped.
+/// `[m, k] · [k, n]`. Zero factors are not skipped, because 0 · NaN is NaN.
 pub(super) fn multiply(a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let (&[m, k], &[same, n]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return None;
@@ -175,7 +177,7 @@ pub(super) fn permute(tensor: &Tensor, perm: &[i64]) -> Option<Tensor> {
     Some(Tensor { shape, data })
 }
 
-/// Places in the order of a shape, each axis with its step, from a first place on.
+/// Data indices in the order of a shape, with a step per axis, starting at `first`.
 pub(super) fn walk(shape: &[usize], steps: &[usize], first: usize) -> impl Iterator<Item = usize> {
     let count: usize = shape.iter().product();
     let (shape, steps) = (shape.to_vec(), steps.to_vec());
@@ -227,7 +229,7 @@ pub(super) fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Opt
     })
 }
 
-/// True where two shapes agree on every axis but one.
+/// True if two shapes are equal except for one axis.
 fn agree_but(axis: usize, a: &[usize], b: &[usize]) -> bool {
     let mut pairs = a.iter().zip(b).enumerate();
     a.len() == b.len() && pairs.all(|(at, (a, b))| at == axis || a == b)
@@ -260,10 +262,11 @@ pub(super) fn concat(inputs: &[&Tensor], axis: i64) -> Option<Tensor> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
+    /// A tensor for the tests of this folder.
+    pub(in super::super) fn tensor(shape: &[usize], data: &[f64]) -> Tensor {
         Tensor {
             shape: shape.to_vec(),
             data: data.to_vec(),

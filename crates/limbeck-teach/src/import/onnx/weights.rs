@@ -1,4 +1,4 @@
-//! Tensors as the file has them.
+//! Tensors as they are stored in the file.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::kind::{
 };
 use super::tensor::{MOST_AXES, Tensor};
 
-/// All texts of a file; each is its place among them.
+/// All strings of a file. A string is represented by its index.
 #[derive(Default)]
 pub(super) struct Texts {
     places: HashMap<String, usize>,
@@ -19,7 +19,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// The place of a text, which joins the list.
+    /// The index of a string. A new string is added to the list.
     pub(super) fn place(&mut self, text: &[u8]) -> f64 {
         let text = String::from_utf8_lossy(text).into_owned();
         let next = self.list.len();
@@ -31,13 +31,13 @@ impl Texts {
     }
 }
 
-/// Reads tensors, their texts and what lies beside the file.
+/// Reads tensors from the file and from weight files.
 pub(super) struct Weights {
     pub(super) texts: Texts,
     pub(super) external: External,
 }
 
-/// A tensor's fields.
+/// Fields of a tensor message.
 #[derive(Default)]
 struct FileTensor<'a> {
     name: &'a str,
@@ -85,9 +85,9 @@ impl<'a> Place<'a> {
         let whole = || {
             text.parse::<u64>().map_err(|_| {
                 Fault::malformed(
-                    format!("the place of weights, {}", short(key)),
+                    format!("the external data of a tensor, {}", short(key)),
                     short(text),
-                    "a whole number",
+                    "an integer",
                 )
             })
         };
@@ -108,7 +108,14 @@ pub(super) fn name_of(bytes: &[u8]) -> Parsed<&str> {
     name.map_or(Ok(""), |(_, value)| value.text())
 }
 
-/// The file beside the model in which a tensor lies.
+/// The element type of a tensor, if it is known.
+pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
+    let fields = wire::fields(bytes).ok()?;
+    let kind = fields.into_iter().rfind(|(number, _)| *number == 2);
+    Kind::numbered(kind?.1.int().ok()?)
+}
+
+/// The name of the weight file of a tensor, if it has one.
 pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
     let mut place = Place::default();
     for (_, entry) in wire::fields(bytes)?
@@ -128,14 +135,14 @@ impl Weights {
         }
     }
 
-    /// A tensor and what its elements are.
+    /// The tensor and its element type.
     pub(super) fn tensor(&mut self, bytes: &[u8]) -> Parsed<(Tensor, Kind)> {
         let file = file_tensor(bytes)?;
-        let place = || format!("weights {}", short(file.name));
+        let place = || format!("tensor {}", short(file.name));
         let kind = Kind::numbered(file.kind).ok_or_else(|| {
             Fault::unsupported(
-                format!("{} have elements of type {}", place(), file.kind),
-                "expected numbers, truths or texts",
+                format!("{} has the element type {}", place(), file.kind),
+                "expected numbers, booleans or strings",
             )
         })?;
         let shape = file
@@ -150,7 +157,7 @@ impl Weights {
         });
         let data = self.data(&file, count)?;
         match shape {
-            // Nothing at all is fine as a list, such as no axes.
+            // Only a one-dimensional tensor may be empty, such as an empty list of axes.
             Some(shape)
                 if count == Some(data.len())
                     && shape.len() <= MOST_AXES
@@ -160,7 +167,7 @@ impl Weights {
             }
             _ => Err(Fault::malformed(
                 place(),
-                format!("{} numbers", data.len()),
+                format!("{} values", data.len()),
                 format!(
                     "as many as the shape {:?} has, and at most {MOST_AXES} axes",
                     file.dims
@@ -174,8 +181,11 @@ impl Weights {
             let wanted = count.and_then(|count| (count as u64).checked_mul(size_of(file.kind)?));
             let wanted = wanted.ok_or_else(|| {
                 Fault::unsupported(
-                    format!("weights {} lie in another file", short(file.name)),
-                    "expected numbers there; save the model as one file",
+                    format!(
+                        "tensor {} is in another file, and its shape or type has no valid size",
+                        short(file.name)
+                    ),
+                    "save the model as one file",
                 )
             })?;
             let bytes = self.external.read(&file.place, wanted)?;
@@ -201,7 +211,7 @@ impl Weights {
     }
 }
 
-/// Bytes of an element.
+/// Size of an element in bytes.
 fn size_of(kind: i64) -> Option<u64> {
     Some(match kind {
         UINT8 | INT8 | BOOL => 1,
@@ -212,7 +222,7 @@ fn size_of(kind: i64) -> Option<u64> {
     })
 }
 
-/// Little-endian numbers.
+/// Numbers in little-endian order.
 fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
     match kind {
         FLOAT => wire::numbers(raw, |bytes| f64::from(f32::from_le_bytes(bytes))),
@@ -229,7 +239,7 @@ fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
     }
 }
 
-/// A number of half precision: a sign, five bits of exponent, ten of fraction.
+/// A half-precision number: one sign bit, five bits of exponent, ten of fraction.
 fn half(bits: u16) -> f64 {
     let fraction = f64::from(bits & 0x3ff) / 1024.0;
     let size = match i32::from(bits >> 10 & 0x1f) {
@@ -247,7 +257,7 @@ mod tests {
 
     #[test]
     fn halves_are_read() {
-        // Values of IEEE 754's table of binary16.
+        // Values from the binary16 table of IEEE 754.
         let found = [0x3c00, 0xc000, 0x3555, 0x0001, 0x7bff, 0x7c00].map(half);
         assert_eq!(
             found,
