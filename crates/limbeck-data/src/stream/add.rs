@@ -499,13 +499,13 @@ mod tests {
     fn space_is_a_separator_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.txt");
-        fs::write(&path, "x   k\n1   a\n10  b\n").unwrap();
+        fs::write(&path, "x   k\n1   a\n10  b\nNA  c\n").unwrap();
         let options = ReadOptions {
             separator: "space".parse().ok(),
             ..ReadOptions::default()
         };
         let out = through(&path, Written::Text, &options).unwrap();
-        assert_eq!(out, b"x   k y\n1   a 2.0\n10  b 20.0\n");
+        assert_eq!(out, b"x   k y\n1   a 2.0\n10  b 20.0\nNA  c NaN\n");
     }
 
     /// A table of many blocks, and the expected output. It has quotation marks, line breaks inside cells, blank lines and two kinds of line ends.

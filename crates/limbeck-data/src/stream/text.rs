@@ -421,7 +421,11 @@ impl Split<'_> {
             out.extend_from_slice(&self.bytes[from..*end]);
             for values in new {
                 out.push(separator);
-                number::write(&mut out, values[row]);
+                match values[row] {
+                    // Between spaces, an empty cell is no cell.
+                    value if value.is_nan() && separator == b' ' => out.extend_from_slice(b"NaN"),
+                    value => number::write(&mut out, value),
+                }
             }
             from = *end;
         }
