@@ -504,8 +504,14 @@ impl<'a> Budget<'a> {
         let good = takes(search::steps_of_schedule(LONG_STEPS, splits));
         let least = takes(LEAST_STEPS);
         let part = LEAST_COLUMNS.min(columns) as f64 / columns as f64;
-        columns_within(columns, allowed, good, least)
-            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))
+        let kept = columns_within(columns, allowed, good, least)
+            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))?;
+        // A tenth of the columns is not worth another measurement.
+        Ok(if 10 * kept >= 9 * columns {
+            columns
+        } else {
+            kept
+        })
     }
 
     /// Seconds of a search with one setting and of refits with two seeds, if the recipe has `steps` steps.
