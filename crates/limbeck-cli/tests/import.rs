@@ -242,7 +242,11 @@ fn teacher_model_that_is_not_there_is_named() {
     refuses(
         &place,
         &["--teacher-model", "nowhere.txt"],
-        &["nowhere.txt", "No such file", "LightGBM, XGBoost, CatBoost or ONNX"],
+        &[
+            "nowhere.txt",
+            "No such file",
+            "LightGBM, XGBoost, CatBoost or ONNX",
+        ],
     );
 }
 
