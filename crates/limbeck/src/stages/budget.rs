@@ -67,6 +67,8 @@ const LEAST_ROUNDS: f64 = 40.0;
 const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 const GOOD_NETWORK: f64 = 600.0;
+/// Steps of the schedule for which columns have to leave time: as many as the second rung of the search has at least.
+const LONG_STEPS: usize = 4000;
 /// Rows that each tree learns from at least, where there are more.
 const FEWEST_ROWS: f64 = 5000.0;
 /// Columns that are always kept.
@@ -499,11 +501,17 @@ impl<'a> Budget<'a> {
         let splits = recipe.student.splits_of(learned(data));
         let takes = |steps| self.seconds_of_students(recipe, splits, steps, speed);
         let allowed = self.left() * (1.0 - TEACHER);
-        let good = takes(search::steps_of_schedule(GOOD_STEPS, splits));
+        let good = takes(search::steps_of_schedule(LONG_STEPS, splits));
         let least = takes(LEAST_STEPS);
         let part = LEAST_COLUMNS.min(columns) as f64 / columns as f64;
-        columns_within(columns, allowed, good, least)
-            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))
+        let kept = columns_within(columns, allowed, good, least)
+            .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))?;
+        // A tenth of the columns is not worth another measurement.
+        Ok(if 10 * kept >= 9 * columns {
+            columns
+        } else {
+            kept
+        })
     }
 
     /// Seconds of a search with one setting and of refits with two seeds, if the recipe has `steps` steps.
@@ -998,17 +1006,17 @@ mod tests {
             };
             taken(&student, 1, 2) * step
         };
-        let (good, least) = (takes(GOOD_STEPS), takes(LEAST_STEPS));
+        let (good, least) = (takes(LONG_STEPS), takes(LEAST_STEPS));
         let mut last = (0, 0);
         for seconds in [10.0, 20.0, 60.0, 200.0] {
             let kept = columns_within(columns, seconds, good, least).unwrap();
             let step = step * kept as f64 / columns as f64;
             let steps = longest_within(&student, 1, 2, seconds / step);
             assert!(
-                steps >= GOOD_STEPS || kept == LEAST_COLUMNS,
+                steps >= LONG_STEPS || kept == LEAST_COLUMNS,
                 "{steps} {kept}"
             );
-            let now = (kept, steps.min(GOOD_STEPS));
+            let now = (kept, steps.min(LONG_STEPS));
             assert!(now.0 >= last.0 && now.1 >= last.1, "{now:?} {last:?}");
             last = now;
         }
