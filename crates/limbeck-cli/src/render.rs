@@ -3,6 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
 use limbeck::report::{QuantileScores, ShippedKind, StudentScores};
+pub(crate) use limbeck_distill::proof::grouped;
 use limbeck_distill::proof::short;
 
 use crate::output::Style;
@@ -61,14 +62,6 @@ impl Grid {
             .enumerate()
             .map(|(index, line)| if index == 0 { style.bold(&line) } else { line } + "\n")
             .collect()
-    }
-}
-
-/// Digits in groups of three.
-pub(crate) fn grouped(value: usize) -> String {
-    match (value / 1000, value % 1000) {
-        (0, last) => last.to_string(),
-        (rest, last) => format!("{} {last:03}", grouped(rest)),
     }
 }
 

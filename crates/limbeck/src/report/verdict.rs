@@ -2,7 +2,7 @@
 
 use limbeck_data::metrics::{pearson, quantile, r2};
 use limbeck_distill::proof::{
-    Difference, FileGain, GapClosed, Method, Proof, VerdictKind, percent, short,
+    Difference, FileGain, GapClosed, Method, Proof, VerdictKind, grouped, percent, short,
 };
 use limbeck_distill::student::StudentKind;
 
@@ -134,7 +134,7 @@ fn file(report: &Report) -> Option<String> {
         "its {name} is {}, that of the best file without a teacher ({}, {} bytes) is {} (difference {}, {})",
         short(report.test.shipped.error()),
         kind_name(size.kind),
-        size.bytes,
+        grouped(size.bytes),
         short(*test_error),
         short(error_saved.value),
         interval(error_saved)

@@ -659,19 +659,8 @@ fn figure(id: &str, title: &str) -> String {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(value: usize) -> String {
-    let digits = value.to_string();
-    let from_end = |at: usize| digits.len() - at;
-    digits
-        .char_indices()
-        .map(|(at, digit)| {
-            if at > 0 && from_end(at).is_multiple_of(3) {
-                format!("\u{202f}{digit}")
-            } else {
-                digit.to_string()
-            }
-        })
-        .collect()
+fn grouped(count: usize) -> String {
+    limbeck_distill::proof::grouped(count).replace(' ', "\u{202f}")
 }
 
 /// A number rounded to five digits, enough for a chart; null if it is not finite.

@@ -1,5 +1,4 @@
 (() => {
-  const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
   const names = { teacher: "teacher", alone: "alone", distilled: "distilled", shipped: "shipped" };
   const dashes = { teacher: [6, 4], alone: [2, 3], distilled: [] };
 
@@ -7,7 +6,7 @@
     Chart.defaults.plugins.legend.labels.usePointStyle = true;
     Chart.defaults.plugins.legend.labels.boxHeight = 7;
     const axis = (title, more) => ({ title: { display: true, text: title }, ticks: { callback: short, maxRotation: 45 }, ...more });
-    const log = (title) => ({ type: "logarithmic", title: { display: true, text: title }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkip: true, callback: (x) => (Number.isInteger(Math.log10(x)) || x === 0 ? x.toLocaleString("en") : "") } });
+    const log = (title) => ({ type: "logarithmic", title: { display: true, text: title }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkip: true, callback: (x) => (Number.isInteger(Math.log10(x)) || x === 0 ? (Number.isInteger(x) ? count(x) : short(x)) : "") } });
 
     const points = (list) => list.map(([x, y]) => ({ x, y }));
     const all = [...data.scatter.teacher, ...data.scatter.shipped].flat().filter((x) => x !== null);

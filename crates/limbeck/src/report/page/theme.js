@@ -2,6 +2,9 @@
 // What the charts of all pages share: data, colors of the moment, and drawing anew where these change.
 const data = JSON.parse(document.getElementById("data-of-charts").textContent);
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+// Numbers as in the text: measured ones with four significant digits, counts with their digits in groups of three.
+const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
+const count = (x) => x.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 function keepDrawn(draw) {
   const charts = [];
   const again = () => {
