@@ -436,7 +436,7 @@ fn looks_like_number(word: &str) -> bool {
     unsigned.starts_with(|c: char| c.is_ascii_digit()) && others <= 4
 }
 
-/// Warns if many test rows also occur in the training or validation rows: `seen` of `test` rows do.
+/// Warns if many test rows also occur in the training or validation rows. `seen` is the number of such rows, `test` that of all test rows.
 pub(crate) fn check_seen_test(
     source: &str,
     seen: usize,

@@ -100,7 +100,7 @@ fn named_separator(bytes: &[u8]) -> Option<(u8, usize)> {
     Some((separator.byte(), end + 1 + usize::from(both)))
 }
 
-/// The first bytes of a table. The header is not before position `start`, which is on line `line`.
+/// The first bytes of a table. The search for the header begins at byte `start`; that byte is on line `line`.
 struct Sample<'a> {
     path: &'a Path,
     bytes: &'a [u8],

@@ -19,7 +19,8 @@ use crate::table::cells;
 const MARKER_GAP: f64 = 3.0;
 /// Smallest gap of any other sentinel and of a spike, in widths of the body.
 const ANY_GAP: f64 = 20.0;
-/// Smallest number of different values in the body, for a spike or for a sentinel that does not look like a marker.
+/// Smallest number of different values in the body (all other values of the column). It applies to spikes, and to sentinels that do not look like a
+/// marker such as −999.
 const FEWEST_IN_BODY: usize = 10;
 /// Smallest number of cells with the same sentinel.
 const FEWEST_CELLS: usize = 3;

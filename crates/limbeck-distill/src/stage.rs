@@ -609,7 +609,7 @@ impl<'a> Stage<'a> {
         measure.of_mean(self.targets[at].mean(measure, pred, label, weight))
     }
 
-    /// The figures of each target at a point of the curve; empty if there is only one target.
+    /// The errors of each target at a point of the training curve; empty if there is only one target.
     fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
         let several = self.targets.iter().filter(|_| self.targets.len() > 1);
         let measure = self.measure();

@@ -25,7 +25,9 @@ pub enum Error {
         name: String,
     },
     /// The golden vectors cannot be written as JSON.
-    #[error("the golden vectors cannot be written: {0}")]
+    #[error(
+        "the golden vectors (rows with the predictions that an export must give) cannot be written: {0}"
+    )]
     Golden(#[from] serde_json::Error),
 }
 

@@ -359,7 +359,8 @@ impl Builder {
         self.date_part(&calendar, date.part)
     }
 
-    /// Day, second and calendar of a column of seconds, by the formulas of [`DatePart`].
+    /// Adds the nodes that turn the column `seconds` (since 1970) into the day, the second of the day, and year, month and day of the year, by the formulas
+    /// of [`DatePart`].
     fn calendar(&mut self, seconds: &str) -> Calendar {
         let (days, second) = self.divided(seconds, 86_400);
         let shifted = self.shifted(&days, 719_468);
@@ -530,7 +531,7 @@ impl Builder {
             Encoding::Hashed { .. } => {
                 return refuse(
                     "a hashed category",
-                    "give the student more --params so that the column's levels are kept, or export C",
+                    "raise --params, so that the student keeps the column's categories in place of their hashes; or export C code, which can hash",
                 );
             }
             Encoding::Number {

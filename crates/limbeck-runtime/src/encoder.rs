@@ -262,7 +262,7 @@ impl Encoding {
         }
     }
 
-    /// Number of fitted parameters that prediction reads; each number and each level counts 1.
+    /// Number of fitted parameters that a prediction uses. Each number counts as one, and so does each level of a category column.
     pub fn parameters(&self) -> usize {
         match self {
             Encoding::Number { scaling, .. } => 1 + scaling.parameters(),

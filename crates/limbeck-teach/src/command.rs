@@ -122,7 +122,7 @@ struct Answer {
     spread: Option<f64>,
 }
 
-/// Answers by the bytes of a row. They are only looked up, never listed, so that their order has no effect.
+/// The command's answers, by the bytes of a row. The map is never iterated, so its order has no effect.
 #[derive(Debug, Default)]
 struct Cache {
     names: Vec<String>,

@@ -342,11 +342,12 @@ impl NetworkEnsemble {
         Ok(Self::train(sample, rows, options, seed, saver, (work, meter))?.network)
     }
 
-    /// Seconds of a training step on one thread, by a few of them: until `work` is over, or three times the points of a curve.
+    /// Measures the seconds that a training step takes on one thread. It trains until `work` ends it, and at most three steps for each point
+    /// of a training curve.
     ///
     /// # Errors
     ///
-    /// As training's.
+    /// The errors of training.
     pub fn seconds_per_step(
         sample: &Sample<'_>,
         rows: &[usize],

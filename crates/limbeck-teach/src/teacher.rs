@@ -172,7 +172,8 @@ pub struct EarlyAnswers(Vec<Predicted>);
 /// A teacher fitted by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// The teacher for rows that none of its fits has seen: the mean of the fold teachers or, if rows follow time or are few, fits on all rows of the sample.
+    /// The teacher for rows that are not in the sample: the mean of the fold teachers. If rows follow time, or are few, it was fitted on all rows of the
+    /// sample instead.
     pub teacher: FittedTeacher,
     /// Out-of-fold labels of the sample.
     pub labels: Labels,

@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
         self.clock.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds by stage, and those spent on writing curves and checkpoints.
+    /// Seconds spent in each stage; two more entries are the seconds spent on writing curves and checkpoints.
     pub(crate) fn stages(&self) -> BTreeMap<String, f64> {
         let mut stages = self.clock.stages();
         stages.insert(

@@ -95,7 +95,7 @@ impl StudentOptions {
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option out of its range.
     pub fn check(&self) -> Result<()> {
         if self.hidden.as_ref().is_some_and(Vec::is_empty) {
-            let message = "found no layer, expected one or more widths";
+            let message = "found an empty list, expected one or more widths of hidden layers, such as [64, 32]";
             return Err(Refused::new("student.hidden", message).into());
         }
         self.validate()?;

@@ -4,7 +4,7 @@ use limbeck_data::Features;
 
 use crate::hints::Coordinates;
 
-/// Rows with a target, and the teacher's labels for them, in the learned unit (that of the target, or its logarithm for a log target).
+/// Rows with a target, and the teacher's labels for them. Targets and labels are in the learned unit: the target's own, or its logarithm for a log target.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRows {
     /// Row numbers in the data set.

@@ -298,7 +298,7 @@ fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Ve
         None | Some([]) => Ok(f64::NAN),
         Some([code]) => Ok(*code as f64),
         Some(_) => Err(format!(
-            "column `{column}` holds the number {value}, which several categories of the model can mean, such as the strings `1` and `1.0`; set the \
+            "column `{column}` holds the number {value}, which matches several categories of the model, such as the strings `1` and `1.0`; set the \
              type of the column to category in data.types"
         )),
     };

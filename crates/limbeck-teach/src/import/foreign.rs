@@ -113,7 +113,7 @@ const OLD_XGBOOST: &str = "a model in XGBoost's old binary format";
 /// Number of bytes searched at each end of an archive.
 const MEMBERS_WITHIN: usize = 1 << 20;
 
-/// Name of a member of a zip archive, the format, and what to do.
+/// Members of zip archives that reveal a format: name of the member, name of the format, and the advice for the user.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"constants.pkl", "a TorchScript archive (.pt)", TORCH),
     (b"data.pkl", "a PyTorch archive (.pt)", TORCH),

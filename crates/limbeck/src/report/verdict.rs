@@ -348,7 +348,7 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
                     short(of_logs)
                 )
             };
-            found.push(format!("the teacher predicts on a log scale: {figure} (the raw output of a model with a log link, such as Poisson, is a logarithm; export its predictions instead, or learn with --log-target)"));
+            found.push(format!("the teacher seems to predict the logarithm of the target: {figure}. The raw output of a model with a log link, such as Poisson, is a logarithm. Export its predictions instead, or use --log-target"));
         } else if pearson(answers, truth).is_some_and(|r| r > 0.6) {
             found.push(format!("the teacher predicts on another scale: the correlation of its predictions with the target is {}", short(pearson(answers, truth).unwrap_or(0.0))));
         } else if asked.is_imported {

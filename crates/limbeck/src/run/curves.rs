@@ -30,18 +30,18 @@ pub(crate) struct Field {
     pub(crate) is_curve: bool,
 }
 
-/// The fields of a point, in order.
+/// The fields that are written for one point of a training curve, in order.
 ///
 /// | field | what |
 /// |---|---|
-/// | `training` | name of the training, also that of its folder of event files |
+/// | `training` | name of the training; its folder of event files has the same name |
 /// | `phase`, `side`, `seed`, `start_alpha`, `size`, `weight_decay`, `input_noise`, `steps` | identifies the training: its phase, student, seed and setting |
 /// | `step` | number of steps taken |
 /// | `loss` | loss of the batch |
-/// | `loss_hard`, `loss_soft`, `loss_slope` | parts of the loss on a fixed sample of the training rows |
-/// | `alignment` | distance of each hidden layer from the teacher's features |
+/// | `loss_hard`, `loss_soft`, `loss_slope` | parts of the loss (against targets, teacher, teacher's slopes), on a fixed sample of the training rows |
+/// | `alignment` | distance between each hidden layer of the student and the teacher's features |
 /// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | current values of the schedules |
-/// | `valid_error` | RMSE (or pinball loss) on validation rows |
+/// | `valid_error` | RMSE on validation rows; pinball loss for a student of a quantile |
 /// | `fidelity_rmse` | RMSE between student and teacher on validation rows |
 /// | `gap_to_teacher` | `valid_error` minus that of the teacher |
 pub(crate) fn fields(schedules: &Schedules, training: &Training, point: &Point) -> Vec<Field> {

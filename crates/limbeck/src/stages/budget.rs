@@ -748,7 +748,7 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
         parts.push("settings are tried on one split of the rows".to_owned());
     }
     if taken.choose != asked.choose {
-        let part = "options of the boosted trees are not compared (they are fitted without slanted inputs)";
+        let part = "the boosted trees have their default options; none are compared, and no pairs of columns are tried as inputs";
         parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
@@ -1122,7 +1122,7 @@ mod tests {
         assert!(
             told(&all, &least)
                 .unwrap()
-                .contains("without slanted inputs")
+                .contains("no pairs of columns are tried")
         );
         all.apply(&mut compared);
         assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);

@@ -813,7 +813,7 @@ impl Each {
     }
 }
 
-/// The nearest half-precision number: 11 bits, exponents from −14 to 15, ties to even.
+/// The nearest half-precision (float16) number: 11 significant bits, exponents from −14 to 15, ties to even.
 fn rounded_to_half(x: f64) -> f64 {
     // From here on, rounding gives infinity.
     const TOO_LARGE: f64 = 65_520.0;

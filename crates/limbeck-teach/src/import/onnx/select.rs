@@ -96,7 +96,8 @@ pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     Some(result)
 }
 
-/// Indices from `start` to before `end`. Negative numbers count from the end; all are clamped to the axis.
+/// Indices from `start` up to, but not including, `end`, in steps of `step`, as in a Python slice: a negative bound counts from the end, and both bounds
+/// are clamped to the axis. `None` for a step of 0.
 fn range(start: i64, end: i64, step: i64, size: usize) -> Option<Vec<f64>> {
     let size = i64::try_from(size).ok()?;
     let (low, high) = match step {

@@ -180,7 +180,7 @@ impl Step {
         for slot in self.inputs.iter().flatten() {
             inputs.push(value(*slot).ok_or_else(|| {
                 self.wrong(
-                    "an input that no earlier node computes",
+                    "an input that is neither an input of the graph nor the output of an earlier node",
                     "nodes in topological order",
                 )
             })?);
