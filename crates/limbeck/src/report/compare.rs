@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use limbeck_data::{ReadOptions, Table, Values};
-use limbeck_distill::proof::{judge_file, short};
+use limbeck_distill::proof::{grouped, judge_file, short};
 use serde::Serialize;
 use toml::Value;
 
@@ -228,14 +228,14 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let header = vec![
         "run",
         "target",
-        "test rows",
-        "teacher",
-        "teacher error",
-        "alone",
-        "distilled",
         "shipped",
+        "distilled",
+        "alone",
+        "teacher error",
         "gap closed",
         "verdict",
+        "teacher",
+        "test rows",
         "parameters",
         "bytes",
         "seconds",
@@ -247,27 +247,24 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             .gap_closed
             .value
             .map_or_else(|| "–".into(), |value| format!("{:.0} %", 100.0 * value));
+        let stopped = if report.interrupted {
+            " (stopped early)"
+        } else {
+            ""
+        };
         vec![
             run.path().display().to_string(),
             report.predicted(),
-            report.data.test.to_string(),
-            report.teacher.kind.clone(),
-            short(report.test.teacher.error()),
-            short(report.test.alone.error()),
-            short(report.test.distilled.error()),
             short(report.test.shipped.error()),
+            short(report.test.distilled.error()),
+            short(report.test.alone.error()),
+            short(report.test.teacher.error()),
             gap,
-            format!(
-                "{}{}",
-                report.proof.verdict.kind.name(),
-                if report.interrupted {
-                    " (stopped early)"
-                } else {
-                    ""
-                }
-            ),
-            report.student.parameters.to_string(),
-            report.student.bytes.to_string(),
+            format!("{}{stopped}", report.proof.verdict.kind.name()),
+            report.teacher.kind.clone(),
+            grouped(report.data.test),
+            grouped(report.student.parameters),
+            grouped(report.student.bytes),
             format!("{:.0}", report.measured.seconds),
         ]
     };
@@ -341,7 +338,7 @@ pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
         .first()
         .and_then(|(run, _)| run.report().joint.as_ref());
     let student = joint.map_or_else(String::new, |joint| {
-        let (parameters, bytes) = (joint.parameters, joint.bytes);
+        let (parameters, bytes) = (grouped(joint.parameters), grouped(joint.bytes));
         format!("<p>One student predicts all targets: {parameters} parameters, {bytes} bytes.</p>")
     });
     let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
@@ -375,7 +372,7 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
     let runs_table = grid("runs", &header, &rows, &words);
     let errors = errors(runs);
     let chart = |(at, target): (usize, &Errors)| {
-        let (name, height) = (escape(&target.name), 90 + 90 * target.runs.len());
+        let (name, height) = (escape(&target.name), 110 + 50 * target.runs.len());
         format!(
             "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>"
         )

@@ -23,19 +23,19 @@
       options: { scales: { x: axis("true " + data.unit, { type: "linear" }), y: axis("predicted") } },
     });
 
-    const line = (side, values) => ({ label: names[side.name], data: values, borderColor: css(side.name), backgroundColor: css(side.name), borderDash: dashes[side.name], borderWidth: 2, pointRadius: 2.5 });
+    const line = (side, values) => ({ label: names[side.name], data: values, borderColor: css(side.name), backgroundColor: css(side.name), borderDash: dashes[side.name], borderWidth: 2, pointRadius: 3.5, pointStyle: marks[side.name] });
     const parts = (id, key, title) =>
       make(id, { type: "line", data: { labels: data.parts.labels.map(short), datasets: data.parts.sides.map((side) => line(side, side[key])) }, options: { interaction: { mode: "index", intersect: false }, scales: { x: { title: { display: true, text: data.unit + ", mean of each tenth" } }, y: axis(title) } } });
     parts("parts-error", "error", data.measure);
     parts("parts-bias", "bias", "mean error");
 
     data.columns.forEach((column, at) =>
-      make("column-" + at, { type: "bar", data: { labels: column.labels, datasets: column.sides.map((side) => ({ label: names[side.name], data: side.error, backgroundColor: css(side.name) })) }, options: { scales: { x: { ticks: { maxRotation: 60 } }, y: axis(data.measure) } } }));
+      make("column-" + at, { type: "line", data: { labels: column.labels, datasets: column.sides.map((side) => ({ ...line(side, side.error), showLine: false, pointRadius: 6 })) }, options: { scales: { x: { offset: true, ticks: { maxRotation: 60 } }, y: axis(data.measure, { grace: "8%" }) } } }));
 
     const curves = (id, key, title, type) =>
       make(id, {
         type: "line",
-        data: { datasets: data.curves.filter((curve) => curve[key].length > 0).map((curve) => ({ label: names[curve.name], data: points(curve[key]), borderColor: css(curve.name), backgroundColor: css(curve.name), borderDash: dashes[curve.name], borderWidth: 2, pointRadius: 0 })) },
+        data: { datasets: data.curves.filter((curve) => curve[key].length > 0).map((curve) => ({ label: names[curve.name], data: points(curve[key]), borderColor: css(curve.name), backgroundColor: css(curve.name), borderDash: dashes[curve.name], borderWidth: 2, pointRadius: 0, pointStyle: "line" })) },
         options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: type === "log" ? { type: "logarithmic", ...axis(title) } : axis(title) } },
       });
     curves("fidelity", "fidelity", "RMSE to the teacher");

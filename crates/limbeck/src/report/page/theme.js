@@ -5,6 +5,8 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 // Numbers as in the text: measured ones with four significant digits, counts with their digits in groups of three.
 const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
 const count = (x) => x.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+// Each side has its mark, so that sides differ without color, too.
+const marks = { teacher: "triangle", alone: "circle", distilled: "rectRot", shipped: "star" };
 function keepDrawn(draw) {
   const charts = [];
   const again = () => {
