@@ -211,9 +211,14 @@ fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
         let expected = prediction(all.lines().nth(at + 1).unwrap());
         assert_eq!(prediction(one.lines().nth(1).unwrap()), expected);
     }
-    // The table in the notation of programs.
+    // The table in the notation of programs has cells such as 5.097, which a comma reads as 5097.
     place.file("plain.csv", &plain);
-    let plain = place.limbeck(&["predict", "run", "plain.csv"]).succeeds();
+    place.refuses(
+        &["predict", "run", "plain.csv"],
+        &["row 1", "--decimal point"],
+    );
+    let args = ["predict", "run", "plain.csv", "--decimal", "point"];
+    let plain = place.limbeck(&args).succeeds();
     let last = |text: &str, mark: char| -> Vec<String> {
         let cells = text
             .lines()
