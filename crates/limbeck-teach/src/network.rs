@@ -573,7 +573,7 @@ impl NetworkEnsemble {
         let fits = width == encoder.width() || width == encoder.width() + plain;
         if !splines || checked.outputs() != head.outputs() || !fits {
             return Err(malformed(format!(
-                "the first layer of `{name}` does not have the width of its encoder"
+                "the layers of `{name}` contradict its encoder, its bin edges or its number of outputs"
             )));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {

@@ -41,8 +41,8 @@ pub struct TeacherOptions {
     pub kind: TeacherKind,
     /// Number of folds for out-of-fold labels, 2 to 20.
     pub folds: usize,
-    /// Number of fits of each learner on all rows that a teacher may learn from, 1 to 20. Their predictions are averaged. At most 2 with more than 10
-    /// 000 rows.
+    /// Number of fits of each learner on all rows that a teacher may learn from, 1 to 20. Their predictions are averaged. At most 2 with more
+    /// than 10 000 rows.
     pub fits: usize,
     /// True if several options of the trees are first compared on held-out folds.
     pub choose_trees: bool,
@@ -559,7 +559,9 @@ impl FittedTeacher {
             !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0
         };
         if parts.is_empty() || !parts.iter().all(sound) {
-            let message = "a learner has no fits, or its weight is outside (0, 1]".to_owned();
+            let message =
+                "it has no learners, or a learner has no early fits or a weight outside (0, 1]"
+                    .to_owned();
             return Err(Error::MalformedTeacher { message });
         }
         Ok(Self {

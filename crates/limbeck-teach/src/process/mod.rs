@@ -286,7 +286,7 @@ impl Process {
             || !plan.warp.is_sound()
         {
             return Err(malformed(format!(
-                "the parts of `{name}` have sizes that contradict each other"
+                "the parts of `{name}` contradict each other, or one of them is invalid"
             )));
         }
         let rows = DMatrix::from_vec(width, alpha.len(), rows);
