@@ -614,7 +614,7 @@ fn teacher_command_that_answers_too_few_rows_is_counted() {
     let place = Place::with_table();
     place.refuses_distill(&["--teacher-command", "head -n 11"], &["`", "expected"]);
     let args = ["--teacher-command", "tail -n +2 | head -n 10 | cut -d, -f1"];
-    place.refuses_distill(&args, &["answered 10 rows", "one line per row"]);
+    place.refuses_distill(&args, &["printed 10 lines", "one line per row"]);
 }
 
 #[test]

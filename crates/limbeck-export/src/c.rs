@@ -1,8 +1,8 @@
 //! Exports a student as C99 source.
 //!
-//! The source computes the same as [`Graph::run`](limbeck_runtime::Graph::run), in the same order of summation. Two shortcuts do not change the
-//! result: products with 0 are left out, and bins above a number are skipped. Predictions are equal to those of the graph to the last bit, unless
-//! they use logarithms or exponentials, or the compiler fuses products and sums.
+//! The C code computes the same as [`Graph::run`](limbeck_runtime::Graph::run), in the same order of summation. It takes two shortcuts that do not
+//! change the result: it skips products with 0, and bins above the number that is encoded. Its predictions are equal to the graph's to the last bit,
+//! unless they use logarithms or exponentials, or the compiler fuses multiplications with additions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,9 +15,9 @@ use limbeck_runtime::{
 use crate::error::{Error, Result};
 use crate::names::{self, Names, comment, literal};
 
-/// Largest length of a level's text in bytes: a C99 literal may have 4095 characters in the source, and each byte takes up to four.
+/// Maximum length of a category's text in bytes: a C99 string literal may have 4095 characters in the source, and each byte takes up to four.
 const LONGEST_LEVEL: usize = 1000;
-/// A column with more levels than this has no constants for its codes, only the function from text to code.
+/// Maximum number of categories of a column whose codes get named constants. With more categories, there is only the function from text to code.
 const NAMED_LEVELS: usize = 64;
 
 /// The files that [`c`] makes.
@@ -25,13 +25,14 @@ const NAMED_LEVELS: usize = 64;
 pub struct CFiles {
     /// `NAME.h`: the struct of a row, the codes of categories, the prediction function, and a comment with its usage.
     pub header: String,
-    /// `NAME.c`: constants and code.
+    /// `NAME.c`: the constants and the code of the prediction function.
     pub source: String,
-    /// `NAME_test.c`: a program that predicts the golden rows and compares; it exits with 0 if all agree.
+    /// `NAME_test.c`: a program that predicts the golden rows (rows with known predictions) and compares; it exits with 0 if all predictions agree.
     pub test: String,
 }
 
-/// Exports the student as C99 that takes raw columns and predicts in the target's unit, without heap memory and with `<math.h>` and `<stdint.h>` only.
+/// Exports the student as C99 code that takes raw columns and predicts in the target's unit. The code uses no heap memory, and only `<math.h>` and
+/// `<stdint.h>`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -51,11 +52,12 @@ pub struct CFiles {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `name` is the prefix of all names that the files define, and of the file names.
+/// `name` is the prefix of all names that the files define, and of the files' names.
 ///
 /// # Errors
 ///
-/// [`Error::Name`] if `name` is not a valid C identifier; [`Error::Refused`] for a level of more than 1000 bytes or an invalid graph.
+/// [`Error::Name`] if `name` is not a valid C identifier; [`Error::Refused`] for a category whose text is longer than 1000 bytes, or for an invalid
+/// graph.
 pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     names::check(name)?;
     let (columns, outputs) = names_of(student, name)?;
@@ -71,17 +73,17 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
 struct Column<'a> {
     title: &'a str,
     field: String,
-    /// The part of the date in the field, and whether this is the first column of that date.
+    /// For a column made from a date: the part of the date, and true if the column is the first one made from that date.
     date: Option<(DatePart, bool)>,
     missing: &'a MissingNumbers,
     encoding: &'a Encoding,
-    /// Names of the constants for the codes; empty if there are too many levels.
+    /// Names of the constants for the codes of the categories; empty if there are too many categories, and for a number or a hashed column.
     codes: Vec<String>,
-    /// Name of the function from text to code; `None` for a number column.
+    /// Name of the C function that returns the code for a category's text; `None` for a number column.
     function: Option<String>,
 }
 
-/// The columns, and for each output the name of the constant for its index in `out`.
+/// The columns, and the names of the constants for the index of each output in the array `out`.
 fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
@@ -112,8 +114,8 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
                 return Err(Error::Refused {
                     format: "C",
                     place: format!("column `{}`", column.name),
-                    what: format!("a level of {} bytes", long.len()),
-                    fix: "drop the column or shorten its levels, and distill again",
+                    what: format!("a category of {} bytes", long.len()),
+                    fix: "drop the column or shorten the texts of its categories, and distill again",
                 });
             }
             if levels.len() <= NAMED_LEVELS {
@@ -152,14 +154,14 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
     Ok((columns, outputs))
 }
 
-/// Names of the targets, for a comment.
+/// The names of the targets, as text for a comment.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", comment(&output.name));
     let names: Vec<String> = student.outputs.iter().map(name).collect();
     names.join(", ")
 }
 
-/// Declaration of the prediction function, and an example of a call.
+/// The declaration of the prediction function, and an example of a call.
 fn predict(student: &Student, name: &str) -> [String; 2] {
     match student.outputs.len() {
         1 => [
@@ -258,7 +260,7 @@ fn header(
     out
 }
 
-/// The text before the declaration of the prediction function: a comment, and constants for several outputs.
+/// The text before the declaration of the prediction function: a comment and, if there are several outputs, the constants for their indices.
 fn heading(student: &Student, upper: &str, outputs: &[String]) -> String {
     if let [output] = &student.outputs[..] {
         let name = comment(&output.name);
@@ -341,7 +343,7 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
     )
 }
 
-/// A whole number of 64 bits as C writes it.
+/// A 64-bit integer (seconds since 1970) as a C literal.
 fn c_seconds(seconds: i64) -> String {
     match seconds {
         MISSING_TIME => "INT64_MIN".into(),
@@ -349,7 +351,7 @@ fn c_seconds(seconds: i64) -> String {
     }
 }
 
-/// A double literal that C reads back to the last bit.
+/// A number as a C literal of type `double`, exact to the last bit.
 fn double(value: f64) -> String {
     format!("{value:e}")
 }
@@ -358,7 +360,7 @@ fn float(value: f32) -> String {
     format!("{value:e}f")
 }
 
-/// The source code, and its memory sizes in bytes for the header's comment.
+/// The C source of a student, and the bytes of constants and stack that it needs, for the comment in the header.
 #[derive(Default)]
 struct Body {
     source: String,
@@ -366,7 +368,7 @@ struct Body {
     stack: usize,
 }
 
-/// Collects the parts of the source.
+/// Collects the parts of the C source.
 #[derive(Default)]
 struct Writer {
     helpers: Vec<&'static str>,
@@ -376,7 +378,7 @@ struct Writer {
     constants: usize,
     stack: usize,
     math: bool,
-    /// Whether the body needs a number for a column without those that mean *missing*.
+    /// True if the code needs the variable `number`, which holds NaN in place of a number that means *missing*, or a part of a date.
     reads_number: bool,
     reads_input: bool,
 }
@@ -435,7 +437,7 @@ impl Body {
 }
 
 impl Writer {
-    /// The last lines of the prediction: transforms from the graph's outputs to the targets.
+    /// The last lines of the prediction function: they transform the graph's outputs to the units of the targets.
     fn targets(&mut self, student: &Student, z: &str) -> String {
         let several = student.outputs.len() > 1;
         let mut text = String::new();
@@ -456,7 +458,7 @@ impl Writer {
     }
 }
 
-/// The numbers that mean *missing*, for the comment of a column.
+/// The numbers of a column that mean *missing*, as text for a comment; empty if there are none.
 fn missing_comment(missing: &MissingNumbers) -> String {
     let values = missing.values.iter().map(f64::to_string);
     let below = missing.below.map(|below| format!("below {below}"));
@@ -468,7 +470,7 @@ fn missing_comment(missing: &MissingNumbers) -> String {
     }
 }
 
-/// The C function from a text to its code; it compares bytes itself, so that no header is needed.
+/// The C function that returns the code of a category's text. It compares the bytes itself, so that it needs no further header.
 fn code_function(column: &Column<'_>, function: &str) -> String {
     let title = comment(column.title);
     if let Encoding::Hashed { buckets } = column.encoding {
@@ -480,7 +482,7 @@ fn code_function(column: &Column<'_>, function: &str) -> String {
     let levels = levels(column.encoding);
     if levels.is_empty() {
         return format!(
-            "/* `{title}` had no levels in training. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n"
+            "/* `{title}` had no categories in training. */\nint32_t {function}(const char *text)\n{{\n    (void)text;\n    return -1;\n}}\n\n"
         );
     }
     let texts: Vec<String> = levels
@@ -504,7 +506,7 @@ static void add(float x, const float *w, float *out, int32_t cols)
     if (x != 0.0f) for (j = 0; j < cols; j++) out[j] += x * w[j];
 }
 ";
-/// Parts of a date, in the order of [`DatePart::ALL`].
+/// Computes one part of a date; `part` is an index into [`DatePart::ALL`].
 const DATE: &str = "static double date_part(int64_t seconds, int32_t part)
 {
     const double tau = 6.283185307179586;
@@ -685,7 +687,7 @@ impl Writer {
         self.array("float", 4, name, values.iter().map(|&value| float(value)));
     }
 
-    /// Writes an array of whole numbers, in the smaller of two types that holds them.
+    /// Writes an array of unsigned integers, in the smaller of two types that can hold all of them.
     fn wholes(&mut self, name: &str, values: &[u32]) {
         let short = values.iter().all(|&value| u16::try_from(value).is_ok());
         let (kind, size) = if short {
@@ -696,7 +698,7 @@ impl Writer {
         self.array(kind, size, name, values.iter().map(u32::to_string));
     }
 
-    /// The column's field, or a variable that holds NaN in place of numbers that mean *missing*.
+    /// The C expression for a column's value: its field, or a variable that holds NaN in place of numbers that mean *missing*.
     fn without_missing(&mut self, column: &Column<'_>) -> String {
         let field = match column.date {
             None => format!("row->{}", column.field),
@@ -823,7 +825,7 @@ impl Writer {
         }
     }
 
-    /// Writes all nodes; returns the name of the last node's buffer.
+    /// Writes all nodes of the graph; returns the name of the buffer that holds the last node's result.
     fn graph(&mut self, student: &Student) -> Result<String> {
         let graph = &student.graph;
         // This cannot fail for a student, since its graph was checked when it was made.
@@ -831,7 +833,7 @@ impl Writer {
             format: "C",
             place: "graph".into(),
             what: error.to_string(),
-            fix: "the file is damaged",
+            fix: "the student's file is damaged; copy or make it again",
         })?;
         let uses = uses(graph, widths.len());
         self.reads_input = uses[0] > 0;
@@ -1023,7 +1025,7 @@ impl Writer {
     }
 }
 
-/// The interpolation as one expression, with the last axis first.
+/// The interpolation in a table as one C expression; the last axis is interpolated first.
 fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
     let Some(n) = axes.get(axis) else {
         return format!("values_{index}[{at}]");
@@ -1046,15 +1048,16 @@ fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
 struct Written<'a> {
     index: usize,
     width: usize,
-    /// Names of the buffers that it reads.
+    /// Names of the buffers that the node reads.
     inputs: &'a [String],
-    /// Name of the buffer that it writes.
+    /// Name of the buffer that the node writes.
     out: &'a str,
-    /// The piecewise encoding that is fused into this node, if any.
+    /// The piecewise-linear encoding that is fused into this node; `None` if there is none.
     bins: Option<&'a Op>,
 }
 
-/// For each value, the number of reads by nodes that contribute to the output; unused nodes are not written, to avoid compiler warnings.
+/// How often each value is read by nodes that have an effect on the output; the output itself counts as read once. Values that no node reads
+/// are not written, to avoid compiler warnings.
 fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     let mut uses = vec![0; values];
     uses[graph.nodes.len()] = 1;
@@ -1068,7 +1071,7 @@ fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     uses
 }
 
-/// True for a piecewise encoding that only a linear layer reads: it is fused into that layer, and needs no buffer.
+/// True if node `index` is a piecewise-linear encoding that only one linear layer reads. It is then fused into that layer, and needs no buffer.
 fn is_visited(graph: &Graph, uses: &[usize], index: usize) -> bool {
     let mut readers = graph
         .nodes

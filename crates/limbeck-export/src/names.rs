@@ -1,4 +1,4 @@
-//! Makes C identifiers from names of columns and levels, and C literals and comments from text.
+//! Makes C identifiers from the names of columns and of categories, and makes C literals and comments from text.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ const RESERVED: [&str; 72] = [
 ];
 const LONGEST: usize = 60;
 
-/// Identifiers that are in use.
+/// The C identifiers that are already in use.
 #[derive(Debug, Default)]
 pub(crate) struct Names(BTreeSet<String>);
 

@@ -1,9 +1,9 @@
 //! Exports a student as an ONNX model that takes raw columns and predicts in the target's unit.
 //!
-//! Each raw column is an input of shape `[rows, 1]`: numbers are doubles (NaN marks a missing value), categories are strings (any text not seen in
-//! training, also the empty text, counts as missing or other). As in the runtime, columns are scaled in double precision, the graph runs in
-//! single precision, and the transform back to the target is in double precision. Format and operators: the ONNX specification, opset 17 and
-//! `ai.onnx.ml` 3.
+//! Each raw column is an input of shape `[rows, 1]`. Numbers are doubles; NaN marks a missing value. Categories are strings; a text that training did
+//! not have, or an empty text, is encoded as the student encodes missing or unknown categories. As in the runtime, columns are scaled in double
+//! precision, the graph runs in single precision, and the transform back to the target is in double precision. Format and operators: the ONNX
+//! specification, opset 17 and `ai.onnx.ml` 3.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -18,12 +18,12 @@ use crate::proto::Message;
 
 const OPSET: i64 = 17;
 const OPSET_ML: i64 = 3;
-/// Version of the file format that belongs to this opset.
+/// Version of the ONNX file format (`ir_version`) that belongs to this opset.
 const IR_VERSION: i64 = 8;
 const ML: &str = "ai.onnx.ml";
 const FORMAT: &str = "ONNX";
 
-/// Element types of tensors.
+/// Element types of tensors, with their numbers in ONNX files.
 #[derive(Clone, Copy)]
 enum Type {
     Float = 1,
@@ -36,8 +36,8 @@ enum Type {
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] for a column that is encoded by hashing or scaled by quantiles: ONNX operators cannot express these, or only with very many
-/// operations.
+/// [`Error::Refused`] for a column that is encoded by hashing or scaled by quantiles: ONNX operators cannot express these encodings, or only with
+/// very many operations.
 pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let mut g = Builder {
         prefix: prefix(student),
@@ -89,7 +89,7 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     Ok(model.into_bytes())
 }
 
-/// Names of the model's outputs: the names of the targets, unless an input or another output already has that name.
+/// The names of the model's outputs: each is the name of its target, or a name that begins with `prediction` if that name is empty or already used.
 fn output_names(student: &Student) -> Vec<String> {
     let columns = student.encoder.columns.iter();
     let dates = columns.clone().filter_map(|column| column.date.as_ref());
@@ -110,7 +110,7 @@ fn output_names(student: &Student) -> Vec<String> {
     taken.split_off(inputs)
 }
 
-/// Prefix for the names of intermediate values; no column or target name begins with it.
+/// A prefix for the names of intermediate values; no column or target has a name that begins with it.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
     while student.encoder.columns.iter().any(|column| {
@@ -191,36 +191,36 @@ mod attribute {
     }
 }
 
-/// Values computed of a column of dates, whole numbers all.
+/// Names of the values in the ONNX graph that are computed from one column of dates. All of them are whole numbers.
 #[derive(Clone)]
 struct Calendar {
     seconds: String,
     days: String,
-    /// Of the day.
+    /// Second of the day.
     second: String,
     year: String,
     month: String,
-    /// From 0.
+    /// Day of the year, from 0.
     day_of_year: String,
 }
 
-/// Collects nodes and constants of the model.
+/// Collects the nodes and the constants of the ONNX model.
 #[derive(Default)]
 struct Builder {
     prefix: String,
     nodes: Vec<Message>,
     tensors: Vec<Message>,
     values: usize,
-    /// What is computed of each column of dates.
+    /// For each column of dates, the values that are computed from it.
     dates: BTreeMap<String, Calendar>,
 }
 
-/// The outputs of a piecewise-linear encoding; each list has one entry per output.
+/// The outputs of a piecewise-linear encoding. Each list has one entry for each output.
 #[derive(Default)]
 struct Bins {
-    /// Index of the input column.
+    /// Index of the input column that the output encodes.
     columns: Vec<usize>,
-    /// Lower edge of the bin, and in `width` its width; 0 and 1 for a column without bins.
+    /// Lower edge of the output's bin; `width` is the width of that bin. They are 0 and 1 for a column without bins.
     low: Vec<f32>,
     width: Vec<f32>,
     /// 1 for a column without bins, else 0.
@@ -306,7 +306,7 @@ impl Builder {
         self.with("Cast", &[value], vec![attribute::int("to", to as i64)])
     }
 
-    /// Concatenates columns.
+    /// Adds a node that concatenates the columns of several values.
     fn concat(&mut self, parts: Vec<String>) -> String {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         if let [one] = parts[..] {
@@ -316,7 +316,7 @@ impl Builder {
         }
     }
 
-    /// Transforms the graph's output `z` to the target, as an output of the model.
+    /// Adds the nodes that transform the graph's output `z` to the target's unit; their result is the model output named `output`.
     fn target(&mut self, z: &str, transform: &TargetTransform, output: &str) {
         let (scale, shift, last) = match *transform {
             TargetTransform::Affine { scale, shift } => (scale, shift, "Identity"),
@@ -329,7 +329,7 @@ impl Builder {
             .push(node(last, &[&shifted], output, "", Vec::new()));
     }
 
-    /// Selects columns of a value, by index.
+    /// Adds a node that selects columns of a value, by index.
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
         let indices = columns.iter().map(|&column| column as i64);
         let columns = self.ints(&[columns.len()], indices);
@@ -342,7 +342,8 @@ impl Builder {
         self.node("Clip", &[value, &low, &high])
     }
 
-    /// The value that holds a raw column, and its input of the model: text, a double, or for parts of a date one input of whole seconds.
+    /// Adds the model's input for a raw column, and returns the name of the value that holds the column: strings, doubles, or a part of a date. All
+    /// parts of one date share one input, in whole seconds.
     fn raw(&mut self, column: &InputColumn, inputs: &mut Vec<Message>) -> String {
         let Some(date) = &column.date else {
             let is_number = matches!(column.encoding, Encoding::Number { .. });
@@ -401,7 +402,7 @@ impl Builder {
         }
     }
 
-    /// 1 in leap years, else 0.
+    /// Adds the nodes for a value that is 1 in leap years, else 0.
     fn leap_day(&mut self, year: &str) -> String {
         let zero = self.ints(&[], [0]);
         let [four, hundred, all] = [4, 100, 400].map(|by| {
@@ -414,7 +415,7 @@ impl Builder {
         self.cast(&is_leap, Type::Int64)
     }
 
-    /// A part of a date as a double, NaN where the date is missing.
+    /// Adds the nodes for one part of a date, as a double: NaN if the date is missing.
     fn date_part(&mut self, calendar: &Calendar, part: DatePart) -> String {
         let value = match part {
             DatePart::Elapsed => self.scaled(&calendar.seconds, 1.0 / 86_400.0, None),
@@ -437,7 +438,8 @@ impl Builder {
         self.node("Where", &[&is_missing, &nan, &value])
     }
 
-    /// Whole numbers times a factor, as doubles. The sine or cosine of that is computed in floats, which every runtime has.
+    /// Adds the nodes that multiply whole numbers by a factor, in doubles, and then apply `function` (`Sin` or `Cos`), if one is given. The function
+    /// is computed in single precision, because every ONNX runtime supports that.
     fn scaled(&mut self, whole: &str, by: f64, function: Option<&str>) -> String {
         let number = self.cast(whole, Type::Double);
         let by = self.double(by);
@@ -450,7 +452,7 @@ impl Builder {
         self.cast(&value, Type::Double)
     }
 
-    /// Quotient, rounded down, and rest of whole numbers.
+    /// Adds the nodes for an integer division. Returns the names of the quotient, rounded down, and of the remainder.
     fn divided(&mut self, value: &str, by: i64) -> (String, String) {
         let by = self.ints(&[], [by]);
         let rest = self.node("Mod", &[value, &by]);
@@ -468,13 +470,13 @@ impl Builder {
         self.node("Mul", &[value, &by])
     }
 
-    /// The value shifted by the first of two numbers where the condition holds, else by the second.
+    /// Adds `by[0]` to the value if the condition is true, else `by[1]`.
     fn either(&mut self, condition: &str, value: &str, by: [i64; 2]) -> String {
         let [one, other] = by.map(|by| self.shifted(value, by));
         self.node("Where", &[condition, &one, &other])
     }
 
-    /// A raw column with NaN in place of numbers that mean *missing*.
+    /// Replaces the numbers of a raw column that mean *missing*, such as −999, by NaN.
     fn without_missing(&mut self, column: &InputColumn, raw: String) -> String {
         let name = &raw;
         let mut is_missing = Vec::new();
@@ -502,7 +504,8 @@ impl Builder {
         self.node("Where", &[&any, &nan, name])
     }
 
-    /// Encodes one raw column as floats, and appends the result to `parts`. `name` is the value to read, `title` the column's name for messages.
+    /// Adds the nodes that encode one raw column as floats, and appends their result to `parts`. `name` is the value to encode; `title` is the
+    /// column's name for messages.
     fn column(
         &mut self,
         title: &str,
@@ -572,7 +575,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The index of each text among the levels; the number of levels for any other text.
+    /// Adds a node that gives the index of each text in `levels`, or the number of levels for any other text.
     fn code(&mut self, name: &str, levels: &[String]) -> String {
         // The list of keys must not be empty. The empty text is safe as a key: no table has it as a level, because an empty cell is missing.
         let keys: Vec<&str> = if levels.is_empty() {
@@ -630,7 +633,7 @@ impl Builder {
         Ok(values.pop().unwrap_or_default())
     }
 
-    /// Piecewise-linear encoding: `clamp((x − low) / width, 0, 1)` for each bin; columns without edges stay as they are.
+    /// Adds the nodes of a piecewise-linear encoding: `clamp((x − low) / width, 0, 1)` for each bin. Columns without edges stay as they are.
     fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
         let Bins {
             columns,
@@ -720,7 +723,8 @@ impl Builder {
         self.ml("TreeEnsembleRegressor", x, attributes)
     }
 
-    /// Finds the cell on each axis by counting knots, then interpolates between its corners, the last axis first.
+    /// Adds the nodes of an interpolation table. They find the cell of the grid by counting, on each axis, the knots that are not above the number;
+    /// then they interpolate between the corners of the cell, the last axis first.
     fn table(&mut self, x: &str, table: &TableInterp) -> String {
         let axes = table.knots.len();
         let (mut cells, mut shares) = (Vec::new(), Vec::new());
@@ -791,7 +795,7 @@ impl Builder {
     }
 }
 
-/// Attributes of a tree ensemble: nodes and leaves of all trees.
+/// Attributes of a tree ensemble in ONNX's form: flat lists of the nodes and the leaves of all trees.
 #[derive(Default)]
 struct Walked {
     tree: Vec<i64>,

@@ -1,4 +1,4 @@
-//! Writes protocol buffers, as far as ONNX models need them; fields are written in the order of the calls.
+//! Writes messages in the protocol-buffer encoding, as far as ONNX models need it. The fields of a message are written in the order of the calls.
 
 /// Builds a message; each method adds one field, given by its field number.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl Message {
         self
     }
 
-    /// Adds a text.
+    /// Adds a string.
     #[must_use]
     pub fn text(self, field: u64, value: &str) -> Self {
         self.bytes(field, value.as_bytes())

@@ -4,12 +4,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option is out of its range.
+    /// An option is outside of its range.
     #[error("{option} is {found}; it must be {expected}")]
     InvalidOption {
         /// Name of the option.
         option: &'static str,
-        /// Its value.
+        /// Value of the option.
         found: String,
         /// The allowed values.
         expected: &'static str,
@@ -17,9 +17,9 @@ pub enum Error {
     /// A matrix or vector has the wrong number of values.
     #[error("{what} has {found} values; expected {expected}")]
     Shape {
-        /// Which matrix or vector.
+        /// Name of the matrix or vector.
         what: &'static str,
-        /// Its number of values.
+        /// Number of values that it has.
         found: usize,
         /// The expected number of values.
         expected: usize,
@@ -30,17 +30,17 @@ pub enum Error {
          target and the features"
     )]
     Diverged {
-        /// Step at which it happened, counted from 0.
+        /// Step at which the loss became NaN or infinite, counted from 0.
         step: usize,
-        /// Steps of the whole schedule.
+        /// Number of steps of the whole schedule.
         steps: usize,
-        /// The loss.
+        /// Value of the loss.
         loss: f32,
     },
-    /// The runtime refused the graph of the trained network.
+    /// The runtime rejected the graph of the trained network.
     #[error("the trained network could not be lowered to a graph: {source}")]
     Lowering {
-        /// Error of the runtime.
+        /// The error of the runtime.
         #[from]
         source: limbeck_runtime::Error,
     },

@@ -20,7 +20,7 @@ limbeck_options::words! {
     }
 }
 
-/// How outputs are read as a prediction, in standardized target units.
+/// A head: the form of a network's prediction for a target, in standardized target units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Head {
@@ -52,7 +52,7 @@ pub struct Bins {
 }
 
 impl Bins {
-    /// `count` bins of which `padding` lie below `least`, `padding` lie above `most`, and the rest cover `[least, most]`.
+    /// Makes `count` bins. Of these, `padding` bins lie below `least`, `padding` bins lie above `most`, and the others cover `[least, most]`.
     ///
     /// The mass of a label spreads over neighboring bins, so a label near an end of the range needs bins outside it.
     #[must_use]
@@ -79,14 +79,14 @@ impl Bins {
     }
 }
 
-/// Predicted log-variances are clamped to plus or minus this value; with standardized targets, only overflow leads beyond it.
+/// Maximum absolute value of a predicted log-variance; larger ones are clamped. With standardized targets, only numerical overflow gives larger ones.
 pub const LOG_VARIANCE_LIMIT: f32 = 12.0;
 
-/// Number of bins below the least target and above the greatest: the mass of a label spreads over about this many.
+/// Number of bins below the smallest target and above the largest one. The mass of a label spreads over about this many bins.
 const PADDING: f32 = 3.0;
 
 impl Head {
-    /// The head of `kind` for targets from `least` to `most`; only a binned head uses `bins`, the number of bins.
+    /// Makes the head of `kind` for targets from `least` to `most`. `bins` is the number of bins of a binned head; other heads ignore it.
     #[must_use]
     pub fn over(kind: HeadKind, least: f32, most: f32, bins: usize) -> Self {
         match kind {
@@ -106,7 +106,7 @@ impl Head {
         }
     }
 
-    /// The prediction, from the outputs of one row.
+    /// The predicted number, computed from the outputs of one row.
     ///
     /// # Panics
     ///
@@ -128,7 +128,7 @@ impl Head {
         }
     }
 
-    /// Mean and variance of the predicted distribution; the variance of a point is 0.
+    /// The mean and the variance of the predicted distribution; the variance of a point prediction is 0.
     ///
     /// ```text
     /// Gaussian m, v:  m, e^v, v clamped to ±12        bins z:  Σ p c, Σ p c² − (Σ p c)²
@@ -159,7 +159,7 @@ impl Head {
         (mean, variance)
     }
 
-    /// Number of fitted values that prediction reads after the last hidden layer, which has `width` units.
+    /// Number of fitted values of the last layer that a prediction uses, for a last hidden layer of `width` units.
     #[must_use]
     pub fn parameters(self, width: usize) -> usize {
         match self {
@@ -169,7 +169,7 @@ impl Head {
         }
     }
 
-    /// The operations from the last hidden layer to the prediction. `weight` is `[width, outputs]`, `bias` `[outputs]`.
+    /// The operations of a graph from the last hidden layer to the prediction. `weight` is `[width, outputs]`, `bias` is `[outputs]`.
     #[must_use]
     pub fn lower(self, weight: &[f32], bias: &[f32]) -> Vec<Op> {
         let outputs = bias.len();

@@ -1,26 +1,26 @@
-//! Positions: the form in which a network reads a row.
+//! Positions: the form in which a network takes a row.
 //!
 //! A piecewise-linear encoding (PLE) with edges `e_0 < … < e_K` turns a number `x` into `K` inputs
 //! `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones for the bins below `x`, a fraction for the bin of `x`, zeros for the bins above.
 //! One number carries the same information: the *position* `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, where `k` is the bin of `x`,
-//! since input `k` is `clamp(p − k, 0, 1)`. The position of a one-hot code is the index of its level. So a row is one number per column, however
-//! many bins there are, and the first layer is a table lookup with interpolation instead of a product with a mostly constant vector.
+//! since input `k` is `clamp(p − k, 0, 1)`. The position of a one-hot code is the index of its level. So a row is one number per column, whatever the
+//! number of bins, and the first layer is a table lookup with interpolation instead of a product with a vector that is mostly constant.
 
 use serde::{Deserialize, Serialize};
 
-/// How the first layer reads one position.
+/// How the first layer uses one position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Segment {
-    /// The encoded value times one row of weights.
+    /// A plain number: the encoded value times one row of weights.
     Linear,
-    /// Piecewise-linear encoding between ascending `edges`: one row of weights per bin.
+    /// A piecewise-linear encoding between ascending `edges`: one row of weights per bin.
     Spline {
         /// `bins + 1` ascending edges, in encoded units.
         edges: Vec<f32>,
     },
-    /// One row of weights per level; the position is the level's index, or negative if the row has no level.
+    /// A category: one row of weights per level. The position is the index of the row's level, or negative if the row has none.
     OneHot {
-        /// Number of levels.
+        /// Number of levels of the category column.
         levels: usize,
     },
 }
@@ -36,7 +36,7 @@ impl Segment {
         }
     }
 
-    /// Number of encoded columns that this segment reads.
+    /// Number of encoded columns that this segment takes.
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Segment {
         }
     }
 
-    /// Number of fitted values that are not weights: the edges.
+    /// Number of fitted values that are not weights: the number of edges.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match self {
@@ -64,7 +64,7 @@ impl Segment {
     }
 }
 
-/// `p` in `[0, bins]` for `x`, clamped outside the edges.
+/// The position of `x`: a number in `[0, bins]`, also for an `x` outside the edges.
 fn spline_position(edges: &[f32], x: f32) -> f32 {
     let bins = edges.len() - 1;
     let bin = edges[1..bins].partition_point(|&edge| edge <= x);
@@ -75,24 +75,24 @@ fn spline_position(edges: &[f32], x: f32) -> f32 {
 /// The segments of a network's input, in the order of the encoded columns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputLayout {
-    /// One entry per position.
+    /// One segment for each position of a row.
     pub segments: Vec<Segment>,
 }
 
 impl InputLayout {
-    /// Number of encoded columns that the network reads.
+    /// Number of encoded columns that the network takes.
     #[must_use]
     pub fn width(&self) -> usize {
         self.segments.iter().map(Segment::width).sum()
     }
 
-    /// Number of rows of first-layer weights: the inputs that a plain dense first layer would have.
+    /// Number of rows of first-layer weights: as many as a plain dense first layer would have inputs.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.segments.iter().map(Segment::rows).sum()
     }
 
-    /// Number of fitted values that are not weights.
+    /// Number of fitted values that are not weights, summed over the segments.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.segments.iter().map(Segment::parameters).sum()
@@ -102,7 +102,7 @@ impl InputLayout {
     ///
     /// # Shapes
     ///
-    /// `encoded` is `[n_samples, width]` row-major; the result `[n_samples, segments]`.
+    /// `encoded` is `[n_samples, width]`, row-major; the result is `[n_samples, segments]`.
     #[must_use]
     pub fn positions(&self, encoded: &[f32]) -> Vec<f32> {
         let width = self.width();
@@ -117,7 +117,8 @@ impl InputLayout {
         out
     }
 
-    /// Edges per encoded column, in the form that the graph's PLE operation expects; a column with an empty list is passed through.
+    /// The edges of each encoded column, in the form that the graph's piecewise-linear encoding requires; a column with an empty list passes through
+    /// unchanged.
     #[must_use]
     pub fn ple_edges(&self) -> Vec<Vec<f32>> {
         let mut edges = Vec::with_capacity(self.width());

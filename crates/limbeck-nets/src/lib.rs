@@ -5,8 +5,8 @@
 //!   ships.
 //! - [`MlpShape`], a multilayer perceptron, is the only network here. It holds the layer widths and the place of each weight in one flat vector,
 //!   and lowers trained weights to a [`limbeck_runtime::Graph`].
-//! - [`Head`] says how outputs are read: as a number, a Gaussian or bins.
-//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] holds the losses that compare each row with
+//! - [`Head`] is the form of a prediction: how the outputs of a network are read as a number, a Gaussian or the masses of bins.
+//! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] has the losses that compare each row with
 //!   one label.
 //! - [`Trainer`] is the only training loop; [`TrainState`] is its complete state. Its [`Engine`] computes the gradient: by fused passes on slices,
 //!   or (feature `tensors`) by automatic differentiation of Burn's operations, in which networks are defined.
@@ -29,7 +29,7 @@
 //! # Ok::<(), limbeck_nets::Error>(())
 //! ```
 //!
-//! This crate has no teachers and no distillation: `limbeck-distill` blends targets and teacher labels in a [`StepLoss`] of its own.
+//! This crate knows nothing of teachers and distillation: `limbeck-distill` blends targets and teacher labels in its own [`StepLoss`].
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")

@@ -1,22 +1,22 @@
-//! The objective of a training step.
+//! The loss that a training step minimizes.
 //!
-//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] holds the losses that compare each row with one label.
+//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] has the losses that compare each row with one label.
 
 use crate::network::Block;
 
-/// Progress of training and a statistic of the batch, given to every call of a loss.
+/// Values that every call of a loss gets: the progress of training, and a statistic of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepContext {
-    /// Share of the schedule's steps that are done, in `[0, 1)`.
+    /// Fraction of the schedule's steps that are done, in `[0, 1)`.
     pub progress: f32,
-    /// Result of [`StepLoss::statistic`] for the batch.
+    /// Result of [`StepLoss::statistic`] for the current batch.
     pub statistic: f32,
 }
 
-/// The objective of one training step.
+/// The loss that one training step minimizes.
 ///
-/// Labels are a matrix with as many columns as the loss requires. The doc comment of each loss says what its columns mean. Every loss
-/// has a column of row weights, with mean 1 over the training rows.
+/// Labels are a matrix with one row per training row, and with the columns that the loss requires. The doc comment of each loss describes its label
+/// columns. One column is always the weight of the row; its mean over the training rows is 1.
 pub trait StepLoss: Send + Sync {
     /// Number of columns of the label matrix.
     fn columns(&self) -> usize;
@@ -24,29 +24,31 @@ pub trait StepLoss: Send + Sync {
     /// Number of outputs per row that the network must have.
     fn outputs(&self) -> usize;
 
-    /// A number computed from the labels of the whole batch, which the loss of each row can use; 0 if the loss needs none.
+    /// A statistic of the batch: a number computed from the labels of all its rows, which the loss of each row can use; 0 if the loss needs none.
     fn statistic(&self, _labels: &[f32]) -> f32 {
         0.0
     }
 
-    /// Number of consecutive rows that form a group, a power of two up to 64. A batch consists of whole groups, whose rows keep their order.
+    /// Number of consecutive rows that form a group, a power of two up to 64. A batch consists of whole groups, and the rows of a group keep their
+    /// order.
     fn group(&self) -> usize {
         1
     }
 
-    /// Number of weights that belong to the loss itself, such as adapters. They start at 0 and are trained together with the network's.
+    /// Number of weights of the loss itself, such as the weights of adapters. They start at 0 and are trained together with the weights of the
+    /// network.
     fn aux_weights(&self) -> usize {
         0
     }
 
-    /// True if the loss also reads hidden activations, and so implements [`inside`](Self::inside). Such a loss trains one network at
-    /// a time.
+    /// True if the loss also uses hidden activations; it must then implement [`inside`](Self::inside). Such a loss can train only one network at a
+    /// time.
     fn looks_inside(&self) -> bool {
         false
     }
 
-    /// Like [`value_and_grad`](Self::value_and_grad), for a block with its hidden activations. `_own` are the loss's own weights; their gradient is
-    /// *added* to `_grad_own`.
+    /// Like [`value_and_grad`](Self::value_and_grad), for a block of rows with its hidden activations. `_own` are the loss's own weights; the
+    /// gradient with respect to them is *added* to `_grad_own`.
     fn inside(
         &self,
         block: Block<'_>,
@@ -58,11 +60,11 @@ pub trait StepLoss: Send + Sync {
         self.value_and_grad(block.pred, labels, moment, block.grad_pred)
     }
 
-    /// Returns the sum of the weighted loss over rows, and writes its gradient with respect to `pred` to `grad`.
+    /// Returns the weighted loss, summed over the rows, and writes its gradient with respect to `pred` to `grad`.
     ///
     /// # Shapes
     ///
-    /// `pred` and `grad` are `[n_samples, outputs]` of one member, `labels` `[n_samples, columns]`.
+    /// `pred` and `grad` are `[n_samples, outputs]`, for one network; `labels` is `[n_samples, columns]`.
     fn value_and_grad(
         &self,
         pred: &[f32],
@@ -72,12 +74,12 @@ pub trait StepLoss: Send + Sync {
     ) -> f32;
 }
 
-/// Loss between a predicted number and one label, per element.
+/// Loss between one predicted number and one label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PointLoss {
     /// `(s − y)²`
     Squared,
-    /// Quadratic near the label, linear beyond `delta`:
+    /// Huber loss: quadratic near the label, linear if the difference is above `delta`:
     ///
     /// ```text
     /// e = s − y
@@ -88,13 +90,13 @@ pub enum PointLoss {
     /// This is twice the usual Huber (1964) loss, so that it equals [`PointLoss::Squared`] for large `δ` and both have the same
     /// scale.
     Huber {
-        /// Where the linear part begins, in standardized target units.
+        /// The difference at which the linear part begins, in standardized target units.
         delta: f32,
     },
 }
 
 impl PointLoss {
-    /// Loss of one element and its derivative with respect to the prediction.
+    /// The loss between one prediction and its label, and its derivative with respect to the prediction.
     #[inline]
     #[must_use]
     pub fn value_and_grad(self, pred: f32, label: f32) -> (f32, f32) {

@@ -1,4 +1,4 @@
-//! The multilayer perceptron: its shape, its passes on plain slices, and its lowering to a graph.
+//! The multilayer perceptron: its shape, its forward and backward passes on plain slices, and its lowering to a graph.
 //!
 //! All weights of one network are in one flat vector, so that the optimizer, a file and the training state handle a single
 //! array:
@@ -7,10 +7,10 @@
 //! table [input rows, hidden_0] · bias [hidden_0] · weight [hidden_0, hidden_1] · bias [hidden_1] · … · weight · bias [outputs]
 //! ```
 //!
-//! The rows of a spline segment are *increments*: input `k` of the encoding is 1 for every `x` beyond bin `k`, so the
-//! value at edge `k` is the sum of the rows before it. The passes work on those sums (the *lookup table*), where each
-//! column of a data row reads only two rows of weights. Training the increments rather than the sums keeps the values of neighboring
-//! bins close, which makes the encoding generalize.
+//! The rows of a spline segment (a column with piecewise-linear encoding) are *increments*: input `k` of the encoding is 1 for every `x` beyond bin
+//! `k`, so the value at edge `k` is the sum of the rows before it. The passes use a *lookup table* of these sums: there, each column of a data row
+//! needs only two rows. What is trained is the increments and not the sums, which keeps the values of neighboring bins close and makes the encoding
+//! generalize.
 
 #[cfg(feature = "tensors")]
 use burn::tensor::{Tensor, TensorData};
@@ -25,7 +25,7 @@ use crate::input::{InputLayout, Segment};
 use crate::network::{Block, Network};
 use crate::simd::{self, Lookup, LookupKind};
 
-/// Shape of a multilayer perceptron with ReLU between its layers: input layout, hidden widths and number of outputs.
+/// The shape of a multilayer perceptron with ReLU between its layers: input layout, widths of the hidden layers, and number of outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlpShape {
     input: InputLayout,
@@ -33,17 +33,17 @@ pub struct MlpShape {
     outputs: usize,
 }
 
-/// Buffers of one pass, reused between passes to save allocations.
+/// Working memory of one pass, reused between passes to avoid allocations.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     table: Vec<f32>,
     table_grad: Vec<f32>,
     grads: [Vec<f32>; 2],
-    /// Gradient of the loss with respect to hidden activations, in their layout; empty if the loss reads none.
+    /// Gradient of the loss with respect to the hidden activations, in the same layout; empty if the loss does not use them.
     grad_hidden: Vec<f32>,
 }
 
-/// Buffers of the perceptron's [`Network::sweep`], reused between steps.
+/// Working memory of [`Network::sweep`] for the perceptron, reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     activations: Vec<f32>,
@@ -52,7 +52,7 @@ pub struct Buffers {
     scratch: Scratch,
 }
 
-/// Where a layer's weights are in the flat vector.
+/// The place of a layer's weights in the flat vector.
 #[derive(Clone, Copy)]
 struct Layer {
     at: usize,
@@ -123,7 +123,7 @@ impl MlpShape {
         self.hidden.iter().sum()
     }
 
-    /// Splits a flat weight vector by layer: each slice holds the layer's weights, then its biases.
+    /// Splits a flat weight vector by layer. Each slice holds the weights of one layer, followed by its biases.
     ///
     /// # Panics
     ///
@@ -184,7 +184,7 @@ impl MlpShape {
         self.input.segments.iter().map(lookup).collect()
     }
 
-    /// Fills the lookup table from the first-layer weights: running sums within each spline.
+    /// Fills the lookup table from the first-layer weights: running sums of the rows of each spline segment.
     fn fill_table(&self, weight: &[f32], table: &mut Vec<f32>) {
         let width = self.hidden[0];
         table.clear();
@@ -203,7 +203,8 @@ impl MlpShape {
         }
     }
 
-    /// Turns the gradient of the lookup table into that of the weights: a weight is part of all later sums, so their gradients are added up.
+    /// Turns the gradient with respect to the lookup table into the gradient with respect to the weights. A weight is part of all later sums, so the
+    /// gradients of these sums are added up.
     fn table_grad_to_weight(&self, table: &[f32], weight: &mut [f32]) {
         let width = self.hidden[0];
         let (mut t, mut w) = (0, 0);
@@ -239,12 +240,12 @@ impl MlpShape {
         })
     }
 
-    /// Computes outputs `[n_samples, outputs]` of positions `[n_samples, segments]`, and writes the hidden activations, layer by layer, to
+    /// Computes the outputs `[n_samples, outputs]` for positions `[n_samples, segments]`, and writes the hidden activations, layer by layer, to
     /// `activations` (`n_samples ·` [`activations`](Self::activations) values).
     ///
     /// # Panics
     ///
-    /// Panics if a slice is shorter than its shape says.
+    /// Panics if a slice is shorter than its shape requires.
     pub fn forward(
         &self,
         params: &[f32],
@@ -257,7 +258,7 @@ impl MlpShape {
         self.forward_rows(params, positions, activations, out, scratch);
     }
 
-    /// [`forward`](Self::forward) with a lookup table that is already filled.
+    /// Like [`forward`](Self::forward), with a lookup table that is already filled.
     fn forward_rows(
         &self,
         params: &[f32],
@@ -307,11 +308,12 @@ impl MlpShape {
         }
     }
 
-    /// Computes the gradient of the flat weights from the gradient of the outputs and the activations that [`forward`](Self::forward) wrote.
+    /// Computes the gradient with respect to the flat weights, from the gradient with respect to the outputs and the activations that
+    /// [`forward`](Self::forward) wrote.
     ///
     /// # Panics
     ///
-    /// Panics if a slice is shorter than its shape says.
+    /// Panics if a slice is shorter than its shape requires.
     pub fn backward(
         &self,
         params: &[f32],
@@ -334,7 +336,7 @@ impl MlpShape {
             .resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
     }
 
-    /// Adds the gradient of some rows to `grad`; that of the first layer is added to the gradient of its lookup table instead.
+    /// Adds the gradient of some rows to `grad`. For the first layer, it is added to the gradient with respect to the lookup table instead.
     fn backward_rows(
         &self,
         params: &[f32],
@@ -396,7 +398,7 @@ impl MlpShape {
         self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
     }
 
-    /// Inputs of the first layer, encoded from positions: `[n_samples, rows]`.
+    /// The inputs of the first layer, encoded from positions: `[n_samples, rows]`.
     #[cfg(feature = "tensors")]
     fn encoded(&self, positions: Tensor<2>) -> Tensor<2> {
         let device = positions.device();
@@ -432,7 +434,7 @@ impl MlpShape {
             .count()
     }
 
-    /// Hidden activations of rows, one `[n_samples, width]` matrix per layer.
+    /// The hidden activations of rows: one `[n_samples, width]` matrix per layer.
     ///
     /// # Panics
     ///
@@ -457,7 +459,7 @@ impl MlpShape {
         self.hidden.iter().map(layer).collect()
     }
 
-    /// Outputs `[n_samples, outputs]` of positions, computed in blocks that fit in the cache.
+    /// The outputs `[n_samples, outputs]` for rows given as positions, computed in blocks that fit in the cache.
     ///
     /// # Panics
     ///
@@ -496,10 +498,11 @@ impl Network for MlpShape {
         self.layers().last().map_or(0, |layer| layer.bias().end)
     }
 
-    /// Initial weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015) and in `±√(1 / fan_in)` for the last; biases 0.
+    /// Random initial weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015), and in `±√(1 / fan_in)` for the last layer; biases are
+    /// 0.
     ///
-    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of a spline's
-    /// bins, one level of a one-hot code.
+    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of the bins of a spline segment, one level of
+    /// a one-hot code.
     fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
         let mut params = vec![0.0; self.weights()];
         let layers = self.layers();
@@ -526,7 +529,7 @@ impl Network for MlpShape {
         }
     }
 
-    /// A block has 64 rows, so that its activations are still in the first-level cache when its gradient is computed.
+    /// Works on blocks of 64 rows, so that the activations of a block are still in the first-level cache when its gradient is computed.
     fn sweep(
         &self,
         params: &[f32],

@@ -15,20 +15,21 @@ pub struct Block<'a> {
     pub pred: &'a [f32],
     /// Hidden activations, layer by layer, each `[n_samples, width]`.
     pub hidden: &'a [f32],
-    /// Gradient with respect to the outputs, `[n_samples, outputs]`, to be written by the loss.
+    /// Gradient of the loss with respect to the outputs, `[n_samples, outputs]`. The loss overwrites it.
     pub grad_pred: &'a mut [f32],
-    /// Gradient with respect to the hidden activations: zeros, to which the loss adds. Empty for a loss that reads outputs only.
+    /// Gradient of the loss with respect to the hidden activations. It holds zeros, to which the loss adds. Empty if the loss uses outputs only.
     pub grad_hidden: &'a mut [f32],
 }
 
-/// A network that [`Trainer`](crate::Trainer) can train: its sizes, initial weights, forward and backward passes, and the graph that ships.
+/// A network that [`Trainer`](crate::Trainer) can train: its sizes, initial weights, forward and backward passes, and the graph that is shipped in
+/// the student's file.
 ///
 /// All weights are in one flat vector. The optimizer, files and the training state use only this vector.
 ///
-/// Each network is implemented twice. `define` (feature `tensors`) is its definition, in Burn's operations. [`sweep`](Self::sweep)
-/// computes the same on slices, and training uses it. Tests compare the two.
+/// Each network is implemented twice. `define` (feature `tensors`) is the definition, in Burn's operations. [`sweep`](Self::sweep) computes the same
+/// on slices, and is used for training. Tests compare the two.
 pub trait Network: Send + Sync {
-    /// Buffers of a pass, reused between steps to save allocations.
+    /// Working memory of a pass, reused between steps to avoid allocations.
     type Buffers: Default;
 
     /// Number of input values per row.
@@ -37,20 +38,21 @@ pub trait Network: Send + Sync {
     /// Number of outputs per row.
     fn outputs(&self) -> usize;
 
-    /// Number of trained weights and biases, which is the length of the flat vector.
+    /// Number of trained weights and biases: the length of the flat vector.
     fn weights(&self) -> usize;
 
     /// Random initial weights.
     #[must_use]
     fn init(&self, rng: &mut impl Rng) -> Vec<f32>;
 
-    /// Upper limit `top` of input `index` when noise is added to it: the noisy input is clamped to `[0, top]`, or not at all if `top` is infinite.
-    /// None for an input that gets no noise, such as the code of a category.
+    /// The upper limit `top` of input `index` during training with noise: the noisy input is clamped to `[0, top]`, or not clamped if `top` is
+    /// infinite. `None` for an input that gets no noise, such as the code of a category.
     fn noise_top(&self, index: usize) -> Option<f32>;
 
     /// Computes loss and gradient of one network in a single sweep over small blocks of rows. Returns the loss.
     ///
-    /// `loss` returns a block's part of the loss and writes its gradient. `inside` is true if `loss` also reads hidden activations.
+    /// `loss` returns the part of the loss that comes from one block, and writes its gradient. `inside` is true if `loss` also uses hidden
+    /// activations.
     ///
     /// # Shapes
     ///
@@ -58,7 +60,7 @@ pub trait Network: Send + Sync {
     ///
     /// # Panics
     ///
-    /// Panics if a slice is shorter than its shape says.
+    /// Panics if a slice is shorter than its shape requires.
     fn sweep(
         &self,
         params: &[f32],
@@ -69,7 +71,7 @@ pub trait Network: Send + Sync {
         loss: impl FnMut(Block<'_>) -> f32,
     ) -> f32;
 
-    /// Defines the network: outputs of one or several networks of this shape on the same rows.
+    /// Defines the network in Burn's operations: computes the outputs of one or several networks of this shape on the same rows.
     ///
     /// # Shapes
     ///
@@ -81,12 +83,12 @@ pub trait Network: Send + Sync {
         positions: burn::tensor::Tensor<2>,
     ) -> burn::tensor::Tensor<3>;
 
-    /// Lowers the trained network to a graph that reads encoded columns and returns one number, the prediction of `head`.
+    /// Lowers the trained network to a graph that takes encoded columns and returns one number, the prediction of `head`.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`](crate::Error::Shape) if the length of `params` is not [`weights`](Self::weights);
-    /// [`Error::Lowering`](crate::Error::Lowering) if the runtime refuses the graph, for example because a weight is not finite.
+    /// [`Error::Shape`](crate::Error::Shape) if the length of `params` is not [`weights`](Self::weights); [`Error::Lowering`](crate::Error::Lowering)
+    /// if the runtime rejects the graph, for example because a weight is not finite.
     fn lower(&self, params: &[f32], head: Head) -> Result<Graph>;
 }
 

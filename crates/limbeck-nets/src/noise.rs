@@ -1,21 +1,21 @@
-//! Noise on the inputs during training: it reduces overfitting and costs nothing at prediction time.
+//! Noise on the inputs during training: it reduces overfitting, and takes no time at prediction.
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use crate::network::Network;
 
-/// Adds a little random noise to the positions of a batch, drawn anew in each step.
+/// Adds a little random noise to the positions of a batch; the noise is drawn anew in each step.
 ///
 /// # Formula
 ///
-/// For each number `j` of a row, with `s_j` the standard deviation of its positions over the training rows:
+/// For each position `p_j` of a row, with `s_j` the standard deviation of `p_j` over the training rows:
 ///
 /// ```text
 /// p_j ← clamp(p_j + level · s_j · u, 0, bins_j)        u uniform in [−√3, √3], of variance 1
 /// ```
 ///
-/// A number without bins is not clamped; the codes of categories get no noise.
+/// A number without bins is not clamped, and the codes of categories get no noise.
 ///
 /// # Source
 ///
@@ -23,7 +23,7 @@ use crate::network::Network;
 /// Gaussian, for speed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputNoise {
-    /// For each segment: the largest move, and the upper limit of the result.
+    /// For each segment, the largest noise and the upper limit of the noisy position.
     reach: Vec<Reach>,
 }
 
@@ -34,7 +34,7 @@ struct Reach {
 }
 
 impl InputNoise {
-    /// None if the level is 0. `positions` is `[n_samples, inputs]`.
+    /// `None` if the noise level is 0. `positions` is `[n_samples, inputs]`.
     pub(crate) fn new(level: f32, network: &impl Network, positions: &[f32]) -> Option<Self> {
         let width = network.inputs();
         let reach = |at: usize| {

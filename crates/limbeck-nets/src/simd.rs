@@ -1,28 +1,28 @@
-//! Kernels of the training step that are not matrix products, compiled once per instruction set.
+//! Kernels of the training step other than matrix products, compiled once for each instruction set.
 //!
-//! Each body is plain Rust over slices; the wide versions are the same body under `#[target_feature]`. The order of sums does not depend
-//! on the number of threads. A fused multiply-add rounds once where the plain build rounds twice, so two machines
-//! may differ in the last bit; one machine always gives the same result.
+//! The body of each kernel is plain Rust over slices; the wide versions are the same body under `#[target_feature]`. The order of summation does not
+//! depend on the number of threads. Two machines may differ in the last bit, since a fused multiply-add rounds once where separate instructions round
+//! twice; one machine always gives the same result.
 
-/// One input segment as the kernels see it.
+/// One segment of the input, in the form that the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lookup {
-    /// First row in the lookup table.
+    /// Index of the segment's first row in the lookup table.
     pub(crate) row: usize,
     pub(crate) kind: LookupKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum LookupKind {
-    /// `x · table[row]`
+    /// A plain number: `x · table[row]`.
     Linear,
-    /// Interpolates between rows `row ..= row + bins`.
+    /// A piecewise-linear encoding: interpolates between the rows `row ..= row + bins` of the table.
     Spline { bins: usize },
-    /// `table[row + index]`; adds nothing for an index outside `0 .. levels`.
+    /// A category: `table[row + index]`; an index outside `0 .. levels` adds nothing.
     OneHot { levels: usize },
 }
 
-/// A position resolved to at most two table rows and their weights.
+/// The at most two table rows, with their coefficients, that a position stands for.
 #[derive(Clone, Copy)]
 struct Tap {
     row: usize,
@@ -31,7 +31,7 @@ struct Tap {
 }
 
 impl Tap {
-    /// One row of the table.
+    /// A tap of a single table row.
     #[inline(always)]
     fn single(row: usize, low: f32) -> Self {
         Self {
@@ -80,7 +80,7 @@ fn add<const FMA: bool, const W: usize>(a: f32, x: &[f32; W], y: &mut [f32; W]) 
     }
 }
 
-/// `out[i] = bias + Σ_s interpolate(table, p[i, s])` for all rows.
+/// The first layer for all rows: `out[i] = bias + Σ_s interpolate(table, p[i, s])`.
 #[inline(always)]
 fn lookup_body<const FMA: bool>(
     lookups: &[Lookup],
@@ -139,7 +139,7 @@ fn lookup_piece<const FMA: bool, const W: usize>(
     out[at..at + W].copy_from_slice(&sums);
 }
 
-/// Adds each row's gradient to the table rows that it read: the transpose of [`lookup_body`].
+/// Adds the gradient of each data row to the table rows that its positions use: the transpose of [`lookup_body`].
 #[inline(always)]
 fn scatter_body<const FMA: bool>(
     lookups: &[Lookup],
@@ -214,7 +214,7 @@ fn relu_body(values: &mut [f32]) {
     }
 }
 
-/// Clears the gradient where the activation is zero.
+/// Sets the gradient to 0 wherever the activation is 0.
 #[inline(always)]
 fn relu_grad_body(activation: &[f32], grad: &mut [f32]) {
     for (g, &a) in grad.iter_mut().zip(activation) {
@@ -241,9 +241,9 @@ pub(crate) struct AdamStep {
     pub(crate) rate: f32,
     /// One divided by the bias correction of the second moment.
     pub(crate) second: f32,
-    /// `1 − learning rate · weight decay`.
+    /// Factor that weight decay applies to the weights: `1 − learning rate · weight decay`.
     pub(crate) keep: f32,
-    /// Share of the difference to the new weights that is added to their running mean.
+    /// Factor by which the running mean of the weights moves towards the new weights, in (0, 1].
     pub(crate) follow: f32,
 }
 

@@ -1,15 +1,15 @@
 //! The engine on tensors: losses and gradients by automatic differentiation, in [Burn](https://burn.dev)'s operations.
 //!
-//! If each layer is a separate operation, a training step on a small network is mostly overhead. So students and teachers are trained by the
-//! fused passes on slices ([`Network::sweep`]). [`Network::define`] is the definition of a network, and tests compare the passes with
-//! it. This module is compiled only with the feature `tensors`.
+//! If each layer is a separate operation, most time of a training step on a small network is overhead. Students and teachers are therefore trained by
+//! the fused passes on slices ([`Network::sweep`]). [`Network::define`] is the definition of a network, and tests compare the fused passes with it.
+//! This module is compiled only with the feature `tensors`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::loss::{StepContext, StepLoss};
 use crate::network::Network;
 
-/// Mean loss of a batch as one tensor value, whose automatic derivative is the gradient that `loss` computes on slices.
+/// The mean loss of a batch as one tensor value, whose automatic derivative is the gradient that `loss` computes on slices.
 ///
 /// ```text
 /// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions, detached
@@ -17,7 +17,7 @@ use crate::network::Network;
 ///
 /// # Shapes
 ///
-/// `pred` is `[members, n_samples, outputs]`, `labels` `[n_samples, columns]`, row-major.
+/// `pred` is `[members, n_samples, outputs]`, and `labels` is `[n_samples, columns]`, both row-major.
 #[must_use]
 pub fn mean_loss(
     loss: &dyn StepLoss,
@@ -44,7 +44,7 @@ pub fn mean_loss(
     ((pred - known) * slope).sum() + sum / scale
 }
 
-/// Loss and gradient of a batch by automatic differentiation, on the CPU.
+/// Computes the loss and the gradient of a batch by automatic differentiation, on the CPU.
 ///
 /// # Shapes
 ///

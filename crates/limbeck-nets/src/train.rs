@@ -1,8 +1,8 @@
 //! The training loop of all networks.
 //!
-//! A [`Trainer`] holds what stays the same (network, options, rows, loss). A [`TrainState`] holds what changes: weights, their running
-//! mean, the optimizer's moments and the step. The rows of a step depend on seed and step alone, so the state needs no random generator,
-//! and a training that was stopped at any step continues to exactly the same weights.
+//! A [`Trainer`] holds what stays the same: network, options, rows and loss. A [`TrainState`] holds what changes: the weights, their running mean,
+//! the optimizer's moments and the step. The rows of a step depend only on the seed and the step, so the state needs no random generator. A training
+//! that was stopped at any step therefore continues to exactly the same weights.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,7 +20,7 @@ use crate::simd::{self, AdamStep, Weights};
 pub struct TrainingRows {
     /// Network inputs, row-major.
     pub positions: Vec<f32>,
-    /// Label columns that the loss requires, row-major.
+    /// The label columns that the loss requires, row-major.
     pub labels: Vec<f32>,
 }
 
@@ -38,7 +38,7 @@ pub struct Schedule {
     pub steps: usize,
     /// Highest learning rate.
     pub peak: f32,
-    /// Share of the steps used for warm-up, in `[0, 1)`.
+    /// Fraction of the steps that are used for warm-up, in `[0, 1)`.
     pub warmup: f32,
 }
 
@@ -71,9 +71,9 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Rows per step.
     pub batch: usize,
-    /// Decoupled weight decay, multiplied by the learning rate.
+    /// Decoupled weight decay (as in AdamW), multiplied by the learning rate.
     pub weight_decay: f32,
-    /// Noise on numeric features, in standard deviations.
+    /// Noise on numeric features, in their standard deviations.
     pub input_noise: f32,
     /// Number of networks trained together.
     pub members: usize,
@@ -88,9 +88,9 @@ pub struct TrainState {
     pub step: usize,
     /// Weights `[members, weights]`, followed by the loss's own weights.
     pub params: Vec<f32>,
-    /// First moments of the gradient.
+    /// First moments of the gradient (running means), for Adam.
     pub first: Vec<f32>,
-    /// Second moments of the gradient.
+    /// Second moments of the gradient (running means of its squares), for Adam.
     pub second: Vec<f32>,
     /// Running mean of the weights; predictions use it.
     ///
@@ -98,18 +98,17 @@ pub struct TrainState {
     /// average ← average + (weights − average) / (1 + step / 20)
     /// ```
     ///
-    /// so that it averages over about the last twentieth of the steps taken. At a high learning rate the weights fluctuate. Their mean is
-    /// close to where a decaying learning rate would have brought them, so training may stop anywhere in its schedule.
+    /// so that it averages over about the last twentieth of the steps taken. At a high learning rate the weights fluctuate. Their mean is close to
+    /// the weights that a decaying learning rate would have reached, so training may stop anywhere in its schedule.
     ///
-    /// Source: Polyak & Juditsky, *SIAM J. Control Optim.* 30(4), 1992; the share is the polynomial decay of Shamir & Zhang,
-    /// ICML 2013.
+    /// Source: Polyak & Juditsky, *SIAM J. Control Optim.* 30(4), 1992. The factor is the polynomial decay of Shamir & Zhang, ICML 2013.
     pub average: Vec<f32>,
 }
 
-/// What a training step reports to its observer.
+/// What a training step reports to the observer.
 #[derive(Debug)]
 pub struct StepReport<'a> {
-    /// Loss of the batch, before the update.
+    /// Loss of the batch, before the update of the weights.
     pub loss: f32,
     /// Learning rate of the update.
     pub rate: f32,
@@ -117,7 +116,7 @@ pub struct StepReport<'a> {
     pub state: &'a TrainState,
 }
 
-/// An observer's answer: whether training continues.
+/// The decision of an observer: whether training continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Continue training.
@@ -129,7 +128,7 @@ pub enum Control {
 /// How the loss and the gradient of a batch are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// Fused passes on slices, forward and backward in one sweep over blocks of rows: [`Network::sweep`].
+    /// Fused passes on slices: forward and backward in one sweep over blocks of rows, by [`Network::sweep`].
     #[default]
     Fused,
     /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; tests compare the fused passes with it.
@@ -143,7 +142,7 @@ const EPSILON: f32 = 1e-8;
 /// The running mean of the weights averages over about `1 / MEMORY` of the steps taken.
 const MEMORY: f32 = 20.0;
 
-/// Trains one network, or several members of one shape, on given rows.
+/// Trains one network, or several networks of one shape, on given rows.
 pub struct Trainer<'a, N> {
     network: N,
     options: TrainOptions,
@@ -238,8 +237,8 @@ impl<'a, N: Network> Trainer<'a, N> {
         })
     }
 
-    /// The same training with a question that is asked before each step: once the answer is yes, [`run`](Self::run) ends there,
-    /// without a report. Between reports of a wide network minutes may pass.
+    /// The same trainer with a function that is called before each step: once it returns true, [`run`](Self::run) ends before that step, without a
+    /// report to the observer. (For a wide network, minutes may pass between two reports.)
     #[must_use]
     pub fn stopping(self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self {
@@ -248,11 +247,11 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// The same trainer with another engine.
+    /// The same trainer with another engine for loss and gradient.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a loss that reads hidden activations, with any engine but [`Engine::Fused`].
+    /// [`Error::InvalidOption`] for a loss that uses hidden activations, with any engine but [`Engine::Fused`].
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
         let wanted = "Fused with a loss that reads hidden activations";
@@ -266,7 +265,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         &self.network
     }
 
-    /// The state before the first step: random network weights; the loss's own weights and all moments are 0.
+    /// The state before the first step: random network weights. The loss's own weights and all moments are 0.
     #[must_use]
     pub fn start(&self) -> TrainState {
         let mut params = Vec::with_capacity(self.options.members * self.network.weights());
@@ -287,12 +286,12 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Trains until step `until`, or until the observer or the question of [`stopping`](Self::stopping) ends it. The observer is called after every `every`-th step and
-    /// after the last.
+    /// Trains until step `until`, or until the observer or the function given to [`stopping`](Self::stopping) ends it. The observer is called after
+    /// every `every`-th step and after step `until`.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] if a reported loss is not finite.
+    /// [`Error::Diverged`] if the loss of a reported step is not finite.
     pub fn run(
         &self,
         state: &mut TrainState,
@@ -365,7 +364,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Loss and gradient of the batch in one sweep.
+    /// Computes the loss and the gradient of the batch in one sweep.
     fn fused(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let (columns, outputs, weights) = (
             self.loss.columns(),
@@ -423,7 +422,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         total / scale
     }
 
-    /// Loss and gradient of the batch by automatic differentiation.
+    /// Computes the loss and the gradient of the batch by automatic differentiation.
     #[cfg(feature = "tensors")]
     fn on_tensors(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let moment = self.moment(state, &work.labels);
@@ -470,17 +469,17 @@ impl<'a, N: Network> Trainer<'a, N> {
     }
 }
 
-/// Buffers of a training step.
+/// Working memory of a training step.
 #[derive(Default)]
 struct Work<B> {
     positions: Vec<f32>,
     labels: Vec<f32>,
-    /// `[members, weights]`
+    /// The gradient, `[members, weights]`.
     grad: Vec<f32>,
     buffers: B,
 }
 
-/// Copies the rows `ids` of `width` values each.
+/// Copies the rows with indices `ids`, of `width` values each, to `rows`.
 fn gather(values: &[f32], width: usize, ids: &[u32], rows: &mut Vec<f32>) {
     rows.resize(ids.len() * width, 0.0);
     // A call per short row would keep the processor from fetching many rows at once from afar: widths known to the compiler.
@@ -507,7 +506,7 @@ fn gather_known<const WIDTH: usize>(values: &[f32], ids: &[u32], rows: &mut [f32
     }
 }
 
-/// The order of the rows in the current epoch.
+/// The order in which the rows are used in the current epoch.
 #[derive(Default)]
 struct Order {
     epoch: Option<usize>,
@@ -542,11 +541,11 @@ impl Order {
     }
 }
 
-/// First stream numbers of two tasks that occur many times: ordering the rows of an epoch, adding noise in a step.
+/// First stream number of each of two tasks that occur many times: shuffling the rows for an epoch, and adding noise in a step.
 const ORDER: u64 = 1 << 32;
 const NOISE: u64 = 1 << 33;
 
-/// A random generator for one task: each task has its own stream of the seed.
+/// A random generator for one task. Each task has its own random stream, derived from the seed.
 fn stream(seed: u64, task: u64) -> Pcg64 {
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,25 +1,26 @@
 //! The inner loops of [`kernel`](crate::kernel).
 //!
-//! They are generic over the vector type ([`Lanes`]) and `#[inline(always)]`, so that they are compiled for the instruction set of their caller
-//! in `simd.rs`, which holds all `unsafe` code. With arrays in place of vectors, the compiler does not vectorize these loops for about half of
-//! the shapes; the measured speed was then a tenth.
+//! The loops are generic over the vector type ([`Lanes`]) and `#[inline(always)]`, so that they are compiled for the instruction set of their caller
+//! in `simd.rs`, which has all the `unsafe` code. With arrays in place of vectors, the compiler does not vectorize these loops for about half of the
+//! shapes; the measured speed was then a tenth.
 
 use crate::{graph::relu, lanes::Lanes};
 
-/// `coefficient` times row `row` of a table.
+/// One term of a sum: `coefficient` times row `row` of a table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Term {
     pub(crate) row: u32,
     pub(crate) coefficient: f32,
 }
 
-/// Steps of the summed dimension that are packed at a time: a panel and the rows it is multiplied with stay in the first-level cache.
+/// Number of steps of the summed dimension that are packed at a time, so that a panel and the rows that are multiplied with it stay in the
+/// first-level cache.
 pub(crate) const PANEL: usize = 128;
 
-/// With at most this many rows, `b` is read directly: packing it would cost more than it saves.
+/// With at most this many rows, `b` is read without packing: packing it would cost more than it saves.
 const FEW_ROWS: usize = 4;
 
-/// A factor read with strides: element (`line`, `p`) is `values[line · row + p · step]`, where `line` is a row of `a` or a
+/// One factor of a matrix product, read with strides: element (`line`, `p`) is `values[line · row + p · step]`, where `line` is a row of `a` or a
 /// column of `b`, and `p` is the index in the summed dimension.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
@@ -28,7 +29,7 @@ pub(crate) struct Operand<'a> {
     pub(crate) step: usize,
 }
 
-/// Initial value of each sum.
+/// The initial value of each sum.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     Zero,
@@ -48,7 +49,7 @@ pub(crate) struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
-    /// `x[n, k] · w[k, m]`.
+    /// The product `x[n, k] · w[k, m]`.
     #[cfg(test)]
     pub(crate) fn of_rows(x: &'a [f32], w: &'a [f32], (n, k, m): (usize, usize, usize)) -> Self {
         let (a, b) = (
@@ -73,7 +74,7 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Transposes a product with a single output column into one with a single row, if the memory layout of `a` allows it.
+    /// Transposes a product with a single output column into a product with a single output row, if the memory layout of `a` allows it.
     #[inline(always)]
     fn lying(self) -> Self {
         if self.cols == 1 && self.a.row == 1 && !matches!(self.start, Start::Row(_)) {
@@ -142,7 +143,7 @@ fn start_chains(product: &Product<'_>, out: &mut [f32]) {
     }
 }
 
-/// Computes all rows of `out` for the columns from `col` on; the number of columns is what `C` vectors hold.
+/// Computes all rows of `out` for a strip of columns that begins at `col` and is as wide as `C` vectors.
 #[inline(always)]
 fn strip<V: Lanes, const R: usize, const C: usize>(
     product: &Product<'_>,
@@ -193,7 +194,7 @@ fn pack(b: &Operand<'_>, from: usize, col: usize, used: usize, width: usize, pan
     }
 }
 
-/// Computes a block of `R` rows by `C` vectors; its running sums stay in registers during the loop over the panel.
+/// Computes a block of `R` rows by `C` vectors. Its running sums stay in registers during the loop over the panel.
 #[inline(always)]
 fn tile<V: Lanes, const R: usize, const C: usize>(
     product: &Product<'_>,
@@ -240,7 +241,7 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// Copies a few values, four at a time: for a copy of unknown length, the compiler emits a call that costs more than the copy.
+/// Copies a few values, four at a time. (For a copy of unknown length, the compiler emits a call that costs more than the copy.)
 #[inline(always)]
 fn copy_short(from: &[f32], to: &mut [f32]) {
     let (from, from_rest) = from.as_chunks::<4>();
@@ -270,7 +271,7 @@ fn store<V: Lanes, const C: usize>(sum: &[V; C], line: &mut [f32]) {
     }
 }
 
-/// `sums[i] += a(i) · b`: one step of every sum of a tile.
+/// One step of every sum of a tile: `sums[i] += a(i) · b`.
 #[inline(always)]
 fn add_outer<V: Lanes, const R: usize, const C: usize>(
     sums: &mut [[V; C]; R],
@@ -285,7 +286,7 @@ fn add_outer<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// `Σ_p a_p b_p` in [`DOT`] partial sums, for every vector width; they are added pairwise at the end.
+/// The dot product `Σ_p a_p b_p`, computed in [`DOT`] partial sums whatever the vector width; they are added pairwise at the end.
 #[inline(always)]
 fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     const WORDS: usize = 4;
@@ -315,7 +316,7 @@ fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
 /// Number of partial sums in [`dot`].
 const DOT: usize = 16;
 
-/// Computes one row without packing `b`, in the widest pieces that fit.
+/// Computes one row of the output without packing `b`, in vectors as wide as the remaining columns allow.
 #[inline(always)]
 fn one_row<V: Lanes>(product: &Product<'_>, row: usize, out: &mut [f32]) {
     let mut col = 0;

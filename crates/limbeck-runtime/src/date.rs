@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::f64::consts::TAU;
 use serde::{Deserialize, Serialize};
 
-/// Marks a missing date.
+/// The number of seconds that marks a missing date.
 pub const MISSING_TIME: i64 = i64::MIN;
 
 const DAY: i64 = 86_400;
@@ -62,18 +62,18 @@ pub enum DatePart {
     DayCos,
 }
 
-/// The date that the numbers of a column are a part of.
+/// Where the numbers of a column come from: one part of the dates in a column of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DateSource {
     /// Name of the date column in the table.
     pub column: String,
-    /// Which part of the date.
+    /// The part of the date.
     pub part: DatePart,
 }
 
 impl DatePart {
-    /// All parts, in the order in which they become columns.
+    /// All parts of a date, in the order of the columns that are made from them.
     pub const ALL: [Self; 9] = [
         Self::Elapsed,
         Self::Year,
@@ -122,16 +122,16 @@ impl DatePart {
     }
 }
 
-/// A day in the calendar.
+/// A day in the proleptic Gregorian calendar.
 struct Civil {
     year: i64,
     month: i64,
-    /// From 0.
+    /// Day of the year, from 0.
     day_of_year: i64,
 }
 
 impl Civil {
-    /// The day that is `days` after 1970-01-01.
+    /// The calendar day that is `days` after 1970-01-01.
     fn of(days: i64) -> Self {
         // Eras of 400 years, years from March on, so that the leap day is the last of a year.
         let shifted = days + 719_468;

@@ -22,7 +22,7 @@ pub const SATURATION: f64 = 1e6;
 /// One raw input column of a batch.
 #[derive(Clone, Copy, Debug)]
 pub enum RawColumn<'a> {
-    /// Numbers in their own unit; NaN marks a missing value. Booleans are 0 and 1.
+    /// Numbers in their own unit; NaN marks a missing value. Boolean values are 0 and 1.
     Number(&'a [f64]),
     /// Dates, for a column that is a part of a date: seconds since 1970 (UTC); [`MISSING_TIME`](crate::MISSING_TIME) marks a missing value.
     Time(&'a [i64]),
@@ -30,7 +30,7 @@ pub enum RawColumn<'a> {
     Category {
         /// Per row, an index into `levels`; [`MISSING`] marks a missing value.
         codes: &'a [u32],
-        /// The text of each code. Levels are matched to the encoder's by their text, so that any order works.
+        /// The levels: the text of each code. They are matched with the encoder's levels by text, so that their order has no effect.
         levels: &'a [String],
     },
 }
@@ -48,9 +48,9 @@ pub enum Value<'a> {
     Missing,
 }
 
-/// Turns raw columns into the input of a graph; fitted on training rows.
+/// Turns raw columns into the input of a graph. It is fitted on training rows.
 ///
-/// The outputs of one column are adjacent; columns follow in the order of [`columns`](Self::columns).
+/// The outputs of one column are adjacent; the columns come in the order of [`columns`](Self::columns).
 ///
 /// ```
 /// use limbeck_runtime::{Encoder, Encoding, InputColumn, RawColumn, Scaling};
@@ -75,17 +75,17 @@ pub struct Encoder {
 pub struct InputColumn {
     /// Name of the column in the table.
     pub name: String,
-    /// Numbers that mean *missing*, beside NaN.
+    /// Numbers that mean *missing*, in addition to NaN.
     #[serde(default, skip_serializing_if = "MissingNumbers::is_empty")]
     pub missing: MissingNumbers,
-    /// The date that the column's numbers are a part of, if they are.
+    /// The date column and the part of the date that the column's numbers are computed from; `None` for a column that is not part of a date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<DateSource>,
     /// How the column is turned into numbers.
     pub encoding: Encoding,
 }
 
-/// Numbers of a column that mean *missing*, such as −999 or 65535: some values, and all numbers outside of a range.
+/// Numbers of a column that mean *missing*, such as −999 or 65535: single values, and all numbers outside of a range.
 ///
 /// ```
 /// use limbeck_runtime::MissingNumbers;
@@ -96,24 +96,24 @@ pub struct InputColumn {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MissingNumbers {
-    /// Each of these.
+    /// Each of these values is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<f64>,
-    /// Any number below this one.
+    /// Any number below this one is missing; `None` if there is no lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<f64>,
-    /// Any number above this one.
+    /// Any number above this one is missing; `None` if there is no upper bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<f64>,
 }
 
 impl MissingNumbers {
-    /// True where only NaN is missing.
+    /// True if only NaN is missing.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.below.is_none() && self.above.is_none()
     }
 
-    /// True for a number that means *missing*; false for NaN, which is missing without being named.
+    /// True for a number that means *missing*. False for NaN, which always means missing.
     pub fn holds(&self, x: f64) -> bool {
         self.below.is_some_and(|below| x < below)
             || self.above.is_some_and(|above| x > above)
@@ -123,7 +123,7 @@ impl MissingNumbers {
                 .any(|value| (x + 0.0).total_cmp(&(value + 0.0)).is_eq())
     }
 
-    /// NaN for a number that means *missing*, else the number.
+    /// Returns NaN for a number that means *missing*, and any other number unchanged.
     pub fn read(&self, x: f64) -> f64 {
         if self.holds(x) { f64::NAN } else { x }
     }
@@ -147,25 +147,26 @@ pub enum Encoding {
     Number {
         /// Value used in place of a missing one, in the column's unit.
         impute: f64,
-        /// Whether there is a second output: 1 if the value was missing, else 0.
+        /// True if there is a second output: 1 if the value was missing, else 0.
         indicator: bool,
         /// How the number is scaled.
         scaling: Scaling,
     },
     /// A category: one output per level, 1 for the row's level and 0 for the others.
     OneHot {
-        /// The levels seen in training.
+        /// The levels (different texts) of the column in training.
         levels: Vec<String>,
-        /// Whether there is one more output, which is 1 for unseen levels and missing values; without it their outputs are all 0.
+        /// True if there is one more output, which is 1 for a missing value or a level that training did not have. Without it, all outputs are 0 for
+        /// such a value.
         other: bool,
     },
-    /// A category as its index in `levels`; unseen levels and missing values get the index `levels.len()`. One output.
+    /// A category encoded as its index in `levels`; a missing value or an unknown level gets the index `levels.len()`. One output.
     Ordinal {
-        /// The levels seen in training, in the order of their indices.
+        /// The levels (different texts) of the column in training, in the order of their indices.
         levels: Vec<String>,
     },
-    /// A category hashed into buckets: `buckets` outputs, 1 at index FNV-1a (64 bits, of the level's UTF-8) modulo `buckets`, else 0; all 0
-    /// for a missing value.
+    /// A category hashed into buckets. Of `buckets` outputs, the one at index `h mod buckets` is 1, where `h` is the 64-bit FNV-1a hash of the text
+    /// in UTF-8; the others are 0. All are 0 for a missing value.
     Hashed {
         /// Number of buckets.
         buckets: u32,
@@ -180,7 +181,7 @@ pub enum Scaling {
     Standard {
         /// The value that is scaled to 0.
         center: f64,
-        /// The distance from the center that is scaled to 1; above 0.
+        /// The distance from the center that is scaled to 1; it is above 0.
         scale: f64,
     },
     /// Quantile transform to a normal distribution: `clamp(Φ⁻¹(F(x)), ±3)`.
@@ -232,7 +233,7 @@ impl Scaling {
     }
 }
 
-/// `F(x)` of [`Scaling::Quantile`].
+/// The cumulative share `F(x)` in the formula of [`Scaling::Quantile`].
 fn share_below(references: &[f64], x: f64) -> f64 {
     let (low, high) = (
         references.partition_point(|&r| r < x),
@@ -292,7 +293,8 @@ impl Encoding {
         matches!(self, Encoding::Number { .. })
     }
 
-    /// For a one-hot or hashed column, the output that is 1 for a level; for an ordinal column, the level's index.
+    /// For a one-hot or hashed column, the index of the output that is 1 for a level; for an ordinal column, the level's index. `None` if all outputs
+    /// are 0.
     fn place(&self, level: Option<&str>) -> Option<usize> {
         let find = |levels: &[String]| {
             level.and_then(|level| levels.iter().position(|known| known == level))
@@ -307,7 +309,7 @@ impl Encoding {
         }
     }
 
-    /// The [`place`](Self::place) of each of the caller's levels, looked up in one tree map instead of a scan per level.
+    /// The [`place`](Self::place) of each of the caller's levels. They are looked up in a tree map, which is faster than a scan for each level.
     fn places(&self, given: &[String]) -> Vec<Option<usize>> {
         let (Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels }) = self else {
             return given.iter().map(|level| self.place(Some(level))).collect();
@@ -367,8 +369,8 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEncoder`] names the first column with a number that is not finite, a scale that is not positive,
-    /// references that do not ascend, a duplicate level or name, or no output; or it says that there are no columns.
+    /// [`Error::InvalidEncoder`] names the first column with a number that is not finite, a scale that is not positive, references that do not
+    /// ascend, a level that appears twice, a name that another column has, or no output. It is also returned if there are no columns.
     pub fn check(&self) -> Result<()> {
         if self.columns.is_empty() {
             return Err(Error::InvalidEncoder {
@@ -396,7 +398,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Numbers per encoded row.
+    /// Number of f32 in each encoded row.
     pub fn width(&self) -> usize {
         self.columns
             .iter()
@@ -404,7 +406,7 @@ impl Encoder {
             .fold(0, usize::saturating_add)
     }
 
-    /// Number of fitted parameters that prediction reads, summed over the columns; each number and each level counts 1.
+    /// Number of fitted parameters that a prediction uses, summed over the columns; see [`Encoding::parameters`].
     pub fn parameters(&self) -> usize {
         self.columns
             .iter()
@@ -412,7 +414,7 @@ impl Encoder {
             .sum()
     }
 
-    /// Range of outputs of each column.
+    /// For each column, the range of its outputs in an encoded row.
     pub fn column_spans(&self) -> Vec<Range<usize>> {
         let mut from = 0;
         let span = |column: &InputColumn| {
@@ -427,8 +429,8 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that differ from the fitted ones;
-    /// [`Error::InfiniteValue`] and [`Error::InvalidCode`] name column and row.
+    /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that differ from those that the encoder was fitted on;
+    /// [`Error::InfiniteValue`] and [`Error::InvalidCode`] name the column and the row.
     pub fn encode(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f32>> {
         self.check_count(columns.len())?;
         let width = self.width();
@@ -492,7 +494,7 @@ impl Encoder {
 }
 
 impl InputColumn {
-    /// A column in which only NaN is missing.
+    /// A column that is not part of a date, and has no numbers that mean *missing*.
     pub fn new(name: impl Into<String>, encoding: Encoding) -> Self {
         Self {
             name: name.into(),
@@ -504,7 +506,7 @@ impl InputColumn {
 
     fn fault(&self) -> Option<String> {
         let misplaced = || {
-            let only = "missing numbers or a date in a column of categories";
+            let only = "a column of categories cannot be a part of a date, and cannot have numbers that mean missing";
             let is_of_numbers = !self.missing.is_empty() || self.date.is_some();
             (is_of_numbers && !self.encoding.takes_numbers()).then(|| only.into())
         };

@@ -10,11 +10,11 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The number of columns differs from the number the encoder was fitted on.
+    /// The number of columns differs from the number that the encoder was fitted on.
     ColumnCount {
-        /// Columns given.
+        /// Number of columns given.
         found: usize,
-        /// Columns of the encoder.
+        /// Number of columns of the encoder.
         expected: usize,
         /// Names of the encoder's columns, in order.
         names: String,
@@ -23,21 +23,21 @@ pub enum Error {
     ColumnLength {
         /// Column name.
         column: String,
-        /// Values in it.
+        /// Number of values in the column.
         found: usize,
-        /// Rows of the batch.
+        /// Number of rows of the batch.
         expected: usize,
     },
-    /// A column holds numbers but was fitted as categories, or the reverse.
+    /// A column holds numbers but the encoder was fitted on categories, or the reverse.
     ColumnKind {
         /// Column name.
         column: String,
-        /// Kind given.
+        /// Type of the values given, such as numbers or categories.
         found: &'static str,
-        /// Kind fitted.
+        /// Type of the values that the encoder was fitted on.
         expected: &'static str,
     },
-    /// ±inf in a number column.
+    /// A number column holds +inf or −inf.
     InfiniteValue {
         /// Column name.
         column: String,
@@ -50,44 +50,44 @@ pub enum Error {
         column: String,
         /// Row in the batch, from 0.
         row: usize,
-        /// The code.
+        /// The category code.
         code: u32,
-        /// How many levels there are.
+        /// Number of levels given.
         levels: usize,
     },
     /// A slice has the wrong length for its shape.
     BufferLength {
-        /// Which slice.
+        /// Name of the slice.
         what: &'static str,
-        /// Its length.
+        /// Length of the slice.
         found: usize,
-        /// The length needed.
+        /// Length that is needed.
         expected: usize,
     },
     /// The encoder's fields contradict each other or hold an invalid number.
     InvalidEncoder {
-        /// Column name; empty if the fault concerns the whole encoder.
+        /// Column name; empty if the error concerns the whole encoder.
         column: String,
-        /// What is wrong with it.
+        /// What is wrong with the encoder.
         reason: String,
     },
-    /// A graph node does not fit its inputs, or its own fields contradict each other.
+    /// A node of the graph cannot take its inputs, or its own fields contradict each other.
     InvalidNode {
         /// Node index, from 0.
         node: usize,
-        /// Name of its op.
+        /// Name of the node's operation.
         op: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the node.
         reason: String,
     },
     /// The graph has no nodes or an invalid input width, so that it cannot run.
     InvalidGraph {
-        /// What is wrong with it.
+        /// What is wrong with the graph.
         reason: String,
     },
     /// The parts given for a student do not fit together.
     InvalidStudent {
-        /// What is wrong with them.
+        /// What is wrong with the parts.
         reason: String,
     },
     /// The bytes are not a `.limbeck` file.
@@ -97,55 +97,55 @@ pub enum Error {
     },
     /// The file was written by a newer version of limbeck, in a format that this version cannot read.
     NewerFormat {
-        /// The file's format.
+        /// Format of the file.
         found: String,
-        /// The newest format that this version reads.
+        /// The newest format that this version can read.
         supported: &'static str,
     },
-    /// The file holds another kind of content than was asked for.
+    /// The file holds another kind of content than the caller asked for, such as a teacher in place of a student.
     WrongKind {
-        /// The file's kind.
+        /// Kind of the file's content.
         found: String,
-        /// The kind wanted.
+        /// Kind that the caller asked for.
         expected: String,
     },
     /// The bytes of the file changed after it was written: the checksum differs.
     Damaged {
-        /// Checksum of the bytes found.
+        /// Checksum computed from the bytes of the file.
         found: String,
-        /// Checksum in the file.
+        /// Checksum written in the file.
         expected: String,
     },
     /// The file is complete, but an entry is missing or invalid.
     InvalidEntry {
         /// Metadata key or tensor name.
         entry: String,
-        /// What is wrong with it.
+        /// What is wrong with the entry.
         reason: String,
     },
-    /// A call for one prediction was made on a student with several outputs.
+    /// One prediction was requested from a student with several outputs.
     SeveralOutputs {
         /// Number of outputs of the student.
         outputs: usize,
     },
-    /// The prediction for a golden row differs from the one stored when the student was made.
+    /// The prediction for a golden row (a row with a known prediction) differs from the prediction stored when the student was made.
     GoldenMismatch {
-        /// Golden row, from 0.
+        /// Index of the golden row, from 0.
         row: usize,
         /// Name of the target.
         target: String,
-        /// Prediction now.
+        /// The prediction made now.
         found: f64,
-        /// Prediction stored.
+        /// The stored prediction.
         expected: f64,
         /// Largest difference allowed.
         tolerance: f64,
     },
-    /// The file is larger than this version reads.
+    /// The file is larger than the maximum that this version reads.
     TooLarge {
         /// The file.
         path: String,
-        /// Largest size read, in bytes.
+        /// Largest size that is read, in bytes.
         limit: u64,
     },
     /// The operating system reported an error.
@@ -153,7 +153,7 @@ pub enum Error {
     Io {
         /// The file.
         path: String,
-        /// What was being done to it.
+        /// The operation that failed, such as `read`.
         action: &'static str,
         /// The error of the operating system.
         source: std::io::Error,
@@ -190,7 +190,7 @@ impl fmt::Display for Error {
             } => {
                 write!(
                     f,
-                    "column `{column}` holds {found}, {expected} expected: read it with the kind it had in training"
+                    "column `{column}` holds {found}, {expected} expected: read it with the same data type as in training"
                 )
             }
             Self::InfiniteValue { column, row } => {
@@ -252,7 +252,7 @@ impl fmt::Display for Error {
             Self::InvalidEntry { entry, reason } => write!(f, "file entry `{entry}`: {reason}"),
             Self::SeveralOutputs { outputs } => write!(
                 f,
-                "one prediction was asked for, but the student makes {outputs}: use predict_row_into"
+                "one prediction was requested, but the student makes {outputs}: call predict_row_into"
             ),
             Self::GoldenMismatch {
                 row,
@@ -262,7 +262,7 @@ impl fmt::Display for Error {
                 tolerance,
             } => write!(
                 f,
-                "golden row {row}, `{target}`: predicted {found}, expected {expected} ± {tolerance:e}: this build does not reproduce the stored predictions"
+                "golden row {row}, target `{target}`: predicted {found}, expected {expected} ± {tolerance:e}: the predictions in the file are not reproduced"
             ),
             Self::TooLarge { path, limit } => {
                 write!(

@@ -5,16 +5,17 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `format` | `limbeck-1`; `limbeck-2` for content that a reader of `limbeck-1` would misread. Other formats are an error that names the format |
-//! | `kind` | what the file holds, such as `student` |
+//! | `format` | `limbeck-1`; or `limbeck-2` for content that a program for `limbeck-1` would misread. For any other format, reading fails with an
+//! error that names it |
+//! | `kind` | what the file contains, such as `student` |
 //! | `checksum` | 64-bit FNV-1a hash as 16 hexadecimal digits, of the whole file with these digits set to zeros |
-//! | other keys | content, documented with the type that writes it: see [`Student`](crate::Student) |
+//! | other keys | the content; the type that writes it documents its keys, see [`Student`](crate::Student) |
 //!
 //! The checksum detects accidental damage (a flipped bit, a cut-off file, an edit). It is not a signature: anyone who can write the file
 //! can also write the checksum.
 //!
-//! The bytes are canonical: keys are sorted, tensors of eight-byte numbers come first and then the others, each group sorted by name, and
-//! the header is padded with spaces to a multiple of eight bytes. The same container gives the same bytes.
+//! The bytes are canonical: keys are sorted; tensors of eight-byte numbers come first, then all other tensors, each group sorted by name; and the
+//! header is padded with spaces to a multiple of eight bytes. The same container always gives the same bytes.
 
 use crate::{Encoder, Error, Graph, Node, Op, Result, TableInterp, TreeEnsemble, fnv::fnv1a};
 use alloc::{
@@ -56,7 +57,7 @@ pub struct Container {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// Numbers of one type and their shape.
+/// Numbers of one type, and the shape of the tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// Length of each dimension; the product of the lengths is the number of values.
@@ -132,7 +133,7 @@ impl Numbers {
     }
 }
 
-/// A graph's structure; the graph's numbers are stored in tensors whose names begin with the graph's name.
+/// The structure of a graph, as JSON. The graph's numbers are stored in tensors whose names begin with the graph's name.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GraphText {
@@ -185,8 +186,8 @@ impl Container {
         }
     }
 
-    /// Marks the container as `limbeck-2`: readers of `limbeck-1` cannot read it. Everything else stays `limbeck-1`, so that programs
-    /// in use, which read only that format, can still read new files.
+    /// Marks the container as `limbeck-2`, because a program for `limbeck-1` would misread its content. Containers without this mark stay
+    /// `limbeck-1`, so that older programs, which read only that format, can read them.
     pub(crate) fn needs_second_format(&mut self) {
         self.format = LAST_FORMAT;
     }
@@ -201,7 +202,7 @@ impl Container {
         &self.kind
     }
 
-    /// Stores text under a key. Do not use the keys `format`, `kind` and `checksum`: writing the file overwrites them.
+    /// Stores text under a key. Do not use the keys `format`, `kind` and `checksum`: writing the file overwrites these entries.
     pub fn put(&mut self, key: &str, text: impl Into<String>) {
         self.sections.insert(key.into(), text.into());
     }
@@ -218,12 +219,12 @@ impl Container {
             .ok_or_else(|| invalid(key, "missing"))
     }
 
-    /// Stores a value as JSON under a key. A value with a hash map may give different bytes each time; f64 are read back bit for bit.
+    /// Stores a value as JSON under a key. Each f64 is read back bit for bit. A value with a hash map may give different bytes each time.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] for a value that JSON cannot hold, such as a map whose keys are not text. NaN and ±inf become null, without
-    /// an error.
+    /// [`Error::InvalidEntry`] for a value that JSON cannot hold, such as a map whose keys are not text. NaN and ±inf are stored as null, without an
+    /// error.
     pub fn put_json(&mut self, key: &str, value: &impl Serialize) -> Result<()> {
         let text =
             serde_json::to_string(value).map_err(|error| invalid(key, &error.to_string()))?;
@@ -271,7 +272,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there are no such numbers or they have another type.
+    /// [`Error::InvalidEntry`] if there is no such entry or its numbers have another type.
     pub fn f32s(&self, name: &str) -> Result<&[f32]> {
         match &self.tensor(name)?.numbers {
             Numbers::F32(numbers) => Ok(numbers),
@@ -286,7 +287,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidEntry`] if there are no such numbers or they have another type.
+    /// [`Error::InvalidEntry`] if there is no such entry or its numbers have another type.
     pub fn u32s(&self, name: &str) -> Result<&[u32]> {
         match &self.tensor(name)?.numbers {
             Numbers::U32(numbers) => Ok(numbers),
@@ -297,17 +298,17 @@ impl Container {
         }
     }
 
-    /// Stores a graph: its structure as JSON under `name`, its numbers as tensors. `I` is the index of a node.
+    /// Stores a graph: its structure as JSON under `name`, its numbers as tensors. In the names of the tensors, `I` is the index of a node.
     ///
     /// ```text
     /// name            {"input_width": …, "nodes": [{"inputs": [0], "op": {"linear": {"rows": 8, "cols": 2}}}, …]}
-    /// name.I.edges    if node I is a Ple: all edges of all columns; the structure has the number per column
+    /// name.I.edges    if node I is a Ple: all edges of all columns; the JSON has the number of edges of each column
     /// name.I.weight   if node I is a Linear: [rows, cols]
     /// name.I.bias     [cols]
     /// name.I.scale    if node I is a Scale: by, add
-    /// name.I.roots    if node I is a TreeEnsemble: one root per tree; the four below are its fields of that name
+    /// name.I.roots    if node I is a TreeEnsemble: one root per tree; the next line lists its other fields
     /// name.I.inputs, .threshold, .children [splits, 2], .leaves
-    /// name.I.knots    if node I is a TableInterp: all knots of all axes; the structure has the number per axis
+    /// name.I.knots    if node I is a TableInterp: all knots of all axes; the JSON has the number of knots of each axis
     /// name.I.values   the value at each point of the grid
     /// ```
     pub fn put_graph(&mut self, name: &str, graph: &Graph) {
@@ -466,7 +467,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// The errors of [`Encoder::check`]; JSON cannot hold numbers that are not finite.
+    /// The errors of [`Encoder::check`], for example for numbers that are not finite, which JSON cannot hold.
     pub fn put_encoder(&mut self, key: &str, encoder: &Encoder) -> Result<()> {
         encoder.check()?;
         self.put_json(key, encoder)
@@ -498,7 +499,7 @@ impl Container {
         bytes
     }
 
-    /// The tensors in the order of the file: eight-byte numbers first, so that all tensors are aligned.
+    /// The tensors in the order in which the file has them: eight-byte numbers first, so that all tensors are aligned.
     fn in_file_order(&self) -> Vec<(&String, &Tensor)> {
         let mut tensors: Vec<_> = self.tensors.iter().collect();
         tensors.sort_by_key(|(_, tensor)| !matches!(tensor.numbers, Numbers::F64(_)));
@@ -648,14 +649,15 @@ fn check_sum(bytes: &[u8], expected: Option<String>) -> Result<()> {
     }
 }
 
-/// Finds the sixteen digits of the checksum. In JSON, quotes inside text are escaped, so these bytes occur only at the key itself.
+/// The sixteen digits of the checksum in the file's header; `None` if the key is missing. In JSON, quotes inside text are escaped, so these bytes
+/// occur only at the key itself.
 fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
     const KEY: &[u8] = b"\"checksum\":\"";
     let at = bytes.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
     bytes.get_mut(at..at + ZERO_CHECKSUM.len())
 }
 
-/// Splits `numbers` into consecutive pieces of the given lengths; `None` if the lengths do not add up.
+/// Splits `numbers` into consecutive pieces of the given lengths; `None` if the lengths do not add up to the number of values.
 fn split(mut numbers: &[f32], lengths: &[usize]) -> Option<Vec<Vec<f32>>> {
     let mut pieces = Vec::new();
     for &length in lengths {

@@ -1,6 +1,6 @@
-//! The 64-bit FNV-1a hash: assigns category levels to buckets and detects damaged files.
+//! The 64-bit FNV-1a hash. It assigns categories to hash buckets, and detects damaged files.
 
-/// The hash of some bytes (Fowler, Noll, Vo; draft-eastlake-fnv).
+/// The FNV-1a hash of some bytes (Fowler, Noll, Vo; draft-eastlake-fnv).
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

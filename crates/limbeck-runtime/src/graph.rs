@@ -3,13 +3,13 @@
 use crate::{Error, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Largest width of a value in a graph: protects against files that declare absurd sizes.
+/// Largest width of a value in a graph. The limit protects against files that declare absurd sizes.
 const MAX_WIDTH: usize = 1 << 24;
 
-/// A model as a list of nodes; each node reads values that come before it.
+/// A model as a list of nodes; each node takes values of earlier nodes, or the input.
 ///
-/// Value 0 is the input, one row of [`input_width`](Self::input_width) f32. Node `i` makes value `i + 1`. The last
-/// value is the output. [`run`](Self::run) is the simple, slow implementation; [`Plan`](crate::Plan) is the fast one.
+/// Value 0 is the input, a row of [`input_width`](Self::input_width) f32. Node `i` computes value `i + 1`. The last value is the output.
+/// [`run`](Self::run) is the simple, slow implementation; [`Plan`](crate::Plan) is the fast one.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op};
@@ -23,13 +23,13 @@ const MAX_WIDTH: usize = 1 << 24;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    /// Numbers per row of input.
+    /// Number of f32 in each input row.
     pub input_width: usize,
-    /// The operations, in the order they run.
+    /// The operations, in the order of execution.
     pub nodes: Vec<Node>,
 }
 
-/// One operation and the values it reads.
+/// One operation and the values that it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The operation.
@@ -54,7 +54,7 @@ pub enum Op {
     /// Source: Gorishniy et al., *On Embeddings for Numerical Features in Tabular Deep Learning*, NeurIPS 2022; there
     /// the first and last bins are open, here every output is clamped.
     Ple {
-        /// Per input column: no edge, or at least two in ascending order.
+        /// The edges of each input column in ascending order: at least two, or none.
         edges: Vec<Vec<f32>>,
     },
     /// `out[j] = Σ_i x[i] · weight[i, j] + bias[j]`.
@@ -63,16 +63,16 @@ pub enum Op {
         rows: usize,
         /// Width of the output.
         cols: usize,
-        /// `[rows, cols]`, row-major.
+        /// The weights, `[rows, cols]`, row-major.
         weight: Vec<f32>,
-        /// `[cols]`.
+        /// The biases, `[cols]`.
         bias: Vec<f32>,
     },
     /// `max(x, 0)`; NaN stays NaN.
     Relu,
-    /// Element-wise sum of one or more inputs of one width.
+    /// Element-wise sum of one or more inputs of equal width.
     Add,
-    /// Element-wise mean of one or more inputs of one width.
+    /// Element-wise mean of one or more inputs of equal width.
     Mean,
     /// `x · by + add`, element-wise.
     Scale {
@@ -89,14 +89,14 @@ pub enum Op {
     ///
     /// NaN gives NaN.
     Softmax,
-    /// Sum of the leaves that a row reaches in decision trees; one output.
+    /// Sum of the leaves that a row reaches in an ensemble of decision trees; one output.
     TreeEnsemble(TreeEnsemble),
-    /// Value interpolated in a table of one to three numbers; one output.
+    /// Interpolation in a table of one to three inputs; one output.
     TableInterp(TableInterp),
 }
 
 impl Op {
-    /// The op's name in files and messages.
+    /// Name of the operation in files and messages.
     pub fn name(&self) -> &'static str {
         match self {
             Op::Ple { .. } => "ple",
@@ -111,7 +111,7 @@ impl Op {
         }
     }
 
-    /// Number of fitted parameters that prediction reads: edges, weights, biases and scales, and all parameters of a table or of trees.
+    /// Number of fitted parameters that a prediction uses: edges, weights, biases and scales, and all parameters of a table or of trees.
     pub fn parameters(&self) -> usize {
         match self {
             Op::Ple { edges } => edges.iter().map(Vec::len).sum(),
@@ -139,15 +139,15 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers do not fit;
-    /// [`Error::InvalidGraph`] if the input width is 0 or too large, or if there is no node.
+    /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers are invalid; [`Error::InvalidGraph`] if the input width is 0 or
+    /// too large, or if there is no node.
     pub fn new(input_width: usize, nodes: Vec<Node>) -> Result<Self> {
         let graph = Graph { input_width, nodes };
         graph.widths()?;
         Ok(graph)
     }
 
-    /// Width of each value; the first is the input's.
+    /// The width of each value; the first is the width of the input.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Numbers per row of output; 0 for an invalid graph (see [`widths`](Self::widths)).
+    /// Number of f32 in each output row; 0 for an invalid graph (see [`widths`](Self::widths)).
     pub fn output_width(&self) -> usize {
         self.widths()
             .ok()
@@ -198,12 +198,12 @@ impl Graph {
             .unwrap_or(0)
     }
 
-    /// Number of fitted parameters that prediction reads, summed over the nodes; see [`Op::parameters`].
+    /// Number of fitted parameters that a prediction uses, summed over the nodes; see [`Op::parameters`].
     pub fn parameters(&self) -> usize {
         self.nodes.iter().map(|node| node.op.parameters()).sum()
     }
 
-    /// The output `[n, output_width]` for `x` of shape `[n, input_width]`, in simple loops: the reference for [`Plan`](crate::Plan).
+    /// Computes the output `[n, output_width]` for `x` of shape `[n, input_width]`, in simple loops. Tests compare [`Plan`](crate::Plan) with it.
     ///
     /// # Panics
     ///

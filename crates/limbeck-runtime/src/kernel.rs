@@ -1,4 +1,4 @@
-//! Small dense matrix products in f32, row-major; prediction and training use them.
+//! Small dense matrix products in f32, on row-major matrices. Prediction and training use them.
 //!
 //! # Idea
 //!
@@ -9,10 +9,10 @@
 //!
 //! # Order of summation
 //!
-//! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (For a single output column: 16 partial sums, added
-//! pairwise.) The result therefore depends neither on the number of rows in a call nor on threads. With fused multiply-add, every
-//! step of the sum is fused; without it, each product is rounded first. Two machines may thus differ by rounding, but results on one machine are
-//! always the same.
+//! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (For a single output column, it is 16 partial sums, which
+//! are added pairwise.) The result therefore depends neither on the number of rows in a call nor on threads. With fused multiply-add, every step of
+//! the sum is fused; without it, each product is rounded first. Two machines may thus differ by rounding, but one machine always gives the same
+//! result.
 
 use crate::blocks::{Operand, Product, Start};
 use crate::simd;

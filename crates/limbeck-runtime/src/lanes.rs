@@ -1,4 +1,4 @@
-//! A SIMD vector of f32, as the kernel code uses it.
+//! The operations on a SIMD vector of f32 that the kernels use.
 
 /// A SIMD vector of f32.
 pub(crate) trait Lanes: Copy {
@@ -16,11 +16,11 @@ pub(crate) trait Lanes: Copy {
     fn scalar_mul_add(a: f32, b: f32, c: f32) -> f32;
 }
 
-/// The portable version: uses only instructions of the build's target.
+/// The portable vector: its code uses only instructions that the build's target has.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain([f32; 4]);
 
-/// True if the build's target has fused multiply-add.
+/// True if every processor of the build's target has fused multiply-add.
 #[cfg(feature = "std")]
 const BASE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 

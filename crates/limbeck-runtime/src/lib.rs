@@ -1,13 +1,13 @@
 //! Runs students: small regression models stored as data.
 //!
-//! - [`Encoder`] turns raw columns, in their own units, into numbers;
-//! - [`Graph`] is the model as a short list of typed operations, and [`Plan`] runs it fast;
+//! - [`Encoder`] turns raw columns, in their own units, into the numbers that the model takes;
+//! - [`Graph`] is the model as a short list of typed operations, and [`Plan`] is the same model compiled for fast execution;
 //! - [`Student`] combines the two with the transform back to the target's unit: it predicts, and it reads and writes `.limbeck` files;
-//! - [`Container`] is the `.limbeck` file format itself, also for other content than a student;
+//! - [`Container`] is the `.limbeck` file format itself; it can hold other content than a student, too;
 //! - [`kernel`] has the dense matrix products, which training uses too.
 //!
-//! The core is `no_std` with `alloc`. The feature `std` (on by default) adds reading and writing of files, and selects AVX2 or AVX-512
-//! code at run time.
+//! The core is `no_std` with `alloc`. The feature `std` (on by default) adds reading and writing of files, and the selection of AVX2 or AVX-512 code
+//! at run time.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! The inverse of the normal distribution function.
+//! The inverse of the standard normal distribution function.
 #![allow(clippy::excessive_precision, reason = "coefficients as published")]
 
 /// Largest absolute value that [`inverse_cdf`] returns, in standard deviations.

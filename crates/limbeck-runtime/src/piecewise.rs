@@ -1,4 +1,4 @@
-//! A piecewise-linear encoding fused with the linear layer after it: interpolation in a table of cumulative sums of weights.
+//! A piecewise-linear encoding fused with the linear layer after it. The fused layer interpolates in a table of cumulative sums of weights.
 
 use crate::{
     blocks::{Term, add_rows},
@@ -6,7 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// A Ple fused with the Linear after it; the top of `plan.rs` has the formula.
+/// A [`Ple`](crate::Op::Ple) operation fused with the [`Linear`](crate::Op::Linear) after it; the comment at the top of `plan.rs` has the formula.
 #[derive(Clone, Debug)]
 pub(crate) struct Piecewise {
     pub(crate) columns: Vec<Column>,
@@ -14,14 +14,14 @@ pub(crate) struct Piecewise {
     bias: Vec<f32>,
 }
 
-/// One input column of a Ple.
+/// One input column of a [`Ple`](crate::Op::Ple) operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    /// Index of the column's first output, and so of its first row in the table.
+    /// Index of the column's first output, which is also the index of its first row in the table.
     from: u32,
-    /// `e_0 … e_{K−1}`: lower edges of the bins. Empty for a column that passes through.
+    /// Lower edges of the bins, `e_0 … e_{K−1}`. Empty for a column that is not encoded but passes through.
     begins: Vec<f32>,
-    /// `e_{k+1} − e_k`: widths of the bins.
+    /// Widths of the bins, `e_{k+1} − e_k`.
     widths: Vec<f32>,
 }
 
@@ -45,7 +45,8 @@ impl Column {
         self.begins.len().max(1)
     }
 
-    /// Index of the bin that holds `x`, and the share of the bin that lies below `x`; the same quotient as in [`Graph::run`](crate::Graph::run).
+    /// The index of the bin that contains `x`, and the fraction of the bin that lies below `x`, by the same division as in
+    /// [`Graph::run`](crate::Graph::run).
     #[inline(always)]
     fn locate(&self, x: f32) -> (usize, f32) {
         // For few bins, counting is faster than a binary search, because it has no branches to mispredict.
@@ -86,7 +87,7 @@ impl Piecewise {
         }
     }
 
-    /// Writes the terms of one row, and returns how many there are.
+    /// Writes the terms of one row to `terms`, and returns their number.
     #[inline(always)]
     fn terms(&self, x: &[f32], terms: &mut [Term]) -> usize {
         let mut count = 0;
@@ -110,7 +111,7 @@ impl Piecewise {
 }
 
 impl Piecewise {
-    /// Runs all rows of `x`; called through `simd::piecewise`.
+    /// Computes the layer for all rows of `x`; called through `simd::piecewise`.
     #[inline(always)]
     pub(crate) fn run<V: Lanes>(&self, x: &[f32], relu: bool, terms: &mut [Term], to: &mut [f32]) {
         let cols = self.bias.len();

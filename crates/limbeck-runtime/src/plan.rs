@@ -28,7 +28,7 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
-/// Rows that run through the whole graph at a time, so that all values of the block stay in the cache.
+/// Number of rows that run through the whole graph at a time, so that all values of these rows stay in the cache.
 const BLOCK: usize = 64;
 
 /// A graph compiled for execution.
@@ -47,14 +47,14 @@ pub struct Plan {
     input_width: usize,
     output_width: usize,
     steps: Vec<Step>,
-    /// Width of each buffer: numbers per row.
+    /// For each buffer, its numbers per row.
     buffers: Vec<usize>,
     /// Maximum number of terms that a row can have in any piecewise step.
     terms: usize,
     output: Source,
 }
 
-/// Working memory of a plan: allocates at first use, and is then reused without allocating.
+/// Working memory of a plan. It allocates at the first use, and no more after that.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     buffers: Vec<Vec<f32>>,
@@ -80,7 +80,7 @@ struct Step {
     width: usize,
     /// Index of the buffer that the step writes.
     to: usize,
-    /// Whether negative results are set to 0.
+    /// True if negative results are set to 0.
     relu: bool,
 }
 
@@ -116,17 +116,17 @@ impl Plan {
         Ok(Compiler::new(graph, &widths).compile())
     }
 
-    /// Numbers per row of input.
+    /// Number of f32 in each input row.
     pub fn input_width(&self) -> usize {
         self.input_width
     }
 
-    /// Numbers per row of output.
+    /// Number of f32 in each output row.
     pub fn output_width(&self) -> usize {
         self.output_width
     }
 
-    /// Runs `n` rows: `x` is `[n, input_width]`, `out` is `[n, output_width]`, both row-major.
+    /// Runs `n` rows. `x` is `[n, input_width]` and `out` is `[n, output_width]`, both row-major.
     ///
     /// # Panics
     ///
@@ -267,14 +267,14 @@ impl Step {
 struct Compiler<'g> {
     graph: &'g Graph,
     widths: &'g [usize],
-    /// For each value, the nodes that read it, in order.
+    /// For each value, the nodes that take it as an input, in order.
     readers: Vec<Vec<usize>>,
     steps: Vec<Step>,
     buffers: Vec<usize>,
     free: Vec<usize>,
-    /// Where each value computed so far is stored; `None` for one that is never computed.
+    /// For each value computed so far, the place where it is stored; `None` for a value that is never computed.
     places: Vec<Option<Source>>,
-    /// For each node, whether a step already computes it: its own, or that of a node that it was merged into.
+    /// For each node, true if a step already computes it: the node's own step, or the step of a node that it was merged into.
     done: Vec<bool>,
 }
 
@@ -319,7 +319,7 @@ impl<'g> Compiler<'g> {
         }
     }
 
-    /// True if node `i` is a Ple that only linear layers read; their steps then compute it.
+    /// True if node `i` is a [`Ple`](Op::Ple) that only linear layers read; their steps then compute it.
     fn is_fused_ple(&self, i: usize) -> bool {
         let readers = &self.readers[i + 1];
         let is_linear = |&reader: &usize| matches!(self.graph.nodes[reader].op, Op::Linear { .. });
@@ -328,7 +328,7 @@ impl<'g> Compiler<'g> {
             && readers.iter().all(is_linear)
     }
 
-    /// The Ple before the linear node `i`, if it is fused into that node.
+    /// The [`Ple`](Op::Ple) before the linear node `i`, if it is fused into that node; else `None`.
     fn fused_ple(&self, i: usize) -> Option<usize> {
         let before = self.graph.nodes[i].inputs[0].checked_sub(1)?;
         self.is_fused_ple(before).then_some(before)
@@ -385,7 +385,7 @@ impl<'g> Compiler<'g> {
         self.release(&inputs);
     }
 
-    /// The relu after node `i`, if it is the only reader of that node's value.
+    /// The [`Relu`](Op::Relu) after node `i`, if it is the only node that reads that node's value; else `None`.
     fn joined_relu(&self, i: usize) -> Option<usize> {
         match self.readers[i + 1].as_slice() {
             &[reader] if matches!(self.graph.nodes[reader].op, Op::Relu) => Some(reader),
@@ -402,7 +402,7 @@ impl<'g> Compiler<'g> {
         at
     }
 
-    /// Frees the buffers of values that no step will read any more.
+    /// Frees the buffers of those of the given values that no later step reads.
     fn release(&mut self, values: &[usize]) {
         for &value in values {
             let Some(Source::Buffer(at)) = self.places[value] else {
@@ -418,7 +418,7 @@ impl<'g> Compiler<'g> {
         }
     }
 
-    /// True if a later step reads the inputs of node `reader`: the node's own step, or that of a layer it is fused into.
+    /// True if a later step has to read the inputs of node `reader`: the node's own step, or the step of a layer that the node is fused into.
     fn will_read(&self, reader: usize) -> bool {
         if self.is_fused_ple(reader) {
             return self.readers[reader + 1]

@@ -80,7 +80,7 @@ x86_lanes!(
     "avx512f and fma"
 );
 
-/// Instruction sets with their own code path.
+/// Instruction sets for which there is separate code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isa {
     Plain,

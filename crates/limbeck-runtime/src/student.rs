@@ -1,4 +1,4 @@
-//! The student: encoder, graph and target transforms, and prediction with them.
+//! The student: an encoder, a graph and target transforms, and prediction with them.
 
 use crate::{
     Container, Encoder, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch, Value,
@@ -8,16 +8,16 @@ use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::ops::Deref;
 use serde::{Deserialize, Serialize};
 
-/// The `kind` in the file of a student.
+/// The `kind` of a file that holds a student.
 const KIND: &str = "student";
 
-/// Largest allowed change of a golden prediction, relative to the sum of its absolute value and the target's scale.
+/// Tolerance of a golden prediction: the largest allowed difference, relative to the sum of the prediction's absolute value and the target's scale.
 ///
-/// On 5 000 random rows, the largest relative difference between the portable and the AVX2 code was 0.8e-6 for a student of 5 000
-/// parameters and 1.3e-6 for one of 100 000. A real fault changes predictions by far more than ten times that.
+/// On 5 000 random rows, the largest relative difference between the portable and the AVX2 code was 0.8e-6 for a student of 5 000 parameters and
+/// 1.3e-6 for a student of 100 000. A real error changes predictions by far more than ten times that.
 const GOLDEN_TOLERANCE: f64 = 1e-5;
 
-/// Transform from the graph's output `z` to the target in its own unit, computed in f64.
+/// Transform from the graph's output `z` to the target in its own unit; computed in f64.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TargetTransform {
@@ -51,7 +51,7 @@ impl TargetTransform {
         2
     }
 
-    /// Absolute derivative of the prediction with respect to `z`, at a given prediction.
+    /// Absolute value of the derivative of the prediction with respect to `z`, at a given prediction.
     fn slope_at(&self, prediction: f64) -> f64 {
         match self {
             TargetTransform::Affine { scale, .. } => scale.abs(),
@@ -100,7 +100,8 @@ impl GoldenValue {
     }
 }
 
-/// A raw row and the predictions that the student made for it when it was created: a check for every other program that runs the student.
+/// A raw row and the predictions that the student made for it when it was created. Every other program that runs the student can be checked with such
+/// rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Golden {
     /// One value per input column.
@@ -114,10 +115,10 @@ pub struct Golden {
 #[serde(deny_unknown_fields)]
 struct GoldenText {
     raw: Vec<CellText>,
-    /// The prediction of a student with one output.
+    /// The prediction, if the student has one output; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prediction: Option<String>,
-    /// The predictions of a student with several outputs.
+    /// The predictions, if the student has several outputs; else empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     predictions: Vec<String>,
 }
@@ -210,9 +211,9 @@ impl Student {
     ///
     /// # Errors
     ///
-    /// The errors of [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph's input width is not the encoder's width,
-    /// the graph's output width is not the number of outputs, two outputs have the same name, a number of a transform is not finite, or a
-    /// golden row does not fit.
+    /// The errors of [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph's input width is not the encoder's width, the
+    /// graph's output width is not the number of outputs, two outputs have the same name, a number of a transform is not finite, or a golden row has
+    /// another number of values or predictions than the student.
     pub fn new(parts: StudentParts) -> Result<Self> {
         parts.encoder.check()?;
         let plan = Plan::new(&parts.graph)?;
@@ -227,7 +228,7 @@ impl Student {
         self.parts
     }
 
-    /// The same student with new golden rows; their predictions are computed here.
+    /// The same student with new golden rows; this function computes their predictions.
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl Student {
         Student::new(self.parts)
     }
 
-    /// Predictions for a batch, `[n_rows, outputs]`, each in its target's unit; `columns` are in the encoder's order.
+    /// Predictions for a batch, `[n_rows, outputs]`, each in the unit of its target; `columns` are in the encoder's order.
     ///
     /// # Errors
     ///
@@ -320,7 +321,7 @@ impl Student {
         &self.plan
     }
 
-    /// Number of fitted parameters that prediction reads, in encoder, graph and target transforms; each category level counts 1.
+    /// Number of fitted parameters that a prediction uses, in encoder, graph and target transforms; each category level counts as one.
     pub fn parameters(&self) -> usize {
         let targets = self
             .outputs
@@ -351,7 +352,7 @@ impl Student {
         Ok(())
     }
 
-    /// The student's present predictions for a golden row, one per output.
+    /// The predictions that the student makes now for a golden row, one per output.
     ///
     /// # Errors
     ///
@@ -437,7 +438,7 @@ impl Student {
     }
 }
 
-/// Reads the outputs from a file of either format.
+/// Reads the outputs from a file of format `limbeck-1` or `limbeck-2`.
 fn outputs(file: &Container) -> Result<Vec<Output>> {
     if file.is_second_format() {
         return file.json("outputs");
@@ -447,7 +448,7 @@ fn outputs(file: &Container) -> Result<Vec<Output>> {
 }
 
 impl Output {
-    /// Largest difference from the stored prediction `expected` of a golden row that [`Student::verify_golden`] accepts.
+    /// The largest difference from the stored prediction `expected` that [`Student::verify_golden`] accepts.
     pub fn golden_tolerance(&self, expected: f64) -> f64 {
         GOLDEN_TOLERANCE * (expected.abs() + self.transform.slope_at(expected))
     }
@@ -525,7 +526,7 @@ impl Golden {
         }
         if !self.raw.iter().all(is_finite) || !self.predictions.iter().all(|y| y.is_finite()) {
             return Some(
-                "it holds a number that is not finite; write missing values as `missing`".into(),
+                "one of its numbers is not finite; write missing values as `missing`".into(),
             );
         }
         None

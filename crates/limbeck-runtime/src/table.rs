@@ -9,7 +9,8 @@ const MAX_AXES: usize = 3;
 ///
 /// # Formula
 ///
-/// On an axis with knots `k_0 < … < k_m`, the number `x` is clamped to `[k_0, k_m]`. In the cell `[k_i, k_{i+1}]` that holds it:
+/// On an axis with knots `k_0 < … < k_m`, the number `x` is clamped to `[k_0, k_m]`. In the cell `[k_i, k_{i+1}]` that contains `x`, with the values
+/// `v_i` and `v_{i+1}` at its knots:
 ///
 /// ```text
 /// f   = clamp((x − k_i) / (k_{i+1} − k_i), 0, 1)
@@ -26,8 +27,8 @@ const MAX_AXES: usize = 3;
 ///
 /// # Errors
 ///
-/// [`Graph::new`](crate::Graph::new) returns an error for no axis or more than three, fewer than two knots, knots that do not ascend, another
-/// number of values than the grid has points, and numbers that are not finite.
+/// [`Graph::new`](crate::Graph::new) returns an error if there is no axis or more than three, an axis has fewer than two knots, its knots do not
+/// ascend, the number of values is not the number of grid points, or a number is not finite.
 ///
 /// ```
 /// use limbeck_runtime::{Graph, Node, Op, TableInterp};
@@ -38,19 +39,19 @@ const MAX_AXES: usize = 3;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableInterp {
-    /// Per axis: at least two numbers in ascending order.
+    /// The knots of each axis: at least two numbers in ascending order.
     pub knots: Vec<Vec<f32>>,
     /// The value at each point of the grid.
     pub values: Vec<f32>,
 }
 
 impl TableInterp {
-    /// Number of fitted parameters that prediction reads: knots and values.
+    /// Number of fitted parameters that a prediction uses: all knots and values.
     pub fn parameters(&self) -> usize {
         self.knots.iter().map(Vec::len).sum::<usize>() + self.values.len()
     }
 
-    /// Why the table cannot run on rows of `width` numbers; `None` if it can.
+    /// The reason why the table cannot run on rows of `width` numbers; `None` if it can.
     pub(crate) fn fault(&self, width: usize) -> Option<String> {
         if !(1..=MAX_AXES).contains(&self.knots.len()) {
             return Some(format!(
@@ -104,7 +105,7 @@ impl TableInterp {
         ))
     }
 
-    /// The value for one row, axis by axis: the reference for [`Grid`].
+    /// The value for one row, computed axis by axis in simple loops. Tests compare [`Grid`] with it.
     pub(crate) fn at(&self, row: &[f32]) -> f32 {
         interpolate(&self.knots, &self.values, row)
     }
@@ -121,7 +122,7 @@ fn interpolate(knots: &[Vec<f32>], values: &[f32], row: &[f32]) -> f32 {
     (1.0 - share) * at(cell) + share * at(cell + 1)
 }
 
-/// A table compiled for execution: all corners of a cell are read first, then interpolated.
+/// A table compiled for fast execution: all corners of a cell are read first, then interpolated.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     axes: Vec<Axis>,
@@ -131,14 +132,14 @@ pub(crate) struct Grid {
 #[derive(Clone, Debug)]
 struct Axis {
     knots: Vec<f32>,
-    /// `k_{i+1} − k_i`.
+    /// The widths of the cells: `k_{i+1} − k_i`.
     widths: Vec<f32>,
-    /// Distance in `values` from one knot of this axis to the next.
+    /// The distance in `values` between one knot of this axis and the next.
     stride: usize,
 }
 
 impl Axis {
-    /// Index of the cell that holds `x`, and the share of that cell that lies below `x`.
+    /// The index of the cell that contains `x`, and the fraction of that cell that lies below `x`.
     #[inline]
     fn locate(&self, x: f32) -> (usize, f32) {
         let inner = &self.knots[1..self.knots.len() - 1];
@@ -165,7 +166,7 @@ impl Grid {
         }
     }
 
-    /// Values for all rows of `x`.
+    /// Computes the values for all rows of `x`.
     pub(crate) fn run(&self, x: &[f32], to: &mut [f32]) {
         for (row, to) in x.chunks_exact(self.axes.len()).zip(to) {
             *to = self.at(row);

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Largest number of splits, and of leaves, in an ensemble: protects against files that declare absurd sizes.
+/// Largest number of splits, and of leaves, in an ensemble. The limit protects against files that declare absurd sizes.
 const MAX_NODES: usize = 1 << 24;
 
 /// Decision trees whose leaves are added up: the payload of [`Op::TreeEnsemble`](crate::Op::TreeEnsemble).
@@ -13,15 +13,15 @@ const MAX_NODES: usize = 1 << 24;
 /// out = Σ_t leaf_t(x)        in f32, in the order of the trees
 /// ```
 ///
-/// A row starts at the root of each tree. At a split it goes to the left child if `x[input] < threshold`, otherwise to the right
-/// child; for NaN, each split stores the direction.
+/// A row starts at the root of each tree. At a split, it goes to the left child if `x[input] < threshold`, otherwise to the right child. If the input
+/// is NaN, it goes in a direction that is stored with the split.
 ///
 /// # Shapes
 ///
 /// `[n, c]` → `[n, 1]`.
 ///
-/// Splits of all trees are numbered from 0, and the numbers of the leaves follow. A number below `threshold.len()` is a split; any other is
-/// leaf `number − threshold.len()`.
+/// The splits of all trees are numbered from 0; the numbers of the leaves follow. So a number below `threshold.len()` means a split, and any other
+/// means leaf `number − threshold.len()`.
 ///
 /// A tree of `l` leaves has `l − 1` splits of four numbers (input, threshold, two children), `l` leaf values and its root:
 /// `5 l − 3` fitted parameters.
@@ -42,20 +42,20 @@ const MAX_NODES: usize = 1 << 24;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TreeEnsemble {
-    /// Per tree: number of its root, a split or a leaf.
+    /// For each tree, the number of its root, which is a split or a leaf.
     pub roots: Vec<u32>,
-    /// Per split: twice the index of the input that it tests, plus 1 if NaN goes to the left.
+    /// For each split, twice the index of the input that it tests, plus 1 if NaN goes to the left.
     pub inputs: Vec<u32>,
-    /// Per split: rows whose input is below this number go to the left.
+    /// For each split, the threshold: rows whose input is below it go to the left.
     pub threshold: Vec<f32>,
-    /// Per split: numbers of the left and the right child; `[splits, 2]`.
+    /// For each split, the numbers of its left and its right child; `[splits, 2]`.
     pub children: Vec<u32>,
     /// Values of the leaves.
     pub leaves: Vec<f32>,
 }
 
 impl TreeEnsemble {
-    /// Number of fitted parameters that prediction reads: roots, four per split, and leaf values.
+    /// Number of fitted parameters that a prediction uses: one for each root, four for each split, and one for each leaf.
     pub fn parameters(&self) -> usize {
         self.roots.len()
             + self.inputs.len()
@@ -64,7 +64,7 @@ impl TreeEnsemble {
             + self.leaves.len()
     }
 
-    /// Why the trees cannot run on rows of `width` numbers; `None` if they can.
+    /// The reason why the trees cannot run on rows of `width` numbers; `None` if they can.
     pub(crate) fn fault(&self, width: usize) -> Option<String> {
         let (splits, leaves) = (self.threshold.len(), self.leaves.len());
         if splits > MAX_NODES || leaves > MAX_NODES {
@@ -140,7 +140,7 @@ impl TreeEnsemble {
         Some(format!("no root or split leads to {lost}"))
     }
 
-    /// The sum of leaves for one row, in simple loops: the reference for [`Walker`].
+    /// The sum of the leaves that one row reaches, computed in simple loops. Tests compare [`Walker`] with it.
     pub(crate) fn sum(&self, row: &[f32]) -> f32 {
         let splits = self.threshold.len();
         let leaf = |root: u32| {
@@ -160,7 +160,7 @@ impl TreeEnsemble {
     }
 }
 
-/// Trees compiled for execution: the data of a split is adjacent in memory, and choosing a child needs no branch.
+/// Trees compiled for fast execution: the data of a split is adjacent in memory, and choosing a child needs no branch.
 #[derive(Clone, Debug)]
 pub(crate) struct Walker {
     roots: Vec<u32>,
@@ -172,7 +172,7 @@ pub(crate) struct Walker {
 struct Split {
     threshold: f32,
     input: u32,
-    /// Next node for a value that is at least the threshold, for one below it, and for NaN.
+    /// The next node for a value that is at least the threshold, for a value below it, and for NaN.
     to: [u32; 3],
 }
 
@@ -198,7 +198,8 @@ impl Walker {
         }
     }
 
-    /// Sums for all rows of `x`, which has `width` numbers per row. Trees are the outer loop, so that one tree stays in the cache for all rows.
+    /// Computes the sums for all rows of `x`, which has `width` numbers per row. The outer loop runs over the trees, so that one tree stays in the
+    /// cache for all rows.
     pub(crate) fn run(&self, x: &[f32], width: usize, to: &mut [f32]) {
         let to = &mut to[..x.len() / width];
         to.fill(0.0);

@@ -1,4 +1,4 @@
-//! The interface of models that can predict rows.
+//! The common interface of all models that can predict rows.
 
 use limbeck_data::Features;
 
@@ -8,24 +8,25 @@ use crate::import::ImportedTeacher;
 use crate::layers::{FeatureLayer, WhichFit};
 use crate::teacher::{FittedTeacher, Prediction};
 
-/// A model that can predict rows, whatever its origin.
+/// A model that can predict rows, wherever it comes from.
 pub trait Teacher: Send + Sync {
-    /// Predicts means, and standard deviations if the model has them (otherwise empty), in the unit that the model was fitted in: the learned unit
-    /// (the logarithm, with a log target) for a teacher that limbeck fitted, the target's own unit for other models.
+    /// Predicts the mean of each row, and its standard deviation if the model gives one (else the standard deviations are empty). Both are in the
+    /// unit that the model was fitted in: for a teacher that limbeck fitted, the learned unit (the logarithm, with a log target); for other models,
+    /// the target's own unit.
     ///
     /// # Errors
     ///
-    /// If the rows cannot be read or the model fails.
+    /// An error if the rows cannot be encoded or sent, or if the model fails.
     fn predict(&self, inputs: &Features) -> Result<Prediction>;
 
-    /// Inner features of the model, layer by layer; empty if it has none to show.
+    /// Inner features of the model (such as hidden layers), layer by layer; empty if the model has none that can be read.
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict).
+    /// The errors of [`predict`](Self::predict).
     fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>>;
 
-    /// Number of parameters; none if it is not known.
+    /// Number of parameters; `None` if it is not known.
     fn parameters(&self) -> Option<usize>;
 }
 

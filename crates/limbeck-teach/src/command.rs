@@ -1,16 +1,15 @@
-//! The user's own teacher: any command that reads rows and prints a prediction for each.
+//! The user's own model as the teacher: a command that reads rows and prints a prediction for each.
 //!
 //! ```text
-//! rows not asked before ─batches→ sh -c COMMAND
-//!                                  stdin   CSV with a header, or Parquet
-//!                                  stdout  one line per row: PREDICTION or PREDICTION,SPREAD (standard deviation); a header line is skipped
-//!                                  stderr  shown if there is an error
+//! rows without a known prediction ─batches→ sh -c COMMAND
+//!                                            stdin   CSV with a header, or Parquet
+//!                                            stdout  one line per row: PREDICTION or PREDICTION,SPREAD (standard deviation); a header line is skipped
+//!                                            stderr  shown if there is an error
 //! ```
 //!
-//! Each of the three pipes has its own thread, so that there is no deadlock if a command answers while it
-//! still reads, or fills its stderr first. The command runs in its own process group: after a time-out, all processes
-//! of the group are killed. Threads are never joined, they only send messages: a process that
-//! left the group may hold a pipe open forever, and must not block us.
+//! Each of the three pipes has its own thread, so that there is no deadlock if a command prints predictions while it still reads rows, or fills its
+//! stderr first. The command runs in its own process group: after a timeout, all processes of the group are killed. The threads only send messages
+//! and are never joined: a process that left the group may hold a pipe open forever, and must not block limbeck.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
@@ -35,16 +34,16 @@ use crate::{Error, Result, Stderr};
 
 /// Maximum number of lines of stderr that an error shows.
 const STDERR_LINES: usize = 20;
-/// Number of last bytes of stderr in which these lines are found.
+/// Number of bytes at the end of stderr that are searched for these lines.
 const STDERR_BYTES: usize = 16 * 1024;
-/// Maximum number of characters of a line that a message shows.
+/// Maximum number of characters that a message shows of a line.
 const SHOWN: usize = 200;
-/// An answer may have this many bytes per row, plus `ANSWER_BYTES`; no valid answer is longer.
+/// Maximum number of bytes per row that the command may print, in addition to `ANSWER_BYTES`. No valid output is longer.
 const ANSWER_BYTES_PER_ROW: usize = 512;
 const ANSWER_BYTES: usize = 1 << 20;
 /// Time between two checks of a running command.
 const POLL: Duration = Duration::from_millis(5);
-/// What a line must hold, for messages.
+/// What a line must contain, for messages.
 const NUMBER_LINE: &str =
     "a finite number, optionally followed by a comma and a standard deviation of 0 or more";
 
@@ -83,7 +82,7 @@ const ASKED: &[Rule] = &[Rule::With("teacher.command.command")];
 const LONGEST_TIMEOUT_S: f64 = 365.0 * 24.0 * 3600.0;
 
 impl CommandOptions {
-    /// Defaults for a command.
+    /// Default options for a command.
     #[must_use]
     pub fn new(command: &str) -> Self {
         Self {
@@ -107,12 +106,12 @@ impl CommandOptions {
     }
 }
 
-/// Answers of a command for some rows.
+/// The predictions of a command for some rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
     /// Predictions, in the target's unit.
     pub prediction: Vec<f64>,
-    /// Standard deviations, if the command gives them.
+    /// Standard deviations; `None` if the command gives none.
     pub spread: Option<Vec<f64>>,
 }
 
@@ -122,14 +121,14 @@ struct Answer {
     spread: Option<f64>,
 }
 
-/// The command's answers, by the bytes of a row. The map is never iterated, so its order has no effect.
+/// The command's predictions, by the bytes of a row. The map is never iterated, so its order has no effect.
 #[derive(Debug, Default)]
 struct Cache {
     names: Vec<String>,
     answers: HashMap<Vec<u8>, Answer>,
 }
 
-/// A teacher that is a command of the user. [`crate::command`] documents its input and output.
+/// A teacher that runs a command of the user. The module [`crate::command`] documents the input and output of the command.
 ///
 /// ```no_run
 /// use limbeck_teach::command::{CommandOptions, CommandTeacher};
@@ -146,11 +145,11 @@ pub struct CommandTeacher {
 }
 
 impl CommandTeacher {
-    /// A teacher without any answers yet.
+    /// Makes a teacher that has no predictions yet.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`].
+    /// [`Error::InvalidOption`] if [`CommandOptions::check`] returns it.
     pub fn new(options: CommandOptions) -> Result<Self> {
         options.check()?;
         Ok(Self {
@@ -160,21 +159,21 @@ impl CommandTeacher {
         })
     }
 
-    /// This teacher, with each batch of answers saved as a checkpoint: when a resumed run asks for the same rows, the command is not started again
-    /// for batches that were answered already.
+    /// The same teacher, which saves each batch of predictions as a checkpoint. When a resumed run needs the same rows again, the command is not run
+    /// for batches that have a checkpoint.
     #[must_use]
     pub fn keeping(self, kept: Checkpoints) -> Self {
         Self { kept, ..self }
     }
 
-    /// Its options.
+    /// The options of the teacher.
     #[must_use]
     pub fn options(&self) -> &CommandOptions {
         &self.options
     }
 
-    /// Answers for all rows. Rows that were answered before, in this call or an earlier one, are not sent again; batches
-    /// that were answered before an error stay known.
+    /// Returns the predictions for all rows. Rows that the command has predicted before, in this call or an earlier one, are not sent again; this
+    /// also holds for batches that were predicted before an error.
     ///
     /// # Errors
     ///
@@ -185,11 +184,11 @@ impl CommandTeacher {
         self.ask_until(x, Stop::NEVER)
     }
 
-    /// The same, unless its end is asked for: then the command and all that it started are ended.
+    /// Like [`ask`](Self::ask), but a stop ends it; the command and all processes that it started are then killed.
     ///
     /// # Errors
     ///
-    /// As [`ask`](Self::ask); [`Error::Stopped`].
+    /// The errors of [`ask`](Self::ask); [`Error::Stopped`] after a stop.
     pub fn ask_until(&self, x: &Features, stop: Stop<'_>) -> Result<Answers> {
         // A panic elsewhere leaves whole entries behind.
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +215,7 @@ impl CommandTeacher {
         self.gather(&answers)
     }
 
-    /// Predictions and spreads as columns.
+    /// Turns predictions per row into columns. It is an error if only some rows have a standard deviation.
     fn gather(&self, answers: &[Answer]) -> Result<Answers> {
         let prediction = answers.iter().map(|answer| answer.prediction).collect();
         let spread: Vec<f64> = answers.iter().filter_map(|answer| answer.spread).collect();
@@ -239,7 +238,7 @@ impl CommandTeacher {
         Ok(Answers { prediction, spread })
     }
 
-    /// One run of the command.
+    /// Runs the command once, for one batch.
     fn run(&self, rows: &Features, stop: Stop<'_>) -> Result<Vec<Answer>> {
         stop.check()?;
         let input = match self.options.format {
@@ -284,7 +283,7 @@ impl CommandTeacher {
         }
     }
 
-    /// One answer per row, from the text that the command wrote.
+    /// Reads one prediction per row from the text that the command printed.
     fn parse(&self, answer: &[u8], rows: usize, stderr: Stderr) -> Result<Vec<Answer>> {
         let text = String::from_utf8_lossy(answer);
         let lines: Vec<&str> = text.trim_end().lines().map(str::trim).collect();
@@ -325,7 +324,7 @@ impl CommandTeacher {
 
 const SPREAD_LINE: &str = "a standard deviation after a comma, since other rows have one";
 
-/// `PREDICTION` or `PREDICTION,SPREAD`.
+/// Reads a line `PREDICTION` or `PREDICTION,SPREAD`; `None` if it has another form.
 fn parse_line(line: &str) -> Option<Answer> {
     let mut fields = line
         .split(',')
@@ -348,7 +347,7 @@ fn parse_line(line: &str) -> Option<Answer> {
     }
 }
 
-/// The lines without a header. A header is a first line that does not begin with a number, followed by a line that does.
+/// The lines without the header. A header is a first line that does not begin with a number and is followed by a line that does.
 fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
     let is_number = |field: &str| field.trim().parse::<f64>().is_ok();
     let numeric = |line: &str| line.split(',').next().is_some_and(is_number);
@@ -369,7 +368,7 @@ fn words(status: ExitStatus) -> String {
     }
 }
 
-/// The first row of each distinct content without a known answer.
+/// For each distinct row content that has no known prediction, the index of the first row with it.
 fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
     (0..keys.len())
@@ -448,7 +447,7 @@ fn push_cell(out: &mut String, column: &Feature, row: usize, alone: bool) {
     }
 }
 
-/// The shortest text that reads back as the same bits; in a column of whole numbers, without a decimal point.
+/// The shortest text that is read back as exactly the same number; in a column of whole numbers, it has no decimal point.
 fn number(value: f64, integer: bool) -> String {
     match integer && value.fract() == 0.0 && value.abs() < 1e15 {
         true => format!("{value}"),
@@ -505,7 +504,7 @@ impl Drop for PrivateFolder {
     }
 }
 
-/// A started command and the threads at its pipes.
+/// A running command, and the channel from the threads at its pipes.
 struct Running {
     child: Child,
     events: Receiver<Event>,
@@ -515,17 +514,17 @@ struct Running {
     status: Option<ExitStatus>,
 }
 
-/// A message of the threads.
+/// A message from one of the threads.
 enum Event {
-    /// Stdout is closed; the whole answer.
+    /// Stdout is closed. The value is all that the command wrote.
     Answer(Vec<u8>),
-    /// Stdout holds more than a valid answer.
+    /// Stdout has more bytes than any valid output.
     TooLong,
-    /// The latest bytes of stderr.
+    /// The most recent bytes of stderr.
     Stderr(Vec<u8>),
     /// Stderr is closed.
     StderrClosed,
-    /// A pipe failed.
+    /// Reading from or writing to a pipe failed.
     Failed(&'static str, io::Error),
 }
 
@@ -562,8 +561,8 @@ impl Running {
         })
     }
 
-    /// Waits until the command has ended and its answer is complete, or until the deadline or a stop. A command that did not exit
-    /// by itself is killed with its process group.
+    /// Waits until the command has ended and its output is complete, or until the deadline or a stop. A command that did not exit by itself is killed
+    /// together with its process group.
     fn wait(&mut self, deadline: Instant, stop: Stop<'_>) -> End {
         let end = self.listen(deadline, stop);
         match end {
@@ -608,7 +607,7 @@ impl Running {
         }
     }
 
-    /// Reads the rest of stderr, which may still arrive. It does not wait long, since a background process may hold the pipe open.
+    /// Reads the rest of stderr, which may arrive late. The wait is short, since a background process may hold the pipe open.
     fn drain_stderr(&mut self) {
         let deadline = Instant::now() + Duration::from_millis(200);
         while !self.stderr_closed {
@@ -620,7 +619,7 @@ impl Running {
         }
     }
 
-    /// Kills the whole process group, and in any case the child.
+    /// Kills the whole process group, and in any case the command itself.
     fn kill(&mut self) {
         // The shell's own `kill` saves a dependency on the C library; a group that is gone already is no error.
         let group = format!("kill -KILL -{} 2>/dev/null", self.child.id());
@@ -648,7 +647,7 @@ impl Running {
 
 // The threads. A receiver that is gone has lost interest: nothing is to be done about it.
 
-/// Sends the rows to the command and reads its output, on threads that end with its pipes.
+/// Sends the rows to the command and reads its output, in threads that end when its pipes are closed.
 fn listen(child: &mut Child, input: Vec<u8>, most: usize) -> Receiver<Event> {
     let (sender, events) = channel();
     if let Some(stdin) = child.stdin.take() {
@@ -979,8 +978,8 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
         assert!(message("printf 'inf\\n1\\n'").contains("`inf` for row 1"));
         assert!(message("printf '1,2,3\\n1\\n'").contains("`1,2,3` for row 1"));
         assert!(message("printf '1,-2\\n1,1\\n'").contains("`1,-2` for row 1"));
-        assert!(message("printf '1\\n\\n1\\n'").contains("answered 3 rows"));
-        assert!(message("printf '\\377\\376\\n1\\n'").contains("answered 1 rows"));
+        assert!(message("printf '1\\n\\n1\\n'").contains("printed 3 lines"));
+        assert!(message("printf '\\377\\376\\n1\\n'").contains("printed 1 lines"));
         assert!(message("printf '1,1\\n1\\n'").contains("since other rows have one"));
     }
 

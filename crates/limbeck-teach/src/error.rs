@@ -1,93 +1,93 @@
-//! What can go wrong while a teacher is fitted, stored or asked.
+//! The errors of fitting, storing or running a teacher.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Shorthand for results of this crate.
+/// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Errors of this crate; each message says what was found, what was expected, where, and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The user ended the work.
+    /// The user stopped the work.
     #[error("stopped before the teacher was fitted")]
     Stopped,
-    /// An option that is out of range, has no effect, or conflicts with another.
+    /// An option is out of range, has no effect, or conflicts with another option.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// Targets, weights or folds whose number differs from that of the rows.
+    /// The number of targets, weights or folds differs from the number of rows.
     #[error("{what} has {found} values for {expected} rows")]
     Length {
-        /// Which vector.
+        /// Name of the vector.
         what: &'static str,
-        /// Its length.
+        /// Length of the vector.
         found: usize,
-        /// Rows of the features.
+        /// Number of rows of the features.
         expected: usize,
     },
-    /// Too few rows to fit anything.
+    /// There are too few rows to fit a teacher.
     #[error("{found} rows with positive weight; a teacher needs at least {expected}")]
     TooFewRows {
-        /// Usable rows.
+        /// Number of rows with positive weight.
         found: usize,
-        /// Smallest number that works.
+        /// Smallest number of rows that is allowed.
         expected: usize,
     },
-    /// A target or weight that is not a finite number.
+    /// A target or a weight is not a finite number.
     #[error("{what} of row {row} is {value}; expected {expected}")]
     NotFinite {
-        /// Target or weight.
+        /// Whether it is a target or a weight.
         what: &'static str,
-        /// Row, from 0.
+        /// Index of the row, from 0.
         row: usize,
-        /// The value.
+        /// The value found.
         value: f64,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: &'static str,
     },
-    /// A column that the teacher was fitted on is missing, or is in another position.
+    /// A column that the teacher was fitted on is missing, or is at another position.
     #[error(
         "column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order"
     )]
     WrongColumn {
-        /// Place, from 1.
+        /// Position of the column, from 1.
         position: usize,
-        /// What is there.
+        /// The column that was found at this position.
         found: String,
-        /// Name of the column at fitting.
+        /// Name of the column that the teacher was fitted on.
         expected: String,
     },
-    /// A column holds numbers but held categories when the teacher was fitted, or the reverse.
+    /// A column holds numbers but the teacher was fitted on categories there, or the reverse.
     #[error("column `{column}` holds {found}; the teacher was fitted on {expected}")]
     WrongKind {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// Kind found.
+        /// Type of the values found.
         found: &'static str,
-        /// Kind at fitting.
+        /// Type of the values that the teacher was fitted on.
         expected: &'static str,
     },
     /// The tree library returned an error.
     #[error("boosted trees could not be fitted: {message}")]
     Trees {
-        /// The message of the library.
+        /// The message of the tree library.
         message: String,
     },
-    /// Bytes that are not a stored forest.
+    /// The bytes are not a stored forest (boosted trees).
     #[error("not a usable forest: {message}; fit the teacher again")]
     MalformedForest {
         /// What is wrong, and where.
         message: String,
     },
-    /// Bytes that are not a stored teacher.
+    /// The bytes are not a stored teacher.
     #[error("not a usable teacher: {message}; fit the teacher again")]
     MalformedTeacher {
         /// What is wrong, and where.
         message: String,
     },
-    /// Training of a network teacher: see the source.
+    /// Training a network teacher failed; the source says why.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
     /// The teacher command cannot be started.
@@ -100,7 +100,7 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The teacher command ended with an error.
+    /// The teacher command ended with an error code or a signal.
     #[error(
         "the teacher command `{command}` ended with {status} on a batch of {rows} rows{stderr}"
     )]
@@ -109,9 +109,9 @@ pub enum Error {
         command: String,
         /// Exit code or signal, in words.
         status: String,
-        /// Rows it was given.
+        /// Number of rows in the batch.
         rows: usize,
-        /// End of its stderr.
+        /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
     /// The teacher command did not finish in time; its whole process group was killed.
@@ -123,29 +123,29 @@ pub enum Error {
     CommandTimeout {
         /// The command.
         command: String,
-        /// Rows it was given.
+        /// Number of rows in the batch.
         rows: usize,
-        /// The time-out.
+        /// The time limit for a batch.
         after: Duration,
-        /// End of its stderr.
+        /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
-    /// The teacher command answered another number of rows than it was given.
+    /// The teacher command printed another number of predictions than it was given rows.
     #[error(
-        "the teacher command `{command}` answered {found} rows; expected {expected}, one line per row (and at most one \
+        "the teacher command `{command}` printed {found} lines with predictions; expected {expected}, one line per row (and at most one \
          header line){stderr}"
     )]
     CommandRows {
         /// The command.
         command: String,
-        /// Lines with a prediction.
+        /// Number of lines with a prediction.
         found: usize,
-        /// Rows it was given.
+        /// Number of rows in the batch.
         expected: usize,
-        /// End of its stderr.
+        /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
-    /// The teacher command wrote more than any valid answer.
+    /// The teacher command wrote more bytes than any valid output has.
     #[error(
         "the teacher command `{command}` wrote more than {most} bytes for {rows} rows and was stopped; expected one \
          number, or two with a comma, per line{stderr}"
@@ -153,27 +153,27 @@ pub enum Error {
     CommandOutput {
         /// The command.
         command: String,
-        /// Rows it was given.
+        /// Number of rows in the batch.
         rows: usize,
-        /// The limit.
+        /// Maximum number of bytes.
         most: usize,
-        /// End of its stderr.
+        /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
-    /// A line of the answer is not a prediction.
+    /// A line that the teacher command printed is not a prediction.
     #[error(
-        "the teacher command `{command}` answered `{line}` for row {row}; expected {expected}{stderr}"
+        "the teacher command `{command}` printed `{line}` for row {row}; expected {expected}{stderr}"
     )]
     CommandAnswer {
         /// The command.
         command: String,
-        /// Row of the batch, from 1.
+        /// Number of the row in the batch, from 1.
         row: usize,
         /// The line, shortened.
         line: String,
-        /// What a line must hold.
+        /// What a line must contain.
         expected: &'static str,
-        /// End of its stderr.
+        /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
     /// Writing to or reading from the teacher command failed.
@@ -181,7 +181,7 @@ pub enum Error {
     CommandPipe {
         /// The command.
         command: String,
-        /// What was attempted.
+        /// The operation that failed, such as `send rows to`.
         action: &'static str,
         /// The error of the operating system.
         source: std::io::Error,
@@ -189,31 +189,31 @@ pub enum Error {
     /// The model file of an imported teacher cannot be read.
     #[error("cannot read the teacher's model file {}: {source}; give a LightGBM, XGBoost, CatBoost or ONNX file", path.display())]
     ModelFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A model file that is damaged, is of an unknown kind, or does not fit the table.
+    /// A model file is damaged, is of an unknown format, or cannot be used with this table.
     #[error("{} cannot be the teacher: {message}", path.display())]
     Model {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What was found, what was expected, and how to fix it.
         message: String,
     },
-    /// A prediction has no logarithm, but logarithms are learned.
+    /// The model predicts a number that has no logarithm, but the student learns logarithms of the target.
     #[error(
         "the model predicts a number that is not above 0 for row {row}, but data.log_target learns logarithms; leave out --log-target"
     )]
     ModelLog {
-        /// Row of the table, from 1.
+        /// Number of the row in the table, from 1.
         row: usize,
     },
-    /// An error of tables or their files: see the source.
+    /// An error in reading or writing a table; the source says which.
     #[error(transparent)]
     Data(Box<limbeck_data::Error>),
-    /// An error of stored teachers or of student parts: see the source.
+    /// An error of a stored teacher, an encoder or a graph; the source says which.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
 }

@@ -1,4 +1,4 @@
-//! One fitted model of a teacher, of any learner.
+//! One fitted model of a teacher, whatever its learner.
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
@@ -28,7 +28,7 @@ pub enum Learner {
 }
 
 impl Learner {
-    /// Its name in recipes and reports.
+    /// Name of the learner in recipes and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Learner {
     }
 }
 
-/// Mean per row, and standard deviation per row if the model gives it.
+/// The mean of each row, and the standard deviation of each row if the model gives it.
 pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
 
 /// A fitted model.
@@ -53,7 +53,7 @@ pub(crate) enum Fit {
     Process(Process),
 }
 
-/// The choices made on the folds: how each learner is fitted from then on.
+/// The choices that were made on the folds. They say how each learner is fitted afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoldChoices {
     /// Options of the trees.
@@ -61,24 +61,25 @@ pub(crate) struct FoldChoices {
     /// Options of the networks.
     #[serde(default)]
     pub(crate) network: NetworkOptions,
-    /// Share of the networks' schedule after which training stops.
+    /// Fraction of the networks' training schedule after which training stops.
     pub(crate) stop: f64,
-    /// Kernel of the Gaussian process, if there is one.
+    /// The kernel of the Gaussian process; `None` if the teacher has no Gaussian process.
     #[serde(default)]
     pub(crate) process: Option<ProcessPlan>,
 }
 
-/// One fit to be made.
+/// Describes one fit to be made.
 struct Job<'m> {
     learner: Learner,
-    /// The end of the name of its checkpoint.
+    /// The end of the name of the fit's checkpoint.
     name: String,
     seed: u64,
     meter: &'m Meter<'m>,
 }
 
 impl FoldChoices {
-    /// Fits one model on some rows. Trees and networks are saved in the checkpoints `kept`, and read from there if they were fitted before.
+    /// Fits one model on the given rows. Trees and networks are saved in the checkpoints `kept`; if a checkpoint exists already, the model is read
+    /// from it.
     ///
     /// # Errors
     ///
@@ -125,7 +126,7 @@ impl FoldChoices {
         }
     }
 
-    /// Units of one fit of a learner, as a [`Meter`] counts them: rounds of trees, points of a training curve.
+    /// Amount of work of one fit of a learner, in the units of a [`Meter`]: rounds of trees, or points of a training curve.
     fn units(&self, learner: Learner) -> usize {
         match learner {
             Learner::Trees => self.trees.rounds,
@@ -134,7 +135,7 @@ impl FoldChoices {
         }
     }
 
-    /// Fits a learner once per fold, each time without the fold's rows.
+    /// Fits a learner once per fold, each time on the rows outside the fold.
     ///
     /// # Errors
     ///
@@ -161,7 +162,7 @@ impl FoldChoices {
         (0..count as u32).into_par_iter().map(fit).collect()
     }
 
-    /// Fits a learner on all rows of a sample, `count` times, each time with another seed.
+    /// Fits a learner on all rows of a sample, `count` times with different seeds.
     ///
     /// # Errors
     ///
@@ -195,7 +196,7 @@ impl FoldChoices {
     }
 }
 
-/// Trees from their checkpoint, in their file form; fits and saves them if there is none.
+/// Reads trees from their checkpoint, or fits and saves them if there is none.
 fn kept_trees(
     kept: &Checkpoints,
     name: &str,
@@ -213,11 +214,11 @@ fn kept_trees(
 }
 
 impl Fit {
-    /// Predictions for rows.
+    /// Predicts rows.
     ///
     /// # Errors
     ///
-    /// If the columns are not those of the fit.
+    /// An error if the columns are not the columns of the fit.
     pub(crate) fn predict(&self, features: &Features) -> Result<Predicted> {
         match self {
             Self::Trees(forest) => Ok((forest.predict(features)?, None)),
@@ -228,7 +229,7 @@ impl Fit {
         }
     }
 
-    /// Number of parameters: fitted numbers that prediction uses.
+    /// Number of parameters: the fitted numbers that a prediction uses.
     pub(crate) fn parameters(&self) -> usize {
         match self {
             Self::Trees(forest) => forest.parameters(),
@@ -237,11 +238,11 @@ impl Fit {
         }
     }
 
-    /// Adds it to a container, under `name`.
+    /// Adds the model to a container, under `name`.
     ///
     /// # Errors
     ///
-    /// If a part cannot be written.
+    /// An error if a part cannot be written.
     pub(crate) fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         match self {
             Self::Trees(forest) => {
@@ -253,17 +254,17 @@ impl Fit {
         Ok(())
     }
 
-    /// Reads [`store`](Self::store).
+    /// Reads a model that [`store`](Self::store) has written.
     ///
     /// # Errors
     ///
-    /// If a part is missing or damaged.
+    /// An error if a part is missing or damaged.
     pub(crate) fn restore(container: &Container, name: &str, learner: Learner) -> Result<Self> {
         match learner {
             Learner::Trees => match &container.tensor(name)?.numbers {
                 Numbers::U32(words) => Forest::from_bytes(&bytes_of(words)).map(Self::Trees),
                 _ => Err(Error::MalformedTeacher {
-                    message: format!("`{name}` holds no words"),
+                    message: format!("`{name}` holds no U32 numbers"),
                 }),
             },
             Learner::Network => NetworkEnsemble::restore(container, name).map(Self::Network),
@@ -272,7 +273,7 @@ impl Fit {
     }
 }
 
-/// Bytes as little-endian words, after the number of bytes.
+/// The number of bytes, followed by the bytes as little-endian 32-bit words.
 fn words(bytes: &[u8]) -> Vec<u32> {
     let mut words = vec![bytes.len() as u32];
     words.extend(bytes.chunks(4).map(|chunk| {

@@ -1,23 +1,22 @@
-//! Boosted trees in our own flat form, for fast prediction. A library fits them.
+//! Boosted trees in limbeck's own flat form, for fast prediction. A library fits the trees; this module only stores and runs them.
 //!
-//! # Two ways to the same leaf
+//! # Two algorithms for the same prediction
 //!
-//! [`Trees::walk`] goes down from the root, as in textbooks: it is the simple reference and works for any tree.
-//! [`Scorer`] predicts whole blocks of rows without any branch that depends on the data (QuickScorer, Lucchese et al.
-//! 2015, changed so that lookup tables replace the loop over false nodes). Leaves are numbered from left to right, and a
-//! set of leaves is a `u64`. Each test that sends a row to the right rules out the leaves of its left subtree. After all
-//! tests of the tree, in any order, the lowest bit that is left is the row's leaf. The position of a value among the
-//! thresholds of its input (its *place*) gives the results of all tests of one tree on that input:
+//! [`Trees::walk`] goes down from the root, as in textbooks: it is the simple reference and works for any tree. [`Scorer`] predicts whole blocks of
+//! rows without any branch that depends on the data (QuickScorer, Lucchese et al. 2015, changed so that lookup tables replace the loop over false
+//! nodes). Leaves are numbered from left to right, and a set of leaves is a `u64`. Each test that sends a row to the right rules out the leaves of
+//! its left subtree. After all tests of the tree, in any order, the lowest bit that is still set is the row's leaf. The position of a value among the
+//! thresholds of its input (its *place*) determines the results of all tests of one tree on that input:
 //!
 //! ```text
 //! leaf(row) = trailing_zeros( ∧_j  table_j[place_j(row)] )      j over the inputs that the tree tests
 //! ```
 //!
-//! A place is a byte, so that a table lookup needs no bounds check. It is computed once per row and input for all
-//! trees. The table of a tree is made when a block reaches the tree, which costs less than loading it from memory.
+//! A place is a byte, so that a table lookup needs no bounds check. The places are computed once per row and input, for all trees. The tables of a
+//! tree are computed when a block of rows reaches the tree, which takes less time than loading them from memory.
 //!
-//! Both ways add the leaves in the order of the trees in single precision, so that they agree bit for bit with each
-//! other and with the library. If you change one, run `scorer_agrees_with_walk` and the tests of [`crate::trees`].
+//! Both algorithms add the leaves in the order of the trees, in single precision, so that their predictions are equal bit for bit, to each other and
+//! to the library's. If you change one, run `scorer_agrees_with_walk` and the tests of [`crate::trees`].
 
 use limbeck_data::Features;
 use limbeck_runtime::{Container, Numbers, TreeEnsemble};
@@ -29,32 +28,33 @@ use crate::{Error, Result};
 
 /// Number of rows predicted at a time, so that their places and sums stay in the processor's cache.
 const BLOCK: usize = 4096;
-/// Number of rows processed for one input at a time, so that their leaf sets stay in the first-level cache.
+/// Number of rows processed for one input at a time, so that their sets of leaves stay in the first-level cache.
 const STRIP: usize = 512;
-/// With fewer rows than this, the tables of a [`Scorer`] are not worth their time.
+/// With fewer rows than this, computing the tables of a [`Scorer`] takes more time than it saves.
 const FEW_ROWS: usize = 64;
-/// Marks a leaf among the splits.
+/// Marks a leaf in the list of splits.
 const LEAF: u32 = u32::MAX;
-/// Maximum number of leaves in a set.
+/// Maximum number of leaves of a tree in a [`Scorer`]: the bits of a set.
 const SET: usize = 64;
-/// Number of places, without the place of missing values.
+/// Maximum number of places of an input, not counting the place of missing values.
 const PLACES: usize = 255;
 const MISSING_PLACE: u8 = 255;
-/// Kind of the container that holds a forest.
+/// Kind of the container (the file) that holds a forest.
 const KIND: &str = "forest";
 
-/// Boosted trees for one target, with the coding of their inputs.
+/// Boosted trees that predict one target, with the coding of their inputs.
 ///
 /// # Formula
 ///
-/// With the trees' inputs `v` of a row (standardized numbers, coded categories, slanted sums), leaf values `ℓ_t` and the
-/// base score `b`, both in standardized target units and summed in single precision:
+/// With the inputs `v` of a row (standardized numbers, coded categories, slanted inputs), the leaf values `ℓ_t` of the trees and the base score `b`,
+/// both in standardized target units and summed in single precision:
 ///
 /// ```text
 /// prediction = shift + scale · ( b + ℓ_1(v) + ℓ_2(v) + … )
 /// ```
 ///
-/// A test `v_j < threshold` sends a row to the left; a missing value goes to the side that fitting found better.
+/// A test `v_j < threshold` sends a row to the left if it is true. A missing value goes to the side that gave the smaller error when the tree was
+/// fitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forest {
     inputs: Inputs,
@@ -63,7 +63,7 @@ pub struct Forest {
     scorer: Option<Scorer>,
 }
 
-/// From the sum of leaves to the target's unit.
+/// Transform from the sum of the leaves to the target's unit.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Output {
@@ -72,7 +72,7 @@ pub(crate) struct Output {
 }
 
 impl Forest {
-    /// Makes a forest from its parts and checks it.
+    /// Makes a forest from its parts, after checking them.
     pub(crate) fn new(inputs: Inputs, trees: Trees, output: Output) -> Result<Self> {
         let malformed = |message| Error::MalformedForest { message };
         if let Some(message) = inputs.problem() {
@@ -95,12 +95,12 @@ impl Forest {
 
     /// Predictions in the target's unit, one per row.
     ///
-    /// Runs on the current rayon pool; each row is computed by itself, so that the number of threads does not change the result.
+    /// Runs on the current rayon pool. Each row is computed on its own, so the result does not depend on the number of threads.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongColumn`] or [`Error::WrongKind`] for other columns than the forest was fitted on. Unseen levels and
-    /// missing cells are fine.
+    /// [`Error::WrongColumn`] or [`Error::WrongKind`] if the columns are not the columns that the forest was fitted on. Unknown levels and missing
+    /// cells are no error.
     pub fn predict(&self, x: &Features) -> Result<Vec<f64>> {
         let matrix = self.inputs.encode(x)?;
         let mut predictions = vec![0.0; x.rows];
@@ -116,11 +116,11 @@ impl Forest {
         Ok(predictions)
     }
 
-    /// The leaf of each row in each tree, counted from the left: `[rows, trees]`, row by row.
+    /// For each row and each tree, the leaf that the row reaches; leaves are counted from the left. `[rows, trees]`, row-major.
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict).
+    /// The errors of [`predict`](Self::predict).
     pub fn leaves(&self, x: &Features) -> Result<Vec<u16>> {
         let matrix = self.inputs.encode(x)?;
         let trees = self.trees.len();
@@ -137,7 +137,7 @@ impl Forest {
         Ok(leaves)
     }
 
-    /// Number of parameters: thresholds, leaf values and the coding of inputs, which are all fitted numbers that prediction uses.
+    /// Number of parameters: thresholds, leaf values and the numbers of the inputs' coding. These are all fitted numbers that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.trees.value.len() + self.inputs.parameters() + 3
@@ -149,13 +149,13 @@ impl Forest {
         self.trees.len()
     }
 
-    /// True without trees: such a forest predicts a constant.
+    /// True if the forest has no trees; it then predicts a constant.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Pairs of columns that the trees also have as slanted inputs.
+    /// The pairs of columns whose weighted sums (slanted inputs) the trees have as inputs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         let name = |column: usize| self.inputs.columns[column].name.as_str();
@@ -172,7 +172,7 @@ impl Forest {
         }
     }
 
-    /// The forest as bytes: a [`Container`] of kind `forest`. The same forest gives the same bytes.
+    /// The bytes of the forest: a [`Container`] of kind `forest`. The same forest always gives the same bytes.
     ///
     /// | entry | value |
     /// |---|---|
@@ -186,7 +186,7 @@ impl Forest {
     ///
     /// # Errors
     ///
-    /// [`Error::Runtime`] is not expected: the texts are made of numbers and names.
+    /// [`Error::Runtime`] if the coding of the inputs cannot be written as JSON, which is not expected.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let trees = &self.trees;
         let sizes = trees
@@ -205,12 +205,12 @@ impl Forest {
         Ok(container.to_bytes())
     }
 
-    /// Reads [`to_bytes`](Self::to_bytes).
+    /// Reads a forest from the bytes that [`to_bytes`](Self::to_bytes) returned.
     ///
     /// # Errors
     ///
-    /// [`Error::Runtime`] for bytes that are damaged, of a later format, or not a forest; [`Error::MalformedForest`] for
-    /// trees with an invalid structure. It never panics, for any bytes.
+    /// [`Error::Runtime`] for bytes that are damaged, of a newer format, or not a forest; [`Error::MalformedForest`] for trees with an invalid
+    /// structure. It never panics, whatever the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
         let malformed = |message: &str| Error::MalformedForest {
@@ -238,23 +238,23 @@ impl Forest {
     }
 }
 
-/// Trees as one array per property of a node, each tree in preorder.
+/// Trees as one array for each property of a node, with the nodes of each tree in preorder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Trees {
     base: f32,
-    /// First node of each tree, and the number of all nodes.
+    /// Index of the first node of each tree, followed by the number of all nodes.
     starts: Vec<u32>,
-    /// `2 · input + missing_left`, or [`LEAF`].
+    /// For each node, `2 · input + 1` if missing values go left, `2 · input` if they go right, or [`LEAF`].
     split: Vec<u32>,
-    /// Right child, from the root of the tree; the left one is the next node. 0 for a leaf.
+    /// For each node, its right child, counted from the root of the tree; the left child is the next node. 0 for a leaf.
     right: Vec<u32>,
-    /// Threshold, or value of the leaf.
+    /// For each node, its threshold, or the value of the leaf.
     value: Vec<f32>,
-    /// Number of leaves before the node in its tree; derived.
+    /// For each node, the number of leaves before it in its tree; computed from the other arrays.
     ordinal: Vec<u16>,
 }
 
-/// A node of a library's tree.
+/// One node of a library's tree.
 pub(crate) enum NodeView {
     /// A leaf and its value.
     Leaf(f32),
@@ -269,7 +269,7 @@ pub(crate) enum NodeView {
 }
 
 impl Trees {
-    /// No trees yet.
+    /// Makes an ensemble that has no trees yet.
     pub(crate) fn new(base: f32) -> Self {
         Self {
             base,
@@ -281,7 +281,7 @@ impl Trees {
         }
     }
 
-    /// Lowers a tree of `nodes` nodes whose root is node 0. The caller's tree is sound: no cycles.
+    /// Adds a tree with `nodes` nodes, of which node 0 is the root; `view` returns each node. The tree must not have cycles.
     pub(crate) fn push(&mut self, nodes: usize, view: impl Fn(usize) -> NodeView) {
         let root = self.split.len();
         // Nodes still to be written, and the written parent whose right child each is.
@@ -319,7 +319,7 @@ impl Trees {
         self.starts.push(self.split.len() as u32);
     }
 
-    /// Numbers of nodes, splits before leaves, each in preorder, so that a child's number is above its parent's.
+    /// New numbers for the nodes of a tree: splits before leaves, each group in preorder, so that a child's number is larger than its parent's.
     fn numbers(&self, nodes: std::ops::Range<usize>, splits: u32) -> Vec<u32> {
         let (mut split, mut leaf) = (0..splits, splits..);
         nodes
@@ -334,7 +334,7 @@ impl Trees {
             .collect()
     }
 
-    /// The first `rounds` trees for the runtime, without the base score.
+    /// The first `rounds` trees as an operation of a graph, without the base score.
     pub(crate) fn lower(&self, rounds: usize) -> TreeEnsemble {
         let nodes = 0..self.starts[rounds.min(self.len())] as usize;
         let splits = nodes
@@ -418,7 +418,7 @@ impl Trees {
         self.split[node] % 2 == 1
     }
 
-    /// The leaf that a row with the given inputs reaches, as a node.
+    /// The node of the leaf that a row with the given inputs reaches.
     fn walk(&self, tree: usize, value: impl Fn(usize) -> f32) -> usize {
         let root = self.starts[tree] as usize;
         let mut node = root;
@@ -448,7 +448,7 @@ impl Trees {
         (start..start + rows).map(sum).collect()
     }
 
-    /// What is wrong with trees over `width` inputs, if anything.
+    /// The error in the trees, if they have `width` inputs; `None` if they are valid.
     fn problem(&self, width: usize) -> Option<String> {
         if !self.base.is_finite() {
             return Some("the base score is not finite".to_owned());
@@ -469,8 +469,8 @@ impl Trees {
         })
     }
 
-    /// What is wrong with the structure of a tree, if anything. In preorder, a subtree is a range of nodes; each node must split its range into
-    /// those of its children.
+    /// The error in the structure of a tree; `None` if it is valid. In preorder, a subtree is a range of nodes, and each split must divide the rest
+    /// of its range into the ranges of its two children.
     fn shape_problem(&self, tree: usize) -> Option<String> {
         let nodes = self.nodes(tree);
         let (root, size) = (nodes.start, nodes.len());
@@ -501,20 +501,20 @@ impl Trees {
     }
 }
 
-/// Tables for predicting a block of rows without branches; see the start of this file.
+/// Tables that predict a block of rows without branches; the start of this file explains them.
 #[derive(Clone, Debug, PartialEq)]
 struct Scorer {
-    /// Distinct thresholds of each input, ascending.
+    /// The distinct thresholds of each input, in ascending order.
     thresholds: Vec<Vec<f32>>,
     /// Tests of all trees, grouped by tree and then by input.
     tests: Vec<Test>,
-    /// Groups of consecutive tests of one tree on one input.
+    /// Groups of tests. A group has the consecutive tests of one tree on one input.
     groups: Vec<Group>,
-    /// Groups of each tree: start, and the number of all groups.
+    /// Index of the first group of each tree, followed by the number of all groups.
     group_starts: Vec<usize>,
-    /// Values of the leaves, from the left.
+    /// Values of the leaves, tree by tree, each from left to right.
     leaves: Vec<f32>,
-    /// Leaves of each tree: start, and the number of all leaves.
+    /// Index of the first leaf of each tree, followed by the number of all leaves.
     leaf_starts: Vec<usize>,
 }
 
@@ -525,17 +525,17 @@ struct Group {
     end: usize,
 }
 
-/// One inner node, with the leaves that remain possible if a row goes to its right.
+/// The test of one split, with the leaves that remain possible if a row goes to the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Test {
-    /// First place that goes to the right: one more than the rank of the threshold.
+    /// The lowest place that goes to the right: one more than the index of the threshold.
     place: u8,
     missing_left: bool,
     keep: u64,
 }
 
 impl Scorer {
-    /// `None` if a tree has more leaves than a set holds, or an input more thresholds than there are places.
+    /// Computes the tables. `None` if a tree has more than 64 leaves, or an input has more thresholds than there are places.
     fn new(trees: &Trees, width: usize) -> Option<Self> {
         let mut thresholds = vec![Vec::new(); width];
         for node in (0..trees.split.len()).filter(|node| trees.split[*node] != LEAF) {
@@ -613,7 +613,7 @@ impl Scorer {
         Some(())
     }
 
-    /// Sums of leaves of a block of rows.
+    /// The sums of the leaves for a block of rows.
     fn sums(&self, trees: &Trees, matrix: &InputMatrix, start: usize, rows: usize) -> Vec<f32> {
         let places: Vec<Vec<u8>> = (0..matrix.len())
             .map(|input| self.places(input, &matrix[input][start..start + rows]))
@@ -646,7 +646,7 @@ impl Scorer {
         }
     }
 
-    /// Fills a table with the leaves that remain possible after the tests of a group, for each place.
+    /// Fills a table: for each place, the leaves that remain possible after the tests of a group.
     fn fill(&self, group: &Group, table: &mut Table) {
         let mut keep = u64::MAX;
         let mut missing = u64::MAX;
@@ -668,7 +668,7 @@ impl Scorer {
 
 type Table = [u64; PLACES + 1];
 
-/// Adds to each row's sum the value of its leaf, the first one that remains possible after all groups.
+/// Adds the value of its leaf to each row's sum. The leaf is the first one that remains possible after all groups.
 fn add_leaves(
     groups: &[Group],
     tables: &[Table],
@@ -691,8 +691,8 @@ fn add_leaves(
     }
 }
 
-/// Removes the leaves that the tests rule out from each tree's set of reachable leaves: several inputs at a time, so that the sets are loaded and
-/// stored less often.
+/// Removes the leaves that the tests rule out from each row's set of possible leaves. It handles several inputs at a time, so that the sets are
+/// loaded and stored less often.
 fn narrow_all(
     groups: &[Group],
     tables: &[Table],
@@ -720,7 +720,7 @@ fn size_problem(nodes: usize) -> Option<String> {
     }
 }
 
-/// Removes the leaves that the tests on the first `N` inputs rule out; returns `N`.
+/// Removes the leaves that the tests on the first `N` inputs rule out. Returns `N`.
 fn narrow<const N: usize>(
     groups: &[Group],
     tables: &[Table],

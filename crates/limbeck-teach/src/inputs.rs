@@ -1,9 +1,9 @@
-//! The inputs of trees: every column as numbers, and *slanted* inputs, weighted sums of two columns that interact.
+//! The inputs of trees: every column as numbers, and *slanted* inputs, which are weighted sums of two columns that interact.
 //!
-//! A tree splits one column at a time, so that it needs many splits for a diagonal boundary (a coast in longitude and latitude, the sum of two
-//! angles of a robot arm). The remedy is known (rotation forests, Rodríguez et al. 2006; the rotated coordinates that people add in
-//! competitions on tables): besides `a` and `b`, offer `a ± b`, `2a ± b` and `a ± 2b` in standardized units. A quick first fit chooses the pairs, see
-//! [`crate::trees`].
+//! A tree splits one column at a time, so it needs many splits for a diagonal boundary (a coast in longitude and latitude, the sum of two angles of a
+//! robot arm). The remedy is known (rotation forests, Rodríguez et al. 2006; the rotated coordinates that people add in competitions on tables): in
+//! addition to `a` and `b`, trees get the inputs `a ± b`, `2a ± b` and `a ± 2b`, in standardized units. A quick first fit chooses the pairs of
+//! columns, see [`crate::trees`].
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// A category column with at most this many levels gets an input per level.
+/// Maximum number of levels (categories) for which a category column gets one input per level.
 const ONE_HOT_LEVELS: usize = 10;
-/// Weight of the overall mean in the smoothed mean of a level, in rows.
+/// Weight of the overall mean in the smoothed mean target of a level, as a number of rows.
 const PRIOR_ROWS: f64 = 10.0;
 
-/// How feature columns become the inputs of trees.
+/// Turns feature columns into the inputs of trees.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Inputs {
-    /// One per feature, in order.
+    /// One entry per feature, in order.
     pub(crate) columns: Vec<InputColumn>,
-    /// Slanted inputs, after those of the columns.
+    /// The slanted inputs, which come after the inputs of the columns.
     pub(crate) slants: Vec<Slant>,
 }
 
-/// One feature column.
+/// How one feature column becomes inputs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InputColumn {
@@ -37,15 +37,15 @@ pub(crate) struct InputColumn {
     pub(crate) coding: Coding,
 }
 
-/// How the cells of a column become numbers.
+/// How the cells of a column are turned into numbers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Coding {
-    /// `(x − center) / scale`, one input, NaN if missing. Trees do not depend on the scale, but single precision does.
+    /// A number: one input, `(x − center) / scale`, NaN if missing. Trees do not depend on the scale, but the rounding to single precision does.
     Number { center: f64, scale: f64 },
-    /// An input per level: 1 if the cell has that level, else 0. Missing and unseen levels: all 0.
+    /// A category with few levels: one input per level, 1 if the cell has that level, else 0. For missing and unknown levels, all are 0.
     OneHot { levels: Vec<String> },
-    /// One input: the smoothed mean target of the level.
+    /// A category with many levels: one input, the smoothed mean target of the level.
     MeanTarget {
         levels: Vec<String>,
         means: Vec<f64>,
@@ -54,7 +54,7 @@ pub(crate) enum Coding {
     },
 }
 
-/// The input `by_first · first + by_second · second` of two number columns, in standardized units.
+/// A slanted input: `by_first · first + by_second · second` for two number columns, in standardized units.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Slant {
@@ -64,7 +64,7 @@ pub(crate) struct Slant {
     pub(crate) by_second: f64,
 }
 
-/// The six directions between two axes: 27°, 45°, 63° and their mirror images.
+/// Weights of the six slanted inputs of a pair. In the plane of the two columns, they are directions at 27°, 45°, 63° and their mirror images.
 const DIRECTIONS: [(f64, f64); 6] = [
     (1.0, 1.0),
     (1.0, -1.0),
@@ -74,14 +74,14 @@ const DIRECTIONS: [(f64, f64); 6] = [
     (2.0, -1.0),
 ];
 
-/// Inputs by column: `[width][rows]`.
+/// Values of the inputs, one list per input: `[width][rows]`.
 pub(crate) type InputMatrix = Vec<Vec<f32>>;
 
 impl Inputs {
-    /// Fits the coding of each column, without slanted inputs, and returns the inputs of the rows it was fitted on.
+    /// Fits the coding of each column, without slanted inputs. Also returns the inputs of the rows that the coding was fitted on.
     ///
-    /// For categories with many levels, these differ from [`encode`](Self::encode): a row gets the mean of its level over only the rows before it
-    /// in a random order (ordered target statistics, Prokhorenkova et al. 2018), so that its own target does not leak into its input.
+    /// For categories with many levels, these inputs differ from [`encode`](Self::encode): a row gets the mean target of its level over only the rows
+    /// before it in a random order (ordered target statistics, Prokhorenkova et al. 2018), so that its own target does not leak into its input.
     pub(crate) fn fit(x: &Features, y: &[f64], w: &[f64], rng: &mut Pcg64) -> (Self, InputMatrix) {
         let mut inputs = Self::default();
         let mut matrix = InputMatrix::new();
@@ -96,7 +96,7 @@ impl Inputs {
         (inputs, matrix)
     }
 
-    /// Adds all directions of a pair of number columns.
+    /// Adds the slanted inputs of a pair of number columns, in all six directions.
     pub(crate) fn add_pair(&mut self, first: usize, second: usize) {
         let slant = |&(by_first, by_second): &(f64, f64)| Slant {
             first,
@@ -116,7 +116,7 @@ impl Inputs {
             + self.slants.len()
     }
 
-    /// For each input of the columns, its number column; `None` for the input of a category column.
+    /// For each input that is not slanted, the index of its number column; `None` for an input of a category column.
     pub(crate) fn number_columns(&self) -> Vec<Option<usize>> {
         let origin = |(index, column): (usize, &InputColumn)| {
             let number = matches!(column.coding, Coding::Number { .. });
@@ -125,7 +125,7 @@ impl Inputs {
         self.columns.iter().enumerate().flat_map(origin).collect()
     }
 
-    /// Number of parameters: fitted numbers and levels.
+    /// Number of parameters: fitted numbers and category levels.
     pub(crate) fn parameters(&self) -> usize {
         self.columns
             .iter()
@@ -134,11 +134,11 @@ impl Inputs {
             + 2 * self.slants.len()
     }
 
-    /// The inputs of all rows.
+    /// Computes the inputs of all rows.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongColumn`] or [`Error::WrongKind`].
+    /// [`Error::WrongColumn`] or [`Error::WrongKind`] if the columns are not the columns of the fit.
     pub(crate) fn encode(&self, x: &Features) -> Result<InputMatrix> {
         if x.columns.len() != self.columns.len() {
             return Err(self.wrong_column(x, x.columns.len().min(self.columns.len())));
@@ -154,7 +154,7 @@ impl Inputs {
         Ok(matrix)
     }
 
-    /// The slanted inputs of all rows. Features must have the fitted columns.
+    /// Computes the slanted inputs of all rows. The features must have the columns of the fit.
     pub(crate) fn slants(&self, x: &Features) -> Vec<Vec<f32>> {
         let standardized =
             |index: usize| match (&self.columns[index].coding, &x.columns[index].values) {
@@ -200,7 +200,7 @@ impl Inputs {
         }
     }
 
-    /// What is wrong with inputs that were read from a file, if anything.
+    /// The error in inputs that were read from a file; `None` if they are valid.
     pub(crate) fn problem(&self) -> Option<String> {
         let is_number = |index: usize| {
             matches!(
@@ -211,7 +211,7 @@ impl Inputs {
         let slant = |slant: &Slant| {
             let finite = slant.by_first.is_finite() && slant.by_second.is_finite();
             (!is_number(slant.first) || !is_number(slant.second) || !finite)
-                .then(|| format!("bad slanted input {slant:?}"))
+                .then(|| format!("invalid slanted input {slant:?}"))
         };
         self.columns
             .iter()
@@ -265,7 +265,7 @@ impl InputColumn {
                         .all(|mean| mean.is_finite())
             }
         };
-        (!sound).then(|| format!("bad coding of column `{}`", self.name))
+        (!sound).then(|| format!("invalid coding of column `{}`", self.name))
     }
 }
 
@@ -286,7 +286,7 @@ impl Coding {
     }
 }
 
-/// Converts to single precision; numbers that are too large become the largest finite number, and NaN stays NaN.
+/// Converts to single precision. Numbers that are too large become the largest finite number; NaN stays NaN.
 fn single(value: f64) -> f32 {
     // `clamp` keeps NaN.
     (value as f32).clamp(f32::MIN, f32::MAX)
@@ -321,7 +321,7 @@ fn coding_of_numbers(coding: &Coding, values: &[f64]) -> Vec<f32> {
         .collect()
 }
 
-/// Fits the coding of a feature; returns it with the coded training rows.
+/// Fits the coding of a feature. Returns it together with the inputs of the training rows.
 fn fit_coding(
     values: &FeatureValues,
     y: &[f64],
@@ -350,7 +350,7 @@ fn fit_coding(
     }
 }
 
-/// Inputs of a category column; its levels are matched by text.
+/// The inputs of a category column. Its levels are matched with the levels of the fit by their text.
 fn coding_of_categories(coding: &Coding, codes: &[u32], levels: &[String]) -> InputMatrix {
     let find = |fitted: &[String]| -> Vec<Option<usize>> {
         levels
@@ -401,7 +401,7 @@ fn levels_used(codes: &[u32], levels: usize) -> usize {
     used(codes, levels).iter().filter(|used| **used).count()
 }
 
-/// The levels that occur, sorted.
+/// The levels that occur in the column, sorted.
 fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     let mut is_used = used(codes, levels.len()).into_iter();
     let mut kept = levels.to_vec();
@@ -410,7 +410,7 @@ fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     kept
 }
 
-/// Sum of weighted targets and of weights.
+/// Sum of the weighted targets, and sum of the weights.
 #[derive(Clone, Copy, Default)]
 struct Share {
     target: f64,
@@ -423,7 +423,7 @@ impl Share {
         self.weight += w;
     }
 
-    /// `(Σwy + prior·m) / (Σw + m)`, `m` rows of prior.
+    /// The smoothed mean `(Σwy + prior·m) / (Σw + m)`, where the prior mean counts as `m` rows.
     fn mean(self, prior: f64) -> f64 {
         (self.target + PRIOR_ROWS * prior) / (self.weight + PRIOR_ROWS)
     }

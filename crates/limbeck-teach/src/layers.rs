@@ -1,4 +1,4 @@
-//! Inner features of a teacher.
+//! Inner features of a teacher, such as hidden layers.
 
 use limbeck_data::Features;
 
@@ -9,51 +9,52 @@ use crate::network::NetworkEnsemble;
 use crate::process::Process;
 use crate::teacher::FittedTeacher;
 
-/// The model of a teacher whose features are used. Features of two fits have nothing in common: predictions can be averaged
-/// over models, features cannot.
+/// Selects the model of a teacher whose inner features are used. The features of two fits cannot be compared: predictions can be averaged over
+/// models, features cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichFit {
-    /// The first early fit, which has not seen validation rows.
+    /// The first early fit, which was not fitted on validation rows.
     First,
-    /// The last fit, on all training rows.
+    /// The last fit, which was fitted on all rows that a teacher may learn from.
     Last,
 }
 
-/// Features of one layer, `[n_samples, width]`.
+/// The inner features of one layer, `[n_samples, width]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureLayer {
     /// Number of features per row.
     pub width: usize,
-    /// The features, row by row.
+    /// The features, row-major.
     pub values: Vec<f32>,
 }
 
-/// Number of features of one layer of trees.
+/// Number of features of one layer made from trees.
 const LEAF_WIDTH: usize = 128;
-/// Number of layers of a forest: early, middle and late trees.
+/// Number of layers made from the trees of a forest: from early, middle and late trees.
 const LEAF_LAYERS: usize = 3;
 
 impl FittedTeacher {
-    /// Features of one model, layer by layer, the first nearest the input.
+    /// Inner features of one model, layer by layer; the layer nearest to the input comes first.
     ///
-    /// A teacher of several learners shows the features of the learner with the largest weight:
+    /// If a teacher consists of several learners, the features are those of the learner with the largest weight:
     ///
-    /// - Networks: the hidden layers, those of all members side by side.
-    /// - Trees: leaf embeddings of the first, the middle and the last third of the trees, since boosting goes from coarse to fine, as the layers of a
-    ///   network do.
-    /// - A Gaussian process: its kernel between the row and the first rows that it was fitted on, as one layer.
+    /// - Networks: the hidden layers. Each layer holds the activations of all members (networks of the ensemble) side by side.
+    /// - Trees: three layers, which are leaf embeddings of the first, the middle and the last third of the trees. Boosting goes from coarse to fine,
+    ///   as the layers of a network do.
+    /// - A Gaussian process: one layer, which holds the kernel's values between the row and the first rows that the process was fitted on.
     ///
-    /// A leaf embedding, with `ℓ_i(x)` the leaf of tree `i`, and random hash functions `h` (to positions) and `s` (to signs), is
+    /// A leaf embedding encodes the leaves that a row reaches. With `ℓ_i(x)` the leaf of tree `i`, and random hash functions `h` (to positions) and
+    /// `s` (to signs), feature `j` is
     ///
     /// ```text
     /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
     /// ```
     ///
-    /// The inner product of two rows is, on average, the share of trees in which both rows fall into the same leaf.
+    /// The inner product of the features of two rows is, on average, the fraction of trees in which both rows reach the same leaf.
     ///
     /// # Errors
     ///
-    /// If the columns are not those of the fit.
+    /// An error if the columns are not the columns of the fit.
     ///
     /// # Source
     ///
@@ -68,7 +69,7 @@ impl FittedTeacher {
     }
 }
 
-/// The features of a Gaussian process: one layer.
+/// The inner features of a Gaussian process: one layer.
 fn process_layers(process: &Process, features: &Features) -> Result<Vec<FeatureLayer>> {
     let (width, values) = process.features(features, LEAF_WIDTH)?;
     Ok(vec![FeatureLayer { width, values }])
@@ -102,7 +103,8 @@ fn forest_layers(forest: &Forest, features: &Features) -> Result<Vec<FeatureLaye
     }))
 }
 
-/// Leaf embeddings of trees, see [`FittedTeacher::layers`]; `leaf` gives a number that identifies the leaf of a row in a tree.
+/// Leaf embeddings of trees, see [`FittedTeacher::layers`]. `leaf(row, tree)` returns a number that identifies the leaf that the row reaches in the
+/// tree.
 pub(crate) fn leaf_layers(
     rows: usize,
     trees: usize,

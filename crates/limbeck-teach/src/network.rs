@@ -1,8 +1,8 @@
 //! A teacher of several perceptrons that are trained together, with piecewise-linear inputs and, by default, a Gaussian head.
 //!
-//! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM:
-//! Advancing tabular deep learning with parameter-efficient ensembling*, 2024, section 3.2); their mean is the prediction.
-//! The training time is chosen by the out-of-fold error of all folds together, so that no rows are held out for early stopping.
+//! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM: Advancing tabular deep
+//! learning with parameter-efficient ensembling*, 2024, section 3.2); the prediction is the mean over the members. The training time is chosen by the
+//! out-of-fold error of all folds together, so that no rows are held out for early stopping.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -54,13 +54,14 @@ limbeck_options::options! {
 }
 
 const BATCH: usize = 256;
-/// Number of points of the training curve at which the out-of-fold error is measured.
+/// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
-/// Steps between two points of the curve by which speed is measured.
+/// Number of steps between two points of the training curve, when the speed is measured.
 const TIMED: usize = 3;
 
 impl NetworkOptions {
-    /// Half as many members, twice as wide, trained twice as long: for tables on which networks are far better than trees. Such tables are smooth.
+    /// Options with half as many members, twice as wide layers and twice as many steps. They are for tables on which networks are far better than
+    /// trees; such tables are smooth.
     pub(crate) fn larger(&self) -> Self {
         Self {
             members: self.members.div_ceil(2),
@@ -71,7 +72,7 @@ impl NetworkOptions {
         }
     }
 
-    /// Steps of the schedule, of so many rows.
+    /// Number of training steps for this number of rows.
     #[must_use]
     pub fn steps_of(&self, rows: usize) -> usize {
         let wanted = self.epochs * rows / BATCH;
@@ -101,14 +102,14 @@ pub struct NetworkEnsemble {
     encoder: Encoder,
     shape: MlpShape,
     head: Head,
-    /// `[members, weights]`
+    /// The weights of all members, `[members, weights]`.
     params: Vec<f32>,
     center: f64,
     scale: f64,
 }
 
-/// The segments of a network's input, with each one-hot code as one segment; `edges` gives the bin edges of an encoded number, by its
-/// column in the encoded row.
+/// The layout of a network's input, in which each one-hot code is one segment. `edges` returns the bin edges of an encoded number, given the index of
+/// its column in the encoded row.
 #[must_use]
 pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>) -> InputLayout {
     use limbeck_runtime::Encoding;
@@ -133,18 +134,18 @@ pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>)
     InputLayout { segments }
 }
 
-/// Gaussian negative log-likelihood, in which rows of small variance dominate the training of the mean less.
+/// The Gaussian negative log-likelihood, changed such that rows with a small predicted variance dominate the training of the mean less.
 ///
 /// # Formula
 ///
-/// With mean `m`, logarithmic variance `v` and target `y`, the gradient of the negative log-likelihood by the mean, `2 (m − y) e^−v`, is
-/// multiplied by `e^{b v}`. With a balance `b` of 0, rows of small variance dominate; with 1, no row does, and the mean is trained by squared
-/// error. The gradient by the variance is that of the likelihood.
+/// With mean `m`, log-variance `v` and target `y`, the gradient of the negative log-likelihood with respect to the mean, `2 (m − y) e^−v`, is
+/// multiplied by `e^{b v}`. With a balance `b` of 0, rows of small variance dominate; with 1, no row does, and the mean is trained by squared error.
+/// The gradient with respect to `v` is not changed.
 ///
 /// # Source
 ///
-/// Seitzer et al., *On the Pitfalls of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks*, ICLR 2022, who
-/// multiply both gradients.
+/// Seitzer et al., *On the Pitfalls of Heteroscedastic Uncertainty Estimation with Probabilistic Neural Networks*, ICLR 2022; there, both gradients
+/// are multiplied.
 struct Balanced(f32);
 
 impl StepLoss for Balanced {
@@ -171,10 +172,11 @@ impl StepLoss for Balanced {
     }
 }
 
-/// Large plain numbers are compressed to `x / √(1 + (x / FAR)²)`.
+/// Scale of the compression of plain numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that large numbers stay near `FAR`.
 const FAR: f32 = 4.0;
 
-/// Inputs of rows: each encoded row, followed by the plain numbers of its splines if the layout has room for them.
+/// The network inputs of rows: each encoded row. If the layout has places for them, the plain numbers of the splines (columns with piecewise-linear
+/// encoding) follow.
 fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Result<Vec<f32>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -194,7 +196,7 @@ fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Resul
     Ok(all)
 }
 
-/// The encoded columns that splines read.
+/// Indices of the encoded columns that have a piecewise-linear encoding.
 fn plain_columns(layout: &InputLayout) -> Vec<usize> {
     let mut at = 0;
     let mut columns = Vec::new();
@@ -207,19 +209,19 @@ fn plain_columns(layout: &InputLayout) -> Vec<usize> {
     columns
 }
 
-/// A network, and the points of its training curve.
+/// A trained network, and its weights at the points of the training curve.
 struct Curve {
     network: NetworkEnsemble,
-    /// Weights at each point.
+    /// For each point, the step and the weights after that step.
     points: Vec<(usize, Vec<f32>)>,
 }
 
-/// The networks of all folds, and when their training stopped.
+/// The networks of all folds, and the point of the schedule at which their training stopped.
 #[derive(Clone, Debug)]
 pub struct NetworkFolds {
     /// One network per fold.
     pub networks: Vec<NetworkEnsemble>,
-    /// Share of the schedule after which the out-of-fold error was smallest.
+    /// Fraction of the schedule after which the out-of-fold error was smallest.
     pub stop: f64,
 }
 
@@ -329,7 +331,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network on the given rows, and stops after a share of its schedule. Counted by a meter and saved under a name.
+    /// Trains one network on the given rows, and stops after a fraction of its schedule (the second value of `options`). `meter` counts the progress;
+    /// the training is saved as a checkpoint under `name`.
     pub(crate) fn fit_within(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -381,7 +384,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network per fold, and stops all of them where the total error of the folds that [judge](limbeck_data::Folds::judges) is smallest.
+    /// Trains one network per fold. All of them stop at the point of the schedule where the total error over the [judging
+    /// folds](limbeck_data::Folds::judges) is smallest.
     ///
     /// # Errors
     ///
@@ -445,7 +449,7 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Mean and standard deviation per row, of the mixture of the members' distributions.
+    /// The mean and the standard deviation of each row, for the mixture of the members' distributions.
     ///
     /// ```text
     /// μ = mean_m μ_m        σ² = mean_m (σ_m² + μ_m²) − μ²
@@ -453,7 +457,7 @@ impl NetworkEnsemble {
     ///
     /// # Errors
     ///
-    /// If a row cannot be encoded.
+    /// An error if a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
         let positions =
             self.shape
@@ -485,11 +489,11 @@ impl NetworkEnsemble {
         Ok(moments.unzip())
     }
 
-    /// Hidden activations, by member and layer: `[n_samples, width]` each.
+    /// The hidden activations, first by member, then by layer: `[n_samples, width]` each.
     ///
     /// # Errors
     ///
-    /// If a row cannot be encoded.
+    /// An error if a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
         let (shape, layout) = (&self.shape, self.shape.input());
         let positions = layout.positions(&inputs(&self.encoder, layout, features)?);
@@ -497,17 +501,17 @@ impl NetworkEnsemble {
         Ok(self.params.chunks(shape.weights()).map(hidden).collect())
     }
 
-    /// Number of parameters: fitted numbers that prediction uses.
+    /// Number of parameters: the fitted numbers that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.encoder.parameters() + self.shape.input().parameters() + self.params.len() + 2
     }
 
-    /// Adds the network to a container, under `name`.
+    /// Adds the networks to a container, under `name`.
     ///
     /// # Errors
     ///
-    /// If the encoder cannot be written.
+    /// An error if the encoder cannot be written.
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         let unit = Numbers::F64(vec![self.center, self.scale]);
         container.put_encoder(&format!("{name}.encoder"), &self.encoder)?;
@@ -518,11 +522,11 @@ impl NetworkEnsemble {
         Ok(())
     }
 
-    /// Reads a network back.
+    /// Reads the networks that [`store`](Self::store) has written.
     ///
     /// # Errors
     ///
-    /// If a part is missing or does not fit the others.
+    /// An error if a part is missing or contradicts another part.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let encoder = container.encoder(&format!("{name}.encoder"))?;
         let shape: MlpShape = container.json(&format!("{name}.shape"))?;
@@ -569,7 +573,7 @@ impl NetworkEnsemble {
         let fits = width == encoder.width() || width == encoder.width() + plain;
         if !splines || checked.outputs() != head.outputs() || !fits {
             return Err(malformed(format!(
-                "the layers of `{name}` do not fit its encoder"
+                "the layers of `{name}` contradict its encoder, its bin edges or its number of outputs"
             )));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {

@@ -2,39 +2,39 @@
 
 use limbeck_data::{Features, Folds};
 
-/// Features, targets, weights and folds of the same rows.
+/// The rows that a teacher is fitted on: their features, targets, weights and folds.
 #[derive(Clone, Debug)]
 pub struct Sample<'a> {
-    /// Inputs.
+    /// The features.
     pub features: &'a Features,
-    /// Targets, in the unit that teachers learn (logarithms with a log target).
+    /// The targets, in the unit that the teacher learns: the target's own unit, or its logarithm with a log target.
     pub target: &'a [f64],
-    /// Row weights.
+    /// The weight of each row.
     pub weight: &'a [f64],
-    /// Folds of the rows; no folds if all rows are learned from at once.
+    /// The folds of the rows; there are no folds if a teacher is fitted on all rows at once.
     pub folds: Folds,
 }
 
 impl Sample<'_> {
-    /// Rows on which the teacher of `fold` is fitted.
+    /// The rows on which the teacher of `fold` is fitted.
     #[must_use]
     pub fn training_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.training_rows(fold)
     }
 
-    /// Rows that the teacher of `fold` predicts.
+    /// The rows of `fold`, which its teacher was not fitted on and predicts.
     #[must_use]
     pub fn held_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.held_rows(fold)
     }
 
-    /// Targets of the given rows.
+    /// The targets of the given rows.
     #[must_use]
     pub fn target_of(&self, rows: &[usize]) -> Vec<f64> {
         rows.iter().map(|&row| self.target[row]).collect()
     }
 
-    /// Weights of the given rows.
+    /// The weights of the given rows.
     #[must_use]
     pub fn weight_of(&self, rows: &[usize]) -> Vec<f64> {
         rows.iter().map(|&row| self.weight[row]).collect()

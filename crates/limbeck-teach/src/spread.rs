@@ -1,26 +1,26 @@
 //! The teacher's predictive standard deviation (its *spread*).
 //!
-//! The variance of an ensemble says how much its models disagree, not how far the target is from them. So a raw spread is scaled
-//! until the mean squared z-score on rows that the teacher has not seen is 1. It is used only if it is informative: if its
-//! Gaussian log-likelihood is higher than that of one constant.
+//! The variance of an ensemble says how much its models disagree, not how far the target is from their predictions. So the *raw spread* (the standard
+//! deviation that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The scaled spread
+//! is used only if it is informative: if its Gaussian log-likelihood is higher than the log-likelihood of one constant.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sample::Sample;
 
-/// How a raw spread becomes a predictive standard deviation.
+/// How the teacher's predictive standard deviation is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spread {
-    /// The same for every row: the RMSE on rows that the teacher has not seen.
+    /// One standard deviation for all rows: the RMSE on rows that the teacher was not fitted on.
     Constant(f64),
-    /// The raw spread times this factor.
+    /// The standard deviation that the models give (the raw spread), times this factor.
     Scaled(f64),
 }
 
 impl Spread {
-    /// Fits the rule on the rows `known`, which the teacher has not seen: out-of-fold rows, or validation rows for a teacher that was fitted
-    /// elsewhere. The second value has a note if the spread is constant.
+    /// Chooses and fits the rule on the rows `known`, which the teacher was not fitted on: out-of-fold rows, or validation rows for a teacher that
+    /// limbeck did not fit. The second value is a note for the report if the standard deviation is constant.
     ///
     /// # Formula
     ///
@@ -29,8 +29,8 @@ impl Spread {
     /// NLL(k) = mean [ln(k r_i)] + ½    NLL(c) = ln c + ½
     /// ```
     ///
-    /// with errors `e_i` and raw spreads `r_i`. Both have a mean squared z-score of 1, so the likelihoods differ only in the mean
-    /// logarithm.
+    /// with errors `e_i` and raw spreads `r_i`. Both have a mean squared z-score of 1, so the negative log-likelihoods (NLL) differ only in the mean
+    /// of the logarithm.
     #[must_use]
     pub fn fit(
         sample: &Sample<'_>,
@@ -49,7 +49,7 @@ impl Spread {
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
         let Some(raw) = raw.filter(|raw| known.iter().all(|&row| raw[row] > 0.0)) else {
-            let note = "the teacher gives no standard deviations; its RMSE on rows that it has not seen is used for every row".to_owned();
+            let note = "the teacher gives no standard deviations; its RMSE on rows that it was not fitted on is used for every row".to_owned();
             return (Self::Constant(constant), vec![note]);
         };
         let scale = average(&|row| error_sq(row) / (raw[row] * raw[row])).sqrt();
@@ -58,15 +58,15 @@ impl Spread {
             return (Self::Scaled(scale), Vec::new());
         }
         let note = format!(
-            "the teacher's standard deviation does not beat a constant (negative log-likelihood {:.4} against {:.4} on rows that it has not \
-             seen); its RMSE there is used for every row",
+            "the teacher's standard deviations are not better than one constant (negative log-likelihood {:.4} against {:.4} on rows that it was not \
+             fitted on); its RMSE on these rows is used for every row",
             log_spread + 0.5,
             constant.ln() + 0.5
         );
         (Self::Constant(constant), vec![note])
     }
 
-    /// Standard deviations of `rows` rows.
+    /// The predictive standard deviations of `rows` rows.
     #[must_use]
     pub fn apply(&self, raw: Option<&[f64]>, rows: usize) -> Vec<f64> {
         match (self, raw) {
@@ -110,7 +110,7 @@ mod tests {
     fn misleading_spread_gives_way_to_a_constant_and_says_so() {
         let (spread, notes) = fit(&[4.0, -4.0, 0.0, 0.0], Some(&[0.1, 0.1, 2.0, 2.0]));
         assert_eq!(spread, Spread::Constant(8f64.sqrt()));
-        assert!(notes[0].contains("does not beat a constant"));
+        assert!(notes[0].contains("not better than one constant"));
     }
 
     #[test]

@@ -1,26 +1,28 @@
-//! Weights of the learners in a weighted mean.
+//! Weights of the learners in a teacher's weighted mean.
 
 use nalgebra::{DMatrix, DVector};
 
-/// Prior standard deviation of the weights around equal weights: with few rows, weights stay near equal.
+/// Prior standard deviation of the weights around equal weights. With few rows, this prior keeps the weights nearly equal.
 const FREEDOM: f64 = 0.3;
 
-/// Non-negative weights of sum 1 that minimize the squared error of the weighted mean on `rows`.
+/// The non-negative weights with sum 1 that minimize the squared error of the weighted mean on `rows`.
 ///
 /// # Formula
 ///
-/// With errors `e_l = f_l − y` of the `L` learners, row weights `v` of mean 1 over the rows, and `σ²` the least mean squared error of one learner:
+/// With errors `e_l = f_l − y` of the `L` learners, row weights `v` of mean 1 over the rows, and `σ²` the smallest mean squared error of a single
+/// learner:
 ///
 /// ```text
 /// min_w  Σ_i v_i (Σ_l w_l e_li)²  +  (σ / FREEDOM)² Σ_l (w_l − 1/L)²        w ≥ 0,  Σ w = 1
 /// ```
 ///
 /// The second term is a normal prior around the plain mean. It has little influence if there are many rows or if the learners differ much.
-/// Learners with a weight below `negligible` are left out, one at a time, the smallest first, and the weights of the others are computed again.
+/// Learners with a weight below `negligible` are removed, one at a time, the smallest weight first; each time, the weights of the others are computed
+/// again.
 ///
 /// # Shapes
 ///
-/// `predictions` has a value per learner and row of the sample, of which `rows` are read.
+/// `predictions` has one slice per learner, with a value for each row of the sample; only the values of `rows` are used.
 #[must_use]
 pub(crate) fn weights(
     predictions: &[&[f64]],
@@ -69,9 +71,9 @@ pub(crate) fn weights(
     }
 }
 
-/// The weights of the given learners, with sum 1, that minimize `w' A w`: tries each subset of them as the learners with a weight above 0.
+/// The weights of the given learners, with sum 1, that minimize `w' A w`. Tries each subset of the learners as the learners with a weight above 0.
 ///
-/// The linear part of the prior is a multiple of `Σ w`, and so a constant.
+/// The linear part of the prior is a multiple of `Σ w`, which is 1, so it does not change the minimum.
 fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {
     let mut least = (f64::INFINITY, vec![0.0; a.nrows()]);
     for subset in 1_usize..1 << used.len() {
@@ -101,7 +103,7 @@ fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {
     least.1
 }
 
-/// The weights of the chosen learners, with sum 1 and of any sign, that minimize `w' A w`: `w ∝ A⁻¹ 1`.
+/// The weights of the chosen learners, with sum 1 and of any sign, that minimize `w' A w`: `w ∝ A⁻¹ 1`. `None` if they cannot be computed.
 fn on_plane(a: &DMatrix<f64>, chosen: &[usize]) -> Option<DVector<f64>> {
     let part = DMatrix::from_fn(chosen.len(), chosen.len(), |i, j| a[(chosen[i], chosen[j])]);
     let solved = part.lu().solve(&DVector::from_element(chosen.len(), 1.0))?;

@@ -1,4 +1,4 @@
-//! The teacher that limbeck fits itself: a weighted mean over learners, with out-of-fold labels.
+//! The teacher that limbeck fits itself: a weighted mean of learners, with out-of-fold labels.
 
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{Features, Stop, metrics};
@@ -18,7 +18,7 @@ use crate::trees::{self, TreeOptions};
 use crate::work::{Effort, Work};
 
 limbeck_options::words! {
-    /// Which learners a teacher is made of.
+    /// The learners (kinds of models) that a teacher consists of.
     pub enum TeacherKind {
         /// A weighted mean of trees, networks and, for few rows, a Gaussian process, with weights by out-of-fold error; learners with almost no
         /// weight are left out.
@@ -33,23 +33,24 @@ limbeck_options::words! {
     }
 }
 
-/// How a teacher is fitted; the section `[teacher]` of a recipe documents these options.
+/// Options for fitting a teacher. The section `[teacher]` of a recipe documents them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TeacherOptions {
-    /// Its learners.
+    /// The learners that the teacher consists of.
     pub kind: TeacherKind,
-    /// Folds of out-of-fold labelling, 2 to 20.
+    /// Number of folds for out-of-fold labels, 2 to 20.
     pub folds: usize,
-    /// Number of fits of each learner on all rows that it may learn from, 1 to 20, whose predictions are averaged; at most 2 with more than 10 000 rows.
+    /// Number of fits of each learner on all rows that a teacher may learn from, 1 to 20. Their predictions are averaged. At most 2 with more
+    /// than 10 000 rows.
     pub fits: usize,
-    /// Whether options of the trees are compared on held-out folds first.
+    /// True if several options of the trees are first compared on held-out folds.
     pub choose_trees: bool,
-    /// Boosted trees.
+    /// Options of boosted trees.
     pub trees: TreeOptions,
-    /// Networks.
+    /// Options of networks.
     pub network: NetworkOptions,
-    /// Gaussian processes.
+    /// Options of Gaussian processes.
     pub gp: ProcessOptions,
 }
 
@@ -67,7 +68,7 @@ impl Default for TeacherOptions {
     }
 }
 
-/// Maximum number of fits of a learner on all rows, if there are many rows.
+/// Maximum number of fits of a learner on all rows, for tables with more than [`MANY_ROWS`] rows.
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
@@ -94,28 +95,28 @@ impl TeacherOptions {
     }
 }
 
-/// Learners with a smaller weight are left out of the mean: they would cost labeling time and change almost nothing.
+/// Learners with a smaller weight are left out of the mean: they would make labeling slower and change almost nothing.
 const NEGLIGIBLE: f64 = 0.05;
 
-/// Predictions of a teacher, in the unit that it learned.
+/// Predictions of a teacher, in the unit that it learned (the target's own unit, or its logarithm).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Predicted mean.
     pub mean: Vec<f64>,
-    /// Predictive standard deviation, noise included.
+    /// Predictive standard deviation, including the noise of the target.
     pub spread: Vec<f64>,
 }
 
-/// Labels of the rows that a teacher was fitted on, each from a teacher that has not seen the row.
+/// Labels of the rows that a teacher was fitted on. Each label comes from a model that was not fitted on the row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labels {
-    /// Predictions; NaN if no fold teacher predicts the row.
+    /// Predictions; NaN for a row that no fold's teacher predicts.
     pub prediction: Prediction,
     /// Fold of each row.
     pub fold: Vec<u32>,
 }
 
-/// A learner in a teacher, and its weight there.
+/// A learner of a teacher, and its weight in the mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The learner.
@@ -124,15 +125,15 @@ pub struct Share {
     pub weight: f64,
 }
 
-/// A fitted teacher: a weighted mean over learners, each a mean over its fits.
+/// A fitted teacher: a weighted mean of learners, each of which is the mean of its fits.
 ///
 /// ```text
 /// t(x) = Σ_l w_l · mean_i f_li(x),    w ≥ 0,  Σ w = 1
 /// ```
 ///
-/// Each learner has *early* fits, which have not seen validation rows. [`with_full_fit`](Self::with_full_fit) adds *last* fits on all rows that may
-/// be learned from; from then on, only the last fits predict. There is one exception: with many rows (more than 10 000), where one more fold adds
-/// little and a fit takes long, a single last fit is added, and it predicts together with the early fits.
+/// Each learner has *early* fits, which were not fitted on validation rows. [`with_full_fit`](Self::with_full_fit) adds *last* fits, on all rows that
+/// a teacher may learn from; from then on, only the last fits predict. There is one exception: with more than 10 000 rows, a single last fit is
+/// added, and it predicts together with the early fits, because the rows of one more fold help little there and a fit takes long.
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
     parts: Vec<MixPart>,
@@ -140,18 +141,18 @@ pub struct FittedTeacher {
     plan: FoldChoices,
 }
 
-/// A learner's fits.
+/// The fits of one learner.
 #[derive(Clone, Debug)]
 struct MixPart {
     share: Share,
     early: Vec<Fit>,
     last: Vec<Fit>,
-    /// Whether early fits predict together with last ones.
+    /// True if early fits still predict after last fits were added.
     joined: bool,
 }
 
 impl MixPart {
-    /// The early fits that predict.
+    /// The early fits that are used for predictions; empty if only last fits are used.
     fn early(&self) -> &[Fit] {
         if self.joined || self.last.is_empty() {
             &self.early
@@ -165,37 +166,37 @@ impl MixPart {
     }
 }
 
-/// Predictions of the early fits of each learner of a teacher.
+/// The predictions of a teacher's early fits, for each learner.
 #[derive(Clone, Debug)]
 pub struct EarlyAnswers(Vec<Predicted>);
 
-/// A teacher fitted by folds.
+/// The result of fitting a teacher by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
     /// The teacher for rows that are not in the sample: the mean of the fold teachers. If rows follow time, or are few, it was fitted on all rows of the
     /// sample instead.
     pub teacher: FittedTeacher,
-    /// Out-of-fold labels of the sample.
+    /// Out-of-fold labels of the rows of the sample.
     pub labels: Labels,
-    /// Notes for the report, for example that the spread is constant.
+    /// Notes for the report, for example that the standard deviation is constant.
     pub notes: Vec<String>,
 }
 
-/// A learner with its fold fits and their out-of-fold predictions.
+/// A learner with its fits on the folds and their out-of-fold predictions.
 struct Candidate {
     learner: Learner,
     folds: Vec<Fit>,
     out: OutOfFold,
 }
 
-/// Out-of-fold predictions of one learner.
+/// The out-of-fold predictions of one learner.
 struct OutOfFold {
     mean: Vec<f64>,
     spread: Option<Vec<f64>>,
 }
 
 impl OutOfFold {
-    /// Puts the predictions of each fold's rows in their place; NaN for a row in no fold.
+    /// Combines the predictions of all folds into lists over all `n` rows; NaN for a row that is in no fold.
     fn gather(parts: Vec<(Vec<usize>, Predicted)>, n: usize) -> Self {
         let mut out = Self {
             mean: vec![f64::NAN; n],
@@ -217,12 +218,12 @@ impl OutOfFold {
 }
 
 impl FittedTeacher {
-    /// Fits one teacher per fold and labels the sample out of fold.
+    /// Fits one teacher per fold, and labels the rows of the sample out of fold.
     ///
-    /// Learners are weighted by out-of-fold error; those with almost no weight are left out. If rows follow time, only the last stretch of time is used
-    /// for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a stretch of time, maybe the one
-    /// that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row counts. Fits are saved in the
-    /// checkpoints `work.kept`.
+    /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If rows follow time, only the last
+    /// stretch of time is used for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a
+    /// stretch of time, maybe the one that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row
+    /// is needed. The fits are saved in the checkpoints `work.kept`.
     ///
     /// # Errors
     ///
@@ -339,7 +340,8 @@ impl FittedTeacher {
         })
     }
 
-    /// This teacher with *last* fits of its learners on all rows of `sample`, which predict from now on.
+    /// The same teacher with additional *last* fits of its learners, on all rows of `sample`. The type [`FittedTeacher`] describes which fits predict
+    /// from then on.
     ///
     /// # Errors
     ///
@@ -371,7 +373,7 @@ impl FittedTeacher {
         })
     }
 
-    /// The teacher with only its early fits, which have not seen validation rows.
+    /// The same teacher with only its early fits, which were not fitted on validation rows.
     #[must_use]
     pub fn early(&self) -> Self {
         let parts = self
@@ -388,22 +390,21 @@ impl FittedTeacher {
         }
     }
 
-    /// Mean and predictive standard deviation of new rows.
+    /// The mean and the predictive standard deviation of new rows.
     ///
     /// # Errors
     ///
-    /// If the columns are not those of the fit.
+    /// An error if the columns are not the columns of the fit.
     pub fn predict(&self, features: &Features) -> Result<Prediction> {
         let early = self.early_answers(features, Stop::NEVER)?;
         self.predict_after(features, &early, Stop::NEVER)
     }
 
-    /// Predictions of the early fits: the part of [`predict`](Self::predict) that can be used again after
-    /// [`with_full_fit`](Self::with_full_fit).
+    /// The predictions of the early fits: the part of [`predict`](Self::predict) that can be used again after [`with_full_fit`](Self::with_full_fit).
     ///
     /// # Errors
     ///
-    /// As [`predict`](Self::predict); [`Error::Stopped`] once the end was asked for.
+    /// The errors of [`predict`](Self::predict); [`Error::Stopped`] after a stop.
     pub fn early_answers(&self, features: &Features, stop: Stop<'_>) -> Result<EarlyAnswers> {
         Ok(EarlyAnswers(
             self.parts
@@ -413,11 +414,11 @@ impl FittedTeacher {
         ))
     }
 
-    /// Like [`predict`](Self::predict), with known predictions of the early fits.
+    /// Like [`predict`](Self::predict), but takes the predictions of the early fits from `early` instead of computing them again.
     ///
     /// # Errors
     ///
-    /// As [`early_answers`](Self::early_answers).
+    /// The errors of [`early_answers`](Self::early_answers).
     pub fn predict_after(
         &self,
         features: &Features,
@@ -467,7 +468,8 @@ impl FittedTeacher {
         })
     }
 
-    /// The fit whose features are used: of the learner with the largest weight, the first early fit or the last fit.
+    /// The fit whose inner features are used. It is a fit of the learner with the largest weight: its first early fit if `early` is true, else its
+    /// last fit.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
         let part = self
             .parts
@@ -481,13 +483,13 @@ impl FittedTeacher {
         }
     }
 
-    /// The learners and their weights, of sum 1.
+    /// The learners and their weights, which have sum 1.
     #[must_use]
     pub fn shares(&self) -> Vec<Share> {
         self.parts.iter().map(|part| part.share).collect()
     }
 
-    /// Number of parameters: fitted numbers that prediction uses.
+    /// Number of parameters: the fitted numbers that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.parts
@@ -497,11 +499,11 @@ impl FittedTeacher {
             .sum()
     }
 
-    /// The file form: a container of kind `teacher`.
+    /// The bytes of the teacher's file: a container of kind `teacher`.
     ///
     /// # Errors
     ///
-    /// If a part cannot be written.
+    /// An error if a part cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut container = Container::new(KIND);
         let counts: Vec<Counts> = self
@@ -520,11 +522,12 @@ impl FittedTeacher {
         Ok(container.to_bytes())
     }
 
-    /// Reads [`to_bytes`](Self::to_bytes), and also the first file form of version 0.1, which had only trees and networks.
+    /// Reads a teacher from the bytes that [`to_bytes`](Self::to_bytes) returned, or from a file of version 0.1 in its first format, which had only
+    /// trees and networks.
     ///
     /// # Errors
     ///
-    /// For bytes that are not a teacher, or a damaged one.
+    /// An error if the bytes are not a teacher, or are damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let container = Container::from_bytes(bytes, KIND)?;
         if container.text("counts").is_ok() {
@@ -556,7 +559,9 @@ impl FittedTeacher {
             !part.early.is_empty() && part.share.weight > 0.0 && part.share.weight <= 1.0
         };
         if parts.is_empty() || !parts.iter().all(sound) {
-            let message = "its learners have no fits, or weights outside (0, 1]".to_owned();
+            let message =
+                "it has no learners, or a learner has no early fits or a weight outside (0, 1]"
+                    .to_owned();
             return Err(Error::MalformedTeacher { message });
         }
         Ok(Self {
@@ -566,7 +571,8 @@ impl FittedTeacher {
         })
     }
 
-    /// The first form of the file: counts of trees and of networks, the last of each fitted on all rows, averaged with the others.
+    /// Reads the first format of the file. It had trees and networks; the last fit of each was fitted on all rows, and was averaged with the other
+    /// fits.
     fn from_first_form(container: &Container) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let (trees, networks): (usize, usize) = container.json("counts")?;
@@ -618,20 +624,22 @@ impl FittedTeacher {
 
 const KIND: &str = "teacher";
 
-/// Learner, number of early and of last fits, and whether both predict.
+/// A learner with its weight, its number of early fits, its number of last fits, and true if both predict together.
 type Counts = (Share, usize, usize, bool);
 
-/// More rows than this are *many*: networks are first tried on one fold before they are trained on all folds, and learners are fitted fewer times.
+/// Maximum number of rows for which all fits are made. With more rows, networks are first tried on one fold before they are trained on all folds, and
+/// each learner is fitted fewer times.
 const MANY_ROWS: usize = 10_000;
-/// Up to this number of rows, a fold's fit lacks rows that matter, and the teacher for new rows is fitted again on the whole sample.
+/// Up to this number of rows, the rows that a fold's fit lacks matter, and the teacher for new rows is fitted again on the whole sample.
 const FEW_ROWS: usize = 3000;
-/// Share of the trees' RMSE that networks must save on the fold on which they are tried, to be worth their time.
+/// Fraction of the trees' RMSE by which adding networks must reduce the error on the fold on which they are tried. Otherwise they are not worth their
+/// time.
 const WORTH: f64 = 0.01;
-/// Share of the trees' RMSE by which networks must beat the trees on that fold to get a larger budget.
+/// Fraction of the trees' RMSE by which networks alone must be better than the trees on that fold to get a larger budget.
 const FAR_BETTER: f64 = 0.1;
 
 impl Candidate {
-    /// The learner's fold fits, with their predictions for the rows that each of them has not seen.
+    /// Makes a candidate from a learner's fits on the folds. Each fit predicts the rows that it was not fitted on.
     fn new(learner: Learner, folds: Vec<Fit>, sample: &Sample<'_>) -> Result<Self> {
         let of_fold = |(fold, fit): (usize, &Fit)| {
             let rows = sample.held_rows(fold as u32);
@@ -651,10 +659,10 @@ impl Candidate {
     }
 }
 
-/// Options of the networks; none if a weighted mean with them is unlikely to beat the trees alone.
+/// The options of the networks; `None` if a weighted mean with networks is unlikely to be better than the trees alone.
 ///
-/// With many rows, this is tried on the first of the folds that [judge](limbeck_data::Folds::judges). If networks are far better than the trees
-/// there, they get a larger budget.
+/// With many rows, networks are tried on the first of the [judging folds](limbeck_data::Folds::judges). If they are far better than the trees there,
+/// they get a larger budget.
 fn network_options(
     sample: &Sample<'_>,
     others: &[Candidate],
@@ -669,7 +677,7 @@ fn network_options(
     if sample.target.len() <= MANY_ROWS {
         return Ok(Some(options.network.clone()));
     }
-    let meter = work.part("network, tried on one fold".into(), network::CURVE);
+    let meter = work.part("network, trial on one fold".into(), network::CURVE);
     let network = NetworkEnsemble::fit_within(
         sample,
         &rows,
@@ -694,7 +702,7 @@ fn network_options(
     Ok((error(&mixed) < (1.0 - WORTH) * error(&tree)).then(|| options.network.clone()))
 }
 
-/// Chooses the options of the trees by the error on held-out folds.
+/// Chooses the options of the trees, by the error on held-out folds.
 fn choose_trees(
     sample: &Sample<'_>,
     options: &TeacherOptions,
@@ -718,7 +726,7 @@ fn choose_trees(
     Ok(choice.options)
 }
 
-/// Weighted sum, in the order of the parts.
+/// The weighted sum of the parts, added in their order.
 fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> Vec<f64> {
     let mut sum = vec![0.0; rows];
     for (part, weight) in parts {
@@ -729,11 +737,11 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
     sum
 }
 
-/// Rows that are predicted at a time, so that a stop is heard between: a multiple of the blocks in which learners predict, so that no
-/// prediction changes.
+/// Number of rows that are predicted at a time; between them, a stop is checked. It is a multiple of the blocks in which learners predict, so that it
+/// does not change any prediction.
 const ASKED_ROWS: usize = 16_384;
 
-/// Mean over fits; empty if there are none.
+/// The mean of the predictions over fits; empty if there are none.
 fn mean_of(fits: &[Fit], features: &Features, stop: Stop<'_>) -> Result<Predicted> {
     if features.rows <= ASKED_ROWS {
         stop.check()?;
@@ -767,7 +775,7 @@ fn mean_of_block(fits: &[Fit], features: &Features) -> Result<Predicted> {
     ))
 }
 
-/// Mean over models, summed in their order.
+/// The mean over models, added in their order.
 fn average_of<'a>(parts: impl ExactSizeIterator<Item = &'a [f64]>, rows: usize) -> Vec<f64> {
     let count = parts.len() as f64;
     weighted(parts.map(|part| (part, 1.0 / count)), rows)

@@ -1,10 +1,11 @@
 //! Fits boosted trees, and chooses their options.
 //!
-//! The library `hessboost` grows the trees; its fits are the same for any number of threads. None of its types are in our
-//! signatures: its trees are converted at once into our own [`Forest`].
+//! The library `hessboost` grows the trees; its fits are the same for any number of threads. None of its types occur in the signatures of this
+//! module: its trees are converted at once into limbeck's own [`Forest`].
 //!
-//! Defaults were chosen by out-of-fold error on public data sets. What helps most, in this order: *slanted* inputs, weighted sums of the
-//! columns that interact most ([`TreeOptions::pairs`]); the mean over fold models, which the caller makes; a small learning rate with many rounds.
+//! The default options were chosen by out-of-fold error on public data sets. These things help most, the most helpful first: *slanted* inputs, which
+//! are weighted sums of the columns that interact most ([`TreeOptions::pairs`]); the mean over the models of the folds, which the caller computes; a
+//! small learning rate with many rounds.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -58,7 +59,7 @@ limbeck_options::options! {
 }
 
 impl TreeOptions {
-    /// Options for a first look: about a third of the default's time.
+    /// Options for a first look: fits take about a third of the time of the default options.
     #[must_use]
     pub fn fast() -> Self {
         Self {
@@ -69,7 +70,7 @@ impl TreeOptions {
         }
     }
 
-    /// Options for a slightly smaller error: two to three times the default's time.
+    /// Options for a slightly smaller error: fits take two to three times the time of the default options.
     #[must_use]
     pub fn best() -> Self {
         Self {
@@ -80,8 +81,8 @@ impl TreeOptions {
         }
     }
 
-    /// Alternatives for [`choose`]: without slanted inputs, with those of one pair, and with those of ten pairs. With few rows, leaves are smaller
-    /// and trees have fewer of them.
+    /// Alternatives that [`choose`] compares: no slanted inputs (weighted sums of two columns), slanted inputs of one pair of columns, and slanted
+    /// inputs of ten pairs. With few rows, each tree has fewer leaves, and a leaf may have fewer rows.
     #[must_use]
     pub fn candidates(&self, rows: usize) -> Vec<Self> {
         let leaf_rows = if rows < 4000 {
@@ -111,7 +112,7 @@ impl TreeOptions {
         ]
     }
 
-    /// Options for nearly the same fit in a fraction of the time.
+    /// Options for nearly the same fit in a fraction of the time: higher learning rate, fewer rounds, fewer bins.
     fn hurried(&self) -> Self {
         let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {
@@ -125,8 +126,8 @@ impl TreeOptions {
 
 /// Fits boosted trees to the squared error of `y`.
 ///
-/// Target and weights are standardized first, so that options mean the same for every table. The result depends on the
-/// rows, the options and the seed. `effort` (a number of threads, or more) does not change it, unless its time ends first.
+/// Target and weights are standardized first, so that the options mean the same for every table. The result depends on the rows, the options and the
+/// seed. It does not depend on `effort` (a number of threads, or an [`Effort`]), unless a stop ends the fit early.
 ///
 /// ```
 /// use limbeck_data::{Feature, FeatureValues, Features};
@@ -145,7 +146,7 @@ impl TreeOptions {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`]; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for `y` and `w`;
+/// [`Error::InvalidOption`] for an option out of its range; [`Error::Length`], [`Error::NotFinite`] or [`Error::TooFewRows`] for invalid `y` and `w`;
 /// [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
 pub fn fit<'a>(
     x: &Features,
@@ -159,20 +160,20 @@ pub fn fit<'a>(
     Ok(fitted)
 }
 
-/// Seconds that a fit takes on one thread.
+/// The time that a fit takes on one thread, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// Before the first round.
+    /// Seconds before the first round.
     pub start: f64,
-    /// Of each round.
+    /// Seconds for each round.
     pub round: f64,
 }
 
-/// Measures a fit of at most `options.rounds` rounds, until `effort` ends it.
+/// Measures the speed of a fit of at most `options.rounds` rounds; `effort` can end it earlier.
 ///
 /// # Errors
 ///
-/// As [`fit`].
+/// The errors of [`fit`].
 pub fn speed(
     x: &Features,
     y: &[f64],
@@ -203,18 +204,18 @@ pub fn speed(
     })
 }
 
-/// The options with the smallest error on held-out rows.
+/// The result of [`choose`]: the options with the smallest error on held-out rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// The best options, with `rounds` where the held-out error was smallest.
+    /// The best options; `rounds` is the number of rounds at which the held-out error was smallest.
     pub options: TreeOptions,
-    /// Their position among the candidates.
+    /// Index of the best options among the candidates.
     pub index: usize,
     /// Smallest held-out RMSE of each candidate, in the target's unit.
     pub rmse: Vec<f64>,
 }
 
-/// Up to this number of rows, [`choose`] holds out each fold that judges in turn; above it, only the first of them.
+/// Maximum number of rows up to which [`choose`] holds out each judging fold in turn; with more rows, it holds out only the first of them.
 const SMALL: usize = 6000;
 /// Maximum number of rows that [`choose`] fits on.
 const ENOUGH: usize = 20_000;
@@ -223,14 +224,14 @@ const HURRY: usize = 2;
 /// Maximum number of bins in [`choose`].
 const HURRIED_BINS: usize = 128;
 
-/// Compares options by the error on held-out folds, over all rounds at once.
+/// Compares options by the error on held-out folds. Each fit gives the error after every round.
 ///
-/// With at most 6000 rows, each fold that [judges](Folds::judges) is held out in turn, otherwise only the first of them. At most 20 000 rows are
+/// With at most 6000 rows, each [judging fold](Folds::judges) is held out in turn; with more rows, only the first of them. At most 20 000 rows are
 /// fitted. To save time, all fits use half the rounds, twice the learning rate and coarser bins, which ranks the candidates in the same order.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`] without candidates or folds; otherwise as [`fit`].
+/// [`Error::InvalidOption`] if there are no candidates or no folds; otherwise the errors of [`fit`].
 pub fn choose<'a>(
     x: &Features,
     y: &[f64],
@@ -293,7 +294,7 @@ pub fn choose<'a>(
     })
 }
 
-/// How many fits [`choose`] takes, and how many rounds each.
+/// The number of fits that [`choose`] makes, and the largest number of rounds of a fit.
 pub(crate) fn effort_of_choice(sample: &Sample<'_>, candidates: &[TreeOptions]) -> (usize, usize) {
     let held = match sample.target.len() {
         ..=SMALL => sample.folds.judges().len(),
@@ -305,7 +306,7 @@ pub(crate) fn effort_of_choice(sample: &Sample<'_>, candidates: &[TreeOptions]) 
     (candidates.len() * held, rounds.max().unwrap_or(0))
 }
 
-/// Number of rounds with the smallest summed squared error, and the RMSE after these rounds.
+/// The number of rounds with the smallest squared error, summed over the curves, and the RMSE after that number of rounds.
 fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
     let rounds = curves.iter().map(Vec::len).min().unwrap_or(0);
@@ -316,7 +317,7 @@ fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     (rounds, (error / weight).sqrt())
 }
 
-/// Rows by fold, and how they are fitted.
+/// Rows with their folds, and the way they are fitted.
 struct HeldOut<'a> {
     x: &'a Features,
     y: &'a [f64],
@@ -327,7 +328,7 @@ struct HeldOut<'a> {
 }
 
 impl HeldOut<'_> {
-    /// Summed weighted squared error on one fold after each round, fitted on the others.
+    /// The weighted sum of squared errors on one fold after each round, for trees fitted on the other folds.
     fn curve(&self, fold: u32, options: &TreeOptions) -> Result<Vec<f64>> {
         let &Self { x, y, w, folds, .. } = self;
         let take = |values: &[f64], rows: &[usize]| -> Vec<f64> {
@@ -358,14 +359,14 @@ impl HeldOut<'_> {
     }
 }
 
-/// Rows on which the error is measured while trees are added.
+/// Held-out rows on which the error is measured after each round.
 struct Watched {
     x: Features,
     y: Vec<f64>,
     w: Vec<f64>,
 }
 
-/// The fit, and the RMSE on the watched rows after each round, in the target's unit.
+/// Fits a forest. Also returns the RMSE on the watched rows after each round, in the target's unit.
 fn fit_watched(
     x: &Features,
     y: &[f64],
@@ -429,7 +430,7 @@ fn fit_watched(
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
 
-/// Trains, and looks after each round whether to go on.
+/// Trains the trees; after each round, it checks whether it must stop.
 fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
     effort.stop.check()?;
     let trainer = trainer.on_round(move |_| {
@@ -446,20 +447,20 @@ fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
     Ok(result)
 }
 
-/// A threshold at which trees split an input, and its gain.
+/// A threshold at which trees split an input, with the gain of the split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     /// The threshold, in the unit of the input.
     pub at: f32,
-    /// Decrease of the squared error of the (weighted) rows by this split.
+    /// Decrease of the weighted sum of squared errors by this split.
     pub gain: f64,
 }
 
-/// The thresholds at which the trees of a quick fit split each of `columns`.
+/// Fits a few small trees, and returns the thresholds at which they split each of `columns`.
 ///
 /// # Shapes
 ///
-/// `columns` is `[width][rows]`; `y` and `w` have a value per row; the result has a list per column, in no useful order.
+/// `columns` is `[width][rows]`; `y` and `w` have one value per row. The result has one list per column, in no particular order.
 ///
 /// # Errors
 ///
@@ -483,18 +484,18 @@ pub fn cuts<'a>(
     Ok(cuts)
 }
 
-/// Encoded rows of a student: a list per column, a label and a weight per row.
+/// Encoded rows for a student's trees: one list per column, and a label and a weight per row.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedRows<'a> {
-    /// `[width][rows]`.
+    /// The values of the columns, `[width][rows]`.
     pub columns: &'a [Vec<f32>],
-    /// Targets, to be predicted.
+    /// The labels to be predicted.
     pub labels: &'a [f32],
-    /// Weights, of any sum.
+    /// The weights; their sum may be any number.
     pub weights: &'a [f32],
 }
 
-/// Boosted trees for a student: they read its encoded columns directly, and can be truncated to fewer trees.
+/// Boosted trees for a student. They take the student's encoded columns as inputs, and can be truncated to fewer trees.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     trees: Trees,
@@ -502,27 +503,27 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// RMSE on the held-out rows after each round; empty without held-out rows.
+    /// The RMSE on the held-out rows after each round; empty if there are no held-out rows.
     #[must_use]
     pub fn curve(&self) -> &[f64] {
         &self.curve
     }
 
-    /// The first `rounds` trees.
+    /// The first `rounds` trees, as an operation of a graph.
     #[must_use]
     pub fn first(&self, rounds: usize) -> TreeEnsemble {
         self.trees.lower(rounds)
     }
 }
 
-/// Fits boosted trees to encoded rows, for [`Op::TreeEnsemble`](limbeck_runtime::Op::TreeEnsemble).
+/// Fits boosted trees to encoded rows. The result can become the operation [`Op::TreeEnsemble`](limbeck_runtime::Op::TreeEnsemble) of a graph.
 ///
-/// Labels should have mean 0: trees begin at 0. The option `pairs` has no effect, since a student's trees have no slanted
-/// inputs. The result depends on rows, options and seed, but not on `threads`.
+/// The labels should have mean 0, because the sum of the trees starts at 0. The option `pairs` has no effect, since a student's trees have no slanted
+/// inputs. The result depends on rows, options and seed, but not on the number of threads.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`]; [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
+/// [`Error::InvalidOption`] for an option out of its range; [`Error::Trees`] if the library returns an error; [`Error::Stopped`] after a stop.
 pub fn ensemble<'a>(
     rows: &EncodedRows<'_>,
     held: Option<&EncodedRows<'_>>,
@@ -555,7 +556,7 @@ pub fn ensemble<'a>(
     })
 }
 
-/// A hundred small trees, enough to find the important inputs.
+/// Fits a hundred small trees, which is enough to find the important inputs.
 fn quick_fit(
     columns: &[Vec<f32>],
     labels: &[f32],
@@ -576,12 +577,13 @@ fn quick_fit(
     Ok(train(Trainer::new(&params, &data, quick.rounds), effort)?.model)
 }
 
-/// Maximum number of rows in the search for pairs.
+/// Maximum number of rows in the search for interacting pairs of columns.
 const SCREENED_ROWS: usize = 8000;
 
-/// The pairs of number columns that trees of a quick fit split directly one after the other, ranked by the gain of the second split.
+/// The pairs of number columns that trees of a quick fit split directly one after the other. The pairs with the largest gains of the second split
+/// come first.
 ///
-/// Columns with fewer than three values are left out: slanted inputs do not help there.
+/// Columns with fewer than three different values are left out: slanted inputs do not help there.
 fn interacting_pairs(
     inputs: &Inputs,
     matrix: &InputMatrix,
@@ -608,7 +610,7 @@ fn interacting_pairs(
     Ok(largest(gains, count))
 }
 
-/// The pairs of the largest gains, the largest first.
+/// The `count` pairs with the largest gains, the largest gain first.
 fn largest(gains: BTreeMap<(usize, usize), f64>, count: usize) -> Vec<(usize, usize)> {
     let mut pairs: Vec<_> = gains.into_iter().collect();
     pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -760,7 +762,7 @@ fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {
     }
 }
 
-/// Weighted mean and standard deviation.
+/// Weighted mean and standard deviation, for standardizing.
 struct Standard {
     center: f64,
     scale: f64,
@@ -795,7 +797,7 @@ impl Standard {
     }
 }
 
-/// Weights of mean 1, so that sums of weights count rows.
+/// The weights scaled to mean 1, so that a sum of weights is comparable to a number of rows.
 fn unit_weights(w: &[f64]) -> Vec<f32> {
     let mean = w.iter().sum::<f64>() / w.len() as f64;
     w.iter().map(|w| (w / mean) as f32).collect()

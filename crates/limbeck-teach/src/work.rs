@@ -1,29 +1,29 @@
-//! Checkpoints, stop and progress callback of a fit.
+//! What a fit gets from its caller: checkpoints, a way to stop it, and a progress callback.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use limbeck_data::{Checkpoints, Stop};
 
-/// How far a part of a fit has come.
+/// Progress of one part of a fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'p> {
-    /// What is fitted, such as `trees: 5 folds`.
+    /// Name of the part, such as `trees, 5 folds`.
     pub name: &'p str,
-    /// What is done, in units of about equal time.
+    /// Amount of work that is done, in units of about equal time.
     pub done: usize,
-    /// All of it.
+    /// Amount of work of the whole part, in the same units.
     pub total: usize,
 }
 
-/// Checkpoints, stop and progress callback of a fit.
+/// What a fit gets from its caller: checkpoints, a way to stop it, and a progress callback.
 #[derive(Clone, Copy)]
 pub struct Work<'a> {
-    /// Where finished pieces are kept.
+    /// The checkpoints that finished pieces of work are saved in.
     pub kept: &'a Checkpoints,
-    /// What ends it. A fit that is [late](Stop::is_late) is cut short; one whose end was asked for has no result.
+    /// Ends the fit. A fit whose time is over ([late](Stop::is_late)) ends early with what it has; a fit that the user stopped has no result.
     pub stop: Stop<'a>,
-    /// Hears how far it is, from several threads.
+    /// The progress callback, called from several threads; `None` if nobody needs the progress.
     pub told: Option<&'a (dyn Fn(&Part<'_>) + Sync)>,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Work<'_> {
 }
 
 impl<'a> Work<'a> {
-    /// Counts a part of it.
+    /// Starts counting the progress of one part of the fit.
     pub(crate) fn part(&self, name: String, total: usize) -> Meter<'a> {
         Meter {
             told: self.told,
@@ -58,7 +58,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Counts what is done of a part.
+/// Counts the finished work of one part of a fit, and reports the progress.
 pub(crate) struct Meter<'a> {
     told: Option<&'a (dyn Fn(&Part<'_>) + Sync)>,
     name: String,
@@ -67,7 +67,7 @@ pub(crate) struct Meter<'a> {
 }
 
 impl Meter<'_> {
-    /// Counts so many units as done.
+    /// Adds `units` to the finished work.
     pub(crate) fn add(&self, units: usize) {
         let done = units + self.done.fetch_add(units, Ordering::Relaxed);
         if let Some(told) = self.told {
@@ -80,14 +80,14 @@ impl Meter<'_> {
     }
 }
 
-/// Threads, stop and progress of a tree fit; a fit that runs to its end does not depend on them.
+/// Number of threads, stop and progress callback of a tree fit. They do not change the result of a fit that runs to its end.
 #[derive(Clone, Copy)]
 pub struct Effort<'a> {
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// What ends it: late, it keeps the trees that it has, at least one.
+    /// Ends the fit. A fit whose time is over keeps the trees that it has, at least one.
     pub stop: Stop<'a>,
-    /// Called after each round.
+    /// Called after each boosting round.
     pub(crate) round: Option<&'a (dyn Fn() + Sync)>,
 }
 
@@ -102,7 +102,7 @@ impl From<usize> for Effort<'_> {
 }
 
 impl<'a> Effort<'a> {
-    /// So many threads, until that ends it.
+    /// An effort with this number of threads, which `stop` can end.
     #[must_use]
     pub fn until(threads: usize, stop: Stop<'a>) -> Self {
         Self {
@@ -111,12 +111,12 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// The same on so many threads.
+    /// The same effort with another number of threads.
     pub(crate) fn on(self, threads: usize) -> Self {
         Self { threads, ..self }
     }
 
-    /// The same with `round` called after each round.
+    /// The same effort, with `round` called after each boosting round.
     pub(crate) fn telling(self, round: &'a (dyn Fn() + Sync)) -> Self {
         Self {
             round: Some(round),
@@ -124,7 +124,7 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// This effort without the round callback.
+    /// The same effort without a callback.
     pub(crate) fn quiet(self) -> Self {
         Self {
             round: None,

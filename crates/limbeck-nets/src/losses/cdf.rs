@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-/// [`TABLE`] covers `[−TABLE_END, TABLE_END]` with `TABLE_STEP` points per unit.
+/// End of the grid: [`TABLE`] covers `[−TABLE_END, TABLE_END]`, with `TABLE_STEP` points per unit.
 const TABLE_END: f32 = 6.0;
 const TABLE_STEP: f32 = 512.0;
 
-/// `Φ` on a grid: the exact function would cost more than the rest of a row's loss.
+/// Values of `Φ` on a grid. Computing `Φ` exactly would take longer than the rest of a row's loss.
 static TABLE: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let last = (2.0 * TABLE_END * TABLE_STEP) as usize;
     (0..=last + 1)

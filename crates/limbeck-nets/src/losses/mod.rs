@@ -1,7 +1,7 @@
-//! Losses between a network's outputs and a label, one file per form of prediction.
+//! Losses between a network's outputs and a label, one file per form of prediction (number, quantile, Gaussian, bins).
 //!
-//! A [`Label`] is a number with a standard deviation: 0 for a target, the predictive standard deviation for a teacher label. So one
-//! function is both the hard and the soft loss of its [`Head`]. [`Hard`] trains a network on targets alone.
+//! A [`Label`] is a number with a standard deviation: 0 for a target, the predictive standard deviation for a teacher label. So one function serves
+//! as the hard loss (against targets) and as the soft loss (against teacher labels) of its [`Head`]. [`Hard`] trains a network on targets alone.
 
 mod binned;
 mod cdf;
@@ -11,7 +11,7 @@ mod quantile;
 use crate::head::{Bins, Head};
 use crate::loss::{PointLoss, StepContext, StepLoss};
 
-/// A target or teacher label that a row's outputs are compared with, in standardized target units.
+/// The target or teacher label of a row, with which the outputs are compared, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
     /// Mean of the label.
@@ -21,7 +21,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// A target as a label: its standard deviation is 0.
+    /// Makes a label of a target: its standard deviation is 0.
     #[must_use]
     pub fn hard(mean: f32) -> Self {
         Self { mean, sd: 0.0 }
@@ -37,21 +37,21 @@ pub enum LabelLoss {
     Quantile(f32),
     /// Loss of a predicted Gaussian: see the formula at [`LabelLoss::row`].
     Gaussian,
-    /// KL divergence of predicted bin masses from the label's: see the formula at [`LabelLoss::row`].
+    /// KL divergence between the label's bin masses and the predicted masses: see the formula at [`LabelLoss::row`].
     Binned(Bins),
-    /// Squared error between the mean of any head and the label's mean; standard deviations have no effect. It is the hard loss of the
-    /// literal *KL + MSE*.
+    /// Squared error between the mean that any head predicts and the label's mean; the label's standard deviation has no effect. It is the hard loss
+    /// if the objective is exactly *KL + MSE*.
     SquaredMean(Head),
 }
 
 impl LabelLoss {
-    /// Number of outputs per row that the loss reads.
+    /// Number of outputs per row that the loss takes.
     #[must_use]
     pub fn outputs(self) -> usize {
         self.head().outputs()
     }
 
-    /// The head whose outputs the loss reads.
+    /// The head (form of prediction) whose outputs the loss takes.
     #[must_use]
     pub fn head(self) -> Head {
         match self {
@@ -67,7 +67,7 @@ impl LabelLoss {
     /// # Formula
     ///
     /// Let the label be `Y ~ N(c, σ²)`, `T` the temperature, and `Φ` and `φ` the standard normal distribution function and density. The loss depends
-    /// on the kind of outputs:
+    /// on the form of the prediction:
     ///
     /// ```text
     /// a point s:         L(s, c) of the PointLoss; T has no effect
@@ -76,9 +76,9 @@ impl LabelLoss {
     /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
     /// ```
     ///
-    /// The Gaussian form is twice `KL(N_t ‖ N_s)` at `T = 1`, and for `σ = 0` twice the negative log-likelihood up to a
-    /// constant. For a Gaussian, a temperature above 1 gives standard deviations more weight relative to means; for bins, it smooths the
-    /// masses. For bins, `σ` is at least half a bin's width; a target has `σ` of one bin's width and `T = 1`.
+    /// The Gaussian loss is twice `KL(N_t ‖ N_s)` at `T = 1`, and for `σ = 0` twice the negative log-likelihood up to a constant. For a Gaussian, a
+    /// temperature above 1 gives standard deviations more weight relative to means; for bins, it smooths the masses. For bins, the `σ` of a teacher
+    /// label is at least half a bin's width; for a target, `σ` is one bin's width and `T = 1`.
     ///
     /// # Source
     ///

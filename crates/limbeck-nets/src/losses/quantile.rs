@@ -3,7 +3,7 @@
 use super::Label;
 use super::cdf::{cdf, density};
 
-/// Expected pinball loss `E ρ_q(Y − s)` with `Y` distributed as the label: see [`super::LabelLoss::row`].
+/// The loss of one row: the expected pinball loss `E ρ_q(Y − s)`, where `Y` has the distribution of the label; see [`super::LabelLoss::row`].
 pub(super) fn row(quantile: f32, out: f32, label: Label, grad: &mut f32) -> f32 {
     let error = out - label.mean;
     if label.sd == 0.0 {

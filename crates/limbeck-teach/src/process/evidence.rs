@@ -1,4 +1,4 @@
-//! The evidence of a kernel (its marginal likelihood), and the search for the kernel with the largest evidence.
+//! The evidence (marginal likelihood) of a kernel, and the search for the kernel with the largest evidence.
 
 use limbeck_data::Stop;
 use nalgebra::{DMatrix, DVector};
@@ -6,22 +6,22 @@ use nalgebra::{DMatrix, DVector};
 use super::kernel::Kernel;
 use super::linear;
 
-/// Rows and warped targets on which kernels are compared.
+/// The rows, with warped (transformed) targets, on which kernels are compared.
 pub(super) struct Evidence {
     /// Coordinates, `[width, n_samples]`.
     x: DMatrix<f64>,
     z: DVector<f64>,
-    /// Noise variance of each row, divided by that of a row of mean weight.
+    /// Noise variance of each row, divided by the noise variance of a row of mean weight.
     noise_scale: Vec<f64>,
 }
 
-/// Number of pairs of steps and gradient changes that the search remembers.
+/// Number of previous steps, with their gradient changes, that L-BFGS uses.
 const MEMORY: usize = 8;
-/// Largest step in any component of `θ`.
+/// Largest change of any component of `θ` in one step.
 const LONGEST: f64 = 1.5;
-/// The search ends when a step gains less than this.
+/// The search ends when a step increases the value by less than this.
 const ENOUGH: f64 = 1e-3;
-/// Maximum number of tries of a step, each half as long as the one before.
+/// Maximum number of attempts at a step; each attempt is half as long as the one before.
 const HALVINGS: usize = 6;
 
 impl Evidence {
@@ -29,7 +29,7 @@ impl Evidence {
         Self { x, z, noise_scale }
     }
 
-    /// Log evidence plus log prior, and its gradient by `θ`.
+    /// The log evidence plus the log prior of a kernel, and the gradient of this sum with respect to `θ`.
     ///
     /// # Formula
     ///
@@ -70,8 +70,8 @@ impl Evidence {
         (value + prior, gradient)
     }
 
-    /// The kernel with the largest evidence plus log prior near `start`, and that value, by L-BFGS with step halving; the best so far if `stop` ends
-    /// the search.
+    /// The kernel with the largest log evidence plus log prior near `start`, and that sum. The search is L-BFGS with step halving; if `stop` ends it,
+    /// the result is the best kernel so far.
     ///
     /// # Source
     ///
@@ -130,7 +130,7 @@ impl Evidence {
     }
 }
 
-/// Direction of ascent: the gradient times an approximate inverse of the negative Hessian.
+/// The direction of ascent: the gradient times an approximation of the inverse of the negative Hessian.
 fn quasi_newton(slope: &DVector<f64>, memory: &[(DVector<f64>, DVector<f64>)]) -> DVector<f64> {
     let mut direction = slope.clone();
     let mut shares = Vec::with_capacity(memory.len());

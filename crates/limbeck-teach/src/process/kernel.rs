@@ -1,4 +1,4 @@
-//! Covariances of the function between rows.
+//! Kernels: the covariance of the function's values at two rows.
 //!
 //! ```text
 //! k(x, x') = s² · κ(r²) + c² · ⟨x, x'⟩ / D,      r² = Σ_d ρ_g(d)² (x_d − x'_d)²
@@ -6,13 +6,13 @@
 //!          = e^(−r² / 2)                         squared exponential
 //! ```
 //!
-//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to: coordinates of one column share it. All parameters are
+//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to; all coordinates of one column have the same. All parameters are
 //! stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use serde::{Deserialize, Serialize};
 
-/// How the covariance decreases with distance.
+/// The form in which the covariance decreases with distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Shape {
@@ -23,7 +23,7 @@ pub(super) enum Shape {
 impl Shape {
     pub(super) const ALL: [Self; 2] = [Self::Matern, Self::Smooth];
 
-    /// `κ(r²)`
+    /// The value `κ(r²)`.
     fn value(self, r_sq: f64) -> f64 {
         match self {
             Self::Matern => {
@@ -34,7 +34,7 @@ impl Shape {
         }
     }
 
-    /// `κ(r²)` and its derivative by `r²`.
+    /// The value `κ(r²)` and its derivative with respect to `r²`.
     fn slope(self, r_sq: f64) -> (f64, f64) {
         match self {
             Self::Matern => {
@@ -52,7 +52,7 @@ impl Shape {
         }
     }
 
-    /// `κ(r²)` in single precision, without a branch or a call, so that many rows are computed at once.
+    /// The value `κ(r²)` in single precision, without a branch or a call, so that the compiler can vectorize it.
     fn fast(self, r_sq: f32) -> f32 {
         match self {
             Self::Matern => {
@@ -64,9 +64,9 @@ impl Shape {
     }
 }
 
-/// `e^x` for `x ≤ 0`, within two units in the last place: `2^n · 2^f` with `f` in [−½, ½] by its Taylor polynomial.
+/// `e^x` for `x ≤ 0`, accurate to two units in the last place: `2^n · 2^f`, with `f` in [−½, ½] and a Taylor polynomial for `2^f`.
 fn fast_exp(x: f32) -> f32 {
-    /// Adding and taking it away again rounds to a whole number.
+    /// Adding this number and subtracting it again rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let t = x.max(-87.0) * std::f32::consts::LOG2_E;
     let n = (t + ROUND) - ROUND;
@@ -78,25 +78,25 @@ fn fast_exp(x: f32) -> f32 {
     p * f32::from_bits(((n as i32 + 127) << 23) as u32)
 }
 
-/// A kernel and the variance of the noise.
+/// A kernel, and the variance of the noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kernel {
     shape: Shape,
     theta: Vec<f64>,
-    /// Column of each coordinate.
+    /// For each coordinate, the index of its column.
     groups: Vec<usize>,
 }
 
-/// Places in `theta`.
+/// Indices of the parameters in `theta`.
 const SIGNAL: usize = 0;
 const NOISE: usize = 1;
 const SLOPE: usize = 2;
 const RATES: usize = 3;
-/// Minimum noise variance, in units of the target's variance.
+/// Minimum of the noise variance, in units of the target's variance.
 const LEAST_NOISE: f64 = 1e-6;
 
 impl Kernel {
-    /// The start of the search.
+    /// The kernel at which the search starts.
     pub(super) fn start(shape: Shape, groups: &[usize]) -> Self {
         let columns = groups.iter().max().map_or(0, |last| last + 1);
         let mut theta = vec![0.0, -4.0, -2.0];
@@ -131,7 +131,7 @@ impl Kernel {
             && self.theta.iter().all(|theta| theta.abs() < 100.0)
     }
 
-    /// Variance of the noise.
+    /// The variance of the noise.
     pub(super) fn noise(&self) -> f64 {
         self.theta[NOISE].exp() + LEAST_NOISE
     }
@@ -140,7 +140,7 @@ impl Kernel {
         self.theta[SIGNAL].exp()
     }
 
-    /// Factor of the inner product of coordinates.
+    /// The factor of the inner product of coordinates.
     fn slope(&self) -> f64 {
         self.theta[SLOPE].exp() / self.groups.len().max(1) as f64
     }
@@ -149,9 +149,10 @@ impl Kernel {
         self.theta[RATES + self.groups[coordinate]].exp()
     }
 
-    /// Logarithm of the prior density of `θ` up to a constant, and its gradient.
+    /// The logarithm of the prior density of `θ`, up to a constant, and its gradient.
     ///
-    /// Normal distributions, around a small noise, a small slope, and length scales that grow with the number of columns, as distances do.
+    /// The prior consists of normal distributions. It prefers a small noise, a small slope, and length scales that grow with the number of columns,
+    /// as distances do.
     ///
     /// # Source
     ///
@@ -186,7 +187,7 @@ impl Kernel {
         )
     }
 
-    /// Coordinates divided by their length scales.
+    /// The coordinates divided by their length scales.
     pub(super) fn scaled(&self, x: &DMatrix<f64>) -> DMatrix<f64> {
         let mut scaled = x.clone();
         for (coordinate, mut row) in scaled.row_iter_mut().enumerate() {
@@ -195,7 +196,7 @@ impl Kernel {
         scaled
     }
 
-    /// Inner products in coordinates that are not divided by their length scales, `[a, b]`, from scaled ones.
+    /// The inner products `[a, b]` of coordinates that are not divided by their length scales, computed from coordinates that are.
     fn products(&self, a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
         let mut left = a.transpose();
         for (coordinate, mut column) in left.column_iter_mut().enumerate() {
@@ -204,7 +205,7 @@ impl Kernel {
         left * b
     }
 
-    /// Squared distances `[a, b]` of scaled rows.
+    /// The squared distances `[a, b]` between rows of scaled coordinates.
     fn distances(
         a: &DMatrix<f64>,
         b: DMatrixView<'_, f64>,
@@ -220,7 +221,7 @@ impl Kernel {
         distances
     }
 
-    /// Covariance `[a, b]` of scaled rows.
+    /// The covariance `[a, b]` between rows of scaled coordinates.
     pub(super) fn between(&self, a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
         let mut values = Self::distances(a, b.as_view(), &norms(a), &norms(b));
         let signal = self.signal();
@@ -230,12 +231,12 @@ impl Kernel {
         values + self.products(a, b) * self.slope()
     }
 
-    /// Covariance of scaled rows with themselves, without noise.
+    /// The covariance between all given rows (of scaled coordinates), without noise.
     pub(super) fn covariance(&self, rows: &DMatrix<f64>) -> DMatrix<f64> {
         self.between(rows, rows)
     }
 
-    /// `k(x, rows) · alpha` of scaled rows.
+    /// The product `k(x, rows) · alpha`, for rows of scaled coordinates.
     pub(super) fn times(
         &self,
         x: &DMatrix<f64>,
@@ -264,7 +265,7 @@ impl Kernel {
             .collect()
     }
 
-    /// Covariance without noise, and what [`gradient`](Self::gradient) needs of it.
+    /// The covariance without noise, and the matrices that [`gradient`](Self::gradient) needs.
     pub(super) fn derivatives(&self, x: &DMatrix<f64>) -> Derivatives {
         let scaled = self.scaled(x);
         let norms = norms(&scaled);
@@ -284,11 +285,11 @@ impl Kernel {
         }
     }
 
-    /// `½ Σ_ij W_ij ∂(K + noise)_ij/∂θ` of a symmetric `W`.
+    /// The gradient `½ Σ_ij W_ij ∂(K + noise)_ij/∂θ` for a symmetric `W`.
     ///
     /// # Formula
     ///
-    /// With `V = W ∘ ∂k/∂r²`, row sums `v` and scaled coordinates `x`, a length scale gets
+    /// With `V = W ∘ ∂k/∂r²`, row sums `v` of `V` and scaled coordinates `x`, the component of a length scale is
     ///
     /// ```text
     /// ½ Σ V_ij · 2 (x_id − x_jd)² = 2 (Σ_i v_i x_id² − Σ_ij x_id V_ij x_jd)
@@ -332,7 +333,7 @@ impl Kernel {
     }
 }
 
-/// Center and width of the prior of a logarithmic inverse length scale.
+/// Center and width of the prior of the logarithm of an inverse length scale.
 fn prior_rate(columns: usize) -> (f64, f64) {
     (
         -(2f64.sqrt() + 0.5 * (columns.max(1) as f64).ln()) + 0.5,
@@ -340,7 +341,7 @@ fn prior_rate(columns: usize) -> (f64, f64) {
     )
 }
 
-/// Matrices of a kernel and of its derivatives.
+/// The matrices of a kernel and of its derivatives.
 pub(super) struct Derivatives {
     scaled: DMatrix<f64>,
     values: DMatrix<f64>,
@@ -349,18 +350,18 @@ pub(super) struct Derivatives {
 }
 
 impl Derivatives {
-    /// Covariance without noise.
+    /// The covariance without noise.
     pub(super) fn covariance(&self) -> DMatrix<f64> {
         &self.values + &self.products
     }
 }
 
-/// Squared length of each row.
+/// The squared length of each row.
 pub(super) fn norms(rows: &DMatrix<f64>) -> Vec<f64> {
     rows.column_iter().map(|row| row.norm_squared()).collect()
 }
 
-/// Scalar product, as four sums at once.
+/// The scalar product, computed as four partial sums.
 fn dot(a: &[f32], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     for (at, (a, b)) in a.iter().zip(b).enumerate() {

@@ -1,20 +1,20 @@
-//! Cholesky factors and triangular solves, by blocks, so that nearly all of the work is in matrix products.
+//! Cholesky factors and triangular solves. They work on blocks, so that nearly all of the work is in matrix products.
 
 use limbeck_data::Stop;
 use limbeck_data::stop::Stopped;
 use nalgebra::{DMatrix, DVector};
 
-/// Columns of a block.
+/// Number of columns of a block.
 const BLOCK: usize = 64;
 
-/// Turns the lower half of a positive definite matrix into its Cholesky factor; false if it is not positive definite. The upper half
-/// is not read, and what is left there has no meaning.
+/// Replaces the lower triangle of a positive definite matrix by its Cholesky factor. Returns false if the matrix is not positive definite. The upper
+/// triangle is not used, and its values afterwards have no meaning.
 #[cfg(test)]
 fn cholesky(a: &mut DMatrix<f64>) -> bool {
     cholesky_within(a, Stop::NEVER) == Ok(true)
 }
 
-/// The same, unless its end is asked for before it is done.
+/// Like [`cholesky`], but a stop can end it.
 fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped> {
     let n = a.nrows();
     for at in (0..n).step_by(BLOCK) {
@@ -56,8 +56,8 @@ fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped
     Ok(true)
 }
 
-/// Factors a covariance with `noise · scale_i` added to its diagonal, and more if rounding has made it indefinite; returns the result of `then` for
-/// the factor.
+/// Computes the Cholesky factor of a covariance with `noise · scale_i` added to its diagonal, and with more noise if rounding has made the matrix
+/// indefinite. Returns the result of `then` for the factor.
 pub(super) fn factor_with_noise<T>(
     covariance: &mut DMatrix<f64>,
     scale: &[f64],
@@ -70,11 +70,11 @@ pub(super) fn factor_with_noise<T>(
     }
 }
 
-/// The same, unless its end is asked for before it is done.
+/// Like [`factor_with_noise`], but a stop can end it.
 ///
 /// # Errors
 ///
-/// [`Stopped`] then.
+/// [`Stopped`] after a stop.
 pub(super) fn factor_within<T>(
     covariance: &mut DMatrix<f64>,
     scale: &[f64],
@@ -107,7 +107,7 @@ pub(super) fn factor_within<T>(
     }
 }
 
-/// `L x = b`
+/// Solves `L x = b`.
 pub(super) fn forward(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     let mut x = b.clone();
     for j in 0..x.len() {
@@ -123,7 +123,7 @@ pub(super) fn forward(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     x
 }
 
-/// `L Lᵀ x = b`
+/// Solves `L Lᵀ x = b`.
 pub(super) fn solve(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     let mut x = forward(factor, b);
     for j in (0..x.len()).rev() {
@@ -139,7 +139,7 @@ pub(super) fn solve(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     x
 }
 
-/// Inverse of the lower triangle, zeros above it.
+/// The inverse of the lower triangle, with zeros above the diagonal.
 ///
 /// # Formula
 ///

@@ -11,8 +11,8 @@
 //! | `warp` | a transformation of the target, after which it looks more Gaussian |
 //! | `linear` | Cholesky factors and triangular solves, by blocks |
 //!
-//! The kernel's parameters, its shape and the warp are chosen once per teacher: they maximize the evidence (the marginal likelihood) on a part of the
-//! rows. Each fit then needs one Cholesky factor of the covariance of its rows.
+//! The kernel's parameters, its shape and the transformation of the target (warp) are chosen once per teacher: they maximize the evidence (marginal
+//! likelihood) on a part of the rows. Each fit then needs one Cholesky factor of the covariance of its rows.
 
 mod evidence;
 mod kernel;
@@ -45,7 +45,7 @@ limbeck_options::options! {
     }
 }
 
-/// The choices by the evidence: a kernel, with one length scale per column, and a warp.
+/// The choices that were made by the evidence: a kernel, with one length scale per column, and a transformation of the target (warp).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPlan {
     encoder: Encoder,
@@ -57,27 +57,27 @@ pub struct ProcessPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     plan: ProcessPlan,
-    /// Coordinates of the rows it was fitted on, `[width, n_samples]`, divided by their length scales.
+    /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`, divided by their length scales.
     rows: DMatrix<f64>,
-    /// `(K + noise)⁻¹ z`
+    /// The vector `(K + noise)⁻¹ z`, with the warped targets `z`.
     alpha: DVector<f64>,
-    /// Smallest and largest warped target, which limit what is predicted.
+    /// Smallest and largest warped target; they limit the predictions.
     range: (f64, f64),
 }
 
 /// Maximum width of all encoded category columns together.
 const CATEGORY_WIDTH: usize = 64;
-/// Large numbers are compressed to `x / √(1 + (x / FAR)²)`.
+/// Scale of the compression of numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that large numbers stay near `FAR`.
 const FAR: f64 = 4.0;
-/// Predictions may leave the range of the targets by this share of it.
+/// Predictions of the warped target may leave the range of the warped targets by this fraction of that range.
 const BEYOND: f64 = 0.3;
 /// Number of rows that are predicted at a time.
 const BLOCK: usize = 512;
-/// Number of rows on which kernels and warps are compared, before the best one is optimized on more.
+/// Number of rows on which all kernels and warps are compared, before the best one is optimized on more rows.
 const FIRST_LOOK: usize = 250;
 
 impl ProcessPlan {
-    /// Chooses kernel and warp by the evidence on a part of the rows.
+    /// Chooses the kernel and the warp, by the evidence on a part of the rows.
     ///
     /// # Errors
     ///
@@ -131,11 +131,11 @@ impl ProcessPlan {
 }
 
 impl Process {
-    /// Fits the process of a plan exactly on some rows.
+    /// Fits the Gaussian process of a plan on the given rows. The fit is exact.
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded, [`Error::TooFewRows`] for no row of positive weight, [`Error::Stopped`] after a stop.
+    /// [`Error::Data`] if a row cannot be encoded; [`Error::TooFewRows`] if no row has a positive weight; [`Error::Stopped`] after a stop.
     pub fn fit(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -175,7 +175,7 @@ impl Process {
         })
     }
 
-    /// Mean per row.
+    /// The mean prediction of each row.
     ///
     /// # Errors
     ///
@@ -200,7 +200,8 @@ impl Process {
         Ok(parts.concat())
     }
 
-    /// Kernel values between rows and the first rows that it was fitted on, `[n_samples, width]`, and the width.
+    /// The kernel's values between each row and the first `most` rows that the process was fitted on. Returns the number of these rows (the width),
+    /// and the values, `[n_samples, width]`.
     ///
     /// # Errors
     ///
@@ -221,7 +222,7 @@ impl Process {
         ))
     }
 
-    /// Number of parameters: fitted numbers that prediction uses.
+    /// Number of parameters: the fitted numbers that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.plan.encoder.parameters()
@@ -230,11 +231,11 @@ impl Process {
             + self.alpha.len()
     }
 
-    /// Adds it to a container, under `name`.
+    /// Adds the process to a container, under `name`.
     ///
     /// # Errors
     ///
-    /// If the encoder cannot be written.
+    /// An error if the encoder cannot be written.
     pub fn store(&self, container: &mut Container, name: &str) -> Result<()> {
         self.plan.encoder.check()?;
         container.put_json(&format!("{name}.plan"), &self.plan)?;
@@ -253,11 +254,11 @@ impl Process {
         Ok(())
     }
 
-    /// Reads [`store`](Self::store).
+    /// Reads a process that [`store`](Self::store) has written.
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedTeacher`] if a part is missing or does not fit the others.
+    /// [`Error::MalformedTeacher`] if a part is missing or contradicts another part.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {
@@ -285,7 +286,7 @@ impl Process {
             || !plan.warp.is_sound()
         {
             return Err(malformed(format!(
-                "the parts of `{name}` do not fit each other"
+                "the parts of `{name}` contradict each other, or one of them is invalid"
             )));
         }
         let rows = DMatrix::from_vec(width, alpha.len(), rows);
@@ -298,7 +299,7 @@ impl Process {
     }
 }
 
-/// Coordinates of rows, `[width, n_samples]`: encoded columns, with large numbers compressed.
+/// The coordinates of rows, `[width, n_samples]`: the encoded columns, with large numbers compressed.
 fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -326,7 +327,7 @@ fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
     ))
 }
 
-/// The column that each coordinate comes from, since coordinates of one column share a length scale.
+/// For each coordinate, the index of its column. All coordinates of one column have the same length scale.
 fn groups(encoder: &Encoder) -> Vec<usize> {
     encoder
         .column_spans()
@@ -336,7 +337,7 @@ fn groups(encoder: &Encoder) -> Vec<usize> {
         .collect()
 }
 
-/// Noise variance of each row, divided by that of a row of mean weight.
+/// Noise variance of each row, divided by the noise variance of a row of mean weight.
 fn noise_scale(weight: &[f64]) -> Vec<f64> {
     let mean = weight.iter().sum::<f64>() / weight.len() as f64;
     weight.iter().map(|w| mean / w).collect()

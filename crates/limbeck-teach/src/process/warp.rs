@@ -1,8 +1,8 @@
-//! Transformations of a target, after which it looks more Gaussian.
+//! Warps: transformations of a target, after which it looks more Gaussian.
 
 use serde::{Deserialize, Serialize};
 
-/// Standardizes a target; if all targets are positive, a power transform can come first.
+/// Standardizes a target. If all targets are positive, a power transform can come first.
 ///
 /// # Formula
 ///
@@ -46,7 +46,7 @@ impl Power {
         }
     }
 
-    /// `ln g′(y)`
+    /// The logarithm of the transform's derivative, `ln g′(y)`.
     fn log_slope(self, y: f64) -> f64 {
         match self {
             Self::One => 0.0,
@@ -97,7 +97,7 @@ impl Warp {
             .collect()
     }
 
-    /// `Σ ln dz/dy`: is added to a log density of `z` to get that of `y`.
+    /// The sum `Σ ln dz/dy` over the targets. Added to the log density of `z`, it gives the log density of `y`.
     pub(super) fn log_slope(&self, target: &[f64]) -> f64 {
         target
             .iter()
@@ -105,7 +105,7 @@ impl Warp {
             .sum()
     }
 
-    /// Mean of `y` where `z` is normal, by the three-point Gauss–Hermite rule, which is exact for polynomials up to the fifth degree.
+    /// The mean of `y` if `z` is normal, by the three-point Gauss–Hermite rule, which is exact for polynomials up to the fifth degree.
     pub(super) fn mean(&self, z: f64, deviation: f64) -> f64 {
         let back = |z: f64| self.power.back(self.center + self.scale * z);
         let step = 3f64.sqrt() * deviation;
