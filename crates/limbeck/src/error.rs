@@ -129,8 +129,7 @@ impl Error {
     }
 
     /// True if a resume may succeed, because the user stopped the run, a file could not be read or written, or the user's command failed. Other
-    /// errors
-    /// would occur again.
+    /// errors would occur again.
     pub(crate) fn may_pass(&self) -> bool {
         use limbeck_teach::Error as Teach;
         let is_command = matches!(

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Results of the pilots (small runs on a sample); the [module](super) describes the diagnostics.
 ///
 /// Errors are on rows that the pilots held out. RMSEs are in the target's unit; squared errors and their differences are in the square of that unit.
-/// The
-/// *baseline* is the student trained without the teacher.
+/// The *baseline* is the student trained without the teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreflightReport {
     /// Version of limbeck.

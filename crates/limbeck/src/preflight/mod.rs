@@ -10,9 +10,9 @@
 //! |---|---|---|
 //! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the baseline minus the squared error of the teacher | is the teacher better? |
 //! | [`saved`](PreflightReport::saved) | squared error of the baseline minus the squared error of the distilled student | did distillation help here? |
-//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it was fitted on | does the teacher repeat its training targets? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on its own training rows | does it repeat its targets? |
 //! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | are teacher labels or targets more accurate? |
-//! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all rows | will more rows make the teacher unnecessary? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all | will more rows replace the teacher? |
 //! | [`noise`](PreflightReport::noise) | noise that the columns cannot explain | is there anything left to learn? |
 //!
 //! *Pays* means that in `limbeck distill` on the whole table, the distilled student's test RMSE will be at least `worth` (1 % by default) below
@@ -64,8 +64,7 @@ impl Default for PreflightOptions {
 /// # Errors
 ///
 /// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run as the teacher,
-/// or
-/// a teacher that fails.
+/// or a teacher that fails.
 pub fn preflight(
     recipe: &CheckedRecipe,
     options: &PreflightOptions,

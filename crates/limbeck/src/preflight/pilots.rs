@@ -43,8 +43,7 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
 const STEPS: usize = 16_000;
 
 /// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is the default of a run,
-/// since a
-/// badly tuned baseline would make the saving look larger.
+/// since a badly tuned baseline would make the saving look larger.
 const TRIALS: usize = 3;
 
 /// Maximum number of seeds of the refits in a pilot.

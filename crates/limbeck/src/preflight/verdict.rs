@@ -103,8 +103,7 @@ fn expected(found: &Findings) -> Option<Expected> {
 }
 
 /// The number of rows that the students of the full run are fitted on, divided by the number for a pilot's students; at least 1. The full run uses
-/// all
-/// rows of the table except test rows, a pilot all rows of the sample except its held-out rows.
+/// all rows of the table except test rows, a pilot all rows of the sample except its held-out rows.
 fn growth(rows: &RowCounts) -> f64 {
     let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
     (rows.available as f64 / pilot.max(1.0)).max(1.0)

@@ -161,8 +161,7 @@ pub struct Member {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
     /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`. If there are several
-    /// teachers, their
-    /// kinds joined by ` + `.
+    /// teachers, their kinds joined by ` + `.
     pub kind: String,
     /// Number of parameters, if limbeck fitted the teacher or read its file.
     pub parameters: Option<usize>,

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::shipped::ShippedKind;
 
 /// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss). The errors of students are means over seeds, except the
-/// error
-/// of the shipped student.
+/// error of the shipped student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
     /// Number of training and validation rows.

@@ -35,8 +35,7 @@ pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
 }
 
 /// The proof without two claims, if the student or the teacher is no better than the mean: that distillation helps, and the closed share of the gap.
-/// In
-/// that case, neither makes sense.
+/// In that case, neither makes sense.
 pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
     if !is_alarming {
         return proof;

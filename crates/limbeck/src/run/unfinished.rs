@@ -278,8 +278,7 @@ impl Unfinished {
     }
 
     /// Deletes the folder after an error, unless a resume could use it. In that case, returns [`Error::Kept`]. A resume could use the folder if it
-    /// contains
-    /// runs, or if there are checkpoints and the error may not occur again.
+    /// contains runs, or if there are checkpoints and the error may not occur again.
     pub(crate) fn leave(self, error: Error) -> Error {
         if self.has_runs() || error.may_pass() && !self.checkpoints.is_empty() {
             return Error::Kept {

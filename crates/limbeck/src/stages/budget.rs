@@ -252,7 +252,6 @@ impl<'a> Budget<'a> {
 
     /// The recipe with its time limit replaced by options; the same recipe if it has no limit. The speed of the machine is measured once per run and
     /// stored for a resume.
-    /// and kept for a resume.
     ///
     /// # Errors
     ///
@@ -763,8 +762,7 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
 }
 
 /// The best tree options that take at most `seconds` on one thread. The three limits are for trees beside other learners, for trees alone, and for
-/// the
-/// smallest teacher. `wanted` is the recipe's number of rounds.
+/// the smallest teacher. `wanted` is the recipe's number of rounds.
 ///
 /// # Errors
 ///

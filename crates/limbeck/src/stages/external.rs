@@ -30,8 +30,7 @@ impl ExternalTeacher {
     /// # Errors
     ///
     /// The errors of [`ImportedTeacher::read_with`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` or `output` are
-    /// given for a
-    /// run: its teacher knows its columns by name and has one output.
+    /// given for a run: its teacher knows its columns by name and has one output.
     pub(crate) fn read(
         path: &Path,
         columns: &[String],

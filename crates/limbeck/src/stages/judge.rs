@@ -115,8 +115,7 @@ impl<'a> Judge<'a> {
     /// True if errors vary over seeds more than half as much as over test rows, so that more seeds are worth their time.
     ///
     /// The decision depends on variances alone, never on which student is better. It is made only once: repeated checks would favor runs whose
-    /// variance
-    /// happens to look small.
+    /// variance happens to look small.
     pub(crate) fn needs_seeds(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<bool> {
         let method = self.judged(stage, trials)?.proof.method;
         Ok(method.is_some_and(|method| method.needs_seeds()))

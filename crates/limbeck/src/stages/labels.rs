@@ -451,8 +451,7 @@ impl<'a> Context<'a> {
     }
 
     /// Makes a store of predictions and standard deviations for each row of the table. `mean` and `raw` continue with the new rows, whose predictions
-    /// are
-    /// returned beside the store.
+    /// are returned beside the store.
     fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
         let rows = &self.data.split.valid;

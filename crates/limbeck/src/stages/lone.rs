@@ -17,8 +17,7 @@ pub(crate) struct Fitted {
 /// The best baseline of each kind that fits the columns and the budget.
 ///
 /// Other kinds than the baseline student's are searched here, unless the search of the run has tried them already. Networks are not searched here:
-/// that
-/// would take as long as the run.
+/// that would take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
@@ -45,8 +44,7 @@ pub(crate) fn fit(
 }
 
 /// The best baseline of a kind on validation rows: of the trials of the search or, if it tried none of this kind, of trials that are made now. `None`
-/// if
-/// no student of this kind fits the columns and the budget.
+/// if no student of this kind fits the columns and the budget.
 fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
     let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
     let tried = choice.alone.iter().filter(is_of_kind);

@@ -41,8 +41,7 @@ impl From<limbeck_data::Error> for NoFold {
 }
 
 /// Calls `once` for each of `folds` other splits. Returns the results, and a note if the time limit ended a fold: that fold and later ones are left
-/// out.
-/// The results are `None` if there are no finished folds.
+/// out. The results are `None` if there are no finished folds.
 ///
 /// The result of each fold is a checkpoint, so that a stopped run continues after its last finished fold.
 ///

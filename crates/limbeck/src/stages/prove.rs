@@ -86,8 +86,7 @@ impl Case<'_> {
     /// # Errors
     ///
     /// If the students cannot be tested on the test rows; [`Error::Interrupted`](crate::Error::Interrupted) if a stop leaves outer folds or baselines
-    /// of other
-    /// kinds unfinished.
+    /// of other kinds unfinished.
     pub(crate) fn prove(
         &self,
         trained: &Trained<'_>,
@@ -632,8 +631,8 @@ fn clamped(trained: &Trained<'_>) -> Option<String> {
         .count();
     (beyond + targets > 0).then(|| {
         format!(
-            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside them and are learned as the outermost bins, and \
-             {targets} of {} test targets are outside the range that the student can predict",
+            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside them and are \
+             learned as the outermost bins, and {targets} of {} test targets are outside the range that the student can predict",
             test.len()
         )
     })

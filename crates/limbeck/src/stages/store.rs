@@ -17,8 +17,7 @@ use crate::report::TeacherReport;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LabelStore {
     /// The teacher's prediction for each row of the data set. For a training row it comes from a teacher that has not seen the row, for a validation
-    /// row
-    /// from the fold teachers, and for a test row from the final teacher. NaN if there is none.
+    /// row from the fold teachers, and for a test row from the final teacher. NaN if there is none.
     pub teacher: Vec<f64>,
     /// Standard deviation of the teacher's prediction for each row.
     pub spread: Vec<f64>,

@@ -1,8 +1,7 @@
 //! `report.html`: a run as one self-contained page.
 //!
 //! The tables and sentences are written here, so that the page can be read without scripts. Chart.js draws the charts, from data at the end of the
-//! page.
-//! Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
+//! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
 mod slices;
 
