@@ -27,7 +27,7 @@ pub const PAGE: &str = "report.html";
 pub const TENSORBOARD: &str = "tensorboard";
 /// Name of the teacher's folder.
 pub const TEACHER: &str = "teacher";
-/// Name of the teacher's file in the folder [`TEACHER`].
+/// Name of the teacher's file in the teacher's folder.
 pub const TEACHER_FILE: &str = "teacher.limbeck";
 /// Name of the manifest, the list of a run's files.
 pub const MANIFEST: &str = "manifest.json";
