@@ -484,8 +484,8 @@ impl Recipe {
         })
     }
 
-    /// The files that a run reads, apart from the table. With several targets the table is among them; with one target, the rows of the table have a
-    /// checksum of their own.
+    /// The files that a run reads, as far as their checksums are stored for a resume. With one target, the files of the rows (table, test, split) are
+    /// left out, since the rows have a checksum of their own.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         let split = self
             .data

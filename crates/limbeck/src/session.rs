@@ -270,7 +270,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The callback of trainings. It passes their progress to the observer, and stops them once the user wants that.
+    /// The callback of trainings. It passes their progress to the observer, and stops them once the user wants that or the time limit is
+    /// over.
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));

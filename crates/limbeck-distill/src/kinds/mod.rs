@@ -39,7 +39,7 @@ use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl NonNeural {
-    /// The encoder of the smallest student of this kind, and the number of parameters of that student.
+    /// The encoder of a student of this kind, and the number of parameters of the smallest student with this encoder.
     fn least(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
             Self::Linear => linear::encoder(features, options),

@@ -583,7 +583,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         new
     }
 
-    /// The closed-form `alpha`, from the best baseline and the best student with `alpha` 1; `None` if there is no such student or the two are equal.
+    /// The closed-form `alpha`, from the best baseline and the best student with `alpha` 1; `None` if there is no such student, or if
+    /// `alpha` is given or the loss is not the squared error.
     fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
         let pure = best(
             distilled

@@ -18,7 +18,7 @@ pub const PRIOR_SD: f64 = 0.026;
 pub const LUCK: f64 = 0.012;
 /// How strongly the saving follows the baseline's learning curve as rows grow: 0 not at all, 1 fully.
 pub const CURVE: f64 = 0.45;
-/// Standard deviation of the saving, multiplied by the logarithm of the ratio of rows, of the full run to the pilots.
+/// Standard deviation of the saving for each factor e (2.718) by which the full run has more rows than the pilots.
 pub const GROWTH: f64 = 0.03;
 /// Half the width of a 95 % interval, in standard errors.
 pub const INTERVAL: f64 = 1.96;
