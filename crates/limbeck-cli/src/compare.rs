@@ -42,10 +42,10 @@ impl Runs {
 
 /// Compare runs: metrics, shipped students row by row, and options that differ
 ///
-/// Runs on the same test rows are compared pairwise with the first one, with an interval; others are only listed.
+/// Each other run with the same test rows is compared with the first one, with an interval. Runs with other test rows are only listed.
 #[derive(Args, Debug)]
 pub(crate) struct Compare {
-    /// Run directories; the others are compared with the first
+    /// Run directories; the first one is compared with each of the others
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
     runs: Vec<PathBuf>,
     /// Also write the comparison as an HTML page, to a new file

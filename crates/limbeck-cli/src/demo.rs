@@ -17,16 +17,17 @@ use crate::{INTERRUPTED, output};
 
 /// Run a complete example on a simulated sensor, in under a minute
 ///
-/// An NTC thermistor in a bridge, with self-heating, part tolerances, board drift, three measuring ranges and a 12-bit converter: six raw readings,
-/// and the true air temperature to predict from them. Calibration in the laboratory is expensive, so only few readings have a true temperature;
-/// readings from the field without one are plenty. The teacher, a Gaussian process, learns from the few. It is accurate, but far too slow for the
-/// sensor. It labels the readings from the field, and a network small enough for a microcontroller learns from both.
+/// The sensor is an NTC thermistor in a bridge, with self-heating, part tolerances, board drift, three measuring ranges and a 12-bit converter. It
+/// gives six raw readings, from which the true air temperature is to be predicted. Calibration in the laboratory is expensive, so only few readings
+/// have a true temperature; readings from the field, without a true temperature, are plenty. The teacher, a Gaussian process, learns from the few. It
+/// is accurate, but far too slow for the sensor. It labels the readings from the field, and a network small enough for a microcontroller learns from
+/// both.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Folder to create for the tables and the run [default: a temporary one, which is kept]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Calibrated readings to simulate
+    /// Number of calibrated readings to simulate
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     rows: u32,
     /// Seed of the simulation and of the run
@@ -40,13 +41,13 @@ pub(crate) struct Demo {
     quiet: bool,
 }
 
-/// Readings from the field, without true temperature.
+/// Number of readings from the field, without true temperature.
 const FIELD: usize = 20_000;
-/// Readings with true temperature that are held out for the test.
+/// Number of readings with true temperature that are held out for the test.
 const CHECK: usize = 2000;
-/// Rows shown with their predictions.
+/// Number of rows that are shown with their predictions.
 const SHOWN: usize = 3;
-/// Maximum number of parameters of the student: what a small microcontroller holds.
+/// Maximum number of parameters of the student, small enough for a small microcontroller.
 const PARAMS: usize = 2000;
 
 /// The tables of the demo.
@@ -141,7 +142,7 @@ impl Demo {
         recipe
     }
 
-    /// Predicts new readings and prints them beside the true values of the simulation.
+    /// Predicts new readings, and prints the predictions beside the true values of the simulation.
     fn predict(&self, folder: &Path, run: &Path) -> Result<()> {
         let file = folder.join("new.csv");
         simulate::thermistor(SHOWN, self.seed.wrapping_add(3)).write_csv(&file)?;
@@ -164,7 +165,7 @@ fn say(command: &str) -> Result<()> {
     print(&format!("{line}\n\n"))
 }
 
-/// Writes the student as C and prints what was written, with sizes.
+/// Writes the student as C, and prints the names and sizes of the files.
 fn export(run: &Run) -> Result<()> {
     print("\n")?;
     say(&format!("limbeck export {} --to c", run.path().display()))?;
@@ -187,7 +188,7 @@ fn export(run: &Run) -> Result<()> {
     }))
 }
 
-/// The table with a column of predictions.
+/// The table with an additional column of predictions.
 fn shown(table: &Table, predictions: &[f64]) -> Grid {
     let names = table.names();
     let header: Vec<&str> = names

@@ -15,8 +15,8 @@ use crate::{INTERRUPTED, MISSED, render};
 
 /// Train a small student from a table, and prove how much accuracy it keeps
 ///
-/// Fits a teacher (or asks yours), labels many rows with it, trains the student with and without the teacher, ships the one
-/// that is better on validation rows and reports both on held-out test rows.
+/// Fits a teacher (or asks yours) and labels many rows with it. Trains the student with and without the teacher, ships the one that is better on
+/// validation rows, and reports both on held-out test rows.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Distill {
@@ -42,7 +42,7 @@ pub(crate) struct Distill {
     help_all: Option<bool>,
 }
 
-/// Says where the other options are listed.
+/// The line of the help that says where the other options are listed.
 pub(crate) const MORE: &str = "More options, by group: --help-all. Every option of a recipe, with its default: `limbeck init`, or docs/options.md.";
 
 impl Distill {
@@ -75,7 +75,7 @@ impl Distill {
         })
     }
 
-    /// The runs; `None` if the user stopped before there was one.
+    /// The finished runs; `None` if the user stopped before there was one.
     fn make(&self) -> Result<Option<Vec<Run>>> {
         if let Some(run) = &self.resume {
             self.refuse_others()?;
@@ -91,7 +91,7 @@ impl Distill {
         })
     }
 
-    /// Refuses other options beside `--resume`: an unfinished run has its own recipe.
+    /// Refuses other options together with `--resume`, since an unfinished run has its own recipe.
     fn refuse_others(&self) -> Result<()> {
         if self.flags.is_empty() && self.out.is_none() {
             return Ok(());
@@ -124,7 +124,7 @@ impl Distill {
     }
 }
 
-/// The files of the student of a run directory in the formats that its run asks for, a line each.
+/// The exported files of a run's student, one on each line.
 fn exported(path: &Path, run: &Run) -> String {
     let name = |format: &limbeck::export::Format| match format {
         limbeck::export::Format::C => "student.c",
@@ -136,12 +136,12 @@ fn exported(path: &Path, run: &Run) -> String {
     files.filter(|file| file.exists()).map(line).collect()
 }
 
-/// The file of the student that predicts the targets of all runs.
+/// The file of the student that predicts the targets of all runs; `None` if each target has its own student.
 fn joint_student(runs: &[Run]) -> Option<PathBuf> {
     limbeck::run::joint_student(runs.first()?.path().parent()?)
 }
 
-/// Runs `work` with progress and Ctrl-C; none if the user stopped it before there was a result.
+/// Runs `work` with progress and Ctrl-C; `None` if the user stopped it before there was a result.
 pub(crate) fn watched<T>(
     quiet: bool,
     work: impl FnOnce(&Progress) -> Result<T>,
@@ -160,7 +160,7 @@ pub(crate) fn watched<T>(
     }
 }
 
-/// True, with a message, if the shipped student misses the required R².
+/// True if the shipped student misses the required R²; also prints a message.
 fn misses(run: &Run, is_one_of_several: bool) -> bool {
     let of = if is_one_of_several {
         format!(" of `{}`", run.report().target)

@@ -1,4 +1,4 @@
-//! What can go wrong outside the library, and how errors are shown.
+//! Errors of the command line, and how errors are shown.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ pub(crate) enum Error {
     /// A student cannot be read, or cannot predict.
     #[error("{}: {source}", path.display())]
     Student {
-        /// Its file.
+        /// The student's file.
         path: PathBuf,
         /// What is wrong.
         source: Box<limbeck_runtime::Error>,
     },
-    /// A path that holds nothing the command can use.
+    /// A path without anything that the command can use.
     #[error("{}: {message}", path.display())]
     Path {
         /// The path.

@@ -15,7 +15,7 @@ use crate::source::Source;
 
 /// Measure a student on a table with known targets
 ///
-/// Rows without target are left out and counted. Errors are in the target's own unit.
+/// Rows without a target are left out, and their number is printed. Errors are in the target's own unit.
 #[derive(Args, Debug)]
 pub(crate) struct Evaluate {
     /// Run directory, or a student's .limbeck file
@@ -47,7 +47,7 @@ struct Figures {
     rows: usize,
     missing: usize,
     scores: Scores,
-    /// The quantile that it predicts, its pinball loss and the share of targets at or below it.
+    /// The quantile that the student predicts, its pinball loss, and the share of targets at or below the prediction; `None` for a mean.
     quantile: Option<(f64, f64, f64)>,
 }
 
@@ -69,7 +69,7 @@ impl Evaluate {
         let sources = Source::open(&self.student)?;
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
-            return Err(Error::Message("--target names one column, but several targets are predicted here; leave it out, or name the folder of one target".into()));
+            return Err(Error::Message("--target names one column, but the student predicts several targets; leave it out, or give the run folder of one target".into()));
         }
         let found = sources.iter().map(|source| self.figures(source));
         let found = found.collect::<Result<Vec<_>>>()?.concat();

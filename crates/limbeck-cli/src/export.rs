@@ -12,18 +12,18 @@ use crate::source::load;
 
 /// Write a student as files that run without limbeck
 ///
-/// The files take raw columns and predict in the target's unit: scaling, categories and missing values are handled inside. C is one .c/.h pair that
-/// uses no heap and no library but math.h; ONNX runs wherever ONNX Runtime does. Golden vectors (example rows and their predictions) and checksums
-/// are written beside the files; `limbeck verify` checks them.
+/// The files take raw columns and predict in the target's unit: they contain scaling, categories and missing values. C is one .c/.h pair that uses no
+/// heap and no library but math.h; ONNX runs wherever ONNX Runtime does. Golden vectors (example rows and their predictions) and checksums are
+/// written beside the files; `limbeck verify` checks them.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     /// Run directory (also of several targets), or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
-    /// What to write
+    /// Format of the files
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["c", "onnx"]))]
     to: String,
-    /// Folder for the files [default: RUN/export, or that of the student's file]
+    /// Folder for the files [default: RUN/export, or the folder of the student's file]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Name of the files, and in C the prefix of all names; NAME_TARGET with several targets

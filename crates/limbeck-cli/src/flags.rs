@@ -1,7 +1,7 @@
 //! Flags, and the recipe keys that they set.
 //!
-//! Each flag sets one key of the recipe and is declared with it. The given flags are collected in a TOML table, which overrides the recipe file.
-//! Keys without a given flag keep the value of the recipe and its preset.
+//! Each flag sets one key of the recipe, and is declared together with the option. The given flags are collected in a TOML table, which overrides the
+//! recipe file. Keys without a given flag keep the value of the recipe and its preset.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 use crate::options::{self, Listed};
 
-/// Headings of flags in the order of `--help-all`; flags of the first are listed without a heading.
+/// Headings of the flags, in the order of `--help-all`; flags of the first one are listed without a heading.
 const HEADINGS: [&str; 11] = [
     "Options",
     "Data",
@@ -36,13 +36,13 @@ const HEADINGS: [&str; 11] = [
 /// Heading of the flags that say how a table is read.
 pub(crate) const READING: &str = "Reading";
 
-/// Which flags a command takes.
+/// The flags of a command.
 pub(crate) trait Takes {
-    /// The last of the [`HEADINGS`] whose flags it takes.
+    /// The last of the [`HEADINGS`] whose flags the command has.
     const LAST: &'static str;
 }
 
-/// All flags: `distill`.
+/// All flags, for `distill`.
 #[derive(Debug)]
 pub(crate) struct Distilling;
 
@@ -50,7 +50,7 @@ impl Takes for Distilling {
     const LAST: &'static str = "Output";
 }
 
-/// All flags but those of the output: `preflight`.
+/// All flags except those for output, for `preflight`.
 #[derive(Debug)]
 pub(crate) struct Piloting;
 
@@ -58,7 +58,7 @@ impl Takes for Piloting {
     const LAST: &'static str = "Proof";
 }
 
-/// Flags of the table and of the teacher: `label`.
+/// The flags for the table and the teacher, for `label`.
 #[derive(Debug)]
 pub(crate) struct Labelling;
 
@@ -66,19 +66,19 @@ impl Takes for Labelling {
     const LAST: &'static str = "Teacher";
 }
 
-/// The table, its target, the recipe, and the flags that override it.
+/// The recipe file, and the flags that override it.
 #[derive(Debug)]
 pub(crate) struct Flags<C> {
     recipe: Option<PathBuf>,
-    /// Keys of the recipe that flags set.
+    /// The values that flags set, by key of the recipe.
     overlay: Table,
-    /// Keys with lists of names, as they were given, where a comma may be part of a name.
+    /// The keys that are lists of names, with the texts as given; a comma in a text may be part of a name.
     lists: Vec<(String, Vec<String>)>,
     command: PhantomData<C>,
 }
 
 impl<C: Takes> Flags<C> {
-    /// Options with a flag of this command, in the order of `--help-all`.
+    /// The options that have a flag of this command, in the order of `--help-all`.
     fn options() -> Vec<Listed> {
         let place = |heading: &str| HEADINGS.iter().position(|one| *one == heading);
         let is_taken = |option: &Listed| {
@@ -101,7 +101,7 @@ impl<C: Takes> Flags<C> {
         })
     }
 
-    /// The keys that flags set, with lists split around the names of a table.
+    /// The values that flags set, by key of the recipe. Lists are split at commas, except within one of `names`, the column names of a table.
     fn with_names(&self, names: &[String]) -> Table {
         let mut overlay = self.overlay.clone();
         for (key, given) in &self.lists {
@@ -114,7 +114,7 @@ impl<C: Takes> Flags<C> {
         overlay
     }
 
-    /// The recipe file with the flags applied.
+    /// The recipe file, overridden by the flags, after all checks.
     pub(crate) fn recipe(&self) -> Result<CheckedRecipe> {
         let mut recipe = self.resolved(self.overlay.clone())?;
         // A name with a comma is known by the table alone.
@@ -124,10 +124,10 @@ impl<C: Takes> Flags<C> {
             recipe = self.resolved(self.with_names(input.names()))?;
         }
         if recipe.table.as_os_str().is_empty() {
-            return Err(Error::Message("no table given; name the CSV or Parquet file to learn from, or set `table` in a --recipe".into()));
+            return Err(Error::Message("no table given; name the CSV or Parquet file to learn from, or set `table` in a recipe file (--recipe)".into()));
         }
         if recipe.data.target.is_empty() {
-            return Err(Error::Message("no target given; name the column to predict with --target, or set `target` under [data] in a --recipe".into()));
+            return Err(Error::Message("no target given; name the column to predict with --target, or set `target` under [data] in a recipe file (--recipe)".into()));
         }
         Ok(recipe.check()?)
     }
@@ -148,7 +148,7 @@ impl<C: Takes> Args for Flags<C> {
                     .long("target")
                     .value_name("COLUMN")
                     .action(ArgAction::Append)
-                    .help("Number column to predict; can also be set in the recipe. With several targets (comma-separated or repeated), each gets its own run, or all share one student with --joint. A name that contains a comma is taken as it is if the table has it, else quoted: '\"a, b\"'"),
+                    .help("Number column to predict; can also be set in the recipe. With several targets (comma-separated or repeated), each gets its own run, or all share one student with --joint. A name that contains a comma needs no quotes if the table has a column of that name; otherwise quote it: '\"a, b\"'"),
             )
             .arg(
                 Arg::new("recipe")
@@ -207,7 +207,7 @@ impl<C: Takes> FromArgMatches for Flags<C> {
     }
 }
 
-/// How the value of a flag is written, for its help.
+/// A hint on how to write the value of a flag, for its help.
 pub(crate) fn how(option: Listed) -> &'static str {
     match option.spec.form {
         Form::Seconds => ", such as 90, 90s, 5m or 1h",
@@ -216,7 +216,7 @@ pub(crate) fn how(option: Listed) -> &'static str {
     }
 }
 
-/// The flag of an option.
+/// The flag of an option, for clap.
 pub(crate) fn arg(option: Listed) -> Arg {
     let Some(flag) = option.spec.flag else {
         unreachable!("options without a flag were left out")
@@ -270,7 +270,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
     }
 }
 
-/// The value that a flag gives its option; none if the flag was not given.
+/// The value that a flag gives its option; `None` if the flag was not given.
 pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value>, clap::Error> {
     let name = option.spec.flag.map_or("", |flag| flag.name);
     if matches.value_source(name) != Some(ValueSource::CommandLine) {
@@ -325,10 +325,10 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
     Ok(Some(value))
 }
 
-/// The key that stands for `data.target` and `targets` together.
+/// The key that stands for `data.target` and `targets` together: the first name is `data.target`.
 const TARGETS: &str = "targets";
 
-/// Sets a list; the first of the targets is that of `data`.
+/// Sets a list. If it is the list of targets, its first name becomes `data.target`.
 fn set_list(overlay: &mut Table, key: &str, values: Vec<String>) {
     if key != TARGETS {
         return set(overlay, key, values.into());
@@ -340,13 +340,13 @@ fn set_list(overlay: &mut Table, key: &str, values: Vec<String>) {
     }
 }
 
-/// The texts that a flag was given, in order.
+/// The texts that were given for a flag, in order.
 fn texts(flag: &str, matches: &ArgMatches) -> Vec<String> {
     let all = matches.get_many::<String>(flag).into_iter().flatten();
     all.cloned().collect()
 }
 
-/// The names of a list: separated by commas, quoted as in a CSV file if they contain one; a text that is one of `names` is that name.
+/// The names of a list, which are separated by commas; a name with a comma is quoted as in a CSV file. A text that equals one of `names` is one name.
 fn split(text: &str, names: &[String]) -> Vec<String> {
     if names.iter().any(|name| name == text) {
         return vec![text.to_owned()];
@@ -366,7 +366,7 @@ fn split(text: &str, names: &[String]) -> Vec<String> {
     cells
 }
 
-/// A path as TOML holds it.
+/// A path as a TOML value.
 fn text(path: &Path) -> Result<Value, clap::Error> {
     path.to_str().map(Value::from).ok_or_else(|| {
         let message = format!("{}: the path is not UTF-8; rename it\n", path.display());
@@ -374,7 +374,7 @@ fn text(path: &Path) -> Result<Value, clap::Error> {
     })
 }
 
-/// Sets a key such as `data.target`.
+/// Sets the value of a key such as `data.target`.
 fn set(table: &mut Table, key: &str, value: Value) {
     let (sections, name) = key
         .rsplit_once('.')
@@ -395,7 +395,7 @@ fn set(table: &mut Table, key: &str, value: Value) {
     inner.insert(name.to_owned(), value);
 }
 
-/// `runs/TABLE-N` with the first free `N`.
+/// The path `runs/TABLE-N`, with the first free number `N`.
 pub(crate) fn free_run(table: &Path) -> PathBuf {
     let stem = table.file_stem().map_or_else(
         || "table".into(),
@@ -406,7 +406,7 @@ pub(crate) fn free_run(table: &Path) -> PathBuf {
     Path::new("runs").join(format!("{stem}-{n}"))
 }
 
-/// A whole number from `5000`, `5k` or `1M`.
+/// Parses a whole number such as `5000`, `5k` or `1M`.
 fn whole(text: &str) -> Result<u64, String> {
     let units = [("k", 1000), ("K", 1000), ("M", 1_000_000)];
     let with_unit = |&(unit, factor)| Some((text.strip_suffix(unit)?, factor));
@@ -420,7 +420,7 @@ fn whole(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a whole number such as 5000 or 5k".to_owned())
 }
 
-/// Seconds from `90`, `90s`, `1.5m` or `2h`.
+/// Parses a time such as `90`, `90s`, `1.5m` or `2h`, in seconds.
 pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     let units = [("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let with_unit = |&(unit, factor)| Some((text.strip_suffix(unit)?, factor));
@@ -434,7 +434,7 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
 /// Names, each with its value.
 type Pairs = Vec<(String, String)>;
 
-/// Reads `NAME=VALUE`, or several separated by commas. A part without `=` is the beginning of a name that contains a comma.
+/// Parses `NAME=VALUE`, or several of them separated by commas. A part without `=` is the beginning of a name that contains a comma.
 fn pairs(
     text: &str,
     read: impl Fn(&str) -> Result<(String, String), String>,

@@ -1,6 +1,6 @@
 //! `limbeck init`: a recipe with every option, its default and its purpose.
 //!
-//! Values come from the library's preset, so they are always current; a test compares the keys with the library's.
+//! The default values come from the library's preset, so they are always current; a test compares the keys with the library's keys.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -30,7 +30,7 @@ pub(crate) struct Init {
     /// Column to predict
     #[arg(short, long, value_name = "COLUMN", default_value = "target")]
     target: String,
-    /// Quality whose default values to write
+    /// Quality whose default values are written
     #[arg(short, long, value_name = "LEVEL", default_value = "default",
         value_parser = PossibleValuesParser::new(["fast", "default", "best"]))]
     quality: String,
@@ -71,13 +71,13 @@ impl Init {
     }
 }
 
-/// What a check finds.
+/// A description of what a check finds.
 fn check_purpose(check: Check) -> &'static str {
     match check {
         Check::Infinite => "±inf, or a number too large to hold, in a feature",
         Check::MissingTarget => "rows without target",
         Check::AllMissing => "a column without a value in the training rows",
-        Check::Constant => "a column with one value in the training rows",
+        Check::Constant => "a column with a single value in the training rows",
         Check::Duplicate => "a column equal to an earlier one",
         Check::Id => "a column of row numbers or of names that identify the rows",
         Check::Leak => "a feature equal to the target, or a monotone copy of it",
@@ -93,7 +93,7 @@ fn check_purpose(check: Check) -> &'static str {
         }
         Check::RepeatedRows => "rows that repeat an earlier row",
         Check::Sentinel => "numbers far from all others: -999, 65535, a spike",
-        Check::SeenTest => "at least 5 % of the test rows equal to rows that were learned from",
+        Check::SeenTest => "at least 5 % of the test rows equal to training or validation rows",
     }
 }
 
@@ -118,10 +118,10 @@ fn commented(quality: Quality, table: &str, target: &str) -> String {
     text
 }
 
-/// What stands above the first section.
+/// The text above the first section.
 const TOP: &str = "A recipe of limbeck: every option, its default, its purpose. Remove the # before an option to set it.\n\
                    Flags override it: limbeck distill --recipe recipe.toml --seed 1";
-/// A section whose presence alone changes the run.
+/// A section that changes the run by its presence alone.
 const OPTIONAL: &str = "teacher.command";
 
 fn head(text: &mut String, section: &Section) {
@@ -138,12 +138,12 @@ fn comment(text: &str) -> String {
     text.lines().map(|line| format!("# {line}\n")).collect()
 }
 
-/// Keys that are written without a comment mark: those that a run needs, and `quality`, which sets the defaults of the others.
+/// Keys that are not commented out: the keys that a run needs, and `quality`, which sets the defaults of the others.
 const ACTIVE: [&str; 3] = ["table", "quality", "data.target"];
-/// Column at which the purposes begin.
+/// Column of the text at which the purposes begin.
 const PURPOSE_COLUMN: usize = 34;
 
-/// One option: its value, or an example value, and its purpose.
+/// Writes one option: its value, or an example value, and its purpose.
 fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) {
     let Listed { section, spec } = option;
     let is_active = ACTIVE.contains(&option.key().as_str());
@@ -164,7 +164,7 @@ fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) 
     let _ = writeln!(text, "{setting:<PURPOSE_COLUMN$}  # {unset}{purpose}");
 }
 
-/// Kinds by column and actions by check.
+/// Writes the sections with the kind of each column and the action of each check.
 fn maps(text: &mut String) {
     let _ = writeln!(
         text,

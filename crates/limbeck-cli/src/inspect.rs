@@ -1,4 +1,4 @@
-//! `limbeck inspect`: shows what a table, a run or a student holds.
+//! `limbeck inspect`: shows the contents of a table, a run or a student.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::reading::Reading;
 use crate::render::{self, Grid, grouped};
 use crate::source::load;
 
-/// Show what a table, a run or a student holds
+/// Show the contents of a table, a run or a student
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     /// CSV or Parquet file or a folder of such parts, run directory, or .limbeck file
@@ -95,7 +95,7 @@ fn table(table: &Table, style: Style) -> String {
     text
 }
 
-/// Warnings, a line each.
+/// The warnings as text, one on each line.
 fn said(warnings: &[Warning], style: Style) -> String {
     let word = style.yellow("warning");
     let lines = warnings
@@ -109,7 +109,7 @@ fn said(warnings: &[Warning], style: Style) -> String {
     }
 }
 
-/// What `distill` would find in a table: what it refuses, its warnings, and the rows and features that are left.
+/// What `distill` would find in a table: the errors that would stop it, the warnings, and the rows and features that remain.
 fn checked(table: &Table, target: &str, reading: &ReadOptions, style: Style) -> Result<String> {
     let mut options = DataOptions {
         missing: reading.missing.clone(),
@@ -147,7 +147,8 @@ fn checked(table: &Table, target: &str, reading: &ReadOptions, style: Style) -> 
     ))
 }
 
-/// The check that refused a table, with the action by which it does not; none if it was no check.
+/// The check that refused the table, and another action of this check that does not refuse it; `None` if no check refused it, or if this action has
+/// been tried already.
 fn let_through(
     error: &limbeck_data::Error,
     options: &DataOptions,
@@ -161,7 +162,7 @@ fn let_through(
     (options.checks.get(*name) != Some(&action)).then_some((check.name(), action))
 }
 
-/// A short summary: range of numbers, levels of categories.
+/// A short summary of a column: range of numbers, or levels of categories.
 fn values(column: &Column) -> String {
     match &column.values {
         Values::Number(values) if column.kind == ColumnKind::Boolean => {
@@ -210,7 +211,7 @@ fn numbers(values: &[f64]) -> String {
     )
 }
 
-/// Maximum number of levels that are listed.
+/// Maximum number of levels that are shown.
 const SHOWN_LEVELS: usize = 4;
 
 fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
@@ -252,7 +253,7 @@ fn times(values: &[i64]) -> String {
     }
 }
 
-/// Warnings about the table and notes about the teacher, a line each.
+/// Warnings about the table and notes about the teacher, one on each line.
 fn notices(report: &Report, style: Style) -> String {
     let notes = report.teacher.notes.iter();
     let notes = notes.map(|note| format!("{}: {note}\n", style.cyan("note")));
@@ -340,14 +341,14 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     Ok(text)
 }
 
-/// Names of its targets.
+/// Names of the student's targets.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", output.name);
     let names: Vec<String> = student.outputs.iter().map(name).collect();
     names.join(", ")
 }
 
-/// Its kind, by its graph.
+/// The kind of a student, derived from its graph.
 fn kind(student: &Student) -> StudentKind {
     match student.graph.nodes.as_slice() {
         [
@@ -433,7 +434,7 @@ fn first(levels: &[String]) -> String {
     }
 }
 
-/// An op and its size.
+/// An op and its size, as text.
 fn in_words(op: &Op) -> String {
     match op {
         Op::Ple { edges } => format!(

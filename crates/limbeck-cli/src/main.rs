@@ -1,7 +1,7 @@
-//! The command line of limbeck: parse, call the library, print.
+//! The command line of limbeck. It parses the arguments, calls the library and prints results.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 ran but missed a requested
-//! threshold, 2 could not run, 130 interrupted.
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 done, but a requested threshold was missed; 2 could not
+//! run; 130 interrupted.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::float_cmp, reason = "hand-worked values")
@@ -34,11 +34,11 @@ use clap::{Parser, Subcommand};
 use crate::error::Result;
 use crate::output::{Style, tell};
 
-/// Ran, but missed a requested threshold.
+/// Exit code of a command that ran, but missed a requested threshold.
 const MISSED: u8 = 1;
-/// Could not run.
+/// Exit code of a command that could not run.
 const FAILED: u8 = 2;
-/// Stopped by the user; the usual exit code in shells.
+/// Exit code of a command that the user stopped; it is the usual one in shells.
 const INTERRUPTED: u8 = 130;
 
 /// Knowledge distillation for regression: train a small student model from a table, and test it on held-out rows

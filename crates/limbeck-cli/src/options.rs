@@ -1,4 +1,4 @@
-//! The options of a recipe, read from their declarations, for help, `limbeck init` and the reference.
+//! The options of a recipe, from their declarations, for the help, `limbeck init` and `docs/options.md`.
 
 use std::sync::LazyLock;
 
@@ -14,12 +14,12 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Its name in a recipe.
+    /// The name of the option in a recipe, with its section.
     pub(crate) fn key(&self) -> String {
         self.section.key(self.spec)
     }
 
-    /// Heading of its flag.
+    /// The heading under which the help lists the option's flag.
     pub(crate) fn heading(&self) -> &'static str {
         self.spec
             .flag
@@ -27,7 +27,7 @@ impl Listed {
             .unwrap_or(self.section.heading)
     }
 
-    /// Its value at a quality; none if it is not set.
+    /// The value of the option at a quality level; `None` if it is not set.
     fn value(&self, quality: usize) -> Option<&'static Value> {
         let mut table = &QUALITIES[quality];
         for section in self.section.name.split('.').filter(|name| !name.is_empty()) {
@@ -36,13 +36,13 @@ impl Listed {
         table.get(self.spec.name)
     }
 
-    /// Its value at a quality as TOML; none if it is not set.
+    /// The value of the option at a quality level, as TOML; `None` if it is not set.
     pub(crate) fn toml(&self, quality: Quality) -> Option<String> {
         let at = Quality::ALL.iter().position(|one| *one == quality)?;
         self.value(at).map(shown)
     }
 
-    /// Its default as text; none if there is none to show.
+    /// The default value as text; `None` if there is none to show.
     pub(crate) fn default(&self) -> Option<String> {
         let [fast, default, best] = [0, 1, 2].map(|quality| self.value(quality).map(words));
         let varies = self.key() != "quality" && (fast != default || default != best);
@@ -53,7 +53,7 @@ impl Listed {
         self.spec.unset.map(str::to_owned).or(text)
     }
 
-    /// Its allowed values, if its type does not say them: a range, or words.
+    /// The allowed values: a range, or words; `None` if the type says everything.
     pub(crate) fn range(&self) -> Option<String> {
         match self.spec.form {
             Form::Word(words) => {
@@ -89,13 +89,13 @@ pub(crate) fn all() -> Vec<Listed> {
     sections().into_iter().flat_map(options).collect()
 }
 
-/// The recipe of each quality.
+/// The recipe of each quality level.
 static QUALITIES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let table = |quality: &Quality| Table::try_from(Recipe::preset(*quality)).unwrap_or_default();
     Quality::ALL.iter().map(table).collect()
 });
 
-/// A value as people write it: 32-bit numbers are shown with the digits of 32 bits.
+/// A value as people write it. Numbers that are stored with 32 bits are shown without the additional digits of 64 bits.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Float(number) if f64::from(*number as f32).total_cmp(number).is_eq() => {

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use crate::error::{Error, Result};
 
-/// Writes results to standard output. A reader that has closed the pipe, such as `head`, is not an error.
+/// Writes results to standard output. If the reader has closed the pipe, as `head` does, that is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
@@ -30,14 +30,14 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// For standard error.
+    /// The styles for standard error.
     pub(crate) fn stderr() -> Self {
         Self {
             on: std::io::stderr().is_terminal() && wanted(),
         }
     }
 
-    /// For standard output.
+    /// The styles for standard output.
     pub(crate) fn stdout() -> Self {
         Self {
             on: std::io::stdout().is_terminal() && wanted(),
@@ -57,33 +57,33 @@ impl Style {
         }
     }
 
-    /// Emphasis.
+    /// Makes text stand out.
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// Less important text.
+    /// Makes text less prominent.
     pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// Errors.
+    /// Marks an error.
     pub(crate) fn red(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    /// Warnings.
+    /// Marks a warning.
     pub(crate) fn yellow(self, text: &str) -> String {
         self.paint("1;33", text)
     }
 
-    /// Notes.
+    /// Marks a note.
     pub(crate) fn cyan(self, text: &str) -> String {
         self.paint("1;36", text)
     }
 }
 
-/// False with `NO_COLOR` (see no-color.org) or on a dumb terminal.
+/// True if color is wanted: not with the variable `NO_COLOR` (see no-color.org) or on a dumb terminal.
 fn wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

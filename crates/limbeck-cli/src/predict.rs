@@ -13,16 +13,16 @@ use crate::source::{Destination, Source};
 
 /// Predict the rows of a table
 ///
-/// Reads raw columns in their own units and writes the table again with a column of predictions, in the target's unit. All other columns stay
-/// exactly as they were; the target is not needed. Missing cells and unseen categories are allowed. A table may have any size: few rows are in
+/// Reads raw columns in their own units, and writes the table again with a column of predictions, in the target's unit. All other columns stay
+/// exactly as they were; the target is not needed. Missing cells and unseen categories are allowed. A table may have any size: only a few rows are in
 /// memory at a time.
 #[derive(Args, Debug)]
 pub(crate) struct Predict {
     /// Run directory, or a student's .limbeck file
     #[arg(value_name = "RUN|STUDENT")]
     student: PathBuf,
-    /// CSV or Parquet file (.csv.gz and .csv.zst, too) with the columns the student was trained on, a folder of such parts, or -
-    /// for standard input
+    /// CSV or Parquet file (also .csv.gz and .csv.zst) with the columns that the student was trained on, a folder of such parts, or - for standard
+    /// input
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// Output: a new .csv or .parquet file, or - for CSV on standard output
@@ -44,7 +44,7 @@ impl Predict {
         let target = Destination::parse(&self.out)?;
         let sources = Source::open(&self.student)?;
         let Some(first) = sources.first() else {
-            return Err(Error::path(&self.student, "holds no run"));
+            return Err(Error::path(&self.student, "contains no run"));
         };
         let options = self.reading.over(&first.reading);
         let input = match self.table == Path::new("-") {
@@ -73,7 +73,7 @@ impl Predict {
         Ok(())
     }
 
-    /// Names of the new columns, which the table must not have.
+    /// The names of the new columns, after a check that the table does not have them already.
     fn names(&self, targets: &[&str], input: &Input) -> Result<Vec<String>> {
         let name = |target: &&str| match targets {
             [_] => self.column.clone(),
@@ -84,7 +84,7 @@ impl Predict {
             Some(name) => Err(Error::path(
                 input.source(),
                 format!(
-                    "has a column `{name}` already; give the new one another name with --column"
+                    "has a column `{name}` already; give the new column another name with --column"
                 ),
             )),
             None => Ok(new),

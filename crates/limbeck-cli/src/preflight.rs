@@ -16,10 +16,10 @@ use crate::render::{Grid, grouped};
 
 /// Estimate in about a minute, from a sample, whether distillation is likely to pay
 ///
-/// Quickly fits a teacher and both students on a sample of the training and validation rows, and compares them on rows held out of the sample. The
+/// Quickly fits a teacher and both students on a sample of the training and validation rows, and compares them on held-out rows of the sample. The
 /// answer is "pays", "will not pay" or "unsure", with the expected saving and the numbers behind it. Distillation pays if the RMSE of the distilled
-/// student is at least 1 % (`--worth`) below that of the baseline, the student trained without the teacher. Takes the flags of `distill`; writes
-/// nothing and uses no test row.
+/// student is at least 1 % (`--worth`) below the RMSE of the baseline, the student trained without the teacher. Takes the flags of `distill`; writes
+/// nothing, and does not use test rows.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Preflight {
@@ -90,12 +90,12 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "teacher's lead",
         paired(&report.teacher_gap),
-        "squared error of the student alone minus that of the teacher",
+        "squared error of the student alone minus squared error of the teacher",
     );
     row(
         "distilled student's lead",
         paired(&report.saved),
-        "squared error of the student alone minus that of the distilled one",
+        "squared error of the student alone minus squared error of the distilled student",
     );
     let missing = || "–".to_owned();
     let fit = report.teacher_fit.map_or_else(missing, |fit| {
@@ -123,7 +123,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "slope",
         short(curve.slope),
-        "of the squared error of the student alone: 0 is flat, -1 halves it when the rows double",
+        "of the learning curve of the student alone: 0 is flat, -1 halves the squared error when the rows double",
     );
     let noise = report.noise.map_or_else(missing, |n| {
         format!("{} / {}", short(n.gamma), short(n.nearest))

@@ -1,7 +1,7 @@
 //! Live progress on standard error.
 //!
-//! On a terminal: a line with stage, bar, time left, validation RMSE and the gap between student and teacher. Elsewhere: one
-//! line per stage. Warnings and notes are shown in both; `--quiet` shows nothing.
+//! On a terminal, it is a line with stage, bar, time left, validation RMSE, and the gap between student and teacher. Elsewhere it is one line per
+//! stage. Warnings and notes are shown in both cases; with `--quiet`, nothing is shown.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -18,17 +18,17 @@ use limbeck_distill::search::Progress as Training;
 use crate::error::{Error, Result};
 use crate::output::{Style, tell};
 
-/// Set by the first Ctrl-C.
+/// True after the first Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
-/// True once a run watches [`STOP`].
+/// Has a value once a run watches [`STOP`].
 static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
-/// How long a run may take to stop after Ctrl-C before the process exits. Finished work is kept, as after a kill. Builds without optimization
-/// are many times slower.
+/// The time that a run may take to stop after Ctrl-C; then the process exits. Finished work is kept, as after a kill. Builds without optimization are
+/// many times slower.
 const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 30_000 } else { 1300 });
 
-/// Lets Ctrl-C (and SIGTERM) ask the run to stop, and ends the process where it does not soon; a second one ends the process at once.
+/// Lets Ctrl-C (and SIGTERM) ask the run to stop. If the run does not stop soon, or after a second Ctrl-C, the process ends.
 pub(crate) fn watch_interrupts() -> Result<()> {
     if WATCHED.set(()).is_err() {
         return Ok(());
@@ -43,7 +43,7 @@ pub(crate) fn watch_interrupts() -> Result<()> {
     .map_err(|error| Error::Message(format!("cannot watch for Ctrl-C: {error}")))
 }
 
-/// Ends the process once the time to end by itself is over.
+/// Ends the process if the run has not stopped within [`GRACE`].
 fn end_after_grace() {
     std::thread::sleep(GRACE);
     tell(
@@ -53,12 +53,12 @@ fn end_after_grace() {
     std::process::exit(INTERRUPTED);
 }
 
-/// True once the user asked to stop.
+/// True once the user has asked to stop.
 pub(crate) fn is_stopped() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// Shows what a run does.
+/// Shows the progress of a run.
 pub(crate) struct Progress {
     mode: Mode,
     style: Style,
@@ -66,7 +66,7 @@ pub(crate) struct Progress {
     training: Mutex<State>,
 }
 
-/// Time between progress lines if standard error is not a terminal.
+/// Minimum time between progress lines if standard error is not a terminal.
 const EVERY: Duration = Duration::from_secs(15);
 
 enum Mode {
@@ -81,9 +81,9 @@ struct State {
     stage: String,
     total: u64,
     steps: BTreeMap<String, usize>,
-    /// The parts that have begun and are not done, by name: learners are fitted in parallel.
+    /// The parts that have begun and are not done, by name. There can be several, since learners are fitted in parallel.
     parts: BTreeMap<String, PartState>,
-    /// The part that the bar shows.
+    /// Name of the part that the bar shows.
     shown: Option<String>,
 }
 
@@ -95,7 +95,7 @@ struct PartState {
 }
 
 impl State {
-    /// Notes at `now` how far a part is; returns the time since it began if a line about it is due.
+    /// Updates the state of a part at the time `now`. Returns the time since the part began if a progress line is due, otherwise `None`.
     fn line_due(&mut self, part: &Part<'_>, now: Instant) -> Option<Duration> {
         let new = PartState {
             begun: now,
@@ -113,14 +113,14 @@ impl State {
         is_due.then_some(taken)
     }
 
-    /// True if the bar has to change to this part: it is new, or the part that was shown is done.
+    /// True if the bar has to change to this part: the part is new, or the bar shows none.
     fn is_next(&self, part: &Part<'_>) -> bool {
         self.shown.is_none() || !self.parts.contains_key(part.name)
     }
 }
 
 impl Progress {
-    /// Quiet if asked; otherwise live if standard error is a terminal, else in lines.
+    /// Shows nothing if `quiet` is set, a live line if standard error is a terminal, and otherwise one line after the other.
     pub(crate) fn new(quiet: bool) -> Self {
         let mode = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Mode::Quiet,
@@ -135,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// Removes the live line.
+    /// Removes the live line from the terminal.
     pub(crate) fn finish(&self) {
         if let Mode::Live(bar) = &self.mode {
             bar.finish_and_clear();
@@ -191,7 +191,7 @@ impl Progress {
         }
     }
 
-    /// Shows how far a part is, with the time that it still takes at the speed so far.
+    /// Shows how much of a part is done, and the time left at the speed so far.
     fn part(&self, part: &Part<'_>) {
         let mut state = self.state();
         if let Mode::Live(bar) = &self.mode {
@@ -270,7 +270,7 @@ impl Observer for Progress {
     }
 }
 
-/// How far a part is, as a line.
+/// A line on how much of a part is done.
 fn part_line(part: &Part<'_>, taken: Duration, elapsed: Duration) -> String {
     let done = part.done.max(1) as f64;
     let left = taken.as_secs_f64() * (part.total as f64 - done).max(0.0) / done;

@@ -1,4 +1,4 @@
-//! How a table is read, from the command line: the flags of `[data]` that say so, for commands without a recipe.
+//! The flags that say how a table is read, for commands without a recipe. They are flags of options in `[data]`.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use limbeck_data::{DecimalMark, ReadOptions, Separator};
@@ -8,7 +8,7 @@ use toml::Table;
 use crate::flags;
 use crate::options::{self, Listed};
 
-/// What was given; the rest is left to the recipe of the run.
+/// The options that were given; the others are those of the run's recipe.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Reading {
@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Options with what was given in place of their own.
+    /// The options `base`, with the given ones in their place.
     pub(crate) fn over(&self, base: &ReadOptions) -> ReadOptions {
         ReadOptions {
             missing: self.missing.clone().unwrap_or_else(|| base.missing.clone()),

@@ -8,14 +8,14 @@ use limbeck_distill::proof::short;
 
 use crate::output::Style;
 
-/// A text table without lines, with a bold header.
+/// A text table without ruled lines, with a bold header.
 pub(crate) struct Grid {
     table: Table,
     alignment: Vec<CellAlignment>,
 }
 
 impl Grid {
-    /// A table of these columns; `alignment` has a letter for each, `l` (text) or `r` (numbers).
+    /// A table with these columns. `alignment` has a letter for each column: `l` (left, for text) or `r` (right, for numbers).
     pub(crate) fn new(header: &[&str], alignment: &str) -> Self {
         let side = |letter| {
             if letter == 'l' {
@@ -50,7 +50,7 @@ impl Grid {
         self.table.add_row(cells);
     }
 
-    /// The table as text, without blanks at the ends of its lines.
+    /// The table as text, without blanks at the ends of lines.
     pub(crate) fn render(&self, style: Style) -> String {
         let lines = self.table.lines().map(|line| {
             line.strip_prefix(' ')
@@ -65,12 +65,12 @@ impl Grid {
     }
 }
 
-/// A number, or a dash if there is none.
+/// A number as text, or a dash if there is none.
 pub(crate) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), short)
 }
 
-/// R² with four decimals.
+/// R² as text with four decimals.
 pub(crate) fn r_squared(value: Option<f64>) -> String {
     value.map_or_else(
         || "–".to_owned(),
@@ -84,12 +84,12 @@ pub(crate) fn r_squared(value: Option<f64>) -> String {
     )
 }
 
-/// A count, or a dash if it is unknown.
+/// A count as text, or a dash if it is unknown.
 pub(crate) fn count(value: Option<usize>) -> String {
     value.map_or_else(|| "–".to_owned(), grouped)
 }
 
-/// Three metrics of predictions: RMSE, MAE and R², or those of a quantile.
+/// Three metrics of predictions as text: RMSE, MAE and R², or three metrics of a quantile.
 fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
     let first = short(scores.0);
     let Some(quantile) = quantile else {
@@ -112,7 +112,7 @@ fn errors_of(report: &Report) -> [&'static str; 3] {
     }
 }
 
-/// The result of a run: the verdict, test metrics by model, and footnotes.
+/// The result of a run as text: the verdict, test metrics by model, and footnotes.
 pub(crate) fn result(report: &Report, style: Style) -> String {
     let mut text = format!("{}\n", report.proof.verdict.sentence);
     if report.interrupted {
@@ -132,7 +132,7 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     text
 }
 
-/// Test metrics by model.
+/// The table of test metrics by model.
 fn models(report: &Report) -> Grid {
     let [first, second, third] = errors_of(report);
     let header = [
@@ -212,7 +212,7 @@ fn models(report: &Report) -> Grid {
     grid
 }
 
-/// Footnotes of the table of metrics.
+/// The footnotes of the table of metrics.
 fn footnotes(report: &Report) -> [String; 3] {
     let [first, second, third] = errors_of(report);
     let [error, middle, last] = student_figures(&report.test.shipped);
@@ -228,8 +228,10 @@ fn footnotes(report: &Report) -> [String; 3] {
         format!("means over {seeds} seeds")
     };
     let sizes = match report.sizes {
-        None => "  both students have the same design; size and speed are those of the shipped one",
-        Some(_) => "  each student has its own size; speed is that of the shipped one",
+        None => {
+            "  both students have the same design; size and speed are those of the shipped student"
+        }
+        Some(_) => "  each student has its own size; speed is that of the shipped student",
     };
     [
         format!(

@@ -1,4 +1,4 @@
-//! A student from the command line: a run directory or a `.limbeck` file.
+//! A student that the user names: by a run directory or a `.limbeck` file.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -14,15 +14,15 @@ use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};
 
-/// A student and how to read rows for it.
+/// A student, and how tables for it are read.
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
-    /// Its input columns. A student's file does not tell booleans from numbers, and a number may be read from either.
+    /// Kinds of the student's input columns. A student's file does not distinguish booleans from numbers, and a number may be read from either.
     kinds: Vec<FeatureKind>,
-    /// How its run read the table; the defaults for a bare file.
+    /// The options with which the student's run read its table; the defaults if only a student's file is given.
     pub(crate) reading: ReadOptions,
-    /// Numbers that mean *missing* in a target, by target.
+    /// Numbers that mean *missing*, for each target.
     missing_targets: BTreeMap<String, MissingNumbers>,
 }
 
@@ -92,12 +92,12 @@ impl Source {
         })
     }
 
-    /// The columns that it reads.
+    /// The columns that the student reads.
     pub(crate) fn asked(&self) -> Asked {
         Asked::new(self.kinds.clone())
     }
 
-    /// Reads a table for the student, with the number columns `extra`.
+    /// Reads a table for the student, and also the number columns `extra`.
     pub(crate) fn read(
         &self,
         path: &Path,
@@ -132,7 +132,7 @@ impl Source {
         outputs.map(|output| output.name.as_str()).collect()
     }
 
-    /// Predictions for rows, by target.
+    /// The predictions for rows, by target.
     pub(crate) fn predict(&self, features: &Features) -> Result<Vec<Vec<f64>>> {
         let predictions = self.student.predict(&features.raw(), features.rows);
         let all = predictions.map_err(limbeck::Error::Runtime)?;
@@ -144,9 +144,9 @@ impl Source {
 
 /// A table read for a student.
 pub(crate) struct TableRows {
-    /// The student's columns, in its order.
+    /// The student's columns, in the order of the student.
     pub(crate) features: Features,
-    /// Further number columns that were asked for.
+    /// The additional number columns.
     pub(crate) extra: Vec<Vec<f64>>,
 }
 
@@ -166,7 +166,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Reads `-o`: `-`, or a new file whose name gives the format.
+    /// Parses the value of `-o`: `-`, or a new file whose name gives the format.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
@@ -188,12 +188,12 @@ impl Destination {
             _ if path.exists() => Ok(Self::Csv(path.to_owned())),
             _ => Err(Error::path(
                 path,
-                "the name does not tell the format; end it with .csv or .parquet",
+                "the name does not show the format; choose a name that ends in .csv or .parquet",
             )),
         }
     }
 
-    /// Refuses standard output, for results that are too long for a terminal.
+    /// Refuses standard output, for results that are too long for a terminal. `what` names the results.
     pub(crate) fn require_file(&self, what: &str) -> Result<()> {
         match self {
             Self::Stdout => Err(Error::Message(format!(
@@ -203,7 +203,7 @@ impl Destination {
         }
     }
 
-    /// How a table is written there.
+    /// The format in which a table is written to this destination.
     pub(crate) fn written(&self) -> Written {
         match self {
             Self::Stdout | Self::Csv(_) => Written::Text,
@@ -211,8 +211,8 @@ impl Destination {
         }
     }
 
-    /// Writes to it: a file whole or not at all, and never over another; standard output as the content comes. None where
-    /// who read that went away.
+    /// Writes content to this destination. A file is written completely or not at all, and never replaces another; standard output gets the content
+    /// as it comes. `None` if the reader of standard output has closed it.
     pub(crate) fn write<T>(&self, content: impl FnOnce(Out) -> Outcome<T>) -> Result<Option<T>> {
         let (Self::Csv(path) | Self::Parquet(path)) = self else {
             return match content(Box::new(std::io::stdout())) {
@@ -242,8 +242,8 @@ impl Destination {
     }
 }
 
-/// Where content is written.
+/// A writer to a destination.
 pub(crate) type Out = Box<dyn Write + Send>;
 
-/// What came of writing it.
+/// The result of writing content.
 pub(crate) type Outcome<T> = std::result::Result<T, Failed<Error>>;

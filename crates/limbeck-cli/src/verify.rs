@@ -1,4 +1,4 @@
-//! `limbeck verify`: checks that nothing has changed.
+//! `limbeck verify`: checks that files are unchanged.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,8 +14,8 @@ use crate::render::Grid;
 
 /// Check that a run, a student or an exported file is unchanged
 ///
-/// Compares checksums and replays golden vectors (example rows and their predictions) through limbeck, and through the compiled C if a compiler is
-/// found (CC, else cc, gcc or clang) and no file was changed. Lists what was changed. Exits with 1 if anything was.
+/// Compares checksums, and checks the predictions of golden vectors (example rows and their predictions) with limbeck, and with the compiled C if a
+/// compiler is found (CC, else cc, gcc or clang) and no file was changed. Lists what was changed. Exits with 1 if anything was.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Run directory, .limbeck file, or an exported file with its manifest beside it

@@ -440,7 +440,10 @@ fn distill_rejects_a_table_of_many_columns_or_categories() {
     let place = Place::with_table();
     place.refuses_distill(
         &["--student", "table"],
-        &["student kind table reads 1 to 3 numbers", "6 features"],
+        &[
+            "a student of kind `table` needs 1 to 3 numeric columns",
+            "6 features",
+        ],
     );
     let args = [
         "--student",
@@ -451,7 +454,7 @@ fn distill_rejects_a_table_of_many_columns_or_categories() {
     place.refuses_distill(
         &args,
         &[
-            "student kind table reads 1 to 3 numbers",
+            "a student of kind `table` needs 1 to 3 numeric columns",
             "category `range`",
         ],
     );

@@ -1608,7 +1608,7 @@ fn binned_head_says_what_it_clamps() {
     assert!(
         outcome
             .stderr
-            .contains("10 of 30 test targets are out of reach"),
+            .contains("10 of 30 test targets are outside the range"),
         "{}",
         outcome.stderr
     );

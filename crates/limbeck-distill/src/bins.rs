@@ -18,7 +18,7 @@ use limbeck_teach::trees::{self, Cut};
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Cuts of quickly fitted boosted trees, per feature, in encoded units; none for categories.
+/// Cuts of quickly fitted boosted trees, for each feature, in encoded units; empty for categories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cuts(Vec<Vec<Cut>>);
 
@@ -44,7 +44,7 @@ const CELLS: usize = 256;
 const MOST_BINS: usize = 128;
 /// Maximum number of rows to which the trees are fitted, evenly chosen.
 const SEEN_ROWS: usize = 50_000;
-/// Maximum number of inputs for categories that the trees read.
+/// Maximum number of inputs for categories in the quick fit of trees.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
@@ -116,7 +116,7 @@ fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {
     encoded.iter().skip(at).step_by(width).copied().collect()
 }
 
-/// The numeric columns among the encoded columns.
+/// The encoded columns that are numeric, with their cuts.
 pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) -> Vec<NumberColumn> {
     let mut columns = Vec::new();
     for (index, (feature, span)) in encoder
@@ -142,7 +142,7 @@ pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) ->
     columns
 }
 
-/// Bin edges by encoded column, `mean` bins per column on average.
+/// The bin edges of each numeric column, by index of the encoded column. Columns have `mean` bins on average.
 pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Vec<f32>> {
     columns
         .iter()
@@ -151,7 +151,8 @@ pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Ve
         .collect()
 }
 
-/// Number of bins per column: first one each, then each further bin to the column that has the fewest relative to its weight (Webster's method).
+/// The number of bins of each column. Each gets one bin first; each further bin goes to the column that has the fewest relative to its weight
+/// (Webster's method).
 fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
     let cap = MOST_BINS.max(mean);
     let most: Vec<usize> = columns
@@ -173,13 +174,13 @@ fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
 }
 
 impl NumberColumn {
-    /// Weight to which the column's number of bins is proportional. Without any cuts, all columns have the same weight.
+    /// The weight of the column; its number of bins is proportional to it. Without any cuts, all columns have the same weight.
     fn due(&self) -> f64 {
         let gain: f64 = self.cuts.iter().map(|cut| cut.gain.max(0.0)).sum();
         gain.powf(GAIN_POWER).max(f64::MIN_POSITIVE)
     }
 
-    /// `bins + 1` edges, or fewer if values repeat.
+    /// The edges of `bins` bins: `bins + 1` numbers, or fewer if values repeat.
     fn edges(&self, bins: usize) -> Vec<f32> {
         if self.different <= bins + 1 || bins == 0 {
             return ple_edges(&self.sorted, bins);
@@ -201,7 +202,7 @@ impl NumberColumn {
         edges
     }
 
-    /// Share of the edges that each cell gets; all shares are positive and add up to 1.
+    /// The share of the edges for each cell; all shares are positive and add up to 1.
     fn mass(&self) -> Vec<f64> {
         let ends: Vec<f32> = (1..CELLS)
             .map(|cell| self.quantile(cell as f64 / CELLS as f64))

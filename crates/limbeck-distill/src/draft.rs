@@ -1,4 +1,4 @@
-//! What can be said of a student before anything is trained.
+//! Checks of a student before it is trained: whether its budget suffices, and how an untrained student would look.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,18 @@ use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Heads, smallest};
 
-/// Upper bounds of parameters per numeric column and in addition; a larger budget needs no check.
+/// Upper bounds of the smallest student's parameters: `EACH` per numeric column, and `BESIDE` in addition. A larger budget needs no check.
 const EACH: usize = 10;
 const BESIDE: usize = 200;
 
-/// Refuses columns and budgets with which no student of the kind asked for can be made.
+/// Refuses columns or a budget with which no student of the requested kind can be made.
 ///
-/// Only number columns count: categories share a code as small as the budget leaves. So a student that is not refused here may still be.
+/// Only number columns are checked: categories are encoded within whatever the budget leaves. So a student that is accepted here may be refused
+/// later.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`], [`Error::BudgetTooSmall`]; where rows cannot be encoded.
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`]; an error if rows cannot be encoded.
 pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Result<()> {
     let asked = NonNeural::asked(student.kind);
     if student.kind == StudentKind::Table {
@@ -58,11 +59,11 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     })
 }
 
-/// Untrained students for the rows of `set`, one per kind that may ship: if none of them can be exported, no trained one can.
+/// Untrained students for the rows of `set`, one for each kind that may be shipped. If none of them can be exported, no trained student can.
 ///
 /// # Errors
 ///
-/// Where no student can be made, as [`check`].
+/// The errors of [`check`], if no student can be made.
 pub fn drafts(study: &Study<'_>, set: &TransferSet) -> Result<Vec<Student>> {
     let stage = Stage::new(study, set, None)?;
     let network = stage.has_network().then(|| stage.untrained());

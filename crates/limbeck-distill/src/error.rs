@@ -22,25 +22,25 @@ pub enum Error {
     },
     /// A student of kind `table` was asked for, but the features are not one to three numeric columns.
     #[error(
-        "student kind table reads 1 to 3 numbers, found {found}; drop columns, or choose mlp, trees or linear"
+        "a student of kind `table` needs 1 to 3 numeric columns, found {found}; drop columns, or choose mlp, trees or linear"
     )]
     NotATable {
         /// The features that were found instead.
         found: String,
     },
-    /// Training was stopped before any student was trained.
+    /// The user stopped the training before any student was trained.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// Training failed: see the source.
+    /// Training failed; the source says why.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
-    /// The runtime refused a part of the student: see the source.
+    /// The runtime refused a part of the student; the source says why.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
-    /// The teacher failed: see the source.
+    /// The teacher failed; the source says why.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
-    /// The data is invalid, such as rows whose columns differ: see the source.
+    /// The data is invalid, such as rows whose columns differ; the source says why.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),
 }

@@ -1,8 +1,8 @@
 //! Training rows of a student: rows with and without a target, arranged for a loss.
 //!
-//! The soft loss applies to all rows that the teacher labelled, the hard loss to the rows with a target. Both kinds of rows are mixed:
-//! rows with a target are repeated until they make up the share `ρ` of the training rows, and each of them gets
-//! the share `a` of soft loss, with `1 − alpha = ρ (1 − a)`.
+//! The soft loss applies to all rows that the teacher labelled, the hard loss to the rows with a target. Rows with and without a target are mixed:
+//! rows with a target are repeated until they make up the share `ρ` of the training rows. On each of them, the soft loss has the share `a`, with `1 −
+//! alpha = ρ (1 − a)`.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, StepLoss, TrainingRows};
@@ -20,34 +20,35 @@ pub struct Pool {
     pub target: Vec<f32>,
     /// Teacher labels of the rows with a target, standardized; NaN if there is none.
     pub teacher: Vec<f32>,
-    /// The teacher's predictive standard deviation on the rows with a target, in standardized units.
+    /// The teacher's standard deviation on the rows with a target, in standardized units.
     pub spread: Vec<f32>,
     /// Weights of the rows with a target.
     pub weight: Vec<f32>,
     /// Teacher labels of the new rows, which have no target, standardized.
     pub new_teacher: Vec<f32>,
-    /// The teacher's predictive standard deviation on the new rows, in standardized units.
+    /// The teacher's standard deviation on the new rows, in standardized units.
     pub new_spread: Vec<f32>,
-    /// The row with a target from which each new row was made and whose gate it shares; none for an independent row.
+    /// Index of the row with a target from which each new row was made; the new row shares its gate (weight of the teacher label). `None` for an
+    /// independent row.
     pub new_source: Vec<Option<usize>>,
     /// Weights of the new rows; 1 is normal.
     pub new_weight: Vec<f32>,
     /// True for the second row of a pair, which comes directly after the first.
     pub new_second: Vec<bool>,
-    /// The teacher's features on both kinds of rows; empty if hints are off.
+    /// The teacher's features on rows with a target and on new rows; empty if hints are off.
     pub coordinates: Coordinates,
 }
 
 /// The rows of a pool, encoded as inputs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
-    /// Positions of the rows with a target, `[n_samples, segments]`.
+    /// Rows with a target, as positions among the bins: `[n_samples, segments]`.
     pub known: Vec<f32>,
-    /// Positions of the new rows, which only the teacher labelled, `[n_samples, segments]`.
+    /// New rows, which only the teacher labelled, as positions among the bins: `[n_samples, segments]`.
     pub new: Vec<f32>,
 }
 
-/// The student and the losses for which a lesson is made.
+/// The student and the losses for which a [`Lesson`] is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Aim<'a> {
     /// Options of the loss.
@@ -68,12 +69,13 @@ pub struct Lesson {
     pub rows: TrainingRows,
     /// The loss that a training step minimizes.
     pub loss: Box<dyn StepLoss>,
-    /// A sample of the rows, on which the parts of the loss are reported.
+    /// A sample of the rows, on which the parts of the loss are computed for the training curve.
     pub probe: Probe,
 }
 
 impl Lesson {
-    /// Joins the lessons of several targets on the same rows into one, given the share of each in the loss. A single lesson stays as it is.
+    /// Joins the lessons of several targets on the same rows into one. `shares` has the share of each target in the loss. A single lesson is
+    /// unchanged.
     #[must_use]
     pub fn joint(mut lessons: Vec<Self>, shares: &[f64]) -> Self {
         if lessons.len() == 1 {
@@ -111,7 +113,7 @@ fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
     (0..rows).flat_map(row).collect()
 }
 
-/// Where the label columns of a term come from.
+/// The source of the label columns of a term of the loss.
 #[derive(Clone, Copy)]
 enum Source {
     /// The weight of a pair for its second row; 0 for all other rows.
@@ -120,7 +122,7 @@ enum Source {
     Coordinates,
 }
 
-/// A row of the pool.
+/// A row of the pool: with a target, or new.
 #[derive(Clone, Copy)]
 enum Row {
     Known(usize),
@@ -129,15 +131,16 @@ enum Row {
 
 /// Minimum share of rows with a target among the training rows, so that a large transfer set does not outnumber them.
 const LABELLED_SHARE: f64 = 0.25;
-/// Maximum number of rows with a target in a probe, and of new rows.
+/// Maximum number of rows with a target in a probe, and maximum number of new rows in it.
 const PROBE: usize = 128;
-/// An outlier is further away than this many robust standard deviations.
+/// Distance of an outlier, in robust standard deviations.
 const OUTLIER: f32 = 3.0;
 /// Factor from median absolute deviation to standard deviation, for a normal distribution.
 const ROBUST: f32 = 1.4826;
 
 impl Pool {
-    /// The lesson for a student with share `alpha` of the soft loss at the start of training; `None` trains on targets alone, without the teacher.
+    /// The lesson for a student with the share `alpha` of the soft loss at the start of training. If `alpha` is `None`, the student is trained on
+    /// targets alone.
     #[must_use]
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
@@ -299,7 +302,7 @@ impl Pool {
         }
     }
 
-    /// Label columns that an [`Objective`] reads for each row.
+    /// The label columns of an [`Objective`] for each row.
     fn term_labels(
         &self,
         aim: Aim<'_>,
@@ -335,7 +338,7 @@ impl Pool {
         self.new_second[new] || self.new_second.get(new + 1).is_some_and(|second| *second)
     }
 
-    /// Gate of each row with a target: the weight of its teacher label, in `[0, 1]`.
+    /// The gate of each row with a target: the weight of its teacher label, in `[0, 1]`.
     fn gates(&self, gate: Gate) -> Vec<f32> {
         let error = |i: usize| self.teacher[i] - self.target[i];
         let asked: Vec<usize> = (0..self.target.len())
@@ -402,7 +405,7 @@ fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
         .collect()
 }
 
-/// How often rows with a target are repeated, and their share of all training rows then.
+/// How often each row with a target is repeated, and the share of these rows in all training rows after that.
 fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
     if new == 0 || n == 0 {
         return (1, 1.0);

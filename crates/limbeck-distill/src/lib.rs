@@ -7,7 +7,7 @@
 //!
 //! *Alone* is the baseline: the same student trained without a teacher.
 //!
-//! - [`transfer`]: new inputs for the teacher to label (such as [MUNGE](transfer::munge)), and which of its labels are accepted;
+//! - [`transfer`]: new inputs for the teacher to label (such as [MUNGE](transfer::munge)), and which of the teacher's labels are accepted;
 //! - [`noise`]: estimates the part of a target's variance that the features cannot explain;
 //! - [`objective`]: the loss `alpha · L_soft + (1 − alpha) · L_hard`, its options and its gradient;
 //! - [`hints`]: the loss on hidden features of the teacher;

@@ -1,7 +1,7 @@
 //! Approximate nearest neighbors of every row, in less than quadratic time.
 //!
-//! A k-d tree over scaled coordinates, split at the median of the widest one. A query searches at most [`LEAVES`] leaves, best
-//! first, so that its cost is bounded in many dimensions. There the neighbors are approximate, which is enough for
+//! The method is a k-d tree over scaled coordinates, split at the median of the widest coordinate. A query searches at most [`LEAVES`] leaves, the
+//! nearest first, so that its cost is bounded in many dimensions. In many dimensions the neighbors are therefore approximate, which is enough for
 //! augmentation.
 
 use std::cmp::Reverse;

@@ -1,4 +1,4 @@
-//! Estimates the noise of a target, the part that the features cannot explain, without a model.
+//! Estimates the noise of a target without a model. The noise is the part that the features cannot explain.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Features, metrics};
@@ -7,19 +7,19 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::neighbors::Tree;
 
-/// Number of near rows that are used for each row.
+/// Number of near rows that are compared with each row.
 pub const NEIGHBORS: usize = 10;
 
-/// Two estimates of the noise variance of a target, from rows that are near each other.
+/// Two estimates of the noise variance of a target, from rows that are close to each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Estimate of the Gamma test: extrapolated to distance zero; at least 0.
+    /// Estimate of the Gamma test: the limit for distance zero; at least 0.
     pub gamma: f64,
-    /// Estimate from the nearest rows alone: too large, since the target also changes with the distance to them.
+    /// Estimate from the nearest rows alone. It is too large, since the target also changes with the distance to these rows.
     pub nearest: f64,
 }
 
-/// Estimates the noise variance of a target from rows that are near each other.
+/// Estimates the noise variance of a target from rows that are close to each other.
 ///
 /// # Formula
 ///
@@ -30,7 +30,7 @@ pub struct Noise {
 /// γ   = Γ + A δ, by least squares      gamma = max(Γ, 0)                        nearest = γ_1
 /// ```
 ///
-/// Returns none with fewer than two rows. In many dimensions no row is near and `Γ` is unreliable; so `nearest` is given too.
+/// `None` with fewer than two rows. In many dimensions no row is near and `Γ` is unreliable, so `nearest` is returned too.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub struct Noise {
 ///
 /// # Source
 ///
-/// Stefánsson, Končar & Jones, *A note on the Gamma test*, Neural Computing & Applications 5, 1997. There neighbors are exact; here they
-/// are approximate in many dimensions.
+/// Stefánsson, Končar & Jones, *A note on the Gamma test*, Neural Computing & Applications 5, 1997. In the paper, neighbors are exact; here they are
+/// approximate in many dimensions.
 pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
     let n = features.rows;
     if n < 2 {
@@ -93,7 +93,7 @@ fn gamma_test(points: &[f32], width: usize, target: &[f64]) -> Option<Noise> {
     })
 }
 
-/// Value at `x = 0` of the least-squares line of `y` over `x`; the mean of `y` if all `x` are equal.
+/// The value at `x = 0` of the least-squares line of `y` over `x`; the mean of `y` if all `x` are equal.
 fn intercept(x: &[f64], y: &[f64]) -> f64 {
     let one = vec![1.0; x.len()];
     let (mean_x, mean_y) = (

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective, columns};
 
-/// Parts of the loss on the rows of a [`Probe`], each a mean over the rows to which it applies; none if there is no such row.
+/// Parts of the loss on the rows of a [`Probe`]. Each is a mean over the rows to which it applies; `None` if there is no such row.
 ///
 /// # Formula
 ///
@@ -19,7 +19,7 @@ use crate::objective::{HeadKind, LabelRow, Objective, columns};
 ///
 /// # Units
 ///
-/// Those of the loss: squared standardized target units, or nats for a distribution.
+/// The unit of the loss: squared standardized target units, or nats for a distribution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Loss against targets.
@@ -28,12 +28,12 @@ pub struct Terms {
     pub soft: Option<f64>,
     /// Temperature of the soft loss.
     pub temperature: Option<f64>,
-    /// Figures of each [`Term`](crate::objective::Term), with its name: `slope`, or `layers` with one figure per layer.
+    /// Values of each [`Term`](crate::objective::Term) with its name: `slope`, or `layers` with one value per layer.
     pub terms: Vec<(String, Vec<f64>)>,
 }
 
 impl Terms {
-    /// The figures of the term `name`; empty if the loss has no such term.
+    /// The values of the term `name`; empty if the loss has no such term.
     #[must_use]
     pub fn of(&self, name: &str) -> &[f64] {
         let found = self.terms.iter().find(|(own, _)| own == name);
@@ -43,10 +43,10 @@ impl Terms {
 
 /// A small fixed sample of a student's training rows, on which the parts of the loss are computed.
 ///
-/// Batches have blended labels and random rows. The rows of a probe are always the same, and keep target and teacher label apart.
+/// The labels of a batch are blended, and its rows are random. The rows of a probe are always the same, and keep target and teacher label apart.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// `[n_samples, inputs]`
+    /// Inputs of the rows, as positions among the bins: `[n_samples, inputs]`.
     pub positions: Vec<f32>,
     /// Labels and loss of each target for these rows.
     pub targets: Vec<Probed>,
@@ -55,7 +55,7 @@ pub struct Probe {
 /// Labels and loss of one target on the rows of a [`Probe`].
 #[derive(Clone, Debug)]
 pub struct Probed {
-    /// Label columns that `judge` reads, row-major.
+    /// Label columns of the rows for the loss `judge`, row-major.
     pub labels: Vec<f32>,
     /// The loss whose parts are reported.
     pub judge: Objective,
@@ -65,7 +65,7 @@ pub struct Probed {
 
 impl Probe {
     /// The parts of the loss for a network of shape `shape`, when the share `progress` of training is done. `params` are the network's weights,
-    /// followed by those of adapters. With several targets, hard and soft loss are weighted sums over targets.
+    /// followed by the weights of adapters. With several targets, hard and soft loss are weighted sums over targets.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
 //! The verdict on distillation: confidence intervals for what the method and the shipped file gain, and the share of the gap that was closed.
 //!
 //! There are two questions. *Does distillation help?* is about the method, so the interval covers test rows and training seeds: [`judge`].
-//! *Is the file worth having?* compares the shipped student with the best file that needs no teacher, so the interval covers test rows:
+//! *Is the file worth having?* compares the shipped student with the best file made without a teacher, so the interval covers test rows only:
 //! [`judge_file`]. Intervals are computed by [`limbeck_data::crossed`]. The *baseline* is the same student trained alone, without a teacher.
 
 use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts, t_quantile};
@@ -24,15 +24,15 @@ pub struct Evidence<'a> {
     pub target: &'a [f64],
     /// Weights of the test rows.
     pub weight: &'a [f64],
-    /// Block number of each row: a group, or a time period. None if rows are independent.
+    /// Block of each row (a number for its group or time period); `None` if rows are independent.
     pub blocks: Option<&'a [u32]>,
     /// The teacher's predictions.
     pub teacher: &'a [f64],
-    /// Predictions of the baseline (the student trained alone), per seed.
+    /// Predictions of the baseline (the student trained alone) for each seed.
     pub alone: &'a [Vec<f64>],
-    /// Predictions of the distilled student, with the same seeds.
+    /// Predictions of the distilled student for each seed; the seeds are those of `alone`.
     pub distilled: &'a [Vec<f64>],
-    /// True if the distilled student learned from the teacher. If the share of the teacher that was chosen on validation rows is 0, both
+    /// True if the distilled student learned from the teacher. False if the share of the teacher that was chosen on validation rows is 0: then both
     /// students learned from targets alone, and differ only by chance and tuning.
     pub taught: bool,
 }
@@ -45,22 +45,22 @@ pub struct Evidence<'a> {
 /// gap_closed = (error_alone − error_distilled) / (error_alone − error_teacher)
 /// ```
 ///
-/// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). The value is null,
-/// with a `reason`, in two cases. First, if the teacher's lead over the baseline is less than 1.5 times the half-width of its 95 % interval: a
-/// ratio to a gap that may be near 0 has no meaning. Second, if the distilled student took nothing from the teacher.
+/// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). The value is `null`, with
+/// a `reason`, in two cases. First, if the teacher's lead over the baseline is less than 1.5 times the half-width of its 95 % interval: a ratio to a
+/// gap that may be near 0 has no meaning. Second, if the distilled student took nothing from the teacher.
 ///
 /// # Source
 ///
 /// Fieller, *Some problems in interval estimation*, Journal of the Royal Statistical Society B 16, 1954.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapClosed {
-    /// The share; 1 is the whole gap.
+    /// The closed share of the gap; 1 is the whole gap.
     pub value: Option<f64>,
-    /// Lower end of its 95 % interval.
+    /// Lower end of the 95 % interval of the share.
     pub low: Option<f64>,
-    /// Upper end of its 95 % interval.
+    /// Upper end of the 95 % interval of the share.
     pub high: Option<f64>,
-    /// Why there is no value.
+    /// The reason why there is no value.
     pub reason: Option<String>,
 }
 
@@ -105,7 +105,7 @@ impl VerdictKind {
     }
 }
 
-/// The verdict, with the differences behind it and a sentence.
+/// The verdict as a word and as a sentence, with the differences on which it is based.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Verdict on the distilled student against the baseline.
@@ -155,7 +155,7 @@ impl Difference {
     }
 }
 
-/// Distilled student against baseline, over test rows (or blocks) and training seeds: does distillation help on this split?
+/// Comparison of the distilled student with the baseline, over test rows (or blocks) and training seeds: does distillation help on this split?
 ///
 /// # Formula
 ///
@@ -182,13 +182,13 @@ pub struct Method {
     pub se_rows: f64,
     /// Standard error of `error_saved` over seeds; 0 with one seed.
     pub se_seeds: f64,
-    /// Why there is no verdict.
+    /// The reason why there is no verdict.
     pub reason: Option<String>,
 }
 
-/// The shipped file against the best file made without a teacher, over test rows or blocks: is the shipped file worth having?
+/// Comparison of the shipped file with the best file made without a teacher, over test rows or blocks: is the shipped file worth having?
 ///
-/// Both files are fixed, so training seeds do not count.
+/// Both files are fixed, so the interval does not cover training seeds.
 ///
 /// # Formula
 ///
@@ -210,17 +210,17 @@ pub struct FileGain {
     pub worth: f64,
     /// Smallest gain that is worth having, in the target's unit.
     pub threshold: f64,
-    /// Why there is no interval.
+    /// The reason why there is no interval.
     pub reason: Option<String>,
 }
 
-/// Comparison of the methods, share of the gap closed, and verdict.
+/// Comparison of the distilled student with the baseline, closed share of the gap, and verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
-    /// Distilled student against baseline; none in reports of earlier versions.
+    /// Comparison of the distilled student with the baseline; `None` in reports of earlier versions.
     #[serde(default)]
     pub method: Option<Method>,
-    /// Share of the gap closed.
+    /// Closed share of the gap.
     pub gap_closed: GapClosed,
     /// The verdict.
     pub verdict: Verdict,
@@ -272,7 +272,7 @@ impl<'a> Scaled<'a> {
     }
 }
 
-/// Why a design is too small for a verdict; none if it is large enough.
+/// The reason why there are too few rows or blocks for a verdict; `None` if there are enough.
 fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     let (blocks, what) = (design.blocks(), if has_blocks { "groups" } else { "rows" });
     if blocks < LEAST_BLOCKS {
@@ -297,7 +297,7 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
 
 /// Compares baseline, distilled student and teacher on test rows (or blocks) and seeds; the verdict's sentence is left empty.
 ///
-/// Returns none without test rows or seeds.
+/// `None` without test rows or seeds.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let Evidence {
@@ -382,8 +382,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
 }
 
 impl Method {
-    /// True if more seeds are worth training: the standard error of the difference over seeds is more than half of that over rows. Used once,
-    /// on the first seeds. The threshold is one half because an estimate from three seeds can be too small by chance.
+    /// True if more seeds are worth training: the standard error of the difference over seeds is more than half of its standard error over rows. The
+    /// rule is used once, on the first seeds. The threshold is one half because an estimate from three seeds can be too small by chance.
     ///
     /// The rule uses variances alone, never the difference itself, so training more seeds favors no verdict.
     ///
@@ -396,7 +396,7 @@ impl Method {
     }
 }
 
-/// Mean difference of errors over repetitions of the whole procedure on other splits of the same rows, with its interval.
+/// The mean difference of errors over repetitions of the whole procedure on other splits of the same rows, with its interval.
 ///
 /// # Formula
 ///
@@ -426,9 +426,9 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
     }
 }
 
-/// Compares the predictions of the shipped file with those of the best file made without a teacher, on test rows.
+/// Compares the predictions of the shipped file with the predictions of the best file made without a teacher, on test rows.
 ///
-/// Returns none without test rows.
+/// `None` without test rows.
 #[must_use]
 pub fn judge_file(
     measure: Measure,
@@ -471,13 +471,13 @@ fn told(measure: Measure, difference: &Difference) -> String {
     format!("{} {}{interval}", measure.name(), short(difference.value))
 }
 
-/// A share in percent, rounded to a whole number; never minus zero.
+/// A share in percent, rounded to a whole number; 0 is never negative.
 #[must_use]
 pub fn percent(share: f64) -> f64 {
     (100.0 * share).round() + 0.0
 }
 
-/// A count, with its digits in groups of three.
+/// A count as text, with its digits in groups of three.
 ///
 /// ```
 /// assert_eq!(limbeck_distill::proof::grouped(28_740), "28 740");
@@ -490,7 +490,7 @@ pub fn grouped(count: usize) -> String {
     }
 }
 
-/// A measured number with four significant digits, in scientific notation from 1e8 and below 1e-5.
+/// A measured number as text, with four significant digits; in scientific notation from 1e8 and below 1e-5.
 ///
 /// ```
 /// use limbeck_distill::proof::short;

@@ -1,4 +1,4 @@
-//! One train/validation split of the rows, with everything that trials on it share: standardized labels, and a network design for each size.
+//! One train/validation split of the rows, with everything that trials on this split share: standardized labels, and a network design for each size.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -40,14 +40,14 @@ pub struct Study<'a> {
     pub target_weights: &'a [f64],
     /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
-    /// Where finished and unfinished trainings are saved.
+    /// Storage of finished and unfinished trainings.
     pub checkpoints: &'a Checkpoints,
-    /// What ends fits and trainings before they are done.
+    /// The condition that ends fits and trainings early.
     pub stop: Stop<'a>,
 }
 
 impl Study<'_> {
-    /// Share of each target in the loss; the shares add up to 1.
+    /// The share of each target in the loss; the shares add up to 1.
     fn shares(&self) -> Vec<f64> {
         let equal = vec![1.0; self.targets.len()];
         let weights = match self.target_weights {
@@ -59,18 +59,18 @@ impl Study<'_> {
     }
 }
 
-/// Weight decay of distilled students: small, since teacher labels have little noise to overfit.
+/// Weight decay of distilled students. It is small, since teacher labels have little noise to overfit.
 pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
 /// Sizes of networks that are tried, as shares of the parameter budget.
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Maximum number of points of a training curve.
 const CURVE: usize = 40;
-/// How long trainings that have no point yet go on once a stop is known.
+/// After a stop, a training without any point of its curve may go on for this time.
 const GRACE: Duration = Duration::from_millis(700);
-/// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. So shorter schedules run to
-/// their end; a trial that looks bad at a high learning rate is often best once the learning rate falls.
+/// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. Therefore shorter schedules are always
+/// completed: a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;
-/// A quick student trains for one `QUICK`-th of the schedule.
+/// The schedule of a quick student is the usual schedule divided by `QUICK`.
 const QUICK: usize = 6;
 
 /// Training rows and validation rows, prepared for trials.
@@ -79,12 +79,12 @@ const QUICK: usize = 6;
 /// weighted mean of the targets' errors, each in standard deviations of its target.
 pub struct Stage<'a> {
     pub(crate) study: &'a Study<'a>,
-    /// Networks by size. The first is made by `new` if a network is trained; the others are made when first used.
+    /// Networks by size. The first is made by [`new`](Self::new) if a network is trained; the others are made when they are first used.
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
     heads: Heads,
     targets: Vec<Target<'a>>,
-    /// Factors for the mean loss of each target; 1 for a single target.
+    /// Factor of each target in the mean loss; 1 for a single target.
     shares: Vec<f64>,
 }
 
@@ -92,7 +92,7 @@ pub struct Stage<'a> {
 struct Arm {
     design: Design,
     inputs: Inputs,
-    /// Positions of the validation rows, `[n_samples, segments]`.
+    /// Inputs of the validation rows, as positions among the bins: `[n_samples, segments]`.
     valid: Vec<f32>,
 }
 
@@ -106,18 +106,18 @@ pub(crate) struct Snapshot {
     pub(crate) params: Vec<f32>,
 }
 
-/// A finished training.
+/// The result of a training.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Trained {
     pub(crate) curve: Vec<Point>,
-    /// One snapshot per point of the curve; empty without validation rows.
+    /// One snapshot for each point of the curve; empty without validation rows.
     pub(crate) snapshots: Vec<Snapshot>,
     step: usize,
     params: Vec<f32>,
 }
 
 impl Trained {
-    /// The student at the end of training.
+    /// The student at the end of training, as a trial.
     pub(crate) fn last(self, setting: Setting) -> Trial {
         let Self {
             curve,
@@ -138,17 +138,17 @@ impl Trained {
     }
 }
 
-/// Smooths a validation curve, and returns the position of its minimum.
+/// Smooths a validation curve. Returns the smoothed curve, and the position of its minimum; `None` for an empty curve.
 ///
-/// A single point of a curve is noisy, especially while the learning rate is high, and the refit will have other noise. So each point is
-/// averaged with its neighbors.
+/// A single point of a curve is noisy, especially while the learning rate is high, and in the refit the noise is different. So each point is averaged
+/// with its neighbors.
 pub(crate) fn smooth_best(means: &[f64]) -> (Vec<f64>, Option<usize>) {
     let smooth = smoothed(means);
     let best = (0..smooth.len()).min_by(|&a, &b| smooth[a].total_cmp(&smooth[b]));
     (smooth, best)
 }
 
-/// Mean of each value and its one or two neighbors.
+/// The mean of each value and its neighbors, of which there are one or two.
 fn smoothed(values: &[f64]) -> Vec<f64> {
     let mean = |i: usize| {
         let near = &values[i.saturating_sub(1)..(i + 2).min(values.len())];
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`Design::fit`], and if rows cannot be encoded.
+    /// The errors of [`Design::fit`]; an error if rows cannot be encoded.
     pub fn new(
         study: &'a Study<'a>,
         set: &'a TransferSet,
@@ -175,7 +175,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     ///
     /// # Panics
     ///
@@ -226,7 +226,7 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Gives targets on all splits the same factors as on the first, so that errors of different splits can be added up.
+    /// Sets the factors of the targets on all splits to those of the first split, so that errors of different splits can be added up.
     pub(crate) fn share_alike(stages: &mut [Self]) {
         if let [first, others @ ..] = stages {
             let shares = others.iter_mut().map(|stage| &mut stage.shares);
@@ -239,12 +239,12 @@ impl<'a> Stage<'a> {
         &self.targets[0]
     }
 
-    /// Number of targets.
+    /// The number of targets.
     pub(crate) fn targets(&self) -> usize {
         self.targets.len()
     }
 
-    /// The network of a size, made when first used.
+    /// The network of the size `size`, made when it is first used.
     fn arm(&self, size: f64) -> Result<&Arm> {
         let Some(at) = SIZES.iter().position(|known| (known - size).abs() < 1e-9) else {
             unreachable!("settings have one of the sizes that are tried")
@@ -278,7 +278,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Number of rows with a target, including validation rows: the same for the search and for the refit.
+    /// The number of rows with a target, including validation rows; it is the same for the search and for the refit.
     fn rows(&self) -> usize {
         let Target { set, held, .. } = self.first();
         set.known.target.len() + held.map_or(0, |held| held.target.len())
@@ -289,7 +289,7 @@ impl<'a> Stage<'a> {
         self.arms[0].get().is_some()
     }
 
-    /// The network sizes to try: all that fit the budget, or only the whole budget if layers or bins are given.
+    /// The network sizes to try: all with which a network is within the budget; only the whole budget if layers or bins are given.
     pub(crate) fn sizes(&self) -> Result<Vec<f64>> {
         let StudentOptions { hidden, bins, .. } = self.study.student;
         let asked = if hidden.is_some() || bins.is_some() {
@@ -308,7 +308,7 @@ impl<'a> Stage<'a> {
         Ok(fits)
     }
 
-    /// The design of a trial's network; only for networks that were trained on this stage.
+    /// The design of a trial's network. The network must have been trained on this stage.
     fn design(&self, trial: &Trial) -> &Design {
         match self.arm(trial.setting.size) {
             Ok(arm) => &arm.design,
@@ -316,13 +316,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The shape of a trial's network; none for a non-neural student.
+    /// The shape of a trial's network; `None` for a non-neural student.
     #[must_use]
     pub fn layers(&self, trial: &Trial) -> Option<&MlpShape> {
         trial.model.is_none().then(|| &self.design(trial).shape)
     }
 
-    /// Predictions for rows given as positions, in the learned unit.
+    /// The predictions of a network in the learned unit, for rows encoded as positions among the bins.
     fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
@@ -339,7 +339,7 @@ impl<'a> Stage<'a> {
         self.study.objective.measure()
     }
 
-    /// Error of predictions against labels, both in the learned unit; rows with a missing label are left out.
+    /// The error of predictions against labels, both in the learned unit. Rows without a label are ignored.
     pub(crate) fn error(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         self.measure()
             .of_mean(self.mean(self.measure(), pred, label, weight))
@@ -355,7 +355,7 @@ impl<'a> Stage<'a> {
         .sum()
     }
 
-    /// Loss of each row by the measure, summed over all targets with their factors.
+    /// The loss of each row by the error measure, summed over all targets with their factors.
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
         let rows = label.len() / self.targets.len();
         let of_row = |row: usize| -> f64 {
@@ -369,19 +369,19 @@ impl<'a> Stage<'a> {
         (0..rows).map(of_row).collect()
     }
 
-    /// Targets of the validation rows, in the learned unit.
+    /// The targets of the validation rows, in the learned unit.
     pub(crate) fn valid_target(&self) -> Vec<f64> {
         let held = self.targets.iter().filter_map(|target| target.held);
         held.flat_map(|held| &held.target).copied().collect()
     }
 
-    /// Predictions of the teachers on the validation rows, in the learned unit.
+    /// The predictions of the teachers on the validation rows, in the learned unit.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
         let answers = |target: &Target<'a>| target.valid_teacher(self.study.objective);
         self.targets.iter().flat_map(answers).collect()
     }
 
-    /// Number of training labels outside the bins of the head, and number of all training labels; none without bins.
+    /// The number of training labels outside the bins of the head, and the number of all training labels; `None` if the head has no bins.
     #[must_use]
     pub fn beyond_bins(&self) -> Option<(usize, usize)> {
         let Head::Binned(bins) = self.heads.head else {
@@ -413,7 +413,7 @@ impl<'a> Stage<'a> {
         z < bins.edge(0) || z > bins.edge(bins.count)
     }
 
-    /// Training rows and loss for a student with this setting.
+    /// The training rows and the loss for a student with this setting.
     pub(crate) fn lesson(&self, setting: Setting) -> Result<Lesson> {
         let Study {
             objective,
@@ -574,8 +574,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Adds to a point what validation rows say: the error, given its `mean` over rows, and the distance of the predictions to the teacher's, whose
-    /// error stands beside them.
+    /// Completes a point of the curve by the results on validation rows: the error, given its `mean` over rows; the RMSE between the predictions and
+    /// the teacher's; and the difference from the teacher's error.
     fn judge_point(
         &self,
         point: &mut Point,
@@ -592,7 +592,7 @@ impl<'a> Stage<'a> {
         point.targets = self.points(pred, teacher);
     }
 
-    /// Error of the teacher's predictions `answers` against targets, on the rows that it labelled; none if it labelled none.
+    /// The error of the teacher's predictions `answers` against targets, on the rows that the teacher labelled; `None` if it labelled none.
     pub(crate) fn teacher_error(
         &self,
         answers: &[f64],
@@ -603,7 +603,7 @@ impl<'a> Stage<'a> {
         Some(error).filter(|error| error.is_finite())
     }
 
-    /// Error of predictions of one target, in its unit.
+    /// The error of predictions for target number `at`, in the unit of that target.
     pub(crate) fn error_of(&self, at: usize, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let measure = self.measure();
         measure.of_mean(self.targets[at].mean(measure, pred, label, weight))
@@ -630,7 +630,7 @@ impl<'a> Stage<'a> {
         several.enumerate().filter_map(point).collect()
     }
 
-    /// Stage and layer weights of progressive alignment, as text for the observer.
+    /// Stage and layer weights of progressive alignment, as text for the observer; `None` if layers are not aligned one after another.
     fn staged(&self, setting: Setting, design: &Design, step: usize) -> Option<String> {
         let (hints, layers) = (self.study.hints, design.shape.hidden().len());
         if !hints.progressive || setting.alpha.is_none() {
@@ -656,7 +656,7 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
-    /// Trains a quick student: a network on a sixth of the schedule, for use before the search. `phase` names the purpose.
+    /// Trains a quick student for use before the search: a network, on a sixth of the schedule. `phase` names the purpose.
     ///
     /// # Errors
     ///
@@ -676,14 +676,14 @@ impl<'a> Stage<'a> {
             .last(setting))
     }
 
-    /// The weights of a trial's network by layer; empty for a non-neural student.
+    /// The weights of a trial's network, by layer; empty for a non-neural student.
     #[must_use]
     pub fn weights<'t>(&self, trial: &'t Trial) -> Vec<&'t [f32]> {
         self.layers(trial)
             .map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
     }
 
-    /// Predictions of a trained network for `features`, in the learned unit.
+    /// The predictions of a trained network for `features`, in the learned unit.
     ///
     /// # Errors
     ///
@@ -693,7 +693,8 @@ impl<'a> Stage<'a> {
         Ok(self.predict(design, &trial.params, &design.positions(features)?))
     }
 
-    /// Standardizes predictions of several targets, each by its own target, so that they can be added up; those of a single target stay as they are.
+    /// Predictions in a form in which those of several targets can be added up: standardized, each by its own target. Predictions of a single target
+    /// are unchanged.
     pub(crate) fn comparable(&self, answers: Vec<f64>) -> Vec<f64> {
         if self.targets.len() == 1 {
             return answers;
@@ -705,8 +706,8 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// Trains and discards a baseline network for some steps, to time it. Returns the number of steps: fewer if `stop` ended it, 0 for
-    /// non-neural students.
+    /// Trains a baseline network for some steps to measure their time, and discards it. Returns the number of steps: fewer if `stop` ended the
+    /// training, 0 for non-neural students.
     ///
     /// # Errors
     ///
@@ -728,7 +729,7 @@ impl<'a> Stage<'a> {
         .map(|trained| trained.step)
     }
 
-    /// The trained student in the form that ships, with golden vectors (expected predictions) for `examples`.
+    /// The trained student in the form that is shipped, with golden vectors (rows with expected predictions) for `examples`.
     ///
     /// # Errors
     ///
@@ -743,7 +744,7 @@ impl<'a> Stage<'a> {
         self.finished(encoder, graph, provenance, examples)
     }
 
-    /// The student of an encoder and a graph that predict all targets.
+    /// The student that consists of an encoder and a graph, and predicts all targets.
     pub(crate) fn finished(
         &self,
         encoder: Encoder,
@@ -755,18 +756,18 @@ impl<'a> Stage<'a> {
         finished(encoder, graph, outputs, provenance, examples)
     }
 
-    /// The largest network with weights of 0.
+    /// The largest network, with all weights 0.
     pub(crate) fn untrained(&self) -> Result<(Encoder, Graph)> {
         let Design { encoder, shape, .. } = &self.arm(SIZES[0])?.design;
         let graph = shape.lower(&vec![0.0; shape.weights()], self.heads.head)?;
         Ok((encoder.clone(), graph))
     }
 
-    /// The trained student reduced to one of its targets; the whole student if it has only one.
+    /// The trained student reduced to one of its targets; the whole student if it has only one target.
     ///
     /// # Errors
     ///
-    /// As for [`student`](Self::student).
+    /// The errors of [`student`](Self::student).
     pub fn student_of(
         &self,
         trial: &Trial,
@@ -792,7 +793,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A student made of these parts, with golden vectors for `examples`.
+/// The student that consists of these parts, with golden vectors for `examples`.
 fn finished(
     encoder: Encoder,
     graph: Graph,
@@ -810,7 +811,7 @@ fn finished(
     Ok(Student::new(parts)?.with_golden(examples)?)
 }
 
-/// Targets, set to NaN where the teacher has no prediction.
+/// The targets; NaN for rows without a prediction of the teacher.
 pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
     // Targets are the labels that must be there.
     let both = answers.iter().zip(target);
@@ -831,7 +832,7 @@ fn keep_output(graph: &mut Graph, kept: usize) {
     }
 }
 
-/// The cuts of all targets, which place the bins of the network.
+/// The cuts of trees for all targets, which determine the bins of the network.
 fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     let of = |target: &Target<'_>| {
         let known = &target.set.known;
@@ -843,7 +844,7 @@ fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     Ok(Cuts::merged(all.into_iter().zip(scales)))
 }
 
-/// Factors for the mean loss of each target.
+/// The factor of each target in the mean loss.
 fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     if targets.len() == 1 {
         return vec![1.0];

@@ -1,4 +1,4 @@
-//! One target of a stage: its standardized labels, and the error of predictions of it.
+//! One target of a stage: its standardized labels, and the error of predictions for it.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ pub(crate) struct Target<'a> {
     spec: &'a TargetSpec,
     /// Labels, standardized by `center` and `scale`.
     pub(crate) pool: Pool,
-    /// Mean and standard deviation of the targets, in the learned unit (that of the target, or its logarithm).
+    /// Mean and standard deviation of the target's values, in the learned unit (the target's own, or its logarithm).
     pub(crate) center: f64,
     pub(crate) scale: f64,
-    /// Rows to fit, and rows to validate on, before standardization.
+    /// Rows to fit to, and rows to validate on, before standardization.
     pub(crate) set: &'a TransferSet,
     pub(crate) held: Option<&'a KnownRows>,
 }
@@ -84,12 +84,12 @@ impl<'a> Target<'a> {
         self.spec.unit.target(value)
     }
 
-    /// What one row adds to the measure; prediction and label are in the learned unit.
+    /// The contribution of one row to the error measure; prediction and label are in the learned unit.
     pub(crate) fn row(&self, measure: Measure, pred: f64, label: f64) -> f64 {
         measure.row(self.unit(pred), self.unit(label))
     }
 
-    /// Weighted mean over rows of what each adds to the measure; rows with a missing label are left out.
+    /// The weighted mean over rows of their contributions to the error measure. Rows without a label are left out.
     pub(crate) fn mean(
         &self,
         measure: Measure,
@@ -110,8 +110,8 @@ impl<'a> Target<'a> {
         sum / total
     }
 
-    /// Scale of the measure, by which errors are divided so that targets of different units can be added up: the variance of the
-    /// targets for squared errors, and their standard deviation for a pinball loss, in the target's unit.
+    /// The scale of the error measure, in the target's unit: the variance of the targets for squared errors, their standard deviation for a pinball
+    /// loss. Errors are divided by it, so that errors of targets with different units can be added up.
     pub(crate) fn norm(&self, measure: Measure) -> f64 {
         let known = &self.set.known;
         let target: Vec<f64> = known.target.iter().map(|&y| self.unit(y)).collect();

@@ -11,7 +11,7 @@ use crate::student::options::StudentKind;
 /// Hyperparameters of one student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Share of the soft loss; none for the baseline, which is trained alone.
+    /// Share of the soft loss; `None` for the baseline, which is trained alone.
     pub alpha: Option<f64>,
     /// Share of the parameter budget that a network may use.
     #[serde(default = "whole")]
@@ -23,18 +23,18 @@ pub struct Setting {
     /// Noise on numeric features during training, in their standard deviations.
     #[serde(default)]
     pub input_noise: f64,
-    /// Hyperparameters of a non-neural student, which takes no steps; none for a network.
+    /// Hyperparameters of a non-neural student, which takes no steps; `None` for a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
 }
 
-/// The size of networks in reports of earlier versions, which had only this one.
+/// The size of networks in reports of earlier versions, in which all networks used the whole budget.
 fn whole() -> f64 {
     1.0
 }
 
 impl Setting {
-    /// A network that may use the whole budget, without weight decay or noise.
+    /// The setting of a network that may use the whole budget, without weight decay or noise.
     #[must_use]
     pub fn plain(alpha: Option<f64>, steps: usize) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Setting {
     }
 }
 
-/// One training of a run.
+/// The identity of one training of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// Phase of the run: `search`, `search-2` for the second split of the rows, `refit`, or the purpose of a quick student.
@@ -111,7 +111,7 @@ impl Training {
         Self::new("refit", setting, seed)
     }
 
-    /// Which student is trained: `alone` (the baseline) or `distilled`.
+    /// The trained student: `alone` (the baseline) or `distilled`.
     #[must_use]
     pub fn side(&self) -> &'static str {
         if self.setting.alpha.is_some() {
@@ -158,7 +158,7 @@ pub struct Point {
     pub loss: f64,
     /// Learning rate.
     pub learning_rate: f64,
-    /// Validation error in the target's unit, RMSE or pinball loss; none during the refit.
+    /// Validation error in the target's unit, RMSE or pinball loss; `None` during the refit.
     pub valid_error: Option<f64>,
     /// RMSE against the teacher on validation rows, in the target's unit.
     pub fidelity_rmse: Option<f64>,
@@ -166,12 +166,12 @@ pub struct Point {
     pub gap_to_teacher: Option<f64>,
     /// Parts of the loss on a fixed sample of the training rows.
     pub terms: Terms,
-    /// Figures of each target, if there are several; the figures above are then those of all targets together, in standard deviations.
+    /// Errors of each target, if there are several; the errors above are then over all targets together, in standard deviations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetPoint>,
 }
 
-/// Figures of one of several targets at a point of a curve, in that target's unit.
+/// Errors of one of several targets at a point of the training curve, in the unit of that target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetPoint {
     /// Validation error.
@@ -208,16 +208,16 @@ pub struct Trial {
     pub curve: Vec<Point>,
     /// Stopping point: number of steps to take in the refit.
     pub stop: usize,
-    /// Validation error over all splits, smoothed over neighboring points of the curve; the lowest of the curve.
+    /// Validation error over all splits, smoothed over neighboring points of the curve: the lowest value of the smoothed curve.
     pub valid_error: f64,
     /// Validation predictions at the stopping point, in the learned unit, one split after the other.
     pub valid_pred: Vec<f64>,
-    /// Validation predictions of trainings with other seeds, which only finalists have; `valid_error` is then the error over all seeds.
+    /// Validation predictions of trainings with other seeds, which exist only for finalists; `valid_error` is then the error over all seeds.
     #[serde(default)]
     pub again: Vec<Vec<f64>>,
     /// Weights at the stopping point, on the first split.
     pub(crate) params: Vec<f32>,
-    /// The fitted non-neural student; none for a network. It is not saved, since it is quickly fitted again.
+    /// The fitted non-neural student; `None` for a network. It is not saved, since fitting it again is quick.
     #[serde(skip)]
     pub(crate) model: Option<EncodedGraph>,
 }
@@ -258,7 +258,7 @@ pub struct Progress<'a> {
     pub until: usize,
     /// The latest point of its curve.
     pub point: &'a Point,
-    /// Stage and layer weights as text, if layers are aligned one after the other.
+    /// Stage and layer weights as text, if layers are aligned one after another; otherwise `None`.
     pub staged: Option<&'a str>,
 }
 
@@ -272,9 +272,9 @@ pub struct Choice {
     pub alone: Vec<Trial>,
     /// Trials of the distilled student.
     pub distilled: Vec<Trial>,
-    /// Closed-form share of the soft loss, before clamping; none if it is undefined.
+    /// Closed-form share of the soft loss, before clamping; `None` if it is undefined.
     pub closed_form: Option<f64>,
-    /// Positions of the two trials that are refitted, in `alone` and in `distilled`; none if one of the lists is empty.
+    /// Positions of the two trials that are refitted, in `alone` and in `distilled`; `None` if one of the lists is empty.
     pub(crate) chosen: Option<(usize, usize)>,
 }
 
@@ -298,7 +298,7 @@ impl Choice {
 /// ξ* = Σ w (s_t − s_y)(y − s_y) / Σ w (s_t − s_y)²
 /// ```
 ///
-/// with predictions `s_y` of a fit to targets and `s_t` of a fit to teacher labels. None if the two fits agree on all rows.
+/// with predictions `s_y` of a fit to targets and `s_t` of a fit to teacher labels. `None` if the two fits agree on all rows.
 ///
 /// ```
 /// use limbeck_distill::search::closed_form_alpha;

@@ -1,8 +1,8 @@
 //! Trials with their validation errors, on one split of the rows or several.
 //!
-//! A choice on a few dozen validation rows depends on chance. So if rows are few, the same rows are split several times, with validation rows
-//! that do not overlap, and a trial is trained on each split. Its error is computed on all validation rows together. All splits share one
-//! stopping point, at which that error is lowest.
+//! A choice on a few dozen validation rows depends on chance. So if there are few rows, they are split several times, with validation rows that do
+//! not overlap, and a trial is trained on each split. Its error is computed on all validation rows together. All splits share one stopping point: the
+//! point at which this error is lowest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,14 +21,14 @@ pub struct Search<'a> {
     /// Targets of all validation rows, one target after the other.
     target: Vec<f64>,
     weight: Vec<f64>,
-    /// Block number (group or time period) of each validation row, over all splits; none if rows are independent.
+    /// Block of each validation row (a number for its group or time period), over all splits; `None` if rows are independent.
     blocks: Option<Vec<u32>>,
     /// The teacher's predictions on the validation rows.
     teacher: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
-    /// Makes a search from one stage per split, each with validation rows; at least one.
+    /// Makes a search from one stage for each split. There must be at least one stage, and each must have validation rows.
     #[must_use]
     pub fn new(mut stages: Vec<Stage<'a>>) -> Self {
         Stage::share_alike(&mut stages);
@@ -53,19 +53,19 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The first split of the rows.
+    /// The stage of the first split of the rows.
     #[must_use]
     pub fn first(&self) -> &Stage<'a> {
         &self.stages[0]
     }
 
-    /// All splits of the rows.
+    /// The stages of all splits of the rows.
     #[must_use]
     pub fn stages(&self) -> &[Stage<'a>] {
         &self.stages
     }
 
-    /// The closed-form `alpha` from a baseline `lone` and a student `pure` with `alpha` 1.
+    /// The closed-form `alpha`, from the baseline `lone` and a student `pure` with `alpha` 1; `None` if the two make equal predictions.
     pub(crate) fn closed_form_alpha(&self, lone: &Trial, pure: &Trial) -> Option<f64> {
         let stage = self.first();
         let all = |pred: &[f64]| stage.comparable(by_target(&self.stages, pred));
@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Validation error of the teacher of one of several targets, in the target's unit; none if it labelled no validation row.
+    /// Validation error of the teacher of target number `at`, in the target's unit; `None` if it labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher_of(&self, at: usize) -> Option<f64> {
         let rows = self.weight.len();
@@ -128,28 +128,28 @@ impl<'a> Search<'a> {
         self.first().measure()
     }
 
-    /// Error of predictions on all validation rows, in the target's unit, or in standard deviations if there are several targets.
+    /// The error of predictions on all validation rows: in the target's unit, or in standard deviations if there are several targets.
     pub(crate) fn error(&self, pred: &[f64]) -> f64 {
         let pred = by_target(&self.stages, pred);
         self.first().error(&pred, &self.target, &self.weight)
     }
 
-    /// Validation error of the teacher on the rows that it labelled, in the target's unit, or in standard deviations if there are several targets.
-    /// None if it labelled no validation row.
+    /// Validation error of the teacher on the rows that it labelled: in the target's unit, or in standard deviations if there are several targets.
+    /// `None` if it labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher(&self) -> Option<f64> {
         self.first()
             .teacher_error(&self.teacher, &self.target, &self.weight)
     }
 
-    /// True if the validation error of `trial` exceeds that of `other` by at most one paired standard error.
+    /// True if the validation error of `trial` exceeds the error of `other` by at most one standard error of their difference.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
         trial.valid_error <= other.valid_error
             || self.close(&self.losses(trial), &self.losses(other))
     }
 
-    /// Loss of each validation row, averaged over the seeds of a trial.
+    /// The loss of each validation row, averaged over the seeds of a trial.
     fn losses(&self, trial: &Trial) -> Vec<f64> {
         let mut losses = self.losses_of(&trial.valid_pred);
         for pred in &trial.again {
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
         self.first().losses(&pred, &self.target)
     }
 
-    /// True if the mean of `losses` exceeds that of `best` by at most one paired standard error.
+    /// True if the mean of `losses` exceeds the mean of `best` by at most one standard error of the difference.
     fn close(&self, losses: &[f64], best: &[f64]) -> bool {
         let lost = losses.iter().zip(best).map(|(loss, best)| loss - best);
         let (lost, blocks) = (lost.collect::<Vec<f64>>(), self.blocks.as_deref());
@@ -176,12 +176,12 @@ impl<'a> Search<'a> {
         mean <= standard_error
     }
 
-    /// Trains a setting on every split, and takes the stopping point at which the error on all validation rows is lowest.
+    /// Trains a setting on every split. The stopping point is the point at which the error on all validation rows is lowest.
     pub(crate) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
         Ok(self.stopped(setting, self.trained(setting, setting.steps, 0, watch)?))
     }
 
-    /// Trains a setting once on every split, until step `until` of its schedule, with the seeds of `round`.
+    /// Trains a setting once on every split, up to step `until` of its schedule, with the seeds of `round`.
     fn trained(
         &self,
         setting: Setting,
@@ -202,8 +202,8 @@ impl<'a> Search<'a> {
         self.stages.par_iter().enumerate().map(one).collect()
     }
 
-    /// Trains a network again with other seeds, `rounds` times, until the trial's stopping point. The validation error becomes the mean
-    /// over all seeds: that of the first seed is too optimistic, since it was the best of many.
+    /// Trains a network again with other seeds, `rounds` times, up to the trial's stopping point. The validation error becomes the mean over all
+    /// seeds: the error with the first seed is too optimistic, since it was the best of many.
     pub(crate) fn train_again(
         &self,
         trial: &Trial,
@@ -233,8 +233,8 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings in parallel. A trial is left out if a stop ended it on any split before the first point of its curve: it has no
-    /// validation error. After a stop, one trial of each student is enough.
+    /// Trains several settings in parallel. If a stop ends a training on any split before the first point of its curve, the trial has no validation
+    /// error and is left out. After a stop, one trial of each student is enough.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
         let stop = self.first().study.stop;
         let has_learned = |trial: &Trial| !trial.valid_pred.is_empty();

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A recipe that cannot be read, or that does not fit the data or the function it is given to.
+    /// A recipe that cannot be read, or that does not match the data or the called function.
     #[error("{place}: {message}")]
     Recipe {
-        /// Where: file and line, or the name of an option.
+        /// Position of the error: file and line, or the name of an option.
         place: String,
         /// What is wrong, and what is expected.
         message: String,
@@ -46,10 +46,10 @@ pub enum Error {
     InUse {
         /// The run.
         run: PathBuf,
-        /// ID of that process, read from the lock file.
+        /// ID of the other process, read from the lock file.
         process: String,
     },
-    /// The run stopped with an error, and its finished work is kept for a resume.
+    /// The run stopped with an error; its finished work is kept, and a resume can use it.
     #[error("{source}; the work done so far is kept: continue with `limbeck distill --resume {}`", run.display())]
     Kept {
         /// The run.
@@ -65,18 +65,18 @@ pub enum Error {
         /// What is missing or damaged.
         message: String,
     },
-    /// Labels of another run that do not fit this one.
-    #[error("the labels of {} do not fit this run: {message}", path.display())]
+    /// Labels of another run that do not belong to this table and recipe.
+    #[error("the labels of {} cannot be used for this run: {message}", path.display())]
     ForeignLabels {
-        /// The run they came from.
+        /// The run that the labels are from.
         path: PathBuf,
         /// What differs.
         message: String,
     },
-    /// Stopped by the user before there was anything to keep.
+    /// The user stopped the run before there was anything to keep.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// A student that cannot be written in a format: see the source.
+    /// A student that cannot be exported to a format; the source says why.
     #[error(transparent)]
     Export(#[from] limbeck_export::Error),
     /// An export would overwrite an existing file.
@@ -85,7 +85,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is not an exported file, or whose manifest is missing or damaged.
+    /// A path that is not an exported file, or an exported file whose manifest is missing or damaged.
     #[error("{}: {message}", path.display())]
     NotAnArtefact {
         /// The file.
@@ -93,16 +93,16 @@ pub enum Error {
         /// What was found and what was expected.
         message: String,
     },
-    /// An error of tables or data: see the source.
+    /// An error of tables or data; the source says which.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),
-    /// An error of a teacher: see the source.
+    /// An error of a teacher; the source says which.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
-    /// An error while students are trained: see the source.
+    /// An error during the training of students; the source says which.
     #[error(transparent)]
     Distill(#[from] limbeck_distill::Error),
-    /// An error of a student file or of prediction: see the source.
+    /// An error of a student's file or of a prediction; the source says which.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
 }
@@ -128,8 +128,8 @@ impl Error {
         }
     }
 
-    /// True if a resume may succeed: the user stopped the run, a file could not be read or written, or the user's command failed. Other errors
-    /// would occur again.
+    /// True if a resume may succeed, because the user stopped the run, a file could not be read or written, or the user's command failed. Other
+    /// errors would occur again.
     pub(crate) fn may_pass(&self) -> bool {
         use limbeck_teach::Error as Teach;
         let is_command = matches!(

@@ -1,18 +1,18 @@
-//! What a student can be written as.
+//! Formats to which a student can be exported.
 
 limbeck_options::words! {
-    /// What a student can be written as, to run without limbeck.
+    /// A format to which a student can be exported, to run without limbeck.
     pub enum Format {
         /// C99 for any processor.
         #[default]
         C = "c",
-        /// ONNX, opset 17, with preprocessing inside.
+        /// ONNX, opset 17, including the preprocessing of raw columns.
         Onnx = "onnx",
     }
 }
 
 impl Format {
-    /// The name of the manifest of an artefact of this format.
+    /// The file name of the manifest of an artifact in this format.
     #[must_use]
     pub fn manifest(self, name: &str) -> String {
         format!("{name}.{}.manifest.json", self.name())

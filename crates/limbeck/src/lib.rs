@@ -16,7 +16,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`recipe`] | [`Recipe`]: every option, read from TOML, presets and flags |
+//! | [`recipe`] | [`Recipe`]: every option, from TOML, presets and flags |
 //! | [`session`] | [`Session`]: observer, checkpoints and clock of a run |
 //! | [`pipeline`] | [`fit`] runs all stages in memory, [`distill`] into a folder |
 //! | `stages` | each stage, and [`LabelStore`]: the teacher's labels |

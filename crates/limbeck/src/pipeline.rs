@@ -22,7 +22,7 @@ use crate::stages::{early, labels, outer, read};
 
 /// Fits or queries the teacher, trains both students and tests them on held-out rows, all in memory.
 ///
-/// No file is written. The only files that are read are those named by `teacher` and `unlabeled`; `table` and `data.test` of the recipe are
+/// No file is written. The only files that are read are the files that `teacher` and `unlabeled` name; `table` and `data.test` of the recipe are
 /// ignored.
 ///
 /// ```
@@ -44,7 +44,7 @@ use crate::stages::{early, labels, outer, read};
 ///
 /// # Errors
 ///
-/// For data that cannot be used, a teacher that fails, or a stop before anything was trained.
+/// For data that cannot be used, a teacher that fails, or a run that the user stops before anything was trained.
 pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Fitted> {
     recipe.refuse_several()?;
     refuse_others(data, recipe)?;
@@ -58,7 +58,7 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
 
 /// Like [`fit`], for one student of several targets: a teacher and a proof for each target, and one network that learns from all teachers.
 ///
-/// `data` holds the targets in the order of the recipe: `data.target`, then `targets`. [`Dataset::joint`] makes such a data set.
+/// `data` has the targets in the order of the recipe: `data.target`, then `targets`. [`Dataset::joint`] makes such a data set.
 ///
 /// ```
 /// use limbeck::{Quality, Recipe, Session, Silent, fit_joint};
@@ -93,7 +93,7 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
 ///
 /// # Errors
 ///
-/// As [`fit`]; [`Error::Recipe`] if `joint` is off in the recipe.
+/// The errors of [`fit`]; [`Error::Recipe`] if the recipe does not set `joint`.
 pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Joint> {
     recipe.refuse_not_joint()?;
     refuse_others(data, recipe)?;
@@ -105,7 +105,7 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
     })?
 }
 
-/// Refuses a data set that was made with other options than the recipe has.
+/// Refuses a data set that was made with other options than the recipe's.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     let names = data.targets.specs.iter().map(|spec| &spec.name);
     let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
@@ -159,7 +159,7 @@ pub fn distill(
     Ok(make(recipe, &begin, observer)?.swap_remove(0))
 }
 
-/// Like [`distill`], for one student of several targets: a run for each target, in the folder of the student.
+/// Like [`distill`], for one student of several targets. The folder of the student contains a run for each target.
 pub(crate) fn distill_joint(
     recipe: &CheckedRecipe,
     out: &Path,
@@ -174,7 +174,7 @@ pub(crate) fn distill_joint(
     make(recipe, &begin, observer)
 }
 
-/// Continues an unfinished run: of one target, or of several targets with one student.
+/// Continues an unfinished run of one target, or of several targets with one student.
 pub(crate) fn go_on(
     run_dir: Unfinished,
     ticket: &Ticket,
@@ -200,7 +200,7 @@ pub(crate) fn go_on(
     make(&recipe, &take, observer)
 }
 
-/// Reads the table, opens the folder by `run_dir`, and makes the run there, or the runs of several targets with one student.
+/// Reads the table, opens the folder of the run with `run_dir`, and makes the run there. With one student of several targets, it makes several runs.
 fn make(
     recipe: &Recipe,
     run_dir: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
@@ -279,11 +279,11 @@ fn log_summary(summary: &DataSummary) {
         .for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
 }
 
-/// Fits or queries the teacher and writes its labels, the table `labels.parquet` of a run; as CSV if `out` ends in `.csv`.
+/// Fits or queries the teacher, and writes its labels as the table `labels.parquet` of a run; as CSV if `out` ends in `.csv`.
 ///
 /// # Errors
 ///
-/// As [`distill`].
+/// The errors of [`distill`].
 pub fn label(
     recipe: &CheckedRecipe,
     out: impl AsRef<Path>,

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 
 limbeck_options::words! {
-    /// How much work a run does: default values, which the recipe's own options override.
+    /// How much work a run does. It sets default values, which the recipe's own options override.
     pub enum Quality {
         /// Least work, for a first look.
         Fast = "fast",
@@ -148,7 +148,7 @@ limbeck_options::options! {
     }
 }
 
-const OTHER_SPLIT: &str = "the labels of another run fit only its own split, and outer folds make new splits; you can give that run's teacher as teacher.model";
+const OTHER_SPLIT: &str = "the labels of another run are valid only for its own split, and outer folds make new splits; you can give that run's teacher as teacher.model";
 
 limbeck_options::options! {
     /// The teacher, and how its labels are made.
@@ -185,7 +185,7 @@ limbeck_options::options! {
         folds: usize = 5 => [within(2.0, 20.0)];
         /// Number of times each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
         fits: usize = 3 => [within(1.0, 20.0)];
-        /// Compare options of the boosted trees on held-out folds first; otherwise those of `teacher.trees` are taken as they are.
+        /// Compare options of the boosted trees on held-out folds first; otherwise the options in `teacher.trees` are used unchanged.
         choose_trees: bool = true;
         /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
         ///
@@ -208,7 +208,7 @@ limbeck_options::options! {
     }
 }
 
-/// Seconds of a year; a larger number is probably a typing error.
+/// Seconds in a year; a longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
 
 impl TeacherSection {
@@ -236,7 +236,7 @@ impl TeacherSection {
 }
 
 impl Recipe {
-    /// The default options of a quality, without table and target.
+    /// The default options of a quality level, without table and target.
     #[must_use]
     pub fn preset(quality: Quality) -> Self {
         let mut recipe = Self {
@@ -302,7 +302,8 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] for text that is not TOML, an unknown key or a value of the wrong type, with its line and the nearest known key.
+    /// [`Error::Recipe`] if the text is not TOML, or has an unknown key or a value of the wrong type. The message gives the line and the nearest
+    /// known key.
     pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
         // Read alone first: only the text knows its lines.
         if let Err(error) = toml::from_str::<Self>(text) {
@@ -330,14 +331,14 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if the file cannot be read, else as [`parse`](Self::parse).
+    /// [`Error::File`] if the file cannot be read; the errors of [`parse`](Self::parse).
     pub fn read(path: impl AsRef<Path>, flags: Table) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::file("read the recipe", path))?;
         Self::parse(&text, &path.display().to_string(), flags)
     }
 
-    /// Fills in all options: `own` override those of quality and preset, `flags` override both.
+    /// A recipe with all options filled in: `own` options override those of quality and preset, and `flags` override all of them.
     ///
     /// # Errors
     ///
@@ -355,7 +356,7 @@ impl Recipe {
             .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
     }
 
-    /// The options of a quality, overridden by those of a preset.
+    /// The options of a quality level, overridden by the options of a preset.
     fn of(quality: Quality, preset: Preset) -> Result<Self> {
         let mut merged = Table::try_from(Self::preset(quality))
             .map_err(|e| recipe_error("quality", &e.to_string()))?;
@@ -400,7 +401,7 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// For the first option that is out of range or has no effect, and for options that conflict.
+    /// For the first option that is out of range or has no effect, and for options that conflict with each other.
     pub fn check(&self) -> Result<CheckedRecipe> {
         self.data.check()?;
         // Only what differs from quality and preset was asked for.
@@ -483,8 +484,8 @@ impl Recipe {
         })
     }
 
-    /// The files besides the table that a run reads. With several targets, the tables are among them; with one target, the rows of the table have
-    /// a checksum of their own.
+    /// The files that a run reads, as far as their checksums are stored for a resume. With one target, the files of the rows (table, test, split) are
+    /// left out, since the rows have a checksum of their own.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         let split = self
             .data
@@ -509,7 +510,7 @@ impl Recipe {
             .collect()
     }
 
-    /// Where the labels come from; with several teachers, the source of the first.
+    /// The source of the labels; with several teachers, the source of the first.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
         let teacher = &self.teacher;
@@ -531,7 +532,7 @@ impl Recipe {
     }
 }
 
-/// Where the labels come from.
+/// The source of the labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TeacherSource<'r> {
     /// A teacher that limbeck fits.
@@ -542,9 +543,9 @@ pub enum TeacherSource<'r> {
     Model {
         /// File or folder.
         path: &'r Path,
-        /// Column of each input of the model; empty if they are not given.
+        /// Table column for each input of the model, in the model's order; empty if the user gives none.
         columns: &'r [String],
-        /// The output to read of an ONNX model, where it is named.
+        /// Name of the output to use, if an ONNX model has several; `None` if the user gives none.
         output: Option<&'r str>,
     },
     /// The labels of an earlier run.
@@ -554,7 +555,7 @@ pub enum TeacherSource<'r> {
 }
 
 impl TeacherSource<'_> {
-    /// The option that names it; none for a teacher that limbeck fits.
+    /// The name of the option that selects this source; `None` for a teacher that limbeck fits.
     #[must_use]
     pub fn option(self) -> Option<&'static str> {
         match self {
@@ -572,7 +573,7 @@ impl TeacherSource<'_> {
 pub struct CheckedRecipe(Recipe);
 
 impl CheckedRecipe {
-    /// Refuses a recipe with several targets.
+    /// Refuses a recipe with several targets, for functions that make one run.
     ///
     /// # Errors
     ///
@@ -585,11 +586,11 @@ impl CheckedRecipe {
         Err(recipe_error("targets", message))
     }
 
-    /// Refuses a recipe without `joint`.
+    /// Refuses a recipe that does not set `joint`, for functions that train one student for several targets.
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] if `joint` is off.
+    /// [`Error::Recipe`] if `joint` is not set.
     pub(crate) fn refuse_not_joint(&self) -> Result<()> {
         if self.joint {
             return Ok(());
@@ -614,7 +615,7 @@ fn recipe_error(place: &str, message: &str) -> Error {
     }
 }
 
-/// The word option `name` of a table; its default if it is not given.
+/// The value of the option `name` in a table, which is one of several words; the default value if it is not given.
 fn word<T: Default + std::str::FromStr<Err = String>>(
     table: &Table,
     name: &str,
@@ -630,7 +631,7 @@ fn word<T: Default + std::str::FromStr<Err = String>>(
     }
 }
 
-/// Overrides the values of `base` by those of `over`, key by key, also in tables within tables.
+/// Overwrites values of `base` by those of `over`, key by key, also in nested tables.
 fn lay_over(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {

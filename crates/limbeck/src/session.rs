@@ -26,13 +26,13 @@ pub enum Event<'a> {
     Note(&'a str),
     /// The options that were chosen to meet a time limit.
     Budget(&'a str),
-    /// Students are about to train: the maximum number of steps of all of them together.
+    /// Students are about to be trained; holds the maximum number of steps of all of them together.
     Steps(usize),
-    /// So much of a part of a stage is done, where that can be counted before the next students train.
+    /// Progress of a part of a stage that can be counted, before the next students are trained.
     Part(&'a Part<'a>),
     /// Progress of a student of the run.
     Training(&'a Progress<'a>),
-    /// Progress of a student that is trained for a part of the work, such as a pilot or an outer fold.
+    /// Progress of a student that is trained for another purpose than the run's result, such as a pilot or an outer fold.
     Aside(&'a Progress<'a>),
 }
 
@@ -41,12 +41,12 @@ pub trait Observer: Sync {
     /// Receives an event.
     fn event(&self, event: &Event<'_>);
 
-    /// Seconds that the observer itself took, summed over all threads, for the report.
+    /// Seconds that the observer itself has spent, summed over all threads; the report lists them.
     fn seconds(&self) -> f64 {
         0.0
     }
 
-    /// True once the user wants to stop the run: trainings stop at their next progress event, and what was trained so far is kept.
+    /// True once the user wants to stop the run. Trainings then stop at their next progress event, and what was trained so far is kept.
     fn stop(&self) -> bool {
         false
     }
@@ -66,9 +66,9 @@ pub struct Session<'a> {
     observer: &'a dyn Observer,
     checkpoints: Checkpoints,
     clock: Arc<Clock>,
-    /// When the run has to end.
+    /// Time at which the run has to end; `None` without a limit.
     until: Option<Instant>,
-    /// True for a part of a run: the observer does not get its stages and notes.
+    /// True for a part of a run, whose stages and notes are not passed to the observer.
     is_part: bool,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for a part of the work: the observer gets only its progress events, and its checkpoints have the scope `name`.
+    /// A session for a part of the work. The observer gets only its progress events, and its checkpoints have the scope `name`.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             checkpoints: self.checkpoints.scope(name),
@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for repeating all work on other rows: a [`part`](Self::part) whose time is not added to the run's stages.
+    /// A session for a repetition of all work on other rows: a [`part`](Self::part) whose time is not added to the run's stages.
     pub(crate) fn repetition(&self, name: &str) -> Self {
         Self {
             clock: Arc::default(),
@@ -171,7 +171,7 @@ impl<'a> Session<'a> {
         &self.checkpoints
     }
 
-    /// The result of that name: read from its checkpoint if there is one, else made and saved.
+    /// The result named `name`: read from its checkpoint if there is one, otherwise made by `make` and saved.
     pub(crate) fn piece<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
@@ -204,7 +204,7 @@ impl<'a> Session<'a> {
         self.tell(&Event::Note(text));
     }
 
-    /// Runs `work` and adds its time to that of the stage.
+    /// Runs `work`, and adds its time to the time of the stage.
     pub(crate) fn time<T>(&self, stage: &str, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let out = work();
@@ -212,12 +212,12 @@ impl<'a> Session<'a> {
         out
     }
 
-    /// Seconds since the session began.
+    /// The seconds since the session began.
     pub(crate) fn seconds(&self) -> f64 {
         self.clock.start.elapsed().as_secs_f64()
     }
 
-    /// Seconds spent in each stage; two more entries are the seconds spent on writing curves and checkpoints.
+    /// The seconds spent in each stage; two more entries are the seconds spent on writing curves and checkpoints.
     pub(crate) fn stages(&self) -> BTreeMap<String, f64> {
         let mut stages = self.clock.stages();
         stages.insert(
@@ -237,12 +237,12 @@ impl<'a> Session<'a> {
         is_stopped
     }
 
-    /// What ends the work of this session: the user's wish, or the time.
+    /// The condition that ends the work of this session: the user's wish, or the time limit.
     pub(crate) fn stop(&self) -> Stop<'_> {
         Stop::on(self).until(self.until)
     }
 
-    /// True once the user wants the run to end, or its time is over.
+    /// True once the user wants the run to end, or the time limit is over.
     pub(crate) fn is_over(&self) -> bool {
         self.stop().is_over()
     }
@@ -270,7 +270,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The callback of trainings: passes their progress to the observer, and tells them to stop once the user wants to.
+    /// The callback of trainings. It passes their progress to the observer, and stops them once the user wants that or the time limit is
+    /// over.
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));
@@ -282,11 +283,11 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Seconds per stage.
+/// Start of the run, and seconds spent in each stage.
 #[derive(Debug)]
 struct Clock {
     start: Instant,
-    /// When it was first seen that the user wants the end.
+    /// Time at which the user's wish to stop was first noticed.
     asked: OnceLock<Instant>,
     stages: Mutex<BTreeMap<String, f64>>,
 }
@@ -315,7 +316,7 @@ impl Clock {
     }
 }
 
-/// Runs `work` on its own pool of `threads` threads, whose `tracing` events go to `listener`.
+/// Runs `work` in a thread pool of its own with `threads` threads, and sends their `tracing` events to `listener`.
 pub(crate) fn on_threads<T: Send>(
     threads: usize,
     listener: Dispatch,

@@ -25,7 +25,7 @@ use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, open_each};
 use crate::session::{Event, Observer};
 
-/// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target this is [`distill`].
+/// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target, it does the same as [`distill`].
 ///
 /// ```no_run
 /// use limbeck::{Recipe, Silent, distill_each};
@@ -38,11 +38,11 @@ use crate::session::{Event, Observer};
 /// # Ok::<(), limbeck::Error>(())
 /// ```
 ///
-/// Each target gets an equal part of a time limit. If the user stops, the run in progress ends as any stopped run; [`resume`] makes the others.
+/// Each target gets an equal part of a time limit. If the user stops, the run in progress ends like any stopped run; [`resume`] makes the others.
 ///
 /// # Errors
 ///
-/// As [`distill`]; [`Error::Kept`] if a target was finished before the error.
+/// The errors of [`distill`]; [`Error::Kept`] if the run of a target was finished before the error.
 pub fn distill_each(
     recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
@@ -73,7 +73,7 @@ pub fn distill_each(
 /// # Errors
 ///
 /// [`Error::NotARun`] if there is no run of that name, or if the table, another file that the run reads, or the version of limbeck has changed;
-/// [`Error::InUse`] if another process is working on the run; otherwise as [`distill`].
+/// [`Error::InUse`] if another process is working on the run; the errors of [`distill`].
 pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
     let (path, last) = Unfinished::names(run.as_ref());
     if !path.exists() && last.exists() {
@@ -91,7 +91,7 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
     all(&each(&recipe)?, run_dir, observer)
 }
 
-/// Makes the runs of all targets in one folder; runs that are finished already are left as they are.
+/// Makes the runs of all targets in one folder. Runs that are finished already are not changed.
 fn all(
     recipes: &[CheckedRecipe],
     run_dir: Unfinished,
@@ -140,7 +140,7 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// Refuses options that apply to one target only.
+/// Refuses options that make sense for one target only.
 fn refuse_one_target(recipe: &Recipe) -> Result<()> {
     let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
     match recipe.teacher_source().option().or(mixed) {
@@ -152,7 +152,7 @@ fn refuse_one_target(recipe: &Recipe) -> Result<()> {
     }
 }
 
-/// A recipe for each target, in which the other targets are not features.
+/// A recipe for each target. In each, the other targets are dropped from the features.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all: Vec<&String> = std::iter::once(&recipe.data.target)
         .chain(&recipe.targets)

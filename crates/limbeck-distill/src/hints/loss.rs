@@ -6,7 +6,7 @@ use super::{HintKind, HintOptions, partner};
 use crate::objective::LabelRow;
 use crate::objective::term::{Loss, View};
 
-/// Feature loss of a block of rows, over pairs of a student layer and a teacher layer.
+/// Feature loss of a block of rows: the sum over pairs of a student layer and a teacher layer.
 ///
 /// # Formula
 ///
@@ -17,9 +17,9 @@ use crate::objective::term::{Loss, View};
 /// L = β(p) Σ_l λ_l(p) Σ_i r_i Σ_k w_k (h_l A_l + c_l − z_l)_k²
 /// ```
 ///
-/// `β` is [`HintOptions::weight_at`] and `λ` is [`HintOptions::layer_weight`] at progress `p`. For
-/// [`HintKind::Relational`], the sum over rows `i` and coordinates `k` is replaced by one over pairs of rows at most six places apart and over triples of
-/// consecutive rows in the block, with the Huber loss `H` with threshold 1 and the mean distance `μ` of the pairs:
+/// `β` is [`HintOptions::weight_at`] and `λ` is [`HintOptions::layer_weight`] at progress `p`. For [`HintKind::Relational`], the sum over rows `i`
+/// and coordinates `k` is replaced by two sums: over pairs of rows at most six places apart, and over triples of consecutive rows in the block. `H`
+/// is the Huber loss with threshold 1, and `μ` the mean distance of the pairs:
 ///
 /// ```text
 /// n · [ mean_{ij} H(‖h_i − h_j‖ / μ_h − ‖z_i − z_j‖ / μ_z) + 2 · mean_i H(cos ∠h_{i,i+1,i+2} − cos ∠z_{i,i+1,i+2}) ]
@@ -27,7 +27,7 @@ use crate::objective::term::{Loss, View};
 ///
 /// # Shapes
 ///
-/// Hidden activations are layer by layer, each `[n_samples, m_l]`; coordinates are `[n_samples, layers of the teacher · K]`.
+/// Hidden activations are stored layer by layer, each `[n_samples, m_l]`; coordinates are `[n_samples, layers of the teacher · K]`.
 ///
 /// # Source
 ///
@@ -43,26 +43,26 @@ pub struct HintLoss {
     attention: Vec<f32>,
 }
 
-/// Pairs of rows at most this many places apart in a block are compared.
+/// Maximum distance, in places of a block, between two rows that are compared.
 const REACH: usize = 6;
 /// Weight of angles relative to distances.
 const ANGLE: f32 = 2.0;
 
-/// A pair of layers, and where its values are.
+/// A pair of a student layer and a teacher layer, and the offsets of its values.
 struct Pair {
     layer: usize,
     /// Width of the student's layer.
     width: usize,
     /// Number of hidden values per row before the student's layer.
     before: usize,
-    /// Number of adapter weights before those of this pair.
+    /// Number of adapter weights before the weights of this pair.
     own: usize,
     /// Index of the teacher's layer.
     partner: usize,
 }
 
 impl HintLoss {
-    /// A loss for a student with these hidden layers; `attention` is `[layers of the teacher, width]`.
+    /// The loss for a student with hidden layers of the widths `hidden`; `attention` has the shape `[layers of the teacher, width]`.
     #[must_use]
     pub fn new(options: &HintOptions, hidden: &[usize], attention: &[f32]) -> Self {
         let theirs = attention.len() / options.width;
@@ -108,7 +108,7 @@ impl HintLoss {
 
     /// Returns the weighted sum of the loss over rows, and adds its gradients to `grad_hidden` and `aux_grad`.
     ///
-    /// `own` holds the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per row.
+    /// `own` contains the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per row.
     ///
     /// # Panics
     ///
@@ -138,7 +138,7 @@ impl HintLoss {
         total
     }
 
-    /// Distance of each student layer from its teacher layer: the layer's loss, as a mean over rows, without `β` and `λ`.
+    /// The distance of each student layer from its teacher layer: the layer's loss, as a mean over rows, without `β` and `λ`.
     #[must_use]
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
@@ -157,7 +157,7 @@ impl HintLoss {
             .collect()
     }
 
-    /// `share` times the loss of one layer, summed over rows.
+    /// Returns the loss of one layer pair, summed over rows and multiplied by `share`, and adds its gradients.
     fn layer(
         &self,
         pair: &Pair,
@@ -248,7 +248,7 @@ impl Loss for HintLoss {
     }
 }
 
-/// Huber loss with threshold 1, and its derivative.
+/// The Huber loss of `x` with threshold 1, and its derivative.
 fn huber(x: f32) -> (f32, f32) {
     if x.abs() <= 1.0 {
         (0.5 * x * x, x)
@@ -269,7 +269,7 @@ fn norm(v: &[f32]) -> f32 {
     v.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// The relational loss of one layer pair; its gradient is added to `grad`.
+/// Returns the relational loss of one layer pair, and adds its gradient to `grad`.
 fn relational(
     (h, m): (&[f32], usize),
     (z, k): (&[f32], usize),

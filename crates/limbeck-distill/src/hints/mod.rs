@@ -1,8 +1,8 @@
 //! Feature distillation: a student also learns from hidden features of its teacher, not only from its predictions.
 //!
 //! Every teacher that is a model has features, imported models too: the hidden layers of networks, or leaf embeddings of trees
-//! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] maps the features of one teacher layer to a few coordinates. A [`HintLoss`] compares a
-//! student's hidden layer with them, through an adapter that is trained with the student and dropped afterwards. The loss is a term of an
+//! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] maps the features of one teacher layer to a few coordinates. A [`HintLoss`] compares these
+//! coordinates with a student's hidden layer, through an adapter that is trained with the student and dropped afterwards. The loss is a term of an
 //! [`Objective`](crate::objective::Objective).
 
 mod loss;
@@ -59,13 +59,13 @@ limbeck_options::options! {
 }
 
 impl HintOptions {
-    /// Weight of all feature losses when the share `progress` of training is done.
+    /// The weight of all feature losses when the share `progress` of training is done.
     #[must_use]
     pub fn weight_at(&self, progress: f64) -> f64 {
         self.weight + progress * (self.weight_end.unwrap_or(self.weight) - self.weight)
     }
 
-    /// The current stage of progressive alignment, counted from 0; always 0 without it.
+    /// The current stage of progressive alignment, counted from 0; always 0 if layers are not aligned one after another.
     #[must_use]
     pub fn stage(&self, progress: f64) -> usize {
         if self.progressive {
@@ -75,7 +75,7 @@ impl HintOptions {
         }
     }
 
-    /// Weight of the student's layer `layer` out of `layers`, counted from 0 at the input.
+    /// The weight of the student's layer `layer` out of `layers`, counted from 0 at the input.
     ///
     /// # Formula
     ///
@@ -106,8 +106,8 @@ pub struct Coordinates {
     pub attention: Vec<f32>,
 }
 
-/// The teacher layer, out of `theirs`, with which the student's layer `layer` of `layers` is paired: first with first, last with last, and in
-/// proportion in between. A student with one layer is paired with the teacher's last.
+/// The index of the teacher's layer that is compared with the student's layer `layer`; the teacher has `theirs` layers, the student `layers`. First
+/// layers are compared with first, last with last, and the others in proportion. A student with one layer is compared with the teacher's last layer.
 #[must_use]
 pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
     if layers < 2 {

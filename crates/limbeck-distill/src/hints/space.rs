@@ -19,29 +19,29 @@ use super::HintKind;
 /// relational          z_j = u_j · (f − m) / √Σ v                  w_j = 1 / K
 /// ```
 ///
-/// `s` is the square root of the mean variance of the chosen features, so that the literal distance has the same magnitude as the others.
-/// `cov(t, z_j)` is the slope of the best line from `z_j` to `t` and, for normally distributed features, the mean derivative
-/// `∂t/∂z_j` (Stein's lemma). Coordinates without variance are 0 and have weight 0.
+/// `s` is the square root of the mean variance of the chosen features, so that distances have the same magnitude with all kinds. `cov(t, z_j)` is the
+/// slope of the best line from `z_j` to `t` and, for normally distributed features, the mean derivative `∂t/∂z_j` (Stein's lemma). Coordinates
+/// without variance are 0 and have weight 0.
 ///
 /// # Source
 ///
-/// The literal weights are those of attention-weighted feature distillation as commonly described. The other weights are this project's
-/// variant, since after whitening the literal weights would be nearly equal.
+/// The weights of `attention_literal` are the usual definition of attention-weighted feature distillation. The weights of `attention` are this
+/// project's variant: after whitening, the usual weights would be nearly equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
-    /// `[raw, width]`
+    /// Matrix `[raw, width]` of the map.
     matrix: Vec<f32>,
-    /// `[width]`, chosen so that the coordinates have mean 0.
+    /// Offsets `[width]` of the map, chosen so that the coordinates have mean 0.
     shift: Vec<f32>,
     raw: usize,
     attention: Vec<f32>,
 }
 
-/// A variance below this share of the largest counts as 0.
+/// A variance below this share of the largest variance is treated as 0.
 const FLAT: f64 = 1e-6;
 
 impl Space {
-    /// Fits the map to features `[n_samples, raw]` and the teacher's predictions, which are NaN if there is none for a row.
+    /// Fits the map to features `[n_samples, raw]` and the teacher's predictions. A prediction is NaN if there is none for the row.
     #[must_use]
     pub fn fit(values: &[f32], raw: usize, teacher: &[f64], kind: HintKind, width: usize) -> Self {
         let n = (values.len() / raw).max(1) as f64;
@@ -152,7 +152,7 @@ impl Space {
             .collect()
     }
 
-    /// Weight of each coordinate; the weights add up to 1, unless the features never vary.
+    /// The weight of each coordinate. The weights add up to 1, unless the features never vary.
     #[must_use]
     pub fn attention(&self) -> &[f32] {
         &self.attention

@@ -13,10 +13,10 @@ use crate::student::options::{StudentOptions, encode_options};
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 /// Maximum number of inputs for categories: the normal equations are dense.
 const CATEGORY_WIDTH: usize = 256;
-/// Rows between two looks at whether to go on.
+/// Number of rows that are processed between two checks of the stop.
 const LOOK: usize = 16;
 
-/// The encoder of a linear student: each input costs one weight in addition to the encoder's parameters.
+/// The encoder of a linear student. Each of its outputs costs one weight in addition to the encoder's parameters.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let numbers = features
@@ -35,7 +35,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
     )
 }
 
-/// Fits with all penalties, from one set of normal equations.
+/// Fits a ridge regression with each penalty, from one set of normal equations.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spe
 ///
 /// # Errors
 ///
-/// [`Stopped`] once the end was asked for.
+/// [`Stopped`] after a stop.
 pub(super) fn fit(rows: &EncodedTable, ridge: f64, stop: Stop<'_>) -> Result<Op, Stopped> {
     Ok(Normal::new(rows, stop)?.solve(ridge))
 }
@@ -70,7 +70,7 @@ pub(super) fn fit(rows: &EncodedTable, ridge: f64, stop: Stop<'_>) -> Result<Op,
 struct Normal {
     mean: Vec<f64>,
     label: f64,
-    /// `[width, width]`; only the lower triangle is used.
+    /// Matrix `[width, width]`; only the lower triangle is used.
     gram: Vec<f64>,
     moment: Vec<f64>,
     total: f64,
@@ -139,7 +139,7 @@ impl Normal {
     }
 }
 
-/// Solves `A x = b` for a positive definite `A` given by its lower triangle.
+/// Solves `A x = b` for a positive definite `A`, of which only the lower triangle is given.
 fn cholesky(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for i in 0..n {

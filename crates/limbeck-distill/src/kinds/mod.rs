@@ -39,7 +39,7 @@ use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl NonNeural {
-    /// The encoder, and the parameters of the smallest student with it.
+    /// The encoder of a student of this kind, and the number of parameters of the smallest student with this encoder.
     fn least(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
             Self::Linear => linear::encoder(features, options),
@@ -56,7 +56,7 @@ impl NonNeural {
         Ok((encoder, smallest))
     }
 
-    /// The encoder, and how many parameters it leaves for the graph.
+    /// The encoder of a student of this kind, and the number of parameters that the encoder leaves for the graph.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let (encoder, smallest) = self.least(features, options)?;
         if smallest > options.params {
@@ -71,11 +71,11 @@ impl NonNeural {
     }
 }
 
-/// Parameters of the smallest student of a kind.
+/// The number of parameters of the smallest student of a kind.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`].
+/// [`Error::NotATable`] if the kind is a table and the features are not one to three numeric columns.
 pub(crate) fn smallest(
     kind: NonNeural,
     features: &Features,
@@ -84,7 +84,7 @@ pub(crate) fn smallest(
     Ok(kind.least(features, options)?.1)
 }
 
-/// The encoder of a kind, and a graph that has learned nothing.
+/// The encoder of a kind, and an untrained graph for it.
 ///
 /// # Errors
 ///
@@ -103,14 +103,14 @@ pub(crate) fn untrained(stage: &Stage<'_>, kind: NonNeural) -> Result<(Encoder, 
     Ok((encoder, graph))
 }
 
-/// One kind of student on the rows of one split.
+/// Data to fit one kind of student on one split of the rows.
 struct Bench<'s, 'a> {
     stage: &'s Stage<'a>,
     kind: NonNeural,
     encoder: Encoder,
     room: usize,
     known: Vec<f32>,
-    /// Rows that only the teacher labelled; empty for the baseline.
+    /// Encoded rows that only the teacher labelled; empty for the baseline.
     new: Vec<f32>,
     valid: Option<EncodedTable>,
 }
@@ -147,7 +147,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         })
     }
 
-    /// The rows and blended labels for this share of teacher labels.
+    /// The training rows for `alpha`, the share of teacher labels, with their blended labels; `None` for the baseline.
     fn rows(&self, alpha: Option<f64>) -> EncodedTable {
         let pool = &self.stage.first().pool;
         let (known, new) = (pool.target.len(), pool.new_teacher.len());
@@ -188,7 +188,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         }
     }
 
-    /// Fits all candidates with this share of teacher labels.
+    /// Fits all candidates with the share `alpha` of teacher labels; `None` for the baseline.
     fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         let stop = self.stage.study.stop;
         stop.check()?;
@@ -210,7 +210,7 @@ impl<'s, 'a> Bench<'s, 'a> {
             .collect()
     }
 
-    /// Fits one candidate with this share of teacher labels, whole even after a deadline: half of it is another candidate.
+    /// Fits one candidate with the share `alpha` of teacher labels. A deadline does not end the fit, since a shorter fit would be another candidate.
     fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
         let stop = self.stage.study.stop.until(None);
         stop.check()?;
@@ -254,7 +254,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         Ok(out.into_iter().map(|z| part.learned(z)).collect())
     }
 
-    /// Validation error in the target's unit; infinite for an op that cannot be run.
+    /// The validation error in the target's unit; infinite if the op cannot be run.
     fn valid_error(&self, op: &Op) -> f64 {
         let pred = self
             .graph(op.clone())
@@ -285,7 +285,7 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 }
 
-/// One kind of student on every split of the rows.
+/// Data to fit one kind of student on every split of the rows.
 struct Benches<'s, 'a> {
     search: &'s Search<'a>,
     all: Vec<Bench<'s, 'a>>,
@@ -301,7 +301,7 @@ impl<'s, 'a> Benches<'s, 'a> {
         Ok(Self { search, all })
     }
 
-    /// Fits all candidates of the first split with this share of teacher labels, and evaluates them on the validation rows of all splits.
+    /// Fits all candidates on the first split, with the share `alpha` of teacher labels, and evaluates them on the validation rows of all splits.
     fn candidates(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         self.all[0]
             .all(alpha)?
@@ -310,7 +310,7 @@ impl<'s, 'a> Benches<'s, 'a> {
             .collect()
     }
 
-    /// Fits and evaluates one candidate with this share of teacher labels.
+    /// Fits and evaluates one candidate on all splits, with the share `alpha` of teacher labels.
     fn one(&self, alpha: Option<f64>, spec: Spec) -> Result<Trial> {
         self.judged(self.all[0].one(alpha, spec, self.seed())?)
     }
@@ -319,7 +319,8 @@ impl<'s, 'a> Benches<'s, 'a> {
         self.search.first().study.seed
     }
 
-    /// Extends a trial of the first split by the predictions of the same candidate on the validation rows of the other splits.
+    /// Extends a trial of the first split by the predictions of the same candidate on the validation rows of the other splits; its error is over all
+    /// rows.
     fn judged(&self, mut trial: Trial) -> Result<Trial> {
         if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
             for bench in others {
@@ -335,11 +336,11 @@ impl<'s, 'a> Benches<'s, 'a> {
     }
 }
 
-/// Tries one kind of student, as baseline and distilled.
+/// Fits and evaluates all candidates of one kind of student: baseline and distilled.
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`], [`Error::BudgetTooSmall`], or if a fit fails.
+/// [`Error::NotATable`], [`Error::BudgetTooSmall`]; an error if a fit fails.
 pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     let benches = Benches::new(search, kind, true)?;
     let alone = benches.candidates(None)?;
@@ -375,7 +376,7 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     })
 }
 
-/// The best baseline of one kind on validation rows; none if the kind does not fit the columns or the budget.
+/// The best baseline of one kind on validation rows; `None` if the kind cannot be used for these columns or this budget.
 ///
 /// # Errors
 ///
@@ -392,7 +393,7 @@ pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
 ///
 /// # Errors
 ///
-/// As for [`choose`].
+/// The errors of [`choose`].
 pub fn fit(stage: &Stage<'_>, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
     Bench::new(stage, spec.kind(), alpha.is_some())?.one(alpha, spec, seed)
 }
@@ -624,7 +625,7 @@ mod tests {
                 choose(search, NonNeural::Table)
                     .unwrap_err()
                     .to_string()
-                    .contains("reads 1 to 3 numbers, found 4 features")
+                    .contains("needs 1 to 3 numeric columns, found 4 features")
             );
         });
         on_search(90, false, &student, 1, |search| {

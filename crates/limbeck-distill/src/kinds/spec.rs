@@ -33,7 +33,7 @@ impl NonNeural {
         }
     }
 
-    /// The non-neural kinds that are searched for a value of the option `student.kind`.
+    /// The non-neural kinds that the search tries for a value of the option `student.kind`.
     #[must_use]
     pub fn asked(kind: StudentKind) -> Vec<Self> {
         Self::ALL
@@ -66,7 +66,7 @@ pub enum Spec {
     },
     /// An interpolated table.
     Table {
-        /// Maximum number of knots of each axis; 0 beyond the last axis.
+        /// Maximum number of knots of each axis; 0 for axes that the table does not have.
         knots: [usize; 3],
         /// Penalty on differences from a straight line between neighboring values.
         smoothing: f64,
@@ -95,7 +95,7 @@ pub struct EncodedGraph {
 }
 
 impl EncodedGraph {
-    /// Number of fitted values that prediction reads.
+    /// Number of fitted values that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.encoder.parameters() + self.graph.parameters() + TARGET_PARAMETERS

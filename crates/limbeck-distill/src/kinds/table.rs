@@ -2,10 +2,10 @@
 //!
 //! # Idea
 //!
-//! Interpolation is linear in the values of the table: a prediction is a weighted mean of the values at the corners of the row's cell. So
-//! the values are a sparse least-squares fit. Values around cells without rows would be undetermined; a small penalty on bends, the
-//! differences of a value from the straight line between its neighbors, continues them in straight lines. The normal equations couple a
-//! value only with its neighbors. Conjugate gradients solve them, with sums in a fixed order.
+//! Interpolation is linear in the values of the table: a prediction is a weighted mean of the values at the corners of the row's cell. So the values
+//! can be found by sparse least squares. Around cells without rows, values would be undetermined. Therefore a small penalty applies to bends (a bend
+//! is the difference of a value from the straight line between its neighbors), which continues the table in straight lines. In the normal equations,
+//! a value is coupled only with its neighbors. They are solved by conjugate gradients, with sums in a fixed order.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::{FeatureValues, Features};
@@ -18,7 +18,7 @@ use crate::student::options::{StudentOptions, encode_options};
 
 /// Maximum number of columns of a table.
 pub(super) const MOST_COLUMNS: usize = 3;
-/// Maximum number of points of a grid: more would be slow to fit.
+/// Maximum number of points of a grid; with more, the fit would be slow.
 const MOST_POINTS: usize = 60_000;
 /// Smoothing penalties that are tried.
 const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
@@ -26,9 +26,9 @@ const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
 const KNOTS: [usize; 18] = [
     2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
-/// Maximum number of grid sizes seen while each axis is resized on its own.
+/// Maximum number of grid sizes that are tried while single axes are resized.
 const STRETCHES: usize = 12;
-/// Conjugate gradients end at relative residual `RESIDUAL`, or after `ITERATIONS` steps.
+/// Conjugate gradients end at the relative residual `RESIDUAL`, or after `ITERATIONS` steps.
 const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
@@ -52,7 +52,7 @@ pub(crate) fn check(features: &Features) -> Result<()> {
     }
 }
 
-/// The encoder of a table: numbers are scaled, and missing ones filled in.
+/// The encoder of a table: it scales numbers, and fills in missing ones.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
     check(features)?;
     let rows: Vec<usize> = (0..features.rows).collect();
@@ -66,7 +66,7 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<E
     ))
 }
 
-/// Tries larger and larger grids with equal axes, then resizes one axis at a time; `score` is to be minimized.
+/// Tries larger and larger grids with equal axes, then resizes one axis at a time. `room` is the maximum number of parameters; `score` is minimized.
 pub(super) fn candidates(
     rows: &EncodedTable,
     room: usize,
@@ -129,7 +129,7 @@ pub(super) fn candidates(
     all
 }
 
-/// Fits a table with given knots and smoothing.
+/// Fits a table with the given knots and smoothing.
 ///
 /// # Formula
 ///
@@ -156,7 +156,7 @@ fn points(sizes: &[usize]) -> usize {
         .fold(1, |points, &knots| points.saturating_mul(knots))
 }
 
-/// Number of parameters: knots and values.
+/// The number of parameters of a table: knots and values.
 fn parameters(sizes: &[usize]) -> usize {
     points(sizes).saturating_add(sizes.iter().sum())
 }
@@ -168,7 +168,7 @@ fn different(column: &[f32]) -> usize {
     sorted.len()
 }
 
-/// Knots of each axis at quantiles, at most `sizes` of them.
+/// The knots of each axis, at quantiles; at most `sizes` of them.
 fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     let axis = |(column, &knots): (&Vec<f32>, &usize)| {
         let mut edges = ple_edges(column, knots - 1);
@@ -185,11 +185,11 @@ fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     columns.iter().zip(sizes).map(axis).collect()
 }
 
-/// Normal equations of a table: each point is coupled with itself and its neighbors.
+/// Normal equations of a table. Each point is coupled with itself and its neighbors.
 struct Normal {
     knots: Vec<Vec<f32>>,
     strides: Vec<usize>,
-    /// `[points, 3^axes]`: coefficients of the neighbors, at steps −1, 0, 1 along each axis.
+    /// Coefficients of the neighbors of each point, at steps −1, 0, 1 along each axis: `[points, 3^axes]`.
     stencil: Vec<f64>,
     /// Offset of each neighbor in the list of points.
     steps: Vec<isize>,
@@ -336,7 +336,8 @@ impl Normal {
         diagonal
     }
 
-    /// Calls `each` with every three consecutive points of an axis, and with the weights of the outer two in a linear interpolation at the middle one.
+    /// Calls `each` for every three consecutive points of an axis. Its second argument has the weights of the outer two points in a linear
+    /// interpolation at the middle one.
     fn bends(&self, mut each: impl FnMut([usize; 3], [f64; 2])) {
         for (knots, &stride) in self.knots.iter().zip(&self.strides) {
             let size = knots.len();

@@ -12,20 +12,20 @@ use super::spec::Spec;
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Maximum number of inputs for categories: `CATEGORY_WIDTH`, or one `CATEGORY_SHARE`-th of the parameters.
+/// Maximum number of inputs for categories: `CATEGORY_WIDTH`, or the number of parameters divided by `CATEGORY_SHARE`.
 const CATEGORY_WIDTH: usize = 64;
 const CATEGORY_SHARE: usize = 8;
 /// Numbers of leaves per tree that are tried.
 const LEAVES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
-/// Range of the number of trees: with fewer, an ensemble gains little; with more, larger trees are as good.
+/// Range of the number of trees. With fewer trees, an ensemble gains little; instead of more trees, larger ones are as good.
 const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
-/// Maximum number of leaf counts that are tried, from the smallest up.
+/// Maximum number of leaf counts that are tried, beginning with the smallest.
 const SIZES: usize = 4;
 /// Learning rates that are tried: few trees need a large learning rate.
 const LEARNING_RATES: [f64; 3] = [0.12, 0.2, 0.33];
 /// Maximum number of rows on which leaf counts and learning rates are compared.
 const SEEN_ROWS: usize = 40_000;
-/// With fewer rows than this, leaves may have fewer rows.
+/// With fewer rows than this, leaves may be smaller.
 const FEW_ROWS: usize = 4000;
 
 /// The encoder of a student of boosted trees.
@@ -35,12 +35,12 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
     fit_encoder(features, &rows, &encode_options(options, width))
 }
 
-/// Number of parameters of a tree: see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
+/// Number of parameters of a tree with so many leaves; see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
 fn parameters(leaves: usize) -> usize {
     5 * leaves - 3
 }
 
-/// Combinations of leaves, rounds and learning rate that use up `room` parameters.
+/// Combinations of leaves, rounds and learning rate that use all of `room` parameters.
 fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let leaf_rows = if rows < FEW_ROWS { 3.0 } else { 10.0 };
     let rounds = |leaves: usize| room / parameters(leaves);
@@ -72,8 +72,8 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     all
 }
 
-/// Fits candidates within `room` parameters, each with the number of rounds that is best on `valid`. If candidates were fitted to a sample
-/// of the rows, the best one is fitted again to all rows and comes last.
+/// Fits candidates within `room` parameters, each with the number of rounds that is best on `valid`. If candidates were fitted to a sample of the
+/// rows, the best one is fitted again to all rows, and is the last in the result.
 pub(super) fn candidates(
     rows: &EncodedTable,
     valid: &EncodedTable,
@@ -138,7 +138,7 @@ pub(super) fn candidates(
     Ok(all)
 }
 
-/// Fits trees with given options to `rows`.
+/// Fits trees with the given options to `rows`, with at most `room` parameters.
 pub(super) fn fit(
     rows: &EncodedTable,
     options: &TreeOptions,
@@ -160,7 +160,7 @@ pub(super) fn fit(
     ))))
 }
 
-/// Number of rounds at which the error is lowest, and that error.
+/// The number of rounds at which the error is lowest, and the error there.
 fn least(curve: &[f64]) -> (usize, f64) {
     let rounds = curve
         .iter()
@@ -170,7 +170,7 @@ fn least(curve: &[f64]) -> (usize, f64) {
     rounds.map_or((1, f64::INFINITY), |(at, error)| (at + 1, error))
 }
 
-/// The largest number of rounds, up to `rounds`, that fits into `room` parameters; at least one.
+/// The largest number of rounds, up to `rounds`, with at most `room` parameters; at least one.
 fn within(ensemble: &Ensemble, rounds: usize, room: usize) -> usize {
     (1..=rounds)
         .rev()

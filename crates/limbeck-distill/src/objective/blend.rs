@@ -12,11 +12,11 @@ pub struct LabelRow {
     pub target: f32,
     /// The teacher's predicted mean; unused if `gate` is 0.
     pub teacher: f32,
-    /// The teacher's predictive standard deviation.
+    /// The teacher's standard deviation.
     pub spread: f32,
     /// Weight of the teacher label, in `[0, 1]`; 0 if there is none.
     pub gate: f32,
-    /// 1 for a row with a target, else 0.
+    /// 1 for a row with a target, 0 for a row without.
     pub labelled: f32,
     /// Row weight, with mean 1 over the rows with a target.
     pub weight: f32,
@@ -28,7 +28,7 @@ impl LabelRow {
     /// Index of the column with the teacher's mean.
     pub const TEACHER: usize = 1;
 
-    /// The row as columns of the label matrix.
+    /// The row, as columns of the label matrix.
     #[must_use]
     pub fn columns(self) -> [f32; Self::COLUMNS] {
         [
@@ -41,7 +41,7 @@ impl LabelRow {
         ]
     }
 
-    /// Reads the row from the first columns; none if there are too few.
+    /// The row, from the first columns of `columns`; `None` if there are too few.
     pub(crate) fn first_of(columns: &[f32]) -> Option<Self> {
         columns.first_chunk().map(|columns| Self::read(*columns))
     }
@@ -90,7 +90,7 @@ pub struct Blend {
 }
 
 impl Blend {
-    /// `(1 − h, u)` of the formula.
+    /// The numbers `1 − h` and `u` of the formula.
     fn shares(&self, progress: f32) -> (f32, f32) {
         let alpha = self.options.alpha_at(self.alpha, f64::from(progress));
         let rho = self.labelled;
@@ -104,8 +104,8 @@ impl Blend {
         (soft as f32, new as f32)
     }
 
-    /// Blends target and teacher label into one label with a weight. If [`ObjectiveOptions::blends_labels`], this is equivalent to both losses:
-    /// `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
+    /// Blends target and teacher label into one label with a weight. If [`ObjectiveOptions::blends_labels`] is true, a loss on this label is
+    /// equivalent to both losses: `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
     #[must_use]
     pub fn label(&self, row: LabelRow) -> [f32; 2] {
         let (soft, new) = self.shares(0.0);
@@ -116,7 +116,7 @@ impl Blend {
         [row.teacher, new * row.gate * row.weight]
     }
 
-    /// The temperature of a row whose teacher label has standard deviation `spread`.
+    /// The temperature for a row whose teacher label has the standard deviation `spread`.
     pub(crate) fn temperature(&self, moment: StepContext, spread: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
@@ -130,7 +130,7 @@ impl Blend {
     }
 }
 
-/// The temperature `base + scale · (max − min)` of some teacher labels.
+/// The temperature `base + scale · (max − min)`, with the range of the teacher labels `labels`.
 #[must_use]
 pub fn range_temperature(options: &ObjectiveOptions, labels: impl Iterator<Item = f32>) -> f32 {
     let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| {

@@ -8,14 +8,14 @@ pub struct Joint {
 }
 
 impl Joint {
-    /// Joins losses, given with their shares. They must not read hidden activations or compare rows.
+    /// Joins losses, each given with its share. They must not use hidden activations or compare rows.
     #[must_use]
     pub fn new(parts: Vec<(Box<dyn StepLoss>, f32)>) -> Self {
         Self { parts }
     }
 }
 
-/// `count` columns, starting at `first`, of a row-major matrix with `all` columns.
+/// The `count` columns from column `first` on, of a row-major matrix with `all` columns.
 pub(crate) fn columns(matrix: &[f32], all: usize, first: usize, count: usize) -> Vec<f32> {
     let rows = matrix.chunks_exact(all);
     rows.flat_map(|row| &row[first..first + count])

@@ -26,7 +26,8 @@ pub use term::{Loss, Term, View};
 
 /// The loss of a student: a [`Blend`], plus terms that use more than labels, such as hidden activations.
 ///
-/// Label columns: [`LabelRow`], then those of each term. The loss's own weights are those of each term.
+/// The label columns are those of [`LabelRow`], followed by the label columns of each term. The loss's own weights are the weights of all terms, in
+/// order.
 #[derive(Clone, Debug)]
 pub struct Objective {
     /// Loss against targets and teacher labels.
@@ -35,12 +36,12 @@ pub struct Objective {
     pub terms: Vec<Term>,
 }
 
-/// A term, and where its label columns and weights are.
+/// A term, with the offsets of its label columns and weights.
 struct Place<'o> {
     term: &'o Term,
-    /// Index of its first label column in a row.
+    /// Index of the term's first label column in a row.
     column: usize,
-    /// Index of its first weight among the loss's own.
+    /// Index of the term's first weight among the loss's own weights.
     weight: usize,
 }
 
@@ -59,7 +60,7 @@ impl Objective {
         })
     }
 
-    /// The figures of each term for training curves, on some rows.
+    /// The values that each term reports for training curves, on some rows; each with the name of the term.
     pub(crate) fn figures(
         &self,
         pred: &[f32],
@@ -115,7 +116,7 @@ impl StepLoss for Objective {
         !self.terms.is_empty()
     }
 
-    /// Value and gradient of the blend alone, without the terms.
+    /// Returns the value of the blend alone, without the terms, and writes its gradient to `grad`.
     fn value_and_grad(
         &self,
         pred: &[f32],

@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Alpha {
     }
 }
 
-/// The value of an option that is a number or a word, as text.
+/// The text of an option whose value is a number or a word.
 struct NumberOrText(String);
 
 impl<'de> Deserialize<'de> for NumberOrText {
@@ -147,8 +147,8 @@ pub enum Temperature {
     Batch,
     /// Like `Batch`, with the range over all training rows.
     Data,
-    /// For each row, by the teacher's standard deviation: `clamp(σ_t / median σ_t, 1/4, 4)`. Where the teacher is unsure, its standard
-    /// deviation has more weight and its mean less.
+    /// For each row, by the teacher's standard deviation: `clamp(σ_t / median σ_t, 1/4, 4)`. If the teacher is unsure on a row, its standard
+    /// deviation has more weight there, and its mean less.
     Spread,
 }
 
@@ -349,7 +349,8 @@ impl ObjectiveOptions {
         }
     }
 
-    /// True if blending labels is equivalent to blending losses: squared error of point predictions, constant `alpha`, and no bounded gate.
+    /// True if blending labels is equivalent to blending losses. This holds for squared error of point predictions, constant `alpha`, and no bounded
+    /// gate.
     #[must_use]
     pub fn blends_labels(&self) -> bool {
         let squared = self.head == HeadKind::Point
@@ -373,7 +374,7 @@ impl ObjectiveOptions {
         })
     }
 
-    /// `alpha` when the share `progress` of training is done, given its value at the start of training.
+    /// The value of `alpha` when the share `progress` of training is done, given its value `start` at the start of training.
     #[must_use]
     pub fn alpha_at(&self, start: f64, progress: f64) -> f64 {
         let done = match self.alpha_schedule {

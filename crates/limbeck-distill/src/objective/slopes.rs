@@ -13,11 +13,11 @@ use super::term::{Loss, View};
 /// L = γ Σ_pairs [(s(x') − s(x)) − (t(x') − t(x))]² / ρ²
 /// ```
 ///
-/// A pair is two consecutive rows `x`, `x'` of the batch, at distance `ρ` in standard deviations of the columns. So `L` is the squared difference
-/// of the directional derivatives of student and teacher, taken as difference quotients. `s` and `t` are predicted means. If the teacher is
-/// linear between `x` and `x'`, as a network mostly is, the difference quotient equals the derivative. Trees have no useful derivative.
+/// A pair consists of two consecutive rows `x`, `x'` of the batch, at distance `ρ` in standard deviations of the columns. So `L` is the squared
+/// difference of the directional derivatives of student and teacher, taken as difference quotients. `s` and `t` are predicted means. If the teacher
+/// is linear between `x` and `x'`, as a network mostly is, the difference quotient equals the derivative. Trees have no useful derivative.
 ///
-/// Label column: `γ / ρ²` for the second row of a pair, and 0 for other rows.
+/// The label column has `γ / ρ²` for the second row of a pair, and 0 for other rows.
 ///
 /// # Source
 ///
@@ -90,11 +90,11 @@ impl Slopes {
 struct PairLoss {
     second: usize,
     loss: f32,
-    /// Derivative with respect to the mean of the second row; that of the first row is its negative.
+    /// Derivative with respect to the mean of the second row; for the first row it is the negative.
     slope: f32,
 }
 
-/// Adds to `grad` the derivative of a head's mean with respect to its outputs, times `slope`.
+/// Adds to `grad` the derivative of a head's mean with respect to the head's outputs, times `slope`.
 fn mean_slope(head: Head, pred: &[f32], slope: f32, grad: &mut [f32]) {
     match head {
         Head::Point | Head::Gaussian => grad[0] += slope,

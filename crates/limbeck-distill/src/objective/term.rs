@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Inputs and gradients of a [`Loss`] for some rows: a block of a batch, or the rows of a probe.
 pub struct View<'a> {
-    /// Outputs, `[n_samples, outputs]`.
+    /// Outputs of the network, `[n_samples, outputs]`.
     pub pred: &'a [f32],
     /// Hidden activations, layer by layer, each `[n_samples, width]`.
     pub hidden: &'a [f32],
@@ -45,11 +45,11 @@ pub trait Loss: Debug + Send + Sync {
     /// Returns the sum of the weighted loss over rows, and adds its gradients.
     fn add(&self, view: View<'_>) -> f32;
 
-    /// Figures for training curves: means over rows, without the scheduled weight. Empty if the loss applies to none of the rows.
+    /// Values for training curves: means over rows, without the scheduled weight. Empty if the loss applies to none of the rows.
     fn figures(&self, view: View<'_>) -> Vec<f64>;
 }
 
-/// A loss and its name in curves.
+/// A loss, with its name in training curves.
 #[derive(Clone, Debug)]
 pub struct Term {
     /// Name of the term, such as `slope` or `layers`.
@@ -59,7 +59,7 @@ pub struct Term {
 }
 
 impl Term {
-    /// Gives a loss a name.
+    /// Makes a term of a loss.
     pub fn new(name: &'static str, loss: impl Loss + 'static) -> Self {
         Self {
             name,

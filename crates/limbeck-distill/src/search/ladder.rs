@@ -3,14 +3,14 @@
 //! | rung | schedule | baseline (trained alone) | distilled student | trials of each |
 //! |---|---|---|---|---|
 //! | 1 | short | sizes × weight decays | sizes × values of `alpha` | `3 · trials` |
-//! | 2 | medium, or short again | variants of the best so far: longer schedule, another size, other weight decay, input noise | the same, and other values of `alpha` | `1.5 · trials`; `trials` with several splits |
+//! | 2 | medium, or short again | variants of the best so far: longer schedule, another size, another weight decay, input noise | the same, and other values of `alpha` | `1.5 · trials`; `trials` with several splits |
 //! | 3 | whole | the best so far; also with less weight decay, if a longer schedule has helped | the best so far; also with `alpha` 1 | 1 or 2 |
-//! | finals, with several splits | up to the trial's stop | the best again, with two other seeds, until the best one has been trained again | the same | up to 4 |
+//! | finals, with several splits | up to the trial's stopping point | the best again, with two other seeds, until the best one has been trained again | the same | up to 4 |
 //!
 //! Few candidates reach a long schedule, so many can be tried. This is successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
-//! identification and hyperparameter optimization*, AISTATS 2016) with variants of the best candidate instead of random ones. A large network
-//! pays off more often for a distilled student, which has a large transfer set, than for one that learns from few targets. So each
-//! chooses its own size.
+//! identification and hyperparameter optimization*, AISTATS 2016), with variants of the best candidate instead of random ones. A large network pays
+//! off more often for a distilled student, which has a large transfer set, than for a student that learns from few targets. So the size is chosen
+//! separately for each student.
 
 use limbeck_data::metrics::Measure;
 
@@ -61,15 +61,15 @@ const DISTILLED: [(f64, f64, f64); 15] = [
 ];
 /// Weight decays that are tried if `alpha` is given.
 const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
-/// Input noise that is tried, in standard deviations of the inputs.
+/// Standard deviation of the input noise that is tried, in standard deviations of the inputs.
 const NOISE: f64 = 0.15;
-/// With few rows, up to `FINALISTS` trials of each student are trained again, `AGAIN` times each.
+/// With few rows, up to `FINALISTS` trials of each student are trained again, each with `AGAIN` other seeds.
 const FINALISTS: usize = 4;
 const AGAIN: usize = 2;
 
-/// Steps of the three rungs: 1/40 of `steps`, 1/10 of it, and all of it; the first two have a lower limit, below which too little is learned.
+/// The steps of the three rungs: 1/40, 1/10 and all of `steps`. The first two rungs have a minimum, below which too little is learned.
 ///
-/// With several splits, rows are few and are seen often enough on shorter schedules: the second rung has 1/16 of `steps`, and the third 1/4.
+/// With several splits there are few rows, which shorter schedules repeat often enough: the second rung has 1/16 of `steps`, and the third 1/4.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     let whole = steps.div_ceil(parts(splits));
     let middle = steps / if splits > 1 { 16 } else { 10 };
@@ -80,12 +80,12 @@ fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     ]
 }
 
-/// How many times as long as the longest schedule `steps` is.
+/// The ratio of `steps` to the longest schedule.
 fn parts(splits: usize) -> usize {
     if splits > 1 { 4 } else { 1 }
 }
 
-/// Number of trials of each student on the first and on the second rung; fewer on the second if each is trained on several splits.
+/// The numbers of trials of each student on the first and on the second rung. With several splits, there are fewer on the second rung.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
     let more = if splits > 1 { 0 } else { trials / 2 };
     (3 * trials, trials + more)
@@ -94,7 +94,7 @@ fn counts(trials: usize, splits: usize) -> (usize, usize) {
 /// Maximum number of trials of each student on the last rung.
 const LAST: usize = 2;
 
-/// Maximum number of training steps of [`choose`], over all trials on all splits.
+/// The maximum number of training steps of [`choose`], over all trials on all splits.
 #[must_use]
 pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     if !student.kind.has_network() {
@@ -106,13 +106,13 @@ pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     2 * splits * (first * short + second * middle + (LAST + again) * whole)
 }
 
-/// Steps of the longest schedule of the search, which is also the longest of a refit.
+/// The number of steps of the longest schedule of the search, which is also the longest schedule of a refit.
 #[must_use]
 pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
     rungs(student.steps, splits)[2]
 }
 
-/// Steps of a recipe whose longest schedule has `schedule` steps.
+/// The option `steps` with which the longest schedule has `schedule` steps.
 #[must_use]
 pub fn steps_of_schedule(schedule: usize, splits: usize) -> usize {
     schedule * parts(splits)
@@ -122,7 +122,7 @@ pub fn steps_of_schedule(schedule: usize, splits: usize) -> usize {
 ///
 /// # Errors
 ///
-/// If a training fails. With kind `auto`, kinds that do not fit the columns or the budget are skipped instead.
+/// If a training fails. With kind `auto`, kinds that cannot be used for the columns or the budget are skipped.
 pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     let kind = search.first().study.student.kind;
     let mut choice = match search.first().has_network() {
@@ -153,8 +153,8 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// Positions of the two trials that are refitted: the best baseline and the best distilled student, unless another distilled network is
-/// [`preferred`]. Only [`eligible`] trials count.
+/// The positions of the two trials that are refitted: the best baseline and the best distilled student, unless another distilled network is
+/// [`preferred`]. Only [`eligible`] trials are considered. `None` if a student has no trial.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
     let teacher_leads = search
@@ -172,7 +172,7 @@ pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usi
     ))
 }
 
-/// The trials that may be chosen: networks that were trained with the most seeds, and all non-neural students, which hardly depend on the seed.
+/// The trials that may be chosen: networks trained with the largest number of seeds, and all non-neural students, which hardly depend on the seed.
 fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
     let most = trials
         .iter()
@@ -187,13 +187,14 @@ fn least(trials: &[Trial]) -> Option<usize> {
     eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
 }
 
-/// The distilled network to choose. If the teacher is better than the baseline: of the networks whose error is within one standard error of
-/// the best, the one with the largest `alpha` (in quarters), and among these the one with the longest schedule. Otherwise the best network.
+/// The distilled network that is chosen. If the teacher is better than the baseline, only networks whose error is within one standard error of the
+/// best are considered; of these, the ones with the largest `alpha` (rounded to quarters); of these, the one with the longest schedule. Otherwise the
+/// best network.
 ///
 /// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
-/// validation rows, the best one is often best by chance. Short schedules and small values of `alpha` are then the less plausible choice: the
-/// transfer set takes longer to learn from, and the teacher's labels have less noise. If the teacher is not better, neither reason holds, and
-/// long schedules overfit the targets.
+/// validation rows, the best one is often best by chance. Short schedules and small values of `alpha` are then less plausible: learning from the
+/// transfer set takes longer, and the teacher's labels have less noise. If the teacher is not better than the baseline, these reasons do not apply,
+/// and long schedules overfit the targets.
 fn preferred(
     search: &Search<'_>,
     trials: &[Trial],
@@ -219,7 +220,7 @@ fn preferred(
     most.unwrap_or(best)
 }
 
-/// Searches settings of the baseline alone, without a distilled student, and returns the best.
+/// Searches settings of the baseline alone, without a distilled student, and returns the best trial.
 ///
 /// # Errors
 ///
@@ -232,7 +233,7 @@ pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
-/// Rounds to hundredths, so that settings that hardly differ count as equal.
+/// Rounds to hundredths, so that settings that hardly differ are equal.
 fn hundredths(share: f64) -> f64 {
     (share * 100.0).round() / 100.0
 }
@@ -242,9 +243,10 @@ struct Ladder<'s, 'a> {
     watch: Watch<'s>,
     sizes: Vec<f64>,
     steps: [usize; 3],
-    /// Number of trials on the first and on the second rung.
+    /// Numbers of trials on the first and on the second rung.
     counts: (usize, usize),
-    /// False if input noise would be wrong: with pairs of rows, whose distance it would change, and with hints, which are computed without it.
+    /// False if input noise would be wrong: with pairs of rows, since noise would change their distance; and with hints, which are computed without
+    /// noise.
     may_add_noise: bool,
 }
 
@@ -298,7 +300,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// True once the time is over and both sides have a trial: more of them would come too late.
+    /// True once the time limit is over and both students have a trial: more trials would come too late.
     fn is_over(&self, trials: &[Vec<Trial>; 2]) -> bool {
         let stop = self.search.first().study.stop;
         trials.iter().all(|side| !side.is_empty()) && stop.is_over()
@@ -321,8 +323,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         Ok(())
     }
 
-    /// With several splits, trains the best trial of each student again with other seeds, until the best one has been trained again. Among many
-    /// trials on few validation rows, the best one is partly best by the luck of its seed.
+    /// With several splits, trains the best trial of each student again with other seeds, until the trial that is best then has been trained again.
+    /// Among many trials on few validation rows, the best one is partly best by the luck of its seed.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
         if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
@@ -341,7 +343,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         one.and(other)
     }
 
-    /// Repeats, at most [`FINALISTS`] times: trains again the trial that `pick` chooses, given the best one. Ends if that trial was already trained again.
+    /// Trains again, with other seeds, the trial that `pick` chooses from all trials and the best one. Repeats this at most [`FINALISTS`] times, and
+    /// ends once `pick` chooses a trial that was already trained again.
     fn confirm(
         &self,
         trials: &mut [Trial],
@@ -399,7 +402,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
             .collect()
     }
 
-    /// Variants of the best baseline; longer schedules get less weight decay, for the same total shrinkage.
+    /// Variants of the best baseline. Longer schedules get less weight decay, so that the total shrinkage is the same.
     fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else {
             return Vec::new();
@@ -437,7 +440,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// Variants of the best distilled student; and the size, weight decay and noise of the best baseline, with an `alpha` added.
+    /// Variants of the best distilled student; also the size, weight decay and noise of the best baseline, combined with an `alpha`.
     fn moves_distilled(
         &self,
         tried: &[Trial],
@@ -491,7 +494,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// The whole schedule for the best baseline; also with less weight decay, if a longer schedule has helped before. At most `count` trials.
+    /// The whole schedule for the best baseline; if a longer schedule has helped before, also the whole schedule with less weight decay. At most
+    /// `count` settings.
     fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -511,9 +515,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         moves
     }
 
-    /// The whole schedule for the best distilled student, with the largest `alpha` that is as good as the best. Also with `alpha` 1 and little
-    /// weight decay, if that is another setting: short schedules favor targets and weight decay, since the transfer set takes longer to
-    /// learn from and leaves little to overfit.
+    /// The whole schedule for the best distilled student, with the largest `alpha` that is as good as the best. Also the whole schedule with `alpha`
+    /// 1 and little weight decay, if that is another setting. The reason: short schedules favor targets and weight decay, since learning from the
+    /// transfer set takes longer, and there is little noise to overfit.
     ///
     /// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// have less noise, so a smaller `alpha` must be clearly better to be chosen.
@@ -563,7 +567,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// The first settings of `moves` that were not tried before, as many as the rung has trials.
+    /// The first settings of `moves` that were not tried before; at most the number of trials of this rung.
     fn new_moves(
         &self,
         moves: impl IntoIterator<Item = Option<Setting>>,
@@ -579,7 +583,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         new
     }
 
-    /// The closed-form `alpha` from the best baseline and the best student with `alpha` 1.
+    /// The closed-form `alpha`, from the best baseline and the best student with `alpha` 1; `None` if there is no such student, or if
+    /// `alpha` is given or the loss is not the squared error.
     fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
         let pure = best(
             distilled

@@ -1,10 +1,9 @@
 //! The hyperparameter search on validation rows, then the refit.
 //!
-//! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same ladder of schedules,
-//! the same number of trials on the first two rungs, sizes from the whole budget to an eighth of it. With few rows, every trial is validated
-//! on several splits ([`Search`]), and the best of each student is trained again with other seeds before it is chosen. The chosen setting of
-//! each is fitted again on all training and validation rows ([`refit`]), with the same schedule, and stopped at the step that was best on
-//! validation rows.
+//! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same ladder of schedules, the same
+//! number of trials on the first two rungs, sizes from the whole budget to an eighth of it. With few rows, every trial is validated on several splits
+//! ([`Search`]), and the best trial of each student is trained again with other seeds before the final choice. The chosen setting of each student is
+//! then fitted again on all training and validation rows ([`refit`]): with the same schedule, stopped at the step that was best on validation rows.
 //!
 //! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time while it goes on.
 
@@ -24,7 +23,7 @@ pub use ladder::{choose, choose_alone, longest_schedule, search_steps, steps_of_
 use crate::error::Result;
 use crate::kinds;
 
-/// Baseline and distilled student of one seed, refitted.
+/// The refitted baseline and the refitted distilled student, with one seed.
 #[derive(Clone, Debug)]
 pub struct Refitted {
     /// The baseline: the student trained alone.
@@ -33,7 +32,7 @@ pub struct Refitted {
     pub distilled: Trial,
 }
 
-/// Fits the chosen settings again on the rows of `stage`, once per seed; each setting comes with the number of steps to take.
+/// Fits the chosen settings again on the rows of `stage`, once for each seed. Each setting comes with the number of steps to take.
 ///
 /// # Errors
 ///
@@ -82,14 +81,14 @@ pub fn refit(
     Ok(out)
 }
 
-/// Maximum number of rows on which refits are compared.
+/// Maximum number of rows on which the refits are compared.
 const COMPARED: usize = 4000;
 
-/// Position of the refit that ships: the one whose predictions on `features` are nearest to the mean of all refits in `trials`.
+/// The position of the refit that is shipped: its predictions on `features` are nearest to the mean of all refits in `trials`.
 ///
-/// The mean over several seeds is better than most single seeds, and no targets are left to choose among them: the refits have learned
-/// the training and validation rows, and test rows must not choose. So the most typical refit is taken, by root mean squared distance. Of
-/// non-neural students, which hardly vary with the seed, and of fewer than three refits, the first is taken.
+/// The mean over several seeds is better than most single seeds, but no targets are left to choose a seed by: the refits have learned from the
+/// training and validation rows, and test rows must not choose. So the most typical refit is taken, by root mean squared distance from the mean. If
+/// there are fewer than three refits, or for non-neural students, which hardly vary with the seed, the first refit is taken.
 ///
 /// # Errors
 ///

@@ -19,13 +19,13 @@ use crate::kinds::spec::TARGET_PARAMETERS;
 pub struct Design {
     /// Encodes raw columns as numbers.
     pub encoder: Encoder,
-    /// Shape of the network that reads these numbers.
+    /// Shape of the network whose inputs are these numbers.
     pub shape: MlpShape,
-    /// How the network's outputs are read.
+    /// The meaning of the network's outputs.
     pub heads: Heads,
 }
 
-/// How the outputs of a network are read: one head per target, one after the other.
+/// The meaning of a network's outputs: one head per target, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heads {
     /// Head of each target.
@@ -47,13 +47,13 @@ impl Heads {
         self.head.outputs() * self.targets
     }
 
-    /// Number of fitted values that prediction reads after the last hidden layer, which has `width` units; includes the targets' scales.
+    /// Number of fitted values after the last hidden layer, which has `width` units; includes the scales of the targets.
     fn parameters(self, width: usize) -> usize {
         (self.head.parameters(width) + TARGET_PARAMETERS) * self.targets
     }
 }
 
-/// Mean numbers of bins that are tried.
+/// Mean numbers of bins per column that are tried.
 const BINS: [usize; 22] = [
     128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
 ];
@@ -63,15 +63,15 @@ const FEW_BINS: usize = 6;
 impl Design {
     /// The largest network for these rows within `options.params`.
     ///
-    /// The network has two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` above (bins cost
-    /// little time, width costs much), and as many bins as the remaining budget allows. If many columns would leave few bins, the layers
-    /// are narrower. Parameters that are left over widen the layers. `cuts` decide how the bins are divided among
-    /// the columns and where their edges are; [`Cuts::default`] gives every column the same number of bins, with edges at quantiles.
+    /// The network has two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` above (bins cost little
+    /// time, width costs much), and as many bins as the remaining budget allows. If many columns would leave few bins, the layers are narrower.
+    /// Parameters that are left over widen the layers. `cuts` determine how the bins are divided among the columns, and where their edges are. With
+    /// [`Cuts::default`], every column has the same number of bins, with edges at quantiles.
     ///
     /// # Errors
     ///
-    /// [`Error::BudgetTooSmall`] if even the smallest network does not fit; [`Error::InvalidOption`] if
-    /// [`StudentOptions::check`] refuses an option.
+    /// [`Error::BudgetTooSmall`] if even the smallest network is larger than the budget; [`Error::InvalidOption`] if [`StudentOptions::check`]
+    /// refuses an option.
     pub fn fit(
         features: &Features,
         rows: &[usize],
@@ -111,7 +111,7 @@ impl Design {
         })
     }
 
-    /// Number of fitted values that prediction reads.
+    /// Number of fitted values that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);
@@ -122,7 +122,7 @@ impl Design {
             + self.heads.parameters(last)
     }
 
-    /// Encodes rows as network inputs.
+    /// Encodes rows as inputs of the network: positions among the bins, `[n_samples, segments]`.
     ///
     /// # Errors
     ///
@@ -133,11 +133,11 @@ impl Design {
     }
 }
 
-/// Parameters of the smallest network for columns of numbers.
+/// The number of parameters of the smallest network for these numeric columns.
 ///
 /// # Errors
 ///
-/// As [`StudentOptions::check`].
+/// The errors of [`StudentOptions::check`].
 pub(crate) fn smallest(
     features: &Features,
     options: &StudentOptions,
@@ -151,7 +151,7 @@ pub(crate) fn smallest(
     Ok(candidates.design(2, bins)?.parameters())
 }
 
-/// Rounds a width down to one that the kernels compute fast.
+/// Rounds a width down to a width that the kernels compute fast.
 fn round_width(width: usize) -> usize {
     match width {
         24.. => width / 8 * 8,
@@ -250,7 +250,7 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Widens only the second layer, by the parameters that are still left.
+    /// Widens only the second layer, with the parameters that are left.
     fn deepen(&self, design: Design, _bins: usize) -> Result<Design> {
         let [first, second] = design.shape.hidden() else {
             return Ok(design);
@@ -269,7 +269,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Maximum number of encoded columns for categories: half of what the first layer may cost if there are numeric columns too.
+/// Maximum number of encoded columns for categories: half of the first layer's budget if there are numeric columns too.
 fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
     let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
     let mut values = features.columns.iter().map(|column| &column.values);

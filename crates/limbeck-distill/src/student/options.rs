@@ -84,7 +84,7 @@ const LAYERS: &[Rule] = &[Rule::Where(
     "only a network has layers and bins",
 )];
 
-/// Least budget of a network: a few inputs, a layer of a few units and some bins.
+/// Minimum budget of a network: a few inputs, a layer of a few units and some bins.
 const LEAST_OF_NETWORK: usize = 250;
 
 impl StudentOptions {
@@ -110,13 +110,13 @@ impl StudentOptions {
         Ok(())
     }
 
-    /// Rows per training step, if there are `rows` training and validation rows.
+    /// The number of rows per training step, if there are `rows` training and validation rows.
     #[must_use]
     pub fn batch_of(&self, rows: usize) -> usize {
         self.batch.unwrap_or(if rows < FEW_ROWS { 64 } else { 256 })
     }
 
-    /// Number of splits on which trials are validated, if there are `rows` training and validation rows.
+    /// The number of splits on which trials are validated, if there are `rows` training and validation rows.
     #[must_use]
     pub fn splits_of(&self, rows: usize) -> usize {
         self.splits.unwrap_or(if rows < FEW_ROWS { 2 } else { 1 })

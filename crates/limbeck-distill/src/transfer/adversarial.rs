@@ -11,8 +11,8 @@ const STEP: f64 = 0.2;
 /// Makes `adversarial_candidates` candidates for each of `count` rows: rows between near rows, as [`munge`] makes them, with noise
 /// `N(0, (0.2 sd_j)²)` added to every number, within its column's range.
 ///
-/// Later the teacher labels them, a quick (briefly trained) student predicts them too, and those with the largest `(s − t)²` are kept. The
-/// search needs no gradients, which trees do not have, and labels every candidate once.
+/// Later the teacher labels the candidates, a quick (briefly trained) student predicts them too, and the candidates with the largest `(s − t)²` are
+/// kept. No gradients are needed, which trees do not have, and the teacher labels every candidate once.
 ///
 /// # Source
 ///
@@ -47,7 +47,7 @@ pub(super) fn candidates(
     Ok(transfer)
 }
 
-/// The `count` candidates on which student and teacher disagree most, in the order of the rows; of equal ones, the earlier rows.
+/// The `count` candidates on which student and teacher disagree most, in the order of the rows. Between equal ones, the earlier rows are taken.
 #[must_use]
 pub fn most_disputed(
     student: &[f64],

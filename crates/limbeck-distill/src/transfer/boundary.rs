@@ -5,10 +5,10 @@ use rand::{Rng, RngExt};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers};
 
-/// Rows are drawn from this share of the rows at either end of a column.
+/// Share of the rows at each end of a column from which rows are drawn.
 const TAIL: f64 = 0.1;
 
-/// Draws a row from one of the two ends of an order.
+/// Draws a row from the first or the last rows of `order`.
 fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
     let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
     let at = rng.random_range(0..tail);
@@ -19,14 +19,14 @@ fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
     }
 }
 
-/// Makes rows in which one number is near an end of its column, and is moved by up to `ε` times the column's range.
+/// Makes rows in which one number, near an end of its column, is moved by up to `ε` times the column's range.
 ///
 /// ```text
 /// row     one of the 10 % of rows with the least, or with the greatest, x_j; column j and end at random
 /// x_j     x_j + U(−ε, ε) · (max x_j − min x_j), clamped to [min x_j, max x_j]
 /// ```
 ///
-/// All other values stay the same, so that the row stays near the data. The teacher labels it.
+/// All other values are unchanged, so that the row stays near the data. The teacher labels it.
 pub(super) fn moved(
     features: &Features,
     count: usize,
@@ -57,7 +57,7 @@ pub(super) fn moved(
     moved_numbers(features, &rows, step)
 }
 
-/// Rows in ascending order of a numeric column, without those where it is missing; none if the column is not numeric or does not vary.
+/// The rows in ascending order of a numeric column, without rows in which it is missing; `None` if the column is not numeric or does not vary.
 fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     let FeatureValues::Number(values) = &features.columns[column].values else {
         return None;
@@ -68,8 +68,8 @@ fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     (values[*order.first()?] < values[*order.last()?]).then_some(order)
 }
 
-/// The literal form: one noise value `δ ~ N(0, ε²)` per row, added to every number and to the target in units of their standard
-/// deviations. This assumes that a move of all inputs moves the target equally, which no real table satisfies; it exists for comparison.
+/// The literal form of the method: one noise value `δ ~ N(0, ε²)` per row is added to every number and to the target, in units of their standard
+/// deviations. This assumes that a move of all inputs moves the target equally, which is true for no real table. It exists for comparison.
 pub(super) fn literal(
     features: &Features,
     target: &[f64],

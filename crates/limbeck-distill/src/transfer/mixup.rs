@@ -5,15 +5,15 @@ use rand::RngExt;
 
 use super::{Range, TransferOptions};
 
-/// Number of partners drawn before the one with the nearest target is taken.
+/// Maximum number of partners drawn; after that, the drawn one with the nearest target is taken.
 const DRAWS: usize = 16;
 
 /// Mixes rows: `x̃ = λ x_i + (1 − λ) x_k` with `λ ~ U(0, 1)` and a partner `k`, accepted with probability `exp(−(y_i − y_k)² / 2h²)`.
 /// Categories, and numbers of which one is missing, come from the row with the greater weight. The teacher labels the mixture, so nothing is
 /// assumed about the target between the two rows.
 ///
-/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022: partners with distant targets hurt. There
-/// the label is mixed too.
+/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022: partners with distant targets hurt. In the paper, the label
+/// is mixed too.
 pub(super) fn mixed(
     features: &Features,
     target: &[f64],

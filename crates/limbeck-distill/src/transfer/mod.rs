@@ -1,8 +1,8 @@
 //! Transfer sets: new inputs for the teacher to label.
 //!
-//! Each kind of new row is one file with one function and one variant of [`Augmentation`]. All kinds stay near the data, column by
-//! column: numbers stay within their column's range, whole numbers stay whole, categories are existing levels, and missing values
-//! come from rows in which they are missing.
+//! Each kind of new row has a file with one function, and a variant of [`Augmentation`]. New rows of all kinds stay near the data, column by column:
+//! numbers stay within the range of their column, whole numbers stay whole, categories are taken from the table, and a value is missing only if it is
+//! missing in a row that the new row is made from.
 
 mod adversarial;
 mod boundary;
@@ -98,7 +98,7 @@ pub enum Augmentation {
     Perturb,
     /// Pairs of rows at a small distance, for gradient matching.
     Slope,
-    /// Candidate rows, of which those with the largest disagreement of student and teacher are kept.
+    /// Candidate rows; those on which student and teacher disagree most are kept.
     Adversarial,
 }
 
@@ -114,12 +114,13 @@ impl Augmentation {
     ];
 }
 
-/// New inputs, with their properties, before the teacher labels them.
+/// New inputs and their properties, before the teacher labels them.
 #[derive(Clone, Debug, Default)]
 pub struct Transfer {
     /// Inputs.
     pub features: Features,
-    /// The given row from which each new row was made and whose gate it shares; none for an independent row.
+    /// Index of the given row from which each new row was made; the new row shares its gate (weight of the teacher label). `None` for an independent
+    /// row.
     pub source: Vec<Option<u32>>,
     /// A label to use instead of the teacher's; NaN to use the teacher's.
     pub label: Vec<f64>,
@@ -127,7 +128,7 @@ pub struct Transfer {
     pub second: Vec<bool>,
     /// True for a row that is kept only if student and teacher disagree on it more than on most candidates.
     pub candidate: Vec<bool>,
-    /// Number of rows that [`make`] made, which are the first ones; the caller appended the others.
+    /// Number of rows that [`make`] made. They come first; the caller appended the others.
     pub made: usize,
 }
 
@@ -167,7 +168,7 @@ impl Transfer {
 ///
 /// # Errors
 ///
-/// As for [`TransferOptions::validate`], and if rows cannot be encoded; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
+/// The errors of [`TransferOptions::validate`]; an error if rows cannot be encoded; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
 pub fn make(
     features: &Features,
     target: &[f64],
@@ -207,7 +208,7 @@ pub fn make(
     Ok(transfer)
 }
 
-/// The given rows with `step` added to each number that is not missing; numbers stay within their column's range, and whole numbers whole.
+/// The given rows with `step` added to each number that is not missing. Numbers stay within the range of their column, and whole numbers stay whole.
 fn moved_numbers(
     features: &Features,
     rows: &[usize],
@@ -262,7 +263,7 @@ impl Range {
     }
 }
 
-/// Which teacher labels are accepted: those whose standard deviation is at most `limit` times `typical`, and whose mean is finite.
+/// True for each teacher label that is accepted: its standard deviation is at most `limit` times `typical`, and its mean is finite.
 #[must_use]
 pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
     let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);

@@ -9,7 +9,7 @@ use super::TransferOptions;
 use crate::error::Result;
 use crate::neighbors::Tree;
 
-/// Makes `count` synthetic rows near the given ones.
+/// Makes `count` synthetic rows near the rows of `features`.
 ///
 /// Each new row is a copy of a row `e`. Each of its values is replaced with probability `munge_swap`, using the value of
 /// the same column in a near row `e'`:
@@ -29,8 +29,8 @@ use crate::neighbors::Tree;
 ///
 /// # Source
 ///
-/// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. There the two rows exchange values and one neighbor is
-/// used. Keeping ranges and whole numbers is an addition of this crate.
+/// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. In the paper, the two rows exchange values, and one neighbor is used. Keeping
+/// ranges and whole numbers is an addition of this crate.
 pub fn munge(
     features: &Features,
     count: usize,

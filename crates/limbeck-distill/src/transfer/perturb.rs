@@ -6,8 +6,8 @@ use super::{Transfer, TransferOptions, moved_numbers};
 
 /// Copies each row in turn, and adds noise `N(0, (scale · sd_j)²)` to every number.
 ///
-/// The teacher labels the copy, and the copy shares the gate of its row. So these rows add the knowledge-preserving term
-/// `λ · g(x) · (s(x + δ) − t(x + δ))²` to the loss; `λ` is their weight.
+/// The teacher labels the copy, and the copy shares the gate (weight of the teacher label) of the row it was made from. So these rows add the
+/// knowledge-preserving term `λ · g(x) · (s(x + δ) − t(x + δ))²` to the loss; `λ` is the weight of the copies.
 pub(super) fn perturbed(
     features: &Features,
     count: usize,

@@ -15,11 +15,11 @@ pub struct KnownRows {
     pub target: Vec<f64>,
     /// Weights.
     pub weight: Vec<f64>,
-    /// Group or time period of each row; none if rows are independent.
+    /// Group or time period of each row; `None` if rows are independent.
     pub blocks: Option<Vec<u32>>,
-    /// The teacher's predicted mean of each row, NaN if there is none.
+    /// The teacher's predicted mean of each row; NaN if there is none.
     pub teacher: Vec<f64>,
-    /// The teacher's predictive standard deviation of each row.
+    /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
 }
 
@@ -30,12 +30,12 @@ pub struct NewRows {
     pub features: Features,
     /// The teacher's predicted mean of each row, in the learned unit.
     pub mean: Vec<f64>,
-    /// The teacher's predictive standard deviation of each row.
+    /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
-    /// The row with a target from which each new row was made and whose gate it shares, numbered as in [`KnownRows::rows`]; none for an independent
-    /// row.
+    /// The row with a target from which each new row was made, numbered as in [`KnownRows::rows`]; the new row shares its gate (weight of the teacher
+    /// label). `None` for an independent row.
     pub source: Vec<Option<usize>>,
-    /// Weights; 1 is normal.
+    /// Weights of the rows; 1 is normal.
     pub weight: Vec<f64>,
     /// True for the second row of a pair, which comes directly after the first.
     pub second: Vec<bool>,
@@ -48,7 +48,7 @@ pub struct TransferSet {
     pub known: KnownRows,
     /// New rows, which only the teacher labelled.
     pub new: NewRows,
-    /// The teacher's features on both kinds of rows; none if hints are off.
+    /// The teacher's features of rows with a target and of new rows; `None` if hints are off.
     pub coordinates: Option<Coordinates>,
 }
 

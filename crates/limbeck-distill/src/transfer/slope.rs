@@ -12,10 +12,10 @@ use crate::error::Result;
 /// x'_j = x_j + ρ · sd_j · v_j,    v uniform on the unit sphere over the columns of numbers
 /// ```
 ///
-/// The difference of a model's predictions over such a pair, divided by the length of the step, is the mean of its directional derivative along
-/// the step. Networks of this project, teachers and students alike, are piecewise linear. So for them it is the exact derivative if the step
-/// crosses no kink, which for a short step (`slope_reach` of 0.001) holds nearly everywhere. Trees have no useful derivative; for them the
-/// difference takes its place.
+/// The difference of a model's predictions over such a pair, divided by the length of the step, is the mean of its directional derivative along the
+/// step. Networks of this project, teachers and students alike, are piecewise linear. For them it is the exact derivative if the step crosses no
+/// kink, which for a short step (`slope_reach` of 0.001) is true nearly everywhere. Trees have no useful derivative; for them the difference quotient
+/// is used instead.
 pub(super) fn pairs(
     features: &Features,
     count: usize,

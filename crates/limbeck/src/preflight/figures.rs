@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Results of the pilots; the module describes the diagnostics.
+/// Results of the pilots (small runs on a sample); the [module](super) describes the diagnostics.
 ///
-/// Errors are on rows that the pilots held out: RMSEs in the target's unit, squared errors and their differences in its square. The *baseline* is
-/// the student trained without the teacher.
+/// Errors are on rows that the pilots held out. RMSEs are in the target's unit; squared errors and their differences are in the square of that unit.
+/// The *baseline* is the student trained without the teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreflightReport {
     /// Version of limbeck.
@@ -22,19 +22,19 @@ pub struct PreflightReport {
     pub verdict: Outlook,
     /// RMSE of the teacher and both students.
     pub rmse: Rmse,
-    /// RMSE of the teacher and both students, by pilot.
+    /// RMSE of the teacher and both students, for each pilot.
     pub by_pilot: Vec<Rmse>,
-    /// Squared error of the baseline minus that of the teacher; above 0 if the teacher is better.
+    /// Squared error of the baseline minus the squared error of the teacher; above 0 if the teacher is better.
     pub teacher_gap: Paired,
-    /// Squared error of the baseline minus that of the distilled student; above 0 if distillation helped.
+    /// Squared error of the baseline minus the squared error of the distilled student; above 0 if distillation helped.
     pub saved: Paired,
-    /// The teacher's error on rows it was fitted on and on other rows; none if limbeck does not fit the teacher.
+    /// The teacher's error on rows it was fitted on and on other rows; `None` if limbeck does not fit the teacher.
     pub teacher_fit: Option<TeacherFit>,
-    /// Best share of teacher labels by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha); none if `alpha` is fixed below 1.
+    /// Best share of teacher labels by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha); `None` if `alpha` is fixed below 1.
     pub closed_form: Option<Share>,
     /// Error of the baseline trained on half of the rows and on all rows.
     pub learning_curve: LearningCurve,
-    /// Noise of the target that the columns cannot explain.
+    /// Noise of the target that the columns cannot explain; `None` if it cannot be estimated.
     pub noise: Option<NoiseFloor>,
     /// Notes for the reader, for example why a diagnostic is missing.
     pub notes: Vec<String>,
@@ -45,17 +45,17 @@ pub struct PreflightReport {
 /// Numbers of rows in a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowCounts {
-    /// Training and validation rows of the table.
+    /// Number of training and validation rows of the table.
     pub available: usize,
-    /// Test rows of the table; they are counted and not used.
+    /// Number of test rows of the table; they are not used.
     pub test: usize,
-    /// Rows of the sample.
+    /// Number of rows of the sample.
     pub sampled: usize,
-    /// Pilots on that sample, each with other held-out rows.
+    /// Number of pilots on the sample, each with other held-out rows.
     pub pilots: usize,
-    /// Rows that each pilot is fitted on.
+    /// Number of rows that each pilot is fitted on.
     pub train: usize,
-    /// Held-out rows of all pilots.
+    /// Number of held-out rows of all pilots together.
     pub held_out: usize,
 }
 
@@ -68,7 +68,7 @@ pub enum Answer {
     /// `limbeck distill` is likely to save less than `worth`, or nothing.
     #[serde(rename = "will not pay")]
     WillNotPay,
-    /// The pilots cannot tell.
+    /// The pilots do not decide between the two.
     #[serde(rename = "unsure")]
     Unsure,
 }
@@ -136,19 +136,19 @@ pub struct Rmse {
     pub distilled: f64,
 }
 
-/// A mean difference per row, and its standard error over rows or, if rows belong together, over groups or stretches of time.
+/// A mean difference per row with its standard error, over rows or, if rows belong together, over groups or stretches of time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
     /// Mean difference.
     pub mean: f64,
-    /// Its standard error; 0 with a single row or block.
+    /// Standard error of the mean difference; 0 with a single row or block.
     pub standard_error: f64,
 }
 
 /// The teacher's RMSE on training rows, in the learned unit (the target's own, or its logarithm).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TeacherFit {
-    /// RMSE of fold teachers, each on rows that it has not seen.
+    /// RMSE of the fold teachers, each on rows that it has not seen.
     pub out_of_fold: f64,
     /// RMSE of the teacher that was fitted on all these rows.
     pub in_sample: f64,
@@ -176,11 +176,11 @@ pub struct LearningCurve {
     pub all: f64,
     /// `ln(all² / half²) / ln(rows / half the rows)`: how the squared error falls with rows; `-1` if it halves when the rows double.
     pub slope: f64,
-    /// Squared error with half of the rows minus that with all rows.
+    /// Squared error with half of the rows minus the squared error with all rows.
     pub gained: Paired,
 }
 
-/// Noise of the target, estimated from rows that are near each other, in the learned unit.
+/// Noise of the target in the learned unit (the target's own, or its logarithm), estimated from rows that are close to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFloor {
     /// Standard deviation of the noise by the Gamma test.

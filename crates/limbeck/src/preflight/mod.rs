@@ -8,11 +8,11 @@
 //!
 //! | diagnostic | what | question |
 //! |---|---|---|
-//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the baseline minus that of the teacher | is the teacher better? |
-//! | [`saved`](PreflightReport::saved) | squared error of the baseline minus that of the distilled student | did distillation help here? |
-//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on rows it was fitted on | does it repeat its training targets? |
+//! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the baseline minus the squared error of the teacher | is the teacher better? |
+//! | [`saved`](PreflightReport::saved) | squared error of the baseline minus the squared error of the distilled student | did distillation help here? |
+//! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on its own training rows | does it repeat its targets? |
 //! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | are teacher labels or targets more accurate? |
-//! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all | will more rows make the teacher unnecessary? |
+//! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all | will more rows replace the teacher? |
 //! | [`noise`](PreflightReport::noise) | noise that the columns cannot explain | is there anything left to learn? |
 //!
 //! *Pays* means that in `limbeck distill` on the whole table, the distilled student's test RMSE will be at least `worth` (1 % by default) below
@@ -31,7 +31,7 @@ use crate::recipe::CheckedRecipe;
 use crate::session::{Observer, Session, listener, on_threads};
 use crate::stages::read::read;
 
-/// How a pilot is made.
+/// Options of a preflight.
 ///
 /// | name | default | purpose | range |
 /// |---|---|---|---|
@@ -50,7 +50,7 @@ impl Default for PreflightOptions {
 
 /// Fits a teacher and both students on a sample, and estimates whether distillation of the whole table is likely to pay.
 ///
-/// Writes nothing and does not use test rows. Except for reading the table, the time does not grow with its size.
+/// Writes nothing and does not use test rows. Except for reading the table, the time does not grow with the number of rows.
 ///
 /// ```no_run
 /// use limbeck::{PreflightOptions, Recipe, Silent, preflight};
@@ -63,8 +63,8 @@ impl Default for PreflightOptions {
 ///
 /// # Errors
 ///
-/// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run
-/// as teacher, or a teacher that fails.
+/// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run as the teacher,
+/// or a teacher that fails.
 pub fn preflight(
     recipe: &CheckedRecipe,
     options: &PreflightOptions,

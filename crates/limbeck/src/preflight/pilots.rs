@@ -24,7 +24,7 @@ use crate::stages::labels;
 use crate::stages::store::LabelStore;
 use crate::stages::students::study;
 
-/// Held-out rows after which further pilots are not worth their time.
+/// Number of held-out rows after which further pilots are not worth their time.
 const ENOUGH_HELD_OUT: usize = 1200;
 
 /// Maximum number of pilots: each fits a teacher, which takes most of the time.
@@ -42,20 +42,21 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
 /// Maximum number of training steps of a pilot's students.
 const STEPS: usize = 16_000;
 
-/// Maximum number of their trials, see [`StudentOptions`](limbeck_distill::student::StudentOptions): as many as by default, since a badly
-/// tuned baseline would make the saving look larger.
+/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is the default of a run,
+/// since a badly tuned baseline would make the saving look larger.
 const TRIALS: usize = 3;
 
-/// Maximum number of seeds of their refit.
+/// Maximum number of seeds of the refits in a pilot.
 const REPEATS: usize = 2;
 
-/// Maximum number of new rows of each kind for their teacher to label.
+/// Maximum number of new rows of each kind that a pilot's teacher labels.
 const NEW_ROWS: usize = 30_000;
 
-/// Maximum number of networks of their teacher.
+/// Maximum number of networks of a pilot's teacher.
 const MEMBERS: usize = 2;
 
-/// The recipe of a pilot, with shorter schedules. The teacher stays almost as it is, since the saving by a weaker teacher would say little.
+/// The recipe of a pilot, with shorter schedules. The teacher is almost unchanged, since results with a weaker teacher would say little about the
+/// run.
 pub(super) fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
     // Whether distillation pays is asked of a network that learns from answers alone.
@@ -84,18 +85,18 @@ pub(super) struct Held {
     weight: Vec<f64>,
     blocks: Vec<u32>,
     teacher: Vec<f64>,
-    /// Squared errors of the refitted students, means over seeds.
+    /// Squared errors of the refitted students on each row, as means over seeds.
     alone_errors: Vec<f64>,
     distilled_errors: Vec<f64>,
-    /// RMSEs by pilot.
+    /// RMSEs of each pilot.
     by_pilot: Vec<Rmse>,
     /// Predictions of the baseline chosen by the search.
     alone: Vec<f64>,
     /// Learning curve of the first pilot.
     curve: Option<LearningCurve>,
-    /// Predictions of the student trained on teacher labels only; empty if there is none.
+    /// Predictions of the student trained on the teacher's labels only; empty if there is none.
     pure: Vec<f64>,
-    /// Squared out-of-fold and in-sample errors of the teacher, by pilot.
+    /// Squared out-of-fold and in-sample errors of the teacher, for each pilot.
     teacher_fit: Vec<(f64, f64)>,
     notes: Vec<String>,
 }
@@ -197,7 +198,7 @@ impl Pilot<'_> {
         Ok(())
     }
 
-    /// Errors of the baseline trained on half of the training rows and on all of them.
+    /// The errors of the baseline trained on half of the training rows and on all of them.
     fn learning_curve(
         &self,
         labels: &LabelStore,
@@ -236,7 +237,7 @@ impl Pilot<'_> {
         }))
     }
 
-    /// Mean squared errors of the teacher on training rows, out of fold and in sample; none for a teacher that limbeck did not fit.
+    /// Mean squared errors of the teacher on training rows, out of fold and in sample; `None` if limbeck did not fit the teacher.
     fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
         let Some(bytes) = &store.file else {
             return Ok(None);
@@ -261,7 +262,7 @@ impl Pilot<'_> {
     }
 }
 
-/// Block of each held-out row: its group or stretch of time, or else the row itself.
+/// The block of each held-out row: its group or stretch of time if the table is split by one, otherwise the row itself.
 fn blocks(data: &Dataset) -> Vec<u32> {
     let rows = &data.split.test;
     data.blocks_of(rows)
@@ -282,7 +283,7 @@ impl Held {
         metrics::rmse(pred, &self.target, &self.weight)
     }
 
-    /// Squared errors `worse` minus `better`.
+    /// The squared errors `worse` minus the squared errors `better`: mean and standard error.
     fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
         let lost: Vec<f64> = worse.iter().zip(better).map(|(a, b)| a - b).collect();
         paired(&lost, &self.weight, &self.blocks)
@@ -377,7 +378,7 @@ impl Held {
     }
 }
 
-/// Mean of differences and its standard error over blocks; the standard error is 0 for a single block.
+/// The mean of differences and its standard error over blocks; the standard error is 0 for a single block.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     let (mean, error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
     Paired {
@@ -386,12 +387,12 @@ fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     }
 }
 
-/// Slope of the learning curve: how the squared error falls with `growth` times as many rows.
+/// Slope of the learning curve on logarithmic axes: how the squared error falls if the number of rows is multiplied by `growth`.
 fn slope(half: f64, all: f64, growth: f64) -> f64 {
     2.0 * (all / half).ln() / growth.ln()
 }
 
-/// [`search::closed_form_alpha`] with a bootstrap interval over blocks.
+/// The result of [`search::closed_form_alpha`] with a bootstrap interval over blocks.
 fn closed_form(
     alone: &[f64],
     pure: &[f64],
@@ -438,7 +439,7 @@ fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
     })
 }
 
-/// Noise of the target by all rows of the sample, beside the teacher's RMSE on held-out rows.
+/// Noise of the target, estimated from all rows of the sample, and the teacher's RMSE on held-out rows for comparison.
 pub(super) fn noise_floor(pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
     let unit = pilot.spec().unit;
     let to_learned = |values: &[f64]| {

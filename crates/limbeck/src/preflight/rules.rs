@@ -2,15 +2,15 @@
 
 /// Minimum number of training and validation rows.
 pub const LEAST_ROWS: usize = 100;
-/// From this chance on, the answer is that distillation pays.
+/// Minimum probability for the answer that distillation pays.
 pub const PAYS_FROM: f64 = 0.7;
-/// Up to this chance, the answer is that it will not pay; between the two, the answer is *unsure*.
+/// Maximum probability for the answer that distillation will not pay; between the two, the answer is *unsure*.
 pub const WILL_NOT_UP_TO: f64 = 0.45;
 /// Prior mean of the saving, as a share of the baseline's squared error, for a teacher that is as good as the baseline.
 pub const PRIOR: f64 = 0.0;
 /// Increase of that prior mean per unit of the teacher's lead, itself a share of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;
-/// Larger leads, in either direction, count as this one.
+/// Bound of the teacher's lead: a lead beyond ± this value is replaced by it.
 pub const LEAD_CLAMP: f64 = 0.3;
 /// Standard deviation, across tables, of the true saving around the prior mean.
 pub const PRIOR_SD: f64 = 0.026;
@@ -18,11 +18,12 @@ pub const PRIOR_SD: f64 = 0.026;
 pub const LUCK: f64 = 0.012;
 /// How strongly the saving follows the baseline's learning curve as rows grow: 0 not at all, 1 fully.
 pub const CURVE: f64 = 0.45;
-/// Standard deviation of the saving for each factor e by which the full run has more rows than the pilots.
+/// Standard deviation of the saving for each factor e (2.718) by which the full run has more rows than the pilots.
 pub const GROWTH: f64 = 0.03;
 /// Half the width of a 95 % interval, in standard errors.
 pub const INTERVAL: f64 = 1.96;
-/// A teacher whose error on rows it was fitted on is below this share of that on others repeats its training targets. Only for the reasons.
+/// If the teacher's error on rows it was fitted on, divided by its error on other rows, is below this, the teacher repeats its training targets. It
+/// affects only the reasons.
 pub const INTERPOLATES: f64 = 0.5;
-/// A learning curve with a slope below this is still steep. Only for the reasons.
+/// A learning curve with a slope below this is still steep. It affects only the reasons.
 pub const STEEP: f64 = -0.3;

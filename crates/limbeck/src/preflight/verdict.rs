@@ -1,4 +1,4 @@
-//! Turns the results of the pilots into an answer.
+//! Derives the answer of a preflight from the results of the pilots.
 
 use limbeck_distill::proof::short;
 
@@ -21,7 +21,7 @@ pub(super) struct Findings {
     pub(super) learning_curve: LearningCurve,
 }
 
-/// The rules of [`Outlook`].
+/// The answer by the rules of [`Outlook`].
 pub(super) fn judge(found: &Findings) -> Outlook {
     let expected = expected(found);
     let (chance, saving) = expected.map_or(
@@ -51,7 +51,7 @@ pub(super) fn judge(found: &Findings) -> Outlook {
     }
 }
 
-/// Expected saving of the full run, as a share of the baseline's squared error: a normal distribution.
+/// Expected saving of the full run, as a share of the baseline's squared error, with a normal distribution.
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     mean: f64,
@@ -63,7 +63,7 @@ impl Expected {
         normal((self.mean - (1.0 - (1.0 - worth).powi(2))) / self.standard_deviation)
     }
 
-    /// The expected saving as a share of the RMSE, with its range.
+    /// The expected saving as a share of the baseline's RMSE, with its range.
     fn saving(self) -> Share {
         let of_rmse = |share: f64| 1.0 - (1.0 - share).max(0.0).sqrt();
         let reach = rules::INTERVAL * self.standard_deviation;
@@ -75,7 +75,7 @@ impl Expected {
     }
 }
 
-/// The expected saving; none if the baseline makes no error, so that nothing can be saved.
+/// The expected saving; `None` if the baseline makes no error, so that nothing can be saved.
 fn expected(found: &Findings) -> Option<Expected> {
     let scale = found.rmse.alone.powi(2);
     if scale <= 0.0 {
@@ -102,14 +102,14 @@ fn expected(found: &Findings) -> Option<Expected> {
     })
 }
 
-/// Number of rows that the full run's students are fitted on, divided by that of a pilot's students; at least 1. The former are all rows of the
-/// table except test rows, the latter all rows of the sample except those that the pilot holds out.
+/// The number of rows that the students of the full run are fitted on, divided by the number for a pilot's students; at least 1. The full run uses
+/// all rows of the table except test rows, a pilot all rows of the sample except its held-out rows.
 fn growth(rows: &RowCounts) -> f64 {
     let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
     (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
 
-/// Standard error of the mean saving over pilots; 0 for a single pilot.
+/// The standard error of the mean saving over pilots; 0 for a single pilot.
 pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     let saved: Vec<f64> = pilots
         .iter()
@@ -123,7 +123,7 @@ pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     (squares / (count - 1.0).max(1.0) / count).sqrt()
 }
 
-/// The standard normal distribution function.
+/// The standard normal distribution function at `z`.
 fn normal(z: f64) -> f64 {
     0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }

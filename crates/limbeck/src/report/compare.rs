@@ -66,15 +66,16 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 /// Comparison of the shipped students of two runs on the same test rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paired {
-    /// Test error, by [`Report::measure`](crate::report::Report::measure), of the first minus that of the second; above 0 if the second is better.
+    /// Test error, by [`Report::measure`](crate::report::Report::measure), of the first run minus the test error of the second; above 0 if the second
+    /// is better.
     pub saved: f64,
-    /// Lower end of its 95 % interval.
+    /// Lower end of the 95 % interval of `saved`.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
-/// Why two runs cannot be compared row by row; none if they can.
+/// The reason why two runs cannot be compared row by row; `None` if they can.
 fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
     let same = a.target == b.target && a.weight == b.weight && a.block == b.block;
     if !same || !same_rows(&a.row, &b.row) {
@@ -90,7 +91,7 @@ fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<
     })
 }
 
-/// True if both runs have the same rows, also if one of them counted rows from 1, as earlier versions did.
+/// True if both runs have the same rows. Earlier versions numbered rows from 1, so the numbers of one run may all be 1 higher.
 fn same_rows(first: &[f64], second: &[f64]) -> bool {
     let apart_by = |step: f64| {
         let mut both = first.iter().zip(second);
@@ -99,9 +100,10 @@ fn same_rows(first: &[f64], second: &[f64]) -> bool {
     first.len() == second.len() && [0.0, 1.0, -1.0].into_iter().any(apart_by)
 }
 
-/// Compares the shipped students of two runs, with a t interval over rows, or over the groups or stretches of time that the runs split by.
+/// Compares the shipped students of two runs, with a t interval over rows. If the runs split by groups or stretches of time, it is over these
+/// instead.
 ///
-/// The inner error is the reason why they cannot be compared, for example other test rows.
+/// The inner error is the reason why the runs cannot be compared, for example other test rows.
 ///
 /// # Errors
 ///
@@ -142,7 +144,7 @@ struct Answers {
     target: Vec<f64>,
     weight: Vec<f64>,
     shipped: Vec<f64>,
-    /// Group or stretch of time of each row, if rows belong together.
+    /// Group or stretch of time of each row; `None` if the run splits by single rows.
     block: Option<Vec<u32>>,
 }
 
@@ -176,7 +178,7 @@ impl Answers {
     }
 }
 
-/// Options that differ between runs: key, and its value in each.
+/// The options that differ between runs: each with its key, and its value in every run.
 #[must_use]
 pub fn differences(runs: &[Run]) -> Vec<(String, Vec<String>)> {
     let flat: Vec<BTreeMap<String, String>> = runs
@@ -275,7 +277,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
 ///
 /// # Errors
 ///
-/// As [`paired`].
+/// The errors of [`paired`].
 pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
     let Some((first, others)) = runs.split_first() else {
         return Ok(Vec::new());
@@ -312,7 +314,7 @@ const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 ///
 /// # Errors
 ///
-/// As [`paired`].
+/// The errors of [`paired`].
 pub fn page(runs: &[Run]) -> Result<String> {
     let list: String = sentences(runs)?
         .iter()
@@ -326,7 +328,7 @@ pub fn page(runs: &[Run]) -> Result<String> {
     Ok(document(&title, runs, &[sentences, options(runs)].concat()))
 }
 
-/// The page of several targets: each run with its verdict and a link to its own page, which is in the given folder beside this page.
+/// The page of a run with several targets: the verdict for each target, and a link to its own page in the given folder beside this page.
 pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
     let line = |(run, folder): &(Run, String)| {
         let (folder, target) = (escape(folder), escape(&run.report().predicted()));
@@ -347,7 +349,7 @@ pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
     document(&title, &runs, &text)
 }
 
-/// Options that differ between runs, as a table; empty if none differ.
+/// The options that differ between runs, as an HTML table; empty if none differ.
 fn options(runs: &[Run]) -> String {
     let options: Vec<Vec<String>> = differences(runs)
         .into_iter()
@@ -389,7 +391,7 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
     )
 }
 
-/// An HTML table that scrolls if it is too wide; `words` says which columns hold text.
+/// An HTML table that scrolls if it is too wide. `words` is true for the columns that hold text.
 fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) -> String {
     let class = |at: usize| if words[at] { " class=\"text\"" } else { "" };
     let head: String = header
@@ -421,11 +423,11 @@ struct Errors {
     name: String,
     measure: &'static str,
     runs: Vec<String>,
-    /// Errors of teacher, alone, distilled and shipped, by run.
+    /// Test errors of `teacher`, `alone`, `distilled` and `shipped`, each in the order of the runs.
     sides: BTreeMap<&'static str, Vec<f64>>,
 }
 
-/// Errors of the runs, by what is predicted, since units and metrics differ; in the order of the runs.
+/// The test errors of the runs, one entry for each predicted quantity (a target or a quantile of it), since units and metrics differ.
 fn errors(runs: &[Run]) -> Vec<Errors> {
     let mut all: Vec<Errors> = Vec::new();
     for run in runs {

@@ -5,7 +5,7 @@
 //! | key | what |
 //! |---|---|
 //! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
-//! | `target`, `log_target` | column, and whether its logarithm was learned |
+//! | `target`, `log_target` | target column; true if its logarithm was learned |
 //! | `data` | numbers of rows and columns, split sizes, features, findings of the checks |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
@@ -16,14 +16,14 @@
 //! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
 //! | `test_seeds` | the same of both students, per `seed` |
 //! | `lone` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
-//! | `method` | distilled student against the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
+//! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
 //! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `alone`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
-//! | `file` | the shipped file against the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
+//! | `file` | comparison of the shipped file with the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
 //! | `gap_closed` | share of the error gap between baseline and teacher that the distilled student closes: `value`, `low`, `high`; `reason` if there is no value |
-//! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences behind them |
+//! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences on which it is based |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the only part that differs between repeated runs |
 //!
-//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is that of the shipped file.
+//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is for the shipped file.
 
 use std::collections::BTreeMap;
 
@@ -49,23 +49,23 @@ pub use shipped::ShippedKind;
 /// Version of the keys of `report.json`: it is increased when a key changes its name or meaning, not when a key is added.
 pub const SCHEMA: u32 = 1;
 
-/// The contents of `report.json`; the module lists its keys.
+/// The contents of `report.json`; the documentation of this module lists the keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`]; 0 in reports of older versions, which had none.
+    /// Version of the keys, [`SCHEMA`]; 0 in reports of older versions, which had none.
     #[serde(default)]
     pub schema: u32,
     /// Version of limbeck.
     pub version: String,
     /// Seed of the recipe.
     pub seed: u64,
-    /// True if the user stopped the run: it is valid, but trained less than its recipe says.
+    /// True if the user stopped the run: the results are valid, but the students were trained less than the recipe says.
     pub interrupted: bool,
     /// Target column.
     pub target: String,
     /// True if the logarithm of the target was learned.
     pub log_target: bool,
-    /// The quantile that was learned, judged by its pinball loss; none if the mean was learned, judged by RMSE.
+    /// The quantile that the student predicts; its error is the pinball loss. `None` if it predicts the mean; its error is the RMSE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
     /// Summary of the table.
@@ -74,13 +74,13 @@ pub struct Report {
     pub teacher: TeacherReport,
     /// The shipped student.
     pub student: StudentReport,
-    /// The student of several targets of which the shipped one is one output; none for a student of one target.
+    /// The student of several targets, if the shipped student is one of its outputs; `None` for a student of one target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointReport>,
     /// Notes on the students.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Sizes of both students; none if both are networks of the same design as the shipped one.
+    /// Sizes of both students; `None` if both are networks of the same design as the shipped one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
     /// The trials of both students on validation rows.
@@ -91,16 +91,16 @@ pub struct Report {
     pub test: TestScores,
     /// Test metrics per seed.
     pub test_seeds: Vec<SeedScores>,
-    /// Baselines of every kind of student, trained without a teacher; none in a run that was stopped.
+    /// Baselines of every kind of student, trained without a teacher; `None` in a run that was stopped.
     #[serde(default)]
     pub lone: Option<LoneReport>,
-    /// The shipped file against the best file without a teacher; none in a run that was stopped and in reports of earlier versions.
+    /// Comparison of the shipped file with the best file without a teacher; `None` in a run that was stopped, and in reports of earlier versions.
     #[serde(default)]
     pub file: Option<FileReport>,
     /// The whole run repeated on other splits, if the recipe asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
-    /// Method, gap and verdict.
+    /// Comparison of the students, closed share of the gap, and verdict.
     #[serde(flatten)]
     pub proof: Proof,
     /// Times and memory, as measured.
@@ -108,14 +108,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// The metric by which its models are judged.
+    /// The metric by which the models of this run are compared.
     #[must_use]
     pub fn measure(&self) -> Measure {
         self.quantile
             .map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
     }
 
-    /// What is predicted: the target, or which quantile of it.
+    /// The quantity that is predicted: the target, or a quantile of it.
     #[must_use]
     pub fn predicted(&self) -> String {
         match self.quantile {
@@ -125,19 +125,19 @@ impl Report {
     }
 }
 
-/// A student that predicts several targets, in the folder above that of the run.
+/// A student that predicts several targets. Its file is in the parent folder of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JointReport {
-    /// What it predicts, in the order of its outputs.
+    /// The predicted targets, in the order of the student's outputs.
     pub targets: Vec<String>,
     /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
-    /// Bytes of its file.
+    /// Size of the student's file in bytes.
     pub bytes: usize,
 }
 
 impl JointReport {
-    /// Note for the run of one of the targets.
+    /// The note on the joint student, for the run of the target `target`.
     pub(crate) fn note(&self, target: &str) -> String {
         format!(
             "one student predicts `{}` with {} parameters and {} bytes in all; it is in the parent folder, and the student here has only the output `{target}`",
@@ -151,23 +151,23 @@ impl JointReport {
 /// One of several teachers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its kind.
+    /// Kind of this teacher.
     pub kind: String,
-    /// Its weight in the average.
+    /// Weight of this teacher in the average.
     pub weight: f64,
 }
 
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`; of several teachers,
-    /// their kinds joined by ` + `.
+    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`. If there are several
+    /// teachers, their kinds joined by ` + `.
     pub kind: String,
     /// Number of parameters, if limbeck fitted the teacher or read its file.
     pub parameters: Option<usize>,
-    /// Bytes of its file.
+    /// Size of the teacher's file in bytes.
     pub bytes: Option<usize>,
-    /// Its learners and their weights, if limbeck fitted it.
+    /// The learners that the teacher is made of, and their weights, if limbeck fitted it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<limbeck_teach::Share>,
     /// Number of new rows, which only the teacher labeled.
@@ -192,7 +192,7 @@ pub struct StudentReport {
     pub kind: StudentKind,
     /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
-    /// Bytes of its file.
+    /// Size of the student's file in bytes.
     pub bytes: usize,
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
@@ -216,25 +216,25 @@ pub struct Size {
     pub kind: StudentKind,
     /// Number of parameters: fitted numbers that prediction uses.
     pub parameters: usize,
-    /// Bytes of its file.
+    /// Size of the student's file in bytes.
     pub bytes: usize,
 }
 
 /// Baselines of every kind of student: the best models without a teacher within the same budget.
 ///
-/// Each is chosen on validation rows and fitted on all training rows. A network is among them only if the baseline student is a network.
+/// Each is chosen on validation rows and fitted on training and validation rows. A network is among them only if the baseline student is a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoneReport {
     /// The best kind on validation rows.
     pub best: StudentKind,
-    /// A kind other than that of the shipped student that is no worse on validation rows and no larger; none if there is no such kind.
+    /// A kind other than the shipped student's, whose model is no worse on validation rows and no larger; `None` if there is no such kind.
     pub as_good: Option<StudentKind>,
     /// One model for each kind.
     pub models: Vec<LoneModel>,
 }
 
 impl LoneReport {
-    /// The model of a kind.
+    /// The model of the kind `kind`.
     #[must_use]
     pub fn model(&self, kind: StudentKind) -> Option<&LoneModel> {
         self.models.iter().find(|model| model.size.kind == kind)
@@ -247,7 +247,7 @@ pub struct LoneModel {
     /// Kind and size.
     #[serde(flatten)]
     pub size: Size,
-    /// The settings chosen for it; none for a network, whose setting is in `selection`.
+    /// The settings chosen for this model; `None` for a network, whose setting is in `selection`.
     pub spec: Option<Spec>,
     /// Validation error.
     #[serde(alias = "valid_rmse")]
@@ -256,25 +256,26 @@ pub struct LoneModel {
     pub test: StudentScores,
 }
 
-/// The shipped file against the best file without a teacher.
+/// Comparison of the shipped file with the best file without a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileReport {
-    /// What the shipped file gains.
+    /// The gain of the shipped file.
     #[serde(flatten)]
     pub gain: FileGain,
     /// The best file without a teacher.
     pub against: Against,
 }
 
-/// The best file without a teacher, of any kind within the budget, by validation rows. For a network, it is the refit nearest to the mean of all refits.
+/// The best file without a teacher, chosen by validation error among all kinds within the budget. For a network, it is the refit nearest to the mean
+/// of all refits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Against {
     /// Kind and size.
     #[serde(flatten)]
     pub size: Size,
-    /// True if it is the shipped file itself.
+    /// True if it is the shipped file itself, so that there is no gain.
     pub is_shipped: bool,
-    /// Its test error.
+    /// Test error of this file.
     pub test_error: f64,
 }
 
@@ -285,14 +286,14 @@ pub struct Selection {
     pub alone: Vec<TrialReport>,
     /// Trials of the distilled student.
     pub distilled: Vec<TrialReport>,
-    /// Best share of the soft loss in closed form. It can lie outside [0, 1]; where it is used, it is clamped.
+    /// The best share of the soft loss, in closed form. It can lie outside [0, 1], and is clamped to this range when it is used.
     pub closed_form_alpha: Option<f64>,
 }
 
 /// One trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialReport {
-    /// Its setting.
+    /// Setting of the student.
     #[serde(flatten)]
     pub setting: Setting,
     /// Step with the smallest validation error.
@@ -300,12 +301,12 @@ pub struct TrialReport {
     /// Validation error at that step.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
-    /// Number of seeds, on each split of the rows, over which the error is averaged.
+    /// Number of seeds on each split of the rows; the error is averaged over seeds and splits.
     #[serde(default = "one")]
     pub seeds: usize,
 }
 
-/// Number of seeds in reports of older versions, which tried each setting once.
+/// The default number of seeds, for reports of older versions, which tried each setting once.
 fn one() -> usize {
     1
 }
@@ -326,13 +327,13 @@ impl From<&Trial> for TrialReport {
 pub struct Shipped {
     /// `alone` or `distilled`.
     pub kind: ShippedKind,
-    /// How it was trained.
+    /// Setting of the student.
     pub setting: Setting,
-    /// Steps taken.
+    /// Number of training steps.
     pub steps: usize,
-    /// Seed of the refit that the file holds.
+    /// Seed of the refit that the file contains.
     pub seed: u64,
-    /// Error of the teacher's labels on validation rows; none if these rows have no labels.
+    /// Error of the teacher's labels on validation rows; `None` if these rows have no labels.
     #[serde(alias = "valid_rmse_teacher")]
     pub valid_error_teacher: Option<f64>,
     /// Validation error of the baseline.
@@ -350,7 +351,7 @@ pub struct TeacherScores {
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// Coefficient of determination; null for a constant target.
+    /// Coefficient of determination; `null` if the target is constant.
     pub r2: Option<f64>,
     /// Metrics of the quantile, if one is learned.
     #[serde(default, flatten)]
@@ -358,7 +359,7 @@ pub struct TeacherScores {
 }
 
 impl TeacherScores {
-    /// The error that the run judges by: RMSE, or the pinball loss of a quantile.
+    /// The error by which the run compares models: RMSE, or the pinball loss of a quantile.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
@@ -366,7 +367,7 @@ impl TeacherScores {
 }
 
 impl StudentScores {
-    /// The error that the run judges by: RMSE, or the pinball loss of a quantile.
+    /// The error by which the run compares models: RMSE, or the pinball loss of a quantile.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.quantile.map_or(self.rmse, |quantile| quantile.pinball)
@@ -376,7 +377,7 @@ impl StudentScores {
 /// Test metrics of a quantile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantileScores {
-    /// Mean pinball loss, by which students of a quantile are judged.
+    /// Mean pinball loss, by which students of a quantile are compared.
     pub pinball: f64,
     /// Share of the targets at or below the prediction; equal to the quantile if the predictions are right.
     pub covered: f64,
@@ -389,11 +390,11 @@ pub struct StudentScores {
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// Coefficient of determination; null for a constant target.
+    /// Coefficient of determination; `null` if the target is constant.
     pub r2: Option<f64>,
     /// RMSE between student and teacher.
     pub fidelity_rmse: f64,
-    /// R² with the teacher's predictions as the truth; null for a constant teacher.
+    /// R² with the teacher's predictions as the truth; `null` if they are constant.
     pub fidelity_r2: Option<f64>,
     /// Metrics of the quantile, if one is learned.
     #[serde(default, flatten)]
@@ -431,11 +432,11 @@ pub struct Measured {
     pub seconds: f64,
     /// Seconds per stage.
     pub stages: BTreeMap<String, f64>,
-    /// Microseconds per raw row of the student, with all test rows in one call.
+    /// Microseconds that the student takes per raw row, with all test rows in one call.
     pub student_us_per_row: f64,
-    /// Microseconds per raw row of the student, with one row per call.
+    /// Microseconds that the student takes per raw row, with one row per call.
     pub student_us_one_row: f64,
-    /// Microseconds per row of the teacher, measured while it labeled.
+    /// Microseconds that the teacher takes per row, measured while it labeled.
     pub teacher_us_per_row: Option<f64>,
     /// Peak memory of the process, in bytes.
     pub peak_memory_bytes: Option<u64>,
@@ -443,7 +444,7 @@ pub struct Measured {
     pub threads: usize,
 }
 
-/// Metrics of a teacher's predictions.
+/// The metrics of a teacher's predictions.
 pub(crate) fn teacher_scores(
     measure: Measure,
     pred: &[f64],
@@ -466,7 +467,7 @@ pub(crate) fn teacher_scores(
     }
 }
 
-/// Metrics of a student's predictions.
+/// The metrics of a student's predictions.
 pub(crate) fn student_scores(
     measure: Measure,
     pred: &[f64],
@@ -491,7 +492,7 @@ pub(crate) fn student_scores(
     }
 }
 
-/// Mean of each metric.
+/// The mean of each metric.
 pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
     let n = all.len() as f64;
     let mean = |value: &dyn Fn(&StudentScores) -> f64| all.iter().map(value).sum::<f64>() / n;

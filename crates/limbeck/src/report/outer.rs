@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shipped::ShippedKind;
 
-/// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss); those of students are means over seeds, except
-/// that of the shipped student.
+/// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss). The errors of students are means over seeds, except the
+/// error of the shipped student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
     /// Number of training and validation rows.
@@ -34,9 +34,9 @@ pub struct Outer {
     pub folds: Vec<Fold>,
     /// Verdict on the distilled student against the baseline, over folds.
     pub kind: VerdictKind,
-    /// Error of the baseline minus that of the distilled student: its mean over folds and its interval ([`repeated`]).
+    /// Error of the baseline minus the error of the distilled student: mean over folds and interval ([`repeated`]).
     pub error_saved: Difference,
-    /// Error of the baseline minus that of the teacher.
+    /// Error of the baseline minus the error of the teacher.
     pub teacher_lead: Difference,
 }
 
@@ -65,13 +65,13 @@ impl Outer {
         }
     }
 
-    /// Mean of a value over folds.
+    /// The mean of a value over folds.
     #[must_use]
     pub fn mean(&self, of: impl Fn(&Fold) -> f64) -> f64 {
         self.folds.iter().map(of).sum::<f64>() / self.folds.len() as f64
     }
 
-    /// Number of folds in which the distilled student was better than the baseline.
+    /// The number of folds in which the distilled student was better than the baseline.
     #[must_use]
     pub fn wins(&self) -> usize {
         self.folds

@@ -8,6 +8,6 @@ use serde::{Deserialize, Serialize};
 pub enum ShippedKind {
     /// Trained without the teacher.
     Alone,
-    /// Trained with it.
+    /// Trained with the teacher.
     Distilled,
 }

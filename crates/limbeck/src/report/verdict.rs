@@ -8,7 +8,7 @@ use limbeck_distill::student::StudentKind;
 
 use super::{Against, Report, ShippedKind, TestScores};
 
-/// The sentences of a verdict, the most important one first; `causes` are those of an [`alarm`].
+/// The sentences of a verdict, the most important one first. `causes` are the likely causes of an [`alarm`].
 pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
     let parts = [
         alarm(report, causes),
@@ -34,8 +34,8 @@ pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
     quantile.is_none() && (is_bad(test.shipped.r2) || is_bad(test.teacher.r2))
 }
 
-/// The proof, without two claims that make no sense if the student or the teacher is no better than the mean: that distillation helps, and the
-/// share of the gap closed.
+/// The proof without two claims, if the student or the teacher is no better than the mean: that distillation helps, and the closed share of the gap.
+/// In that case, neither makes sense.
 pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
     if !is_alarming {
         return proof;
@@ -107,7 +107,7 @@ fn kind_name(kind: StudentKind) -> &'static str {
     }
 }
 
-/// What the shipped file gains over the best file without a teacher.
+/// The sentence on what the shipped file gains over the best file without a teacher; `None` if they were not compared.
 fn file(report: &Report) -> Option<String> {
     let shipped = &report.shipped;
     let which = match shipped.kind {
@@ -126,7 +126,7 @@ fn file(report: &Report) -> Option<String> {
     } = &file.against;
     if *is_shipped {
         return Some(format!(
-            "{which}: no file without a teacher within the budget was better on validation rows."
+            "{which}: of all files without a teacher within the budget, none was better on validation rows."
         ));
     }
     let (name, FileGain { error_saved, .. }) = (report.measure().name(), &file.gain);
@@ -147,7 +147,7 @@ fn file(report: &Report) -> Option<String> {
         gain.significant,
         error_saved.is_below(),
     ) {
-        (Some(reason), ..) => format!("whether the gain is worth having cannot be said: {reason}"),
+        (Some(reason), ..) => format!("it is unknown whether the gain is worth having: {reason}"),
         (None, true, ..) => {
             format!("the gain is significant, and worth having (at least {threshold})")
         }
@@ -167,7 +167,7 @@ fn file(report: &Report) -> Option<String> {
     Some(format!("{which}: {compared}; {judged}."))
 }
 
-/// The distilled student against the student trained alone.
+/// The sentence that compares the distilled student with the student trained alone.
 fn method(report: &Report) -> Option<String> {
     let proof = &report.proof;
     let (name, test, saved) = (
@@ -230,7 +230,7 @@ fn method(report: &Report) -> Option<String> {
     })
 }
 
-/// The share of the gap that is closed, or that the teacher is not better.
+/// The sentence on the closed share of the gap, or on a teacher that is not better than the student trained alone.
 fn gap(report: &Report) -> Option<String> {
     let (proof, test) = (&report.proof, &report.test);
     let gap = &proof.gap_closed;
@@ -259,7 +259,7 @@ fn gap(report: &Report) -> Option<String> {
     }
 }
 
-/// Results of the whole run repeated on other splits.
+/// The sentence on the whole run, repeated on other splits; `None` without outer folds.
 fn outer(report: &Report) -> Option<String> {
     let outer = report.outer.as_ref()?;
     let (name, folds) = (report.measure().name(), outer.folds.len());
@@ -282,12 +282,12 @@ fn outer(report: &Report) -> Option<String> {
     ))
 }
 
-/// What the intervals cover.
+/// The sentence on what the intervals cover.
 fn scope(report: &Report) -> Option<String> {
     let text = match (report.proof.verdict.kind, &report.outer) {
         (VerdictKind::TooFew, _) => return None,
         (_, Some(_)) => {
-            "The intervals, except that of the outer folds, cover test rows and training seeds of this one split only."
+            "Except for the interval over outer folds, the intervals cover test rows and training seeds of this one split only."
         }
         (_, None) => {
             "The intervals cover test rows and training seeds of this one split, not other splits or teachers (--outer-folds repeats the whole run on other splits)."
@@ -298,12 +298,12 @@ fn scope(report: &Report) -> Option<String> {
 
 /// A target is an outlier if its distance from the median is more than this many interquartile ranges.
 const FAR: f64 = 30.0;
-/// If more than this share of the targets are outliers, the target has a heavy tail, and they are not reported.
+/// If more than this share of the targets are outliers, the target has a heavy tail, and the outliers are not reported.
 const RARE: f64 = 0.01;
 
-/// Targets and predictions, in which the cause of an alarm is looked for.
+/// Targets and predictions, among which the cause of an alarm is sought.
 pub(crate) struct Answered<'a> {
-    /// All targets, and the row of the table (from 0) of each.
+    /// All targets; `rows` holds the row of the table (from 0) of each.
     pub(crate) target: &'a [f64],
     pub(crate) rows: &'a [usize],
     /// The teacher's predictions on test rows, in the order of the table, and the targets of these rows.
@@ -312,7 +312,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) is_imported: bool,
 }
 
-/// Likely causes of an [`alarm`]: those that the numbers support.
+/// The likely causes of an [`alarm`] for which there is evidence in the predictions.
 pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(glitch(asked.target, asked.rows));
@@ -358,7 +358,7 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     found
 }
 
-/// Positions of the values that are farther than `reach` from `middle`, the farthest first.
+/// The positions of the values that are farther than `reach` from `middle`, the farthest first.
 fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     let distance = |at: usize| (values[at] - middle).abs();
     let mut far: Vec<usize> = (0..values.len())
@@ -368,7 +368,7 @@ fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     far
 }
 
-/// Names the outliers of the target by row and value; none without outliers, or if there are too many.
+/// A sentence that lists outliers of the target with row and value; `None` if there are no outliers, or too many.
 fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
@@ -394,7 +394,7 @@ fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     ))
 }
 
-/// True for whole numbers that rise from row to row, as row numbers do.
+/// True if the predictions are whole numbers that rise from row to row, as row numbers do.
 fn is_index(answers: &[f64]) -> bool {
     let rises = answers.windows(2).filter(|pair| pair[1] > pair[0]).count();
     let whole = answers

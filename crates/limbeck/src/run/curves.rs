@@ -7,14 +7,14 @@ use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{Choice, Point, Refitted, Training, Trial};
 use serde_json::{Value, json};
 
-/// Options of the schedules: what changes during training, besides weights.
+/// Options of the schedules, that is of the options that change during training.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedules {
     pub(crate) objective: ObjectiveOptions,
     pub(crate) hints: HintOptions,
 }
 
-/// The content of a field.
+/// The content of a field of a training curve.
 pub(crate) enum Cell {
     Text(String),
     Count(u64),
@@ -23,7 +23,7 @@ pub(crate) enum Cell {
     Numbers(Vec<f64>),
 }
 
-/// A field: name, content, and whether it changes during a training.
+/// A field of a training curve: name, content, and whether its value changes during a training.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) cell: Cell,
@@ -43,7 +43,7 @@ pub(crate) struct Field {
 /// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | current values of the schedules |
 /// | `valid_error` | RMSE on validation rows; pinball loss for a student of a quantile |
 /// | `fidelity_rmse` | RMSE between student and teacher on validation rows |
-/// | `gap_to_teacher` | `valid_error` minus that of the teacher |
+/// | `gap_to_teacher` | `valid_error` minus the teacher's error on validation rows |
 pub(crate) fn fields(schedules: &Schedules, training: &Training, point: &Point) -> Vec<Field> {
     let Training {
         phase,
@@ -138,7 +138,7 @@ pub(crate) fn csv_line(fields: &[Field]) -> String {
     fields.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// The fields as a line of JSON: an object with the fields in order; numbers that are not finite are null.
+/// The fields as one JSON object on a line, in order; numbers that are not finite become `null`.
 pub(crate) fn json_line(fields: &[Field]) -> String {
     let mut line = String::from("{");
     for (at, field) in fields.iter().enumerate() {
@@ -154,7 +154,7 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
     line + "}\n"
 }
 
-/// All trainings of a run in order, without those of non-neural students.
+/// All trainings of a run in order, without the trainings of non-neural students.
 pub(crate) fn trainings<'a>(
     seed: u64,
     choice: &'a Choice,
@@ -174,7 +174,7 @@ pub(crate) fn trainings<'a>(
         .collect()
 }
 
-/// `metrics.csv` and `metrics.jsonl` of all trainings.
+/// The texts of `metrics.csv` and `metrics.jsonl` for all trainings.
 pub(crate) fn texts(schedules: &Schedules, trainings: &[(Training, &Trial)]) -> (String, String) {
     let (mut csv, mut jsonl) = (String::new(), String::new());
     for (training, trial) in trainings {

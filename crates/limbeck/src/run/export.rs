@@ -1,4 +1,4 @@
-//! Artifacts: a student as files that run without limbeck, with a manifest and golden vectors (example rows and their predictions).
+//! Artifacts: files that run a student without limbeck, with a manifest and golden vectors (example rows and their predictions).
 //!
 //! | format | files |
 //! |---|---|
@@ -18,20 +18,20 @@ use crate::run::{Run, open_each};
 
 pub use crate::format::Format;
 
-/// Name of the files that a run writes of its own student.
+/// Name of the artifact that a run writes of its own student.
 pub(crate) const NAME: &str = "student";
 
-/// The formats that a student can be written as.
+/// The formats to which this student can be exported.
 pub(crate) fn possible(student: &Student) -> Vec<Format> {
     let works = |format: &Format| files(student, *format, NAME).is_ok();
     Format::ALL.iter().copied().filter(works).collect()
 }
 
-/// The files of an artifact, by name, without its manifest: the same bytes for the same student, name and version.
+/// The files of an artifact without its manifest, each with its name. The same student, name and version of limbeck give the same bytes.
 ///
 /// # Errors
 ///
-/// [`Error::Export`] if the student cannot be written in the format, or if the name cannot be used in C.
+/// [`Error::Export`] if the student cannot be expressed in the format, or if the name cannot be used in C.
 pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let golden = limbeck_export::golden(student)?.into_bytes();
     Ok(match format {
@@ -62,7 +62,7 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
 ///
 /// # Errors
 ///
-/// As [`open_each`] and [`export`]; a student that cannot be written in the format is found before anything is written.
+/// The errors of [`open_each`] and [`export`]. If a student cannot be expressed in the format, nothing is written.
 pub fn export_runs(
     path: &Path,
     format: Format,
@@ -117,7 +117,7 @@ pub fn export_runs(
         .concat())
 }
 
-/// Paths in a folder, after a check that none of them exists.
+/// The paths of files in a folder, after a check that none of the files exists.
 fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Result<Vec<PathBuf>> {
     let paths: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
     match paths.iter().find(|path| path.exists()) {
@@ -140,7 +140,7 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
 ///
 /// # Errors
 ///
-/// As [`files`]; [`Error::FileExists`] before anything is written; if a file cannot be written.
+/// The errors of [`files`]; [`Error::FileExists`], before anything is written; an error if a file cannot be written.
 pub fn export(
     student: &Student,
     format: Format,

@@ -1,4 +1,4 @@
-//! The log and the training curves of a run, which are written while it is made.
+//! The log and the training curves of a run. Both are written during the run.
 //!
 //! ```text
 //! log.txt         stages, notes, warnings and trainings, each with its time, through `tracing`
@@ -27,7 +27,7 @@ use crate::run::files;
 use crate::run::tensorboard::{self, Events};
 use crate::session::{Event, Observer};
 
-/// Name of the log in a run.
+/// Name of the log file.
 pub(crate) const LOG: &str = "log.txt";
 
 /// The destination of log lines: memory until the run has a folder, then a file.
@@ -104,17 +104,17 @@ impl<S: Subscriber> Layer<S> for Forward {
     }
 }
 
-/// An observer that writes events to the log and the curves, and forwards them.
+/// An observer that writes events to the log and the curves, and forwards them to another observer.
 pub(crate) struct Recorder<'a> {
     inner: &'a dyn Observer,
     schedules: Schedules,
     folder: PathBuf,
     files: Mutex<Files>,
-    /// Time spent writing, summed over all threads.
+    /// Nanoseconds spent writing, summed over all threads.
     nanoseconds: AtomicU64,
 }
 
-/// The files of the curves; none after a write error, or when all trainings are done.
+/// The open files of the curves; `None` after a write error, or when all trainings are done.
 struct Files {
     open: Option<Open>,
 }
@@ -154,7 +154,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Closes the files and removes the event files, before they are written again in order.
+    /// Closes the files and removes the event files. After that, all files are written again in order.
     pub(crate) fn close(&self) -> Result<()> {
         self.files
             .lock()

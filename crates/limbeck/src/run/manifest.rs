@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::run::{files, tensorboard};
 
-/// A list of files, by their path in the manifest's folder, with size and SHA-256.
+/// A list of files with size and SHA-256, by their path in the folder of the manifest.
 ///
-/// Checksums detect accidental changes. They are not a signature: whoever changes a file can change its manifest, too.
+/// Checksums detect accidental changes. They are not a signature: whoever changes a file can also change its manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of limbeck that wrote the files.
     pub version: String,
-    /// SHA-256 of the file of the student that was exported; none for the manifest of a run.
+    /// SHA-256 of the file of the exported student; `None` in the manifest of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student: Option<String>,
     /// The files.
@@ -30,9 +30,9 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
-    /// Its size.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal digits.
+    /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
 }
 
@@ -41,9 +41,9 @@ pub struct FileEntry {
 pub enum FileState {
     /// The file is unchanged.
     Whole,
-    /// The file is missing or cannot be read; the error of the operating system.
+    /// The file is missing or cannot be read; holds the error of the operating system.
     Missing(String),
-    /// The file has another size or other bytes; which of the two.
+    /// The file has another size or other bytes; the text says which of the two.
     Changed(String),
 }
 
@@ -56,7 +56,7 @@ impl FileEntry {
     }
 }
 
-/// What the run wrote of its student in other formats.
+/// The paths of the files that the run itself exported.
 fn exported(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join(files::EXPORT));
     let names = entries.into_iter().flatten().flatten();
@@ -66,7 +66,7 @@ fn exported(folder: &Path) -> Vec<String> {
     names.map(path).collect()
 }
 
-/// SHA-256 in hexadecimal digits.
+/// The SHA-256 of bytes, in hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
@@ -76,7 +76,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Manifest {
-    /// The manifest of the named files of a folder.
+    /// The manifest of the files `names` in a folder.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest of a run, with those of its files that exist.
+    /// The manifest of a run, with those files of the run that exist.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", files::TEACHER, files::TEACHER_FILE);
         let names = [
@@ -129,7 +129,7 @@ impl Manifest {
         Ok(write::atomic(path, |file| file.write_all(text.as_bytes()))?)
     }
 
-    /// Reads a manifest; none if there is no such file.
+    /// Reads a manifest; `None` if there is no such file.
     ///
     /// # Errors
     ///

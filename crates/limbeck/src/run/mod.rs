@@ -4,15 +4,15 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe, every option written out |
 //! | `student.limbeck` | the shipped student |
-//! | `labels.parquet` | the teacher's labels of every row: `set`, `row` (its position in the table, from 0; for new rows, among them), `fold`, `teacher` (mean), `spread` (standard deviation), and of new rows `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
+//! | `labels.parquet` | the teacher's labels of every row: `set`, `row` (position in the table, from 0; for new rows, position among the new rows), `fold`, `teacher` (mean), `spread` (standard deviation); for new rows also `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
 //! | `report.json` | all results, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
-//! | `log.txt` | messages of the run with their time; the only file of a run that the manifest leaves out |
-//! | `predictions.parquet` | test rows: `row` (its position in the table, from 0; earlier versions counted from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (of each student the refit that its file holds), in the target's unit |
+//! | `log.txt` | messages of the run, each with its time; the only file of a run that is not in the manifest |
+//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file) |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
-//! | `report.html` | the run as one page |
+//! | `report.html` | the run as one HTML page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
-//! | `export/` | what `limbeck export` wrote, each with a manifest of its own |
+//! | `export/` | files of `limbeck export`; each export has a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
 
 pub(crate) mod curves;
@@ -62,7 +62,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARun`] if recipe or report are missing or damaged, or if the folder holds [several runs](open_each).
+    /// [`Error::NotARun`] if recipe or report is missing or damaged, or if the folder holds [several runs](open_each).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         crate::run::several::refuse_several(&path)?;
@@ -96,24 +96,24 @@ impl Run {
         }
     }
 
-    /// The same run under the name that its folder will have.
+    /// The same run, with the path that its folder will have.
     pub(crate) fn at(self, path: PathBuf) -> Self {
         Self { path, ..self }
     }
 
-    /// Its folder.
+    /// The folder of the run.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its recipe, with every option filled in.
+    /// The recipe of the run, with every option filled in.
     #[must_use]
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// Its report.
+    /// The report of the run.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -128,11 +128,12 @@ impl Run {
         Ok(Student::load(self.path.join(STUDENT))?)
     }
 
-    /// Reads a table of raw columns for this run's student, with the kinds and notations of the training table and the options of its recipe.
+    /// Reads a table of raw columns for this run's student. Kinds and notations of the columns are those of the training table; options are those of
+    /// the recipe.
     ///
     /// # Errors
     ///
-    /// If a column is missing or holds another kind.
+    /// If a column is missing or has another kind than in training.
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
         let options = self.report.data.reading(&self.recipe.data);
         let table = Table::read_like(table, &self.report.data.schema(), &options)?;
@@ -141,18 +142,18 @@ impl Run {
     }
 }
 
-/// True for the folder of a run, of one target or of several.
+/// True if the path is the folder of a run, of one target or of several.
 #[must_use]
 pub fn is_run(path: impl AsRef<Path>) -> bool {
     let holds = |name: &str| path.as_ref().join(name).is_file();
     holds(RECIPE) || holds(TARGETS)
 }
 
-/// Opens a run, or the runs of several targets, in their order.
+/// Opens a run, or the runs of several targets in their order.
 ///
 /// # Errors
 ///
-/// As [`Run::open`]; for a damaged list of targets.
+/// The errors of [`Run::open`]; an error for a damaged list of targets.
 pub fn open_each(path: impl AsRef<Path>) -> Result<Vec<Run>> {
     match several::list(path.as_ref())? {
         None => Ok(vec![Run::open(path.as_ref())?]),

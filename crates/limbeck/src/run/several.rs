@@ -10,7 +10,7 @@ use crate::run::files::{STUDENT, write_file};
 /// Name of the list of targets in the folder of several runs.
 pub const TARGETS: &str = "targets.json";
 
-/// One line of that list.
+/// An entry of [`TARGETS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) folder: String,
 }
 
-/// The folders of the runs of several targets; none for any other folder.
+/// The folders of the runs of several targets; `None` for any other folder.
 pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     let file = path.join(TARGETS);
     let text = match std::fs::read_to_string(&file) {
@@ -65,14 +65,14 @@ pub(crate) fn refuse_several(path: &Path) -> Result<()> {
     })
 }
 
-/// The file of the student that predicts all targets of a folder; none if each has its own.
+/// The file of the student that predicts all targets of a folder; `None` if each target has its own student.
 #[must_use]
 pub fn joint_student(path: &Path) -> Option<PathBuf> {
     let file = path.join(STUDENT);
     (path.join(TARGETS).exists() && file.exists()).then_some(file)
 }
 
-/// Target and folder of each run. The folder is the target's name, changed where needed to a valid and unique folder name.
+/// Target and folder of each run. The folder's name is the target's name, changed if needed so that it is valid and unique.
 pub(crate) fn entries<'a>(targets: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let mut taken: Vec<Entry> = Vec::new();
     for target in targets {

@@ -6,7 +6,7 @@
 //! tensorboard/refit-distilled-…/  …
 //! ```
 //!
-//! A file is a list of records, `length, crc(length), bytes, crc(bytes)` with masked CRC-32C; each holds one `Event` message. Formats:
+//! A file is a list of records, `length, crc(length), bytes, crc(bytes)`, with masked CRC-32C; each record holds one `Event` message. Formats:
 //! TensorFlow's `record_writer.h`, `event.proto` and `summary.proto`, and TensorBoard's `hparams` plugin.
 
 use std::io::Write as _;
@@ -24,10 +24,10 @@ use crate::run::files::TENSORBOARD;
 
 /// Name of each event file; TensorBoard recognizes event files by `tfevents` in their name.
 pub(crate) const FILE: &str = "events.out.tfevents.limbeck";
-/// Buckets of a histogram.
+/// Number of buckets of a histogram.
 const BUCKETS: usize = 40;
 
-/// Writes all event files of a run; `weights` are the final weights of each training by layer.
+/// Writes all event files of a run. `weights` are the final weights of each training, by layer of its network.
 pub(crate) fn write(
     folder: &Path,
     trainings: &[(Training, &Trial)],
@@ -48,7 +48,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The events of the whole run, known when it is done.
+/// The events that describe the run as a whole; they are known when it is done.
 fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
     let closed = report.proof.gap_closed.value.unwrap_or(f64::NAN);
     Events::begun()
@@ -63,7 +63,7 @@ fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
         .scalar("test/gap_closed", 0, closed)
 }
 
-/// The event files of a run, by path in its folder, in order.
+/// The event files of a run: their paths in its folder, in order.
 pub(crate) fn files(run: &Path) -> Vec<String> {
     let folder = run.join(TENSORBOARD);
     let name = |folder: PathBuf| {
@@ -90,14 +90,14 @@ pub(crate) fn files(run: &Path) -> Vec<String> {
     found
 }
 
-/// Records of one file.
+/// Records of one event file.
 #[derive(Debug)]
 pub(crate) struct Events {
     bytes: Vec<u8>,
     now: f64,
 }
 
-/// No records, for appending to a file that was begun already.
+/// No records, to append to a file that has been started already.
 impl Default for Events {
     fn default() -> Self {
         let now = SystemTime::now()
@@ -111,7 +111,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// The records that a file begins with.
+    /// The records at the beginning of a file.
     pub(crate) fn begun() -> Self {
         let mut events = Self::default();
         let time = Message::default().double(1, events.now);
@@ -119,12 +119,12 @@ impl Events {
         events
     }
 
-    /// The records as bytes of the file.
+    /// The records, as bytes of an event file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Adds a point of a training.
+    /// Adds one point of a training curve.
     pub(crate) fn point(self, step: usize, fields: &[Field]) -> Self {
         fields
             .iter()
@@ -261,7 +261,7 @@ impl Events {
     }
 }
 
-/// A histogram with equal buckets over the range of the numbers; none without numbers.
+/// A histogram of the numbers, with buckets of equal width over their range; `None` without numbers.
 fn histogram(values: &[f64]) -> Option<Message> {
     let (least, most) = metrics::range(values);
     if values.is_empty() {

@@ -1,4 +1,4 @@
-//! Unfinished runs: in progress, or interrupted.
+//! Unfinished runs: runs in progress, or interrupted.
 //!
 //! ```text
 //! runs/x.unfinished/
@@ -42,14 +42,15 @@ pub(crate) struct Ticket {
     folder: PathBuf,
     /// The recipe as it was given.
     recipe: String,
-    /// SHA-256 of the table's summary, which covers its content and split; none for several targets with separate runs, each with its own ticket.
+    /// SHA-256 of the table's summary, which covers its content and split. `None` for several targets with separate runs: each run has its own
+    /// ticket.
     data: Option<String>,
     /// SHA-256 of the other files that the run reads.
     inputs: BTreeMap<PathBuf, String>,
 }
 
 impl Ticket {
-    /// The ticket of a run of that recipe.
+    /// The ticket of a run with this recipe; `None` for `data` if there are several targets with separate runs.
     pub(crate) fn new(recipe: &Recipe, data: Option<&Dataset>) -> Result<Self> {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -75,7 +76,7 @@ fn summary(data: &Dataset) -> String {
     )
 }
 
-/// SHA-256 of files; for the folder of a run, that of its manifest.
+/// The SHA-256 of each file; for the folder of a run, the SHA-256 of its manifest.
 fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
     let read = |path: PathBuf| {
         let file = if path.is_dir() {
@@ -95,13 +96,13 @@ fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
 pub(crate) struct Unfinished {
     path: PathBuf,
     last: PathBuf,
-    /// Released when it is closed, also by the end of the process.
+    /// The lock is released when the file is closed, also at the end of the process.
     _lock: File,
     checkpoints: Checkpoints,
 }
 
 impl Unfinished {
-    /// The unfinished and the final folder of a run; `run` is either of them.
+    /// The unfinished and the final folder of a run, in this order; `run` is one of the two.
     #[must_use]
     pub(crate) fn names(run: &Path) -> (PathBuf, PathBuf) {
         let name = run
@@ -160,7 +161,7 @@ impl Unfinished {
         })
     }
 
-    /// Opens an unfinished run and its ticket; the ticket is none if only the final renaming is missing.
+    /// Opens an unfinished run and its ticket. The ticket is `None` if all files are written and only the final renaming is missing.
     pub(crate) fn resume(run: &Path) -> Result<(Self, Option<Ticket>)> {
         let (path, last) = Self::names(run);
         let file = path.join(TICKET);
@@ -276,8 +277,8 @@ impl Unfinished {
             .map_err(Error::file("rename the run to", &self.last))
     }
 
-    /// Deletes the folder after an error, unless a resume could use it; then returns [`Error::Kept`]. A resume could use it if it holds runs, or if
-    /// there are checkpoints and the error may not occur again.
+    /// Deletes the folder after an error, unless a resume could use it. In that case, returns [`Error::Kept`]. A resume could use the folder if it
+    /// contains runs, or if there are checkpoints and the error may not occur again.
     pub(crate) fn leave(self, error: Error) -> Error {
         if self.has_runs() || error.may_pass() && !self.checkpoints.is_empty() {
             return Error::Kept {
@@ -290,7 +291,7 @@ impl Unfinished {
         error
     }
 
-    /// True if it holds folders of runs, as the folder of several targets does.
+    /// True if the folder contains folders of runs, as it does for several targets.
     fn has_runs(&self) -> bool {
         let entries = std::fs::read_dir(&self.path)
             .into_iter()
@@ -311,7 +312,7 @@ fn is_whole(path: &Path) -> bool {
     is_run || several::joint_student(path).is_none() && has_all()
 }
 
-/// The unfinished runs in a folder: the final folder of each, and whether a process is working on it.
+/// The unfinished runs in a folder: the final folder of each, and true if a process is working on it.
 pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
     let entries = std::fs::read_dir(folder)
         .into_iter()
@@ -330,7 +331,7 @@ pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
     found
 }
 
-/// Refuses a path at which there is a run, finished or not.
+/// Refuses a path if there is a run, finished or unfinished.
 pub(crate) fn refuse_taken(last: &Path) -> Result<()> {
     let (path, _) = Unfinished::names(last);
     if path.exists() {
@@ -350,7 +351,7 @@ fn refuse_existing(last: &Path) -> Result<()> {
     }
 }
 
-/// Locks a folder, for as long as the returned file is open.
+/// Locks a folder as long as the returned file is open.
 fn lock(folder: &Path, run: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let failed = || Error::file("lock", &path);
@@ -387,13 +388,13 @@ fn json(path: &Path, ticket: &Ticket) -> Result<String> {
     })
 }
 
-/// True if there is a run at that path, finished or not.
+/// True if there is a run at this path, finished or unfinished.
 #[must_use]
 pub fn is_taken(run: &Path) -> bool {
     refuse_taken(run).is_err()
 }
 
-/// The unfinished runs in a folder: the final folder of each, and whether a process is working on it.
+/// The unfinished runs in a folder: the final folder of each, and true if a process is working on it.
 #[must_use]
 pub fn unfinished(folder: &Path) -> Vec<(PathBuf, bool)> {
     list(folder)

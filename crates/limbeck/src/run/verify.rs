@@ -23,7 +23,7 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Whether a check passed.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The check passed.
@@ -62,7 +62,7 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 ///
 /// # Errors
 ///
-/// For a path that is none of these. Damage is not an error, but a [`Finding`].
+/// If the path is none of these. Damage is not an error, but a [`Finding`].
 pub fn verify(path: &Path) -> Result<Vec<Finding>> {
     if path.is_dir() {
         return match several::list(path)? {
@@ -91,7 +91,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Checks the student of several targets in a folder, if there is one, and its exports.
+/// Checks the student of several targets in a folder and its exports; no findings if there is no such student.
 fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     let Some(file) = several::joint_student(path) else {
         return Ok(Vec::new());
@@ -240,7 +240,7 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     (Some(student), vec![found])
 }
 
-/// Names of the targets that a student predicts.
+/// The names of the targets that a student predicts, as text.
 fn targets(student: &Student) -> String {
     let names = student.outputs.iter().map(|output| output.name.as_str());
     names.collect::<Vec<_>>().join(", ")
@@ -256,7 +256,7 @@ fn largest_difference(student: &Student) -> Result<f64> {
     Ok(largest)
 }
 
-/// Endings of exported files. The longest come first: `x_test.c` is a file of `x`.
+/// Endings of exported files and their formats. The longest come first, since `x_test.c` is a file of the artifact `x`.
 const ENDINGS: [(&str, Format); 8] = [
     ("_test.c", Format::C),
     (".c.manifest.json", Format::C),
@@ -347,7 +347,7 @@ fn verify_artefact(
     Ok(found)
 }
 
-/// Checks whether the files are what the student exports to now.
+/// Checks whether the files are the same as a new export of the student.
 fn same_as_now(
     folder: &Path,
     name: &str,
@@ -363,7 +363,7 @@ fn same_as_now(
         return Ok(finding(
             what,
             State::Wrong,
-            "not the student of this run: export again",
+            "exported from another student than this run's; export again",
         ));
     }
     if manifest.version != env!("CARGO_PKG_VERSION") {
@@ -386,13 +386,13 @@ fn same_as_now(
         true => finding(
             what,
             State::Fine,
-            "the student of this run; the bytes are what it exports to",
+            "the student of this run; a new export has the same bytes",
         ),
         false => finding(
             what,
             State::Wrong,
             format!(
-                "these files are not what it exports to: {}",
+                "these files differ from a new export of it: {}",
                 differ.join(", ")
             ),
         ),

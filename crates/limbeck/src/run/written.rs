@@ -1,4 +1,4 @@
-//! Writes the files of a run, except those that are written while it is made.
+//! Writes the files of a run, except the log and the training curves, which are written during the run.
 
 use std::path::Path;
 
@@ -92,7 +92,7 @@ fn write_exports(out: &Path, recipe: &Recipe, student: &Student) -> Result<()> {
     Ok(())
 }
 
-/// Writes the student of several targets, and a run for each target in a folder beside it.
+/// Writes the student of several targets; beside it, a run for each target in a folder of its own.
 ///
 /// # Errors
 ///

@@ -1,20 +1,20 @@
 //! Turns a time limit into options.
 //!
-//! Speed is measured on the table at hand, once; the options that fit the limit replace it in the recipe, which then replays
-//! identically on any machine. What does not fit is given up in this order, as far as it has to be:
+//! The speed is measured once, on the table of the run. Options that keep to the limit then replace the limit in the recipe, so that the recipe
+//! gives the same result on any machine. If the time is too short, the following is reduced or left out, from top to bottom, until the rest fits:
 //!
 //! | of the teacher | of the students |
 //! |---|---|
-//! | rounds of trees, steps of networks | steps |
-//! | further splits of the rows | settings to try |
-//! | comparing options of trees | seeds |
+//! | rounds of trees, steps of networks | training steps |
+//! | additional splits of the rows | settings to try |
+//! | comparison of tree options | seeds |
 //! | folds and fits | |
 //! | rows of each tree | |
 //! | networks and the Gaussian process | |
-//! | columns, the least telling first (`screen`) | columns |
+//! | columns, the least informative first (`screen`) | columns |
 //!
-//! Students are planned again once the labels are there, by the time that is then left. Where not even the least fits, the run ends before it
-//! trains anything.
+//! Once the labels are made, the students are planned again for the time that is left. If even the smallest teacher and students do not fit, the run
+//! ends before it trains anything.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -35,100 +35,100 @@ use crate::error::{Error, Result};
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
 
-/// Part of the limit that is planned for; the rest is for testing and what was misjudged.
+/// Share of the limit that is planned for; the rest is for testing and for errors of the estimates.
 const PLANNED: f64 = 0.8;
-/// Share of the remaining time for the teacher, and the trees' share of that if there are other learners.
+/// Share of the remaining time for the teacher; `TREES` is the share of that for trees, if there are other learners.
 const TEACHER: f64 = 0.5;
 const TREES: f64 = 0.6;
-/// Share for the smallest teacher, if nothing else fits.
+/// Share of the remaining time for the smallest teacher, if nothing else fits.
 const LEAST_TEACHER: f64 = 0.75;
-/// Part of the limit after which the fits of a teacher are cut short.
+/// Share of the limit after which the fits of a teacher are ended early.
 pub(crate) const TEACHER_END: f64 = 0.62;
-/// Part of the limit that one measurement may take.
+/// Share of the limit that one measurement may take.
 const MEASURED: f64 = 0.03;
-/// Seconds that a teacher and students take on any table.
+/// Seconds that a teacher and students take at least, on any table.
 const AT_LEAST: f64 = 3.0;
-/// Rows on which speed is measured, fewer where that would be more cells, but not fewer than the least.
+/// Rows on which the speed is measured: at most `SAMPLE` rows and `SAMPLE_CELLS` cells, but at least `LEAST_SAMPLE` rows.
 const SAMPLE: usize = 4000;
 const SAMPLE_CELLS: usize = 400_000;
 const LEAST_SAMPLE: usize = 800;
-/// Rows on which that of networks and of Gaussian processes is.
+/// Maximum numbers of rows on which the speed of networks (`FEW`) and of Gaussian processes (`LOOK`) is measured.
 const FEW: usize = 512;
 const LOOK: usize = 250;
-/// Columns with which that of trees is measured at most.
+/// Maximum number of columns with which the speed of trees is measured.
 const TIMED_COLUMNS: usize = 1000;
-/// Steps and rounds with which speed is measured.
+/// Numbers of steps (of a student) and of rounds (of trees) with which the speed is measured.
 const STEPS: usize = 150;
 const ROUNDS: usize = 30;
-/// Minimum numbers of steps and of rounds.
+/// Minimum numbers of a student's steps and of rounds of trees.
 const LEAST_STEPS: usize = 500;
 const LEAST_ROUNDS: f64 = 40.0;
-/// Rounds and steps below which something else is given up first.
+/// Numbers of rounds of trees, of a student's steps and of a network's steps. Before a plan goes below them, something else is reduced.
 const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 const GOOD_NETWORK: f64 = 600.0;
-/// Steps of the schedule for which columns have to leave time: as many as the second rung of the search has at least.
+/// Steps of the schedule that the remaining columns must leave time for: the minimum of the second rung of the search.
 const LONG_STEPS: usize = 4000;
-/// Rows that each tree learns from at least, where there are more.
+/// Minimum number of rows that each tree learns from, if there are more.
 const FEWEST_ROWS: f64 = 5000.0;
-/// Columns that are always kept.
+/// Number of columns that are always kept.
 const LEAST_COLUMNS: usize = 24;
-/// Cells of new rows for each second of the limit.
+/// Maximum number of cells of new rows for each second of the limit.
 const CELLS: f64 = 1.5e6;
-/// Products of a Gaussian process each second, on one thread.
+/// Products that a Gaussian process computes in a second, on one thread.
 const PRODUCTS: f64 = 2e9;
 
-/// A recipe without its time limit.
+/// A recipe whose time limit was replaced by options.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Resolved {
-    /// The options that it led to.
+    /// The recipe with these options and without a limit.
     pub(crate) recipe: Recipe,
-    /// What was given up, in words.
+    /// Notes on what was reduced or left out.
     pub(crate) notes: Vec<String>,
-    /// Seconds of a student's step, and before its first one.
+    /// Seconds of one training step of a student, and seconds of the work before its first step.
     step: (f64, f64),
 }
 
-/// A limit, and what it is for.
+/// A time limit, and the recipe and the session that it applies to.
 pub(crate) struct Budget<'a> {
     recipe: &'a Recipe,
     limit: f64,
-    /// One by target.
+    /// Number of teachers: one for each target.
     teachers: usize,
     session: &'a Session<'a>,
 }
 
-/// How a teacher is fitted, with what it needs beside rounds given up by degrees.
+/// How a teacher is fitted, apart from its number of rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Thrift {
     choose: bool,
-    /// Whether fits look for pairs of columns.
+    /// True if fits of trees try pairs of columns as inputs.
     pairs: bool,
     folds: usize,
     fits: usize,
     splits: usize,
 }
 
-/// Rows that a teacher is fitted on.
+/// The rows that a teacher is fitted on: their number, and whether they follow time.
 #[derive(Clone, Copy)]
 struct Rows {
     train: usize,
     follow_time: bool,
 }
 
-/// How often something is done.
+/// The work of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Times {
-    /// Fits.
+    /// Number of fits.
     fits: f64,
-    /// Whole fits that their rounds add up to.
+    /// Number of fits with all rounds that take as many rounds in total; a fit that is compared with others has fewer.
     whole: f64,
-    /// Rounds beside those.
+    /// Rounds in addition, in total over all fits.
     more: f64,
 }
 
 impl Thrift {
-    /// From all that is asked for to the least.
+    /// Four ways to fit a teacher, from everything that the recipe asks for to the cheapest.
     fn degrees(recipe: &Recipe, splits: usize) -> [Self; 4] {
         let all = Self {
             choose: recipe.teacher.choose_trees,
@@ -152,7 +152,7 @@ impl Thrift {
         [all, one_split, plain, least]
     }
 
-    /// Fits of trees. Each that looks for pairs of columns takes about 50 rounds more.
+    /// The work of all fits of trees. A fit that tries pairs of columns takes about 50 rounds more.
     fn trees(self, rows: Rows) -> Times {
         let fits = self.fits_of(rows, self.folds, self.fits);
         let (mut all, mut tried) = (fits, 0.0);
@@ -178,7 +178,7 @@ impl Thrift {
         }
     }
 
-    /// Fits of a learner by folds, on all training rows and on all rows: see `FittedTeacher`.
+    /// Number of fits of one learner: by folds, of all training rows and of all rows; see `FittedTeacher`.
     fn fits_of(self, rows: Rows, folds: usize, fits: usize) -> f64 {
         let anew = rows.follow_time || rows.train <= 3000;
         let last = match rows.train {
@@ -202,25 +202,25 @@ impl Thrift {
 }
 
 impl Times {
-    /// Rounds of each fit that take so many seconds.
+    /// The number of rounds of each fit, if all fits together take `seconds`.
     fn rounds(self, seconds: f64, speed: Speed) -> f64 {
         (seconds - self.fits * speed.start - self.more * speed.round) / (self.whole * speed.round)
     }
 
-    /// Seconds that so many rounds take.
+    /// The seconds that all fits take, with so many rounds each.
     fn seconds(self, rounds: f64, speed: Speed) -> f64 {
         self.fits * speed.start + (self.more + self.whole * rounds) * speed.round
     }
 }
 
-/// Options of a teacher that fit, and the columns that it may read.
+/// Options of a teacher that keep to the limit, and the number of columns that it may use.
 struct Fits {
     thrift: Thrift,
     rounds: f64,
-    /// Share of the rows that each tree learns from, of those that were asked for.
+    /// Share of the rows that each tree learns from, as a share of what the recipe asks for.
     sampled: f64,
     columns: usize,
-    /// Whether they leave no time for other learners.
+    /// True if these options leave no time for other learners.
     is_alone: bool,
 }
 
@@ -231,7 +231,7 @@ impl Resolved {
     }
 }
 
-/// The data set without the columns that a recipe drops beyond those that were asked for.
+/// The data set without the columns that `recipe` drops and `asked`, the user's recipe, does not.
 pub(crate) fn narrow<'d>(recipe: &Recipe, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
     match recipe.data.drop.get(asked.data.drop.len()..) {
         Some(gone) if !gone.is_empty() => Cow::Owned(data.without(gone)),
@@ -240,7 +240,7 @@ pub(crate) fn narrow<'d>(recipe: &Recipe, asked: &Recipe, data: &'d Dataset) -> 
 }
 
 impl<'a> Budget<'a> {
-    /// That of a recipe, for so many teachers.
+    /// The time limit of a recipe, which has to suffice for `teachers` teachers.
     pub(crate) fn of(recipe: &'a Recipe, teachers: usize, session: &'a Session<'a>) -> Self {
         Self {
             recipe,
@@ -250,12 +250,12 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// The recipe with its time limit replaced by options; unchanged without one. The speed of the machine is measured once per run
-    /// and kept for a resume.
+    /// The recipe with its time limit replaced by options; the same recipe if it has no limit. The speed of the machine is measured once per run and
+    /// stored for a resume.
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve).
+    /// The errors of [`resolve`](Self::resolve).
     pub(crate) fn resolved(&self, data: &Dataset) -> Result<Resolved> {
         if self.recipe.time_limit.is_none() {
             return Ok(Resolved {
@@ -268,11 +268,11 @@ impl<'a> Budget<'a> {
         session.time("budget", || session.piece("budget", || self.resolve(data)))
     }
 
-    /// The same once the labels are there; unchanged without a time limit.
+    /// Plans the students again, once the labels are made; returns `of` unchanged if there is no time limit.
     ///
     /// # Errors
     ///
-    /// As [`resolve_students`](Self::resolve_students).
+    /// The errors of [`resolve_students`](Self::resolve_students).
     pub(crate) fn resolved_students(&self, of: Resolved, data: &Dataset) -> Result<Resolved> {
         if self.recipe.time_limit.is_none() {
             return Ok(of);
@@ -285,7 +285,7 @@ impl<'a> Budget<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] where the limit is too short for anything; as training's.
+    /// [`Error::Recipe`] if the limit is too short for the smallest teacher and students; the errors of training.
     fn resolve(&self, data: &Dataset) -> Result<Resolved> {
         let mut recipe = self.recipe.clone();
         recipe.time_limit = None;
@@ -329,7 +329,8 @@ impl<'a> Budget<'a> {
         Ok(resolved)
     }
 
-    /// Makes fewer new rows, as far as schedules are shorter and as the table has many columns. Only once: labels belong to these rows.
+    /// Reduces the number of new rows if schedules are shorter or the table has many columns. It is done only once, since labels belong to these
+    /// rows.
     fn fewer_new_rows(&self, recipe: &mut Recipe, data: &Dataset) {
         let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
         let columns = data.features.columns.len().max(1) as f64;
@@ -339,11 +340,11 @@ impl<'a> Budget<'a> {
         *rows = (*rows).min(cells.max(1000));
     }
 
-    /// The same once the labels are there: students take the time that is left.
+    /// Plans the students again, once the labels are made, for the time that is left.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] once the end was asked for.
+    /// [`Error::Interrupted`] if the user has stopped the run.
     fn resolve_students(&self, resolved: &Resolved, data: &Dataset) -> Result<Resolved> {
         self.session.go_on()?;
         let mut own = resolved.clone();
@@ -368,7 +369,7 @@ impl<'a> Budget<'a> {
         rayon::current_num_threads() as f64
     }
 
-    /// Seconds that are left of the plan. Each outer fold takes as long as the run itself.
+    /// The seconds that are left of the planned time. Each outer fold takes as long as the run itself.
     fn left(&self) -> f64 {
         let left = self.limit * PLANNED - self.session.seconds();
         left.max(0.0) / (1 + self.recipe.outer_folds) as f64
@@ -389,7 +390,7 @@ impl<'a> Budget<'a> {
         let network = has(TeacherKind::Network)
             .then(|| format!("{} network steps, ", teacher.network.steps.1));
         let text = format!(
-            "{limit} s allow {}{}{} student steps",
+            "a time limit of {limit} s allows {}{}{} student steps",
             trees.unwrap_or_default(),
             network.unwrap_or_default(),
             student.steps
@@ -397,7 +398,7 @@ impl<'a> Budget<'a> {
         self.session.tell(&Event::Budget(&text));
     }
 
-    /// Too little time: what the least would take.
+    /// The error for a limit that is too short; the smallest teacher and students take `seconds`.
     fn refuse(&self, seconds: f64) -> Error {
         let (spent, outer) = (self.session.seconds(), 1 + self.recipe.outer_folds);
         let enough = 1.1 * (spent + seconds * outer as f64) / PLANNED;
@@ -412,7 +413,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// Trees that fit, and the data set without the columns that do not.
+    /// Chooses options of the trees that keep to the limit. Returns the data set without the columns that do not fit; `None` if all columns fit.
     fn trees(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
         let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
@@ -444,7 +445,7 @@ impl<'a> Budget<'a> {
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
     }
 
-    /// The data set with so many of its columns, the most telling ones.
+    /// The data set with its `columns` most informative columns.
     fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
         let (ordinal, keep) = (&self.recipe.student.ordinal, &self.recipe.data.keep);
         let mut names = screen::ranked(data);
@@ -463,7 +464,7 @@ impl<'a> Budget<'a> {
         narrow
     }
 
-    /// The data set without the columns that leave a student no time, or no room.
+    /// The data set without the columns that exceed a student's time or budget of parameters; `None` if all columns fit.
     fn columns_for_student(
         &self,
         resolved: &mut Resolved,
@@ -495,7 +496,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// Columns with which students get a good schedule in the time that is left.
+    /// The number of columns with which students get a good schedule in the time that is left.
     fn columns_in_time(&self, recipe: &Recipe, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
         let columns = data.features.columns.len();
         let splits = recipe.student.splits_of(learned(data));
@@ -514,7 +515,7 @@ impl<'a> Budget<'a> {
         })
     }
 
-    /// Seconds of a search with one setting and of refits with two seeds, if the recipe has `steps` steps.
+    /// The seconds of a search with one setting, and of refits with two seeds, if the recipe has `steps` steps.
     fn seconds_of_students(
         &self,
         recipe: &Recipe,
@@ -531,7 +532,7 @@ impl<'a> Budget<'a> {
         2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
-    /// Networks and Gaussian processes that fit, beside trees or alone.
+    /// Chooses options of networks and Gaussian processes that keep to the limit, for a teacher with or without trees.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.recipe.teacher.kind;
         if resolved.recipe.teacher.kind == TeacherKind::Trees {
@@ -551,7 +552,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// A Gaussian process that fits: beside other learners it is given up, alone it has fewer steps.
+    /// Chooses options of a Gaussian process. If it takes too long, it is left out if there are other learners; otherwise it gets fewer steps.
     fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
         let is_alone = self.recipe.teacher.kind == TeacherKind::Gp;
         let mut gp = resolved.recipe.teacher.gp.clone();
@@ -571,7 +572,7 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
-    /// Networks that fit. Beside trees, they have the folds and fits of these, or are given up.
+    /// Chooses options of networks. Beside trees, they have the same folds and fits as the trees; if their steps are too few then, they are left out.
     fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
         let is_alone = self.recipe.teacher.kind == TeacherKind::Network;
         let (rows, network) = (rows(data), &resolved.recipe.teacher.network);
@@ -602,7 +603,7 @@ impl<'a> Budget<'a> {
         Ok(())
     }
 
-    /// Steps, settings and seeds of the students within so many seconds.
+    /// Chooses the students' steps, settings and seeds for so many seconds.
     fn plan_student(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) {
         let (step, start) = resolved.step;
         let recipe = &mut resolved.recipe;
@@ -630,7 +631,7 @@ impl<'a> Budget<'a> {
         (recipe.repeats, recipe.max_repeats) = (repeats, repeats);
     }
 
-    /// That of a fit on all training rows, by fits of some of them and of an eighth of those.
+    /// The speed of a fit of trees on all training rows, extrapolated from fits on a sample and on an eighth of the sample.
     fn speed_of_trees(&self, data: &Dataset) -> Result<Speed> {
         let rows = sample_of_cells(data);
         let few = &rows[..(rows.len() / 8).max(rows.len().min(100))];
@@ -665,7 +666,7 @@ impl<'a> Budget<'a> {
         })
     }
 
-    /// Seconds of a step of a student, and of what comes before its first one.
+    /// The seconds of one training step of a student, and the seconds of the work before its first step.
     fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
         let growth = learned(data) as f64 / rows.len() as f64;
@@ -700,7 +701,7 @@ impl<'a> Budget<'a> {
         Ok(NetworkEnsemble::seconds_per_step(&of, &all, options, work)?)
     }
 
-    /// Seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
+    /// The seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
     fn seconds_of_process(
         &self,
         recipe: &Recipe,
@@ -736,12 +737,12 @@ impl<'a> Budget<'a> {
     }
 }
 
-/// Begins the note of what a limit led to.
-const LIMITED: &str = "to keep the time limit";
+/// Beginning of a note on what a limit changed.
+const LIMITED: &str = "to stay within the time limit";
 const NO_PROCESS: &str = "the teacher has no Gaussian process";
-const NARROWED: &str = "to keep the time limit and the budget";
+const NARROWED: &str = "to stay within the time limit and the budget of parameters";
 
-/// What is given up of a teacher, in words.
+/// The note on what was left out of a teacher; `None` if nothing was.
 fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     let mut parts = Vec::new();
     if taken.splits < asked.splits {
@@ -760,8 +761,12 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
 }
 
-/// The best tree options within `seconds` of one thread (with other learners; trees alone; at most), or as an error the seconds that the
-/// smallest teacher needs.
+/// The best tree options that take at most `seconds` on one thread. The three limits are for trees beside other learners, for trees alone, and for
+/// the smallest teacher. `wanted` is the recipe's number of rounds.
+///
+/// # Errors
+///
+/// The seconds that the smallest teacher needs.
 fn fitting(
     degrees: [Thrift; 4],
     rows: Rows,
@@ -821,8 +826,8 @@ fn fitting(
     })
 }
 
-/// The first way to fit networks in which each has `good` steps, where all of them together may take `steps`; else the last. With the steps of
-/// each.
+/// The first way to fit networks with which each network has at least `good` steps if all together may take `steps`; the last way if none does. Also
+/// returns the steps of each network.
 fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Thrift, f64) {
     let each = |own: &Thrift| {
         let plain = Thrift {
@@ -837,8 +842,8 @@ fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Th
     (*own, each(own))
 }
 
-/// Columns with which students get a good schedule in `allowed` seconds, which takes `good` seconds with all columns; at least
-/// [`LEAST_COLUMNS`], and none if even these leave no time for the shortest schedule (`least` seconds with all columns).
+/// The number of columns with which students get a good schedule in `allowed` seconds; at least [`LEAST_COLUMNS`]. A good schedule takes `good`
+/// seconds with all columns, the shortest one `least` seconds. `None` if even [`LEAST_COLUMNS`] columns leave no time for the shortest schedule.
 fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option<usize> {
     let fewest = LEAST_COLUMNS.min(columns);
     let share = allowed / good;
@@ -848,7 +853,7 @@ fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option
     (kept > fewest || least <= allowed).then_some(kept)
 }
 
-/// The student that is timed on a sample of the rows: its batches are as large as on all rows.
+/// The options of the student whose speed is measured on a sample of the rows: its batches are as large as with all rows.
 fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
     StudentOptions {
         batch: Some(recipe.student.batch_of(learned(data))),
@@ -856,8 +861,8 @@ fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
     }
 }
 
-/// Extrapolates time to `growth` times as many rows, linearly from two measurements; the slope is at least a third of proportional, since
-/// measurements are noisy.
+/// Extrapolates a time to `growth` times as many rows, linearly from two measurements: `more` on a sample, `less` on the share `part` of it. The
+/// slope is at least a third of a proportional one, since measurements are noisy.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     if part >= 1.0 {
         return more * growth.max(1.0);
@@ -866,7 +871,7 @@ fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     more + slope * (growth - 1.0)
 }
 
-/// Time of a round of trees that learn from a share of the rows, as a share of that with all of them.
+/// The time of a round of trees that learn from a share of the rows, as a share of the time with all rows.
 fn of_rows(share: f64) -> f64 {
     0.3 + 0.7 * share
 }
@@ -887,7 +892,7 @@ fn rows(data: &Dataset) -> Rows {
     }
 }
 
-/// Rows that students learn from in the end.
+/// The number of rows that students learn from in the refit.
 fn learned(data: &Dataset) -> usize {
     data.split.train.len() + data.split.valid.len()
 }
@@ -896,13 +901,13 @@ fn sample(data: &Dataset, most: usize) -> Vec<usize> {
     data.split.train.iter().copied().take(most).collect()
 }
 
-/// Rows on which the speed of trees and students is measured.
+/// The rows on which the speed of trees and students is measured.
 fn sample_of_cells(data: &Dataset) -> Vec<usize> {
     let cells = SAMPLE_CELLS / data.features.columns.len().max(1);
     sample(data, cells.clamp(LEAST_SAMPLE, SAMPLE))
 }
 
-/// Takes away all learners but trees.
+/// Leaves out all learners but trees.
 fn leave_trees_alone(resolved: &mut Resolved) {
     resolved.recipe.teacher.kind = TeacherKind::Trees;
     resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
@@ -911,7 +916,7 @@ fn leave_trees_alone(resolved: &mut Resolved) {
     ));
 }
 
-/// Steps that search and refits take.
+/// The steps that the search and the refits take.
 fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
     let refits = 2 * repeats * search::longest_schedule(student, splits);
     (search::search_steps(student, splits) + refits) as f64

@@ -10,11 +10,11 @@ use crate::recipe::Recipe;
 use crate::run::export;
 use crate::session::Session;
 
-/// Refuses columns and budgets with which no student of the kind asked for can be made.
+/// Refuses a table whose columns, or a budget, with which no student of the requested kind can be made.
 ///
 /// # Errors
 ///
-/// As [`draft::check`].
+/// The errors of [`draft::check`].
 pub(crate) fn check_student(recipe: &Recipe, data: &Dataset) -> Result<()> {
     let heads = Heads {
         head: recipe.objective.head(-1.0, 1.0),
@@ -24,11 +24,11 @@ pub(crate) fn check_student(recipe: &Recipe, data: &Dataset) -> Result<()> {
     Ok(draft::check(&recipe.student, &train(), heads)?)
 }
 
-/// Refuses formats that the table makes impossible for every kind of student that may be shipped.
+/// Refuses export formats that this table makes impossible for every kind of student that may be shipped.
 ///
 /// # Errors
 ///
-/// [`Error::Export`] with what stands in the way.
+/// [`Error::Export`] with the reason.
 pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<()> {
     if recipe.export.is_empty() {
         return Ok(());
@@ -45,7 +45,7 @@ pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'
     Ok(())
 }
 
-/// What could not be exported of the student that is shipped, in words.
+/// Notes on the formats to which the shipped student cannot be exported, with the reasons.
 pub(crate) fn not_exported(recipe: &Recipe, student: &limbeck_runtime::Student) -> Vec<String> {
     let refused = |format: &crate::format::Format| {
         let error: Error = export::files(student, *format, export::NAME).err()?;

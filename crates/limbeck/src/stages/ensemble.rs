@@ -11,14 +11,14 @@ use crate::report::Member;
 ///
 /// # Formula
 ///
-/// With mean `t_k` and standard deviation `σ_k` of teacher `k`, and weights `w_k` from the errors on rows that no teacher has seen (training rows
-/// for which all teachers have out-of-fold labels, or else validation rows):
+/// Teacher `k` has mean `t_k`, standard deviation `σ_k` and weight `w_k`. The weights depend on the errors on rows that no teacher has seen: training
+/// rows for which all teachers have out-of-fold labels or, if there are none, validation rows.
 ///
 /// ```text
 /// t = Σ w_k t_k        σ² = Σ w_k (σ_k² + t_k²) − t²
 /// ```
 ///
-/// A new row is accepted if it is accepted for each of the teachers.
+/// A new row is accepted only if it is accepted for every teacher.
 ///
 /// # Source
 ///
@@ -143,7 +143,7 @@ fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     precision.iter().map(|p| p / sum).collect()
 }
 
-/// Least squares with non-negative weights of sum 1: moves weight between two members at a time, each time to the smallest error.
+/// Least squares with non-negative weights that sum to 1. It moves weight between two members at a time, each time to the smallest error.
 fn stacked(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     const SWEEPS: usize = 200;
     let count = errors.len();

@@ -14,13 +14,13 @@ use crate::run::files::{TEACHER, TEACHER_FILE};
 /// A model that was fitted outside this run, on rows that this run does not know.
 pub(crate) struct ExternalTeacher {
     pub(crate) teacher: Box<dyn Teacher>,
-    /// Its name in the report.
+    /// Name of the model in the report.
     pub(crate) kind: String,
-    /// Bytes of its file.
+    /// Size of the model's file in bytes.
     pub(crate) bytes: usize,
-    /// What its user should know of how it was read.
+    /// Notes for the user on how the model was read.
     pub(crate) notes: Vec<String>,
-    /// The unit that it predicts in.
+    /// The unit of the model's predictions.
     unit: LearnedUnit,
 }
 
@@ -29,8 +29,8 @@ impl ExternalTeacher {
     ///
     /// # Errors
     ///
-    /// As [`ImportedTeacher::read_with`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` or `output` are given for a run,
-    /// whose teacher knows its columns by name and has one output.
+    /// The errors of [`ImportedTeacher::read_with`], [`Run::open`] and [`FittedTeacher::from_bytes`]; [`Error::Recipe`] if `columns` or `output` are
+    /// given for a run: its teacher knows its columns by name and has one output.
     pub(crate) fn read(
         path: &Path,
         columns: &[String],
@@ -92,7 +92,7 @@ impl ExternalTeacher {
         })
     }
 
-    /// Predictions in the learned unit of this run; the standard deviations are empty if the model has none.
+    /// The model's predictions in the learned unit of this run. The standard deviations are empty if the model has none.
     pub(crate) fn predict(&self, x: &Features, unit: LearnedUnit) -> Result<Prediction> {
         let Prediction {
             mut mean,
@@ -111,8 +111,8 @@ impl ExternalTeacher {
     }
 }
 
-/// Columns of the table that the model cannot get: those that checks dropped, and dates. Columns that the user drops are not among them: who names a
-/// column knows that the model does not read it.
+/// The columns of the table that the model cannot get: columns that checks dropped, and dates. Columns that the user drops are not listed: a user who
+/// names a column knows that the model does not use it.
 fn dropped(data: &DataSummary) -> Vec<DroppedColumn> {
     let by_checks = data.dropped_columns().map(|(check, column)| DroppedColumn {
         column: column.to_owned(),

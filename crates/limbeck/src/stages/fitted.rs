@@ -29,7 +29,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The data set as it was learned from: without the columns that a time limit left out.
+    /// The data set that the run learned from: without the columns that a time limit left out.
     pub(crate) fn data<'d>(&self, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
         budget::narrow(&self.recipe, asked, data)
     }
@@ -58,8 +58,8 @@ impl Fitted {
         &self.labels
     }
 
-    /// Predictions of teacher and students on test rows, in the target's unit: `row` of the table, `target`, `weight`, `teacher`, `alone`,
-    /// `distilled`, `shipped`.
+    /// Predictions of teacher and students on test rows, in the target's unit. The columns are `row` (of the table), `target`, `weight`, `teacher`,
+    /// `alone`, `distilled`, `shipped`.
     #[must_use]
     pub fn predictions(&self) -> &Table {
         &self.proven.predictions
@@ -79,7 +79,7 @@ impl Joint {
         &self.student
     }
 
-    /// Each target by itself: its teacher's labels, its report, and the student reduced to its output.
+    /// The result for each target alone: its teacher's labels, its report, and the student reduced to the output for it.
     #[must_use]
     pub fn targets(&self) -> &[Fitted] {
         &self.targets
@@ -207,7 +207,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     Ok(Joint { student, targets })
 }
 
-/// The recipe for one of several targets: that target comes first, and each target keeps its weight.
+/// The recipe for one of several targets: `target` comes first, and each target keeps its weight.
 fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     let mut own = recipe.clone();
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
@@ -235,7 +235,7 @@ fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<L
     })
 }
 
-/// Notes that the time limit ended the fits of a teacher of an additional split, unless the labels say so of their own teacher.
+/// Adds a note if the time limit ended the fits of a teacher of an additional split, unless the labels already have that note for their own teacher.
 fn note_late_splits<'s, 'd: 's>(
     notes: &mut Vec<String>,
     of: impl IntoIterator<Item = (&'s LabelStore, &'s Vec<OtherSplit<'d>>)>,

@@ -1,9 +1,10 @@
-//! Converts raw rows to golden vectors, and their values back.
+//! Makes golden vectors (raw rows, stored with their predictions) from rows of features, and converts their values to a student's inputs.
 
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use limbeck_runtime::{GoldenValue, Value};
 
-/// A raw row. Parts of dates are those of a made-up date, numbered by `example`; every second example has the table's own number for a missing cell.
+/// A raw row. A date column gets a made-up date, numbered by `example`. In every second example, a missing cell is the table's own number for
+/// *missing*.
 pub(crate) fn golden_row(features: &Features, row: usize, example: usize) -> Vec<GoldenValue> {
     let cell = |column: &Feature| match &column.values {
         FeatureValues::Number(_) if column.date.is_some() => GoldenValue::Time(date(example)),
@@ -20,7 +21,7 @@ pub(crate) fn golden_row(features: &Features, row: usize, example: usize) -> Vec
     features.columns.iter().map(cell).collect()
 }
 
-/// Dates from 1969 on, a little more than four years apart, at different times of the day.
+/// Seconds since 1970: dates from 1969 on, a little more than four years apart, at different times of the day.
 fn date(example: usize) -> i64 {
     const FIRST: i64 = -20_000_000;
     const STEP: i64 = 131_234_567;

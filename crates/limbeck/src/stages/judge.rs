@@ -1,4 +1,4 @@
-//! Predictions of both students on test rows, by seed, and the proof made from them.
+//! Predictions of both students on test rows, by seed, and the tests of significance on them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// The test rows of a data set, in the target's unit, and how students are judged on them.
 pub(crate) struct Judge<'a> {
     objective: &'a ObjectiveOptions,
-    /// True if a network learns from more than the teacher's predictions.
+    /// True if a student network also learns from the teacher's inner features or slopes.
     looks_inside: bool,
     /// Index of the target.
     at: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) teacher: Vec<f64>,
 }
 
-/// Predictions by seed, and the proof made from them.
+/// Predictions of both students by seed, and the tests of significance on them.
 pub(crate) struct Judged {
     pub(crate) alone: Vec<Vec<f64>>,
     pub(crate) distilled: Vec<Vec<f64>>,
@@ -64,7 +64,7 @@ impl<'a> Judge<'a> {
         Ok(student.predict(&features.raw(), features.rows)?)
     }
 
-    /// Predictions of both students by seed, and the proof made from them.
+    /// The predictions of both students by seed, and the tests of significance on them.
     pub(crate) fn judged(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<Judged> {
         let side = |of: fn(&Refitted) -> &Trial| -> Result<Vec<Vec<f64>>> {
             trials
@@ -101,7 +101,7 @@ impl<'a> Judge<'a> {
             .any(|trial| self.is_taught(&trial.distilled.setting))
     }
 
-    /// True if a student with that setting learns anything from the teacher.
+    /// True if a student with this setting learns anything from the teacher.
     fn is_taught(&self, setting: &Setting) -> bool {
         let objective = self.objective;
         let share = |alpha: f64| {
@@ -114,8 +114,8 @@ impl<'a> Judge<'a> {
 
     /// True if errors vary over seeds more than half as much as over test rows, so that more seeds are worth their time.
     ///
-    /// Only variances decide, never which student is better. They decide once: checking again after every two seeds would favor runs whose variance
-    /// happens to look small.
+    /// The decision depends on variances alone, never on which student is better. It is made only once: repeated checks would favor runs whose
+    /// variance happens to look small.
     pub(crate) fn needs_seeds(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<bool> {
         let method = self.judged(stage, trials)?.proof.method;
         Ok(method.is_some_and(|method| method.needs_seeds()))

@@ -23,7 +23,7 @@ use crate::run::Run;
 use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
 use crate::session::Session;
 
-/// Predictions and their standard deviations, converted to the learned unit.
+/// Predictions and their standard deviations, converted from the target's unit to the learned unit.
 fn learned_answers(
     unit: LearnedUnit,
     prediction: &[f64],
@@ -41,7 +41,7 @@ fn learned_answers(
     )
 }
 
-/// Labels, replaced by `given` labels where these are not NaN.
+/// The labels, replaced by the `given` labels that are not NaN.
 fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
     let pairs = labels.iter_mut().zip(given);
     for (label, &given) in pairs.filter(|(_, given)| !given.is_nan()) {
@@ -50,7 +50,7 @@ fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
     labels
 }
 
-/// The label if it is finite, else NaN for none.
+/// The label if it is finite; NaN, which means no label, if it is not.
 fn finite(label: f64) -> f64 {
     if label.is_finite() { label } else { f64::NAN }
 }
@@ -59,13 +59,13 @@ fn finite(label: f64) -> f64 {
 ///
 /// # Errors
 ///
-/// The errors of the teacher; [`Error::ForeignLabels`] if labels of another run do not fit.
+/// The errors of the teacher; [`Error::ForeignLabels`] if labels of another run do not belong to this table and recipe.
 pub(crate) fn make(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     let answers = answers(recipe, data, session)?;
     rounds::complete(recipe, data, answers, session)
 }
 
-/// The labels by the teachers that the recipe names.
+/// The labels by the teachers that the recipe names, without disputed rows and residual teachers.
 fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     let context = Context::new(recipe, data, session);
     let first = context.first()?;
@@ -99,7 +99,7 @@ fn weights(store: &LabelStore) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Labels for trials on one split of the rows, by a teacher that limbeck fits on its training rows alone.
+/// Labels for the search on one split of the rows, by a teacher that limbeck fits on the training rows of that split alone.
 ///
 /// # Errors
 ///
@@ -116,9 +116,9 @@ pub(crate) fn for_search(
 struct Pilot {
     store: LabelStore,
     teacher: FittedTeacher,
-    /// Predictions of its early fits for the new rows.
+    /// Predictions of the teacher's early fits (those without validation rows) for the new rows.
     early: EarlyAnswers,
-    /// Seconds that these predictions took.
+    /// Seconds that the predictions for new rows took.
     label_seconds: f64,
     /// Labels of new rows that are known without a teacher, NaN elsewhere.
     given: Vec<f64>,
@@ -145,7 +145,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The labels by the teacher that the recipe names, or by the first of several.
+    /// The labels by the recipe's teacher; by the first one if it names several.
     fn first(&self) -> Result<LabelStore> {
         let source = self.recipe.teacher_source();
         let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
@@ -433,7 +433,7 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// Refuses a teacher whose prediction for a validation or test row has no logarithm. On training and new rows, such a prediction is not used.
+    /// Refuses a teacher if a prediction for a validation or test row has no logarithm. On training rows and new rows, such predictions are ignored.
     fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
         let split = &self.data.split;
         match split
@@ -450,7 +450,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A store with a prediction and its standard deviation for each row of the table, and both for the new rows, which follow these in `mean`.
+    /// Makes a store of predictions and standard deviations for each row of the table. `mean` and `raw` continue with the new rows, whose predictions
+    /// are returned beside the store.
     fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
         let rows = &self.data.split.valid;
@@ -497,7 +498,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// True, with a note, if the teacher is far better on training rows than on validation rows.
+    /// True if the teacher is far better on training rows than on validation rows; a note says so.
     fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
         let rmse = |rows: &[usize]| {
             let pick =
@@ -551,7 +552,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Adds the new rows and decides which are accepted.
+    /// Adds the new rows with their labels, and decides which of the new rows are accepted.
     fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
         let given = new.label.clone();
         self.adopt(store, new);
@@ -611,7 +612,8 @@ impl<'a> Context<'a> {
         store.candidate = new.candidate;
     }
 
-    /// Coordinates of the layers that `layers` returns, if the recipe asks for hints; `answers` are the teacher's predictions on the rows of the data set.
+    /// Projections of the teacher's layers, as returned by `layers`, to a few coordinates; `None` unless the recipe asks for hints. `answers` are the
+    /// teacher's predictions on the rows of the data set.
     fn features(
         &self,
         store: &LabelStore,
@@ -676,7 +678,7 @@ impl<'a> Context<'a> {
         }))
     }
 
-    /// Labels of another run. Its new rows are made again from its seed and options.
+    /// The labels of another run. Its new rows are made again from its seed and options.
     fn read(&self, run: &Path) -> Result<LabelStore> {
         self.session.begin("labels of an earlier run");
         let source = Run::open(run)?;
@@ -744,7 +746,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Number of rows whose features are in memory at a time, before they are projected to coordinates.
+/// Number of rows whose features are in memory at the same time, before they are projected to coordinates.
 const FEATURE_BLOCK: usize = 4096;
 
 /// If the training RMSE is below this share of the validation RMSE, the teacher was probably fitted on the training rows.

@@ -8,7 +8,7 @@ use limbeck_distill::search::{Choice, Search, Stage, Trial};
 use crate::error::Result;
 use crate::report::{Against, FileReport, LoneModel, LoneReport, ShippedKind, Size};
 
-/// A model as it was chosen on validation rows, and as it was fitted on all training rows.
+/// A student as it was chosen on validation rows, and as it was fitted again on training and validation rows.
 pub(crate) struct Fitted {
     pub(crate) chosen: Trial,
     pub(crate) refitted: Trial,
@@ -16,8 +16,8 @@ pub(crate) struct Fitted {
 
 /// The best baseline of each kind that fits the columns and the budget.
 ///
-/// Kinds other than the baseline student's are searched here, unless the search has tried them already. Networks are not searched here, which would
-/// take as long as the run.
+/// Other kinds than the baseline student's are searched here, unless the search of the run has tried them already. Networks are not searched here:
+/// that would take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
@@ -43,7 +43,8 @@ pub(crate) fn fit(
     Ok(all)
 }
 
-/// The best baseline of a kind on validation rows, among those that the search tried, or else among those that are tried now.
+/// The best baseline of a kind on validation rows: of the trials of the search or, if it tried none of this kind, of trials that are made now. `None`
+/// if no student of this kind fits the columns and the budget.
 fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
     let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
     let tried = choice.alone.iter().filter(is_of_kind);
@@ -53,7 +54,7 @@ fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Opti
     }
 }
 
-/// Test rows on which files are judged.
+/// The test rows on which files are tested.
 pub(crate) struct Judged<'a> {
     pub(crate) target: &'a [f64],
     pub(crate) weight: &'a [f64],
@@ -65,11 +66,11 @@ pub(crate) struct ShippedFile<'a> {
     pub(crate) kind: ShippedKind,
     pub(crate) size: Size,
     pub(crate) valid_error: f64,
-    /// Its predictions on test rows.
+    /// Predictions of the shipped file on test rows.
     pub(crate) answers: &'a [f64],
 }
 
-/// The report on the models, and what the shipped file gains over the best of them; none without models.
+/// The report on the baselines, and what the shipped file gains over the best of them; `None` without baselines.
 ///
 /// `answers` are the predictions of the models' files on test rows, in the order of `models`.
 pub(crate) fn judge(

@@ -3,7 +3,7 @@
 //! | file | stage |
 //! |---|---|
 //! | `read` | table → data set |
-//! | `early` | what is refused before anything is trained |
+//! | `early` | refusals before anything is trained |
 //! | `budget`, with `screen` | time limit → options |
 //! | `labels`, with `external`, `ensemble`, `rounds` | data set → labels (`store`) |
 //! | `splits` | labels for additional splits of the rows |

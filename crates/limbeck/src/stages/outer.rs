@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::report::{Fold, Outer};
 use crate::session::Session;
 
-/// Refuses, before any work is done, a table that cannot be split into so many outer folds.
+/// Refuses, before any work is done, a table that cannot be split into `folds` outer folds.
 ///
 /// # Errors
 ///
-/// As [`Dataset::outer_folds`].
+/// The errors of [`Dataset::outer_folds`].
 pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
     if folds > 0 {
         data.outer_folds(folds, seed)?;
@@ -23,7 +23,7 @@ pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
 
 /// Why a fold has no result.
 enum NoFold {
-    /// The time limit ended it.
+    /// The time limit ended the fold.
     Late,
     Failed(Error),
 }
@@ -40,7 +40,8 @@ impl From<limbeck_data::Error> for NoFold {
     }
 }
 
-/// Calls `once` for each of `folds` other splits; none for 0 folds. If a time limit ends a fold, returns the folds before it and a note.
+/// Calls `once` for each of `folds` other splits. Returns the results, and a note if the time limit ended a fold: that fold and later ones are left
+/// out. The results are `None` if there are no finished folds.
 ///
 /// The result of each fold is a checkpoint, so that a stopped run continues after its last finished fold.
 ///

@@ -31,7 +31,7 @@ pub(crate) struct Proven {
     pub(crate) answers: Answers,
     pub(crate) test: KnownRows,
     pub(crate) predictions: Table,
-    /// Weights of each training of the run, by layer.
+    /// Weights of each training of the run, by layer of its network.
     pub(crate) weights: Vec<Vec<Vec<f32>>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl Students<'_> {
-    /// The target at an index.
+    /// The target at index `at`.
     pub(crate) fn case(&self, at: usize) -> Case<'_> {
         Case {
             recipe: self.recipe,
@@ -64,7 +64,7 @@ impl Students<'_> {
     ///
     /// # Errors
     ///
-    /// If the runtime refuses a part.
+    /// If the runtime refuses a part of the student.
     pub(crate) fn joint(&self, trained: &Trained<'_>) -> Result<(Student, JointReport)> {
         let case = self.case(0);
         let (shipped, winner) = case.shipped(trained);
@@ -85,7 +85,8 @@ impl Case<'_> {
     ///
     /// # Errors
     ///
-    /// If the students cannot be tested on the test rows; [`Error::Interrupted`](crate::Error::Interrupted) if a stop leaves outer folds or baselines of other kinds unfinished.
+    /// If the students cannot be tested on the test rows; [`Error::Interrupted`](crate::Error::Interrupted) if a stop leaves outer folds or baselines
+    /// of other kinds unfinished.
     pub(crate) fn prove(
         &self,
         trained: &Trained<'_>,
@@ -174,13 +175,13 @@ impl Case<'_> {
         &trained.judges[self.at]
     }
 
-    /// Trials in the form of the report.
+    /// The trials, in the form that the report has.
     fn seen(&self, trained: &Trained<'_>, trials: &[Trial]) -> Vec<TrialReport> {
         let seen = |trial: &Trial| (&trained.search.of_target(trial, self.at)).into();
         trials.iter().map(seen).collect()
     }
 
-    /// Only the errors of teacher and students on the test rows.
+    /// The test errors of teacher and students, for one outer fold.
     fn errors(&self, trained: &Trained<'_>) -> Result<Fold> {
         let judge = self.judge(trained);
         let (shipped, winner) = self.shipped(trained);
@@ -199,7 +200,7 @@ impl Case<'_> {
         })
     }
 
-    /// Which student is shipped: the better one on validation rows.
+    /// The student that is shipped: the better one on validation rows.
     fn shipped<'t>(&self, trained: &Trained<'t>) -> (Shipped, &'t Trial) {
         let Trained {
             alone,
@@ -224,7 +225,7 @@ impl Case<'_> {
         (shipped, trial)
     }
 
-    /// Test metrics of teacher and students, and those of the students by seed.
+    /// Test metrics of teacher and students (the students' as means over seeds), and the students' metrics for each seed.
     fn scores(
         &self,
         judge: &Judge<'_>,
@@ -261,7 +262,7 @@ impl Case<'_> {
         (test, seeds)
     }
 
-    /// The student of a trial, with its kind, its number of parameters and the bytes of its file.
+    /// The student of a trial, with its kind, its number of parameters and the size of its file in bytes.
     fn size(
         &self,
         trained: &Trained<'_>,
@@ -278,7 +279,7 @@ impl Case<'_> {
         Ok((size, student))
     }
 
-    /// Sizes of both students; none if both are networks of the same design.
+    /// Sizes of both students; `None` if both are networks of the same design.
     fn sizes(&self, trained: &Trained<'_>, shipped: &Shipped) -> Result<Option<Sizes>> {
         let files = &trained.files;
         let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
@@ -330,7 +331,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Predictions on test rows of the teacher and of the students that are in files.
+    /// Predictions of the teacher and of the students in files, on test rows.
     fn answers(&self, trained: &Trained<'_>, shipped: &Student) -> Result<Answers> {
         let judge = self.judge(trained);
         let features = &judge.test.features;
@@ -343,7 +344,7 @@ impl Case<'_> {
         })
     }
 
-    /// Test rows as `predictions.parquet` has them.
+    /// The table `predictions.parquet`: test rows with all predictions.
     fn predictions(&self, judge: &Judge<'_>, answers: &Answers) -> Table {
         // Positions in the table from 0, as in the labels.
         let row = judge
@@ -378,7 +379,7 @@ impl Case<'_> {
         }
     }
 
-    /// Weights of all trainings, each by the layers of the stage that made it: their sizes may differ.
+    /// The weights of all trainings. Each is divided by the layers of the stage that trained it, since sizes may differ between stages.
     fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
         curves::trainings(self.recipe.seed, trained.choice, trained.refits)
             .iter()
@@ -394,7 +395,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Likely causes of a student or teacher that is no better than the mean.
+    /// Likely reasons why a student or the teacher is no better than the mean.
     fn causes(&self, answers: &Answers) -> Vec<String> {
         verdict::causes(&verdict::Answered {
             target: self.known.data.target(),
@@ -605,7 +606,7 @@ impl Case<'_> {
     }
 }
 
-/// The note on what the time limit ended.
+/// The note on what the time limit left out.
 fn late(cut: Option<Cut>) -> String {
     let what = match cut {
         Some(Cut::Search) => "the search, so that the students are those of the search, with one seed",
@@ -615,12 +616,12 @@ fn late(cut: Option<Cut>) -> String {
         None => return "the time limit left no time for baselines of other kinds; use a longer time limit".into(),
     };
     format!(
-        "the time limit ended {what}, and no baselines of other kinds were fitted: running this recipe again may give other results; use a \
+        "the time limit cut off {what}, and no baselines of other kinds were fitted: running this recipe again may give other results; use a \
          longer time limit"
     )
 }
 
-/// A note on labels and test targets outside the bins of a binned head; none if its bins hold all of them.
+/// A note on labels and test targets outside the bins of a binned head; `None` if its bins hold all of them.
 fn clamped(trained: &Trained<'_>) -> Option<String> {
     let test = &trained.judges[0].test.target;
     let (beyond, labels) = trained.stage.beyond_bins()?;
@@ -630,8 +631,8 @@ fn clamped(trained: &Trained<'_>) -> Option<String> {
         .count();
     (beyond + targets > 0).then(|| {
         format!(
-            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside and pull predictions to the outermost bins, and \
-             {targets} of {} test targets are out of reach of any prediction",
+            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside them and are \
+             learned as the outermost bins, and {targets} of {} test targets are outside the range that the student can predict",
             test.len()
         )
     })

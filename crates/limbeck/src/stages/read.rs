@@ -25,7 +25,7 @@ pub(crate) fn read(
 ///
 /// # Errors
 ///
-/// [`Error::Recipe`] with the first row.
+/// [`Error::Recipe`], which names the first such row.
 pub(crate) fn check(data: &Dataset) -> Result<()> {
     // Squares of such targets are no numbers of double precision.
     for (spec, target) in data.targets.specs.iter().zip(&data.targets.values) {
@@ -45,5 +45,5 @@ pub(crate) fn check(data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Targets beyond this are refused.
+/// Largest magnitude of a target that is accepted.
 const LARGEST: f64 = 1e30;

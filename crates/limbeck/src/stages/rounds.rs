@@ -54,7 +54,7 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// Predictions of a quick student, trained on the training rows, for each of `asked`.
+    /// The predictions of a quick student, trained on the training rows, for each of the inputs `asked`.
     fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
         // A network, whatever kind the student is to be.
         let student = StudentOptions {
@@ -85,14 +85,14 @@ impl Rounds<'_> {
             .collect::<Result<_, _>>()?)
     }
 
-    /// The teacher's prediction of what the student predicts: the mean, or a quantile.
+    /// The teacher's prediction of the quantity that the student predicts: the mean, or a quantile.
     fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
         let objective = &self.recipe.objective;
         let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
         rows.iter().map(answer).collect()
     }
 
-    /// Keeps the candidates on which a student that has not seen them differs most from the teacher.
+    /// Keeps the candidate rows on which a quick student, trained without them, differs most from the teacher.
     fn keep_disputed(&self, mut store: LabelStore, candidates: &[usize]) -> Result<LabelStore> {
         self.session
             .begin("rows on which a quick student disagrees with the teacher");

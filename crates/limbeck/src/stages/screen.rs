@@ -3,14 +3,14 @@
 use limbeck_data::{Dataset, Feature, FeatureValues, MISSING};
 use rayon::prelude::*;
 
-/// Rows that are looked at.
+/// Maximum number of training rows that the ranking uses.
 const SEEN_ROWS: usize = 4000;
-/// Cells of a number column, of equally many rows.
+/// Number of cells (intervals with equally many rows) of a number column.
 const CELLS: usize = 16;
-/// Categories with a cell of their own; later ones share the last.
+/// Number of cells for categories; later categories share the last cell.
 const LEVELS: usize = 64;
 
-/// Names of the features, the most telling first: by training rows alone.
+/// Names of the features, the most informative first. Only training rows are used.
 pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
     let step = data.split.train.len().div_ceil(SEEN_ROWS).max(1);
     let rows: Vec<usize> = data.split.train.iter().copied().step_by(step).collect();
@@ -32,7 +32,7 @@ pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
         .collect()
 }
 
-/// The cell of each row: numbers in order of size, categories by level, what is missing in one of its own.
+/// The cell of each row: numbers are divided into intervals, each category has its own cell, and so have missing values.
 fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
     match &column.values {
         FeatureValues::Number(values) => {
@@ -58,7 +58,7 @@ fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
     }
 }
 
-/// Share of the variance that the means of the cells explain beyond what chance would: 0 for a column of noise, in the mean.
+/// Share of the target's variance that the means of the cells explain, minus what chance explains: 0 on average for a column of noise.
 ///
 /// # Formula
 ///

@@ -11,14 +11,14 @@ use crate::error::Result;
 use crate::recipe::{Recipe, TeacherSource};
 use crate::session::Session;
 
-/// Maximum number of folds of a teacher that labels for an additional split.
+/// Maximum number of folds of a teacher that labels the rows of an additional split.
 const FOLDS: usize = 3;
-/// Maximum number of fits of its learners on all rows.
+/// Maximum number of fits of the teacher's learners on all rows.
 const FITS: usize = 2;
-/// Maximum number of new rows for such a split: its trials are short.
+/// Maximum number of new rows for an additional split, on which trials are short.
 const NEW_ROWS: usize = 20_000;
 
-/// The additional splits, on which trials are validated besides the split of the data set.
+/// The additional splits, on which trials are validated as well as on the split of the data set.
 ///
 /// A teacher that limbeck fits is fitted again for each split, with less effort, so that it has not seen the validation rows of that split. Labels
 /// from other teachers, and labels that need more than a teacher's predictions, are used for all splits: their teacher may have seen any row.
@@ -59,10 +59,10 @@ pub(crate) fn others<'a>(
     more.into_iter().enumerate().map(labelled).collect()
 }
 
-/// The note on fits of a teacher that the time limit ended.
+/// The note that the time limit ended fits of a teacher.
 pub(super) const LATE: &str = "the time limit ended the teacher's fits early: another run of this recipe may give other results";
 
-/// Notes in labels that the time limit ended the fits of their teacher.
+/// Adds a note to the labels if the time limit ended the fits of their teacher.
 pub(super) fn note_late(recipe: &Recipe, store: &mut LabelStore, session: &Session<'_>) {
     if recipe.teacher_source() == TeacherSource::Fit && session.stop().is_late() {
         store.summary.notes.push(LATE.to_owned());

@@ -16,23 +16,23 @@ use crate::report::TeacherReport;
 /// Labels of the rows of the data set, and of new rows, which only the teacher labeled.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LabelStore {
-    /// The teacher's mean per row of the data set. Training rows: from a teacher that has not seen the row; validation rows: from
-    /// the fold teachers; test rows: from the final teacher. NaN if there is none.
+    /// The teacher's prediction for each row of the data set. For a training row it comes from a teacher that has not seen the row, for a validation
+    /// row from the fold teachers, and for a test row from the final teacher. NaN if there is none.
     pub teacher: Vec<f64>,
-    /// Predictive standard deviation per row.
+    /// Standard deviation of the teacher's prediction for each row.
     pub spread: Vec<f64>,
-    /// Fold per row, [`NO_FOLD`] outside the training rows.
+    /// Fold of each row; [`NO_FOLD`] outside the training rows.
     pub fold: Vec<u32>,
     /// Inputs of the new rows.
     pub new: Features,
-    /// For a new row that is a slightly moved copy of a row of the data set: the latter row.
+    /// For each new row that is a slightly moved copy of a row of the data set: the index of that row. `None` for other new rows.
     pub source: Vec<Option<usize>>,
     /// Number of new rows that limbeck made. They come first; those of the user's files come after them.
     #[serde(default)]
     pub synthetic: usize,
-    /// True for the second row of a pair, which stands right after the first.
+    /// True for the second row of a pair; it stands directly after the first row.
     pub second: Vec<bool>,
-    /// True for a row that is kept only if it is among those on which student and teacher differ most.
+    /// True for a new row that is kept only if student and teacher differ more on it than on other candidates.
     pub candidate: Vec<bool>,
     /// The teacher's inner features, if the recipe asks for them.
     pub features: Option<TeacherFeatures>,
@@ -46,7 +46,7 @@ pub struct LabelStore {
     pub summary: TeacherReport,
     /// The teacher as a file, if limbeck fitted it.
     pub file: Option<Vec<u8>>,
-    /// Microseconds per row that labeling took; none if labels were read.
+    /// Microseconds that the teacher took to label a row; `None` if labels were read.
     pub us_per_row: Option<f64>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct OtherSplit<'a> {
 const SETS: [&str; 4] = ["train", "valid", "test", "new"];
 
 impl LabelStore {
-    /// The new rows that are used: accepted rows, and of pairs only those with both rows accepted.
+    /// The new rows that are used: accepted rows; a pair is used only if both of its rows are accepted.
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
         let fine = |row: usize| match (self.second[row], self.second.get(row + 1)) {
@@ -184,7 +184,7 @@ impl LabelStore {
         Ok(())
     }
 
-    /// Rows of the data set with the teacher's labels.
+    /// The given rows of the data set, with the teacher's labels.
     #[must_use]
     pub fn known(&self, data: &Dataset, rows: &[usize]) -> KnownRows {
         KnownRows {
@@ -198,7 +198,7 @@ impl LabelStore {
         }
     }
 
-    /// The new rows that are used, labeled by `mean`; slightly moved copies of training rows have the weight `perturb_weight`.
+    /// The new rows that are used, with the labels `mean`. Slightly moved copies of training rows get the weight `perturb_weight`.
     fn new_rows(&self, mean: &[f64], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
@@ -222,7 +222,7 @@ impl LabelStore {
         }
     }
 
-    /// The teacher's features of the rows that students see.
+    /// The teacher's features of the given rows of the data set and of the new rows that are used.
     fn shown(&self, all: &Coordinates, rows: &[usize]) -> Coordinates {
         let pick = |values: &[f32], rows: &[usize]| -> Vec<f32> {
             let width = all.attention.len();

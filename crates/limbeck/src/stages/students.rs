@@ -1,4 +1,4 @@
-//! Trains both students: chooses them on validation rows, and fits them again on all training rows.
+//! Trains both students: chooses their settings on validation rows, and fits them again on training and validation rows.
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, TargetSpec};
@@ -16,9 +16,9 @@ use crate::session::{Event, Session};
 /// What is needed to train the students.
 pub(crate) struct Students<'a> {
     pub(crate) recipe: &'a Recipe,
-    /// What a time limit led to, in words.
+    /// Notes on what a time limit changed.
     pub(crate) notes: &'a [String],
-    /// What they predict: one target, or several by one network.
+    /// The targets of the students: one, or several that one network predicts.
     pub(crate) targets: &'a [TargetSpec],
     /// Data and labels of each target, on the same rows.
     pub(crate) known: Vec<Known<'a>>,
@@ -38,27 +38,27 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Trained<'t> {
     pub(crate) search: &'t Search<'t>,
     pub(crate) choice: &'t Choice,
-    /// The trials that were chosen.
+    /// The chosen trial of each student.
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
     /// The rows of each split of the search, by target.
     pub(crate) rows: &'t [Vec<SearchRows>],
     /// The transfer sets of the refit, by target.
     pub(crate) sets: &'t [TransferSet],
-    /// The stage of the refits; the refits are by seed.
+    /// The stage of the refits; there is one refit per seed.
     pub(crate) stage: &'t Stage<'t>,
     pub(crate) refits: &'t [Refitted],
     pub(crate) files: Files<'t>,
     /// One judge per target.
     pub(crate) judges: &'t [Judge<'t>],
-    /// What a stop or the time limit ended.
+    /// What a stop or the time limit cut off; `None` if nothing was.
     pub(crate) cut: Option<Cut>,
 }
 
-/// What a stop or the time limit ended.
+/// What a stop or the time limit cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The search: nothing was fitted again.
+    /// The search: no student was fitted again.
     Search,
     /// All refits: the students are those of the search.
     AllRefits,
@@ -78,11 +78,11 @@ impl Trained<'_> {
     }
 }
 
-/// The refit of each student that its file holds.
+/// The refits whose students are written to files.
 pub(crate) struct Files<'t> {
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
-    /// Their positions among the repeats, in that order.
+    /// Positions of both refits among the repeats: baseline, distilled.
     pub(crate) repeats: [usize; 2],
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn study<'a>(
     }
 }
 
-/// The same for students without a teacher, which leave no checkpoints.
+/// The settings of trials without a teacher, which store no checkpoints.
 pub(crate) fn untaught<'a>(
     recipe: &'a Recipe,
     data: &'a Dataset,
@@ -150,7 +150,7 @@ pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
     })
 }
 
-/// True where a refit was trained as long as its trial.
+/// True if a refit was trained for as many steps as its trial.
 fn is_whole(refit: &Trial, trial: &Trial) -> bool {
     refit.setting.spec.is_some() || refit.stop == trial.stop
 }
@@ -159,7 +159,7 @@ fn is_whole(refit: &Trial, trial: &Trial) -> bool {
 pub(crate) type SearchRows = (TransferSet, KnownRows);
 
 impl Students<'_> {
-    /// Rows of each split, by target.
+    /// The rows of each split, by target.
     fn rows(&self) -> Vec<Vec<SearchRows>> {
         let rows = |data: &Dataset, labels: &LabelStore| -> SearchRows {
             let set = labels.for_search(data, self.recipe.transfer.perturb_weight);
@@ -272,7 +272,7 @@ impl Students<'_> {
         self.known.iter().enumerate().map(judge).collect()
     }
 
-    /// Fits both students on all training rows, with as many seeds as the test needs.
+    /// Fits both students on training and validation rows, with as many seeds as the tests of significance need.
     fn refit(
         &self,
         stage: &Stage<'_>,

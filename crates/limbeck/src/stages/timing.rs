@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// Peak memory of this process, in bytes; none if the operating system does not report it.
+/// The peak memory of this process, in bytes; `None` if the operating system does not report it.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -10,7 +10,7 @@ pub(crate) fn peak_memory_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Microseconds per call: the smallest of several measurements, since noise only adds time.
+/// Microseconds per call: the smallest of several measurements, since noise only makes a call slower.
 pub(crate) fn best_microseconds(calls: usize, mut call: impl FnMut()) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..5 {

@@ -1,7 +1,7 @@
 //! `report.html`: a run as one self-contained page.
 //!
-//! Tables and sentences are written here, so that the page can be read without scripts; Chart.js draws charts from the data at the end of the page.
-//! Chart.js 4 (MIT, 209 kB) is part of the page, so that it works offline.
+//! The tables and sentences are written here, so that the page can be read without scripts. Chart.js draws the charts, from data at the end of the
+//! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
 mod slices;
 
@@ -20,21 +20,21 @@ use crate::report::{
 use slices::{Ranked, Slice, mean};
 
 const TEMPLATE: &str = include_str!("page.html");
-/// The style of all pages.
+/// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("page.css");
-/// The beginning of the scripts of all pages.
+/// The script that all pages begin with.
 pub(crate) const THEME: &str = include_str!("theme.js");
 const SCRIPT: &str = include_str!("page.js");
-/// Chart.js.
+/// The library Chart.js.
 pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
-/// Maximum number of points of a scatter plot; more would not show more.
+/// Maximum number of points of a scatter plot.
 const POINTS: usize = 1500;
-/// Maximum number of lines of a table of slices.
+/// Maximum number of rows of a table of slices.
 const LISTED: usize = 8;
-/// Maximum number of columns whose errors are plotted.
+/// Maximum number of columns for which a chart of errors is drawn.
 const DRAWN: usize = 3;
-/// Text under the headline of a run that was stopped.
+/// The text under the headline of a run that was stopped.
 const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says. A complete run of the recipe may do better.";
 /// Number of quantile bins of the target.
 const PARTS: usize = 10;
@@ -43,23 +43,23 @@ const PARTS: usize = 10;
 pub(crate) struct Source<'a> {
     /// All results.
     pub(crate) report: &'a Report,
-    /// The recipe as it is stored.
+    /// Text of the recipe as it is stored.
     pub(crate) recipe: &'a str,
-    /// Test rows.
+    /// Features of the test rows.
     pub(crate) features: &'a Features,
     /// Weights of the test rows.
     pub(crate) weight: &'a [f64],
     /// Targets and predictions on test rows, in the target's unit.
     pub(crate) answers: &'a Answers,
-    /// Trials of both students that were chosen on validation rows.
+    /// The trials that were chosen on validation rows: of the baseline and of the distilled student.
     pub(crate) chosen: [Option<&'a Trial>; 2],
     /// The run's folder, as the user named it.
     pub(crate) run: &'a str,
-    /// Formats that its student can be written as.
+    /// The formats to which the student can be exported.
     pub(crate) formats: &'a [Format],
 }
 
-/// The page.
+/// The page as HTML.
 pub(crate) fn page(source: &Source<'_>) -> String {
     let answers = source.answers;
     let slices = slices::slices(source.features);
@@ -179,7 +179,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     page.replacen("{{CHARTS}}", CHARTS, 1)
 }
 
-/// Escapes text for HTML, and so that it contains no placeholder of the template.
+/// Escapes a text for HTML; the result also contains no placeholder of the page's template.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -188,7 +188,7 @@ pub(crate) fn escape(text: &str) -> String {
         .replace("{{", "{&#123;")
 }
 
-/// Kind of the headline, for its color: what the shipped file gains.
+/// Class of the headline, for its color: it depends on what the shipped file gains.
 fn headline_kind(report: &Report) -> &'static str {
     match &report.file {
         Some(file) if file.gain.worth_having => "helps",
@@ -217,7 +217,7 @@ fn asked(report: &Report) -> String {
     )
 }
 
-/// The error saved by distillation and its interval, on a scale in the target's unit.
+/// The error that distillation saves and its interval, drawn on a scale in the target's unit.
 fn interval(report: &Report) -> String {
     let saved = &report.proof.verdict.error_saved;
     let measure = report.measure().name();
@@ -271,7 +271,7 @@ fn interval(report: &Report) -> String {
     )
 }
 
-/// 1, 2 or 5 times a power of ten that is about half of `reach`.
+/// A step of a scale: 1, 2 or 5 times a power of ten, about half of `reach`.
 fn tick(reach: f64) -> f64 {
     let power = 10f64
         .powf((reach / 2.0).log10().floor())
@@ -282,7 +282,7 @@ fn tick(reach: f64) -> f64 {
     power * times.unwrap_or(10.0)
 }
 
-/// A number of a scale, without trailing zeros.
+/// A number on a scale, as text without trailing zeros.
 fn plain(value: f64) -> String {
     let text = short(value);
     match text.contains('.') && !text.contains('e') {
@@ -348,7 +348,7 @@ fn tiles(report: &Report) -> String {
     )
 }
 
-/// The values of the three error columns.
+/// The texts for the three error columns.
 fn figures(
     (rmse, mae, r2): (f64, f64, Option<f64>),
     quantile: Option<QuantileScores>,
@@ -508,7 +508,7 @@ fn shipped(report: &Report) -> String {
     )
 }
 
-/// Errors by outer fold, and their means.
+/// The errors of each outer fold, and their means.
 fn other_splits(outer: &Outer, measure: &str) -> String {
     let row = |name: &str, rows: [String; 2], errors: [f64; 4], ships: &str| {
         let cells: String = rows
@@ -591,7 +591,7 @@ fn checks(report: &Report) -> String {
     )
 }
 
-/// Commands that work for the run.
+/// Commands that work for this run.
 fn usage(run: &str, formats: &[Format]) -> String {
     let file = format!("{run}/student.limbeck")
         .replace('\\', "\\\\")
@@ -635,7 +635,7 @@ fn usage(run: &str, formats: &[Format]) -> String {
         .collect()
 }
 
-/// A path as a shell reads it.
+/// A path, quoted for a shell if necessary.
 fn quoted(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     match path.chars().all(is_plain) {
@@ -658,12 +658,12 @@ fn figure(id: &str, title: &str) -> String {
     )
 }
 
-/// A number with its digits in groups of three.
+/// A number whose digits are in groups of three.
 fn grouped(count: usize) -> String {
     limbeck_distill::proof::grouped(count).replace(' ', "\u{202f}")
 }
 
-/// A number rounded to five digits, enough for a chart; null if it is not finite.
+/// A number rounded to five significant digits, enough for a chart; `null` if it is not finite.
 fn shown(value: f64) -> Value {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 { json!(0) } else { Value::Null };
@@ -684,7 +684,7 @@ fn scatter(answers: &Answers) -> Value {
     json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
 }
 
-/// Mean error, and the error that the run judges by, by quantile bins of the target.
+/// Mean error, and the error by which the run compares models, for each quantile bin of the target.
 fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
@@ -777,7 +777,7 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
     .collect()
 }
 
-/// Error, bytes and time of each model.
+/// Error, size in bytes and time of each model.
 fn sizes(report: &Report) -> Value {
     let mut points = Vec::new();
     let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {

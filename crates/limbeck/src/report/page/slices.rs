@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Number of quantile bins of a number column.
 const BINS: usize = 8;
-/// A slice has at least so many rows, and at least one in so many of all rows.
+/// Minimum number of rows of a slice; a slice also has at least one of every so many rows.
 const LEAST: (usize, usize) = (20, 100);
 
 /// Rows with the same value, or with values in the same bin, of one column.
@@ -14,7 +14,7 @@ const LEAST: (usize, usize) = (20, 100);
 pub(crate) struct Slice {
     /// The column.
     pub(crate) column: String,
-    /// Its values in these rows, as text.
+    /// The column's values in these rows, as text.
     pub(crate) values: String,
     /// The rows, by position.
     #[serde(skip)]
@@ -27,17 +27,17 @@ pub(crate) struct Ranked {
     /// The slice.
     #[serde(flatten)]
     pub(crate) slice: Slice,
-    /// Number of rows.
+    /// Number of rows of the slice.
     pub(crate) count: usize,
-    /// Error on these rows.
+    /// Error on the rows of the slice.
     pub(crate) error: f64,
-    /// Error on these rows divided by that on all rows.
+    /// Error on the rows of the slice, divided by the error on all rows.
     pub(crate) times: f64,
-    /// Mean contribution of its rows to the error, minus that of all rows, in standard errors of the former.
+    /// Mean contribution of the slice's rows to the error, minus the mean contribution of all rows, in standard errors of the former.
     pub(crate) score: f64,
 }
 
-/// The slices of each column: levels, or quantile bins, and missing values. Slices that are too small are left out.
+/// The slices of each column: by category or by quantile bin, and missing values. Slices that are too small are left out.
 pub(crate) fn slices(features: &Features) -> Vec<Slice> {
     let least = LEAST.0.max(features.rows / LEAST.1);
     let mut all = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn slices(features: &Features) -> Vec<Slice> {
     all
 }
 
-/// Bins of about equal size, with their smallest and largest value; equal values stay together, and missing values are left out.
+/// Bins with about equal numbers of rows: smallest value, largest value and rows of each. Equal values are in one bin; missing values are left out.
 fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     let mut order: Vec<usize> = (0..values.len())
         .filter(|&row| !values[row].is_nan())
@@ -110,7 +110,8 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     bins
 }
 
-/// Slices with larger errors than all rows have, the most significant first; `parts` is the contribution of each row to the error ([`Measure::rows`]).
+/// The slices whose errors are larger than the error on all rows, the most significant first. `parts` is the contribution of each row to the error
+/// ([`Measure::rows`]).
 pub(crate) fn rank(
     slices: &[Slice],
     measure: Measure,
@@ -149,7 +150,7 @@ pub(crate) fn rank(
     found
 }
 
-/// Weighted mean over rows; NaN if all of their weights are 0.
+/// The weighted mean of a value over rows; NaN if all of their weights are 0.
 pub(crate) fn mean(rows: &[usize], weight: &[f64], value: impl Fn(usize) -> f64) -> f64 {
     let (sum, weights) = rows.iter().fold((0.0, 0.0), |(sum, weights), &row| {
         (sum + weight[row] * value(row), weights + weight[row])
@@ -157,7 +158,7 @@ pub(crate) fn mean(rows: &[usize], weight: &[f64], value: impl Fn(usize) -> f64)
     sum / weights
 }
 
-/// A number with four digits, as tables show it.
+/// A number with four significant digits, as tables show it.
 fn short(value: f64) -> String {
     limbeck_distill::proof::short(value)
 }
