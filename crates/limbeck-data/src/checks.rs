@@ -198,6 +198,11 @@ impl<'a> Findings<'a> {
         self.act(check, self.action(check), column, message)
     }
 
+    /// Records warnings from reading a file, each as in [`note`](Self::note).
+    pub(crate) fn notes(&mut self, notes: &[Warning]) -> Result<()> {
+        notes.iter().try_for_each(|note| self.note(note))
+    }
+
     /// Records a warning from reading a file. If it has the name of a check, it counts as a finding of this check.
     pub(crate) fn note(&mut self, note: &Warning) -> Result<()> {
         let named = |check: &Check| check.name() == note.check;

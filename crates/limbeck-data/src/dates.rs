@@ -16,7 +16,7 @@ use limbeck_runtime::{DatePart, DateSource, MISSING_TIME};
 use crate::cells::MISSING_TIME as MISSING_MICROSECONDS;
 use crate::kind::ColumnKind;
 use crate::table::{Column, Values};
-use crate::time::days_from_civil;
+pub use crate::time::minute;
 
 const FEWEST_FOR_CYCLE: usize = 6;
 
@@ -27,28 +27,6 @@ pub fn seconds(microseconds: i64) -> i64 {
         MISSING_MICROSECONDS => MISSING_TIME,
         known => known.div_euclid(1_000_000),
     }
-}
-
-/// `YYYY-MM-DD HH:MM` of microseconds since 1970, rounded down to the minute.
-///
-/// ```
-/// assert_eq!(limbeck_data::dates::minute(1_709_231_400_000_000), "2024-02-29 18:30");
-/// ```
-#[must_use]
-pub fn minute(microseconds: i64) -> String {
-    let minutes = microseconds.div_euclid(60_000_000);
-    let seconds = minutes * 60;
-    let (year, month) = (
-        DatePart::Year.of(seconds) as i64,
-        DatePart::Month.of(seconds) as i64,
-    );
-    let day = minutes.div_euclid(1440) - days_from_civil(year, month, 1) + 1;
-    let minute = minutes.rem_euclid(1440);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
-        minute / 60,
-        minute % 60
-    )
 }
 
 /// The parts of a date column that become features.
@@ -129,15 +107,6 @@ mod tests {
             ["weekday", "hour", "day_sin", "day_cos"]
         );
         assert!(names(&[DAY; 9], false).is_empty());
-    }
-
-    #[test]
-    fn dates_are_shown_to_the_minute() {
-        assert_eq!(minute(0), "1970-01-01 00:00");
-        // 2024-02-29T18:30:00Z is 1 709 231 400 s.
-        assert_eq!(minute(1_709_231_400_000_000), "2024-02-29 18:30");
-        assert_eq!(minute(-1), "1969-12-31 23:59");
-        assert_eq!(minute(-62_135_596_800_000_000), "0001-01-01 00:00");
     }
 
     #[test]

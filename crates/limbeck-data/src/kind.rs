@@ -24,10 +24,9 @@ use arrow_array::{Array, StringArray};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{MISSING, MISSING_TIME, Values};
-use crate::dates::minute;
 use crate::numbers::{Meaning, Notation, Reading, Rules, is_marker};
 use crate::text::DecimalMark;
-use crate::time::{DateOrder, iso};
+use crate::time::{DateOrder, iso, minute};
 
 /// Kind of the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //! A column has one order: the order in which the most cells are dates. If day first and month first give equally many dates, but different
 //! dates, the column is not a column of dates. Years have four digits; names of months are English.
 
+use limbeck_runtime::DatePart;
 use serde::{Deserialize, Serialize};
 
 /// The order of day, month and year in the dates of a column.
@@ -266,6 +267,28 @@ pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// `YYYY-MM-DD HH:MM` of microseconds since 1970, rounded down to the minute.
+///
+/// ```
+/// assert_eq!(limbeck_data::dates::minute(1_709_231_400_000_000), "2024-02-29 18:30");
+/// ```
+#[must_use]
+pub fn minute(microseconds: i64) -> String {
+    let minutes = microseconds.div_euclid(60_000_000);
+    let seconds = minutes * 60;
+    let (year, month) = (
+        DatePart::Year.of(seconds) as i64,
+        DatePart::Month.of(seconds) as i64,
+    );
+    let day = minutes.div_euclid(1440) - days_from_civil(year, month, 1) + 1;
+    let minute = minutes.rem_euclid(1440);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
+        minute / 60,
+        minute % 60
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,5 +396,14 @@ mod tests {
             DateOrder::of([("3/10/2024", 2), ("25/3/2024", 0)].into_iter()),
             None
         );
+    }
+
+    #[test]
+    fn dates_are_shown_to_the_minute() {
+        assert_eq!(minute(0), "1970-01-01 00:00");
+        // 2024-02-29T18:30:00Z is 1 709 231 400 s.
+        assert_eq!(minute(1_709_231_400_000_000), "2024-02-29 18:30");
+        assert_eq!(minute(-1), "1969-12-31 23:59");
+        assert_eq!(minute(-62_135_596_800_000_000), "0001-01-01 00:00");
     }
 }

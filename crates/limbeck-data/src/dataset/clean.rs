@@ -200,9 +200,7 @@ pub(super) fn read_by_rows(
         );
         findings.found(Check::MissingMarker, Some(&column.name), message)?;
     }
-    for note in notes_of(source, &column.name, &parsed) {
-        findings.note(&note)?;
-    }
+    findings.notes(&notes_of(source, &column.name, &parsed))?;
     (column.kind, column.values) = (parsed.kind, parsed.values);
     Ok(Some(parsed.notation))
 }

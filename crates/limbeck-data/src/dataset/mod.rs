@@ -19,7 +19,7 @@ mod twins;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use limbeck_runtime::DateSource;
+use limbeck_runtime::{DateSource, MissingNumbers};
 
 pub use options::DataOptions;
 pub use summary::{DataSummary, TargetSummary};
@@ -156,11 +156,7 @@ impl Dataset {
         check_names(&table, options)?;
         let given_columns = table.columns.len();
         let mut source = Source::join(table, options, test)?;
-        source
-            .table
-            .notes
-            .iter()
-            .try_for_each(|note| findings.note(note))?;
+        findings.notes(&source.table.notes)?;
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
@@ -186,14 +182,8 @@ impl Dataset {
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let mut missing_targets = BTreeMap::new();
-        for (column, target) in names.iter().zip(&values) {
-            let named = options.missing_numbers();
-            let missing = clean_target(&name, column, target, &mut split, &named, &mut findings)?;
-            if !missing.is_empty() {
-                missing_targets.insert(column.clone(), missing);
-            }
-        }
+        let missing_targets =
+            clean_targets(&name, &names, &values, options, &mut split, &mut findings)?;
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
         check_rows(&name, split.train.len(), &mut findings)?;
@@ -444,6 +434,26 @@ fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>>
         }
         None => Ok(names),
     }
+}
+
+/// Removes rows from the split that have a target which means *missing*. Returns the numbers that mean it, by target.
+fn clean_targets(
+    source: &str,
+    names: &[String],
+    values: &[Vec<f64>],
+    options: &DataOptions,
+    split: &mut Split,
+    findings: &mut Findings<'_>,
+) -> Result<BTreeMap<String, MissingNumbers>> {
+    let named = options.missing_numbers();
+    let mut all = BTreeMap::new();
+    for (name, target) in names.iter().zip(values) {
+        let missing = clean_target(source, name, target, split, &named, findings)?;
+        if !missing.is_empty() {
+            all.insert(name.clone(), missing);
+        }
+    }
+    Ok(all)
 }
 
 /// Rows that have a value of every target.
