@@ -45,9 +45,9 @@ NAMED = {
 
 
 def is_named(path):
-    """True for a key whose values may differ: it, or a part of its path after an index, is named."""
-    return any(path == name or path.endswith("." + name) or f".{name}[" in f".{path}" or path.startswith(f"{name}[") for name in NAMED)
-
+    """True for a key whose values may differ; places in lists do not count."""
+    words = ".".join(part for part in path.split(".") if not part.isdigit())
+    return any(words == name or words.endswith(f".{name}") for name in NAMED)
 
 
 BASIC = "--quality fast --steps 1200 --params 600 --repeats 2 --max-repeats 2 --threads 1 --quiet --seed 7"
