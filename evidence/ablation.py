@@ -760,8 +760,8 @@ def claims(alpha, small, progressive):
     if small:
         told = [[f"{name} ({share:.2f})" for (name, which), share in small.items() if which == "(b)" and (share >= 0.6) == good] for good in (True, False)]
         rows.append(["a teacher of all rows closes 0.6 of the gap for a student of a tenth of them", *(", ".join(names) or "–" for names in told), "–"])
-    return ["## What is told, and what was found\n\nEach claim beside the sets on which its interval lies surely above its bar, surely below, or on both sides. Figures are the saving of test RMSE in percent, "
-            "bar 0, where the claim says nothing else; the sections below have the cases.\n",
+    return ["## Claims and results\n\nFor each claim, the table lists the sets on which the interval lies above the claimed value (*holds*), below it (*does not*), "
+            "or contains it (*undecided*). Unless a claim states otherwise, values are the reduction of test RMSE in percent, and the claimed value is 0. The sections below list the cases.\n",
             markdown(["claim", "holds", "does not", "undecided"], rows)]
 
 
@@ -774,10 +774,10 @@ def main():
         sys.exit(f"no data at {DATA}; set LIMBECK_DATA")
     if not RENDER and not LIMBECK.exists():
         sys.exit(f"no program at {LIMBECK}; run `make build` first or set LIMBECK")
-    out = ["# What each method of distillation is worth\n",
+    out = ["# What each method of distillation gains\n",
            f"Made by `make ablation` ({'quick: ' if QUICK else ''}{STEPS} steps per training, {', '.join(f'{count} on {name}' for name, count in SET_STEPS.items())}; students of at most 5000 parameters, {SEEDS} paired training seeds, {MANY} for the claims). All cases of "
-           "a set share split, teacher and labels; only the student's training differs. Intervals are Student's t over training seeds: they "
-           "hold for this split, and say nothing of other splits. Methods were chosen without these figures, except that the weight of feature losses was set after a look at test figures of kin8nm. A dash is a case that has not been run yet.\n"]
+           "a set have the same split, teacher and labels; only the training of the student differs. Intervals are Student's t intervals over training seeds, so they "
+           "do not cover other splits. Methods were chosen without these results, with one exception: the weight of feature losses was set after test results of kin8nm were known. A dash is a case that has not been run yet.\n"]
     begin, found = len(out), {}
     for question in QUESTIONS:
         found[question] = question(out)

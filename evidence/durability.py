@@ -49,13 +49,13 @@ def main():
         sys.exit("\n".join(faults))
     without, words = without_disk()
     lines = [
-        "# What a run survives\n",
+        "# Crash tests\n",
         "Written by `make durability`.\n",
-        f"- **Killed** with SIGKILL at random moments of its stages, and taken up with `--resume`, which is killed at times as well. {seen}.",
+        f"- **Killed** with SIGKILL at random moments of its stages, then continued with `--resume`, which is sometimes killed as well. {seen}.",
         f"- **Without a disk**, as root. {without}.",
         f"- **Damaged**: {damage()}.",
         f"- **What it costs**: {writing()}.",
-        "\nWhat it said where it could not write:\n",
+        "\nError messages of failed writes:\n",
         "```text\n" + "\n".join(sorted(words)) + "\n```",
     ]
     (ROOT / "docs" / "durability.md").write_text("\n".join(lines) + "\n")

@@ -180,12 +180,15 @@ def ratio(found, side, at):
 def render():
     text = [
         "# One student for several targets, or one for each?\n",
-        f"Written by `evidence/joint.py`, by `limbeck distill --quality fast`. Separate students have {PARAMS} parameters each. *Joint* is one student with at most as many bytes of constants in C (to .5 %) as they have "
-        f"together; *small* is one student of {PARAMS} parameters in all. Each seed splits the rows anew and trains anew, both ways on the same rows. Test RMSE is that of the shipped file, in the "
-        "target's unit, the mean over seeds; gains are those of the mean logarithm of the ratio, with a 95 % t interval over seeds.\n",
+        "Written by `evidence/joint.py`, which runs `limbeck distill --quality fast`. Each seed makes another split and other trainings; all three kinds of students use the same rows.\n",
+        f"- *Separate*: one student per target, with {PARAMS} parameters each.\n"
+        "- *Joint*: one student for all targets, with at most as many bytes of constants in C as the separate students together (to .5 %).\n"
+        f"- *Small*: one student for all targets, with {PARAMS} parameters.\n",
+        "Values of *teacher*, *separate*, *joint* and *small* are test RMSE in the target's unit, as means over seeds; for students, of the shipped file. *Saves* is the reduction of test RMSE "
+        "against the separate student. It is computed from the mean over seeds of the logarithm of the ratio, and has a 95 % t interval over seeds.\n",
         "| set | target | teacher | separate | joint | small | joint saves | small saves |\n|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    costs = ["\n## Bytes and time\n", "Sums over the targets for separate students. Nanoseconds are those of the exported C for all targets of one row, compiled with `cc -O2`.\n",
+    costs = ["\n## Bytes and time\n", "For separate students, values are sums over the targets. *ns a row* is the time in nanoseconds that the exported C takes to predict all targets of one row, compiled with `cc -O2`.\n",
              "| set | students | file bytes | C constants | ns a row | training, s |\n|---|---|--:|--:|--:|--:|"]
     for name, targets in TARGETS.items():
         found = [json.loads(path.read_text()) for path in (RESULTS / f"{name}-{seed}.json" for seed in SEEDS) if path.exists()]

@@ -696,21 +696,22 @@ def document():
     default = [case for case in evaluation if case[0][3] == "default"]
     own = [case for case in evaluation if case[0][2] in ("weak", "column")]
     out = [
-        "# Does `limbeck preflight` tell?\n",
-        f"Written by `evidence/preflight.py`{quick}. `limbeck preflight` says from a sample what `limbeck distill` is expected to save on the whole table: by what "
-        "share the distilled student's test RMSE will be below the lone one's. It *pays* if that is at least `--worth`, 1 % by default. Here it is asked first and "
-        "the full run is made beside it.\n",
+        "# How often is `limbeck preflight` right?\n",
+        f"Written by `evidence/preflight.py`{quick}. `limbeck preflight` estimates from a sample what `limbeck distill` saves on the whole table: by what share the test RMSE of the distilled student is "
+        "below that of the baseline, the student trained alone. Distillation *pays* if this share is at least `--worth`, 1 % by default. This page compares the "
+        "estimates with full runs.\n",
         "## What it does\n",
-        "From at most 4000 training and validation rows (never a test row) it makes two or three pilots, each fitted on 70 % of the sample, "
-        "choosing on 10 % and looking at another 20 %: the run's own teacher with out-of-fold labels, new rows between near rows, a lone and a distilled "
-        "student, both refitted with two seeds as a full run does. The verdict is one formula, a normal prior of what distillation saves and the "
-        "pilots' measurement of it, in shares of the lone student's squared error:\n",
+        "From at most 4000 training and validation rows, and never from test rows, it makes two or three pilots. Each pilot uses 70 % of the sample to fit, 10 "
+        "% to choose and 20 % to measure. It fits the run's own teacher, with out-of-fold labels and new rows between near rows. It trains the baseline and a "
+        "distilled student, and refits both with two seeds, as a full run does.\n",
+        "The verdict is one formula. It combines a normal prior of what distillation saves with the pilots' measurement. Both are shares of the baseline's "
+        "squared error:\n",
         "```text\ns² = s_rows² + s_pilots²\nμ  = PRIOR + PRIOR_LEAD · lead\nv  = 1 / (1/s² + 1/PRIOR_SD²)\ng  = growth^(CURVE · slope)\nm  = g v (saved / s² + μ / PRIOR_SD²)\n"
         "t  = s_rows √(held-out rows / test rows)\nd² = g² v + LUCK² + (GROWTH ln growth)² + t²\nchance = Φ((m − (1 − (1 − worth)²)) / d)\n```\n",
-        "The full run is expected to save *m*, give or take *d*. *growth* is how many times "
-        "the pilots' rows the full run has, *slope* (−1 to 0) that of the lone student's learning curve: where it still gains much from more rows, less of the "
-        "saving is left. The other diagnostics (the teacher on seen and unseen rows, the closed-form share, the noise floor) are printed as reasons and do not "
-        "decide.\n",
+        "The full run is expected to save *m*, with the standard deviation *d*. *growth* is the number of rows of the full run divided by that of the pilots. "
+        "*slope* (−1 to 0) is the slope of the baseline's learning curve: if the baseline still gains much from more rows, distillation saves less in the full "
+        "run. The other diagnostics (the teacher's error on rows that it was fitted on and on others, the closed-form share, the noise floor) are printed as "
+        "reasons and do not decide.\n",
         constants(),
         "## How it was tried\n",
         f"A case is a table, a number of training rows drawn from it, a kind of teacher and a quality, with up to {TEST_ROWS} other rows as test rows; one seed, one thread. "

@@ -187,8 +187,8 @@ def before(out):
                      for key in ("teacher", "alone", "distilled", "shipped")]
             ratios = [cells[2][at] / cells[0][at] for at in (0, 1)]
             rows.append([name, len(both), *(f"{number(old)} → {number(new)}" for old, new in cells), f"{ratios[0]:.3f} → {ratios[1]:.3f}"])
-    out.append("## Before and now\n\nMean RMSE over the splits that both versions ran; *before* is the version whose lone student was one network that fills the budget, "
-               "with weight decay and schedule tuned, and whose teachers were trees and four small networks.\n")
+    out.append("## Before and now\n\nMean RMSE over the splits that both versions ran; *before* is an earlier version. Its student trained alone was one network that "
+               "fills the budget, with tuned weight decay and schedule; its teachers were trees and four small networks.\n")
     out.append(table(["set", "splits", "teacher", "alone", "distilled", "shipped", "distilled ÷ teacher"], rows))
 
 
@@ -210,10 +210,12 @@ def main():
         return
     if not RENDER:
         everything()
-    out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ". Figures are on test rows, which choose nothing within a run; limbeck's "
-           "defaults were developed with these sets in view, so expect somewhat less on others. Alone and "
-           f"distilled are means over {REPEATS} training seeds, more where these vary much; both sides have the same parameter budget and as many trials. Times and memory are of "
-           "this machine, other work on it included. The series is resumable: results of neighboring builds may stand beside each other.\n"]
+    out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ".\n",
+           "- Errors are on test rows, which decide nothing within a run. But limbeck's defaults were developed on these sets, so expect a little less on other tables.\n"
+           f"- *Alone* (the student trained without the teacher) and *distilled* are means over {REPEATS} training seeds, or more if results vary much between seeds. "
+           "Both have the same parameter budget and as many trials.\n"
+           "- Times and memory were measured on one machine, which also did other work.\n"
+           "- The series is resumable, so results of different builds may be in one table.\n"]
     if not QUICK:
         before(out)
     california(out)

@@ -243,9 +243,9 @@ def table(names):
 def main():
     text = f"""# Teachers
 
-Test RMSE of the teacher that `limbeck label` fits by default, in the target's unit, mean over splits; *before* is the version of boosted
-trees and four small networks. The change is given with its paired standard error over splits. Seconds are user seconds of the whole
-command without new rows. Written by `make teachers` (`evidence/teachers.py`).
+Written by `make teachers` (`evidence/teachers.py`). The tables show the test RMSE of the teacher that `limbeck label` fits by default, in the target's unit,
+as mean over splits. *Before* is an earlier version, whose teacher was boosted trees and four small networks. The change has its paired standard error over
+splits. Seconds are user seconds of the whole command, without new rows.
 
 ## Public sets
 
