@@ -171,27 +171,42 @@ fn every_page_is_in_the_summary() {
     }
 }
 
-/// The keys of a report, from the documentation of the source.
-fn report_keys() -> String {
-    let source = root().join("crates/limbeck/src/report/mod.rs");
-    let text = std::fs::read_to_string(source).unwrap();
+/// A page from the documentation of a source file.
+fn page_of(title: &str, source: &str, test: &str) -> String {
+    let text = std::fs::read_to_string(root().join(source)).unwrap();
     let doc = text.lines().map_while(|line| line.strip_prefix("//!"));
     let lines: Vec<&str> = doc
         .map(|line| line.strip_prefix(' ').unwrap_or(line))
         .collect();
-    let head = "# Keys of `report.json`\n\nWritten by a test from the documentation of the source (`UPDATE_DOCS=1 cargo test -p limbeck-cli report_keys`).\n\n";
+    let head = format!(
+        "# {title}\n\nWritten by a test from the documentation of the source (`UPDATE_DOCS=1 cargo test -p limbeck-cli {test}`).\n\n"
+    );
     format!("{head}{}\n", lines.join("\n"))
+}
+
+/// Fails if a page is not what the source says; with `UPDATE_DOCS`, writes the page first.
+fn is_up_to_date(page: &str, expected: &str) {
+    let file = root().join(page);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, expected).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(file).unwrap_or_default(),
+        expected,
+        "{page} is not what the source says; run this test with UPDATE_DOCS=1"
+    );
 }
 
 #[test]
 fn report_keys_are_those_of_the_source() {
-    let page = root().join("docs/report.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&page, report_keys()).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(page).unwrap(),
-        report_keys(),
-        "docs/report.md is not what the source says; run this test with UPDATE_DOCS=1"
-    );
+    let source = "crates/limbeck/src/report/mod.rs";
+    let expected = page_of("Keys of `report.json`", source, "report_keys");
+    is_up_to_date("docs/report.md", &expected);
+}
+
+#[test]
+fn checks_are_those_of_the_source() {
+    let source = "crates/limbeck-data/src/checks.rs";
+    let expected = page_of("Checks of a table", source, "checks_are");
+    is_up_to_date("docs/checks.md", &expected);
 }

@@ -23,8 +23,8 @@
 //! only warns; with `refuse` it refuses fewer than 200.
 //!
 //! "Training rows" in the table means training and validation rows, except for `few_rows`. Rows are equal if all features and the target are
-//! equal. Test rows influence only the checks `infinite`, `missing_target`, `missing_marker`, `number_text`, `text`, `duplicate`, `repeated_rows`
-//! and `seen_test`. If `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something in a column that `keep` names, the column is kept
+//! equal. Test rows influence only the checks `infinite`, `missing_target`, `missing_marker`, `number_text`, `text`, `repeated_rows` and
+//! `seen_test`. If `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something in a column that `keep` names, the column is kept
 //! with a warning.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -294,13 +294,13 @@ pub(crate) fn check_features(
         if let Some(message) = number_text(source, &column, rows) {
             findings.found(Check::NumberText, Some(&column.name), message)?;
         }
-        let same = by_hash.entry(hash(&column.values)).or_default();
+        let same = by_hash.entry(hash(&column.values, rows)).or_default();
         if let Some(first) = same
             .iter()
-            .find(|index| equal(&kept[**index].values, &column.values))
+            .find(|index| equal(&kept[**index].values, &column.values, rows))
         {
             let message = format!(
-                "{source}: column `{}` has the same values as `{}`",
+                "{source}: column `{}` has the same values as `{}` in training and validation rows",
                 column.name, kept[*first].name
             );
             if drops(findings, Check::Duplicate, &column.name, &message)? {
@@ -518,19 +518,24 @@ fn sounds_like_id(name: &str) -> bool {
     words.iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
-fn hash(values: &Values) -> u64 {
+/// A hash of the cells in `rows`. Equal columns have equal hashes.
+fn hash(values: &Values, rows: &[usize]) -> u64 {
     let mix = |hash: u64, word: u64| {
         (hash ^ word)
             .wrapping_mul(0x0000_0100_0000_01b3)
             .rotate_left(23)
     };
     match values {
-        Values::Number(values) => values
+        Values::Number(values) => rows
             .iter()
-            .fold(1, |hash, value| mix(hash, canonical(*value))),
-        Values::Category { codes, .. } => codes
-            .iter()
-            .fold(2, |hash, code| mix(hash, u64::from(*code))),
+            .fold(1, |hash, &row| mix(hash, canonical(values[row]))),
+        Values::Category { codes, levels } => {
+            let of_text = |text: &String| text.bytes().fold(7, |hash, byte| mix(hash, byte.into()));
+            let of_level: Vec<u64> = levels.iter().map(of_text).collect();
+            let of_row = |row: usize| of_level.get(codes[row] as usize).copied();
+            rows.iter()
+                .fold(2, |hash, &row| mix(hash, of_row(row).unwrap_or(0)))
+        }
         Values::Time(_) | Values::Text(_) => 3,
     }
 }
@@ -544,11 +549,12 @@ fn canonical(value: f64) -> u64 {
     }
 }
 
-fn equal(a: &Values, b: &Values) -> bool {
+/// True if two columns have the same cells in `rows`.
+fn equal(a: &Values, b: &Values, rows: &[usize]) -> bool {
     match (a, b) {
-        (Values::Number(a), Values::Number(b)) => {
-            a.iter().zip(b).all(|(a, b)| canonical(*a) == canonical(*b))
-        }
+        (Values::Number(a), Values::Number(b)) => rows
+            .iter()
+            .all(|&row| canonical(a[row]) == canonical(b[row])),
         (
             Values::Category {
                 codes: a,
@@ -558,7 +564,9 @@ fn equal(a: &Values, b: &Values) -> bool {
                 codes: b,
                 levels: y,
             },
-        ) => a == b && x == y,
+        ) => rows
+            .iter()
+            .all(|&row| x.get(a[row] as usize) == y.get(b[row] as usize)),
         _ => false,
     }
 }
@@ -792,6 +800,30 @@ mod tests {
                 "text"
             ]
         );
+    }
+
+    #[test]
+    fn test_rows_do_not_decide_which_columns_are_equal() {
+        // Rows from 80 on are test rows.
+        let learn: Vec<usize> = (0..80).collect();
+        let letter = |row: usize| Some(["a", "b", "c"][row % 3]);
+        let with = |other: &'static str| {
+            let text = move |row: usize| if row < 80 { letter(row) } else { Some(other) };
+            Column::category(other, (0..100).map(text))
+        };
+        let columns = vec![
+            column("x", noise),
+            column("y", |row| noise(row) + if row < 80 { 0.0 } else { 1.0 }),
+            column("z", |row| noise(row) + if row < 79 { 0.0 } else { 1.0 }),
+            // The levels of test rows shift the codes of all others.
+            with("aa"),
+            with("zz"),
+        ];
+        let mut findings = Findings::new(&BTreeMap::new(), &[]).unwrap();
+        let target: Vec<f64> = (0..100).map(wave).collect();
+        let kept = check_features("t.csv", columns, &learn, &[target], &mut findings).unwrap();
+        let kept: Vec<&str> = kept.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(kept, ["x", "z", "aa"]);
     }
 
     #[test]

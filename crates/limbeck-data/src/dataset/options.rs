@@ -92,7 +92,7 @@ limbeck_options::options! {
         skip_lines: usize = 0 => [within(0.0, 1_000_000.0), flag("skip-lines", "N"), under("Reading")];
         /// What to do when a check finds something: warn, drop or refuse (stop with an error), for example leak=warn.
         ///
-        /// See [`checks`](crate::checks).
+        /// The page `docs/checks.md` has a table of all checks.
         checks: BTreeMap<String, Action> = BTreeMap::new() => [flag("check", "CHECK=ACTION")];
     }
 }
