@@ -69,7 +69,10 @@ fn help_of_each_command_is_worth_reading() {
                 "binned:",
             ][..],
         ),
-        ("preflight", &["--json", "no test row", "--worth"]),
+        (
+            "preflight",
+            &["--json", "does not use test rows", "--worth"],
+        ),
         ("label", &["--teacher-fold", "out-of-fold labels"]),
     ] {
         let help = place.limbeck(&[command, "--help-all"]).succeeds().stdout;

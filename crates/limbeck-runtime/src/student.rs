@@ -738,7 +738,10 @@ mod tests {
         let mut parts = several().into_parts();
         parts.golden[0].predictions[1] *= 1.001;
         let error = Student::new(parts).unwrap().verify_golden().unwrap_err();
-        assert!(error.to_string().contains("golden row 0, `z`"), "{error}");
+        assert!(
+            error.to_string().contains("golden row 0, target `z`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -451,6 +451,9 @@ mod tests {
         process.store(&mut container, "p").unwrap();
         container.put_numbers("p.alpha", Numbers::F64(vec![1.0; 3]));
         let error = Process::restore(&container, "p").unwrap_err().to_string();
-        assert!(error.contains("do not fit"), "{error}");
+        assert!(
+            error.contains("the parts of `p` contradict each other"),
+            "{error}"
+        );
     }
 }
