@@ -7,7 +7,7 @@
 //! | `all_missing` | drop | refuse | a column with only missing values in the training rows |
 //! | `constant` | drop | warn, refuse | a column with the same value in all training rows |
 //! | `duplicate` | drop (the later column) | warn, refuse | a column equal to an earlier column |
-//! | `id` | drop | warn, refuse | an identifier: whole numbers or texts that are all different; at least half as many different texts as rows |
+//! | `id` | drop | warn, refuse | an identifier: texts that are all different, or at least half as many as rows; whole numbers that number the rows in their order, or that are all different under a name such as `id` |
 //! | `leak` | refuse | warn, drop | a feature that equals the target or is a monotone function of it |
 //! | `capped_target` | warn | refuse | at least 1 % of the targets equal to their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
@@ -470,8 +470,8 @@ fn is_constant(values: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// True for a category column whose texts are all different, and for a column of whole numbers that are all different if its name contains
-/// a word such as `id`. False if there are fewer than 20 rows.
+/// True for a category column whose texts are all different, and for a column of whole numbers that number the rows in their order. Other whole
+/// numbers that are all different count if the column's name contains a word such as `id`. False if there are fewer than 20 rows.
 pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     const FEWEST_ROWS: usize = 20;
     if rows.len() < FEWEST_ROWS {
@@ -480,9 +480,10 @@ pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     match &column.values {
         Values::Number(values) => {
             let whole = |row: &usize| values[*row].fract() == 0.0;
-            sounds_like_id(&column.name)
-                && rows.iter().all(whole)
-                && all_differ(rows.iter().map(|row| values[*row].to_bits()))
+            rows.iter().all(whole)
+                && (counts_rows(values, rows)
+                    || (sounds_like_id(&column.name)
+                        && all_differ(rows.iter().map(|row| values[*row].to_bits()))))
         }
         Values::Category { codes, .. } => {
             rows.iter().all(|row| codes[*row] != MISSING)
@@ -490,6 +491,23 @@ pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
         }
         Values::Time(_) | Values::Text(_) => false,
     }
+}
+
+/// True if the values number the rows in their order: each row adds at least 1, and all rows together at most 10 % more, since rows may have been
+/// left out.
+fn counts_rows(values: &[f64], rows: &[usize]) -> bool {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    let added = |from: usize, to: usize| (values[to] - values[from], (to - from) as f64);
+    let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
+        return false;
+    };
+    let (in_all, span) = added(first, last);
+    let grows = |pair: &[usize]| {
+        let (more, rows) = added(pair[0], pair[1]);
+        more >= rows
+    };
+    in_all <= 1.1 * span && rows.windows(2).all(grows)
 }
 
 fn all_differ(values: impl Iterator<Item = u64>) -> bool {
@@ -824,6 +842,27 @@ mod tests {
         let kept = check_features("t.csv", columns, &learn, &[target], &mut findings).unwrap();
         let kept: Vec<&str> = kept.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(kept, ["x", "z", "aa"]);
+    }
+
+    #[test]
+    fn columns_that_number_the_rows_are_identifiers() {
+        let name = |column: Column| run(vec![column, column_of_noise()], &[], &[]).unwrap().0;
+        assert_eq!(name(column("rownames", |row| row as f64)), ["good"]);
+        assert_eq!(name(column("n", |row| 7.0 + row as f64)), ["good"]);
+        // A few rows were left out.
+        assert_eq!(name(column("n", |row| (row + row / 20) as f64)), ["good"]);
+        for other in [
+            column("year", |row| (row / 2) as f64),
+            column("n", |row| 3.0 * row as f64),
+            column("n", |row| ((row * 37) % 101) as f64),
+            column("n", |row| row as f64 + 0.5),
+        ] {
+            assert_eq!(name(other).len(), 2);
+        }
+    }
+
+    fn column_of_noise() -> Column {
+        column("good", noise)
     }
 
     #[test]

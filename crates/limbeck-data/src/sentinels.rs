@@ -5,7 +5,8 @@
 //! value from the body.
 //!
 //! - A *sentinel* is the lowest or highest value. It occurs at least 3 times and in at least 0.05 % of the rows. Either it looks like a marker
-//!   (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values. It means *missing*.
+//!   (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values. Or it is −99, −999, …
+//!   and the only negative number beside at least 10 different values. It means *missing*.
 //! - *Spikes* are the lowest or highest values. Together they are in at most 0.5 % of the rows (or in one row), `gap > 20 width`, and the body
 //!   has at least 10 different values. All numbers beyond the middle of the gap mean *missing*.
 //!
@@ -154,8 +155,8 @@ impl Counted {
         let Some(cut) = self.cut(end, 1) else {
             return false;
         };
-        let (value, gaps, different) = (cut.apart[0], cut.gaps, cut.body.len());
-        let is_one = self.is_sentinel(value, gaps, different);
+        let (value, gaps) = (cut.apart[0], cut.gaps);
+        let is_one = self.is_sentinel(value, gaps, cut.body);
         if is_one {
             found.sentinels.push(value);
             self.remove(end, 1);
@@ -172,7 +173,7 @@ impl Counted {
         let (Some(first), Some(last)) = (body.first(), body.last()) else {
             return false;
         };
-        let (low, high, different) = (*low, *high, body.len());
+        let (low, high) = (*low, *high);
         let width = last.0 / 2.0 - first.0 / 2.0;
         let gaps = [
             (low, (first.0 / 2.0 - low.0 / 2.0) / width),
@@ -180,7 +181,7 @@ impl Counted {
         ];
         let both = gaps
             .iter()
-            .all(|(value, gaps)| self.is_sentinel(*value, *gaps, different));
+            .all(|(value, gaps)| self.is_sentinel(*value, *gaps, body));
         if both {
             found.sentinels.extend([low, high]);
             self.remove(End::Low, 1);
@@ -189,10 +190,12 @@ impl Counted {
         both
     }
 
-    fn is_sentinel(&self, (value, cells): (f64, usize), gaps: f64, different: usize) -> bool {
+    fn is_sentinel(&self, (value, cells): (f64, usize), gaps: f64, body: &[(f64, usize)]) -> bool {
         let recurs = cells >= FEWEST_CELLS && cells as f64 >= LEAST_SHARE * self.cells as f64;
-        let wide = gaps > ANY_GAP && different >= FEWEST_IN_BODY;
-        recurs && value != 0.0 && (wide || (gaps > MARKER_GAP && looks_like_marker(value)))
+        let varied = body.len() >= FEWEST_IN_BODY;
+        let lone = value < 0.0 && body.first().is_some_and(|(lowest, _)| *lowest >= 0.0);
+        let is_far = (varied && gaps > ANY_GAP) || (gaps > MARKER_GAP && looks_like_marker(value));
+        recurs && value != 0.0 && (is_far || (varied && lone && is_nines(value)))
     }
 
     fn take_spikes(&mut self, end: End, found: &mut Apart) -> bool {
@@ -246,10 +249,6 @@ fn looks_like_marker(value: f64) -> bool {
     let size = value.abs();
     let near = |other: f64| (size / other - 1.0).abs() < 1e-5;
     let is_whole = size.fract() == 0.0 && size < 1e15;
-    // Three or more nines count even with a fraction, such as −999.25 after a conversion of units.
-    let digits = format!("{:.0}", size.trunc());
-    let nines =
-        digits.bytes().all(|digit| digit == b'9') && digits.len() >= if is_whole { 2 } else { 3 };
     let bits = [7, 8, 15, 16, 31, 32, 63, 64].iter().any(|&bits| {
         let power = 2_f64.powi(bits);
         // 128 and 256 are ordinary values; −128 and 2³¹ (rounded up from 2³¹ − 1 as a float) are limits of a type.
@@ -257,7 +256,15 @@ fn looks_like_marker(value: f64) -> bool {
         (is_limit && near(power)) || (is_whole && (value - (power - 1.0)).abs() < 0.5)
     });
     let power_of_ten = size >= 1e6 && near(10_f64.powf(size.log10().round()));
-    nines || bits || power_of_ten || FILLS.iter().any(|&fill| near(fill)) || size >= 1e30
+    is_nines(value) || bits || power_of_ten || FILLS.iter().any(|&fill| near(fill)) || size >= 1e30
+}
+
+/// True for 99, −999 and so on. A conversion of units leaves −999.25 of them: then there are at least three nines.
+fn is_nines(value: f64) -> bool {
+    let size = value.abs();
+    let is_whole = size.fract() == 0.0 && size < 1e15;
+    let digits = format!("{:.0}", size.trunc());
+    digits.bytes().all(|digit| digit == b'9') && digits.len() >= if is_whole { 2 } else { 3 }
 }
 
 #[cfg(test)]

@@ -125,9 +125,10 @@ fn file(report: &Report) -> Option<String> {
         test_error,
     } = &file.against;
     if *is_shipped {
-        return Some(format!(
-            "{which}: of all files without a teacher within the budget, none was better on validation rows."
-        ));
+        return Some(
+            "The shipped student is the one trained alone. No student of another kind within the budget was better on validation rows."
+                .to_owned(),
+        );
     }
     let (name, FileGain { error_saved, .. }) = (report.measure().name(), &file.gain);
     let compared = format!(
@@ -224,10 +225,21 @@ fn method(report: &Report) -> Option<String> {
             "On test rows the distilled students were better: {change}. But the student trained alone was better on validation rows and is shipped, because test rows are never used to choose."
         ),
         (VerdictKind::Hurts, _) => format!("Distillation hurts here: {change}."),
+        (VerdictKind::NoGain | VerdictKind::TooFew, true) if is_file_better(report) => format!(
+            "This holds for this one file. Over training seeds as well, a gain from distillation is not certain: {change}."
+        ),
         (VerdictKind::NoGain | VerdictKind::TooFew, _) => {
             format!("Distillation brings no measurable gain here: {change}.")
         }
     })
+}
+
+/// True if the shipped file is significantly better than the best file without a teacher.
+fn is_file_better(report: &Report) -> bool {
+    let saved = report.file.as_ref().map(|file| &file.gain.error_saved);
+    saved
+        .and_then(|saved| saved.low)
+        .is_some_and(|low| low > 0.0)
 }
 
 /// The sentence on the closed share of the gap, or on a teacher that is not better than the student trained alone.
