@@ -299,6 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn nines_mean_missing_as_the_only_negative_number() {
+        // The gap is a fraction of the body's width.
+        let prices = || (0..500).map(|i| f64::from(i % 97) * 2000.0 + 50_000.0);
+        let with = |extra: &[f64]| Apart::of(prices().chain(extra.iter().copied()));
+        assert_eq!(with(&[-999.0; 5]).sentinels, [(-999.0, 5)]);
+        assert_eq!(with(&[-99.0; 5]).sentinels, [(-99.0, 5)]);
+        // Two cells are too few, −9 and −100 do not look like markers.
+        for extra in [&[-999.0; 2][..], &[-9.0; 5], &[-100.0; 5]] {
+            assert!(with(extra).is_empty(), "{extra:?}");
+        }
+        // Beside other negative numbers, −999 is a value.
+        let losses = (0..500).map(|i| f64::from(i % 97) * 200.0 - 5000.0);
+        assert!(Apart::of(losses.chain([-999.0; 5])).is_empty());
+    }
+
+    #[test]
     fn bound_of_spikes_is_the_middle_of_the_gap() {
         let found = with(&[1e12]);
         assert_eq!((found.sentinels.len(), found.below), (0, None));

@@ -199,11 +199,14 @@ fn header(
         let _ = writeln!(out, " *     double out[{upper}_OUTPUTS];");
     }
     for column in columns {
-        let value = match &column.function {
-            None => "0.0".to_owned(),
-            Some(function) => format!("{function}(\"text\")"),
+        let value = match (&column.function, column.date) {
+            // A date is one field, whatever number of its parts the student reads.
+            (_, Some((_, false))) => continue,
+            (_, Some((_, true))) => "1704067200; // 2024-01-01T00:00:00Z".to_owned(),
+            (None, None) => "0.0;".to_owned(),
+            (Some(function), None) => format!("{function}(\"text\");"),
         };
-        let _ = writeln!(out, " *     row.{} = {value};", column.field);
+        let _ = writeln!(out, " *     row.{} = {value}", column.field);
     }
     let _ = write!(
         out,
