@@ -321,7 +321,7 @@ fn coding_of_numbers(coding: &Coding, values: &[f64]) -> Vec<f32> {
         .collect()
 }
 
-/// Fits the coding of a feature. Returns it together with the inputs of the training rows.
+/// Fits the encoding of one feature. Returns the encoding, and the encoded values of the training rows.
 fn fit_coding(
     values: &FeatureValues,
     y: &[f64],

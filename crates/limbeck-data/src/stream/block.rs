@@ -91,7 +91,7 @@ impl Block {
 /// The result of the work on a block.
 pub(super) struct Done<T> {
     pub(super) rows: usize,
-    /// Position after the block, counted from the position with which the work was called.
+    /// Position just after the block. It is relative to the position that was given for the start of the block.
     pub(super) next: Place,
     pub(super) value: T,
 }

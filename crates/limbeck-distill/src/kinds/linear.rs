@@ -35,11 +35,11 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
     )
 }
 
-/// Fits a ridge regression with each penalty, from one set of normal equations.
+/// Fits one ridge regression for each penalty, all from the same normal equations. Returns each with its specification.
 ///
 /// # Errors
 ///
-/// [`Stopped`] after a stop.
+/// [`Stopped`] if `stop` asks to end.
 pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spec, Op)>, Stopped> {
     let normal = Normal::new(rows, stop)?;
     let solved = |&ridge: &f64| {

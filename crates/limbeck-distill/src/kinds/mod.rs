@@ -84,7 +84,7 @@ pub(crate) fn smallest(
     Ok(kind.least(features, options)?.1)
 }
 
-/// The encoder of a kind, and an untrained graph for it.
+/// Builds the encoder for a student of this kind, and an untrained graph of that student.
 ///
 /// # Errors
 ///

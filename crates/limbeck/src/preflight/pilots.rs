@@ -24,7 +24,7 @@ use crate::stages::labels;
 use crate::stages::store::LabelStore;
 use crate::stages::students::study;
 
-/// Number of held-out rows after which further pilots are not worth their time.
+/// When the pilots so far have held out this many rows in total, no further pilot is run: it would gain little.
 const ENOUGH_HELD_OUT: usize = 1200;
 
 /// Maximum number of pilots: each fits a teacher, which takes most of the time.

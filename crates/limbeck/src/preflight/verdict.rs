@@ -51,7 +51,7 @@ pub(super) fn judge(found: &Findings) -> Outlook {
     }
 }
 
-/// Expected saving of the full run, as a share of the baseline's squared error, with a normal distribution.
+/// Forecast of how much the full run lowers the squared error, as a share of the baseline's squared error: a normal distribution.
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     mean: f64,

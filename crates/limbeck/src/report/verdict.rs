@@ -324,7 +324,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) is_imported: bool,
 }
 
-/// The likely causes of an [`alarm`] for which there is evidence in the predictions.
+/// The likely causes of an [`alarm`]: only causes for which the predictions give evidence.
 pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(glitch(asked.target, asked.rows));

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 /// Maximum number of training rows that the ranking uses.
 const SEEN_ROWS: usize = 4000;
-/// Number of cells (intervals with equally many rows) of a number column.
+/// Number of quantile bins (intervals with equally many rows) of a number column.
 const CELLS: usize = 16;
-/// Number of cells for categories; later categories share the last cell.
+/// Number of bins for categories; later categories share the last bin.
 const LEVELS: usize = 64;
 
 /// Names of the features, the most informative first. Only training rows are used.
