@@ -492,7 +492,7 @@ fn distill_rejects_params_too_few_for_the_columns() {
     let names: Vec<String> = (0..90).map(|i| format!("x{i}")).collect();
     let row = |row: usize| {
         (0..91)
-            .map(|i| (row * (i + 3) * 7919 % 101).to_string())
+            .map(|i| (row * row * (i + 3) % 101).to_string())
             .collect::<Vec<_>>()
             .join(",")
     };

@@ -1581,7 +1581,7 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
 fn binned_head_says_what_it_clamps() {
     let place = Place::empty();
     place.file("quick.toml", common::QUICK);
-    let row = |i: u32, set: &str, y: f64| format!("{i},{y},{set}\n");
+    let row = |i: u32, set: &str, y: f64| format!("{},{y},{set}\n", i * 37 % 231);
     let mut text = String::from("x,y,set\n");
     for i in 0..200 {
         text.push_str(&row(
