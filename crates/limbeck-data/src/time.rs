@@ -7,8 +7,8 @@
 //! | day first | `10.03.2024`, `10/3/2024 18:00`, `10-Mar-2024`, `10 March 2024` |
 //! | month first | `03/10/2024`, `3/10/2024 6:05:30 PM`, `Mar 10, 2024` |
 //!
-//! A column has one order: the order in which the most cells are dates. If day first and month first give equally many dates, but different
-//! dates, the column is not a column of dates. Years have four digits; names of months are English.
+//! A column has one order: the order in which the most cells are dates. If day first and month first give equally many dates,
+//! the column is not a column of dates: a later table could be misread. Years have four digits; names of months are English.
 
 use limbeck_runtime::DatePart;
 use serde::{Deserialize, Serialize};
@@ -39,15 +39,8 @@ impl DateOrder {
         let counts = Self::ALL.map(|order| cells(&order));
         let most = counts.into_iter().max().filter(|most| *most > 0)?;
         let position = counts.iter().position(|count| *count == most)?;
-        let same_date = || {
-            let both = |text: &str| (Self::DayFirst.read(text), Self::MonthFirst.read(text));
-            texts.iter().all(|(text, _)| {
-                let (one, other) = both(text);
-                one == other
-            })
-        };
         let order = Self::ALL[position];
-        let is_unclear = order == Self::DayFirst && counts[3] == most && !same_date();
+        let is_unclear = order == Self::DayFirst && counts[3] == most;
         (!is_unclear).then_some(order)
     }
 
@@ -387,9 +380,9 @@ mod tests {
         assert_eq!(of(&["2024-03-10", "x"]), Some(DateOrder::Iso));
         assert_eq!(of(&["3/10/2024", "3/25/2024"]), Some(DateOrder::MonthFirst));
         assert_eq!(of(&["10/3/2024", "25/3/2024"]), Some(DateOrder::DayFirst));
-        // Without a number above 12, the order is unclear, unless day and month are equal in all dates.
+        // Without a number above 12, the order is unclear. If day and month are equal in all dates, a later table could be misread.
         assert_eq!(of(&["3/10/2024", "4/10/2024"]), None);
-        assert_eq!(of(&["3/3/2024", "4/4/2024"]), Some(DateOrder::DayFirst));
+        assert_eq!(of(&["3/3/2024", "4/4/2024"]), None);
         assert_eq!(of(&["x"]), None);
         // A text that occurs in no cell has no influence.
         assert_eq!(
