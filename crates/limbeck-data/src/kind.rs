@@ -270,9 +270,9 @@ impl<'a> Levels<'a> {
         let notation = Notation::PLAIN.with_dates(order);
         let mut read = self.read(ColumnKind::Time, values, &meanings, notation);
         if order != DateOrder::Iso {
-            let all = self.texts.iter().zip(&times);
-            let first = all.filter_map(|(text, time)| Some((text.clone(), minute((*time)?))));
-            read.parsed.written = first.into_iter().next();
+            let mut all = self.texts.iter().zip(&times);
+            read.parsed.written =
+                all.find_map(|(text, time)| Some((text.clone(), minute((*time)?))));
         }
         Some(read)
     }

@@ -122,10 +122,15 @@ impl Notation {
 
     /// True if the point in a number such as `1.085` is read as a decimal point.
     pub(crate) fn reads_plain(&self, decimal: DecimalMark) -> bool {
+        self.mark(decimal) == Mark::Point
+    }
+
+    /// The mark that the user names, else the mark of the column.
+    fn mark(&self, decimal: DecimalMark) -> Mark {
         match decimal {
-            DecimalMark::Auto => !self.comma,
-            DecimalMark::Point => true,
-            DecimalMark::Comma => false,
+            DecimalMark::Comma => Mark::Comma,
+            DecimalMark::Auto if self.comma => Mark::Comma,
+            DecimalMark::Auto | DecimalMark::Point => Mark::Point,
         }
     }
 
@@ -135,11 +140,7 @@ impl Notation {
     /// mark is read with the other mark, unless the user names the point. A cell such as `1,085` in a column with decimal points is refused: it
     /// could be 1085 or 1.085. It is accepted if the column has a thousands separator, or if the user names the mark.
     pub(crate) fn read(&self, cell: &str, decimal: DecimalMark) -> Result<f64, String> {
-        let mark = match decimal {
-            DecimalMark::Auto if self.comma => Mark::Comma,
-            DecimalMark::Auto | DecimalMark::Point => Mark::Point,
-            DecimalMark::Comma => Mark::Comma,
-        };
+        let mark = self.mark(decimal);
         let own = Written::read(cell, mark);
         let other = match decimal {
             DecimalMark::Point => None,
