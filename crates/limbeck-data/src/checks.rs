@@ -15,7 +15,7 @@
 //! | `text` | drop | refuse | a feature column of free text |
 //! | `missing_marker` | warn | refuse | cells that were read as missing: `NA`, `?`, `--` and similar markers, or other texts among numbers or dates |
 //! | `number_text` | warn | refuse | text read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`); categories of which at least half look like these |
-//! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), in a feature or the target |
+//! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), or −99, −999, … as the only negative number; in a feature or the target |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
 //!

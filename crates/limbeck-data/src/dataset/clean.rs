@@ -208,7 +208,7 @@ pub(super) fn read_by_rows(
 fn beside_body(apart: &Apart) -> String {
     let (low, high) = apart.body;
     format!(
-        "{}, far from all other values, which lie between {low} and {high}",
+        "{}, while all other values lie between {low} and {high}",
         apart.words()
     )
 }
