@@ -432,18 +432,34 @@ impl Encoder {
     /// [`Error::ColumnCount`], [`Error::ColumnLength`] and [`Error::ColumnKind`] for columns that differ from those that the encoder was fitted on;
     /// [`Error::InfiniteValue`] and [`Error::InvalidCode`] name the column and the row.
     pub fn encode(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f32>> {
-        self.check_count(columns.len())?;
-        let width = self.width();
-        let mut out = vec![0.0; n_rows * width];
-        for ((column, raw), span) in self.columns.iter().zip(columns).zip(self.column_spans()) {
-            column.check_shape(raw, n_rows)?;
-            column.encode(
-                raw,
-                out.chunks_exact_mut(width.max(1))
-                    .map(|row| &mut row[span.clone()]),
-            )?;
-        }
+        self.check_shapes(columns, n_rows)?;
+        let mut out = Vec::new();
+        self.encode_rows(columns, 0..n_rows, &mut out)?;
         Ok(out)
+    }
+
+    /// Checks that the columns are those that the encoder takes, with `n_rows` rows each.
+    pub(crate) fn check_shapes(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<()> {
+        self.check_count(columns.len())?;
+        let mut pairs = self.columns.iter().zip(columns);
+        pairs.try_for_each(|(column, raw)| column.check_shape(raw, n_rows))
+    }
+
+    /// Encodes the rows of a range, in place of what `out` holds. The columns must have passed [`check_shapes`](Self::check_shapes).
+    pub(crate) fn encode_rows(
+        &self,
+        columns: &[RawColumn<'_>],
+        rows: Range<usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        let width = self.width();
+        out.clear();
+        out.resize(rows.len() * width, 0.0);
+        for ((column, raw), span) in self.columns.iter().zip(columns).zip(self.column_spans()) {
+            let spans = out.chunks_exact_mut(width.max(1));
+            column.encode(raw, rows.clone(), spans.map(|row| &mut row[span.clone()]))?;
+        }
+        Ok(())
     }
 
     /// Encodes one row into `out` of length [`width`](Self::width), without allocating.
@@ -587,24 +603,26 @@ impl InputColumn {
     fn encode<'o>(
         &self,
         raw: &RawColumn<'_>,
-        rows: impl Iterator<Item = &'o mut [f32]>,
+        rows: Range<usize>,
+        outs: impl Iterator<Item = &'o mut [f32]>,
     ) -> Result<()> {
+        let numbered = rows.clone().zip(outs);
         match raw {
             RawColumn::Number(values) => {
-                for (row, (&x, out)) in values.iter().zip(rows).enumerate() {
+                for (&x, (row, out)) in values[rows].iter().zip(numbered) {
                     self.check_number(x, row)?;
                     self.encoding.write_number(self.missing.read(x), out);
                 }
             }
             RawColumn::Time(values) => {
                 let date = self.date.as_ref().ok_or_else(|| self.no_date())?;
-                for (&seconds, out) in values.iter().zip(rows) {
+                for (&seconds, (_, out)) in values[rows].iter().zip(numbered) {
                     self.encoding.write_number(date.part.of(seconds), out);
                 }
             }
             RawColumn::Category { codes, levels } => {
                 let (places, absent) = (self.encoding.places(levels), self.encoding.place(None));
-                for (row, (&code, out)) in codes.iter().zip(rows).enumerate() {
+                for (&code, (row, out)) in codes[rows].iter().zip(numbered) {
                     let place = match places.get(code as usize) {
                         Some(place) => *place,
                         None if code == MISSING => absent,

@@ -3,8 +3,9 @@
 use crate::{Error, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Largest width of a value in a graph. The limit protects against files that declare absurd sizes.
-const MAX_WIDTH: usize = 1 << 24;
+/// Most numbers that a graph may compute per row: the widths of the input and of all values, summed. A small file can declare huge widths;
+/// the limit bounds the memory and the time of a prediction with it.
+const MAX_WIDTHS: usize = 1 << 20;
 
 /// A model as a list of nodes; each node takes values of earlier nodes, or the input.
 ///
@@ -139,8 +140,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers are invalid; [`Error::InvalidGraph`] if the input width is 0 or
-    /// too large, or if there is no node.
+    /// [`Error::InvalidNode`] names the first node whose widths, inputs or numbers are invalid, or with which the widths of all values add up to more
+    /// than 2²⁰; [`Error::InvalidGraph`] if the input width is 0 or greater than 2²⁰, or if there is no node.
     pub fn new(input_width: usize, nodes: Vec<Node>) -> Result<Self> {
         let graph = Graph { input_width, nodes };
         graph.widths()?;
@@ -155,6 +156,7 @@ impl Graph {
     pub fn widths(&self) -> Result<Vec<usize>> {
         self.check_size()?;
         let mut widths = vec![self.input_width];
+        let mut left = MAX_WIDTHS - self.input_width;
         for (i, node) in self.nodes.iter().enumerate() {
             let fault = |reason| Error::InvalidNode {
                 node: i,
@@ -163,11 +165,11 @@ impl Graph {
             };
             let inputs = input_widths(node, &widths).map_err(fault)?;
             let width = output_width(&node.op, &inputs).map_err(fault)?;
-            if width > MAX_WIDTH {
-                return Err(fault(format!(
-                    "output width {width}, at most {MAX_WIDTH} expected"
-                )));
-            }
+            left = left.checked_sub(width).ok_or_else(|| {
+                fault(format!(
+                    "output width {width}, at most {left} expected: the widths of all values may add up to {MAX_WIDTHS}"
+                ))
+            })?;
             widths.push(width);
         }
         Ok(widths)
@@ -175,9 +177,9 @@ impl Graph {
 
     /// Checks that the input width is in range and that there is at least one node.
     fn check_size(&self) -> Result<()> {
-        if self.input_width == 0 || self.input_width > MAX_WIDTH {
+        if self.input_width == 0 || self.input_width > MAX_WIDTHS {
             let reason = format!(
-                "input width {}, 1 to {MAX_WIDTH} expected",
+                "input width {}, 1 to {MAX_WIDTHS} expected",
                 self.input_width
             );
             return Err(Error::InvalidGraph { reason });

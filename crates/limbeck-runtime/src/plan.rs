@@ -28,8 +28,12 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
-/// Number of rows that run through the whole graph at a time, so that all values of these rows stay in the cache.
-const BLOCK: usize = 64;
+/// Number of rows that run through the whole graph at a time, so that all values of these rows stay in the cache. Fewer rows run at a time if
+/// their values exceed [`BLOCK_NUMBERS`].
+pub(crate) const BLOCK: usize = 64;
+
+/// Most numbers that the buffers of a block hold, unless a single row needs more: 16 MB.
+const BLOCK_NUMBERS: usize = 1 << 22;
 
 /// A graph compiled for execution.
 ///
@@ -137,13 +141,20 @@ impl Plan {
             &mut out[..n * self.output_width],
         );
         let mut scratch = Scratch::default();
-        scratch.fit(self, BLOCK.min(n));
+        let block = self.block();
+        scratch.fit(self, block.min(n));
         let blocks = x
-            .chunks(BLOCK * self.input_width)
-            .zip(out.chunks_mut(BLOCK * self.output_width));
+            .chunks(block * self.input_width)
+            .zip(out.chunks_mut(block * self.output_width));
         for (x, out) in blocks {
             self.run_block(x, out.len() / self.output_width, &mut scratch, out);
         }
+    }
+
+    /// Number of rows that run at a time.
+    fn block(&self) -> usize {
+        let row: usize = self.buffers.iter().sum();
+        (BLOCK_NUMBERS / row.max(1)).clamp(1, BLOCK)
     }
 
     /// Runs one row; allocates only at the first use of `scratch`.

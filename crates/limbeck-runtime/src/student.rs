@@ -3,6 +3,7 @@
 use crate::{
     Container, Encoder, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch, Value,
     hex::{format_hex, parse_hex},
+    plan::BLOCK,
 };
 use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::ops::Deref;
@@ -10,6 +11,17 @@ use serde::{Deserialize, Serialize};
 
 /// The `kind` of a file that holds a student.
 const KIND: &str = "student";
+
+/// Most encoded numbers of a batch that is predicted at once, unless a single row has more: 16 MB. A batch of narrow rows has a multiple of the plan's block.
+const BATCH: usize = 1 << 22;
+
+/// Number of rows of a batch, for rows of `width` encoded numbers.
+fn batch(width: usize) -> usize {
+    match BATCH / width.max(1) {
+        rows @ 0..BLOCK => rows.max(1),
+        rows => rows / BLOCK * BLOCK,
+    }
+}
 
 /// Tolerance of a golden prediction: the largest allowed difference, relative to the sum of the prediction's absolute value and the target's scale.
 ///
@@ -248,9 +260,16 @@ impl Student {
     ///
     /// The errors of [`Encoder::encode`].
     pub fn predict(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f64>> {
-        let x = self.encoder.encode(columns, n_rows)?;
-        let mut z = vec![0.0; n_rows * self.outputs.len()];
-        self.plan.run(&x, n_rows, &mut z);
+        self.encoder.check_shapes(columns, n_rows)?;
+        let width = self.outputs.len();
+        let mut z = vec![0.0; n_rows * width];
+        let batch = batch(self.plan.input_width());
+        let mut x = Vec::new();
+        for (at, z) in z.chunks_mut(batch * width).enumerate() {
+            let rows = at * batch..at * batch + z.len() / width;
+            self.encoder.encode_rows(columns, rows.clone(), &mut x)?;
+            self.plan.run(&x, rows.len(), z);
+        }
         let outputs = self.outputs.iter().cycle();
         let target = |(z, output): (f32, &Output)| output.transform.apply(z);
         Ok(z.into_iter().zip(outputs).map(target).collect())
@@ -581,7 +600,7 @@ impl GoldenText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Encoding, Node, Op, Scaling};
+    use crate::{Encoding, Node, Op, Scaling, TreeEnsemble, fnv::fnv1a};
     use proptest::prelude::*;
 
     fn parts() -> StudentParts {
@@ -658,6 +677,71 @@ mod tests {
         assert_eq!(student.predict(&columns, 2).unwrap(), [low, high]);
         // Encoder: 1 + 4, and 2 levels. Graph: 3 edges, 6 weights, 1 bias. Transform: 2.
         assert_eq!(student.parameters(), 7 + 10 + 2);
+    }
+
+    /// A student of one hashed category with `buckets` outputs; its graph's output is 1 for texts in the bucket of `level 7`, else 0.
+    fn hashed(buckets: u32) -> Result<Student> {
+        let columns = vec![InputColumn::new("c", Encoding::Hashed { buckets })];
+        let bucket = (fnv1a(b"level 7") % u64::from(buckets)) as u32;
+        let tree = Op::TreeEnsemble(TreeEnsemble {
+            roots: vec![0],
+            inputs: vec![2 * bucket],
+            threshold: vec![0.5],
+            children: vec![1, 2],
+            leaves: vec![0.0, 1.0],
+        });
+        let graph = Graph::new(buckets as usize, vec![Node::new(tree, [0])])?;
+        Student::new(StudentParts {
+            encoder: Encoder::new(columns)?,
+            graph,
+            ..parts()
+        })
+    }
+
+    #[test]
+    fn wide_rows_are_predicted_in_batches() {
+        let student = hashed(1 << 19).unwrap();
+        let levels: Vec<String> = (0..40).map(|i| format!("level {i}")).collect();
+        let mut codes: Vec<u32> = (0..40).collect();
+        let batched = student
+            .predict(
+                &[RawColumn::Category {
+                    codes: &codes,
+                    levels: &levels,
+                }],
+                40,
+            )
+            .unwrap();
+        let single = levels
+            .iter()
+            .map(|level| student.predict_row(&[Value::Text(level)]).unwrap());
+        assert_eq!(batched, single.collect::<Vec<_>>());
+        assert_eq!(batched[7], 2.1);
+        // The message names the row of the whole table, not of the batch.
+        codes[33] = 99;
+        let columns = [RawColumn::Category {
+            codes: &codes,
+            levels: &levels,
+        }];
+        let error = student.predict(&columns, 40).unwrap_err();
+        assert!(
+            matches!(error, Error::InvalidCode { row: 33, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn absurd_widths_are_refused() {
+        let error = hashed(16_777_201).unwrap_err();
+        assert!(matches!(error, Error::InvalidGraph { .. }), "{error}");
+    }
+
+    #[test]
+    fn batches_are_multiples_of_a_block_or_few_wide_rows() {
+        assert_eq!(batch(30) % BLOCK, 0);
+        assert_eq!(batch(1), BATCH);
+        assert_eq!(batch(1 << 20), 4);
+        assert_eq!(batch(1 << 30), 1);
     }
 
     #[test]
