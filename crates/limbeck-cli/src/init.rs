@@ -93,6 +93,7 @@ fn check_purpose(check: Check) -> &'static str {
         }
         Check::RepeatedRows => "rows that repeat an earlier row",
         Check::Sentinel => "numbers far from all others: -999, 65535, a spike",
+        Check::Stuck => "in rows with times, a number repeated in at least 30 consecutive rows",
         Check::SeenTest => "at least 5 % of the test rows equal to training or validation rows",
     }
 }

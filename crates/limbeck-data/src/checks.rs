@@ -16,6 +16,7 @@
 //! | `missing_marker` | warn | refuse | cells that were read as missing: `NA`, `?`, `--` and similar markers, or other texts among numbers or dates |
 //! | `number_text` | warn | refuse | text read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`); categories of which at least half look like these |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), or −99, −999, … as the only negative number; in a feature or the target |
+//! | `stuck` | warn | refuse | in rows with times, a feature that usually changes from row to row and has the same number in at least 30 consecutive rows |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
 //!
@@ -58,13 +59,14 @@ pub enum Check {
     MissingMarker,
     NumberText,
     Sentinel,
+    Stuck,
     RepeatedRows,
     SeenTest,
 }
 
 impl Check {
     /// All checks, in the order of the table in this module's documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Infinite,
         Self::MissingTarget,
         Self::AllMissing,
@@ -79,6 +81,7 @@ impl Check {
         Self::MissingMarker,
         Self::NumberText,
         Self::Sentinel,
+        Self::Stuck,
         Self::RepeatedRows,
         Self::SeenTest,
     ];
@@ -101,6 +104,7 @@ impl Check {
             Self::MissingMarker => "missing_marker",
             Self::NumberText => "number_text",
             Self::Sentinel => "sentinel",
+            Self::Stuck => "stuck",
             Self::RepeatedRows => "repeated_rows",
             Self::SeenTest => "seen_test",
         }
@@ -136,6 +140,7 @@ impl Check {
             | Self::FewRows
             | Self::MissingMarker
             | Self::NumberText
+            | Self::Stuck
             | Self::RepeatedRows
             | Self::SeenTest => &[Warn, Refuse],
         }

@@ -5,7 +5,6 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
     string::String,
-    vec,
     vec::Vec,
 };
 use core::ops::Range;
@@ -660,6 +659,7 @@ impl InputColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn column(name: &str, encoding: Encoding) -> InputColumn {
         InputColumn::new(name, encoding)

@@ -13,6 +13,7 @@
 mod clean;
 mod options;
 mod source;
+mod stuck;
 mod summary;
 mod twins;
 
@@ -26,6 +27,7 @@ pub use summary::{DataSummary, TargetSummary};
 
 use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
 use self::source::Source;
+use self::stuck::{check_stuck, in_time_order};
 use self::summary::summarize;
 use self::twins::twins;
 use crate::checks::{Findings, check_capped_target, check_features, check_rows, check_seen_test};
@@ -37,7 +39,7 @@ use crate::numbers::Notation;
 use crate::reading::ReadOptions;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
-use crate::table::{Column, Table};
+use crate::table::{Column, Table, Values};
 use crate::targets::{LearnedUnit, TargetSpec, Targets};
 use crate::{Error, Result};
 
@@ -198,7 +200,7 @@ impl Dataset {
             values: &values,
             rows: &rows,
             learn: &learn,
-            by_time: time.is_some(),
+            time: time.as_deref(),
         };
         let read = read_features(source, options, &found, &mut findings)?;
         let features = read.features;
@@ -357,8 +359,20 @@ struct Found<'a> {
     rows: &'a [usize],
     /// Training and validation rows, as positions in `rows`.
     learn: &'a [usize],
-    /// True if rows are split by time.
-    by_time: bool,
+    /// Times of `rows`, if they are split by time.
+    time: Option<&'a [i64]>,
+}
+
+impl Found<'_> {
+    /// The training and validation rows in the order of option `time`, or else of the first column of dates; `None` if there is neither, or if
+    /// the rows are not a single series.
+    fn in_time_order(&self, columns: &[Column]) -> Option<Vec<usize>> {
+        let dates = columns.iter().find_map(|column| match &column.values {
+            Values::Time(times) => Some(times.as_slice()),
+            _ => None,
+        });
+        in_time_order(self.learn, self.time.or(dates)?)
+    }
 }
 
 /// The features with their kinds, and the notations of columns.
@@ -387,9 +401,14 @@ fn read_features(
             notations.insert(column.name.clone(), notation);
         }
     }
-    let (columns, dates) = with_dates(&name, columns, learn, found.by_time, findings)?;
+    let ordered = found.in_time_order(&columns);
+    let by_time = found.time.is_some();
+    let (columns, dates) = with_dates(&name, columns, learn, by_time, findings)?;
     let named = options.missing_numbers();
     let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
+    if let Some(ordered) = ordered {
+        check_stuck(&name, &columns, &dates, &ordered, found.rows, findings)?;
+    }
     let columns = check_features(&name, columns, learn, found.values, findings)?;
     let (kinds, mut features) = features_of(&name, columns, &dates, found.rows.len(), learn)?;
     for feature in &mut features.columns {
@@ -639,7 +658,6 @@ mod tests {
 
     use super::*;
     use crate::rng::normal;
-    use crate::table::Values;
     use crate::warning::Action;
     use rand::RngExt;
 
@@ -715,6 +733,37 @@ mod tests {
             data.split.valid.len(),
             data.split.test.len(),
         ]
+    }
+
+    #[test]
+    fn stuck_sensors_are_named_if_the_rows_have_times() {
+        let stuck = |named: bool| {
+            let table = edited(|columns| {
+                let Values::Number(a) = &mut columns[0].values else {
+                    panic!("number")
+                };
+                a[60..110].fill(1.25);
+                columns[3].values = Values::Time((0..400).map(|row| row * 60_000_000).collect());
+            });
+            let options = options(|o| {
+                if named {
+                    o.time = Some("day".into());
+                    o.drop.retain(|name| name != "day");
+                }
+            });
+            let data = Dataset::from_table(table, &options, None, 3).unwrap();
+            let warnings = data.summary.warnings.into_iter();
+            let messages = warnings.filter(|warning| warning.check == "stuck");
+            messages.map(|warning| warning.message).collect::<Vec<_>>()
+        };
+        assert_eq!(stuck(false), Vec::<String>::new());
+        let messages = stuck(true);
+        assert_eq!(messages.len(), 1);
+        assert!(
+            messages[0].contains("column `a` repeats 1.25 in 50 consecutive rows from row 61 on"),
+            "{}",
+            messages[0]
+        );
     }
 
     #[test]

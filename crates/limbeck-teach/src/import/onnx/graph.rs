@@ -49,10 +49,12 @@ enum Inside {
     Nothing,
 }
 
-/// Operations allowed per row, in addition to [`WORK_PER_NUMBER`] for each value in the files.
+/// Operations allowed per row, in addition to those for each value in the files.
 const ROW_WORK: u64 = 1 << 15;
-/// A usual network reads each weight once or twice per row; one with attention, once per pair of columns.
+/// Operations per row allowed for each value in the files. A usual network reads each weight once or twice per row.
 const WORK_PER_NUMBER: u64 = 32;
+/// The same, per input column: a network with a token for each column reads each weight once per column, and compares each column with all others.
+const WORK_PER_COLUMN: u64 = 4;
 /// Maximum number of values in memory at once, for a block of rows.
 const BLOCK_NUMBERS: usize = 1 << 20;
 /// Maximum number of rows run at once.
@@ -248,7 +250,8 @@ impl Graph {
             feeds.push((feed.slot, Arc::new(Tensor { shape, data })));
             start += feed.columns;
         }
-        let each = ROW_WORK.saturating_add(self.stored.saturating_mul(WORK_PER_NUMBER));
+        let per_number = WORK_PER_NUMBER.max(WORK_PER_COLUMN * width as u64);
+        let each = ROW_WORK.saturating_add(self.stored.saturating_mul(per_number));
         // Once per block, weights are read and may be transposed, and the body of a scan starts for each stored row.
         let once = self.stored.saturating_mul(512).saturating_add(1 << 20);
         let work = each.saturating_mul(count as u64).saturating_add(once);
@@ -380,6 +383,51 @@ mod tests {
             message.contains("operations, the limit for a file of this size"),
             "{message}"
         );
+    }
+
+    /// A network that makes a token of width 64 from each column, and reads the same weights `rounds` times for each token.
+    fn tokens(columns: usize, rounds: usize) -> Parsed<Graph> {
+        let width = 64;
+        let constants = [vec![1, width], vec![width, width], vec![width, 1]];
+        let constants =
+            constants.map(|shape| Arc::new(tensor(&shape, &vec![0.1; shape.iter().product()])));
+        let mut steps = vec![
+            (Op::Unsqueeze { axes: vec![-1] }, vec![3]),
+            (Op::MatMul, vec![4, 0]),
+        ];
+        steps.extend((0..rounds).map(|round| (Op::MatMul, vec![5 + round, 1])));
+        let (how, axes) = (op::Reduction::Mean, vec![1]);
+        let keep = false;
+        steps.push((Op::Reduce { how, axes, keep }, vec![5 + rounds]));
+        steps.push((Op::MatMul, vec![6 + rounds, 2]));
+        let steps = steps
+            .into_iter()
+            .enumerate()
+            .map(|(at, (op, inputs))| Step {
+                name: format!("node {at}"),
+                action: Action::Op(op),
+                inputs: inputs.into_iter().map(Some).collect(),
+                output: 4 + at,
+                single: true,
+            });
+        let steps: Vec<Step> = steps.collect();
+        let slots = 4 + steps.len();
+        let program = Program::new(steps, constants.into_iter().enumerate().collect(), slots);
+        let feed = Feed {
+            slot: 3,
+            columns,
+            flat: false,
+            single: true,
+        };
+        Graph::new(program, vec![feed], slots - 1, (width * width) as u64)
+    }
+
+    #[test]
+    fn networks_with_a_token_for_each_column_may_read_weights_once_per_token() {
+        tokens(100, 1).unwrap();
+        tokens(100, 3).unwrap();
+        let message = tokens(100, 100).unwrap_err().to_string();
+        assert!(message.contains("the limit for a file"), "{message}");
     }
 
     #[test]
