@@ -32,7 +32,7 @@ limbeck_options::options! {
         members: usize = 4 => [at_least(1.0)];
         /// Widths of the hidden layers.
         hidden: Vec<usize> = vec![64, 64] => [within(1.0, 4096.0)];
-        /// Bins of the piecewise-linear encoding.
+        /// Number of bins per numeric column in the piecewise-linear encoding of the inputs.
         bins: usize = 16 => [at_least(1.0)];
         /// What each network of a network teacher predicts: a number, or a distribution.
         head: HeadKind = HeadKind::Gaussian => [flag("teacher-head", "HEAD")];

@@ -32,7 +32,7 @@ use crate::work::Effort;
 use crate::{Error, Forest, Result};
 
 limbeck_options::options! {
-    /// How boosted trees are fitted.
+    /// Options of the boosted trees that limbeck trains as a teacher.
     pub struct TreeOptions in "teacher.trees", "Teacher" {
         /// Number of trees.
         rounds: usize = 800 => [within(1.0, 20_000.0)];
@@ -46,10 +46,10 @@ limbeck_options::options! {
         /// Share of rows to draw for each tree.
         #[serde(alias = "row_share")]
         subsample: f64 = 0.8 => [above(0.0), up_to(1.0)];
-        /// Share of inputs to offer at each split.
+        /// Share of the inputs, drawn for each split, among which the split is chosen.
         #[serde(alias = "column_share")]
         colsample: f64 = 0.5 => [above(0.0), up_to(1.0)];
-        /// L2 penalty on leaf values, in rows.
+        /// L2 penalty on leaf values: it acts like this many additional rows with residual 0 in each leaf.
         ridge: f64 = 1.0 => [at_least(0.0)];
         /// Histogram bins per input; up to 254 are fast to predict.
         bins: usize = 254 => [within(2.0, 4096.0)];

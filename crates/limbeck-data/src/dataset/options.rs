@@ -49,7 +49,7 @@ limbeck_options::options! {
             flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
             rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
         ];
-        /// CSV file of splits, with the columns split, set, start, stop, and the NAME of the split to use.
+        /// CSV file of splits, with the columns split, set, start and stop; after a colon, the NAME of the split to use.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_file: Option<String> = None => [
             flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),
