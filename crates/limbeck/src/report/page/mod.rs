@@ -5,7 +5,6 @@
 
 mod slices;
 
-use std::fmt::Write as _;
 
 use limbeck_data::Features;
 use limbeck_data::metrics::Measure;
