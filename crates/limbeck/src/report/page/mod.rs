@@ -5,7 +5,6 @@
 
 mod slices;
 
-
 use limbeck_data::Features;
 use limbeck_data::metrics::Measure;
 use limbeck_distill::proof::short;
