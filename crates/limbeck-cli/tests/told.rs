@@ -234,7 +234,7 @@ fn warnings_of_one_kind_are_one_line_and_whole_in_the_report() {
     place.file("quick.toml", common::QUICK);
     let row = |row: usize| {
         let cell = |of: usize| match row % 50 == of {
-            true => if of % 2 == 0 { "?" } else { "NA" }.to_owned(),
+            true => if of.is_multiple_of(2) { "?" } else { "NA" }.to_owned(),
             false => (row * (31 + 2 * of) % 101).to_string(),
         };
         let cells: Vec<String> = (0..6).map(cell).collect();
