@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use limbeck_data::Features;
 use limbeck_data::metrics::{self, Measure, Scores};
 use limbeck_distill::proof::short;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::output::{Style, print, tell};
+use crate::output::{Style, print, tell, warn};
 use crate::reading::Reading;
 use crate::render::{Grid, grouped, r_squared};
-use crate::source::Source;
+use crate::source::{Extremes, Source, TableRows};
 
 /// Measure a student on a table with known targets
 ///
@@ -71,8 +72,14 @@ impl Evaluate {
         if targets > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, but the student predicts several targets; leave it out, or give the run folder of one target".into()));
         }
-        let found = sources.iter().map(|source| self.figures(source));
-        let found = found.collect::<Result<Vec<_>>>()?.concat();
+        let extremes = Extremes::new(&sources);
+        let mut found = Vec::new();
+        for (at, source) in sources.iter().enumerate() {
+            found.extend(self.figures(source, |features| extremes.add(at, features))?);
+        }
+        if !self.quiet {
+            extremes.tell();
+        }
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
             return match &values[..] {
@@ -121,7 +128,7 @@ impl Evaluate {
     }
 
     /// The metrics of each output of a student.
-    fn figures(&self, source: &Source) -> Result<Vec<Figures>> {
+    fn figures(&self, source: &Source, watch: impl FnOnce(&Features)) -> Result<Vec<Figures>> {
         let targets = match &self.target {
             Some(target) => vec![target.clone()],
             None => source.targets().into_iter().map(str::to_owned).collect(),
@@ -130,11 +137,29 @@ impl Evaluate {
         let options = self.reading.over(&source.reading);
         let rows = source.read(&self.table, &extra, &options)?;
         let predictions = source.predict(&rows.features)?;
+        watch(&rows.features);
+        self.tell_learned(source, &targets, &rows);
         let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
         let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
         outputs
             .map(|((target, truth), pred)| self.output(source, target, (truth, pred), weight))
             .collect()
+    }
+
+    /// Warns if the run learned from many of the rows.
+    fn tell_learned(&self, source: &Source, targets: &[String], rows: &TableRows) {
+        let share = source.learned_share(&rows.features, targets.iter().zip(&rows.extra));
+        if let Some(share) = share.filter(|_| !self.quiet) {
+            let of_target = match targets {
+                [one] => format!(" for `{one}`"),
+                _ => String::new(),
+            };
+            warn(&format!(
+                "the run learned{of_target} from about {:.0} % of these rows (its training and validation rows), so the errors are smaller than on new \
+                 rows; report.json has the errors on the run's own test rows",
+                100.0 * share
+            ));
+        }
     }
 
     /// The metrics of one output, on the rows that have a target.

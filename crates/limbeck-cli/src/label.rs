@@ -51,7 +51,7 @@ impl Label {
         };
         if !self.quiet {
             tell(&format!(
-                "teacher ({}): {} parameters, {} new rows labeled, {} of them rejected",
+                "teacher ({}): {} parameters, {} new rows labeled; students do not learn from {} of them, because the teacher is too uncertain there",
                 teacher.kind,
                 render::count(teacher.parameters),
                 grouped(teacher.new_rows),

@@ -23,6 +23,11 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Writes a warning to standard error.
+pub(crate) fn warn(text: &str) {
+    tell(&format!("{}: {text}", Style::stderr().yellow("warning")));
+}
+
 /// Text styles, which have no effect if color is off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use limbeck_data::Features;
 use limbeck_data::stream::{self, Asked, Input, Written};
+use limbeck_data::{Features, grouped};
 
 use crate::error::{Error, Result};
-use crate::output::{Style, tell};
+use crate::output::{tell, warn};
 use crate::reading::Reading;
-use crate::source::{Destination, Source};
+use crate::source::{Destination, Extremes, Source};
 
 /// Predict the rows of a table
 ///
@@ -55,14 +55,21 @@ impl Predict {
         let new = self.names(&targets, &input)?;
         self.tell_notes(&input);
         let asked: Vec<Asked> = sources.iter().map(Source::asked).collect();
+        let extremes = Extremes::new(&sources);
         let predict = |features: &[Features]| -> Result<Vec<Vec<f64>>> {
-            let each = sources.iter().zip(features);
-            let each = each.map(|(source, features)| source.predict(features));
+            let each = sources.iter().zip(features).enumerate();
+            let each = each.map(|(at, (source, features))| {
+                if !self.quiet {
+                    extremes.add(at, features);
+                }
+                source.predict(features)
+            });
             Ok(each.collect::<Result<Vec<_>>>()?.concat())
         };
         let rows = target.write(|out| {
             stream::add_columns(input, &asked, &new, (out, target.written()), predict)
         })?;
+        extremes.tell();
         if let (false, Some(rows), Destination::Csv(path) | Destination::Parquet(path)) =
             (self.quiet, rows, &target)
         {
@@ -92,12 +99,8 @@ impl Predict {
     }
 
     fn tell_notes(&self, input: &Input) {
-        for note in input.notes().iter().filter(|_| !self.quiet) {
-            let warning = Style::stderr().yellow("warning");
-            tell(&format!(
-                "{warning}: {} (check `{}`)",
-                note.message, note.check
-            ));
+        for group in grouped(input.notes()).iter().filter(|_| !self.quiet) {
+            warn(&format!("{} (check `{}`)", group.message, group.check));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Live progress on standard error.
 //!
-//! On a terminal, it is a line with stage, bar, time left, validation RMSE, and the gap between student and teacher. Elsewhere it is one line per
+//! On a terminal, it is a line with stage, bar, time left, validation RMSE, and RMSE to the teacher. Elsewhere it is one line per
 //! stage. Warnings and notes are shown in both cases; with `--quiet`, nothing is shown.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use limbeck::{Event, Observer, Part};
-use limbeck_data::DataSummary;
+use limbeck_data::{DataSummary, grouped};
 use limbeck_distill::proof::short;
 use limbeck_distill::search::Progress as Training;
 
@@ -182,12 +182,15 @@ impl Progress {
             summary.test,
             summary.features.len()
         ));
-        for warning in &summary.warnings {
+        if let Some(periods) = &summary.periods {
+            self.line(&periods.to_string());
+        }
+        for group in grouped(&summary.warnings) {
             let (label, check) = (
                 self.style.yellow("warning"),
-                self.style.dim(&format!("(check `{}`)", warning.check)),
+                self.style.dim(&format!("(check `{}`)", group.check)),
             );
-            self.line(&format!("{label}: {} {check}", warning.message));
+            self.line(&format!("{label}: {} {check}", group.message));
         }
     }
 
@@ -246,7 +249,7 @@ impl Progress {
             prefix.push_str(&format!("  valid {}", short(error)));
         }
         if let Some(gap) = training.point.fidelity_rmse.filter(|gap| gap.is_finite()) {
-            prefix.push_str(&format!("  to teacher {}", short(gap)));
+            prefix.push_str(&format!("  RMSE to the teacher {}", short(gap)));
         }
         bar.set_prefix(prefix);
     }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
-use limbeck::report::{QuantileScores, ShippedKind, StudentScores};
+use limbeck::report::ModelRow;
 pub(crate) use limbeck_distill::proof::grouped;
 use limbeck_distill::proof::short;
 
@@ -89,18 +89,14 @@ pub(crate) fn count(value: Option<usize>) -> String {
     value.map_or_else(|| "–".to_owned(), grouped)
 }
 
-/// Three metrics of predictions as text: RMSE, MAE and R², or three metrics of a quantile.
-fn figures(scores: (f64, f64, Option<f64>), quantile: Option<QuantileScores>) -> [String; 3] {
-    let first = short(scores.0);
-    let Some(quantile) = quantile else {
-        return [first, short(scores.1), r_squared(scores.2)];
+/// Three metrics of a model as text: RMSE, MAE and R², or three metrics of a quantile.
+fn figures(row: &ModelRow) -> [String; 3] {
+    let first = short(row.rmse);
+    let Some(quantile) = row.quantile else {
+        return [first, short(row.mae), r_squared(row.r2)];
     };
     let covered = format!("{:.1} %", 100.0 * quantile.covered);
     [short(quantile.pinball), covered, first]
-}
-
-fn student_figures(scores: &StudentScores) -> [String; 3] {
-    figures((scores.rmse, scores.mae, scores.r2), scores.quantile)
 }
 
 /// Names of the three error columns.
@@ -120,15 +116,10 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     }
     text.push('\n');
     text.push_str(&models(report).render(style));
-    text.push_str(&footnotes(report).map(|note| style.dim(&note)).join("\n"));
-    if let Some(quantile) = report.quantile {
+    for note in report.model_notes() {
+        text.push_str(&style.dim(&note));
         text.push('\n');
-        text.push_str(&style.dim(&format!(
-            "  predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, {} if it is right",
-            format_args!("{:.1} %", 100.0 * quantile)
-        )));
     }
-    text.push('\n');
     text
 }
 
@@ -140,110 +131,28 @@ fn models(report: &Report) -> Grid {
         first,
         second,
         third,
-        "fidelity RMSE",
-        "fidelity R²",
+        "RMSE to the teacher",
+        "R² to the teacher",
         "parameters",
         "file bytes",
         "µs/row",
     ];
     let mut grid = Grid::new(&header, "lrrrrrrrr");
-    let (test, measured) = (&report.test, &report.measured);
-    let mut row = |name: String, [a, b, c]: [String; 3], rest: [String; 5]| {
-        let [d, e, f, g, h] = rest;
-        grid.row([name, a, b, c, d, e, f, g, h]);
-    };
-    let none = || "–".to_owned();
-    row(
-        format!("teacher ({})", report.teacher.kind),
-        figures(
-            (test.teacher.rmse, test.teacher.mae, test.teacher.r2),
-            test.teacher.quantile,
-        ),
-        [
-            none(),
-            none(),
-            count(report.teacher.parameters),
-            count(report.teacher.bytes),
-            optional(measured.teacher_us_per_row),
-        ],
-    );
-    let mut student = |name: &str, kind: ShippedKind, scores: &StudentScores| {
-        let shipped = report.shipped.kind == kind;
-        let mark = if shipped { " *" } else { "" };
-        let own = report.sizes.map(|sizes| {
-            if kind == ShippedKind::Alone {
-                sizes.alone
-            } else {
-                sizes.distilled
-            }
-        });
-        let what = own.map_or_else(String::new, |own| format!(" ({})", own.kind.name()));
-        row(
-            format!("student {name}{what}{mark}"),
-            student_figures(scores),
-            [
-                short(scores.fidelity_rmse),
-                r_squared(scores.fidelity_r2),
-                grouped(own.map_or(report.student.parameters, |own| own.parameters)),
-                grouped(own.map_or(report.student.bytes, |own| own.bytes)),
-                if own.is_none() || shipped {
-                    short(measured.student_us_per_row)
-                } else {
-                    none()
-                },
-            ],
-        );
-    };
-    student("alone", ShippedKind::Alone, &test.alone);
-    student("distilled", ShippedKind::Distilled, &test.distilled);
-    if let Some(best) = report.lone.as_ref().and_then(|lone| lone.model(lone.best)) {
-        row(
-            format!("best without teacher ({})", best.size.kind.name()),
-            student_figures(&best.test),
-            [
-                short(best.test.fidelity_rmse),
-                r_squared(best.test.fidelity_r2),
-                grouped(best.size.parameters),
-                grouped(best.size.bytes),
-                none(),
-            ],
-        );
+    for row in report.models() {
+        let [a, b, c] = figures(&row);
+        grid.row([
+            row.name,
+            a,
+            b,
+            c,
+            optional(row.rmse_to_teacher),
+            r_squared(row.r2_to_teacher),
+            count(row.parameters),
+            count(row.bytes),
+            optional(row.us_per_row),
+        ]);
     }
     grid
-}
-
-/// The footnotes of the table of metrics.
-fn footnotes(report: &Report) -> [String; 3] {
-    let [first, second, third] = errors_of(report);
-    let [error, middle, last] = student_figures(&report.test.shipped);
-    let (name, figure) = if report.quantile.is_some() {
-        (second, middle)
-    } else {
-        (third, last)
-    };
-    let seeds = report.test_seeds.len();
-    let over = if seeds == 1 {
-        "of one seed".to_owned()
-    } else {
-        format!("means over {seeds} seeds")
-    };
-    let sizes = match report.sizes {
-        None => {
-            "  both students have the same design; size and speed are those of the shipped student"
-        }
-        Some(_) => "  each student has its own size; speed is that of the shipped student",
-    };
-    [
-        format!(
-            "* shipped, as chosen on validation rows; the file itself has {first} {error} and {name} {figure}"
-        ),
-        format!(
-            "  {} test rows; errors in the unit of `{}`; metrics of the students are {over}",
-            grouped(report.data.test),
-            report.target
-        ),
-        sizes.to_owned(),
-    ]
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! A student that the user names: by a run directory or a `.limbeck` file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use limbeck::Run;
+use limbeck_data::ranges::{Outside, Range, Watch};
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{
-    ColumnKind, FeatureKind, Features, MissingNumbers, Notation, ReadOptions, Table, Values,
-    raw_columns,
+    ColumnKind, FeatureKind, Features, LearnedRows, MissingNumbers, Notation, ReadOptions, Table,
+    Values, raw_columns,
 };
 use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};
+use crate::output::warn;
 
 /// A student, and how tables for it are read.
 pub(crate) struct Source {
@@ -24,6 +27,10 @@ pub(crate) struct Source {
     pub(crate) reading: ReadOptions,
     /// Numbers that mean *missing*, for each target.
     missing_targets: BTreeMap<String, MissingNumbers>,
+    /// Counts values outside the ranges of the training rows; watches no column if only a student's file is given.
+    watch: Watch,
+    /// Hashes of rows that the run learned from, and the target that they contain; `None` if only a student's file is given.
+    learned: Option<(String, LearnedRows)>,
 }
 
 impl Source {
@@ -63,11 +70,14 @@ impl Source {
 
     fn of_run(run: &Run, file: &Path) -> Result<Self> {
         let student = load(file)?;
+        let (report, data) = (run.report(), &run.report().data);
         Ok(Self {
+            kinds: data.features.clone(),
+            reading: data.reading(&run.recipe().data),
+            missing_targets: data.missing_targets.clone(),
+            watch: watch(&student, &data.ranges),
+            learned: Some((report.target.clone(), data.learned.clone())),
             student,
-            kinds: run.report().data.features.clone(),
-            reading: run.report().data.reading(&run.recipe().data),
-            missing_targets: run.report().data.missing_targets.clone(),
         })
     }
 
@@ -85,6 +95,8 @@ impl Source {
         });
         let kinds = kinds.collect();
         Ok(Self {
+            watch: watch(&student, &BTreeMap::new()),
+            learned: None,
             student,
             kinds,
             reading: ReadOptions::default(),
@@ -126,6 +138,19 @@ impl Source {
         !value.is_nan() && !self.missing_targets.get(target).is_some_and(means_missing)
     }
 
+    /// The share of the rows that the run learned from, estimated, if they are many. `targets` has the values of each target by name.
+    pub(crate) fn learned_share<'a>(
+        &self,
+        features: &Features,
+        targets: impl IntoIterator<Item = (&'a String, &'a Vec<f64>)>,
+    ) -> Option<f64> {
+        let (target, learned) = self.learned.as_ref()?;
+        let (_, values) = targets.into_iter().find(|(name, _)| *name == target)?;
+        let columns = self.student.encoder.columns.iter();
+        let missing: Vec<MissingNumbers> = columns.map(|column| column.missing.clone()).collect();
+        learned.share(features, &missing, values)
+    }
+
     /// Names of the predicted targets.
     pub(crate) fn targets(&self) -> Vec<&str> {
         let outputs = self.student.outputs.iter();
@@ -141,6 +166,66 @@ impl Source {
         Ok((0..outputs).map(of).collect())
     }
 }
+
+/// Watches the student's columns that have one of the ranges.
+fn watch(student: &Student, ranges: &BTreeMap<String, Range>) -> Watch {
+    let columns = student.encoder.columns.iter().map(|column| {
+        let part = column.date.as_ref().map(|date| date.part);
+        (column.name.as_str(), &column.missing, part)
+    });
+    Watch::new(columns, ranges)
+}
+
+/// Values of a table outside the ranges of the training rows, for each of several students.
+pub(crate) struct Extremes<'a> {
+    sources: &'a [Source],
+    counts: Mutex<Vec<Vec<Outside>>>,
+}
+
+impl<'a> Extremes<'a> {
+    /// Counts nothing yet.
+    pub(crate) fn new(sources: &'a [Source]) -> Self {
+        let start = sources.iter().map(|source| source.watch.start()).collect();
+        Self {
+            sources,
+            counts: Mutex::new(start),
+        }
+    }
+
+    /// Adds the values of some rows, for the student at index `at`.
+    pub(crate) fn add(&self, at: usize, features: &Features) {
+        let new = self.sources[at].watch.count(features);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = counts[at].iter_mut().zip(&new);
+        both.for_each(|(all, new)| all.add(new));
+    }
+
+    /// Warns of columns with many or far values outside the training range.
+    pub(crate) fn tell(&self) {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = self.sources.iter().zip(counts.iter());
+        let all = each.flat_map(|(source, counts)| source.watch.messages(counts));
+        // Students of several targets have columns in common.
+        let mut seen = BTreeSet::new();
+        let messages = all.filter(|(column, _)| seen.insert(column.clone()));
+        let lines: Vec<String> = messages
+            .map(|(column, message)| format!("\n  column `{column}`: {message}"))
+            .collect();
+        if !lines.is_empty() {
+            let shown = lines.iter().take(LISTED).cloned().collect::<String>();
+            let more = match lines.len().saturating_sub(LISTED) {
+                0 => String::new(),
+                more => format!("\n  and {more} more columns"),
+            };
+            warn(&format!(
+                "values are unlike the training rows, so that predictions may be wrong:{shown}{more}"
+            ));
+        }
+    }
+}
+
+/// Maximum number of columns that a warning lists.
+const LISTED: usize = 8;
 
 /// A table read for a student.
 pub(crate) struct TableRows {

@@ -431,7 +431,7 @@ fn distill_rejects_alpha_out_of_range() {
 fn distill_rejects_params_that_are_too_few() {
     Place::with_table().refuses_distill(
         &["--params", "20"],
-        &["params", "20", "at least 250 for a network"],
+        &["params", "20", "a network needs at least 250 parameters"],
     );
 }
 

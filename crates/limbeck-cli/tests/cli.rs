@@ -106,11 +106,13 @@ fn distill_writes_a_whole_run_and_shows_it() {
         "teacher (trees)",
         "student alone",
         "student distilled",
-        " *",
+        "shipped file (student ",
+        "best file without a teacher (",
         "RMSE",
         "MAE",
         "R²",
-        "fidelity",
+        "RMSE to the teacher",
+        "R² to the teacher",
         "µs/row",
     ] {
         assert!(
@@ -839,7 +841,7 @@ fn loss_and_weights_and_log_target_run() {
         .succeeds()
         .stdout;
     // Models of other kinds are fitted to squared errors all the same.
-    assert!(shown.contains("best without teacher ("), "{shown}");
+    assert!(shown.contains("best file without a teacher ("), "{shown}");
     let recipe = place.text("run/recipe.toml");
     for line in [
         "log_target = true",
@@ -1098,7 +1100,7 @@ fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
         .distill(&[&["--student", kind, "--out", out], args].concat())
         .succeeds();
     assert!(
-        outcome.stdout.contains("best without teacher ("),
+        outcome.stdout.contains("best file without a teacher ("),
         "{}",
         outcome.stdout
     );
@@ -1154,7 +1156,7 @@ fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
 #[test]
 fn trees_and_linear_students_go_the_whole_way() {
     let place = Place::with_table();
-    for kind in ["trees", "linear"] {
+    for (kind, name) in [("trees", "trees"), ("linear", "linear model")] {
         let report = run_of_kind(&place, kind, kind, &[]);
         assert_eq!(report["student"]["kind"], kind);
         for side in ["alone", "distilled"] {
@@ -1175,7 +1177,7 @@ fn trees_and_linear_students_go_the_whole_way() {
         );
         let shown = place.limbeck(&["inspect", kind]).succeeds().stdout;
         assert!(
-            shown.contains(&format!("student distilled ({kind})")),
+            shown.contains(&format!("student distilled ({name})")),
             "{shown}"
         );
     }
@@ -1393,7 +1395,7 @@ fn numbers_in_disguise_and_test_rows_seen_in_training_are_told() {
         .stderr;
     assert!(
         said.contains("text was read as numbers, for example `0,25` as 0.25")
-            && said.contains("column `weight`: read as missing: 6 cells such as"),
+            && said.contains("column `weight`: read as missing: `unknown` in 6 cells"),
         "{said}"
     );
     assert!(!said.contains("seen_test"), "{said}");

@@ -19,13 +19,14 @@
 //! | `stuck` | warn | refuse | in rows with times, a feature that usually changes from row to row and has the same number in at least 30 consecutive rows |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
+//! | `shifted_test` | warn | refuse | features of which most test values lie outside the training range, or are categories without training rows |
 //!
 //! The action `refuse` stops with an error. By default, `few_rows` refuses fewer than 20 training rows and warns below 200. With `warn` it
 //! only warns; with `refuse` it refuses fewer than 200.
 //!
 //! "Training rows" in the table means training and validation rows, except for `few_rows`. Rows are equal if all features and the target are
-//! equal. Test rows influence only the checks `infinite`, `missing_target`, `missing_marker`, `number_text`, `text`, `repeated_rows` and
-//! `seen_test`. If `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something in a column that `keep` names, the column is kept
+//! equal. Test rows influence only the checks `infinite`, `missing_target`, `missing_marker`, `number_text`, `text`, `repeated_rows`,
+//! `seen_test` and `shifted_test`. If `constant`, `duplicate`, `id`, `leak` or `sentinel` finds something in a column that `keep` names, the column is kept
 //! with a warning.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -33,8 +34,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::error::{did_you_mean, nearest};
 use crate::kind::ColumnKind;
 use crate::metrics::{pearson, ranks, same};
+use crate::ranges::Shifted;
 use crate::table::{Column, MISSING, Values, shell};
 use crate::time::DateOrder;
+use crate::warning::Finding;
 pub use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
@@ -62,11 +65,12 @@ pub enum Check {
     Stuck,
     RepeatedRows,
     SeenTest,
+    ShiftedTest,
 }
 
 impl Check {
     /// All checks, in the order of the table in this module's documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Infinite,
         Self::MissingTarget,
         Self::AllMissing,
@@ -84,6 +88,7 @@ impl Check {
         Self::Stuck,
         Self::RepeatedRows,
         Self::SeenTest,
+        Self::ShiftedTest,
     ];
 
     /// Name of the check in recipes and reports.
@@ -107,6 +112,7 @@ impl Check {
             Self::Stuck => "stuck",
             Self::RepeatedRows => "repeated_rows",
             Self::SeenTest => "seen_test",
+            Self::ShiftedTest => "shifted_test",
         }
     }
 
@@ -142,7 +148,8 @@ impl Check {
             | Self::NumberText
             | Self::Stuck
             | Self::RepeatedRows
-            | Self::SeenTest => &[Warn, Refuse],
+            | Self::SeenTest
+            | Self::ShiftedTest => &[Warn, Refuse],
         }
     }
 }
@@ -198,9 +205,9 @@ impl<'a> Findings<'a> {
         &mut self,
         check: Check,
         column: Option<&str>,
-        message: String,
+        finding: impl Into<Finding>,
     ) -> Result<Action> {
-        self.act(check, self.action(check), column, message)
+        self.act(check, self.action(check), column, finding)
     }
 
     /// Records warnings from reading a file, each as in [`note`](Self::note).
@@ -212,9 +219,13 @@ impl<'a> Findings<'a> {
     pub(crate) fn note(&mut self, note: &Warning) -> Result<()> {
         let named = |check: &Check| check.name() == note.check;
         match Check::ALL.into_iter().find(named) {
-            Some(check) => self
-                .found(check, note.column.as_deref(), note.message.clone())
-                .map(drop),
+            Some(check) => {
+                let finding = Finding {
+                    message: note.message.clone(),
+                    brief: note.brief.clone(),
+                };
+                self.found(check, note.column.as_deref(), finding).map(drop)
+            }
             None => {
                 self.warnings.push(note.clone());
                 Ok(())
@@ -227,15 +238,13 @@ impl<'a> Findings<'a> {
         &mut self,
         check: Check,
         column: &str,
-        message: &str,
+        finding: Finding,
     ) -> Result<Action> {
+        let Finding { message, brief } = finding;
         if self.is_kept(column) {
-            return self.act(
-                check,
-                Action::Warn,
-                Some(column),
-                format!("{message}; kept, as `keep` requires"),
-            );
+            let message = format!("{message}; kept, as `keep` requires");
+            let kept = Finding { message, brief };
+            return self.act(check, Action::Warn, Some(column), kept);
         }
         let name = shell(column);
         let action = self.action(check);
@@ -250,9 +259,9 @@ impl<'a> Findings<'a> {
                     .unwrap_or(&Action::Warn)
             ),
             Action::Drop => format!("{message}; dropped (`--keep {name}` keeps it)"),
-            Action::Warn => message.to_owned(),
+            Action::Warn => message,
         };
-        self.act(check, action, Some(column), message)
+        self.act(check, action, Some(column), Finding { message, brief })
     }
 
     pub(crate) fn act(
@@ -260,8 +269,9 @@ impl<'a> Findings<'a> {
         check: Check,
         action: Action,
         column: Option<&str>,
-        message: String,
+        finding: impl Into<Finding>,
     ) -> Result<Action> {
+        let Finding { message, brief } = finding.into();
         let column = column.map(str::to_owned);
         if action == Action::Refuse {
             return Err(Error::Refused {
@@ -275,6 +285,7 @@ impl<'a> Findings<'a> {
             action,
             column,
             message,
+            brief,
         });
         Ok(action)
     }
@@ -291,13 +302,13 @@ pub(crate) fn check_features(
     let mut kept: Vec<Column> = Vec::with_capacity(columns.len());
     let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
     for column in columns {
-        if let Some((check, message)) = finding(source, &column, rows)
-            && drops(findings, check, &column.name, &message)?
+        if let Some((check, found)) = finding(source, &column, rows)
+            && drops(findings, check, &column.name, found)?
         {
             continue;
         }
-        if let Some(message) = number_text(source, &column, rows) {
-            findings.found(Check::NumberText, Some(&column.name), message)?;
+        if let Some(found) = number_text(source, &column, rows) {
+            findings.found(Check::NumberText, Some(&column.name), found)?;
         }
         let same = by_hash.entry(hash(&column.values, rows)).or_default();
         if let Some(first) = same
@@ -308,7 +319,9 @@ pub(crate) fn check_features(
                 "{source}: column `{}` has the same values as `{}` in training and validation rows",
                 column.name, kept[*first].name
             );
-            if drops(findings, Check::Duplicate, &column.name, &message)? {
+            let brief = format!("as `{}`", kept[*first].name);
+            let found = Finding { message, brief };
+            if drops(findings, Check::Duplicate, &column.name, found)? {
                 continue;
             }
         }
@@ -320,27 +333,28 @@ pub(crate) fn check_features(
     })
 }
 
-fn drops(findings: &mut Findings<'_>, check: Check, column: &str, message: &str) -> Result<bool> {
+fn drops(findings: &mut Findings<'_>, check: Check, column: &str, found: Finding) -> Result<bool> {
     // A column found by this check cannot be a feature, even if `keep` names it.
     if !check.heeds_keep() {
-        let message = format!("{message}; dropped");
-        return Ok(findings.found(check, Some(column), message)? == Action::Drop);
+        let message = format!("{}; dropped", found.message);
+        let found = Finding { message, ..found };
+        return Ok(findings.found(check, Some(column), found)? == Action::Drop);
     }
-    Ok(findings.found_in_column(check, column, message)? == Action::Drop)
+    Ok(findings.found_in_column(check, column, found)? == Action::Drop)
 }
 
 /// Checks a single column, without comparing it with others. Returns the first finding and its message.
-fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, String)> {
+fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Finding)> {
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
     match column.kind {
         ColumnKind::Time => {
-            return Some((Check::Datetime, format!("{at} is a date or time")));
+            return Some((Check::Datetime, format!("{at} is a date or time").into()));
         }
         ColumnKind::Text => {
             return Some((
                 Check::Text,
-                format!("{at} is free text, which cannot be a feature yet"),
+                format!("{at} is free text, which cannot be a feature yet").into(),
             ));
         }
         ColumnKind::Number | ColumnKind::Boolean | ColumnKind::Category => {}
@@ -352,18 +366,19 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     if known == 0 {
         return Some((
             Check::AllMissing,
-            format!("{at} has no value in the {} training rows", rows.len()),
+            format!("{at} has no value in the {} training rows", rows.len()).into(),
         ));
     }
     if known == rows.len() && is_constant(&column.values, rows) {
         return Some((
             Check::Constant,
-            format!("{at} has the same value in all {known} training rows"),
+            format!("{at} has the same value in all {known} training rows").into(),
         ));
     }
     if is_id(column, rows) {
         let message = format!("{at} identifies the rows: {known} different values in {known} rows");
-        return Some((Check::Id, message));
+        let brief = format!("{known} different values in {known} rows");
+        return Some((Check::Id, Finding { message, brief }));
     }
     let texts = nearly_unique(column, rows, known)?;
     let fix = match &column.values {
@@ -374,7 +389,8 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Stri
     };
     let message =
         format!("{at} has too many different texts for categories: {texts} in {known} rows{fix}");
-    Some((Check::Id, message))
+    let brief = format!("{texts} different texts in {known} rows");
+    Some((Check::Id, Finding { message, brief }))
 }
 
 /// How to fix a column of dates such as 03/10/2024.
@@ -398,7 +414,7 @@ fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize>
 }
 
 /// Returns a warning for a category column that was probably meant to contain numbers or dates.
-fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> {
+fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<Finding> {
     const FEWEST: usize = 20;
     let Values::Category { codes, levels } = &column.values else {
         return None;
@@ -422,13 +438,15 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<String> 
             true => WRITE_DATES,
             false => "write plain numbers such as 3.5 and leave unknown cells empty, or drop the column",
         };
-        format!(
+        let message = format!(
             "{source}: column `{}` is read as {} categories, but {} of them look like numbers or dates, such as `{}`{other}; {fix}",
             column.name,
             words.len(),
             numbers.len(),
             numbers[0]
-        )
+        );
+        let brief = format!("`{}` read as a category", numbers[0]);
+        Finding { message, brief }
     })
 }
 
@@ -461,6 +479,35 @@ pub(crate) fn check_seen_test(
              optimistic; hold out other rows, or keep equal rows in one part of the split with `group`"
         );
         findings.found(Check::SeenTest, None, message)?;
+    }
+    Ok(())
+}
+
+/// Warns of features of which most test values do not occur in training and validation rows.
+pub(crate) fn check_shifted_test(
+    source: &str,
+    shifted: &[Shifted],
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    for one in shifted {
+        let share = format!("{:.0} %", 100.0 * one.share);
+        let (what, brief) = match &one.range {
+            Some(range) => (
+                format!("lie outside the training range {range}"),
+                format!("{share} outside {range}"),
+            ),
+            None => (
+                "are categories that do not occur in training rows".to_owned(),
+                format!("{share} new categories"),
+            ),
+        };
+        let message = format!(
+            "{source}: column `{}`: {share} of the test values {what}, so that test metrics describe rows that are unlike the training rows; `--drop {}` leaves the column out",
+            one.name,
+            shell(&one.name)
+        );
+        let finding = Finding { message, brief };
+        findings.found(Check::ShiftedTest, Some(&one.name), finding)?;
     }
     Ok(())
 }
@@ -610,7 +657,9 @@ fn drop_leaks(
                 "{source}: column `{}` is {how}; it is a leak if its value is not known before the target is known",
                 column.name
             );
-            if findings.found_in_column(Check::Leak, &column.name, &message)? == Action::Drop {
+            let brief = how.to_owned();
+            let found = Finding { message, brief };
+            if findings.found_in_column(Check::Leak, &column.name, found)? == Action::Drop {
                 continue;
             }
         }
@@ -699,7 +748,8 @@ pub(crate) fn check_capped_target(
             rows.len(),
             100.0 * share
         );
-        findings.found(Check::CappedTarget, Some(name), message)?;
+        let brief = format!("{at_max} rows at {max}");
+        findings.found(Check::CappedTarget, Some(name), Finding { message, brief })?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@
 //! in up to 10 % of the cells beside at least 20 different numbers or dates, and are read as missing with a warning. A column whose cells are all
 //! empty is a number column with only missing values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -132,8 +132,8 @@ pub(crate) struct BadCell {
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
     pub(crate) values: Values,
-    /// Number of cells with a marker of a missing value.
-    pub(crate) markers: usize,
+    /// Markers of missing values, each with its number of cells.
+    pub(crate) markers: BTreeMap<String, usize>,
     /// Odd texts: texts that are neither values of this kind nor markers. They are read as missing. Sorted.
     pub(crate) odd: Vec<String>,
     /// Number of cells with an odd text.
@@ -149,7 +149,7 @@ impl Parsed {
         Self {
             kind,
             values,
-            markers: 0,
+            markers: BTreeMap::new(),
             odd: Vec::new(),
             odd_cells: 0,
             written: None,
@@ -190,7 +190,8 @@ pub(crate) fn infer_by_rows(
 fn few_odd(read: ReadColumn) -> Option<Parsed> {
     const FEWEST_BESIDE_ODD: usize = 20;
     const MOST_ODD: f64 = 0.1;
-    let known = read.cells - read.parsed.markers - read.parsed.odd_cells;
+    let markers: usize = read.parsed.markers.values().sum();
+    let known = read.cells - markers - read.parsed.odd_cells;
     let few = read.parsed.odd_cells as f64 <= MOST_ODD * (known + read.parsed.odd_cells) as f64;
     let fits = read.parsed.odd.is_empty() || (few && read.different >= FEWEST_BESIDE_ODD);
     fits.then_some(read.parsed)
@@ -322,11 +323,10 @@ impl<'a> Levels<'a> {
         meanings: &[Meaning],
         notation: Notation,
     ) -> ReadColumn {
-        let cells_of = |wanted: Meaning| {
+        let of = |wanted: Meaning| {
             let used = self.used(meanings);
-            used.filter(|(_, _, meaning)| **meaning == wanted)
-                .map(|(_, count, _)| count)
-                .sum()
+            used.filter(move |(_, _, meaning)| **meaning == wanted)
+                .map(|(text, count, _)| (text.clone(), count))
         };
         let is_value = |meaning: &Meaning| matches!(meaning, Meaning::Number(_));
         let odd = self.used(meanings).filter(|used| *used.2 == Meaning::Odd);
@@ -337,9 +337,9 @@ impl<'a> Levels<'a> {
             cells: self.counts.iter().sum(),
             different: self.used(meanings).filter(|used| is_value(used.2)).count(),
             parsed: Parsed {
-                markers: cells_of(Meaning::Marker),
+                markers: of(Meaning::Marker).collect(),
                 odd: odd.map(|(text, ..)| text.clone()).collect(),
-                odd_cells: cells_of(Meaning::Odd),
+                odd_cells: of(Meaning::Odd).map(|(_, count)| count).sum(),
                 notation: notation.with_missing(all_odd.map(|(text, _)| text)),
                 ..Parsed::plain(kind, values)
             },
@@ -502,12 +502,12 @@ fn times(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     let order = rules.notation.map_or(DateOrder::Iso, |known| known.dates);
     let read = |cell: &str| order.read(cell).or_else(|| iso(cell));
     let mut values = Vec::with_capacity(cells.len());
-    let mut markers = 0;
+    let mut markers = BTreeMap::new();
     for (row, cell) in cells.iter().enumerate() {
         values.push(match trimmed(cell).filter(|cell| !rules.is_missing(cell)) {
             None => MISSING_TIME,
             Some(cell) if is_marker(cell) => {
-                markers += 1;
+                add_one(&mut markers, cell);
                 MISSING_TIME
             }
             Some(cell) => read(cell).ok_or_else(|| bad(row, cell, kind))?,
@@ -526,14 +526,14 @@ fn numbers(
     parse: impl Fn(&str) -> Option<Option<f64>>,
 ) -> Result<Parsed, BadCell> {
     let mut values = Vec::with_capacity(cells.len());
-    let mut markers = 0;
+    let mut markers = BTreeMap::new();
     for (row, cell) in cells.iter().enumerate() {
         values.push(match trimmed(cell).filter(|cell| !rules.is_missing(cell)) {
             None => f64::NAN,
             Some(cell) => parse(cell)
                 .ok_or_else(|| bad(row, cell, kind))?
                 .unwrap_or_else(|| {
-                    markers += 1;
+                    add_one(&mut markers, cell);
                     f64::NAN
                 }),
         });
@@ -542,6 +542,15 @@ fn numbers(
         markers,
         ..Parsed::plain(kind, Values::Number(values))
     })
+}
+
+fn add_one(counts: &mut BTreeMap<String, usize>, text: &str) {
+    match counts.get_mut(text) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(text.to_owned(), 1);
+        }
+    }
 }
 
 fn bad(row: usize, cell: &str, kind: ColumnKind) -> BadCell {
@@ -670,7 +679,8 @@ mod tests {
     #[test]
     fn missing_markers_are_counted_in_number_columns() {
         let parsed = infer(&cells(&["1", "nan", "N/A", "", "null"]), &Rules::default());
-        assert_eq!(parsed.markers, 3);
+        let markers = ["N/A", "nan", "null"].map(|text| (text.to_owned(), 1));
+        assert_eq!(parsed.markers, BTreeMap::from(markers));
         let Values::Number(values) = parsed.values else {
             panic!("number")
         };

@@ -243,6 +243,7 @@ impl Sample<'_> {
                 "{}: the header is on line {line}; the lines above it, which begin with {shown}, were skipped",
                 self.path.display()
             ),
+            brief: String::new(),
         }
     }
 

@@ -24,6 +24,7 @@
 //! | [`split`], [`folds`](mod@folds) | training, validation and test rows; folds for out-of-fold predictions |
 //! | [`encode`] | fits an encoder; computes bin edges for piecewise-linear encoding |
 //! | [`stream`] | adds columns to tables larger than memory |
+//! | [`ranges`] | ranges of training values, and counts of values outside them |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
@@ -70,6 +71,7 @@ mod format;
 mod given;
 pub mod kind;
 mod layout;
+mod learned;
 mod lines;
 pub mod metrics;
 mod narrow;
@@ -77,6 +79,7 @@ mod numbers;
 mod parquet;
 mod parts;
 mod pilot;
+pub mod ranges;
 mod reading;
 mod records;
 mod resplit;
@@ -103,6 +106,7 @@ pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};
 pub use folds::Folds;
 pub use given::GivenTeacher;
 pub use kind::ColumnKind;
+pub use learned::LearnedRows;
 pub use limbeck_runtime::MissingNumbers;
 pub use numbers::Notation;
 pub use reading::ReadOptions;
@@ -112,4 +116,4 @@ pub use stop::Stop;
 pub use table::{Column, Table};
 pub use targets::{LearnedUnit, TargetSpec, Targets};
 pub use text::{DecimalMark, Separator};
-pub use warning::{Action, Warning};
+pub use warning::{Action, Group, Warning, grouped};

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::content::content;
 use crate::dataset::Dataset;
+use crate::learned::LearnedRows;
 
 impl Dataset {
     /// The same rows without the named features, as if the option `drop` named them. Names of other columns are ignored.
@@ -16,6 +17,9 @@ impl Dataset {
         let stays = |name: &String| !gone.contains(name);
         (narrow.features.columns).retain(|column| stays(&column.name));
         (narrow.summary.features).retain(|feature| stays(&feature.name));
+        narrow.summary.ranges.retain(|name, _| stays(name));
+        let learn = self.split.train_valid();
+        narrow.summary.learned = LearnedRows::of(&narrow.features, &self.targets.values[0], &learn);
         let numbers = self.targets.values.iter().chain([&self.weight]);
         narrow.summary.content = content(
             &narrow.features,
@@ -43,6 +47,8 @@ mod tests {
         let (narrow, dropped) = (whole.without(&gone), of(&options));
         assert_eq!(narrow.summary.features, dropped.summary.features);
         assert_eq!(narrow.summary.content, dropped.summary.content);
+        assert_eq!(narrow.summary.ranges, dropped.summary.ranges);
+        assert_eq!(narrow.summary.learned, dropped.summary.learned);
         assert_ne!(narrow.summary.content, whole.summary.content);
         assert_eq!(
             narrow.features.columns.len() + 1,

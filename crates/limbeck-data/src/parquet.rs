@@ -88,6 +88,7 @@ fn unreadable(name: &str, error: &Error) -> Warning {
         action: Action::Drop,
         column: Some(name.to_owned()),
         message: format!("{error}; the column was left out"),
+        brief: String::new(),
     }
 }
 
@@ -384,6 +385,7 @@ fn supported(source: &str, name: &str, data_type: &DataType, notes: &mut Vec<War
             message: format!(
                 "{source}: column `{name}` has type {data_type}, which is not supported; the column was left out"
             ),
+            brief: data_type.to_string(),
         });
     }
     known

@@ -325,18 +325,22 @@ fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
 
 /// Warnings for cells that were not read as they are written.
 pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning> {
-    let note = |check: &str, message: String| Warning {
+    let note = |check: &str, message: String, brief: String| Warning {
         check: check.to_owned(),
         action: Action::Warn,
         column: Some(name.to_owned()),
         message: format!("{source}: column `{name}`: {message}"),
+        brief,
     };
     let as_category = shell(&format!("{name}=category"));
     let mut notes = Vec::new();
-    if parsed.markers > 0 {
-        let cells = cells(parsed.markers);
-        let message = format!("read as missing: {cells} such as NA, NaN, ? or --");
-        notes.push(note("missing_marker", message));
+    if !parsed.markers.is_empty() {
+        let found = counted(&parsed.markers, 3);
+        notes.push(note(
+            "missing_marker",
+            format!("read as missing: {found}"),
+            found,
+        ));
     }
     if !parsed.odd.is_empty() {
         let (cells, texts) = (cells(parsed.odd_cells), quoted(&parsed.odd, 3));
@@ -347,7 +351,8 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
         let message = format!(
             "read as missing: {cells} of text among {among} ({texts}); `--type {as_category}` reads the column as categories"
         );
-        notes.push(note("missing_marker", message));
+        let brief = format!("{cells} of text: {texts}");
+        notes.push(note("missing_marker", message, brief));
     }
     if let Some((text, value)) = &parsed.written {
         let (what, how) = match parsed.kind {
@@ -357,9 +362,25 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
         let message = format!(
             "text was read as {what}, for example `{text}` as {value}; `--type {as_category}` keeps the text{how}"
         );
-        notes.push(note("number_text", message));
+        let brief = format!("`{text}` read as {value}");
+        notes.push(note("number_text", message, brief));
     }
     notes
+}
+
+/// Texts with their numbers of cells, the most frequent first: `` `?` in 12 cells, `NA` in 1 cell ``. Other texts than the first `limit` are counted.
+fn counted(texts: &BTreeMap<String, usize>, limit: usize) -> String {
+    let mut all: Vec<(&String, &usize)> = texts.iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let shown = all
+        .iter()
+        .take(limit)
+        .map(|(text, count)| format!("`{text}` in {}", cells(**count)));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(limit) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// A number of cells, in words.

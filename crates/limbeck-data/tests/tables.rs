@@ -86,7 +86,7 @@ fn markers_among_numbers_are_missing_and_counted() {
             .count();
         assert_eq!(missing, 6, "{marker}");
         assert!(
-            note(&table, "x1").contains("6 cells such as"),
+            note(&table, "x1").contains(&format!("read as missing: `{marker}` in 6 cells")),
             "{}",
             note(&table, "x1")
         );

@@ -49,7 +49,8 @@ impl Spread {
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
         let Some(raw) = raw.filter(|raw| known.iter().all(|&row| raw[row] > 0.0)) else {
-            let note = "the teacher gives no standard deviations; its RMSE on rows that it was not fitted on is used for every row".to_owned();
+            let note = "the teacher gives no standard deviations, so every row gets the same one: the teacher's RMSE on rows that it was not fitted on"
+                .to_owned();
             return (Self::Constant(constant), vec![note]);
         };
         let scale = average(&|row| error_sq(row) / (raw[row] * raw[row])).sqrt();
@@ -58,8 +59,10 @@ impl Spread {
             return (Self::Scaled(scale), Vec::new());
         }
         let note = format!(
-            "the teacher's standard deviations are not better than one constant (negative log-likelihood {:.4} against {:.4} on rows that it was not \
-             fitted on); its RMSE on these rows is used for every row",
+            "the teacher cannot tell where its errors are larger: on rows that it was not fitted on, its standard deviations describe its errors no \
+             better than one constant does (negative log-likelihood {:.4} against {:.4}). So every row gets the same standard deviation, the \
+             teacher's RMSE on these rows. Predictions are not affected; options that use the standard deviation \
+             treat all rows alike",
             log_spread + 0.5,
             constant.ln() + 0.5
         );
@@ -110,7 +113,7 @@ mod tests {
     fn misleading_spread_gives_way_to_a_constant_and_says_so() {
         let (spread, notes) = fit(&[4.0, -4.0, 0.0, 0.0], Some(&[0.1, 0.1, 2.0, 2.0]));
         assert_eq!(spread, Spread::Constant(8f64.sqrt()));
-        assert!(notes[0].contains("not better than one constant"));
+        assert!(notes[0].contains("every row gets the same standard deviation"));
     }
 
     #[test]

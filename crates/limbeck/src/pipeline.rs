@@ -1,7 +1,7 @@
 //! The functions that a program calls: they run all stages, in memory or into a folder.
 //!
 //! ```text
-//! read → labels → search on validation rows → refit on all training rows → test → files
+//! read → labels → search (fit on training rows, choose on validation rows) → refit on training and validation rows → test on test rows → files
 //! ```
 
 use std::path::Path;
@@ -271,9 +271,13 @@ fn log_summary(summary: &DataSummary) {
         test,
         features,
         warnings,
+        periods,
         ..
     } = summary;
     tracing::info!(rows, train, valid, test, features = features.len(), "table");
+    if let Some(periods) = periods {
+        tracing::info!("{periods}");
+    }
     warnings
         .iter()
         .for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limbeck_runtime::{DateSource, MissingNumbers};
+use limbeck_runtime::{DatePart, DateSource, MissingNumbers};
 
 use crate::checks::{Check, Findings};
 use crate::dates::{part_column, parts, source as date_source};
@@ -11,7 +11,7 @@ use crate::numbers::{Notation, Rules};
 use crate::sentinels::Apart;
 use crate::split::Split;
 use crate::table::{Column, Values, cells, notes_of, shell};
-use crate::warning::Action;
+use crate::warning::{Action, Finding};
 use crate::{Error, Result};
 
 /// Replaces numbers that mean *missing* with NaN. Returns the columns, and the replaced numbers by column name.
@@ -39,7 +39,8 @@ pub(super) fn clean_features(
                 column.name,
                 beside_body(&apart)
             );
-            if drops(findings, &column.name, message)? {
+            let brief = apart.words();
+            if drops(findings, &column.name, Finding { message, brief })? {
                 missing = apart.missing();
             }
         }
@@ -85,7 +86,14 @@ pub(super) fn clean_target(
                 "; correct the cells, or set checks.sentinel to \"drop\" (the rows) or \"warn\" (keep them)"
             }
         };
-        findings.act(Check::Sentinel, action, Some(name), message + outcome)?;
+        let message = message + outcome;
+        let brief = format!("target: {}", only.words());
+        findings.act(
+            Check::Sentinel,
+            action,
+            Some(name),
+            Finding { message, brief },
+        )?;
         if action == Action::Drop {
             missing
                 .values
@@ -141,12 +149,16 @@ pub(super) fn with_dates(
             continue;
         }
         let part_names: Vec<&str> = found.iter().map(|part| part.name()).collect();
+        let left_out = match by_time {
+            true => left_out(times, learn, &found),
+            false => String::new(),
+        };
+        let brief = part_names.join(", ");
         let message = format!(
-            "{source}: column `{name}` is a date; its parts are features: {} (`--drop {}` leaves it out)",
-            part_names.join(", "),
+            "{source}: column `{name}` is a date; its parts are features: {brief}{left_out} (`--drop {}` leaves it out)",
             shell(name)
         );
-        findings.found(Check::Datetime, Some(name), message)?;
+        findings.found(Check::Datetime, Some(name), Finding { message, brief })?;
         for part in found {
             let part_column = part_column(name, times, part);
             if names.contains(&part_column.name) {
@@ -163,6 +175,20 @@ pub(super) fn with_dates(
         }
     }
     Ok((all, dates))
+}
+
+/// The parts of dates that are no features because rows are split by time, as the end of a sentence; empty if there are none.
+fn left_out(times: &[i64], learn: &[usize], found: &[DatePart]) -> String {
+    let mut others = parts(times, learn, false);
+    others.retain(|part| !found.contains(part));
+    let names: Vec<&str> = others.iter().map(|part| part.name()).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; without {}, since later rows lie outside the training range in a split by time",
+            names.join(", ")
+        ),
+    }
 }
 
 /// Converts a category column to numbers, booleans or dates, if its cells in the rows `learn` are numbers, booleans or dates. Other texts in
@@ -198,7 +224,12 @@ pub(super) fn read_by_rows(
             if lost == 1 { "is" } else { "are" },
             shell(&format!("{}=category", column.name))
         );
-        findings.found(Check::MissingMarker, Some(&column.name), message)?;
+        let brief = format!("{} of other text in test rows", cells(lost));
+        findings.found(
+            Check::MissingMarker,
+            Some(&column.name),
+            Finding { message, brief },
+        )?;
     }
     findings.notes(&notes_of(source, &column.name, &parsed))?;
     (column.kind, column.values) = (parsed.kind, parsed.values);
@@ -214,7 +245,7 @@ fn beside_body(apart: &Apart) -> String {
 }
 
 /// Records the finding for a feature. Returns true if its numbers are read as missing.
-fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<bool> {
+fn drops(findings: &mut Findings<'_>, column: &str, found: Finding) -> Result<bool> {
     let keep = format!("`--keep {}`", shell(column));
     let kept = findings.is_kept(column);
     let action = if kept {
@@ -229,5 +260,7 @@ fn drops(findings: &mut Findings<'_>, column: &str, message: String) -> Result<b
             "; correct the cells, or keep them as numbers with {keep}, or take them as missing with checks.sentinel = \"drop\""
         ),
     };
-    Ok(findings.act(Check::Sentinel, action, Some(column), message + &outcome)? == Action::Drop)
+    let message = found.message + &outcome;
+    let found = Finding { message, ..found };
+    Ok(findings.act(Check::Sentinel, action, Some(column), found)? == Action::Drop)
 }

@@ -23,19 +23,23 @@ use std::path::Path;
 use limbeck_runtime::{DateSource, MissingNumbers};
 
 pub use options::DataOptions;
-pub use summary::{DataSummary, TargetSummary};
+pub use summary::{DataSummary, Period, Periods, TargetSummary};
 
 use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
 use self::source::Source;
 use self::stuck::{check_stuck, in_time_order};
 use self::summary::summarize;
 use self::twins::twins;
-use crate::checks::{Findings, check_capped_target, check_features, check_rows, check_seen_test};
+use crate::checks::{
+    Findings, check_capped_target, check_features, check_rows, check_seen_test, check_shifted_test,
+};
 use crate::content::{content, seen};
 use crate::features::{Feature, FeatureKind, Features, raw_columns};
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
+use crate::learned::LearnedRows;
 use crate::numbers::Notation;
+use crate::ranges::{ranges, shifted};
 use crate::reading::ReadOptions;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
@@ -195,6 +199,15 @@ impl Dataset {
         }
 
         let total_rows = source.table.rows;
+        let periods = options.time.as_ref().map(|name| {
+            let is_feature = options.keep.contains(name);
+            let periods = source.periods(name, &rows, &split);
+            periods.map(|periods| Periods {
+                is_feature,
+                ..periods
+            })
+        });
+        let periods = periods.transpose()?;
         let found = Found {
             names: &names,
             values: &values,
@@ -210,6 +223,8 @@ impl Dataset {
             split.test.len(),
             &mut findings,
         )?;
+        let shifted = shifted(&features, &learn, &split.test);
+        check_shifted_test(&name, &shifted, &mut findings)?;
 
         let (fold_kind, blocks) = match (group, time) {
             (Some(group), _) => (FoldKind::Group, Some(group)),
@@ -227,6 +242,9 @@ impl Dataset {
             notations: read.notations,
             missing_targets,
             target: summarize(&values[0], &weight, &learn),
+            periods,
+            ranges: ranges(&features, &learn),
+            learned: LearnedRows::of(&features, &values[0], &learn),
             warnings: findings.warnings,
             content: content(
                 &features,
@@ -272,6 +290,7 @@ impl Dataset {
         Self {
             summary: DataSummary {
                 target: summarize(&values, &self.weight, &learn),
+                learned: LearnedRows::of(&self.features, &values, &learn),
                 ..self.summary.clone()
             },
             targets: Targets::one(spec, values),
@@ -764,6 +783,36 @@ mod tests {
             "{}",
             messages[0]
         );
+    }
+
+    #[test]
+    fn parts_of_a_split_by_time_have_periods() {
+        let by_time = |keep: &[&str]| {
+            let made = make(|options| {
+                options.drop.retain(|name| name != "day");
+                options.time = Some("day".into());
+                options.keep = keep.iter().map(|&name| name.to_owned()).collect();
+            });
+            made.unwrap().summary.periods.unwrap()
+        };
+        // 100 days with four rows each; the last fifth are test rows.
+        let plain = by_time(&[]);
+        assert_eq!(plain.test.to_string(), "1970-03-22 to 1970-04-10");
+        assert_eq!(plain.train.first, "1970-01-01");
+        assert_eq!(plain.valid.last, "1970-03-21");
+        assert!(!plain.is_feature && plain.to_string().contains("`--keep day`"));
+        let kept = by_time(&["day"]);
+        assert!(kept.is_feature && !kept.to_string().contains("--keep"));
+        assert!(make(|_| {}).unwrap().summary.periods.is_none());
+    }
+
+    #[test]
+    fn periods_of_numbers_and_times_of_day_are_told() {
+        let of = |values: Values| source::period(&values, [2, 0, 1].into_iter()).to_string();
+        assert_eq!(of(Values::Number(vec![3.0, 20.5, -1.0])), "-1 to 20.5");
+        let hour = 3_600_000_000;
+        let times = Values::Time(vec![0, 25 * hour, 24 * hour]);
+        assert_eq!(of(times), "1970-01-01 00:00 to 1970-01-02 01:00");
     }
 
     #[test]

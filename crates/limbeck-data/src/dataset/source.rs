@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::options::DataOptions;
+use super::summary::{Period, Periods};
 use crate::checks::{Check, Findings};
+use crate::dates::minute;
 use crate::given::GivenTeacher;
 use crate::kind::{infinite_cell, number, shown};
-use crate::split::{SplitPart, parts_from_file};
+use crate::ranges::Range;
+use crate::split::{Split, SplitPart, parts_from_file};
 use crate::table::{Column, Table, Values};
-use crate::warning::Action;
+use crate::warning::{Action, Finding};
 use crate::{Error, Result};
 
 /// The table, with the rows of the test table appended if there is one.
@@ -157,7 +160,17 @@ impl Source {
                 Action::Drop => format!("; {} such rows were dropped", infinite.len()),
                 Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
             };
-            findings.act(Check::Infinite, action, Some(&name), place + &outcome)?;
+            let brief = match action {
+                Action::Drop => format!("{} rows dropped", infinite.len()),
+                _ => format!("{} cells taken as missing", infinite.len()),
+            };
+            let message = place + &outcome;
+            findings.act(
+                Check::Infinite,
+                action,
+                Some(&name),
+                Finding { message, brief },
+            )?;
             for row in infinite {
                 values[row] = f64::NAN;
                 if action == Action::Drop {
@@ -208,7 +221,8 @@ impl Source {
                 Action::Refuse => "; fill them in, or leave checks.missing_target at \"drop\"",
                 Action::Drop | Action::Warn => "; they were left out",
             });
-            findings.found(Check::MissingTarget, Some(name), message)?;
+            let brief = format!("{missing} rows");
+            findings.found(Check::MissingTarget, Some(name), Finding { message, brief })?;
         }
         if usable.is_empty() {
             let message = format!(
@@ -348,6 +362,19 @@ impl Source {
         }
     }
 
+    /// The periods of the parts of a split, by a column of times. Empty for a part without rows.
+    pub(super) fn periods(&self, name: &str, rows: &[usize], split: &Split) -> Result<Periods> {
+        let column = self.table.require(name, "option `time`")?;
+        let period = |part: &[usize]| period(&column.values, part.iter().map(|&row| rows[row]));
+        Ok(Periods {
+            column: name.to_owned(),
+            is_feature: false,
+            train: period(&split.train),
+            valid: period(&split.valid),
+            test: period(&split.test),
+        })
+    }
+
     /// The target columns, and the columns that may be features.
     pub(super) fn row_columns(&self, options: &DataOptions, targets: &[String]) -> Vec<&Column> {
         let is_one = |column: &&Column| {
@@ -372,6 +399,30 @@ impl Source {
             })
             .collect()
     }
+}
+
+/// First and last of the times of some rows, as text: without the time of day if all are at midnight.
+pub(super) fn period(values: &Values, rows: impl Iterator<Item = usize>) -> Period {
+    let ends = |(first, last): (String, String)| Period { first, last };
+    let found = match values {
+        Values::Time(times) => {
+            let times: Vec<i64> = rows.map(|row| times[row]).collect();
+            let day = |time: &i64| time.rem_euclid(86_400_000_000) == 0;
+            let length = if times.iter().all(day) { 10 } else { 16 };
+            let text = |time: &i64| minute(*time).chars().take(length).collect();
+            times
+                .iter()
+                .min()
+                .map(text)
+                .zip(times.iter().max().map(text))
+        }
+        Values::Number(times) => {
+            let range = Range::of(rows.map(|row| times[row]));
+            range.map(|range| (range.low.to_string(), range.high.to_string()))
+        }
+        Values::Category { .. } | Values::Text(_) => None,
+    };
+    found.map(ends).unwrap_or_default()
 }
 
 /// True for a column that may be a feature: it has no other role, or `keep` names it.

@@ -9,9 +9,12 @@ use super::options::DataOptions;
 use crate::checks::Check;
 use crate::features::{FeatureKind, raw_columns};
 use crate::kind::ColumnKind;
+use crate::learned::LearnedRows;
 use crate::metrics;
 use crate::numbers::Notation;
+use crate::ranges::Range;
 use crate::reading::ReadOptions;
+use crate::table::shell;
 use crate::warning::{Action, Warning};
 
 /// Summary of the data in the report.
@@ -39,6 +42,15 @@ pub struct DataSummary {
     pub missing_targets: BTreeMap<String, MissingNumbers>,
     /// Statistics of the target over training and validation rows.
     pub target: TargetSummary,
+    /// The periods of training, validation and test rows, if rows have times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub periods: Option<Periods>,
+    /// Ranges of number features in training and validation rows, by feature. Empty in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ranges: BTreeMap<String, Range>,
+    /// Hashes of some training and validation rows, by which later tables are recognized. Empty in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "LearnedRows::is_empty")]
+    pub learned: LearnedRows,
     /// Warnings of the checks.
     pub warnings: Vec<Warning>,
     /// SHA-256 checksum of features, targets, weights, given teacher predictions and split. Two data sets with the same checksum have the same
@@ -61,9 +73,61 @@ impl DataSummary {
         let plain = |summary: &Self| Self {
             content: String::new(),
             warnings: Vec::new(),
+            periods: None,
+            ranges: BTreeMap::new(),
+            learned: LearnedRows::default(),
             ..summary.clone()
         };
         plain(self) == plain(other)
+    }
+}
+
+/// The periods of the parts of a split, by the column that the option `time` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Periods {
+    /// The column with the times.
+    pub column: String,
+    /// True if the column is also a feature.
+    pub is_feature: bool,
+    /// Period of the training rows.
+    pub train: Period,
+    /// Period of the validation rows.
+    pub valid: Period,
+    /// Period of the test rows.
+    pub test: Period,
+}
+
+impl std::fmt::Display for Periods {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Training rows: {}; validation rows: {}; test rows: {}",
+            self.train, self.valid, self.test
+        )?;
+        let name = &self.column;
+        if self.is_feature {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; `{name}` orders the rows and is not a feature (`--keep {}` makes it one)",
+            shell(name)
+        )
+    }
+}
+
+/// First and last time of some rows, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// The first time.
+    pub first: String,
+    /// The last time.
+    pub last: String,
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
     }
 }
 

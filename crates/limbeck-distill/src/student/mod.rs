@@ -391,7 +391,7 @@ mod tests {
         };
         let few = message(20, StudentKind::Mlp).unwrap_err();
         assert!(
-            few.contains("student.params: found 20, expected at least 250 for a network"),
+            few.contains("student.params: found 20, but a network needs at least 250 parameters; allow more (`--params 250`)"),
             "{few}"
         );
         assert!(message(20, StudentKind::Linear).is_ok());

@@ -102,7 +102,7 @@ impl StudentOptions {
         let may_be_network = matches!(self.kind, StudentKind::Mlp | StudentKind::Auto);
         if may_be_network && self.params < LEAST_OF_NETWORK {
             let message = format!(
-                "found {}, expected at least {LEAST_OF_NETWORK} for a network; other kinds (`--student linear`, `trees`, `table`) may have fewer",
+                "found {}, but a network needs at least {LEAST_OF_NETWORK} parameters; allow more (`--params {LEAST_OF_NETWORK}`), or choose a kind of student that can be smaller (`--student linear`, `trees` or `table`)",
                 self.params
             );
             return Err(Refused::new("student.params", message).into());

@@ -6,19 +6,19 @@
 //! |---|---|
 //! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
 //! | `target`, `log_target` | target column; true if its logarithm was learned |
-//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks |
+//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods` of the parts of a split by time; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
 //! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of the same design |
 //! | `joint` | the student of several targets of which this one is one output: `targets`, `parameters`, `bytes` |
 //! | `selection` | trials of both students on validation rows: `alone`, `distilled`; `closed_form_alpha` |
 //! | `shipped` | `kind` (`alone` or `distilled`), its setting, and the validation errors that decided |
-//! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse`, `fidelity_r2` |
+//! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
 //! | `test_seeds` | the same of both students, per `seed` |
 //! | `lone` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
 //! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
 //! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `alone`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
-//! | `file` | comparison of the shipped file with the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`), `reason` |
+//! | `file` | comparison of the shipped file with the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`, and `test`: metrics of this file), `reason` |
 //! | `gap_closed` | share of the error gap between baseline and teacher that the distilled student closes: `value`, `low`, `high`; `reason` if there is no value |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences on which it is based |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the only part that differs between repeated runs |
@@ -37,12 +37,14 @@ use serde::{Deserialize, Serialize};
 
 mod answers;
 pub mod compare;
+mod models;
 pub mod outer;
 pub(crate) mod page;
 mod shipped;
 pub(crate) mod verdict;
 
 pub(crate) use answers::Answers;
+pub use models::{ModelRow, Role};
 pub use outer::{Fold, Outer};
 pub use shipped::ShippedKind;
 
@@ -277,6 +279,9 @@ pub struct Against {
     pub is_shipped: bool,
     /// Test error of this file.
     pub test_error: f64,
+    /// Test metrics of this file; `None` in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<StudentScores>,
 }
 
 /// The trials of both students on validation rows.
@@ -392,9 +397,9 @@ pub struct StudentScores {
     pub mae: f64,
     /// Coefficient of determination; `null` if the target is constant.
     pub r2: Option<f64>,
-    /// RMSE between student and teacher.
+    /// RMSE to the teacher: between the predictions of student and teacher.
     pub fidelity_rmse: f64,
-    /// R² with the teacher's predictions as the truth; `null` if they are constant.
+    /// R² to the teacher: with the teacher's predictions as the truth; `null` if they are constant.
     pub fidelity_r2: Option<f64>,
     /// Metrics of the quantile, if one is learned.
     #[serde(default, flatten)]

@@ -97,7 +97,8 @@ fn interval(difference: &Difference) -> String {
     }
 }
 
-fn kind_name(kind: StudentKind) -> &'static str {
+/// The kind of a student, in the words of verdicts and tables.
+pub(super) fn kind_name(kind: StudentKind) -> &'static str {
     match kind {
         StudentKind::Mlp => "network",
         StudentKind::Trees => "trees",
@@ -123,6 +124,7 @@ fn file(report: &Report) -> Option<String> {
         size,
         is_shipped,
         test_error,
+        ..
     } = &file.against;
     if *is_shipped {
         return Some(

@@ -42,7 +42,7 @@ pub(crate) struct Field {
 /// | `alignment` | distance between each hidden layer of the student and the teacher's features |
 /// | `learning_rate`, `alpha`, `temperature`, `stage`, `layer_weight` | current values of the schedules |
 /// | `valid_error` | RMSE on validation rows; pinball loss for a student of a quantile |
-/// | `fidelity_rmse` | RMSE between student and teacher on validation rows |
+/// | `fidelity_rmse` | RMSE to the teacher on validation rows |
 /// | `gap_to_teacher` | `valid_error` minus the teacher's error on validation rows |
 pub(crate) fn fields(schedules: &Schedules, training: &Training, point: &Point) -> Vec<Field> {
     let Training {

@@ -589,7 +589,8 @@ impl<'a> Context<'a> {
     fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
-                "{} of {} new rows were rejected: the teacher's standard deviation there exceeds {} times its median on training rows",
+                "the students do not learn from {} of {} new rows, because the teacher is too uncertain there: its standard deviation is more than {} \
+                 times its median on training rows (option `transfer.reject_spread`)",
                 store.summary.rejected_rows,
                 store.summary.new_rows,
                 self.recipe.transfer.reject_spread

@@ -6,7 +6,9 @@ use limbeck_distill::proof::judge_file;
 use limbeck_distill::search::{Choice, Search, Stage, Trial};
 
 use crate::error::Result;
-use crate::report::{Against, FileReport, LoneModel, LoneReport, ShippedKind, Size};
+use crate::report::{
+    Against, FileReport, LoneModel, LoneReport, ShippedKind, Size, student_scores,
+};
 
 /// A student as it was chosen on validation rows, and as it was fitted again on training and validation rows.
 pub(crate) struct Fitted {
@@ -57,6 +59,8 @@ fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Opti
 /// The test rows on which files are tested.
 pub(crate) struct Judged<'a> {
     pub(crate) target: &'a [f64],
+    /// Predictions of the teacher.
+    pub(crate) teacher: &'a [f64],
     pub(crate) weight: &'a [f64],
     pub(crate) blocks: Option<&'a [u32]>,
 }
@@ -98,6 +102,13 @@ pub(crate) fn judge(
         size: models[best].size,
         is_shipped,
         test_error: measure.score(&answers[best], test.target, test.weight),
+        test: Some(student_scores(
+            measure,
+            &answers[best],
+            test.teacher,
+            test.target,
+            test.weight,
+        )),
     };
     let gain = judge_file(
         measure,

@@ -474,6 +474,7 @@ impl Case<'_> {
                 };
                 let rows = lone::Judged {
                     target: &judge.target,
+                    teacher: &judge.teacher,
                     weight: &judge.test.weight,
                     blocks: judge.test.blocks.as_deref(),
                 };
@@ -609,14 +610,17 @@ impl Case<'_> {
 /// The note on what the time limit left out.
 fn late(cut: Option<Cut>) -> String {
     let what = match cut {
-        Some(Cut::Search) => "the search, so that the students are those of the search, with one seed",
-        Some(Cut::AllRefits) => "all refits, so that the students are those of the search, with one seed",
-        Some(Cut::Refits) => "the last refits",
+        Some(Cut::Search) => "before the search was complete. The students are the best ones so far: trained once, and on training rows only",
+        Some(Cut::AllRefits) => {
+            "before any student was trained again on training and validation rows. The students are those of the search: trained once, and on \
+             training rows only"
+        }
+        Some(Cut::Refits) => "before the students were trained with all seeds. The results are of the seeds that were complete",
         // Nothing that was trained is cut short.
         None => return "the time limit left no time for baselines of other kinds; use a longer time limit".into(),
     };
     format!(
-        "the time limit cut off {what}, and no baselines of other kinds were fitted: running this recipe again may give other results; use a \
+        "the time limit ended the run {what}. No baselines of other kinds were fitted. Another run of this recipe may give other results; use a \
          longer time limit"
     )
 }

@@ -221,7 +221,7 @@ impl Students<'_> {
         } else {
             let both = sets.iter().map(|set| (set, None)).collect();
             refit_stage = session.time("refit", || Stage::joint(&study, both))?;
-            session.begin("refit on all training rows");
+            session.begin("refit on training and validation rows");
             let mut refits = self.refit(&refit_stage, alone, distilled, &judges)?;
             // What was cut short is worse than what the search has.
             let whole = |pair: &&Refitted| {

@@ -5,8 +5,6 @@
 
 mod slices;
 
-use std::fmt::Write as _;
-
 use limbeck_data::Features;
 use limbeck_data::metrics::Measure;
 use limbeck_distill::proof::short;
@@ -14,9 +12,7 @@ use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
 use crate::format::Format;
-use crate::report::{
-    Answers, Fold, Outer, QuantileScores, Report, ShippedKind, StudentScores, verdict,
-};
+use crate::report::{Answers, Fold, ModelRow, Outer, Report, Role, ShippedKind, verdict};
 use slices::{Ranked, Slice, mean};
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -135,7 +131,10 @@ pub(crate) fn page(source: &Source<'_>) -> String {
                 .as_ref()
                 .map_or_else(String::new, |outer| other_splits(outer, measure.name())),
         ),
-        ("DISAGREE", ranked(&apart, slices.len(), "distance")),
+        (
+            "DISAGREE",
+            ranked(&apart, slices.len(), "RMSE to the teacher"),
+        ),
         (
             "TEACHER",
             ranked(&wrong_teacher, slices.len(), measure.name()),
@@ -206,8 +205,12 @@ fn asked(report: &Report) -> String {
         ),
         None => format!("<b>{}</b>", escape(&report.target)),
     };
+    let periods = data.periods.as_ref();
+    let periods = periods.map_or_else(String::new, |periods| {
+        format!(" {}.", escape(&periods.to_string()))
+    });
     format!(
-        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.",
+        "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.{periods}",
         grouped(report.student.parameters),
         data.features.len(),
         escape(&data.source),
@@ -349,134 +352,77 @@ fn tiles(report: &Report) -> String {
 }
 
 /// The texts for the three error columns.
-fn figures(
-    (rmse, mae, r2): (f64, f64, Option<f64>),
-    quantile: Option<QuantileScores>,
-) -> [String; 3] {
-    match quantile {
+fn figures(row: &ModelRow) -> [String; 3] {
+    match row.quantile {
         Some(quantile) => [
             short(quantile.pinball),
             format!("{:.1} %", 100.0 * quantile.covered),
-            short(rmse),
+            short(row.rmse),
         ],
         None => [
-            short(rmse),
-            short(mae),
-            r2.map_or_else(|| "–".into(), |value| format!("{value:.4}")),
+            short(row.rmse),
+            short(row.mae),
+            row.r2
+                .map_or_else(|| "–".into(), |value| format!("{value:.4}")),
         ],
     }
 }
 
-fn models(report: &Report) -> String {
-    let (test, measured) = (&report.test, &report.measured);
+/// Class of a row of the table of models, for its color.
+fn class(role: Role) -> &'static str {
+    match role {
+        Role::Teacher => "teacher",
+        Role::Alone => "alone",
+        Role::Distilled => "distilled",
+        Role::Shipped => "shipped",
+        Role::BestAlone => "lone",
+    }
+}
+
+fn model(row: &ModelRow) -> String {
     let optional = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
+    let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
+    let cells = [
+        optional(row.rmse_to_teacher),
+        count(row.parameters),
+        count(row.bytes),
+        optional(row.us_per_row),
+    ];
+    let cells: String = figures(row)
+        .iter()
+        .chain(&cells)
+        .map(|cell| format!("<td>{cell}</td>"))
+        .collect();
+    format!(
+        "<tr><th scope=\"row\"><span class=\"dot {}\"></span>{}</th>{cells}</tr>",
+        class(row.role),
+        escape(&row.name)
+    )
+}
+
+fn models(report: &Report) -> String {
     let header = if report.quantile.is_some() {
         ["pinball loss", "covered", "RMSE"]
     } else {
         ["RMSE", "MAE", "R²"]
     };
-    let mut rows = String::new();
-    let mut row = |name: &str, class: &str, figures: [String; 3], cells: [String; 4]| {
-        let cells: String = figures
-            .iter()
-            .chain(&cells)
-            .map(|cell| format!("<td>{cell}</td>"))
-            .collect();
-        let _ = write!(
-            rows,
-            "<tr><th scope=\"row\"><span class=\"dot {class}\"></span>{}</th>{cells}</tr>",
-            escape(name)
-        );
-    };
-    let count = |value: Option<usize>| value.map_or_else(|| "–".into(), grouped);
-    row(
-        &format!("teacher ({})", report.teacher.kind),
-        "teacher",
-        figures(
-            (test.teacher.rmse, test.teacher.mae, test.teacher.r2),
-            test.teacher.quantile,
-        ),
-        [
-            "–".into(),
-            count(report.teacher.parameters),
-            count(report.teacher.bytes),
-            optional(measured.teacher_us_per_row),
-        ],
-    );
-    let sizes = report.sizes;
-    let mut student = |name: &str,
-                       class: &str,
-                       scores: &StudentScores,
-                       (parameters, bytes): (usize, usize),
-                       us: Option<f64>| {
-        let figures = figures((scores.rmse, scores.mae, scores.r2), scores.quantile);
-        row(
-            name,
-            class,
-            figures,
-            [
-                short(scores.fidelity_rmse),
-                grouped(parameters),
-                grouped(bytes),
-                optional(us),
-            ],
-        );
-    };
-    let own = |size: Option<crate::report::Size>| {
-        size.map_or((report.student.parameters, report.student.bytes), |size| {
-            (size.parameters, size.bytes)
-        })
-    };
-    let (alone, distilled) = (
-        own(sizes.map(|sizes| sizes.alone)),
-        own(sizes.map(|sizes| sizes.distilled)),
-    );
-    // What was measured is the student that ships; another of the same design is as fast.
-    let us = Some(measured.student_us_per_row);
-    let of = |kind: ShippedKind| us.filter(|_| sizes.is_none() || report.shipped.kind == kind);
-    student(
-        "student alone",
-        "alone",
-        &test.alone,
-        alone,
-        of(ShippedKind::Alone),
-    );
-    student(
-        "student distilled",
-        "distilled",
-        &test.distilled,
-        distilled,
-        of(ShippedKind::Distilled),
-    );
-    student(
-        "shipped",
-        "shipped",
-        &test.shipped,
-        (report.student.parameters, report.student.bytes),
-        us,
-    );
-    if let Some(lone) = &report.lone {
-        for model in lone
-            .models
-            .iter()
-            .filter(|model| model.size.kind == lone.best)
-        {
-            student(
-                &format!("best without a teacher, same budget ({})", lone.best.name()),
-                "lone",
-                &model.test,
-                (model.size.parameters, model.size.bytes),
-                None,
-            );
-        }
-    }
+    let header = header.into_iter().chain([
+        "RMSE to the teacher",
+        "parameters",
+        "file bytes",
+        "µs per row",
+    ]);
     let header: String = header
-        .iter()
         .map(|name| format!("<th scope=\"col\">{name}</th>"))
         .collect();
+    let rows: String = report.models().iter().map(model).collect();
+    let notes: String = report
+        .model_notes()
+        .iter()
+        .map(|note| format!("<p class=\"small\">{}</p>", escape(note)))
+        .collect();
     format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}<th scope=\"col\">RMSE to teacher</th><th scope=\"col\">parameters</th><th scope=\"col\">bytes</th><th scope=\"col\">µs per \
-         row</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
     )
 }
 
@@ -500,11 +446,9 @@ fn shipped(report: &Report) -> String {
     } else {
         format!("<ul class=\"notes\">{notes}</ul>")
     };
-    let seeds = report.test_seeds.len();
     format!(
-        "<p>The shipped student is {side}{setting}: it was better on validation rows. “Alone” and “distilled” are means over {seeds} training {}, with equal budgets; times in µs are those of the shipped \
-         student in a batch.</p>{notes}",
-        if seeds == 1 { "seed" } else { "seeds" }
+        "<p>The shipped student is {side}{setting}: it was better on validation rows. Both students have equal budgets. The time is measured in a \
+         batch.</p>{notes}"
     )
 }
 
@@ -577,18 +521,16 @@ fn checks(report: &Report) -> String {
     if report.data.warnings.is_empty() {
         return "<p>The checks found nothing.</p>".into();
     }
-    let line = |warning: &limbeck_data::Warning| {
+    let line = |group: &limbeck_data::Group| {
         format!(
             "<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>",
-            escape(&warning.message),
-            escape(&warning.check),
-            escape(&warning.action.to_string())
+            escape(&group.message),
+            escape(&group.check),
+            escape(&group.action.to_string())
         )
     };
-    format!(
-        "<ul>{}</ul>",
-        report.data.warnings.iter().map(line).collect::<String>()
-    )
+    let groups = limbeck_data::grouped(&report.data.warnings);
+    format!("<ul>{}</ul>", groups.iter().map(line).collect::<String>())
 }
 
 /// Commands that work for this run.

@@ -1,0 +1,198 @@
+//! The rows of the table of models, on the terminal and on the page.
+//!
+//! A row describes either a file, or the mean of the errors of several students that differ only in their training seed. Its name says which.
+
+use limbeck_distill::proof::grouped;
+
+use super::verdict::kind_name;
+use super::{QuantileScores, Report, ShippedKind, Size, StudentScores};
+
+/// Test metrics and size of one model, or of one student as a mean over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelRow {
+    /// Name of the row.
+    pub name: String,
+    /// The model of this row.
+    pub role: Role,
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination.
+    pub r2: Option<f64>,
+    /// Metrics of the quantile, if one is learned.
+    pub quantile: Option<QuantileScores>,
+    /// RMSE to the teacher; `None` for the teacher.
+    pub rmse_to_teacher: Option<f64>,
+    /// R² to the teacher; `None` for the teacher.
+    pub r2_to_teacher: Option<f64>,
+    /// Number of parameters, if it is known.
+    pub parameters: Option<usize>,
+    /// Size of the file in bytes, if it is known.
+    pub bytes: Option<usize>,
+    /// Microseconds per row, if they were measured.
+    pub us_per_row: Option<f64>,
+}
+
+/// The model of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The teacher.
+    Teacher,
+    /// The baseline, as a mean over seeds.
+    Alone,
+    /// The distilled student, as a mean over seeds.
+    Distilled,
+    /// The shipped file.
+    Shipped,
+    /// The best file without a teacher.
+    BestAlone,
+}
+
+impl Report {
+    /// The rows of the table of models.
+    #[must_use]
+    pub fn models(&self) -> Vec<ModelRow> {
+        let test = &self.test;
+        let mut rows = vec![
+            self.teacher_row(),
+            self.mean_row(Role::Alone, &test.alone),
+            self.mean_row(Role::Distilled, &test.distilled),
+            self.shipped_row(),
+        ];
+        rows.extend(self.best_alone_row());
+        rows
+    }
+
+    /// Footnotes of the table of models.
+    #[must_use]
+    pub fn model_notes(&self) -> Vec<String> {
+        let periods = self.data.periods.as_ref();
+        let period = periods.map_or_else(String::new, |periods| {
+            format!(", {} (`{}`)", periods.test, periods.column)
+        });
+        let rows = format!(
+            "{} test rows{period}; errors in the unit of `{}`",
+            grouped(self.data.test),
+            self.target
+        );
+        let mut notes = vec![rows];
+        let seeds = self.test_seeds.len();
+        if seeds > 1 {
+            notes.push(format!(
+                "mean of {seeds} seeds: the mean of the errors of {seeds} students that differ only in their training seed; a file has one of them"
+            ));
+        }
+        if let Some(quantile) = self.quantile {
+            notes.push(format!(
+                "predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, {:.1} % if it is right",
+                100.0 * quantile
+            ));
+        }
+        notes
+    }
+
+    fn teacher_row(&self) -> ModelRow {
+        let scores = &self.test.teacher;
+        ModelRow {
+            name: format!("teacher ({})", self.teacher.kind),
+            role: Role::Teacher,
+            rmse: scores.rmse,
+            mae: scores.mae,
+            r2: scores.r2,
+            quantile: scores.quantile,
+            rmse_to_teacher: None,
+            r2_to_teacher: None,
+            parameters: self.teacher.parameters,
+            bytes: self.teacher.bytes,
+            us_per_row: self.measured.teacher_us_per_row,
+        }
+    }
+
+    /// The row of a student as a mean over seeds.
+    fn mean_row(&self, role: Role, scores: &StudentScores) -> ModelRow {
+        let side = if role == Role::Alone {
+            ShippedKind::Alone
+        } else {
+            ShippedKind::Distilled
+        };
+        let kind = self.sizes.map_or_else(String::new, |_| {
+            format!(" ({})", kind_name(self.size_of(side).kind))
+        });
+        let seeds = match self.test_seeds.len() {
+            1 => "1 seed".to_owned(),
+            seeds => format!("mean of {seeds} seeds"),
+        };
+        let name = format!("{}{kind}, {seeds}", student(side));
+        student_row(name, role, scores, self.size_of(side))
+    }
+
+    fn shipped_row(&self) -> ModelRow {
+        let size = Size {
+            kind: self.student.kind,
+            parameters: self.student.parameters,
+            bytes: self.student.bytes,
+        };
+        let name = format!("shipped file ({})", student(self.shipped.kind));
+        ModelRow {
+            us_per_row: Some(self.measured.student_us_per_row),
+            ..student_row(name, Role::Shipped, &self.test.shipped, size)
+        }
+    }
+
+    /// The row of the best file without a teacher; `None` if its metrics are not known, as in a run that was stopped.
+    fn best_alone_row(&self) -> Option<ModelRow> {
+        let (size, scores) = self.best_alone()?;
+        let name = format!("best file without a teacher ({})", kind_name(size.kind));
+        Some(student_row(name, Role::BestAlone, &scores, size))
+    }
+
+    fn best_alone(&self) -> Option<(Size, StudentScores)> {
+        if let Some(against) = self.file.as_ref().map(|file| &file.against)
+            && let Some(test) = against.test
+        {
+            return Some((against.size, test));
+        }
+        let lone = self.lone.as_ref()?;
+        let model = lone.model(lone.best)?;
+        // The metrics of the baseline's own kind are means over seeds, not those of a file.
+        let is_file = model.size.kind != self.size_of(ShippedKind::Alone).kind;
+        is_file.then_some((model.size, model.test))
+    }
+
+    /// Kind and size of a student.
+    fn size_of(&self, side: ShippedKind) -> Size {
+        let same = Size {
+            kind: limbeck_distill::student::StudentKind::Mlp,
+            parameters: self.student.parameters,
+            bytes: self.student.bytes,
+        };
+        self.sizes.map_or(same, |sizes| match side {
+            ShippedKind::Alone => sizes.alone,
+            ShippedKind::Distilled => sizes.distilled,
+        })
+    }
+}
+
+fn student(side: ShippedKind) -> &'static str {
+    match side {
+        ShippedKind::Alone => "student alone",
+        ShippedKind::Distilled => "student distilled",
+    }
+}
+
+fn student_row(name: String, role: Role, scores: &StudentScores, size: Size) -> ModelRow {
+    ModelRow {
+        name,
+        role,
+        rmse: scores.rmse,
+        mae: scores.mae,
+        r2: scores.r2,
+        quantile: scores.quantile,
+        rmse_to_teacher: Some(scores.fidelity_rmse),
+        r2_to_teacher: scores.fidelity_r2,
+        parameters: Some(size.parameters),
+        bytes: Some(size.bytes),
+        us_per_row: None,
+    }
+}
