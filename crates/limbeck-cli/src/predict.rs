@@ -9,6 +9,7 @@ use limbeck_data::stream::{self, Asked, Input, Written};
 use crate::error::{Error, Result};
 use crate::output::{Style, tell};
 use crate::reading::Reading;
+use crate::render::counted;
 use crate::source::{Destination, Source};
 
 /// Predict the rows of a table
@@ -68,7 +69,8 @@ impl Predict {
         {
             let targets = targets.join("`, `");
             let path = path.display();
-            tell(&format!("{rows} predictions of `{targets}` in {path}"));
+            let rows = counted(rows, "prediction");
+            tell(&format!("{rows} of `{targets}` in {path}"));
         }
         Ok(())
     }

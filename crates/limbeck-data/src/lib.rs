@@ -28,6 +28,7 @@
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
+//! | [`figures`] | counts, numbers and ranges as text |
 //! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
@@ -64,6 +65,7 @@ pub mod dates;
 pub mod encode;
 mod error;
 pub mod features;
+pub mod figures;
 mod files;
 pub mod folds;
 mod format;

@@ -140,10 +140,13 @@ pub(super) fn with_dates(
             findings.act(Check::Constant, Action::Drop, Some(name), message)?;
             continue;
         }
-        let part_names: Vec<&str> = found.iter().map(|part| part.name()).collect();
+        let described = found
+            .iter()
+            .map(|part| format!("{} ({})", part.name(), part.meaning()));
+        let described: Vec<String> = described.collect();
         let message = format!(
             "{source}: column `{name}` is a date; its parts are features: {} (`--drop {}` leaves it out)",
-            part_names.join(", "),
+            described.join(", "),
             shell(name)
         );
         findings.found(Check::Datetime, Some(name), message)?;

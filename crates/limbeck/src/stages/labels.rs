@@ -589,9 +589,12 @@ impl<'a> Context<'a> {
     fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
-                "{} of {} new rows were rejected: the teacher's standard deviation there exceeds {} times its median on training rows",
+                "{} of {} rejected: the teacher's standard deviation there exceeds {} times its median on training rows",
                 store.summary.rejected_rows,
-                store.summary.new_rows,
+                match store.summary.new_rows {
+                    1 => "1 new row was".to_owned(),
+                    rows => format!("{rows} new rows were"),
+                },
                 self.recipe.transfer.reject_spread
             );
             self.session.note(&note);
