@@ -21,6 +21,7 @@ mod options;
 mod output;
 mod predict;
 mod preflight;
+mod preview;
 mod progress;
 mod reading;
 mod render;
