@@ -12,6 +12,7 @@ use crate::output::{Style, print, tell};
 use crate::reading::Reading;
 use crate::render::{Grid, grouped, r_squared};
 use crate::source::Source;
+use crate::unseen::{self, Unseen};
 
 /// Measure a student on a table with known targets
 ///
@@ -66,13 +67,18 @@ impl Figures {
 impl Evaluate {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
-        let sources = Source::open(&self.student)?;
+        let sources = Source::open_for("evaluate", &self.student, &self.table)?;
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, but the student predicts several targets; leave it out, or give the run folder of one target".into()));
         }
-        let found = sources.iter().map(|source| self.figures(source));
+        let unseen: Vec<Unseen> = sources.iter().map(|one| Unseen::of(&one.student)).collect();
+        let each = sources.iter().zip(&unseen);
+        let found = each.map(|(source, unseen)| self.figures(source, unseen));
         let found = found.collect::<Result<Vec<_>>>()?.concat();
+        if !self.quiet {
+            unseen::tell_all(&unseen);
+        }
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
             return match &values[..] {
@@ -121,7 +127,7 @@ impl Evaluate {
     }
 
     /// The metrics of each output of a student.
-    fn figures(&self, source: &Source) -> Result<Vec<Figures>> {
+    fn figures(&self, source: &Source, unseen: &Unseen) -> Result<Vec<Figures>> {
         let targets = match &self.target {
             Some(target) => vec![target.clone()],
             None => source.targets().into_iter().map(str::to_owned).collect(),
@@ -129,11 +135,14 @@ impl Evaluate {
         let extra: Vec<String> = targets.iter().chain(&self.weight).cloned().collect();
         let options = self.reading.over(&source.reading);
         let rows = source.read(&self.table, &extra, &options)?;
+        unseen.count(&rows.features);
         let predictions = source.predict(&rows.features)?;
         let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
         let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
         outputs
-            .map(|((target, truth), pred)| self.output(source, target, (truth, pred), weight))
+            .map(|((target, truth), pred)| {
+                self.output(source, target, (truth, pred), (weight, rows.first_line))
+            })
             .collect()
     }
 
@@ -143,7 +152,7 @@ impl Evaluate {
         source: &Source,
         target: &str,
         (truth, pred): (&[f64], &[f64]),
-        weight: Option<&[f64]>,
+        (weight, first_line): (Option<&[f64]>, Option<usize>),
     ) -> Result<Figures> {
         let known: Vec<usize> = (0..truth.len())
             .filter(|&row| source.is_known(target, truth[row]))
@@ -157,7 +166,7 @@ impl Evaluate {
         }
         let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
         let weight = weight.map_or_else(|| vec![1.0; known.len()], pick);
-        self.check_weight(&weight, &known)?;
+        self.check_weight(&weight, &known, first_line)?;
         let (pred, values) = (pick(pred), pick(truth));
         let quantile = source.student.provenance.get("quantile");
         let quantile = quantile.and_then(|text| text.parse().ok()).map(|quantile| {
@@ -180,12 +189,19 @@ impl Evaluate {
         })
     }
 
-    fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {
+    fn check_weight(
+        &self,
+        weight: &[f64],
+        rows: &[usize],
+        first_line: Option<usize>,
+    ) -> Result<()> {
         let bad = weight
             .iter()
             .position(|weight| weight.is_nan() || *weight < 0.0);
         if let (Some(at), Some(column)) = (bad, &self.weight) {
             let (row, found) = (rows[at] + 1, weight[at]);
+            let line = first_line
+                .map_or_else(String::new, |first| format!(" (line {})", first + rows[at]));
             let found = if found.is_nan() {
                 "nothing".to_owned()
             } else {
@@ -194,7 +210,7 @@ impl Evaluate {
             return Err(Error::path(
                 &self.table,
                 format!(
-                    "row {row}, column `{column}`: found {found}, expected a weight of 0 or more"
+                    "row {row}{line}, column `{column}`: found {found}, expected a weight of 0 or more"
                 ),
             ));
         }

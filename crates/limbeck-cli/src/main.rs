@@ -26,6 +26,7 @@ mod progress;
 mod reading;
 mod render;
 mod source;
+mod unseen;
 mod verify;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use crate::output::{Style, tell};
 use crate::reading::Reading;
 use crate::render::counted;
 use crate::source::{Destination, Source};
+use crate::unseen::{self, Unseen};
 
 /// Predict the rows of a table
 ///
@@ -43,7 +44,7 @@ impl Predict {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let target = Destination::parse(&self.out)?;
-        let sources = Source::open(&self.student)?;
+        let sources = Source::open_for("predict", &self.student, &self.table)?;
         let Some(first) = sources.first() else {
             return Err(Error::path(&self.student, "contains no run"));
         };
@@ -56,7 +57,12 @@ impl Predict {
         let new = self.names(&targets, &input)?;
         self.tell_notes(&input);
         let asked: Vec<Asked> = sources.iter().map(Source::asked).collect();
+        let unseen: Vec<Unseen> = sources.iter().map(|one| Unseen::of(&one.student)).collect();
         let predict = |features: &[Features]| -> Result<Vec<Vec<f64>>> {
+            unseen
+                .iter()
+                .zip(features)
+                .for_each(|(unseen, features)| unseen.count(features));
             let each = sources.iter().zip(features);
             let each = each.map(|(source, features)| source.predict(features));
             Ok(each.collect::<Result<Vec<_>>>()?.concat())
@@ -64,6 +70,9 @@ impl Predict {
         let rows = target.write(|out| {
             stream::add_columns(input, &asked, &new, (out, target.written()), predict)
         })?;
+        if !self.quiet {
+            unseen::tell_all(&unseen);
+        }
         if let (false, Some(rows), Destination::Csv(path) | Destination::Parquet(path)) =
             (self.quiet, rows, &target)
         {

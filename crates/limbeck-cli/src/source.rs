@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use limbeck::Run;
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{
-    ColumnKind, FeatureKind, Features, MissingNumbers, Notation, ReadOptions, Table, Values,
-    raw_columns,
+    ColumnKind, Content, FeatureKind, Features, MissingNumbers, Notation, ReadOptions, Table,
+    Values, raw_columns,
 };
 use limbeck_runtime::{Encoding, Student};
 
@@ -27,9 +27,24 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Opens a run directory, of one target or of several, or a student's file. `usage` is the name of the command; `table` is its table, which the
+    /// user may have named first.
+    pub(crate) fn open_for(usage: &str, path: &Path, table: &Path) -> Result<Vec<Self>> {
+        let is_student = |path| matches!(Content::of(path), Content::Run | Content::Limbeck);
+        if table != Path::new("-") && is_student(table) && !is_student(path) && path.exists() {
+            let (name, path) = (Content::of(path).name(), path.display());
+            let table = table.display();
+            return Err(Error::Message(format!(
+                "{path} is {name}, and {table} is a run or a student: the arguments seem swapped; write `limbeck {usage} {table} {path}`"
+            )));
+        }
+        Self::open(path)
+    }
+
     /// Opens a run directory, of one target or of several, or a student's file.
     pub(crate) fn open(path: &Path) -> Result<Vec<Self>> {
-        if !path.is_dir() {
+        let is_named = path.extension().is_some_and(|end| end == "limbeck");
+        if !path.is_dir() && (path.exists() || is_named) {
             return Ok(vec![Self::of_file(path)?]);
         }
         let runs = limbeck::open_each(path)?;
@@ -109,6 +124,7 @@ impl Source {
         let wanted: Vec<(String, ColumnKind)> = own.iter().cloned().chain(extra).collect();
         let mut read = Table::read_like(path, &wanted, options)?;
         let extra = read.columns.split_off(own.len());
+        let first_line = read.first_line;
         let features = Features::of_table(&read, &self.kinds)?;
         let extra = extra.into_iter().map(|column| match column.values {
             Values::Number(values) => values,
@@ -117,6 +133,7 @@ impl Source {
         Ok(TableRows {
             features,
             extra: extra.collect(),
+            first_line,
         })
     }
 
@@ -148,10 +165,33 @@ pub(crate) struct TableRows {
     pub(crate) features: Features,
     /// The additional number columns.
     pub(crate) extra: Vec<Vec<f64>>,
+    /// Line of the first row, if the table is a text file in which each row is one line.
+    pub(crate) first_line: Option<usize>,
 }
 
 /// Reads a student's file.
 pub(crate) fn load(path: &Path) -> Result<Student> {
+    let is_named = path.extension().is_some_and(|end| end == "limbeck");
+    let is_other = |found: &Content| match found {
+        Content::Foreign { .. } => true,
+        // A damaged file may look like text.
+        Content::Table => !is_named,
+        _ => false,
+    };
+    if let Some(found) = Some(Content::of(path)).filter(is_other) {
+        let within = path.parent().filter(|folder| limbeck::run::is_run(folder));
+        let fix = match within {
+            Some(run) => format!("give the folder of the run: {}", run.display()),
+            None => {
+                "expected the folder of a run, such as runs/NAME, or a .limbeck file".to_owned()
+            }
+        };
+        return Err(Error::Message(format!(
+            "{} is {}, not a limbeck file; {fix}",
+            path.display(),
+            found.name()
+        )));
+    }
     Student::load(path).map_err(Error::student(path))
 }
 

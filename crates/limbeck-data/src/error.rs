@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::figures::counted;
+use crate::foreign::Content;
 
 /// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,6 +27,16 @@ pub enum Error {
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
+    },
+    /// A file or a folder that is certainly not a table.
+    #[error("{} is {found}, not a table; {fix}", path.display())]
+    NotATable {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What it is, with an article.
+        found: &'static str,
+        /// How to get a table.
+        fix: &'static str,
     },
     /// The format of a file is not clear from its name or its first bytes.
     #[error(
@@ -203,6 +214,15 @@ impl Error {
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
+    }
+
+    /// Makes the error for something that is not a table.
+    pub(crate) fn not_a_table(path: &Path, found: Content) -> Self {
+        Self::NotATable {
+            path: path.to_owned(),
+            found: found.name(),
+            fix: found.fix(),
+        }
     }
 
     /// Makes an error about an option of the section `data`.
