@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::output::{Style, print, tell, warn};
 use crate::reading::Reading;
 use crate::render::{Grid, grouped, r_squared};
-use crate::source::{Extremes, Source, TableRows};
+use crate::source::{Source, TableRows};
+use crate::unlike::Unlike;
 
 /// Measure a student on a table with known targets
 ///
@@ -67,18 +68,18 @@ impl Figures {
 impl Evaluate {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
-        let sources = Source::open(&self.student)?;
+        let sources = Source::open_for("evaluate", &self.student, &self.table)?;
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, but the student predicts several targets; leave it out, or give the run folder of one target".into()));
         }
-        let extremes = Extremes::new(&sources);
+        let unlike = Unlike::new(&sources);
         let mut found = Vec::new();
         for (at, source) in sources.iter().enumerate() {
-            found.extend(self.figures(source, |features| extremes.add(at, features))?);
+            found.extend(self.figures(source, |features| unlike.add(at, features))?);
         }
         if !self.quiet {
-            extremes.tell();
+            unlike.tell();
         }
         if self.json {
             let values: Vec<serde_json::Value> = found.iter().map(Figures::json).collect();
@@ -142,7 +143,9 @@ impl Evaluate {
         let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
         let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
         outputs
-            .map(|((target, truth), pred)| self.output(source, target, (truth, pred), weight))
+            .map(|((target, truth), pred)| {
+                self.output(source, target, (truth, pred), (weight, rows.first_line))
+            })
             .collect()
     }
 
@@ -168,7 +171,7 @@ impl Evaluate {
         source: &Source,
         target: &str,
         (truth, pred): (&[f64], &[f64]),
-        weight: Option<&[f64]>,
+        (weight, first_line): (Option<&[f64]>, Option<usize>),
     ) -> Result<Figures> {
         let known: Vec<usize> = (0..truth.len())
             .filter(|&row| source.is_known(target, truth[row]))
@@ -182,7 +185,7 @@ impl Evaluate {
         }
         let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
         let weight = weight.map_or_else(|| vec![1.0; known.len()], pick);
-        self.check_weight(&weight, &known)?;
+        self.check_weight(&weight, &known, first_line)?;
         let (pred, values) = (pick(pred), pick(truth));
         let quantile = source.student.provenance.get("quantile");
         let quantile = quantile.and_then(|text| text.parse().ok()).map(|quantile| {
@@ -205,12 +208,19 @@ impl Evaluate {
         })
     }
 
-    fn check_weight(&self, weight: &[f64], rows: &[usize]) -> Result<()> {
+    fn check_weight(
+        &self,
+        weight: &[f64],
+        rows: &[usize],
+        first_line: Option<usize>,
+    ) -> Result<()> {
         let bad = weight
             .iter()
             .position(|weight| weight.is_nan() || *weight < 0.0);
         if let (Some(at), Some(column)) = (bad, &self.weight) {
             let (row, found) = (rows[at] + 1, weight[at]);
+            let line = first_line
+                .map_or_else(String::new, |first| format!(" (line {})", first + rows[at]));
             let found = if found.is_nan() {
                 "nothing".to_owned()
             } else {
@@ -219,7 +229,7 @@ impl Evaluate {
             return Err(Error::path(
                 &self.table,
                 format!(
-                    "row {row}, column `{column}`: found {found}, expected a weight of 0 or more"
+                    "row {row}{line}, column `{column}`: found {found}, expected a weight of 0 or more"
                 ),
             ));
         }

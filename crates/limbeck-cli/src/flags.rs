@@ -38,8 +38,24 @@ pub(crate) const READING: &str = "Reading";
 
 /// The flags of a command.
 pub(crate) trait Takes {
-    /// The last of the [`HEADINGS`] whose flags the command has.
-    const LAST: &'static str;
+    /// Name of the first argument in the help, and its description.
+    const TABLE: (&'static str, &'static str) = (
+        "TABLE",
+        "CSV or Parquet file to learn from; can also be set in the recipe",
+    );
+
+    /// True if the command has the flag of this option.
+    fn takes(option: &Listed) -> bool;
+}
+
+/// Position among the [`HEADINGS`].
+fn place(heading: &str) -> Option<usize> {
+    HEADINGS.iter().position(|one| *one == heading)
+}
+
+/// True if the flag of an option is listed under the heading `last` or one before it.
+fn is_up_to(last: &str, option: &Listed) -> bool {
+    place(option.heading()) <= place(last)
 }
 
 /// All flags, for `distill`.
@@ -47,7 +63,9 @@ pub(crate) trait Takes {
 pub(crate) struct Distilling;
 
 impl Takes for Distilling {
-    const LAST: &'static str = "Output";
+    fn takes(_: &Listed) -> bool {
+        true
+    }
 }
 
 /// All flags except those for output, for `preflight`.
@@ -55,7 +73,9 @@ impl Takes for Distilling {
 pub(crate) struct Piloting;
 
 impl Takes for Piloting {
-    const LAST: &'static str = "Proof";
+    fn takes(option: &Listed) -> bool {
+        is_up_to("Proof", option)
+    }
 }
 
 /// The flags for the table and the teacher, for `label`.
@@ -63,7 +83,24 @@ impl Takes for Piloting {
 pub(crate) struct Labelling;
 
 impl Takes for Labelling {
-    const LAST: &'static str = "Teacher";
+    fn takes(option: &Listed) -> bool {
+        is_up_to("Teacher", option)
+    }
+}
+
+/// The flags of the section `data`, for `inspect`.
+#[derive(Debug)]
+pub(crate) struct Inspecting;
+
+impl Takes for Inspecting {
+    const TABLE: (&'static str, &'static str) = (
+        "TABLE|RUN|STUDENT",
+        "CSV or Parquet file or a folder of such parts, run directory, or .limbeck file",
+    );
+
+    fn takes(option: &Listed) -> bool {
+        option.section.name == "data"
+    }
 }
 
 /// The recipe file, and the flags that override it.
@@ -80,10 +117,7 @@ pub(crate) struct Flags<C> {
 impl<C: Takes> Flags<C> {
     /// The options that have a flag of this command, in the order of `--help-all`.
     fn options() -> Vec<Listed> {
-        let place = |heading: &str| HEADINGS.iter().position(|one| *one == heading);
-        let is_taken = |option: &Listed| {
-            option.spec.flag.is_some() && place(option.heading()) <= place(C::LAST)
-        };
+        let is_taken = |option: &Listed| option.spec.flag.is_some() && C::takes(option);
         let mut taken: Vec<Listed> = options::all().into_iter().filter(is_taken).collect();
         taken.sort_by_key(|option| place(option.heading()));
         taken
@@ -114,15 +148,37 @@ impl<C: Takes> Flags<C> {
         overlay
     }
 
-    /// The recipe file, overridden by the flags, after all checks.
-    pub(crate) fn recipe(&self) -> Result<CheckedRecipe> {
-        let mut recipe = self.resolved(self.overlay.clone())?;
+    /// The flags other than the table, as they are written: `--time`. Empty if there are none.
+    pub(crate) fn beside_table(&self) -> Vec<String> {
+        let has = |key: &str| {
+            let mut keys = key.split('.');
+            let first = keys.next().and_then(|key| self.overlay.get(key));
+            keys.try_fold(first?, |value, key| value.get(key))
+        };
+        let recipe = self.recipe.iter().map(|_| "--recipe".to_owned());
+        let target = has("data.target").map(|_| "--target".to_owned());
+        let others = Self::options().into_iter().filter_map(|option| {
+            let flag = option.spec.flag.filter(|_| has(&option.key()).is_some())?;
+            Some(format!("--{}", flag.name))
+        });
+        recipe.chain(target).chain(others).collect()
+    }
+
+    /// The recipe file, overridden by the flags, before all checks.
+    pub(crate) fn unchecked(&self) -> Result<Recipe> {
+        let recipe = self.resolved(self.overlay.clone())?;
         // A name with a comma is known by the table alone.
         if !self.lists.is_empty()
             && let Ok(input) = Input::open(&recipe.table, &recipe.data.reading())
         {
-            recipe = self.resolved(self.with_names(input.names()))?;
+            return self.resolved(self.with_names(input.names()));
         }
+        Ok(recipe)
+    }
+
+    /// The recipe file, overridden by the flags, after all checks.
+    pub(crate) fn recipe(&self) -> Result<CheckedRecipe> {
+        let recipe = self.unchecked()?;
         if recipe.table.as_os_str().is_empty() {
             return Err(Error::Message("no table given; name the CSV or Parquet file to learn from, or set `table` in a recipe file (--recipe)".into()));
         }
@@ -138,9 +194,9 @@ impl<C: Takes> Args for Flags<C> {
         let command = command
             .arg(
                 Arg::new("table")
-                    .value_name("TABLE")
+                    .value_name(C::TABLE.0)
                     .value_parser(value_parser!(PathBuf))
-                    .help("CSV or Parquet file to learn from; can also be set in the recipe"),
+                    .help(C::TABLE.1),
             )
             .arg(
                 Arg::new("target")
@@ -590,6 +646,24 @@ mod tests {
         assert!(
             keys::<Labelling>("limbeck --params 900")
                 .is_err_and(|error| error.contains("--params"))
+        );
+        assert!(keys::<Inspecting>("limbeck --time t --drop a --keep b --type c=text").is_ok());
+        assert!(keys::<Inspecting>("limbeck --teacher trees").is_err());
+    }
+
+    #[test]
+    fn inspect_takes_every_flag_of_the_data() {
+        let names = |options: Vec<Listed>| -> Vec<&str> {
+            let flag = |option: &Listed| option.spec.flag.map_or("", |flag| flag.name);
+            options.iter().map(flag).collect()
+        };
+        let of_data = Flags::<Distilling>::options();
+        let of_data = of_data
+            .into_iter()
+            .filter(|option| option.section.name == "data");
+        assert_eq!(
+            names(Flags::<Inspecting>::options()),
+            names(of_data.collect())
         );
     }
 

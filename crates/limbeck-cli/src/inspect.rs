@@ -1,74 +1,86 @@
 //! `limbeck inspect`: shows the contents of a table, a run or a student.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use limbeck::{Report, Run};
-use limbeck_data::{
-    Action, Check, Column, ColumnKind, DataOptions, Dataset, ReadOptions, Table, Values, Warning,
-    dates,
-};
+use limbeck_data::figures::range;
+use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, Warning, dates};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
 
 use crate::error::{Error, Result};
+use crate::flags::{Flags, Inspecting};
 use crate::output::{Style, print};
-use crate::reading::Reading;
-use crate::render::{self, Grid, grouped};
+use crate::preview;
+use crate::render::{self, Grid, counted, grouped};
 use crate::source::load;
 
 /// Show the contents of a table, a run or a student
+///
+/// With --target, also shows what `distill` with this target and these options would find in a table: the rows of each part of the split, the
+/// features, the warnings, and what the checks refuse.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
-    /// CSV or Parquet file or a folder of such parts, run directory, or .limbeck file
-    #[arg(value_name = "TABLE|RUN|STUDENT")]
-    path: PathBuf,
-    /// For a table: also show what `distill` with this target would find, with default options
-    #[arg(short, long, value_name = "COLUMN")]
-    target: Option<String>,
     #[command(flatten)]
-    reading: Reading,
+    flags: Flags<Inspecting>,
 }
 
 impl Inspect {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let style = Style::stdout();
-        let is_run = limbeck::run::is_run(&self.path);
-        let is_student = self.path.extension().is_some_and(|end| end == "limbeck");
-        if let (true, Some(target)) = (is_run || is_student, &self.target) {
-            let message =
-                format!("--target {target} needs a table, but this is a run or a student");
-            return Err(Error::path(&self.path, message));
+        let recipe = self.flags.unchecked()?;
+        let path = &recipe.table;
+        if path.as_os_str().is_empty() {
+            return Err(Error::Message(
+                "nothing to inspect; name a table, a run directory or a .limbeck file".into(),
+            ));
         }
+        let is_run = limbeck::run::is_run(path);
+        let is_student = path.extension().is_some_and(|end| end == "limbeck");
         let text = if is_run {
-            limbeck::open_each(&self.path)?
-                .iter()
-                .map(|one| run(one, style))
-                .collect::<Vec<_>>()
-                .join("\n")
+            self.refuse_options(path, "a run")?;
+            let runs = limbeck::open_each(path)?;
+            let shown: Vec<String> = runs.iter().map(|one| run(one, style)).collect();
+            shown.join("\n")
         } else if is_student {
-            student(&self.path, &load(&self.path)?, style)?
+            self.refuse_options(path, "a student")?;
+            student(path, &load(path)?, style)?
         } else {
-            let options = self.reading.over(&ReadOptions::default());
-            let read = Table::read(&self.path, &options)?;
-            match &self.target {
-                None => table(&read, style) + &said(&read.notes, style),
-                Some(target) => table(&read, style) + &checked(&read, target, &options, style)?,
+            let (read, test) = Dataset::tables(path, &recipe.data)?;
+            let shown = table(&read, style);
+            match recipe.data.target.is_empty() {
+                true => shown + &said(&read.notes, style),
+                false => shown + &preview::preview(&read, test.as_ref(), &recipe, style)?,
             }
         };
         print(&text)
+    }
+
+    /// Refuses options for tables together with a run or a student.
+    fn refuse_options(&self, path: &Path, what: &str) -> Result<()> {
+        match &self.flags.beside_table()[..] {
+            [] => Ok(()),
+            flags => Err(Error::path(
+                path,
+                format!(
+                    "{} can be used only with a table, but this is {what}",
+                    flags.join(", ")
+                ),
+            )),
+        }
     }
 }
 
 fn table(table: &Table, style: Style) -> String {
     let mut text = format!(
-        "{}: {} rows, {} columns\n\n",
+        "{}: {}, {}\n\n",
         table.source,
-        grouped(table.rows),
-        grouped(table.columns.len())
+        counted(table.rows, "row"),
+        counted(table.columns.len(), "column")
     );
     let mut grid = Grid::new(&["column", "kind", "missing", "values"], "llrl");
     for column in &table.columns {
@@ -96,7 +108,7 @@ fn table(table: &Table, style: Style) -> String {
 }
 
 /// The warnings as text, one on each line.
-fn said(warnings: &[Warning], style: Style) -> String {
+pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
     let word = style.yellow("warning");
     let lines = warnings
         .iter()
@@ -107,59 +119,6 @@ fn said(warnings: &[Warning], style: Style) -> String {
     } else {
         format!("\n{text}")
     }
-}
-
-/// What `distill` would find in a table: the errors that would stop it, the warnings, and the rows and features that remain.
-fn checked(table: &Table, target: &str, reading: &ReadOptions, style: Style) -> Result<String> {
-    let mut options = DataOptions {
-        missing: reading.missing.clone(),
-        decimal: reading.decimal,
-        separator: reading.separator,
-        skip_lines: reading.skip_lines,
-        ..DataOptions::for_target(target)
-    };
-    let mut refused = String::new();
-    let data = loop {
-        match Dataset::from_table(table.clone(), &options, None, 0) {
-            Ok(data) => break data,
-            Err(error) => {
-                // What a check refuses is let through, to see what else there is.
-                let Some((check, action)) = let_through(&error, &options) else {
-                    return Err(limbeck::Error::Data(error).into());
-                };
-                refused.push_str(&format!("\n{}: {error}", style.red("refused")));
-                options.checks.insert(check.to_owned(), action);
-            }
-        }
-    };
-    let summary = &data.summary;
-    Ok(format!(
-        "\ntarget `{target}`: {} to {}, mean {}, standard deviation {}\nrows: {} training, {} validation, {} test\nfeatures: {}\n{refused}{}",
-        short(summary.target.min),
-        short(summary.target.max),
-        short(summary.target.mean),
-        short(summary.target.standard_deviation),
-        grouped(summary.train),
-        grouped(summary.valid),
-        grouped(summary.test),
-        grouped(summary.features.len()),
-        said(&summary.warnings, style)
-    ))
-}
-
-/// The check that refused the table, and another action of this check that does not refuse it; `None` if no check refused it, or if this action has
-/// been tried already.
-fn let_through(
-    error: &limbeck_data::Error,
-    options: &DataOptions,
-) -> Option<(&'static str, Action)> {
-    let limbeck_data::Error::Refused { check: name, .. } = error else {
-        return None;
-    };
-    let check = Check::ALL.into_iter().find(|check| check.name() == *name)?;
-    let mut actions = check.actions().iter().copied();
-    let action = actions.find(|action| *action != Action::Refuse)?;
-    (options.checks.get(*name) != Some(&action)).then_some((check.name(), action))
 }
 
 /// A short summary of a column: range of numbers, or levels of categories.
@@ -203,9 +162,8 @@ fn numbers(values: &[f64]) -> String {
     let mean = known.iter().sum::<f64>() / known.len() as f64;
     known.dedup();
     format!(
-        "{} to {}, mean {}, {} distinct",
-        short(low),
-        short(high),
+        "{}, mean {}, {} distinct",
+        range(low, high),
         short(mean),
         grouped(known.len())
     )
@@ -268,19 +226,18 @@ fn run(run: &Run, style: Style) -> String {
     let (report, recipe) = (run.report(), run.recipe());
     let data = &report.data;
     let mut text = format!(
-        "run {}: `{}` of {}, seed {}, limbeck {}\n{} rows ({} train, {} valid, {} test), {} features, target {} to {}\n\n",
+        "run {}: `{}` of {}, seed {}, limbeck {}\n{} ({} train, {} valid, {} test), {}, target {}\n\n",
         run.path().display(),
         report.target,
         recipe.table.display(),
         report.seed,
         report.version,
-        grouped(data.rows),
+        counted(data.rows, "row"),
         grouped(data.train),
         grouped(data.valid),
         grouped(data.test),
-        data.features.len(),
-        short(data.target.min),
-        short(data.target.max)
+        counted(data.features.len(), "feature"),
+        range(data.target.min, data.target.max)
     );
     text.push_str(&render::result(report, style));
     text.push_str(&notices(report, style));
@@ -302,9 +259,9 @@ fn measured(report: &limbeck::Report) -> String {
             format!(", peak memory {} MB", bytes / 1_000_000)
         });
     format!(
-        "{:.1} s on {} threads{memory} ({}); {} µs for one raw row",
+        "{:.1} s on {}{memory} ({}); {} µs for one raw row",
         report.measured.seconds,
-        report.measured.threads,
+        counted(report.measured.threads, "thread"),
         stages.join(", "),
         short(report.measured.student_us_one_row)
     )
@@ -315,11 +272,11 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         .map_err(|error| Error::path(path, error.to_string()))?
         .len();
     let mut text = format!(
-        "student {} ({}): predicts {} from {} columns\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
+        "student {} ({}): predicts {} from {}\n{} parameters ({} encoder, {} network, {} target), {} bytes\n\n",
         path.display(),
         kind(student).name(),
         targets(student),
-        student.encoder.columns.len(),
+        counted(student.encoder.columns.len(), "column"),
         grouped(student.parameters()),
         grouped(student.encoder.parameters()),
         grouped(student.graph.parameters()),
@@ -377,7 +334,19 @@ fn columns(student: &Student, style: Style) -> String {
     let mut grid = Grid::new(&["column", "inputs", "encoding"], "lrl");
     for column in &student.encoder.columns {
         let inputs = grouped(column.encoding.width());
-        grid.row([column.name.clone(), inputs, encoding(&column.encoding)]);
+        let part = column.date.as_ref().map_or_else(String::new, |date| {
+            format!(
+                "{} of `{}` ({}): ",
+                date.part.name(),
+                date.column,
+                date.part.meaning()
+            )
+        });
+        grid.row([
+            column.name.clone(),
+            inputs,
+            part + &encoding(&column.encoding),
+        ]);
     }
     grid.render(style)
 }
@@ -411,10 +380,18 @@ fn encoding(encoding: &Encoding) -> String {
             } else {
                 ""
             };
-            format!("one-hot, {} levels{home}: {}", levels.len(), first(levels))
+            format!(
+                "one-hot, {}{home}: {}",
+                counted(levels.len(), "level"),
+                first(levels)
+            )
         }
         Encoding::Ordinal { levels } => {
-            format!("ordinal, {} levels: {}", levels.len(), first(levels))
+            format!(
+                "ordinal, {}: {}",
+                counted(levels.len(), "level"),
+                first(levels)
+            )
         }
         Encoding::Hashed { buckets } => format!("one-hot of a hash, {buckets} buckets"),
     }
@@ -438,12 +415,15 @@ fn first(levels: &[String]) -> String {
 fn in_words(op: &Op) -> String {
     match op {
         Op::Ple { edges } => format!(
-            "ple, {} columns with bins",
-            edges.iter().filter(|edges| !edges.is_empty()).count()
+            "ple, {} with bins",
+            counted(
+                edges.iter().filter(|edges| !edges.is_empty()).count(),
+                "column"
+            )
         ),
         Op::TreeEnsemble(trees) => format!(
-            "tree_ensemble, {} trees of {} leaves in all",
-            trees.roots.len(),
+            "tree_ensemble, {} of {} leaves in all",
+            counted(trees.roots.len(), "tree"),
             grouped(trees.leaves.len())
         ),
         Op::TableInterp(table) => {
@@ -478,7 +458,7 @@ mod tests {
     fn numbers_are_summed_up() {
         assert_eq!(
             numbers(&[1.0, f64::NAN, 3.0, 3.0]),
-            "1.000 to 3.000, mean 2.333, 2 distinct"
+            "1 to 3, mean 2.333, 2 distinct"
         );
         assert_eq!(numbers(&[f64::NAN]), "none");
     }

@@ -9,7 +9,7 @@ use crate::distill::{MORE, watched};
 use crate::error::Result;
 use crate::flags::{Flags, Labelling};
 use crate::output::{print, tell};
-use crate::render::grouped;
+use crate::render::{counted, grouped};
 use crate::source::Destination;
 use crate::{INTERRUPTED, render};
 
@@ -51,10 +51,10 @@ impl Label {
         };
         if !self.quiet {
             tell(&format!(
-                "teacher ({}): {} parameters, {} new rows labeled; students do not learn from {} of them, because the teacher is too uncertain there",
+                "teacher ({}): {} parameters, {} labeled; students do not learn from {} of them, because the teacher is too uncertain there",
                 teacher.kind,
                 render::count(teacher.parameters),
-                grouped(teacher.new_rows),
+                counted(teacher.new_rows, "new row"),
                 grouped(teacher.rejected_rows)
             ));
         }

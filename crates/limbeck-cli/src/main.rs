@@ -21,10 +21,13 @@ mod options;
 mod output;
 mod predict;
 mod preflight;
+mod preview;
 mod progress;
 mod reading;
 mod render;
 mod source;
+mod unlike;
+mod unseen;
 mod verify;
 
 use std::process::ExitCode;

@@ -9,7 +9,9 @@ use limbeck_data::{Features, grouped};
 use crate::error::{Error, Result};
 use crate::output::{tell, warn};
 use crate::reading::Reading;
-use crate::source::{Destination, Extremes, Source};
+use crate::render::counted;
+use crate::source::{Destination, Source};
+use crate::unlike::Unlike;
 
 /// Predict the rows of a table
 ///
@@ -42,7 +44,7 @@ impl Predict {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<()> {
         let target = Destination::parse(&self.out)?;
-        let sources = Source::open(&self.student)?;
+        let sources = Source::open_for("predict", &self.student, &self.table)?;
         let Some(first) = sources.first() else {
             return Err(Error::path(&self.student, "contains no run"));
         };
@@ -55,12 +57,12 @@ impl Predict {
         let new = self.names(&targets, &input)?;
         self.tell_notes(&input);
         let asked: Vec<Asked> = sources.iter().map(Source::asked).collect();
-        let extremes = Extremes::new(&sources);
+        let unlike = Unlike::new(&sources);
         let predict = |features: &[Features]| -> Result<Vec<Vec<f64>>> {
             let each = sources.iter().zip(features).enumerate();
             let each = each.map(|(at, (source, features))| {
                 if !self.quiet {
-                    extremes.add(at, features);
+                    unlike.add(at, features);
                 }
                 source.predict(features)
             });
@@ -69,13 +71,16 @@ impl Predict {
         let rows = target.write(|out| {
             stream::add_columns(input, &asked, &new, (out, target.written()), predict)
         })?;
-        extremes.tell();
+        if !self.quiet {
+            unlike.tell();
+        }
         if let (false, Some(rows), Destination::Csv(path) | Destination::Parquet(path)) =
             (self.quiet, rows, &target)
         {
             let targets = targets.join("`, `");
             let path = path.display();
-            tell(&format!("{rows} predictions of `{targets}` in {path}"));
+            let rows = counted(rows, "prediction");
+            tell(&format!("{rows} of `{targets}` in {path}"));
         }
         Ok(())
     }

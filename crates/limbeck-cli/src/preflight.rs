@@ -12,7 +12,7 @@ use crate::distill::{MORE, watched};
 use crate::error::Result;
 use crate::flags::{Flags, Piloting};
 use crate::output::{Style, print};
-use crate::render::{Grid, grouped};
+use crate::render::{Grid, counted, grouped};
 
 /// Estimate in about a minute, from a sample, whether distillation is likely to pay
 ///
@@ -135,12 +135,16 @@ fn render(report: &PreflightReport, style: Style) -> String {
     );
     let mut text = grid.render(style);
     text.push_str(&style.dim(&format!(
-        "{} of {} training and validation rows, {} of {} training rows, {} held-out rows in all; errors in the unit of `{}`",
+        "{} of {} training and validation rows, {} of {}, {} in all; errors in the unit of `{}`",
         grouped(rows.sampled),
         grouped(rows.available),
-        if rows.pilots == 1 { "one pilot".to_owned() } else { format!("{} pilots", rows.pilots) },
-        grouped(rows.train),
-        grouped(rows.held_out),
+        if rows.pilots == 1 {
+            "one pilot".to_owned()
+        } else {
+            format!("{} pilots", rows.pilots)
+        },
+        counted(rows.train, "training row"),
+        counted(rows.held_out, "held-out row"),
         report.target
     )));
     let answer = match report.verdict.kind {

@@ -17,6 +17,7 @@ use limbeck_distill::search::Progress as Training;
 
 use crate::error::{Error, Result};
 use crate::output::{Style, tell};
+use crate::render::{counted, grouped};
 
 /// True after the first Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -174,13 +175,13 @@ impl Progress {
 
     fn data(&self, summary: &DataSummary) {
         self.line(&format!(
-            "{}: {} rows ({} train, {} valid, {} test), {} features",
+            "{}: {} ({} train, {} valid, {} test), {}",
             summary.source,
-            summary.rows,
-            summary.train,
-            summary.valid,
-            summary.test,
-            summary.features.len()
+            counted(summary.rows, "row"),
+            grouped(summary.train),
+            grouped(summary.valid),
+            grouped(summary.test),
+            counted(summary.features.len(), "feature")
         ));
         if let Some(periods) = &summary.periods {
             self.line(&periods.to_string());

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
 use limbeck::report::ModelRow;
-pub(crate) use limbeck_distill::proof::grouped;
+pub(crate) use limbeck_data::figures::{counted, grouped};
 use limbeck_distill::proof::short;
 
 use crate::output::Style;

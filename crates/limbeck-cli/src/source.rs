@@ -1,16 +1,15 @@
 //! A student that the user names: by a run directory or a `.limbeck` file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use limbeck::Run;
-use limbeck_data::ranges::{Outside, Range, Watch};
+use limbeck_data::ranges::{Range, Watch};
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{
-    ColumnKind, FeatureKind, Features, LearnedRows, MissingNumbers, Notation, ReadOptions, Table,
-    Values, raw_columns,
+    ColumnKind, Content, FeatureKind, Features, LearnedRows, MissingNumbers, Notation, ReadOptions,
+    Table, Values, raw_columns,
 };
 use limbeck_runtime::{Encoding, Student};
 
@@ -28,15 +27,30 @@ pub(crate) struct Source {
     /// Numbers that mean *missing*, for each target.
     missing_targets: BTreeMap<String, MissingNumbers>,
     /// Counts values outside the ranges of the training rows; watches no column if only a student's file is given.
-    watch: Watch,
+    pub(crate) watch: Watch,
     /// Hashes of rows that the run learned from, and the target that they contain; `None` if only a student's file is given.
     learned: Option<(String, LearnedRows)>,
 }
 
 impl Source {
+    /// Opens a run directory, of one target or of several, or a student's file. `usage` is the name of the command; `table` is its table, which the
+    /// user may have named first.
+    pub(crate) fn open_for(usage: &str, path: &Path, table: &Path) -> Result<Vec<Self>> {
+        let is_student = |path| matches!(Content::of(path), Content::Run | Content::Limbeck);
+        if table != Path::new("-") && is_student(table) && !is_student(path) && path.exists() {
+            let (name, path) = (Content::of(path).name(), path.display());
+            let table = table.display();
+            return Err(Error::Message(format!(
+                "{path} is {name}, and {table} is a run or a student: the arguments seem swapped; write `limbeck {usage} {table} {path}`"
+            )));
+        }
+        Self::open(path)
+    }
+
     /// Opens a run directory, of one target or of several, or a student's file.
     pub(crate) fn open(path: &Path) -> Result<Vec<Self>> {
-        if !path.is_dir() {
+        let is_named = path.extension().is_some_and(|end| end == "limbeck");
+        if !path.is_dir() && (path.exists() || is_named) {
             return Ok(vec![Self::of_file(path)?]);
         }
         let runs = limbeck::open_each(path)?;
@@ -121,6 +135,7 @@ impl Source {
         let wanted: Vec<(String, ColumnKind)> = own.iter().cloned().chain(extra).collect();
         let mut read = Table::read_like(path, &wanted, options)?;
         let extra = read.columns.split_off(own.len());
+        let first_line = read.first_line;
         let features = Features::of_table(&read, &self.kinds)?;
         let extra = extra.into_iter().map(|column| match column.values {
             Values::Number(values) => values,
@@ -129,6 +144,7 @@ impl Source {
         Ok(TableRows {
             features,
             extra: extra.collect(),
+            first_line,
         })
     }
 
@@ -176,67 +192,39 @@ fn watch(student: &Student, ranges: &BTreeMap<String, Range>) -> Watch {
     Watch::new(columns, ranges)
 }
 
-/// Values of a table outside the ranges of the training rows, for each of several students.
-pub(crate) struct Extremes<'a> {
-    sources: &'a [Source],
-    counts: Mutex<Vec<Vec<Outside>>>,
-}
-
-impl<'a> Extremes<'a> {
-    /// Counts nothing yet.
-    pub(crate) fn new(sources: &'a [Source]) -> Self {
-        let start = sources.iter().map(|source| source.watch.start()).collect();
-        Self {
-            sources,
-            counts: Mutex::new(start),
-        }
-    }
-
-    /// Adds the values of some rows, for the student at index `at`.
-    pub(crate) fn add(&self, at: usize, features: &Features) {
-        let new = self.sources[at].watch.count(features);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let both = counts[at].iter_mut().zip(&new);
-        both.for_each(|(all, new)| all.add(new));
-    }
-
-    /// Warns of columns with many or far values outside the training range.
-    pub(crate) fn tell(&self) {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = self.sources.iter().zip(counts.iter());
-        let all = each.flat_map(|(source, counts)| source.watch.messages(counts));
-        // Students of several targets have columns in common.
-        let mut seen = BTreeSet::new();
-        let messages = all.filter(|(column, _)| seen.insert(column.clone()));
-        let lines: Vec<String> = messages
-            .map(|(column, message)| format!("\n  column `{column}`: {message}"))
-            .collect();
-        if !lines.is_empty() {
-            let shown = lines.iter().take(LISTED).cloned().collect::<String>();
-            let more = match lines.len().saturating_sub(LISTED) {
-                0 => String::new(),
-                more => format!("\n  and {more} more columns"),
-            };
-            warn(&format!(
-                "values are unlike the training rows, so that predictions may be wrong:{shown}{more}"
-            ));
-        }
-    }
-}
-
-/// Maximum number of columns that a warning lists.
-const LISTED: usize = 8;
-
 /// A table read for a student.
 pub(crate) struct TableRows {
     /// The student's columns, in the order of the student.
     pub(crate) features: Features,
     /// The additional number columns.
     pub(crate) extra: Vec<Vec<f64>>,
+    /// Line of the first row, if the table is a text file in which each row is one line.
+    pub(crate) first_line: Option<usize>,
 }
 
 /// Reads a student's file.
 pub(crate) fn load(path: &Path) -> Result<Student> {
+    let is_named = path.extension().is_some_and(|end| end == "limbeck");
+    let is_other = |found: &Content| match found {
+        Content::Foreign { .. } => true,
+        // A damaged file may look like text.
+        Content::Table => !is_named,
+        _ => false,
+    };
+    if let Some(found) = Some(Content::of(path)).filter(is_other) {
+        let within = path.parent().filter(|folder| limbeck::run::is_run(folder));
+        let fix = match within {
+            Some(run) => format!("give the folder of the run: {}", run.display()),
+            None => {
+                "expected the folder of a run, such as runs/NAME, or a .limbeck file".to_owned()
+            }
+        };
+        return Err(Error::Message(format!(
+            "{} is {}, not a limbeck file; {fix}",
+            path.display(),
+            found.name()
+        )));
+    }
     Student::load(path).map_err(Error::student(path))
 }
 

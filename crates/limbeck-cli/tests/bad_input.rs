@@ -34,7 +34,7 @@ fn distill_rejects_header_only() {
 
 #[test]
 fn distill_rejects_one_row() {
-    Place::empty().refuses_table("a,b,y\n1,2,3\n", "y", &["1 rows are too few", "add rows"]);
+    Place::empty().refuses_table("a,b,y\n1,2,3\n", "y", &["1 row is too few", "add rows"]);
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn distill_rejects_duplicate_header() {
 #[test]
 fn distill_rejects_unknown_format() {
     let place = Place::empty();
-    place.file("table.xlsx", b"PK\x03\x04\0\0\0\0\0");
+    place.file("table.dat", b"nothing that is known\0\n");
     place.refuses(
-        &["distill", "table.xlsx", "--target", "y"],
-        &["table.xlsx", ".csv", ".parquet"],
+        &["distill", "table.dat", "--target", "y"],
+        &["table.dat", ".csv", ".parquet", "df.to_csv"],
     );
 }
 
@@ -687,14 +687,175 @@ fn predict_rejects_what_is_no_run() {
         &["predict", "folder", "sensor.csv"],
         &["folder is not a complete run", "recipe.toml"],
     );
+    std::fs::create_dir(place.path("half.unfinished")).unwrap();
+    for path in ["half", "half.unfinished"] {
+        place.refuses(
+            &["predict", path, "sensor.csv"],
+            &[
+                path,
+                "unfinished; continue it with `limbeck distill --resume half`",
+            ],
+        );
+    }
     place.refuses(
         &["predict", "nowhere", "sensor.csv"],
         &["nowhere", "No such file"],
     );
     place.refuses(
         &["predict", "sensor.csv", "sensor.csv"],
-        &["sensor.csv", "not a limbeck file", ".limbeck"],
+        &[
+            "sensor.csv is a table, not a limbeck file",
+            "runs/NAME",
+            ".limbeck",
+        ],
     );
+}
+
+#[test]
+fn files_that_are_no_table_are_named_with_what_to_do() {
+    let place = Place::empty();
+    let sheet = b"PK\x03\x04\x14\0\0\0xl/workbook.xml\0";
+    for (name, content, parts) in [
+        (
+            "a.xlsx",
+            &sheet[..],
+            &["an Excel workbook", "save its sheet as CSV"][..],
+        ),
+        // The content is what counts, whatever the name says.
+        ("b.csv", &sheet[..], &["an Excel workbook", "to_csv"]),
+        (
+            "c.db",
+            b"SQLite format 3\0\x10\0",
+            &["an SQLite database", "export one of its tables"],
+        ),
+        (
+            "d.pkl",
+            b"\x80\x04\x95\0",
+            &["a Python pickle", "pd.read_pickle"],
+        ),
+        (
+            "e.feather",
+            b"ARROW1\0\0",
+            &["an Arrow or Feather file", "to_parquet"],
+        ),
+        (
+            "f.h5",
+            b"\x89HDF\r\n\x1a\n\0",
+            &["an HDF5 file", "pd.read_hdf"],
+        ),
+        (
+            "g.pdf",
+            b"%PDF-1.7\n%\xe2\xe3",
+            &["a PDF document", "CSV or Parquet"],
+        ),
+        (
+            "h.csv",
+            b"<!doctype html>\n<html><body>Not, found</body></html>",
+            &["an HTML page", "download the file itself"],
+        ),
+        (
+            "i.json",
+            b"[{\"a\": 1, \"y\": 2}]",
+            &["a JSON file", "pd.read_json"],
+        ),
+        (
+            "j.png",
+            b"\x89PNG\r\n\x1a\n\0",
+            &["a PNG image", "CSV or Parquet"],
+        ),
+        (
+            "k.toml",
+            b"table = \"t.csv\"\n",
+            &["as recipes are", "--recipe"],
+        ),
+        (
+            "l.parquet",
+            b"a,b\n1,2\n",
+            &["this is text", "rename it to .csv"],
+        ),
+        (
+            "m.csv",
+            b"PAR1\x15\0\x15\xff",
+            &["this is a Parquet file", "rename it to .parquet"],
+        ),
+        ("n.csv", b"", &["the file is empty", "a header line"]),
+    ] {
+        place.file(name, content);
+        for args in [&["distill", name, "--target", "y"][..], &["inspect", name]] {
+            place.refuses(args, &[&[name], parts].concat());
+        }
+    }
+    std::fs::create_dir(place.path("pictures")).unwrap();
+    place.refuses(
+        &["inspect", "pictures"],
+        &["pictures: the folder contains no table file (it has no files)"],
+    );
+    place.file("pictures/a.png", b"\x89PNG\r\n\x1a\n\0");
+    place.refuses(
+        &["inspect", "pictures"],
+        &["contains no table file (it has `a.png`)", "part-000.csv"],
+    );
+}
+
+#[test]
+fn arguments_that_are_swapped_are_named() {
+    let place = Place::with_run();
+    place.file("image.png", b"\x89PNG\r\n\x1a\n\0");
+    let student = "run/student.limbeck";
+    for (args, parts) in [
+        (
+            &["predict", "sensor.csv", "run"][..],
+            &["arguments seem swapped", "`limbeck predict run sensor.csv`"][..],
+        ),
+        (
+            &["evaluate", "sensor.csv", student],
+            &[
+                "arguments seem swapped",
+                "`limbeck evaluate run/student.limbeck sensor.csv`",
+            ],
+        ),
+        (
+            &["predict", "run", "run"],
+            &["run is the folder of a run, not a table", "CSV or Parquet"],
+        ),
+        (
+            &["evaluate", student, student],
+            &["student.limbeck is a limbeck file, not a table"],
+        ),
+        (
+            &["predict", "run", "image.png"],
+            &["image.png is a PNG image, not a table"],
+        ),
+        (
+            &["predict", "image.png", "sensor.csv"],
+            &["image.png is a PNG image, not a limbeck file", ".limbeck"],
+        ),
+        (
+            &["predict", "run/report.json", "sensor.csv"],
+            &["give the folder of the run: run"],
+        ),
+        (
+            &["export", "sensor.csv", "--to", "c"],
+            &["sensor.csv is a table, not a limbeck file"],
+        ),
+        (
+            &["compare", "run", "sensor.csv"],
+            &[
+                "sensor.csv is not a complete run: it is a table, not a folder",
+                "runs/NAME",
+            ],
+        ),
+        (
+            &["distill", "run", "--target", TARGET],
+            &["run is the folder of a run, not a table", "--teacher-model"],
+        ),
+        (
+            &["distill", student, "--target", TARGET],
+            &["student.limbeck is a limbeck file, not a table"],
+        ),
+    ] {
+        place.refuses(args, parts);
+    }
 }
 
 #[test]

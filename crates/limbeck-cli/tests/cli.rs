@@ -504,6 +504,97 @@ fn inspect_tells_what_the_checks_find_for_a_target() {
 }
 
 #[test]
+fn inspect_previews_the_options_of_distill() {
+    let place = Place::empty();
+    let row = |row: usize| {
+        let (year, month) = (2010 + row / 12, 1 + row % 12);
+        let y = (row * 37 % 101) as f64 + 0.01 * row as f64;
+        format!(
+            "{year}-{month:02}-01,w{},{},{year},{}",
+            row % 15,
+            row * 53 % 89,
+            y
+        )
+    };
+    place.file("t.csv", common::csv("when,who,a,built,y", 120, row));
+    let preview = |args: &[&str]| {
+        let all = [&["inspect", "t.csv", "--target", "y"], args].concat();
+        place.limbeck(&all).succeeds().stdout
+    };
+    for (args, words) in [
+        (
+            &[][..],
+            &[
+                "rows: 86 training, 10 validation, 24 test",
+                "`a`",
+                "`when.month` (1 to 12)",
+                "2010 to 2019, mean",
+            ][..],
+        ),
+        (
+            &["--time", "when"],
+            &[
+                "rows: 86 training, 10 validation, 24 test",
+                "time `when`: training 2010-01-01 00:00 to 2017-02-01 00:00, validation 2017-03-01 00:00 to 2017-12-01 00:00, test 2018-01-01 00:00 to 2019-12-01 00:00",
+                "3 features: `who`, `a`, `built`",
+            ],
+        ),
+        (
+            &["--time", "built"],
+            &["time `built`: training 2010 to 2016, validation 2017 to 2017, test 2018 to 2019"],
+        ),
+        (
+            &["--group", "who"],
+            &["15 groups of `who`: 11 training, 1 validation, 3 test"],
+        ),
+        (
+            &["--drop", "when,a", "--type", "built=category"],
+            &["2 features: `who`, `built`", "built   category"],
+        ),
+        (
+            &["--weight", "built", "--drop", "when"],
+            &["2 features: `who`, `a`"],
+        ),
+        (
+            &["--keep", "who", "--group", "who", "--drop", "when"],
+            &["3 features: `who`, `a`, `built`"],
+        ),
+    ] {
+        let found = preview(args);
+        for word in words {
+            assert!(found.contains(word), "{args:?}: no `{word}` in {found}");
+        }
+    }
+    let both = place
+        .limbeck(&["inspect", "t.csv", "--target", "y,a", "--drop", "when"])
+        .succeeds();
+    let both = both.stdout;
+    assert!(
+        both.contains("target `y`: ")
+            && both.contains("target `a`: ")
+            && both.matches("2 features: `who`, `built`").count() == 2,
+        "{both}"
+    );
+    place.file("recipe.toml", "[data]\ntarget = 'y'\ngroup = 'who'\n");
+    let recipe = place
+        .limbeck(&["inspect", "t.csv", "--recipe", "recipe.toml"])
+        .succeeds();
+    assert!(
+        recipe.stdout.contains("15 groups of `who`"),
+        "{}",
+        recipe.stdout
+    );
+    place
+        .limbeck(&["inspect", "t.csv", "--target", "y", "--time", "whem"])
+        .fails(&["no column `whem`", "did you mean `when`"]);
+    place
+        .limbeck(&[
+            "inspect", "t.csv", "--target", "y", "--time", "when", "--group", "who",
+        ])
+        .fails(&["groups", "time"]);
+}
+
+#[test]
 fn inspect_shows_tables_runs_and_students() {
     let place = Place::with_run();
     let table = place.limbeck(&["inspect", "sensor.csv"]).succeeds().stdout;
@@ -542,6 +633,11 @@ fn inspect_shows_tables_runs_and_students() {
         "16, predictions unchanged",
     ] {
         assert!(student.contains(word), "no `{word}` in {student}");
+    }
+    for path in ["run", "run/student.limbeck"] {
+        place
+            .limbeck(&["inspect", path, "--target", "y", "--time", "when"])
+            .fails(&[path, "--target, --time can be used only with a table"]);
     }
 }
 
@@ -1791,13 +1887,33 @@ fn students_are_exported_verified_listed_and_compared() {
         fine.contains("max |difference|") && !fine.contains("WRONG"),
         "{fine}"
     );
+    let last = fine.lines().last().unwrap();
+    assert!(
+        last.starts_with("All ") && last.contains("checks passed"),
+        "{fine}"
+    );
+    let all = place
+        .limbeck(&["verify", "runs/sensor-1", "--verbose"])
+        .succeeds()
+        .stdout;
+    assert!(
+        fine.lines().count() < 12
+            && all.contains("sensor-1/report.html")
+            && !fine.contains("report.html"),
+        "{fine}"
+    );
     let header = place.path("runs/sensor-1/export/thermistor.h");
     std::fs::write(&header, std::fs::read_to_string(&header).unwrap() + " ").unwrap();
     let wrong = place.limbeck(&["verify", "runs/sensor-1"]);
     assert!(
         wrong.code == Some(1)
             && wrong.stdout.contains("changed:")
-            && wrong.stderr.contains("checks failed"),
+            && wrong
+                .stdout
+                .lines()
+                .last()
+                .unwrap()
+                .contains("checks failed: runs/sensor-1/export/thermistor.h"),
         "{}",
         wrong.stdout
     );
@@ -2002,7 +2118,7 @@ fn dates_and_numbers_that_mean_missing_are_read_alike_everywhere() {
     ];
     let said = place.limbeck(&args).succeeds().stderr;
     assert!(
-        said.contains("`when` is a date; its parts are features: elapsed, year, month"),
+        said.contains("`when` is a date; its parts are features: elapsed (days since 1970), year (the year), month (1 to 12)"),
         "{said}"
     );
     assert!(

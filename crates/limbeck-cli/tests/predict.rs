@@ -219,13 +219,55 @@ fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
     );
     let args = ["predict", "run", "plain.csv", "--decimal", "point"];
     let plain = place.limbeck(&args).succeeds();
-    let last = |text: &str, mark: char| -> Vec<String> {
-        let cells = text
-            .lines()
-            .map(|line| line.rsplit_once(mark).unwrap().1.to_owned());
+    let last = |text: &str, separator: char| -> Vec<String> {
+        let lines = text.lines().skip(1);
+        let cells = lines.map(|line| line.rsplit_once(separator).unwrap().1.to_owned());
         cells.collect()
     };
-    assert_eq!(last(&plain.stdout, ','), last(&found.stdout, ';'));
+    let values = |cells: Vec<String>| -> Vec<f64> {
+        let value = |cell: &String| cell.replace(',', ".").parse().unwrap();
+        cells.iter().map(value).collect()
+    };
+    // Each table gets predictions with its own decimal mark.
+    let (points, commas) = (last(&plain.stdout, ','), last(&found.stdout, ';'));
+    assert!(
+        commas
+            .iter()
+            .all(|cell| cell.contains(',') && !cell.contains('.')),
+        "{commas:?}"
+    );
+    assert!(points.iter().all(|cell| cell.contains('.')), "{points:?}");
+    assert_eq!(values(points), values(commas.clone()));
+    let quoted = place
+        .text("sensor.csv")
+        .replace(';', "\",\"")
+        .replace('\n', "\"\n\"");
+    let quoted = format!("\"{}", quoted.strip_suffix('"').unwrap());
+    place.file("quoted.csv", quoted);
+    let quoted = place
+        .limbeck(&["predict", "run", "quoted.csv"])
+        .succeeds()
+        .stdout;
+    let written = quoted
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit_once(",\"").unwrap().1);
+    let written: Vec<&str> = written
+        .map(|cell| cell.strip_suffix('"').unwrap())
+        .collect();
+    assert_eq!(written, commas);
+    place
+        .limbeck(&["predict", "run", "sensor.csv", "-o", "out.parquet"])
+        .succeeds();
+    let table = limbeck_data::Table::read(
+        place.path("out.parquet"),
+        &limbeck_data::ReadOptions::default(),
+    )
+    .unwrap();
+    let limbeck_data::Values::Number(numbers) = &table.column("prediction").unwrap().values else {
+        panic!("a number column")
+    };
+    assert_eq!(*numbers, values(commas));
     // Rows whose target means missing are no rows to measure.
     let evaluated = place
         .limbeck(&["evaluate", "run", "sensor.csv", "--json"])
@@ -236,6 +278,31 @@ fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
         (Some(285), Some(15))
     );
     assert!(value["r2"].as_f64().unwrap() > 0.5, "{value}");
+}
+
+#[test]
+fn predict_and_evaluate_tell_of_categories_that_training_did_not_have() {
+    let place = Place::with_run();
+    let codes = place
+        .text("sensor.csv")
+        .replace("cold", "1")
+        .replace("normal", "2")
+        .replace("hot", "3");
+    place.file("codes.csv", codes);
+    let warning = "warning: column `range`: 300 of 300 values were never seen in training, such as `1`, `2`, `3`; they are read as missing";
+    for command in ["predict", "evaluate"] {
+        let told = place
+            .limbeck(&[command, "run", "codes.csv"])
+            .succeeds()
+            .stderr;
+        assert_eq!(told.trim_end(), warning, "{command}");
+        let quiet = place
+            .limbeck(&[command, "run", "codes.csv", "--quiet"])
+            .succeeds();
+        assert_eq!(quiet.stderr, "");
+        let known = place.limbeck(&[command, "run", "sensor.csv"]).succeeds();
+        assert_eq!(known.stderr, "");
+    }
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(crate) fn read(
             .flat_map(|text| text.layout.notes.clone())
             .collect(),
         prefers_comma,
+        first_line: match &texts[..] {
+            [text] => text.first_line,
+            _ => None,
+        },
         ..Table::default()
     };
     for ((index, kind), chunks) in picked.into_iter().zip(chunks) {
@@ -101,6 +105,8 @@ struct Text {
     header: Header,
     /// Number of rows below the header.
     rows: usize,
+    /// Line of the first row, if each row is one line.
+    first_line: Option<usize>,
 }
 
 impl Text {
@@ -124,8 +130,9 @@ impl Text {
             layout,
             header,
             rows: 0,
+            first_line: None,
         };
-        text.rows = text.check_records()?;
+        text.check_records()?;
         Ok(text)
     }
 
@@ -162,15 +169,21 @@ impl Text {
         Records::from(&self.bytes, separator, start, line)
     }
 
-    /// Checks that each data row has as many cells as the header. Returns the number of data rows.
-    fn check_records(&self) -> Result<usize> {
+    /// Checks that each data row has as many cells as the header. Counts the rows, and finds the line of the first.
+    fn check_records(&mut self) -> Result<()> {
         let expected = self.header.names.len();
-        let mut rows = 0;
+        let (mut rows, mut first_line, mut is_even) = (0, None, true);
         for (row, record) in self.records().enumerate() {
             record.check(&self.path, row, expected)?;
             rows = row;
+            if row > 0 {
+                let first = *first_line.get_or_insert(record.line);
+                is_even &= record.line == first + row - 1;
+            }
         }
-        Ok(rows)
+        self.rows = rows;
+        self.first_line = first_line.filter(|_| is_even);
+        Ok(())
     }
 
     fn line_of_row(&self, row: usize) -> Option<usize> {
@@ -332,9 +345,25 @@ mod tests {
     fn error_for_a_short_row_names_row_and_line() {
         assert!(
             message(b"a,b\n1,2\n\"x\ny\",2\n3\n")
-                .contains("row 3 (line 5) has 1 cells, but the header has 2")
+                .contains("row 3 (line 5) has 1 cell, but the header has 2")
         );
         assert!(message(b"a,b\r\n1,2,3\r\n").contains("row 1 (line 2) has 3 cells"));
+    }
+
+    #[test]
+    fn rows_of_one_line_each_have_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        for (text, expected) in [
+            ("a,b\n1,2\n3,4\n", "row 2 (line 3)"),
+            ("Title\n\na,b\n1,2\n3,4\n", "row 2 (line 5)"),
+            ("a,b\n1,\"x\ny\"\n3,4\n", "row 2"),
+            ("a,b\n1,2\n\n3,4\n", "row 2"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let table = Table::read(&path, &ReadOptions::default()).unwrap();
+            assert_eq!(table.row_in_words(1), expected, "{text}");
+        }
     }
 
     #[test]

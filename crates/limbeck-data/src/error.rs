@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::figures::counted;
+use crate::foreign::Content;
+
 /// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -25,9 +28,20 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// A file or a folder that is certainly not a table.
+    #[error("{} is {found}, not a table; {fix}", path.display())]
+    NotATable {
+        /// The file or the folder.
+        path: PathBuf,
+        /// What it is, with an article.
+        found: &'static str,
+        /// How to get a table.
+        fix: &'static str,
+    },
     /// The format of a file is not clear from its name or its first bytes.
     #[error(
-        "{}: unknown table format; expected the extension .csv, .tsv, .txt, .parquet or .pq, or content that begins like one of these formats",
+        "{}: neither the name nor the first bytes show the format; expected CSV or other separated text (.csv, .tsv, .txt, also .csv.gz) or Parquet (.parquet, .pq); \
+         rename the file if it is one of these, else save it as CSV, for example with pandas: `df.to_csv(\"table.csv\", index=False)`",
         path.display()
     )]
     UnknownFormat {
@@ -61,7 +75,7 @@ pub enum Error {
     },
     /// A zero byte in a text table.
     #[error(
-        "{}: line {line}: byte {offset} is NUL, which a text table cannot contain; is this a binary or UTF-16 file?",
+        "{}: line {line}: byte {offset} is NUL, which a text table cannot contain; this is a binary file or UTF-16 text without a byte order mark: save it as UTF-8 CSV or as Parquet",
         path.display()
     )]
     NulByte {
@@ -74,8 +88,8 @@ pub enum Error {
     },
     /// A row whose number of cells differs from the header's.
     #[error(
-        "{}: row {row} (line {line}) has {found} cells, but the header has {expected}; quote cells that contain the separator",
-        path.display()
+        "{}: row {row} (line {line}) has {}, but the header has {expected}; quote cells that contain the separator",
+        path.display(), counted(*found, "cell")
     )]
     Ragged {
         /// The file.
@@ -91,9 +105,9 @@ pub enum Error {
     },
     /// The first line is not a header, and no other line is clearly one.
     #[error(
-        "{}: line {line} has {found} cells, the lines below have {expected}; if the header is on a later line, \
+        "{}: line {line} has {}, the lines below have {expected}; if the header is on a later line, \
          skip the lines above it with `--skip-lines {skip}` (`skip_lines` in a recipe)",
-        path.display()
+        path.display(), counted(*found, "cell")
     )]
     NoHeader {
         /// The file.
@@ -202,6 +216,15 @@ impl Error {
         move |source| Self::Read { path, source }
     }
 
+    /// Makes the error for something that is not a table.
+    pub(crate) fn not_a_table(path: &Path, found: Content) -> Self {
+        Self::NotATable {
+            path: path.to_owned(),
+            found: found.name(),
+            fix: found.fix(),
+        }
+    }
+
     /// Makes an error about an option of the section `data`.
     pub(crate) fn option(option: &str, message: impl Into<String>) -> Self {
         limbeck_options::Refused::new(format!("data.{option}"), message).into()
@@ -240,30 +263,91 @@ pub(crate) fn did_you_mean(nearest: &[String]) -> String {
 
 /// Up to three names that are most similar to `name`, best first.
 pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
-    const SIMILAR: f64 = 0.7;
-    let lower = name.to_lowercase();
-    let mut scored: Vec<(f64, &String)> = among
-        .iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .collect();
+    let wanted = Spelling::of(name);
+    let scored = among.iter().filter_map(|candidate| {
+        let similarity = wanted.similarity(&Spelling::of(candidate))?;
+        Some((similarity, candidate))
+    });
+    let mut scored: Vec<(f64, &String)> = scored.collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, candidate)| candidate.clone())
-        .collect()
+    let best = scored.into_iter().take(3);
+    best.map(|(_, candidate)| candidate.clone()).collect()
+}
+
+/// A name without upper case, spaces, underscores and other signs.
+struct Spelling {
+    /// The words of the name, in lower case: `delivery` and `time` in `DeliveryTime` and `delivery_time`.
+    words: Vec<String>,
+    /// All words without anything between them.
+    letters: String,
+}
+
+impl Spelling {
+    fn of(name: &str) -> Self {
+        let mut words = vec![String::new()];
+        let mut was_lower = false;
+        for letter in name.chars() {
+            if !letter.is_alphanumeric() || (letter.is_uppercase() && was_lower) {
+                words.push(String::new());
+            }
+            if let (true, Some(word)) = (letter.is_alphanumeric(), words.last_mut()) {
+                word.extend(letter.to_lowercase());
+            }
+            was_lower = letter.is_lowercase();
+        }
+        words.retain(|word| !word.is_empty());
+        Self {
+            letters: words.concat(),
+            words,
+        }
+    }
+
+    /// How similar two names are: 1 if they differ only in case and signs; `None` if they are not similar.
+    fn similarity(&self, other: &Self) -> Option<f64> {
+        if self.letters == other.letters && !self.letters.is_empty() {
+            return Some(1.0);
+        }
+        let best = self.share_of_letters(other).max(self.share_of_words(other));
+        (best > 0.0).then_some(best)
+    }
+
+    /// Share of the letters that need no edit; 0 if more than a third of them do.
+    fn share_of_letters(&self, other: &Self) -> f64 {
+        let lengths = [self, other].map(|one| one.letters.chars().count());
+        let (short, long) = (lengths[0].min(lengths[1]), lengths[0].max(lengths[1]));
+        if 3 * (long - short) > long {
+            return 0.0;
+        }
+        let edits = strsim::damerau_levenshtein(&self.letters, &other.letters);
+        match 3 * edits <= long {
+            true => 1.0 - edits as f64 / long as f64,
+            false => 0.0,
+        }
+    }
+
+    /// Share of the letters that are in words that both names have, or in their common beginning if one name is the beginning of the other;
+    /// 0 if it is less than half.
+    fn share_of_words(&self, other: &Self) -> f64 {
+        let [own, others] = [&self.letters, &other.letters].map(|letters| letters.len());
+        let shared = self.words.iter().filter(|word| other.words.contains(word));
+        let shared: usize = shared.map(String::len).sum();
+        let begins =
+            other.letters.starts_with(&self.letters) || self.letters.starts_with(&other.letters);
+        let common = if begins { own.min(others) } else { 0 };
+        let share = 2.0 * shared.max(common) as f64 / (own + others) as f64;
+        if share >= 0.5 { share } else { 0.0 }
+    }
 }
 
 fn place(source_name: &str, row: usize, line: Option<usize>) -> String {
+    format!("{source_name}: {}", row_in_words(row, line))
+}
+
+/// A row, counted from 1, and its line if it is known.
+pub(crate) fn row_in_words(row: usize, line: Option<usize>) -> String {
     match line {
-        Some(line) => format!("{source_name}: row {row} (line {line})"),
-        None => format!("{source_name}: row {row}"),
+        Some(line) => format!("row {row} (line {line})"),
+        None => format!("row {row}"),
     }
 }
 
@@ -321,6 +405,32 @@ mod tests {
             unlike.ends_with("(asked for by target). The table has: `a`"),
             "{unlike}"
         );
+    }
+
+    #[test]
+    fn nearest_names_ignore_case_and_signs_and_share_words() {
+        let columns = ["Delivery Time", "delivery_minutes", "SalePrice", "x", "id"];
+        let columns = columns.map(str::to_owned);
+        for (name, expected) in [
+            ("delivery_time", vec!["Delivery Time", "delivery_minutes"]),
+            (
+                "DELIVERY-MINUTES",
+                vec!["delivery_minutes", "Delivery Time"],
+            ),
+            (
+                "delivery minuets",
+                vec!["delivery_minutes", "Delivery Time"],
+            ),
+            ("price", vec!["SalePrice"]),
+            ("sale_pric", vec!["SalePrice"]),
+            ("ID", vec!["id"]),
+            ("y", vec![]),
+            ("weather", vec![]),
+            ("", vec![]),
+            ("_", vec![]),
+        ] {
+            assert_eq!(nearest(name, &columns), expected, "{name}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::bytes::{self, Wrapping};
+use crate::foreign::{foreign, is_binary};
 use crate::{Error, Result};
 
 /// Format of a table's file.
@@ -28,7 +29,49 @@ pub(crate) fn named(path: &Path, extension: &str) -> bool {
     }
 }
 
+/// Finds the format of a file.
+///
+/// # Errors
+///
+/// [`Error::NotATable`] if the first bytes show another format, [`Error::Malformed`] if they contradict the name, and [`Error::UnknownFormat`]
+/// or [`Error::Empty`] for a file without a known extension.
 pub(crate) fn format(path: &Path) -> Result<Format> {
+    if let Some(found) = foreign(path) {
+        return Err(Error::not_a_table(path, found));
+    }
+    let found = by_name_or_bytes(path)?;
+    check_name(path, found)?;
+    Ok(found)
+}
+
+/// Refuses a Parquet file that is named like text, and text that is named like a Parquet file.
+fn check_name(path: &Path, named: Format) -> Result<()> {
+    // What is read from a pipe is gone.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(Error::read(path))?;
+    file.take(4)
+        .read_to_end(&mut start)
+        .map_err(Error::read(path))?;
+    let is_parquet = Wrapping::of(&start) == Wrapping::Parquet;
+    let message = match named {
+        Format::Text if is_parquet && is_binary(path) => {
+            "the name is that of a text table, but this is a Parquet file; rename it to .parquet"
+        }
+        Format::Parquet if !is_parquet && !start.is_empty() && !is_binary(path) => {
+            "the name is that of a Parquet file, but this is text; rename it to .csv"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Malformed {
+        path: path.to_owned(),
+        message: message.to_owned(),
+    })
+}
+
+fn by_name_or_bytes(path: &Path) -> Result<Format> {
     let is = |extensions: &[&str]| extensions.iter().any(|one| named(path, one));
     if is(&["csv", "tsv", "txt"]) {
         Ok(Format::Text)

@@ -29,6 +29,7 @@
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
+//! | [`figures`] | counts, numbers and ranges as text |
 //! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!
@@ -65,8 +66,10 @@ pub mod dates;
 pub mod encode;
 mod error;
 pub mod features;
+pub mod figures;
 mod files;
 pub mod folds;
+mod foreign;
 mod format;
 mod given;
 pub mod kind;
@@ -104,6 +107,7 @@ pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};
 pub use folds::Folds;
+pub use foreign::Content;
 pub use given::GivenTeacher;
 pub use kind::ColumnKind;
 pub use learned::LearnedRows;

@@ -120,6 +120,11 @@ impl Notation {
         *self == Self::PLAIN
     }
 
+    /// True if the decimal mark is a comma.
+    pub(crate) fn has_comma(&self) -> bool {
+        self.comma
+    }
+
     /// True if the point in a number such as `1.085` is read as a decimal point.
     pub(crate) fn reads_plain(&self, decimal: DecimalMark) -> bool {
         self.mark(decimal) == Mark::Point
@@ -215,6 +220,18 @@ impl Rules<'_> {
     pub(crate) fn missing_numbers(&self) -> Vec<f64> {
         let numbers = self.missing.iter().filter_map(|text| text.parse().ok());
         numbers.filter(|number: &f64| number.is_finite()).collect()
+    }
+}
+
+/// The decimal mark that a cell certainly has: true for the comma. `None` for other cells, such as whole numbers and `1,085`, which is a number
+/// with either mark.
+pub(crate) fn certain_comma(cell: &str) -> Option<bool> {
+    let reads = |mark: Mark| cell.contains(mark.character()) && Written::read(cell, mark).is_some();
+    let fits = |mark: Mark| reads(mark) && Written::read(cell, mark.other()).is_none();
+    match (fits(Mark::Comma), fits(Mark::Point)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
     }
 }
 
@@ -454,6 +471,28 @@ fn ungrouped(whole: &str, group: char) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_cells_with_one_reading_show_the_mark() {
+        for cell in ["3,5", "1.085,5", "0,123", "-12,3456", "67,25 %"] {
+            assert_eq!(certain_comma(cell), Some(true), "{cell}");
+        }
+        for cell in ["3.5", "1,085.5", "0.123", "$1.25", "2.5e-7"] {
+            assert_eq!(certain_comma(cell), Some(false), "{cell}");
+        }
+        for cell in [
+            "",
+            "7",
+            "1,085",
+            "1.085",
+            "1,085,123",
+            "10.03.2024",
+            "a,b",
+            "1e5",
+        ] {
+            assert_eq!(certain_comma(cell), None, "{cell}");
+        }
+    }
 
     fn read(cell: &str, mark: Mark) -> Option<f64> {
         Written::read(cell, mark).map(|written| written.value)

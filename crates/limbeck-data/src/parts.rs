@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::format::{Format, format};
+use crate::error::quoted;
+use crate::foreign::foreign;
+use crate::format::{Format, format, named};
 use crate::{Error, Result};
 
 /// The files of a table, in order, and their common format.
@@ -25,14 +27,15 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
             files: vec![path.to_owned()],
         });
     }
+    if let Some(found) = foreign(path) {
+        return Err(Error::not_a_table(path, found));
+    }
     let files = list(path)?;
+    if !files.iter().any(|file| format(file).is_ok()) && !is_one_broken_table(&files) {
+        return Err(no_tables(path, &files));
+    }
     let Some(first) = files.first() else {
-        return Err(Error::Malformed {
-            path: path.to_owned(),
-            message:
-                "the folder contains no table file; expected parts such as part-000.parquet or part-000.csv"
-                    .into(),
-        });
+        return Err(no_tables(path, &files));
     };
     let found = format(first)?;
     for file in &files {
@@ -50,6 +53,32 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
         format: found,
         files,
     })
+}
+
+/// True if the first file is named like a table; then its own error says more than that the folder has no table.
+fn is_one_broken_table(files: &[PathBuf]) -> bool {
+    let known = ["csv", "tsv", "txt", "parquet", "pq"];
+    let is_named = |file: &PathBuf| known.iter().any(|extension| named(file, extension));
+    files.first().is_some_and(is_named)
+}
+
+/// The error for a folder without tables, which names what it has.
+fn no_tables(folder: &Path, files: &[PathBuf]) -> Error {
+    let name = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let names: Vec<String> = files.iter().map(name).collect();
+    let has = match &names[..] {
+        [] => "it has no files".to_owned(),
+        names => format!("it has {}", quoted(names, 3)),
+    };
+    Error::Malformed {
+        path: folder.to_owned(),
+        message: format!(
+            "the folder contains no table file ({has}); expected parts such as part-000.parquet or part-000.csv"
+        ),
+    }
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {

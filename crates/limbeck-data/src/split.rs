@@ -9,6 +9,7 @@ use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{did_you_mean, nearest, quoted};
+use crate::figures::counted;
 use crate::{Error, Result};
 
 /// Fold number of a row that no fold's teacher predicts.
@@ -86,7 +87,7 @@ impl<'a> Ties<'a> {
     ) -> Result<Vec<usize>> {
         let wanted = ((rows.len() as f64 * share).round() as usize).max(1);
         if wanted >= rows.len() {
-            return Err(too_few(rows.len(), "rows", "add rows"));
+            return Err(too_few(rows.len(), "row", "add rows"));
         }
         let mut held = match self {
             Self::None => {
@@ -105,7 +106,11 @@ impl<'a> Ties<'a> {
 
 fn too_few(found: usize, what: &str, fix: &str) -> Error {
     Error::Split {
-        message: format!("{found} {what} are too few to hold out some of them; {fix}"),
+        message: format!(
+            "{} {} too few to hold out some of them; {fix}",
+            counted(found, what),
+            if found == 1 { "is" } else { "are" }
+        ),
     }
 }
 
@@ -122,7 +127,7 @@ fn hold_out_groups(
     if members.len() < 2 {
         return Err(too_few(
             members.len(),
-            "groups",
+            "group",
             "use a column with more groups, or define the split yourself",
         ));
     }
@@ -273,7 +278,8 @@ fn mark(
     let (start, stop) = (position(start)?, position(stop)?);
     let range = parts.get_mut(start..stop).ok_or_else(|| {
         let message = format!(
-            "rows {start} to {stop} lie outside the table of {rows} rows; does this split file belong to this table?"
+            "rows {start} to {stop} lie outside the table of {}; does this split file belong to this table?",
+            counted(rows, "row")
         );
         malformed(path, line, &message)
     })?;
@@ -368,7 +374,7 @@ mod tests {
                 .hold_out(&[0], 0.2, &mut rng())
                 .unwrap_err()
                 .to_string()
-                .contains("1 rows are too few")
+                .contains("1 row is too few")
         );
     }
 

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{Field, Schema};
 
 pub use crate::cells::{MISSING, MISSING_TIME, Values};
-use crate::error::quoted;
+use crate::error::{quoted, row_in_words};
+use crate::figures::counted;
 use crate::kind::{BadCell, ColumnKind, Parsed, encode_levels};
 use crate::numbers::Notation;
 use crate::warning::{Action, Warning};
@@ -30,6 +32,10 @@ pub struct Table {
     pub notations: BTreeMap<String, Notation>,
     /// True if cells are separated by semicolons. Then a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub prefers_comma: bool,
+    /// Line of the first row, if the table is a text file in which each row is one line.
+    pub first_line: Option<usize>,
+    /// Names of number columns that contain only whole numbers and are written to files as such: positions and counts.
+    pub whole: Vec<String>,
 }
 
 /// One column of a table.
@@ -91,9 +97,9 @@ impl Table {
         let rows = columns.first().map_or(0, |column| column.values.len());
         for (index, column) in columns.iter().enumerate() {
             if column.values.len() != rows {
-                let (name, found) = (&column.name, column.values.len());
+                let (name, found) = (&column.name, counted(column.values.len(), "row"));
                 let message =
-                    format!("column `{name}` has {found} rows, but the first column has {rows}");
+                    format!("column `{name}` has {found}, but the first column has {rows}");
                 return Err(Error::Shape { message });
             }
             if columns[..index]
@@ -146,6 +152,18 @@ impl Table {
             .collect()
     }
 
+    /// Line in its text file of a row, counted from 0; `None` if it is not known.
+    #[must_use]
+    pub fn line_of(&self, row: usize) -> Option<usize> {
+        self.first_line.map(|first| first + row)
+    }
+
+    /// A row, counted from 0, as messages name it: `row 5 (line 6)`, or `row 5` if its line is not known.
+    #[must_use]
+    pub fn row_in_words(&self, row: usize) -> String {
+        row_in_words(row + 1, self.line_of(row))
+    }
+
     /// Names and kinds of all columns, in order: the schema for [`read_like`](Self::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
@@ -172,6 +190,7 @@ impl Table {
             append_values(&mut column.values, added.values);
         }
         self.rows += other.rows;
+        self.first_line = None;
         self.notes.extend(other.notes);
         Ok(())
     }
@@ -191,18 +210,31 @@ impl Table {
 
     /// The table as an Arrow record batch.
     pub(crate) fn to_batch(&self) -> Result<RecordBatch> {
-        let fields: Vec<Field> = self
-            .columns
-            .iter()
-            .map(|column| Field::new(&column.name, arrow_type(column.kind), true))
-            .collect();
-        let arrays = self.columns.iter().map(Column::to_arrow).collect();
+        let arrays: Vec<ArrayRef> = self.columns.iter().map(|one| self.array(one)).collect();
+        let both = self.columns.iter().zip(&arrays);
+        let field = |(column, array): (&Column, &ArrayRef)| {
+            Field::new(&column.name, array.data_type().clone(), true)
+        };
+        let fields: Vec<Field> = both.map(field).collect();
         let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(
             |error| Error::Shape {
                 message: error.to_string(),
             },
         )
+    }
+}
+
+impl Table {
+    /// A column as an Arrow array; its numbers are integers if the column is one of [`whole`](Self::whole).
+    fn array(&self, column: &Column) -> ArrayRef {
+        match &column.values {
+            Values::Number(values) if self.whole.contains(&column.name) => {
+                let known = |value: &f64| (!value.is_nan()).then_some(*value as i64);
+                Arc::new(values.iter().map(known).collect::<Int64Array>())
+            }
+            _ => column.to_arrow(),
+        }
     }
 }
 
@@ -255,15 +287,6 @@ impl Column {
                 Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>())
             }
         }
-    }
-}
-
-fn arrow_type(kind: ColumnKind) -> DataType {
-    match kind {
-        ColumnKind::Number => DataType::Float64,
-        ColumnKind::Boolean => DataType::Boolean,
-        ColumnKind::Category | ColumnKind::Text => DataType::Utf8,
-        ColumnKind::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
     }
 }
 
@@ -385,10 +408,7 @@ fn counted(texts: &BTreeMap<String, usize>, limit: usize) -> String {
 
 /// A number of cells, in words.
 pub(crate) fn cells(count: usize) -> String {
-    match count {
-        1 => "1 cell".to_owned(),
-        count => format!("{count} cells"),
-    }
+    counted(count, "cell")
 }
 
 /// A word as it is written on a command line, in quotation marks if it needs them.
@@ -469,6 +489,39 @@ mod tests {
     }
 
     #[test]
+    fn whole_columns_are_integers_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut table = Table::new(vec![
+            Column::number("row", vec![0.0, f64::NAN, 7.0]),
+            Column::number("y", vec![0.0, 1.0, 2.0]),
+        ])
+        .unwrap();
+        table.whole = vec!["row".to_owned()];
+        let batch = table.to_batch().unwrap();
+        let types: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|array| array.data_type().clone())
+            .collect();
+        assert_eq!(
+            types,
+            [
+                arrow_schema::DataType::Int64,
+                arrow_schema::DataType::Float64
+            ]
+        );
+        table.write_csv(&path).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "row,y\n0,0.0\n,1.0\n7,2.0\n"
+        );
+        table.write_parquet(&path).unwrap();
+        let back = Table::read(&path, &ReadOptions::default()).unwrap();
+        assert_eq!(shown(&back), shown(&table));
+    }
+
+    #[test]
     fn read_like_returns_the_named_columns_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
@@ -541,7 +594,7 @@ mod tests {
     fn unknown_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
-        fs::write(&path, b"\x7fELF\0\0,").unwrap();
+        fs::write(&path, b"\x01nothing\0,").unwrap();
         assert!(matches!(
             Table::read(&path, &ReadOptions::default()),
             Err(Error::UnknownFormat { .. })

@@ -1,5 +1,7 @@
 //! Errors in making a student from labels.
 
+use limbeck_data::figures::counted;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -9,8 +11,9 @@ pub enum Error {
     InvalidOption(#[from] limbeck_options::Refused),
     /// Even the smallest student for these columns has more parameters than allowed.
     #[error(
-        "the smallest student for these {columns} columns has {smallest} parameters and {allowed} are allowed; raise --params \
-         to {smallest}, or drop columns"
+        "the smallest student for {} has {smallest} parameters and {allowed} are allowed; raise --params \
+         to {smallest}, or drop columns",
+        counted(*columns, "column")
     )]
     BudgetTooSmall {
         /// Number of feature columns.

@@ -5,6 +5,7 @@
 //! [`judge_file`]. Intervals are computed by [`limbeck_data::crossed`]. The *baseline* is the same student trained alone, without a teacher.
 
 use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts, t_quantile};
+pub use limbeck_data::figures::{grouped, short};
 use limbeck_data::metrics::Measure;
 use serde::{Deserialize, Serialize};
 
@@ -475,37 +476,6 @@ fn told(measure: Measure, difference: &Difference) -> String {
 #[must_use]
 pub fn percent(share: f64) -> f64 {
     (100.0 * share).round() + 0.0
-}
-
-/// A count as text, with its digits in groups of three.
-///
-/// ```
-/// assert_eq!(limbeck_distill::proof::grouped(28_740), "28 740");
-/// ```
-#[must_use]
-pub fn grouped(count: usize) -> String {
-    match (count / 1000, count % 1000) {
-        (0, last) => last.to_string(),
-        (rest, last) => format!("{} {last:03}", grouped(rest)),
-    }
-}
-
-/// A measured number as text, with four significant digits; in scientific notation from 1e8 and below 1e-5.
-///
-/// ```
-/// use limbeck_distill::proof::short;
-///
-/// assert_eq!([short(0.123456), short(44_730.4), short(5.829e8)], ["0.1235", "44730", "5.829e8"]);
-/// ```
-#[must_use]
-pub fn short(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{}", value + 0.0);
-    }
-    match value.abs().log10().floor() as i32 {
-        size @ -5..=7 => format!("{value:.*}", (3 - size).clamp(0, 12) as usize),
-        _ => format!("{value:.3e}"),
-    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,21 @@ impl DatePart {
         }
     }
 
+    /// What the numbers of the part mean: their unit or range.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Elapsed => "days since 1970",
+            Self::Year => "the year",
+            Self::Month => "1 to 12",
+            Self::Weekday => "0 Monday to 6 Sunday",
+            Self::Hour => "0 to 24",
+            Self::YearSin => "sine of the day in the year",
+            Self::YearCos => "cosine of the day in the year",
+            Self::DaySin => "sine of the time of day",
+            Self::DayCos => "cosine of the time of day",
+        }
+    }
+
     /// Computes the part from seconds since 1970 (UTC); NaN for [`MISSING_TIME`].
     pub fn of(self, seconds: i64) -> f64 {
         if seconds == MISSING_TIME {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use limbeck_data::figures::counted;
+
 /// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -18,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
     /// The number of targets, weights or folds differs from the number of rows.
-    #[error("{what} has {found} values for {expected} rows")]
+    #[error("{what} has {} for {}", counted(*found, "value"), counted(*expected, "row"))]
     Length {
         /// Name of the vector.
         what: &'static str,
@@ -28,7 +30,7 @@ pub enum Error {
         expected: usize,
     },
     /// There are too few rows to fit a teacher.
-    #[error("{found} rows with positive weight; a teacher needs at least {expected}")]
+    #[error("{} with positive weight; a teacher needs at least {expected}", counted(*found, "row"))]
     TooFewRows {
         /// Number of rows with positive weight.
         found: usize,
@@ -102,7 +104,8 @@ pub enum Error {
     },
     /// The teacher command ended with an error code or a signal.
     #[error(
-        "the teacher command `{command}` ended with {status} on a batch of {rows} rows{stderr}"
+        "the teacher command `{command}` ended with {status} on a batch of {}{stderr}",
+        counted(*rows, "row")
     )]
     CommandFailed {
         /// The command.
@@ -116,9 +119,9 @@ pub enum Error {
     },
     /// The teacher command did not finish in time; its whole process group was killed.
     #[error(
-        "the teacher command `{command}` did not finish a batch of {rows} rows within {} s and was stopped; make the \
+        "the teacher command `{command}` did not finish a batch of {} within {} s and was stopped; make the \
          batches smaller or the time-out longer{stderr}",
-        after.as_secs_f64()
+        counted(*rows, "row"), after.as_secs_f64()
     )]
     CommandTimeout {
         /// The command.
@@ -132,8 +135,9 @@ pub enum Error {
     },
     /// The teacher command printed another number of predictions than it was given rows.
     #[error(
-        "the teacher command `{command}` printed {found} lines with predictions; expected {expected}, one line per row (and at most one \
-         header line){stderr}"
+        "the teacher command `{command}` printed {} with predictions; expected {expected}, one line per row (and at most one \
+         header line){stderr}",
+        counted(*found, "line")
     )]
     CommandRows {
         /// The command.
@@ -147,8 +151,9 @@ pub enum Error {
     },
     /// The teacher command wrote more bytes than any valid output has.
     #[error(
-        "the teacher command `{command}` wrote more than {most} bytes for {rows} rows and was stopped; expected one \
-         number, or two with a comma, per line{stderr}"
+        "the teacher command `{command}` wrote more than {most} bytes for {} and was stopped; expected one \
+         number, or two with a comma, per line{stderr}",
+        counted(*rows, "row")
     )]
     CommandOutput {
         /// The command.

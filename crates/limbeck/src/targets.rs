@@ -15,6 +15,8 @@
 
 use std::path::Path;
 
+use limbeck_data::DataOptions;
+
 use crate::error::{Error, Result};
 use crate::pipeline::{distill, distill_joint, go_on};
 use crate::recipe::{CheckedRecipe, Recipe};
@@ -154,25 +156,35 @@ fn refuse_one_target(recipe: &Recipe) -> Result<()> {
 
 /// A recipe for each target. In each, the other targets are dropped from the features.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
-    let all: Vec<&String> = std::iter::once(&recipe.data.target)
-        .chain(&recipe.targets)
-        .collect();
     refuse_one_target(recipe)?;
+    let all = data_of_each(recipe);
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
-    let own = |target: &&String| {
-        let mut own = recipe.clone();
-        own.targets.clear();
-        own.time_limit = share;
-        own.data.target.clone_from(target);
-        own.data.log_targets.retain(|name| name == *target);
-        own.data.drop.extend(
-            all.iter()
-                .filter(|other| *other != target && !recipe.data.drop.contains(other))
-                .map(|other| (*other).clone()),
-        );
+    let own = |data: DataOptions| {
+        let own = Recipe {
+            targets: Vec::new(),
+            time_limit: share,
+            data,
+            ..recipe.clone()
+        };
         own.check()
     };
-    all.iter().map(own).collect()
+    all.into_iter().map(own).collect()
+}
+
+/// The data options of a run for each target. In each, the other targets are dropped from the features.
+#[must_use]
+pub fn data_of_each(recipe: &Recipe) -> Vec<DataOptions> {
+    let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
+    let own = |target: &String| {
+        let mut own = recipe.data.clone();
+        own.target.clone_from(target);
+        own.log_targets.retain(|name| name == target);
+        let others = all.clone().filter(|other| *other != target);
+        let others = others.filter(|other| !recipe.data.drop.contains(other));
+        own.drop.extend(others.cloned());
+        own
+    };
+    all.clone().map(own).collect()
 }
 
 #[cfg(test)]

@@ -153,9 +153,14 @@ pub(super) fn with_dates(
             true => left_out(times, learn, &found),
             false => String::new(),
         };
+        let described = found
+            .iter()
+            .map(|part| format!("{} ({})", part.name(), part.meaning()));
+        let described: Vec<String> = described.collect();
         let brief = part_names.join(", ");
         let message = format!(
-            "{source}: column `{name}` is a date; its parts are features: {brief}{left_out} (`--drop {}` leaves it out)",
+            "{source}: column `{name}` is a date; its parts are features: {}{left_out} (`--drop {}` leaves it out)",
+            described.join(", "),
             shell(name)
         );
         findings.found(Check::Datetime, Some(name), Finding { message, brief })?;

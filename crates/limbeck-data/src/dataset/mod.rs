@@ -94,6 +94,16 @@ impl Dataset {
         seed: u64,
     ) -> Result<Self> {
         options.check()?;
+        let (table, test) = Self::tables(path, options)?;
+        Self::joint(table, options, others, test, seed)
+    }
+
+    /// Reads the table, and the test table if the options name one.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Table::read`]; [`Error::NoSuchColumn`] if there is a test table and the table has no column of the target.
+    pub fn tables(path: impl AsRef<Path>, options: &DataOptions) -> Result<(Table, Option<Table>)> {
         let table = Table::read(path, &options.reading())?;
         let test = match &options.test {
             None => None,
@@ -112,7 +122,7 @@ impl Dataset {
                 Some(Table::read_like(test, &schema, &reading)?)
             }
         };
-        Self::joint(table, options, others, test, seed)
+        Ok((table, test))
     }
 
     /// Checks and splits a table.
@@ -984,7 +994,7 @@ mod tests {
             .unwrap();
         assert!(
             said.message
-                .contains("its parts are features: elapsed, month, weekday (`--drop day`"),
+                .contains("its parts are features: elapsed (days since 1970), month (1 to 12), weekday (0 Monday to 6 Sunday) (`--drop day`"),
             "{}",
             said.message
         );
@@ -1500,7 +1510,7 @@ mod tests {
         let error = Dataset::from_table(one, &DataOptions::for_target("y"), None, 0)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("1 rows are too few"), "{error}");
+        assert!(error.contains("1 row is too few"), "{error}");
         let none = Table::new(vec![
             Column::number("a", vec![1.0; 3]),
             Column::number("y", vec![f64::NAN; 3]),

@@ -6,6 +6,7 @@ use super::options::DataOptions;
 use super::summary::{Period, Periods};
 use crate::checks::{Check, Findings};
 use crate::dates::minute;
+use crate::error::row_in_words;
 use crate::given::GivenTeacher;
 use crate::kind::{infinite_cell, number, shown};
 use crate::ranges::Range;
@@ -19,6 +20,18 @@ pub(super) struct Source {
     pub(super) table: Table,
     first_rows: usize,
     test_source: Option<String>,
+    /// Line of the first row of the table, and of the test table, if each row is one line.
+    first_lines: [Option<usize>; 2],
+}
+
+/// Where a row is: for messages.
+pub(super) struct Place {
+    /// The file.
+    pub(super) source: String,
+    /// Data row, from 1.
+    pub(super) row: usize,
+    /// Line of the file, from 1, if it is known.
+    pub(super) line: Option<usize>,
 }
 
 impl Source {
@@ -42,6 +55,10 @@ impl Source {
             .notes
             .retain(|note| note.column.as_deref().is_none_or(stays));
         let first_rows = table.rows;
+        let first_lines = [
+            table.first_line,
+            test.as_ref().and_then(|test| test.first_line),
+        ];
         let test_source = test.as_ref().map(|test| test.source.clone());
         if let Some(test) = test {
             let aligned = align(test, &table)?;
@@ -51,6 +68,7 @@ impl Source {
             table,
             first_rows,
             test_source,
+            first_lines,
         })
     }
 
@@ -58,21 +76,28 @@ impl Source {
         &self.table.source
     }
 
-    /// File and data row (from 1) of a row of the joined table.
-    pub(super) fn place(&self, row: usize) -> (String, usize) {
-        match &self.test_source {
-            Some(test) if row >= self.first_rows => (test.clone(), row - self.first_rows + 1),
-            _ => (self.name().to_owned(), row + 1),
+    /// Place of a row of the joined table.
+    pub(super) fn place(&self, row: usize) -> Place {
+        let (source, row, first_line) = match &self.test_source {
+            Some(test) if row >= self.first_rows => {
+                (test.clone(), row - self.first_rows, self.first_lines[1])
+            }
+            _ => (self.name().to_owned(), row, self.first_lines[0]),
+        };
+        Place {
+            source,
+            row: row + 1,
+            line: first_line.map(|first| first + row),
         }
     }
 
     pub(super) fn cell(&self, column: &str, row: usize, found: String, expected: &str) -> Error {
-        let (source_name, row) = self.place(row);
+        let place = self.place(row);
         let (column, expected) = (column.to_owned(), expected.to_owned());
         Error::Cell {
-            source_name,
-            row,
-            line: None,
+            source_name: place.source,
+            row: place.row,
+            line: place.line,
             column,
             found,
             expected,
@@ -143,10 +168,13 @@ impl Source {
             if is_role && !options.keep.contains(&name) {
                 continue; // This is reported when the role is read.
             }
-            let (source, row) = self.place(bad.row);
+            let place = self.place(bad.row);
             let place = format!(
-                "{source}: row {row}, column `{name}`: found {}, expected {}",
-                bad.found, bad.expected
+                "{}: {}, column `{name}`: found {}, expected {}",
+                place.source,
+                row_in_words(place.row, place.line),
+                bad.found,
+                bad.expected
             );
             let action = findings.action(Check::Infinite);
             let Values::Number(values) = &mut self.table.columns[index].values else {
@@ -212,10 +240,15 @@ impl Source {
             .collect();
         let missing = in_part.len() - usable.len();
         if let Some(first) = in_part.iter().find(|row| target[**row].is_nan()) {
-            let (source, row) = self.place(*first);
+            let place = self.place(*first);
             let mut message = format!(
-                "{source}: column `{name}`: {missing} of {} rows have no target, the first is row {row}",
-                in_part.len()
+                "{}: column `{name}`: {missing} of {} no target, the first is {}",
+                place.source,
+                match in_part.len() {
+                    1 => "1 row has".to_owned(),
+                    rows => format!("{rows} rows have"),
+                },
+                row_in_words(place.row, place.line)
             );
             message.push_str(match findings.action(Check::MissingTarget) {
                 Action::Refuse => "; fill them in, or leave checks.missing_target at \"drop\"",

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::block::{Asked, Block, Done, Place};
 use super::columns::{self, Batches};
 use super::input::{Input, InputKind, open_text};
+use super::number::Style;
 use super::text::{self, TextShape, Texts};
 use super::typed;
 use crate::features::Features;
@@ -23,7 +24,7 @@ use crate::{Error, Result};
 /// Format in which the table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// Text, with the separator of a text input; with commas for a Parquet input.
+    /// Text, with the separator and the decimal mark of a text input; with commas as separators and decimal points for a Parquet input.
     Text,
     /// Parquet.
     Parquet,
@@ -105,7 +106,7 @@ fn positions(input: &Input, asked: &Asked) -> Result<Vec<usize>> {
 
 /// Formats of input and output; `Columns` means Parquet.
 enum Form {
-    TextToText(Arc<TextShape>),
+    TextToText(Arc<TextShape>, Style),
     TextToColumns(Arc<TextShape>, SchemaRef),
     ColumnsToText,
     ColumnsToColumns(SchemaRef),
@@ -113,7 +114,14 @@ enum Form {
 
 fn form(input: &Input, new: &[String], written: Written) -> Result<Form> {
     Ok(match (&input.kind, written) {
-        (InputKind::Text(first, _), Written::Text) => Form::TextToText(Arc::new(first.shape())),
+        (InputKind::Text(first, _), Written::Text) => {
+            let shape = first.shape();
+            let style = Style {
+                separator: shape.separator(),
+                comma: first.has_comma(&input.options),
+            };
+            Form::TextToText(Arc::new(shape), style)
+        }
         (InputKind::Text(first, files), Written::Parquet) => {
             let types = types(files, &input.options)?;
             let own = input.names.iter().zip(types);
@@ -281,7 +289,7 @@ impl<P> Task<'_, P> {
         E: From<Error>,
         P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
     {
-        let (Form::TextToText(shape) | Form::TextToColumns(shape, _)) = &self.form else {
+        let (Form::TextToText(shape, _) | Form::TextToColumns(shape, _)) = &self.form else {
             unreachable!("a text table has only text blocks")
         };
         let all: Vec<usize> = match &self.form {
@@ -302,10 +310,11 @@ impl<P> Task<'_, P> {
         let new = (self.predict)(&features)?;
         let piece = match &self.form {
             Form::TextToColumns(_, schema) => Piece::Batch(split.batch(new, schema)?),
-            _ => Piece::Text {
-                bytes: split.extended(&new, shape.separator()),
+            Form::TextToText(_, style) => Piece::Text {
+                bytes: split.extended(&new, *style),
                 fresh,
             },
+            _ => unreachable!("a text table has only text blocks"),
         };
         Ok(split.done(piece))
     }
@@ -362,7 +371,7 @@ enum Sink<W: Write + Send> {
 impl<W: Write + Send> Sink<W> {
     fn new(out: W, form: &Form, first: Vec<u8>) -> io::Result<Self> {
         match form {
-            Form::TextToText(_) | Form::ColumnsToText => Ok(Self::Text {
+            Form::TextToText(..) | Form::ColumnsToText => Ok(Self::Text {
                 out,
                 first,
                 ended: false,

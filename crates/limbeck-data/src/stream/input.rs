@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::text::TextFile;
 use crate::bytes::{self, Wrapping};
+use crate::foreign::{START_BYTES, of_bytes};
 use crate::format::Format;
 use crate::parquet::{self, Part};
 use crate::parts;
@@ -58,7 +59,12 @@ impl Input {
     /// The errors of [`open`](Self::open).
     pub fn stdin(options: &ReadOptions, twice: bool) -> Result<Self> {
         let name = PathBuf::from(STDIN);
-        let (start, bytes) = bytes::peek(Box::new(io::stdin()), 4).map_err(Error::read(&name))?;
+        let (start, bytes) =
+            bytes::peek(Box::new(io::stdin()), START_BYTES).map_err(Error::read(&name))?;
+        let is_plain = Wrapping::of(&start) == Wrapping::Plain;
+        if let Some(found) = of_bytes(&start, &[]).filter(|_| is_plain) {
+            return Err(Error::not_a_table(&name, found));
+        }
         let format = match Wrapping::of(&start) {
             Wrapping::Parquet => Format::Parquet,
             _ => Format::Text,

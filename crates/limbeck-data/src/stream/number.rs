@@ -58,6 +58,40 @@ fn other(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// How new numbers are written into a text table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    /// Separator between the cells of the table.
+    pub(super) separator: u8,
+    /// True if the decimal mark is a comma.
+    pub(super) comma: bool,
+}
+
+impl Style {
+    /// Appends a separator and a cell with a number. NaN is an empty cell, or `NaN` between spaces, where an empty cell is no cell.
+    pub(super) fn write(self, out: &mut Vec<u8>, value: f64) {
+        out.push(self.separator);
+        let start = out.len();
+        match value {
+            value if value.is_nan() && self.separator == b' ' => out.extend_from_slice(b"NaN"),
+            value => write(out, value),
+        }
+        let point = out[start..].iter().position(|byte| *byte == b'.');
+        let Some(point) = point.filter(|_| self.comma) else {
+            return;
+        };
+        out[start + point] = b',';
+        // `2,125` could be read as 2125.
+        if out.len() == start + point + 4 {
+            out.push(b'0');
+        }
+        if self.separator == b',' {
+            out.insert(start, b'"');
+            out.push(b'"');
+        }
+    }
+}
+
 /// Appends a number in its shortest exact form; appends nothing for NaN.
 pub(crate) fn write(out: &mut Vec<u8>, value: f64) {
     if !value.is_nan() {
@@ -115,6 +149,23 @@ mod tests {
             plain(b"18446744073709551617"),
             Some(18_446_744_073_709_551_617.0)
         );
+    }
+
+    #[test]
+    fn cells_have_the_mark_of_the_table_and_quotes_if_they_contain_the_separator() {
+        for (separator, comma, expected) in [
+            (b';', true, ";0,1;-15,0;1e-7;1,5e-9;2,1250;"),
+            (b',', true, ",\"0,1\",\"-15,0\",1e-7,\"1,5e-9\",\"2,1250\","),
+            (b',', false, ",0.1,-15.0,1e-7,1.5e-9,2.125,"),
+            (b' ', true, " 0,1 -15,0 1e-7 1,5e-9 2,1250 NaN"),
+        ] {
+            let mut out = Vec::new();
+            let style = Style { separator, comma };
+            for value in [0.1, -15.0, 1e-7, 1.5e-9, 2.125, f64::NAN] {
+                style.write(&mut out, value);
+            }
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, SchemaRef};
 
 use super::block::{self, Asked, Block, Done, Place};
-use super::number::{self, plain};
+use super::number::{Style, plain};
 use super::typed::{self, Seen};
 use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
 use crate::csv::{self, Header, check_text, header};
@@ -17,11 +17,12 @@ use crate::features::Features;
 use crate::kind::{Cells, ColumnKind, convert, finish};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
 use crate::lines::write_cell;
-use crate::numbers::Rules;
+use crate::numbers::{Notation, Rules, certain_comma};
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::{Cell, Records};
 use crate::table::{Column, Values, cell_error};
+use crate::text::DecimalMark;
 use crate::{Error, Result};
 
 /// Intended size of a block in bytes.
@@ -104,6 +105,32 @@ impl TextFile {
             path: self.path.clone(),
             separator: self.layout.separator,
             names: self.header.names.clone(),
+        }
+    }
+
+    /// True if new numbers get a decimal comma: if the first rows have cells with a decimal comma and none with a decimal point. If they have
+    /// neither, the user or the training table decides.
+    pub(super) fn has_comma(&self, options: &ReadOptions) -> bool {
+        let mut found = [false, false];
+        let bytes = whole_characters(&self.buffer, self.ended);
+        let end = match self.ended {
+            true => bytes.len(),
+            false => last_end(bytes, self.layout.separator),
+        };
+        let bytes = &bytes[..end];
+        let mut cells = Vec::new();
+        let mut records = Records::from(bytes, self.layout.separator, 0, self.start.line);
+        while records.next_into(&mut cells).is_some() {
+            let marks = cells
+                .iter()
+                .filter_map(|cell| certain_comma(&cell.text(bytes)));
+            marks.for_each(|comma| found[usize::from(comma)] = true);
+        }
+        let in_training = || options.notations.values().any(Notation::has_comma);
+        match (found, options.decimal) {
+            ([false, false], DecimalMark::Auto) => in_training(),
+            ([false, false], mark) => mark == DecimalMark::Comma,
+            ([has_point, has_comma], _) => has_comma && !has_point,
         }
     }
 
@@ -413,19 +440,14 @@ impl Split<'_> {
     }
 
     /// The bytes of the block, with the new cells at the end of each record.
-    pub(super) fn extended(&self, new: &[Vec<f64>], separator: u8) -> Vec<u8> {
+    pub(super) fn extended(&self, new: &[Vec<f64>], style: Style) -> Vec<u8> {
         let room = self.bytes.len() + new.len() * self.rows() * 20;
         let mut out = Vec::with_capacity(room);
         let mut from = 0;
         for (row, end) in self.ends.iter().enumerate() {
             out.extend_from_slice(&self.bytes[from..*end]);
             for values in new {
-                out.push(separator);
-                match values[row] {
-                    // Between spaces, an empty cell is no cell.
-                    value if value.is_nan() && separator == b' ' => out.extend_from_slice(b"NaN"),
-                    value => number::write(&mut out, value),
-                }
+                style.write(&mut out, values[row]);
             }
             from = *end;
         }

@@ -8,6 +8,7 @@
 //! a value is coupled only with its neighbors. They are solved by conjugate gradients, with sums in a fixed order.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
+use limbeck_data::figures::counted;
 use limbeck_data::{FeatureValues, Features};
 use limbeck_runtime::{Encoder, Op, TableInterp};
 
@@ -37,7 +38,7 @@ pub(crate) fn check(features: &Features) -> Result<()> {
     let columns = features.columns.len();
     if !(1..=MOST_COLUMNS).contains(&columns) {
         return Err(Error::NotATable {
-            found: format!("{columns} features"),
+            found: counted(columns, "feature"),
         });
     }
     let category = features

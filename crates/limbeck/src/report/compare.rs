@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use limbeck_data::figures::counted;
 use limbeck_data::{ReadOptions, Table, Values};
 use limbeck_distill::proof::{grouped, judge_file, short};
 use serde::Serialize;
@@ -324,7 +325,7 @@ pub fn page(runs: &[Run]) -> Result<String> {
         "" => String::new(),
         list => format!("<h2>Compared with the first run, row by row</h2><ul>{list}</ul>"),
     };
-    let title = format!("{} runs", runs.len());
+    let title = counted(runs.len(), "run");
     Ok(document(&title, runs, &[sentences, options(runs)].concat()))
 }
 
@@ -344,7 +345,7 @@ pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
         format!("<p>One student predicts all targets: {parameters} parameters, {bytes} bytes.</p>")
     });
     let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
-    let title = format!("{} targets", runs.len());
+    let title = counted(runs.len(), "target");
     let text = format!("{student}<h2>Each target</h2><ul>{list}</ul>");
     document(&title, &runs, &text)
 }

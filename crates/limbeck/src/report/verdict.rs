@@ -214,8 +214,12 @@ fn method(report: &Report) -> Option<String> {
         .method
         .as_ref()
         .map_or(report.test_seeds.len(), |method: &Method| method.seeds);
+    let over = match seeds {
+        1 => "of one seed".to_owned(),
+        seeds => format!("as means over {seeds} seeds"),
+    };
     let change = format!(
-        "{name} {alone} alone, {distilled} distilled, as means over {seeds} seeds (difference {}, {})",
+        "{name} {alone} alone, {distilled} distilled, {over} (difference {}, {})",
         short(saved.value),
         interval(saved)
     );

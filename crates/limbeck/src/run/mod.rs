@@ -8,12 +8,15 @@
 //! | `report.json` | all results, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
 //! | `log.txt` | messages of the run, each with its time; the only file of a run that is not in the manifest |
-//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file) |
+//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, `block` (with groups or times), predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file) |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one HTML page |
 //! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | files of `limbeck export`; each export has a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
+//!
+//! In files, rows are counted from 0, as data frames count them; `row`, `fold`, `block` and `believed` are integers. Messages count the rows of a
+//! table from 1, without the header: row 5 of a message is row 4 of a file.
 
 pub(crate) mod curves;
 pub mod export;
@@ -28,7 +31,7 @@ pub(crate) mod written;
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{Features, Table};
+use limbeck_data::{Content, Features, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
@@ -38,6 +41,7 @@ pub use unfinished::{is_taken, unfinished};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Report;
+use crate::run::unfinished::Unfinished;
 
 /// A finished run.
 ///
@@ -65,6 +69,7 @@ impl Run {
     /// [`Error::NotARun`] if recipe or report is missing or damaged, or if the folder holds [several runs](open_each).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        refuse_other(&path)?;
         crate::run::several::refuse_several(&path)?;
         let text = |name: &str| {
             std::fs::read_to_string(path.join(name)).map_err(|source| Error::NotARun {
@@ -142,6 +147,36 @@ impl Run {
     }
 }
 
+/// Refuses a path that is certainly not the folder of a run, and says what it is.
+fn refuse_other(path: &Path) -> Result<()> {
+    const EXPECTED: &str = "expected the folder that `limbeck distill` wrote, such as runs/NAME";
+    let (partial, done) = Unfinished::names(path);
+    let message = match std::fs::metadata(path) {
+        _ if partial.is_dir() && (partial == path || !path.exists()) => {
+            format!(
+                "it is unfinished; continue it with `limbeck distill --resume {}`",
+                done.display()
+            )
+        }
+        Err(error) => format!("{error}; {EXPECTED}"),
+        Ok(found) if found.is_dir() => {
+            let holds = |name: &str| path.join(name).exists();
+            if [RECIPE, TARGETS, REPORT, STUDENT].into_iter().any(holds) {
+                return Ok(());
+            }
+            format!("it has no {RECIPE}; {EXPECTED}")
+        }
+        Ok(_) => format!(
+            "it is {}, not a folder; {EXPECTED}",
+            Content::of(path).name()
+        ),
+    };
+    Err(Error::NotARun {
+        path: path.to_owned(),
+        message,
+    })
+}
+
 /// True if the path is the folder of a run, of one target or of several.
 #[must_use]
 pub fn is_run(path: impl AsRef<Path>) -> bool {
@@ -155,6 +190,7 @@ pub fn is_run(path: impl AsRef<Path>) -> bool {
 ///
 /// The errors of [`Run::open`]; an error for a damaged list of targets.
 pub fn open_each(path: impl AsRef<Path>) -> Result<Vec<Run>> {
+    refuse_other(path.as_ref())?;
     match several::list(path.as_ref())? {
         None => Ok(vec![Run::open(path.as_ref())?]),
         Some(folders) => folders.into_iter().map(Run::open).collect(),

@@ -21,6 +21,8 @@ pub struct Finding {
     pub state: State,
     /// Details, such as numbers and reasons.
     pub detail: String,
+    /// For a file of a manifest: the folder of the manifest. `None` for any other check.
+    pub folder: Option<PathBuf>,
 }
 
 /// The outcome of a check.
@@ -39,6 +41,7 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
         what: what.into(),
         state,
         detail: detail.into(),
+        folder: None,
     }
 }
 
@@ -213,7 +216,10 @@ fn files(folder: &Path, manifest: &Manifest) -> Vec<Finding> {
             FileState::Missing(why) => (State::Wrong, format!("missing: {why}")),
             FileState::Changed(why) => (State::Wrong, format!("changed: {why}")),
         };
-        finding(shown(&folder.join(name)), state, detail)
+        Finding {
+            folder: Some(folder.to_owned()),
+            ..finding(shown(&folder.join(name)), state, detail)
+        }
     };
     manifest.compare(folder).into_iter().map(state).collect()
 }

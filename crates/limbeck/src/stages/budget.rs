@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
+use limbeck_data::figures::counted;
 use limbeck_data::{Dataset, Features, FoldKind, Folds};
 use limbeck_distill::search::{self, Stage, Study};
 use limbeck_distill::student::StudentOptions;
@@ -754,8 +755,9 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
         parts.push(format!(
-            "the teacher has {} folds and {} fit on all rows",
-            taken.folds, taken.fits
+            "the teacher has {} and {} on all rows",
+            counted(taken.folds, "fold"),
+            counted(taken.fits, "fit")
         ));
     }
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use limbeck_data::figures::{counted, grouped};
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{
     Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
@@ -589,10 +590,10 @@ impl<'a> Context<'a> {
     fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
-                "the students do not learn from {} of {} new rows, because the teacher is too uncertain there: its standard deviation is more than {} \
+                "the students do not learn from {} of {}, because the teacher is too uncertain there: its standard deviation is more than {} \
                  times its median on training rows (option `transfer.reject_spread`)",
-                store.summary.rejected_rows,
-                store.summary.new_rows,
+                grouped(store.summary.rejected_rows),
+                counted(store.summary.new_rows, "new row"),
                 self.recipe.transfer.reject_spread
             );
             self.session.note(&note);

@@ -375,6 +375,7 @@ impl Case<'_> {
             columns,
             rows: answers.target.len(),
             source: PREDICTIONS.into(),
+            whole: ["row", "block"].map(str::to_owned).to_vec(),
             ..Table::default()
         }
     }

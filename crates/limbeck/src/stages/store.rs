@@ -132,6 +132,7 @@ impl LabelStore {
         Table {
             columns,
             rows,
+            whole: ["row", "fold", "believed"].map(str::to_owned).to_vec(),
             ..Table::default()
         }
     }

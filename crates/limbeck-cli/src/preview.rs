@@ -1,0 +1,197 @@
+//! What `distill` would find in a table: the errors that would stop it, the warnings, the split and the features.
+
+use std::collections::BTreeSet;
+
+use limbeck::Recipe;
+use limbeck_data::figures::range;
+use limbeck_data::{
+    Action, Check, DataOptions, DataSummary, Dataset, FeatureKind, FoldKind, Split, Table, Values,
+    dates,
+};
+use limbeck_distill::proof::short;
+
+use crate::error::Result;
+use crate::inspect::said;
+use crate::output::Style;
+use crate::render::{counted, grouped};
+
+/// Maximum number of features that are listed.
+const SHOWN_FEATURES: usize = 60;
+
+/// The preview for each target of the recipe; one for all targets if they share a student.
+pub(crate) fn preview(
+    table: &Table,
+    test: Option<&Table>,
+    recipe: &Recipe,
+    style: Style,
+) -> Result<String> {
+    if recipe.joint {
+        let case = Case {
+            table,
+            test,
+            others: &recipe.targets,
+            seed: recipe.seed,
+        };
+        return case.shown(&recipe.data, style);
+    }
+    let case = Case {
+        table,
+        test,
+        others: &[],
+        seed: recipe.seed,
+    };
+    let each = limbeck::targets::data_of_each(recipe);
+    each.iter()
+        .map(|options| case.shown(options, style))
+        .collect()
+}
+
+/// The tables, and what the options of the data do not say.
+struct Case<'a> {
+    table: &'a Table,
+    test: Option<&'a Table>,
+    /// The targets besides the target of the options.
+    others: &'a [String],
+    seed: u64,
+}
+
+impl Case<'_> {
+    fn shown(&self, options: &DataOptions, style: Style) -> Result<String> {
+        let mut options = options.clone();
+        let mut refused = String::new();
+        let data = loop {
+            let (table, test) = (self.table.clone(), self.test.cloned());
+            match Dataset::joint(table, &options, self.others, test, self.seed) {
+                Ok(data) => break data,
+                Err(error) => {
+                    // What a check refuses is let through, to see what else there is.
+                    let Some((check, action)) = let_through(&error, &options) else {
+                        return Err(error.into());
+                    };
+                    refused.push_str(&format!("\n{}: {error}", style.red("refused")));
+                    options.checks.insert(check.to_owned(), action);
+                }
+            }
+        };
+        let lines = [
+            target(&options.target, &data.summary),
+            rows(&data.summary),
+            self.periods(&data, &options),
+            groups(&data, &options),
+            features(&data.summary.features),
+        ];
+        let warnings = said(&data.summary.warnings, style);
+        Ok(format!("\n{}{refused}{warnings}", lines.concat()))
+    }
+
+    /// The time of the first and the last row of each part of the split; empty without `--time`.
+    fn periods(&self, data: &Dataset, options: &DataOptions) -> String {
+        let Some(name) = &options.time else {
+            return String::new();
+        };
+        let parts = parts(&data.split);
+        let parts = parts.map(|(part, rows)| {
+            let rows: Vec<usize> = rows.iter().map(|&row| data.rows[row]).collect();
+            format!("{part} {}", self.period(name, &rows))
+        });
+        format!("time `{name}`: {}\n", parts.join(", "))
+    }
+
+    /// The range of a column over rows; the rows of the test table come after those of the table.
+    fn period(&self, name: &str, rows: &[usize]) -> String {
+        let values = |table: Option<&'_ Table>| table?.column(name).map(|one| one.values.clone());
+        let (mut times, mut numbers) = (Vec::new(), Vec::new());
+        for (table, first) in [(Some(self.table), 0), (self.test, self.table.rows)] {
+            let own = rows.iter().filter_map(|row| row.checked_sub(first));
+            match values(table) {
+                Some(Values::Time(values)) => {
+                    times.extend(own.filter_map(|at| values.get(at)).copied())
+                }
+                Some(Values::Number(values)) => {
+                    numbers.extend(own.filter_map(|at| values.get(at)).copied())
+                }
+                _ => {}
+            }
+        }
+        if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
+            return format!("{} to {}", dates::minute(*first), dates::minute(*last));
+        }
+        let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+        range(
+            low,
+            numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        )
+    }
+}
+
+fn target(name: &str, summary: &DataSummary) -> String {
+    format!(
+        "target `{name}`: {}, mean {}, standard deviation {}\n",
+        range(summary.target.min, summary.target.max),
+        short(summary.target.mean),
+        short(summary.target.standard_deviation),
+    )
+}
+
+fn rows(summary: &DataSummary) -> String {
+    let parts = [
+        ("training", summary.train),
+        ("validation", summary.valid),
+        ("test", summary.test),
+    ];
+    let parts = parts.map(|(part, rows)| format!("{} {part}", grouped(rows)));
+    format!("rows: {}\n", parts.join(", "))
+}
+
+/// The parts of a split, each with its name.
+fn parts(split: &Split) -> [(&'static str, &[usize]); 3] {
+    [
+        ("training", &split.train),
+        ("validation", &split.valid),
+        ("test", &split.test),
+    ]
+}
+
+/// Numbers of groups; empty without `--group`.
+fn groups(data: &Dataset, options: &DataOptions) -> String {
+    let (Some(name), FoldKind::Group) = (&options.group, data.fold_kind) else {
+        return String::new();
+    };
+    let count = |rows: &[usize]| -> usize {
+        let groups = data.blocks_of(rows).unwrap_or_default();
+        groups.into_iter().collect::<BTreeSet<u32>>().len()
+    };
+    let all: Vec<usize> = (0..data.rows.len()).collect();
+    let each = parts(&data.split).map(|(part, rows)| format!("{} {part}", grouped(count(rows))));
+    let all = counted(count(&all), "group");
+    format!("{all} of `{name}`: {}\n", each.join(", "))
+}
+
+/// The features. Those that are parts of dates are listed with what their numbers mean.
+fn features(kinds: &[FeatureKind]) -> String {
+    let described = |kind: &FeatureKind| match &kind.date {
+        Some(date) => format!("`{}` ({})", kind.name, date.part.meaning()),
+        None => format!("`{}`", kind.name),
+    };
+    let shown = kinds.iter().take(SHOWN_FEATURES).map(described);
+    let mut list = shown.collect::<Vec<_>>().join(", ");
+    if kinds.len() > SHOWN_FEATURES {
+        list.push_str(&format!(" and {} more", kinds.len() - SHOWN_FEATURES));
+    }
+    format!("{}: {list}\n", counted(kinds.len(), "feature"))
+}
+
+/// The check that refused the table, and another action of this check that does not refuse it; `None` if no check refused it, or if this action has
+/// been tried already.
+fn let_through(
+    error: &limbeck_data::Error,
+    options: &DataOptions,
+) -> Option<(&'static str, Action)> {
+    let limbeck_data::Error::Refused { check: name, .. } = error else {
+        return None;
+    };
+    let check = Check::ALL.into_iter().find(|check| check.name() == *name)?;
+    let mut actions = check.actions().iter().copied();
+    let action = actions.find(|action| *action != Action::Refuse)?;
+    (options.checks.get(*name) != Some(&action)).then_some((check.name(), action))
+}

@@ -1,0 +1,76 @@
+//! Warns of values in a table that are unlike the training rows of a student: numbers outside their range, and new categories.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use limbeck_data::Features;
+use limbeck_data::ranges::Outside;
+
+use crate::output::warn;
+use crate::render::counted;
+use crate::source::Source;
+use crate::unseen::Unseen;
+
+/// Maximum number of columns that a warning lists.
+const LISTED: usize = 8;
+
+/// Counts values unlike the training rows over all blocks of a table, for each of several students.
+pub(crate) struct Unlike<'a> {
+    sources: &'a [Source],
+    outside: Mutex<Vec<Vec<Outside>>>,
+    unseen: Vec<Unseen>,
+}
+
+impl<'a> Unlike<'a> {
+    /// Counts nothing yet.
+    pub(crate) fn new(sources: &'a [Source]) -> Self {
+        let start = sources.iter().map(|source| source.watch.start()).collect();
+        Self {
+            sources,
+            outside: Mutex::new(start),
+            unseen: sources
+                .iter()
+                .map(|source| Unseen::of(&source.student))
+                .collect(),
+        }
+    }
+
+    /// Adds the values of some rows, for the student at index `at`.
+    pub(crate) fn add(&self, at: usize, features: &Features) {
+        self.unseen[at].count(features);
+        let new = self.sources[at].watch.count(features);
+        let mut outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = outside[at].iter_mut().zip(&new);
+        both.for_each(|(all, new)| all.add(new));
+    }
+
+    /// Prints one warning that lists the columns with such values, if there are any.
+    pub(crate) fn tell(&self) {
+        let lines = self.lines();
+        if lines.is_empty() {
+            return;
+        }
+        let shown = lines.iter().take(LISTED).cloned().collect::<String>();
+        let more = match lines.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!("\n  and {}", counted(more, "more column")),
+        };
+        warn(&format!(
+            "values are unlike the training rows, so that predictions may be wrong:{shown}{more}"
+        ));
+    }
+
+    /// A line for each column; students of several targets have columns in common.
+    fn lines(&self) -> Vec<String> {
+        let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers = self.sources.iter().zip(outside.iter());
+        let numbers = numbers.flat_map(|(source, counts)| source.watch.messages(counts));
+        let categories = self.unseen.iter().flat_map(Unseen::messages);
+        let mut seen = BTreeSet::new();
+        numbers
+            .chain(categories)
+            .filter(|(column, _)| seen.insert(column.clone()))
+            .map(|(column, message)| format!("\n  column `{column}`: {message}"))
+            .collect()
+    }
+}
