@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use limbeck_data::stream::{self, Asked, Input, Written};
-use limbeck_data::{Features, grouped};
+use limbeck_data::{Features, group_warnings};
 
 use crate::error::{Error, Result};
 use crate::output::{tell, warn};
@@ -104,7 +104,7 @@ impl Predict {
     }
 
     fn tell_notes(&self, input: &Input) {
-        for group in grouped(input.notes()).iter().filter(|_| !self.quiet) {
+        for group in group_warnings(input.notes()).iter().filter(|_| !self.quiet) {
             warn(&format!("{} (check `{}`)", group.message, group.check));
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use limbeck::{Event, Observer, Part};
-use limbeck_data::{DataSummary, grouped};
+use limbeck_data::{DataSummary, group_warnings};
 use limbeck_distill::proof::short;
 use limbeck_distill::search::Progress as Training;
 
@@ -186,7 +186,7 @@ impl Progress {
         if let Some(periods) = &summary.periods {
             self.line(&periods.to_string());
         }
-        for group in grouped(&summary.warnings) {
+        for group in group_warnings(&summary.warnings) {
             let (label, check) = (
                 self.style.yellow("warning"),
                 self.style.dim(&format!("(check `{}`)", group.check)),

@@ -14,7 +14,6 @@ use limbeck_data::{
 use limbeck_runtime::{Encoding, Student};
 
 use crate::error::{Error, Result};
-use crate::output::warn;
 
 /// A student, and how tables for it are read.
 pub(crate) struct Source {

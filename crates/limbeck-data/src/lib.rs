@@ -120,4 +120,4 @@ pub use stop::Stop;
 pub use table::{Column, Table};
 pub use targets::{LearnedUnit, TargetSpec, Targets};
 pub use text::{DecimalMark, Separator};
-pub use warning::{Action, Group, Warning, grouped};
+pub use warning::{Action, Group, Warning, group_warnings};

@@ -358,7 +358,7 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
     let as_category = shell(&format!("{name}=category"));
     let mut notes = Vec::new();
     if !parsed.markers.is_empty() {
-        let found = counted(&parsed.markers, 3);
+        let found = with_counts(&parsed.markers, 3);
         notes.push(note(
             "missing_marker",
             format!("read as missing: {found}"),
@@ -392,7 +392,7 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
 }
 
 /// Texts with their numbers of cells, the most frequent first: `` `?` in 12 cells, `NA` in 1 cell ``. Other texts than the first `limit` are counted.
-fn counted(texts: &BTreeMap<String, usize>, limit: usize) -> String {
+fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     let mut all: Vec<(&String, &usize)> = texts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let shown = all

@@ -76,7 +76,7 @@ const LISTED: usize = 4;
 /// and counts the others.
 ///
 /// ```
-/// use limbeck_data::{Action, Warning, grouped};
+/// use limbeck_data::{Action, Warning, group_warnings};
 ///
 /// let warning = |column: &str| Warning {
 ///     check: "missing_marker".into(),
@@ -85,12 +85,12 @@ const LISTED: usize = 4;
 ///     message: format!("t.csv: column `{column}`: read as missing: `?` in 12 cells"),
 ///     brief: "`?` in 12 cells".into(),
 /// };
-/// let groups = grouped(&[warning("a"), warning("b")]);
+/// let groups = group_warnings(&[warning("a"), warning("b")]);
 /// assert_eq!(groups[0].message, "2 columns with cells read as missing: `a` (`?` in 12 cells), `b` (`?` in 12 cells)");
-/// assert_eq!(grouped(&[warning("a")])[0].message, warning("a").message);
+/// assert_eq!(group_warnings(&[warning("a")])[0].message, warning("a").message);
 /// ```
 #[must_use]
-pub fn grouped(warnings: &[Warning]) -> Vec<Group> {
+pub fn group_warnings(warnings: &[Warning]) -> Vec<Group> {
     let mut groups: Vec<Vec<&Warning>> = Vec::new();
     for warning in warnings {
         let is_same = |group: &&mut Vec<&Warning>| {
@@ -147,7 +147,7 @@ fn listed(warnings: &[&Warning], what: &str, advice: &str) -> String {
     )
 }
 
-/// What columns with the same finding have in common, and advice; `None` if such warnings are not grouped.
+/// What columns with the same finding have in common, and advice; `None` if such warnings are not group_warnings.
 fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
     use Action::{Drop, Warn};
     const KEEP: &str = " (`--keep COLUMN` keeps one)";
@@ -183,6 +183,10 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
         (Check::NumberText, _) => ("with text that looks like numbers or dates", ""),
         (Check::Sentinel, Drop) => ("with numbers far from all others, taken as missing", KEEP),
         (Check::Sentinel, _) => ("with numbers far from all others", ""),
+        (Check::Stuck, _) => (
+            "that repeat a number over many consecutive rows, as stuck sensors do",
+            "",
+        ),
         (Check::ShiftedTest, _) => (
             "of which most test values lie outside the training rows",
             "; test metrics describe rows that are unlike the training rows",
@@ -213,7 +217,7 @@ mod tests {
         all.insert(1, warning(Check::Constant, Action::Drop, "k", ""));
         all.push(warning(Check::Constant, Action::Warn, "kept", ""));
         all.push(warning(Check::Constant, Action::Drop, "l", ""));
-        let found: Vec<String> = grouped(&all)
+        let found: Vec<String> = group_warnings(&all)
             .into_iter()
             .map(|group| group.message)
             .collect();
@@ -236,7 +240,7 @@ mod tests {
             .map(|brief| warning(Check::MissingMarker, Action::Warn, "a", brief))
             .into();
         all.extend([few.clone(), few.clone()]);
-        let found: Vec<String> = grouped(&all)
+        let found: Vec<String> = group_warnings(&all)
             .into_iter()
             .map(|group| group.message)
             .collect();

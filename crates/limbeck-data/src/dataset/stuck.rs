@@ -7,6 +7,7 @@ use limbeck_runtime::DateSource;
 use crate::Result;
 use crate::checks::{Check, Findings};
 use crate::table::{Column, Values};
+use crate::warning::Finding;
 
 /// Fewest equal consecutive values.
 const RUN: usize = 30;
@@ -65,7 +66,13 @@ pub(super) fn check_stuck(
             longest.rows,
             places[longest.first] + 1,
         );
-        findings.found(Check::Stuck, Some(&column.name), message)?;
+        let brief = format!(
+            "{} in {} rows from row {} on",
+            longest.value,
+            longest.rows,
+            places[longest.first] + 1
+        );
+        findings.found(Check::Stuck, Some(&column.name), Finding { message, brief })?;
     }
     Ok(())
 }

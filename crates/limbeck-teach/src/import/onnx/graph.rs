@@ -396,7 +396,7 @@ mod tests {
             (Op::MatMul, vec![4, 0]),
         ];
         steps.extend((0..rounds).map(|round| (Op::MatMul, vec![5 + round, 1])));
-        let (how, axes) = (op::Reduction::Mean, vec![1]);
+        let (how, axes) = (super::super::reduce::Reduction::Mean, vec![1]);
         let keep = false;
         steps.push((Op::Reduce { how, axes, keep }, vec![5 + rounds]));
         steps.push((Op::MatMul, vec![6 + rounds, 2]));

@@ -529,7 +529,7 @@ fn checks(report: &Report) -> String {
             escape(&group.action.to_string())
         )
     };
-    let groups = limbeck_data::grouped(&report.data.warnings);
+    let groups = limbeck_data::group_warnings(&report.data.warnings);
     format!("<ul>{}</ul>", groups.iter().map(line).collect::<String>())
 }
 
