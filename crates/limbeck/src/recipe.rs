@@ -212,6 +212,26 @@ limbeck_options::options! {
 const LONGEST: f64 = 31_536_000.0;
 
 impl TeacherSection {
+    /// The source of the labels; with several teachers, the source of the first.
+    pub(crate) fn source(&self, data: &DataOptions) -> TeacherSource<'_> {
+        if let Some(run) = &self.from {
+            TeacherSource::Run(run)
+        } else if let Some(path) = &self.model {
+            TeacherSource::Model {
+                path,
+                columns: self.model_columns.as_deref().unwrap_or_default(),
+                output: self.model_output.as_deref(),
+            }
+        } else if data.teacher_column.is_some() {
+            TeacherSource::Column
+        } else if let Some(options) = &self.command {
+            TeacherSource::Command(options)
+        } else {
+            TeacherSource::Fit
+        }
+    }
+
+    /// The options of a teacher that limbeck fits.
     pub(crate) fn options(&self) -> TeacherOptions {
         let Self {
             kind,
@@ -232,6 +252,22 @@ impl TeacherSection {
             network,
             gp,
         }
+    }
+
+    /// Sets the options of a teacher that limbeck fits.
+    pub(crate) fn set_options(&mut self, options: TeacherOptions) {
+        let TeacherOptions {
+            kind,
+            folds,
+            fits,
+            choose_trees,
+            trees,
+            network,
+            gp,
+        } = options;
+        (self.kind, self.folds, self.fits) = (kind, folds, fits);
+        self.choose_trees = choose_trees;
+        (self.trees, self.network, self.gp) = (trees, network, gp);
     }
 }
 
@@ -513,22 +549,7 @@ impl Recipe {
     /// The source of the labels; with several teachers, the source of the first.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
-        let teacher = &self.teacher;
-        if let Some(run) = &teacher.from {
-            TeacherSource::Run(run)
-        } else if let Some(path) = &teacher.model {
-            TeacherSource::Model {
-                path,
-                columns: teacher.model_columns.as_deref().unwrap_or_default(),
-                output: teacher.model_output.as_deref(),
-            }
-        } else if self.data.teacher_column.is_some() {
-            TeacherSource::Column
-        } else if let Some(options) = &teacher.command {
-            TeacherSource::Command(options)
-        } else {
-            TeacherSource::Fit
-        }
+        self.teacher.source(&self.data)
     }
 }
 
