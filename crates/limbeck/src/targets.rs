@@ -140,24 +140,11 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// Refuses options that make sense for one target only.
-fn refuse_one_target(recipe: &Recipe) -> Result<()> {
-    let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
-    match recipe.teacher_source().option().or(mixed) {
-        Some(place) => Err(Error::Recipe {
-            place: place.into(),
-            message: "applies to one target only; run limbeck distill once for each target, with the other targets under --drop".into(),
-        }),
-        None => Ok(()),
-    }
-}
-
 /// A recipe for each target. In each, the other targets are dropped from the features.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all: Vec<&String> = std::iter::once(&recipe.data.target)
         .chain(&recipe.targets)
         .collect();
-    refuse_one_target(recipe)?;
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
     let own = |target: &&String| {
         let mut own = recipe.clone();
@@ -167,7 +154,7 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
         own.data.log_targets.retain(|name| name == *target);
         own.data.drop.extend(
             all.iter()
-                .filter(|other| *other != target && !recipe.data.drop.contains(other))
+                .filter(|other| *other != target)
                 .map(|other| (*other).clone()),
         );
         own.check()
@@ -216,12 +203,12 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .to_string()
-                .contains("twice")
+                .contains("targets: `a` is also in `data.target`")
         );
         let mut with = recipe(&["a", "b"]);
         with.data.teacher_column = Some("p".into());
         assert!(
-            each(&with)
+            with.check()
                 .unwrap_err()
                 .to_string()
                 .contains("data.teacher_column")

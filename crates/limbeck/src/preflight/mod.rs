@@ -27,6 +27,7 @@ pub use figures::*;
 
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::student::StudentKind;
+use limbeck_options::Options as _;
 
 use self::pilots::{Held, Pilot, noise_floor, turns};
 use crate::error::{Error, Result};
@@ -35,20 +36,11 @@ use crate::session::{Observer, Session, listener, on_threads};
 use crate::stages::fitted::{label_options, study_options};
 use crate::stages::read::read;
 
-/// Options of a preflight.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `rows` | 4000 | maximum number of rows of the sample | ≥ 100 |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PreflightOptions {
-    /// Maximum number of rows of the sample.
-    pub rows: usize,
-}
-
-impl Default for PreflightOptions {
-    fn default() -> Self {
-        Self { rows: 4000 }
+limbeck_options::options! {
+    /// Options of a preflight.
+    pub struct PreflightOptions in "", "Preflight" {
+        /// Maximum number of rows of the sample.
+        rows: usize = 4000 => [at_least(rules::LEAST_ROWS as f64)];
     }
 }
 
@@ -75,30 +67,24 @@ pub fn preflight(
     observer: &dyn Observer,
 ) -> Result<PreflightReport> {
     recipe.refuse_several()?;
-    let refuse = |place: &str, message: String| {
+    options.validate()?;
+    let refuse = |place: &str, message: &str| {
         Err(Error::Recipe {
             place: place.into(),
-            message,
+            message: message.into(),
         })
     };
-    if options.rows < rules::LEAST_ROWS {
-        return refuse(
-            "rows",
-            format!(
-                "found {}, expected at least {}",
-                options.rows,
-                rules::LEAST_ROWS
-            ),
-        );
-    }
     if recipe.teacher.from.is_some() {
         return refuse(
             "teacher.from",
-            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them".into(),
+            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them",
         );
     }
     if recipe.objective.quantile.is_some() {
-        return refuse("objective.quantile", "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead".into());
+        return refuse(
+            "objective.quantile",
+            "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead",
+        );
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
@@ -109,7 +95,7 @@ pub fn preflight(
             let message = format!(
                 "{available} training and validation rows are too few for a pilot, which needs {least}; add rows"
             );
-            return refuse("data", message);
+            return Err(limbeck_data::Error::Split { message }.into());
         }
         let recipe = quick(recipe);
         let (labels, study) = (label_options(&recipe), study_options(&recipe));
