@@ -141,7 +141,7 @@ def functions():
 
 def rules():
     """Errors about options that are built by hand, by file."""
-    pattern = re.compile(r"Refused::new\(|recipe_error\(|InvalidOption \{|Error::option\(|\bcheck\(\s*\n|in_range\(\s*\n|out_of_range\(|return refuse\(|refused\(\s*\n|return bad\(|^\s*\(\s*\n\s*\"(?:\w+\.)*\w+\",$", re.M)
+    pattern = re.compile(r"Refused::new\(|(?<!fn )recipe_error\(|InvalidOption \{(?! \.\. \})|Error::option\(|\bcheck\(\s*\n|in_range\(\s*\n|out_of_range\(|return refuse\(|refused\(\s*\n|return bad\(|^\s*\(\s*\n\s*\"(?:\w+\.)*\w+\",$", re.M)
     found = {}
     for path in sources():
         if "limbeck-options" in path.parts or "limbeck-cli" in path.parts or "limbeck-runtime" in path.parts or "limbeck-nets" in path.parts:
