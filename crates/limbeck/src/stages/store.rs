@@ -3,6 +3,7 @@
 //! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{Column, Dataset, Features, Table, Values};
@@ -198,9 +199,11 @@ impl LabelStore {
         }
     }
 
-    /// The new rows that are used, with the labels `mean`. Slightly moved copies of training rows get the weight `perturb_weight`.
-    fn new_rows(&self, mean: &[f64], perturb_weight: f64) -> NewRows {
+    /// The new rows that are used, with the labels `mean`, beside the given rows of the data set. Slightly moved copies of training rows get the weight `perturb_weight`.
+    fn new_rows(&self, mean: &[f64], rows: &[usize], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
+        let rows = rows.iter().enumerate();
+        let place: BTreeMap<usize, usize> = rows.map(|(at, &row)| (row, at)).collect();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
         let source: Vec<Option<usize>> = kept.iter().map(|&row| self.source[row]).collect();
         NewRows {
@@ -217,7 +220,10 @@ impl LabelStore {
                     }
                 })
                 .collect(),
-            source,
+            source: source
+                .into_iter()
+                .map(|source| source.and_then(|row| place.get(&row).copied()))
+                .collect(),
             second: kept.iter().map(|&row| self.second[row]).collect(),
         }
     }
@@ -245,7 +251,7 @@ impl LabelStore {
         let shown = |all: &TeacherFeatures| self.shown(&all.pilot, rows);
         TransferSet {
             known: self.known(data, rows),
-            new: self.new_rows(&self.pilot, perturb_weight),
+            new: self.new_rows(&self.pilot, rows, perturb_weight),
             coordinates: self.features.as_ref().map(shown),
         }
     }
@@ -257,7 +263,7 @@ impl LabelStore {
         let shown = |all: &TeacherFeatures| self.shown(&all.full, &rows);
         TransferSet {
             known: self.known(data, &rows),
-            new: self.new_rows(&self.full.mean, perturb_weight),
+            new: self.new_rows(&self.full.mean, &rows, perturb_weight),
             coordinates: self.features.as_ref().map(shown),
         }
     }
