@@ -372,7 +372,8 @@ fn note_late_splits<'s, 'd: 's>(
 
 /// Accepts only the new rows that are accepted for the teachers of all targets.
 fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
-    if stores.iter().any(|store| !store.new.same(&stores[0].new)) {
+    let first = &stores[0].new.features;
+    if stores.iter().any(|store| !store.new.features.same(first)) {
         return Err(Error::Recipe {
             place: "joint".into(),
             message: "the teachers labeled different new rows; leave out the options of `transfer` that make rows from a teacher's predictions".into(),

@@ -106,7 +106,7 @@ fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> 
     }
     if stores
         .iter()
-        .any(|store| store.new.rows != stores[0].new.rows)
+        .any(|store| store.new.features.rows != stores[0].new.features.rows)
     {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
@@ -148,8 +148,6 @@ struct Pilot {
     early: EarlyAnswers,
     /// Seconds that the predictions for new rows took.
     label_seconds: f64,
-    /// Labels of new rows that are known without a teacher, NaN elsewhere.
-    given: Vec<f64>,
 }
 
 struct Context<'a> {
@@ -217,9 +215,11 @@ impl<'a> Context<'a> {
             let schema = self.data.summary.schema();
             let options = self.data.summary.reading(self.options.data);
             let table = Table::read_like(path, &schema, &options)?;
-            let rows = Features::of_table(&table, &self.data.summary.features)?;
-            new.append_rows(rows.cleaned_like(&self.data.features))?;
+            let asked = Features::of_table(&table, &self.data.summary.features)?;
+            new.append_rows(asked.cleaned_like(&self.data.features))?;
         }
+        let sources = new.source.iter_mut().flatten();
+        sources.for_each(|source| *source = rows[*source]);
         Ok(new)
     }
 
@@ -275,16 +275,14 @@ impl<'a> Context<'a> {
             .teacher
             .predict_after(&new.features, &early, self.session.stop())?;
         let label_seconds = self.session.seconds() - before;
-        let given = new.label.clone();
-        self.adopt(&mut store, new);
-        store.pilot = with_given(labels.mean.clone(), &given);
-        self.believe(&mut store, labels, &given);
+        store.new = new;
+        store.pilot = with_given(labels.mean.clone(), &store.new.label);
+        self.believe(&mut store, labels);
         Ok(Pilot {
             store,
             teacher: fitted.teacher,
             early,
             label_seconds,
-            given,
         })
     }
 
@@ -295,7 +293,6 @@ impl<'a> Context<'a> {
             teacher,
             early,
             label_seconds,
-            given,
         } = pilot;
         let split = &self.data.split;
         self.session.begin("teacher: fit on all rows");
@@ -314,11 +311,11 @@ impl<'a> Context<'a> {
         self.session.begin("labels");
         let seconds = self.session.seconds();
         let full = self.session.time("label", || {
-            teacher.predict_after(&store.new, &early, self.session.stop())
+            teacher.predict_after(&store.new.features, &early, self.session.stop())
         })?;
-        store.us_per_row = (store.new.rows > 0).then(|| {
-            (label_seconds + self.session.seconds() - seconds) * 1e6 / store.new.rows as f64
-        });
+        let asked = store.new.features.rows;
+        store.us_per_row = (asked > 0)
+            .then(|| (label_seconds + self.session.seconds() - seconds) * 1e6 / asked as f64);
         let test = self.session.time("label", || {
             teacher.predict(&self.data.features.select(&split.test))
         })?;
@@ -334,7 +331,7 @@ impl<'a> Context<'a> {
         store.summary.parameters = Some(teacher.parameters());
         store.summary.bytes = Some(bytes.len());
         store.file = Some(bytes);
-        self.believe(&mut store, full, &given);
+        self.believe(&mut store, full);
         self.tell_rejected(&mut store);
         store.features = self.session.time("features", || {
             self.features(&store, &store.teacher, |model, x| {
@@ -559,7 +556,10 @@ impl<'a> Context<'a> {
             teacher: vec![f64::NAN; n],
             spread: vec![f64::NAN; n],
             fold: vec![NO_FOLD; n],
-            new: self.data.features.select(&[]),
+            new: Transfer {
+                features: self.data.features.select(&[]),
+                ..Transfer::default()
+            },
             ..LabelStore::default()
         }
     }
@@ -582,15 +582,14 @@ impl<'a> Context<'a> {
 
     /// Adds the new rows with their labels, and decides which of the new rows are accepted.
     fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
-        let given = new.label.clone();
-        self.adopt(store, new);
-        store.pilot = with_given(pilot, &given);
-        self.believe(store, full, &given);
+        store.new = new;
+        store.pilot = with_given(pilot, &store.new.label);
+        self.believe(store, full);
         self.tell_rejected(store);
     }
 
     /// Stores the labels for the refit, and decides which of the new rows are accepted.
-    fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
+    fn believe(&self, store: &mut LabelStore, labels: Prediction) {
         let mut spread: Vec<f64> = self
             .data
             .split
@@ -606,7 +605,7 @@ impl<'a> Context<'a> {
             .unwrap_or(f64::INFINITY);
         let Prediction { mean, spread } = labels;
         store.full = Prediction {
-            mean: with_given(mean, given),
+            mean: with_given(mean, &store.new.label),
             spread,
         };
         store.believed = believed(&store.full, typical, self.options.transfer.reject_spread);
@@ -625,19 +624,6 @@ impl<'a> Context<'a> {
             self.session.note(&note);
             store.summary.notes.push(note);
         }
-    }
-
-    fn adopt(&self, store: &mut LabelStore, new: Transfer) {
-        let rows = &self.data.split.train;
-        store.synthetic = new.made;
-        store.source = new
-            .source
-            .into_iter()
-            .map(|source| source.map(|at| rows[at as usize]))
-            .collect();
-        store.new = new.features;
-        store.second = new.second;
-        store.candidate = new.candidate;
     }
 
     /// Projections of the teacher's layers, as returned by `layers`, to a few coordinates; `None` unless the options ask for hints. `answers` are the
@@ -693,7 +679,7 @@ impl<'a> Context<'a> {
             };
             Ok(Coordinates {
                 rows: project(&self.data.features)?,
-                new: project(&store.new)?,
+                new: project(&store.new.features)?,
                 attention: spaces
                     .iter()
                     .flat_map(|space| space.attention().iter().copied())
@@ -749,7 +735,7 @@ impl<'a> Context<'a> {
         let mut store = self.empty();
         let has_new = table.rows > self.data.target().len();
         if has_new && same_rows {
-            self.adopt(&mut store, self.transfer()?);
+            store.new = self.transfer()?;
         }
         store.fill_known(&table, self.data).map_err(foreign)?;
         store.summary = source.report().teacher.clone();

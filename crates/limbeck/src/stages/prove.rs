@@ -327,9 +327,9 @@ impl Case<'_> {
     /// Raw rows for golden vectors: synthetic ones if there are any, so that a file reveals no row of the user's table.
     fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
         let labels = self.known.labels;
-        let (source, rows) = match labels.synthetic.min(labels.new.rows) {
+        let (source, rows) = match labels.new.made.min(labels.new.features.rows) {
             0 => (trained.train(), trained.train().rows),
-            made => (&labels.new, made),
+            made => (&labels.new.features, made),
         };
         let step = (rows / EXAMPLES).max(1);
         (0..rows)

@@ -38,7 +38,7 @@ pub(crate) fn complete(
     let candidates: Vec<usize> = store
         .kept()
         .into_iter()
-        .filter(|&row| store.candidate[row])
+        .filter(|&row| store.new.candidate[row])
         .collect();
     if candidates.len() > options.transfer.adversarial_rows {
         store = session.time("disputed rows", || rounds.keep_disputed(store, &candidates))?;
@@ -102,7 +102,7 @@ impl Rounds<'_> {
         candidates
             .iter()
             .for_each(|&row| store.believed[row] = false);
-        let asked = store.new.select(candidates);
+        let asked = store.new.features.select(candidates);
         let answers = self.quick("disputed", &store, &[&asked])?;
         let labels = self.answers(&store, candidates);
         let all: Vec<usize> = (0..candidates.len()).collect();
@@ -133,7 +133,7 @@ impl Rounds<'_> {
         let split = &data.split;
         let round = format!("residual{}", store.summary.residual_rounds + 1);
         let session = self.session.named(&round);
-        let answers = self.quick(&round, &store, &[&data.features, &store.new])?;
+        let answers = self.quick(&round, &store, &[&data.features, &store.new.features])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {
             rows.iter()
@@ -185,8 +185,8 @@ impl Rounds<'_> {
             &split.test,
             &teacher.predict(&data.features.select(&split.test))?,
         );
-        let pilot = fitted.teacher.predict(&store.new)?;
-        let full = teacher.predict(&store.new)?;
+        let pilot = fitted.teacher.predict(&store.new.features)?;
+        let full = teacher.predict(&store.new.features)?;
         let moved = |residual: &[f64]| {
             new.iter()
                 .zip(residual)
