@@ -115,6 +115,37 @@ enum Row {
     New(usize),
 }
 
+/// The order of the training rows.
+struct Order {
+    /// Number of rows with a target, how often each is repeated, and their share in all training rows after that.
+    known: usize,
+    copies: usize,
+    labelled: f64,
+    /// New rows in pairs, and other new rows.
+    paired: Vec<usize>,
+    single: Vec<usize>,
+}
+
+impl Order {
+    /// All training rows. Pairs come first, so that the rows of each are a group.
+    fn training(&self) -> Vec<Row> {
+        let paired = self.paired.iter().copied().map(Row::New);
+        let known = (0..self.copies).flat_map(|_| (0..self.known).map(Row::Known));
+        let single = self.single.iter().copied().map(Row::New);
+        paired.chain(known).chain(single).collect()
+    }
+
+    /// A sample of the rows, for a probe.
+    fn sample(&self) -> Vec<Row> {
+        let pairs: Vec<&[usize]> = self.paired.chunks(2).collect();
+        let pairs = some(&pairs, PROBE / 4).into_iter().flatten().copied();
+        let known = some(&(0..self.known).collect::<Vec<_>>(), PROBE);
+        let single = some(&self.single, PROBE).into_iter().map(Row::New);
+        let known = known.into_iter().map(Row::Known);
+        pairs.map(Row::New).chain(known).chain(single).collect()
+    }
+}
+
 /// Minimum share of rows with a target among the training rows, so that a large transfer set does not outnumber them.
 const LABELLED_SHARE: f64 = 0.25;
 /// Maximum number of rows with a target in a probe, and maximum number of new rows in it.
@@ -161,125 +192,114 @@ impl Standardized<'_> {
     /// targets alone.
     #[must_use]
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
-        let (all, objective) = (&self.set.new, aim.objective);
-        let n = self.set.known.target.len();
-        let new = if alpha.is_some() { all.mean.len() } else { 0 };
-        let start = alpha.unwrap_or(0.0);
-        let hard_share = if alpha.is_some() {
-            1.0 - start.min(objective.alpha_at(start, 1.0))
-        } else {
-            1.0
+        let objective = aim.objective;
+        let hard_share = alpha.map_or(1.0, |start| 1.0 - start.min(objective.alpha_at(start, 1.0)));
+        let order = self.order(aim, alpha.is_some(), hard_share);
+        let gates = match alpha {
+            Some(_) => self.gates(objective.gate),
+            None => vec![0.0; order.known],
         };
-        let (copies, labelled) = copies(n, new, hard_share);
-        let gates = if alpha.is_some() {
-            self.gates(objective.gate)
-        } else {
-            vec![0.0; n]
-        };
-        let blend = self.blend(aim, start, labelled);
-        let weights = &self.set.known.weight;
-        let mean_weight = weights.iter().map(|&w| w as f32).sum::<f32>() / n.max(1) as f32;
-        let known = |i: usize| LabelRow {
-            target: self.target(i),
-            teacher: if gates[i] > 0.0 {
-                self.teacher(i)
-            } else {
-                self.target(i)
-            },
-            spread: self.spread(i),
-            gate: gates[i],
-            labelled: 1.0,
-            weight: weights[i] as f32 / mean_weight,
-        };
-        let unknown = |i: usize| {
-            let (teacher, spread) = (self.value(all.mean[i]), (all.spread[i] / self.scale) as f32);
-            let gate = all.source[i].map_or(1.0, |row| {
-                if self.teacher(row).is_nan() {
-                    1.0
-                } else {
-                    gates[row]
-                }
-            });
-            LabelRow {
-                target: teacher,
-                teacher,
-                spread,
-                gate,
-                labelled: 0.0,
-                weight: all.weight[i] as f32,
-            }
-        };
-        let label = |row: &Row| match *row {
-            Row::Known(i) => known(i),
-            Row::New(i) => unknown(i),
-        };
-        // Pairs first, so that the rows of each are a group.
-        let is_paired = |&i: &usize| aim.slope_reach.is_some() && self.is_paired(i);
-        let (paired, single): (Vec<usize>, Vec<usize>) = (0..new).partition(is_paired);
-        let order: Vec<Row> = (paired.iter().copied().map(Row::New))
-            .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
-            .chain(single.iter().copied().map(Row::New))
-            .collect();
-        let none = Coordinates::default();
-        let shown = self.set.coordinates.as_ref().unwrap_or(&none);
-        let (mut terms, mut sources) = (Vec::new(), Vec::new());
-        if let (Some(reach), false) = (aim.slope_reach, paired.is_empty()) {
-            let weight = (objective.slope_weight / reach.powi(2)) as f32;
-            terms.push(Term::new("slope", Slopes { head: aim.head }));
-            sources.push(Source::Pairs(weight));
-        }
-        if alpha.is_some() && aim.hints.kind != HintKind::None {
-            let hints = HintLoss::new(aim.hints, aim.hidden, &shown.attention);
-            terms.push(Term::new("layers", hints));
-            sources.push(Source::Coordinates(shown));
-        }
+        let label = self.labels(&gates);
+        let (terms, sources) = self.terms(aim, &order, alpha.is_some());
+        let blend = self.blend(aim, alpha.unwrap_or(0.0), order.labelled);
         let loss = Objective { blend, terms };
-        let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4)
-            .into_iter()
-            .flatten()
-            .map(|&i| Row::New(i)))
-        .chain(
-            some(&(0..n).collect::<Vec<_>>(), PROBE)
-                .into_iter()
-                .map(Row::Known),
-        )
-        .chain(some(&single, PROBE).into_iter().map(Row::New))
-        .collect();
-        let labels = self.term_labels((&loss, &sources), &sample, label);
+        let sample = order.sample();
         let probe = Probe {
             positions: self.positions_of(inputs, &sample),
             targets: vec![Probed {
-                labels,
+                labels: self.term_labels((&loss, &sources), &sample, &label),
                 judge: loss.clone(),
                 share: 1.0,
             }],
         };
-        let positions = self.positions_of(inputs, &order);
-        if loss.looks_inside() {
-            let labels = self.term_labels((&loss, &sources), &order, label);
-            return Lesson {
-                rows: TrainingRows { positions, labels },
-                loss: Box::new(loss),
-                probe,
-            };
-        }
-        if objective.blends_labels() {
-            let labels = order
-                .iter()
-                .flat_map(|row| loss.blend.label(label(row)))
-                .collect();
-            return Lesson {
-                rows: TrainingRows { positions, labels },
-                loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))),
-                probe,
-            };
-        }
-        let labels = order.iter().flat_map(|row| label(row).columns()).collect();
+        let all = order.training();
+        let positions = self.positions_of(inputs, &all);
+        let (labels, loss): (Vec<f32>, Box<dyn StepLoss>) = if loss.looks_inside() {
+            let labels = self.term_labels((&loss, &sources), &all, &label);
+            (labels, Box::new(loss))
+        } else if objective.blends_labels() {
+            let blended = all.iter().flat_map(|row| loss.blend.label(label(row)));
+            let hard = Hard(LabelLoss::Point(objective.point_loss()));
+            (blended.collect(), Box::new(hard))
+        } else {
+            let labels = all.iter().flat_map(|row| label(row).columns()).collect();
+            (labels, Box::new(loss.blend))
+        };
         Lesson {
             rows: TrainingRows { positions, labels },
-            loss: Box::new(loss.blend),
+            loss,
             probe,
         }
+    }
+
+    /// The order of the training rows. New rows are left out if the student is not taught.
+    fn order(&self, aim: Aim<'_>, is_taught: bool, hard_share: f64) -> Order {
+        let known = self.set.known.target.len();
+        let new = if is_taught {
+            self.set.new.mean.len()
+        } else {
+            0
+        };
+        let (copies, labelled) = copies(known, new, hard_share);
+        let is_paired = |&i: &usize| aim.slope_reach.is_some() && self.is_paired(i);
+        let (paired, single) = (0..new).partition(is_paired);
+        Order {
+            known,
+            copies,
+            labelled,
+            paired,
+            single,
+        }
+    }
+
+    /// The label of each row, if the teacher labels of rows with a target have these weights.
+    fn labels(&self, gates: &[f32]) -> impl Fn(&Row) -> LabelRow {
+        let TransferSet { known, new, .. } = self.set;
+        let weights = known.weight.iter().map(|&w| w as f32);
+        let mean_weight = weights.sum::<f32>() / known.target.len().max(1) as f32;
+        move |row| match *row {
+            Row::Known(i) => LabelRow {
+                target: self.target(i),
+                teacher: if gates[i] > 0.0 {
+                    self.teacher(i)
+                } else {
+                    self.target(i)
+                },
+                spread: self.spread(i),
+                gate: gates[i],
+                labelled: 1.0,
+                weight: known.weight[i] as f32 / mean_weight,
+            },
+            Row::New(i) => LabelRow {
+                target: self.value(new.mean[i]),
+                teacher: self.value(new.mean[i]),
+                spread: (new.spread[i] / self.scale) as f32,
+                gate: match new.source[i] {
+                    Some(row) if !self.teacher(row).is_nan() => gates[row],
+                    _ => 1.0,
+                },
+                labelled: 0.0,
+                weight: new.weight[i] as f32,
+            },
+        }
+    }
+
+    /// The terms of the loss beside the blend, and the sources of their label columns.
+    fn terms(&self, aim: Aim<'_>, order: &Order, is_taught: bool) -> (Vec<Term>, Vec<Source<'_>>) {
+        let (mut terms, mut sources) = (Vec::new(), Vec::new());
+        if let (Some(reach), false) = (aim.slope_reach, order.paired.is_empty()) {
+            let weight = (aim.objective.slope_weight / reach.powi(2)) as f32;
+            terms.push(Term::new("slope", Slopes { head: aim.head }));
+            sources.push(Source::Pairs(weight));
+        }
+        if is_taught && aim.hints.kind != HintKind::None {
+            let shown = self.set.coordinates.as_ref();
+            let attention = shown.map_or(&[][..], |shown| &shown.attention);
+            let hints = HintLoss::new(aim.hints, aim.hidden, attention);
+            terms.push(Term::new("layers", hints));
+            sources.extend(shown.map(Source::Coordinates));
+        }
+        (terms, sources)
     }
 
     fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
@@ -325,7 +345,7 @@ impl Standardized<'_> {
         &self,
         (loss, sources): (&Objective, &[Source<'_>]),
         order: &[Row],
-        label: impl Fn(&Row) -> LabelRow,
+        label: &impl Fn(&Row) -> LabelRow,
     ) -> Vec<f32> {
         let mut labels = Vec::with_capacity(order.len() * loss.columns());
         for row in order {
