@@ -1160,7 +1160,10 @@ mod tests {
             message(|o| o.target = "yy".into())
                 .contains("no column `yy` (asked for by option `target`); did you mean `y`?")
         );
-        assert!(message(|o| o.target = String::new()).contains("name the column to predict"));
+        assert!(
+            message(|o| o.target = String::new())
+                .contains("found nothing, expected the name of the column to predict")
+        );
         let table = edited(|columns| {
             let texts: Vec<String> = (0..400)
                 .map(|row| {
