@@ -346,8 +346,12 @@ impl Rule {
                 let is_number = matches!(others[0], Seen::Number(_));
                 let is = |word: &&str| *word == found || is_number && *word == A_NUMBER;
                 (!words.iter().any(is)).then(|| {
+                    let own = match seen {
+                        Seen::Switch(_) => String::new(),
+                        seen => format!("{seen} "),
+                    };
                     let words = either(words);
-                    format!("{seen} needs `{other}` to be {words}, found {found}: {why}")
+                    format!("{own}needs `{other}` to be {words}, found {found}: {why}")
                 })
             }
             Self::Without(other, why) => others[0].is_on().then(|| {
@@ -381,7 +385,7 @@ impl Rule {
                 let found = seen.count();
                 let names = quoted(&names).join(" and ");
                 (found != all).then(|| {
-                    format!("found {found} values, expected {all}: one for each value of {names}")
+                    format!("expected {all} values, one for each value of {names}; found {found}")
                 })
             }
         }
@@ -1153,7 +1157,7 @@ mod tests {
         );
         is(
             |shelf| shelf.weights = vec![1.0, 2.0],
-            "shelf.weights: found 2 values, expected 3: one for each value of `shelf.best` and `shelf.others`",
+            "shelf.weights: expected 3 values, one for each value of `shelf.best` and `shelf.others`; found 2",
         );
         is(
             |shelf| shelf.lock = true,
